@@ -82,7 +82,7 @@ import {
   restoreFolders,
 } from "./features/workspaces/open-driver.js";
 import { clearMergeLeases } from "./features/workspaces/merges/merge-lease.js";
-import { endRetentions } from "./features/workspaces/archives/end-retention.js";
+import { expireArchives } from "./features/workspaces/archives/expire-archives.js";
 import { previewHandlers, workspaceHandlers } from "./features/workspaces/routes.js";
 import { recoverWorkspaces } from "./features/workspaces/index.js";
 import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
@@ -376,7 +376,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       deleteOldAnswers(db),
       deleteExpiredHits(db),
       deleteExpiredLinks(db),
-      endRetentions(workspaceDeps, log),
+      expireArchives(workspaceDeps, log),
       deleteExpiredUsage(db),
       deleteExpiredLogs(storage, config.runLogDays),
     ]).catch((error: unknown) => {

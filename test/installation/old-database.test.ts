@@ -91,5 +91,5 @@ test("a database older than the repositories takes over the commits it does not 
     body: { commit_type: "checkpoint" },
   });
   const problem = await refusal(commitOther, 409, "repository_mismatch");
-  expect(problem.detail).toContain("restores both from one backup");
+  expect(problem.detail).toContain("must restore both from one backup");
 }, 120_000);

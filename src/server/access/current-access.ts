@@ -18,7 +18,7 @@ export interface Demand extends Origin {
 }
 
 /** Transactions that are judged under the organization's lock, by what is the case then. */
-export interface JudgedWrites {
+export interface AuthorizedWrites {
   /** What the caller holds now; for a transaction that has taken the organization's lock in another way. */
   readonly judge: (tx: Queryable) => Promise<Access>;
   /**
@@ -40,7 +40,7 @@ export interface JudgedWrites {
  * have taken the permission, the membership, the credential or the organization's activity meanwhile.
  * @throws AppError 401; 403; 404 or as the demand says; 409 `organization_archived`
  */
-export function judgedWrites(db: Database, demand: Demand): JudgedWrites {
+export function authorizedWrites(db: Database, demand: Demand): AuthorizedWrites {
   const { actor, orgId, permission, whenArchived, absent } = demand;
   const judge = async (tx: Queryable): Promise<Access> => {
     const access = await readAccess(tx, actor, orgId);

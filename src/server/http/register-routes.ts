@@ -11,7 +11,7 @@ import {
   type Credentials,
 } from "../access/authenticate.js";
 import { accessOfBody, accessOfPath, unknownInBody } from "../access/authorize.js";
-import { judgedWrites, type JudgedWrites } from "../access/current-access.js";
+import { authorizedWrites, type AuthorizedWrites } from "../access/current-access.js";
 import { refuseArchived, requirePermission, type Access } from "../access/access.js";
 import { isRunAddress } from "./callback-listener.js";
 import { requireSuperAdmin } from "../access/super-admin.js";
@@ -40,7 +40,7 @@ export interface ActorContext extends PublicContext {
   readonly actor: Actor;
 }
 
-export interface OrgContext extends ActorContext, JudgedWrites {
+export interface OrgContext extends ActorContext, AuthorizedWrites {
   readonly orgId: string;
   /** As the request found it: what is decided inside a change is decided by the access given to it. */
   readonly access: Access;
@@ -341,7 +341,7 @@ function orgContext(
   // Field by field: objects put together by spreads took a fifth of a request's time.
   const { requestId, ip, log, request, reply, actor } = context;
   const demand = { requestId, ip, actor, orgId, permission, whenArchived, absent };
-  const { judge, change, write } = judgedWrites(db, demand);
+  const { judge, change, write } = authorizedWrites(db, demand);
   const tx: OrgContext["tx"] = (work) => db.read(orgId, work);
   return Object.freeze({
     requestId,

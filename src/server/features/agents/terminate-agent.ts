@@ -4,7 +4,7 @@ import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { removeAgentMember } from "../members/index.js";
 import { endRuns, waitForEnd } from "../runs/index.js";
-import { archiveForGood, saveWorkspace, type WorkspaceDeps } from "../workspaces/index.js";
+import { archiveTerminated, saveWorkspace, type WorkspaceDeps } from "../workspaces/index.js";
 import * as queries from "./agents.queries.js";
 
 /**
@@ -41,7 +41,7 @@ async function finishTermination(
   origin: Origin,
 ): Promise<void> {
   await waitForEnd(deps.db, orgId, { agentId: id });
-  await archiveForGood(deps, orgId, id, origin);
+  await archiveTerminated(deps, orgId, id, origin);
   await deps.db.tenant(orgId, (tx) => queries.releaseName(tx, id));
 }
 

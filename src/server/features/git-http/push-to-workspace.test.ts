@@ -115,7 +115,7 @@ describe("a push to a workspace's branch", () => {
     await clone.commit({ "b.txt": "pushed\n" });
     const before = await tip(branch);
     const { code, stderr } = await clone.push(branch);
-    expect([code, stderr]).toEqual([1, expect.stringContaining("unsaved changes")]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("uncommitted changes")]);
     expect(await tip(branch)).toBe(before);
     expect(await file("a.txt")).toBe("unsaved\n");
     await commitFiles(owner, workspace, {});
@@ -132,7 +132,7 @@ describe("a push to a workspace's branch", () => {
       `insert into runs (id, org_id, agent_id, kind, status) values (gen_random_uuid(), $1, $2, 'managed', 'running')`,
       [org.id, agent.id],
     );
-    expect((await clone.push(branch)).stderr).toContain("a command runs in the workspace");
+    expect((await clone.push(branch)).stderr).toContain("a command is running in the workspace");
     await asOperator(
       app,
       "update runs set status = 'stopped', ended_at = now() where agent_id = $1",
@@ -141,7 +141,7 @@ describe("a push to a workspace's branch", () => {
     await loseFolder(folderOf(workspace));
     // An overlay would be reassembled, but not where a link is in its place.
     await symlink("elsewhere", folderOf(workspace));
-    expect((await clone.push(branch)).stderr).toContain("folder is gone");
+    expect((await clone.push(branch)).stderr).toContain("folder is missing");
     expect(await commits()).toEqual([]);
   });
 

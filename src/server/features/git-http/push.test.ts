@@ -112,7 +112,7 @@ describe("a push", () => {
       [["HEAD:refs/keep/x"], "only branches and tags"],
       [["HEAD:refs/archive/x/y"], "only branches and tags"],
       [["HEAD:refs/upstream/heads/main"], "only branches and tags"],
-      [["HEAD:refs/heads/main/below"], "begins or continues"],
+      [["HEAD:refs/heads/main/below"], "conflicts with another branch"],
       [["HEAD:refs/heads/workspace-nobody"], "no workspace has this branch"],
       [["HEAD:refs/heads/mаin"], "plain ASCII"],
       [["HEAD:refs/heads/-x"], "plain ASCII"],

@@ -14,7 +14,7 @@ import { listRefs, MAX_REFS } from "#git/store/refs.js";
 import { scanReachable } from "#git/objects/scan-objects.js";
 import { TokenScan } from "#git/smart-http/token-scan.js";
 import type { Actor } from "../../access/authenticate.js";
-import { judgedWrites, type JudgedWrites } from "../../access/current-access.js";
+import { authorizedWrites, type AuthorizedWrites } from "../../access/current-access.js";
 import {
   agentOfBranch,
   applyPush,
@@ -192,8 +192,8 @@ function requireRefLimit(refs: readonly { ref: string }[], wanted: readonly Push
 function writesOf(
   { db }: WorkspaceDeps,
   { orgId, actor, ip, requestId }: PushContext,
-): JudgedWrites {
-  return judgedWrites(db, {
+): AuthorizedWrites {
+  return authorizedWrites(db, {
     actor,
     ip,
     requestId,

@@ -5,7 +5,7 @@ import { violatedConstraint, type Database, type Queryable } from "../../db/conn
 import type { AuditWriterOf } from "../../db/connection/system-change.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { judgedWrites } from "../../access/current-access.js";
+import { authorizedWrites } from "../../access/current-access.js";
 import { permissionsBeyond, requirePermission, type Access } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
 import { addedToOrganization } from "../../mail/email-templates.js";
@@ -176,7 +176,7 @@ export async function removeMember(
   memberId: string,
 ): Promise<void> {
   const demand = { ...context, orgId, permission: null, whenArchived: false, absent: notFound };
-  await judgedWrites(db, demand).change(async (tx, audit, access) => {
+  await authorizedWrites(db, demand).change(async (tx, audit, access) => {
     const leaving = access.membershipId === memberId;
     if (!leaving) requirePermission(access, "org:members:delete");
     const member = await queries.findMember(tx, memberId);

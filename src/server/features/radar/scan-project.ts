@@ -13,7 +13,7 @@ import { mergeBase, resolveCommit } from "#git/store/repository.js";
 import { GitError } from "#git/process/run.js";
 import { withTempRepository } from "#git/store/temp-repository.js";
 import type { Storage } from "../../data-folder/storage.js";
-import { branchRef, foreseeConflicts } from "../workspaces/index.js";
+import { branchRef, predictConflicts } from "../workspaces/index.js";
 import * as queries from "./radar.queries.js";
 import { pairKeyText, type ScannedWorkspace, type PairKey, type Scan } from "./radar.queries.js";
 
@@ -151,7 +151,7 @@ async function computePair(
   ];
   try {
     const merge = { org_id, project_id, source, target };
-    const found = await foreseeConflicts(deps, scratch, merge, signal);
+    const found = await predictConflicts(deps, scratch, merge, signal);
     return found
       .filter(({ paths }) => isAbout(sourceWork, paths) && isAbout(targetWork, paths))
       .map((conflict) => ({ ...conflict, paths: conflict.paths.slice(0, keptPaths) }));

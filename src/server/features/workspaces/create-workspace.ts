@@ -25,11 +25,11 @@ import {
 } from "./workspace.js";
 
 /**
- * Makes the agent's workspace: a branch `workspace-<agent>` at the base branch, or at the newest
- * state of the parent agent (which is checkpointed first), and, unless it is remote, a folder with its files. It is
- * reserved first, so that a restart finishes what was cut off.
- * @throws AppError 409 `workspace_exists`, `project_not_ready`, `agent_terminated`; 422 for an unknown base branch,
- *   `docker_unavailable`
+ * Creates the agent's workspace: a branch `workspace-<agent>` at the base branch or the parent agent's
+ * newest state (which is checkpointed first), and a folder unless it is remote. It is reserved first,
+ * so a restart completes it.
+ * @throws AppError 409 `workspace_exists`, `project_not_ready`, `agent_terminated`; 422 for an unknown
+ * base branch, `docker_unavailable`
  */
 export async function createWorkspace(
   deps: WorkspaceDeps,
@@ -51,8 +51,8 @@ export async function createWorkspace(
     throw new AppError(
       "project_not_ready",
       agent.project_status === "importing"
-        ? "The project is still being imported; try again when it is ready."
-        : "The project's import failed; create it anew.",
+        ? "The project is still importing; try again when it is ready."
+        : "The project's import failed; import it again.",
     );
   }
   if (input.workspace_type === "docker" && docker.mode === "unavailable") {
@@ -77,7 +77,7 @@ export async function createWorkspace(
     if (!reserved) {
       throw new AppError(
         "workspace_exists",
-        "The agent has a workspace; use it, or archive it first.",
+        "The agent already has a workspace; use it, or archive it first.",
       );
     }
     const workspace = await requireWorkspace(tx, agentId);
@@ -91,7 +91,7 @@ export async function createWorkspace(
   return readWorkspace(deps, context, agentId);
 }
 
-/** Makes what a reserved workspace lacks; from any point at which an earlier try was cut off. */
+/** Completes a reserved workspace from any point of interruption. */
 export async function finishWorkspace(
   deps: WorkspaceDeps,
   orgId: string,
@@ -108,7 +108,7 @@ export async function finishWorkspace(
       const places = placesOf(deps, workspace);
       const ref = branchRef(workspace.branch_name);
       const begin = (): Promise<string> => startingCommit(deps, workspace, places.repoPath);
-      // Without a parent to be checkpointed it only looks, and may do so at the same time.
+      // Without a parent checkpoint, this only reads and can run concurrently.
       const looking = parentId === null ? begin() : null;
       looking?.catch(() => {});
       const existing = await resolveCommit(places.repoPath, ref);
@@ -137,8 +137,8 @@ export async function finishWorkspace(
           : isNoSpace(error)
             ? "The server's disk is full; free some space, and create the workspace again."
             : error instanceof RefMovedError
-              ? "The branch appeared meanwhile; try again."
-              : "The folder could not be made; whoever runs the server finds why in its log.";
+              ? "The branch was created concurrently; try again."
+              : "The folder could not be created; the operator can find the cause in the server's log.";
       await db.tenant(orgId, (tx) =>
         queries.updateWorkspace(tx, agentId, { status: "failed", error: reason }),
       );
@@ -147,7 +147,7 @@ export async function finishWorkspace(
   });
 }
 
-/** The parent agent's newest state, where it has a workspace; else the base branch. */
+/** Returns the parent agent's newest state if it has a workspace, otherwise the base branch. */
 async function startingCommit(
   deps: WorkspaceDeps,
   workspace: queries.WorkspaceRow,
@@ -158,7 +158,7 @@ async function startingCommit(
     const parent = await deps.db.tenant(workspace.org_id, (tx) =>
       queries.findWorkspace(tx, parentId),
     );
-    // An archived one's newest state is what was archived.
+    // The newest state of an archived parent is its archived head.
     if (parent?.status === "archived" && parent.head_commit !== null) return parent.head_commit;
     if (parent?.status === "active") {
       const checkpoint = { commit_type: "checkpoint" } as const;
@@ -169,7 +169,10 @@ async function startingCommit(
   }
   const base = await resolveCommit(repoPath, branchRef(workspace.base_branch));
   if (base === null) {
-    throw new AppError("workspace_not_active", `The base branch ${workspace.base_branch} is gone.`);
+    throw new AppError(
+      "workspace_not_active",
+      `The base branch ${workspace.base_branch} no longer exists.`,
+    );
   }
   return base;
 }

@@ -1,8 +1,8 @@
-export { archiveForGood, saveWorkspace } from "./archives/archive-workspace.js";
+export { archiveTerminated, saveWorkspace } from "./archives/archive-workspace.js";
 export { isMerging } from "./merges/merge-lease.js";
 export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
-export { foreseeConflicts } from "./merges/plan-merge.js";
+export { predictConflicts } from "./merges/plan-merge.js";
 export { applyPush, type PushedRef } from "./pushes/apply-push.js";
 export { agentsOfBranches } from "./workspaces.queries.js";
 export { importedAt, receiveCommits, receivedTimes } from "./commits/received-commits.queries.js";

@@ -7,11 +7,11 @@ import { countAhead } from "#git/store/branches.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { isMerging } from "./workspaces.queries.js";
 import { visibleBranches } from "./visible-branches.js";
-import { branchRef, shownStatus, type WorkspaceDeps } from "./workspace.js";
+import { branchRef, publicStatus, type WorkspaceDeps } from "./workspace.js";
 
 /**
- * A project's workspaces after a name of an agent, by name, each with how much is not merged yet; an
- * agent sees those whose branch it may read.
+ * Lists a project's workspaces by agent name, after the given name, with their unmerged commits. An
+ * agent sees the workspaces whose branches it may read.
  */
 export async function listWorkspaces(
   deps: WorkspaceDeps,
@@ -42,7 +42,7 @@ export async function listWorkspaces(
     const { status, is_merging, ...shown } = row;
     return {
       ...shown,
-      status: shownStatus({ status, is_merging }),
+      status: publicStatus({ status, is_merging }),
       unmerged_commits: isThere(row) ? (ahead.get(branchRef(row.branch_name)) ?? null) : null,
     };
   });
@@ -50,7 +50,7 @@ export async function listWorkspaces(
 
 interface Page {
   projectId: string;
-  /** The branches whose workspaces are listed; null for all. */
+  /** Branches whose workspaces are listed; null for all. */
   visible: ReadonlySet<string> | null;
   after: string;
   limit: number;

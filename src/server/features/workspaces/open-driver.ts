@@ -1,4 +1,4 @@
-/** How folders are made here, and what of them a start and a stop have to see to. */
+/** Chooses the folder driver and restores or releases mounts at startup and shutdown. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -15,8 +15,8 @@ import * as queries from "./workspaces.queries.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /**
- * Finds out how folders can be made here, and says so in the log.
- * @throws ConfigError where overlays are demanded and do not work
+ * Probes which folder drivers work, and logs the choice.
+ * @throws ConfigError when overlays are required but do not work
  */
 export async function openDriver(
   config: Pick<Config, "folderDriver" | "agentUid">,
@@ -29,21 +29,20 @@ export async function openDriver(
   const reasons = refused.map(({ kind, reason }) => `${kind}: ${reason}`).join("; ");
   if (driver === null) {
     throw new ConfigError(
-      `OMOI_FOLDER_DRIVER is overlay, but nothing can be mounted in the data folder (${reasons}); set it to auto or checkout, or run the server as root`,
+      `OMOI_FOLDER_DRIVER is overlay, but mounting in the data folder fails (${reasons}); set it to auto or checkout, or run the server as root`,
     );
   }
-  log.info({ driver: driver.name, refused }, "how agents' folders are made");
+  log.info({ driver: driver.name, refused }, "chose the folder driver");
   return driver;
 }
 
-/** How many folders are mounted at a time while the server serves. */
+/** Folders mounted concurrently in the background. */
 const AT_ONCE = 4;
 
 /**
- * Mounts what a restart of the machine has taken away, a few at a time while the server serves: whoever
- * needs a folder before its turn mounts it. Where folders are written out here, and no other process
- * serves them (`isAlone`), those that are overlays become such folders instead. `stop` ends it at the
- * next ones.
+ * Mounts overlay folders in the background after a restart of the machine; an operation that needs one
+ * earlier mounts it. When folders are plain checkouts and no other process serves them (`isAlone`),
+ * overlays are converted instead. `stop` ends the loop.
  */
 export function restoreFolders(
   deps: WorkspaceDeps,
@@ -54,14 +53,14 @@ export function restoreFolders(
   const isBroughtOver = isAlone && deps.driver.name === "checkout";
   const restoreOne = async (found: queries.PlacedRow): Promise<void> => {
     const { org_id, agent_id } = found;
-    // Nothing is to be done, and nobody to be kept waiting: as after a crash.
+    // Already mounted, as after a crash of the server.
     if (!isBroughtOver && (await isMountAlive(placesOf(deps, found).folder))) return;
     await deps.db.locks(org_id, [workspaceLock(agent_id)], async () => {
       const workspace = await deps.db.tenant(org_id, (tx) => queries.findWorkspace(tx, agent_id));
       if (workspace?.status !== "active") return;
       const places = placesOf(deps, workspace);
       if (!isBroughtOver) return void (await places.open());
-      // What was begun since the start has the folder as it is; the next start brings it over.
+      // A run started since then uses the folder as it is; the next start converts it.
       const isInUse = (tx: Queryable) => queries.hasManagedRun(tx, agent_id);
       if (await deps.db.tenant(org_id, isInUse)) return;
       await overlayToCheckout(places);
@@ -79,7 +78,7 @@ export function restoreFolders(
       for (const overlay of waiting) {
         if (isStopping) return;
         await restoreOne(overlay).catch((error: unknown) => {
-          log.error({ err: error, agent: overlay.agent_id }, "a folder could not be mounted");
+          log.error({ err: error, agent: overlay.agent_id }, "cannot mount a folder");
         });
       }
     };
@@ -87,7 +86,7 @@ export function restoreFolders(
     if (!isStopping) await removeUnusedLayers(deps, log);
   };
   const restoring = restore().catch((error: unknown) => {
-    if (!isStopping) log.error({ err: error }, "folders were not mounted");
+    if (!isStopping) log.error({ err: error }, "cannot mount folders");
   });
   return {
     stop: async () => {
@@ -98,9 +97,9 @@ export function restoreFolders(
 }
 
 /**
- * Makes the folders of active workspaces anew, with the files of their last commits, and leaves nothing
- * mounted. `db` sees all organizations.
- * @returns the agents whose folders were made
+ * Recreates the folders of active workspaces from their last commits and leaves nothing mounted. `db`
+ * sees all organizations.
+ * @returns the agents whose folders were recreated
  */
 export async function recreateFolders(
   db: Queryable,
@@ -121,25 +120,25 @@ export async function recreateFolders(
     made.push(agentId);
   }
   await unmountAll(await listMounts(storage.workspaces), (folder, error) => {
-    log.warn({ err: error, folder }, "a folder stays mounted");
+    log.warn({ err: error, folder }, "cannot unmount a folder");
   });
   return made;
 }
 
-/** Unmounts all folders, so that the data folder can be moved or saved; the next start mounts them. */
+/** Unmounts all folders, so that the data folder can be moved or copied; the next start mounts them. */
 export async function releaseFolders({ storage }: WorkspaceDeps, log: Logger): Promise<void> {
   await unmountAll(await listMounts(storage.workspaces), (folder, error) => {
-    log.warn({ err: error, folder }, "a folder stays mounted");
+    log.warn({ err: error, folder }, "cannot unmount a folder");
   });
 }
 
-/** Removes the layers that a process which was cut off left without a user. */
+/** Deletes base layers left without a user by an interrupted process. */
 export async function removeUnusedLayers({ storage }: WorkspaceDeps, log: Logger): Promise<void> {
   const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
   for (const org of await list(storage.layers)) {
     for (const project of await list(join(storage.layers, org))) {
       await collectBaseLayers(join(storage.layers, org, project)).catch((error: unknown) => {
-        log.warn({ err: error, project }, "unused layers stay");
+        log.warn({ err: error, project }, "cannot delete unused layers");
       });
     }
   }

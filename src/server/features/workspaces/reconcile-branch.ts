@@ -1,4 +1,4 @@
-/** What is done about a branch that is elsewhere than the database says. */
+/** Reconciles a branch that differs from the database. */
 import { systemOrigin } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { AppError } from "../../errors.js";
@@ -9,15 +9,15 @@ import * as pushes from "./pushes/pushes.queries.js";
 import type { PendingPush } from "./pushes/pushes.queries.js";
 import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "./workspace.js";
 
-/** Commits that are taken over at a time. */
+/** Maximum number of commits adopted at once. */
 const MAX_LINE = 10_000;
 
 /**
- * Compares a workspace's branch with the database, for the holder of its lock with nothing pending. They
- * differ where an older database was restored beside newer repositories. Commits that the database does not
- * know are taken over as a push of them would be.
+ * Compares a workspace's branch with the database, under its lock and with nothing pending. They differ
+ * after an older database was restored next to newer repositories. Unknown commits are adopted like a
+ * push.
  * @returns whether the workspace has changed
- * @throws AppError 409 `repository_mismatch` where the branch does not hold the database's commit
+ * @throws AppError 409 `repository_mismatch` when the branch lacks the database's commit
  */
 export async function reconcileBranch(
   deps: WorkspaceDeps,
@@ -37,7 +37,7 @@ export async function reconcileBranch(
     throw new AppError(
       "repository_mismatch",
       `The branch ${branch_name} is at ${tip ?? "no commit"} in the repository and at ${head} in the database: ` +
-        "they come from different backups. Whoever runs the server restores both from one backup; nothing was changed.",
+        "they come from different backups. The operator must restore both from one backup; nothing was changed.",
     );
   }
   const push: PendingPush = {

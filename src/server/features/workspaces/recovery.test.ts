@@ -196,7 +196,10 @@ describe("what a killed process left in between", () => {
     ]);
     await restart();
     const { data: failed } = await owner.api.workspaces.get({ params: at() });
-    expect([failed.status, failed.error]).toEqual(["failed", "The base branch gone is gone."]);
+    expect([failed.status, failed.error]).toEqual([
+      "failed",
+      "The base branch gone no longer exists.",
+    ]);
     const { data } = await owner.api.workspaces.get({ params: { agent_id: other.agent_id } });
     expect(data.status).toBe("active");
     // What failed is begun anew.

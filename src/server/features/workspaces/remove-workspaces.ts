@@ -2,7 +2,7 @@ import * as archives from "./archives/archives.queries.js";
 import * as queries from "./workspaces.queries.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
-/** Removes the folders of a deleted project, each after what is under way in it has ended. */
+/** Removes the folders of a deleted project, each after its current operation has ended. */
 export async function removeWorkspacesOf(
   deps: WorkspaceDeps,
   orgId: string,
@@ -15,7 +15,7 @@ export async function removeWorkspacesOf(
     await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
       const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
       if (!workspace || workspace.status === "expired") return;
-      // An archived one has no folder, and the place may be that of another agent of this name.
+      // An archived workspace has no folder; the path may belong to another agent of the same name.
       if (workspace.status !== "archived") await deps.driver.remove(placesOf(deps, workspace));
       await deps.db.tenant(orgId, async (tx) => {
         await queries.updateWorkspace(tx, agentId, { status: "expired", archive_id: null });

@@ -21,7 +21,7 @@ import { isVisible, visibleBranches } from "./visible-branches.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
 
-/** A merge that was made is 201; where nothing had to be, it is 200. */
+/** Sets 201 for an applied merge, and 200 when it was up to date. */
 function made({ reply }: OrgContext, merge: Merge): Merge {
   reply.code(merge.id === null ? 200 : 201);
   return merge;

@@ -16,18 +16,18 @@ import {
 export interface RunPlace {
   folder: string;
   projectId: string;
-  /** The agent's. */
+  /** The agent's name. */
   name: string;
-  /** Whether it runs in a container there. */
+  /** Whether the command runs in a container. */
   isDocker: boolean;
-  /** The user, and group, that it runs as; null: the sandbox decides. */
+  /** The uid and gid it runs as; null lets the sandbox decide. */
   uid: number | null;
 }
 
 /**
- * Has work start a command in an agent's workspace, whose folder then belongs to the workspace's own uid,
- * or to `sharedUid`, where workspaces have none of their own. Its lock is held until then: what writes to the folder by its paths is done, and what comes
- * later sees the run.
+ * Starts a command in an agent's workspace, whose folder then belongs to the workspace's own uid, or to
+ * `sharedUid` without own uids. The lock is held until it has started: earlier operations have finished
+ * writing, and later ones see the run.
  * @throws AppError 404 `workspace_missing`; 409 `workspace_not_active`, `workspace_busy`; 410
  */
 export function withWorkspaceToRun<Result>(
@@ -42,7 +42,7 @@ export function withWorkspaceToRun<Result>(
     if (!hasFolder(workspace)) {
       throw new AppError(
         "workspace_remote",
-        "The workspace has no folder here for a command to run in; start the run with external: true.",
+        "The workspace has no folder on this server for a command to run in; start the run with external: true.",
       );
     }
     const places = placesOf(deps, workspace);
@@ -59,7 +59,7 @@ export function withWorkspaceToRun<Result>(
   });
 }
 
-/** The uid that no other workspace has; null where uids are shared. */
+/** Returns the workspace's own uid; null when uids are shared. */
 async function ownUid(
   { db, driver, runUids }: WorkspaceDeps,
   agentId: string,
@@ -71,15 +71,15 @@ async function ownUid(
   );
 }
 
-/** What became of the checkpoint at the end of a run. */
+/** The result of the checkpoint at the end of a run. */
 export interface RunCheckpoint {
   checkpoint_sha: string | null;
   checkpoint_error: string | null;
 }
 
 /**
- * Commits what a run left unsaved, once its processes have ended; null where there was nothing to commit
- * or the workspace wants none. It never fails: what kept it from saving is told.
+ * Commits a run's uncommitted changes after its processes have exited; null when there are none or
+ * checkpoints are off. Never throws: a failure is returned.
  */
 export async function checkpointAfterRun(
   deps: WorkspaceDeps,
@@ -93,8 +93,8 @@ export async function checkpointAfterRun(
     return { checkpoint_sha: commit?.commit_sha ?? null, checkpoint_error: error };
   } catch (error) {
     if (error instanceof AppError) return { checkpoint_sha: null, checkpoint_error: error.message };
-    log.error({ err: error, agent: agentId }, "a workspace was not saved after a run");
-    const told = "The workspace was not saved; whoever runs the server finds why in its log.";
+    log.error({ err: error, agent: agentId }, "cannot make the checkpoint after a run");
+    const told = "The checkpoint failed; the operator can find the cause in the server's log.";
     return { checkpoint_sha: null, checkpoint_error: told };
   }
 }

@@ -8,7 +8,7 @@ import type { Storage } from "../../data-folder/storage.js";
 import { archiveRef } from "./archives/archive-workspace.js";
 import { branchRef } from "./workspace.js";
 
-/** What holding an organization's repositories against the database has shown. */
+/** The result of comparing an organization's repositories with the database. */
 export interface RepositoriesReport {
   slug: string;
   repositories: number;
@@ -22,14 +22,14 @@ interface Project extends Record<string, unknown> {
   org_slug: string;
 }
 
-/** What an act under way changes is looked at again after so long, so many times. */
+/** Pause and attempts of checking again what a running operation changes. */
 const tries = 5;
 const pauseMs = 300;
 
 /**
- * Checks every repository: its objects are whole (`git fsck`), it has the commits that the database
- * records, and branches and archives are at the commits that the database names. Needs a connection that
- * sees all organizations; nothing is changed, and the server may run.
+ * Checks every repository: its objects are intact (`git fsck`), it has all recorded commits, and
+ * branches and archives match the database. Requires a connection that sees all organizations.
+ * Read-only; the server may be running.
  */
 export async function verifyRepositories(
   db: Queryable,
@@ -52,7 +52,7 @@ export async function verifyRepositories(
   return [...reports.values()];
 }
 
-/** Why a repository is not as it should be; null where the project was deleted meanwhile. */
+/** Returns a repository's faults; null if the project was deleted meanwhile. */
 async function findFaults(
   db: Queryable,
   project: Project,
@@ -105,7 +105,7 @@ async function checkObjects(repoPath: string): Promise<string[]> {
   }
 }
 
-/** Commits that the database records and the repository does not have. */
+/** Returns recorded commits missing from the repository. */
 async function listMissing(db: Queryable, project: Project, repoPath: string): Promise<string[]> {
   const { rows } = await db.execute<{ sha: string; what: string }>(sql`
     select c.commit_sha as sha, 'a commit of ' || w.branch_name as what
@@ -126,7 +126,7 @@ async function listMissing(db: Queryable, project: Project, repoPath: string): P
   );
 }
 
-/** Branches and archives that are not where the database says. */
+/** Returns branches and archives that differ from the database. */
 async function listMoved(db: Queryable, project: Project, repoPath: string): Promise<string[]> {
   const { rows: heads } = await db.execute<{ branch_name: string; head_commit: string }>(sql`
     select branch_name, head_commit from workspaces w

@@ -7,9 +7,9 @@ import { listBranchesOfAgent } from "./workspaces.queries.js";
 import { branchRef } from "./workspace.js";
 
 /**
- * The branches of a project that an actor may read, by git and by the API alike: of its own project an
- * agent reads the default branch, its own branch, its base branch and its parent's; of another project
- * the default branch. Null for a person, who reads all of them.
+ * Returns the branches visible to an actor, by git and API alike: of its own project an agent sees the
+ * default branch, its own, its base and its parent's branch; of another project the default branch.
+ * Null for a user, who sees all.
  */
 export async function visibleBranches(
   tx: Queryable,
@@ -19,7 +19,7 @@ export async function visibleBranches(
   return agent ? new Set(await listBranchesOfAgent(tx, agent.id, projectId)) : null;
 }
 
-/** Whether an actor may read a merge: whether its target is a branch that the actor may read. */
+/** Whether an actor may read a merge, which requires its target to be visible. */
 export async function isVisible(
   tx: Queryable,
   actor: Pick<Actor, "agent">,
@@ -29,9 +29,9 @@ export async function isVisible(
 }
 
 /**
- * Requires a branch to be one that an actor may read and merge with. A hidden branch is refused like one
- * that does not exist.
- * @param visible as of `visibleBranches`
+ * Requires a branch that an actor may read and merge with. A hidden branch gets the error of a missing
+ * one.
+ * @param visible from `visibleBranches`
  * @throws AppError 422 naming the field
  */
 export async function requireMergeTarget(
@@ -43,5 +43,5 @@ export async function requireMergeTarget(
   const isVisible = visible?.has(branch) ?? true;
   if (isVisible && isMergeTarget(branch) && (await resolveCommit(repoPath, branchRef(branch))))
     return;
-  throw invalidField(field, `names no branch to merge into: ${branch}`, "unknown_id");
+  throw invalidField(field, `is not a branch to merge into: ${branch}`, "unknown_id");
 }

@@ -30,18 +30,18 @@ import type { LeakGuard } from "../api-keys/index.js";
 import * as queries from "./workspaces.queries.js";
 import type { PlacedRow, WorkspaceRow } from "./workspaces.queries.js";
 
-/** What the verbs of a workspace work with. */
+/** Dependencies of the workspace verbs. */
 export interface WorkspaceDeps {
   db: Database;
   storage: Storage;
   driver: FolderDriver;
-  /** The uids of runs, each workspace's its own; null: all runs share the agents' uid. */
+  /** The uid range of runs, one uid per workspace; null: all runs share the agents' uid. */
   runUids: UidRange | null;
-  /** Keeps API keys that work out of the commits. */
+  /** Keeps active API keys out of commits. */
   leaks: LeakGuard;
 }
 
-/** A workspace that is whole: it has a head and a folder. */
+/** A complete workspace with a head and a folder. */
 export type ActiveWorkspace = WorkspaceRow & {
   head_commit: string;
   head_tree: string;
@@ -53,7 +53,7 @@ export const branchLock = (projectId: string, branch: string): string =>
   `branch ${projectId} ${branch}`;
 export const branchRef = (branch: string): string => `refs/heads/${branch}`;
 
-/** What of a workspace the audit log tells. */
+/** The workspace fields recorded in the audit log. */
 export const auditedFields = [
   "base_branch",
   "parent_agent_id",
@@ -63,15 +63,15 @@ export const auditedFields = [
   "retention_days",
 ] as const;
 
-/** A workspace in the audit log: its agent's id, under the name of its branch. */
+/** A workspace as audit target: its agent's id with its branch's name. */
 export const auditTarget = ({ agent_id, branch_name }: WorkspaceRow) =>
   ({ type: "workspace", id: agent_id, name: branch_name }) as const;
 
-/** Whether it has a folder here; what a remote one holds is its branch alone. */
+/** Whether it has a folder here; a remote one has only a branch. */
 export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type">): boolean =>
   workspace_type !== "remote";
 
-/** Where a workspace's files and repository lie. */
+/** Returns the paths of a workspace's files and repository. */
 export function placesOf(deps: Pick<WorkspaceDeps, "storage" | "driver">, workspace: PlacedRow) {
   const { org_id, project_id, agent_id, agent_name } = workspace;
   const places: FolderPlaces = {
@@ -81,7 +81,7 @@ export function placesOf(deps: Pick<WorkspaceDeps, "storage" | "driver">, worksp
     overlay: deps.storage.overlay(org_id, agent_id),
     lowers: deps.storage.projectLayers(org_id, project_id),
   };
-  /** Has the folder be there; for whoever reads or writes in it, with the workspace's lock. */
+  /** Makes the folder available. The caller holds the workspace's lock. */
   return { ...places, open: () => deps.driver.open(places) };
 }
 
@@ -97,7 +97,7 @@ export async function requireWorkspace(
   if (workspace.status === "expired") {
     throw new AppError(
       "workspace_expired",
-      "The workspace was archived and its retention is over; create a new one.",
+      "The workspace was archived and its retention has ended; create a new one.",
     );
   }
   return { ...workspace, status: workspace.status };
@@ -111,14 +111,14 @@ export async function requireActive(tx: Queryable, agentId: string): Promise<Act
     throw new AppError(
       "workspace_not_active",
       status === "creating"
-        ? "The workspace is being made; try again in a moment."
-        : `The workspace is ${shownStatus(workspace)}; create or restore it first.`,
+        ? "The workspace is being created; try again in a moment."
+        : `The workspace is ${publicStatus(workspace)}; create or restore it first.`,
     );
   }
   return { ...workspace, head_commit, head_tree, parent_commit };
 }
 
-/** How the folder was made and what it takes up, while there is one that was made whole. */
+/** Returns the folder's driver and size, while a complete one exists. */
 function folderOf(row: WorkspaceRow): Pick<Workspace, "folder_driver" | "disk"> {
   const { status, folder_driver, disk_bytes, disk_measured_at } = row;
   if (!hasFolder(row) || status !== "active") {
@@ -129,8 +129,8 @@ function folderOf(row: WorkspaceRow): Pick<Workspace, "folder_driver" | "disk"> 
   return { folder_driver, disk };
 }
 
-/** Acts under way are shown as what they lead to, and merges as such. */
-export function shownStatus({
+/** Returns the public status: transitional states appear as their goal, and merges as `merging`. */
+export function publicStatus({
   status,
   is_merging,
 }: {
@@ -142,7 +142,10 @@ export function shownStatus({
   return status === "active" && is_merging ? "merging" : status;
 }
 
-/** A workspace as the API shows it. @throws AppError 404 `workspace_missing`; 410 `workspace_expired` */
+/**
+ * Reads a workspace in its API form.
+ * @throws AppError 404 `workspace_missing`; 410 `workspace_expired`
+ */
 export async function readWorkspace(
   deps: WorkspaceDeps,
   context: Pick<OrgContext, "tx">,
@@ -150,7 +153,7 @@ export async function readWorkspace(
 ): Promise<Workspace> {
   const { row, counts } = await context.tx(async (tx) => ({
     row: await requireWorkspace(tx, agentId),
-    counts: await queries.countActs(tx, agentId),
+    counts: await queries.countOperations(tx, agentId),
   }));
   const apart =
     row.head_commit === null
@@ -171,7 +174,7 @@ export async function readWorkspace(
     head_commit: row.head_commit,
     ahead: apart?.ahead ?? null,
     behind: apart?.behind ?? null,
-    status: shownStatus(row),
+    status: publicStatus(row),
     error: row.error,
     ...folderOf(row),
     archived_at: row.archived_at,
@@ -190,9 +193,9 @@ export async function readWorkspace(
 }
 
 /**
- * What the workspace holds now, saved or not, compared with its head; `onChanges` and `keyPrefix` as
- * of a snapshot.
- * @throws AppError 409 where the folder is gone; 422 naming a path
+ * Returns the workspace's current content, committed or not, compared with its head; `onChanges` and
+ * `keyPrefix` as for a snapshot.
+ * @throws AppError 409 when the folder is missing; 422 naming a path
  */
 export async function snapshotOf(
   deps: WorkspaceDeps,
@@ -211,7 +214,10 @@ function checkpointErrorOf(row: WorkspaceRow): Workspace["checkpoint_error"] {
   return code === null || detail === null || at === null ? null : { code, detail, at };
 }
 
-/** Runs work that reads the agent's folder; what it may hold wrongly becomes an answer that names the path. */
+/**
+ * Runs work that reads the agent's folder and converts errors about its content into responses that
+ * name the path.
+ */
 export async function withFolderErrors<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
@@ -219,14 +225,14 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
     if (error instanceof FolderMissingError) {
       throw new AppError(
         "workspace_not_active",
-        "The workspace's folder is gone or is no folder; its commits are safe in its branch.",
+        "The workspace's folder is missing or is not a folder; its commits are safe in its branch.",
       );
     }
     if (error instanceof AttributesLostError) {
       throw new AppError(
         "folder_unavailable",
-        "The folder was copied without its extended attributes, so that renamed and replaced folders in it would show wrong files; " +
-          "its commits are safe in its branch. Whoever runs the server restores it with `omoi admin restore`, or copies it again with " +
+        "The folder was copied without its extended attributes, so renamed and replaced folders in it would show wrong files; " +
+          "its commits are safe in its branch. The operator must restore it with `omoi admin restore`, or copy it again with " +
           "`tar --xattrs --xattrs-include='*'` or `rsync -aHX`.",
       );
     }
@@ -234,13 +240,13 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
       throw new AppError(
         "folder_unavailable",
         `The folder cannot be mounted on this machine (${error.message}); nothing in it is lost. ` +
-          "Whoever runs the server starts it once with the right to mount and OMOI_FOLDER_DRIVER=checkout: then all folders become plain files.",
+          "The operator must start the server once with the right to mount and OMOI_FOLDER_DRIVER=checkout, which turns all folders into plain files.",
       );
     }
     if (error instanceof NestedRepositoryError) {
       throw new AppError(
         "nested_repository",
-        `${JSON.stringify(error.path)} holds a git repository of its own; remove its .git and commit again.`,
+        `${JSON.stringify(error.path)} contains a git repository of its own; remove its .git and commit again.`,
         { path: error.path },
       );
     }
@@ -261,21 +267,21 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
     if (error instanceof FolderTooLargeError) {
       throw new AppError(
         "tree_too_large",
-        `The folder holds more than one commit may, for example ${JSON.stringify(error.path)}; remove files or add them to .gitignore.`,
+        `The folder exceeds the limits of one commit, for example with ${JSON.stringify(error.path)}; remove files or add them to .gitignore.`,
         { path: error.path },
       );
     }
     if (error instanceof DotGitFileError) {
       throw new AppError(
         "unsafe_path",
-        `${JSON.stringify(error.path)} is no regular file of at most ${MAX_DOT_GIT_BYTES / 1024} KiB, so that git cannot read it; remove it.`,
+        `${JSON.stringify(error.path)} is not a regular file of at most ${MAX_DOT_GIT_BYTES / 1024} KiB, so git cannot read it; remove it.`,
         { path: error.path },
       );
     }
     if (error instanceof UnsafePathError || error instanceof PathError) {
       throw new AppError(
         "unsafe_path",
-        `git refuses the path ${JSON.stringify(error.path)}; rename or remove it.`,
+        `git rejects the path ${JSON.stringify(error.path)}; rename or remove it.`,
         { path: error.path },
       );
     }

@@ -18,7 +18,7 @@ import {
 
 const parents = alias(agents, "parent");
 
-/** Whether its branch is being merged, or waits for that. */
+/** Whether its branch is being merged or waits for it. */
 export const isMerging = sql<boolean>`exists (select from merges_under_way m where m.agent_id = ${workspaces.agent_id} and m.until > now())`;
 
 const workspaceColumns = {
@@ -61,7 +61,7 @@ const workspaceColumns = {
   updated_at: workspaces.updated_at,
 };
 
-/** A workspace as stored, with the names that the API shows. */
+/** A stored workspace with the names shown by the API. */
 export type WorkspaceRow = {
   agent_id: string;
   agent_name: string;
@@ -75,16 +75,16 @@ export type WorkspaceRow = {
   parent_commit: string | null;
   head_commit: string | null;
   head_tree: string | null;
-  /** As the API shows it; further: acts under way, and `expired` once its archive is gone. */
+  /** The API's status plus transitional states, and `expired` once its archive is gone. */
   status: Exclude<Workspace["status"], "merging"> | "archiving" | "restoring" | "expired";
   is_merging: boolean;
   error: string | null;
-  /** What its folder took up when that was measured last. */
+  /** The folder's size when last measured. */
   disk_bytes: number | null;
   disk_measured_at: string | null;
-  /** How its folder was made, while it has one. */
+  /** The driver that made its folder, while it has one. */
   folder_driver: FolderKind;
-  /** What can be restored, while it is archived. */
+  /** The restorable archive, while it is archived. */
   archive_id: string | null;
   archived_at: string | null;
   retention_ends_at: string | null;
@@ -92,11 +92,11 @@ export type WorkspaceRow = {
   auto_checkpoint: boolean;
   checkpoint_interval_minutes: number | null;
   retention_days: number;
-  /** Of the last checkpoint that the server made by itself, where that failed. */
+  /** The failure of the last automatic checkpoint. */
   checkpoint_failed_at: string | null;
   checkpoint_error_code: ErrorCode | null;
   checkpoint_error: string | null;
-  /** Those whose end is not known, in the order they were made. */
+  /** Pending commits in their order. */
   pending_commits: string[];
   created_at: string;
   updated_at: string;
@@ -118,7 +118,7 @@ export async function findWorkspace(
   return row;
 }
 
-/** Whether a command of the agent may be writing in its folder now. */
+/** Whether a managed run may be writing in the agent's folder. */
 export async function hasManagedRun(tx: Queryable, agentId: string): Promise<boolean> {
   const { rows } = await tx.execute(
     sql`select from runs where agent_id = ${agentId} and kind = 'managed' and status = 'running'`,
@@ -126,8 +126,8 @@ export async function hasManagedRun(tx: Queryable, agentId: string): Promise<boo
   return rows.length > 0;
 }
 
-/** What was done in a workspace. */
-export async function countActs(
+/** Counts the operations in a workspace. */
+export async function countOperations(
   tx: Queryable,
   agentId: string,
 ): Promise<{ commits: number; merges: number; conflicts_resolved: number }> {
@@ -142,7 +142,10 @@ export async function countActs(
   return row ?? { commits: 0, merges: 0, conflicts_resolved: 0 };
 }
 
-/** A project's default branch and, where it is the agent's, the agent's own branch, its base and its parent's. */
+/**
+ * Returns a project's default branch and, for the agent's own project, the agent's branch, its base and
+ * its parent's.
+ */
 export async function listBranchesOfAgent(
   tx: Queryable,
   agentId: string,
@@ -158,7 +161,7 @@ export async function listBranchesOfAgent(
   return rows[0]?.branches ?? [];
 }
 
-/** What making a workspace needs to know of its agent and project. */
+/** Reads the agent's and project's fields needed to create a workspace. */
 export async function findAgentForWorkspace(tx: Queryable, agentId: string) {
   const [row] = await tx
     .select({
@@ -176,8 +179,8 @@ export async function findAgentForWorkspace(tx: Queryable, agentId: string) {
 }
 
 /**
- * Reserves the agent's workspace; false where it has one. One that failed or was archived is begun
- * anew: an archive stays where it is, but is not restored any more.
+ * Reserves the agent's workspace. Returns false if it has one. A failed or archived one starts anew;
+ * its archive stays but is no longer restorable.
  */
 export async function reserveWorkspace(
   tx: Queryable,
@@ -240,8 +243,8 @@ export async function updateWorkspace(
 }
 
 /**
- * Returns the workspace's own uid in the range, and assigns a free one where it has none; null where
- * the range is used up. Needs system work: no two workspaces of the installation share a uid.
+ * Returns the workspace's uid in the range, assigning a free one if needed; null when the range is
+ * exhausted. Requires a system transaction, because uids are unique in the installation.
  */
 export async function assignRunUid(
   db: Queryable,
@@ -249,7 +252,7 @@ export async function assignRunUid(
   { first, last }: UidRange,
 ): Promise<number | null> {
   const isFree = sql`not exists (select from workspaces w where w.run_uid = c.uid)`;
-  // A few random tries find one at once, unless the range is nearly used up.
+  // A few random tries find one unless the range is nearly exhausted.
   const { rows } = await db.execute<{ run_uid: number | null }>(sql`
     update workspaces set run_uid = case when run_uid between ${first} and ${last} then run_uid else coalesce(
       (select c.uid from
@@ -261,7 +264,10 @@ export async function assignRunUid(
   return rows[0]?.run_uid ?? null;
 }
 
-/** What was cut off: workspaces being made, archived or restored, commits and merges. Needs system work. */
+/**
+ * Lists interrupted work: workspaces being created, archived or restored, commits and merges. Requires
+ * a system transaction.
+ */
 export async function listUnfinished(db: Queryable) {
   const acts = await db
     .select({
@@ -288,10 +294,10 @@ export async function listUnfinished(db: Queryable) {
   return { acts, commits, merges: unfinishedMerges };
 }
 
-/** By what a workspace's places are found. */
+/** The fields that determine a workspace's paths. */
 export type PlacedRow = Pick<WorkspaceRow, "org_id" | "project_id" | "agent_id" | "agent_name">;
 
-/** The workspaces whose folders are mounted, or should be. Needs system work. */
+/** Lists workspaces whose folders are or should be mounted. Requires a system transaction. */
 export async function listOverlays(db: Queryable): Promise<PlacedRow[]> {
   const { org_id, project_id, agent_id, agent_name } = workspaceColumns;
   return db
@@ -301,7 +307,7 @@ export async function listOverlays(db: Queryable): Promise<PlacedRow[]> {
     .where(and(ne(workspaces.folder_driver, "checkout"), eq(workspaces.status, "active")));
 }
 
-/** The agents whose workspaces of a project may have a folder. */
+/** Lists agents of a project whose workspaces may have a folder. */
 export async function listWorkspacesToRemove(tx: Queryable, projectId: string): Promise<string[]> {
   const rows = await tx
     .select({ agent_id: workspaces.agent_id })
@@ -310,7 +316,7 @@ export async function listWorkspacesToRemove(tx: Queryable, projectId: string): 
   return rows.map((row) => row.agent_id);
 }
 
-/** Whose workspaces' the branches of a project are, by name. */
+/** Returns the agents of a project's workspace branches by name. */
 export async function agentsOfBranches(
   tx: Queryable,
   projectId: string,

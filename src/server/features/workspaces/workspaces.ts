@@ -30,12 +30,15 @@ import {
   type WorkspaceDeps,
 } from "./workspace.js";
 
-/** The project that an agent's workspace is of. @throws AppError 404 `workspace_missing`; 410 */
+/**
+ * Returns the project of an agent's workspace.
+ * @throws AppError 404 `workspace_missing`; 410
+ */
 export async function projectOfWorkspace(tx: Queryable, agentId: string): Promise<string> {
   return (await requireWorkspace(tx, agentId)).project_id;
 }
 
-/** The agent whose workspace has the branch now, if any has. */
+/** Returns the agent whose workspace currently has the branch. */
 export function agentOfBranch(
   db: Database,
   orgId: string,
@@ -45,7 +48,10 @@ export function agentOfBranch(
   return db.tenant(orgId, (tx) => pushes.findAgentOfBranch(tx, projectId, branch));
 }
 
-/** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */
+/**
+ * Changes the given settings and the base branch.
+ * @throws AppError 422 for an unknown base branch
+ */
 export async function updateWorkspace(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -89,7 +95,7 @@ export async function updateWorkspace(
   return readWorkspace(deps, context, agentId);
 }
 
-/** What the workspace adds to its base branch, committed or not: from where the two parted. */
+/** Returns the workspace's changes since its merge base with the base branch, committed or not. */
 export function readChanges(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -108,7 +114,10 @@ export function readChanges(
   });
 }
 
-/** What a commit of the workspace changed. @throws AppError 404 for another workspace's commit */
+/**
+ * Returns the changes of a workspace's commit.
+ * @throws AppError 404 for another workspace's commit
+ */
 export async function readDiff(
   deps: WorkspaceDeps,
   context: OrgContext,

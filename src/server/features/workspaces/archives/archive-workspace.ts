@@ -20,7 +20,10 @@ import {
   type WorkspaceDeps,
 } from "../workspace.js";
 
-/** What keeps an archived workspace's commits reachable: no branch, so that the branch's name is free. */
+/**
+ * The ref that keeps an archived workspace's commits reachable. It is not a branch, so the branch name
+ * is free.
+ */
 export const archiveRef = (agentId: string, archiveId: string): string =>
   `refs/archive/${agentId}/${archiveId}`;
 
@@ -28,10 +31,11 @@ export const targetOf = ({ agent_id, branch_name }: queries.WorkspaceRow) =>
   ({ type: "workspace", id: agent_id, name: branch_name }) as const;
 
 /**
- * Archives the workspace: stops the command that runs in it, commits what is unsaved, moves the branch to a hidden reference, removes the
- * folder. It is noted first, and from then on finished, by a restart if need be. One that is archived
- * already stays as it is; one that failed has nothing to keep.
- * @throws AppError 404, 409 `agent_running`, `run_in_progress`, `workspace_not_active`, 410, 422 naming a path
+ * Archives the workspace: stops its command, commits uncommitted changes, moves the branch to a hidden
+ * ref and removes the folder. Archiving is recorded first, so a restart completes it. Idempotent; a
+ * failed workspace has nothing to archive.
+ * @throws AppError 404, 409 `agent_running`, `run_in_progress`, `workspace_not_active`, 410, 422 naming
+ * a path
  */
 export async function archiveWorkspace(
   deps: WorkspaceDeps,
@@ -40,7 +44,7 @@ export async function archiveWorkspace(
 ): Promise<void> {
   await endCommands(deps, context, agentId);
   await deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
-    // Judged anew: a command took its time to end, or somebody to leave the workspace.
+    // Checked again: stopping the command and waiting for the lock took time.
     const found = await context.write((tx) => requireWorkspace(tx, agentId));
     if (found.status === "archived") return;
     if (found.status === "archiving") return finishUnderLock(deps, context.orgId, agentId);
@@ -55,7 +59,7 @@ export async function archiveWorkspace(
   });
 }
 
-/** Stops the command that runs in an active workspace; what runs elsewhere is its owner's to stop. */
+/** Stops the managed run of an active workspace; a leased run must be stopped by its owner. */
 async function endCommands(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -73,10 +77,10 @@ async function refuseRunning(
   agentId: string,
 ): Promise<void> {
   if (!(await archives.isRunning(tx, agentId))) return;
-  throw new AppError("agent_running", "The agent is at work in it; stop its run first.");
+  throw new AppError("agent_running", "The agent is running in it; stop its run first.");
 }
 
-/** Archives an active workspace, by whoever holds its lock; `change` may refuse at the last moment. */
+/** Archives an active workspace under its lock. `change` may still reject it. */
 async function archiveUnderLock(
   deps: WorkspaceDeps,
   orgId: string,
@@ -92,7 +96,7 @@ async function archiveUnderLock(
   await finishUnderLock(deps, orgId, agentId);
 }
 
-/** Commits what is unsaved, whatever the settings say; a folder that is gone holds nothing to save. */
+/** Commits uncommitted changes regardless of the settings; a missing folder has none. */
 async function saveUnderLock(deps: WorkspaceDeps, orgId: string, agentId: string): Promise<void> {
   const workspace = await activeUnderLock(deps, orgId, agentId);
   const places = placesOf(deps, workspace);
@@ -106,7 +110,10 @@ async function saveUnderLock(deps: WorkspaceDeps, orgId: string, agentId: string
   await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
 }
 
-/** Commits what an agent that is about to end has not saved. @throws AppError 422 naming a path */
+/**
+ * Commits the uncommitted changes of an agent about to be terminated.
+ * @throws AppError 422 naming a path
+ */
 export async function saveWorkspace(
   deps: WorkspaceDeps,
   orgId: string,
@@ -118,8 +125,8 @@ export async function saveWorkspace(
   });
 }
 
-/** Archives what a terminated agent has; from any state, and as often as it takes. */
-export async function archiveForGood(
+/** Archives a terminated agent's workspace in any state; idempotent. */
+export async function archiveTerminated(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
@@ -130,14 +137,14 @@ export async function archiveForGood(
     const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
     if (!workspace) return;
     if (workspace.status === "archiving") return finishUnderLock(deps, orgId, agentId);
-    // Nobody makes it now, since who does holds the lock.
+    // Creating holds the lock, so it is not running now.
     if (["creating", "failed"].includes(workspace.status)) return discardUnderLock(deps, workspace);
     if (workspace.status !== "active") return;
     await archiveUnderLock(deps, orgId, agentId, (work) => deps.db.change(orgId, origin, work));
   });
 }
 
-/** Removes what a workspace that was never whole may have left: none of its commits is its own. */
+/** Removes the remains of a workspace that was never complete and has no commits. */
 async function discardUnderLock(
   deps: WorkspaceDeps,
   workspace: queries.WorkspaceRow,
@@ -152,7 +159,7 @@ async function discardUnderLock(
   );
 }
 
-/** Finishes an archiving that was noted; from any point at which an earlier try was cut off. */
+/** Completes a recorded archiving from any point of interruption. */
 export async function finishArchiving(
   deps: WorkspaceDeps,
   orgId: string,
@@ -183,7 +190,7 @@ async function findWithArchive(deps: WorkspaceDeps, orgId: string, agentId: stri
   });
 }
 
-/** Has `to` hold the commit in the place of `from`, in one step; done already is no error. */
+/** Atomically replaces the ref `from` by `to`; idempotent. */
 async function moveRef(
   repoPath: string,
   tip: string,
@@ -200,8 +207,7 @@ async function moveRef(
 }
 
 /**
- * Brings an archived workspace back: its branch and a folder with the same files, without those that
- * `.gitignore` leaves out.
+ * Restores an archived workspace: its branch and a folder with the same files, except ignored ones.
  * @throws AppError 404, 409 `agent_terminated`, `workspace_not_archived`, 410 `workspace_expired`
  */
 export async function restoreWorkspace(
@@ -216,7 +222,7 @@ export async function restoreWorkspace(
     throw new AppError(
       "workspace_not_archived",
       status === "restoring" || status === "archiving"
-        ? "The workspace is on its way already; look again in a moment."
+        ? "The workspace is already being created or restored; check again in a moment."
         : `The workspace is ${status}; there is nothing to restore.`,
     );
   });
@@ -228,8 +234,8 @@ export function agentTerminated(): AppError {
 }
 
 /**
- * Finishes a restoring that was noted; from any point at which an earlier try was cut off. Where the
- * folder cannot be made, the workspace is archived as before.
+ * Completes a recorded restore from any point of interruption. If the folder cannot be created, the
+ * workspace is archived again.
  */
 export async function finishRestoring(
   deps: WorkspaceDeps,
@@ -258,7 +264,7 @@ export async function finishRestoring(
       await moveRef(places.repoPath, archive.tip, { from: branch, to: hidden });
       const reason = isNoSpace(error)
         ? "The server's disk is full; free some space, and restore the workspace again."
-        : "The folder could not be made; whoever runs the server finds why in its log.";
+        : "The folder could not be created; the operator can find the cause in the server's log.";
       await deps.db.tenant(orgId, (tx) =>
         queries.updateWorkspace(tx, agentId, { status: "archived", error: reason }),
       );

@@ -31,7 +31,7 @@ import { noLeaks } from "#test/support/no-leaks.js";
 import { asOperator } from "#test/support/operator.js";
 import { checkoutDriver } from "#git/worktree/folder-driver.js";
 import { storageIn } from "../../../data-folder/storage.js";
-import { endRetentions } from "./end-retention.js";
+import { expireArchives } from "./expire-archives.js";
 
 describeFolders("archived workspaces", (driver) => {
   let app: TestApp;
@@ -62,7 +62,7 @@ describeFolders("archived workspaces", (driver) => {
       () => false,
     );
   const endAll = (one: TestApp = app) =>
-    endRetentions(
+    expireArchives(
       {
         db: one.db,
         storage: storageIn(app.dataDir),
@@ -380,7 +380,7 @@ describeFolders("archived workspaces", (driver) => {
     const shown = await read();
     expect([shown.status, shown.error]).toEqual([
       "archived",
-      "The folder could not be made; whoever runs the server finds why in its log.",
+      "The folder could not be created; the operator can find the cause in the server's log.",
     ]);
     await rm(parent);
     await rename(aside, parent);

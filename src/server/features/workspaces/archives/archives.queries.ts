@@ -21,7 +21,7 @@ const archiveColumns = {
   tip: archives.tip,
 };
 
-/** Whether the agent works now; with the organization's row locked, it stays so. */
+/** Whether the agent has an active run. With the organization's row locked, the answer stays valid. */
 export async function isRunning(tx: Queryable, agentId: string): Promise<boolean> {
   const rows = await tx
     .select({ id: runs.id })
@@ -30,7 +30,7 @@ export async function isRunning(tx: Queryable, agentId: string): Promise<boolean
   return rows.length > 0;
 }
 
-/** Whether the agent is not terminated; with the organization's row locked, it stays so. */
+/** Whether the agent is not terminated. With the organization's row locked, the answer stays valid. */
 export async function isAlive(tx: Queryable, agentId: string): Promise<boolean> {
   const [row] = await tx
     .select({ terminated_at: agents.terminated_at })
@@ -39,7 +39,7 @@ export async function isAlive(tx: Queryable, agentId: string): Promise<boolean> 
   return row?.terminated_at === null;
 }
 
-/** Notes that an active workspace is being archived at its head. */
+/** Records that an active workspace is being archived at its head. */
 export async function beginArchiving(
   tx: Queryable,
   workspace: { org_id: string; project_id: string; agent_id: string; head_commit: string },
@@ -53,7 +53,7 @@ export async function beginArchiving(
     .where(eq(workspaces.agent_id, agent_id));
 }
 
-/** Notes that an archived workspace is being restored; false where it is in another state. */
+/** Records that an archived workspace is being restored. Returns false in another state. */
 export async function beginRestoring(tx: Queryable, agentId: string): Promise<boolean> {
   const begun = await tx
     .update(workspaces)
@@ -63,7 +63,7 @@ export async function beginRestoring(tx: Queryable, agentId: string): Promise<bo
   return begun.length === 1;
 }
 
-/** Notes that an archived workspace cannot be restored any more; one being restored just now can. */
+/** Records that an archived workspace has expired. Returns false if it is being restored. */
 export async function expireWorkspace(tx: Queryable, agentId: string): Promise<boolean> {
   const expired = await tx
     .update(workspaces)
@@ -82,7 +82,7 @@ export async function deleteArchive(tx: Queryable, id: string): Promise<void> {
   await tx.delete(archives).where(eq(archives.id, id));
 }
 
-/** Archives whose time is over, of all organizations. Needs system work. */
+/** Lists archives past their retention in all organizations. Requires a system transaction. */
 export async function listEndedArchives(db: Queryable): Promise<Archive[]> {
   return db
     .select(archiveColumns)
@@ -94,7 +94,7 @@ export async function listEndedArchives(db: Queryable): Promise<Archive[]> {
     .orderBy(archives.archived_at);
 }
 
-/** Deletes all of an agent's archives: of a deleted project nothing is restored. */
+/** Deletes an agent's archives: a deleted project cannot be restored. */
 export async function deleteArchivesOf(tx: Queryable, agentId: string): Promise<void> {
   await tx.delete(archives).where(eq(archives.agent_id, agentId));
 }

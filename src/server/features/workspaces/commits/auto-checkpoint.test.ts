@@ -17,7 +17,7 @@ import { asOperator } from "#test/support/operator.js";
 import { noLeaks } from "#test/support/no-leaks.js";
 import type { FolderDriver } from "#git/worktree/folder-driver.js";
 import { storageIn } from "../../../data-folder/storage.js";
-import { checkpointAtEndOfRun, checkpointDue } from "./auto-checkpoint.js";
+import { checkpointAtEndOfRun, runDueCheckpoints } from "./auto-checkpoint.js";
 import { openDriver } from "../open-driver.js";
 import { workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
@@ -88,17 +88,17 @@ describe("checkpoints that nobody asks for", () => {
     try {
       await writeFiles(workspace, { "a.txt": "one\n" });
       await age(9);
-      await checkpointDue(depsOf(app), log);
+      await runDueCheckpoints(depsOf(app), log);
       expect(await commits()).toEqual([]);
       await age(11);
       const both = [app, sibling, app, sibling];
-      await Promise.all(both.map((of) => checkpointDue(depsOf(of), log)));
+      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log)));
       await expect.poll(commits).toHaveLength(1);
       await writeFiles(workspace, { "a.txt": "two\n" });
-      await Promise.all(both.map((of) => checkpointDue(depsOf(of), log)));
+      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log)));
       expect(await commits()).toHaveLength(1);
       await age(11);
-      await checkpointDue(depsOf(sibling), log);
+      await runDueCheckpoints(depsOf(sibling), log);
       await expect.poll(commits).toHaveLength(2);
     } finally {
       await sibling.close();
@@ -107,7 +107,7 @@ describe("checkpoints that nobody asks for", () => {
 
   test("make no commit where nothing changed, and none where they are off", async () => {
     await age(60);
-    await checkpointDue(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log);
     expect(await commits()).toEqual([]);
     for (const off of [
       { auto_checkpoint: false },
@@ -116,12 +116,12 @@ describe("checkpoints that nobody asks for", () => {
       await set(off);
       await writeFiles(workspace, { "a.txt": JSON.stringify(off) });
       await age(2000);
-      await checkpointDue(depsOf(app), log);
+      await runDueCheckpoints(depsOf(app), log);
       expect([off, await commits()]).toEqual([off, []]);
     }
     expect((await get()).settings.checkpoint_interval_minutes).toBeNull();
     await set({ checkpoint_interval_minutes: 1440 });
-    await checkpointDue(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log);
     await expect.poll(commits).toHaveLength(1);
   });
 
@@ -129,17 +129,17 @@ describe("checkpoints that nobody asks for", () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await age(60);
     const held = await app.db.tryLock(workspaceLock(agent.id), async () => {
-      await checkpointDue(depsOf(app), log);
+      await runDueCheckpoints(depsOf(app), log);
     });
     expect(held).toBe(true);
     expect(await commits()).toEqual([]);
     const org = { org_id: orgId };
     await owner.api.organizations.archive({ params: org });
-    await checkpointDue(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log);
     expect(await commits()).toEqual([]);
     await owner.api.organizations.restore({ params: org });
     // It was put back, so that it is still due.
-    await checkpointDue(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log);
     await expect.poll(commits).toHaveLength(1);
   });
 
@@ -147,7 +147,7 @@ describe("checkpoints that nobody asks for", () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await nest();
     await age(60);
-    await checkpointDue(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log);
     await expect.poll(async () => (await get()).checkpoint_error).not.toBeNull();
     const { checkpoint_error: error, status } = await get();
     expect(status).toBe("active");
@@ -157,7 +157,7 @@ describe("checkpoints that nobody asks for", () => {
       at: expect.stringMatching(/Z$/),
     });
     // It is not tried again before the interval is over.
-    await checkpointDue(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log);
     expect((await get()).checkpoint_error).toEqual(error);
     await rm(join(folderOf(workspace), "lib"), { recursive: true });
     await owner.api.workspaces.createCommit({ params, body: { commit_type: "manual" } });

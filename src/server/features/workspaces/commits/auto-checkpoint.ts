@@ -1,4 +1,4 @@
-/** Checkpoints that nobody asks for: at intervals, and at the end of a run. */
+/** Automatic checkpoints: at intervals, and at the end of a run. */
 import type { Logger } from "pino";
 import type { Commit } from "#shared/api/commits.js";
 import { AppError } from "../../../errors.js";
@@ -7,21 +7,21 @@ import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import * as queries from "../workspaces.queries.js";
 import { hasFolder, workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
-/** What became of a checkpoint: neither where there was nothing to commit. */
+/** The result of a checkpoint; empty when nothing had changed. */
 export interface Checkpoint {
   commit: Commit | null;
-  /** Why the folder could not be committed, as a sentence. */
+  /** The reason a folder could not be committed. */
   error: string | null;
 }
 
 /**
- * Commits what a run left unsaved, as a commit of type `checkpoint`: to be called once its processes
- * have ended, however they did. Waits for whoever works in the workspace.
+ * Commits a run's uncommitted changes as a `checkpoint` after its processes have exited. Waits for the
+ * workspace's lock.
  *
- * Answers the commit; none where nothing had changed, where `auto_checkpoint` is off, where there is no
- * active workspace with a folder here, and where the folder cannot be committed: why is then told, also
- * as the workspace's `checkpoint_error`. Throws an AppError 409 `workspace_busy` where the workspace was
- * held for a minute, and what is a fault of the server.
+ * Returns no commit when nothing changed, `auto_checkpoint` is off, no active workspace has a folder
+ * here, or the folder cannot be committed; the reason is then returned and shown as the workspace's
+ * `checkpoint_error`.
+ * @throws AppError 409 `workspace_busy` after a minute; any server error
  */
 export function checkpointAtEndOfRun(
   deps: WorkspaceDeps,
@@ -52,7 +52,7 @@ async function checkpointUnderLock(
         ? { code: error.code, detail: error.message }
         : {
             code: "internal" as const,
-            detail: "The checkpoint failed; whoever runs the server finds why in its log.",
+            detail: "The checkpoint failed; the operator can find the cause in the server's log.",
           };
     await deps.db.tenant(orgId, (tx) => checkpoints.recordCheckpointError(tx, workspace, told));
     if (error instanceof AppError) return { commit: null, error: told.detail };
@@ -60,19 +60,19 @@ async function checkpointUnderLock(
   }
 }
 
-/** How many are taken up by one process at a time; they are worked on one after the other. */
+/** Checkpoints claimed at a time by one process and made one after another. */
 const batch = 10;
 
 /**
- * Commits what is unsaved in the workspaces whose interval is over. Nothing happens where nothing
- * changed. One that somebody is at work in is left for the next time.
+ * Makes the checkpoints that are due. Unchanged workspaces get none; busy ones are tried again next
+ * time.
  */
-export async function checkpointDue(deps: WorkspaceDeps, log: Logger): Promise<void> {
+export async function runDueCheckpoints(deps: WorkspaceDeps, log: Logger): Promise<void> {
   const { db } = deps;
   const busy: checkpoints.DueCheckpoint[] = [];
   let taken: checkpoints.DueCheckpoint[];
   do {
-    taken = await db.withSystem("find checkpoints that are due", (tx) =>
+    taken = await db.withSystem("claim due checkpoints", (tx) =>
       checkpoints.claimDueCheckpoints(tx, batch),
     );
     for (const due of taken) {
@@ -88,18 +88,18 @@ export async function checkpointDue(deps: WorkspaceDeps, log: Logger): Promise<v
     }
   } while (taken.length === batch);
   for (const due of busy) {
-    await db.tenant(due.org_id, (tx) => checkpoints.putBackCheckpoint(tx, due));
+    await db.tenant(due.org_id, (tx) => checkpoints.releaseCheckpoint(tx, due));
   }
 }
 
 const lookMs = 5000;
 
-/** Looks every few seconds for checkpoints that are due. `stop` waits for one that is under way. */
+/** Checks every few seconds for due checkpoints. `stop` waits for the one in progress. */
 export function startCheckpoints(deps: WorkspaceDeps, log: Logger): { stop(): Promise<void> } {
   let looking: Promise<void> | null = null;
   const timer = setInterval(() => {
-    looking ??= checkpointDue(deps, log)
-      .catch((error: unknown) => log.warn({ err: error }, "no checkpoint was looked for"))
+    looking ??= runDueCheckpoints(deps, log)
+      .catch((error: unknown) => log.warn({ err: error }, "cannot find due checkpoints"))
       .finally(() => {
         looking = null;
       });

@@ -1,9 +1,9 @@
-/** When the server looked at workspaces to commit what is unsaved, and what came of it. */
+/** Schedule and errors of automatic checkpoints. */
 import { sql } from "drizzle-orm";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 
-/** A workspace whose checkpoint is due, and when it had been taken up before. */
+/** A due checkpoint with the time of its previous claim. */
 export interface DueCheckpoint {
   org_id: string;
   agent_id: string;
@@ -11,8 +11,8 @@ export interface DueCheckpoint {
 }
 
 /**
- * Takes up workspaces whose checkpoint is due, those that wait longest first. Of several processes that
- * ask at once one is given each. Needs system work.
+ * Claims due checkpoints, longest overdue first; each is claimed by one process. Requires a system
+ * transaction.
  */
 export async function claimDueCheckpoints(db: Queryable, limit: number): Promise<DueCheckpoint[]> {
   const { rows } = await db.execute<DueCheckpoint & Record<string, unknown>>(sql`
@@ -38,8 +38,8 @@ export async function claimDueCheckpoints(db: Queryable, limit: number): Promise
   return rows;
 }
 
-/** Has one that was taken up be due again: somebody else was at work in it. */
-export async function putBackCheckpoint(tx: Queryable, due: DueCheckpoint): Promise<void> {
+/** Makes a claimed checkpoint due again, because the workspace was busy. */
+export async function releaseCheckpoint(tx: Queryable, due: DueCheckpoint): Promise<void> {
   await tx.execute(
     due.looked_before === null
       ? sql`delete from checkpoint_looks where agent_id = ${due.agent_id} and error is null`
@@ -48,7 +48,7 @@ export async function putBackCheckpoint(tx: Queryable, due: DueCheckpoint): Prom
   );
 }
 
-/** Notes why a checkpoint that nobody asked for failed. */
+/** Records why an automatic checkpoint failed. */
 export async function recordCheckpointError(
   tx: Queryable,
   workspace: { org_id: string; agent_id: string },
@@ -61,7 +61,7 @@ export async function recordCheckpointError(
       set failed_at = excluded.failed_at, error_code = excluded.error_code, error = excluded.error`);
 }
 
-/** Forgets the error: what is in the folder could be committed again. */
+/** Clears the error after a successful commit. */
 export async function clearCheckpointError(tx: Queryable, agentId: string): Promise<void> {
   await tx.execute(sql`
     update checkpoint_looks set failed_at = null, error_code = null, error = null

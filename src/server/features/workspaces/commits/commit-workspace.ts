@@ -8,7 +8,7 @@ import { writeObject } from "#git/objects/loose-object.js";
 import { TokenScan, type FoundToken } from "#git/smart-http/token-scan.js";
 import { commitObject, isAncestor, resolveCommit } from "#git/store/repository.js";
 import { startRefUpdates, type RefUpdates } from "#git/store/refs.js";
-import type { JudgedWrites } from "../../../access/current-access.js";
+import type { AuthorizedWrites } from "../../../access/current-access.js";
 import type { OrgContext } from "../../../http/register-routes.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 import { clearCheckpointError } from "./checkpoints.queries.js";
@@ -38,14 +38,14 @@ export interface CommitRequest {
 
 export interface CommitResult {
   commit: Commit;
-  /** False where nothing had changed: the commit is the newest one. */
+  /** False when nothing had changed; the commit is then the newest one. */
   created: boolean;
   skipped: SkippedPath[];
 }
 
 /**
- * Commits what is in the agent's folder to its branch.
- * @throws AppError 409, of a remote workspace `workspace_remote`; 422 naming a path
+ * Commits the content of the agent's folder to its branch.
+ * @throws AppError 409, for a remote workspace `workspace_remote`; 422 naming a path
  */
 export function commitWorkspace(
   deps: WorkspaceDeps,
@@ -64,16 +64,17 @@ export function commitWorkspace(
 }
 
 /**
- * As `commitWorkspace`, by whoever holds the workspace's lock. The row is written as pending, the
- * branch moves by compare-and-swap, the row is recorded: a restart settles what is in between by
- * whether the branch holds the commit.
- * @param write judges the caller anew when the row is written; without it the server commits by itself
+ * Like `commitWorkspace`, under the workspace's lock. The row is written as pending, the branch moves
+ * by compare-and-swap, and the row is recorded. After a crash, a pending row is recovered by whether
+ * the branch contains the commit.
+ * @param write re-authorizes the caller when the row is written; without it the server commits by
+ * itself
  */
 export async function commitUnderLock(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
   request: CommitRequest,
-  write: JudgedWrites["write"] | null = null,
+  write: AuthorizedWrites["write"] | null = null,
 ): Promise<CommitResult> {
   const { repoPath } = placesOf(deps, workspace);
   const start = performance.now();
@@ -92,13 +93,13 @@ export async function commitUnderLock(
   }
 }
 
-/** `begin` starts what moves the branch; it is called ahead of time, and again for its use. */
+/** `begin` starts the process that moves the branch; it is called early, and again for its use. */
 async function commitThrough(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
   request: CommitRequest,
   begin: () => RefUpdates,
-  write: JudgedWrites["write"] | null,
+  write: AuthorizedWrites["write"] | null,
 ): Promise<CommitResult> {
   const { db } = deps;
   const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
@@ -119,7 +120,7 @@ async function commitThrough(
   const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
   const scan = new TokenScan(keyPrefix);
   scan.start("the commit's message")(Buffer.from(message));
-  await refuseLeaks(deps, workspace, [...snapshot.tokens, ...scan.found]);
+  await rejectLeakedKeys(deps, workspace, [...snapshot.tokens, ...scan.found]);
   const object = commitObject({
     tree: snapshot.tree,
     parents: [head],
@@ -156,8 +157,8 @@ async function commitThrough(
   return { commit, created: true, skipped: snapshot.skipped };
 }
 
-/** @throws AppError 422 `leaked_key` where one of the keys works */
-async function refuseLeaks(
+/** @throws AppError 422 `leaked_key` when one of the keys is active */
+async function rejectLeakedKeys(
   { leaks }: WorkspaceDeps,
   { branch_name: branch }: ActiveWorkspace,
   found: readonly FoundToken[],
@@ -167,12 +168,12 @@ async function refuseLeaks(
   const { path, line } = leak;
   throw new AppError(
     "leaked_key",
-    `${JSON.stringify(path)}, line ${line}, holds an API key that works; revoke the key, or take it out and commit again.`,
+    `${JSON.stringify(path)}, line ${line}, contains an active API key; revoke the key, or remove it and commit again.`,
     { path, line },
   );
 }
 
-/** The messages of the seed. */
+/** Returns the default commit message. */
 function defaultMessage(
   agent: string,
   type: CommitRequest["commit_type"],
@@ -190,7 +191,7 @@ function defaultMessage(
   }
 }
 
-/** The newest commit; for a workspace without one of its own, what it started from. */
+/** Returns the newest commit, or the starting point of a workspace without own commits. */
 async function newestCommit(deps: WorkspaceDeps, workspace: ActiveWorkspace): Promise<Commit> {
   const [newest] = await deps.db.tenant(workspace.org_id, (tx) =>
     commits.listCommits(tx, workspace.agent_id, { after: null, limit: 1 }),
@@ -206,14 +207,15 @@ async function newestCommit(deps: WorkspaceDeps, workspace: ActiveWorkspace): Pr
     files_changed: 0,
     additions: 0,
     deletions: 0,
-    message: `The state that ${workspace.branch_name} started from`,
+    message: `The starting point of ${workspace.branch_name}`,
     created_at: workspace.created_at,
   };
 }
 
 /**
- * The workspace, for whoever holds its lock. A commit that is still pending then was cut off with the
- * process that made it, and is settled first. @throws AppError 404, 409
+ * Returns the active workspace, for the holder of its lock. A pending commit was interrupted and is
+ * recovered first.
+ * @throws AppError 404, 409
  */
 export async function activeUnderLock(
   deps: WorkspaceDeps,
@@ -228,7 +230,7 @@ export async function activeUnderLock(
   }
 }
 
-/** Settles a commit that was cut off: the branch holds it, or it never was. */
+/** Recovers an interrupted commit: it is recorded if the branch contains it, and otherwise deleted. */
 export async function recoverCommit(
   deps: WorkspaceDeps,
   orgId: string,
@@ -237,7 +239,7 @@ export async function recoverCommit(
 ): Promise<void> {
   await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
-    // Another process may have settled it while this one waited.
+    // Another process may have recovered it meanwhile.
     if (workspace?.pending_commits.includes(sha)) await settleUnderLock(deps, workspace, sha);
   });
 }

@@ -1,4 +1,4 @@
-/** The commits of workspaces: what was recorded, and what is about to be. */
+/** Recorded and pending commits of workspaces. */
 import { and, desc, eq, max, sql } from "drizzle-orm";
 import type { Commit } from "#shared/api/commits.js";
 import { newId } from "../../../db/tables/columns.js";
@@ -18,8 +18,8 @@ const commitColumns = {
 };
 const recorded = eq(workspaceCommits.state, "recorded");
 
-/** A workspace that was archived and begun anew leaves its earlier commits behind. */
-const ofThisLife = sql`${workspaceCommits.created_at} >= (select w.created_at from workspaces w where w.agent_id = ${workspaceCommits.agent_id})`;
+/** A workspace that was created again after archiving excludes its earlier commits. */
+const ofCurrentLifetime = sql`${workspaceCommits.created_at} >= (select w.created_at from workspaces w where w.agent_id = ${workspaceCommits.agent_id})`;
 
 export async function listCommits(
   tx: Queryable,
@@ -41,7 +41,7 @@ export async function listCommits(
       and(
         eq(workspaceCommits.agent_id, agentId),
         recorded,
-        ofThisLife,
+        ofCurrentLifetime,
         commit_type === undefined ? undefined : eq(workspaceCommits.commit_type, commit_type),
         after === null
           ? undefined
@@ -76,7 +76,7 @@ export async function nextIteration(tx: Queryable, agentId: string): Promise<num
   return (row?.last ?? 0) + 1;
 }
 
-/** Writes that a commit is about to become the branch's head. */
+/** Inserts a commit that is about to become the branch's head. */
 export async function insertPendingCommit(
   tx: Queryable,
   values: Omit<typeof workspaceCommits.$inferInsert, "id" | "state" | "created_at">,
@@ -84,7 +84,7 @@ export async function insertPendingCommit(
   await tx.insert(workspaceCommits).values({ id: newId(), ...values, state: "pending" });
 }
 
-/** Records that the branch holds the commit: it is the workspace's head, received now. */
+/** Records that the branch contains the commit, as the workspace's head, received now. */
 export async function recordCommit(
   tx: Queryable,
   workspace: { org_id: string; project_id: string; agent_id: string },
@@ -110,7 +110,7 @@ export async function recordCommit(
       .where(eq(workspaces.agent_id, workspace.agent_id))
       .returning({ agent_id: workspaces.agent_id }),
   );
-  // One statement: all parts of it are carried out, also those that nothing reads.
+  // One statement: PostgreSQL executes all of its parts, also those whose results are unused.
   const [row] = await tx.with(done, received, moved).select().from(done);
   if (!row) throw new Error(`the commit ${sha} was not written as pending`);
   const { tree_sha: _tree, ...commit } = row;

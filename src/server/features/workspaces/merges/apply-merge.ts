@@ -1,4 +1,4 @@
-/** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
+/** Moves a target branch to a merge commit, exactly once even after a crash. */
 import type { Merge } from "#shared/api/merges.js";
 import { originOf, systemOrigin } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
@@ -11,10 +11,10 @@ import { recordMerge } from "./record-merge.js";
 import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
 /**
- * Moves the target branch to the merge's commit. The row is written as pending before the branch
- * moves, by a caller who may still merge then, and done after, with the event that tells of it; the
- * branch moves once, atomically, from the commit that the merge was computed on.
- * @throws RefMovedError where the branch is elsewhere; then nothing was done
+ * Moves the target branch to the merge commit. The row is written as pending, after re-authorizing the
+ * caller, before the branch moves; afterwards it is marked done, with its audit event. The branch moves
+ * atomically from the commit the merge was computed on.
+ * @throws RefMovedError when the branch has moved; nothing was changed
  */
 export async function applyMerge(
   deps: WorkspaceDeps,
@@ -49,10 +49,10 @@ export async function applyMerge(
   return db.change(org_id, context, (tx, audit) => recordMerge(tx, audit, merge));
 }
 
-/** What other processes may do to a branch between the plan and the move, before it is given up. */
+/** Attempts while other processes move the branch between plan and update. */
 const attempts = 5;
 
-/** Repeats what is computed on a branch's tip while the branch moves under it. */
+/** Repeats work on a branch's tip while the branch moves concurrently. */
 export async function retryOnRefMoved<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -63,7 +63,10 @@ export async function retryOnRefMoved<Result>(work: () => Promise<Result>): Prom
   }
 }
 
-/** Settles a merge that was cut off: the target branch holds it, or it never was. */
+/**
+ * Recovers an interrupted merge: it is recorded if the target branch contains it, and otherwise
+ * deleted.
+ */
 export async function recoverMerge(
   deps: WorkspaceDeps,
   orgId: string,
@@ -72,7 +75,7 @@ export async function recoverMerge(
   const { db } = deps;
   const found = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
   if (!found) return;
-  // A sync is a commit of the workspace, whose folder has to follow.
+  // A sync is a commit of the workspace, whose folder must follow.
   if (found.kind === "sync") {
     return recoverCommit(deps, orgId, found.agent_id, found.merge_commit);
   }
@@ -84,7 +87,7 @@ export async function recoverMerge(
     const tip = await resolveCommit(repoPath, branchRef(merge.target_branch));
     const exists = (await resolveCommit(repoPath, merge.merge_commit)) !== null;
     const held = tip !== null && exists && (await isAncestor(repoPath, merge.merge_commit, tip));
-    // Who asked is named as if nothing had happened in between.
+    // The original caller stays the author of the event.
     await db.change(orgId, merge.origin ?? systemOrigin, async (tx, audit) => {
       if (held) await recordMerge(tx, audit, merge);
       else await merges.deletePendingMerge(tx, mergeId);

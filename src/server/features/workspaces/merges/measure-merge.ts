@@ -3,8 +3,8 @@ import { AppError } from "../../../errors.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 
 /**
- * Measures a merge, a revert, a restore or a sync from the request to its answer, the wait for its turn
- * included. A rejected one (an error of the caller) has no strategy yet.
+ * Measures a merge, revert, restore or sync including its wait for the lease. A rejected one has no
+ * strategy yet.
  */
 export async function measureMerge(work: () => Promise<Merge>): Promise<Merge> {
   const start = performance.now();

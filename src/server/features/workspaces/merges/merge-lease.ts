@@ -1,16 +1,16 @@
-/** Saying of a workspace that its branch is being merged, for as long as it is. */
+/** Marks workspaces as merging. */
 import { eq, sql } from "drizzle-orm";
 import { newId } from "../../../db/tables/columns.js";
 import type { Database } from "../../../db/connection/connect.js";
 import { mergeLeases } from "../../../db/tables/workspace-tables.js";
 import { requireWorkspace } from "../workspace.js";
 
-/** How long what a process said holds, and how often it says it again. */
+/** Duration and renewal interval of a lease. */
 const LEASE_SECONDS = 60;
 const RENEWAL_MS = 20_000;
 
 /**
- * Does the work of a merge, waiting for its turn included, and shows the workspace as `merging` meanwhile.
+ * Runs a merge, including its wait, and marks the workspace as `merging` meanwhile.
  * @throws AppError 404 `workspace_missing`, 410 `workspace_expired`
  */
 export async function withMergeLease<Result>(
@@ -22,7 +22,7 @@ export async function withMergeLease<Result>(
   const until = sql`now() + make_interval(secs => ${LEASE_SECONDS})`;
   await db.tenant(orgId, async (tx) => {
     await requireWorkspace(tx, agentId);
-    // It is of no use after a crash: nobody waits for the disk.
+    // Not durable: it is useless after a crash.
     await tx.execute(sql`set local synchronous_commit = off`);
     await tx.insert(mergeLeases).values({ id, org_id: orgId, agent_id: agentId, until });
   });
@@ -44,7 +44,7 @@ export async function withMergeLease<Result>(
   }
 }
 
-/** Whether a merge of a workspace of the project is under way, in any process. */
+/** Whether a workspace of the project is being merged by any process. */
 export async function isMerging(db: Database, orgId: string, projectId: string): Promise<boolean> {
   const { rows } = await db.tenant(orgId, (tx) =>
     tx.execute<{ found: boolean }>(sql`select exists (
@@ -54,12 +54,12 @@ export async function isMerging(db: Database, orgId: string, projectId: string):
   return rows[0]?.found ?? false;
 }
 
-/** What is not said, or not taken back, lapses by itself; the merge does not depend on it. */
+/** A lease that cannot be written or released expires; the merge does not depend on it. */
 function lapse(): void {}
 
-/** Forgets what has lapsed, and with `all` (no other process serves) what dead processes had begun. */
+/** Deletes expired leases, and with `all` (no other process is running) those of dead processes. */
 export async function clearMergeLeases(db: Database, all: boolean): Promise<void> {
-  await db.withSystem("forget merges of processes that ended", (tx) =>
+  await db.withSystem("delete leases of dead processes", (tx) =>
     tx.delete(mergeLeases).where(all ? undefined : sql`${mergeLeases.until} < now()`),
   );
 }

@@ -22,7 +22,7 @@ import {
   type WorkspaceDeps,
 } from "../workspace.js";
 
-/** How conflicts are decided, and what that was decided on. */
+/** The strategy and resolutions of conflicts, and the state they refer to. */
 export interface DecidedRequest {
   strategy?: MergeStrategy | undefined;
   resolutions?: readonly Choice[] | undefined;
@@ -36,10 +36,10 @@ export interface MergeRequest extends DecidedRequest {
 }
 
 /**
- * Merges the workspace's branch into the target: one commit of two parents, or `up_to_date`. Merges
- * into one branch queue in order.
+ * Merges the workspace's branch into the target by a commit with two parents, or returns `up_to_date`.
+ * Merges into one branch are queued in order.
  * @throws AppError 409 `unsaved_changes`, `workspace_not_active`, `merge_conflict`; 412 `stale`; 422
- *   for an unknown target and for a decision of something that is no conflict
+ * for an unknown target or a resolution of a path without conflict
  */
 export async function mergeWorkspace(
   deps: WorkspaceDeps,
@@ -52,14 +52,14 @@ export async function mergeWorkspace(
     const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
     return withMergeLease(deps.db, { orgId: context.orgId, agentId }, () =>
       deps.db.locks(context.orgId, keys, async () => {
-        const workspace = await saveFirst(deps, context, agentId);
+        const workspace = await commitUnsavedChanges(deps, context, agentId);
         return retryOnRefMoved(() => mergeOnce(deps, context, workspace, target.branch, request));
       }),
     );
   });
 }
 
-/** The merge as it would be, unsaved work included; changes nothing. */
+/** Computes the merge including uncommitted changes, without side effects. */
 export async function previewMerge(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -71,7 +71,7 @@ export async function previewMerge(
   );
 }
 
-/** What would conflict, with both versions, unsaved work included; changes nothing. */
+/** Returns the conflicts with both versions, including uncommitted changes, without side effects. */
 export function previewConflicts(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -81,7 +81,10 @@ export function previewConflicts(
   return withMerge(deps, context, agentId, request, (input) => readConflicts(deps, input));
 }
 
-/** Works on the merge as it would be, the workspace held still. @throws AppError as `mergeWorkspace` */
+/**
+ * Runs work on the computed merge under the workspace's lock.
+ * @throws AppError as `mergeWorkspace`
+ */
 export async function withMerge<Result>(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -100,8 +103,8 @@ export async function withMerge<Result>(
 }
 
 /**
- * The workspace's head with its unsaved work: a commit that no reference names. It is kept nowhere,
- * and git forgets it.
+ * Returns the workspace's head including uncommitted changes: an unreferenced commit that git will
+ * prune.
  */
 export async function headWithUnsaved(
   deps: WorkspaceDeps,
@@ -137,8 +140,8 @@ async function targetOf(
   return { projectId: workspace.project_id, branch };
 }
 
-/** The workspace with its unsaved work committed, or refused where that is off. */
-export async function saveFirst(
+/** Commits uncommitted changes of the workspace, or rejects them when that is turned off. */
+export async function commitUnsavedChanges(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
@@ -215,7 +218,7 @@ async function inputOf(
 ): Promise<MergeInput> {
   const target = await resolveCommit(repoPath, branchRef(targetBranch));
   if (target === null) throw new RefMovedError(branchRef(targetBranch));
-  await requireAsSeen(repoPath, request, { source, target });
+  await requireExpectedState(repoPath, request, { source, target });
   return {
     org_id: workspace.org_id,
     project_id: workspace.project_id,
@@ -225,29 +228,32 @@ async function inputOf(
     base: null,
     unsaved: false,
     workspace: "source",
-    ...howToDecide(request, workspace.merge_strategy),
+    ...resolveStrategy(request, workspace.merge_strategy),
     branches: { source: workspace.branch_name, target: targetBranch },
   };
 }
 
-/** The strategy that decides; to give decisions is to decide by hand. @throws AppError 422 */
-export function howToDecide(
+/**
+ * Returns the resolving strategy; resolutions imply `manual`.
+ * @throws AppError 422
+ */
+export function resolveStrategy(
   { strategy, resolutions }: DecidedRequest,
   otherwise: MergeStrategy,
 ): Pick<MergeInput, "strategy" | "choices"> {
   if (resolutions === undefined) return { strategy: strategy ?? otherwise, choices: [] };
   if (strategy !== undefined && strategy !== "manual") {
-    throw invalidField("resolutions", `are for the strategy manual, not for ${strategy}`);
+    throw invalidField("resolutions", `require the strategy manual, not ${strategy}`);
   }
   return { strategy: "manual", choices: resolutions };
 }
 
 /**
- * @param remade the side whose commit is made anew for each call: of it the files count, since a
- *   checkpoint of unsaved work is another commit than its preview was
- * @throws AppError 412 `stale` where the caller had seen another state than is there now
+ * @param remade the side whose commit is created for each call; its tree is compared, because a
+ * checkpoint of uncommitted changes differs from that of the preview
+ * @throws AppError 412 `stale` when the caller saw another state
  */
-export async function requireAsSeen(
+export async function requireExpectedState(
   repoPath: string,
   { expected_source, expected_target }: DecidedRequest,
   now: { source: string; target: string },
@@ -262,10 +268,10 @@ export async function requireAsSeen(
         (await resolveTree(repoPath, seen[remade])) ===
           (await resolveTree(repoPath, now[remade]))));
   if (isSame) return;
-  throw new AppError("stale", "A branch changed since you looked at the conflicts; look again.");
+  throw new AppError("stale", "A branch has changed since the conflicts were loaded; reload them.");
 }
 
-/** A merge that was not made, as the API shows it. */
+/** Returns an unapplied merge in its API form. */
 export function mergeOf(
   input: MergeInput,
   plan: MergePlan,

@@ -22,10 +22,10 @@ const mergeColumns = {
 
 type ShownRow = Omit<Merge, "total_conflicts" | "conflicts_resolved"> & { id: string };
 export type MergeRow = typeof merges.$inferSelect;
-/** What is known of a merge before its branch moves. */
+/** The values known before a merge's branch moves. */
 export type NewMerge = Omit<MergeRow, "state" | "created_at" | "reverted_by">;
 
-/** A merge as the API shows it. */
+/** Returns a merge in its API form. */
 function mergeOf(row: ShownRow): Merge & { id: string } {
   return {
     ...row,
@@ -40,12 +40,14 @@ interface MergesOfAgent {
   visible: ReadonlySet<string> | null;
 }
 
-/** Into one of the branches that the caller may read; null for all. */
+/** Restricts merges to visible target branches; null for all. */
 function into(visible: ReadonlySet<string> | null) {
   return visible === null ? undefined : inArray(merges.target_branch, [...visible]);
 }
 
-/** A workspace's merges, newest first; with `ofMerge`, those that undo that one or a part of it. */
+/**
+ * Lists a workspace's merges, newest first; with `ofMerge`, those that undo that merge or a part of it.
+ */
 export async function listMerges(
   tx: Queryable,
   { agentId, ofMerge, visible }: MergesOfAgent,
@@ -71,7 +73,7 @@ export async function listMerges(
   return rows.map(mergeOf);
 }
 
-/** The merges of all workspaces of a project, newest first. */
+/** Lists the merges of a project's workspaces, newest first. */
 export async function listMergesOfProject(
   tx: Queryable,
   projectId: string,
@@ -130,7 +132,7 @@ const rowColumns = {
   decisions: merges.decisions,
 };
 
-/** A merge with all that it was computed from. */
+/** A merge with all of its inputs. */
 export type RecordedMerge = Awaited<ReturnType<typeof listRecorded>>[number];
 
 export async function findRecorded(
@@ -145,7 +147,7 @@ export async function findRecorded(
   return row;
 }
 
-/** The merges of an organization in the order of their ids, after one of them. */
+/** Lists an organization's merges by id, after the given one. */
 export function listRecorded(tx: Queryable, orgId: string, after: string | null, limit: number) {
   return tx
     .select(rowColumns)
@@ -161,7 +163,7 @@ export function listRecorded(tx: Queryable, orgId: string, after: string | null,
     .limit(limit);
 }
 
-/** A merge whose end is not known, to be settled. */
+/** Finds a pending merge to be recovered. */
 export async function findPendingMerge(tx: Queryable, id: string) {
   const [row] = await tx
     .select({ ...rowColumns, origin: merges.origin })
@@ -170,7 +172,7 @@ export async function findPendingMerge(tx: Queryable, id: string) {
   return row;
 }
 
-/** A workspace's sync whose end is not known, by its commit. */
+/** Finds a workspace's pending sync by its commit. */
 export async function findPendingSync(tx: Queryable, agentId: string, commit: string) {
   const [row] = await tx
     .select({ ...rowColumns, origin: merges.origin })
@@ -186,7 +188,7 @@ export async function findPendingSync(tx: Queryable, agentId: string, commit: st
   return row;
 }
 
-/** Records that the target branch holds the merge's commit, received now. */
+/** Records that the target branch contains the merge commit, received now. */
 export async function recordMerge(
   tx: Queryable,
   merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit" | "kind" | "of_merge">,
@@ -195,7 +197,7 @@ export async function recordMerge(
   await receiveCommits(tx, merge, [merge.merge_commit]);
   if (merge.kind !== "revert" || merge.of_merge === null) return;
   await tx.update(merges).set({ reverted_by: merge.id }).where(eq(merges.id, merge.of_merge));
-  // To revert a revert brings back what that had undone.
+  // Reverting a revert restores the original merge.
   await tx.update(merges).set({ reverted_by: null }).where(eq(merges.reverted_by, merge.of_merge));
 }
 

@@ -22,45 +22,45 @@ import {
 import { resolveManually, invalidChoice, type OpenConflicts } from "./resolve-manually.js";
 import { importedAt, receivedTimes } from "../commits/received-commits.queries.js";
 
-/** What a merge is computed with. */
+/** Dependencies of a merge computation. */
 export interface PlanDeps {
   storage: Storage;
   db: Pick<Database, "tenant">;
 }
 
-/** A merge as it would be: its tree and what was decided for each conflict. Nothing has moved yet. */
+/** A computed merge: its tree and the resolution of each conflict. No ref has moved. */
 export interface MergePlan {
   upToDate: boolean;
   tree: string;
   resolutions: Resolution[];
-  /** What was decided by hand, to be recorded; null where a rule decides. */
+  /** Manual decisions to be recorded; null when a strategy decided. */
   decisions: Decision[] | null;
-  /** The references that keep what lost reachable, and what each points to. */
+  /** Refs that keep the losing versions reachable, with their commits. */
   keep: { ref: string; sha: string }[];
 }
 
 export interface MergeInput {
   org_id: string;
   project_id: string;
-  /** Names the references that keep the losing sides; null in a preview, which keeps nothing. */
+  /** Names the refs of losing versions; null in a preview, which keeps none. */
   mergeId: string | null;
   source: string;
   target: string;
-  /** The commit to take for the one where the two parted; null leaves that to git. */
+  /** The merge base to use; null lets git find it. */
   base: string | null;
-  /** Whether the workspace's side is a commit made just now for unsaved work, which is not recorded. */
+  /** Whether the workspace's side is a temporary commit of uncommitted changes. */
   unsaved: boolean;
   strategy: MergeStrategy;
-  /** What the strategy `manual` goes by: choices of a request, or decisions as they were recorded. */
+  /** Input of the strategy `manual`: a request's choices or recorded decisions. */
   choices: readonly Choice[] | { recorded: Decision[] };
-  /** Which side is the workspace's: it wins where nothing else decides. */
+  /** The workspace's side, which wins ties. */
   workspace: "source" | "target";
-  /** What the sides are called, in rules and where both have to be kept under one name. */
+  /** Names of the sides, for rules and for keeping both versions under one path. */
   branches: { source: string; target: string };
 }
 
 /**
- * Plans a merge whose conflicts are all decided.
+ * Computes a merge whose conflicts must all be resolved.
  * @throws AppError 409 `merge_conflict` for conflicts that the strategy `manual` leaves open; 422 for a
  * choice or branch
  */
@@ -70,14 +70,14 @@ export async function planDecidedMerge(deps: PlanDeps, input: MergeInput): Promi
   const { open } = plan;
   throw new AppError(
     "merge_conflict",
-    `${open.length === 1 ? "One conflict is" : `${open.length} conflicts are`} not decided; name each in resolutions.`,
+    `${open.length === 1 ? "One conflict is" : `${open.length} conflicts are`} unresolved; list each one in resolutions.`,
     { conflicts: open, source_commit: input.source, target_commit: input.target },
   );
 }
 
 /**
- * Computes a merge without moving a reference: git's three-way merge, then one decision for each group
- * of conflicting paths. The same input gives the same tree. The strategy `manual` may leave conflicts open.
+ * Computes a merge without moving a ref: git's three-way merge, then one decision per group of
+ * conflicting paths. The result is deterministic. The strategy `manual` may leave conflicts open.
  * @throws AppError 422 for a choice or branch
  */
 export async function planMerge(
@@ -89,7 +89,7 @@ export async function planMerge(
   const { strategy, branches } = input;
   const isManual = strategy === "manual";
   if (computed.upToDate || (computed.conflicts.length === 0 && !isManual)) {
-    await refuseTooLarge(repoPath, computed.tree);
+    await requireTreeSize(repoPath, computed.tree);
     const upToDate = computed.upToDate || (await changesNothing(repoPath, input, computed.tree));
     return { upToDate, tree: computed.tree, resolutions: [], decisions: null, keep: [] };
   }
@@ -103,7 +103,7 @@ export async function planMerge(
       : resolveByStrategy(strategy, sides, branches, input.workspace);
   });
   const applied = await applyChecked(repoPath, computed, decisions, input);
-  await refuseTooLarge(repoPath, applied.tree);
+  await requireTreeSize(repoPath, applied.tree);
   const resolutions = computed.conflicts.map((conflict, index): Resolution => {
     const { take, rule } = decisions[index] as (typeof decisions)[number];
     const loser = take === "source" ? "target" : "source";
@@ -128,22 +128,25 @@ export async function planMerge(
   return { upToDate, tree: applied.tree, resolutions, decisions: byHand, keep };
 }
 
-/** A conflict that a merge would have, and who would win it. */
-export type Foreseen = Pick<Resolution, "paths" | "kind" | "source_time" | "target_time"> & {
+/** A predicted conflict and its winner. */
+export type PredictedConflict = Pick<
+  Resolution,
+  "paths" | "kind" | "source_time" | "target_time"
+> & {
   winner: "source" | "target";
 };
 
 /**
- * What a merge of two commits would conflict in, by `newest_file_wins`, without making it.
- * @param scratch a repository that reads the store's objects: what is computed is written there
+ * Predicts the conflicts of two commits by `newest_file_wins`, without merging them.
+ * @param scratch a repository that borrows the store's objects and receives the computed ones
  * @throws UnrelatedHistoriesError, GitError
  */
-export async function foreseeConflicts(
+export async function predictConflicts(
   deps: PlanDeps,
   scratch: string,
   merge: Pick<MergeInput, "org_id" | "project_id" | "source" | "target">,
   signal: AbortSignal,
-): Promise<Foreseen[]> {
+): Promise<PredictedConflict[]> {
   const computed = await computeMerge(scratch, merge.target, merge.source, null, signal);
   if (computed.conflicts.length === 0) return [];
   const input = { ...merge, base: null, unsaved: false, workspace: "source" } as const;
@@ -165,7 +168,7 @@ export async function foreseeConflicts(
 }
 
 /** @throws AppError 422 `tree_too_large` */
-async function refuseTooLarge(repoPath: string, tree: string): Promise<void> {
+async function requireTreeSize(repoPath: string, tree: string): Promise<void> {
   try {
     await assertTreesWithin(repoPath, [tree]);
   } catch (error) {
@@ -184,12 +187,12 @@ async function computeRelated(repoPath: string, input: MergeInput): Promise<Comp
     if (!(error instanceof UnrelatedHistoriesError)) throw error;
     throw invalidField(
       "target_branch",
-      `shares no history with ${input.branches.source}; merge into a branch it came from`,
+      `shares no history with ${input.branches.source}; choose a branch it was created from`,
     );
   }
 }
 
-/** Whether there is nothing to undo: the target is as it would be after. */
+/** Whether undoing would not change the target. */
 async function changesNothing(repoPath: string, input: MergeInput, tree: string): Promise<boolean> {
   return input.base !== null && tree === (await resolveTree(repoPath, input.target));
 }
@@ -204,11 +207,13 @@ function manualDecisions(
 
 function manualRule(decision: Decision | undefined, branches: MergeInput["branches"]): string {
   return decision === undefined || decision.take === "content"
-    ? "manual: the content that was given is taken."
+    ? "manual: the given content is used."
     : `manual: the version of ${branches[decision.take]} was chosen.`;
 }
 
-/** Applies the decisions; content that was given where it cannot be is refused with its place. */
+/**
+ * Applies the decisions. Content that does not fit its path is rejected with its place in the request.
+ */
 async function applyChecked(
   repoPath: string,
   computed: ComputedMerge,
@@ -235,7 +240,7 @@ export function keepRef(mergeId: string, side: "source" | "target"): string {
 
 type GroupTimes = (SideTime | null)[];
 
-/** When each side last changed each group, by the server's receipts; of an undoing it says nothing. */
+/** Returns when each side last changed each group, by receive time; undefined for an undo. */
 async function timesOf(
   deps: PlanDeps,
   repoPath: string,
@@ -260,7 +265,7 @@ async function timesOf(
   });
 }
 
-/** Whether a transaction's organization has a branch that merges may go into; agents' own may not. */
+/** Whether merges may target the branch; agents' branches cannot be targets. */
 export function isMergeTarget(branch: string): boolean {
   return !branch.startsWith("workspace-");
 }

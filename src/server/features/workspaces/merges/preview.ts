@@ -6,7 +6,7 @@ import { withMerge } from "./merge-workspace.js";
 import { planDecidedMerge, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
 import { withSync } from "./sync-workspace.js";
-import { withUndoing } from "./revert-merge.js";
+import { withUndo } from "./revert-merge.js";
 import type { WorkspaceDeps } from "../workspace.js";
 
 /**
@@ -28,7 +28,7 @@ export function preview(
       return withSync(deps, context, agentId, request, show);
     case "revert":
     case "restore":
-      return withUndoing(deps, context, agentId, request.merge_id, request, show);
+      return withUndo(deps, context, agentId, request.merge_id, request, show);
   }
 }
 
@@ -65,7 +65,7 @@ async function previewOf(
   };
 }
 
-/** Plans a merge with its open conflicts as the target has them, and returns the paths of those. */
+/** Computes a merge whose open conflicts keep the target's version, and returns their paths. */
 async function planWithOpen(
   deps: WorkspaceDeps,
   input: MergeInput,
@@ -76,7 +76,7 @@ async function planWithOpen(
     path: paths[0] as string,
     take: "target",
   }));
-  // Recorded decisions leave nothing open.
+  // Recorded decisions leave no conflict open.
   const choices = [...(input.choices as readonly Choice[]), ...asTarget];
   return {
     plan: await planDecidedMerge(deps, { ...input, choices }),

@@ -7,7 +7,10 @@ import type { MergeInput } from "./plan-merge.js";
 import { isVisible } from "../visible-branches.js";
 import type { WorkspaceDeps } from "../workspace.js";
 
-/** What conflicted in a merge that was made, with both versions. @throws AppError 404 */
+/**
+ * Returns the conflicts of an applied merge with both versions.
+ * @throws AppError 404
+ */
 export async function readMergeConflicts(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -29,7 +32,7 @@ export async function readMergeConflicts(
   });
 }
 
-/** What conflicts in a merge, with both versions. */
+/** Returns the conflicts of a merge with both versions. */
 export async function readConflicts(
   deps: WorkspaceDeps,
   input: Pick<MergeInput, "org_id" | "project_id" | "source" | "target" | "base">,

@@ -5,7 +5,7 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import * as merges from "./merges.queries.js";
 import type { MergeRow } from "./merges.queries.js";
 
-/** Records that the target branch holds the merge's commit, and tells of it. */
+/** Records that the target branch contains the merge commit, with its audit event. */
 export async function recordMerge(
   tx: Queryable,
   audit: AuditWriter,

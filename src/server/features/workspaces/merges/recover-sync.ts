@@ -1,15 +1,15 @@
-/** What follows once a sync has moved a workspace's branch: the folder, and the rows. */
+/** Completes a sync after the workspace's branch has moved: the folder, then the rows. */
 import { systemOrigin } from "../../../db/audit/audit.js";
 import * as commits from "../commits/commits.queries.js";
-import { followFolder } from "../watch-folder.js";
+import { updateFolder } from "../update-folder.js";
 import type { MergeRow } from "./merges.queries.js";
 import type { WorkspaceRow } from "../workspaces.queries.js";
 import { recordMerge } from "./record-merge.js";
 import { hasFolder, placesOf, type WorkspaceDeps } from "../workspace.js";
 
 /**
- * Brings folder and rows up to a sync whose branch has moved; from any point at which an earlier try
- * was cut off. The rows come last: until then the workspace is worked on by nobody.
+ * Updates folder and rows to a sync whose branch has moved, from any point of interruption. The rows
+ * come last; until then no other operation uses the workspace.
  */
 export async function recoverSync(
   deps: WorkspaceDeps,
@@ -29,7 +29,7 @@ export async function recoverSync(
 ): Promise<void> {
   const { merge_commit, target_commit } = sync;
   if (hasFolder(workspace)) {
-    await followFolder(placesOf(deps, workspace), target_commit, merge_commit);
+    await updateFolder(placesOf(deps, workspace), target_commit, merge_commit);
   }
   await deps.db.change(workspace.org_id, sync.origin ?? systemOrigin, async (tx, audit) => {
     await commits.recordCommit(tx, workspace, merge_commit);

@@ -32,7 +32,7 @@ describe("decide", () => {
       const times = { source: time(one, 1), target: time(other, 2) };
       expect(resolveByStrategy(`${side}_wins`, times, branches)).toEqual({
         take: side,
-        rule: `${side}_wins: the version of ${branches[side]} is taken.`,
+        rule: `${side}_wins: the version of ${branches[side]} is used.`,
       });
     }
     expect(resolveByStrategy(`${side}_wins`, { source: null, target: null }, branches).take).toBe(

@@ -1,24 +1,24 @@
 import type { Merge, MergeStrategy } from "#shared/api/merges.js";
 
-/** When a side last changed a group of paths: when the server received the newest such commit. */
+/** When a side last changed a group of paths: the receive time of its newest commit. */
 export interface SideTime {
   at: string;
-  /** The order of receipt; breaks ties. */
+  /** The order of receipt, which breaks ties. */
   sequence: number;
 }
 
 export interface Decision {
   take: "source" | "target";
-  /** Why, in one sentence. */
+  /** The reason in one sentence. */
   rule: string;
 }
 
 type Sides = { source: SideTime | null; target: SideTime | null };
 
 /**
- * Who wins a conflict (contract, `newest_file_wins`): by the strategy's side, or by who was received
- * later; on a tie by the later sequence, then the workspace.
- * @param workspace which side that is
+ * Resolves a conflict by the strategy's side or by the later receive time; ties go to the higher
+ * sequence, then to the workspace. See docs/explanation/merging.md.
+ * @param workspace the workspace's side
  */
 export function resolveByStrategy(
   strategy: Exclude<MergeStrategy, "manual">,
@@ -28,15 +28,15 @@ export function resolveByStrategy(
 ): Decision {
   if (strategy !== "newest_file_wins") {
     const take = strategy === "source_wins" ? "source" : "target";
-    return { take, rule: `${strategy}: the version of ${branches[take]} is taken.` };
+    return { take, rule: `${strategy}: the version of ${branches[take]} is used.` };
   }
   const { source, target } = times;
   if (!source || !target) {
-    // A side without a commit of its own on these paths changed them by a renamed folder alone.
+    // A side without a commit on these paths changed them only by renaming a folder.
     const take = source ? "source" : target ? "target" : workspace;
     return {
       take,
-      rule: `newest_file_wins: only ${branches[take]} changed this after the two parted.`,
+      rule: `newest_file_wins: only ${branches[take]} changed this since the merge base.`,
     };
   }
   const take = later(source, target, workspace);
@@ -58,7 +58,7 @@ function later(source: SideTime, target: SideTime, workspace: Decision["take"]):
   return source.sequence > target.sequence ? "source" : "target";
 }
 
-/** The latest of a side's commits that touch a group; null where none does. */
+/** Returns the newest of the times; null if there is none. */
 export function latest(times: readonly SideTime[]): SideTime | null {
   return times.reduce<SideTime | null>(
     (newest, time) =>

@@ -8,14 +8,14 @@ import {
 } from "#git/merge/merge.js";
 import { writeBlob } from "#git/store/repository.js";
 
-/** Conflicts of a merge that nobody has decided, at least one. */
+/** Unresolved conflicts of a merge, at least one. */
 export interface OpenConflicts {
   open: readonly Pick<ComputedMerge["conflicts"][number], "paths" | "kind">[];
 }
 
 /**
- * Returns the decisions of a request, one per conflict, in their order, or the conflicts that it leaves
- * open. Given content is stored as a blob that no tree names yet.
+ * Returns one decision per conflict, in their order, or the conflicts without a choice. Given content
+ * is stored as an unreferenced blob.
  * @throws AppError 422 naming a choice
  */
 export async function resolveManually(
@@ -26,8 +26,9 @@ export async function resolveManually(
   const chosen = new Map<number, Choice>();
   for (const [at, choice] of choices.entries()) {
     const index = merge.conflicts.findIndex(({ paths }) => paths.includes(choice.path));
-    if (index === -1) throw invalidChoice(at, "names no path that conflicts", "unknown_path");
-    if (chosen.has(index)) throw invalidChoice(at, "names a conflict that is decided already");
+    if (index === -1) throw invalidChoice(at, "is not a conflicting path", "unknown_path");
+    if (chosen.has(index))
+      throw invalidChoice(at, "belongs to a conflict that is already resolved");
     chosen.set(index, choice);
   }
   const open = merge.conflicts.filter((_conflict, index) => !chosen.has(index));
@@ -46,13 +47,19 @@ export async function resolveManually(
   );
 }
 
-/** The mode of the file at that path, else of any in the conflict: a script stays executable. */
+/**
+ * Returns the mode of the file at the path, or of any file in the conflict, so that scripts stay
+ * executable.
+ */
 function modeFor(path: string, files: readonly ConflictFile[]): string {
   const regular = files.filter(({ mode }) => mode.startsWith("100"));
   return (regular.find((file) => file.path === path) ?? regular[0])?.mode ?? "100644";
 }
 
-/** A choice that cannot be followed. @param at its place in the body's list */
+/**
+ * The error for an invalid choice.
+ * @param at its index in the request's list
+ */
 export function invalidChoice(at: number, msg: string, type = "invalid"): AppError {
   return new AppError("validation_failed", `resolutions.${at}.path: ${msg}.`, {
     errors: [{ loc: ["body", "resolutions", at, "path"], msg, type }],

@@ -1,4 +1,4 @@
-/** Undoing a merge, or what one of its conflicts lost, by a new commit on the target branch. */
+/** Undoes a merge, or restores a conflict's losing version, by a new commit on the target branch. */
 import type { Merge } from "#shared/api/merges.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
@@ -8,7 +8,12 @@ import type { OrgContext } from "../../../http/register-routes.js";
 import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
 import * as merges from "./merges.queries.js";
 import type { RecordedMerge } from "./merges.queries.js";
-import { howToDecide, mergeOf, requireAsSeen, type DecidedRequest } from "./merge-workspace.js";
+import {
+  resolveStrategy,
+  mergeOf,
+  requireExpectedState,
+  type DecidedRequest,
+} from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
 import { keepRef, planDecidedMerge, type MergeInput } from "./plan-merge.js";
 import { isVisible } from "../visible-branches.js";
@@ -18,8 +23,8 @@ export interface UndoRequest extends DecidedRequest {
   message?: string | undefined;
 }
 
-/** What is undone, and the state of the files to go back to: a commit made for that or the parent. */
-interface Undoing {
+/** The undone merge, and the commit whose files to go back to: a created one or the parent. */
+interface Undo {
   kind: "revert" | "restore";
   /** @throws AppError 422 */
   wanted: (repoPath: string, merge: RecordedMerge, author: Author) => Promise<string>;
@@ -29,10 +34,10 @@ interface Undoing {
 type Author = { name: string; email: string };
 
 /**
- * Undoes a merge by a new commit on its target branch: what the merge brought is taken out of the
- * branch as it is now, so that what came later stays. Where that conflicts with later work, it is
- * refused unless the request decides: `source` is the state before the merge, `target` the branch.
- * @throws AppError 404; 409 `already_reverted`, `merge_gone`, `sync_not_revertible`, `merge_conflict`; 412 `stale`; 422
+ * Reverts a merge by a new commit on its target branch; later changes stay. When later changes
+ * conflict, the request must resolve them: `source` is the state before the merge, `target` the branch.
+ * @throws AppError 404; 409 `already_reverted`, `merge_gone`, `sync_not_revertible`, `merge_conflict`;
+ * 412 `stale`; 422
  */
 export function revertMerge(
   deps: WorkspaceDeps,
@@ -44,7 +49,7 @@ export function revertMerge(
   return measureMerge(() => undo(deps, context, agentId, mergeId, request, reverting));
 }
 
-const reverting: Undoing = {
+const reverting: Undo = {
   kind: "revert",
   wanted: async (_store, merge) => merge.target_commit,
   message: ({ source_branch, merge_commit, kind }) =>
@@ -52,8 +57,9 @@ const reverting: Undoing = {
 };
 
 /**
- * Puts what lost some of a merge's conflicts back by a new commit on its target branch; later work is
- * kept as by a revert. @throws AppError as `revertMerge`; 422 for a path without another version
+ * Restores the losing versions of a merge's conflicts by a new commit on its target branch; later
+ * changes stay, as in a revert.
+ * @throws AppError as `revertMerge`; 422 for a path without another version
  */
 export function restoreVersion(
   deps: WorkspaceDeps,
@@ -66,9 +72,9 @@ export function restoreVersion(
   return measureMerge(() => undo(deps, context, agentId, mergeId, request, undoing));
 }
 
-const restoring = (paths: readonly string[]): Undoing => ({
+const restoring = (paths: readonly string[]): Undo => ({
   kind: "restore",
-  wanted: (repoPath, merge, author) => decidedOtherwise(repoPath, merge, paths, author),
+  wanted: (repoPath, merge, author) => commitOtherVersions(repoPath, merge, paths, author),
   message: ({ merge_commit }) =>
     `Restore the other version of ${paths.length === 1 ? paths[0] : `${paths.length} paths`}\n\nIt lost in commit ${merge_commit}.`,
 });
@@ -79,19 +85,22 @@ async function undo(
   agentId: string,
   mergeId: string,
   request: UndoRequest,
-  undoing: Undoing,
+  undoing: Undo,
 ): Promise<Merge> {
   const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
   return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
     const { merge, author } = await readUndone(context, agentId, mergeId);
-    refuseReverted(merge);
+    requireNotReverted(merge);
     const source = await undoing.wanted(storeOf(deps, merge), merge, author);
     return retryOnRefMoved(() => undoOnce(deps, context, merge, source, author, request, undoing));
   });
 }
 
-/** Works on the undoing as it would be. @throws AppError as `revertMerge` */
-export async function withUndoing<Result>(
+/**
+ * Runs work on the computed undo.
+ * @throws AppError as `revertMerge`
+ */
+export async function withUndo<Result>(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
@@ -100,10 +109,10 @@ export async function withUndoing<Result>(
   work: (input: MergeInput) => Promise<Result>,
 ): Promise<Result> {
   const { merge, author } = await readUndone(context, agentId, mergeId);
-  refuseReverted(merge);
+  requireNotReverted(merge);
   const undoing = request.paths === undefined ? reverting : restoring(request.paths);
   const source = await undoing.wanted(storeOf(deps, merge), merge, author);
-  return work(await inputNow(deps, merge, source, request, undoing.kind, null));
+  return work(await currentInput(deps, merge, source, request, undoing.kind, null));
 }
 
 const storeOf = (deps: WorkspaceDeps, { org_id, project_id }: RecordedMerge): string =>
@@ -121,7 +130,7 @@ async function readUndone(
     if (merge.kind === "sync") {
       throw new AppError(
         "sync_not_revertible",
-        "A sync changed the workspace alone; change its files there and commit them.",
+        "A sync only changes the workspace; change its files there and commit them.",
       );
     }
     const { agent_name } = await requireWorkspace(tx, agentId);
@@ -130,40 +139,40 @@ async function readUndone(
 }
 
 /** @throws AppError 409 `already_reverted` */
-function refuseReverted({ reverted_by }: RecordedMerge): void {
+function requireNotReverted({ reverted_by }: RecordedMerge): void {
   if (reverted_by === null) return;
   throw new AppError(
     "already_reverted",
-    "The merge is reverted; revert its revert to have it back.",
+    "The merge is already reverted; revert the revert to restore it.",
     { reverted_by },
   );
 }
 
-/** What the undoing is computed from, with the branch as it is now. @throws AppError 409 `merge_gone`; 412 `stale` */
-async function inputNow(
+/**
+ * Returns the inputs of the undo with the current branch.
+ * @throws AppError 409 `merge_gone`; 412 `stale`
+ */
+async function currentInput(
   deps: WorkspaceDeps,
   merge: RecordedMerge,
   source: string,
   request: DecidedRequest,
-  kind: Undoing["kind"],
+  kind: Undo["kind"],
   mergeId: string | null,
 ): Promise<MergeInput> {
   const repoPath = storeOf(deps, merge);
   const { target_branch, merge_commit } = merge;
   const target = await resolveCommit(repoPath, branchRef(target_branch));
   if (target === null || !(await isAncestor(repoPath, merge_commit, target))) {
-    throw new AppError(
-      "merge_gone",
-      `The branch ${target_branch} does not hold the merge any more.`,
-    );
+    throw new AppError("merge_gone", `The branch ${target_branch} no longer contains the merge.`);
   }
-  await requireAsSeen(repoPath, request, { source, target });
+  await requireExpectedState(repoPath, request, { source, target });
   return {
     ...inputOf({ ...merge, kind, base_commit: merge_commit }),
     mergeId,
     source,
     target,
-    ...howToDecide(request, "manual"),
+    ...resolveStrategy(request, "manual"),
   };
 }
 
@@ -174,11 +183,11 @@ async function undoOnce(
   source: string,
   author: Author,
   request: UndoRequest,
-  { kind, message }: Undoing,
+  { kind, message }: Undo,
 ): Promise<Merge> {
   const { org_id, project_id, agent_id, source_branch, target_branch } = merge;
   const id = newId();
-  const input = await inputNow(deps, merge, source, request, kind, id);
+  const input = await currentInput(deps, merge, source, request, kind, id);
   const { target } = input;
   const plan = await planDecidedMerge(deps, input);
   if (plan.upToDate)
@@ -192,7 +201,7 @@ async function undoOnce(
     date: new Date(),
   });
   const ref = keepRef(id, "source");
-  // A commit that was made for a restore is in no branch: the reference keeps it.
+  // A commit created for a restore is in no branch, so a ref keeps it.
   const keep = [...plan.keep.filter((kept) => kept.ref !== ref), { ref, sha: source }];
   return applyMerge(
     deps,
@@ -219,7 +228,7 @@ async function undoOnce(
   );
 }
 
-/** What a merge that was made is computed from, to compute it again. */
+/** Returns the inputs of an applied merge, to compute it again. */
 export function inputOf(merge: Omit<RecordedMerge, "id">): MergeInput {
   const { kind, base_commit } = merge;
   const mark = base_commit?.slice(0, 12) ?? "";
@@ -254,8 +263,8 @@ function decisionsOf({
   );
 }
 
-/** A commit of the merge's files as if the conflicts of those paths had been won by the other side. */
-async function decidedOtherwise(
+/** Creates a commit of the merge's files with the other side winning the conflicts of the given paths. */
+async function commitOtherVersions(
   repoPath: string,
   merge: RecordedMerge,
   paths: readonly string[],
@@ -270,8 +279,8 @@ async function decidedOtherwise(
     if (winner === undefined || winner === "merged") {
       const msg =
         winner === "merged"
-          ? "was decided with content of its own; there is no one other version"
-          : "names no conflict of this merge";
+          ? "was resolved with custom content; no single other version exists"
+          : "is not a conflict of this merge";
       throw new AppError("validation_failed", `paths.${at} ${msg}.`, {
         errors: [{ loc: ["body", "paths", at], msg, type: "unknown_path" }],
       });

@@ -13,10 +13,10 @@ import * as merges from "./merges.queries.js";
 import type { NewMerge } from "./merges.queries.js";
 import {
   headWithUnsaved,
-  howToDecide,
+  resolveStrategy,
   mergeOf,
-  requireAsSeen,
-  saveFirst,
+  requireExpectedState,
+  commitUnsavedChanges,
   type DecidedRequest,
   type MergeRequest,
 } from "./merge-workspace.js";
@@ -33,8 +33,8 @@ import {
 } from "../workspace.js";
 
 /**
- * Merges the base branch, as the source, into the workspace, as the target: one commit of the type
- * `merge`, or `up_to_date`. The folder follows. Unsaved work is committed first.
+ * Merges the base branch (source) into the workspace (target) by a commit of type `merge`, or returns
+ * `up_to_date`. The folder follows. Uncommitted changes are committed first.
  * @throws AppError as `mergeWorkspace`; 409 `run_in_progress` while a command runs in the folder
  */
 export function syncWorkspace(
@@ -46,17 +46,20 @@ export function syncWorkspace(
   return measureMerge(() =>
     withMergeLease(deps.db, { orgId: context.orgId, agentId }, () =>
       whileNothingRuns(deps, context, agentId, async () => {
-        const workspace = await saveFirst(deps, context, agentId);
+        const workspace = await commitUnsavedChanges(deps, context, agentId);
         const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
         const plan = await planDecidedMerge(deps, input);
         if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
-        return landSync(deps, context, workspace, input, plan, request.message);
+        return applySync(deps, context, workspace, input, plan, request.message);
       }),
     ),
   );
 }
 
-/** Works on the sync as it would be, the workspace held still. @throws AppError as `syncWorkspace` */
+/**
+ * Runs work on the computed sync under the workspace's lock.
+ * @throws AppError as `syncWorkspace`
+ */
 export function withSync<Result>(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -78,9 +81,12 @@ function whileNothingRuns<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
-    // Files are written by their paths: what runs there could put a link in the way.
+    // Files are written by path: a running command could redirect a path by a link.
     if (await context.tx((tx) => queries.hasManagedRun(tx, agentId))) {
-      throw new AppError("run_in_progress", "A command runs in the workspace; stop it, or wait.");
+      throw new AppError(
+        "run_in_progress",
+        "A command is running in the workspace; stop it, or wait.",
+      );
     }
     return work();
   });
@@ -99,10 +105,10 @@ async function inputOf(
   if (source === null) {
     throw new AppError(
       "base_branch_gone",
-      `The base branch ${base_branch} is gone; choose another one in the settings.`,
+      `The base branch ${base_branch} no longer exists; choose another one in the settings.`,
     );
   }
-  await requireAsSeen(repoPath, request, { source, target }, "target");
+  await requireExpectedState(repoPath, request, { source, target }, "target");
   return {
     org_id,
     project_id,
@@ -112,16 +118,16 @@ async function inputOf(
     base: null,
     unsaved: false,
     workspace: "target",
-    ...howToDecide(request, workspace.merge_strategy),
+    ...resolveStrategy(request, workspace.merge_strategy),
     branches: { source: base_branch, target: branch_name },
   };
 }
 
 /**
- * As `applyMerge`, for the workspace's own branch: the rows of the merge and of the commit are written
- * as pending, the branch moves, the folder follows, the rows are recorded.
+ * Like `applyMerge`, for the workspace's own branch: the rows of merge and commit are written as
+ * pending, the branch moves, the folder follows, and the rows are recorded.
  */
-async function landSync(
+async function applySync(
   deps: WorkspaceDeps,
   context: OrgContext,
   workspace: ActiveWorkspace,

@@ -89,7 +89,7 @@ describe("npm run merges:verify", () => {
     });
   });
 
-  const other = "computed again, it gives other files";
+  const other = "recomputing it gives other files";
   test.each([
     ["sides", "strategy = 'source_wins'", other],
     ["manual", `decisions = '[{"take": "source"}]'`, other],

@@ -6,22 +6,22 @@ import { listRecorded, type RecordedMerge } from "./merges.queries.js";
 import { planDecidedMerge, type PlanDeps } from "./plan-merge.js";
 import { inputOf } from "./revert-merge.js";
 
-/** What computing an organization's merges again has shown. */
+/** The result of recomputing an organization's merges. */
 export interface MergesReport {
   slug: string;
-  /** How many were computed again, those with a fault included. */
+  /** Number of recomputed merges, faulty ones included. */
   merges: number;
-  /** How many belong to deleted projects, whose repositories are gone. */
+  /** Number of merges of deleted projects, whose repositories are gone. */
   skipped: number;
-  /** The merges that give something else, and why. */
+  /** Merges with a different result, with reasons. */
   faults: { id: string; reason: string }[];
 }
 
 const step = 200;
 
 /**
- * Computes the recorded merges of all organizations again. Needs a connection that sees them all;
- * nothing is changed but that git may store objects which no reference names.
+ * Recomputes the recorded merges of all organizations. Requires a connection that sees them all; git
+ * may store unreferenced objects.
  */
 export async function verifyMerges(db: Queryable, storage: Storage): Promise<MergesReport[]> {
   const { rows } = await db.execute<{ id: string; slug: string }>(
@@ -45,7 +45,7 @@ async function verifyAll(
     for (const merge of merges) {
       after = merge.id;
       const reason = deleted.has(merge.project_id) ? null : await findFault(deps, merge);
-      // A project may be deleted while its merges are computed.
+      // A project may be deleted meanwhile.
       const isGone =
         deleted.has(merge.project_id) ||
         (reason !== null && (await listDeletedProjects(db, orgId)).has(merge.project_id));
@@ -64,7 +64,7 @@ async function listDeletedProjects(db: Queryable, orgId: string): Promise<Readon
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Why a merge is not what it is computed from; null where it is. */
+/** Returns why a merge differs from its inputs, or null. */
 async function findFault(deps: PlanDeps, merge: RecordedMerge): Promise<string | null> {
   const repoPath = deps.storage.repository(merge.org_id, merge.project_id);
   try {
@@ -74,14 +74,14 @@ async function findFault(deps: PlanDeps, merge: RecordedMerge): Promise<string |
     const hasTwo = merge.kind === "merge" || merge.kind === "sync";
     const parents = hasTwo ? [target_commit, source_commit] : [target_commit];
     if ((await commitParents(repoPath, merge.merge_commit)).join() !== parents.join()) {
-      return "its commit has other parents than what was merged";
+      return "its commit has other parents than the merged commits";
     }
     const { tree } = await planDecidedMerge(deps, inputOf(merge));
     return tree === (await resolveTree(repoPath, merge.merge_commit))
       ? null
-      : "computed again, it gives other files";
+      : "recomputing it gives other files";
   } catch (error) {
-    // Whatever is wrong with this merge, the others are still verified.
-    return `it cannot be computed again (${error instanceof Error ? error.message : String(error)})`;
+    // A faulty merge does not stop the verification.
+    return `it cannot be recomputed (${error instanceof Error ? error.message : String(error)})`;
   }
 }

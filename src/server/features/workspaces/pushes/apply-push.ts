@@ -1,4 +1,4 @@
-/** Taking a push: each reference moves once, from where the client saw it, and what follows is recorded. */
+/** Applies a push: each ref moves once from its expected commit, and the result is recorded. */
 import { originOf, type Origin } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
@@ -7,21 +7,21 @@ import type { Quarantine } from "#git/smart-http/quarantine.js";
 import { resolveObject } from "#git/store/repository.js";
 import { RefMovedError, updateRefs } from "#git/store/refs.js";
 import { GitError } from "#git/process/run.js";
-import type { JudgedWrites } from "../../../access/current-access.js";
+import type { AuthorizedWrites } from "../../../access/current-access.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
 import { receiveCommits } from "../commits/received-commits.queries.js";
-import { recoverPushes, forgetPushes, lockOf, recoverPushUnderLock } from "./recover-pushes.js";
+import { recoverPushes, deletePushes, lockOf, recoverPushUnderLock } from "./recover-pushes.js";
 import * as pushes from "./pushes.queries.js";
 import type { PendingPush } from "./pushes.queries.js";
 import * as queries from "../workspaces.queries.js";
 import { hasFolder, snapshotOf, type WorkspaceDeps } from "../workspace.js";
 
-/** A reference that may be moved as far as its own rules go: a new one, or a branch that moves forward. */
+/** A ref update within the ref's own rules: a new ref, or a fast-forward. */
 export interface PushedRef {
   ref: string;
   from: string | null;
   to: string;
-  /** Whose workspace's branch it is; null for other branches and tags. */
+  /** The agent of a workspace's branch; null for other branches and tags. */
   agentId: string | null;
 }
 
@@ -29,26 +29,26 @@ export interface Push {
   orgId: string;
   projectId: string;
   origin: Origin;
-  /** Judges the caller anew when the push begins. */
-  write: JudgedWrites["write"];
+  /** Re-authorizes the caller when the push begins. */
+  write: AuthorizedWrites["write"];
   refs: readonly PushedRef[];
-  /** The commits that the store did not have, parents first. */
+  /** Commits new to the store, parents first. */
   commits: readonly string[];
-  /** All references or none. */
+  /** Whether to apply all updates or none. */
   atomic: boolean;
-  /** Where the objects are. */
+  /** The pushed objects. */
   quarantine: Quarantine;
 }
 
-/** How many commits of its own one push may bring to a workspace. */
+/** Maximum number of new commits per push to a workspace. */
 const maxLine = 1000;
 const withAnother = "not updated because another ref of this atomic push was rejected";
 const movedMeanwhile = "the branch has changed; fetch, merge or rebase, and push again";
 
 /**
- * Takes a push into the store: rows are written as pending, the objects are moved in, the references
- * move by compare-and-swap, folders follow, the rows are recorded. Who works on a workspace or moves a
- * branch waits meanwhile. Answers why references were refused, by name; the others have moved.
+ * Applies a push: rows are written as pending, objects move into the store, refs move by
+ * compare-and-swap, folders follow, and the rows are recorded. Other operations on the workspaces and
+ * branches wait. Returns the reasons of rejected refs by name; the others have moved.
  */
 export async function applyPush(deps: WorkspaceDeps, push: Push): Promise<Map<string, string>> {
   const refusals = new Map<string, string>();
@@ -65,7 +65,7 @@ export async function applyPush(deps: WorkspaceDeps, push: Push): Promise<Map<st
   }));
   await deps.db.locks(push.orgId, journal.map(lockOf), async () => {
     for (const entry of journal) {
-      const refusal = await refusalNow(deps, push, entry);
+      const refusal = await rejectionReason(deps, push, entry);
       if (refusal !== null) refusals.set(entry.ref, refusal);
     }
     const isRefused = ({ ref }: PendingPush): boolean => refusals.has(ref);
@@ -90,15 +90,15 @@ function refuseRest(refusals: Map<string, string>, refs: readonly { ref: string 
   for (const { ref } of refs) if (!refusals.has(ref)) refusals.set(ref, withAnother);
 }
 
-/** Why a reference cannot be moved as things are, or null. Fills in what comes to a workspace. */
-async function refusalNow(
+/** Returns why a ref cannot move now, or null. Fills in the new commits of a workspace. */
+async function rejectionReason(
   deps: WorkspaceDeps,
   { orgId, projectId, quarantine }: Push,
   entry: PendingPush & { line: LineCommit[] },
 ): Promise<string | null> {
   const repoPath = deps.storage.repository(orgId, projectId);
   if (entry.agent_id === null) {
-    // Whether the name is free shows when it is taken.
+    // A name conflict shows when the ref is created.
     if (entry.old_sha === null) return null;
     return (await resolveObject(repoPath, entry.ref)) === entry.old_sha ? null : movedMeanwhile;
   }
@@ -107,10 +107,10 @@ async function refusalNow(
     if (workspace.head_commit !== entry.old_sha) return movedMeanwhile;
     if (hasFolder(workspace)) {
       if (await deps.db.tenant(orgId, (tx) => queries.hasManagedRun(tx, workspace.agent_id))) {
-        return "a command runs in the workspace; stop it, or wait";
+        return "a command is running in the workspace; stop it, or wait";
       }
       if ((await snapshotOf(deps, workspace)).changed) {
-        return "the workspace's folder has unsaved changes; commit them first, then fetch, merge and push again";
+        return "the workspace's folder has uncommitted changes; commit them first, then fetch, merge and push again";
       }
     }
     entry.line = await commitsOnLine(
@@ -120,7 +120,7 @@ async function refusalNow(
       maxLine + 1,
     );
     return entry.line.length > maxLine
-      ? `a push may bring at most ${maxLine} commits to a workspace; push fewer, or squash them`
+      ? `a push can add at most ${maxLine} commits to a workspace; push fewer, or squash them`
       : null;
   } catch (error) {
     if (error instanceof AppError) return error.message;
@@ -128,14 +128,17 @@ async function refusalNow(
   }
 }
 
-/** Writes what is about to happen, then moves the objects in. @throws AppError 401, 403, 404, 409 */
+/**
+ * Writes the pending rows, then moves the objects into the store.
+ * @throws AppError 401, 403, 404, 409
+ */
 async function begin(
   deps: WorkspaceDeps,
   { orgId, projectId, write, commits, quarantine }: Push,
   accepted: readonly (PendingPush & { line: LineCommit[] })[],
 ): Promise<void> {
   await write(async (tx) => {
-    if (!(await pushes.isLivingProject(tx, projectId))) throw notFound();
+    if (!(await pushes.isActiveProject(tx, projectId))) throw notFound();
     await pushes.insertPendingPushes(
       tx,
       accepted.map(({ line: _line, ...entry }) => entry),
@@ -149,12 +152,12 @@ async function begin(
   try {
     await quarantine.migrate();
   } catch (error) {
-    await forgetPushes(deps.db, orgId, accepted);
+    await deletePushes(deps.db, orgId, accepted);
     throw error;
   }
 }
 
-/** Moves the references, all at once where nothing is in the way; answers those that moved. */
+/** Moves the refs, in one transaction if possible, and returns those that moved. */
 async function moveRefs(
   deps: WorkspaceDeps,
   { orgId, projectId, refs, atomic }: Push,
@@ -171,14 +174,14 @@ async function moveRefs(
       );
       return rest;
     } catch (error) {
-      const hindered = hindranceOf(error, rest);
+      const hindered = findRejectedRef(error, rest);
       if (hindered === null) {
-        // How far git came is not known: each reference is looked at.
+        // git may have moved some refs before it failed, so each one is checked.
         for (const entry of rest) await recoverPushUnderLock(deps, entry);
         throw error;
       }
       const unmoved = atomic ? rest : [hindered.entry];
-      await forgetPushes(deps.db, orgId, unmoved);
+      await deletePushes(deps.db, orgId, unmoved);
       refusals.set(hindered.entry.ref, hindered.refusal);
       if (atomic) refuseRest(refusals, refs);
       rest = rest.filter((entry) => !unmoved.includes(entry));
@@ -187,8 +190,8 @@ async function moveRefs(
   return rest;
 }
 
-/** Which reference could not be moved, and why; null where that is nobody's doing. */
-function hindranceOf<Entry extends { ref: string }>(
+/** Returns which ref could not move and why; null for other failures. */
+function findRejectedRef<Entry extends { ref: string }>(
   error: unknown,
   entries: readonly Entry[],
 ): { entry: Entry; refusal: string } | null {
@@ -201,6 +204,10 @@ function hindranceOf<Entry extends { ref: string }>(
   if (!/exists; cannot create|cannot process .* at the same time/.test(error.stderr)) return null;
   const entry = entries.find(({ ref }) => error.stderr.includes(`'${ref}'`));
   return entry
-    ? { entry, refusal: "its name begins or continues that of another; choose another name" }
+    ? {
+        entry,
+        refusal:
+          "its name conflicts with another branch (a prefix of it, or the reverse); choose another name",
+      }
     : null;
 }

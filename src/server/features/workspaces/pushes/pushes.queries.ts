@@ -1,4 +1,4 @@
-/** References that a push is about to move, and the commits that it brings to workspaces. */
+/** Pending ref updates of pushes, and the commits they add to workspaces. */
 import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Origin } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
@@ -11,12 +11,12 @@ import {
 } from "../../../db/tables/workspace-tables.js";
 import type { LineCommit } from "#git/diff/diff.js";
 
-/** One reference of a push on its way. */
+/** A pending ref update. */
 export interface PendingPush {
   id: string;
   org_id: string;
   project_id: string;
-  /** Whose workspace's branch it is; null for other branches and tags. */
+  /** The agent of a workspace's branch; null for other branches and tags. */
   agent_id: string | null;
   ref: string;
   old_sha: string | null;
@@ -35,8 +35,8 @@ const columns = {
   origin: pendingPushes.origin,
 };
 
-/** Whether a project is not deleted. With the organization's lock held, it stays so. */
-export async function isLivingProject(tx: Queryable, projectId: string): Promise<boolean> {
+/** Whether a project is not deleted. With the organization's lock held, the answer stays valid. */
+export async function isActiveProject(tx: Queryable, projectId: string): Promise<boolean> {
   const rows = await tx
     .select({ id: projects.id })
     .from(projects)
@@ -44,7 +44,7 @@ export async function isLivingProject(tx: Queryable, projectId: string): Promise
   return rows.length === 1;
 }
 
-/** The agent whose workspace has the branch now, if any has. */
+/** Returns the agent whose workspace currently has the branch. */
 export async function findAgentOfBranch(
   tx: Queryable,
   projectId: string,
@@ -70,7 +70,7 @@ export async function insertPendingPushes(
   if (pushes.length > 0) await tx.insert(pendingPushes).values([...pushes]);
 }
 
-/** Writes that commits are about to come to a workspace; those of an earlier life come again. */
+/** Inserts pending commits of a workspace; those of its earlier life are inserted again. */
 export async function insertPushedCommits(
   tx: Queryable,
   { org_id, agent_id }: { org_id: string; agent_id: string },
@@ -109,7 +109,7 @@ export async function findPendingPush(tx: Queryable, id: string): Promise<Pendin
   return row;
 }
 
-/** The push to a workspace's branch whose end is not known; there is at most one, under its lock. */
+/** Finds the pending push to a workspace's branch. Under the workspace's lock there is at most one. */
 export async function findPendingPushTo(
   tx: Queryable,
   agentId: string,
@@ -121,7 +121,7 @@ export async function findPendingPushTo(
   return row;
 }
 
-/** Of all organizations, in the order they were begun. Needs system work. */
+/** Lists pending pushes of all organizations, oldest first. Requires a system transaction. */
 export async function listPendingPushes(db: Queryable): Promise<{ org_id: string; id: string }[]> {
   return db
     .select({ org_id: pendingPushes.org_id, id: pendingPushes.id })
@@ -129,7 +129,7 @@ export async function listPendingPushes(db: Queryable): Promise<{ org_id: string
     .orderBy(asc(pendingPushes.created_at));
 }
 
-/** Records that a workspace's branch holds what was pushed: all pending commits of it are that. */
+/** Records that a workspace's branch contains its pending commits. */
 export async function recordPushedCommits(
   tx: Queryable,
   agentId: string,
@@ -150,7 +150,7 @@ export async function recordPushedCommits(
     .where(eq(workspaces.agent_id, agentId));
 }
 
-/** Forgets commits that did not come to a workspace after all. */
+/** Deletes pending commits that did not reach a workspace. */
 export async function deletePushedCommits(tx: Queryable, agentId: string): Promise<void> {
   await tx
     .delete(workspaceCommits)

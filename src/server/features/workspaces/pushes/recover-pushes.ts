@@ -1,8 +1,8 @@
-/** What follows once a push has moved a reference: the folder, the rows, the event that tells of it. */
+/** Completes a push after its refs have moved: the folders, the rows and the audit event. */
 import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { systemOrigin, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit, resolveObject } from "#git/store/repository.js";
-import { followFolder } from "../watch-folder.js";
+import { updateFolder } from "../update-folder.js";
 import * as pushes from "./pushes.queries.js";
 import type { PendingPush } from "./pushes.queries.js";
 import * as queries from "../workspaces.queries.js";
@@ -15,8 +15,7 @@ import {
 } from "../workspace.js";
 
 /**
- * Brings folders and rows up to references that have moved; from any point at which an earlier try was
- * cut off. For whoever holds their locks.
+ * Updates folders and rows to moved refs, from any point of interruption. The caller holds their locks.
  */
 export async function recoverPushes(
   deps: WorkspaceDeps,
@@ -28,13 +27,15 @@ export async function recoverPushes(
     if (agent_id === null || old_sha === null) continue;
     const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agent_id));
     if (workspace && hasFolder(workspace)) {
-      await followFolder(placesOf(deps, workspace), old_sha, new_sha);
+      await updateFolder(placesOf(deps, workspace), old_sha, new_sha);
     }
   }
   await deps.db.change(orgId, origin, (tx, audit) => recordPushes(tx, audit, origin, moved));
 }
 
-/** Records what moved. A person's push is told to the audit log; an agent's commits tell of themselves. */
+/**
+ * Records moved refs. A user's push gets an audit event; an agent's commits are recorded by themselves.
+ */
 async function recordPushes(
   tx: Queryable,
   audit: AuditWriter,
@@ -61,8 +62,8 @@ async function recordPushes(
   });
 }
 
-/** Forgets pushes whose references did not move. When their commits were received stays noted: it is true. */
-export async function forgetPushes(
+/** Deletes pushes whose refs did not move. The receive times of their commits stay valid. */
+export async function deletePushes(
   db: Pick<Database, "tenant">,
   orgId: string,
   unmoved: readonly PendingPush[],
@@ -79,29 +80,29 @@ export async function forgetPushes(
   });
 }
 
-/** Settles a push that was cut off: the reference holds its commit, or it never was. */
+/** Recovers an interrupted push: it is recorded if the ref contains its commit, and otherwise deleted. */
 export async function recoverPush(deps: WorkspaceDeps, orgId: string, id: string): Promise<void> {
   const read = () => deps.db.tenant(orgId, (tx) => pushes.findPendingPush(tx, id));
   const found = await read();
   if (!found) return;
   await deps.db.locks(orgId, [lockOf(found)], async () => {
-    // Another process may have settled it while this one waited.
+    // Another process may have recovered it meanwhile.
     const push = await read();
     if (push) await recoverPushUnderLock(deps, push);
   });
 }
 
-/** As `recoverPush`, for whoever holds the reference's lock. */
+/** Like `recoverPush`, for the holder of the ref's lock. */
 export async function recoverPushUnderLock(deps: WorkspaceDeps, push: PendingPush): Promise<void> {
   const repoPath = deps.storage.repository(push.org_id, push.project_id);
   if (await isHeld(repoPath, push)) {
     await recoverPushes(deps, push.org_id, push.origin ?? systemOrigin, [push]);
   } else {
-    await forgetPushes(deps.db, push.org_id, [push]);
+    await deletePushes(deps.db, push.org_id, [push]);
   }
 }
 
-/** What a push holds while it moves a reference: whoever else works on it waits. */
+/** Returns the lock of a ref update. */
 export function lockOf({
   agent_id,
   project_id,
@@ -109,7 +110,7 @@ export function lockOf({
   old_sha,
 }: Omit<PendingPush, "origin">): string {
   if (agent_id !== null) return workspaceLock(agent_id);
-  // Nobody works on what is not there yet: one lock for all that is new spares many.
+  // New refs of a project share one lock: no other operation uses them yet.
   if (old_sha === null) return `new references ${project_id}`;
   return branchLock(project_id, ref.replace(/^refs\/heads\//, ""));
 }

@@ -7,27 +7,30 @@ import * as queries from "../workspaces.queries.js";
 import { workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
 /**
- * Lets go of archived workspaces whose time is over and whose commits a branch holds. What is nowhere
- * else is kept, and can be restored, until it is merged: it is looked at again each time. Several
- * processes may do this at once; each archive is let go of by one of them.
+ * Expires archived workspaces past their retention whose commits are contained in a branch. Others stay
+ * restorable until they are merged, and are checked again each time. Each archive is expired by one
+ * process.
  */
-export async function endRetentions(deps: WorkspaceDeps, log: Logger): Promise<void> {
-  const ended = await deps.db.withSystem("find archives whose time is over", (db) =>
+export async function expireArchives(deps: WorkspaceDeps, log: Logger): Promise<void> {
+  const ended = await deps.db.withSystem("find archives past their retention", (db) =>
     archives.listEndedArchives(db),
   );
   for (const archive of ended) {
     try {
       await deps.db.locks(archive.org_id, [workspaceLock(archive.agent_id)], () =>
-        letGo(deps, archive),
+        expireArchive(deps, archive),
       );
     } catch (error) {
-      log.error({ err: error, archive: archive.id }, "an archive whose time is over was kept");
+      log.error({ err: error, archive: archive.id }, "cannot expire an archive");
     }
   }
 }
 
-/** The reference goes first: what is cut off after it is done again, and can still be restored. */
-async function letGo(deps: WorkspaceDeps, archive: archives.Archive): Promise<void> {
+/**
+ * The ref is deleted first: after an interruption the archive is still restorable, and expiry is
+ * repeated.
+ */
+async function expireArchive(deps: WorkspaceDeps, archive: archives.Archive): Promise<void> {
   const { id, org_id: orgId, project_id, agent_id: agentId, tip } = archive;
   const workspace = await deps.db.tenant(orgId, async (tx) => {
     const isThere = (await archives.findArchive(tx, id)) !== undefined;
@@ -41,7 +44,7 @@ async function letGo(deps: WorkspaceDeps, archive: archives.Archive): Promise<vo
   const ref = archiveRef(agentId, id);
   if ((await resolveCommit(repoPath, ref)) !== null) await deleteRef(repoPath, ref, tip);
   await deps.db.tenant(orgId, async (tx) => {
-    // Whoever began to restore it meanwhile waits for the lock and needs the row.
+    // A concurrent restore waits for the lock and needs the row.
     if (!isCurrent || (await archives.expireWorkspace(tx, agentId))) {
       await archives.deleteArchive(tx, id);
     }

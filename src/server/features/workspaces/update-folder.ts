@@ -1,4 +1,4 @@
-/** Having an agent's folder follow its branch, once that has moved by itself. */
+/** Updates an agent's folder after its branch has moved. */
 import {
   FolderMissingError,
   syncFolder,
@@ -11,10 +11,10 @@ import { removeStaleLock } from "#git/store/stale-locks.js";
 import type { placesOf } from "./workspace.js";
 
 /**
- * Moves the folder from one commit to another. What was written there meanwhile, or what a move that
- * was cut off has left half done, is merged into it, and is unsaved work afterwards.
+ * Moves the folder from one commit to another. Concurrent edits and the remains of an interrupted move
+ * are merged into it and become uncommitted changes.
  */
-export async function followFolder(
+export async function updateFolder(
   places: ReturnType<typeof placesOf>,
   from: string,
   to: string,
@@ -24,7 +24,7 @@ export async function followFolder(
   try {
     await syncFolder({ ...places, fromCommit: from, toCommit: to });
   } catch (error) {
-    // Whoever works in the workspace next is told that its folder is gone; the branch is whole.
+    // The next operation reports the missing folder; the branch is intact.
     if (error instanceof FolderMissingError) return;
     if (!(error instanceof UnsavedChangesError)) throw error;
     const parentTree = await resolveTree(repoPath, from);
