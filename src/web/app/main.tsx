@@ -2,7 +2,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { onSignedOut } from "../api/client.js";
+import { ApiError, onSignedOut } from "../api/client.js";
 import { meQuery } from "../api/queries/auth.js";
 import { forgetSignIn } from "../access/signed-in.js";
 import { paths } from "../paths/paths.js";
@@ -31,7 +31,12 @@ export function startApp(): void {
   const element = document.getElementById("root");
   if (element === null) throw new Error("index.html has no #root");
 
-  createRoot(element).render(
+  createRoot(element, {
+    // The page shows what the API refuses (page-states.tsx); anything else is a defect.
+    onCaughtError: (error) => {
+      if (!(error instanceof ApiError)) console.error(error);
+    },
+  }).render(
     <StrictMode>
       <QueryClientProvider client={queryClient}>
         <RouterProvider router={router} />

@@ -5,8 +5,9 @@ import { currentOf } from "../access/current-organization.js";
 import { mayBeSignedIn } from "../access/signed-in.js";
 import { ApiError } from "../api/client.js";
 import { cursorPageQuery } from "../api/cursor-pages.js";
+import { adminUserQuery } from "../api/queries/admin.js";
 import { agentQuery, agentsQuery, hasBranch } from "../api/queries/agents.js";
-import { apiKeysQuery } from "../api/queries/api-keys.js";
+import { apiKeyQuery, apiKeysQuery } from "../api/queries/api-keys.js";
 import { meQuery } from "../api/queries/auth.js";
 import {
   membersQuery,
@@ -17,6 +18,7 @@ import {
 } from "../api/queries/organizations.js";
 import { projectQuery, projectsQuery } from "../api/queries/projects.js";
 import { runList, runQuery, sandboxQuery } from "../api/queries/runs.js";
+import { defaultTimelineHours, statementQuery, timelineQuery } from "../api/queries/usage.js";
 import { commitQuery, diffQuery, mergeQuery, workspaceQuery } from "../api/queries/workspaces.js";
 import { queryClient } from "../api/query-client.js";
 import { listSearchOf } from "../lists/list-search.js";
@@ -83,41 +85,65 @@ const signedInPages = {
   },
   organizations: {
     search: organizationsSearchOf,
+    title: "Organizations",
+    load: () => [organizationsQuery],
     component: () => import("../features/organizations/OrganizationsPage.js"),
   },
   newOrganization: { component: () => import("../features/organizations/NewOrganizationPage.js") },
   organization: {
     beforeLoad: (entering) => leadOnFromSlug(entering),
+    title: "Organization",
+    noun: "organization",
+    load: ({ orgId }) => [organizationQuery(orgId)],
     prefetch: ({ orgId }) => [
-      organizationQuery(orgId),
       usageQuery(orgId),
       projectsQuery(orgId),
       membersQuery(orgId),
       permissionsQuery(orgId),
+      timelineQuery(orgId, defaultTimelineHours),
     ],
+    // One after the other the cards would push each other around.
+    awaitsPrefetch: true,
     component: () => import("../features/organizations/OrganizationPage.js"),
   },
   organizationSettings: {
     search: settingsSearchOf,
     beforeLoad: (entering) => leadOnFromSlug(entering),
-    prefetch: ({ orgId }) => [organizationQuery(orgId), permissionsQuery(orgId)],
+    title: "Settings",
+    noun: "organization",
+    load: ({ orgId }) => [organizationQuery(orgId)],
+    prefetch: ({ orgId }) => [permissionsQuery(orgId)],
     component: () => import("../features/organizations/settings/OrganizationSettingsPage.js"),
   },
   statement: {
     beforeLoad: (entering) => leadOnFromSlug(entering),
+    title: "Statement",
+    noun: "statement",
+    load: ({ orgId, period }) => [statementQuery(orgId, period)],
+    prefetch: ({ orgId }) => [organizationQuery(orgId)],
     component: () => import("../features/usage/StatementPage.js"),
   },
   projects: {
     search: projectsSearchOf,
+    title: "Projects",
+    load: async () => {
+      const orgId = await currentOrganizationId();
+      return orgId === undefined ? [] : [projectsQuery(orgId)];
+    },
     component: () => import("../features/projects/ProjectsPage.js"),
   },
   project: {
     search: projectSearchOf,
-    prefetch: ({ projectId }) => [projectQuery(projectId), agentsQuery({ project_id: projectId })],
+    title: "Project",
+    noun: "project",
+    load: ({ projectId }) => [projectQuery(projectId)],
+    prefetch: ({ projectId }) => [agentsQuery({ project_id: projectId })],
     component: () => import("../features/projects/ProjectPage.js"),
   },
   agents: {
     search: agentsSearchOf,
+    title: "Agents",
+    load: () => [organizationsQuery],
     prefetch: async () => {
       const orgId = await currentOrganizationId();
       if (orgId === undefined) return [];
@@ -132,67 +158,101 @@ const signedInPages = {
   },
   agent: {
     search: agentSearchOf,
-    prefetch: ({ agentId }) => [
-      agentQuery(agentId),
-      sandboxQuery,
-      cursorPageQuery(runList(agentId, {})),
-    ],
+    title: "Agent",
+    noun: "agent",
+    load: ({ agentId }) => [agentQuery(agentId)],
+    prefetch: ({ agentId }) => [sandboxQuery, cursorPageQuery(runList(agentId, {}))],
     component: () => import("../features/agents/AgentPage.js"),
   },
   run: {
-    prefetch: ({ agentId, runId }) => [agentQuery(agentId), runQuery(runId)],
+    title: "Run",
+    noun: "run",
+    load: ({ runId }) => [runQuery(runId)],
+    prefetch: ({ agentId }) => [agentQuery(agentId)],
     component: () => import("../features/runs/RunPage.js"),
   },
   workspace: {
     search: workspaceSearchOf,
-    prefetch: ({ agentId }) => [agentQuery(agentId), workspaceQuery(agentId)],
+    title: "Agent",
+    noun: "agent",
+    load: ({ agentId }) => [agentQuery(agentId)],
+    prefetch: ({ agentId }) => [workspaceQuery(agentId)],
     component: () => import("../features/workspaces/WorkspacePage.js"),
   },
   commit: {
-    prefetch: ({ agentId, sha }) => [
-      agentQuery(agentId),
-      commitQuery(agentId, sha),
-      diffQuery(agentId, sha),
-    ],
+    title: "Commit",
+    noun: "commit",
+    load: ({ agentId, sha }) => [commitQuery(agentId, sha)],
+    prefetch: ({ agentId, sha }) => [agentQuery(agentId), diffQuery(agentId, sha)],
     component: () => import("../features/workspaces/CommitPage.js"),
   },
   merge: {
-    prefetch: ({ agentId, mergeId }) => [agentQuery(agentId), mergeQuery(agentId, mergeId)],
+    title: "Merge",
+    noun: "merge",
+    load: ({ agentId, mergeId }) => [mergeQuery(agentId, mergeId)],
+    prefetch: ({ agentId }) => [agentQuery(agentId)],
     component: () => import("../features/workspaces/MergePage.js"),
   },
   newMerge: {
     search: mergeSearchOf,
+    title: "Merge",
+    noun: "workspace",
+    load: ({ agentId }) => [workspaceQuery(agentId)],
     component: () => import("../features/merging/NewMergePage.js"),
   },
   sync: {
     search: strategyOf,
+    title: "Sync",
+    noun: "workspace",
+    load: ({ agentId }) => [workspaceQuery(agentId)],
     component: () => import("../features/merging/SyncPage.js"),
   },
   revert: {
     search: strategyOf,
+    title: "Revert merge",
+    noun: "merge",
+    load: ({ agentId, mergeId }) => [mergeQuery(agentId, mergeId)],
     component: () => import("../features/merging/RevertPage.js"),
   },
   restore: {
     search: restoreSearchOf,
+    title: "Restore the other version",
+    noun: "merge",
+    load: ({ agentId, mergeId }) => [mergeQuery(agentId, mergeId)],
     component: () => import("../features/merging/RestorePage.js"),
   },
-  profile: { component: () => import("../features/account/ProfilePage.js") },
+  profile: {
+    title: "Profile",
+    load: () => [meQuery],
+    component: () => import("../features/account/ProfilePage.js"),
+  },
   security: {
     search: errorOf,
     component: () => import("../features/account/SecurityPage.js"),
   },
   apiKeys: {
     search: (search) => listSearchOf(search),
-    prefetch: () => [apiKeysQuery],
+    title: "API Key Management",
+    load: () => [apiKeysQuery],
     component: () => import("../features/api-keys/ApiKeysPage.js"),
   },
   newApiKey: { component: () => import("../features/api-keys/NewApiKeyPage.js") },
-  apiKey: { component: () => import("../features/api-keys/ApiKeyPage.js") },
+  apiKey: {
+    title: "API key",
+    noun: "API key",
+    load: ({ keyId }) => [apiKeyQuery(keyId)],
+    component: () => import("../features/api-keys/ApiKeyPage.js"),
+  },
   admin: {
     search: adminSearchOf,
     component: () => import("../features/admin/AdminPage.js"),
   },
-  adminUser: { component: () => import("../features/admin/AdminUserPage.js") },
+  adminUser: {
+    title: "User",
+    noun: "user",
+    load: ({ userId }) => [adminUserQuery(userId)],
+    component: () => import("../features/admin/AdminUserPage.js"),
+  },
 } satisfies Omit<PageEntries, PublicPageName>;
 
 /** Returns the id of the organization switched to; undefined where the user belongs to none. */
@@ -256,6 +316,10 @@ export const router = createRouter({
     app: app.addChildren({ ...routesOf(signedInPages, app), ...redirectRoutes }),
   }),
   defaultPreload: "intent",
+  // Queries know best what is stale: a loader that finds all in the cache takes no time.
+  defaultStaleReloadMode: "blocking",
+  defaultPendingMs: 300,
+  defaultPendingMinMs: 0,
   defaultErrorComponent: CrashPage,
   defaultNotFoundComponent: NotFoundPage,
   scrollRestoration: true,

@@ -68,6 +68,9 @@ export const statementQuery = (orgId: string, period: string) =>
 const timelinePages = 3;
 
 /** The runs of the last hours, of all agents or one; looked at again every quarter of a minute. */
+/** The period that timelines show first. */
+export const defaultTimelineHours = 24;
+
 export const timelineQuery = (orgId: string, hours: number, agentId?: string) =>
   queryOptions({
     queryKey: [...agentsKey, "timeline", orgId, hours, agentId],

@@ -8,12 +8,11 @@ import { Button } from "../../ui/button.js";
 import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Select } from "../../ui/select.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { projectsQuery } from "../../api/queries/projects.js";
-import { QueryError } from "../query-error.js";
+import { Waiting } from "../await.js";
 import { AgentRuns } from "./agent-runs.js";
 import { AgentStatus } from "./agent-status.js";
 import { type Work, workOf, works, workSearchOf } from "../../paths/agent-work.js";
@@ -59,10 +58,8 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
   const ofWork = work === "" ? rows : rows.filter((agent) => workOf(agent) === work);
   const view = useListView(ofWork, { sortings, textOf });
 
-  if (agents.isPending || projects.isLoading) return <Skeleton />;
-  if (agents.isError && rows.length === 0) {
-    return <QueryError error={agents.error} onRetry={() => void agents.refetch()} />;
-  }
+  if (agents.data === undefined) return <Waiting query={agents} />;
+  if (projects.isLoading) return <Waiting query={projects} />;
   if (rows.length === 0) return <div className="text-muted">{empty}</div>;
   return (
     <div className="-m-4">

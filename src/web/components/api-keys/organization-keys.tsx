@@ -10,10 +10,9 @@ import { ConfirmDialog } from "../../ui/dialog.js";
 import { ListTable } from "../../ui/list-table.js";
 import type { Sorting } from "../../ui/list-view.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import type { DenyReason } from "../../access/permissions.js";
-import { QueryError } from "../query-error.js";
+import { Waiting } from "../await.js";
 import { KeyStatus, Scopes } from "./key-status.js";
 import { apiKeysKey, organizationKeysQuery } from "../../api/queries/api-keys.js";
 
@@ -39,14 +38,8 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
     <Card title="API keys of this organization">
       {readReason !== undefined ? (
         <p className="text-muted">{readReason}</p>
-      ) : keys.isPending ? (
-        <Skeleton rows={1} />
-      ) : keys.isError ? (
-        <QueryError
-          error={keys.error}
-          onRetry={() => void keys.refetch()}
-          what="The list of API keys"
-        />
+      ) : keys.data === undefined ? (
+        <Waiting query={keys} rows={1} what="The list of API keys" />
       ) : keys.data.length === 0 ? (
         <p className="text-muted">No API key is scoped to this organization.</p>
       ) : (

@@ -8,7 +8,7 @@ import { PageSteps } from "../../ui/list-view.js";
 import { countOf } from "../../ui/number.js";
 import { Skeleton } from "../../ui/states.js";
 import { checking, type DenyReason } from "../../access/permissions.js";
-import { QueryError } from "../query-error.js";
+import { Await } from "../await.js";
 import { AuditFilters } from "./audit-filters.js";
 import { EventTable } from "./event-table.js";
 import { eventList } from "../../api/queries/audit.js";
@@ -40,24 +40,22 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
         <code className="font-mono text-[13px]">npm run audit:verify</code>.
       </p>
       <AuditFilters orgId={orgId} search={search} events={events} onChange={change} />
-      {log.isPending ? (
-        <Skeleton />
-      ) : log.isError && events.length === 0 ? (
-        <QueryError error={log.error} onRetry={() => void log.refetch()} />
-      ) : (
-        <Card>
-          <div className="-m-4">
-            {events.length === 0 ? (
-              <p className="px-4 py-10 text-center text-muted">
-                {isFiltered ? "No event fits these filters." : "Nothing was changed yet."}
-              </p>
-            ) : (
-              <EventTable events={events} />
-            )}
-            <PageSteps label="Pages of events" {...place} />
-          </div>
-        </Card>
-      )}
+      <Await query={log}>
+        {() => (
+          <Card>
+            <div className="-m-4">
+              {events.length === 0 ? (
+                <p className="px-4 py-10 text-center text-muted">
+                  {isFiltered ? "No event fits these filters." : "Nothing was changed yet."}
+                </p>
+              ) : (
+                <EventTable events={events} />
+              )}
+              <PageSteps label="Pages of events" {...place} />
+            </div>
+          </Card>
+        )}
+      </Await>
       <output className="text-[13px] text-muted">
         {log.data !== undefined &&
           `${countOf(events.length, "event")}${place.page > 1 || place.hasNext ? " on this page" : ""}`}

@@ -3,10 +3,9 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/card.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { QueryError } from "../query-error.js";
+import { Await } from "../await.js";
 import { Actor, What } from "./event-text.js";
 import { recentEventsQuery } from "../../api/queries/audit.js";
 
@@ -29,27 +28,25 @@ function Recent({ orgId }: { orgId: string }): ReactElement {
         </Link>
       }
     >
-      {events.isPending ? (
-        <Skeleton rows={2} />
-      ) : events.isError ? (
-        <QueryError error={events.error} onRetry={() => void events.refetch()} />
-      ) : (
-        <ul className="-my-2 divide-y divide-line">
-          {events.data.map((event) => (
-            <li
-              key={event.id}
-              className="flex flex-wrap items-baseline justify-between gap-x-4 py-2"
-            >
-              <span className="min-w-0">
-                <Actor actor={event.actor} /> <What event={event} />
-              </span>
-              <span className="text-[13px] text-muted">
-                <Time value={event.at} />
-              </span>
-            </li>
-          ))}
-        </ul>
-      )}
+      <Await query={events} rows={2}>
+        {(recent) => (
+          <ul className="-my-2 divide-y divide-line">
+            {recent.map((event) => (
+              <li
+                key={event.id}
+                className="flex flex-wrap items-baseline justify-between gap-x-4 py-2"
+              >
+                <span className="min-w-0">
+                  <Actor actor={event.actor} /> <What event={event} />
+                </span>
+                <span className="text-[13px] text-muted">
+                  <Time value={event.at} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Await>
     </Card>
   );
 }

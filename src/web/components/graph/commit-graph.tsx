@@ -8,9 +8,8 @@ import { Card } from "../../ui/card.js";
 import { useLongList } from "../../ui/long-list.js";
 import { useMedia } from "../../ui/media.js";
 import { formatNumber } from "../../ui/number.js";
-import { Skeleton } from "../../ui/states.js";
 import type { DenyReason } from "../../access/permissions.js";
-import { QueryError } from "../query-error.js";
+import { Await } from "../await.js";
 import { CommitDot, dotLabels, type DotKind } from "./commit-dot.js";
 import { sizeOf } from "./graph-lines.js";
 import { GraphCommitRow } from "./graph-row.js";
@@ -34,28 +33,30 @@ export function CommitGraph({ project, refusal }: CommitGraphProps): ReactElemen
   const older = Math.min(limit * 3, most);
   return (
     <Card title="Commit graph" actions={<Legend />}>
-      {graph.isPending ? (
-        <Skeleton />
-      ) : graph.isError && graph.data === undefined ? (
-        <QueryError error={graph.error} onRetry={() => void graph.refetch()} />
-      ) : (
-        <div className="-m-4">
-          <Picture graph={graph.data} canOpen={refusal("agent:workspace:read") === undefined} />
-          {graph.data.has_older && (
-            <div className="border-t border-line p-3 text-center">
-              {limit < most ? (
-                <Button size="sm" pending={graph.isPlaceholderData} onClick={() => setLimit(older)}>
-                  Show older
-                </Button>
-              ) : (
-                <p className="text-[13px] text-muted">
-                  The newest {formatNumber(most)} commits; clone the repository to see all.
-                </p>
-              )}
-            </div>
-          )}
-        </div>
-      )}
+      <Await query={graph}>
+        {(data) => (
+          <div className="-m-4">
+            <Picture graph={data} canOpen={refusal("agent:workspace:read") === undefined} />
+            {data.has_older && (
+              <div className="border-t border-line p-3 text-center">
+                {limit < most ? (
+                  <Button
+                    size="sm"
+                    pending={graph.isPlaceholderData}
+                    onClick={() => setLimit(older)}
+                  >
+                    Show older
+                  </Button>
+                ) : (
+                  <p className="text-[13px] text-muted">
+                    The newest {formatNumber(most)} commits; clone the repository to see all.
+                  </p>
+                )}
+              </div>
+            )}
+          </div>
+        )}
+      </Await>
     </Card>
   );
 }

@@ -4,11 +4,12 @@ import type { OrganizationItem } from "#shared/api/organizations.js";
 import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/button.js";
 import { Page } from "../../ui/page.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
-import { QueryError } from "../query-error.js";
+import { EmptyState } from "../../ui/states.js";
+import { organizationsQuery } from "../../api/queries/organizations.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 
-/** A page of the current organization; where there is none yet, the way to one. */
+/** A page of the current organization, whose route loads the list of them; without one, the way to it. */
 export function RequireOrganization({
   title,
   children,
@@ -16,11 +17,12 @@ export function RequireOrganization({
   title: string;
   children: (organization: OrganizationItem) => ReactNode;
 }): ReactNode {
-  const { organization, isPending, error, retry } = useCurrentOrganization();
+  useLoaded(organizationsQuery);
+  const { organization } = useCurrentOrganization();
   if (organization !== undefined) return children(organization);
   return (
     <Page title={title}>
-      {isPending ? <Skeleton /> : error ? <QueryError error={error} onRetry={retry} /> : <None />}
+      <None />
     </Page>
   );
 }

@@ -10,7 +10,7 @@ import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { isAtWork } from "../workspaces/workspace-status.js";
-import { QueryError } from "../query-error.js";
+import { Waiting } from "../await.js";
 import { ForeseenList } from "./foreseen-list.js";
 import { workspaceRadarQuery } from "../../api/queries/radar.js";
 import { RadarState } from "./radar-state.js";
@@ -21,14 +21,10 @@ export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactEl
   const isActive = isAtWork(workspace);
   const radar = useQuery({ ...workspaceRadarQuery(workspace.agent_id), enabled: isActive });
   if (!isActive) return null;
-  if (radar.isPending || radar.isError) {
+  if (radar.data === undefined) {
     return (
       <Card title="Conflicts ahead">
-        {radar.isPending ? (
-          <p className="text-muted">Looking…</p>
-        ) : (
-          <QueryError error={radar.error} onRetry={() => void radar.refetch()} />
-        )}
+        <Waiting query={radar} rows={1} />
       </Card>
     );
   }

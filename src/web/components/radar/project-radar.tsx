@@ -5,9 +5,8 @@ import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
-import { QueryError } from "../query-error.js";
+import { Waiting } from "../await.js";
 import { projectRadarQuery } from "../../api/queries/radar.js";
 import { RadarState } from "./radar-state.js";
 import { SideName } from "./side-name.js";
@@ -18,14 +17,10 @@ const page = 10;
 export function ProjectRadar({ projectId }: { projectId: string }): ReactElement | null {
   const radar = useQuery(projectRadarQuery(projectId));
   const [limit, setLimit] = useState(page);
-  if (radar.isPending || radar.isError) {
+  if (radar.data === undefined) {
     return (
       <Card title="Conflicts ahead">
-        {radar.isPending ? (
-          <Skeleton rows={1} />
-        ) : (
-          <QueryError error={radar.error} onRetry={() => void radar.refetch()} />
-        )}
+        <Waiting query={radar} rows={1} />
       </Card>
     );
   }

@@ -5,10 +5,9 @@ import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../query-error.js";
+import { Waiting } from "../await.js";
 import { shownInLine } from "./command-line.js";
 import { durationText } from "./figures.js";
 import { runList } from "../../api/queries/runs.js";
@@ -25,10 +24,7 @@ interface RunTableProps {
 /** An agent's runs, the newest first unless asked otherwise. */
 export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactElement {
   const { query: runs, rows, place } = useCursorPages(runList(agentId, search));
-  if (runs.isPending) return <Skeleton />;
-  if (runs.isError && !runs.data) {
-    return <QueryError error={runs.error} onRetry={() => void runs.refetch()} what="The runs" />;
-  }
+  if (runs.data === undefined) return <Waiting query={runs} what="The runs" />;
   if (rows.length === 0) {
     return search.run === undefined ? (
       <p className="text-muted">No runs yet. Start one with Run a command.</p>

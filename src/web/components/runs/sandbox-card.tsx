@@ -5,8 +5,7 @@ import type { SandboxState } from "#shared/api/sandbox.js";
 import { Alert } from "../../ui/alert.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
-import { Skeleton } from "../../ui/states.js";
-import { QueryError } from "../query-error.js";
+import { Await } from "../await.js";
 import { bytesText, durationText } from "./figures.js";
 import { type Isolation, isolationOf } from "./isolation.js";
 import { sandboxQuery } from "../../api/queries/runs.js";
@@ -29,16 +28,14 @@ export function SandboxCard({ workspaceType }: SandboxCardProps): ReactElement {
   const sandbox = useQuery(sandboxQuery);
   return (
     <Card title="Sandbox and limits">
-      {sandbox.isPending ? (
-        <Skeleton rows={1} />
-      ) : sandbox.isError ? (
-        <QueryError error={sandbox.error} onRetry={() => void sandbox.refetch()} />
-      ) : (
-        <State
-          isolation={isolationOf(sandbox.data, workspaceType)}
-          timeoutSeconds={sandbox.data.default_timeout_seconds}
-        />
-      )}
+      <Await query={sandbox} rows={1}>
+        {(data) => (
+          <State
+            isolation={isolationOf(data, workspaceType)}
+            timeoutSeconds={data.default_timeout_seconds}
+          />
+        )}
+      </Await>
     </Card>
   );
 }

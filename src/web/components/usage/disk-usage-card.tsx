@@ -7,9 +7,8 @@ import { ListTable } from "../../ui/list-table.js";
 import type { Sorting } from "../../ui/list-view.js";
 import { formatBytes } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../query-error.js";
+import { Await } from "../await.js";
 import { diskUsageQuery } from "../../api/queries/usage.js";
 
 /** What the organization's workspaces and repositories take up on the server's disk. */
@@ -17,23 +16,23 @@ export function DiskUsageCard({ orgId }: { orgId: string }): ReactElement {
   const usage = useQuery(diskUsageQuery(orgId));
   return (
     <Card title="Disk use">
-      {usage.isPending ? (
-        <Skeleton rows={2} />
-      ) : usage.isError ? (
-        <QueryError error={usage.error} onRetry={() => void usage.refetch()} />
-      ) : usage.data.measured_at === null ? (
-        <p className="text-muted">Nothing takes up the disk yet: there is no project.</p>
-      ) : (
-        <div className="flex flex-col gap-3">
-          <div className="-mx-4 -mt-4">
-            <ProjectTable usage={usage.data} />
-          </div>
-          <p className="text-muted">
-            Shared files are those of a commit that several workspaces began with; each workspace
-            adds what it changed. Measured <Time value={usage.data.measured_at} /> or later.
-          </p>
-        </div>
-      )}
+      <Await query={usage} rows={2}>
+        {(data) =>
+          data.measured_at === null ? (
+            <p className="text-muted">Nothing takes up the disk yet: there is no project.</p>
+          ) : (
+            <div className="flex flex-col gap-3">
+              <div className="-mx-4 -mt-4">
+                <ProjectTable usage={data} />
+              </div>
+              <p className="text-muted">
+                Shared files are those of a commit that several workspaces began with; each
+                workspace adds what it changed. Measured <Time value={data.measured_at} /> or later.
+              </p>
+            </div>
+          )
+        }
+      </Await>
     </Card>
   );
 }

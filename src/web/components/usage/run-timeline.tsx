@@ -8,10 +8,9 @@ import type { Tone } from "../../ui/badge.js";
 import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";
 import { Segments } from "../../ui/radio.js";
-import { Skeleton } from "../../ui/states.js";
 import { type Lane, Timeline } from "../../ui/timeline.js";
-import { QueryError } from "../query-error.js";
-import { timelineQuery } from "../../api/queries/usage.js";
+import { Await } from "../await.js";
+import { defaultTimelineHours, timelineQuery } from "../../api/queries/usage.js";
 
 const looks: Record<TimedRun["status"], { tone: Tone; text: string }> = {
   queued: { tone: "neutral", text: "Queued" },
@@ -39,7 +38,6 @@ const ranges = {
 } as const;
 type Range = keyof typeof ranges;
 /** What the picture begins with. */
-export const defaultHours = 24;
 const hourMs = 3_600_000;
 
 const clock = lazy(
@@ -95,7 +93,7 @@ interface RunTimelineProps {
 
 /** When which agent ran, and how it ended. */
 export function RunTimeline({ orgId, agentId, title = "Runs" }: RunTimelineProps): ReactElement {
-  const [range, setRange] = useState<Range>(`${defaultHours}`);
+  const [range, setRange] = useState<Range>(`${defaultTimelineHours}`);
   const hours = Number(range);
   const runs = useQuery({
     ...timelineQuery(orgId, hours, agentId),
@@ -117,32 +115,32 @@ export function RunTimeline({ orgId, agentId, title = "Runs" }: RunTimelineProps
         />
       }
     >
-      {runs.isPending ? (
-        <Skeleton rows={2} />
-      ) : runs.isError ? (
-        <QueryError error={runs.error} onRetry={() => void runs.refetch()} what="The runs" />
-      ) : runs.data.rows.length === 0 ? (
-        <p className="py-4 text-center text-muted">
-          Nothing ran in the last {hours === 1 ? "hour" : hours === 168 ? "week" : `${hours} hours`}
-          .
-        </p>
-      ) : (
-        <div className="flex flex-col gap-2">
-          <Timeline
-            label={title}
-            from={to - hours * hourMs}
-            to={to}
-            lanes={lanesOf(runs.data.rows, to)}
-            tickOf={(time) => (hours > 24 ? day : clock)().format(time)}
-            legend={legend}
-          />
-          {runs.data.isCut && (
-            <p className="text-[13px] text-muted">
-              The newest {countOf(runs.data.rows.length, "run")}; there are more in this period.
+      <Await query={runs} rows={2} what="The runs">
+        {(data) =>
+          data.rows.length === 0 ? (
+            <p className="py-4 text-center text-muted">
+              Nothing ran in the last{" "}
+              {hours === 1 ? "hour" : hours === 168 ? "week" : `${hours} hours`}.
             </p>
-          )}
-        </div>
-      )}
+          ) : (
+            <div className="flex flex-col gap-2">
+              <Timeline
+                label={title}
+                from={to - hours * hourMs}
+                to={to}
+                lanes={lanesOf(data.rows, to)}
+                tickOf={(time) => (hours > 24 ? day : clock)().format(time)}
+                legend={legend}
+              />
+              {data.isCut && (
+                <p className="text-[13px] text-muted">
+                  The newest {countOf(data.rows.length, "run")}; there are more in this period.
+                </p>
+              )}
+            </div>
+          )
+        }
+      </Await>
     </Card>
   );
 }

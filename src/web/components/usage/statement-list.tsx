@@ -6,11 +6,10 @@ import { api } from "../../api/api-calls.js";
 import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/card.js";
 import { formatHours, formatNumber } from "../../ui/number.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { checking } from "../../access/permissions.js";
-import { QueryError } from "../query-error.js";
+import { Await } from "../await.js";
 import { DownloadLink } from "./download-link.js";
 import { monthName } from "./periods.js";
 import { statementsQuery } from "../../api/queries/usage.js";
@@ -45,46 +44,44 @@ export function StatementList({
         />
       }
     >
-      {statements.isPending ? (
-        <Skeleton rows={2} />
-      ) : statements.isError ? (
-        <QueryError error={statements.error} onRetry={() => void statements.refetch()} />
-      ) : (
-        <div className="-m-4">
-          <Table
-            label="Statements"
-            rows={statements.data}
-            rowKey={(row) => row.period}
-            columns={[
-              {
-                name: "Month",
-                renderCell: (row) => (
-                  <Link
-                    {...paths.statement(orgId, row.period)}
-                    className="font-medium text-accent-ink hover:underline"
-                  >
-                    {monthName(row.period)}
-                  </Link>
-                ),
-              },
-              { name: "Status", renderCell: (row) => <StatementStatus status={row.status} /> },
-              { name: "Agents", isNumber: true, renderCell: (row) => formatNumber(row.agents) },
-              { name: "Runs", isNumber: true, renderCell: (row) => formatNumber(row.runs) },
-              {
-                name: "Hours",
-                isNumber: true,
-                renderCell: (row) => formatHours(row.runtime_hours),
-              },
-            ]}
-          />
-          {statements.data.every((row) => row.runs === 0) && (
-            <p className="border-t border-line px-4 py-3 text-muted">
-              Nothing has run yet. Each month with runs in it is listed here, with a statement to
-              print and to download.
-            </p>
-          )}
-        </div>
-      )}
+      <Await query={statements} rows={2}>
+        {(rows) => (
+          <div className="-m-4">
+            <Table
+              label="Statements"
+              rows={rows}
+              rowKey={(row) => row.period}
+              columns={[
+                {
+                  name: "Month",
+                  renderCell: (row) => (
+                    <Link
+                      {...paths.statement(orgId, row.period)}
+                      className="font-medium text-accent-ink hover:underline"
+                    >
+                      {monthName(row.period)}
+                    </Link>
+                  ),
+                },
+                { name: "Status", renderCell: (row) => <StatementStatus status={row.status} /> },
+                { name: "Agents", isNumber: true, renderCell: (row) => formatNumber(row.agents) },
+                { name: "Runs", isNumber: true, renderCell: (row) => formatNumber(row.runs) },
+                {
+                  name: "Hours",
+                  isNumber: true,
+                  renderCell: (row) => formatHours(row.runtime_hours),
+                },
+              ]}
+            />
+            {rows.every((row) => row.runs === 0) && (
+              <p className="border-t border-line px-4 py-3 text-muted">
+                Nothing has run yet. Each month with runs in it is listed here, with a statement to
+                print and to download.
+              </p>
+            )}
+          </div>
+        )}
+      </Await>
     </Card>
   );
 }

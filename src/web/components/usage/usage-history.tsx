@@ -8,7 +8,7 @@ import { BarChart } from "../../ui/bar-chart.js";
 import { Card } from "../../ui/card.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { Select } from "../../ui/select.js";
-import { Skeleton } from "../../ui/states.js";
+import { Await } from "../await.js";
 import { QueryError } from "../query-error.js";
 import { DownloadLink } from "./download-link.js";
 import { dayName, monthName, periodOf, periodsSince } from "./periods.js";
@@ -42,15 +42,15 @@ export function UsageHistory({ organization }: { organization: Organization }): 
           </>
         }
       >
-        {history.isPending ? (
-          <Skeleton rows={2} />
-        ) : history.isError ? (
-          <QueryError error={history.error} onRetry={() => void history.refetch()} />
-        ) : history.data.days.every((day) => day.peak_concurrent_agents === 0) ? (
-          <NothingRan period={period} />
-        ) : (
-          <DayChart period={period} {...history.data} />
-        )}
+        <Await query={history} rows={2}>
+          {(data) =>
+            data.days.every((day) => day.peak_concurrent_agents === 0) ? (
+              <NothingRan period={period} />
+            ) : (
+              <DayChart period={period} {...data} />
+            )
+          }
+        </Await>
       </Card>
       <Breakdown orgId={orgId} period={period} />
     </>

@@ -1,6 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { User } from "#shared/api/auth.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
@@ -13,25 +13,15 @@ import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { meQuery } from "../../api/queries/auth.js";
-import { QueryError } from "../../components/query-error.js";
 import { useResendVerification } from "../../components/auth/send-again.js";
 
 export function ProfilePage(): ReactElement {
-  const me = useQuery(meQuery);
+  const { data: me } = useLoaded(meQuery);
   return (
     <Page title="Profile" width="narrow" description="How you appear to the people you work with.">
-      {me.isPending ? (
-        <Skeleton rows={2} />
-      ) : me.isError ? (
-        <QueryError error={me.error} onRetry={() => void me.refetch()} />
-      ) : (
-        <>
-          <NameSection key={me.data.id} user={me.data} />
-          <EmailSection user={me.data} />
-        </>
-      )}
+      <NameSection key={me.id} user={me} />
+      <EmailSection user={me} />
     </Page>
   );
 }

@@ -8,10 +8,9 @@ import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { methodsQuery } from "../../api/queries/auth.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { identitiesQuery } from "../../api/queries/sign-in-queries.js";
 
 const route = getRouteApi("/app/settings/security");
@@ -36,32 +35,32 @@ export function IdentitySection(): ReactElement | null {
           </div>
         )}
         <p>Linked to your account, {name} signs you in without password and code.</p>
-        {identities.isPending ? (
-          <Skeleton rows={1} />
-        ) : identities.isError ? (
-          <QueryError error={identities.error} onRetry={() => void identities.refetch()} />
-        ) : identities.data.length > 0 ? (
-          <ul aria-label="Linked identities" className="w-full divide-y divide-line">
-            {identities.data.map((identity) => (
-              <li
-                key={identity.id}
-                className="flex flex-wrap items-center justify-between gap-3 py-2"
-              >
-                <span className="min-w-0 text-muted [overflow-wrap:anywhere]">
-                  {identity.issuer}, linked since <Time value={identity.created_at} dateOnly />
-                </span>
-                <UnlinkButton identityId={identity.id} />
-              </li>
-            ))}
-          </ul>
-        ) : (
-          <>
-            {link.error && <Alert live>{link.error.message}</Alert>}
-            <Button pending={link.pending} onClick={() => link.submit(undefined)}>
-              Link {name}
-            </Button>
-          </>
-        )}
+        <Await query={identities} rows={1}>
+          {(data) =>
+            data.length > 0 ? (
+              <ul aria-label="Linked identities" className="w-full divide-y divide-line">
+                {data.map((identity) => (
+                  <li
+                    key={identity.id}
+                    className="flex flex-wrap items-center justify-between gap-3 py-2"
+                  >
+                    <span className="min-w-0 text-muted [overflow-wrap:anywhere]">
+                      {identity.issuer}, linked since <Time value={identity.created_at} dateOnly />
+                    </span>
+                    <UnlinkButton identityId={identity.id} />
+                  </li>
+                ))}
+              </ul>
+            ) : (
+              <>
+                {link.error && <Alert live>{link.error.message}</Alert>}
+                <Button pending={link.pending} onClick={() => link.submit(undefined)}>
+                  Link {name}
+                </Button>
+              </>
+            )
+          }
+        </Await>
       </div>
     </Card>
   );

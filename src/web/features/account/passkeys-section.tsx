@@ -9,11 +9,10 @@ import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { makePasskey, passkeyProblem } from "../../components/auth/passkey.js";
 import { methodsQuery } from "../../api/queries/auth.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { PasskeyNameDialog } from "./passkey-name-dialog.js";
 import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
 
@@ -38,19 +37,19 @@ export function PasskeysSection(): ReactElement {
           password and code.
         </p>
         {problem !== undefined && <Alert tone="info">{problem}</Alert>}
-        {passkeys.isPending ? (
-          <Skeleton rows={1} />
-        ) : passkeys.isError ? (
-          <QueryError error={passkeys.error} onRetry={() => void passkeys.refetch()} />
-        ) : passkeys.data.length === 0 ? (
-          <p className="text-muted">You have no passkeys yet.</p>
-        ) : (
-          <ul aria-label="Passkeys" className="-mb-4 divide-y divide-line border-t border-line">
-            {passkeys.data.map((passkey) => (
-              <PasskeyItem key={passkey.id} passkey={passkey} />
-            ))}
-          </ul>
-        )}
+        <Await query={passkeys} rows={1}>
+          {(data) =>
+            data.length === 0 ? (
+              <p className="text-muted">You have no passkeys yet.</p>
+            ) : (
+              <ul aria-label="Passkeys" className="-mb-4 divide-y divide-line border-t border-line">
+                {data.map((passkey) => (
+                  <PasskeyItem key={passkey.id} passkey={passkey} />
+                ))}
+              </ul>
+            )
+          }
+        </Await>
       </div>
       {isAdding && (
         <PasskeyNameDialog

@@ -5,9 +5,8 @@ import { client } from "../../api/client.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { ReauthButton } from "./reauth-button.js";
 import { RecoveryCodes } from "./recovery-codes.js";
 import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
@@ -29,51 +28,51 @@ export function SecondFactorSection(): ReactElement {
         </span>
       }
     >
-      {state.isPending ? (
-        <Skeleton rows={1} />
-      ) : state.isError ? (
-        <QueryError error={state.error} onRetry={() => void state.refetch()} />
-      ) : codes ? (
-        <RecoveryCodes codes={codes} onDone={() => setCodes(null)} />
-      ) : setup ? (
-        <TotpSetup
-          setup={setup}
-          onCancel={() => setSetup(null)}
-          onConfirmed={(fresh) => {
-            setSetup(null);
-            setCodes(fresh);
-          }}
-        />
-      ) : isOn ? (
-        <IsOn
-          since={state.data.totp_since}
-          left={state.data.recovery_codes_left}
-          hasPassword={state.data.has_password}
-          onCodes={setCodes}
-        />
-      ) : (
-        <div className="flex flex-col items-start gap-3">
-          <p>
-            After your password, signing in then also asks for a code that an app on your phone
-            shows. Whoever learns the password alone does not get in.
-          </p>
-          <ReauthButton
-            endpoint={api.secondFactor.startTotp}
-            label="Set up"
-            variant="primary"
-            hasPassword={state.data.has_password}
-            disabledReason={
-              state.data.has_password
-                ? undefined
-                : "You sign in without a password, and the code is asked after one."
-            }
-            run={(password) => client.secondFactor.startTotp({ body: password })}
-            onDone={({ secret, uri }) => {
-              if (secret !== null && uri !== null) setSetup({ secret, uri });
-            }}
-          />
-        </div>
-      )}
+      <Await query={state} rows={1}>
+        {(data) =>
+          codes ? (
+            <RecoveryCodes codes={codes} onDone={() => setCodes(null)} />
+          ) : setup ? (
+            <TotpSetup
+              setup={setup}
+              onCancel={() => setSetup(null)}
+              onConfirmed={(fresh) => {
+                setSetup(null);
+                setCodes(fresh);
+              }}
+            />
+          ) : isOn ? (
+            <IsOn
+              since={data.totp_since}
+              left={data.recovery_codes_left}
+              hasPassword={data.has_password}
+              onCodes={setCodes}
+            />
+          ) : (
+            <div className="flex flex-col items-start gap-3">
+              <p>
+                After your password, signing in then also asks for a code that an app on your phone
+                shows. Whoever learns the password alone does not get in.
+              </p>
+              <ReauthButton
+                endpoint={api.secondFactor.startTotp}
+                label="Set up"
+                variant="primary"
+                hasPassword={data.has_password}
+                disabledReason={
+                  data.has_password
+                    ? undefined
+                    : "You sign in without a password, and the code is asked after one."
+                }
+                run={(password) => client.secondFactor.startTotp({ body: password })}
+                onDone={({ secret, uri }) => {
+                  if (secret !== null && uri !== null) setSetup({ secret, uri });
+                }}
+              />
+            </div>
+          )
+        }
+      </Await>
     </Card>
   );
 }

@@ -9,9 +9,8 @@ import { Card } from "../../ui/card.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { deviceOf } from "./device.js";
 import { sessionsQuery } from "../../api/queries/account.js";
 
@@ -21,24 +20,22 @@ export function SessionsSection(): ReactElement {
   const others = sessions.data?.filter(({ current }) => !current).length ?? 0;
   return (
     <Card title="Where you are signed in" actions={<EndOthersButton others={others} />}>
-      {sessions.isPending ? (
-        <Skeleton rows={2} />
-      ) : sessions.isError ? (
-        <QueryError error={sessions.error} onRetry={() => void sessions.refetch()} />
-      ) : (
-        <ul aria-label="Sessions" className="-my-4 divide-y divide-line">
-          {/* This device comes first, then the others by their last use. */}
-          {sessions.data
-            .toSorted(
-              (a, b) =>
-                Number(b.current) - Number(a.current) ||
-                b.last_used_at.localeCompare(a.last_used_at),
-            )
-            .map((session) => (
-              <SessionItem key={session.id} session={session} />
-            ))}
-        </ul>
-      )}
+      <Await query={sessions} rows={2}>
+        {(data) => (
+          <ul aria-label="Sessions" className="-my-4 divide-y divide-line">
+            {/* This device comes first, then the others by their last use. */}
+            {data
+              .toSorted(
+                (a, b) =>
+                  Number(b.current) - Number(a.current) ||
+                  b.last_used_at.localeCompare(a.last_used_at),
+              )
+              .map((session) => (
+                <SessionItem key={session.id} session={session} />
+              ))}
+          </ul>
+        )}
+      </Await>
     </Card>
   );
 }

@@ -1,18 +1,16 @@
-import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { AdminUserDetail } from "#shared/api/admin.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";
 import { Card, Details } from "../../ui/card.js";
 import { formatNumber } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { QueryError } from "../../components/query-error.js";
 import { adminUserQuery } from "../../api/queries/admin.js";
 import { UserActions } from "./user-actions.js";
 import { UserState } from "./user-state.js";
@@ -22,28 +20,12 @@ const route = getRouteApi("/app/admin/users/$userId");
 /** A user, with what a super admin can do for it. */
 export function AdminUserPage(): ReactElement {
   const { userId } = route.useParams();
-  const details = useQuery(adminUserQuery(userId));
+  const { data: user } = useLoaded(adminUserQuery(userId));
   const crumbs = [
     <CrumbLink key="admin" {...paths.admin()}>
       Installation
     </CrumbLink>,
   ];
-  if (details.isPending || details.isError) {
-    return (
-      <Page title="User" crumbs={crumbs}>
-        {details.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError
-            error={details.error}
-            onRetry={() => void details.refetch()}
-            what="The user"
-          />
-        )}
-      </Page>
-    );
-  }
-  const user = details.data;
   return (
     <Page
       title={visible(user.full_name ?? user.email)}

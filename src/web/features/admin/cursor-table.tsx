@@ -2,9 +2,8 @@ import type { ReactElement } from "react";
 import { type CursorList, useCursorPages } from "../../api/cursor-pages.js";
 import { Card } from "../../ui/card.js";
 import { PageSteps } from "../../ui/list-view.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table, type TableProps } from "../../ui/table.js";
-import { QueryError } from "../../components/query-error.js";
+import { Waiting } from "../../components/await.js";
 
 interface CursorTableProps<Row> extends Omit<TableProps<Row>, "rows" | "view"> {
   list: CursorList<Row>;
@@ -15,10 +14,7 @@ interface CursorTableProps<Row> extends Omit<TableProps<Row>, "rows" | "view"> {
 /** A table of a list that the API gives page by page. */
 export function CursorTable<Row>({ list, empty, ...table }: CursorTableProps<Row>): ReactElement {
   const { query, rows, place } = useCursorPages(list);
-  if (query.isPending) return <Skeleton />;
-  if (query.isError && rows.length === 0) {
-    return <QueryError error={query.error} onRetry={() => void query.refetch()} />;
-  }
+  if (query.data === undefined) return <Waiting query={query} />;
   return (
     <Card>
       <div className="-m-4">

@@ -4,8 +4,7 @@ import { Badge } from "../../ui/badge.js";
 import { Card, Details } from "../../ui/card.js";
 import { formatBytes, formatHours, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { CursorTable } from "./cursor-table.js";
 import { installationUsageQuery, organizationUsageList } from "../../api/queries/admin.js";
 
@@ -14,26 +13,24 @@ export function UsageTab(): ReactElement {
   const usage = useQuery(installationUsageQuery);
   return (
     <div className="flex flex-col gap-6">
-      {usage.isPending ? (
-        <Skeleton />
-      ) : usage.isError ? (
-        <QueryError error={usage.error} onRetry={() => void usage.refetch()} />
-      ) : (
-        <Card title="Whole installation">
-          <Details
-            columns={2}
-            rows={{
-              Users: `${formatNumber(usage.data.users.total)} (${formatNumber(usage.data.users.active)} active)`,
-              "Super admins": formatNumber(usage.data.users.super_admins),
-              Organizations: formatNumber(usage.data.organizations),
-              Projects: formatNumber(usage.data.projects),
-              Agents: `${formatNumber(usage.data.agents)} (${formatNumber(usage.data.running_agents)} running)`,
-              "Hours this month": formatHours(usage.data.runtime_hours),
-              Disk: formatBytes(usage.data.disk_bytes),
-            }}
-          />
-        </Card>
-      )}
+      <Await query={usage}>
+        {(data) => (
+          <Card title="Whole installation">
+            <Details
+              columns={2}
+              rows={{
+                Users: `${formatNumber(data.users.total)} (${formatNumber(data.users.active)} active)`,
+                "Super admins": formatNumber(data.users.super_admins),
+                Organizations: formatNumber(data.organizations),
+                Projects: formatNumber(data.projects),
+                Agents: `${formatNumber(data.agents)} (${formatNumber(data.running_agents)} running)`,
+                "Hours this month": formatHours(data.runtime_hours),
+                Disk: formatBytes(data.disk_bytes),
+              }}
+            />
+          </Card>
+        )}
+      </Await>
       <section className="flex flex-col gap-3">
         <h2 className="font-semibold">By organization</h2>
         <CursorTable

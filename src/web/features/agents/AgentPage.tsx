@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { runStatuses } from "#shared/run-statuses.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { useNewDialog } from "../../forms/dialog-search.js";
 import { paths } from "../../paths/paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -9,7 +10,6 @@ import { Card } from "../../ui/card.js";
 import { Page } from "../../ui/page.js";
 import { Select } from "../../ui/select.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { isolationOf, whyNoCommand } from "../../components/runs/isolation.js";
@@ -21,7 +21,6 @@ import type { RunSearch } from "../../api/queries/runs.js";
 import { runSearchOf } from "../../paths/run-search.js";
 import { statusName } from "../../components/runs/run-status.js";
 import { StopRunButton } from "../../components/runs/stop-run-button.js";
-import { QueryError } from "../../components/query-error.js";
 import { RunTimeline } from "../../components/usage/run-timeline.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { AgentRuns } from "../../components/agents/agent-runs.js";
@@ -33,49 +32,37 @@ const route = getRouteApi("/app/agents/$agentId");
 /** An agent: its runs, what they are held to, and the way to its workspace. */
 export function AgentPage(): ReactElement {
   const { agentId } = route.useParams();
-  const agent = useQuery(agentQuery(agentId));
+  const { data: agent, dataUpdatedAt } = useLoaded(agentQuery(agentId));
   const search = route.useSearch();
   const navigate = useNavigate();
   const { data: sandbox } = useQuery(sandboxQuery);
   const crumbs = useWorkspaceCrumbs(agentId);
-  const refusal = useDenyReason(agent.data?.organization_id);
+  const refusal = useDenyReason(agent.organization_id);
   const dialog = useNewDialog();
   const look = (next: RunSearch): void =>
     void navigate({ ...paths.agent(agentId), search: next, replace: true, resetScroll: false });
-  if (agent.isPending || agent.isError) {
-    return (
-      <Page title="Agent" crumbs={crumbs}>
-        {agent.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError error={agent.error} onRetry={() => void agent.refetch()} what="The agent" />
-        )}
-      </Page>
-    );
-  }
-  const { data } = agent;
   const forbidden = refusal("agent:run");
-  const isolation = sandbox && isolationOf(sandbox, data.workspace_type);
+  const isolation = sandbox && isolationOf(sandbox, agent.workspace_type);
   const reason =
     forbidden ??
-    (data.status === "terminated"
+    (agent.status === "terminated"
       ? "The agent is terminated: it works no more."
-      : data.workspace_branch === null
+      : agent.workspace_branch === null
         ? "Create a workspace first: commands run there."
-        : data.workspace_type === "remote"
+        : agent.workspace_type === "remote"
           ? "The agent works elsewhere: there is no folder here that a command could run in."
           : isolation && whyNoCommand(isolation));
-  const { current_run: current, queued_run: queued } = data;
+  const { current_run: current, queued_run: queued } = agent;
   return (
     <Page
-      title={data.name}
+      title={agent.name}
       crumbs={crumbs}
       description={
         <>
-          <AgentStatus agent={data} />
-          {data.description !== null && (
+          <AgentStatus agent={agent} />
+          {agent.description !== null && (
             <div>
-              <PlainText value={data.description} />
+              <PlainText value={agent.description} />
             </div>
           )}
         </>
@@ -96,7 +83,7 @@ export function AgentPage(): ReactElement {
       <PermissionHint reason={forbidden} />
       {(current || queued) && (
         <Card title="Now">
-          <AgentRuns agent={data} readAt={agent.dataUpdatedAt} />
+          <AgentRuns agent={agent} readAt={dataUpdatedAt} />
         </Card>
       )}
       <Card
@@ -117,8 +104,8 @@ export function AgentPage(): ReactElement {
       >
         <RunTable agentId={agentId} search={search} onSearch={look} />
       </Card>
-      <SandboxCard workspaceType={data.workspace_type} />
-      <RunTimeline title="Timeline" orgId={data.organization_id} agentId={agentId} />
+      <SandboxCard workspaceType={agent.workspace_type} />
+      <RunTimeline title="Timeline" orgId={agent.organization_id} agentId={agentId} />
       <RunCommandDialog
         isOpen={dialog.isOpen && reason === undefined}
         onClose={dialog.close}

@@ -1,7 +1,7 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { useListView } from "../../lists/list-search.js";
 import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/button.js";
@@ -11,9 +11,8 @@ import { Icon } from "../../ui/icons.js";
 import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { EmptyState } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../../components/query-error.js";
 import { KeyStatus, Scopes } from "../../components/api-keys/key-status.js";
 import { apiKeysQuery } from "../../api/queries/api-keys.js";
 import { RevokeButton } from "./revoke-button.js";
@@ -29,8 +28,8 @@ const textOf = ({ name, description, key_hint, scopes, status }: ApiKey): string
   [name, description, key_hint, ...scopes, status].join(" ");
 
 export function ApiKeysPage(): ReactElement {
-  const keys = useQuery(apiKeysQuery);
-  const view = useListView(keys.data ?? [], { sortings, textOf });
+  const { data: keys } = useLoaded(apiKeysQuery);
+  const view = useListView(keys, { sortings, textOf });
   const generate = (
     <Link {...paths.newApiKey()} className={buttonClass("primary")}>
       <Icon name="plus" />
@@ -44,11 +43,7 @@ export function ApiKeysPage(): ReactElement {
       description="For scripts, CI and git: each acts as you, within its scope."
       actions={generate}
     >
-      {keys.isPending ? (
-        <Skeleton />
-      ) : keys.isError ? (
-        <QueryError error={keys.error} onRetry={() => void keys.refetch()} />
-      ) : keys.data.length === 0 ? (
+      {keys.length === 0 ? (
         <EmptyState title="No API keys yet" action={generate}>
           Generate one to call the API, or to clone with git (the key is the password).
         </EmptyState>

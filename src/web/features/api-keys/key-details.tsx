@@ -1,5 +1,5 @@
+import { useLoaded } from "../../api/use-loaded.js";
 import { AgentLink } from "../../components/agents/agent-link.js";
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
@@ -17,10 +17,8 @@ import { Form } from "../../ui/form.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
-import { QueryError } from "../../components/query-error.js";
 import { KeyStatus, Scopes } from "../../components/api-keys/key-status.js";
 import { apiKeyQuery, apiKeysKey } from "../../api/queries/api-keys.js";
 import { KeyUsageCard } from "./key-usage.js";
@@ -29,41 +27,30 @@ import { RevokeButton } from "./revoke-button.js";
 import { RotateButton } from "./rotate-button.js";
 
 export function KeyDetails({ keyId }: { keyId: string }): ReactElement {
-  const key = useQuery(apiKeyQuery(keyId));
+  const { data: key } = useLoaded(apiKeyQuery(keyId));
   const crumbs = [
     <CrumbLink key="apiKeys" {...paths.apiKeys()}>
       API Keys
     </CrumbLink>,
   ];
-  if (key.isPending || key.isError) {
-    return (
-      <Page title="API key" width="narrow" crumbs={crumbs}>
-        {key.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError error={key.error} onRetry={() => void key.refetch()} what="The API key" />
-        )}
-      </Page>
-    );
-  }
   return (
     <Page
-      title={key.data.name}
-      documentTitle={`API key ${key.data.name}`}
+      title={key.name}
+      documentTitle={`API key ${key.name}`}
       width="narrow"
       crumbs={crumbs}
       actions={
         <>
-          <RotateButton apiKey={key.data} />
-          <RevokeButton apiKey={key.data} />
+          <RotateButton apiKey={key} />
+          <RevokeButton apiKey={key} />
         </>
       }
     >
       <Card title="Details">
-        <KeyFields apiKey={key.data} />
+        <KeyFields apiKey={key} />
       </Card>
-      <KeyUsageCard apiKey={key.data} />
-      <Rename apiKey={key.data} />
+      <KeyUsageCard apiKey={key} />
+      <Rename apiKey={key} />
     </Page>
   );
 }

@@ -7,9 +7,8 @@ import { BarChart } from "../../ui/bar-chart.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { formatNumber } from "../../ui/number.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
-import { QueryError } from "../../components/query-error.js";
+import { Waiting } from "../../components/await.js";
 import { Scopes } from "../../components/api-keys/key-status.js";
 import { apiKeysKey, keyUsageQuery } from "../../api/queries/api-keys.js";
 
@@ -41,10 +40,7 @@ function endpointsOf({ requests }: KeyUsage) {
 
 export function KeyUsageCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
   const usage = useQuery(keyUsageQuery(apiKey.id));
-  if (usage.isPending) return <Skeleton />;
-  if (usage.isError) {
-    return <QueryError error={usage.error} onRetry={() => void usage.refetch()} what="The usage" />;
-  }
+  if (usage.data === undefined) return <Waiting query={usage} what="The usage" />;
   const rows = endpointsOf(usage.data);
   return (
     <>

@@ -1,12 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { useLoaded } from "../../api/use-loaded.js";
 import { asApiError } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
-import { Page } from "../../ui/page.js";
-import { QueryError } from "../../components/query-error.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
 import { OperationPage } from "./operation-page.js";
@@ -22,29 +20,10 @@ export function NewMergePage(): ReactElement {
   const search = route.useSearch();
   const navigate = useNavigate();
   const crumbs = useWorkspaceCrumbs(agentId, true);
-  const workspace = useQuery(workspaceQuery(agentId));
-  const target = search.target ?? workspace.data?.base_branch;
+  const { data: workspace } = useLoaded(workspaceQuery(agentId));
+  const target = search.target ?? workspace.base_branch;
   const act: Operation = { act: "merge", target_branch: target };
-  const { error } = useQuery({
-    ...previewQuery(agentId, act, search.strategy),
-    enabled: target !== undefined,
-  });
-  if (workspace.data === undefined || target === undefined) {
-    return (
-      <Page title="Merge" crumbs={crumbs}>
-        {workspace.isError ? (
-          <QueryError
-            error={workspace.error}
-            onRetry={() => void workspace.refetch()}
-            what="The workspace"
-          />
-        ) : (
-          <Skeleton />
-        )}
-      </Page>
-    );
-  }
-  const { data } = workspace;
+  const { error } = useQuery(previewQuery(agentId, act, search.strategy));
   const go = (next: typeof search): void =>
     void navigate({ ...paths.newMerge(agentId, { ...search, ...next }), replace: true });
   return (
@@ -54,8 +33,8 @@ export function NewMergePage(): ReactElement {
       title={`Merge into ${visible(target)}`}
       description={
         <>
-          From <PlainText value={data.branch_name} />.{" "}
-          {data.settings.auto_checkpoint
+          From <PlainText value={workspace.branch_name} />.{" "}
+          {workspace.settings.auto_checkpoint
             ? "Unsaved work is checkpointed first."
             : "Unsaved work has to be committed first."}
         </>
@@ -66,7 +45,7 @@ export function NewMergePage(): ReactElement {
       choices={
         <TargetField
           key={target}
-          projectId={data.project_id}
+          projectId={workspace.project_id}
           value={target}
           onChange={(next) => go({ target: next })}
           error={error === null ? undefined : asApiError(error).field("target_branch")}

@@ -1,15 +1,13 @@
-import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/merges.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import type { RestoreSearch } from "../../paths/address-search.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { Checkbox } from "../../ui/field.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
-import { QueryError } from "../../components/query-error.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
 import { winnerLabel } from "../../components/merges/resolution-labels.js";
 import { OperationPage } from "./operation-page.js";
@@ -23,9 +21,8 @@ export function RestorePage(): ReactElement {
   const search = route.useSearch();
   const navigate = useNavigate();
   const crumbs = useMergeCrumbs(agentId, mergeId);
-  const found = useQuery(mergeQuery(agentId, mergeId));
-  const merge = found.data;
-  const all = merge?.resolutions.flatMap(restorableAs) ?? [];
+  const { data: merge } = useLoaded(mergeQuery(agentId, mergeId));
+  const all = merge.resolutions.flatMap(restorableAs);
   const { but } = search;
   const chosen = but ? all.filter((path) => !but.includes(path)) : (search.paths ?? []);
   const go = (next: RestoreSearch): void =>
@@ -54,20 +51,10 @@ export function RestorePage(): ReactElement {
       onStrategy={(strategy) => go({ ...search, strategy })}
       waiting={
         chosen.length === 0
-          ? merge
-            ? "Choose above of which files the other version comes back."
-            : "What the merge decided is read first."
+          ? "Choose above of which files the other version comes back."
           : undefined
       }
-      choices={
-        merge ? (
-          <RestorableFiles merge={merge} chosen={chosen} onChange={choose} />
-        ) : found.isError ? (
-          <QueryError error={found.error} onRetry={() => void found.refetch()} what="The merge" />
-        ) : (
-          <Skeleton rows={1} />
-        )
-      }
+      choices={<RestorableFiles merge={merge} chosen={chosen} onChange={choose} />}
     />
   );
 }

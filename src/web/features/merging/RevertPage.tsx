@@ -1,6 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
@@ -15,13 +15,13 @@ export function RevertPage(): ReactElement {
   const { strategy } = route.useSearch();
   const navigate = useNavigate();
   const crumbs = useMergeCrumbs(agentId, mergeId);
-  const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
-  const sha = merge?.merge_commit_sha?.slice(0, 12) ?? "";
+  const { data: merge } = useLoaded(mergeQuery(agentId, mergeId));
+  const sha = merge.merge_commit_sha?.slice(0, 12) ?? "";
   return (
     <OperationPage
       agentId={agentId}
       act={{ act: "revert", merge_id: mergeId }}
-      title={`Revert ${merge?.kind ?? "merge"} ${sha}`.trim()}
+      title={`Revert ${merge.kind} ${sha}`.trim()}
       description={
         merge && (
           <>

@@ -1,6 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { BaseDistance } from "../../components/workspaces/base-distance.js";
@@ -16,12 +16,12 @@ export function SyncPage(): ReactElement {
   const { strategy } = route.useSearch();
   const navigate = useNavigate();
   const crumbs = useWorkspaceCrumbs(agentId, true);
-  const { data: workspace } = useQuery(workspaceQuery(agentId));
+  const { data: workspace } = useLoaded(workspaceQuery(agentId));
   return (
     <OperationPage
       agentId={agentId}
       act={{ act: "sync" }}
-      title={workspace ? `Sync from ${visible(workspace.base_branch)}` : "Sync"}
+      title={`Sync from ${visible(workspace.base_branch)}`}
       description={
         workspace && (
           <>

@@ -1,6 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { useLoaded } from "../../api/use-loaded.js";
+import type { Member } from "#shared/api/members.js";
 import { paths } from "../../paths/paths.js";
 import { Badge, StatusDot } from "../../ui/badge.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -9,16 +11,14 @@ import { countOf, formatNumber } from "../../ui/number.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { notify } from "../../ui/toast.js";
 import { RecentActivity } from "../../components/audit/recent-activity.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { ProjectStatus } from "../../components/projects/project-status.js";
 import { projectsQuery } from "../../api/queries/projects.js";
-import { QueryError } from "../../components/query-error.js";
-import { timelineQuery } from "../../api/queries/usage.js";
-import { defaultHours, RunTimeline } from "../../components/usage/run-timeline.js";
+import { Await } from "../../components/await.js";
+import { RunTimeline } from "../../components/usage/run-timeline.js";
 import { ArchivedBanner } from "./settings/archived-banner.js";
 import { switchOrganization, useCurrentOrganization } from "../../access/current-organization.js";
 import { MemberName } from "./members/member-name.js";
@@ -27,7 +27,6 @@ import {
   allOrganizationsQuery,
   membersQuery,
   organizationQuery,
-  permissionsQuery,
   usageQuery,
 } from "../../api/queries/organizations.js";
 import { UsageMeters } from "../../components/organizations/usage.js";
@@ -39,40 +38,15 @@ const shownAtMost = 10;
 
 export function OrganizationPage(): ReactElement {
   const { orgId } = route.useParams();
-  const details = useQuery(organizationQuery(orgId));
+  const { data: organization } = useLoaded(organizationQuery(orgId));
   const { organization: current, organizations } = useCurrentOrganization();
   // The usual list is without the archived ones.
-  const all = useQuery({ ...allOrganizationsQuery, enabled: details.data?.is_active === false });
-  // One after the other the cards would push each other around.
-  const parts = [
-    useQuery(usageQuery(orgId)),
-    useQuery(projectsQuery(orgId)),
-    useQuery(membersQuery(orgId)),
-    useQuery(permissionsQuery(orgId)),
-    useQuery(timelineQuery(orgId, defaultHours)),
-  ];
+  const all = useQuery({ ...allOrganizationsQuery, enabled: !organization.is_active });
   const crumbs = [
     <CrumbLink key="organizations" {...paths.organizations()}>
       Organizations
     </CrumbLink>,
   ];
-
-  if (details.isPending || details.isError || parts.some(({ isPending }) => isPending)) {
-    return (
-      <Page title="Organization" crumbs={crumbs}>
-        {!details.isError ? (
-          <Skeleton />
-        ) : (
-          <QueryError
-            error={details.error}
-            onRetry={() => void details.refetch()}
-            what="The organization"
-          />
-        )}
-      </Page>
-    );
-  }
-  const organization = details.data;
   const item = (organization.is_active ? organizations : all.data)?.find(
     ({ id }) => id === organization.id,
   );
@@ -155,10 +129,11 @@ function Owner({ ownerId, email }: { ownerId: string; email: string | undefined 
 }
 
 function Usage({ orgId }: { orgId: string }): ReactElement {
-  const usage = useQuery(usageQuery(orgId));
-  if (usage.isPending) return <Skeleton rows={1} />;
-  if (usage.isError) return <QueryError error={usage.error} onRetry={() => void usage.refetch()} />;
-  return <UsageMeters usage={usage.data} />;
+  return (
+    <Await query={useQuery(usageQuery(orgId))} rows={1}>
+      {(usage) => <UsageMeters usage={usage} />}
+    </Await>
+  );
 }
 
 /** Left out for those who may not see agents. */
@@ -167,93 +142,92 @@ function Runs({ orgId }: { orgId: string }): ReactElement | null {
 }
 
 function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): ReactElement {
-  const projects = useQuery(projectsQuery(orgId));
   return (
     <Card title="Projects">
-      {projects.isPending ? (
-        <Skeleton rows={2} />
-      ) : projects.isError ? (
-        <QueryError error={projects.error} onRetry={() => void projects.refetch()} />
-      ) : projects.data.length === 0 && !isActive ? (
-        <p className="text-muted">None.</p>
-      ) : projects.data.length === 0 ? (
-        <p className="text-muted">
-          None yet. Switch to this organization and create one under{" "}
-          <Link {...paths.projects()} className="text-accent-ink underline">
-            Projects
-          </Link>
-          .
-        </p>
-      ) : (
-        <ul className="-my-2 divide-y divide-line">
-          {projects.data.slice(0, shownAtMost).map((project) => (
-            <li
-              key={project.id}
-              className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2"
-            >
-              <Link
-                {...paths.project(project.id)}
-                className="min-w-0 font-medium text-accent-ink hover:underline"
-              >
-                <PlainText value={project.name} />
+      <Await query={useQuery(projectsQuery(orgId))} rows={2}>
+        {(projects) =>
+          projects.length === 0 && !isActive ? (
+            <p className="text-muted">None.</p>
+          ) : projects.length === 0 ? (
+            <p className="text-muted">
+              None yet. Switch to this organization and create one under{" "}
+              <Link {...paths.projects()} className="text-accent-ink underline">
+                Projects
               </Link>
-              <span className="flex items-center gap-3 text-[13px] text-muted">
-                {countOf(project.counts.agents, "agent")}
-                <ProjectStatus project={project} />
-              </span>
-            </li>
-          ))}
-          {projects.data.length > shownAtMost && (
-            <li className="py-2">
-              <Link {...paths.projects()} className="text-accent-ink hover:underline">
-                All {countOf(projects.data.length, "project")}
-              </Link>
-            </li>
-          )}
-        </ul>
-      )}
+              .
+            </p>
+          ) : (
+            <ul className="-my-2 divide-y divide-line">
+              {projects.slice(0, shownAtMost).map((project) => (
+                <li
+                  key={project.id}
+                  className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2"
+                >
+                  <Link
+                    {...paths.project(project.id)}
+                    className="min-w-0 font-medium text-accent-ink hover:underline"
+                  >
+                    <PlainText value={project.name} />
+                  </Link>
+                  <span className="flex items-center gap-3 text-[13px] text-muted">
+                    {countOf(project.counts.agents, "agent")}
+                    <ProjectStatus project={project} />
+                  </span>
+                </li>
+              ))}
+              {projects.length > shownAtMost && (
+                <li className="py-2">
+                  <Link {...paths.projects()} className="text-accent-ink hover:underline">
+                    All {countOf(projects.length, "project")}
+                  </Link>
+                </li>
+              )}
+            </ul>
+          )
+        }
+      </Await>
     </Card>
   );
 }
 
 function Members({ orgId }: { orgId: string }): ReactElement {
-  const members = useQuery(membersQuery(orgId));
   const { data: me } = useQuery(meQuery);
   // People first: of agents there may be many more.
-  const inOrder = members.data?.toSorted(
-    (one, other) => Number(one.agent_id !== null) - Number(other.agent_id !== null),
-  );
+  const inOrder = (members: readonly Member[]): Member[] =>
+    members.toSorted(
+      (one, other) => Number(one.agent_id !== null) - Number(other.agent_id !== null),
+    );
   return (
     <Card title="Members">
-      {members.isPending ? (
-        <Skeleton rows={2} />
-      ) : members.isError ? (
-        <QueryError error={members.error} onRetry={() => void members.refetch()} />
-      ) : (
-        <ul className="-my-2 divide-y divide-line">
-          {inOrder?.slice(0, shownAtMost).map((member) => (
-            <li key={member.id} className="flex items-center justify-between gap-4 py-2">
-              <MemberName
-                member={member}
-                isMe={member.user_id !== null && member.user_id === me?.id}
-              />
-              <span className="text-[13px] text-muted">
-                <PlainText value={member.role_name} />
-              </span>
-            </li>
-          ))}
-          {members.data.length > shownAtMost && (
-            <li className="py-2">
-              <Link
-                {...paths.organizationSettings(orgId, { tab: "members" })}
-                className="text-accent-ink hover:underline"
-              >
-                All {countOf(members.data.length, "member")}
-              </Link>
-            </li>
-          )}
-        </ul>
-      )}
+      <Await query={useQuery(membersQuery(orgId))} rows={2}>
+        {(members) => (
+          <ul className="-my-2 divide-y divide-line">
+            {inOrder(members)
+              .slice(0, shownAtMost)
+              .map((member) => (
+                <li key={member.id} className="flex items-center justify-between gap-4 py-2">
+                  <MemberName
+                    member={member}
+                    isMe={member.user_id !== null && member.user_id === me?.id}
+                  />
+                  <span className="text-[13px] text-muted">
+                    <PlainText value={member.role_name} />
+                  </span>
+                </li>
+              ))}
+            {members.length > shownAtMost && (
+              <li className="py-2">
+                <Link
+                  {...paths.organizationSettings(orgId, { tab: "members" })}
+                  className="text-accent-ink hover:underline"
+                >
+                  All {countOf(members.length, "member")}
+                </Link>
+              </li>
+            )}
+          </ul>
+        )}
+      </Await>
     </Card>
   );
 }

@@ -12,9 +12,9 @@ import { Icon } from "../../ui/icons.js";
 import { ListToolbar, Pager, type Sorting } from "../../ui/list-view.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { EmptyState } from "../../ui/states.js";
 import { meQuery } from "../../api/queries/auth.js";
-import { QueryError } from "../../components/query-error.js";
+import { Waiting } from "../../components/await.js";
 import { areSearched, useCurrentOrganization } from "../../access/current-organization.js";
 import { OrganizationCard } from "./organization-card.js";
 import { allOrganizationsQuery, organizationsQuery } from "../../api/queries/organizations.js";
@@ -57,7 +57,7 @@ export function OrganizationsPage(): ReactElement {
       actions={
         <>
           {newOrganization}
-          {(list.isPending || organizations.length > 0) && (
+          {organizations.length > 0 && (
             <SwitchMenu
               trigger={
                 <Button
@@ -86,10 +86,8 @@ export function OrganizationsPage(): ReactElement {
           onChange={(isOn) => change({ archived: isOn || undefined })}
         />
       </ListToolbar>
-      {list.isPending ? (
-        <Skeleton rows={4} />
-      ) : list.isLoadingError ? (
-        <QueryError error={list.error} onRetry={() => void list.refetch()} />
+      {list.data === undefined ? (
+        <Waiting query={list} rows={4} />
       ) : list.data.length === 0 ? (
         <EmptyState
           title="You belong to no organization yet"

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
+import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
@@ -11,7 +12,6 @@ import { formatNumber } from "../../ui/number.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Page, UnknownCrumb } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { useTold } from "../../ui/toast.js";
 import { AgentList } from "../../components/agents/agent-list.js";
@@ -21,7 +21,6 @@ import { organizationQuery } from "../../api/queries/organizations.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
-import { QueryError } from "../../components/query-error.js";
 import { BranchesCard } from "./branches-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
 import { ProjectMerges, ProjectWorkspaces } from "./project-lists.js";
@@ -33,42 +32,16 @@ const route = getRouteApi("/app/projects/$projectId");
 
 export function ProjectPage(): ReactElement {
   const { projectId } = route.useParams();
-  const details = useQuery(projectQuery(projectId));
-  const orgId = details.data?.organization_id;
-  const organization = useQuery({
-    ...organizationQuery(orgId ?? ""),
-    enabled: orgId !== undefined,
-  });
+  const { data: project } = useLoaded(projectQuery(projectId));
+  const orgId = project.organization_id;
+  const organization = useQuery(organizationQuery(orgId));
   const refusal = useDenyReason(orgId);
   const agentReason = refusal("agent:write");
   const [isAdding, setAdding] = useState(false);
-  const status = details.data?.status;
+  const { status } = project;
   const ends = { importing: undefined, ready: "The import is done", failed: "The import failed" };
-  useTold(projectId, status, status && ends[status]);
+  useTold(projectId, status, ends[status]);
 
-  if (details.isPending || details.isError) {
-    return (
-      <Page
-        title="Project"
-        crumbs={[
-          <CrumbLink key="projects" {...paths.projects()}>
-            Projects
-          </CrumbLink>,
-        ]}
-      >
-        {details.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError
-            error={details.error}
-            onRetry={() => void details.refetch()}
-            what="The project"
-          />
-        )}
-      </Page>
-    );
-  }
-  const project = details.data;
   const addAgent = (
     <Button icon="plus" disabledReason={agentReason} onClick={() => setAdding(true)}>
       New agent

@@ -19,14 +19,14 @@ import {
 import { formatNumber } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { EmptyState } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { RequireOrganization } from "../../components/organizations/require-organization.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { ProjectStatus } from "../../components/projects/project-status.js";
 import { projectsQuery } from "../../api/queries/projects.js";
 
@@ -82,30 +82,35 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
       actions={newProject}
     >
       <PermissionHint reason={writeReason} />
-      {projects.isPending ? (
-        <Skeleton />
-      ) : projects.isError ? (
-        <QueryError error={projects.error} onRetry={() => void projects.refetch()} />
-      ) : projects.data.length === 0 ? (
-        <EmptyState title="No projects yet" action={newProject}>
-          A project is a git repository that agents work on. Start an empty one, or import one you
-          have.
-        </EmptyState>
-      ) : (
-        <>
-          <ListToolbar view={view} noun="project" placeholder="Name or description" hasShortcut />
-          <Card>
-            <div className="-m-4">
-              {view.found === 0 ? (
-                <NothingFound view={view} noun="project" />
-              ) : (
-                <ProjectTable view={view} />
-              )}
-              <Pager view={view} label="Pages of projects" />
-            </div>
-          </Card>
-        </>
-      )}
+      <Await query={projects}>
+        {(all) =>
+          all.length === 0 ? (
+            <EmptyState title="No projects yet" action={newProject}>
+              A project is a git repository that agents work on. Start an empty one, or import one
+              you have.
+            </EmptyState>
+          ) : (
+            <>
+              <ListToolbar
+                view={view}
+                noun="project"
+                placeholder="Name or description"
+                hasShortcut
+              />
+              <Card>
+                <div className="-m-4">
+                  {view.found === 0 ? (
+                    <NothingFound view={view} noun="project" />
+                  ) : (
+                    <ProjectTable view={view} />
+                  )}
+                  <Pager view={view} label="Pages of projects" />
+                </div>
+              </Card>
+            </>
+          )
+        }
+      </Await>
       {dialog.isOpen && writeReason === undefined && (
         <Suspense>
           <NewProjectDialog isOpen onClose={dialog.close} orgId={orgId} />

@@ -8,10 +8,9 @@ import { Card } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../../components/query-error.js";
+import { Waiting } from "../../components/await.js";
 import { branchList } from "../../api/queries/projects.js";
 
 /** The project's branches, each with the commit at its end. */
@@ -26,10 +25,7 @@ export function BranchesCard({ project }: { project: Project }): ReactElement {
 function BranchList({ projectId, isReady }: { projectId: string; isReady: boolean }): ReactElement {
   const { query: branches, rows, place } = useCursorPages(branchList(projectId), isReady);
   if (!isReady) return <p className="text-muted">They are here once the project is ready.</p>;
-  if (branches.isPending) return <Skeleton />;
-  if (branches.isError && rows.length === 0) {
-    return <QueryError error={branches.error} onRetry={() => void branches.refetch()} />;
-  }
+  if (branches.data === undefined) return <Waiting query={branches} />;
   return (
     <div className="-m-4">
       <Table

@@ -12,9 +12,8 @@ import { ListTable } from "../../ui/list-table.js";
 import type { Sorting } from "../../ui/list-view.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../../components/query-error.js";
+import { Waiting } from "../../components/await.js";
 import { operationLabels } from "../../components/merges/resolution-labels.js";
 import { WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
 import { projectMergePagesQuery, workspacePagesQuery } from "../../api/queries/projects.js";
@@ -177,7 +176,7 @@ function renderMerge(merge: ProjectMerge): ReactNode {
 }
 
 interface PiecesProps {
-  query: Pick<UseInfiniteQueryResult, "isPending" | "isError" | "error" | "refetch">;
+  query: Pick<UseInfiniteQueryResult, "data" | "error" | "refetch">;
   isEmpty: boolean;
   empty: string;
   children: ReactNode;
@@ -185,9 +184,6 @@ interface PiecesProps {
 
 /** A list that comes in pieces, before it is there and where it is not. */
 function Pieces({ query, isEmpty, empty, children }: PiecesProps): ReactElement {
-  if (query.isPending) return <Skeleton />;
-  if (query.isError && query.error) {
-    return <QueryError error={query.error} onRetry={() => void query.refetch()} />;
-  }
+  if (query.data === undefined) return <Waiting query={query} />;
   return isEmpty ? <p className="text-muted">{empty}</p> : <div className="-m-4">{children}</div>;
 }

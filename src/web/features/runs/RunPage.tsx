@@ -2,19 +2,18 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { Run } from "#shared/api/runs.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Card, Details, type Rows } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visibleLines } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { useTold } from "../../ui/toast.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { QueryError } from "../../components/query-error.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { lineOf } from "../../components/runs/command-line.js";
 import { bytesText, durationText } from "../../components/runs/figures.js";
@@ -28,39 +27,27 @@ const route = getRouteApi("/app/agents/$agentId/runs/$runId");
 
 export function RunPage(): ReactElement {
   const { agentId, runId } = route.useParams();
-  const run = useQuery(runQuery(runId));
+  const { data: run, dataUpdatedAt } = useLoaded(runQuery(runId));
   const { data: agent } = useQuery(agentQuery(agentId));
   const refusal = useDenyReason(agent?.organization_id);
-  useTold(runId, run.data?.status, run.data && sayState(run.data));
+  useTold(runId, run.status, sayState(run));
   const crumbs: ReactNode[] = [
     ...useWorkspaceCrumbs(agentId),
     <CrumbLink key="agent" {...paths.agent(agentId)}>
       {agent ? <PlainText value={agent.name} /> : "Agent"}
     </CrumbLink>,
   ];
-  if (run.isPending || run.isError) {
-    return (
-      <Page title="Run" crumbs={crumbs}>
-        {run.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError error={run.error} onRetry={() => void run.refetch()} what="The run" />
-        )}
-      </Page>
-    );
-  }
-  const { data } = run;
   return (
     <Page
       title={`Run ${runId.slice(-8)}`}
       crumbs={crumbs}
-      description={<RunStatus run={data} />}
+      description={<RunStatus run={run} />}
       actions={
-        data.ended_at === null && <StopRunButton run={data} disabledReason={refusal("agent:run")} />
+        run.ended_at === null && <StopRunButton run={run} disabledReason={refusal("agent:run")} />
       }
     >
-      <RunDetails run={data} readAt={run.dataUpdatedAt} />
-      {data.kind === "managed" && <LogView key={data.id} run={data} />}
+      <RunDetails run={run} readAt={dataUpdatedAt} />
+      {run.kind === "managed" && <LogView key={run.id} run={run} />}
     </Page>
   );
 }

@@ -3,6 +3,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { urlOf } from "#shared/contract/call.js";
 import type { Statement } from "#shared/api/usage.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { api } from "../../api/api-calls.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
@@ -10,10 +11,8 @@ import { Card, Details } from "../../ui/card.js";
 import { countOf, formatHours, formatNumber } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
-import { asApiError } from "../../api/client.js";
+import { EmptyState } from "../../ui/states.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { QueryError } from "../../components/query-error.js";
 import { organizationQuery } from "../../api/queries/organizations.js";
 import { DownloadLink } from "../../components/usage/download-link.js";
 import { monthName } from "../../components/usage/periods.js";
@@ -29,7 +28,7 @@ const route = getRouteApi("/app/organizations/$orgId/statements/$period");
 
 export function StatementPage(): ReactElement {
   const { orgId, period } = route.useParams();
-  const statement = useQuery(statementQuery(orgId, period));
+  const { data: statement } = useLoaded(statementQuery(orgId, period));
   const { data: organization } = useQuery(organizationQuery(orgId));
   const name = organization?.name ?? "Organization";
   const crumbs = [
@@ -43,29 +42,11 @@ export function StatementPage(): ReactElement {
       Billing
     </CrumbLink>,
   ];
-  if (statement.isPending || statement.isError) {
-    return (
-      <Page title="Statement" crumbs={crumbs}>
-        {statement.isPending ? (
-          <Skeleton />
-        ) : asApiError(statement.error).status === 403 ? (
-          <EmptyState title="You may not see this statement">{statement.error.message}</EmptyState>
-        ) : (
-          <QueryError
-            error={statement.error}
-            onRetry={() => void statement.refetch()}
-            what="The statement"
-          />
-        )}
-      </Page>
-    );
-  }
-  const { data } = statement;
-  const month = monthName(data.period);
+  const month = monthName(statement.period);
   return (
     <Page
       title={`Statement for ${month}`}
-      documentTitle={`${visible(data.organization.name)}, statement for ${month}`}
+      documentTitle={`${visible(statement.organization.name)}, statement for ${month}`}
       crumbs={crumbs}
       actions={
         <>
@@ -83,15 +64,15 @@ export function StatementPage(): ReactElement {
         </>
       }
     >
-      <Summary statement={data} />
-      {data.runs === 0 ? (
+      <Summary statement={statement} />
+      {statement.runs === 0 ? (
         <EmptyState title={`Nothing ran in ${month}`}>
-          {data.status === "open"
+          {statement.status === "open"
             ? "What an agent's run uses is shown here as soon as it starts."
             : "There is nothing to account for."}
         </EmptyState>
       ) : (
-        <Tables statement={data} />
+        <Tables statement={statement} />
       )}
     </Page>
   );

@@ -2,12 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Diff } from "#shared/api/diffs.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { Card, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
 import { Page } from "../../ui/page.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { EmptyState } from "../../ui/states.js";
 import { DiffBrowser } from "../../components/diffs/diff-browser.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { commitRows } from "./commit-card.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { commitQuery, diffQuery } from "../../api/queries/workspaces.js";
@@ -16,38 +17,18 @@ const route = getRouteApi("/app/agents/$agentId/workspace/commits/$sha");
 
 export function CommitPage(): ReactElement {
   const { agentId, sha } = route.useParams();
-  const commit = useQuery(commitQuery(agentId, sha));
+  const { data: commit } = useLoaded(commitQuery(agentId, sha));
   const diff = useQuery(diffQuery(agentId, sha));
   const crumbs = useWorkspaceCrumbs(agentId, true);
   const title = `Commit ${sha.slice(0, 12)}`;
-
-  if (commit.isPending || commit.isError) {
-    return (
-      <Page title={title} crumbs={crumbs} width="full">
-        {commit.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError
-            error={commit.error}
-            onRetry={() => void commit.refetch()}
-            what="The commit"
-          />
-        )}
-      </Page>
-    );
-  }
   return (
     <Page title={title} crumbs={crumbs} width="full">
       <Card>
-        <Details rows={{ Commit: <CommitId sha={sha} />, ...commitRows(commit.data) }} />
+        <Details rows={{ Commit: <CommitId sha={sha} />, ...commitRows(commit) }} />
       </Card>
-      {diff.isPending ? (
-        <Skeleton />
-      ) : diff.isError ? (
-        <QueryError error={diff.error} onRetry={() => void diff.refetch()} what="The diff" />
-      ) : (
-        <DiffOf diff={diff.data} sha={sha} />
-      )}
+      <Await query={diff} what="The diff">
+        {(data) => <DiffOf diff={data} sha={sha} />}
+      </Await>
     </Page>
   );
 }

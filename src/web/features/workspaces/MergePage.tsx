@@ -2,18 +2,18 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/merges.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
 import { Page } from "../../ui/page.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { EmptyState } from "../../ui/states.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { QueryError } from "../../components/query-error.js";
 import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { MergeLink } from "./merge-link.js";
@@ -26,7 +26,7 @@ const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId");
 export function MergePage(): ReactElement {
   const { agentId, mergeId } = route.useParams();
   const navigate = useNavigate();
-  const merge = useQuery(mergeQuery(agentId, mergeId));
+  const { data: merge } = useLoaded(mergeQuery(agentId, mergeId));
   const madeFrom = useQuery(mergesOfQuery(agentId, mergeId));
   const { data: agent } = useQuery(agentQuery(agentId));
   const refusal = useDenyReason(agent?.organization_id);
@@ -36,36 +36,24 @@ export function MergePage(): ReactElement {
       Merge Conflicts
     </CrumbLink>,
   ];
-  if (merge.isPending || merge.isError) {
-    return (
-      <Page title="Merge" crumbs={crumbs}>
-        {merge.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError error={merge.error} onRetry={() => void merge.refetch()} what="The merge" />
-        )}
-      </Page>
-    );
-  }
-  const { data } = merge;
-  const sha = data.merge_commit_sha;
-  const reason = refusal("agent:workspace:merge") ?? undoReason(data);
+  const sha = merge.merge_commit_sha;
+  const reason = refusal("agent:workspace:merge") ?? undoReason(merge);
   // The files are listed below, with what became of each.
-  const { Files: _files, ...rows } = mergeRows(data);
+  const { Files: _files, ...rows } = mergeRows(merge);
   return (
     <Page
-      title={`${operationLabels[data.kind]} ${sha?.slice(0, 12) ?? "details"}`}
+      title={`${operationLabels[merge.kind]} ${sha?.slice(0, 12) ?? "details"}`}
       crumbs={crumbs}
       width="full"
       actions={
         <>
-          {data.reverted_by !== null && <Badge tone="warn">Reverted</Badge>}
+          {merge.reverted_by !== null && <Badge tone="warn">Reverted</Badge>}
           <Button
             icon="retry"
             disabledReason={reason}
             onClick={() => void navigate(paths.revert(agentId, mergeId))}
           >
-            Revert this {data.kind}…
+            Revert this {merge.kind}…
           </Button>
         </>
       }
@@ -74,13 +62,13 @@ export function MergePage(): ReactElement {
       <Card title="Details">
         <Details
           rows={{
-            ...(sha === null ? {} : { [operationLabels[data.kind]]: <CommitId sha={sha} /> }),
+            ...(sha === null ? {} : { [operationLabels[merge.kind]]: <CommitId sha={sha} /> }),
             ...rows,
-            ...chainRows(agentId, data, madeFrom.data ?? []),
+            ...chainRows(agentId, merge, madeFrom.data ?? []),
           }}
         />
       </Card>
-      {data.resolutions.length === 0 ? (
+      {merge.resolutions.length === 0 ? (
         <EmptyState title="No conflicts">
           Git merged this cleanly; nothing had to be decided.
         </EmptyState>
@@ -88,7 +76,7 @@ export function MergePage(): ReactElement {
         <ResolutionList
           agentId={agentId}
           mergeId={mergeId}
-          merge={data}
+          merge={merge}
           projectId={agent?.project_id}
           reason={reason}
         />

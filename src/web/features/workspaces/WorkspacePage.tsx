@@ -3,14 +3,14 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { asApiError } from "../../api/client.js";
 import type { WorkspaceTab } from "../../paths/address-search.js";
 import { paths } from "../../paths/paths.js";
-import { CrumbLink } from "../../components/crumb-link.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { DeferredRender } from "../../ui/deferred-render.js";
 import { Page } from "../../ui/page.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { EmptyState } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
 import { AgentStatus } from "../../components/agents/agent-status.js";
 import { CreateWorkspaceDialog } from "../../components/agents/create-workspace-button.js";
@@ -18,7 +18,7 @@ import { agentQuery } from "../../api/queries/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { ConflictsAhead } from "../../components/radar/conflicts-ahead.js";
-import { QueryError } from "../../components/query-error.js";
+import { Waiting } from "../../components/await.js";
 import { AgentDangerZone } from "./agent-danger-zone.js";
 import { ArchivedNotice } from "./archived-notice.js";
 import { CommitsTab } from "./commits-tab.js";
@@ -35,49 +35,31 @@ const isolationLabels: Record<Workspace["isolation"], string> = { isolated: "Iso
 export function WorkspacePage(): ReactElement {
   const { agentId } = route.useParams();
   const [isCreating, setCreating] = useState(false);
-  const agent = useQuery(agentQuery(agentId));
+  const { data: agent } = useLoaded(agentQuery(agentId));
   const { data: workspace } = useQuery(workspaceQuery(agentId));
   const crumbs = useWorkspaceCrumbs(agentId);
-  if (agent.isPending || agent.isError) {
-    return (
-      <Page
-        title="Agent"
-        crumbs={[
-          <CrumbLink key="agents" {...paths.agents()}>
-            Agents
-          </CrumbLink>,
-        ]}
-      >
-        {agent.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError error={agent.error} onRetry={() => void agent.refetch()} what="The agent" />
-        )}
-      </Page>
-    );
-  }
   return (
     <Page
-      title={`Agent: ${agent.data.name}`}
-      documentTitle={`Workspace of ${agent.data.name}`}
+      title={`Agent: ${agent.name}`}
+      documentTitle={`Workspace of ${agent.name}`}
       crumbs={crumbs}
       description={`Workspace: ${workspace ? isolationLabels[workspace.isolation] : "None"}`}
       actions={
         <>
-          <AgentStatus agent={agent.data} />
+          <AgentStatus agent={agent} />
           <Link {...paths.agent(agentId)} className={buttonClass()}>
             Runs
           </Link>
         </>
       }
     >
-      <WorkspaceOf agent={agent.data} onCreate={() => setCreating(true)} />
+      <WorkspaceOf agent={agent} onCreate={() => setCreating(true)} />
       {/* Here it stays open while the page below looks again whether there is one by now. */}
       <CreateWorkspaceDialog
         isOpen={isCreating}
         onClose={() => setCreating(false)}
         agentId={agentId}
-        agentName={agent.data.name}
+        agentName={agent.name}
       />
     </Page>
   );
@@ -89,45 +71,36 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
   const workspace = useQuery(workspaceQuery(agent.id));
   const refusal = useDenyReason(agent.organization_id);
 
-  if (workspace.isPending) return <Skeleton />;
-  if (workspace.isError) {
-    const { code } = asApiError(workspace.error);
-    if (code === "workspace_missing" || code === "workspace_expired") {
-      const reason =
-        refusal("agent:workspace:write") ??
-        (agent.status === "terminated" ? "The agent is terminated: it works no more." : undefined);
-      return (
-        <>
-          <EmptyState
-            title={
-              code === "workspace_expired"
-                ? "This agent's workspace was archived, and its time is over"
-                : "This agent has no workspace yet"
-            }
-            action={
-              <Button variant="primary" disabledReason={reason} onClick={onCreate}>
-                Create workspace
-              </Button>
-            }
-          >
-            A workspace is the agent's own branch, with a folder here or without: what it does there
-            touches nobody else until it is merged.
-            <div className="mt-3">
-              <PermissionHint reason={reason} />
-            </div>
-          </EmptyState>
-          <AgentDangerZone agent={agent} workspace={null} refusal={refusal} />
-        </>
-      );
-    }
+  const code = workspace.error === null ? undefined : asApiError(workspace.error).code;
+  if (code === "workspace_missing" || code === "workspace_expired") {
+    const reason =
+      refusal("agent:workspace:write") ??
+      (agent.status === "terminated" ? "The agent is terminated: it works no more." : undefined);
     return (
-      <QueryError
-        error={workspace.error}
-        onRetry={() => void workspace.refetch()}
-        what="The workspace"
-      />
+      <>
+        <EmptyState
+          title={
+            code === "workspace_expired"
+              ? "This agent's workspace was archived, and its time is over"
+              : "This agent has no workspace yet"
+          }
+          action={
+            <Button variant="primary" disabledReason={reason} onClick={onCreate}>
+              Create workspace
+            </Button>
+          }
+        >
+          A workspace is the agent's own branch, with a folder here or without: what it does there
+          touches nobody else until it is merged.
+          <div className="mt-3">
+            <PermissionHint reason={reason} />
+          </div>
+        </EmptyState>
+        <AgentDangerZone agent={agent} workspace={null} refusal={refusal} />
+      </>
     );
   }
+  if (workspace.data === undefined) return <Waiting query={workspace} what="The workspace" />;
   const { data } = workspace;
   return (
     <>

@@ -7,8 +7,8 @@ import { useCursorPages } from "../../api/cursor-pages.js";
 import { useFilters } from "../../lists/list-search.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { Segments } from "../../ui/radio.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
-import { QueryError } from "../../components/query-error.js";
+import { EmptyState } from "../../ui/states.js";
+import { Waiting } from "../../components/await.js";
 import { CommitCard } from "./commit-card.js";
 import { commitList } from "../../api/queries/workspaces.js";
 
@@ -45,10 +45,7 @@ function Commits({
 }): ReactElement {
   const { agent_id: agentId, workspace_type } = workspace;
   const { query: commits, rows, place } = useCursorPages(commitList(agentId, type));
-  if (commits.isPending) return <Skeleton />;
-  if (commits.isError && rows.length === 0) {
-    return <QueryError error={commits.error} onRetry={() => void commits.refetch()} />;
-  }
+  if (commits.data === undefined) return <Waiting query={commits} />;
   if (rows.length === 0) {
     if (type !== undefined) {
       return (

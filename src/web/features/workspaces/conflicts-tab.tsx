@@ -10,9 +10,9 @@ import { CommitId } from "../../ui/copy-button.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { EmptyState } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../../components/query-error.js";
+import { Await } from "../../components/await.js";
 import { mergeList } from "../../api/queries/workspaces.js";
 import { operationLabels } from "../../components/merges/resolution-labels.js";
 
@@ -28,23 +28,23 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
           {formatNumber(workspace.counts.conflicts_resolved)}
         </span>
       </p>
-      {merges.isPending ? (
-        <Skeleton />
-      ) : merges.isError && rows.length === 0 ? (
-        <QueryError error={merges.error} onRetry={() => void merges.refetch()} />
-      ) : rows.length === 0 ? (
-        <EmptyState title="Nothing was merged yet">
-          Merge into <PlainText value={workspace.base_branch} />, under Commits, brings this
-          workspace's work there and records here what conflicted and how it was decided.
-        </EmptyState>
-      ) : (
-        <div className="flex flex-col gap-3">
-          {rows.map((merge) => (
-            <MergeCard key={merge.id} agentId={workspace.agent_id} merge={merge} />
-          ))}
-          <PageSteps label="Pages of merges" {...place} />
-        </div>
-      )}
+      <Await query={merges}>
+        {(_data) =>
+          rows.length === 0 ? (
+            <EmptyState title="Nothing was merged yet">
+              Merge into <PlainText value={workspace.base_branch} />, under Commits, brings this
+              workspace's work there and records here what conflicted and how it was decided.
+            </EmptyState>
+          ) : (
+            <div className="flex flex-col gap-3">
+              {rows.map((merge) => (
+                <MergeCard key={merge.id} agentId={workspace.agent_id} merge={merge} />
+              ))}
+              <PageSteps label="Pages of merges" {...place} />
+            </div>
+          )
+        }
+      </Await>
     </div>
   );
 }

@@ -11,9 +11,8 @@ import { Checkbox } from "../../../ui/field.js";
 import { ListTable } from "../../../ui/list-table.js";
 import type { Sorting } from "../../../ui/list-view.js";
 import { PlainText } from "../../../ui/plain-text.js";
-import { Skeleton } from "../../../ui/states.js";
 import { Time } from "../../../ui/time.js";
-import { QueryError } from "../../../components/query-error.js";
+import { Waiting } from "../../../components/await.js";
 import { InvitationActions } from "./invitation-actions.js";
 import { beyondReason, InviteDialog } from "./invite-dialog.js";
 import type { DenyReason } from "../../../access/permissions.js";
@@ -74,16 +73,10 @@ export function InvitationsSection({
       }
     >
       <div className="-m-4">
-        {invitations.isPending ? (
+        {invitations.data === undefined ? (
           <div className="p-4">
-            <Skeleton rows={1} />
+            <Waiting query={invitations} rows={1} what="The list of invitations" />
           </div>
-        ) : invitations.isError ? (
-          <QueryError
-            error={invitations.error}
-            onRetry={() => void invitations.refetch()}
-            what="The list of invitations"
-          />
         ) : shown.length === 0 ? (
           <p className="px-4 py-3 text-muted">
             Nobody is invited at the moment. Invite sends somebody a link to join by.

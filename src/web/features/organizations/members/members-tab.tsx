@@ -15,11 +15,10 @@ import { ListTable } from "../../../ui/list-table.js";
 import type { Sorting } from "../../../ui/list-view.js";
 import { PlainText, visible } from "../../../ui/plain-text.js";
 import { Select } from "../../../ui/select.js";
-import { Skeleton } from "../../../ui/states.js";
 import { Time } from "../../../ui/time.js";
 import { OrganizationKeys } from "../../../components/api-keys/organization-keys.js";
 import { meQuery } from "../../../api/queries/auth.js";
-import { QueryError } from "../../../components/query-error.js";
+import { Waiting } from "../../../components/await.js";
 import { InvitationsSection } from "./invitations-section.js";
 import { MemberName } from "./member-name.js";
 import { MyPermissions } from "../roles/my-permissions.js";
@@ -54,10 +53,8 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
   const writeReason = refusal("org:members:write");
   const view = useListView(members.data ?? [], { sortings, textOf });
 
-  if (members.isPending || roles.isPending) return <Skeleton />;
-  if (members.isError)
-    return <QueryError error={members.error} onRetry={() => void members.refetch()} />;
-  if (roles.isError) return <QueryError error={roles.error} onRetry={() => void roles.refetch()} />;
+  if (members.data === undefined) return <Waiting query={members} />;
+  if (roles.data === undefined) return <Waiting query={roles} />;
   const isMe = (member: Member): boolean => member.user_id !== null && member.user_id === me?.id;
   return (
     <div className="flex flex-col gap-4">

@@ -11,8 +11,7 @@ import {
 import { Card } from "../../../ui/card.js";
 import { PlainText } from "../../../ui/plain-text.js";
 import { SelectField } from "../../../ui/select.js";
-import { Skeleton } from "../../../ui/states.js";
-import { QueryError } from "../../../components/query-error.js";
+import { Await, Waiting } from "../../../components/await.js";
 import { PermissionList } from "./permission-list.js";
 import { explanationQuery, permissionsQuery } from "../../../api/queries/organizations.js";
 
@@ -27,43 +26,41 @@ export function MyPermissions({ orgId, roles }: MyPermissionsProps): ReactElemen
   const [asked, setAsked] = useState<Permission | undefined>();
   return (
     <Card title="What may I do here?">
-      {mine.isPending ? (
-        <Skeleton rows={1} />
-      ) : mine.isError ? (
-        <QueryError error={mine.error} onRetry={() => void mine.refetch()} />
-      ) : (
-        <div className="flex flex-col gap-4">
-          <div className="max-w-xl">
-            <SelectField
-              label="Ask about a permission"
-              value={asked ?? ""}
-              options={[
-                { value: "", label: "Choose one…" },
-                ...permissionNames.map((name) => ({
-                  value: name,
-                  label: `${sentences[name]} (${name})`,
-                })),
-              ]}
-              onChange={(value) => setAsked(permissionNames.find((name) => name === value))}
-            />
-          </div>
-          <div aria-live="polite">
-            {asked !== undefined && <Explanation orgId={orgId} asked={asked} roles={roles} />}
-          </div>
-          <details className="rounded-md border border-line">
-            <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
-              In sum you may do {mine.data.effective_permissions.length} of {permissionNames.length}
-            </summary>
-            <div className="border-t border-line p-3">
-              <PermissionList
-                permissions={permissionNames.filter((name) =>
-                  mine.data.effective_permissions.includes(name),
-                )}
+      <Await query={mine} rows={1}>
+        {(data) => (
+          <div className="flex flex-col gap-4">
+            <div className="max-w-xl">
+              <SelectField
+                label="Ask about a permission"
+                value={asked ?? ""}
+                options={[
+                  { value: "", label: "Choose one…" },
+                  ...permissionNames.map((name) => ({
+                    value: name,
+                    label: `${sentences[name]} (${name})`,
+                  })),
+                ]}
+                onChange={(value) => setAsked(permissionNames.find((name) => name === value))}
               />
             </div>
-          </details>
-        </div>
-      )}
+            <div aria-live="polite">
+              {asked !== undefined && <Explanation orgId={orgId} asked={asked} roles={roles} />}
+            </div>
+            <details className="rounded-md border border-line">
+              <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+                In sum you may do {data.effective_permissions.length} of {permissionNames.length}
+              </summary>
+              <div className="border-t border-line p-3">
+                <PermissionList
+                  permissions={permissionNames.filter((name) =>
+                    data.effective_permissions.includes(name),
+                  )}
+                />
+              </div>
+            </details>
+          </div>
+        )}
+      </Await>
     </Card>
   );
 }
@@ -74,10 +71,7 @@ function Explanation({
   roles,
 }: MyPermissionsProps & { asked: Permission }): ReactElement {
   const explanation = useQuery(explanationQuery(orgId, asked));
-  if (explanation.isPending) return <p className="text-muted">Asking…</p>;
-  if (explanation.isError) {
-    return <QueryError error={explanation.error} onRetry={() => void explanation.refetch()} />;
-  }
+  if (explanation.data === undefined) return <Waiting query={explanation} rows={1} />;
   const { allowed, because } = explanation.data;
   return allowed ? <Reasons because={because} /> : <Lacking asked={asked} roles={roles} />;
 }

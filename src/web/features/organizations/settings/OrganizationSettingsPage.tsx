@@ -1,15 +1,13 @@
-import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { useLoaded } from "../../../api/use-loaded.js";
 import type { OrganizationTab } from "../../../paths/address-search.js";
 import { paths } from "../../../paths/paths.js";
 import { CrumbLink } from "../../../components/crumb-link.js";
-import { Page, UnknownCrumb } from "../../../ui/page.js";
+import { Page } from "../../../ui/page.js";
 import { PlainText } from "../../../ui/plain-text.js";
-import { Skeleton } from "../../../ui/states.js";
 import { Tabs } from "../../../ui/tabs.js";
 import { AuditTab } from "../../../components/audit/audit-tab.js";
-import { QueryError } from "../../../components/query-error.js";
 import { ArchivedBanner } from "./archived-banner.js";
 import { BillingTab } from "./billing-tab.js";
 import { GeneralTab } from "./general-tab.js";
@@ -24,33 +22,8 @@ export function OrganizationSettingsPage(): ReactElement {
   const { orgId } = route.useParams();
   const { tab = "general" } = route.useSearch();
   const navigate = useNavigate();
-  const details = useQuery(organizationQuery(orgId));
+  const { data: organization } = useLoaded(organizationQuery(orgId));
   const refusal = useDenyReason(orgId);
-
-  if (details.isPending || details.isError) {
-    return (
-      <Page
-        title="Settings"
-        crumbs={[
-          <CrumbLink key="organizations" {...paths.organizations()}>
-            Organizations
-          </CrumbLink>,
-          ...(details.isPending ? [<UnknownCrumb key="unknown" />] : []),
-        ]}
-      >
-        {details.isPending ? (
-          <Skeleton />
-        ) : (
-          <QueryError
-            error={details.error}
-            onRetry={() => void details.refetch()}
-            what="The organization"
-          />
-        )}
-      </Page>
-    );
-  }
-  const organization = details.data;
   return (
     <Page
       title="Settings"

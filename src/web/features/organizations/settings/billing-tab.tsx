@@ -5,8 +5,7 @@ import { Button } from "../../../ui/button.js";
 import { Card } from "../../../ui/card.js";
 import { TextField } from "../../../ui/field.js";
 import { Form } from "../../../ui/form.js";
-import { Skeleton } from "../../../ui/states.js";
-import { QueryError } from "../../../components/query-error.js";
+import { Await } from "../../../components/await.js";
 import { StatementList } from "../../../components/usage/statement-list.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
@@ -48,13 +47,9 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
         </Form>
       </Card>
       <Card title="Current Usage">
-        {usage.isPending ? (
-          <Skeleton rows={1} />
-        ) : usage.isError ? (
-          <QueryError error={usage.error} onRetry={() => void usage.refetch()} />
-        ) : (
-          <UsageMeters usage={usage.data} />
-        )}
+        <Await query={usage} rows={1}>
+          {(data) => <UsageMeters usage={data} />}
+        </Await>
       </Card>
       <StatementList orgId={organization.id} reason={refusal("org:billing:read")} />
     </div>

@@ -2,12 +2,14 @@ import type { FetchQueryOptions } from "@tanstack/react-query";
 import {
   type AnyRoute,
   createRoute,
+  type ErrorComponentProps,
   lazyRouteComponent,
   type Route,
   type RouteComponent,
 } from "@tanstack/react-router";
 import { type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
 import { queryClient } from "../api/query-client.js";
+import { FailedPage, PendingPage } from "./shell/page-states.js";
 
 /** Time that the first page waits for its parts, whose responses come along with it; milliseconds. */
 const firstPageTimeoutMs = 300;
@@ -23,8 +25,16 @@ export interface PageEntry<Name extends PageName> {
   /** Reads the search parameters that the page knows. */
   search?: (search: Record<string, unknown>) => object;
   beforeLoad?: (entering: { params: Params<Name>; location: { href: string } }) => Promise<void>;
+  /** Heading of the page while its data is loaded, or cannot be. */
+  title?: string;
+  /** The thing that `load` reads, in a sentence: "The merge was not found". */
+  noun?: string;
+  /** Data that the page is not drawn without; the component reads it by `useLoaded`. */
+  load?: QueriesOf<Name>;
   /** Data of the page's parts: requested beside the page's code, not awaited. */
   prefetch?: QueriesOf<Name>;
+  /** Draws the page when its parts have their data, too. */
+  awaitsPrefetch?: true;
   /** Imports `features/…/NamePage.tsx`; the build finds the scripts of a page by that name. */
   component: () => Promise<Record<`${Capitalize<Name>}Page`, RouteComponent>>;
 }
@@ -55,20 +65,28 @@ export function routesOf<Entries extends Partial<PageEntries>, Parent extends An
 }
 
 function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): unknown {
-  const { search, beforeLoad, prefetch, component } = entry;
+  const { search, beforeLoad, title, noun, load, prefetch, component } = entry;
   return createRoute({
     getParentRoute: () => parent,
     path: pages[name].path,
     ...(search && { validateSearch: search }),
     ...(beforeLoad && { beforeLoad: beforeLoad as never }),
-    loader: async ({ cause, params }) => {
-      // A link under the pointer loads the page's code alone.
-      if (cause === "preload" || !prefetch) return;
-      const prefetched = prefetchAll(prefetch(params as never));
+    // A link under the pointer loads the page's code alone.
+    preload: false,
+    loader: async ({ params }) => {
+      const prefetched = prefetch && prefetchAll(prefetch(params));
+      if (load) await Promise.all((await load(params)).map(ensureData));
+      if (entry.awaitsPrefetch) await prefetched;
       if (!isFirstPage) return;
       isFirstPage = false;
       await Promise.race([prefetched, delay(firstPageTimeoutMs)]);
     },
+    ...(!("isPublic" in pages[name]) && {
+      pendingComponent: () => <PendingPage title={title} />,
+      errorComponent: (props: ErrorComponentProps) => (
+        <FailedPage title={title} noun={noun} {...props} />
+      ),
+    }),
     component: lazyRouteComponent(
       component as () => Promise<Record<string, RouteComponent>>,
       `${name.charAt(0).toUpperCase()}${name.slice(1)}Page`,
@@ -76,8 +94,20 @@ function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): 
   });
 }
 
+/** Reads what is not in the cache, or could not be read again the last time. */
+async function ensureData(query: Queries[number]): Promise<void> {
+  const hasFailed = queryClient.getQueryState(query.queryKey)?.status === "error";
+  await (hasFailed
+    ? queryClient.fetchQuery({ ...query, staleTime: 0 })
+    : queryClient.ensureQueryData(query));
+}
+
 async function prefetchAll(queries: Queries | Promise<Queries>): Promise<void> {
-  await Promise.all((await queries).map((query) => queryClient.prefetchQuery(query)));
+  try {
+    await Promise.all((await queries).map((query) => queryClient.prefetchQuery(query)));
+  } catch {
+    // The parts of the page report their own failures.
+  }
 }
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
