@@ -1,13 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-/** Two suites: `api` (units and the API) and `browser` (the story through the pages). */
+/** Two suites: `api` (units and the API) and `browser` (the web app). */
 export default defineConfig({
   test: {
     hookTimeout: 60_000,
-    // What is waited for comes late where other tests are at work.
+    // Generous, because other test files use the same processors.
     expect: { poll: { timeout: 20_000 } },
     pool: "forks",
-    // Files share what they import; each has an application and a database of its own all the same.
+    // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
     maxWorkers: 2,
     projects: [
@@ -17,7 +17,7 @@ export default defineConfig({
           name: "api",
           globalSetup: ["test/support/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-          // Thorough tests repeat, each up to twenty times.
+          // Randomized tests repeat up to twenty times with THOROUGH=1.
           testTimeout: process.env["THOROUGH"] === "1" ? 600_000 : 30_000,
         },
       },

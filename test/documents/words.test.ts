@@ -54,12 +54,9 @@ test("the documents keep the wording rules", async () => {
 /** Folders of src whose comments keep the rules. */
 const commented = [
   ..."shared git sandbox cli".split(" "),
-  ..."access admin backup config data-folder db demo jobs mail metrics pages"
+  ..."access admin backup config data-folder db demo features jobs mail metrics pages"
     .split(" ")
     .map((name) => `server/${name}`),
-  ..."agents api-keys audit auth disk-usage events git-http graph health invitations members organizations people projects radar roles usage"
-    .split(" ")
-    .map((name) => `server/features/${name}`),
 ];
 
 /** A source text with all but its comments blanked out, line by line. */

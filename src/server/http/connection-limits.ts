@@ -37,7 +37,7 @@ function hasBody({ headers }: FastifyRequest): boolean {
 function limitBody({ raw }: FastifyRequest, { requestSeconds }: Limits): void {
   const timer = setTimeout(() => {
     if (raw.complete) return;
-    // Whoever reads the body answers with the error; where nobody does, the answer was sent.
+    // A reader of the body responds with the error. Without a reader the response was already sent.
     if (raw.listenerCount("error") > 0) raw.emit("error", tooSlow(requestSeconds));
     else raw.socket.destroy();
   }, requestSeconds * 1000).unref();

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from "fastify";
 
-/** How long the answer to a wrong credential may wait for others of its kind. */
+/** Milliseconds that responses to wrong credentials are collected. */
 const refusedMs = 5;
 
 /**
- * Sends the answers to what arrived together one right after the other, once all of it was looked at. Each
- * write wakes whoever waits for it, which costs more than the rest of a short answer; to whom is awake
- * already it is nearly free. Nothing waits for a time, only for what had arrived by then; but for wrong
- * credentials: whoever tries many of them must not take from the others what a write costs.
+ * Sends the responses of one turn of the event loop together. The first write wakes the receiving process,
+ * which costs more than the rest of a short response; writes to a process that is awake are nearly free. No
+ * response waits for a time, except those to wrong credentials: a flood of them must not cost other callers
+ * one write each.
  */
 export function batchResponses(app: FastifyInstance): void {
   const soon = together((send) => setImmediate(send));
@@ -17,7 +17,7 @@ export function batchResponses(app: FastifyInstance): void {
   });
 }
 
-/** Collects what is to be done, and does it all when the first of it is due. */
+/** Collects actions and runs all of them when the first one is due. */
 function together(atItsTime: (run: () => void) => void): (act: () => void) => void {
   let waiting: (() => void)[] = [];
   const run = (): void => {

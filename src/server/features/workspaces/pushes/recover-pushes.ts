@@ -34,7 +34,7 @@ export async function recoverPushes(
 }
 
 /**
- * Records moved refs. A user's push gets an audit event; an agent's commits are recorded by themselves.
+ * Records moved refs. A user's push gets an audit event; an agent's push has no event, since its commits are recorded.
  */
 async function recordPushes(
   tx: Queryable,
