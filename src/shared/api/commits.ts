@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { commitTypes, recordedCommitTypes } from "../workspace-choices.js";
-import { diff } from "./diffs.js";
 import { endpoint } from "../contract/endpoint.js";
 import { agentParams, commitId, page, timestamp } from "../contract/fields.js";
 
@@ -16,6 +15,32 @@ const commitFields = {
 };
 export const commit = z.strictObject(commitFields);
 export type Commit = z.output<typeof commit>;
+
+const diffFile = z.strictObject({
+  path: z.string(),
+  old_path: z.string().nullable(),
+  status: z.enum(["added", "modified", "deleted", "renamed", "type_changed"]),
+  additions: z.number().int().nullable(),
+  deletions: z.number().int().nullable(),
+  binary: z.boolean(),
+  old_mode: z.string().nullable(),
+  new_mode: z.string().nullable(),
+  /** Unified hunks with their file headers; null for binary files. */
+  patch: z.string().nullable(),
+  /** Whether the patch was truncated because of its size. */
+  truncated: z.boolean(),
+});
+export type DiffFile = z.output<typeof diffFile>;
+
+export const diff = z.strictObject({
+  files: z.array(diffFile),
+  stats: z.strictObject({
+    files_changed: z.number().int(),
+    additions: z.number().int(),
+    deletions: z.number().int(),
+  }),
+});
+export type Diff = z.output<typeof diff>;
 
 /** A file that was not committed, and the reason: it is not a regular file, folder or link. */
 const skippedFile = z.strictObject({ path: z.string(), reason: z.string() });

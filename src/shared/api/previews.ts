@@ -3,7 +3,7 @@ import { mergeStrategies } from "../workspace-choices.js";
 import { endpoint } from "../contract/endpoint.js";
 import { id, timestamp } from "../contract/fields.js";
 import { branch } from "./projects.js";
-import { diff } from "./diffs.js";
+import { diff } from "./commits.js";
 import { agentParams } from "../contract/fields.js";
 import { choice, conflict, mergeKinds, mergeStrategy, path, undoStrategies } from "./merges.js";
 

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../contract/endpoint.js";
 import { id } from "../contract/fields.js";
-import { branch, project } from "./projects.js";
-import { credentialInput, hostKeyInput } from "./upstream-inputs.js";
+import { branch, credentialInput, hostKeyInput, project } from "./projects.js";
 
 const params = z.strictObject({ project_id: id });
 

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { commitCalls } from "./commits.js";
-import { diff } from "./diffs.js";
+import { commitCalls, diff } from "./commits.js";
 import { endpoint } from "../contract/endpoint.js";
 import { agentParams, id, page, timestamp } from "../contract/fields.js";
 import { mergeCalls, mergeStrategy } from "./merges.js";

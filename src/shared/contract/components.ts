@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { api } from "../api/index.js";
 import { currentRun, waitingRun } from "../api/agents.js";
-import { diff } from "../api/diffs.js";
+import { diff } from "../api/commits.js";
 import { conflict } from "../api/merges.js";
 import { runLimits } from "../api/runs.js";
 import { agentUsage, dayUsage, projectUsage } from "../api/usage.js";

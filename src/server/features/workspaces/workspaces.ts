@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Diff } from "#shared/api/diffs.js";
+import type { Diff } from "#shared/api/commits.js";
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { diffFields } from "../../db/audit/audit.js";

@@ -1,6 +1,6 @@
 /* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- a tree (WAI-ARIA APG) without tags of its own, of which only some rows are in the page; what is focusable comes from the list */
 import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
-import type { DiffFile } from "#shared/api/diffs.js";
+import type { DiffFile } from "#shared/api/commits.js";
 import { Icon } from "../../ui/icons.js";
 import { useLongList } from "../../ui/long-list.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
