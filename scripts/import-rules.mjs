@@ -61,6 +61,12 @@ const packages = [
     why: "web, cli, git and shared know no server and no database",
   },
   {
+    names: /^(fastify|@fastify\/.*)(\/|$)/,
+    never: ["src/server"],
+    except: ["src/server/http", "src/server/pages", "src/server/metrics/telemetry.ts"],
+    why: "only server/http knows the HTTP framework",
+  },
+  {
     names: /^react(-dom)?(\/|$)/,
     never: ["src/server", "src/shared", "src/git", "src/sandbox", "src/cli"],
     except: [],
@@ -130,9 +136,12 @@ export function forbidden(path, target, isType = false) {
   if (feature !== undefined && feature !== featureOf(path)) {
     if (isBelow(path, "src/web/features"))
       return "a feature never imports another's parts; shared parts lie in web/components";
-    const door = target.split("/").slice(4).join("/");
-    if (isBelow(path, "src/server/features") && door !== "index.ts")
+    const file = target.split("/").slice(4).join("/");
+    if (path === "src/server/features/index.ts")
+      return file === "feature.ts" ? null : "the list of features names their feature.ts";
+    if (isBelow(path, "src/server/features") && file !== "index.ts")
       return "of another feature only its index.ts may be imported";
+    if (path === "src/server/app.ts") return "the server knows the list of features, not each";
   }
   if (isBelow(path, "src/web") && isBelow(target, "src/shared/api") && !isType)
     return schemaModules.has(path) ? null : schemasAreLazy;

@@ -84,7 +84,6 @@ async function main(): Promise<void> {
       checkResponses: false,
     });
     closers.push(() => app.close());
-    closers.push(() => app.endRuns());
     await listen(app, config);
     const address = app.server.address();
     if (address !== null && typeof address === "object") port = address.port;

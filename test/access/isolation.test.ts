@@ -6,7 +6,7 @@ import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
 import { grants, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { registerRoutes, type RouteOptions } from "#server/http/register-routes.js";
+import { routesOf, type RouteOptions } from "#server/http/register-routes.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
 import { problemOf, type RawAnswer, send, withoutRequestId } from "../support/raw.js";
 import { makeOrganization } from "../support/factories.js";
@@ -563,8 +563,7 @@ describe("exactly the granted calls succeed", () => {
   test("a call without a declared access is not served", async () => {
     const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;
     const handlers = { open: async () => [] } as never;
-    const serve = () =>
-      registerRoutes(fastify(), { open: undeclared }, handlers, {} as RouteOptions);
+    const serve = () => routesOf({ open: undeclared }, handlers)(fastify(), {} as RouteOptions);
     expect(serve).toThrow("/api/v1/permissions declares no access");
   });
 });

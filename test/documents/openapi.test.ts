@@ -72,6 +72,24 @@ describe("the OpenAPI document", () => {
     expect(missing).toEqual([]);
   });
 
+  test("names the media types and the secrets of answers", () => {
+    const { paths } = document as {
+      paths: Record<
+        string,
+        Record<string, { responses: Record<string, { content: object }>; "x-secrets"?: string[] }>
+      >;
+    };
+    const mediaOf = (path: string): string[] =>
+      Object.keys(paths[path]?.["get"]?.responses["200"]?.content ?? {});
+    expect(mediaOf("/api/v1/organizations/{org_id}/usage")).toEqual([
+      "application/json",
+      "text/csv",
+    ]);
+    expect(mediaOf("/api/v1/runs/{run_id}/logs")).toEqual(["text/plain", "text/event-stream"]);
+    expect(paths["/api/v1/auth/api-keys"]?.["post"]?.["x-secrets"]).toEqual(["key"]);
+    expect(paths["/api/v1/auth/api-keys"]?.["get"]).not.toHaveProperty("x-secrets");
+  });
+
   test("names the schema of every response", () => {
     const { paths } = document as {
       paths: Record<string, Record<string, { operationId: string; responses: object }>>;

@@ -1,6 +1,6 @@
-import type { FastifyRequest } from "fastify";
 import { AppError } from "../errors.js";
 import { isWithin, normalNetwork } from "#shared/node/networks.js";
+import type { RequestHead } from "./request-head.js";
 
 /** Who makes a request, and through which credential. */
 export interface Actor {
@@ -70,7 +70,7 @@ export function invalidToken(): AppError {
  * @throws AppError 401; 403 `cross_origin`
  */
 export async function authenticate(
-  request: FastifyRequest,
+  request: RequestHead,
   credentials: Credentials,
   publicUrl: () => string,
 ): Promise<Actor> {
@@ -80,7 +80,7 @@ export async function authenticate(
 }
 
 async function actorOf(
-  request: FastifyRequest,
+  request: RequestHead,
   credentials: Credentials,
   publicUrl: () => string,
 ): Promise<Actor> {
@@ -99,7 +99,7 @@ async function actorOf(
 }
 
 /** A cookie travels with other sites' requests too: what changes state must name our own origin. */
-export function refuseCrossOrigin(request: FastifyRequest, publicUrl: string): void {
+export function refuseCrossOrigin(request: RequestHead, publicUrl: string): void {
   if (isOwnOrigin(request, publicUrl)) return;
   throw new AppError(
     "cross_origin",
@@ -108,7 +108,7 @@ export function refuseCrossOrigin(request: FastifyRequest, publicUrl: string): v
 }
 
 /** Whether a request reads only, or comes from this site's own pages. */
-export function isOwnOrigin(request: FastifyRequest, publicUrl: string): boolean {
+export function isOwnOrigin(request: RequestHead, publicUrl: string): boolean {
   if (request.method === "GET" || request.method === "HEAD") return true;
   const { origin } = request.headers;
   if (origin === new URL(publicUrl).origin) return true;
@@ -123,7 +123,7 @@ export function isOwnOrigin(request: FastifyRequest, publicUrl: string): boolean
  * or the address that the connection came in on. Any other name may be another site's, which it points
  * here to have its pages taken for ours (DNS rebinding).
  */
-function isOwnHost({ host, socket }: FastifyRequest, publicUrl: string): boolean {
+function isOwnHost({ host, socket }: RequestHead, publicUrl: string): boolean {
   if (host === new URL(publicUrl).host) return true;
   if (!URL.canParse(`http://${host}`)) return false;
   const name = new URL(`http://${host}`).hostname.replaceAll(/[[\]]/g, "");

@@ -1,4 +1,5 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { RequestHead } from "../access/request-head.js";
+import { Content } from "./answer.js";
 
 type Cell = string | number | null;
 
@@ -6,7 +7,10 @@ type Cell = string | number | null;
  * Whether the caller asks for CSV: by `?format=csv`, which a link in a page can, or by an `Accept`
  * that names `text/csv` and does not prefer JSON (RFC 9110, section 12.5.1).
  */
-export function wantsCsv(request: FastifyRequest, format: "json" | "csv" | undefined): boolean {
+export function wantsCsv(
+  request: Pick<RequestHead, "headers">,
+  format: "json" | "csv" | undefined,
+): boolean {
   if (format !== undefined) return format === "csv";
   const accept = request.headers.accept ?? "";
   const wish = qualityOf(accept, "text/csv");
@@ -38,17 +42,13 @@ export function csvOf(columns: readonly string[], rows: readonly (readonly Cell[
   return [columns, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 }
 
-/**
- * Answers with a table to be saved under a name, the other representation of a call that answers with
- * JSON: the schema is not its.
- */
-export function sendCsv(
-  reply: FastifyReply,
+/** A table as a CSV file to save. */
+export function csvFile(
   name: string,
   columns: readonly string[],
   rows: readonly (readonly Cell[])[],
-): never {
-  reply.type("text/csv; charset=utf-8; header=present");
-  reply.header("content-disposition", `attachment; filename="${name}.csv"`);
-  return csvOf(columns, rows) as never;
+): Content<"text/csv"> {
+  return new Content("text/csv", csvOf(columns, rows), {
+    headers: { "content-disposition": `attachment; filename="${name}.csv"` },
+  });
 }

@@ -17,7 +17,7 @@ const keptFor = "24 hours";
 /**
  * Does a POST once for each caller and `Idempotency-Key`: the same key and body again is answered
  * with the first answer. Refusals are not kept: the request may be tried again.
- * @param withoutSecret the body to keep of an answer
+ * @param withoutSecrets redacts the body to store; null without secrets
  * @throws AppError 409 `idempotency_in_flight`; 422 `idempotency_mismatch`; 400 for a bad key
  */
 export async function withIdempotencyKey(
@@ -26,7 +26,7 @@ export async function withIdempotencyKey(
   request: FastifyRequest,
   reply: FastifyReply,
   work: () => Promise<unknown>,
-  withoutSecret: (data: unknown) => unknown,
+  withoutSecrets: ((data: unknown) => unknown) | null,
 ): Promise<unknown> {
   const key = request.headers["idempotency-key"];
   if (request.method !== "POST" || key === undefined) return work();
@@ -47,7 +47,7 @@ export async function withIdempotencyKey(
   }
   try {
     const data = await work();
-    const body = JSON.stringify(withoutSecret(data) ?? null);
+    const body = JSON.stringify((withoutSecrets ? withoutSecrets(data) : data) ?? null);
     await db.systemPool.query(
       "update idempotency_keys set status = $3, body = $4 where user_id = $1 and key = $2",
       [actor.userId, kept, reply.statusCode, body],

@@ -1,8 +1,9 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import { id, instant } from "#shared/contract/fields.js";
+import type { RequestHead } from "../access/request-head.js";
 import { AppError } from "../errors.js";
+import { Answer } from "./answer.js";
 import { isStorable } from "./text.js";
 
 /** What the rows of a list are in order of: the last one's is where the next page begins. */
@@ -20,8 +21,7 @@ interface PageQuery {
 }
 
 interface PageContext {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
+  readonly request: Pick<RequestHead, "url">;
 }
 
 interface PageReader<RowKey extends Key, Row> {
@@ -48,21 +48,19 @@ export function pagesOf<RowKey extends Key>(
   };
   /** @throws AppError 422 where the cursor is not one of this list */
   return async <Row>(
-    { request, reply }: PageContext,
+    { request }: PageContext,
     { limit, cursor }: PageQuery,
     { read, keyOf }: PageReader<RowKey, Row>,
-  ): Promise<Row[]> => {
+  ): Promise<Answer<Row[]>> => {
     // One row more tells whether there is a next page.
     const rows = await read(cursor === undefined ? null : keyIn(cursor), limit + 1);
     const page = rows.slice(0, limit);
-    if (rows.length > limit) {
-      const last = JSON.stringify([path, keyOf(page.at(-1) as Row)]);
-      const [address, search] = request.url.split("?", 2);
-      const query = new URLSearchParams(search);
-      query.set("cursor", Buffer.from(last).toString("base64url"));
-      reply.header("link", `<${address}?${query}>; rel="next"`);
-    }
-    return page;
+    if (rows.length <= limit) return new Answer(page);
+    const last = JSON.stringify([path, keyOf(page.at(-1) as Row)]);
+    const [address, search] = request.url.split("?", 2);
+    const query = new URLSearchParams(search);
+    query.set("cursor", Buffer.from(last).toString("base64url"));
+    return new Answer(page, { headers: { link: `<${address}?${query}>; rel="next"` } });
   };
 }
 

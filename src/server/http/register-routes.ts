@@ -10,9 +10,11 @@ import {
   type ActorKey,
   type Credentials,
 } from "../access/authenticate.js";
+import type { RequestHead } from "../access/request-head.js";
 import { accessOfBody, accessOfPath, unknownInBody } from "../access/authorize.js";
 import { authorizedWrites, type AuthorizedWrites } from "../access/current-access.js";
 import { refuseArchived, requirePermission, type Access } from "../access/access.js";
+import { Answer, applyHead, type Content } from "./answer.js";
 import { isRunAddress } from "./callback-listener.js";
 import { requireSuperAdmin } from "../access/super-admin.js";
 import {
@@ -32,8 +34,7 @@ export interface PublicContext {
   readonly requestId: string;
   readonly ip: string;
   readonly log: Logger;
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
+  readonly request: RequestHead;
 }
 
 export interface ActorContext extends PublicContext {
@@ -56,10 +57,14 @@ type ContextOf<E extends Endpoint> = E["access"] extends "public"
       ? ActorContext
       : OrgContext;
 
+type ContentOf<E extends Endpoint> = [E["media"][number]] extends [never]
+  ? never
+  : Content<E["media"][number]>;
+
 type Handler<E extends Endpoint> = (
   context: ContextOf<E>,
   request: ParsedRequestOf<E>,
-) => Promise<ResponseOf<E>>;
+) => Promise<ResponseOf<E> | Answer<ResponseOf<E>> | ContentOf<E>>;
 
 /** A handler for each call of a resource: the compiler asks for what is missing. */
 export type Handlers<Resource> = {
@@ -81,15 +86,24 @@ export interface RouteOptions {
 
 type Parts = { params: unknown; query: unknown; body: unknown };
 
+/** Adds a group of routes to the server. */
+export type Routes = (app: FastifyInstance, options: RouteOptions) => void;
+
+/** The routes of one resource's calls. */
+export function routesOf<Resource extends Record<string, Endpoint>>(
+  resource: Resource,
+  handlers: Handlers<Resource>,
+): Routes {
+  return (app, options) => registerRoutes(app, resource, handlers, options);
+}
+
 /** Serves the calls of one resource: parses the input, finds and checks the caller, answers. */
-export function registerRoutes<Resource extends Record<string, Endpoint>>(
+function registerRoutes<Resource extends Record<string, Endpoint>>(
   app: FastifyInstance,
   resource: Resource,
   handlers: Handlers<Resource>,
   options: RouteOptions,
 ): void {
-  // JSON alone is read (415 for all else); Fastify brings a parser of its own for plain text.
-  if (app.hasContentTypeParser("text/plain")) app.removeContentTypeParser("text/plain");
   for (const [name, endpoint] of Object.entries(resource)) {
     const handle = handlers[name as keyof Resource] as unknown as (
       context: PublicContext,
@@ -106,12 +120,18 @@ export function registerRoutes<Resource extends Record<string, Endpoint>>(
           tenancy?.place === "params"
             ? await contextOf(endpoint, tenancy.key, params, caller, options)
             : caller;
-        return handle(context, { params, query: noQuery.data, body: undefined });
+        const answer = await handle(context, { params, query: noQuery.data, body: undefined });
+        return answer instanceof Answer ? (answer.body as unknown) : answer;
       });
     }
     const label = `${endpoint.method} ${endpoint.path}`;
-    const answerTo = async (caller: PublicContext): Promise<unknown> => {
-      const { request, reply } = caller;
+    const representations = endpoint.media.length + (endpoint.response ? 1 : 0);
+    const withoutSecrets = endpoint.secrets.length > 0 ? redaction(endpoint.secrets) : null;
+    const answerTo = async (
+      caller: PublicContext,
+      request: FastifyRequest,
+      reply: FastifyReply,
+    ): Promise<unknown> => {
       const params = parseParams(endpoint, request);
       const context =
         tenancy?.place === "params"
@@ -125,26 +145,35 @@ export function registerRoutes<Resource extends Record<string, Endpoint>>(
         tenancy?.place === "body"
           ? await withBodyTenant(endpoint, tenancy.key, context, body, options)
           : context;
-      // A call that answers in two ways sets the other status itself.
       reply.code(endpoint.status);
+      if (representations > 1) reply.header("vary", "Accept");
+      if (withoutSecrets) reply.header("cache-control", "no-store");
       const act = async (): Promise<unknown> => {
         const { changes } = options.db;
         try {
-          return await handle(full, { params, query, body });
+          const answer = await handle(full, { params, query, body });
+          return answer instanceof Answer ? applyHead(reply, answer) : answer;
         } finally {
           // Whoever was answered sees what he did, and who was revoked is so everywhere.
           if (endpoint.revokes) await changes.syncAll();
           else if (!endpoint.safe) await changes.syncLocal();
         }
       };
-      return isRead ? tagged(full, await act()) : changedOnce(full, endpoint, params, act, options);
+      if (isRead) return tagged(request, reply, await act());
+      const ifMatch = request.headers["if-match"];
+      if (ifMatch !== undefined && endpoint.method !== "POST") {
+        return changeIfMatch(full, endpoint, params, ifMatch, act, options);
+      }
+      if (endpoint.method !== "POST" || endpoint.access === "public") return act();
+      const { actor } = full as ActorContext;
+      return withIdempotencyKey(options, actor, request, reply, act, withoutSecrets);
     };
     const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-      const caller = await callerOf(endpoint, request, reply, options);
+      const caller = await callerOf(endpoint, request, options);
       const key = (caller as Partial<ActorContext>).actor?.key;
       const data = key
-        ? await counted(key, label, reply, options, () => answerTo(caller))
-        : await answerTo(caller);
+        ? await counted(key, label, reply, options, () => answerTo(caller, request, reply))
+        : await answerTo(caller, request, reply);
       endWhenStopping(request, reply);
       if (data === undefined) {
         reply.send();
@@ -193,45 +222,31 @@ async function counted(
   }
 }
 
-/** What a GET answers, named by its ETag where it is one thing and no list. */
-function tagged({ request, reply }: PublicContext, data: unknown): unknown {
+/** The body of a GET, with an ETag where it is one item and no list. */
+function tagged(request: FastifyRequest, reply: FastifyReply, data: unknown): unknown {
   const isObject = data !== undefined && Object.getPrototypeOf(data) === Object.prototype;
   return isObject ? withEntityTag(request, reply, data) : data;
 }
 
-/** Acts with what the conventions add: If-Match, Idempotency-Key. */
-async function changedOnce(
+/** Changes an item only in the state that the caller has read. @throws AppError 412 */
+async function changeIfMatch(
   context: PublicContext,
   endpoint: Endpoint,
   params: unknown,
+  ifMatch: string,
   act: () => Promise<unknown>,
   options: RouteOptions,
 ): Promise<unknown> {
-  const { request, reply } = context;
-  const ifMatch = request.headers["if-match"];
-  if (endpoint.method !== "POST" && ifMatch !== undefined) {
-    const item = itemOf(endpoint.path, options.items);
-    if (item === undefined) throw noEntityTag();
-    // One after the other, so that of two changes of the same state one is refused.
-    const change = `change ${item.path} ${nameOf(context, params)}`;
-    return options.db.locks(ownerOf(context), [change], async () => {
-      // What another process has just changed must not be answered from the memory of this one.
-      await options.db.changes.syncLocal();
-      requireMatch(ifMatch, await item.read(context, params));
-      return act();
-    });
-  }
-  if (endpoint.method === "POST" && endpoint.access !== "public") {
-    return withIdempotencyKey(
-      options,
-      (context as ActorContext).actor,
-      request,
-      reply,
-      act,
-      withoutSecret,
-    );
-  }
-  return act();
+  const item = itemOf(endpoint.path, options.items);
+  if (item === undefined) throw noEntityTag();
+  // Changes of one item run one after another, so that of two from the same state one is refused.
+  const change = `change ${item.path} ${nameOf(context, params)}`;
+  return options.db.locks(ownerOf(context), [change], async () => {
+    // The cache of this process may lack a change that another process has just made.
+    await options.db.changes.syncLocal();
+    requireMatch(ifMatch, await item.read(context, params));
+    return act();
+  });
 }
 
 /** Whose turn a change takes: the organization's, or the person's where it belongs to none. */
@@ -248,14 +263,10 @@ function nameOf(context: PublicContext, params: unknown): string {
   return orgId ?? org_id ?? actor?.userId ?? "";
 }
 
-/** What of an answer may be kept: what is shown once is never shown again. */
-function withoutSecret(data: unknown): unknown {
-  if (typeof data !== "object" || data === null) return data;
-  if ("key" in data && "key_hint" in data) return { ...data, key: null };
-  if ("recovery_codes" in data) return { ...data, recovery_codes: null };
-  if ("invite_url" in data) return { ...data, invite_url: null };
-  if ("reset_url" in data) return { ...data, reset_url: null };
-  return "secret" in data && "uri" in data ? { ...data, secret: null, uri: null } : data;
+/** Sets fields of a body to null. */
+function redaction(fields: readonly string[]): (data: unknown) => unknown {
+  const redacted = Object.fromEntries(fields.map((field) => [field, null]));
+  return (data) => ({ ...(data as object), ...redacted });
 }
 
 /** Streams are not checked. */
@@ -267,17 +278,16 @@ function isPlain(data: unknown): boolean {
 async function callerOf(
   endpoint: Endpoint,
   request: FastifyRequest,
-  reply: FastifyReply,
   options: RouteOptions,
 ): Promise<PublicContext> {
   const { id: requestId, ip, log } = request;
   if (endpoint.access === "public") {
     refuseRuns(endpoint, ip);
-    return { requestId, ip, log: log as Logger, request, reply };
+    return { requestId, ip, log: log as Logger, request };
   }
   const actor = await authenticate(request, options.credentials, options.publicUrl);
   if (endpoint.access === "super-admin") await requireSuperAdmin(options.db, actor);
-  const caller: ActorContext = { requestId, ip, log: log as Logger, request, reply, actor };
+  const caller: ActorContext = { requestId, ip, log: log as Logger, request, actor };
   return caller;
 }
 
@@ -339,7 +349,7 @@ function orgContext(
   requirePermission(access, permission);
   if (!whenArchived) refuseArchived(access);
   // Field by field: objects put together by spreads took a fifth of a request's time.
-  const { requestId, ip, log, request, reply, actor } = context;
+  const { requestId, ip, log, request, actor } = context;
   const demand = { requestId, ip, actor, orgId, permission, whenArchived, absent };
   const { judge, change, write } = authorizedWrites(db, demand);
   const tx: OrgContext["tx"] = (work) => db.read(orgId, work);
@@ -348,7 +358,6 @@ function orgContext(
     ip,
     log,
     request,
-    reply,
     actor,
     orgId,
     access,

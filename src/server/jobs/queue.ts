@@ -4,7 +4,7 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import { adapter, schema, type JobData, type JobName } from "../db/queue-schema.js";
 
-export type { JobData } from "../db/queue-schema.js";
+export type { JobData, JobName } from "../db/queue-schema.js";
 
 export interface Jobs {
   /**

@@ -15,8 +15,9 @@ import {
   mergeIntoBase,
 } from "#test/support/factories.js";
 import { send } from "#test/support/raw.js";
+import type { RouteOptions } from "../http/register-routes.js";
 import { createMetrics } from "./metrics.js";
-import { registerMetrics } from "./routes.js";
+import { metricsRoutes } from "./routes.js";
 
 const token = "0123456789abcdef-metrics";
 let app: TestApp;
@@ -180,7 +181,7 @@ test("a run that connects through a local port is not local", async () => {
   const served = fastify();
   served.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   const metrics = createMetrics([]);
-  registerMetrics(served, metrics, null);
+  metricsRoutes(metrics, null)(served, {} as RouteOptions);
   const url = await served.listen({ host: "127.0.0.1", port: 0 });
   const ofRun = await openCallbackListener(served.server, randomUUID());
   expect((await send({ url }, "GET", "/metrics")).status).toBe(200);

@@ -1,29 +1,36 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { FastifyInstance, FastifyRequest } from "fastify";
 import { notFound } from "../errors.js";
 import { isLocalCaller } from "../access/local-caller.js";
+import type { RequestHead } from "../access/request-head.js";
+import { Answer } from "../http/answer.js";
+import { rawRoutes } from "../http/raw-routes.js";
+import type { Routes } from "../http/register-routes.js";
 import type { Metrics } from "./metrics.js";
 
 /**
- * Registers `GET /metrics` for local callers and bearers of the token; others get 404.
+ * `GET /metrics` for local callers and bearers of the token; others get 404.
  * @param token OMOI_METRICS_TOKEN; null admits local callers only
  */
-export function registerMetrics(
-  app: FastifyInstance,
-  metrics: Metrics,
-  token: string | null,
-): void {
-  app.get("/metrics", async (request, reply) => {
-    if (!isLocalCaller(request) && !(token !== null && hasToken(request, token))) throw notFound();
-    return reply
-      .header("cache-control", "no-store")
-      .type("text/plain; version=0.0.4; charset=utf-8")
-      .send(await metrics.text());
-  });
+export function metricsRoutes(metrics: Metrics, token: string | null): Routes {
+  return rawRoutes([
+    {
+      method: "GET",
+      path: "/metrics",
+      handle: async (request) => {
+        const isAdmitted = isLocalCaller(request) || (token !== null && hasToken(request, token));
+        if (!isAdmitted) throw notFound();
+        const headers = {
+          "cache-control": "no-store",
+          "content-type": "text/plain; version=0.0.4; charset=utf-8",
+        };
+        return new Answer(await metrics.text(), { headers });
+      },
+    },
+  ]);
 }
 
 /** Compares the request's token in constant time. */
-function hasToken({ headers }: FastifyRequest, token: string): boolean {
+function hasToken({ headers }: RequestHead, token: string): boolean {
   const sent = /^Bearer (\S+)$/i.exec(headers.authorization ?? "")?.[1] ?? "";
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(sent), digest(token));

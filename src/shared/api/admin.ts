@@ -157,6 +157,7 @@ export const admin = {
     status: 201,
     params: userParams,
     response: passwordLink,
+    secrets: ["reset_url"],
   }),
   export: endpoint({
     method: "POST",

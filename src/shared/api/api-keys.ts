@@ -126,6 +126,7 @@ export const apiKeys = {
         path: ["expires_at"],
       }),
     response: apiKeyWithSecret,
+    secrets: ["key"],
   }),
   list: endpoint({
     method: "GET",
@@ -181,6 +182,7 @@ export const apiKeys = {
       })
       .optional(),
     response: apiKeyWithSecret,
+    secrets: ["key"],
   }),
   usage: endpoint({
     method: "GET",

@@ -67,6 +67,7 @@ export const auth = {
     summary: "Sign in with email and password",
     body: z.strictObject({ email, password: z.string().max(1024) }),
     response: tokens,
+    secrets: ["access_token", "refresh_token"],
   }),
   methods: endpoint({
     method: "GET",
@@ -91,6 +92,7 @@ export const auth = {
     summary: "Exchange a refresh token (or the session cookie) for a new pair",
     body: z.strictObject({ refresh_token: z.string().max(1024).optional() }).optional(),
     response: tokens,
+    secrets: ["access_token", "refresh_token"],
   }),
   logout: endpoint({
     method: "POST",

@@ -90,6 +90,7 @@ export const commitCalls = {
     access: "agent:workspace:read",
     summary: "Get a commit's diff; raw with Accept: text/x-diff",
     params: agentParams.extend({ sha: commitId }),
+    media: ["text/x-diff"],
     response: diff,
   }),
 };

@@ -39,6 +39,7 @@ export const events = {
     summary:
       "Stream changes in the organization as Server-Sent Events: `change` with {type, id}; `reset` after missed events",
     status: 200,
+    media: ["text/event-stream"],
     params: z.strictObject({ org_id: z.string().min(1).max(63) }),
     query: z.strictObject({
       last_event_id: z

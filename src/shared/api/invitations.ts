@@ -51,6 +51,7 @@ export const invitations = {
     params: orgParams,
     body: z.strictObject({ email, role_id: id }),
     response: sentInvitation,
+    secrets: ["invite_url"],
   }),
   list: endpoint({
     method: "GET",
@@ -84,6 +85,7 @@ export const invitations = {
     status: 200,
     params: invitationParams,
     response: sentInvitation,
+    secrets: ["invite_url"],
   }),
   get: endpoint({
     method: "GET",

@@ -107,5 +107,6 @@ export const passkeys = {
     summary: "Sign in with a passkey, which counts as both factors",
     body: z.strictObject({ response: assertion }),
     response: tokens,
+    secrets: ["access_token", "refresh_token"],
   }),
 };

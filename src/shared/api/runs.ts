@@ -197,6 +197,7 @@ export const runs = {
     summary:
       "Get the output of a managed run as text; live with `Accept: text/event-stream`: `log` events {stream, at, text}, finally `end` with the run",
     status: 200,
+    media: ["text/plain", "text/event-stream"],
     params: runParams,
     query: z.strictObject({
       /** Only one of the streams. */

@@ -35,6 +35,7 @@ export const secondFactor = {
     body: again,
     /** Null in a replayed response. */
     response: z.strictObject({ secret: z.string().nullable(), uri: z.string().nullable() }),
+    secrets: ["secret", "uri"],
   }),
   confirmTotp: endpoint({
     method: "POST",
@@ -43,6 +44,7 @@ export const secondFactor = {
     summary: "Turn on the authenticator app by its first code; returns the recovery codes once",
     body: z.strictObject({ code }),
     response: recoveryCodes,
+    secrets: ["recovery_codes"],
   }),
   removeTotp: endpoint({
     method: "DELETE",
@@ -58,6 +60,7 @@ export const secondFactor = {
     summary: "Replace the recovery codes",
     body: again,
     response: recoveryCodes,
+    secrets: ["recovery_codes"],
   }),
   login: endpoint({
     method: "POST",
@@ -66,5 +69,6 @@ export const secondFactor = {
     summary: "Finish a sign-in that requires a second factor",
     body: z.strictObject({ challenge: z.string().max(512), code }),
     response: tokens,
+    secrets: ["access_token", "refresh_token"],
   }),
 };

@@ -105,6 +105,7 @@ export const usage = {
     response: usageFigures.extend({
       rows: z.array(z.union([agentUsage, projectUsage, dayUsage])).optional(),
     }),
+    media: ["text/csv"],
   }),
   disk: endpoint({
     method: "GET",
@@ -123,6 +124,7 @@ export const usage = {
     params: orgParams,
     query: page.extend({ format }),
     response: z.array(statementItem),
+    media: ["text/csv"],
   }),
   statement: endpoint({
     method: "GET",
@@ -132,5 +134,6 @@ export const usage = {
     params: orgParams.extend({ period }),
     query: z.strictObject({ format }),
     response: statement,
+    media: ["text/csv"],
   }),
 };

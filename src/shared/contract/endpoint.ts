@@ -15,6 +15,9 @@ export type TenantSource =
 /** Who may make a call. */
 export type Audience = "public" | "signed-in" | "super-admin" | Permission;
 
+/** Media types of answers other than JSON. */
+export type MediaType = "text/csv" | "text/event-stream" | "text/plain" | "text/x-diff";
+
 type Schema = z.ZodType;
 type ObjectSchema = z.ZodObject;
 
@@ -25,7 +28,10 @@ type ObjectSchema = z.ZodObject;
  * - `access`: `public`, `signed-in`, `super-admin` (404 for all others), or a permission in the
  *   organization named by `tenant`.
  * - `status`: of a successful response.
- * - `response`: null for no body (204), or if the handler streams.
+ * - `response`: the JSON body; null for no body (204) or other `media` only.
+ * - `media`: further media types of the response.
+ * - `secrets`: fields of the body that are shown once. A repeated request gets null for them, and no
+ *   cache keeps the response.
  */
 export interface Endpoint<
   Params extends ObjectSchema | null = ObjectSchema | null,
@@ -33,6 +39,7 @@ export interface Endpoint<
   Body extends Schema | null = Schema | null,
   Response extends Schema | null = Schema | null,
   Access extends Audience = Audience,
+  Media extends MediaType = MediaType,
 > {
   method: Method;
   path: `/${string}`;
@@ -50,7 +57,12 @@ export interface Endpoint<
   query: Query;
   body: Body;
   response: Response;
+  media: readonly Media[];
+  secrets: readonly string[];
 }
+
+/** The names of an object's fields, of each part of a union. */
+type FieldOf<Value> = Value extends unknown ? Extract<keyof Value, string> : never;
 
 interface Definition<
   Params extends ObjectSchema | null,
@@ -58,6 +70,7 @@ interface Definition<
   Body extends Schema | null,
   Response extends Schema | null,
   Access extends Audience,
+  Media extends MediaType,
 > {
   method: Method;
   path: `/${string}`;
@@ -72,6 +85,8 @@ interface Definition<
   query?: Query;
   body?: Body;
   response?: Response;
+  media?: readonly Media[];
+  secrets?: readonly FieldOf<Response extends Schema ? z.output<Response> : never>[];
 }
 
 /**
@@ -84,9 +99,10 @@ export function endpoint<
   Body extends Schema | null = null,
   Response extends Schema | null = null,
   const Access extends Audience = Permission,
+  const Media extends MediaType = never,
 >(
-  definition: Definition<Params, Query, Body, Response, Access>,
-): Endpoint<Params, Query, Body, Response, Access> {
+  definition: Definition<Params, Query, Body, Response, Access, Media>,
+): Endpoint<Params, Query, Body, Response, Access, Media> {
   const fromPath = /\{(org_id|project_id|agent_id|run_id)\}/.exec(definition.path)?.[1];
   return {
     method: definition.method,
@@ -103,6 +119,8 @@ export function endpoint<
     query: (definition.query ?? null) as Query,
     body: (definition.body ?? null) as Body,
     response: (definition.response ?? null) as Response,
+    media: definition.media ?? [],
+    secrets: definition.secrets ?? [],
   };
 }
 

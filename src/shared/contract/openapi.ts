@@ -110,6 +110,18 @@ function parametersOf(
   }));
 }
 
+/** The response of a call that succeeds, in each of its media types. */
+function successOf({ response, media }: Endpoint, schemas: Schemas): JsonObject {
+  if (response === null && media.length === 0) return { description: "No content" };
+  return {
+    description: "Done",
+    content: {
+      ...(response && { "application/json": { schema: schemaOf(response, "output", schemas) } }),
+      ...Object.fromEntries(media.map((type) => [type, { schema: { type: "string" } }])),
+    },
+  };
+}
+
 function operationOf(
   resource: string,
   name: string,
@@ -132,15 +144,9 @@ function operationOf(
         content: { "application/json": { schema: schemaOf(endpoint.body, "input", schemas) } },
       },
     }),
+    ...(endpoint.secrets.length > 0 && { "x-secrets": endpoint.secrets }),
     responses: {
-      [endpoint.status]: endpoint.response
-        ? {
-            description: "Done",
-            content: {
-              "application/json": { schema: schemaOf(endpoint.response, "output", schemas) },
-            },
-          }
-        : { description: "No content" },
+      [endpoint.status]: successOf(endpoint, schemas),
       ...refusalsOf(endpoint),
     },
   };

@@ -1,1 +1,4 @@
-export { revokeKeysOf, type LeakGuard } from "./manage-keys.js";
+export type { KeyDeps } from "./key-access.js";
+export { createKeyring } from "./keyring/keyring.js";
+export { createLeakGuard, type LeakGuard } from "./leaks/leak-guard.js";
+export { revokeKeysOf } from "./manage-keys.js";

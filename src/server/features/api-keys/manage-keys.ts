@@ -25,8 +25,6 @@ import {
 } from "./scopes.js";
 import { presentKeys, presentKey, auditKey } from "./present-key.js";
 
-export type { LeakGuard } from "./leaks/leak-guard.js";
-
 export interface KeyChanges {
   name?: string | undefined;
   description?: string | null | undefined;

@@ -1,5 +1,5 @@
-import type { FastifyReply } from "fastify";
 import { apiKeys } from "#shared/api/api-keys.js";
+import { Answer, noStore } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import { createKey, rotateKey } from "./create-key.js";
@@ -15,10 +15,7 @@ export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
   const pages = pagesOf(apiKeys.list, byId);
   const organizationPages = pagesOf(apiKeys.listOfOrganization, byId);
   return {
-    create: (context, { body }) => {
-      keepNowhere(context.reply);
-      return createKey(deps, context, body);
-    },
+    create: (context, { body }) => createKey(deps, context, body),
     list: (context, { query }) =>
       pages(context, query, {
         read: (after, limit) => listKeys(db, context.actor, after?.[0] ?? null, limit),
@@ -30,16 +27,11 @@ export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
       await revokeKey(db, context, params.key_id);
       return undefined;
     },
-    rotate: (context, { params, body }) => {
-      keepNowhere(context.reply);
-      return rotateKey(deps, context, params.key_id, body?.grace_period_seconds ?? 0);
-    },
+    rotate: (context, { params, body }) =>
+      rotateKey(deps, context, params.key_id, body?.grace_period_seconds ?? 0),
     usage: ({ actor }, { params, query }) => readUsage(deps, actor, params.key_id, query.days),
     narrow: (context, { params, body }) => reduceScopes(db, context, params.key_id, body.scopes),
-    verify: (context, { body }) => {
-      keepNowhere(context.reply);
-      return verifyKey(deps, context, body);
-    },
+    verify: async (context, { body }) => new Answer(await verifyKey(deps, context, body), noStore),
     revokeLeaked: async (context, { body }) => {
       await revokeLeaked(deps, context, body.key);
       return undefined;
@@ -54,8 +46,4 @@ export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
       return undefined;
     },
   };
-}
-
-function keepNowhere(reply: FastifyReply): void {
-  reply.header("cache-control", "no-store");
 }

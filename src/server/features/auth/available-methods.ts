@@ -1,4 +1,3 @@
-import type { FastifyRequest } from "fastify";
 import type { auth } from "#shared/api/auth.js";
 import type { ResponseOf } from "#shared/contract/endpoint.js";
 import type { Config } from "../../config/config.js";
@@ -11,9 +10,9 @@ export function signInMethods(
   db: Database,
   config: Pick<Config, "oidc" | "registration">,
   publicUrl: () => string,
-): (request: FastifyRequest) => Promise<ResponseOf<(typeof auth)["methods"]>> {
-  return async (request) => {
-    const party = relyingPartyOf(publicUrl(), request.host);
+): (host: string) => Promise<ResponseOf<(typeof auth)["methods"]>> {
+  return async (host) => {
+    const party = relyingPartyOf(publicUrl(), host);
     return {
       password: true,
       passkey: typeof party !== "string",

@@ -5,4 +5,4 @@ export {
   removeSecondFactors,
   removeSignInMethods,
 } from "./remove-credentials.js";
-export { createAuthService, deleteExpiredHits, isSuperAdmin, userExists } from "./auth-service.js";
+export { createAuthService, isSuperAdmin, userExists, type AuthService } from "./auth-service.js";

@@ -1,4 +1,3 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
 import { auth } from "#shared/api/auth.js";
 import type { ResponseOf } from "#shared/contract/endpoint.js";
 import { cached } from "../../db/cache/cache.js";
@@ -11,6 +10,7 @@ import {
   unauthenticated,
 } from "../../access/authenticate.js";
 import { requireFullAccess, requirePerson } from "../../access/authorize.js";
+import { Answer } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import { requestLink, verifyAddress, type EmailLinkDeps } from "./passwords/email-links.js";
@@ -20,7 +20,7 @@ import * as sessions from "./sessions/sessions.queries.js";
 import type { AuthService } from "./auth-service.js";
 import {
   answerSignedIn,
-  clearSessionCookies,
+  clearedSessionCookies,
   originOf,
   signedInActor,
 } from "./sessions/session-cookie.js";
@@ -30,11 +30,11 @@ export function authHandlers(
   db: Database,
   service: AuthService,
   links: EmailLinkDeps,
-  methods: (request: FastifyRequest) => Promise<ResponseOf<(typeof auth)["methods"]>>,
+  methods: (host: string) => Promise<ResponseOf<(typeof auth)["methods"]>>,
 ): Handlers<typeof auth> {
   const { publicUrl } = links;
-  const answer = (reply: FastifyReply, signedIn: SignedIn): SignedIn["tokens"] =>
-    answerSignedIn(reply, signedIn, publicUrl());
+  const answer = (signedIn: SignedIn): Answer<SignedIn["tokens"]> =>
+    answerSignedIn(signedIn, publicUrl());
   const profile = cached({
     changes: db.changes,
     load: async (userId) => {
@@ -53,19 +53,19 @@ export function authHandlers(
   const sessionPages = pagesOf(auth.sessions, byId);
   return {
     register: ({ ip }, { body }) => service.register({ ...body, ip }),
-    login: async ({ request, reply }, { body }) =>
-      answer(reply, await service.login(body.email, body.password, originOf(request))),
-    methods: ({ request }) => methods(request),
-    refresh: async ({ request, reply }, { body }) => {
+    login: async ({ request }, { body }) =>
+      answer(await service.login(body.email, body.password, originOf(request))),
+    methods: ({ request }) => methods(request.host),
+    refresh: async ({ request }, { body }) => {
       if (body?.refresh_token !== undefined) {
-        return answer(reply, await service.refresh(body.refresh_token, "refresh"));
+        return answer(await service.refresh(body.refresh_token, "refresh"));
       }
       const cookie = request.cookies[sessionCookie];
       if (!cookie) throw unauthenticated();
       refuseCrossOrigin(request, publicUrl());
-      return answer(reply, await service.refresh(cookie, "cookie"));
+      return answer(await service.refresh(cookie, "cookie"));
     },
-    logout: async ({ actor, reply }) => {
+    logout: async ({ actor }) => {
       if (!actor.session) {
         throw new AppError(
           "bad_request",
@@ -73,8 +73,7 @@ export function authHandlers(
         );
       }
       await service.endSession(actor.userId, actor.session.id);
-      clearSessionCookies(reply, publicUrl());
-      return undefined;
+      return new Answer(undefined, { cookies: clearedSessionCookies(publicUrl()) });
     },
     me: async ({ actor }) => {
       requirePerson(actor);
@@ -94,14 +93,15 @@ export function authHandlers(
     sessions: async (context, { query }) => {
       const { actor } = context;
       requireFullAccess(actor);
-      const rows = await sessionPages(context, query, {
-        read: (after, limit) =>
-          db.withSystem("list the user's sessions", (tx) =>
+      return sessionPages(context, query, {
+        read: async (after, limit) => {
+          const rows = await db.withSystem("list the user's sessions", (tx) =>
             sessions.listSessions(tx, actor.userId, after?.[0] ?? null, limit),
-          ),
+          );
+          return rows.map((session) => ({ ...session, current: session.id === actor.session?.id }));
+        },
         keyOf: ({ id }) => [id],
       });
-      return rows.map((session) => ({ ...session, current: session.id === actor.session?.id }));
     },
     session: async ({ actor }, { params }) => {
       requireFullAccess(actor);

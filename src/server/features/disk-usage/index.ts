@@ -1,1 +1,1 @@
-export { readDiskUsage, refreshWorkspace, startMeasuring } from "./disk-usage.js";
+export { readDiskUsage, refreshWorkspace } from "./disk-usage.js";

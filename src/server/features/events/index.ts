@@ -1,1 +1,1 @@
-export { createEventStreams } from "./event-streams.js";
+export { createEventStreams, type EventStreams } from "./event-streams.js";

@@ -3,6 +3,7 @@ import type { Database } from "../../db/connection/connect.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
 import { allows } from "../../access/access.js";
+import { eventStream } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import type { EventStreams, Listener } from "./event-streams.js";
 
@@ -13,9 +14,8 @@ export function eventHandlers(
   publicUrl: () => string,
 ): Handlers<typeof events> {
   return {
-    stream: async ({ actor, orgId, request, reply }, { query }) => {
-      // HEAD returns headers only.
-      if (request.method === "HEAD") return undefined;
+    stream: async ({ actor, orgId, request }, { query }) => {
+      if (request.method === "HEAD") return eventStream(null);
       const allowed: Listener["allowed"] = async () => {
         const now = await authenticate(request, credentials, publicUrl).catch(() => null);
         const access = now && (await resolveAccess(db, now, "org_id", orgId));
@@ -35,12 +35,7 @@ export function eventHandlers(
         allowed,
         lastEventId: typeof lastEventId === "string" ? lastEventId : null,
       });
-      reply.header("cache-control", "no-store").header("x-accel-buffering", "no");
-      reply.type("text/event-stream; charset=utf-8");
-      // The connection ends with the stream: keep-alive would delay a shutdown.
-      reply.header("connection", "close");
-      // A stream in place of a body of the schema.
-      return stream as never;
+      return eventStream(stream);
     },
   };
 }

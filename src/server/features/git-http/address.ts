@@ -1,12 +1,12 @@
 /** Resolves repository URLs: `<public url>/git/{org_slug}/{project_slug}.git`. */
 import { Buffer } from "node:buffer";
-import type { FastifyRequest } from "fastify";
 import type { Permission } from "#shared/permissions.js";
 import type { Database } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import type { Actor, Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
 import { requirePermission, type Access } from "../../access/access.js";
+import type { RawRequest } from "../../http/raw-routes.js";
 import { isStorable } from "../../http/text.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { findProjectByAddress } from "../projects/index.js";
@@ -16,11 +16,6 @@ export interface AddressDeps {
   db: Database;
   storage: Storage;
   credentials: Credentials;
-}
-
-export interface GitParams {
-  org: string;
-  project: string;
 }
 
 /** A repository the caller may access. */
@@ -40,11 +35,11 @@ export interface ResolvedRepository {
  */
 export async function resolveRepository(
   deps: AddressDeps,
-  request: FastifyRequest<{ Params: GitParams }>,
+  request: RawRequest,
   permission: Permission,
 ): Promise<ResolvedRepository> {
   const actor = await actorOf(deps.credentials, request);
-  const { org, project: file } = request.params;
+  const { org = "", project: file = "" } = request.params;
   const project =
     file.endsWith(".git") && isStorable(org + file)
       ? await findProjectByAddress(deps.db, org, file.slice(0, -".git".length))
@@ -80,7 +75,7 @@ async function visibleRefs(
 }
 
 /** git sends credentials only after a challenge (RFC 7617). */
-async function actorOf(credentials: Credentials, request: FastifyRequest): Promise<Actor> {
+async function actorOf(credentials: Credentials, request: RawRequest): Promise<Actor> {
   const challenge = {
     headers: { "www-authenticate": 'Basic realm="Omoi: an API key as the password"' },
   };

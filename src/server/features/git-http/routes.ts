@@ -1,8 +1,5 @@
 import { createGunzip } from "node:zlib";
 import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Logger } from "pino";
-import type { Problem } from "#shared/errors.js";
 import { AppError } from "../../errors.js";
 import { PktLineError } from "#git/smart-http/pkt-line.js";
 import {
@@ -25,14 +22,11 @@ import {
 import { GitError } from "#git/process/run.js";
 import { NotOurRefError, visibleRequest } from "#git/smart-http/visible-request.js";
 import { refuseArchived } from "../../access/access.js";
-import { sendProblem } from "../../http/problem.js";
+import { Answer } from "../../http/answer.js";
+import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
+import type { Routes } from "../../http/register-routes.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
-import {
-  resolveRepository,
-  type ResolvedRepository,
-  type AddressDeps,
-  type GitParams,
-} from "./address.js";
+import { resolveRepository, type ResolvedRepository, type AddressDeps } from "./address.js";
 import { withUploadTimeout } from "./upload-timeout.js";
 import { receivePush } from "./push.js";
 
@@ -47,92 +41,80 @@ export interface GitHttpDeps extends AddressDeps {
  * is an API key or access token, as password or bearer token. Clone and fetch require
  * `project:git:read`, a push `project:git:write`.
  */
-export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
-  app.register(async (scope) => {
-    // Bodies are streamed; git's own limits and those of a push apply.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser(
-      "application/x-git-upload-pack-request",
-      { bodyLimit: 64 * 1024 * 1024 },
-      (_request, payload, done) => done(null, payload),
-    );
-    scope.addContentTypeParser(
-      PUSH_REQUEST_TYPE,
-      { bodyLimit: Number.MAX_SAFE_INTEGER },
-      (_request, payload, done) => done(null, payload),
-    );
-
-    scope.setErrorHandler((error, request, reply) => {
-      // git exited before it answered, because the request was malformed.
-      const isMalformed =
-        request.method === "POST" &&
-        (error instanceof PktLineError ||
-          isBadZip(error) ||
-          (error instanceof GitError && error.reason === "exit"));
-      if (isMalformed) request.log.warn({ err: error }, "rejected a malformed git request");
-      // The rest of the body is not read, so the connection cannot be reused.
-      if (request.method === "POST") reply.header("connection", "close");
-      sendProblem(isMalformed ? notGit() : error, request, reply);
-    });
-
-    // git shows plain-text errors to its user (http.c, show_http_message).
-    scope.addHook("onSend", async (request, reply, payload) => {
-      const isGit = request.headers["user-agent"]?.startsWith("git/") ?? false;
-      const type = String(reply.getHeader("content-type"));
-      if (!isGit || typeof payload !== "string" || !type.startsWith("application/problem+json")) {
-        return payload;
-      }
-      reply.type("text/plain; charset=utf-8");
-      return `${(JSON.parse(payload) as Problem).detail}\n`;
-    });
-
-    scope.get<{ Params: GitParams; Querystring: { service?: string } }>(
-      "/git/:org/:project/info/refs",
-      async (request, reply) => {
-        if (request.query.service === "git-receive-pack") {
-          const { repoPath, visible } = await resolvePushTarget(deps, request);
-          const refs = [
-            ...(await listRefs(repoPath, "refs/heads/")),
-            ...(await listRefs(repoPath, "refs/tags/")),
-          ].filter(({ ref }) => visible?.includes(ref) ?? true);
-          return uncached(reply, PUSH_ADVERTISEMENT_TYPE).send(
-            advertisePush(refs, { thin: visible === null }),
-          );
-        }
-        const { repoPath, visible } = await resolveRepository(deps, request, "project:git:read");
-        if (request.query.service !== "git-upload-pack") throw notGit();
-        return send(
-          request,
-          reply,
-          ADVERTISEMENT_TYPE,
-          advertiseRefs("upload-pack", repoPath, protocolOf(request), hiddenFrom(visible)),
-        );
+export function gitHttpRoutes(deps: GitHttpDeps): Routes {
+  return rawRoutes(
+    [
+      {
+        method: "GET",
+        path: "/git/{org}/{project}/info/refs",
+        handle: (request) =>
+          request.query["service"] === "git-receive-pack"
+            ? advertiseToPush(deps, request)
+            : advertiseToFetch(deps, request),
       },
-    );
-
-    scope.post<{ Params: GitParams }>(
-      "/git/:org/:project/git-upload-pack",
-      async (request, reply) => {
-        const { repoPath, visible } = await resolveRepository(deps, request, "project:git:read");
-        const body = await filterRequestBody(repoPath, bodyOf(request), visible);
-        if (Buffer.isBuffer(body)) return uncached(reply, RESULT_TYPE).send(body);
-        return send(
-          request,
-          reply,
-          RESULT_TYPE,
-          uploadPack(repoPath, body, protocolOf(request), hiddenFrom(visible)),
-        );
+      {
+        method: "POST",
+        path: "/git/{org}/{project}/git-upload-pack",
+        handle: async (request) => {
+          const { repoPath, visible } = await resolveRepository(deps, request, "project:git:read");
+          const body = await filterRequestBody(repoPath, bodyOf(request), visible);
+          if (Buffer.isBuffer(body)) return gitAnswer(RESULT_TYPE, body);
+          const reply = uploadPack(repoPath, body, protocolOf(request), hiddenFrom(visible));
+          return streamed(request, RESULT_TYPE, reply);
+        },
       },
-    );
-
-    scope.post<{ Params: GitParams }>(
-      "/git/:org/:project/git-receive-pack",
-      async (request, reply) => {
-        const address = await resolvePushTarget(deps, request);
-        return handlePush(deps, request, reply, address);
+      {
+        method: "POST",
+        path: "/git/{org}/{project}/git-receive-pack",
+        handle: async (request) =>
+          handlePush(deps, request, await resolvePushTarget(deps, request)),
       },
-    );
-  });
+    ],
+    {
+      bodies: {
+        "application/x-git-upload-pack-request": maxFetchBytes,
+        // Limited by `maxPushBytes` while it is read.
+        [PUSH_REQUEST_TYPE]: Number.MAX_SAFE_INTEGER,
+      },
+      toError,
+      // git shows plain-text errors to its user (http.c, show_http_message).
+      wantsPlainErrors: ({ headers }) => headers["user-agent"]?.startsWith("git/") ?? false,
+    },
+  );
+}
+
+/** Maximum bytes of a fetch request: the wants and haves of the client. */
+const maxFetchBytes = 64 * 1024 * 1024;
+
+/** git exits before it answers where the request is malformed. */
+function toError(error: unknown, request: RawRequest): unknown {
+  const isMalformed =
+    request.method === "POST" &&
+    (error instanceof PktLineError ||
+      isBadZip(error) ||
+      (error instanceof GitError && error.reason === "exit"));
+  if (!isMalformed) return error;
+  request.log.warn({ err: error }, "rejected a malformed git request");
+  return notGit();
+}
+
+async function advertiseToPush(deps: GitHttpDeps, request: RawRequest): Promise<Answer<unknown>> {
+  const { repoPath, visible } = await resolvePushTarget(deps, request);
+  const refs = [
+    ...(await listRefs(repoPath, "refs/heads/")),
+    ...(await listRefs(repoPath, "refs/tags/")),
+  ].filter(({ ref }) => visible?.includes(ref) ?? true);
+  return gitAnswer(PUSH_ADVERTISEMENT_TYPE, advertisePush(refs, { thin: visible === null }));
+}
+
+async function advertiseToFetch(deps: GitHttpDeps, request: RawRequest): Promise<Answer<unknown>> {
+  const { repoPath, visible } = await resolveRepository(deps, request, "project:git:read");
+  if (request.query["service"] !== "git-upload-pack") throw notGit();
+  return streamed(
+    request,
+    ADVERTISEMENT_TYPE,
+    advertiseRefs("upload-pack", repoPath, protocolOf(request), hiddenFrom(visible)),
+  );
 }
 
 /**
@@ -141,7 +123,7 @@ export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
  */
 async function resolvePushTarget(
   deps: GitHttpDeps,
-  request: FastifyRequest<{ Params: GitParams }>,
+  request: RawRequest,
 ): Promise<ResolvedRepository> {
   const address = await resolveRepository(deps, request, "project:git:write");
   refuseArchived(address.access);
@@ -150,10 +132,9 @@ async function resolvePushTarget(
 
 async function handlePush(
   deps: GitHttpDeps,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  request: RawRequest,
   { actor, access, projectId, repoPath, visible }: ResolvedRepository,
-): Promise<FastifyReply> {
+): Promise<Answer<unknown>> {
   const { chunks, signal } = withUploadTimeout(bodyOf(request));
   const push = await readPushRequest(chunks);
   const working = receivePush(
@@ -165,7 +146,7 @@ async function handlePush(
       actor,
       ip: request.ip,
       requestId: request.id,
-      log: request.log as Logger,
+      log: request.log,
       visible,
       maxBytes: deps.maxPushBytes,
       signal,
@@ -178,7 +159,8 @@ async function handlePush(
   });
   // Handled here, because the client may be gone before the result is awaited.
   working.catch(() => undefined);
-  return uncached(reply, PUSH_RESULT_TYPE).send(
+  return gitAnswer(
+    PUSH_RESULT_TYPE,
     // Without commands the client only probed whether it may push.
     push.commands.length === 0
       ? await working.then(() => "")
@@ -213,13 +195,13 @@ function isBadZip(error: unknown): boolean {
   return String((error as { code?: unknown }).code).startsWith("Z_");
 }
 
-function protocolOf(request: FastifyRequest): string | undefined {
+function protocolOf(request: RawRequest): string | undefined {
   const header = request.headers["git-protocol"];
   return typeof header === "string" ? header : undefined;
 }
 
 /** Decompresses the request body. */
-function bodyOf(request: FastifyRequest): Readable {
+function bodyOf(request: RawRequest): Readable {
   const body = (request.body ?? Readable.from([])) as Readable;
   if (request.headers["content-encoding"] !== "gzip") return body;
   const plain = createGunzip();
@@ -249,21 +231,18 @@ function hiddenFrom(visible: readonly string[] | null): string[] {
   return visible === null ? [] : ["refs", ...visible.map((ref) => `!${ref}`)];
 }
 
-function uncached(reply: FastifyReply, type: string): FastifyReply {
-  return reply.type(type).header("cache-control", "no-cache, no-store");
+function gitAnswer<Body>(type: string, body: Body): Answer<Body> {
+  return new Answer(body, {
+    headers: { "content-type": type, "cache-control": "no-cache, no-store" },
+  });
 }
 
-function send(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  type: string,
-  answer: UploadPackReply,
-): FastifyReply {
-  answer.exit
+function streamed(request: RawRequest, type: string, reply: UploadPackReply): Answer<Readable> {
+  reply.exit
     .then(({ exitCode, stderr }) => {
       if (exitCode !== 0 && !request.raw.destroyed)
         request.log.warn({ stderr }, "upload-pack failed");
     })
     .catch(() => {});
-  return uncached(reply, type).send(answer.body);
+  return gitAnswer(type, reply.body);
 }

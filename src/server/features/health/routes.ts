@@ -1,10 +1,13 @@
 import { sql } from "drizzle-orm";
-import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Database } from "../../db/connection/connect.js";
 import { gitVersion } from "#git/process/run.js";
 import type { FolderKind } from "#git/worktree/folder-driver.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { isLocalCaller } from "../../access/local-caller.js";
+import type { RequestHead } from "../../access/request-head.js";
+import { Answer } from "../../http/answer.js";
+import { rawRoutes } from "../../http/raw-routes.js";
+import type { Routes } from "../../http/register-routes.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
 import type { Build } from "../../config/read-build.js";
 import { isSuperAdmin } from "../auth/index.js";
@@ -23,30 +26,37 @@ export interface HealthDeps {
  * process answers) and `/readyz` (database and git answer). Only local callers and super admins see
  * failing parts and the machine's capabilities.
  */
-export function registerHealth(app: FastifyInstance, deps: HealthDeps): void {
-  app.get("/version", async () => {
-    const [git, postgresql] = await Promise.all([
-      gitVersion().then(
-        ({ text }) => text.replace(/^git version /, ""),
-        () => null,
-      ),
-      readPostgresVersion(deps.db).catch(() => null),
-    ]);
-    return { ...deps.build, node: process.versions.node, git, postgresql };
-  });
-  app.get("/healthz", async () => ({ status: "ok" }));
-  app.get("/readyz", async (request, reply) => {
-    const [database, git] = await Promise.all([
-      answers(() => deps.db.systemPool.query("select 1")),
-      answers(gitVersion),
-    ]);
-    const ready = database && git;
-    const status = ready ? "ready" : "not ready";
-    const isShown = isLocalCaller(request) || (await isOfSuperAdmin(deps, request));
-    return reply
-      .code(ready ? 200 : 503)
-      .send(isShown ? { status, database, git, ...deps.machine } : { status });
-  });
+export function healthRoutes(deps: HealthDeps): Routes {
+  return rawRoutes([
+    {
+      method: "GET",
+      path: "/version",
+      handle: async () => {
+        const [git, postgresql] = await Promise.all([
+          gitVersion().then(
+            ({ text }) => text.replace(/^git version /, ""),
+            () => null,
+          ),
+          readPostgresVersion(deps.db).catch(() => null),
+        ]);
+        return new Answer({ ...deps.build, node: process.versions.node, git, postgresql });
+      },
+    },
+    { method: "GET", path: "/healthz", handle: async () => new Answer({ status: "ok" }) },
+    { method: "GET", path: "/readyz", handle: (request) => answerReadiness(deps, request) },
+  ]);
+}
+
+async function answerReadiness(deps: HealthDeps, request: RequestHead): Promise<Answer<object>> {
+  const [database, git] = await Promise.all([
+    answers(() => deps.db.systemPool.query("select 1")),
+    answers(gitVersion),
+  ]);
+  const isReady = database && git;
+  const status = isReady ? "ready" : "not ready";
+  const isShown = isLocalCaller(request) || (await isOfSuperAdmin(deps, request));
+  const body = isShown ? { status, database, git, ...deps.machine } : { status };
+  return new Answer(body, { status: isReady ? 200 : 503 });
 }
 
 async function readPostgresVersion(db: Database): Promise<string | null> {
@@ -59,7 +69,7 @@ async function readPostgresVersion(db: Database): Promise<string | null> {
 
 async function isOfSuperAdmin(
   { db, credentials, publicUrl }: HealthDeps,
-  request: FastifyRequest,
+  request: RequestHead,
 ): Promise<boolean> {
   const actor = await authenticate(request, credentials, publicUrl).catch(() => null);
   if (!actor || actor.agent || (actor.key && !actor.key.scopes.includes("*:*"))) return false;

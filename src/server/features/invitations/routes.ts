@@ -1,5 +1,6 @@
 import { invitations } from "#shared/api/invitations.js";
 import { notFound } from "../../errors.js";
+import { Answer, noStore } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import { findInvitation, listInvitations } from "./invitations.queries.js";
@@ -8,10 +9,7 @@ import { accept, invite, readOffer, resend, revoke, type InvitationDeps } from "
 export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invitations> {
   const pages = pagesOf(invitations.list, byId);
   return {
-    create: (context, { body }) => {
-      context.reply.header("cache-control", "no-store");
-      return invite(deps, context, body);
-    },
+    create: (context, { body }) => invite(deps, context, body),
     list: (context, { query }) =>
       pages(context, query, {
         read: (after, limit) => context.tx((db) => listInvitations(db, after?.[0] ?? null, limit)),
@@ -26,14 +24,8 @@ export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invita
       await revoke(context, params.invitation_id);
       return undefined;
     },
-    resend: (context, { params }) => {
-      context.reply.header("cache-control", "no-store");
-      return resend(deps, context, params.invitation_id);
-    },
-    get: ({ reply }, { params }) => {
-      reply.header("cache-control", "no-store");
-      return readOffer(deps, params.token);
-    },
+    resend: (context, { params }) => resend(deps, context, params.invitation_id),
+    get: async (_context, { params }) => new Answer(await readOffer(deps, params.token), noStore),
     accept: (context, { params }) => accept(deps, context, params.token),
   };
 }

@@ -1,1 +1,1 @@
-export { findProjectByAddress, resumeProjects, unlockRepositories } from "./projects.js";
+export { findProjectByAddress } from "./projects.js";

@@ -34,14 +34,15 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
     list: async (context, { query }) => {
       const { actor } = context;
       const orgIds = await organizationsWith(deps.db, actor, "project:read", query.organization_id);
-      const page = await pages(context, query, {
-        read: (after, limit) =>
-          deps.db.withSystem("list projects", (db) =>
+      return pages(context, query, {
+        read: async (after, limit) => {
+          const rows = await deps.db.withSystem("list projects", (db) =>
             queries.listProjects(db, orgIds, after?.[0] ?? null, limit),
-          ),
+          );
+          return rows.map((row) => projectOf(row, deps.publicUrl()));
+        },
         keyOf: ({ id }) => [id],
       });
-      return page.map((row) => projectOf(row, deps.publicUrl()));
     },
     create: (context, { body }) => createProject(deps, context, body),
     get: (context, { params }) => readProject(deps, context, params.project_id),

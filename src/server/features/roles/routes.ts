@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { roles } from "#shared/api/roles.js";
-import { type Permission, permissionNames, permissions } from "#shared/permissions.js";
+import { permissionNames, permissions } from "#shared/permissions.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
 import { listRoles } from "./roles.queries.js";
 import { createRole, deleteRole, readRole, updateRole } from "./roles.js";
+
+const described = permissionNames.map((name) => ({ name, description: permissions[name] }));
 
 export function roleHandlers(): Handlers<typeof roles> {
   const pages = pagesOf(roles.list, byId);
@@ -23,15 +25,13 @@ export function roleHandlers(): Handlers<typeof roles> {
           context.tx((db) => listRoles(db, query.include_system, after?.[0] ?? null, limit)),
         keyOf: ({ id }) => [id],
       }),
-    permissions: async (context, { query }) => {
-      const names = await permissionPages(context, query, {
+    permissions: (context, { query }) =>
+      permissionPages(context, query, {
         read: fromMemory(
-          permissionNames,
-          (name, [after]) => permissionNames.indexOf(name) > permissionNames.indexOf(after),
+          described,
+          ({ name }, [after]) => permissionNames.indexOf(name) > permissionNames.indexOf(after),
         ),
-        keyOf: (name: Permission) => [name],
-      });
-      return names.map((name) => ({ name, description: permissions[name] }));
-    },
+        keyOf: ({ name }: (typeof described)[number]) => [name],
+      }),
   };
 }

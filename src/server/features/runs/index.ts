@@ -1,2 +1,3 @@
 export { readOpenRuns } from "./open-runs.queries.js";
 export { endManagedRuns, endRuns, waitForEnd } from "./stop-run.js";
+export { createRunKeyring } from "./run-keyring.js";

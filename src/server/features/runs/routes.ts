@@ -4,6 +4,7 @@ import { notFound } from "../../errors.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
 import { allows } from "../../access/access.js";
+import { Content, eventStream } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
@@ -55,7 +56,7 @@ export function runHandlers(
       if (!run) throw notFound();
       return run;
     },
-    logs: async ({ actor, orgId, tx, request, reply }, { params: { run_id }, query }) => {
+    logs: async ({ actor, orgId, tx, request }, { params: { run_id }, query }) => {
       const found = await tx(async (db) => {
         const run = await queries.findRun(db, run_id);
         return run && { run, projectId: await queries.projectOf(db, run.agent_id) };
@@ -63,23 +64,18 @@ export function runHandlers(
       if (!found) throw notFound();
       const path = storage.runLog(orgId, found.projectId, run_id);
       const reader = { orgId, caller: actor.agent?.id ?? actor.userId };
-      reply.header("cache-control", "no-store");
       if (!request.headers.accept?.includes("text/event-stream")) {
-        const text = showLog(logAccess, { path, reader, query });
-        reply.type("text/plain; charset=utf-8");
-        if (query.download) {
-          reply.header("content-disposition", `attachment; filename="run-${run_id}.log"`);
-        }
-        // A text in place of a body of the schema.
-        return text as never;
+        const headers = {
+          "cache-control": "no-store",
+          ...(query.download && {
+            "content-disposition": `attachment; filename="run-${run_id}.log"`,
+          }),
+        };
+        return new Content("text/plain", showLog(logAccess, { path, reader, query }), { headers });
       }
-      reply.header("x-accel-buffering", "no").type("text/event-stream; charset=utf-8");
-      // The connection ends with the stream: keep-alive would delay a shutdown.
-      reply.header("connection", "close");
-      // HEAD returns headers only.
-      if (request.method === "HEAD") return undefined;
+      if (request.method === "HEAD") return eventStream(null);
       const lastEventId = request.headers["last-event-id"];
-      return streams.open({
+      const stream = streams.open({
         run: found.run,
         path,
         reader,
@@ -90,7 +86,8 @@ export function runHandlers(
           if (!access || !allows(access, "agent:read")) return null;
           return (await tx((one) => queries.findRun(one, run_id))) ?? null;
         },
-      }) as never;
+      });
+      return eventStream(stream);
     },
     heartbeat: (context, { params }) => heartbeat(context, params.run_id),
     stop: (context, { params, body }) =>

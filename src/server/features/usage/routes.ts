@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { period, usage } from "#shared/api/usage.js";
-import { sendCsv, wantsCsv } from "../../http/csv.js";
+import { csvFile, wantsCsv } from "../../http/csv.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { fromMemory, pagesOf } from "../../http/pagination.js";
 import { readDiskUsage } from "../disk-usage/index.js";
@@ -15,9 +15,7 @@ export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage>
   return {
     disk: (context) => readDiskUsage(workspaces, context),
     get: async (context, { query: { by, period, format } }) => {
-      const { request, reply } = context;
-      reply.header("vary", "Accept");
-      const isCsv = wantsCsv(request, format);
+      const isCsv = wantsCsv(context.request, format);
       if (by === undefined && period === undefined && !isCsv) {
         // The default request needs no rows.
         const usage = await context.tx((tx) => readUsage(tx, context.orgId));
@@ -29,29 +27,25 @@ export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage>
         return by === undefined ? report.usage : { ...report.usage, rows: report.rows[by] };
       const suffix = by === undefined ? "" : `-by-${by}`;
       const { columns, rows } = usageTable(report, by);
-      return sendCsv(reply, `usage-${report.slug}-${report.period}${suffix}`, columns, rows);
+      return csvFile(`usage-${report.slug}-${report.period}${suffix}`, columns, rows);
     },
     statements: async (context, { query }) => {
-      const { request, reply } = context;
-      reply.header("vary", "Accept");
       const { slug, items } = await listStatements(context);
-      if (!wantsCsv(request, query.format)) {
+      if (!wantsCsv(context.request, query.format)) {
         return statementPages(context, query, {
           read: fromMemory(items, (item, [after]) => item.period < after),
           keyOf: (item) => [item.period],
         });
       }
       const { columns, rows } = statementsTable(items);
-      return sendCsv(reply, `statements-${slug}`, columns, rows);
+      return csvFile(`statements-${slug}`, columns, rows);
     },
     statement: async (context, { params, query }) => {
-      const { request, reply } = context;
-      reply.header("vary", "Accept");
       const statement = await readStatement(context, params.period);
-      if (!wantsCsv(request, query.format)) return statement;
+      if (!wantsCsv(context.request, query.format)) return statement;
       const { columns, rows } = statementTable(statement);
       const name = `statement-${statement.organization.slug}-${statement.period}`;
-      return sendCsv(reply, name, columns, rows);
+      return csvFile(name, columns, rows);
     },
   };
 }

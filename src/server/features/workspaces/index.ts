@@ -7,11 +7,6 @@ export { applyPush, type PushedRef } from "./pushes/apply-push.js";
 export { agentsOfBranches } from "./workspaces.queries.js";
 export { importedAt, receiveCommits, receivedTimes } from "./commits/received-commits.queries.js";
 export { visibleBranches } from "./visible-branches.js";
-export { recreateFolders } from "./open-driver.js";
+export { openDriver, recreateFolders } from "./open-driver.js";
 export { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
-export {
-  agentOfBranch,
-  measureFolder,
-  projectOfWorkspace,
-  recoverWorkspaces,
-} from "./workspaces.js";
+export { agentOfBranch, measureFolder, projectOfWorkspace } from "./workspaces.js";

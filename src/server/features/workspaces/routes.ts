@@ -2,7 +2,8 @@ import type { previews } from "#shared/api/previews.js";
 import type { Merge } from "#shared/api/merges.js";
 import { workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
-import type { Handlers, OrgContext } from "../../http/register-routes.js";
+import { Answer, Content } from "../../http/answer.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byName, byTime, pagesOf } from "../../http/pagination.js";
 import { refreshWorkspace } from "../disk-usage/index.js";
 import { archiveWorkspace, restoreWorkspace } from "./archives/archive-workspace.js";
@@ -21,10 +22,9 @@ import { isVisible, visibleBranches } from "./visible-branches.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
 
-/** Sets 201 for an applied merge, and 200 when it was up to date. */
-function made({ reply }: OrgContext, merge: Merge): Merge {
-  reply.code(merge.id === null ? 200 : 201);
-  return merge;
+/** Answers 201 for an applied merge, and 200 when it was up to date. */
+function answerMerge(merge: Merge): Answer<Merge> {
+  return new Answer(merge, { status: merge.id === null ? 200 : 201 });
 }
 
 export function workspaceHandlers(
@@ -71,8 +71,8 @@ export function workspaceHandlers(
     changes: (context, { params }) => readChanges(deps, context, params.agent_id),
     createCommit: async (context, { params, body }) => {
       const result = await commitWorkspace(deps, context, params.agent_id, body);
-      context.reply.code(result.created ? 201 : 200);
-      return { ...result.commit, created: result.created, skipped: result.skipped };
+      const { commit, created, skipped } = result;
+      return new Answer({ ...commit, created, skipped }, { status: created ? 201 : 200 });
     },
     commits: async (context, { params, query }) => {
       const { commit_type } = query;
@@ -84,7 +84,10 @@ export function workspaceHandlers(
           }),
         keyOf: ({ created_at, id }) => [created_at, id],
       });
-      return page.map(({ id: _id, ...commit }) => commit);
+      return new Answer(
+        page.body.map(({ id: _id, ...commit }) => commit),
+        page.head,
+      );
     },
     commit: async ({ tx }, { params }) => {
       const found = await tx((db) => commits.findCommit(db, params.agent_id, params.sha));
@@ -94,16 +97,14 @@ export function workspaceHandlers(
     diff: async (context, { params }) => {
       if (/\btext\/x-diff\b/.test(context.request.headers.accept ?? "")) {
         const stream = await readRawDiff(deps, context, params.agent_id, params.sha);
-        context.reply.type("text/x-diff; charset=utf-8");
-        // The other representation of the same call (RFC 9110, section 12): a stream, not the schema's.
-        return stream as never;
+        return new Content("text/x-diff", stream);
       }
       return readDiff(deps, context, params.agent_id, params.sha);
     },
     previewMerge: (context, { params, body }) =>
       previewMerge(deps, context, params.agent_id, body ?? {}),
     createMerge: async (context, { params, body }) => {
-      return made(context, await mergeWorkspace(deps, context, params.agent_id, body ?? {}));
+      return answerMerge(await mergeWorkspace(deps, context, params.agent_id, body ?? {}));
     },
     merges: (context, { params, query }) =>
       mergePages(context, query, {
@@ -128,14 +129,14 @@ export function workspaceHandlers(
     previewConflicts: (context, { params, body }) =>
       previewConflicts(deps, context, params.agent_id, body ?? {}),
     sync: async (context, { params, body }) =>
-      made(context, await syncWorkspace(deps, context, params.agent_id, body ?? {})),
+      answerMerge(await syncWorkspace(deps, context, params.agent_id, body ?? {})),
     revertMerge: async (context, { params, body }) => {
       const { agent_id, merge_id } = params;
-      return made(context, await revertMerge(deps, context, agent_id, merge_id, body ?? {}));
+      return answerMerge(await revertMerge(deps, context, agent_id, merge_id, body ?? {}));
     },
     restoreVersion: async (context, { params, body }) => {
       const { agent_id, merge_id } = params;
-      return made(context, await restoreVersion(deps, context, agent_id, merge_id, body));
+      return answerMerge(await restoreVersion(deps, context, agent_id, merge_id, body));
     },
   };
 }

@@ -1,14 +1,14 @@
-import type { FastifyReply } from "fastify";
 import { oidc } from "#shared/api/oidc.js";
 import { requireFullAccess } from "../../../access/authorize.js";
+import { Answer, type Cookie } from "../../../http/answer.js";
 import type { Handlers } from "../../../http/register-routes.js";
 import { byId, pagesOf } from "../../../http/pagination.js";
 import { attemptSeconds, type createOidcService, type Step } from "./oidc.js";
 import type { AuthService } from "../auth-service.js";
 import {
-  answerSignedIn,
   cookieOptions,
   originOf,
+  sessionCookies,
   signedInActor,
 } from "../sessions/session-cookie.js";
 
@@ -21,34 +21,33 @@ export function oidcHandlers(
 ): Handlers<typeof oidc> {
   const redirectUri = (): string => `${publicUrl()}/api/v1/auth/oidc/callback`;
   const options = () => ({ ...cookieOptions(publicUrl()), path: "/api/v1/auth/oidc" });
-  const keep = (reply: FastifyReply, cookie: string): void => {
-    reply.setCookie(attemptCookie, cookie, { ...options(), maxAge: attemptSeconds });
-  };
-  const go = (reply: FastifyReply, step: Step): undefined => {
-    reply.header("cache-control", "no-store").header("location", step.location);
-    if (step.cookie !== undefined) keep(reply, step.cookie);
-    if (step.signedIn) answerSignedIn(reply, step.signedIn, publicUrl());
-    return undefined;
-  };
+  const cookieOf = (attempt: string): Cookie => ({
+    name: attemptCookie,
+    value: attempt,
+    options: { ...options(), maxAge: attemptSeconds },
+  });
+  const redirect = ({ location }: Step, cookies: readonly Cookie[]): Answer<undefined> =>
+    new Answer(undefined, { headers: { "cache-control": "no-store", location }, cookies });
 
   const pages = pagesOf(oidc.identities, byId);
   return {
-    start: async ({ reply }, { query }) =>
-      go(reply, await service.start(redirectUri(), query.redirect)),
-    callback: async ({ request, reply }) => {
+    start: async (_context, { query }) => {
+      const step = await service.start(redirectUri(), query.redirect);
+      return redirect(step, step.cookie === undefined ? [] : [cookieOf(step.cookie)]);
+    },
+    callback: async ({ request }) => {
       const called = new URL(redirectUri());
       called.search = new URL(request.url, called).search;
-      reply.clearCookie(attemptCookie, options());
-      const cookie = request.cookies[attemptCookie];
-      return go(
-        reply,
-        await service.finish(
-          called,
-          cookie,
-          await signedInActor(request, auth, publicUrl()),
-          originOf(request),
-        ),
+      const step = await service.finish(
+        called,
+        request.cookies[attemptCookie],
+        await signedInActor(request, auth, publicUrl()),
+        originOf(request),
       );
+      return redirect(step, [
+        { name: attemptCookie, value: null, options: options() },
+        ...(step.signedIn ? sessionCookies(step.signedIn, publicUrl()) : []),
+      ]);
     },
     identities: async (context, { query }) => {
       const { actor } = context;
@@ -62,10 +61,9 @@ export function oidcHandlers(
       requireFullAccess(actor);
       return service.identity(actor.userId, params.identity_id);
     },
-    link: async ({ actor, reply }, { body }) => {
+    link: async ({ actor }, { body }) => {
       const { location, cookie } = await service.startLink(actor, redirectUri(), body?.redirect);
-      keep(reply, cookie);
-      return { url: location };
+      return new Answer({ url: location }, { cookies: [cookieOf(cookie)] });
     },
     unlink: async ({ actor }, { params }) => {
       await service.unlink(actor, params.identity_id);

@@ -1,8 +1,8 @@
-import type { FastifyRequest } from "fastify";
 import type { ResponseOf } from "#shared/contract/endpoint.js";
 import { passkeys } from "#shared/api/passkeys.js";
 import { AppError } from "../../../errors.js";
 import { requireFullAccess } from "../../../access/authorize.js";
+import { Answer, noStore } from "../../../http/answer.js";
 import type { Handlers } from "../../../http/register-routes.js";
 import { byId, pagesOf } from "../../../http/pagination.js";
 import type { createPasskeyService } from "./passkeys.js";
@@ -20,8 +20,8 @@ export function passkeyHandlers(
   service: ReturnType<typeof createPasskeyService>,
   publicUrl: () => string,
 ): Handlers<typeof passkeys> {
-  const partyOf = (request: FastifyRequest): RelyingParty => {
-    const party = relyingPartyOf(publicUrl(), request.host);
+  const partyOf = ({ host }: { host: string }): RelyingParty => {
+    const party = relyingPartyOf(publicUrl(), host);
     if (typeof party === "string") throw new AppError("passkeys_unavailable", party);
     return party;
   };
@@ -48,13 +48,11 @@ export function passkeyHandlers(
       await service.remove(actor, params.passkey_id);
       return undefined;
     },
-    loginOptions: async ({ request, reply }) => {
-      reply.header("cache-control", "no-store");
-      return asJson(await service.loginOptions(partyOf(request)));
-    },
-    login: async ({ request, reply }, { body }) => {
+    loginOptions: async ({ request }) =>
+      new Answer(asJson(await service.loginOptions(partyOf(request))), noStore),
+    login: async ({ request }, { body }) => {
       const signedIn = await service.login(body.response, partyOf(request), originOf(request));
-      return answerSignedIn(reply, signedIn, publicUrl());
+      return answerSignedIn(signedIn, publicUrl());
     },
   };
 }

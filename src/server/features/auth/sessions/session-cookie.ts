@@ -1,6 +1,7 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
 import { signedInMarker } from "#shared/signed-in-marker.js";
 import { isOwnOrigin, sessionCookie, type Actor } from "../../../access/authenticate.js";
+import type { RequestHead } from "../../../access/request-head.js";
+import { Answer, type Cookie } from "../../../http/answer.js";
 import type { AuthService } from "../auth-service.js";
 import type { SessionOrigin } from "./sessions.queries.js";
 import type { SignedIn } from "../sign-in.js";
@@ -23,27 +24,32 @@ function markerOptions(publicUrl: string) {
   return { ...cookieOptions(publicUrl), httpOnly: false };
 }
 
-/** Sets the session cookie and returns the tokens for the response body. */
-export function answerSignedIn(
-  reply: FastifyReply,
-  signedIn: SignedIn,
-  publicUrl: string,
-): SignedIn["tokens"] {
-  reply.header("cache-control", "no-store");
-  const maxAge = 365 * 86_400;
-  reply.setCookie(sessionCookie, signedIn.cookie, { ...cookieOptions(publicUrl), maxAge });
-  reply.setCookie(signedInMarker, "1", { ...markerOptions(publicUrl), maxAge });
-  return signedIn.tokens;
+const cookieSeconds = 365 * 86_400;
+
+/** The cookies of a session, with the marker. */
+export function sessionCookies({ cookie }: Pick<SignedIn, "cookie">, publicUrl: string): Cookie[] {
+  const maxAge = cookieSeconds;
+  return [
+    { name: sessionCookie, value: cookie, options: { ...cookieOptions(publicUrl), maxAge } },
+    { name: signedInMarker, value: "1", options: { ...markerOptions(publicUrl), maxAge } },
+  ];
 }
 
-/** Deletes both cookies. */
-export function clearSessionCookies(reply: FastifyReply, publicUrl: string): void {
-  reply.clearCookie(sessionCookie, cookieOptions(publicUrl));
-  reply.clearCookie(signedInMarker, markerOptions(publicUrl));
+/** Answers with the tokens of a session, and sets its cookies. */
+export function answerSignedIn(signedIn: SignedIn, publicUrl: string): Answer<SignedIn["tokens"]> {
+  return new Answer(signedIn.tokens, { cookies: sessionCookies(signedIn, publicUrl) });
+}
+
+/** Deletes the cookies of a session. */
+export function clearedSessionCookies(publicUrl: string): Cookie[] {
+  return [
+    { name: sessionCookie, value: null, options: cookieOptions(publicUrl) },
+    { name: signedInMarker, value: null, options: markerOptions(publicUrl) },
+  ];
 }
 
 /** Returns the origin of a sign-in, for the list of sessions. */
-export function originOf(request: FastifyRequest): SessionOrigin {
+export function originOf(request: Pick<RequestHead, "ip" | "headers">): SessionOrigin {
   return { ip: request.ip, user_agent: request.headers["user-agent"]?.slice(0, 500) ?? null };
 }
 
@@ -53,7 +59,7 @@ export function originOf(request: FastifyRequest): SessionOrigin {
  * @throws AppError 401 for an invalid access token
  */
 export async function signedInActor(
-  request: FastifyRequest,
+  request: RequestHead,
   auth: Pick<AuthService, "actorOf">,
   publicUrl: string,
 ): Promise<Actor | null> {

@@ -1,4 +1,3 @@
-import type { FastifyReply } from "fastify";
 import type { secondFactor } from "#shared/api/second-factor.js";
 import { requireFullAccess } from "../../../access/authorize.js";
 import type { Handlers } from "../../../http/register-routes.js";
@@ -11,29 +10,25 @@ export function secondFactorHandlers(
 ): Handlers<typeof secondFactor> {
   /** The name shown by the authenticator app next to the address. */
   const issuer = (): string => `Omoi (${new URL(publicUrl()).host})`;
-  const once = <Secret>(reply: FastifyReply, secret: Secret): Secret => {
-    reply.header("cache-control", "no-store");
-    return secret;
-  };
 
   return {
     get: async ({ actor }) => {
       requireFullAccess(actor);
       return service.read(actor.userId);
     },
-    startTotp: async ({ actor, reply }, { body }) =>
-      once(reply, await service.startTotp(actor, body?.password, issuer())),
-    confirmTotp: async ({ actor, reply }, { body }) =>
-      once(reply, { recovery_codes: await service.confirmTotp(actor, body.code) }),
+    startTotp: ({ actor }, { body }) => service.startTotp(actor, body?.password, issuer()),
+    confirmTotp: async ({ actor }, { body }) => ({
+      recovery_codes: await service.confirmTotp(actor, body.code),
+    }),
     removeTotp: async ({ actor }, { body }) => {
       await service.removeTotp(actor, body);
       return undefined;
     },
-    renewRecoveryCodes: async ({ actor, reply }, { body }) =>
-      once(reply, { recovery_codes: await service.renewRecoveryCodes(actor, body?.password) }),
-    login: async ({ request, reply }, { body }) =>
+    renewRecoveryCodes: async ({ actor }, { body }) => ({
+      recovery_codes: await service.renewRecoveryCodes(actor, body?.password),
+    }),
+    login: async ({ request }, { body }) =>
       answerSignedIn(
-        reply,
         await service.login(body.challenge, body.code, originOf(request)),
         publicUrl(),
       ),

@@ -1,0 +1,47 @@
+import { agentsFeature } from "./agents/feature.js";
+import { apiKeysFeature } from "./api-keys/feature.js";
+import { auditFeature } from "./audit/feature.js";
+import { authFeature } from "./auth/feature.js";
+import { diskUsageFeature } from "./disk-usage/feature.js";
+import { eventsFeature } from "./events/feature.js";
+import type { Feature } from "./feature.js";
+import { gitHttpFeature } from "./git-http/feature.js";
+import { graphFeature } from "./graph/feature.js";
+import { healthFeature } from "./health/feature.js";
+import { invitationsFeature } from "./invitations/feature.js";
+import { membersFeature } from "./members/feature.js";
+import { organizationsFeature } from "./organizations/feature.js";
+import { peopleFeature } from "./people/feature.js";
+import { projectsFeature } from "./projects/feature.js";
+import { radarFeature } from "./radar/feature.js";
+import { rolesFeature } from "./roles/feature.js";
+import { runsFeature } from "./runs/feature.js";
+import type { Services } from "./services.js";
+import { usageFeature } from "./usage/feature.js";
+import { workspacesFeature } from "./workspaces/feature.js";
+
+/**
+ * The features of the server in the order of their recovery and start: repositories are unlocked before
+ * workspaces recover, and workspaces recover before runs. They stop in reverse.
+ */
+export const features: readonly ((services: Services) => Feature)[] = [
+  authFeature,
+  apiKeysFeature,
+  organizationsFeature,
+  membersFeature,
+  invitationsFeature,
+  rolesFeature,
+  peopleFeature,
+  auditFeature,
+  agentsFeature,
+  projectsFeature,
+  workspacesFeature,
+  diskUsageFeature,
+  usageFeature,
+  graphFeature,
+  radarFeature,
+  eventsFeature,
+  runsFeature,
+  gitHttpFeature,
+  healthFeature,
+];

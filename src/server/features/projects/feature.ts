@@ -1,0 +1,56 @@
+import { projects } from "#shared/api/projects.js";
+import { upstreams } from "#shared/api/upstreams.js";
+import { routesOf } from "../../http/register-routes.js";
+import { jobWorker, type Feature } from "../feature.js";
+import type { Services } from "../services.js";
+import { runRemoval } from "./delete-project.js";
+import { runImport } from "./imports/import-project.js";
+import { startPacking } from "./pack-projects.js";
+import type { ProjectDeps } from "./project.js";
+import { resumeProjects, unlockRepositories } from "./projects.js";
+import { projectHandlers, upstreamHandlers } from "./routes.js";
+import { runUpstream } from "./upstreams/use-upstream.js";
+
+/** One slow upstream does not delay the others. */
+const concurrentTransfers = 3;
+
+export function projectsFeature(services: Services): Feature {
+  const { config, db, jobs, storage, workspaces, publicUrl, isAlone, log } = services;
+  const deps: ProjectDeps = {
+    db,
+    jobs,
+    storage,
+    rules: config,
+    secret: config.secret,
+    workspaces,
+    publicUrl,
+    log,
+  };
+  let packing: ReturnType<typeof startPacking> | undefined;
+  return {
+    name: "projects",
+    routes: [
+      routesOf(projects, projectHandlers(deps)),
+      routesOf(upstreams, upstreamHandlers(deps)),
+    ],
+    jobs: [
+      jobWorker(
+        "import-project",
+        (data, signal) => runImport(deps, data, signal),
+        concurrentTransfers,
+      ),
+      jobWorker(
+        "use-upstream",
+        (data, signal) => runUpstream(deps, data, signal),
+        concurrentTransfers,
+      ),
+      jobWorker("remove-project", (data) => runRemoval(deps, data)),
+    ],
+    recover: () => unlockRepositories(storage, isAlone),
+    start: async () => {
+      await resumeProjects(deps);
+      packing = startPacking(deps, log);
+    },
+    close: async () => packing?.stop(),
+  };
+}

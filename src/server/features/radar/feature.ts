@@ -1,0 +1,25 @@
+import { radar } from "#shared/api/radar.js";
+import { rememberChangedPaths } from "#git/diff/changed-paths.js";
+import { routesOf } from "../../http/register-routes.js";
+import { jobWorker, type Feature } from "../feature.js";
+import type { Services } from "../services.js";
+import { startRadar } from "./radar.js";
+import { radarHandlers } from "./routes.js";
+import { scanProject, type ScanDeps } from "./scan-project.js";
+
+/** Paths in memory from one scan to the next. */
+const rememberedPaths = 200_000;
+
+export function radarFeature({ db, storage, jobs, log }: Services): Feature {
+  const deps: ScanDeps = { db, storage, changedPaths: rememberChangedPaths(rememberedPaths) };
+  let watching: ReturnType<typeof startRadar> | undefined;
+  return {
+    name: "radar",
+    routes: [routesOf(radar, radarHandlers(deps))],
+    jobs: [jobWorker("scan-project", (data, signal) => scanProject(deps, data, signal))],
+    start: () => {
+      watching = startRadar(deps, jobs, log);
+    },
+    stop: () => watching?.stop(),
+  };
+}

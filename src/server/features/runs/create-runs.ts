@@ -1,0 +1,98 @@
+import type { Logger } from "pino";
+import type { RunLimits } from "#shared/api/runs.js";
+import type { DockerSandbox } from "#sandbox/docker/docker.js";
+import type { Sandbox } from "#sandbox/sandbox.js";
+import type { Storage } from "../../data-folder/storage.js";
+import type { Database } from "../../db/connection/connect.js";
+import { newId } from "../../db/tables/columns.js";
+import type { CallbackListener } from "../../http/callback-listener.js";
+import type { Jobs } from "../../jobs/queue.js";
+import type { Mailer } from "../../mail/mailer.js";
+import type { WorkspaceDeps } from "../workspaces/index.js";
+import { createLogAccess } from "./logs/log-access.js";
+import { createLogStreams } from "./logs/log-stream.js";
+import * as managed from "./managed-runs.queries.js";
+import type { RunDeps } from "./run-deps.js";
+import type { RunSettings } from "./run-settings.js";
+import { createSupervisor } from "./supervisor.js";
+import { endLost, startRunWatch } from "./watch-runs.js";
+
+/** The runs of this server process. */
+export interface Runs {
+  deps: RunDeps;
+  /** Ends what earlier processes left. */
+  recover(): Promise<void>;
+  /** Watches leases, hours and queues. */
+  watch(): void;
+  /** Starts no more runs, and stops those under way or waits for them (`drain`). */
+  end(how: "stop" | "drain"): Promise<void>;
+  /** Stops the runs that `end` left, and ends the streams of logs. */
+  endStreams(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RunsInput {
+  db: Database;
+  jobs: Jobs;
+  storage: Storage;
+  workspaces: WorkspaceDeps;
+  sandbox: Sandbox;
+  docker: DockerSandbox;
+  mailer: Mailer;
+  settings: RunSettings;
+  publicUrl: () => string;
+  openCallback: (runId: string) => Promise<CallbackListener>;
+  /** Whether no other process serves this database: runs that others left are then lost at once. */
+  isAlone: boolean;
+  log: Logger;
+}
+
+export function createRuns(input: RunsInput): Runs {
+  const { db, jobs, sandbox, docker, settings, isAlone } = input;
+  const serverId = newId();
+  const logAccess = createLogAccess();
+  const streams = createLogStreams(db.changes, logAccess);
+  const supervisor = createSupervisor({
+    ...input,
+    serverId,
+    written: (runId) => streams.written(runId),
+    ended: async (orgId) => {
+      const waiting = await db.tenant(orgId, (tx) => managed.countQueued(tx, orgId));
+      if (waiting > 0) await jobs.send("start-queued-runs", { org_id: orgId });
+    },
+  });
+  let watching: ReturnType<typeof startRunWatch> | undefined;
+  return {
+    deps: {
+      ...input,
+      supervisor,
+      streams,
+      logAccess,
+      limits: limitsIn(settings, sandbox),
+    },
+    recover: async () => {
+      await Promise.all([sandbox.cleanUp(), docker.cleanUp()]);
+      await endLost(input, isAlone ? serverId : null);
+    },
+    watch: () => {
+      watching = startRunWatch(input);
+    },
+    end: (how) => supervisor.close(how),
+    endStreams: async () => {
+      await supervisor.close("stop");
+      streams.close();
+    },
+    close: async () => watching?.stop(),
+  };
+}
+
+/**
+ * Returns the limits enforceable here; a CPU limit that was not requested is omitted where unsupported.
+ */
+function limitsIn({ runLimits }: RunSettings, { report }: Sandbox): RunLimits {
+  const { cpus } = runLimits;
+  if (cpus !== "auto") return { ...runLimits, cpus };
+  return { ...runLimits, cpus: report.limits.cpu.enforced ? defaultCpus : null };
+}
+
+const defaultCpus = 2;

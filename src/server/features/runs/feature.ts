@@ -1,0 +1,33 @@
+import { runs } from "#shared/api/runs.js";
+import { sandbox } from "#shared/api/sandbox.js";
+import { openCallbackListener } from "../../http/callback-listener.js";
+import { routesOf } from "../../http/register-routes.js";
+import { jobWorker, type Feature } from "../feature.js";
+import type { Services } from "../services.js";
+import { deleteExpiredLogs } from "./logs/delete-expired-logs.js";
+import { createRuns } from "./create-runs.js";
+import { startQueuedRuns } from "./queue/run-queue.js";
+import { runHandlers, sandboxHandlers } from "./routes.js";
+
+export function runsFeature(services: Services): Feature {
+  const { config, credentials, httpServer, publicUrl, storage } = services;
+  const ownRuns = createRuns({
+    ...services,
+    settings: config,
+    openCallback: (runId) => openCallbackListener(httpServer, runId),
+  });
+  return {
+    name: "runs",
+    routes: [
+      routesOf(runs, runHandlers(ownRuns.deps, credentials, publicUrl)),
+      routesOf(sandbox, sandboxHandlers(ownRuns.deps)),
+    ],
+    jobs: [jobWorker("start-queued-runs", (data) => startQueuedRuns(ownRuns.deps, data))],
+    recover: () => ownRuns.recover(),
+    start: () => ownRuns.watch(),
+    hourly: () => deleteExpiredLogs(storage, config.runLogDays),
+    drain: () => ownRuns.end(config.shutdownRuns),
+    endStreams: () => ownRuns.endStreams(),
+    stop: () => ownRuns.close(),
+  };
+}

@@ -1,0 +1,99 @@
+import type { Server } from "node:http";
+import type { Logger } from "pino";
+import { openDocker, type DockerSandbox } from "#sandbox/docker/docker.js";
+import type { Sandbox } from "#sandbox/sandbox.js";
+import { isUsable } from "#sandbox/uid-range.js";
+import type { Credentials } from "../access/authenticate.js";
+import type { Config } from "../config/config.js";
+import { defaultSender } from "../config/mail-settings.js";
+import { readBuild, type Build } from "../config/read-build.js";
+import { storageIn, type Storage } from "../data-folder/storage.js";
+import type { Database } from "../db/connection/connect.js";
+import { startJobs, type Jobs } from "../jobs/queue.js";
+import { outboxDelivery, smtpDelivery } from "../mail/delivery.js";
+import { createMailer } from "../mail/mailer.js";
+import { createKeyring, createLeakGuard, type KeyDeps } from "./api-keys/index.js";
+import { createAuthService, type AuthService } from "./auth/index.js";
+import { createEventStreams, type EventStreams } from "./events/index.js";
+import { isInvited } from "./invitations/index.js";
+import { createRunKeyring } from "./runs/index.js";
+import { openDriver, type WorkspaceDeps } from "./workspaces/index.js";
+
+/** What the server is started with. */
+export interface ServerInput {
+  readonly config: Config;
+  readonly db: Database;
+  readonly sandbox: Sandbox;
+  readonly log: Logger;
+  /** The address in links; known once the server listens. */
+  readonly publicUrl: () => string;
+}
+
+/** What several features use, built once for each server process. */
+export interface Services extends ServerInput {
+  readonly build: Build;
+  /** Whether no other process serves the database and the data folder. */
+  readonly isAlone: boolean;
+  /** The HTTP server, for connections that arrive at other ports. */
+  readonly httpServer: Server;
+  readonly storage: Storage;
+  readonly jobs: Jobs;
+  readonly mailer: ReturnType<typeof createMailer>;
+  readonly docker: DockerSandbox;
+  readonly credentials: Credentials;
+  readonly auth: AuthService;
+  readonly isInvited: (token: string, email: string) => Promise<boolean>;
+  readonly keys: KeyDeps;
+  readonly eventStreams: EventStreams;
+  readonly workspaces: WorkspaceDeps;
+}
+
+/** @throws ConfigError where this machine cannot do what the configuration demands */
+export async function openServices(input: ServerInput, httpServer: Server): Promise<Services> {
+  const { config, db, log, publicUrl } = input;
+  const build = await readBuild();
+  const storage = storageIn(config.dataDir);
+  const jobs = await startJobs(db.jobPool, log);
+  const mailer = createMailer({
+    jobs,
+    secret: config.secret,
+    deliver: config.smtp ? smtpDelivery(config.smtp) : outboxDelivery(storage.outbox),
+    from: () => config.mailFrom ?? defaultSender(publicUrl()),
+    log,
+  });
+  const hasInvitation: Services["isInvited"] = (token, email) =>
+    isInvited(db, db.verificationKey, token, email);
+  const auth = createAuthService(db, config, { jobs, isInvited: hasInvitation });
+  // API keys are stored as HMACs under a key that outlives the secret.
+  const settings = { ...config, secret: db.verificationKey };
+  const keyring = createKeyring(db, settings, log);
+  const runKeyring = createRunKeyring(db, config.secret);
+  const keys: KeyDeps = { db, keyring, mailer, settings, publicUrl, log };
+  const driver = await openDriver(config, storage, log);
+  const { sandboxUids } = config;
+  const runUids = sandboxUids !== null && isUsable(sandboxUids) ? sandboxUids : null;
+  log.info({ uids: runUids }, runUids === null ? "runs share a uid" : "each workspace has a uid");
+  return {
+    ...input,
+    build,
+    isAlone: config.databaseUrl === null,
+    httpServer,
+    storage,
+    jobs,
+    mailer,
+    docker: await openDocker(config),
+    credentials: {
+      accessToken: (token) => auth.actorOf("access", token),
+      cookie: (value) => auth.actorOf("cookie", value),
+      apiKey: (key, ip) =>
+        runKeyring.isToken(key) ? runKeyring.actorOf(key) : keyring.actorOf(key, ip),
+      consumeRateLimit: (key) => keyring.consumeRateLimit(key),
+      keyPrefix: config.keyPrefix,
+    },
+    auth,
+    isInvited: hasInvitation,
+    keys,
+    eventStreams: createEventStreams(db.changes),
+    workspaces: { db, storage, driver, runUids, leaks: createLeakGuard(keys) },
+  };
+}

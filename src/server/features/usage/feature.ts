@@ -1,0 +1,9 @@
+import { usage } from "#shared/api/usage.js";
+import { routesOf } from "../../http/register-routes.js";
+import type { Feature } from "../feature.js";
+import type { Services } from "../services.js";
+import { usageHandlers } from "./routes.js";
+
+export function usageFeature({ workspaces }: Services): Feature {
+  return { name: "usage", routes: [routesOf(usage, usageHandlers(workspaces))] };
+}

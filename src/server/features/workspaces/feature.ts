@@ -1,0 +1,40 @@
+import { previews } from "#shared/api/previews.js";
+import { workspaces } from "#shared/api/workspaces.js";
+import { closeAll } from "../../close-all.js";
+import { routesOf } from "../../http/register-routes.js";
+import type { Feature } from "../feature.js";
+import type { Services } from "../services.js";
+import { expireArchives } from "./archives/expire-archives.js";
+import { startCheckpoints } from "./commits/auto-checkpoint.js";
+import { clearMergeLeases } from "./merges/merge-lease.js";
+import { releaseFolders, removeUnusedLayers, restoreFolders } from "./open-driver.js";
+import { previewHandlers, workspaceHandlers } from "./routes.js";
+import { recoverWorkspaces } from "./workspaces.js";
+
+export function workspacesFeature(services: Services): Feature {
+  const { workspaces: deps, docker, isAlone, log } = services;
+  const periodic: { stop(): Promise<void> }[] = [];
+  return {
+    name: "workspaces",
+    routes: [
+      routesOf(workspaces, workspaceHandlers(deps, docker.report)),
+      routesOf(previews, previewHandlers(deps)),
+    ],
+    recover: async () => {
+      await recoverWorkspaces(deps, log);
+      await clearMergeLeases(deps.db, isAlone);
+    },
+    start: () => {
+      periodic.push(startCheckpoints(deps, log));
+      // In the background: mounting a thousand folders takes longer than a start may.
+      periodic.push(restoreFolders(deps, log, isAlone));
+    },
+    hourly: () => Promise.all([removeUnusedLayers(deps, log), expireArchives(deps, log)]),
+    close: () =>
+      closeAll([
+        ...periodic.map((work) => () => work.stop()),
+        // Other processes that serve the data folder serve its folders, too.
+        () => isAlone && releaseFolders(deps, log),
+      ]),
+  };
+}

@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import fastifyCookie from "@fastify/cookie";
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { isWithin } from "#shared/node/networks.js";
+import type { Config } from "../config/config.js";
+import { isRunAddress } from "./callback-listener.js";
+import { headerTimeout, limitConnections } from "./connection-limits.js";
+import { batchResponses } from "./fast-path/batched-flush.js";
+import {
+  countRequests,
+  dropUnusedConnections,
+  type RequestsUnderWay,
+} from "./graceful-shutdown.js";
+import { logRequest, observeRequests, type ObservedRequest } from "./observe-requests.js";
+import { answerClientError, sendProblem } from "./problem.js";
+
+type HttpConfig = Pick<
+  Config,
+  "trustedProxies" | "requestTimeoutSeconds" | "maxConnectionsPerAddress"
+>;
+
+/**
+ * Creates the HTTP server without routes, with what applies to every request: limits, headers, errors,
+ * cookies, measurements.
+ * @param onEnd called once for each request of a client, after its answer
+ */
+export async function createHttpServer(
+  config: HttpConfig,
+  log: Logger,
+  onEnd: (request: ObservedRequest) => void,
+): Promise<{ app: FastifyInstance; requests: RequestsUnderWay }> {
+  const { trustedProxies, requestTimeoutSeconds: requestSeconds } = config;
+  const app: FastifyInstance = fastify({
+    // main.ts logs the address; Fastify would log it again at info.
+    loggerInstance: log.child(
+      {},
+      { level: log.level === "info" ? "warn" : log.level },
+    ) as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    bodyLimit: 1024 * 1024,
+    trustProxy: trustedProxies.length > 0 ? isTrusted(trustedProxies) : false,
+    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
+    http: headerTimeout({ requestSeconds }),
+    forceCloseConnections: "idle",
+    frameworkErrors: sendProblem,
+    clientErrorHandler: answerClientError,
+  });
+  const requests = countRequests(app);
+  observeRequests(app, (request) => {
+    onEnd(request);
+    logRequest(log, request);
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-request-id", request.id);
+    reply.headers(request.url.startsWith("/api/v1/") ? dataHeaders : pageHeaders);
+    done();
+  });
+  limitConnections(app, {
+    requestSeconds,
+    perAddress: config.maxConnectionsPerAddress,
+    trustedProxies,
+  });
+  dropUnusedConnections(app);
+  parseJsonOrNothing(app);
+  await app.register(fastifyCookie);
+  batchResponses(app);
+  return { app, requests };
+}
+
+/** JSON is the only media type of bodies (415 for others); an empty body with that type is accepted. */
+function parseJsonOrNothing(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") done(null, undefined);
+    else void parseJson(request, body as string, done);
+  });
+}
+
+/** Headers of trusted proxies about their clients are believed; those of a run never are. */
+function isTrusted(proxies: readonly string[]): (address: string) => boolean {
+  return (address) => !isRunAddress(address) && proxies.some((proxy) => isWithin(address, proxy));
+}
+
+/** The page's own scripts and styles only, and no frames (OWASP secure headers). */
+const pageHeaders = {
+  "content-security-policy":
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "same-origin",
+};
+
+/** A browser runs and frames nothing in an answer of the API (OWASP, REST security). */
+const dataHeaders = {
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+};
