@@ -169,7 +169,7 @@ describe("deciding conflicts by hand", () => {
   test.each<[string, Choice[], string]>([
     ["a path that does not conflict", [{ path: "g", take: "source" }], "body.resolutions.0.path"],
     [
-      "belongs to a conflict that is already resolved",
+      "a conflict that is already resolved",
       [
         { path: "f", take: "source" },
         { path: "f", take: "target" },
