@@ -10,31 +10,31 @@ import {
 import { AppError } from "../errors.js";
 import type { Actor, ActorKey } from "./authenticate.js";
 
-/** What an actor holds in one organization at this moment. */
+/** An actor's current permissions in one organization. */
 export interface Access {
   orgId: string;
   archived: boolean;
   membershipId: string;
   role: string;
-  /** The role's patterns, inherited ones too, each with the role that it is written in. */
+  /** The role's patterns, including inherited ones, each with the role that contains it. */
   sources: readonly { via: string; pattern: string }[];
   /**
-   * Patterns that the credential grants: `*:*` for a session, the scopes in this organization for a key.
+   * Patterns granted by the credential: `*:*` for a session, the scopes in this organization for a key.
    * An agent's key is also limited to the permissions of its creator.
    */
   scopes: readonly string[];
-  /** Counts that a key needed a permission and had it. */
+  /** Records that a key used a permission. */
   used: (permission: string) => void;
 }
 
-/** What follows from an object that does not change and a text: worked out once while the object lives. */
-type Memory<Of extends object, Result> = WeakMap<Of, Map<string, Result>>;
+/** Memoizes a value derived from an immutable object and a text for the object's lifetime. */
+type Memo<Of extends object, Result> = WeakMap<Of, Map<string, Result>>;
 
-const scopesOfKeys: Memory<ActorKey, readonly string[]> = new WeakMap();
-const allowed: Memory<Access["sources"], readonly Permission[]> = new WeakMap();
+const scopesOfKeys: Memo<ActorKey, readonly string[]> = new WeakMap();
+const allowed: Memo<Access["sources"], readonly Permission[]> = new WeakMap();
 
 function remembered<Of extends object, Result>(
-  memory: Memory<Of, Result>,
+  memory: Memo<Of, Result>,
   of: Of,
   text: string,
   make: () => Result,
@@ -48,7 +48,7 @@ function remembered<Of extends object, Result>(
   return made;
 }
 
-/** The patterns that the credential lets through in an organization. */
+/** Returns the patterns that the credential grants in an organization. */
 export function scopesIn({ key }: Pick<Actor, "key">, orgId: string): readonly string[] {
   if (!key) return fullScopes;
   return remembered(scopesOfKeys, key, orgId, () => {
@@ -68,8 +68,8 @@ const fullScopes = ["*:*"] as const;
 type Held = Pick<Access, "role" | "sources" | "scopes">;
 
 /**
- * Why a standing allows a permission: what of the role grants it, where the credential lets it through.
- * Enforcement is this same answer: what nothing explains is refused.
+ * Explains why an actor has a permission: the granting role and the credential's grant. Enforcement
+ * uses the same result, and denies what has no explanation.
  */
 export function explain(
   { role, sources, scopes }: Held,
@@ -88,42 +88,45 @@ export function allows(held: Held, permission: string): boolean {
   return explain(held, permission).allowed;
 }
 
-/** The registered permissions that a standing allows, in the registry's order. */
+/** Returns the registered permissions of an actor, in the registry's order. */
 export function permissionsOf(held: Held): readonly Permission[] {
   return remembered(allowed, held.sources, held.scopes.join(" "), () =>
     permissionNames.filter((permission) => allows(held, permission)),
   );
 }
 
-/** The role's patterns, inherited ones too. */
+/** Returns the role's patterns, including inherited ones. */
 export function rolePatterns({ sources }: Pick<Held, "sources">): string[] {
   return [...new Set(sources.map(({ pattern }) => pattern))];
 }
 
 /**
- * Refuses what the standing does not allow.
- * @throws AppError 403 `insufficient_permission`, naming the permission.
+ * Requires a permission and records its use.
+ * @throws AppError 403 `insufficient_permission`, naming the permission
  */
 export function requirePermission(access: Access, permission: Permission): void {
-  refuseLacking(access, permission);
+  denyMissingPermission(access, permission);
   access.used(permission);
 }
 
-/** As `requirePermission`, for a permission whose use is counted already. @throws AppError 403 */
-export function refuseLacking(access: Access, permission: Permission): void {
+/**
+ * Like `requirePermission`, for a permission whose use is already recorded.
+ * @throws AppError 403
+ */
+export function denyMissingPermission(access: Access, permission: Permission): void {
   const { allowed, refused_by } = explain(access, permission);
   if (allowed) return;
   throw new AppError(
     "insufficient_permission",
     refused_by === "credential"
-      ? `The API key's scopes do not cover ${permission}; use a key that has it.`
-      : `Your role "${access.role}" does not have ${permission}; ask somebody who has it.`,
+      ? `The API key's scopes do not include ${permission}; use a key that has it.`
+      : `Your role "${access.role}" does not have ${permission}; ask a member who has it.`,
     { missing_permissions: [permission] },
   );
 }
 
 /** @throws AppError 409 `organization_archived` */
-export function refuseArchived({ archived }: Pick<Access, "archived">): void {
+export function requireNotArchived({ archived }: Pick<Access, "archived">): void {
   if (!archived) return;
   throw new AppError(
     "organization_archived",
@@ -131,19 +134,19 @@ export function refuseArchived({ archived }: Pick<Access, "archived">): void {
   );
 }
 
-/** What of the wanted patterns is beyond the standing; where nothing is, all of it counts as used. */
+/** Returns the wanted permissions that the actor lacks. If there are none, records the use of all. */
 export function permissionsBeyond(access: Access, wanted: readonly string[]): Permission[] {
   const beyond = exceeding(wanted, heldPatterns(access));
   if (beyond.length === 0) expand(wanted).forEach(access.used);
   return beyond;
 }
 
-/** All patterns the actor may hand on here: the role's, as far as the credential lets them through. */
+/** Returns the patterns the actor can grant to others: the role's, limited by the credential. */
 export function heldPatterns(access: Pick<Access, "scopes" | "sources">): string[] {
   return patternsWithin(rolePatterns(access), access.scopes);
 }
 
-/** The patterns as far as scopes let them through. */
+/** Intersects patterns with scopes. */
 export function patternsWithin(patterns: readonly string[], scopes: readonly string[]): string[] {
   if (scopes.includes("*:*")) return [...patterns];
   return [

@@ -2,49 +2,61 @@ import { AppError } from "../errors.js";
 import { isWithin, normalNetwork } from "#shared/node/networks.js";
 import type { RequestHead } from "./request-head.js";
 
-/** Who makes a request, and through which credential. */
+/** The author of a request and the credential used. */
 export interface Actor {
-  /** The person; of an agent's key, who made it. */
+  /** The user; for an agent's key, the user who created it. */
   readonly userId: string;
-  /** The agent, where one acts: its key has what its own role gives, and touches no other agent. */
+  /** The acting agent, if any. Its key has the permissions of the agent's role, on that agent only. */
   readonly agent: { readonly id: string; readonly name: string } | null;
-  /** The session, where signed in by one. */
+  /** The session of a signed-in user. */
   readonly session: { readonly id: string } | null;
-  /** The API key, where it is one. */
+  /** The API key or run token. */
   readonly key: ActorKey | null;
 }
 
 export interface ActorKey {
-  /** The key's id; of a run's token that of the run. */
+  /** The key's id; for a run's token, the run's id. */
   readonly id: string;
-  /** Whether it is a run's token, which is no API key and dies with the run. */
+  /** Whether it is a run's token, which ends with the run. */
   readonly ofRun?: boolean;
-  /** They name organizations by id. */
+  /** Scopes with organization ids. */
   readonly scopes: readonly string[];
-  /** Organizations that shut it out. */
+  /** Ids of organizations that blocked the key. */
   readonly shutOutOf: readonly string[];
   readonly perMinute: number | null;
-  /** Counts that a permission was needed and there; without an organization: wherever the key acts. */
+  /** Records a granted permission check; null means wherever the key acts. */
   used(orgId: string | null, permission: string): void;
-  /** Counts a request that was answered. */
+  /** Records an answered request. */
   answered(endpoint: string, status: number): void;
 }
 
 export interface Credentials {
-  /** The actor behind an access token. @throws AppError 401 */
+  /**
+   * Authenticates an access token.
+   * @throws AppError 401
+   */
   accessToken(token: string): Promise<Actor>;
-  /** The actor behind a session cookie. @throws AppError 401 */
+  /**
+   * Authenticates a session cookie.
+   * @throws AppError 401
+   */
   cookie(value: string): Promise<Actor>;
-  /** The actor behind an API key. @throws AppError 401; 403 `ip_not_allowed` */
+  /**
+   * Authenticates an API key.
+   * @throws AppError 401; 403 `ip_not_allowed`
+   */
   apiKey(key: string, ip: string): Promise<Actor>;
-  /** Counts a request against the key's limit; gives the headers that tell of it. @throws AppError 429 */
+  /**
+   * Counts a request against the key's limit and returns the rate-limit headers.
+   * @throws AppError 429
+   */
   consumeRateLimit(key: ActorKey): Promise<Record<string, string>>;
   keyPrefix: string;
 }
 
 export const sessionCookie = "omoi_session";
 
-/** No credential: the plain challenge (RFC 6750, section 3.1: no error code where none was sent). */
+/** The error for a missing credential: a challenge without an error code (RFC 6750, section 3.1). */
 export function unauthenticated(): AppError {
   return new AppError(
     "unauthenticated",
@@ -53,7 +65,7 @@ export function unauthenticated(): AppError {
   );
 }
 
-/** A credential that is malformed, unknown, expired or revoked; the answer does not say which. */
+/** The error for a malformed, unknown, expired or revoked credential, without the distinction. */
 export function invalidToken(): AppError {
   return new AppError(
     "invalid_token",
@@ -65,8 +77,8 @@ export function invalidToken(): AppError {
 }
 
 /**
- * Who makes the request: by bearer token, else by the session cookie, whose writes must come from our
- * own pages.
+ * Authenticates a request by its bearer token, otherwise by the session cookie, which is accepted for
+ * writes from this site's pages only.
  * @throws AppError 401; 403 `cross_origin`
  */
 export async function authenticate(
@@ -94,20 +106,20 @@ async function actorOf(
   }
   const cookie = request.cookies[sessionCookie];
   if (cookie === undefined || cookie === "") throw unauthenticated();
-  refuseCrossOrigin(request, publicUrl());
+  rejectCrossOrigin(request, publicUrl());
   return credentials.cookie(cookie);
 }
 
-/** A cookie travels with other sites' requests too: what changes state must name our own origin. */
-export function refuseCrossOrigin(request: RequestHead, publicUrl: string): void {
+/** Prevents CSRF: a write with the session cookie must carry this site's own origin. */
+export function rejectCrossOrigin(request: RequestHead, publicUrl: string): void {
   if (isOwnOrigin(request, publicUrl)) return;
   throw new AppError(
     "cross_origin",
-    "A request with the session cookie must come from this site's own pages; use a bearer token elsewhere.",
+    "Requests with the session cookie must come from this site's own pages; use a bearer token elsewhere.",
   );
 }
 
-/** Whether a request reads only, or comes from this site's own pages. */
+/** Whether a request is read-only or comes from this site's own pages. */
 export function isOwnOrigin(request: RequestHead, publicUrl: string): boolean {
   if (request.method === "GET" || request.method === "HEAD") return true;
   const { origin } = request.headers;
@@ -119,9 +131,8 @@ export function isOwnOrigin(request: RequestHead, publicUrl: string): boolean {
 }
 
 /**
- * Whether the host that a request names is this server's: that of the public address, a loopback name,
- * or the address that the connection came in on. Any other name may be another site's, which it points
- * here to have its pages taken for ours (DNS rebinding).
+ * Whether the requested host is this server's: the public host, a loopback name, or the address of the
+ * connection. Other names may belong to an attacker's site (DNS rebinding).
  */
 function isOwnHost({ host, socket }: RequestHead, publicUrl: string): boolean {
   if (host === new URL(publicUrl).host) return true;

@@ -9,8 +9,8 @@ import { allows, heldPatterns, requirePermission, scopesIn, type Access } from "
 
 type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
 
-/** How each kind of id (`$2`) leads to its organization, and to the agent that it names, itself or by its run. */
-const meanings: Record<Key | "slug", { organization: string; agent?: string }> = {
+/** How each kind of id (`$2`) leads to its organization, and to the agent it belongs to. */
+const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }> = {
   slug: { organization: "(select org_id from organization_slugs where slug = $2)" },
   org_id: { organization: "$2::uuid" },
   organization_id: { organization: "$2::uuid" },
@@ -30,8 +30,8 @@ const meanings: Record<Key | "slug", { organization: string; agent?: string }> =
 };
 
 /**
- * What the actor holds in the organization that an id leads to, or null where it is absent or the
- * actor has no part in it: one answer for both.
+ * Resolves the actor's access to the organization of an id. Returns null when the id does not exist or
+ * the actor has no access to it.
  */
 export async function resolveAccess(
   db: Database,
@@ -40,16 +40,16 @@ export async function resolveAccess(
   value: string,
 ): Promise<Access | null> {
   const subject = actor.agent ? `agent/${actor.agent.id}` : actor.userId;
-  const row = await standingsIn(db)(`${subject} ${key} ${value}`);
+  const row = await accessCacheOf(db)(`${subject} ${key} ${value}`);
   if (!row) return null;
   if (!actor.agent) return accessFrom(actor, row, row);
-  // Another agent is not there for it.
+  // Other agents are invisible to an agent.
   if (row.named_agent !== null && row.named_agent !== actor.agent.id) return null;
-  const maker = await standingsIn(db)(`${actor.userId} ${key} ${value}`);
+  const maker = await accessCacheOf(db)(`${actor.userId} ${key} ${value}`);
   return accessFrom(actor, row, maker);
 }
 
-/** A membership, with what its role gives. */
+/** A membership with the permissions of its role. */
 export interface MembershipRow extends Record<string, unknown> {
   org_id: string;
   archived: boolean;
@@ -59,8 +59,8 @@ export interface MembershipRow extends Record<string, unknown> {
 }
 
 /**
- * What an actor holds by a membership, as far as the credential lets it through; null where that is
- * nothing. An agent's credential lets through what its maker's own membership gives.
+ * Combines a membership with the credential; null when nothing remains. An agent's credential is
+ * limited to its creator's permissions.
  */
 export function accessFrom(
   actor: Actor,
@@ -76,19 +76,19 @@ export function accessFrom(
   return { orgId, archived, membershipId, role, sources, scopes, used };
 }
 
-interface StandingRow extends MembershipRow {
+interface CachedAccessRow extends MembershipRow {
   user_id: string | null;
-  /** The agent that the id names, by itself or by its run. */
+  /** The agent the id belongs to. */
   named_agent: string | null;
 }
 
-const standings = new WeakMap<Database, ReturnType<typeof cached<StandingRow>>>();
+const standings = new WeakMap<Database, ReturnType<typeof cached<CachedAccessRow>>>();
 
-/** What is kept in memory of a database's memberships, by "<user or agent> <kind of id> <id>". */
-function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
+/** The database's cached memberships, by "<user or agent> <kind of id> <id>". */
+function accessCacheOf(db: Database): ReturnType<typeof cached<CachedAccessRow>> {
   const known = standings.get(db);
   if (known) return known;
-  const made = cached<StandingRow>({
+  const made = cached<CachedAccessRow>({
     changes: db.changes,
     load: async (text) => {
       const [, subject, key, value] = /^(\S+) (\S+) (.*)$/s.exec(text) as unknown as [
@@ -100,9 +100,9 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
       const agentId = /^agent\/(.+)/.exec(subject)?.[1];
       const member = agentId === undefined ? "user_id" : "agent_id";
       const kind = key === "org_id" && !isUuid(value.toLowerCase()) ? "slug" : key;
-      const { organization, agent = "null::uuid" } = meanings[kind];
+      const { organization, agent = "null::uuid" } = ID_LOOKUPS[kind];
       const [row] = await db.withSystem("find the organization of a request", (tx) =>
-        prepared<StandingRow>(
+        prepared<CachedAccessRow>(
           tx,
           `standing of a ${member} by ${kind}`,
           `select m.user_id, o.id as org_id, o.archived_at is not null as archived,
@@ -131,8 +131,11 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
   return made;
 }
 
-/** The standing behind a path's id. @throws AppError 404 */
-export async function accessOfPath(
+/**
+ * Resolves the access for an id in the path.
+ * @throws AppError 404
+ */
+export async function resolvePathAccess(
   db: Database,
   actor: Actor,
   key: Exclude<Key, "organization_id">,
@@ -143,8 +146,11 @@ export async function accessOfPath(
   return access;
 }
 
-/** The standing behind a body's id. @throws AppError 422 naming the field, as for an id that does not exist */
-export async function accessOfBody(
+/**
+ * Resolves the access for an id in the body.
+ * @throws AppError 422 naming the field, also for a missing id
+ */
+export async function resolveBodyAccess(
   db: Database,
   actor: Actor,
   key: "organization_id" | "project_id",
@@ -156,11 +162,15 @@ export async function accessOfBody(
 }
 
 export function unknownInBody(key: "organization_id" | "project_id"): AppError {
-  return invalidField(key, `names no ${key.replace("_id", "")} that you can see`, "unknown_id");
+  return invalidField(
+    key,
+    `does not name a ${key.replace("_id", "")} that you can see`,
+    "unknown_id",
+  );
 }
 
 /**
- * For what belongs to the person and to no organization: only a session or a key of full access.
+ * Requires a session or a key with full access, for a user's own resources.
  * @throws AppError 403
  */
 export function requireFullAccess(actor: Actor): void {
@@ -170,14 +180,15 @@ export function requireFullAccess(actor: Actor): void {
   }
   throw new AppError(
     "insufficient_permission",
-    "This needs a key with the scope *:*, or a session.",
+    "This requires a session or a key with the scope *:*.",
     { missing_permissions: ["*:*"] },
   );
 }
 
 /**
- * Returns the organizations where the actor has a permission, for lists across them; with `only`, that one.
- * @throws AppError 422 if the actor is not in `only`; 403 if the actor lacks the permission there
+ * Returns the organizations where the actor has a permission, for lists across organizations; with
+ * `only`, that one.
+ * @throws AppError 422 when the actor is not in `only`; 403 when the actor lacks the permission there
  */
 export async function organizationsWith(
   db: Database,
@@ -198,7 +209,7 @@ export async function organizationsWith(
   }
   if (actor.agent) return organizationsOfAgent(db, actor, permission);
   const { rows } = await db.withSystem("find where the caller may read", (tx) =>
-    tx.execute<Pick<StandingRow, "org_id" | "role" | "sources">>(sql`
+    tx.execute<Pick<CachedAccessRow, "org_id" | "role" | "sources">>(sql`
       select m.org_id, r.name as role, role_sources(r.id) as sources from memberships m
       join organizations o on o.id = m.org_id and o.archived_at is null
       join roles r on r.id = m.role_id
@@ -212,7 +223,7 @@ export async function organizationsWith(
     .map(({ org_id }) => org_id);
 }
 
-/** An agent is in one organization, that of its key's scopes. */
+/** An agent belongs to one organization, which its key's scopes name. */
 async function organizationsOfAgent(
   db: Database,
   actor: Actor,
@@ -225,11 +236,14 @@ async function organizationsOfAgent(
   return [access.orgId];
 }
 
-/** For what is a person's own: an agent has none. @throws AppError 403 */
+/**
+ * Rejects agents, for a user's own resources.
+ * @throws AppError 403
+ */
 export function requirePerson(actor: Actor): void {
   if (!actor.agent) return;
   throw new AppError(
     "insufficient_permission",
-    `This is a person's; the key acts as the agent ${actor.agent.name}.`,
+    `This belongs to a user, but the key acts as the agent ${actor.agent.name}.`,
   );
 }

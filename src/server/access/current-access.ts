@@ -4,49 +4,48 @@ import { prepared, type Database, type Queryable } from "../db/connection/connec
 import type { AppError } from "../errors.js";
 import { invalidToken, type Actor } from "./authenticate.js";
 import { accessFrom, type MembershipRow } from "./authorize.js";
-import { refuseArchived, refuseLacking, type Access } from "./access.js";
+import { requireNotArchived, denyMissingPermission, type Access } from "./access.js";
 
-/** Who asks for writes in an organization, and what they take. */
-export interface Demand extends Origin {
+/** The caller of writes in an organization and the required permission. */
+export interface AccessRequirement extends Origin {
   readonly actor: Actor;
   readonly orgId: string;
-  /** Null where the work itself decides what it takes. */
+  /** Null when the work checks permissions itself. */
   readonly permission: Permission | null;
   readonly whenArchived: boolean;
-  /** The answer where the caller has no part in the organization any more. */
+  /** The error when the caller no longer has access to the organization. */
   readonly absent: () => AppError;
 }
 
-/** Transactions that are judged under the organization's lock, by what is the case then. */
+/** Transactions authorized under the organization's lock. */
 export interface AuthorizedWrites {
-  /** What the caller holds now; for a transaction that has taken the organization's lock in another way. */
+  /** Reads the caller's current access, in a transaction that already holds the organization's lock. */
   readonly judge: (tx: Queryable) => Promise<Access>;
   /**
-   * A change, one after another in an organization, audited by `audit`. `access` is what the caller holds
-   * at this moment: what the work decides, it decides by it. A deadlock runs the work again: it has no
-   * effects outside of the transaction.
+   * Runs a change, serialized with others of the organization and audited. The work must use `access`
+   * for its decisions. It is retried after a deadlock, so it must have no other effects.
    */
   readonly change: <Result>(
     work: (tx: Queryable, audit: AuditWriter, access: Access) => Promise<Result>,
   ) => Promise<Result>;
-  /** The same for a write that no other decision depends on: writes run beside each other. */
+  /** Runs a write that no other decision depends on; such writes run concurrently. */
   readonly write: <Result>(
     work: (tx: Queryable, access: Access) => Promise<Result>,
   ) => Promise<Result>;
 }
 
 /**
- * Has each transaction judge the caller anew once it holds the organization's lock: another change may
- * have taken the permission, the membership, the credential or the organization's activity meanwhile.
- * @throws AppError 401; 403; 404 or as the demand says; 409 `organization_archived`
+ * Re-authorizes the caller in each transaction under the organization's lock: another change may have
+ * revoked the permission, membership or credential, or archived the organization.
+ * @throws AppError 401; 403; 404 or the given error; 409 `organization_archived`
  */
-export function authorizedWrites(db: Database, demand: Demand): AuthorizedWrites {
+export function authorizedWrites(db: Database, demand: AccessRequirement): AuthorizedWrites {
   const { actor, orgId, permission, whenArchived, absent } = demand;
   const judge = async (tx: Queryable): Promise<Access> => {
     const access = await readAccess(tx, actor, orgId);
     if (!access) throw absent();
-    if (permission !== null) refuseLacking(access, permission);
-    if (!whenArchived) refuseArchived(access);
+    if (permission !== null) denyMissingPermission(access, permission);
+    if (!whenArchived) requireNotArchived(access);
     return access;
   };
   return {
@@ -63,15 +62,18 @@ interface AccessRow extends Record<string, unknown> {
   is_agent: boolean;
   role: string;
   permissions: string[];
-  /** What the role and those it inherits from give; null where it inherits from none. */
+  /** Permissions of the role and its ancestors; null when it inherits from none. */
   inherited: Access["sources"] | null;
   in_force: boolean;
-  /** Of a key. */
+  /** The key's scopes. */
   scopes: string[];
   shut_out_of: string[];
 }
 
-/** Whether the credential `$3` of the person `$2` is in force; work on a person's behalf has none. */
+/**
+ * SQL conditions for the credential `$3` of the user `$2` to be valid; work on a user's behalf has
+ * none.
+ */
 const credentials = {
   session: `exists (select from sessions s where s.id = $3::uuid and s.user_id = $2::uuid
     and s.revoked_at is null and s.expires_at > now())`,
@@ -95,9 +97,9 @@ const textFor = (kind: keyof typeof credentials): string => `
   where o.id = $1::uuid`;
 
 /**
- * What an actor holds in an organization, read in the transaction at hand; null where the organization is
- * absent or the actor has no part in it. With the organization's lock held it stays so.
- * @throws AppError 401 where the credential has ended
+ * Reads an actor's current access in the transaction; null when the organization does not exist or the
+ * actor has no access. With the organization's lock held, the result stays valid.
+ * @throws AppError 401 when the credential has ended
  */
 export async function readAccess(
   tx: Queryable,

@@ -2,7 +2,7 @@ import { lt, sql } from "drizzle-orm";
 import type { Queryable } from "../db/connection/connect.js";
 import { rateLimits } from "../db/tables/identity-tables.js";
 
-/** Counts one hit in the window that now falls in; gives the count and the seconds until the next window. */
+/** Counts a hit in the current window. Returns the count and the seconds until the next window. */
 export async function countHit(
   tx: Queryable,
   bucket: string,
@@ -16,7 +16,7 @@ export async function countHit(
   return rows[0] ?? { hits: 1, reset: windowSeconds };
 }
 
-/** Takes a hit off the window that now falls in. */
+/** Removes a hit from the current window. */
 export async function uncountHit(
   tx: Queryable,
   bucket: string,
@@ -27,7 +27,7 @@ export async function uncountHit(
       and window_start = date_bin(make_interval(secs => ${windowSeconds}), now(), 'epoch')`);
 }
 
-/** Forgets windows that are over. */
-export async function deleteOldHits(tx: Queryable): Promise<void> {
+/** Deletes past windows. */
+export async function deleteExpiredHitWindows(tx: Queryable): Promise<void> {
   await tx.delete(rateLimits).where(lt(rateLimits.window_start, sql`now() - interval '1 day'`));
 }

@@ -7,20 +7,26 @@ export interface Limit {
   seconds: number;
 }
 
-/** Counts a hit. @throws AppError 429 */
+/**
+ * Counts a hit.
+ * @throws AppError 429
+ */
 export async function limitHits(db: Database, bucket: string, limit: Limit): Promise<void> {
   await db.withSystem("count hits", (tx) => limitHitsWithin(tx, bucket, limit));
 }
 
-/** Counts a hit in the transaction at hand, with which it is taken back. @throws AppError 429 */
+/**
+ * Counts a hit in the current transaction and rolls back with it.
+ * @throws AppError 429
+ */
 export async function limitHitsWithin(tx: Queryable, bucket: string, limit: Limit): Promise<void> {
   const { hits, reset } = await rateLimits.countHit(tx, bucket, limit.seconds);
   if (hits > limit.hits) throw tooMany(limit, reset);
 }
 
 /**
- * Tries something that may fail only so often. It is counted before it is known to fail, so that many
- * tries at once are no way around the limit; a success is taken off again.
+ * Limits failures of an attempt. Each attempt is counted before its outcome is known, so concurrency
+ * cannot bypass the limit; a success is removed again.
  * @throws AppError 429
  */
 export async function limitFailures<Result>(
@@ -31,23 +37,27 @@ export async function limitFailures<Result>(
 ): Promise<Result> {
   await limitHits(db, bucket, limit);
   const result = await attempt();
-  await takeOff(db, bucket, limit);
+  await removeHit(db, bucket, limit);
   return result;
 }
 
-/** Takes a hit back. */
-export function takeOff(db: Database, bucket: string, { seconds }: Limit): Promise<void> {
-  return db.withSystem("take a success off the count", (tx) =>
+/** Removes a hit. */
+export function removeHit(db: Database, bucket: string, { seconds }: Limit): Promise<void> {
+  return db.withSystem("remove a successful attempt from the count", (tx) =>
     rateLimits.uncountHit(tx, bucket, seconds),
   );
 }
 
 export function tooMany(limit: Limit, reset: number): AppError {
-  return new AppError("rate_limited", `Too many tries; wait ${Math.ceil(reset / 60)} minutes.`, {
-    headers: {
-      "retry-after": String(reset),
-      ratelimit: `"default";r=0;t=${reset}`,
-      "ratelimit-policy": `"default";q=${limit.hits};w=${limit.seconds}`,
+  return new AppError(
+    "rate_limited",
+    `Too many attempts; try again in ${Math.ceil(reset / 60)} minutes.`,
+    {
+      headers: {
+        "retry-after": String(reset),
+        ratelimit: `"default";r=0;t=${reset}`,
+        "ratelimit-policy": `"default";q=${limit.hits};w=${limit.seconds}`,
+      },
     },
-  });
+  );
 }

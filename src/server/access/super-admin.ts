@@ -3,7 +3,8 @@ import { notFound } from "../errors.js";
 import type { Actor } from "./authenticate.js";
 
 /**
- * Lets super admins through, by a session or a key of full access. To everybody else the call is absent.
+ * Requires a super admin with a session or a key with full access; for others the endpoint does not
+ * exist.
  * @throws AppError 404
  */
 export async function requireSuperAdmin(
@@ -12,7 +13,7 @@ export async function requireSuperAdmin(
 ): Promise<void> {
   if (agent !== null || (key !== null && !key.scopes.includes("*:*"))) throw notFound();
   const { rows } = await db.systemPool.query({
-    name: "is a super admin",
+    name: "check whether a user is a super admin",
     text: "select from users where id = $1 and is_super_admin and is_active",
     values: [userId],
   });

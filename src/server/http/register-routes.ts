@@ -11,9 +11,9 @@ import {
   type Credentials,
 } from "../access/authenticate.js";
 import type { RequestHead } from "../access/request-head.js";
-import { accessOfBody, accessOfPath, unknownInBody } from "../access/authorize.js";
+import { resolveBodyAccess, resolvePathAccess, unknownInBody } from "../access/authorize.js";
 import { authorizedWrites, type AuthorizedWrites } from "../access/current-access.js";
-import { refuseArchived, requirePermission, type Access } from "../access/access.js";
+import { requireNotArchived, requirePermission, type Access } from "../access/access.js";
 import { Answer, applyHead, type Content } from "./answer.js";
 import { isRunAddress } from "./callback-listener.js";
 import { requireSuperAdmin } from "../access/super-admin.js";
@@ -317,7 +317,7 @@ async function contextOf(
 ): Promise<PublicContext> {
   const value = (params as Record<string, string>)[key] as string;
   const { actor } = caller as ActorContext;
-  const access = await accessOfPath(options.db, actor, key as "org_id", value);
+  const access = await resolvePathAccess(options.db, actor, key as "org_id", value);
   return orgContext(caller as ActorContext, access, endpoint, notFound, options);
 }
 
@@ -331,7 +331,7 @@ async function withBodyTenant(
   const { actor } = context as ActorContext;
   const value = (body as Record<string, string>)[key] as string;
   const field = key as "organization_id" | "project_id";
-  const access = await accessOfBody(options.db, actor, field, value);
+  const access = await resolveBodyAccess(options.db, actor, field, value);
   const absent = (): AppError => unknownInBody(field);
   return orgContext(context as ActorContext, access, endpoint, absent, options);
 }
@@ -347,7 +347,7 @@ function orgContext(
   const permission = endpoint.access as Permission;
   const { orgId } = access;
   requirePermission(access, permission);
-  if (!whenArchived) refuseArchived(access);
+  if (!whenArchived) requireNotArchived(access);
   // Field by field: objects put together by spreads took a fifth of a request's time.
   const { requestId, ip, log, request, actor } = context;
   const demand = { requestId, ip, actor, orgId, permission, whenArchived, absent };

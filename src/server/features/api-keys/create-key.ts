@@ -9,7 +9,7 @@ import { readAccess } from "../../access/current-access.js";
 import {
   patternsWithin,
   permissionsBeyond,
-  refuseArchived,
+  requireNotArchived,
   requirePermission,
 } from "../../access/access.js";
 import type { ActorContext } from "../../http/register-routes.js";
@@ -308,7 +308,7 @@ async function requireAgentKeyAuthority(
     throw invalidScope(elsewhere, "must be within the agent's organization");
   }
   requirePermission(maker, "agent:write");
-  refuseArchived(maker);
+  requireNotArchived(maker);
   const patterns = await queries.patternsOfAgent(tx, agentId);
   if (!patterns) throw invalidField("agent_id", "names a terminated agent", "terminated");
   const given = patternsWithin(patterns, patternsIn(scopes, maker.orgId));

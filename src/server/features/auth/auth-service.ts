@@ -211,7 +211,7 @@ function registrationClosed(registration: "open" | "invite" | "closed"): AppErro
 /** Deletes expired rate-limit counters and used challenges. */
 export function deleteExpiredHits(db: Database): Promise<void> {
   return db.withSystem("delete expired hits and challenges", async (tx) => {
-    await rateLimits.deleteOldHits(tx);
+    await rateLimits.deleteExpiredHitWindows(tx);
     await deleteExpiredChallenges(tx);
   });
 }

@@ -1,6 +1,6 @@
 import { callerNetwork } from "#shared/node/networks.js";
 import { countHit } from "../../access/rate-limit.queries.js";
-import { limitFailures, limitHits, takeOff } from "../../access/rate-limit.js";
+import { limitFailures, limitHits, removeHit } from "../../access/rate-limit.js";
 import type { Database } from "../../db/connection/connect.js";
 import { listAddresses } from "./sessions/sessions.queries.js";
 
@@ -45,6 +45,6 @@ async function throttle<Result>(
   );
   if (hits > SLOWDOWN_LIMIT.hits) await limitHits(db, `slow ${bucket}`, slowLimit);
   const result = await attempt();
-  await takeOff(db, bucket, SLOWDOWN_LIMIT);
+  await removeHit(db, bucket, SLOWDOWN_LIMIT);
   return result;
 }

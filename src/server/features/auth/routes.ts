@@ -5,7 +5,7 @@ import type { Database } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import {
   invalidToken,
-  refuseCrossOrigin,
+  rejectCrossOrigin,
   sessionCookie,
   unauthenticated,
 } from "../../access/authenticate.js";
@@ -62,7 +62,7 @@ export function authHandlers(
       }
       const cookie = request.cookies[sessionCookie];
       if (!cookie) throw unauthenticated();
-      refuseCrossOrigin(request, publicUrl());
+      rejectCrossOrigin(request, publicUrl());
       return answer(await service.refresh(cookie, "cookie"));
     },
     logout: async ({ actor }) => {

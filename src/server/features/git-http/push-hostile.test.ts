@@ -374,7 +374,7 @@ describe("a push is rejected", () => {
     const narrow = await keyOf(owner, [`org:${org.slug}:project:git:read`]);
     for (const [as, why] of [
       [await keyOf(viewer), 'role "viewer" does not have project:git:write'],
-      [narrow, "scopes do not cover project:git:write"],
+      [narrow, "scopes do not include project:git:write"],
     ] as const) {
       const answer = await advertised(as);
       expect([answer.status, problemOf(answer).missing_permissions]).toEqual([

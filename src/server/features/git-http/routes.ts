@@ -21,7 +21,7 @@ import {
 } from "#git/smart-http/smart-http.js";
 import { GitError } from "#git/process/run.js";
 import { NotOurRefError, visibleRequest } from "#git/smart-http/visible-request.js";
-import { refuseArchived } from "../../access/access.js";
+import { requireNotArchived } from "../../access/access.js";
 import { Answer } from "../../http/answer.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
@@ -126,7 +126,7 @@ async function resolvePushTarget(
   request: RawRequest,
 ): Promise<ResolvedRepository> {
   const address = await resolveRepository(deps, request, "project:git:write");
-  refuseArchived(address.access);
+  requireNotArchived(address.access);
   return address;
 }
 

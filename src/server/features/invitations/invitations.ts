@@ -5,7 +5,7 @@ import { newId } from "../../db/tables/columns.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import { requireFullAccess } from "../../access/authorize.js";
-import { refuseArchived } from "../../access/access.js";
+import { requireNotArchived } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
 import { invitation as invitationEmail } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
@@ -186,7 +186,7 @@ export async function accept(
     }
     if (invitation.status !== "pending" || invitation.role_id === null)
       throw notPending(invitation);
-    refuseArchived({ archived });
+    requireNotArchived({ archived });
     await queries.endInvitation(tx, invitation.id, "accepted_at");
     audit({
       action: "invitation.accepted",

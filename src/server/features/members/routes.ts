@@ -1,7 +1,7 @@
 import { type Member, members } from "#shared/api/members.js";
 import { cached } from "../../db/cache/cache.js";
 import { notFound } from "../../errors.js";
-import { accessOfPath } from "../../access/authorize.js";
+import { resolvePathAccess } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byTime, pagesOf } from "../../http/pagination.js";
 import { preparedJson } from "../../http/fast-path/prepared-json.js";
@@ -55,7 +55,7 @@ export function memberHandlers(deps: MemberDeps): Handlers<typeof members> {
     },
     update: (context, { params, body }) => changeRole(context, params.member_id, body.role_id),
     remove: async (context, { params }) => {
-      const access = await accessOfPath(db, context.actor, "org_id", params.org_id);
+      const access = await resolvePathAccess(db, context.actor, "org_id", params.org_id);
       await removeMember(context, db, access.orgId, params.member_id);
       return undefined;
     },

@@ -6,7 +6,7 @@ import { diffFields, type AuditWriter } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Database } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { refuseLacking, requirePermission } from "../../access/access.js";
+import { denyMissingPermission, requirePermission } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
 import { limitHits } from "../../access/rate-limit.js";
 import { addOwner, transferOwnership } from "../members/index.js";
@@ -209,7 +209,7 @@ export async function updateOrganization(
   const { slug } = changes;
   if (slug !== undefined) requireUnreservedSlug(slug);
   const organization = await context.change(async (tx, audit, access) => {
-    for (const permission of needed) refuseLacking(access, permission);
+    for (const permission of needed) denyMissingPermission(access, permission);
     const before = await queries.findOrganization(tx, context.orgId);
     // Row-level security hides the slug row of another organization, so no returned row means it is
     // taken.

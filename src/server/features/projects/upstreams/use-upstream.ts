@@ -8,7 +8,7 @@ import { AppError, invalidField } from "../../../errors.js";
 import { pushUpstream } from "#git/upstream/push-upstream.js";
 import { resolveCommit } from "#git/store/repository.js";
 import type { UpstreamOptions } from "#git/upstream/upstream-connection.js";
-import { refuseLacking, requirePermission } from "../../../access/access.js";
+import { denyMissingPermission, requirePermission } from "../../../access/access.js";
 import type { OrgContext } from "../../../http/register-routes.js";
 import { fetchProject } from "./fetch-project.js";
 import { storeLock } from "../imports/import-project.js";
@@ -65,7 +65,7 @@ export async function startPush(
   const commit = await resolveCommit(repoPath, `refs/heads/${branch}`);
   if (commit === null) throw invalidField("branch", `is not a branch: ${branch}`, "unknown_id");
   await context.change(async (tx, _tell, access) => {
-    refuseLacking(access, "project:git:write");
+    denyMissingPermission(access, "project:git:write");
     await begin(tx, id, { id: newId(), origin: originOf(context), push: { branch, commit } });
   });
   await deps.jobs.send("use-upstream", { org_id: context.orgId, project_id: id });
