@@ -3,19 +3,13 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import { AppError } from "../errors.js";
+import { memoizeFrozen } from "./fast-path/frozen-memo.js";
 
-/** Tags of what cannot change any more, such as an answer that is kept in memory. */
-const tags = new WeakMap<object, string>();
-
-/** The strong entity tag of an answer (RFC 9110, section 8.8.3): the same bytes, the same tag. */
-export function entityTag(data: unknown): string {
-  const isKept = typeof data === "object" && data !== null && Object.isFrozen(data);
-  const known = isKept ? tags.get(data) : undefined;
-  if (known !== undefined) return known;
-  const tag = `"${createHash("sha256").update(JSON.stringify(data)).digest("base64url").slice(0, 22)}"`;
-  if (isKept) tags.set(data, tag);
-  return tag;
-}
+/** The strong entity tag of a response (RFC 9110, section 8.8.3): equal bytes have equal tags. */
+export const entityTag = memoizeFrozen((data) => {
+  const digest = createHash("sha256").update(JSON.stringify(data)).digest("base64url");
+  return `"${digest.slice(0, 22)}"`;
+});
 
 /** Names the state that a GET answers; 304 without a body where the client has it already. */
 export function withEntityTag(

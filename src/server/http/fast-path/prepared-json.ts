@@ -1,6 +1,6 @@
 const preparedTexts = new WeakMap<object, string>();
 
-/** The JSON of an answer that is written already, or that cannot change any more and is written once. */
+/** Returns the prepared JSON of a response; a frozen response gets it on the first call. */
 export function textOf(data: object): string | undefined {
   const known = preparedTexts.get(data);
   if (known !== undefined || !Object.isFrozen(data)) return known;
@@ -9,7 +9,7 @@ export function textOf(data: object): string | undefined {
   return text;
 }
 
-/** A list whose JSON is written already: it is sent as it is. */
+/** Returns a list that stands for its prepared JSON, which is sent as it is. */
 export function preparedJson<Item>(text: string): Item[] {
   const answer: Item[] = [];
   preparedTexts.set(answer, text);
