@@ -10,7 +10,7 @@ import { launchBrowser, newPage, screenshot, watchConsole } from "./support/brow
 
 const idp = new IdentityProvider();
 let app: TestApp;
-/** Passkeys are bound to a name; 127.0.0.1 is none. */
+/** Passkeys are bound to a domain name; 127.0.0.1 is none. */
 let site: string;
 let browser: Browser;
 let page: Page;
@@ -196,7 +196,7 @@ test("at a bare address the pages say why there are no passkeys, and the provide
   await page.goto(`${app.url}/login?redirect=/settings/security`);
   const provider = page.getByRole("link", { name: "Continue with Acme ID" });
   await provider.click();
-  await page.getByRole("alert").getByText("The sign-in was cancelled").waitFor();
+  await page.getByRole("alert").getByText("The sign-in was canceled").waitFor();
   expect(await button("Sign in with a passkey").getAttribute("title")).toContain(
     "Open http://localhost:",
   );
@@ -204,7 +204,7 @@ test("at a bare address the pages say why there are no passkeys, and the provide
   idp.deviations = {};
   await provider.click();
   await security();
-  await page.getByText("Passkeys are bound to a name").waitFor();
+  await page.getByText("Passkeys are bound to a domain name").waitFor();
   const identities = page.getByRole("list", { name: "Linked identities" });
   await identities.getByText(idp.issuer).waitFor();
   await button("Unlink").click();
