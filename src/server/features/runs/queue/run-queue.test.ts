@@ -274,7 +274,7 @@ describe("limits and the queue", () => {
     expect(await told()).toHaveLength(1);
     const warnings = async () =>
       (await mailsTo(app, owner.email.toLowerCase())).filter(({ text }) =>
-        text.includes("of its 10 hours"),
+        text.includes("of 10 hours"),
       );
     await expect.poll(warnings).toHaveLength(1);
     const refused = await refusal(start(one), 409, "quota_exceeded");
