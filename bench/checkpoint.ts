@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { snapshotFolder } from "#git/snapshot/snapshot-folder.js";
-import { checkoutDriver } from "#git/worktree/folder-driver.js";
+import { checkoutDriver } from "#git/worktree/worktree-driver.js";
 import { resolveTree } from "#git/store/repository.js";
 import {
   command,

@@ -2,9 +2,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   checkoutDriver,
-  type FolderDriver,
-  type FolderPlaces,
-} from "#git/worktree/folder-driver.js";
+  type WorktreeDriver,
+  type WorktreePaths,
+} from "#git/worktree/worktree-driver.js";
 import { snapshotFolder } from "#git/snapshot/snapshot-folder.js";
 import { overlayDriver } from "#git/worktree/overlay-driver.js";
 import { probeOverlay } from "#git/worktree/probe-overlay.js";
@@ -57,7 +57,7 @@ export const folders: Benchmark = {
     "first hundred are compared with the last.",
   run: async (folder, log) => {
     const missing = await probeOverlay("overlay", folder);
-    const drivers: [Name, FolderDriver][] = [["checkout", checkoutDriver]];
+    const drivers: [Name, WorktreeDriver][] = [["checkout", checkoutDriver]];
     if (missing === null) drivers.unshift(["overlay", overlayDriver("overlay", owner)]);
     else log(`no overlays: ${missing}`);
     const rows: Row[] = [];
@@ -71,7 +71,7 @@ export const folders: Benchmark = {
   },
 };
 
-function placesOf(root: string, repoPath: string, name: string): FolderPlaces {
+function placesOf(root: string, repoPath: string, name: string): WorktreePaths {
   return {
     repoPath,
     folder: join(root, "workspaces", name),
@@ -84,7 +84,7 @@ function placesOf(root: string, repoPath: string, name: string): FolderPlaces {
 async function measureSize(
   root: string,
   size: Size,
-  drivers: readonly [Name, FolderDriver][],
+  drivers: readonly [Name, WorktreeDriver][],
   log: (line: string) => void,
 ): Promise<Row[]> {
   const { count, rounds } = size;
@@ -93,7 +93,7 @@ async function measureSize(
   const commit = (await command("git", ["rev-parse", "main"], repoPath)).trim();
   const files = count.toLocaleString("en-US").replace(",", " ");
   const rows: Row[] = [];
-  const kept = new Map<Name, FolderPlaces>();
+  const kept = new Map<Name, WorktreePaths>();
   for (const [name, driver] of drivers) {
     const places = placesOf(root, repoPath, `kept-${name}`);
     const first = await timed(() => driver.create({ ...places, commit }));
@@ -133,7 +133,7 @@ async function measureSize(
   );
   rows.unshift(...creation);
   for (const [name, driver] of drivers) {
-    const bytes = await driver.measure(kept.get(name) as FolderPlaces);
+    const bytes = await driver.measure(kept.get(name) as WorktreePaths);
     rows.push({
       what: `… its disk, ${name}`,
       measured: `${(bytes / 2 ** 20).toFixed(2)} MiB`,
@@ -145,7 +145,7 @@ async function measureSize(
   }
   rows.push(...(await measureTen(root, repoPath, commit, count, drivers)));
   rows.push(...(await measureSaves(root, repoPath, commit, size, drivers, kept, log)));
-  for (const [name, driver] of drivers) await driver.remove(kept.get(name) as FolderPlaces);
+  for (const [name, driver] of drivers) await driver.remove(kept.get(name) as WorktreePaths);
   return rows;
 }
 
@@ -154,7 +154,7 @@ async function measureTen(
   repoPath: string,
   commit: string,
   count: number,
-  drivers: readonly [Name, FolderDriver][],
+  drivers: readonly [Name, WorktreeDriver][],
 ): Promise<Row[]> {
   const files = count.toLocaleString("en-US").replace(",", " ");
   const rows: Row[] = [];
@@ -195,8 +195,8 @@ async function measureSaves(
   repoPath: string,
   commit: string,
   { count, rounds, save }: Size,
-  drivers: readonly [Name, FolderDriver][],
-  kept: ReadonlyMap<Name, FolderPlaces>,
+  drivers: readonly [Name, WorktreeDriver][],
+  kept: ReadonlyMap<Name, WorktreePaths>,
   log: (line: string) => void,
 ): Promise<Row[]> {
   const checkout = join(root, "checkout");
@@ -206,7 +206,7 @@ async function measureSaves(
     ...Object.fromEntries(
       await Promise.all(
         drivers.map(async ([name, driver]) => {
-          const places = kept.get(name) as FolderPlaces;
+          const places = kept.get(name) as WorktreePaths;
           const saver = await saverOf(driver, places, commit, name);
           return [
             name,
@@ -238,8 +238,8 @@ async function measureSaves(
 
 /** Commits the content of a folder to its own branch. */
 async function saverOf(
-  driver: FolderDriver,
-  places: FolderPlaces,
+  driver: WorktreeDriver,
+  places: WorktreePaths,
   commit: string,
   branch: string,
 ): Promise<() => Promise<void>> {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { checkoutDriver } from "#git/worktree/folder-driver.js";
+import { checkoutDriver } from "#git/worktree/worktree-driver.js";
 import {
   command,
   interleave,

@@ -15,7 +15,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -76,7 +76,8 @@ afterAll(async () => {
 const button = (name: string | RegExp, where: Page | Locator = page) =>
   where.getByRole("button", { name, exact: true });
 const conflict = (path: string) => page.getByRole("region", { name: `Conflict in ${path}` });
-const onMain = (path: string): Promise<string> => inStore(app, project, "show", `main:${path}`);
+const onMain = (path: string): Promise<string> =>
+  gitInRepository(app, project, "show", `main:${path}`);
 
 test("conflicts are decided by hand, one by one, and nothing is lost on the way", async () => {
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace`);

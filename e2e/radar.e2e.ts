@@ -12,7 +12,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { git, inStore } from "#test/support/git.js";
+import { git, gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -96,7 +96,7 @@ test("the graph shows each commit as it is made, and leads to commits and merges
   await row.waitFor();
   await look(page, "project-graph", "Commit graph");
   const dots = await graph.getByRole("row").count();
-  const shown = (await inStore(app, project, "rev-list", "--count", "--branches")).trim();
+  const shown = (await gitInRepository(app, project, "rev-list", "--count", "--branches")).trim();
   expect(dots).toBe(Number(shown));
   const at = (): Promise<string | null> => graph.locator(":focus > [title]").getAttribute("title");
   await graph.getByRole("row").first().focus();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { whyNotHeld } from "./input.js";
+import { enforcementProblem } from "./input.js";
 import type { LimitName } from "./sandbox.js";
 
 const held = { enforced: true, by: "a test" };
@@ -11,26 +11,28 @@ const without = (name: LimitName) => ({
 });
 
 test("runs with enforceable limits", () => {
-  expect(whyNotHeld({ network: true, limits: all }, asked)).toBeNull();
+  expect(enforcementProblem({ network: true, limits: all }, asked)).toBeNull();
 });
 
 test.each(["memory", "processes", "cpu", "disk"] as const)(
   "refuses an unenforceable limit of %s",
   (name) => {
-    expect(whyNotHeld(without(name), asked)).toContain(`cannot enforce the limit of ${name};`);
+    expect(enforcementProblem(without(name), asked)).toContain(
+      `cannot enforce the limit of ${name};`,
+    );
   },
 );
 
 test("ignores limits that were not requested, except memory and processes", () => {
   const none = { network: "full", limits: { cpus: null, diskBytes: null } } as const;
-  expect(whyNotHeld(without("cpu"), none)).toBeNull();
-  expect(whyNotHeld(without("disk"), none)).toBeNull();
-  expect(whyNotHeld(without("memory"), none)).toContain("memory");
-  expect(whyNotHeld(without("processes"), none)).toContain("processes");
+  expect(enforcementProblem(without("cpu"), none)).toBeNull();
+  expect(enforcementProblem(without("disk"), none)).toBeNull();
+  expect(enforcementProblem(without("memory"), none)).toContain("memory");
+  expect(enforcementProblem(without("processes"), none)).toContain("processes");
 });
 
 test("refuses a command without network if it would have one", () => {
   const open = { network: false, limits: all };
-  expect(whyNotHeld(open, asked)).toContain("network: full");
-  expect(whyNotHeld(open, { ...asked, network: "full" })).toBeNull();
+  expect(enforcementProblem(open, asked)).toContain("network: full");
+  expect(enforcementProblem(open, { ...asked, network: "full" })).toBeNull();
 });

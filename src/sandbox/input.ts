@@ -22,19 +22,24 @@ export function assertInput({ id, command, env, folder }: SandboxInput): void {
 }
 
 /** The part of a report about enforceable limits. */
-type Held = Pick<SandboxReport, "limits" | "network">;
+type Enforcement = Pick<SandboxReport, "limits" | "network">;
 
 /** Whether a run with network gets a network of its own. */
 type Isolation = Pick<SandboxReport, "fullNetwork">;
 
 /** The requested restrictions. */
-type Asked = Pick<SandboxInput, "network"> & { limits: Pick<SandboxLimits, "cpus" | "diskBytes"> };
+type Restrictions = Pick<SandboxInput, "network"> & {
+  limits: Pick<SandboxLimits, "cpus" | "diskBytes">;
+};
 
 /**
  * Returns a sentence that explains why the requested restrictions cannot be enforced; null if they
  * can.
  */
-export function whyNotHeld(held: Held, { network, limits }: Asked): string | null {
+export function enforcementProblem(
+  held: Enforcement,
+  { network, limits }: Restrictions,
+): string | null {
   const asked: [LimitName, boolean][] = [
     ["memory", true],
     ["processes", true],
@@ -52,9 +57,9 @@ export function whyNotHeld(held: Held, { network, limits }: Asked): string | nul
 }
 
 /** Returns a sentence that explains why the requested network is not available; null if it is. */
-export function whyNotIsolated(
+export function isolationProblem(
   { fullNetwork }: Isolation,
-  { network }: Pick<Asked, "network">,
+  { network }: Pick<Restrictions, "network">,
 ): string | null {
   if (network === "none" || fullNetwork.isolated) return null;
   const cure = fullNetwork.install === null ? "" : `; install it: ${fullNetwork.install}`;
@@ -62,7 +67,7 @@ export function whyNotIsolated(
 }
 
 /** @throws SandboxRefusal for restrictions that cannot be enforced */
-export function assertHolds(held: Held & Isolation, asked: Asked): void {
-  const reason = whyNotHeld(held, asked) ?? whyNotIsolated(held, asked);
+export function assertEnforceable(held: Enforcement & Isolation, asked: Restrictions): void {
+  const reason = enforcementProblem(held, asked) ?? isolationProblem(held, asked);
   if (reason !== null) throw new SandboxRefusal(reason);
 }

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { openBubblewrap } from "./bubblewrap/bubblewrap.js";
 import { openControlGroups } from "./limits/cgroups.js";
 import { withContainerOptions } from "./container.js";
-import { assertHolds, assertInput } from "./input.js";
+import { assertEnforceable, assertInput } from "./input.js";
 import { reapOrphans, markerOf, removeOrphanFolders } from "./reap-orphans.js";
 import { probe } from "./bubblewrap/probe.js";
-import { nameFor, readProcess } from "./processes.js";
+import { resourceName, readProcess } from "./processes.js";
 import {
   SandboxRefusal,
   type Sandbox,
@@ -23,7 +23,7 @@ import { openUnconfined } from "./unconfined.js";
 export async function openSandbox(settings: SandboxSettings, withGroups = true): Promise<Sandbox> {
   const self = readProcess(process.pid);
   if (self === null) return unavailable("Commands run only on Linux");
-  const name = nameFor(self, settings.dataDir);
+  const name = resourceName(self, settings.dataDir);
   const groups = withGroups ? openControlGroups(name, settings.dataDir) : null;
   const parent = join(settings.dataDir, "sandbox");
   const folder = join(parent, name);
@@ -47,7 +47,7 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
     async start(input) {
       assertInput(input);
       if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
-      if (report.mode !== "off") assertHolds(report, input);
+      if (report.mode !== "off") assertEnforceable(report, input);
       const started = await opened.start(input);
       running.add(started);
       const forget = (): unknown => running.delete(started);

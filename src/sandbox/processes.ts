@@ -22,12 +22,12 @@ export interface ProcessRecord extends ProcessIdentity {
  * Returns a new unique name for external resources of a process. Pids are meaningful only to the
  * servers of one data folder: others may run in another PID namespace.
  */
-export function nameFor({ pid, startTime }: ProcessIdentity, dataDir: string): string {
+export function resourceName({ pid, startTime }: ProcessIdentity, dataDir: string): string {
   return `${pid}-${startTime}-${randomBytes(4).toString("hex")}-${tagOf(dataDir)}`;
 }
 
 /**
- * Returns the process in a name made by `nameFor` for this data folder; otherwise null.
+ * Returns the process in a name made by `resourceName` for this data folder; otherwise null.
  * @param dataDir null: any
  */
 export function ownerOf(name: string, dataDir: string | null): ProcessIdentity | null {

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestSandbox, processesWith, type TestSandbox } from "#test/support/sandbox.js";
 import { markerOf } from "./reap-orphans.js";
-import { nameFor, readProcess, type ProcessIdentity } from "./processes.js";
+import { resourceName, readProcess, type ProcessIdentity } from "./processes.js";
 
 let sandbox: TestSandbox;
 beforeAll(async () => {
@@ -129,7 +129,7 @@ test("leaves resources of a server with another data folder alone", async () => 
   const [own, other] = [await openTestSandbox(), await openTestSandbox()];
   const self = readProcess(process.pid) as ProcessIdentity;
   // As seen from a container: the pid means another process here, or none.
-  const name = (of: { dataDir: string }) => nameFor({ ...self, startTime: "1" }, of.dataDir);
+  const name = (of: { dataDir: string }) => resourceName({ ...self, startTime: "1" }, of.dataDir);
   const marked = [own, other].map((of) =>
     spawn("sh", ["-c", "sleep 60; :", markerOf(name(of))], { stdio: "ignore" }),
   );

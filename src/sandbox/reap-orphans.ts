@@ -4,7 +4,7 @@ import { allPids, isAlive, ownerOf, signal } from "./processes.js";
 
 const MARKER = "omoi-sandbox:";
 
-/** Returns the argument by which a sandbox identifies its server (`nameFor`). */
+/** Returns the argument by which a sandbox identifies its server (`resourceName`). */
 export function markerOf(name: string): string {
   return MARKER + name;
 }
@@ -27,7 +27,7 @@ export function reapOrphans(dataDir: string): void {
   }
 }
 
-/** Removes folders of dead servers, named by `nameFor`. */
+/** Removes folders of dead servers, named by `resourceName`. */
 export function removeOrphanFolders(parent: string): void {
   let names: string[];
   try {

@@ -162,7 +162,7 @@ export interface Runner {
 }
 
 /** Why commands cannot run at all. */
-export interface Missing {
+export interface MissingProgram {
   missing: string;
   install: string | null;
 }

@@ -11,7 +11,7 @@ import { closeWriters, openOutputPipes } from "./streams/output-pipes.js";
 import { descendantsOf, signal } from "./processes.js";
 import { findProgram } from "./programs.js";
 import { SandboxRefusal, type Runner, type SandboxSettings } from "./sandbox.js";
-import { lookAtSystem } from "./bubblewrap/system-view.js";
+import { inspectSystem } from "./bubblewrap/system-view.js";
 
 export function openUnconfined(
   settings: SandboxSettings,
@@ -21,7 +21,7 @@ export function openUnconfined(
   const isRoot = process.getuid?.() === 0;
   const sharedUid = isRoot ? settings.agentUid : (process.getuid?.() as number);
   const pipes = openOutputPipes(folder);
-  const { path } = lookAtSystem(settings.sandboxReadOnly, []);
+  const { path } = inspectSystem(settings.sandboxReadOnly, []);
   const prlimit = findProgram("prlimit");
   return {
     mode: "off",

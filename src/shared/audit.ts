@@ -57,7 +57,7 @@ export type AuditAction = keyof typeof auditActions;
 export const auditActionNames = Object.keys(auditActions) as AuditAction[];
 
 /** The previous hash of an organization's first event. */
-export const noHash = "0".repeat(64);
+export const genesisHash = "0".repeat(64);
 
 /**
  * Canonical JSON: members sorted by name (UTF-16 code units), no whitespace. The input of hashes
@@ -77,7 +77,7 @@ export function canonicalJson(value: unknown): string {
  * Returns the SHA-256 input for an event's `hash`: the event without the hash, and its
  * organization.
  */
-export function hashedText(organizationId: string, event: object): string {
+export function hashInput(organizationId: string, event: object): string {
   return canonicalJson({ ...event, hash: undefined, organization_id: organizationId });
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  exceeding,
+  excessPermissions,
   expand,
   grants,
   isKnownPattern,
@@ -115,25 +115,27 @@ describe("sets of patterns", () => {
   test("exceed a held set by exactly the permissions they would add", () => {
     fc.assert(
       fc.property(patterns, patterns, (wanted, held) => {
-        const beyond = exceeding(wanted, held);
+        const beyond = excessPermissions(wanted, held);
         for (const name of permissionNames) {
           expect(beyond.includes(name)).toBe(grants(wanted, name) && !grants(held, name));
         }
-        expect(exceeding(wanted, [...held, ...beyond])).toEqual([]);
-        expect(exceeding(held, held)).toEqual([]);
-        expect(exceeding(wanted, ["*:*"])).toEqual([]);
+        expect(excessPermissions(wanted, [...held, ...beyond])).toEqual([]);
+        expect(excessPermissions(held, held)).toEqual([]);
+        expect(excessPermissions(wanted, ["*:*"])).toEqual([]);
       }),
     );
   });
 
   test("an admin's exceed a viewer's; an owner's exceed an admin's by the owner-only ones", () => {
-    expect(exceeding(systemRoles.owner.permissions, systemRoles.admin.permissions)).toEqual(
+    expect(excessPermissions(systemRoles.owner.permissions, systemRoles.admin.permissions)).toEqual(
       ownerOnly,
     );
-    expect(exceeding(systemRoles.viewer.permissions, systemRoles.admin.permissions)).toEqual([]);
-    expect(exceeding(systemRoles.member.permissions, systemRoles.viewer.permissions)).toContain(
-      "project:write",
-    );
+    expect(
+      excessPermissions(systemRoles.viewer.permissions, systemRoles.admin.permissions),
+    ).toEqual([]);
+    expect(
+      excessPermissions(systemRoles.member.permissions, systemRoles.viewer.permissions),
+    ).toContain("project:write");
     for (const [name, role] of Object.entries(systemRoles)) {
       for (const each of role.permissions)
         expect([name, isKnownPattern(each)]).toEqual([name, true]);

@@ -110,6 +110,9 @@ export function expand(patterns: readonly string[]): Permission[] {
 }
 
 /** Returns the registered permissions in `wanted` but not in `held`; empty means no escalation. */
-export function exceeding(wanted: readonly string[], held: readonly string[]): Permission[] {
+export function excessPermissions(
+  wanted: readonly string[],
+  held: readonly string[],
+): Permission[] {
   return expand(wanted).filter((permission) => !grants(held, permission));
 }

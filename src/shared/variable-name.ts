@@ -6,7 +6,7 @@ export const variableNameRules = {
 } as const;
 
 /** Returns why a text is not a valid name; null if it is. */
-export function variableNameRefusal(text: string): string | null {
+export function variableNameProblem(text: string): string | null {
   const { length, letters, prefix } = variableNameRules;
   if (text.length > length[0]) return length[1];
   return [letters, prefix].find(([pattern]) => !pattern.test(text))?.[1] ?? null;

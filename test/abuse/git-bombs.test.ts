@@ -3,7 +3,7 @@ import type { Project } from "#shared/api/projects.js";
 import { refusal, type TestPerson } from "../support/app.js";
 import { keyOf } from "../support/clone.js";
 import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
-import { inStore } from "../support/git.js";
+import { gitInRepository } from "../support/git.js";
 import { openForge, pushBody, zeroOid } from "../support/packs.js";
 import { shell, untilEnded } from "../support/runs.js";
 import { rounds } from "../support/thorough.js";
@@ -73,7 +73,7 @@ describe("trees that expand without bounds", () => {
         );
       }
     });
-    expect(await inStore(server, project, "for-each-ref", "refs/heads/bomb-*")).toBe("");
+    expect(await gitInRepository(server, project, "for-each-ref", "refs/heads/bomb-*")).toBe("");
   });
 
   test("a run that nests 2 000 folders does not delay others by its checkpoint", async () => {

@@ -98,7 +98,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
       check: async (it, workspace) => {
         await save(it, workspace);
         expect((await save(it, workspace)).created).toBe(false);
-        expect(await it.inStore("show", `${workspace.branch_name}:a.txt`)).toBe("a");
+        expect(await it.gitInRepository("show", `${workspace.branch_name}:a.txt`)).toBe("a");
         const params = { agent_id: workspace.agent_id };
         expect((await it.api.workspaces.commits({ params })).data).toHaveLength(1);
       },
@@ -115,7 +115,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
         // The merge lease was released.
         expect((await it.api.workspaces.get({ params })).data.status).toBe("active");
         expect(await it.merges(params)).toHaveLength(1);
-        expect(await it.inStore("show", "main:shared.txt")).toBe(text);
+        expect(await it.gitInRepository("show", "main:shared.txt")).toBe(text);
       },
     }),
   );
@@ -157,7 +157,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
           await it.api.workspaces.restoreVersion({ params, body: { paths: ["shared.txt"] } });
         }
         expect(await restored()).toHaveLength(1);
-        expect(await it.inStore("show", "main:shared.txt")).toBe(lost);
+        expect(await it.gitInRepository("show", "main:shared.txt")).toBe(lost);
       },
     }),
   );
@@ -178,7 +178,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
         expect((await it.api.workspaces.sync({ params })).data.status).toBe("up_to_date");
         // The folder follows, and its snapshot finds no changes.
         const text = await readFile(join(folderOf(workspace), "shared.txt"), "utf8");
-        expect(text.trimEnd()).toBe(await it.inStore("show", "main:shared.txt"));
+        expect(text.trimEnd()).toBe(await it.gitInRepository("show", "main:shared.txt"));
         expect((await save(it, workspace)).created).toBe(false);
       },
     }));

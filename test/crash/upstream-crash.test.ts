@@ -63,7 +63,7 @@ describe("a server that is killed while it uses an upstream", () => {
 
   const at = () => ({ project_id: project.id });
   const shown = async (): Promise<Project> => (await api.projects.get({ params: at() })).data;
-  const inStore = (...args: string[]): Promise<string> => {
+  const gitInRepository = (...args: string[]): Promise<string> => {
     const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
     return git(["--git-dir", repoPath, ...args]);
   };
@@ -104,7 +104,7 @@ describe("a server that is killed while it uses an upstream", () => {
     expect(await readdir(folder)).toEqual([`${project.id}.git`]);
     const names = await readdir(folder, { recursive: true });
     expect(names.filter((name) => /\.lock$|tmp_|\.keep$|import\.config/.test(name))).toEqual([]);
-    await inStore("fsck", "--full", "--strict");
+    await gitInRepository("fsck", "--full", "--strict");
   }
 
   test("finishes the import after a restart", async () => {
@@ -133,7 +133,7 @@ describe("a server that is killed while it uses an upstream", () => {
     await killDuring("git-upload-pack", () => api.upstreams.fetch({ params: at() }));
     const { upstream: now } = await settled();
     expect(now).toMatchObject({ status: "idle", error: null, ahead: 0, behind: 0 });
-    expect(await inStore("rev-parse", "main")).toBe(
+    expect(await gitInRepository("rev-parse", "main")).toBe(
       await git(["rev-parse", "main"], { cwd: source }),
     );
     await expectNoLeftovers();
@@ -146,11 +146,11 @@ describe("a server that is killed while it uses an upstream", () => {
     const params = { agent_id: agent.id };
     await api.workspaces.create({ params, body: { workspace_type: "remote" } });
     // A commit outside of any workspace, at the place of a merge.
-    const tree = await inStore("rev-parse", "main^{tree}");
+    const tree = await gitInRepository("rev-parse", "main^{tree}");
     const identity = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
-    const parent = await inStore("rev-parse", "main");
-    const commit = await inStore(...identity, "commit-tree", "-p", parent, "-m", "x", tree);
-    await inStore("update-ref", "refs/heads/main", commit);
+    const parent = await gitInRepository("rev-parse", "main");
+    const commit = await gitInRepository(...identity, "commit-tree", "-p", parent, "-m", "x", tree);
+    await gitInRepository("update-ref", "refs/heads/main", commit);
     await killDuring("git-receive-pack", () => api.upstreams.push({ params: at() }));
     const { upstream: now } = await settled();
     expect(now).toMatchObject({ status: "idle", error: null, ahead: 0, behind: 0 });

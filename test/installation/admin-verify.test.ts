@@ -46,7 +46,7 @@ async function faults(): Promise<string[]> {
   ];
 }
 
-const inStore = async (...args: string[]): Promise<string> =>
+const gitInRepository = async (...args: string[]): Promise<string> =>
   (await git(args, { gitDir: repoPath })).stdout.toString().trim();
 
 test("omoi admin verify finds no problem in an untouched installation", async () => {
@@ -54,17 +54,17 @@ test("omoi admin verify finds no problem in an untouched installation", async ()
 });
 
 test("omoi admin verify reports a branch that does not match the database", async () => {
-  const tip = await inStore("rev-parse", ref);
-  await inStore("update-ref", ref, `${tip}^`);
-  const before = await inStore("rev-parse", ref);
+  const tip = await gitInRepository("rev-parse", ref);
+  await gitInRepository("update-ref", ref, `${tip}^`);
+  const before = await gitInRepository("rev-parse", ref);
   expect(await faults()).toEqual([`${ref} is at ${before}, and the database says ${tip}`]);
-  await inStore("update-ref", "-d", ref);
+  await gitInRepository("update-ref", "-d", ref);
   expect(await faults()).toEqual([`${ref} is at nothing, and the database says ${tip}`]);
-  await inStore("update-ref", ref, tip);
+  await gitInRepository("update-ref", ref, tip);
 });
 
 test("omoi admin verify reports missing, re-encrypted and edited data", async () => {
-  const tip = await inStore("rev-parse", ref);
+  const tip = await gitInRepository("rev-parse", ref);
   const object = `${repoPath}/objects/${tip.slice(0, 2)}/${tip.slice(2)}`;
   await rename(object, `${object}.away`);
   const missing = await faults();

@@ -112,7 +112,7 @@ export class FragileServer {
     return storageIn(this.dataDir).repository(this.project.organization_id, this.project.id);
   }
 
-  inStore(...args: string[]): Promise<string> {
+  gitInRepository(...args: string[]): Promise<string> {
     return git(["--git-dir", this.repoPath, ...args]);
   }
 
@@ -137,7 +137,7 @@ export class FragileServer {
     const rows = await this.#rows();
     expect(rows.pending).toEqual([]);
     const refs = new Map(
-      (await this.inStore("for-each-ref", "--format=%(refname) %(objectname)"))
+      (await this.gitInRepository("for-each-ref", "--format=%(refname) %(objectname)"))
         .split("\n")
         .map((line) => line.split(" ") as [string, string]),
     );
@@ -161,7 +161,9 @@ export class FragileServer {
     );
     expect(unknown).toEqual([]);
     // The branch contains the recorded merges, each once, and nothing else.
-    const log = (await this.inStore("log", "--first-parent", "--format=%H", "main")).split("\n");
+    const log = (await this.gitInRepository("log", "--first-parent", "--format=%H", "main")).split(
+      "\n",
+    );
     expect(log.slice(0, -1).toSorted()).toEqual(rows.merged.toSorted());
     // Losing versions are kept, and nothing of a merge that did not happen.
     expect(rows.losers.filter((ref) => !refs.has(ref))).toEqual([]);
@@ -194,7 +196,7 @@ export class FragileServer {
    * workspace.
    */
   async #firstParents(): Promise<Map<string, string | undefined>> {
-    const log = await this.inStore("log", "--all", "--format=%H %P");
+    const log = await this.gitInRepository("log", "--all", "--format=%H %P");
     return new Map(
       log.split("\n").map((line) => line.split(" ").slice(0, 2) as [string, string | undefined]),
     );

@@ -21,7 +21,7 @@ export function describeFolders(name: string, suite: (driver: FolderDriverName) 
 }
 
 /** Removes a folder, which otherwise only an operator can do. */
-export async function loseFolder(folder: string): Promise<void> {
+export async function deleteFolder(folder: string): Promise<void> {
   if (await isMounted(folder)) await unmount(folder);
   await rm(folder, { recursive: true });
 }

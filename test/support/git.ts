@@ -47,7 +47,7 @@ export async function git(
 }
 
 /** Returns the path of a project's bare repository. */
-export function storeOf(
+export function repoPathOf(
   app: Pick<TestApp, "dataDir">,
   project: Pick<Project, "id" | "organization_id">,
 ): string {
@@ -55,12 +55,12 @@ export function storeOf(
 }
 
 /** Runs git in a project's repository, bypassing the API. */
-export function inStore(
+export function gitInRepository(
   app: Pick<TestApp, "dataDir">,
   project: Pick<Project, "id" | "organization_id">,
   ...args: string[]
 ): Promise<string> {
-  return git(["--git-dir", storeOf(app, project), ...args]);
+  return git(["--git-dir", repoPathOf(app, project), ...args]);
 }
 
 const identity = {

@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { changedPaths, isAbout, mayConflict, rememberChangedPaths } from "./changed-paths.js";
+import {
+  changedPaths,
+  conflictInvolves,
+  mayConflict,
+  cachedChangedPaths,
+} from "./changed-paths.js";
 import { computeMerge } from "../merge/merge.js";
 import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
 
@@ -59,7 +64,7 @@ test.each<[string, Files, Files]>([
   const { may, conflicts, works } = await compare(one, other);
   expect(may).toBe(true);
   for (const { paths } of conflicts) {
-    expect(works.map((work) => isAbout(work, paths))).toEqual([true, true]);
+    expect(works.map((work) => conflictInvolves(work, paths))).toEqual([true, true]);
   }
 });
 
@@ -74,9 +79,9 @@ test("keeps results in memory up to its limit", async () => {
   const base = await commitFiles(repoPath, [], start);
   const one = await commitFiles(repoPath, [base], { ...start, a: "one\n" });
   const other = await commitFiles(repoPath, [base], { ...start, b: "other\n" });
-  const roomy = rememberChangedPaths(100);
+  const roomy = cachedChangedPaths(100);
   expect(await roomy(repoPath, base, one)).toBe(await roomy(repoPath, base, one));
-  const narrow = rememberChangedPaths(3);
+  const narrow = cachedChangedPaths(3);
   const first = await narrow(repoPath, base, one);
   await narrow(repoPath, base, other);
   const again = await narrow(repoPath, base, one);

@@ -63,7 +63,7 @@ export type ReadChangedPaths = typeof changedPaths;
  * Caches the results of `changedPaths`, least recently used first out. Commits are immutable, so
  * entries never go stale.
  */
-export function rememberChangedPaths(maxPaths: number): ReadChangedPaths {
+export function cachedChangedPaths(maxPaths: number): ReadChangedPaths {
   const kept = new Map<string, ChangedPaths | null>();
   const sizeOf = (paths: ChangedPaths | null): number => (paths?.touched.size ?? 0) + 1;
   let size = 0;
@@ -121,7 +121,7 @@ function reaches(one: ChangedPaths, other: ChangedPaths): boolean {
 }
 
 /** Tells whether a conflict over `paths` involves the given changes. */
-export function isAbout(work: ChangedPaths | null, paths: readonly string[]): boolean {
+export function conflictInvolves(work: ChangedPaths | null, paths: readonly string[]): boolean {
   return (
     work === null ||
     paths.some(

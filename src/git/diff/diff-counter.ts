@@ -27,10 +27,10 @@ const counters = new PersistentGitPool<{ from: string; to: string }, DiffStats>(
 export function countDiff(repoPath: string, from: string, to: string): Promise<DiffStats> {
   assertOid(from);
   assertOid(to);
-  return counters.ask(repoPath, { from, to });
+  return counters.request(repoPath, { from, to });
 }
 
 /** Starts the process for `countDiff` early, while other work goes on. */
-export function expectCount(repoPath: string): void {
-  counters.expect(repoPath);
+export function warmUpDiffCounter(repoPath: string): void {
+  counters.warmUp(repoPath);
 }

@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { isOid, isRefName } from "../store/bare-repository.js";
 import { DiffReader, type FileDiff } from "./diff-reader.js";
-import { EMPTY_TREE, git, type GitProcess, keptOutput, spawnGit } from "../process/run.js";
+import { EMPTY_TREE, git, type GitProcess, bufferOutput, spawnGit } from "../process/run.js";
 
 export type { FileDiff } from "./diff-reader.js";
 
@@ -183,7 +183,7 @@ export function rawDiff(repoPath: string, from: string | null, to: string): Read
     config: CONFIG,
     timeoutMs: 5 * 60_000,
   });
-  return Readable.from(outputOf(child, keptOutput(child.stdout)), { objectMode: false });
+  return Readable.from(outputOf(child, bufferOutput(child.stdout)), { objectMode: false });
 }
 
 async function* outputOf(child: GitProcess, output: Readable): AsyncGenerator<Buffer> {

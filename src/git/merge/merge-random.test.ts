@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { changedPaths, isAbout, mayConflict } from "../diff/changed-paths.js";
+import { changedPaths, conflictInvolves, mayConflict } from "../diff/changed-paths.js";
 import { applyDecisions, computeMerge, type Decision } from "./merge.js";
 import {
   commitFiles,
@@ -80,7 +80,11 @@ it("resolves any two histories deterministically, without markers or losses on t
       ];
       if (merge.conflicts.length > 0) expect(mayConflict(came, went)).toBe(true);
       for (const { paths } of merge.conflicts) {
-        expect([paths, isAbout(came, paths), isAbout(went, paths)]).toEqual([paths, true, true]);
+        expect([paths, conflictInvolves(came, paths), conflictInvolves(went, paths)]).toEqual([
+          paths,
+          true,
+          true,
+        ]);
       }
       const decisions = merge.conflicts.map((_, at): Decision & { take: "source" | "target" } => ({
         take: (at % 2 === 0) === turn ? "source" : "target",

@@ -26,7 +26,7 @@ export async function writeObject(repoPath: string, { oid, bytes }: LooseObject)
   const content = deflateSync(bytes, { level: 1 });
   const write = () => writeFile(aside, content, { flag: "wx", mode: 0o444 });
   try {
-    await intoFolder(folder, write);
+    await withObjectFolder(folder, write);
     await rename(aside, join(folder, oid.slice(2)));
   } catch (error) {
     await unlink(aside).catch(() => undefined);
@@ -39,7 +39,7 @@ export async function writeObject(repoPath: string, { oid, bytes }: LooseObject)
  * Writes into an object folder, creating it if necessary. A concurrent `git repack` removes empty
  * object folders at any moment, so the write is retried, as git does.
  */
-export async function intoFolder(folder: string, write: () => Promise<void>): Promise<void> {
+export async function withObjectFolder(folder: string, write: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await write();

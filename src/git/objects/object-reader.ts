@@ -11,14 +11,14 @@ export interface FoundObject {
   content: Buffer | null;
 }
 
-interface Question {
+interface ReadRequest {
   names: readonly string[];
   what: "contents" | "info";
   found: (FoundObject | null)[];
 }
 
 /** `git cat-file --batch-command`. */
-const readers = new PersistentGitPool<Question, (FoundObject | null)[]>({
+const readers = new PersistentGitPool<ReadRequest, (FoundObject | null)[]>({
   args: ["cat-file", "--batch-command", "--buffer", "-Z"],
   write({ names, what }) {
     const text = names.map((name) => `${what} ${name}\0`).join("");
@@ -51,7 +51,7 @@ const readers = new PersistentGitPool<Question, (FoundObject | null)[]>({
 });
 
 /** Stops the reader of a repository. Call it before removing the repository. */
-export function endReader(repoPath: string): Promise<void> {
+export function stopObjectReader(repoPath: string): Promise<void> {
   return readers.end(repoPath);
 }
 
@@ -67,5 +67,5 @@ export async function readObjects(
   names: readonly string[],
   what: "contents" | "info",
 ): Promise<(FoundObject | null)[]> {
-  return names.length === 0 ? [] : readers.ask(repoPath, { names, what, found: [] });
+  return names.length === 0 ? [] : readers.request(repoPath, { names, what, found: [] });
 }

@@ -1,7 +1,7 @@
 /** Writes a modified tree by rewriting only the folders on the way to the edits. */
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { displayPath } from "../worktree/safe-folder.js";
-import { FOLDER, folderOf, keepRecent, type TreeEntry, type TreeReader } from "./tree-reader.js";
+import { FOLDER, folderOf, cacheTree, type TreeEntry, type TreeReader } from "./tree-reader.js";
 
 /** Edits: path (latin1 bytes) → new entry, or null to remove a file. */
 export type Edits = ReadonlyMap<string, TreeEntry | null>;
@@ -82,7 +82,7 @@ export async function patchTree(
   };
   const root = build("") ?? "";
   await Promise.all(written.map(({ object }) => writeObject(repoPath, object)));
-  for (const { object, entries } of written) keepRecent(object.oid, entries);
+  for (const { object, entries } of written) cacheTree(object.oid, entries);
   return root;
 }
 

@@ -38,7 +38,7 @@ const RECENT_ENTRIES = 100_000;
 let recentEntries = 0;
 
 /** Caches the entries of a tree that was read or written. */
-export function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
+export function cacheTree(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
   if (recent.has(oid)) return;
   recent.set(oid, entries);
   recentEntries += entries.size;
@@ -107,7 +107,7 @@ export class TreeReader {
       if (object?.type !== "tree") continue;
       const entries = parseTree(object.content ?? Buffer.alloc(0));
       byId.set(id, entries);
-      keepRecent(object.oid, entries);
+      cacheTree(object.oid, entries);
     }
     for (const name of wanted.keys()) {
       this.#folders.set(name, byId.get(ids.get(name) ?? "") ?? new Map());

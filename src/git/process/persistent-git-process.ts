@@ -9,7 +9,7 @@ const ANSWER_MS = 60_000;
 const MOST = 16;
 
 /** The protocol of a persistent process. */
-export interface Dialogue<Question, Answer> {
+export interface ProcessProtocol<Question, Answer> {
   args: readonly string[];
   config?: GitOptions["config"];
   /** Encodes a request. */
@@ -30,20 +30,20 @@ export interface Dialogue<Question, Answer> {
  * before a request are visible to it.
  */
 export class PersistentGitPool<Question, Answer> {
-  readonly #dialogue: Dialogue<Question, Answer>;
-  readonly #standing = new Map<string, StandingGit<Question, Answer>>();
+  readonly #dialogue: ProcessProtocol<Question, Answer>;
+  readonly #standing = new Map<string, PersistentGit<Question, Answer>>();
 
-  constructor(dialogue: Dialogue<Question, Answer>) {
+  constructor(dialogue: ProcessProtocol<Question, Answer>) {
     this.#dialogue = dialogue;
   }
 
   /** Sends a request. @throws GitError */
-  ask(repoPath: string, question: Question): Promise<Answer> {
-    return this.#at(repoPath).ask(question);
+  request(repoPath: string, question: Question): Promise<Answer> {
+    return this.#at(repoPath).request(question);
   }
 
   /** Starts the process early, while other work goes on. */
-  expect(repoPath: string): void {
+  warmUp(repoPath: string): void {
     this.#at(repoPath);
   }
 
@@ -54,10 +54,10 @@ export class PersistentGitPool<Question, Answer> {
     await git?.stop();
   }
 
-  #at(repoPath: string): StandingGit<Question, Answer> {
+  #at(repoPath: string): PersistentGit<Question, Answer> {
     let git = this.#standing.get(repoPath);
     this.#standing.delete(repoPath);
-    if (git?.isOver !== false) git = new StandingGit(repoPath, this.#dialogue);
+    if (git?.isOver !== false) git = new PersistentGit(repoPath, this.#dialogue);
     this.#standing.set(repoPath, git);
     for (const [other, one] of this.#standing) {
       if (this.#standing.size <= MOST) break;
@@ -74,8 +74,8 @@ interface Asked<Question, Answer> {
   reject: (error: unknown) => void;
 }
 
-class StandingGit<Question, Answer> {
-  readonly #dialogue: Dialogue<Question, Answer>;
+class PersistentGit<Question, Answer> {
+  readonly #dialogue: ProcessProtocol<Question, Answer>;
   readonly #git: GitProcess;
   #asked: Asked<Question, Answer>[] = [];
   #chunks: Buffer[] = [];
@@ -86,7 +86,7 @@ class StandingGit<Question, Answer> {
   #ends = false;
   isOver = false;
 
-  constructor(repoPath: string, dialogue: Dialogue<Question, Answer>) {
+  constructor(repoPath: string, dialogue: ProcessProtocol<Question, Answer>) {
     this.#dialogue = dialogue;
     const { args, config } = dialogue;
     this.#git = spawnGit(args, {
@@ -104,7 +104,7 @@ class StandingGit<Question, Answer> {
     this.#watch();
   }
 
-  ask(question: Question): Promise<Answer> {
+  request(question: Question): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#asked.push({ question, resolve, reject });
       if (this.#asked.length === 1) this.#watch();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAlive } from "#test/support/server-process.js";
-import { git, GitError, gitVersion, keptOutput, spawnGit, type GitOptions } from "./run.js";
+import { git, GitError, gitVersion, bufferOutput, spawnGit, type GitOptions } from "./run.js";
 import { commitFiles, testRepository } from "#test/support/test-repository.js";
 
 let root = "";
@@ -213,7 +213,7 @@ describe("git", () => {
 
 it("keeps output for a reader that attaches after the process ended", async () => {
   const child = spawnGit(["version"]);
-  const output = keptOutput(child.stdout);
+  const output = bufferOutput(child.stdout);
   await child.done;
   const chunks: Buffer[] = [];
   for await (const chunk of output) chunks.push(chunk as Buffer);

@@ -64,7 +64,7 @@ export interface GitProcess {
  * Buffers a process's output for a reader that attaches later. Node discards output without a
  * reader when the process ends.
  */
-export function keptOutput(output: Readable): Readable {
+export function bufferOutput(output: Readable): Readable {
   const kept = new PassThrough();
   pipeline(output, kept, () => undefined);
   return kept;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { PATH } from "./environment.js";
-import { keptOutput } from "./run.js";
+import { bufferOutput } from "./run.js";
 
 const run = promisify(execFile);
 
@@ -68,7 +68,7 @@ export function streamSystem(
     stderr = (stderr + text).slice(-4096);
   });
   child.stdin.on("error", () => undefined).end(input);
-  const output = keptOutput(child.stdout);
+  const output = bufferOutput(child.stdout);
   const done = once(child, "close").then(([exitCode]) => ({
     exitCode: exitCode as number | null,
     stderr,

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { assertOid } from "../store/bare-repository.js";
 import { MAX_FILE_BYTES } from "../snapshot/path-errors.js";
-import { notWhole, PackRefusedError, type Quarantine } from "./quarantine.js";
+import { incompletePack, PackRefusedError, type Quarantine } from "./quarantine.js";
 import { git, GitError, spawnGit } from "../process/run.js";
 import { assertTreesWithin, TreeLimitError } from "../objects/tree-limits.js";
 
@@ -56,13 +56,13 @@ export async function inspectPush(quarantine: Quarantine, inspection: Inspection
     }
     await Promise.all([passing, listing.done, looking.done]);
   } catch (error) {
-    if (error instanceof GitError && error.reason === "exit") throw notWhole();
+    if (error instanceof GitError && error.reason === "exit") throw incompletePack();
     throw error;
   } finally {
     listing.kill();
     looking.kill();
   }
-  if (unsent.size > 0 && !(await areReached(unsent, known, options))) throw notWhole();
+  if (unsent.size > 0 && !(await areReached(unsent, known, options))) throw incompletePack();
 }
 
 /** Tells whether the known objects reach all of the ids; removes the reached ids from the set. */

@@ -9,8 +9,8 @@ import { createReadStream } from "node:fs";
 import { dirname, join } from "node:path";
 import { HARMLESS_FAULTS } from "../store/bare-repository.js";
 import { exists, removeTree } from "../worktree/atomic-directory.js";
-import { intoFolder } from "../objects/loose-object.js";
-import { endReader } from "../objects/object-reader.js";
+import { withObjectFolder } from "../objects/loose-object.js";
+import { stopObjectReader } from "../objects/object-reader.js";
 import { git, GitError, spawnGit } from "../process/run.js";
 
 /** The objects of a push are rejected; the message is for the pusher. */
@@ -181,7 +181,7 @@ export class Quarantine {
   }
 
   async discard(): Promise<void> {
-    await endReader(this.path);
+    await stopObjectReader(this.path);
     await removeTree(this.path);
   }
 
@@ -242,7 +242,7 @@ class PackHeader {
 
 /** Moves an object file; an existing file is the same object. */
 async function moveInto(from: string, to: string): Promise<void> {
-  if (!(await exists(to))) await intoFolder(dirname(to), () => rename(from, to));
+  if (!(await exists(to))) await withObjectFolder(dirname(to), () => rename(from, to));
 }
 
 /**
@@ -262,7 +262,7 @@ export async function removeQuarantines(repoPath: string, olderThanMs: number): 
 }
 
 /** The error for missing and for hidden objects; the pusher cannot tell them apart. */
-export function notWhole(): PackRefusedError {
+export function incompletePack(): PackRefusedError {
   return new PackRefusedError(
     "the pack is incomplete: it references objects that it does not contain and that you cannot read here; fetch and push again (in a shallow clone: git fetch --unshallow)",
   );
@@ -284,7 +284,7 @@ function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | n
     return new PackRefusedError(`git rejects the object ${fault[1]}: ${fault[2]}`);
   }
   if (/unresolved delta|did not receive expected|of expected type missing/.test(stderr)) {
-    return notWhole();
+    return incompletePack();
   }
   return new PackRefusedError("the pack is damaged; push again");
 }

@@ -5,7 +5,7 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isRefName } from "../store/bare-repository.js";
-import { type GitOptions, type GitProcess, keptOutput, spawnGit } from "../process/run.js";
+import { type GitOptions, type GitProcess, bufferOutput, spawnGit } from "../process/run.js";
 
 /** Content types of the two replies. */
 export const ADVERTISEMENT_TYPE = "application/x-git-upload-pack-advertisement";
@@ -80,7 +80,7 @@ function serve(
 }
 
 function reply(child: GitProcess, before: string): UploadPackReply {
-  const output = outputOf(child, keptOutput(child.stdout), before);
+  const output = outputOf(child, bufferOutput(child.stdout), before);
   const body = Readable.from(output, { objectMode: false });
   // A generator that was never started runs no cleanup.
   body.once("close", () => child.kill());

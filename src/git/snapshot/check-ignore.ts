@@ -2,7 +2,7 @@
 import { GitError, spawnGit, type GitOptions } from "../process/run.js";
 
 /** A running `git check-ignore`. */
-export interface Ignored {
+export interface IgnoreChecker {
   /**
    * Returns the paths that git would ignore if they were untracked. Paths are latin1 bytes; a
    * folder has no trailing slash. One call at a time.
@@ -13,7 +13,7 @@ export interface Ignored {
 }
 
 /** Starts the process; close it. */
-export function checkIgnored(options: GitOptions): Ignored {
+export function startIgnoreChecker(options: GitOptions): IgnoreChecker {
   const args = ["check-ignore", "-z", "--stdin", "--no-index", "--verbose", "--non-matching"];
   const child = spawnGit(args, {
     ...options,

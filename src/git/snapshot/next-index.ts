@@ -3,7 +3,7 @@ import { copyFile, link, rename, stat } from "node:fs/promises";
 import { temporaryName } from "../worktree/atomic-directory.js";
 import type { Edits } from "../objects/patch-tree.js";
 import { git, spawnGit, ZERO_OID, type GitOptions, type GitProcess } from "../process/run.js";
-import { recordsOf, removeIndex, requireAccepted, writeTree } from "./update-index.js";
+import { encodeRecords, removeIndex, assertAllAccepted, writeTree } from "./update-index.js";
 
 /** The tree of each index, by index file; saves a `git write-tree`. */
 const indexTrees = new Map<string, { version: string; tree: string }>();
@@ -17,7 +17,7 @@ async function versionOf(path: string): Promise<string> {
 }
 
 /** Returns the tree of an index. @throws GitError */
-export async function treeOfIndex(options: GitOptions & { indexFile: string }): Promise<string> {
+export async function readIndexTree(options: GitOptions & { indexFile: string }): Promise<string> {
   const known = indexTrees.get(options.indexFile);
   if (known !== undefined && known.version === (await versionOf(options.indexFile)))
     return known.tree;
@@ -69,8 +69,8 @@ export class NextIndex {
     const records = [...edits].map(
       ([path, entry]) => `${entry?.mode ?? "0"} ${entry?.oid ?? ZERO_OID}\t${path}`,
     );
-    this.#git.stdin?.end(recordsOf(records));
-    requireAccepted((await this.#git.done).stderr);
+    this.#git.stdin?.end(encodeRecords(records));
+    assertAllAccepted((await this.#git.done).stderr);
     // git compares touched files by content here, and stores nothing.
     const ended = { ...this.#options, okExitCodes: [0, 1] };
     if (refresh) await git(["update-index", "-q", "--refresh"], ended);

@@ -11,9 +11,9 @@
 import type { Dirent } from "node:fs";
 import { assertDotGitFile } from "./dot-git-files.js";
 import { FolderHandle, pauses } from "../worktree/folder-handle.js";
-import type { Layers } from "../worktree/folder-driver.js";
-import type { Touched } from "../worktree/folder-change.js";
-import { checkIgnored, type Ignored } from "./check-ignore.js";
+import type { Layers } from "../worktree/worktree-driver.js";
+import type { CandidatePaths } from "../worktree/folder-change.js";
+import { startIgnoreChecker, type IgnoreChecker } from "./check-ignore.js";
 import { assertPathBounds, NestedRepositoryError } from "./path-errors.js";
 import type { GitOptions } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
@@ -34,11 +34,11 @@ export async function* findOverlayChanges(
   layers: Layers,
   sinceLayer: ReadonlyMap<string, TreeEntry | null>,
   options: GitOptions,
-): AsyncGenerator<Touched, undefined> {
+): AsyncGenerator<CandidatePaths, undefined> {
   const merged = FolderHandle.open(folder);
   const upper = FolderHandle.open(layers.upper);
   const lower = FolderHandle.open(layers.lower);
-  let git: Ignored | undefined;
+  let git: IgnoreChecker | undefined;
   try {
     const walk = new Walk(
       new Map(Array.from(sinceLayer, ([path, to]) => [path, to?.mode ?? GONE] as const)),
@@ -47,7 +47,7 @@ export async function* findOverlayChanges(
     for (;;) {
       const unknown = walk.takeUnknown();
       const asked =
-        unknown.size > 0 ? (git ??= checkIgnored(options)).among([...unknown.keys()]) : null;
+        unknown.size > 0 ? (git ??= startIgnoreChecker(options)).among([...unknown.keys()]) : null;
       asked?.catch(() => undefined);
       yield walk.takeFound();
       if (asked === null) return undefined;
@@ -135,7 +135,7 @@ class Walk {
   }
 
   /** Returns and clears the changes found so far. */
-  takeFound(): Touched {
+  takeFound(): CandidatePaths {
     const found = { paths: this.#paths, gone: this.#gone, unreadable: this.#unreadable };
     this.#paths = new Set();
     this.#gone = [];

@@ -3,16 +3,16 @@
  * (overlay-changes.ts), the parent's tree what was there before. Neither reads nor writes an index.
  */
 import { countDiff } from "../diff/diff-counter.js";
-import type { Layers } from "../worktree/folder-driver.js";
+import type { Layers } from "../worktree/worktree-driver.js";
 import { FolderChange } from "../worktree/folder-change.js";
-import type { Attempt, Snapshot } from "./snapshot.js";
+import type { SnapshotAttempt, Snapshot } from "./snapshot.js";
 import type { GitOptions } from "../process/run.js";
 import { findOverlayChanges } from "./overlay-changes.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
 /** Same as `takeSnapshot`, for a folder with layers. */
 export async function snapshotOverlay(
-  input: Attempt,
+  input: SnapshotAttempt,
   layers: Layers,
   options: GitOptions & { gitDir: string },
 ): Promise<Snapshot> {

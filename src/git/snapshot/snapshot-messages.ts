@@ -1,6 +1,6 @@
 /** Messages between the server and its snapshot process. */
 import type { GitCommand } from "#shared/node/measurements.js";
-import { FolderMissingError } from "../worktree/folder-driver.js";
+import { FolderMissingError } from "../worktree/worktree-driver.js";
 import {
   DotGitFileError,
   FileTooLargeError,

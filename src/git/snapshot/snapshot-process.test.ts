@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { subscribe } from "#shared/node/measurements.js";
-import { checkoutDriver } from "../worktree/folder-driver.js";
+import { checkoutDriver } from "../worktree/worktree-driver.js";
 import { FolderTooLargeError } from "./path-errors.js";
 import { git } from "../process/run.js";
 import { snapshotFolder } from "./snapshot-folder.js";

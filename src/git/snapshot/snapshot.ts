@@ -1,6 +1,6 @@
 /** Input and result of a snapshot. */
 import type { DiffStats } from "../diff/diff.js";
-import type { Layers } from "../worktree/folder-driver.js";
+import type { Layers } from "../worktree/worktree-driver.js";
 import type { FoundToken, TokenScan } from "../smart-http/token-scan.js";
 
 /** A path that was left out of the tree, and why. */
@@ -48,7 +48,7 @@ export interface SnapshotOrder extends Omit<SnapshotInput, "open"> {
 }
 
 /** One attempt of a snapshot. */
-export interface Attempt extends SnapshotOrder {
+export interface SnapshotAttempt extends SnapshotOrder {
   parentTree: string;
   scan: TokenScan | null;
 }

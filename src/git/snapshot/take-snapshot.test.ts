@@ -23,7 +23,7 @@ import {
   FolderMissingError,
   syncFolder,
   UnsavedChangesError,
-} from "../worktree/folder-driver.js";
+} from "../worktree/worktree-driver.js";
 import { looseObject } from "../objects/loose-object.js";
 import { FileTooLargeError, NestedRepositoryError, UnsafePathError } from "./path-errors.js";
 import { git } from "../process/run.js";
@@ -74,7 +74,7 @@ async function snapshot(parentTree?: string) {
   return snapshotFolder(parentTree === undefined ? input : { ...input, parentTree });
 }
 
-async function treeOfIndex(): Promise<string> {
+async function readIndexTree(): Promise<string> {
   return writeTree({ gitDir: repoPath, indexFile });
 }
 
@@ -307,7 +307,7 @@ describe("snapshotFolder", () => {
     const onChanges = (): never => {
       throw new Error("told");
     };
-    const parentTree = await treeOfIndex();
+    const parentTree = await readIndexTree();
     const told = snapshotFolder({ repoPath, folder, indexFile, parentTree, onChanges });
     await expect(told).rejects.toThrow("told");
     expect(await readFile(indexFile)).toEqual(before);
@@ -316,7 +316,7 @@ describe("snapshotFolder", () => {
 
   it("rejects paths found late and leaves no files beside the index", async () => {
     await start({ z: "z" });
-    const parentTree = await treeOfIndex();
+    const parentTree = await readIndexTree();
     const before = await readFile(indexFile);
     await put("z", "changed");
     const file = await open(join(folder, "huge"), "w");

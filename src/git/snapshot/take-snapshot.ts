@@ -7,13 +7,13 @@ import { exists } from "../worktree/atomic-directory.js";
 import { countDiff } from "../diff/diff-counter.js";
 import { guardDotGitFiles } from "./dot-git-files.js";
 import { FolderChange } from "../worktree/folder-change.js";
-import { assertFolder } from "../worktree/folder-driver.js";
+import { assertFolder } from "../worktree/worktree-driver.js";
 import { snapshotOverlay } from "./overlay-snapshot.js";
-import { NextIndex, treeOfIndex } from "./next-index.js";
+import { NextIndex, readIndexTree } from "./next-index.js";
 import { NestedRepositoryError, PathTooLongError } from "./path-errors.js";
 import { git, GitError, type GitOptions } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
-import type { Attempt, SkippedPath, Snapshot, SnapshotOrder } from "./snapshot.js";
+import type { SnapshotAttempt, SkippedPath, Snapshot, SnapshotOrder } from "./snapshot.js";
 import { scanEntries } from "../objects/scan-objects.js";
 import { TokenScan } from "../smart-http/token-scan.js";
 import { TreeReader } from "../objects/tree-reader.js";
@@ -72,7 +72,7 @@ async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
  * tree after an earlier snapshot that was never committed.
  */
 async function snapshotCheckout(
-  input: Attempt,
+  input: SnapshotAttempt,
   options: GitOptions & { gitDir: string },
 ): Promise<Snapshot> {
   const { repoPath, indexFile, parentTree, scan } = input;
@@ -80,7 +80,7 @@ async function snapshotCheckout(
   const [differing, untracked, indexTree] = await allOf(
     findDiffering(current),
     findUntracked(current),
-    treeOfIndex(current),
+    readIndexTree(current),
   );
   const trees = new TreeReader(repoPath);
   const change = await FolderChange.open(input, indexTree, trees, options);
@@ -121,7 +121,7 @@ const UNREFRESHED = 200;
 
 /** Scans all files at which a tree differs from the parent's. */
 async function scanDifference(
-  { parentTree, scan }: Attempt,
+  { parentTree, scan }: SnapshotAttempt,
   trees: TreeReader,
   tree: string,
   options: GitOptions,

@@ -15,9 +15,9 @@ export async function updateIndex(
   records: readonly string[],
 ): Promise<void> {
   if (records.length === 0) return;
-  const input = recordsOf(records);
+  const input = encodeRecords(records);
   const { stderr } = await git(["update-index", "-z", ...flags], { ...options, input });
-  requireAccepted(stderr);
+  assertAllAccepted(stderr);
 }
 
 /**
@@ -25,7 +25,7 @@ export async function updateIndex(
  * spelling. `options.indexFile` is the path for a temporary index.
  * @throws UnsafePathError
  */
-export async function assertAcceptable(
+export async function assertPathsAccepted(
   options: IndexOptions,
   entries: readonly { path: string; mode: string; oid: string }[],
 ): Promise<void> {
@@ -64,7 +64,7 @@ export async function writeTree(options: GitOptions): Promise<string> {
 type IndexOptions = GitOptions & { gitDir: string; indexFile: string };
 
 /** Encodes records (latin1 bytes) for `update-index -z`. */
-export function recordsOf(records: readonly string[]): Buffer {
+export function encodeRecords(records: readonly string[]): Buffer {
   return Buffer.from(records.map((record) => `${record}\0`).join(""), "latin1");
 }
 
@@ -72,7 +72,7 @@ export function recordsOf(records: readonly string[]): Buffer {
  * Checks git's output for a path that it left out.
  * @throws UnsafePathError
  */
-export function requireAccepted(stderr: string): void {
+export function assertAllAccepted(stderr: string): void {
   const refused = /^Ignoring path (.*)$/m.exec(stderr)?.[1];
   if (refused !== undefined) throw new UnsafePathError(refused);
 }

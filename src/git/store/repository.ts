@@ -95,7 +95,7 @@ export async function isAncestor(
 }
 
 /** Returns a branch that contains the commit, or null; throws if it is not a commit. */
-export async function branchHolding(repoPath: string, sha: string): Promise<string | null> {
+export async function findBranchContaining(repoPath: string, sha: string): Promise<string | null> {
   assertOid(sha);
   const args = ["for-each-ref", "--count=1", "--format=%(refname)", `--contains=${sha}`];
   const { stdout } = await git([...args, "refs/heads/"], { gitDir: repoPath });

@@ -23,7 +23,7 @@ import {
 import { basename, join } from "node:path";
 import { assertOid } from "../store/bare-repository.js";
 import { createDirectoryAtomically, flushToDisk, removeTree } from "./atomic-directory.js";
-import { CHECKOUT, LAYERED } from "./folder-driver.js";
+import { CHECKOUT, LAYERED } from "./worktree-driver.js";
 import type { Owner } from "./folder-handle.js";
 import { chownTree } from "./chown-tree.js";
 import { git } from "../process/run.js";

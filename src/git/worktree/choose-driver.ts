@@ -1,6 +1,6 @@
 /** Chooses how working trees are created on this machine. */
 import { mkdir } from "node:fs/promises";
-import { checkoutDriver, type FolderDriver, type FolderPlaces } from "./folder-driver.js";
+import { checkoutDriver, type WorktreeDriver, type WorktreePaths } from "./worktree-driver.js";
 import type { Owner } from "./folder-handle.js";
 import { overlayKinds, type OverlayKind } from "./mounts.js";
 import { isOverlay, overlayDriver } from "./overlay-driver.js";
@@ -8,7 +8,7 @@ import { probeOverlay } from "./probe-overlay.js";
 
 /** The chosen driver, and why each preferred kind failed. */
 export interface Choice {
-  driver: FolderDriver;
+  driver: WorktreeDriver;
   refused: { kind: OverlayKind; reason: string }[];
 }
 
@@ -41,10 +41,14 @@ export async function chooseDriver(
 }
 
 /** Creates working trees with `chosen`, and serves each existing one by its kind. */
-function anyDriver(chosen: FolderDriver, owner: Owner | null, mapsOwners = false): FolderDriver {
+function anyDriver(
+  chosen: WorktreeDriver,
+  owner: Owner | null,
+  mapsOwners = false,
+): WorktreeDriver {
   // The kind of mount is recorded in the overlay.
   const overlay = overlayDriver("overlay", owner, mapsOwners);
-  const of = async (places: FolderPlaces): Promise<FolderDriver> =>
+  const of = async (places: WorktreePaths): Promise<WorktreeDriver> =>
     (await isOverlay(places)) ? overlay : checkoutDriver;
   return {
     name: chosen.name,
@@ -55,7 +59,7 @@ function anyDriver(chosen: FolderDriver, owner: Owner | null, mapsOwners = false
     // A checkout may have layers beside it, too (`overlayToCheckout`).
     remove: (places) => overlay.remove(places),
     open: async (places) => (await of(places)).open(places),
-    giveTo: async (places, to) => (await of(places)).giveTo(places, to),
+    changeOwner: async (places, to) => (await of(places)).changeOwner(places, to),
     canChangeOwner: async (places) => (await of(places)).canChangeOwner(places),
     measure: async (places) => (await of(places)).measure(places),
   };

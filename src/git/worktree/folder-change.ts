@@ -4,9 +4,9 @@
  * folder that is swapped for a symbolic link.
  */
 import { temporaryName } from "./atomic-directory.js";
-import { expectCount } from "../diff/diff-counter.js";
+import { warmUpDiffCounter } from "../diff/diff-counter.js";
 import { assertDotGitFile } from "../snapshot/dot-git-files.js";
-import type { Attempt, Snapshot } from "../snapshot/snapshot.js";
+import type { SnapshotAttempt, Snapshot } from "../snapshot/snapshot.js";
 import { looseObject, writeObject } from "../objects/loose-object.js";
 import { FileTooLargeError, FolderTooLargeError, MAX_FILE_BYTES } from "../snapshot/path-errors.js";
 import { patchTree } from "../objects/patch-tree.js";
@@ -15,14 +15,14 @@ import { displayPath, SafeFolder } from "./safe-folder.js";
 import { storeFile } from "../objects/store-file.js";
 import { TREE_LIMITS } from "../objects/tree-limits.js";
 import type { TreeEntry, TreeReader } from "../objects/tree-reader.js";
-import { assertAcceptable } from "../snapshot/update-index.js";
+import { assertPathsAccepted } from "../snapshot/update-index.js";
 
 const GITLINK = "160000";
 /** Concurrent object writes. */
 const WRITERS = 16;
 
 /** Candidate differences between a folder and a tree. Paths are latin1 bytes. */
-export interface Touched {
+export interface CandidatePaths {
   /** Paths to compare. */
   paths: Iterable<string>;
   /** Paths that the tree may have and the folder lacks. */
@@ -35,7 +35,7 @@ export interface Touched {
 export class FolderChange {
   readonly edits = new Map<string, TreeEntry | null>();
   readonly skipped: Snapshot["skipped"] = [];
-  readonly #input: Attempt;
+  readonly #input: SnapshotAttempt;
   readonly #baseTree: string;
   readonly #safe: SafeFolder;
   readonly #trees: TreeReader;
@@ -44,7 +44,7 @@ export class FolderChange {
   #bytes = 0;
 
   private constructor(
-    input: Attempt,
+    input: SnapshotAttempt,
     baseTree: string,
     safe: SafeFolder,
     trees: TreeReader,
@@ -62,7 +62,7 @@ export class FolderChange {
    * large files.
    */
   static async open(
-    input: Attempt,
+    input: SnapshotAttempt,
     baseTree: string,
     trees: TreeReader,
     options: GitOptions & { gitDir: string },
@@ -78,7 +78,7 @@ export class FolderChange {
   }
 
   /** Reads the paths and stores the changes. @throws PathError; GitError */
-  async take({ paths, gone, unreadable }: Touched): Promise<void> {
+  async take({ paths, gone, unreadable }: CandidatePaths): Promise<void> {
     await this.#trees.load([{ tree: this.#baseTree, paths: [...paths, ...gone] }]);
     for (const path of unreadable) this.#skip(path, "unreadable");
     for (const path of gone) this.#edit(path, null);
@@ -105,7 +105,7 @@ export class FolderChange {
       entry === null || entry.mode === this.#before(path)?.mode ? [] : [{ path, ...entry }],
     );
     const indexFile = temporaryName(this.#input.indexFile, "names");
-    await assertAcceptable({ ...this.#options, indexFile }, added);
+    await assertPathsAccepted({ ...this.#options, indexFile }, added);
     return patchTree(this.#input.repoPath, this.#baseTree, this.edits, this.#trees);
   }
 
@@ -126,7 +126,7 @@ export class FolderChange {
     const before = this.#before(path);
     if (before?.mode === entry?.mode && before?.oid === entry?.oid) return;
     if (this.edits.size === 0) {
-      expectCount(this.#input.repoPath);
+      warmUpDiffCounter(this.#input.repoPath);
       this.#input.onChanges?.();
     }
     this.edits.set(path, entry);

@@ -18,8 +18,8 @@ import {
   checkoutDriver,
   syncFolder,
   UnsavedChangesError,
-  type FolderPlaces,
-} from "./folder-driver.js";
+  type WorktreePaths,
+} from "./worktree-driver.js";
 import { isMounted, listMounts, overlayKinds, unmount } from "./mounts.js";
 import { overlayDriver } from "./overlay-driver.js";
 import { NestedRepositoryError } from "../snapshot/path-errors.js";
@@ -87,7 +87,7 @@ for (const kind of overlayKinds) {
     });
     afterAll(() => dispose());
 
-    function newPlaces(name = `agent-${(count += 1)}`): FolderPlaces {
+    function newPlaces(name = `agent-${(count += 1)}`): WorktreePaths {
       return {
         repoPath,
         folder: join(root, "workspaces", name),
@@ -96,7 +96,7 @@ for (const kind of overlayKinds) {
         lowers: join(root, "lowers"),
       };
     }
-    const opened = (places: FolderPlaces) => ({ ...places, open: () => driver.open(places) });
+    const opened = (places: WorktreePaths) => ({ ...places, open: () => driver.open(places) });
     const layers = () => readdir(join(root, "lowers"));
 
     describe("creation and removal", () => {
@@ -145,7 +145,7 @@ for (const kind of overlayKinds) {
         ] as const) {
           expect((await snapshotFolder(opened(places))).tree).toBe(await resolveTree(repoPath, at));
         }
-        const inode = async (places: FolderPlaces, path: string): Promise<number> =>
+        const inode = async (places: WorktreePaths, path: string): Promise<number> =>
           (await lstat(join(places.overlay, "lower/files", path))).ino;
         expect(await inode(one, "b.txt")).toBe(await inode(two, "b.txt"));
         expect(await inode(one, "a.txt")).not.toBe(await inode(two, "a.txt"));
@@ -199,7 +199,7 @@ for (const kind of overlayKinds) {
         await mkdir(join(places.folder, "made/by"), { recursive: true });
         await writeFile(join(places.folder, "made/by/root"), "");
         await writeFile(join(places.folder, "a.txt"), "by root\n");
-        await driver.giveTo(places, owner);
+        await driver.changeOwner(places, owner);
         for (const path of [
           "",
           "a.txt",
@@ -216,7 +216,7 @@ for (const kind of overlayKinds) {
     });
 
     describe("snapshots and moves", () => {
-      let places: FolderPlaces;
+      let places: WorktreePaths;
       let commit: string;
       beforeEach(async () => {
         commit = await commitFiles(repoPath, [], base);

@@ -24,10 +24,10 @@ import { measureTree } from "./disk-usage.js";
 import {
   assertFolder,
   removeFolder,
-  type FolderDriver,
-  type FolderPlaces,
+  type WorktreeDriver,
+  type WorktreePaths,
   type Layers,
-} from "./folder-driver.js";
+} from "./worktree-driver.js";
 import type { Owner } from "./folder-handle.js";
 import { chownTree } from "./chown-tree.js";
 import { commitOf, releaseBaseLayer, acquireBaseLayer } from "./base-layers.js";
@@ -42,7 +42,7 @@ import {
 } from "./mounts.js";
 
 /** Tells whether the working tree is an overlay, mounted or not. */
-export function isOverlay({ overlay }: Pick<FolderPlaces, "overlay">): Promise<boolean> {
+export function isOverlay({ overlay }: Pick<WorktreePaths, "overlay">): Promise<boolean> {
   return exists(overlay);
 }
 
@@ -56,8 +56,8 @@ export function overlayDriver(
   kind: OverlayKind,
   owner: Owner | null,
   mapsOwners = false,
-): FolderDriver {
-  const driver: FolderDriver = {
+): WorktreeDriver {
+  const driver: WorktreeDriver = {
     name: kind,
 
     async create(input) {
@@ -115,7 +115,7 @@ export function overlayDriver(
       };
     },
 
-    async giveTo(places, to) {
+    async changeOwner(places, to) {
       const { upper } = (await driver.open(places)) as Layers;
       const { uid, gid } = await lstat(upper);
       if (uid !== to.uid || gid !== to.gid) {
@@ -154,7 +154,7 @@ async function removeLayers(path: string, lowers: string, user: string): Promise
 export async function removeLayersAside({
   overlay,
   lowers,
-}: Pick<FolderPlaces, "overlay" | "lowers">): Promise<void> {
+}: Pick<WorktreePaths, "overlay" | "lowers">): Promise<void> {
   await removeLayers(temporaryName(overlay, "removing"), lowers, basename(overlay));
 }
 

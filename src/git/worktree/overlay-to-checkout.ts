@@ -8,7 +8,7 @@ import {
   flushToDisk,
   removeTree,
 } from "./atomic-directory.js";
-import type { FolderPlaces } from "./folder-driver.js";
+import type { WorktreePaths } from "./worktree-driver.js";
 import { isMountAlive, unmount } from "./mounts.js";
 import { isOverlay, removeLayersAside, restoreMount } from "./overlay-driver.js";
 import { runSystem } from "../process/system-command.js";
@@ -26,7 +26,7 @@ const COPY_MS = 60 * 60_000;
  * @throws MountError if the overlay cannot be mounted, or the system error (no space); nothing has
  *   changed then
  */
-export async function overlayToCheckout(places: FolderPlaces): Promise<void> {
+export async function overlayToCheckout(places: WorktreePaths): Promise<void> {
   const { folder, overlay, indexFile } = places;
   if (await isOverlay(places)) {
     const mark = join(overlay, "written-out");
@@ -49,7 +49,7 @@ export async function overlayToCheckout(places: FolderPlaces): Promise<void> {
 }
 
 /** Replaces the mount by a copy; `mark` appears just before. */
-async function writeOut({ folder, overlay }: FolderPlaces, mark: string): Promise<void> {
+async function writeOut({ folder, overlay }: WorktreePaths, mark: string): Promise<void> {
   await restoreMount(overlay, folder);
   await createDirectoryAtomically(folder, async (aside) => {
     await runSystem("cp", ["-a", "--", `${folder}/.`, aside], { timeoutMs: COPY_MS });

@@ -21,11 +21,11 @@ import {
 } from "../limits/resource-monitor.js";
 
 /** Descriptors of the started bubblewrap: its status, the block, and the environment. */
-export const STATUS = 3;
-export const HOLD = 4;
-export const ENVIRONMENT = 5;
+export const STATUS_FD = 3;
+export const BLOCK_FD = 4;
+export const ENVIRONMENT_FD = 5;
 /** The first descriptor of the plan's files. */
-export const FILES = 6;
+export const FIRST_FILE_FD = 6;
 
 export interface Plan {
   groups: ControlGroups | null;
@@ -35,7 +35,7 @@ export interface Plan {
   argv: readonly string[];
   /** The command's whole environment; the wrapping programs get none of it. */
   environment: Record<string, string>;
-  /** Open files, inherited from descriptor `FILES` on. */
+  /** Open files, inherited from descriptor `FIRST_FILE_FD` on. */
   files: readonly number[];
   /** The sandbox's in-memory folders. */
   inMemory: readonly MemoryFolder[];
@@ -72,9 +72,9 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
     child.on("exit", (code, name) => resolve(code ?? 128 + constants.signals[name ?? "SIGKILL"]));
   });
   const pipes = child.stdio as readonly unknown[];
-  const reports = readReports(pipes[STATUS] as Readable);
-  const hold = pipes[HOLD] as Writable;
-  const environment = pipes[ENVIRONMENT] as Writable;
+  const reports = readReports(pipes[STATUS_FD] as Readable);
+  const hold = pipes[BLOCK_FD] as Writable;
+  const environment = pipes[ENVIRONMENT_FD] as Writable;
   // If bubblewrap ended early, its standard error gives the reason.
   for (const pipe of [hold, environment]) pipe.on("error", () => undefined);
   environment.end(environmentArgs(plan.environment));

@@ -1,5 +1,5 @@
 /** A sandbox as bubblewrap arguments (bwrap(1)); later mounts cover earlier ones. */
-import { ENVIRONMENT, FILES, HOLD, STATUS } from "./blocked-start.js";
+import { ENVIRONMENT_FD, FIRST_FILE_FD, BLOCK_FD, STATUS_FD } from "./blocked-start.js";
 import { FILTER, HOME, USER, type EtcFiles } from "./sandbox-etc.js";
 import { WORKSPACE } from "../sandbox.js";
 import type { SystemView } from "./system-view.js";
@@ -30,7 +30,7 @@ export function bubblewrapArgs(sandbox: SandboxParts & { uid: number }): string[
     // The rest of bubblewrap's root is in memory, too: make it read-only.
     ["--remount-ro", "/dev", "--remount-ro", "/"],
     files.names.includes(FILTER) ? ["--seccomp", String(descriptorOf(files, FILTER))] : [],
-    HELD,
+    BLOCKED_START,
   ].flat();
 }
 
@@ -44,7 +44,7 @@ export const GVISOR = { root: "/guest", state: "/state", bundle: "/bundle" } as 
 export function gvisorArgs(sandbox: SandboxParts): string[] {
   const { root, state, bundle } = GVISOR;
   // The last file is runsc's own configuration.
-  const configuration = String(FILES + sandbox.files.names.length);
+  const configuration = String(FIRST_FILE_FD + sandbox.files.names.length);
   return [
     namespaces(sandbox.network),
     ["--uid", "0", "--gid", "0", "--cap-add", "ALL"],
@@ -55,14 +55,14 @@ export function gvisorArgs(sandbox: SandboxParts): string[] {
     ["/proc", "/sys", "/dev"].flatMap((folder) => ["--dir", root + folder]),
     below(root, filesOf(sandbox)),
     ["--remount-ro", "/"],
-    HELD,
+    BLOCKED_START,
   ].flat();
 }
 
 /** The status, block and environment descriptors. */
-const HELD = [
-  ["--json-status-fd", String(STATUS), "--block-fd", String(HOLD)],
-  ["--args", String(ENVIRONMENT)],
+const BLOCKED_START = [
+  ["--json-status-fd", String(STATUS_FD), "--block-fd", String(BLOCK_FD)],
+  ["--args", String(ENVIRONMENT_FD)],
 ].flat();
 
 function namespaces(network: "none" | "full"): string[] {
@@ -92,7 +92,7 @@ function filesOf({ source, mounts, view, files }: SandboxParts): string[] {
 }
 
 function descriptorOf(files: EtcFiles, name: string): number {
-  return FILES + files.names.indexOf(name);
+  return FIRST_FILE_FD + files.names.indexOf(name);
 }
 
 /** The number of arguments of each option whose last argument is a path to create. */

@@ -12,13 +12,13 @@ import { findMounter, memoryFolders } from "./run-mounts.js";
 import { findProgram, installCommand } from "../programs.js";
 import {
   SandboxRefusal,
-  type Missing,
+  type MissingProgram,
   type Runner,
   type SandboxInput,
   type SandboxLimits,
   type SandboxSettings,
 } from "../sandbox.js";
-import { lookAtSystem } from "./system-view.js";
+import { inspectSystem } from "./system-view.js";
 
 /**
  * Finds bubblewrap and its companions; the probe checks whether they work.
@@ -30,7 +30,7 @@ export function openBubblewrap(
   groups: ControlGroups | null,
   folder: string,
   marker: string,
-): Runner | Missing {
+): Runner | MissingProgram {
   const bwrap = findProgram("bwrap");
   if (bwrap === null) {
     return {
@@ -50,7 +50,7 @@ export function openBubblewrap(
   const pipes = openOutputPipes(folder);
   // The server's own folders, in case they lie below a tool folder.
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
-  const view = lookAtSystem(settings.sandboxReadOnly, hidden);
+  const view = inspectSystem(settings.sandboxReadOnly, hidden);
   const files = writeEtcFiles(folder, settings.agentUid, view.files, gvisor === null);
   const rlimits = resourceLimits(groups, isRoot);
   const networks = findNetworks(settings.networkUid);
@@ -141,7 +141,7 @@ function openContent(folder: string, id: string, content: string): number {
 
 /** @throws SandboxRefusal if this machine cannot create one */
 async function openNetwork(
-  networks: Networks | Missing,
+  networks: Networks | MissingProgram,
   { network, callbackPort }: SandboxInput,
 ): Promise<RunNetwork | null> {
   if (network === "none") return null;
@@ -149,7 +149,7 @@ async function openNetwork(
   return networks.open(callbackPort);
 }
 
-function lacks(program: string): Missing {
+function lacks(program: string): MissingProgram {
   return {
     missing: `Agent commands need a sandbox, and the program ${program} is not installed`,
     install: installCommand("util-linux"),

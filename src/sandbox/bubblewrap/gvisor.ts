@@ -8,9 +8,14 @@ import { GVISOR } from "./bubblewrap-args.js";
 import { readTool } from "../launch.js";
 import type { ProcessRecord } from "../processes.js";
 import { findProgram, installCommand } from "../programs.js";
-import { readIfThere } from "./resolver.js";
+import { readTextOrEmpty } from "./resolver.js";
 import type { GroupLimits } from "../limits/run-group.js";
-import { WORKSPACE, type Missing, type SandboxInput, type SandboxLimits } from "../sandbox.js";
+import {
+  WORKSPACE,
+  type MissingProgram,
+  type SandboxInput,
+  type SandboxLimits,
+} from "../sandbox.js";
 import type { MeasureMemory, MemoryFolder } from "../limits/resource-monitor.js";
 
 export interface Gvisor {
@@ -57,7 +62,7 @@ wait $! 2>/dev/null`;
 const CONTAINER = "omoi";
 
 /** Finds the programs; the probe checks whether they work. */
-export function findGvisor(): Gvisor | Missing {
+export function findGvisor(): Gvisor | MissingProgram {
   const isRoot = process.getuid?.() === 0;
   const found = new Map<string, string>();
   for (const [name, packageName] of PROGRAMS) {
@@ -172,7 +177,9 @@ function allocatedBytes(path: string): number {
 /** Memory of processes that is not in files (statm in proc(5)). */
 function anonymousBytes(members: readonly ProcessRecord[]): number {
   return members.reduce((sum, { pid }) => {
-    const [, resident = 0, shared = 0] = readIfThere(`/proc/${pid}/statm`).split(" ").map(Number);
+    const [, resident = 0, shared = 0] = readTextOrEmpty(`/proc/${pid}/statm`)
+      .split(" ")
+      .map(Number);
     return sum + (resident - shared) * 4096;
   }, 0);
 }

@@ -7,7 +7,7 @@ export const RESOLVERS = { 4: "198.18.0.1", 6: "fd6f:6d6f:6e65::53" } as const;
 
 /** Returns a run's resolv.conf(5): the machine's, with the run's resolver addresses. */
 export function resolverConfiguration(): string {
-  const own = readIfThere("/etc/resolv.conf").split("\n");
+  const own = readTextOrEmpty("/etc/resolv.conf").split("\n");
   const families = new Set(
     own.map((line) => isIP(/^\s*nameserver\s+([^\s%]+)/.exec(line)?.[1] ?? "")),
   );
@@ -19,7 +19,7 @@ export function resolverConfiguration(): string {
 }
 
 /** Reads a text file; empty if it cannot be read. */
-export function readIfThere(path: string): string {
+export function readTextOrEmpty(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {

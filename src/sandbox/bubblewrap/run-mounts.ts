@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { readTool } from "../launch.js";
 import { HOME } from "./sandbox-etc.js";
 import { findProgram, installCommand } from "../programs.js";
-import type { Missing, SandboxInput } from "../sandbox.js";
+import type { MissingProgram, SandboxInput } from "../sandbox.js";
 import type { MemoryFolder } from "../limits/resource-monitor.js";
 
 /** How bubblewrap is started for one run, and what it binds. */
@@ -61,7 +61,7 @@ export function findMounter(
   folder: string,
 ):
   | ((input: SandboxInput, uid: number, inMemory: readonly Folder[]) => Promise<RunMounts>)
-  | Missing {
+  | MissingProgram {
   const isRoot = process.getuid?.() === 0;
   const found = new Map<string, string>();
   for (const name of ["unshare", "sh", "mount", ...(isRoot ? ["setpriv"] : [])]) {

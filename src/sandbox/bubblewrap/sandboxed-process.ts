@@ -7,7 +7,7 @@ import { monitorDisk } from "../limits/disk-monitor.js";
 import type { ProcessMonitor } from "../limits/resource-monitor.js";
 
 /** A running command, independent of how it was started. */
-export interface Started {
+export interface StartedCommand {
   /** The process whose end ends the command. */
   pid: number;
   /** Settles with the exit code; null if it could not be started. */
@@ -40,7 +40,7 @@ const DETAILS = {
 const KILL_AGAIN_MS = 100;
 
 /** Collects a run's output, enforces monitored limits, stops it, and reports its end. */
-export function trackProcess(input: SandboxInput, started: Started): SandboxedProcess {
+export function trackProcess(input: SandboxInput, started: StartedCommand): SandboxedProcess {
   const { ended } = started;
   let isStopping = false;
   let over: keyof typeof DETAILS | null = null;

@@ -50,7 +50,7 @@ const SYSTEM_PATH = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/
  * @param readOnly additional folders to show, absolute; each one's `bin` (or itself) joins the PATH
  * @param hidden folders of the server to cover if they lie inside shown ones
  */
-export function lookAtSystem(readOnly: readonly string[], hidden: readonly string[]): SystemView {
+export function inspectSystem(readOnly: readonly string[], hidden: readonly string[]): SystemView {
   const args: string[] = [];
   const shown: string[] = [];
   const show = (path: string): void => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { frame, startEngine, type FakeEngine } from "#test/support/docker-engine.js";
 import { openDocker, type DockerSandbox } from "./docker.js";
-import { nameFor, readProcess, type ProcessRecord } from "../processes.js";
+import { resourceName, readProcess, type ProcessRecord } from "../processes.js";
 import type { SandboxInput } from "../sandbox.js";
 
 let folder: string;
@@ -209,9 +209,9 @@ test("removes containers of dead servers and no others", async () => {
   const self = readProcess(process.pid) as ProcessRecord;
   const gone = { pid: 999_999_999, startTime: "1" };
   engine.others = [
-    { Id: "dead", Labels: label(nameFor(gone, folder)) },
-    { Id: "alive", Labels: label(nameFor(self, folder)) },
-    { Id: "of another folder", Labels: label(nameFor(gone, tmpdir())) },
+    { Id: "dead", Labels: label(resourceName(gone, folder)) },
+    { Id: "alive", Labels: label(resourceName(self, folder)) },
+    { Id: "of another folder", Labels: label(resourceName(gone, tmpdir())) },
     { Id: "strange", Labels: label("something else") },
   ];
   await docker.cleanUp();

@@ -1,12 +1,12 @@
 /** Sandboxes by containers of a Docker engine. */
 import { hostname } from "node:os";
-import { assertHolds, assertInput } from "../input.js";
+import { assertEnforceable, assertInput } from "../input.js";
 import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
 import { containerOf, HOST, SERVER, type ContainerRun } from "./docker-container.js";
 import { watchUsage } from "./docker-usage.js";
 import { seesWorkspace } from "./docker-workspace.js";
 import { trackProcess } from "../bubblewrap/sandboxed-process.js";
-import { descendantsOf, isAlive, nameFor, ownerOf, readProcess } from "../processes.js";
+import { descendantsOf, isAlive, resourceName, ownerOf, readProcess } from "../processes.js";
 import {
   SandboxRefusal,
   type LimitReport,
@@ -32,7 +32,7 @@ export interface DockerSandbox extends Omit<Sandbox, "report"> {
 export async function openDocker(settings: DockerSettings): Promise<DockerSandbox> {
   const api = dockerApi(settings.dockerSocket);
   const self = readProcess(process.pid);
-  const name = self === null ? "" : nameFor(self, settings.dataDir);
+  const name = self === null ? "" : resourceName(self, settings.dataDir);
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? settings.agentUid : (process.getuid?.() ?? 0);
   const report = await look(api, settings, uid);
@@ -43,7 +43,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
     async start(input) {
       assertInput(input);
       if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
-      assertHolds(report, input);
+      assertEnforceable(report, input);
       const started = await startContainer(engine, {
         input,
         name,

@@ -10,8 +10,8 @@ import { lastLine } from "../bubblewrap/sandboxed-process.js";
 import { launch } from "../launch.js";
 import { descendantsOf } from "../processes.js";
 import { installCommand, programPath } from "../programs.js";
-import { readIfThere, RESOLVERS } from "../bubblewrap/resolver.js";
-import { SandboxRefusal, type Missing } from "../sandbox.js";
+import { readTextOrEmpty, RESOLVERS } from "../bubblewrap/resolver.js";
+import { SandboxRefusal, type MissingProgram } from "../sandbox.js";
 
 /** The network of one run. */
 export interface RunNetwork {
@@ -55,7 +55,7 @@ const openMs = 15_000;
  * Finds the programs; the probe checks whether they work.
  * @param uid the user of pasta if the server is root
  */
-export function findNetworks(uid: number): Networks | Missing {
+export function findNetworks(uid: number): Networks | MissingProgram {
   const isRoot = process.getuid?.() === 0;
   const names = ["pasta", "ip", "nsenter", "sh", "cat"];
   if (isRoot) names.push("unshare", "mount", "mknod", "setpriv");
@@ -128,7 +128,7 @@ function pastaCommand(port: number | undefined, program: (name: string) => strin
       .map((network) => `rule add pref 10 to ${network} prohibit`);
     return `printf '%s\\n' '${lines.join("\n")}' | ${program("ip")} -${family} -batch -`;
   });
-  const hasIpv6 = readIfThere("/proc/net/if_inet6") !== "";
+  const hasIpv6 = readTextOrEmpty("/proc/net/if_inet6") !== "";
   return [
     [program("pasta"), "--config-net", "--foreground", "--quiet", "--ns-ifname", "net0"],
     ["--no-dhcp", "--no-dhcpv6", "--no-ra"],
@@ -149,12 +149,12 @@ function ownAddresses(): string[] {
   const found: string[] = [];
   let leaf = "";
   // From the kernel's routing table: includes interfaces that are down.
-  for (const line of readIfThere("/proc/net/fib_trie").split("\n")) {
+  for (const line of readTextOrEmpty("/proc/net/fib_trie").split("\n")) {
     leaf = /\|-- (\S+)/.exec(line)?.[1] ?? leaf;
     const bits = /\/(\d+) host LOCAL/.exec(line)?.[1];
     if (bits !== undefined && !leaf.startsWith("127.")) found.push(`${leaf}/${bits}`);
   }
-  for (const line of readIfThere("/proc/net/if_inet6").split("\n")) {
+  for (const line of readTextOrEmpty("/proc/net/if_inet6").split("\n")) {
     const groups = /^[0-9a-f]{32}/.exec(line)?.[0].match(/.{4}/g)?.join(":");
     if (groups !== undefined && !/^(0000:){7}0001$/.test(groups)) found.push(`${groups}/128`);
   }

@@ -5,10 +5,10 @@ import { openTestSandbox } from "#test/support/sandbox.js";
 import { findHierarchies } from "./cgroup-hierarchies.js";
 import { subgroups } from "./cgroup-files.js";
 import { openControlGroups } from "./cgroups.js";
-import { nameFor, readProcess, type ProcessIdentity } from "../processes.js";
+import { resourceName, readProcess, type ProcessIdentity } from "../processes.js";
 
 const groups = openControlGroups(
-  nameFor(readProcess(process.pid) as ProcessIdentity, tmpdir()),
+  resourceName(readProcess(process.pid) as ProcessIdentity, tmpdir()),
   tmpdir(),
 );
 groups?.close();

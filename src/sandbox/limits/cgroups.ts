@@ -30,7 +30,7 @@ const PREFIX = "omoi-";
 
 /**
  * Opens the groups below the server's own; null if no groups can be created.
- * @param name a unique name (`nameFor`)
+ * @param name a unique name (`resourceName`)
  */
 export function openControlGroups(name: string, dataDir: string): ControlGroups | null {
   const folderName = PREFIX + name;

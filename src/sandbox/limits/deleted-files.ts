@@ -19,7 +19,7 @@ const BATCH = 5000;
  * thread lives.
  * @param dev the device number, as in `Stats`
  */
-export async function measureDeleted(
+export async function measureDeletedFiles(
   pids: readonly number[],
   dev: number,
 ): Promise<DiskUse & { isComplete: boolean }> {

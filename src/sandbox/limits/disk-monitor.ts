@@ -1,7 +1,7 @@
 /** Monitors the disk usage of a workspace, including deleted files that are still open. */
 import { lstatSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { measureDeleted, type DiskUse } from "./deleted-files.js";
+import { measureDeletedFiles, type DiskUse } from "./deleted-files.js";
 import { readTool } from "../launch.js";
 import { repeat, type Watch } from "../repeat.js";
 
@@ -40,7 +40,7 @@ export function monitorDisk(
     const started = performance.now();
     const [visible, deleted] = await Promise.all([
       measureFolder(folder),
-      measureDeleted(pids(), dev),
+      measureDeletedFiles(pids(), dev),
     ]);
     used = { bytes: visible.bytes + deleted.bytes, files: visible.files + deleted.files };
     // The unreadable part is at most the space that the file system lost.

@@ -1,6 +1,6 @@
 import type { PermissionExplanation } from "#shared/api/organizations.js";
 import {
-  exceeding,
+  excessPermissions,
   expand,
   grants,
   matches,
@@ -136,7 +136,7 @@ export function requireNotArchived({ archived }: Pick<Access, "archived">): void
 
 /** Returns the wanted permissions that the actor lacks. If there are none, records the use of all. */
 export function permissionsBeyond(access: Access, wanted: readonly string[]): Permission[] {
-  const beyond = exceeding(wanted, heldPatterns(access));
+  const beyond = excessPermissions(wanted, heldPatterns(access));
   if (beyond.length === 0) expand(wanted).forEach(access.used);
   return beyond;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { AuditEvent } from "#shared/api/audit.js";
-import { hashedText, noHash, type AuditAction } from "#shared/audit.js";
+import { hashInput, genesisHash, type AuditAction } from "#shared/audit.js";
 import { isoInstant, newId } from "../tables/columns.js";
 
 /**
@@ -106,7 +106,7 @@ export async function appendEvents(
 
 /** Returns the hash of an event in hex. */
 export function eventHash(orgId: string, event: Omit<AuditEvent, "hash">): string {
-  return createHash("sha256").update(hashedText(orgId, event)).digest("hex");
+  return createHash("sha256").update(hashInput(orgId, event)).digest("hex");
 }
 
 interface Head {
@@ -147,7 +147,7 @@ async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Pro
   const row = rows[0];
   return {
     sequence: Number(row?.sequence ?? 0),
-    hash: row?.hash ?? noHash,
+    hash: row?.hash ?? genesisHash,
     at: isoInstant(row?.at as Date),
     name: origin.actor?.agent?.name ?? row?.name ?? "Omoi",
   };

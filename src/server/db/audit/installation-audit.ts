@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
 import type { InstallationEvent } from "#shared/api/admin.js";
-import { deletedUser, hashedText, noHash } from "#shared/audit.js";
+import { deletedUser, hashInput, genesisHash } from "#shared/audit.js";
 import { isoInstant, newId } from "../tables/columns.js";
 import type { Queryable } from "../connection/queryable.js";
 
@@ -46,7 +46,7 @@ export async function recordInstallationEvent(
     ...change,
     ip,
     request_id: requestId,
-    previous_hash: head.hash ?? noHash,
+    previous_hash: head.hash ?? genesisHash,
   };
   await tx.execute(sql`
     insert into installation_events
@@ -66,7 +66,7 @@ interface Head extends Record<string, unknown> {
 
 /** Returns the hash of an event in hex. */
 function hashOf(event: Omit<InstallationEvent, "hash">): string {
-  return createHash("sha256").update(hashedText("installation", event)).digest("hex");
+  return createHash("sha256").update(hashInput("installation", event)).digest("hex");
 }
 
 const columns = sql`id, sequence::int as sequence, at, actor, action, target, ip, request_id, changes,
@@ -106,7 +106,7 @@ export async function verifyInstallationLog(
     sql`select ${columns} from installation_events order by sequence`,
   );
   const faults: { sequence: number; reason: string }[] = [];
-  let [sequence, head] = [0, noHash];
+  let [sequence, head] = [0, genesisHash];
   for (const { hash, ...row } of rows) {
     const event = { ...row, at: isoInstant(row.at) };
     const reason =

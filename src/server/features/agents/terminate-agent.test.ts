@@ -15,7 +15,7 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/support/factories.js";
-import { git, inStore } from "#test/support/git.js";
+import { git, gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 
 describe("terminating an agent", () => {
@@ -65,7 +65,9 @@ describe("terminating an agent", () => {
     expect(await isThere(folderOf(workspace))).toBe(false);
     const { data: kept } = await owner.api.workspaces.get({ params: at() });
     expect(kept.status).toBe("archived");
-    expect(await inStore(app, project, "show", `${kept.head_commit}:b.txt`)).toBe("unsaved");
+    expect(await gitInRepository(app, project, "show", `${kept.head_commit}:b.txt`)).toBe(
+      "unsaved",
+    );
     const params = { agent_id: child.id };
     expect((await owner.api.agents.get({ params })).data.parent_agent_id).toBe(agent.id);
     expect(await list({})).not.toContain(agent.id);
@@ -161,7 +163,9 @@ describe("terminating an agent", () => {
     expect(runs.filter(({ status }) => status === "running")).toEqual([]);
     const folder = join(folderOf(workspace), "..", `ws_${other.name}`);
     expect(await isThere(folder)).toBe(false);
-    expect(await inStore(app, project, "branch", "--list", `workspace-${other.name}`)).toBe("");
+    expect(await gitInRepository(app, project, "branch", "--list", `workspace-${other.name}`)).toBe(
+      "",
+    );
     const body = { project_id: project.id, name: other.name };
     expect((await owner.api.agents.create({ body })).status).toBe(201);
   });
@@ -182,7 +186,9 @@ describe("terminating an agent", () => {
       await refusal(owner.api.agents.create({ body }), 409, "name_taken");
       await (await app.sibling()).close();
       expect(await isThere(folderOf(workspace))).toBe(false);
-      expect(await inStore(app, project, "branch", "--list", workspace.branch_name)).toBe("");
+      expect(await gitInRepository(app, project, "branch", "--list", workspace.branch_name)).toBe(
+        "",
+      );
       expect((await owner.api.agents.create({ body })).status).toBe(201);
     },
   );

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { noHash } from "#shared/audit.js";
+import { genesisHash } from "#shared/audit.js";
 import { eventHash } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { readChain } from "./audit.queries.js";
@@ -43,7 +43,7 @@ export async function verifyChains(
       orgId,
       slug: orgId,
       events: 0,
-      head: noHash,
+      head: genesisHash,
       faults: [{ sequence: 1, reason: "the organization is missing" }],
     })),
   ];
@@ -56,7 +56,7 @@ async function verifyChain(
   known: ChainHead | undefined,
 ): Promise<ChainReport> {
   let sequence = 0;
-  let head = noHash;
+  let head = genesisHash;
   const faults: ChainReport["faults"] = [];
   for (;;) {
     const events = await readChain(db, orgId, sequence, step);

@@ -7,7 +7,7 @@ import type { Project } from "#shared/api/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
-import { git, inStore, runGit } from "#test/support/git.js";
+import { git, gitInRepository, runGit } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { problemOf, send, withoutRequestId } from "#test/support/raw.js";
 
@@ -47,7 +47,7 @@ describe("git over HTTP", () => {
     const { into, code, stderr } = await clone(at(key));
     expect([code, stderr]).toEqual([0, ""]);
     expect(await readFile(join(into, "src/b.txt"), "utf8")).toBe("b\n");
-    const main = await inStore(app, project, "rev-parse", "main");
+    const main = await gitInRepository(app, project, "rev-parse", "main");
     expect(await git(["rev-parse", "HEAD"], { cwd: into })).toBe(main);
     await git(["fsck", "--strict"], { cwd: into });
     expect((await runGit(["fetch", "--quiet"], { cwd: into })).code).toBe(0);

@@ -13,7 +13,7 @@ import {
   makeProjectWith,
   makeWorkspace,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { deltaPack, openForge, pushBody, zeroOid } from "#test/support/packs.js";
 
 describe("a push with an agent's key", () => {
@@ -44,8 +44,8 @@ describe("a push with an agent's key", () => {
     ({ workspace: other } = await makeWorkspace(owner, project.id));
     const commit = await commitFiles(owner, other, { "secret.txt": "the other's secret\n" });
     secret.commit = commit.commit_sha;
-    secret.tree = await inStore(app, project, "rev-parse", `${secret.commit}^{tree}`);
-    secret.blob = await inStore(app, project, "rev-parse", `${secret.commit}:secret.txt`);
+    secret.tree = await gitInRepository(app, project, "rev-parse", `${secret.commit}^{tree}`);
+    secret.blob = await gitInRepository(app, project, "rev-parse", `${secret.commit}:secret.txt`);
     const body = { name: "agent", agent_id: agent.id };
     key = (await owner.api.apiKeys.create({ body })).data.key as string;
     clones = await cloning();
@@ -57,7 +57,7 @@ describe("a push with an agent's key", () => {
     forge.dispose();
   });
 
-  const tip = (ref: string) => inStore(app, project, "rev-parse", ref);
+  const tip = (ref: string) => gitInRepository(app, project, "rev-parse", ref);
   const post = async (from: string, to: string, pack: Buffer) => {
     const ref = `refs/heads/${own.branch_name}`;
     const response = await fetch(`${project.clone_url}/git-receive-pack`, {
@@ -90,7 +90,7 @@ describe("a push with an agent's key", () => {
 
   test("changes no other branch and no tag", async () => {
     await clone.commit({ "b.txt": "b\n" });
-    const before = await inStore(app, project, "for-each-ref");
+    const before = await gitInRepository(app, project, "for-each-ref");
     await clone.git("tag", "v1");
     for (const target of [
       "HEAD:refs/heads/main",
@@ -108,7 +108,7 @@ describe("a push with an agent's key", () => {
         ),
       ]);
     }
-    expect(await inStore(app, project, "for-each-ref")).toBe(before);
+    expect(await gitInRepository(app, project, "for-each-ref")).toBe(before);
     await clone.git("reset", "--quiet", "--hard", "HEAD^");
   });
 
@@ -137,7 +137,7 @@ describe("a push with an agent's key", () => {
       ),
       ["a delta's base", forge.commit(withBlob, [head]), deltaPack(secret.blob, size)],
     ];
-    const before = await inStore(app, project, "for-each-ref");
+    const before = await gitInRepository(app, project, "for-each-ref");
     for (const [what, commit, pack] of attempts) {
       const text = await post(head, commit, pack);
       expect([what, text]).toEqual([
@@ -145,9 +145,9 @@ describe("a push with an agent's key", () => {
         expect.stringContaining("unpack the pack is incomplete: it references objects"),
       ]);
     }
-    expect(await inStore(app, project, "for-each-ref")).toBe(before);
+    expect(await gitInRepository(app, project, "for-each-ref")).toBe(before);
     // A user who can read everything may push the same.
-    expect(await inStore(app, project, "cat-file", "-t", secret.blob)).toBe("blob");
+    expect(await gitInRepository(app, project, "cat-file", "-t", secret.blob)).toBe("blob");
   });
 
   test("gives the same answer for hidden and missing objects", async () => {
@@ -183,14 +183,14 @@ describe("a push with an agent's key", () => {
         "a delta's base": [head, plain, deltaPack(of.blob, "the other's secret\n".length)],
       };
     };
-    const before = await inStore(app, project, "for-each-ref");
+    const before = await gitInRepository(app, project, "for-each-ref");
     const [hidden, unknown] = [attempts(secret), attempts(missing)];
     for (const what of Object.keys(hidden)) {
       const [answer, other] = [await post(...at(hidden, what)), await post(...at(unknown, what))];
       expect([what, answer]).toEqual([what, other]);
       expect([what, answer]).toEqual([what, expect.stringContaining("ng refs/heads/")]);
     }
-    expect(await inStore(app, project, "for-each-ref")).toBe(before);
+    expect(await gitInRepository(app, project, "for-each-ref")).toBe(before);
   });
 
   test("gives the same answer for both when fetching", async () => {
@@ -254,7 +254,7 @@ describe("a push with an agent's key", () => {
     await clone.git("revert", "--no-edit", "HEAD");
     expect((await clone.push(own.branch_name)).code).toBe(0);
     const tree = await tip(`${own.branch_name}^{tree}`);
-    expect(tree).toBe(await inStore(app, project, "rev-parse", `${first}^{tree}`));
+    expect(tree).toBe(await gitInRepository(app, project, "rev-parse", `${first}^{tree}`));
     // Only the commit, whose tree is from the past.
     const head = await tip(own.branch_name);
     const bare = forge.commit(await tip("main^{tree}"), [head]);

@@ -10,7 +10,7 @@ import { MAX_REFS } from "#git/store/refs.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { cloning, keyOf, withKey } from "#test/support/clone.js";
 import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
-import { inStore, runGit, storeOf } from "#test/support/git.js";
+import { gitInRepository, runGit, repoPathOf } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
 import { problemOf, send } from "#test/support/raw.js";
@@ -29,7 +29,7 @@ describe("a push is rejected", () => {
     org = await makeOrganization(owner);
     key = await keyOf(owner);
     project = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
-    main = await inStore(app, project, "rev-parse", "main");
+    main = await gitInRepository(app, project, "rev-parse", "main");
   });
   afterAll(async () => {
     await app.close();
@@ -49,12 +49,12 @@ describe("a push is rejected", () => {
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
   const state = async () => [
-    await inStore(app, project, "for-each-ref"),
-    await inStore(app, project, "cat-file", "--batch-all-objects", "--batch-check"),
+    await gitInRepository(app, project, "for-each-ref"),
+    await gitInRepository(app, project, "cat-file", "--batch-all-objects", "--batch-check"),
     (await asOperator(app, "select commit_sha from received_commits order by 1")).length,
   ];
   const atRest = async () => {
-    const incoming = join(storeOf(app, project), "incoming");
+    const incoming = join(repoPathOf(app, project), "incoming");
     await expect.poll(() => readdir(incoming).catch(() => [])).toEqual([]);
     expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
   };
@@ -113,12 +113,14 @@ describe("a push is rejected", () => {
 
   test("when the repository has the maximum number of branches and tags", async () => {
     const many = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
-    const tip = await inStore(app, many, "rev-parse", "main");
-    const branches = (await inStore(app, many, "for-each-ref", "refs/heads")).split("\n").length;
+    const tip = await gitInRepository(app, many, "rev-parse", "main");
+    const branches = (await gitInRepository(app, many, "for-each-ref", "refs/heads")).split(
+      "\n",
+    ).length;
     const tags = Array.from({ length: MAX_REFS - branches - 1 }, (_one, index) => `t${index}`);
     const lines = tags.toSorted().map((tag) => `${tip} refs/tags/${tag}\n`);
     await writeFile(
-      join(storeOf(app, many), "packed-refs"),
+      join(repoPathOf(app, many), "packed-refs"),
       ["# pack-refs with: peeled fully-peeled sorted \n", ...lines].join(""),
     );
     const push = async (ref: string) => {
@@ -291,7 +293,7 @@ describe("a push is rejected", () => {
     const body = pushBody([[zeroOid, commit, "refs/heads/gone"]], forge.pack([blob, tree, commit]));
     const before = await state();
     for (const share of [0.3, 0.7, 0.95]) {
-      const incoming = join(storeOf(app, project), "incoming");
+      const incoming = join(repoPathOf(app, project), "incoming");
       const client = httpRequest(`${project.clone_url}/git-receive-pack`, {
         method: "POST",
         headers: {
@@ -326,7 +328,7 @@ describe("a push is rejected", () => {
     expect((await post("0000")).text).toBe("");
     const silent = await post(pushBody([[zeroOid, commit, "refs/heads/silent"]], pack, "quiet"));
     expect([silent.status, silent.text]).toEqual([200, ""]);
-    expect(await inStore(app, project, "rev-parse", "silent")).toBe(commit);
+    expect(await gitInRepository(app, project, "rev-parse", "silent")).toBe(commit);
     // curl asks before it sends a large body (RFC 9110, section 10.1.1).
     const answer = await new Promise<string>((resolve, reject) => {
       const client = httpRequest(`${project.clone_url}/git-receive-pack`, {

@@ -17,8 +17,8 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/factories.js";
-import { loseFolder } from "#test/support/folder-drivers.js";
-import { git, inStore, storeOf } from "#test/support/git.js";
+import { deleteFolder } from "#test/support/folder-drivers.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 
 describe("a push to a workspace's branch", () => {
@@ -51,7 +51,7 @@ describe("a push to a workspace's branch", () => {
   });
 
   const at = () => ({ agent_id: agent.id });
-  const tip = (name: string) => inStore(app, project, "rev-parse", `refs/heads/${name}`);
+  const tip = (name: string) => gitInRepository(app, project, "rev-parse", `refs/heads/${name}`);
   const commits = async () =>
     (await owner.api.workspaces.commits({ params: at(), query: {} })).data;
   const file = (path: string) => readFile(join(folderOf(workspace), path), "utf8");
@@ -91,7 +91,7 @@ describe("a push to a workspace's branch", () => {
     const { data: diff } = await owner.api.workspaces.diff({ params: { ...at(), sha: second } });
     expect(diff.files.map(({ path }) => path)).toEqual(["new/c.txt", "src/b.txt"]);
     expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
-    expect(await inStore(app, project, "show", "main:new/c.txt")).toBe("1\n2");
+    expect(await gitInRepository(app, project, "show", "main:new/c.txt")).toBe("1\n2");
   });
 
   test("that merges main brings the merge and its own commits", async () => {
@@ -138,7 +138,7 @@ describe("a push to a workspace's branch", () => {
       "update runs set status = 'stopped', ended_at = now() where agent_id = $1",
       [agent.id],
     );
-    await loseFolder(folderOf(workspace));
+    await deleteFolder(folderOf(workspace));
     // An overlay would be reassembled, but not where a link is in its place.
     await symlink("elsewhere", folderOf(workspace));
     expect((await clone.push(branch)).stderr).toContain("folder is missing");
@@ -169,7 +169,7 @@ describe("a push to a workspace's branch", () => {
     const { data: preview } = await owner.api.workspaces.previewMerge({ params: at() });
     expect(preview.status).toBe("clean");
     expect((await owner.api.workspaces.createMerge({ params: at() })).data.status).toBe("clean");
-    expect(await inStore(app, project, "show", "main:a.txt")).toBe("from afar");
+    expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("from afar");
     await owner.api.workspaces.archive({ params: at() });
     await owner.api.workspaces.restore({ params: at() });
     expect(await tip(branch)).toBe(head);
@@ -197,7 +197,7 @@ describe("a push to a workspace's branch", () => {
     await mergeIntoBase(owner, other.workspace);
     const { data: merge } = await owner.api.workspaces.createMerge({ params: at() });
     expect(merge.resolutions).toMatchObject([{ paths: ["a.txt"], winner: "target" }]);
-    expect(await inStore(app, project, "show", "main:a.txt")).toBe("committed later");
+    expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("committed later");
   });
 
   test("races with checkpoints, syncs and merges without losing anything", async () => {
@@ -225,7 +225,7 @@ describe("a push to a workspace's branch", () => {
     };
     await Promise.all([inTurn(push, "pushed"), inTurn(work, "committed")]);
     const shown = (await commits()).map(({ commit_sha }) => commit_sha);
-    const line = await inStore(
+    const line = await gitInRepository(
       app,
       project,
       "log",
@@ -236,7 +236,9 @@ describe("a push to a workspace's branch", () => {
     );
     expect(shown).toEqual(line.split("\n"));
     expect(shown).toEqual(expect.arrayContaining(acknowledged));
-    const files = (await inStore(app, project, "ls-tree", "--name-only", branch)).split("\n");
+    const files = (await gitInRepository(app, project, "ls-tree", "--name-only", branch)).split(
+      "\n",
+    );
     expect(files).toEqual(
       expect.arrayContaining(names.flatMap((name) => [`pushed-${name}`, `committed-${name}`])),
     );
@@ -248,7 +250,7 @@ describe("a push to a workspace's branch", () => {
     /** The state after the rows are written: the ref may have moved, and the folder may have followed. */
     async function cutOff(moved: boolean, followed: boolean): Promise<string> {
       const before = await tip(branch);
-      const tree = await inStore(app, project, "rev-parse", `${before}^{tree}`);
+      const tree = await gitInRepository(app, project, "rev-parse", `${before}^{tree}`);
       await clone.commit({ "a.txt": "one\n" });
       const head = await clone.commit({ "new.txt": "new\n" });
       expect((await clone.push(branch)).code).toBe(0);
@@ -283,9 +285,9 @@ describe("a push to a workspace's branch", () => {
         await writeFile(join(folderOf(workspace), "a.txt"), "a\n");
         const index = join(app.dataDir, "indexes", org.id, `${agent.id}.index`);
         const env = { GIT_INDEX_FILE: index, GIT_WORK_TREE: folderOf(workspace) };
-        await git(["--git-dir", storeOf(app, project), "read-tree", before], { env });
+        await git(["--git-dir", repoPathOf(app, project), "read-tree", before], { env });
       }
-      if (!moved) await inStore(app, project, "update-ref", `refs/heads/${branch}`, before);
+      if (!moved) await gitInRepository(app, project, "update-ref", `refs/heads/${branch}`, before);
       return head;
     }
 
@@ -319,7 +321,7 @@ describe("a push to a workspace's branch", () => {
     test("is recovered by the next operation there", async () => {
       const head = await cutOff(true, false);
       const commit = await commitFiles(owner, workspace, { "later.txt": "x\n" });
-      expect(await inStore(app, project, "rev-parse", `${commit.commit_sha}^`)).toBe(head);
+      expect(await gitInRepository(app, project, "rev-parse", `${commit.commit_sha}^`)).toBe(head);
       expect((await commits()).map(({ commit_sha }) => commit_sha)).toHaveLength(3);
       expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
     });

@@ -7,7 +7,7 @@ import type { Project } from "#shared/api/projects.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { cloning, keyOf, type Clone } from "#test/support/clone.js";
 import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
-import { inStore, runGit, storeOf } from "#test/support/git.js";
+import { gitInRepository, runGit, repoPathOf } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 
 describe("a push", () => {
@@ -34,9 +34,10 @@ describe("a push", () => {
     await clones.dispose();
   });
 
-  const tip = (ref: string) => inStore(app, project, "rev-parse", ref);
-  const refs = () => inStore(app, project, "for-each-ref");
-  const objects = () => inStore(app, project, "cat-file", "--batch-all-objects", "--batch-check");
+  const tip = (ref: string) => gitInRepository(app, project, "rev-parse", ref);
+  const refs = () => gitInRepository(app, project, "for-each-ref");
+  const objects = () =>
+    gitInRepository(app, project, "cat-file", "--batch-all-objects", "--batch-check");
   const received = async () =>
     (
       await asOperator<{ commit_sha: string }>(
@@ -51,7 +52,7 @@ describe("a push", () => {
     expect(await asOperator(app, "select from workspace_commits where state = 'pending'")).toEqual(
       [],
     );
-    expect(await readdir(join(storeOf(app, project), "incoming")).catch(() => [])).toEqual([]);
+    expect(await readdir(join(repoPathOf(app, project), "incoming")).catch(() => [])).toEqual([]);
   };
 
   test("advances a branch, with its receive time", async () => {
@@ -64,7 +65,7 @@ describe("a push", () => {
     expect((await received()).slice(before)).toEqual([first, second]);
     const other = await clones.clone(project.clone_url, key);
     expect(await readFile(join(other.folder, "c/d.txt"), "utf8")).toBe("new\n");
-    await inStore(app, project, "fsck", "--full", "--strict");
+    await gitInRepository(app, project, "fsck", "--full", "--strict");
     expect((await one.push("main")).stderr).toContain("Everything up-to-date");
     await atRest();
   });
@@ -77,7 +78,7 @@ describe("a push", () => {
     expect(code).toBe(0);
     expect(await tip("refs/heads/feature/@x+1")).toBe(head);
     expect(await tip("v1^{commit}")).toBe(head);
-    expect(await inStore(app, project, "cat-file", "-t", "v1")).toBe("tag");
+    expect(await gitInRepository(app, project, "cat-file", "-t", "v1")).toBe("tag");
     const { data: events } = await owner.api.audit.list({ params: { org_id: org.id } });
     expect(events[0]).toMatchObject({
       action: "project.pushed",
@@ -156,7 +157,7 @@ describe("a push", () => {
     );
     await loser.git("pull", "--quiet", "--rebase", "origin", "main");
     expect((await loser.push("main")).code).toBe(0);
-    const files = await inStore(app, project, "ls-tree", "--name-only", "main");
+    const files = await gitInRepository(app, project, "ls-tree", "--name-only", "main");
     expect(files.split("\n")).toEqual(["a.txt", "one.txt", "src", "two.txt"]);
     await atRest();
   });
@@ -170,7 +171,7 @@ describe("a push", () => {
     );
     expect(outcomes.map(({ code }) => code)).toEqual(numbers.map(() => 0));
     for (const number of numbers) {
-      expect(await inStore(app, project, "show", `n/${number}:n.txt`)).toBe(String(number));
+      expect(await gitInRepository(app, project, "show", `n/${number}:n.txt`)).toBe(String(number));
     }
     await atRest();
   });
@@ -191,7 +192,9 @@ describe("a push", () => {
     );
     await one.commit(many);
     expect((await one.push("main")).code).toBe(0);
-    expect((await readdir(join(storeOf(app, project), "objects/pack"))).length).toBeGreaterThan(0);
+    expect((await readdir(join(repoPathOf(app, project), "objects/pack"))).length).toBeGreaterThan(
+      0,
+    );
     const shallow = await clones.clone(project.clone_url, key, "--depth=1");
     const head = await shallow.commit({ "from-ci.txt": "x\n" });
     expect((await shallow.push("main")).code).toBe(0);
@@ -205,7 +208,7 @@ describe("a push", () => {
     await shallow.git("config", "http.postBuffer", "65536");
     await shallow.commit({ "big.txt": randomBytes(400_000).toString("base64") });
     expect((await shallow.push("main")).code).toBe(0);
-    await inStore(app, project, "fsck", "--full", "--strict");
+    await gitInRepository(app, project, "fsck", "--full", "--strict");
     await atRest();
   });
 

@@ -10,7 +10,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { git, inStore, storeOf } from "#test/support/git.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
 import { sortNewestFirst } from "./order.js";
 
 describe("the graph of a project", () => {
@@ -33,7 +33,7 @@ describe("the graph of a project", () => {
     ).data;
   /** Returns commits from git itself: ids and parents. */
   const inGit = async (project: Project, ...args: string[]): Promise<string[]> =>
-    (await inStore(app, project, "log", "--format=%H %P", ...args)).split("\n").toSorted();
+    (await gitInRepository(app, project, "log", "--format=%H %P", ...args)).split("\n").toSorted();
   const lines = ({ commits }: ProjectGraph): string[] =>
     commits.map(({ sha, parents }) => [sha, ...parents].join(" ").padEnd(41)).toSorted();
   const padded = (rows: string[]): string[] => rows.map((row) => row.padEnd(41));
@@ -47,7 +47,7 @@ describe("the graph of a project", () => {
     git(
       [
         "--git-dir",
-        storeOf(app, project),
+        repoPathOf(app, project),
         "commit-tree",
         "-m",
         message,
@@ -70,14 +70,27 @@ describe("the graph of a project", () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "base\n" });
     const { workspace } = await makeWorkspace(owner, project.id);
     const work = await commitFiles(owner, workspace, { "b.txt": "work\n" });
-    const main = await inStore(app, project, "rev-parse", "main");
+    const main = await gitInRepository(app, project, "rev-parse", "main");
     // Each side merges the other's earlier state: two merge bases.
     const onMain = await commitAs(project, "on main", [main]);
     const mainMerged = await commitAs(project, "main takes work", [onMain, work.commit_sha]);
     const workMerged = await commitAs(project, "work takes main", [work.commit_sha, onMain]);
-    await inStore(app, project, "update-ref", "refs/heads/main", mainMerged);
-    await inStore(app, project, "update-ref", `refs/heads/${workspace.branch_name}`, workMerged);
-    const bases = await inStore(app, project, "merge-base", "--all", mainMerged, workMerged);
+    await gitInRepository(app, project, "update-ref", "refs/heads/main", mainMerged);
+    await gitInRepository(
+      app,
+      project,
+      "update-ref",
+      `refs/heads/${workspace.branch_name}`,
+      workMerged,
+    );
+    const bases = await gitInRepository(
+      app,
+      project,
+      "merge-base",
+      "--all",
+      mainMerged,
+      workMerged,
+    );
     expect(bases.split("\n")).toHaveLength(2);
 
     const graph = await read(project);
@@ -94,7 +107,7 @@ describe("the graph of a project", () => {
     const lineOf = (name: string) =>
       graph.commits.filter(({ branch }) => branch === name).map(({ sha }) => sha);
     const firstParents = async (...args: string[]) =>
-      (await inStore(app, project, "rev-list", "--first-parent", ...args)).split("\n");
+      (await gitInRepository(app, project, "rev-list", "--first-parent", ...args)).split("\n");
     expect(lineOf("main").toSorted()).toEqual((await firstParents("main")).toSorted());
     expect(lineOf(workspace.branch_name)).toEqual(
       await firstParents(`${main}..${workspace.branch_name}`),
@@ -154,11 +167,11 @@ describe("the graph of a project", () => {
     expect([three.commits.length, three.has_older]).toEqual([3, true]);
     expect(three.commits).toEqual(whole.commits.slice(0, 3));
     expect(whole.has_older).toBe(false);
-    let main = await inStore(app, project, "rev-parse", "main");
+    let main = await gitInRepository(app, project, "rev-parse", "main");
     for (const date of ["2099-01-01T00:00:00Z", "@999999999999 +0000"]) {
       main = await commitAs(project, "from the future", [main], date);
     }
-    await inStore(app, project, "update-ref", "refs/heads/main", main);
+    await gitInRepository(app, project, "update-ref", "refs/heads/main", main);
     const { commits } = await read(project);
     expect(commits.filter(({ subject }) => subject === "from the future")).toHaveLength(2);
     for (const { at } of commits) expect(Date.parse(at)).toBeLessThanOrEqual(Date.now());

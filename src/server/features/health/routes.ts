@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../db/connection/connect.js";
 import { gitVersion } from "#git/process/run.js";
-import type { FolderKind } from "#git/worktree/folder-driver.js";
+import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { isLocalCaller } from "../../access/local-caller.js";
 import type { RequestHead } from "../../access/request-head.js";
@@ -17,7 +17,7 @@ export interface HealthDeps {
   credentials: Credentials;
   publicUrl: () => string;
   /** The sandbox and the folder driver of this machine. */
-  machine: { sandbox: SandboxReport; folder_driver: FolderKind };
+  machine: { sandbox: SandboxReport; folder_driver: WorktreeKind };
   build: Build;
 }
 

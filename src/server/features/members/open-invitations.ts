@@ -1,5 +1,5 @@
 import { sql, type SQL } from "drizzle-orm";
-import { exceeding, grants } from "#shared/permissions.js";
+import { excessPermissions, grants } from "#shared/permissions.js";
 import type { AuditWriter } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 
@@ -47,7 +47,7 @@ export async function revokeLapsedInvitations(
 
 function isHeld({ wanted, held }: OpenInvitation): boolean {
   if (wanted === null || held === null) return false;
-  return grants(held, "org:members:write") && exceeding(wanted, held).length === 0;
+  return grants(held, "org:members:write") && excessPermissions(wanted, held).length === 0;
 }
 
 async function selectOpen(tx: Queryable, which: SQL): Promise<OpenInvitation[]> {

@@ -9,7 +9,7 @@ import {
   makeProject,
   makeWorkspace,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 
 describe("the branches of a project", () => {
   let app: TestApp;
@@ -48,7 +48,7 @@ describe("the branches of a project", () => {
 
   test("pages continue by name", async () => {
     for (const name of ["z-last", "Upper", "a/nested"]) {
-      await inStore(app, project, "branch", name, "main");
+      await gitInRepository(app, project, "branch", name, "main");
     }
     const seen: string[] = [];
     let cursor: string | undefined;

@@ -15,7 +15,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { runGit, storeOf } from "#test/support/git.js";
+import { runGit, repoPathOf } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 
 describe("deleting a project", () => {
@@ -97,7 +97,7 @@ describe("deleting a project", () => {
     expect((await runGit(["ls-remote", clone])).stderr).toContain("not found");
     expect(await isThere(folderOf(workspace))).toBe(false);
     await removed();
-    expect(await readdir(dirname(storeOf(app, project)))).not.toContain(`${project.id}.git`);
+    expect(await readdir(dirname(repoPathOf(app, project)))).not.toContain(`${project.id}.git`);
     const after = await usage();
     expect(after.runtime_hours).toEqual(before.runtime_hours);
     expect(JSON.stringify(after)).toContain(project.name);
@@ -172,7 +172,7 @@ describe("deleting a project", () => {
       return;
     }
     await removed();
-    expect(await isThere(storeOf(app, project))).toBe(false);
+    expect(await isThere(repoPathOf(app, project))).toBe(false);
     for (const { name } of agents) {
       const folder = join(dirname(folderOf(workspace)), `ws_${name}`);
       expect(await isThere(folder)).toBe(false);
@@ -192,7 +192,7 @@ describe("deleting a project", () => {
     ]);
     await (await app.sibling()).close();
     await removed();
-    expect(await isThere(storeOf(app, project))).toBe(false);
+    expect(await isThere(repoPathOf(app, project))).toBe(false);
     expect(await isThere(folderOf(workspace))).toBe(false);
   });
 });

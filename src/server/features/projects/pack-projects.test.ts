@@ -15,7 +15,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { inStore, newFolder, storeOf } from "#test/support/git.js";
+import { gitInRepository, newFolder, repoPathOf } from "#test/support/git.js";
 import { rounds } from "#test/support/thorough.js";
 import { storageIn } from "../../data-folder/storage.js";
 import { withMergeLease } from "../workspaces/merges/merge-lease.js";
@@ -46,7 +46,7 @@ async function newProject(): Promise<Project> {
 
 /** Returns the output of `git count-objects -v`. */
 async function countsOf(project: Project): Promise<Record<string, number>> {
-  const text = await inStore(app, project, "count-objects", "-v");
+  const text = await gitInRepository(app, project, "count-objects", "-v");
   return Object.fromEntries(
     text.split("\n").map((line) => {
       const [name = "", value] = line.split(": ");
@@ -58,11 +58,11 @@ async function countsOf(project: Project): Promise<Record<string, number>> {
 /** Returns all objects of a repository, reachable or not. */
 async function objectsOf(project: Project): Promise<Set<string>> {
   const args = ["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"];
-  return new Set((await inStore(app, project, ...args)).split("\n"));
+  return new Set((await gitInRepository(app, project, ...args)).split("\n"));
 }
 
 async function leftoversOf(project: Project): Promise<string[]> {
-  const repoPath = storeOf(app, project);
+  const repoPath = repoPathOf(app, project);
   const names = [
     ...(await readdir(join(repoPath, "objects/pack"))),
     ...(await readdir(join(repoPath, "objects/info")).catch(() => [])),
@@ -79,19 +79,19 @@ test("checkpoints become one pack with a bitmap and a commit graph, without loss
     await commitFiles(owner, workspace, { [`src/${i % 5}.txt`]: `${i}\n`.repeat(50) });
   }
   // A preview leaves unreachable objects.
-  const config = join(storeOf(app, project), "config");
-  const unreachable = await inStore(app, project, "hash-object", "-w", config);
+  const config = join(repoPathOf(app, project), "config");
+  const unreachable = await gitInRepository(app, project, "hash-object", "-w", config);
   const before = await objectsOf(project);
   expect((await countsOf(project))["count"]).toBeGreaterThan(90);
   expect(await pack(project)).toBe("packed");
   // git packs unreachable loose objects if a pack exists.
   expect(await countsOf(project)).toMatchObject({ count: 1, packs: 1, garbage: 0 });
-  const names = await readdir(join(storeOf(app, project), "objects/pack"));
+  const names = await readdir(join(repoPathOf(app, project), "objects/pack"));
   expect(names.some((name) => name.endsWith(".bitmap"))).toBe(true);
-  expect(await readdir(join(storeOf(app, project), "objects/info"))).toContain("commit-graph");
+  expect(await readdir(join(repoPathOf(app, project), "objects/info"))).toContain("commit-graph");
   expect(await objectsOf(project)).toEqual(before);
   expect(before.has(unreachable)).toBe(true);
-  await inStore(app, project, "fsck", "--full", "--strict");
+  await gitInRepository(app, project, "fsck", "--full", "--strict");
   // Later objects join the pack.
   await commitFiles(owner, workspace, { "b.txt": "b\n" });
   expect(await pack(project)).toBe("packed");
@@ -145,7 +145,7 @@ test("no repack runs during a merge or twice at a time", async () => {
 test("a repack killed at any moment leaves nothing behind and loses nothing", async () => {
   const project = await newProject();
   const { workspace } = await makeWorkspace(owner, project.id);
-  const repoPath = storeOf(app, project);
+  const repoPath = repoPathOf(app, project);
   for (let i = 0; i < 10; i += 1) await commitFiles(owner, workspace, { [`${i}.txt`]: `${i}\n` });
   const before = await objectsOf(project);
   for (let round = 0; round < rounds({ thorough: 60, else: 8 }); round += 1) {
@@ -155,7 +155,7 @@ test("a repack killed at any moment leaves nothing behind and loses nothing", as
     const after = await objectsOf(project);
     expect([...before].filter((id) => !after.has(id))).toEqual([]);
   }
-  await inStore(app, project, "fsck", "--full", "--strict");
+  await gitInRepository(app, project, "fsck", "--full", "--strict");
   // The next repack removes the leftovers of a power loss.
   for (const name of ["pack/tmp_pack_aB3", "pack/.tmp-17-pack-aa.pack", "info/commit-graph.lock"]) {
     await mkdir(join(repoPath, "objects", name, ".."), { recursive: true });
@@ -217,7 +217,7 @@ test("commits, merges, pushes and clones continue during repeated repacks", asyn
   expect(await pack(project)).toBe("packed");
   const objects = await objectsOf(project);
   expect(made.filter((id) => !objects.has(id))).toEqual([]);
-  await inStore(app, project, "fsck", "--full", "--strict");
+  await gitInRepository(app, project, "fsck", "--full", "--strict");
   const reports = await app.db.withSystem("check merges", (tx) =>
     verifyMerges(tx, storageIn(app.dataDir)),
   );

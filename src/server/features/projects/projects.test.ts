@@ -4,7 +4,7 @@ import type { Organization } from "#shared/api/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
 
 describe("projects", () => {
@@ -44,8 +44,10 @@ describe("projects", () => {
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,
     });
-    expect(await inStore(app, data, "log", "--format=%s|%P", "main")).toBe("Initial commit|");
-    expect(await inStore(app, data, "ls-tree", "main")).toBe("");
+    expect(await gitInRepository(app, data, "log", "--format=%s|%P", "main")).toBe(
+      "Initial commit|",
+    );
+    expect(await gitInRepository(app, data, "ls-tree", "main")).toBe("");
     const params = { project_id: data.id };
     expect((await owner.api.projects.get({ params })).data).toEqual(data);
   });
@@ -53,7 +55,9 @@ describe("projects", () => {
   test("the branch may have another name, but not an agent's", async () => {
     const project = await create({ name: "Trunk", default_branch: "trunk/one" });
     expect(project.default_branch).toBe("trunk/one");
-    expect(await inStore(app, project, "symbolic-ref", "HEAD")).toBe("refs/heads/trunk/one");
+    expect(await gitInRepository(app, project, "symbolic-ref", "HEAD")).toBe(
+      "refs/heads/trunk/one",
+    );
     const bad = [
       "workspace-worker-1",
       "",

@@ -1,5 +1,5 @@
 import { radar } from "#shared/api/radar.js";
-import { rememberChangedPaths } from "#git/diff/changed-paths.js";
+import { cachedChangedPaths } from "#git/diff/changed-paths.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";
@@ -11,7 +11,7 @@ import { scanProject, type ScanDeps } from "./scan-project.js";
 const rememberedPaths = 200_000;
 
 export function radarFeature({ db, storage, jobs, log }: Services): Feature {
-  const deps: ScanDeps = { db, storage, changedPaths: rememberChangedPaths(rememberedPaths) };
+  const deps: ScanDeps = { db, storage, changedPaths: cachedChangedPaths(rememberedPaths) };
   let watching: ReturnType<typeof startRadar> | undefined;
   return {
     name: "radar",

@@ -13,7 +13,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { storeOf } from "#test/support/git.js";
+import { repoPathOf } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { git } from "#git/process/run.js";
 
@@ -229,7 +229,7 @@ describe("the conflict radar", () => {
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await settled(all);
     let before = "";
-    const gitDir = storeOf(app, project);
+    const gitDir = repoPathOf(app, project);
     const objects = async () => (await git(["count-objects"], { gitDir })).stdout.toString();
     const held = await app.db.tryLock(`radar ${project.id}`, async () => {
       await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });

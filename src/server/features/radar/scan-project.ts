@@ -3,7 +3,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import type { Database } from "../../db/connection/connect.js";
 import type { StoredConflict } from "../../db/tables/workspace-tables.js";
 import {
-  isAbout,
+  conflictInvolves,
   mayConflict,
   type ChangedPaths,
   type ReadChangedPaths,
@@ -153,7 +153,9 @@ async function computePair(
     const merge = { org_id, project_id, source, target };
     const found = await predictConflicts(deps, scratch, merge, signal);
     return found
-      .filter(({ paths }) => isAbout(sourceWork, paths) && isAbout(targetWork, paths))
+      .filter(
+        ({ paths }) => conflictInvolves(sourceWork, paths) && conflictInvolves(targetWork, paths),
+      )
       .map((conflict) => ({ ...conflict, paths: conflict.paths.slice(0, keptPaths) }));
   } catch (error) {
     const isRefused =

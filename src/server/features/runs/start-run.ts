@@ -6,7 +6,7 @@ import { AppError, invalidField, unavailable } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { publish } from "#shared/node/measurements.js";
 import { purposes, encrypt } from "../../encrypt.js";
-import { whyNotHeld, whyNotIsolated } from "#sandbox/input.js";
+import { enforcementProblem, isolationProblem } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./full-network.js";
@@ -169,10 +169,10 @@ export function sandboxFor(
   if (report.mode === "unavailable") throw new AppError(code, ...cureOf(report));
   if (report.mode === "off") return { sandbox, limits, network: "full" };
   const asked = { network, limits: { cpus: limits.cpus, diskBytes: limits.disk_bytes } };
-  const unheld = whyNotHeld(report, asked);
+  const unheld = enforcementProblem(report, asked);
   if (unheld !== null) throw new AppError(code, unheld);
   const fullNetwork = fullNetworkOf(report, deps.settings);
-  const shared = whyNotIsolated({ fullNetwork }, { network });
+  const shared = isolationProblem({ fullNetwork }, { network });
   if (shared !== null) {
     throw new AppError("network_not_isolated", shared, { install: fullNetwork.install });
   }

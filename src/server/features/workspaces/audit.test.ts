@@ -10,7 +10,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 
 describe("what the audit log tells of workspaces", () => {
@@ -74,7 +74,7 @@ describe("what the audit log tells of workspaces", () => {
     });
     const params = { agent_id: two.agent_id };
     const asKey = app.client(key.key as string);
-    const before = await inStore(app, project, "rev-parse", "main");
+    const before = await gitInRepository(app, project, "rev-parse", "main");
     const { data, headers } = await asKey.workspaces.createMerge({ params });
     return { project, workspace: two, key, merge: data as Merge & { id: string }, before, headers };
   }
@@ -107,7 +107,7 @@ describe("what the audit log tells of workspaces", () => {
       await asOperator(app, "delete from audit_events where id = $1", [event?.id]);
       await asOperator(app, "alter table audit_events enable trigger user");
       await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
-      if (!moved) await inStore(app, project, "update-ref", "refs/heads/main", before);
+      if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
       await (await app.sibling()).close();
       const again = await eventsOf(merge.id);
       if (!moved) {

@@ -19,7 +19,7 @@ import {
 import { keyOf } from "#test/support/clone.js";
 import { removeDataFolder } from "#test/support/data-folder.js";
 import { describeFolders } from "#test/support/folder-drivers.js";
-import { git, inStore, storeOf } from "#test/support/git.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
 import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
 
 const MiB = 1024 * 1024;
@@ -109,8 +109,10 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       await refusal(commit(), 507, "no_space");
       await free();
       expect((await commit()).data).toMatchObject({ created: true, files_changed: 1 });
-      expect(await inStore(app, project, "show", `${workspace.branch_name}:b.txt`)).toBe(content);
-      await git(["--git-dir", storeOf(app, project), "fsck", "--strict", "--no-dangling"]);
+      expect(await gitInRepository(app, project, "show", `${workspace.branch_name}:b.txt`)).toBe(
+        content,
+      );
+      await git(["--git-dir", repoPathOf(app, project), "fsck", "--strict", "--no-dangling"]);
     });
 
     test("a push that does not fit is refused, leaves nothing and does not delay the stop", async () => {
@@ -133,7 +135,7 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
         const sent = { method: "POST", headers, body: Buffer.from(body) };
         return (await fetch(url, sent)).text();
       };
-      const before = await inStore(
+      const before = await gitInRepository(
         app,
         project,
         "cat-file",
@@ -143,12 +145,18 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       for (const left of [2 * MiB, 0]) {
         const free = await fill(left);
         expect(await push()).toContain("disk is full");
-        expect(await readdir(join(storeOf(app, project), "incoming"))).toEqual([]);
+        expect(await readdir(join(repoPathOf(app, project), "incoming"))).toEqual([]);
         await free();
       }
-      const after = await inStore(app, project, "cat-file", "--batch-all-objects", "--batch-check");
+      const after = await gitInRepository(
+        app,
+        project,
+        "cat-file",
+        "--batch-all-objects",
+        "--batch-check",
+      );
       expect(after).toBe(before);
-      expect(await inStore(app, project, "for-each-ref", "refs/heads/big")).toBe("");
+      expect(await gitInRepository(app, project, "for-each-ref", "refs/heads/big")).toBe("");
       expect(await push()).toContain("ok refs/heads/big");
     });
 

@@ -14,8 +14,8 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/support/factories.js";
-import { describeFolders, loseFolder } from "#test/support/folder-drivers.js";
-import { git, inStore, newFolder } from "#test/support/git.js";
+import { describeFolders, deleteFolder } from "#test/support/folder-drivers.js";
+import { git, gitInRepository, newFolder } from "#test/support/git.js";
 
 describeFolders("a folder that an agent made dangerous", (driver) => {
   let app: TestApp;
@@ -40,7 +40,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
       body: { commit_type: "checkpoint" },
     });
   const inside = (path: string): string => join(folderOf(workspace), path);
-  const tracked = () => inStore(app, project, "ls-tree", "-r", workspace.branch_name);
+  const tracked = () => gitInRepository(app, project, "ls-tree", "-r", workspace.branch_name);
 
   test("a repository inside is refused by name, and the commit works once it is gone", async () => {
     await writeFiles(workspace, { "vendor/lib/a.txt": "a\n" });
@@ -78,7 +78,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
       "120000",
       "120000",
     ]);
-    const blobs = await inStore(app, project, "show", `${workspace.branch_name}:link`);
+    const blobs = await gitInRepository(app, project, "show", `${workspace.branch_name}:link`);
     expect(blobs).toBe(join(outside, "secret"));
     const params = { agent_id: workspace.agent_id, sha: made.data.commit_sha };
     const { data } = await owner.api.workspaces.diff({ params });
@@ -99,14 +99,14 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
   });
 
   test("a path that git refuses is named and nothing is committed", async () => {
-    const before = await inStore(app, project, "rev-parse", workspace.branch_name);
+    const before = await gitInRepository(app, project, "rev-parse", workspace.branch_name);
     for (const path of [".GIT/config", "src/git~1/config"]) {
       await writeFiles(workspace, { [path]: "[core]\n\tfsmonitor = touch /tmp/owned\n" });
       const problem = await refusal(commit(), 422, "unsafe_path");
       expect(problem["path"]).toBe(path);
       await rm(inside(path.split("/")[0] as string), { recursive: true });
     }
-    expect(await inStore(app, project, "rev-parse", workspace.branch_name)).toBe(before);
+    expect(await gitInRepository(app, project, "rev-parse", workspace.branch_name)).toBe(before);
     expect((await commit()).data.created).toBe(false);
   });
 
@@ -245,13 +245,13 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
 
   test("a folder that is gone, or a link in its place, is 409 and changes no branch", async () => {
     await commitFiles(owner, workspace, { "a.txt": "a\n" });
-    const before = await inStore(app, project, "rev-parse", workspace.branch_name);
+    const before = await gitInRepository(app, project, "rev-parse", workspace.branch_name);
     const folder = folderOf(workspace);
     if (driver === "overlay") {
       // It is put together again from where its bytes lie, but never where a link leads.
-      await loseFolder(folder);
+      await deleteFolder(folder);
       expect((await commit()).data.created).toBe(false);
-      await loseFolder(folder);
+      await deleteFolder(folder);
       await mkdir(`${folder}-away`);
     } else {
       await rename(folder, `${folder}-away`);
@@ -262,7 +262,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     const params = { agent_id: workspace.agent_id };
     await refusal(owner.api.workspaces.changes({ params }), 409, "workspace_not_active");
     await refusal(owner.api.workspaces.createMerge({ params }), 409, "workspace_not_active");
-    expect(await inStore(app, project, "rev-parse", workspace.branch_name)).toBe(before);
+    expect(await gitInRepository(app, project, "rev-parse", workspace.branch_name)).toBe(before);
     await rm(folder);
     if (driver === "overlay") await rm(`${folder}-away`, { recursive: true });
     else await rename(`${folder}-away`, folder);

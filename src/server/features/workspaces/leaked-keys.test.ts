@@ -13,7 +13,7 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { generateKey } from "#shared/node/key-text.js";
 
 describe("an API key that works is kept out of the commits", () => {
@@ -43,7 +43,8 @@ describe("an API key that works is kept out of the commits", () => {
     const { data } = await by.api.apiKeys.create({ body: { name: "CI", ...scope } });
     return { id: data.id, text: data.key as string, params: { key_id: data.id } };
   };
-  const tip = () => inStore(app, project, "rev-parse", `refs/heads/${workspace.branch_name}`);
+  const tip = () =>
+    gitInRepository(app, project, "rev-parse", `refs/heads/${workspace.branch_name}`);
 
   test.each([
     ["a new file", "conf/.env", "A=1\nTOKEN=%\n", 2],
@@ -112,15 +113,15 @@ describe("an API key that works is kept out of the commits", () => {
     const { text: key } = await newKey();
     const pushing = await keyOf(owner);
     const clone = await clones.clone(project.clone_url, pushing);
-    const before = await inStore(app, project, "rev-parse", "main");
+    const before = await gitInRepository(app, project, "rev-parse", "main");
     await clone.commit({ "deploy.sh": `#!/bin/sh\ncurl -H "Authorization: Bearer ${key}"\n` });
     const refused = await clone.push("main");
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('"deploy.sh", line 2, contains an active API key');
     expect(refused.stderr).not.toContain(key);
-    expect(await inStore(app, project, "rev-parse", "main")).toBe(before);
+    expect(await gitInRepository(app, project, "rev-parse", "main")).toBe(before);
     const sent = await clone.git("rev-parse", "HEAD");
-    await expect(inStore(app, project, "cat-file", "-e", sent)).rejects.toThrow();
+    await expect(gitInRepository(app, project, "cat-file", "-e", sent)).rejects.toThrow();
     // Taken out by a later commit it is still in the history that is pushed.
     await clone.commit({ "deploy.sh": "#!/bin/sh\n" });
     expect((await clone.push("main")).code).not.toBe(0);

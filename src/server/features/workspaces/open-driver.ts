@@ -7,7 +7,7 @@ import { type Config } from "../../config/config.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { overlayToCheckout } from "#git/worktree/overlay-to-checkout.js";
 import { chooseDriver } from "#git/worktree/choose-driver.js";
-import type { FolderDriver } from "#git/worktree/folder-driver.js";
+import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
 import { collectBaseLayers } from "#git/worktree/base-layers.js";
 import { isMountAlive, listMounts, unmountAll } from "#git/worktree/mounts.js";
 import type { Storage } from "../../data-folder/storage.js";
@@ -22,7 +22,7 @@ export async function openDriver(
   config: Pick<Config, "folderDriver" | "agentUid">,
   storage: Storage,
   log: Logger,
-): Promise<FolderDriver> {
+): Promise<WorktreeDriver> {
   const { agentUid: id, folderDriver } = config;
   const owner = process.getuid?.() === 0 ? { uid: id, gid: id } : null;
   const { driver, refused } = await chooseDriver(folderDriver, storage.overlays, owner);

@@ -12,8 +12,8 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { loseFolder } from "#test/support/folder-drivers.js";
-import { inStore } from "#test/support/git.js";
+import { deleteFolder } from "#test/support/folder-drivers.js";
+import { gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { workspaceLock } from "./workspace.js";
 
@@ -41,12 +41,13 @@ describe("what a killed process left in between", () => {
     (await owner.api.workspaces.commits({ params: at(), query: {} })).data.map((c) => c.commit_sha);
   const merges = async () =>
     (await owner.api.workspaces.merges({ params: at(), query: {} })).data.map(({ id }) => id);
-  const tip = (branch: string) => inStore(app, project, "rev-parse", `refs/heads/${branch}`);
+  const tip = (branch: string) =>
+    gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
 
   /** A commit as it is before it was recorded; its row says `pending`, its branch may not have moved. */
   async function cutOffCommit(moved: boolean): Promise<string> {
     const before = await tip(workspace.branch_name);
-    const tree = await inStore(app, project, "rev-parse", `${before}^{tree}`);
+    const tree = await gitInRepository(app, project, "rev-parse", `${before}^{tree}`);
     const { commit_sha } = await commitFiles(owner, workspace, { "a.txt": "changed\n" });
     await asOperator(app, "update workspace_commits set state = 'pending' where commit_sha = $1", [
       commit_sha,
@@ -58,7 +59,7 @@ describe("what a killed process left in between", () => {
       [before, tree, workspace.agent_id],
     );
     const ref = `refs/heads/${workspace.branch_name}`;
-    if (!moved) await inStore(app, project, "update-ref", ref, before);
+    if (!moved) await gitInRepository(app, project, "update-ref", ref, before);
     return commit_sha;
   }
 
@@ -77,7 +78,7 @@ describe("what a killed process left in between", () => {
       expect(received).toHaveLength(moved ? 1 : 0);
       // Nothing that was in the folder is lost either way.
       expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
-      expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
+      expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("changed");
     },
   );
 
@@ -100,14 +101,14 @@ describe("what a killed process left in between", () => {
       await asOperator(app, "delete from received_commits where commit_sha = $1", [
         merge.merge_commit_sha,
       ]);
-      if (!moved) await inStore(app, project, "update-ref", "refs/heads/main", before);
+      if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
       expect(await merges()).toEqual([]);
       await restart();
       expect(await merges()).toEqual(moved ? [merge.id] : []);
       expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
       const again = (await owner.api.workspaces.createMerge({ params: at() })).data;
       expect(again.status).toBe(moved ? "up_to_date" : "clean");
-      expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
+      expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("changed");
     },
   );
 
@@ -154,10 +155,16 @@ describe("what a killed process left in between", () => {
         [workspace.agent_id],
       );
       if (there === "nothing") {
-        await inStore(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
+        await gitInRepository(
+          app,
+          project,
+          "update-ref",
+          "-d",
+          `refs/heads/${workspace.branch_name}`,
+        );
       }
       if (there !== "the branch and the folder") {
-        await loseFolder(folderOf(workspace));
+        await deleteFolder(folderOf(workspace));
       }
       await refusal(owner.api.workspaces.changes({ params: at() }), 409, "workspace_not_active");
       await restart();
@@ -190,7 +197,7 @@ describe("what a killed process left in between", () => {
         agent_id,
       ]);
     }
-    await inStore(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
+    await gitInRepository(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
     await asOperator(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [
       workspace.agent_id,
     ]);

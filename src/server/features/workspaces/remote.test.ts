@@ -11,7 +11,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { fieldsOf } from "#test/support/raw.js";
 
 describe("a remote workspace", () => {
@@ -35,7 +35,8 @@ describe("a remote workspace", () => {
   afterAll(() => app.close());
 
   const at = () => ({ agent_id: agent.id });
-  const tip = (branch: string) => inStore(app, project, "rev-parse", `refs/heads/${branch}`);
+  const tip = (branch: string) =>
+    gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
   const workspaces = () => owner.api.workspaces;
 
   test("has a branch and no folder", async () => {
@@ -74,7 +75,9 @@ describe("a remote workspace", () => {
     const { data: synced } = await workspaces().sync({ params: at() });
     expect(synced).toMatchObject({ kind: "sync", status: "clean" });
     expect(await tip(workspace.branch_name)).toBe(synced.merge_commit_sha);
-    expect(await inStore(app, project, "show", `${workspace.branch_name}:b.txt`)).toBe("new");
+    expect(await gitInRepository(app, project, "show", `${workspace.branch_name}:b.txt`)).toBe(
+      "new",
+    );
     const { data: again } = await workspaces().get({ params: at() });
     expect(again).toMatchObject({ head_commit: synced.merge_commit_sha, working_directory: null });
     expect((await workspaces().createMerge({ params: at() })).data.status).toBe("clean");
@@ -83,7 +86,7 @@ describe("a remote workspace", () => {
   test("is archived and restored with its branch, and can be begun anew as a local one", async () => {
     const head = await tip(workspace.branch_name);
     await workspaces().archive({ params: at() });
-    const branches = await inStore(app, project, "for-each-ref", "--format=%(refname)");
+    const branches = await gitInRepository(app, project, "for-each-ref", "--format=%(refname)");
     expect(branches).not.toContain(workspace.branch_name);
     const { data: restored } = await workspaces().restore({ params: at() });
     expect(restored).toMatchObject({ status: "active", working_directory: null });

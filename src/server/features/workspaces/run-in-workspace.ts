@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { AppError } from "../../errors.js";
-import { assertFolder, type FolderPlaces } from "#git/worktree/folder-driver.js";
+import { assertFolder, type WorktreePaths } from "#git/worktree/worktree-driver.js";
 import { checkpointAtEndOfRun } from "./commits/auto-checkpoint.js";
 import { activeUnderLock } from "./commits/commit-workspace.js";
 import * as queries from "./workspaces.queries.js";
@@ -52,7 +52,7 @@ export function withWorkspaceToRun<Result>(
     });
     const uid = sharedUid === null ? null : ((await ownUid(deps, agentId, places)) ?? sharedUid);
     if (uid !== null && uid !== process.getuid?.()) {
-      await deps.driver.giveTo(places, { uid, gid: uid });
+      await deps.driver.changeOwner(places, { uid, gid: uid });
     }
     const { project_id: projectId, agent_name: name, workspace_type: type } = workspace;
     return work({ folder: places.folder, projectId, name, isDocker: type === "docker", uid });
@@ -63,7 +63,7 @@ export function withWorkspaceToRun<Result>(
 async function ownUid(
   { db, driver, runUids }: WorkspaceDeps,
   agentId: string,
-  places: FolderPlaces,
+  places: WorktreePaths,
 ): Promise<number | null> {
   if (runUids === null || !(await driver.canChangeOwner(places))) return null;
   return db.withSystem("assign a uid to a workspace", (tx) =>

@@ -3,7 +3,7 @@ import {
   FolderMissingError,
   syncFolder,
   UnsavedChangesError,
-} from "#git/worktree/folder-driver.js";
+} from "#git/worktree/worktree-driver.js";
 import { applyDecisions, computeMerge } from "#git/merge/merge.js";
 import { commitTree, OMOI, resolveTree } from "#git/store/repository.js";
 import { snapshotFolder } from "#git/snapshot/snapshot-folder.js";

@@ -11,7 +11,7 @@ import {
   makeProjectWith,
   makeWorkspace,
 } from "#test/support/factories.js";
-import { inStore, runGit } from "#test/support/git.js";
+import { gitInRepository, runGit } from "#test/support/git.js";
 import { fieldsOf, send } from "#test/support/raw.js";
 
 /** git hides the branch `hidden` from an agent; so does every call that takes or shows a branch. */
@@ -32,7 +32,7 @@ describe("what an agent's key reads of branches", () => {
     ({ workspace: own } = await makeWorkspace(owner, project.id));
     ({ workspace: other } = await makeWorkspace(owner, project.id));
     await commitFiles(owner, other, { "secret.txt": "the plan\n" });
-    await inStore(app, project, "branch", "hidden", other.branch_name);
+    await gitInRepository(app, project, "branch", "hidden", other.branch_name);
     const body = { name: "agent", agent_id: own.agent_id };
     key = (await owner.api.apiKeys.create({ body })).data.key as string;
     api = app.client(key);
@@ -137,7 +137,7 @@ describe("what an agent's key reads of branches", () => {
 
   test("of another project it reads the default branch alone, whatever its own are called", async () => {
     const elsewhere = await makeProjectWith(owner, org.id, { "b.txt": "b\n" });
-    await inStore(app, elsewhere, "branch", own.branch_name, "main");
+    await gitInRepository(app, elsewhere, "branch", own.branch_name, "main");
     const { data } = await api.projects.branches({ params: { project_id: elsewhere.id } });
     expect(data.map(({ name }) => name)).toEqual(["main"]);
     const refs = await send(

@@ -4,9 +4,9 @@ import { AppError } from "../../errors.js";
 import { AttributesLostError } from "#git/worktree/copied-overlay.js";
 import {
   FolderMissingError,
-  type FolderDriver,
-  type FolderPlaces,
-} from "#git/worktree/folder-driver.js";
+  type WorktreeDriver,
+  type WorktreePaths,
+} from "#git/worktree/worktree-driver.js";
 import { snapshotFolder } from "#git/snapshot/snapshot-folder.js";
 import type { Snapshot, SnapshotInput } from "#git/snapshot/snapshot.js";
 import {
@@ -34,7 +34,7 @@ import type { PlacedRow, WorkspaceRow } from "./workspaces.queries.js";
 export interface WorkspaceDeps {
   db: Database;
   storage: Storage;
-  driver: FolderDriver;
+  driver: WorktreeDriver;
   /** The uid range of runs, one uid per workspace; null: all runs share the agents' uid. */
   runUids: UidRange | null;
   /** Keeps active API keys out of commits. */
@@ -74,7 +74,7 @@ export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type
 /** Returns the paths of a workspace's files and repository. */
 export function placesOf(deps: Pick<WorkspaceDeps, "storage" | "driver">, workspace: PlacedRow) {
   const { org_id, project_id, agent_id, agent_name } = workspace;
-  const places: FolderPlaces = {
+  const places: WorktreePaths = {
     repoPath: deps.storage.repository(org_id, project_id),
     folder: deps.storage.workspace(org_id, agent_name),
     indexFile: deps.storage.workspaceIndex(org_id, agent_id),

@@ -4,7 +4,7 @@ import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import type { FolderKind } from "#git/worktree/folder-driver.js";
+import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import { agents, projects } from "../../db/tables/tables.js";
 import {
@@ -83,7 +83,7 @@ export type WorkspaceRow = {
   disk_bytes: number | null;
   disk_measured_at: string | null;
   /** The driver that made its folder, while it has one. */
-  folder_driver: FolderKind;
+  folder_driver: WorktreeKind;
   /** The restorable archive, while it is archived. */
   archive_id: string | null;
   archived_at: string | null;

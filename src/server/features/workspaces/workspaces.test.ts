@@ -13,7 +13,7 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { fieldsOf } from "#test/support/raw.js";
 
@@ -34,7 +34,7 @@ describe("a workspace", () => {
     const params = { agent_id: agent.id };
     const { status, data } = await owner.api.workspaces.create({ params });
     expect(status).toBe(201);
-    const main = await inStore(app, project, "rev-parse", "refs/heads/main");
+    const main = await gitInRepository(app, project, "rev-parse", "refs/heads/main");
     expect(data).toMatchObject({
       agent_id: agent.id,
       agent_name: agent.name,
@@ -61,7 +61,9 @@ describe("a workspace", () => {
     });
     expect(await readdir(folderOf(data))).toEqual(["src"]);
     expect(await readFile(join(folderOf(data), "src/app.ts"), "utf8")).toBe("one\n");
-    expect(await inStore(app, project, "rev-parse", `refs/heads/${data.branch_name}`)).toBe(main);
+    expect(await gitInRepository(app, project, "rev-parse", `refs/heads/${data.branch_name}`)).toBe(
+      main,
+    );
     const { data: again } = await owner.api.workspaces.get({ params });
     expect(again).toEqual({
       ...data,
@@ -85,8 +87,8 @@ describe("a workspace", () => {
 
   test("starts at another branch where asked, and only at one that exists", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
-    const first = await inStore(app, project, "rev-list", "--max-parents=0", "main");
-    await inStore(app, project, "branch", "release/1.0", first);
+    const first = await gitInRepository(app, project, "rev-list", "--max-parents=0", "main");
+    await gitInRepository(app, project, "branch", "release/1.0", first);
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
     const other = (await makeWorkspace(owner, project.id)).workspace.branch_name;
@@ -150,13 +152,13 @@ describe("a workspace", () => {
     const parent = await makeAgent(owner, project.id);
     const child = await makeAgent(owner, project.id, parent.id);
     const { data } = await owner.api.workspaces.create({ params: { agent_id: child.id } });
-    expect(data.parent_commit).toBe(await inStore(app, project, "rev-parse", "main"));
+    expect(data.parent_commit).toBe(await gitInRepository(app, project, "rev-parse", "main"));
   });
 
   test("settings change one by one; an unknown base branch or field is refused", async () => {
     const project = await makeProject(owner, orgId);
     const { agent } = await makeWorkspace(owner, project.id);
-    await inStore(app, project, "branch", "next", "main");
+    await gitInRepository(app, project, "branch", "next", "main");
     const params = { agent_id: agent.id };
     const change = async (body: Parameters<typeof owner.api.workspaces.update>[0]["body"]) =>
       (await owner.api.workspaces.update({ params, body })).data;

@@ -1,5 +1,5 @@
 import { type ReactElement, useId } from "react";
-import { variableNameRefusal } from "#shared/variable-name.js";
+import { variableNameProblem } from "#shared/variable-name.js";
 import { Button, IconButton } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
 
@@ -20,7 +20,7 @@ export function nameErrors(rows: readonly EnvRow[]): Map<number, string> {
   for (const { key, name } of rows) {
     const trimmed = name.trim();
     if (trimmed === "") continue;
-    const refusal = variableNameRefusal(trimmed);
+    const refusal = variableNameProblem(trimmed);
     if (refusal !== null) errors.set(key, `It ${refusal}`);
     else if (seen.has(trimmed)) errors.set(key, `${trimmed} is given above already`);
     seen.add(trimmed);

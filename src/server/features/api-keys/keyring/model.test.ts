@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { exceeding, grants, systemRoles } from "#shared/permissions.js";
+import { excessPermissions, grants, systemRoles } from "#shared/permissions.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization } from "#test/support/factories.js";
@@ -80,7 +80,7 @@ async function make(by: Client, person: Person, maker: Key | null, pattern: stri
   const body = { name: "k", scopes: [`org:${org.slug}:${pattern}`] };
   const made = await by.apiKeys.create({ body }).catch(() => null);
   // A key creates no key wider than itself.
-  if (maker && exceeding([whole(pattern)], [whole(maker.pattern)]).length > 0) {
+  if (maker && excessPermissions([whole(pattern)], [whole(maker.pattern)]).length > 0) {
     expect(made).toBeNull();
   }
   return made && { person, maker, pattern, api: app.client(made.data.key as string) };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeAgent, makeOrganization, makeWorkspace } from "#test/support/factories.js";
-import { commitSource, git, inStore, makeSource, newFolder } from "#test/support/git.js";
+import { commitSource, git, gitInRepository, makeSource, newFolder } from "#test/support/git.js";
 import { untilImported, untilReady } from "#test/support/projects.js";
 import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
 
@@ -64,9 +64,9 @@ describe("imports", () => {
     const project = await untilReady(owner, data.id);
     expect(project).toMatchObject({ progress: 100, default_branch: "develop", error: null });
     const args = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
-    expect(await inStore(app, project, ...args)).toBe(await git(args, { cwd: source }));
+    expect(await gitInRepository(app, project, ...args)).toBe(await git(args, { cwd: source }));
     const heads = ["for-each-ref", "--format=%(objectname)"];
-    expect(await inStore(app, project, ...heads, "refs/upstream/heads")).toBe(
+    expect(await gitInRepository(app, project, ...heads, "refs/upstream/heads")).toBe(
       await git([...heads, "refs/heads"], { cwd: source }),
     );
     const { workspace } = await makeWorkspace(owner, project.id);
@@ -294,7 +294,7 @@ describe("an import whose process dies", () => {
     const person = { ...owner, api: next.client(owner.token) };
     const ready = await untilReady(person, project.id);
     expect(ready.progress).toBe(100);
-    expect(await inStore(next, ready, "rev-parse", "main")).toBe(head);
+    expect(await gitInRepository(next, ready, "rev-parse", "main")).toBe(head);
     await next.close();
     await rm(next.dataDir, { recursive: true, force: true });
     await rm(roots, { recursive: true, force: true });

@@ -7,7 +7,14 @@ import { receivedCommits } from "../../../db/tables/workspace-tables.js";
 import { fingerprintOf, generateSshKey } from "#git/upstream/ssh-key.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization, makeWorkspace } from "#test/support/factories.js";
-import { commitSource, git, inStore, makeSource, newFolder, storeOf } from "#test/support/git.js";
+import {
+  commitSource,
+  git,
+  gitInRepository,
+  makeSource,
+  newFolder,
+  repoPathOf,
+} from "#test/support/git.js";
 import { untilImported, untilIdle, untilReady } from "#test/support/projects.js";
 import {
   startHttpsUpstream,
@@ -97,7 +104,7 @@ describe("the upstream of a project", () => {
     expect(ready.upstream?.fetched_at).not.toBeNull();
     const { data: list } = await owner.api.projects.list({ query: { organization_id: orgId } });
     expect(list.find(({ id }) => id === ready.id)?.upstream).toMatchObject({ ahead: null });
-    expect(await inStore(app, ready, "config", "--list")).not.toContain("127.0.0.1");
+    expect(await gitInRepository(app, ready, "config", "--list")).not.toContain("127.0.0.1");
   });
 
   test("a wrong credential is reported and replaced, and the import restarted", async () => {
@@ -134,7 +141,7 @@ describe("the upstream of a project", () => {
     await git(["branch", "new/one", "main"], { cwd: source });
     await git(["branch", "--delete", "--force", "goes"], { cwd: source });
     await git(["tag", "v1"], { cwd: source });
-    const before = await inStore(app, project, "rev-parse", "main");
+    const before = await gitInRepository(app, project, "rev-parse", "main");
     const after = await fetched(project);
     expect(after.upstream).toMatchObject({
       status: "idle",
@@ -148,9 +155,9 @@ describe("the upstream of a project", () => {
         gone: ["goes"],
       },
     });
-    expect(await inStore(app, project, "rev-parse", "main")).toBe(before);
+    expect(await gitInRepository(app, project, "rev-parse", "main")).toBe(before);
     for (const branch of ["moves", "new/one", "v1"]) {
-      expect(await inStore(app, project, "rev-parse", branch)).toBe(await head());
+      expect(await gitInRepository(app, project, "rev-parse", branch)).toBe(await head());
     }
     // Received at the fetch time, whatever its dates.
     const commit = await head();
@@ -169,7 +176,7 @@ describe("the upstream of a project", () => {
       gone: ["goes"],
     });
     expect(workspace.base_branch).toBe("main");
-    const files = await readdir(join(storeOf(app, project), ".."));
+    const files = await readdir(join(repoPathOf(app, project), ".."));
     expect(files.filter((name) => name.includes("fetching"))).toEqual([]);
   });
 
@@ -188,7 +195,7 @@ describe("the upstream of a project", () => {
     const project = await imported();
     const { write } = await work(project);
     await write({ "own.txt": "own\n" });
-    const tip = await inStore(app, project, "rev-parse", "main");
+    const tip = await gitInRepository(app, project, "rev-parse", "main");
     expect(await head()).not.toBe(tip);
     const after = await pushed(project);
     expect(after.upstream).toMatchObject({ status: "idle", error: null, ahead: 0, behind: 0 });
@@ -255,7 +262,7 @@ describe("the upstream of a project", () => {
 
   test("a fetch is canceled in any process and leaves nothing behind", async () => {
     const project = await imported();
-    const tip = await inStore(app, project, "rev-parse", "main");
+    const tip = await gitInRepository(app, project, "rev-parse", "main");
     await commitSource(source, { "later.txt": "1\n" });
     const other = await app.sibling();
     for (const through of [app, other]) {
@@ -272,11 +279,11 @@ describe("the upstream of a project", () => {
       const { status, data } = await api.upstreams.cancelFetch({ params: at(project) });
       expect([status, data.upstream?.status, data.upstream?.error]).toEqual([200, "idle", null]);
       await refusal(api.upstreams.cancelFetch({ params: at(project) }), 409, "nothing_to_cancel");
-      const folder = join(storeOf(app, project), "..");
+      const folder = join(repoPathOf(app, project), "..");
       await expect
         .poll(async () => (await readdir(folder)).filter((name) => name.includes(".fetching-")))
         .toEqual([]);
-      expect(await inStore(app, project, "rev-parse", "main")).toBe(tip);
+      expect(await gitInRepository(app, project, "rev-parse", "main")).toBe(tip);
     }
     await other.close();
     upstream.gate = async () => undefined;

@@ -2,7 +2,7 @@ import { systemOrigin, type Origin, type AuditWriter } from "../../../db/audit/a
 import type { Queryable } from "../../../db/connection/connect.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import { AppError } from "../../../errors.js";
-import { FolderMissingError, assertFolder } from "#git/worktree/folder-driver.js";
+import { FolderMissingError, assertFolder } from "#git/worktree/worktree-driver.js";
 import { resolveCommit } from "#git/store/repository.js";
 import { deleteRef, updateRefs, type RefUpdate } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/register-routes.js";

@@ -25,11 +25,11 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/factories.js";
-import { describeFolders, loseFolder } from "#test/support/folder-drivers.js";
-import { git, inStore } from "#test/support/git.js";
+import { describeFolders, deleteFolder } from "#test/support/folder-drivers.js";
+import { git, gitInRepository } from "#test/support/git.js";
 import { noLeaks } from "#test/support/no-leaks.js";
 import { asOperator } from "#test/support/operator.js";
-import { checkoutDriver } from "#git/worktree/folder-driver.js";
+import { checkoutDriver } from "#git/worktree/worktree-driver.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { expireArchives } from "./expire-archives.js";
 
@@ -55,7 +55,7 @@ describeFolders("archived workspaces", (driver) => {
   const restore = (person = owner) => person.api.workspaces.restore({ params: at() });
   const read = async () => (await owner.api.workspaces.get({ params: at() })).data;
   const refs = (prefix: string) =>
-    inStore(app, project, "for-each-ref", "--format=%(objectname) %(refname)", prefix);
+    gitInRepository(app, project, "for-each-ref", "--format=%(objectname) %(refname)", prefix);
   const isThere = (path: string) =>
     lstat(path).then(
       () => true,
@@ -147,7 +147,7 @@ describeFolders("archived workspaces", (driver) => {
 
   test("a folder that is gone has nothing to save", async () => {
     const { commit_sha } = await commitFiles(owner, workspace, { "b.txt": "b\n" });
-    await loseFolder(folderOf(workspace));
+    await deleteFolder(folderOf(workspace));
     await archive();
     expect((await restore()).data.head_commit).toBe(commit_sha);
     expect(await readFile(join(folderOf(workspace), "b.txt"), "utf8")).toBe("b\n");
@@ -305,8 +305,8 @@ describeFolders("archived workspaces", (driver) => {
         const { archive_id, tip } = await row();
         const hidden = `refs/archive/${workspace.agent_id}/${archive_id}`;
         if (after === "the note") {
-          await inStore(app, project, "update-ref", branch(), tip);
-          await inStore(app, project, "update-ref", "-d", hidden);
+          await gitInRepository(app, project, "update-ref", branch(), tip);
+          await gitInRepository(app, project, "update-ref", "-d", hidden);
         }
         if (after !== "the folder") await writeFiles(workspace, { "b.txt": "b\n" });
         await setStatus("archiving");
@@ -326,9 +326,9 @@ describeFolders("archived workspaces", (driver) => {
         await archive();
         const { archive_id, tip } = await row();
         if (after !== "the note") {
-          await inStore(app, project, "update-ref", branch(), tip);
+          await gitInRepository(app, project, "update-ref", branch(), tip);
           const hidden = `refs/archive/${workspace.agent_id}/${archive_id}`;
-          await inStore(app, project, "update-ref", "-d", hidden);
+          await gitInRepository(app, project, "update-ref", "-d", hidden);
         }
         if (after === "the folder") await writeFiles(workspace, { "half.txt": "h\n" });
         await setStatus("restoring");
@@ -345,7 +345,7 @@ describeFolders("archived workspaces", (driver) => {
     test("an end of retention cut off after its reference went is made whole", async () => {
       await archive();
       const { archive_id } = await row();
-      await inStore(
+      await gitInRepository(
         app,
         project,
         "update-ref",
@@ -356,7 +356,7 @@ describeFolders("archived workspaces", (driver) => {
       await archive();
       await age(31);
       const { archive_id: second } = await row();
-      await inStore(
+      await gitInRepository(
         app,
         project,
         "update-ref",

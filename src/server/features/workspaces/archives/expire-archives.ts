@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { branchHolding, resolveCommit } from "#git/store/repository.js";
+import { findBranchContaining, resolveCommit } from "#git/store/repository.js";
 import { deleteRef } from "#git/store/refs.js";
 import * as archives from "./archives.queries.js";
 import { archiveRef } from "./archive-workspace.js";
@@ -40,7 +40,7 @@ async function expireArchive(deps: WorkspaceDeps, archive: archives.Archive): Pr
   const isCurrent = workspace.archive_id === id;
   if (isCurrent && workspace.status !== "archived") return;
   const repoPath = deps.storage.repository(orgId, project_id);
-  if ((await branchHolding(repoPath, tip)) === null) return;
+  if ((await findBranchContaining(repoPath, tip)) === null) return;
   const ref = archiveRef(agentId, id);
   if ((await resolveCommit(repoPath, ref)) !== null) await deleteRef(repoPath, ref, tip);
   await deps.db.tenant(orgId, async (tx) => {

@@ -15,7 +15,7 @@ import {
 import { git } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { noLeaks } from "#test/support/no-leaks.js";
-import type { FolderDriver } from "#git/worktree/folder-driver.js";
+import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { checkpointAtEndOfRun, runDueCheckpoints } from "./auto-checkpoint.js";
 import { openDriver } from "../open-driver.js";
@@ -26,7 +26,7 @@ const log = pino({ level: "silent" });
 /** The server looks by itself too: what is due may be in its hands when a test asks for it. */
 describe("checkpoints that nobody asks for", () => {
   let app: TestApp;
-  let driver: FolderDriver;
+  let driver: WorktreeDriver;
   let owner: TestPerson;
   let orgId: string;
   let agent: Agent;

@@ -12,7 +12,7 @@ import {
   writeFiles,
 } from "#test/support/factories.js";
 import { describeFolders } from "#test/support/folder-drivers.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { fieldsOf, send } from "#test/support/raw.js";
 
 describeFolders("commits of a workspace", (driver) => {
@@ -47,7 +47,13 @@ describeFolders("commits of a workspace", (driver) => {
       `[Agent ${agent.name}] Final`,
     ]);
     expect(made.map(({ iteration }) => iteration)).toEqual([null, 1, 2, null, null]);
-    const log = await inStore(app, project, "log", "--format=%H %an %s", workspace.branch_name);
+    const log = await gitInRepository(
+      app,
+      project,
+      "log",
+      "--format=%H %an %s",
+      workspace.branch_name,
+    );
     expect(log.split("\n").toReversed().slice(1)).toEqual(
       made.map(({ commit_sha, message }) => `${commit_sha} ${agent.name} ${message}`),
     );
@@ -120,7 +126,9 @@ describeFolders("commits of a workspace", (driver) => {
     const again = await owner.api.workspaces.createCommit({ params, body });
     expect(again.status).toBe(200);
     expect(again.data).toEqual({ ...made, created: false });
-    expect(await inStore(app, project, "rev-parse", workspace.branch_name)).toBe(made.commit_sha);
+    expect(await gitInRepository(app, project, "rev-parse", workspace.branch_name)).toBe(
+      made.commit_sha,
+    );
   });
 
   test("come in pages, newest first, and only this workspace's own", async () => {
@@ -171,12 +179,24 @@ describeFolders("commits of a workspace", (driver) => {
     );
     await sibling.close();
     const created = made.filter(({ data }) => data.created).map(({ data }) => data);
-    const log = await inStore(app, project, "log", "--format=%H", `main..${workspace.branch_name}`);
+    const log = await gitInRepository(
+      app,
+      project,
+      "log",
+      "--format=%H",
+      `main..${workspace.branch_name}`,
+    );
     expect(log.split("\n").sort()).toEqual(created.map(({ commit_sha }) => commit_sha).sort());
     expect(created.map(({ iteration }) => iteration).sort((a, b) => Number(a) - Number(b))).toEqual(
       created.map((_, index) => index + 1),
     );
-    const files = await inStore(app, project, "ls-tree", "--name-only", workspace.branch_name);
+    const files = await gitInRepository(
+      app,
+      project,
+      "ls-tree",
+      "--name-only",
+      workspace.branch_name,
+    );
     expect(files.split("\n")).toHaveLength(12);
   });
 
@@ -193,7 +213,7 @@ describeFolders("commits of a workspace", (driver) => {
       }),
     );
     const created = made.filter(({ data }) => data.created);
-    const count = await inStore(
+    const count = await gitInRepository(
       app,
       project,
       "rev-list",

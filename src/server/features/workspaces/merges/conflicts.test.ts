@@ -10,7 +10,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { commitSource, git, inStore, makeSource, newFolder } from "#test/support/git.js";
+import { commitSource, git, gitInRepository, makeSource, newFolder } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { untilReady } from "#test/support/projects.js";
 
@@ -33,7 +33,7 @@ describe("conflicts of a merge", () => {
   const workspaceIn = async (project: { id: string }) =>
     (await makeWorkspace(owner, project.id)).workspace;
   const show = (project: { id: string; organization_id: string }, path: string) =>
-    inStore(app, project, "show", `main:${path}`);
+    gitInRepository(app, project, "show", `main:${path}`);
 
   test("the second of two merges conflicts for real and is recorded file by file", async () => {
     const project = await makeProjectWith(owner, orgId, {
@@ -54,7 +54,7 @@ describe("conflicts of a merge", () => {
       "both.txt": "1\n2\n3\n4\n5\n6\ntwo\n",
     });
     expect((await mergeIntoBase(owner, one)).status).toBe("clean");
-    const before = await inStore(app, project, "rev-parse", "main");
+    const before = await gitInRepository(app, project, "rev-parse", "main");
 
     const merge = await mergeIntoBase(owner, two);
     const received = new Map(
@@ -84,9 +84,11 @@ describe("conflicts of a merge", () => {
     }
     // What git merges by itself is not decided: both edits are there.
     expect(await show(project, "both.txt")).toBe("one\n2\n3\n4\n5\n6\ntwo");
-    const parents = await inStore(app, project, "log", "-1", "--format=%P", "main");
+    const parents = await gitInRepository(app, project, "log", "-1", "--format=%P", "main");
     expect(parents).toBe(`${before} ${second.commit_sha}`);
-    expect(await inStore(app, project, "rev-parse", `refs/keep/${merge.id}/target`)).toBe(before);
+    expect(await gitInRepository(app, project, "rev-parse", `refs/keep/${merge.id}/target`)).toBe(
+      before,
+    );
 
     const params = { agent_id: two.agent_id };
     const { data: shown } = await owner.api.workspaces.get({ params });
@@ -145,7 +147,7 @@ describe("conflicts of a merge", () => {
       [project.id],
     );
     expect(times?.target_time).toBe(imported?.at.toISOString());
-    expect(await inStore(app, project, "show", "future:f")).toBe("now");
+    expect(await gitInRepository(app, project, "show", "future:f")).toBe("now");
   });
 
   test("received in the same millisecond, the later in order wins", async () => {
@@ -202,7 +204,7 @@ describe("conflicts of a merge", () => {
       { paths: ["g"], kind: "modify/delete", winner: "source" },
     ]);
     expect(merge.resolutions[1]?.loser_ref).toBe(`refs/keep/${merge.id}/target`);
-    expect(await inStore(app, project, "ls-tree", "--name-only", "main")).toBe("f");
+    expect(await gitInRepository(app, project, "ls-tree", "--name-only", "main")).toBe("f");
     expect(await show(project, "f")).toBe("two");
   });
 

@@ -13,7 +13,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { fieldsOf } from "#test/support/raw.js";
 
 /** An edit of a folder, as an agent would make it. */
@@ -72,7 +72,7 @@ describe("deciding conflicts by hand", () => {
       body: { strategy: "manual", ...(resolutions ? { resolutions } : {}) },
     });
   const filesOf = async (project: { id: string; organization_id: string }) =>
-    (await inStore(app, project, "ls-tree", "-r", "--name-only", "main")).split("\n");
+    (await gitInRepository(app, project, "ls-tree", "-r", "--name-only", "main")).split("\n");
 
   test("is refused with the conflicts until each is decided, and moves nothing meanwhile", async () => {
     const { project, workspace, params } = await conflicting(
@@ -80,15 +80,15 @@ describe("deciding conflicts by hand", () => {
       both(put("f", "target\n"), put("g", "target\n")),
       both(put("f", "source\n"), put("g", "source\n")),
     );
-    const before = await inStore(app, project, "for-each-ref");
+    const before = await gitInRepository(app, project, "for-each-ref");
     const problem = await refusal(merge(workspace), 409, "merge_conflict");
     expect(problem["conflicts"]).toEqual([
       { paths: ["f"], kind: "modify/modify" },
       { paths: ["g"], kind: "modify/modify" },
     ]);
-    expect(problem["target_commit"]).toBe(await inStore(app, project, "rev-parse", "main"));
+    expect(problem["target_commit"]).toBe(await gitInRepository(app, project, "rev-parse", "main"));
     expect(problem["source_commit"]).toBe(
-      await inStore(app, project, "rev-parse", workspace.branch_name),
+      await gitInRepository(app, project, "rev-parse", workspace.branch_name),
     );
     const some = await refusal(
       merge(workspace, [{ path: "f", take: "source" }]),
@@ -100,7 +100,7 @@ describe("deciding conflicts by hand", () => {
       const preview = owner.api.workspaces.previewMerge({ params, body });
       await refusal(preview, 409, "merge_conflict");
     }
-    expect(await inStore(app, project, "for-each-ref")).toBe(before);
+    expect(await gitInRepository(app, project, "for-each-ref")).toBe(before);
     expect((await owner.api.workspaces.merges({ params, query: {} })).data).toEqual([]);
   });
 
@@ -142,7 +142,7 @@ describe("deciding conflicts by hand", () => {
       ],
     });
     for (const { rule } of data.resolutions) expect(rule).toMatch(/^manual: /);
-    const show = (path: string) => inStore(app, project, "show", `main:${path}`);
+    const show = (path: string) => gitInRepository(app, project, "show", `main:${path}`);
     expect([await show("f"), await show("g"), await show("h")]).toEqual([
       "source",
       "target",
@@ -210,7 +210,7 @@ describe("deciding conflicts by hand", () => {
     await mergeIntoBase(owner, other);
     const asSeen = (body: object) => owner.api.workspaces.createMerge({ params, body });
     await refusal(asSeen(expected), 412, "stale");
-    const target = { expected_target: await inStore(app, project, "rev-parse", "main") };
+    const target = { expected_target: await gitInRepository(app, project, "rev-parse", "main") };
     await writeFiles(workspace, { "unsaved.txt": "changed\n" });
     await refusal(asSeen({ ...expected, ...target }), 412, "stale");
     await refusal(
@@ -337,7 +337,7 @@ describe("deciding conflicts by hand", () => {
 
     const named = (files: string[]) =>
       files.map((file) => file.replace(/~workspace-.*/, "~workspace"));
-    const before = await inStore(app, project, "rev-parse", "main");
+    const before = await gitInRepository(app, project, "rev-parse", "main");
     for (const [take, files] of [
       ["target", one.whenTarget],
       ["source", one.whenSource],
@@ -348,13 +348,13 @@ describe("deciding conflicts by hand", () => {
       expect(named(await filesOf(project))).toEqual(files);
       const kept = { ...params, merge_id: data.id as string };
       expect((await owner.api.workspaces.mergeConflicts({ params: kept })).data).toEqual(seen);
-      await inStore(app, project, "update-ref", "refs/heads/main", before);
+      await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
     }
     const path = paths[0] as string;
     const { data } = await merge(workspace, [{ path, content: "mine\n" }]);
     expect(data.resolutions).toMatchObject([{ winner: "merged" }]);
-    expect(await inStore(app, project, "show", `main:${path}`)).toBe("mine");
-    const [entry] = (await inStore(app, project, "ls-tree", "main", path)).split(" ");
+    expect(await gitInRepository(app, project, "show", `main:${path}`)).toBe("mine");
+    const [entry] = (await gitInRepository(app, project, "ls-tree", "main", path)).split(" ");
     // A script stays one; a link that gets content is a file.
     expect(entry).toBe("100644");
   });
@@ -363,7 +363,7 @@ describe("deciding conflicts by hand", () => {
     const script = (text: string) => both(put("run", text), (at) => chmod(at("run"), 0o755));
     const { project, workspace } = await conflicting({}, script("#!t\n"), script("#!s\n"));
     await merge(workspace, [{ path: "run", content: "#!both\n" }]);
-    expect(await inStore(app, project, "ls-tree", "main", "run")).toMatch(/^100755 /);
+    expect(await gitInRepository(app, project, "ls-tree", "main", "run")).toMatch(/^100755 /);
   });
 
   test("content cannot take the place of other files", async () => {

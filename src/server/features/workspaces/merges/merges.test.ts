@@ -10,7 +10,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { fieldsOf, send } from "#test/support/raw.js";
 
@@ -26,7 +26,7 @@ describe("merging a workspace", () => {
   afterAll(() => app.close());
 
   const head = (project: { id: string; organization_id: string }, branch: string) =>
-    inStore(app, project, "rev-parse", `refs/heads/${branch}`);
+    gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
 
   test("cleanly makes a commit of two parents although git could fast-forward", async () => {
     const project = await makeProject(owner, orgId);
@@ -48,10 +48,10 @@ describe("merging a workspace", () => {
       reverted_by: null,
     });
     expect(await head(project, "main")).toBe(data.merge_commit_sha);
-    expect(await inStore(app, project, "log", "-1", "--format=%P|%an|%B", "main")).toBe(
+    expect(await gitInRepository(app, project, "log", "-1", "--format=%P|%an|%B", "main")).toBe(
       `${before} ${commit.commit_sha}|${agent.name}|${body.message}\n`,
     );
-    expect(await inStore(app, project, "show", "main:a.txt")).toBe("a");
+    expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("a");
     expect(await head(project, workspace.branch_name)).toBe(commit.commit_sha);
 
     const merge = { ...params, merge_id: data.id as string };
@@ -82,7 +82,7 @@ describe("merging a workspace", () => {
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     await writeFiles(workspace, { "unsaved.txt": "u\n" });
     expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
-    expect(await inStore(app, project, "show", "main:unsaved.txt")).toBe("u");
+    expect(await gitInRepository(app, project, "show", "main:unsaved.txt")).toBe("u");
     const params = { agent_id: agent.id };
     const [commit] = (await owner.api.workspaces.commits({ params, query: {} })).data;
     expect(commit?.message).toBe(`[Agent ${agent.name}] Checkpoint`);
@@ -105,7 +105,7 @@ describe("merging a workspace", () => {
 
   test("goes into another branch where asked, never into an agent's or an unknown one", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
-    await inStore(app, project, "branch", "next", "main");
+    await gitInRepository(app, project, "branch", "next", "main");
     const { workspace } = await makeWorkspace(owner, project.id);
     const other = await makeWorkspace(owner, project.id);
     await commitFiles(owner, workspace, { "b.txt": "b\n" });
@@ -130,10 +130,23 @@ describe("merging a workspace", () => {
     const project = await makeProject(owner, orgId);
     const { workspace } = await makeWorkspace(owner, project.id);
     await commitFiles(owner, workspace, { "a.txt": "a\n" });
-    const tree = await inStore(app, project, "rev-parse", `${workspace.branch_name}^{tree}`);
+    const tree = await gitInRepository(
+      app,
+      project,
+      "rev-parse",
+      `${workspace.branch_name}^{tree}`,
+    );
     const who = ["-c", "user.name=x", "-c", "user.email=x@example.com"];
-    const root = await inStore(app, project, ...who, "commit-tree", "-m", "elsewhere", tree);
-    await inStore(app, project, "branch", "elsewhere", root);
+    const root = await gitInRepository(
+      app,
+      project,
+      ...who,
+      "commit-tree",
+      "-m",
+      "elsewhere",
+      tree,
+    );
+    await gitInRepository(app, project, "branch", "elsewhere", root);
     const params = { agent_id: workspace.agent_id };
     const call = owner.api.workspaces.createMerge({ params, body: { target_branch: "elsewhere" } });
     expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual(["body.target_branch"]);
@@ -149,7 +162,7 @@ describe("merging a workspace", () => {
     await commitFiles(owner, other, { "f.txt": "other\n" });
     await writeFiles(other, { "g.txt": "unsaved\n", "h.txt": "unsaved\n" });
 
-    const refs = () => inStore(app, project, "for-each-ref");
+    const refs = () => gitInRepository(app, project, "for-each-ref");
     const rows = () =>
       asOperator(
         app,
@@ -172,7 +185,7 @@ describe("merging a workspace", () => {
     expect(comparable(preview)).toEqual(comparable(merge));
     expect(preview).toMatchObject({ id: null, merge_commit_sha: null, total_conflicts: 2 });
     expect(preview.resolutions.every(({ loser_ref }) => loser_ref === null)).toBe(true);
-    expect(await inStore(app, project, "show", "main:g.txt")).toBe("unsaved");
+    expect(await gitInRepository(app, project, "show", "main:g.txt")).toBe("unsaved");
   });
 
   test("merges come in pages, newest first, and another workspace's is 404", async () => {
@@ -219,7 +232,7 @@ describe("merging a workspace", () => {
       ),
     );
     await sibling.close();
-    const chain = await inStore(
+    const chain = await gitInRepository(
       app,
       project,
       "log",
@@ -231,8 +244,8 @@ describe("merging a workspace", () => {
       merged.map(({ data }) => String(data.merge_commit_sha)).sort(),
     );
     // Whatever the order of the merges: the last one written wins, and everybody's own file is there.
-    expect(await inStore(app, project, "show", "main:shared.txt")).toBe("by 23");
-    const files = await inStore(app, project, "ls-tree", "--name-only", "main");
+    expect(await gitInRepository(app, project, "show", "main:shared.txt")).toBe("by 23");
+    const files = await gitInRepository(app, project, "ls-tree", "--name-only", "main");
     expect(files.split("\n")).toHaveLength(25);
     expect(await asOperator(app, "select 1 from merges where state <> 'done'")).toEqual([]);
   }, 90_000);

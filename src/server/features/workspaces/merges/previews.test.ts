@@ -11,7 +11,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { fieldsOf } from "#test/support/raw.js";
 
 describe("previews", () => {
@@ -40,7 +40,7 @@ describe("previews", () => {
     return { project, workspace, id: workspace.agent_id };
   }
   const refs = (project: { id: string; organization_id: string }) =>
-    inStore(app, project, "for-each-ref");
+    gitInRepository(app, project, "for-each-ref");
   const get = async (workspace: Workspace) =>
     (await owner.api.workspaces.get({ params: { agent_id: workspace.agent_id } })).data;
 
@@ -68,7 +68,7 @@ describe("previews", () => {
     expect(merge.resolutions.map(({ winner, rule }) => ({ winner, rule }))).toEqual(
       seen.conflicts.map(({ decision }) => decision),
     );
-    const changed = await inStore(app, project, "diff", "--name-only", "main^1", "main");
+    const changed = await gitInRepository(app, project, "diff", "--name-only", "main^1", "main");
     expect(seen.diff.files.map(({ path }) => path).join("\n")).toBe(changed);
     expect(await preview(id, { act: "merge" })).toMatchObject({ up_to_date: true, conflicts: [] });
   });
@@ -94,7 +94,7 @@ describe("previews", () => {
       },
     });
     expect(merge.resolutions).toMatchObject([{ winner: "merged" }, { winner: "source" }]);
-    expect(await inStore(app, project, "show", "main:f")).toBe("both");
+    expect(await gitInRepository(app, project, "show", "main:f")).toBe("both");
   });
 
   test("of a sync, whose unsaved work is on the target's side, holds for the sync", async () => {

@@ -91,7 +91,7 @@ async function undo(
   return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
     const { merge, author } = await readUndone(context, agentId, mergeId);
     requireNotReverted(merge);
-    const source = await undoing.wanted(storeOf(deps, merge), merge, author);
+    const source = await undoing.wanted(repoPathOf(deps, merge), merge, author);
     return retryOnRefMoved(() => undoOnce(deps, context, merge, source, author, request, undoing));
   });
 }
@@ -111,11 +111,11 @@ export async function withUndo<Result>(
   const { merge, author } = await readUndone(context, agentId, mergeId);
   requireNotReverted(merge);
   const undoing = request.paths === undefined ? reverting : restoring(request.paths);
-  const source = await undoing.wanted(storeOf(deps, merge), merge, author);
+  const source = await undoing.wanted(repoPathOf(deps, merge), merge, author);
   return work(await currentInput(deps, merge, source, request, undoing.kind, null));
 }
 
-const storeOf = (deps: WorkspaceDeps, { org_id, project_id }: RecordedMerge): string =>
+const repoPathOf = (deps: WorkspaceDeps, { org_id, project_id }: RecordedMerge): string =>
   deps.storage.repository(org_id, project_id);
 
 /** @throws AppError 404; 409 `sync_not_revertible` */
@@ -160,7 +160,7 @@ async function currentInput(
   kind: Undo["kind"],
   mergeId: string | null,
 ): Promise<MergeInput> {
-  const repoPath = storeOf(deps, merge);
+  const repoPath = repoPathOf(deps, merge);
   const { target_branch, merge_commit } = merge;
   const target = await resolveCommit(repoPath, branchRef(target_branch));
   if (target === null || !(await isAncestor(repoPath, merge_commit, target))) {
@@ -193,7 +193,7 @@ async function undoOnce(
   if (plan.upToDate)
     return { ...mergeOf(input, plan, { kind, of_merge: merge.id }), source_branch };
 
-  const sha = await commitTree(storeOf(deps, merge), {
+  const sha = await commitTree(repoPathOf(deps, merge), {
     tree: plan.tree,
     parents: [target],
     message: request.message ?? message(merge),

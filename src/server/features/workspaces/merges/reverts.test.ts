@@ -13,7 +13,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { fieldsOf } from "#test/support/raw.js";
 import { systemRoleIds } from "../../../db/migrate.js";
@@ -56,10 +56,10 @@ const revert = ({ params }: Made, body?: object) =>
 const restore = ({ params }: Made, paths: string[], body: object = {}) =>
   owner.api.workspaces.restoreVersion({ params, body: { paths, ...body } });
 const shown = async ({ params }: Made) => (await owner.api.workspaces.merge({ params })).data;
-const main = (path: string) => inStore(app, project, "show", `main:${path}`);
+const main = (path: string) => gitInRepository(app, project, "show", `main:${path}`);
 const mainFiles = async () =>
-  (await inStore(app, project, "ls-tree", "-r", "--name-only", "main")).split("\n");
-const tip = () => inStore(app, project, "rev-parse", "main");
+  (await gitInRepository(app, project, "ls-tree", "-r", "--name-only", "main")).split("\n");
+const tip = () => gitInRepository(app, project, "rev-parse", "main");
 const eventsOf = async (targetId: string) =>
   (await owner.api.audit.list({ params: { org_id: orgId }, query: { target_id: targetId } })).data;
 
@@ -78,7 +78,7 @@ describe("reverting a merge", () => {
       reverted_by: null,
     });
     expect(await tip()).toBe(data.merge_commit_sha);
-    expect(await inStore(app, project, "log", "-1", "--format=%P|%B", "main")).toBe(
+    expect(await gitInRepository(app, project, "log", "-1", "--format=%P|%B", "main")).toBe(
       `${before}|Revert the merge of ${made.workspace.branch_name}\n\nThis undoes commit ${before}.\n`,
     );
     expect([await main("f"), await mainFiles()]).toEqual(["base", ["f", "g"]]);
@@ -104,7 +104,9 @@ describe("reverting a merge", () => {
     const second = await merged({ g: "second\n", two: "2\n" });
     await merged({ three: "3\n" });
     await revert(first, { message: "Not that" });
-    expect(await inStore(app, project, "log", "-1", "--format=%s", "main")).toBe("Not that");
+    expect(await gitInRepository(app, project, "log", "-1", "--format=%s", "main")).toBe(
+      "Not that",
+    );
     expect([await main("f"), await main("g")]).toEqual(["base", "second"]);
     expect(await mainFiles()).toEqual(["f", "g", "three", "two"]);
     await revert(second);
@@ -117,7 +119,7 @@ describe("reverting a merge", () => {
   test("is refused where later work conflicts, until somebody decides", async () => {
     const first = await merged({ f: "first\n", g: "first\n" });
     await merged({ f: "later\n" });
-    const before = await inStore(app, project, "for-each-ref");
+    const before = await gitInRepository(app, project, "for-each-ref");
     const problem = await refusal(revert(first), 409, "merge_conflict");
     expect(problem["conflicts"]).toEqual([{ paths: ["f"], kind: "modify/modify" }]);
     expect(problem["target_commit"]).toBe(await tip());
@@ -126,7 +128,7 @@ describe("reverting a merge", () => {
       "body.resolutions.0.path",
     ]);
     await refusal(revert(first, { expected_target: "a".repeat(40) }), 412, "stale");
-    expect(await inStore(app, project, "for-each-ref")).toBe(before);
+    expect(await gitInRepository(app, project, "for-each-ref")).toBe(before);
     expect((await shown(first)).reverted_by).toBeNull();
   });
 
@@ -168,7 +170,7 @@ describe("reverting a merge", () => {
   test("is refused where the branch does not hold the merge", async () => {
     const before = await tip();
     const made = await merged({ f: "changed\n" });
-    await inStore(app, project, "update-ref", "refs/heads/main", before);
+    await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
     await refusal(revert(made), 409, "merge_gone");
   });
 
@@ -220,7 +222,7 @@ describe("reverting a merge", () => {
       const { data } = await revert(made);
       await asOperator(app, "update merges set reverted_by = null where id = $1", [made.merge.id]);
       await asOperator(app, "update merges set state = 'pending' where id = $1", [data.id]);
-      if (!moved) await inStore(app, project, "update-ref", "refs/heads/main", before);
+      if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
       await (await app.sibling()).close();
       expect((await shown(made)).reverted_by).toBe(moved ? data.id : null);
       expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
@@ -247,7 +249,7 @@ describe("restoring the other version", () => {
       (await owner.api.workspaces.merges({ params: { agent_id }, query: { of_merge } })).data;
     expect((await madeFrom(made.merge.id)).map(({ id }) => id)).toEqual([data.id]);
     expect(await madeFrom(data.id as string)).toEqual([]);
-    expect(await inStore(app, project, "log", "-1", "--format=%P|%s", "main")).toBe(
+    expect(await gitInRepository(app, project, "log", "-1", "--format=%P|%s", "main")).toBe(
       `${before}|Restore the other version of f`,
     );
     expect([await main("f"), await mainFiles()]).toEqual(["target", ["f", "g", "later", "own"]]);

@@ -15,7 +15,7 @@ import {
   writeFiles,
 } from "#test/support/factories.js";
 import { describeFolders } from "#test/support/folder-drivers.js";
-import { git, inStore, storeOf } from "#test/support/git.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { systemRoleIds } from "../../../db/migrate.js";
@@ -42,7 +42,8 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
   const sync = (body?: object) => owner.api.workspaces.sync({ params, ...(body ? { body } : {}) });
   const at = (path: string) => join(folderOf(workspace), path);
   const inFolder = (path: string) => readFile(at(path), "utf8");
-  const tip = (branch: string) => inStore(app, project, "rev-parse", `refs/heads/${branch}`);
+  const tip = (branch: string) =>
+    gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
   /** Another agent's work, merged into main. */
   async function mergeOther(work: (other: Workspace) => Promise<unknown>): Promise<void> {
     const other = (await makeWorkspace(owner, project.id)).workspace;
@@ -92,15 +93,15 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
       files_changed: 5,
     });
     expect(await tip(workspace.branch_name)).toBe(data.merge_commit_sha);
-    expect(await inStore(app, project, "log", "-1", "--format=%P", workspace.branch_name)).toBe(
-      `${commits[1]?.commit_sha} ${await tip("main")}`,
-    );
+    expect(
+      await gitInRepository(app, project, "log", "-1", "--format=%P", workspace.branch_name),
+    ).toBe(`${commits[1]?.commit_sha} ${await tip("main")}`);
     const { data: shown } = await owner.api.workspaces.get({ params });
     expect([shown.head_commit, shown.counts.merges]).toEqual([data.merge_commit_sha, 0]);
     // Folder and branch agree: nothing is left to commit, and what is merged is one's own work.
     expect((await commitFiles(owner, workspace, {})).created).toBe(false);
     expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
-    expect(await inStore(app, project, "show", "main:g")).toBe("mine");
+    expect(await gitInRepository(app, project, "show", "main:g")).toBe("mine");
     const query = { target_id: workspace.agent_id };
     const { data: events } = await owner.api.audit.list({ params: { org_id: orgId }, query });
     expect(events[0]).toMatchObject({
@@ -194,7 +195,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
   async function cutOff(moved: { branch: boolean; folder: boolean }): Promise<Merge> {
     await others({ f: "theirs\n", "d/new": "n\n" });
     const before = await tip(workspace.branch_name);
-    const tree = await inStore(app, project, "rev-parse", `${before}^{tree}`);
+    const tree = await gitInRepository(app, project, "rev-parse", `${before}^{tree}`);
     const { data } = await sync();
     for (const [statement, values] of [
       ["update merges set state = 'pending' where id = $1", [data.id]],
@@ -212,11 +213,17 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     if (!moved.folder) {
       const index = storageIn(app.dataDir).workspaceIndex(orgId, workspace.agent_id);
       const env = { GIT_INDEX_FILE: index, GIT_WORK_TREE: folderOf(workspace) };
-      const dir = ["--git-dir", storeOf(app, project)];
+      const dir = ["--git-dir", repoPathOf(app, project)];
       await git([...dir, "read-tree", "--reset", "-u", before], { env });
     }
     if (!moved.branch) {
-      await inStore(app, project, "update-ref", `refs/heads/${workspace.branch_name}`, before);
+      await gitInRepository(
+        app,
+        project,
+        "update-ref",
+        `refs/heads/${workspace.branch_name}`,
+        before,
+      );
     }
     return data;
   }

@@ -14,7 +14,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/support/factories.js";
-import { inStore } from "#test/support/git.js";
+import { gitInRepository } from "#test/support/git.js";
 import { asOperator, databaseUrlOf } from "#test/support/operator.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { verifyMerges } from "./verify-merges.js";
@@ -129,7 +129,7 @@ describe("npm run merges:verify", () => {
       "select target_commit as target from merges where id = $1",
       [made.newest.id],
     );
-    const side = await inStore(app, project, "rev-parse", `${row?.target}^2`);
+    const side = await gitInRepository(app, project, "rev-parse", `${row?.target}^2`);
     const later = "update received_commits set received_at = now() where commit_sha = $1";
     await asOperator(app, later, [side]);
     const { code, out } = await verify(app);

@@ -1,7 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { Role } from "#shared/api/roles.js";
-import { exceeding, type Permission, permissions as sentences } from "#shared/permissions.js";
+import {
+  excessPermissions,
+  type Permission,
+  permissions as sentences,
+} from "#shared/permissions.js";
 import { countOf } from "../../../ui/number.js";
 import { PlainText, visible } from "../../../ui/plain-text.js";
 import { membersQuery } from "../../../api/queries/organizations.js";
@@ -27,8 +31,8 @@ function impactsOf(
   };
   return [edited, ...heirs].map((role) => ({
     role,
-    gained: exceeding(after(role), role.effective_permissions),
-    lost: exceeding(role.effective_permissions, after(role)),
+    gained: excessPermissions(after(role), role.effective_permissions),
+    lost: excessPermissions(role.effective_permissions, after(role)),
   }));
 }
 

@@ -18,7 +18,7 @@ import { git, GitError } from "../process/run.js";
 import { removeIndex } from "../snapshot/update-index.js";
 
 /** The paths of a working tree and its parts. All are absolute. */
-export interface FolderPlaces {
+export interface WorktreePaths {
   /** The bare repository of its files. */
   repoPath: string;
   /** The agent's view. */
@@ -31,7 +31,7 @@ export interface FolderPlaces {
   lowers: string;
 }
 
-type Checkout = Pick<FolderPlaces, "repoPath" | "folder" | "indexFile">;
+type Checkout = Pick<WorktreePaths, "repoPath" | "folder" | "indexFile">;
 
 /** The layers of an overlay. */
 export interface Layers {
@@ -43,41 +43,41 @@ export interface Layers {
 }
 
 /** How a working tree is created: a kernel overlay, a FUSE overlay, or a plain checkout. */
-export type FolderKind = "overlay" | "fuse-overlayfs" | "checkout";
+export type WorktreeKind = "overlay" | "fuse-overlayfs" | "checkout";
 
 /** Creates and removes working trees. */
-export interface FolderDriver {
+export interface WorktreeDriver {
   /** The kind of new working trees. */
-  readonly name: FolderKind;
+  readonly name: WorktreeKind;
   /**
    * Creates `folder` with the files of `commit`, and `indexFile` to match. The folder appears
    * atomically and replaces an existing one. Returns its kind.
    * @throws GitError (bad commit) or the system error (no space), leaving nothing behind
    */
-  create(input: FolderPlaces & { commit: string }): Promise<FolderKind>;
+  create(input: WorktreePaths & { commit: string }): Promise<WorktreeKind>;
   /**
    * Removes the working tree with all its parts; a missing one is not an error. No process of the
    * agent may be running.
    */
-  remove(places: FolderPlaces): Promise<void>;
+  remove(places: WorktreePaths): Promise<void>;
   /**
    * Makes the folder accessible at its path and returns its layers; null if it has none. Call it
    * before reading or writing a folder, with exclusive access to it.
    * @throws MountError, having changed nothing
    */
-  open(places: FolderPlaces): Promise<Layers | null>;
+  open(places: WorktreePaths): Promise<Layers | null>;
   /**
    * Changes the owner of the whole folder to the user of the agent's commands, before they run. No
    * process of the agent may be running.
    * @throws the system error: EPERM if the server may not change owners, ENOENT without a folder
    */
-  giveTo(places: FolderPlaces, owner: Owner): Promise<void>;
+  changeOwner(places: WorktreePaths, owner: Owner): Promise<void>;
   /**
-   * Tells whether `giveTo` can give this folder to a user other than the owner of its base layer.
+   * Tells whether `changeOwner` can give this folder to a user other than the owner of its base layer.
    */
-  canChangeOwner(places: FolderPlaces): Promise<boolean>;
+  canChangeOwner(places: WorktreePaths): Promise<boolean>;
   /** Returns the bytes on disk used by this folder alone; 0 if it is missing. */
-  measure(places: FolderPlaces): Promise<number>;
+  measure(places: WorktreePaths): Promise<number>;
 }
 
 /** Moving the folder to another commit would lose unsaved work; nothing was changed. */
@@ -127,7 +127,7 @@ export const checkoutDriver = {
     commit,
     folder,
     indexFile,
-  }: Checkout & { commit: string }): Promise<FolderKind> {
+  }: Checkout & { commit: string }): Promise<WorktreeKind> {
     assertOid(commit);
     await mkdir(dirname(indexFile), { recursive: true });
     await removeLeftovers(indexFile, "creating");
@@ -159,12 +159,12 @@ export const checkoutDriver = {
 
   open: async () => null,
 
-  giveTo: ({ folder }: Checkout, owner: Owner) => chownTree(folder, owner),
+  changeOwner: ({ folder }: Checkout, owner: Owner) => chownTree(folder, owner),
 
   canChangeOwner: async () => true,
 
   measure: ({ folder }: Checkout) => measureTree(folder),
-} as const satisfies FolderDriver;
+} as const satisfies WorktreeDriver;
 
 /** Removes a checkout, its index, and the remains of interrupted calls beside them. */
 export async function removeFolder({
