@@ -46,6 +46,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
 
   const api = app.client(secret);
   expect((await api.organizations.list()).data.map(({ id }) => id)).toEqual([organization.id]);
+  await page.getByRole("button", { name: "Copy Key" }).click();
   await page.getByRole("link", { name: "Done" }).click();
   await page
     .getByRole("link", { name: /View Details/ })
@@ -99,12 +100,84 @@ test("a key is made for an agent, and opens what the agent's role does", async (
     403,
     "insufficient_permission",
   );
+  await page.getByRole("button", { name: "Copy Key" }).click();
   await page.getByRole("link", { name: "Done" }).click();
   await page
     .getByRole("link", { name: /View Details/ })
     .first()
     .click();
   await page.getByRole("link", { name: "worker-1" }).waitFor();
+});
+
+test("a new key is not lost without a question", async () => {
+  const generate = async (): Promise<void> => {
+    await page.goto(`${app.url}/settings/api-keys/new`);
+    await page.getByLabel("Name").fill("Precious");
+    await page.getByRole("button", { name: "Generate Key" }).click();
+    await page.getByTestId("secret").waitFor();
+  };
+  const question = page.getByRole("dialog", { name: "Leave without copying the key?" });
+  const navigation = page.getByRole("navigation", { name: "Main" });
+  await generate();
+  const key = await page.getByTestId("secret").innerText();
+  for (const leave of [
+    () => navigation.getByRole("link", { name: "Projects" }).click(),
+    () => page.getByRole("link", { name: "Done" }).click(),
+  ]) {
+    await leave();
+    await question.waitFor();
+    await expectAccessible(page, "the question before a new key is lost");
+    await screenshot(page, "key-not-copied");
+    await question.getByRole("button", { name: "Stay on this page" }).click();
+    expect(await page.getByTestId("secret").innerText()).toBe(key);
+  }
+  // Closing the tab or another address, too: the browser asks in its own words.
+  const asked = page.waitForEvent("dialog");
+  const left = page.evaluate("void setTimeout(() => location.assign('/projects'))");
+  const prompt = await asked;
+  expect(prompt.type()).toBe("beforeunload");
+  await prompt.dismiss();
+  await left;
+  expect(await page.getByTestId("secret").innerText()).toBe(key);
+  await page.getByRole("button", { name: "Copy Key" }).click();
+  await navigation.getByRole("link", { name: "Projects" }).click();
+  await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+
+  await generate();
+  await navigation.getByRole("link", { name: "Projects" }).click();
+  await question.getByRole("button", { name: "Leave without copying" }).click();
+  await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+});
+
+test("the list says that it copies a key's ID", async () => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.goto(`${app.url}/settings/api-keys`);
+  await page.getByRole("button", { name: "Copy key ID" }).first().click();
+  const { data: keys } = await ada.api.apiKeys.list();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(keys.map(({ id }) => id)).toContain(copied);
+});
+
+test("a limit that is wrong has the focus, also where its details were closed", async () => {
+  await page.goto(`${app.url}/settings/api-keys/new`);
+  await page.getByLabel("Name").fill("Limited");
+  await page.getByText("More", { exact: true }).click();
+  const limit = page.getByLabel("Requests a minute");
+  await limit.fill("many");
+  await page.getByText("More", { exact: true }).click();
+  await page.getByRole("button", { name: "Generate Key" }).click();
+  await expect.poll(() => limit.evaluate((one) => one === document.activeElement)).toBe(true);
+
+  await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=resources`);
+  for (const [label, value] of [
+    ["Max Runtime Hours", "-1"],
+    ["Max Concurrent Agents", "0"],
+  ] as const) {
+    const field = page.getByLabel(label);
+    await field.fill(value);
+    await page.getByRole("button", { name: "Update Limits" }).click();
+    await expect.poll(() => field.evaluate((one) => one === document.activeElement)).toBe(true);
+  }
 });
 
 test("the organization's settings list the keys that are scoped to it, and take them away", async () => {

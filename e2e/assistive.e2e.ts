@@ -73,7 +73,7 @@ const settings = (tab: string): string =>
 describe("the focus", () => {
   const layers = [
     { path: () => "/projects", opener: "New project", role: "dialog", width: 1440 },
-    { path: () => "/projects", opener: "Search and commands", role: "dialog", width: 1440 },
+    { path: () => "/projects", opener: /^Search or jump to/, role: "dialog", width: 1440 },
     { path: () => "/projects", opener: "Open menu", role: "dialog", width: 320 },
     { path: () => settings("members"), opener: "New role", role: "dialog", width: 1440 },
     {
@@ -101,6 +101,35 @@ describe("the focus", () => {
     await page.keyboard.press("Escape");
     await opened.waitFor({ state: "detached" });
     await untilFocused(opener);
+  });
+
+  test("is never below a header or a bar that stays in sight", async () => {
+    await page.setViewportSize({ width: 1440, height: 500 });
+    for (const path of [settings("members"), "/settings/security", "/settings/api-keys/new"]) {
+      await open(path);
+      for (const key of ["Tab", "Shift+Tab"]) {
+        for (let step = 0; step < 60; step += 1) {
+          await page.keyboard.press(key);
+          // Where the middle of the focused element is, something of it is on top.
+          const covered = await page.evaluate(() => {
+            const focused = document.activeElement;
+            if (focused === null || focused === document.body) return null;
+            const { left, top, width, height } = focused.getBoundingClientRect();
+            if (width <= 1 || height <= 1) return null;
+            const points = [0.1, 0.5, 0.9].map((part) => [
+              left + width / 2,
+              top + Math.min(height * part, innerHeight - 1),
+            ]);
+            const isSeen = points.some(([x = 0, y = 0]) => {
+              const above = document.elementFromPoint(x, y);
+              return above !== null && (focused.contains(above) || above.contains(focused));
+            });
+            return isSeen ? null : `${focused.outerHTML.slice(0, 120)} at ${top}`;
+          });
+          expect(covered, `${path}, ${key} ${step}`).toBeNull();
+        }
+      }
+    }
   });
 
   test("goes on to the next row where its own is deleted", async () => {

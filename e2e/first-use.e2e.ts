@@ -29,17 +29,19 @@ const current = () => page.locator("[aria-current=step]");
 test("from a first visit to a commit and a key, each step real, skippable and resumable", async () => {
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/login/);
-  await page.getByRole("link", { name: "Create an account" }).click();
-  // Both pages have a field for the e-mail address; this one's button says that it has come.
-  await button("Create account").waitFor();
-  await field("E-mail address").fill("ada@example");
+  // Nobody has an account yet: there is nothing to sign in to.
+  await page.getByRole("heading", { name: "Create the administrator account" }).waitFor();
+  expect(await page.getByRole("link", { name: "Sign in" }).count()).toBe(0);
+  await expectAccessible(page, "the first account");
+  await screenshot(page, "first-account");
+  await field("Email address").fill("ada@example");
   // A field is judged as it is left, and from then on as one types.
   await field("Password").focus();
   await page.getByText("Must be an email address").waitFor();
-  await field("E-mail address").fill("ada@example.com");
+  await field("Email address").fill("ada@example.com");
   await page.getByText("Must be an email address").waitFor({ state: "hidden" });
   await field("Password").fill("correct staple horse");
-  await button("Create account").click();
+  await button("Create administrator account").click();
   await page.waitForURL(/\/welcome$/);
   await current().getByRole("heading", { name: "Create an organization" }).waitFor();
   await expectAccessible(page, "the first step");
@@ -83,6 +85,11 @@ test("from a first visit to a commit and a key, each step real, skippable and re
     headers: { authorization: `Bearer ${key}` },
   });
   expect(await answer.json()).toMatchObject([{ name: "Auth Service" }]);
+  // Nothing was copied yet.
+  await button("Done").click();
+  await page.getByRole("dialog", { name: "Leave without copying the key?" }).waitFor();
+  await button("Stay on this page").click();
+  await button("Copy Key").click();
   await button("Done").click();
   await page.getByText("All done. Your agents can work.").waitFor();
   await expectAccessible(page, "the end");

@@ -38,7 +38,7 @@ afterAll(async () => {
 
 async function signIn(page: Page, email: string, password: string): Promise<void> {
   await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Email address").fill(email);
   await page.getByLabel("Password", { exact: true }).fill(password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(/\/organizations$/);
@@ -68,16 +68,16 @@ const invite = async (email: string) => {
 test("the owner invites through the page; the invited person registers, joins and is a member", async () => {
   const settings = `${app.url}/organizations/${organization.id}/settings?tab=members`;
   await adas.goto(settings);
-  await adas.getByText("Nobody is invited at the moment.").waitFor();
-  await button("Invite").click();
-  await dialog().getByLabel("E-mail address").fill("grace");
-  await button("Send invitation").click();
+  await adas.getByText("No open invitations.").waitFor();
+  await button("Invite Member").click();
+  await dialog().getByLabel("Email address").fill("grace");
+  await button("Create invitation").click();
   await dialog().getByText("Must be an email address").waitFor();
-  await dialog().getByLabel("E-mail address").fill("Grace@Example.com");
+  await dialog().getByLabel("Email address").fill("Grace@Example.com");
   expect(await dialog().getByLabel("Role").inputValue()).toBe(await roleId("member"));
   await expectGood(adas, "invite");
-  await button("Send invitation").click();
-  await dialog().getByText("Invitation sent").waitFor();
+  await button("Create invitation").click();
+  await dialog().getByText("Invitation created").waitFor();
   const link = (await dialog().getByTestId("invite-url").textContent()) ?? "";
   expect(link).toMatch(new RegExp(`^${app.url}/invitations/[\\w-]{43}$`));
   await expectGood(adas, "invitation-link");
@@ -86,16 +86,18 @@ test("the owner invites through the page; the invited person registers, joins an
   await button("Done").click();
   await row("grace@example.com").getByText("Pending").waitFor();
   await row("grace@example.com").getByText("Invited by Ada-Lovelace").waitFor();
-  await expect.poll(() => adas.evaluate(() => document.activeElement?.textContent)).toBe("Invite");
+  await expect
+    .poll(() => adas.evaluate(() => document.activeElement?.textContent))
+    .toBe("Invite Member");
   expect(await adas.content()).not.toContain(link);
   await expectGood(adas, "invitations");
   await expect
     .poll(async () => (await mailsTo(app, "grace@example.com")).map(({ text }) => text).join())
     .toContain(link);
 
-  await button("Invite").click();
-  await dialog().getByLabel("E-mail address").fill("grace@example.com");
-  await button("Send invitation").click();
+  await button("Invite Member").click();
+  await dialog().getByLabel("Email address").fill("grace@example.com");
+  await button("Create invitation").click();
   await dialog()
     .getByText(/has an open invitation; send it again, or revoke it/)
     .waitFor();
@@ -109,7 +111,7 @@ test("the owner invites through the page; the invited person registers, joins an
   await graces.getByText("Ada-Lovelace invites you").waitFor();
   await expectGood(graces, "invitation-signed-out");
   await graces.getByRole("link", { name: "Create an account" }).click();
-  const address = graces.getByLabel("E-mail address");
+  const address = graces.getByLabel("Email address");
   await expect.poll(() => address.inputValue()).toBe("grace@example.com");
   expect(await address.evaluate((input: HTMLInputElement) => input.readOnly)).toBe(true);
   await graces.getByText("With it you join Acme Corp as member.").waitFor();
@@ -131,7 +133,7 @@ test("the owner invites through the page; the invited person registers, joins an
 
   await adas.goto(settings);
   await adas.getByLabel("Role of Grace Hopper").waitFor();
-  await adas.getByText("Nobody is invited at the moment.").waitFor();
+  await adas.getByText("No open invitations.").waitFor();
   await adas.getByLabel("Show accepted and revoked").check();
   await row("grace@example.com").getByText("Accepted").waitFor();
   await expectGood(adas, "invitations-all");
@@ -143,7 +145,7 @@ test("sent again, the old link leads nowhere; revoked, the new one says so", asy
   const first = await invite("linus@example.com");
   await adas.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
   await button("Resend to linus@example.com").click();
-  await dialog().getByText("Invitation sent again").waitFor();
+  await dialog().getByText("New invitation link").waitFor();
   const link = (await dialog().getByTestId("invite-url").textContent()) ?? "";
   await button("Done").click();
 
@@ -190,7 +192,7 @@ test("somebody else signs out first; the invited person signs in and accepts", a
   await expectGood(page, "invitation-other");
   await page.getByRole("button", { name: "Sign out and continue" }).click();
   await page.getByRole("link", { name: "Sign in" }).click();
-  await page.getByLabel("E-mail address").fill(barbara.email);
+  await page.getByLabel("Email address").fill(barbara.email);
   await page.getByLabel("Password", { exact: true }).fill(barbara.password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("button", { name: "Accept invitation" }).waitFor();
@@ -209,7 +211,7 @@ test("somebody else signs out first; the invited person signs in and accepts", a
   await page.getByText("You have joined as viewer").waitFor();
 
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
-  const off = page.getByRole("button", { name: "Invite", exact: true });
+  const off = page.getByRole("button", { name: "Invite Member", exact: true });
   await expect.poll(() => off.getAttribute("title")).toMatch(/Your role \(viewer\) may not add/);
   await page.context().close();
 });
@@ -230,7 +232,7 @@ test("an admin is offered no role beyond his own, and says why", async () => {
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
   const revoke = page.getByRole("button", { name: "Revoke the invitation of boss@example.com" });
   await expect.poll(() => revoke.getAttribute("title")).toMatch(/Your role \(admin\) may not/);
-  await page.getByRole("button", { name: "Invite", exact: true }).click();
+  await page.getByRole("button", { name: "Invite Member", exact: true }).click();
   const owner = page.getByRole("option", { name: "owner (gives more than you hold)" });
   expect(await owner.isDisabled()).toBe(true);
   await expectGood(page, "invite-as-admin");

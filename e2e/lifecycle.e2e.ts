@@ -74,7 +74,7 @@ test("an agent is terminated and leaves the list; its page tells what became of 
   expect(await page.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
   await look(page, "project");
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
-  await page.getByText("The agent is terminated: it works no more.").waitFor();
+  await page.getByText("This agent has been terminated.").waitFor();
   expect(await button("Restore").getAttribute("aria-disabled")).toBe("true");
   await look(page, "agent-terminated");
 });

@@ -223,7 +223,7 @@ test("a merge goes on where its page is left; what cannot be read can be tried a
   await expectAccessible(page);
   await page.unroute(previews);
   // Where something happens meanwhile, the page looks again by itself and the button is gone.
-  await button("Look again")
+  await button("Refresh")
     .click({ timeout: 5000 })
     .catch(() => undefined);
   await page.getByRole("heading", { name: /would change on main/ }).waitFor();

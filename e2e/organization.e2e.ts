@@ -71,7 +71,7 @@ test("a role is made in the editor, given, and not deleted while somebody holds 
   await dialog().getByLabel("Inherits from").selectOption("viewer");
   await button("Select permissions…").click();
   await dialog().getByLabel("Create, import and change projects").check();
-  await dialog().getByText("In sum it can do 7 of 27").click();
+  await dialog().getByText("Permissions in total: 7 of 27").click();
   await expectAccessibleInBothSchemes(page);
   await button("Create role").click();
   await dialog().getByText("Is taken in this organization").waitFor();
@@ -288,9 +288,9 @@ test("the audit log is read, filtered by the address, and shown on the overview"
   expect(await byKey.innerText()).toContain("U+202E");
   expect(await byKey.innerText()).toContain("exe.<b>Auth</b>");
   await page.getByLabel("Person").selectOption("Grace-Hopper");
-  await page.getByText("No event fits these filters.").waitFor();
+  await page.getByText("No events match these filters.").waitFor();
   await page.reload();
-  await page.getByText("No event fits these filters.").waitFor();
+  await page.getByText("No events match these filters.").waitFor();
   await page.getByLabel("Person").selectOption("Ada-Lovelace");
   const now = Date.parse(events[0]?.at ?? "");
   const dayAfter = new Date(now + 2 * 86_400_000).toISOString().slice(0, 10);
@@ -300,7 +300,7 @@ test("the audit log is read, filtered by the address, and shown on the overview"
   await page.waitForURL(new RegExp(`from=${dayBefore}&to=${dayAfter}`));
   await page.getByText("1 event", { exact: true }).waitFor();
   await page.getByLabel("From").fill(dayAfter);
-  await page.getByText("No event fits these filters.").waitFor();
+  await page.getByText("No events match these filters.").waitFor();
   await expectAccessibleInBothSchemes(page);
   await page.setViewportSize({ width: 320, height: 844 });
   await button("Clear filters").click();

@@ -80,7 +80,7 @@ describe.each([
     }
     await page.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
     await page.getByRole("table", { name: "Members" }).waitFor();
-    expect(await isOff(page, "Invite")).toBe(!mayManage);
+    expect(await isOff(page, "Invite Member")).toBe(!mayManage);
 
     await open("/projects", /Projects/);
     expect(await isOff(page, "New project")).toBe(!mayWork);

@@ -98,7 +98,14 @@ test("a command that fails says so in the list of runs", async () => {
   await page.getByText("Its command exited with code 3.").waitFor();
   await page.goto(`${app.url}/agents/${agent.id}`);
   await page.getByRole("table", { name: "Runs" }).getByText("Failed").waitFor();
+  const outcome = page.getByRole("link", { name: "Failed, exit code 3" });
+  await outcome.waitFor();
   await look(page, "agent-page");
+  await page.goto(`${app.url}/agents`);
+  await outcome.waitFor();
+  await look(page, "agents-last-run");
+  await outcome.click();
+  await page.getByText("Its command ended with exit code 3.").waitFor();
   expect(messages).toEqual([]);
 });
 

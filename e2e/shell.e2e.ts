@@ -62,7 +62,7 @@ test("the palette goes anywhere and does anything by the keyboard alone", async 
 
   await page.keyboard.press("Control+k");
   await palette().fill("zzzz");
-  await page.getByText("Nothing fits.").waitFor();
+  await page.getByText("No results.").waitFor();
   await page.keyboard.press("Escape");
   await palette().waitFor({ state: "hidden" });
 
@@ -76,12 +76,12 @@ test("the palette goes anywhere and does anything by the keyboard alone", async 
   await page.waitForURL(/tab=members/);
 
   // By mouse and screen reader it is a button; the focus goes back to it.
-  await button("Search and commands").click();
+  await button(/^Search or jump to/).click();
   await palette().waitFor();
   await page.keyboard.press("Escape");
   await palette().waitFor({ state: "hidden" });
   const isFocused = () =>
-    button("Search and commands").evaluate((element) => element === document.activeElement);
+    button(/^Search or jump to/).evaluate((element) => element === document.activeElement);
   await expect.poll(isFocused).toBe(true);
 });
 
@@ -115,7 +115,7 @@ test("what was typed is asked about before it is lost, by any way out", async ()
   expect(await field("Name").evaluate((input) => input === document.activeElement)).toBe(true);
   await field("Name").fill("Half typed");
   await page.keyboard.press("Escape");
-  await dialog().getByText("Discard what you typed?").waitFor();
+  await dialog().getByText("Discard your changes?").waitFor();
   await expectAccessible(page, "the question");
   await button("Keep editing").click();
   expect(await field("Name").inputValue()).toBe("Half typed");
@@ -123,7 +123,7 @@ test("what was typed is asked about before it is lost, by any way out", async ()
   await button("Keep editing").click();
   expect(await field("Name").inputValue()).toBe("Half typed");
   await page.keyboard.press("Escape");
-  await button("Discard").click();
+  await button("Discard changes").click();
   await dialog().waitFor({ state: "hidden" });
 
   await page.goto(`${app.url}/organizations/${orgId}/settings`);
@@ -132,7 +132,7 @@ test("what was typed is asked about before it is lost, by any way out", async ()
   await button("Keep editing").click();
   expect(await field("Description").inputValue()).toBe("Not saved yet");
   await page.getByRole("link", { name: "Agents" }).click();
-  await button("Discard").click();
+  await button("Discard changes").click();
   await page.waitForURL(/\/agents$/);
 });
 
@@ -153,14 +153,14 @@ test("two tabs that edit the same thing: the second is told, and nothing typed i
   await page.getByText("Changes saved").waitFor();
 
   await other.getByRole("button", { name: "Save Changes" }).click();
-  await other.getByText(/Somebody saved changes while you edited/).waitFor();
+  await other.getByText(/Another user saved changes while you edited/).waitFor();
   await other.getByText("By the first tab").waitFor();
   await expectAccessible(other, "an edit that crossed another");
   expect(await other.getByLabel("Description", { exact: true }).inputValue()).toBe(
     "By the second tab",
   );
   expect(await other.getByLabel("Name", { exact: true }).inputValue()).toBe("Renamed");
-  await other.getByRole("button", { name: "Use what was saved as Description" }).click();
+  await other.getByRole("button", { name: "Use this as Description" }).click();
   await other.getByRole("button", { name: "Save Changes" }).click();
   await other.getByText("Changes saved").waitFor();
   const { data } = await owner.api.organizations.get({ params: { org_id: orgId } });

@@ -67,7 +67,7 @@ async function look(name: string): Promise<void> {
 
 async function givePassword(): Promise<void> {
   await page.goto(`${site}/login?redirect=/settings/security`);
-  await page.getByLabel("E-mail address").fill(ada.email);
+  await page.getByLabel("Email address").fill(ada.email);
   await page.getByLabel("Password", { exact: true }).fill(ada.password);
   await button("Sign in").click();
 }
@@ -107,7 +107,7 @@ test("a passkey is added, renamed, and signs in", async () => {
   await dialog().getByRole("button", { name: "Continue" }).click();
   await dialog().getByRole("alert").getByText("on that device already").waitFor();
   await page.keyboard.press("Escape");
-  await button("Discard").click();
+  await button("Discard changes").click();
   await look("passkeys");
   expect(consoleMessages).toEqual([]);
 
@@ -218,7 +218,7 @@ test("a person with a password links the provider, and unlinks it", async () => 
   // Only an account whose address is confirmed is linked.
   await asOperator(app, "update users set is_verified = true where id = $1", [ada.id]);
   await page.goto(`${app.url}/login?redirect=/settings/security`);
-  await page.getByLabel("E-mail address").fill(ada.email);
+  await page.getByLabel("Email address").fill(ada.email);
   await page.getByLabel("Password", { exact: true }).fill(ada.password);
   await button("Sign in").click();
   await security();

@@ -96,10 +96,10 @@ test("where there is nothing yet, pages say what to do", async () => {
   await look("/projects", /New project/);
   await look("/agents", /Create a project/);
   await look(`/organizations/${empty.id}`, /None yet. Switch to this organization/);
-  await look(`/organizations/${empty.id}/settings?tab=members`, /Invite sends somebody a link/);
+  await look(`/organizations/${empty.id}/settings?tab=members`, /Invite Member creates a link/);
   await look(
     `/organizations/${empty.id}/settings?tab=audit&from=2020-01-01&to=2020-01-02`,
-    /No event fits/,
+    /No events match/,
   );
   const project = await makeProject(newcomer, empty.id);
   await look(`/projects/${project.id}`, /Nothing was merged yet/);
@@ -151,9 +151,9 @@ const forms: LongForm[] = [
   {
     what: "an invitation",
     path: () => `/organizations/${orgId}/settings?tab=members`,
-    opener: "Invite",
-    fields: { "E-mail address": "survivor@example.com" },
-    submit: "Send invitation",
+    opener: "Invite Member",
+    fields: { "Email address": "survivor@example.com" },
+    submit: "Create invitation",
     call: /\/invitations$/,
     made: async () => (await owner.api.invitations.list({ params: params() })).data.length,
     expected: 1,
@@ -261,7 +261,7 @@ describe("two tabs that edit the same thing", () => {
     await button(submit, first).click();
     await page.getByText(said).first().waitFor();
     await button(submit, second).click();
-    await second.getByText(/Somebody saved changes while you edited/).waitFor();
+    await second.getByText(/Another user saved changes while you edited/).waitFor();
     await second.getByText(byFirst, { exact: true }).waitFor();
     expect(await field(name, second).inputValue()).toBe(bySecond);
     await expectAccessible(other, `${name}, changed meanwhile`);

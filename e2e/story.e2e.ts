@@ -32,13 +32,12 @@ const dialog = () => page.getByRole("dialog");
 test("the whole story, through the pages alone", async () => {
   // A deep link leads to the sign-in and back.
   await page.goto(`${app.url}/settings/api-keys`);
-  await page.waitForURL(/\/login/);
-  await link("Create an account").click();
+  await page.waitForURL(/\/register/);
   await page.getByLabel("Full name").fill("Ada Lovelace");
-  await page.getByLabel("E-mail address").fill("ada@example.com");
+  await page.getByLabel("Email address").fill("ada@example.com");
   await page.getByLabel("Password", { exact: true }).fill("correct staple horse");
   await expectAccessible(page);
-  await button("Create account").click();
+  await button("Create administrator account").click();
   await page.waitForURL(/\/settings\/api-keys$/);
   // That nobody was signed in is told by a 401, which browsers write to the console.
   consoleMessages.length = 0;
@@ -161,7 +160,7 @@ test("the whole story, through the pages alone", async () => {
     .first()
     .waitFor();
   await conflict.getByText("check(token)").waitFor();
-  await page.getByText("Fetch what lost with git").click();
+  await page.getByText("Fetch the losing version with git").click();
   await page
     .getByText(/refs\/keep\//)
     .first()
@@ -200,6 +199,7 @@ test("an API key is shown once, works, and is refused after Revoke", async () =>
   const answer = await fetch(`${app.url}/api/v1/projects`, { headers: bearer });
   expect(answer.status).toBe(200);
 
+  await button("Copy Key").click();
   await page.getByRole("link", { name: "Done" }).or(button("Done")).click();
   await page.waitForURL(/\/settings\/api-keys$/);
   await page.reload();

@@ -50,7 +50,7 @@ beforeAll(async () => {
   page = await context.newPage();
   page.setDefaultTimeout(60_000);
   await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(owner.email);
+  await page.getByLabel("Email address").fill(owner.email);
   await page.getByLabel("Password", { exact: true }).fill(owner.password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(/\/organizations$/);
@@ -138,7 +138,7 @@ test("a fetch shows how far it is, is cancelled, and brings in what is new", asy
   await card().getByRole("progressbar", { name: "Fetching" }).waitFor();
   await look("upstream-fetching");
   await button("Cancel").click();
-  await page.getByText("The fetch is cancelled").waitFor();
+  await page.getByText("The fetch is canceled").waitFor();
   await card().getByRole("progressbar").waitFor({ state: "detached" });
   release();
   await button("Fetch").click();

@@ -93,14 +93,14 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   await screenshot(page, "usage-nothing-yet");
 
   await page.getByLabel("Month").selectOption("October 2025");
-  const chart = page.getByRole("list", { name: "Hours a day in October 2025" });
+  const chart = page.getByRole("list", { name: "Run time a day in October 2025" });
   const bars = chart.getByRole("listitem");
   await chart.waitFor();
   expect(await bars.count()).toBe(31);
   expect(await bars.nth(14).getAttribute("aria-label")).toBe(
-    "Wed, Oct 15: 14 hours, at most 3 agents at once",
+    "Wed, Oct 15: 14 h, at most 3 agents at once",
   );
-  await page.getByText("of 100 hours in the month").waitFor();
+  await page.getByText("of 100 h in the month").waitFor();
 
   // One stop for Tab, arrows between the bars.
   await bars.first().focus();
@@ -132,7 +132,8 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   expect(lines[0]).toBe("period,project_id,project_name,agents,runs,runtime_hours");
   expect(lines.slice(1).join("\n")).toContain(`"'=Billing, export"`);
   const total = lines.slice(1).reduce((sum, line) => sum + Number(line.split(",").at(-1)), 0);
-  await projects.getByRole("row", { name: `Total 3 70 ${total.toFixed(4)}` }).waitFor();
+  const hours = Math.floor(Math.round(total * 60) / 60);
+  await projects.getByRole("row", { name: `Total 3 70 ${hours} h` }).waitFor();
   expect((await download("Download CSV of October 2025 by day")).lines).toHaveLength(32);
 
   await page.setViewportSize({ width: 320, height: 844 });

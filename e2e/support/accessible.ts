@@ -36,8 +36,16 @@ async function expectNothingFound(page: Page, what: string, rules?: string[]): P
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
   const options: axe.RunOptions = {
     resultTypes: ["violations"],
-    // Of all rules the only one of WCAG 2.2 that has to be asked for.
-    ...(rules ? { runOnly: rules } : { rules: { "target-size": { enabled: true } } }),
+    // Rules of WCAG that are off by default: targets of 24 pixels (2.5.8), and visible labels as a part
+    // of accessible names (2.5.3).
+    ...(rules
+      ? { runOnly: rules }
+      : {
+          rules: {
+            "target-size": { enabled: true },
+            "label-content-name-mismatch": { enabled: true },
+          },
+        }),
   };
   const found = await page.evaluate(
     (chosen) =>

@@ -59,6 +59,35 @@ function labelsOf(source: string): string[] {
   );
 }
 
+/** Wording that pages avoid: the pattern, and the standard wording. */
+const avoided: readonly (readonly [RegExp, string])[] = [
+  [/\be-mails?\b/i, "email"],
+  [/\bwhoever\b/i, "the administrator, the sender: a noun"],
+  [/\b(he|him|his|she|hers?)\b/i, "the user, or they"],
+  [/\b(some|any|no)body\b/i, "another user, a member: a noun"],
+  [/\bany more\b/i, "no longer"],
+  [/\b(is|are|was) told\b|\btold when\b/i, "is shown, is notified"],
+  [/\bin sum\b/i, "in total"],
+  [/\b(nothing|none|no \w+) fits?\b/i, "no results"],
+  [/\b(afresh|anew)\b/i, "again"],
+  [/\b(organis|authoris|recognis|cancelled|behaviour)/i, "American spelling"],
+];
+
+/** The texts that pages show: quoted ones with a space in them, and those between tags. */
+function textsOf(source: string): string[] {
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, "");
+  const quoted = [...code.matchAll(/"([^"\n]* [^"\n]*)"|`([^`]* [^`]*)`/g)];
+  const between = [...code.matchAll(/>\s*([A-Z][^<>{}=;]*)/g)];
+  const lines = [...code.matchAll(/^\s+([A-Za-z][A-Za-z',.:;?! -]* [A-Za-z',.:;?! -]*)$/gm)];
+  return [...quoted, ...between, ...lines].map(([, one, other]) => one ?? other ?? "");
+}
+
+function avoidedIn(source: string): string[] {
+  return textsOf(source).flatMap((text) =>
+    avoided.filter(([pattern]) => pattern.test(text)).map(([, rather]) => `${text} → ${rather}`),
+  );
+}
+
 function isRight(label: string): boolean {
   const isFixed = fixed.includes(label);
   const isLike = fixed.some((one) => one.toLowerCase() === label.toLowerCase());
@@ -82,6 +111,32 @@ test("labels are sentence case, and those that are fixed are spelt so everywhere
     false,
     true,
     true,
+    false,
+  ]);
+});
+
+test("page texts use standard words", () => {
+  const all = readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" });
+  const files = all.filter((file) => /(?<!\.test)\.tsx?$/.test(file));
+  expect(
+    files.flatMap((file) =>
+      avoidedIn(readFileSync(join(import.meta.dirname, file), "utf8")).map(
+        (text) => `${file}: ${text}`,
+      ),
+    ),
+  ).toEqual([]);
+  const planted = [
+    'const a = "Set one by e-mail";',
+    "<p>\n  Ask whoever runs the server\n</p>",
+    "<b>It does not work any more.</b>",
+    "/** Whoever reads a comment. */",
+    'const name = "he-man";',
+  ];
+  expect(planted.map((source) => avoidedIn(source).length > 0)).toEqual([
+    true,
+    true,
+    true,
+    false,
     false,
   ]);
 });

@@ -22,6 +22,12 @@ export const waitingRun = run
   .extend({ queue_position: z.number().int() });
 export type WaitingRun = z.output<typeof waitingRun>;
 
+/** The last of an agent's runs that has started and ended. */
+export const lastRun = run
+  .pick({ id: true, status: true, exit_code: true })
+  .extend({ ended_at: timestamp });
+export type LastRun = z.output<typeof lastRun>;
+
 export const agent = z.strictObject({
   id,
   organization_id: id,
@@ -35,6 +41,7 @@ export const agent = z.strictObject({
   workspace_type: z.enum(["local", "docker", "remote"]).nullable(),
   current_run: currentRun.nullable(),
   queued_run: waitingRun.nullable(),
+  last_run: lastRun.nullable(),
   created_at: timestamp,
   updated_at: timestamp,
 });

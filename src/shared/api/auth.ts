@@ -82,6 +82,10 @@ export const auth = {
       /** The identity provider's name for the button; null without one. */
       oidc: z.strictObject({ name: z.string() }).nullable(),
       registration: z.enum(["open", "invite", "closed"]),
+      /** Whether no account exists yet: the first one becomes the installation's super admin. */
+      needs_first_account: z.boolean().optional(),
+      /** Whether emails leave the server; without a mail server they stay in its outbox folder. */
+      sends_email: z.boolean().optional(),
     }),
   }),
   refresh: endpoint({

@@ -39,7 +39,13 @@ export const organizationItem = z.strictObject({
   role: z.string(),
   is_active: z.boolean(),
   owner: z.strictObject({ id, email: z.string() }),
-  counts: z.strictObject({ members: z.number(), projects: z.number(), agents: z.number() }),
+  counts: z.strictObject({
+    /** People, and agents that are members. */
+    members: z.number(),
+    people: z.number(),
+    projects: z.number(),
+    agents: z.number(),
+  }),
   usage: usageFigures,
 });
 export type OrganizationItem = z.output<typeof organizationItem>;

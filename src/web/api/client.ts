@@ -4,6 +4,7 @@ import { type Answer, ApiError, clientOf } from "#shared/contract/call.js";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import type { FieldError } from "#shared/errors.js";
 import { type Call, schemasOf } from "./api-calls.js";
+import { checkConnection } from "../hooks/connection.js";
 import { takePreloaded } from "./preloaded-responses.js";
 
 export { ApiError };
@@ -23,8 +24,11 @@ export const client = clientOf(calls, async (path, init) => {
       fetch(path, { ...init, credentials: "same-origin" }));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
+    void checkConnection();
     throw noAnswer();
   }
+  // By a proxy whose server is away.
+  if ([502, 503, 504].includes(response.status)) void checkConnection();
   // A wrong password, code or passkey is also a 401, and says so itself.
   if (response.status === 401 && !path.startsWith("/api/v1/auth/login")) signedOut();
   return response;

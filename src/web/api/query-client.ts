@@ -1,4 +1,5 @@
-import { QueryClient } from "@tanstack/react-query";
+import { onlineManager, QueryClient } from "@tanstack/react-query";
+import { isConnectionLost, onConnectionChange } from "../hooks/connection.js";
 import { asApiError } from "./client.js";
 
 /** Tries again only what may be different the next time: no answer, or a server in trouble. */
@@ -6,11 +7,15 @@ function mayPass(status: number): boolean {
   return status === 0 || status >= 500;
 }
 
+// While the server cannot be reached, queries keep their data and pause; afterwards they go on.
+onlineManager.setEventListener((setOnline) =>
+  onConnectionChange(() => setOnline(!isConnectionLost())),
+);
+
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      networkMode: "always",
       retry: (failures, error) => failures < 2 && mayPass(asApiError(error).status),
     },
     mutations: { networkMode: "always" },

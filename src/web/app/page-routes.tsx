@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router";
 import { type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
 import { queryClient } from "../api/query-client.js";
+import { loadPart } from "../hooks/connection.js";
 import { FailedPage, PendingPage } from "./shell/page-states.js";
 
 /** Time that the first page waits for its parts, whose responses come along with it; milliseconds. */
@@ -88,7 +89,7 @@ function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): 
       ),
     }),
     component: lazyRouteComponent(
-      component as () => Promise<Record<string, RouteComponent>>,
+      () => loadPart(component as () => Promise<Record<string, RouteComponent>>),
       `${name.charAt(0).toUpperCase()}${name.slice(1)}Page`,
     ),
   });

@@ -68,7 +68,7 @@ export interface FormState<Values extends object> {
 }
 
 const staleText =
-  "Somebody saved changes while you edited. What you typed is kept: compare, then save again.";
+  "Another user saved changes while you edited. Your changes are kept: compare, then save again.";
 
 interface State<Values> {
   values: Values;

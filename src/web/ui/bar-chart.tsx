@@ -19,19 +19,36 @@ interface BarChartProps {
   bars: readonly Bar[];
   /** A value to compare with: a dashed line, where it is not far above all bars. */
   reference?: { value: number; label: string };
+  /** Whether values are whole numbers: the axis then has whole ticks only. */
+  areCounts?: boolean;
+  /** A value of the axis in words. */
+  formatValue?: (value: number) => string;
 }
 
 const plotHeight = 160;
 const ticksEvery = 7;
 
-/** The next 1, 2, 2.5 or 5 times a power of ten: what an axis ends at. */
-function roundUp(value: number): number {
+/** Multiples of a power of ten that an axis may end at. */
+const ends = [1, 2, 2.5, 5, 10];
+/** Ends whose half is a whole number too. */
+const countEnds = [2, 4, 6, 10];
+
+/** The end of an axis for a highest value; at least 2 for counts. */
+function axisEnd(highest: number, areCounts: boolean): number {
+  const value = areCounts ? Math.max(1, highest) : highest || 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 2.5, 5].find((factor) => factor * power >= value) ?? 10) * power;
+  return ((areCounts ? countEnds : ends).find((factor) => factor * power >= value) ?? 10) * power;
 }
 
 /** Bars over an axis. One stop for the Tab key; arrow keys go from bar to bar, Escape hides the tooltip. */
-export function BarChart({ title, description, bars, reference }: BarChartProps): ReactElement {
+export function BarChart({
+  title,
+  description,
+  bars,
+  reference,
+  areCounts = false,
+  formatValue = formatNumber,
+}: BarChartProps): ReactElement {
   const id = useId();
   const shapes = useRef<(SVGGElement | null)[]>([]);
   const [stop, setStop] = useState(0);
@@ -39,7 +56,7 @@ export function BarChart({ title, description, bars, reference }: BarChartProps)
   const highest = Math.max(...bars.map(({ value }) => value));
   const line =
     reference && reference.value > 0 && reference.value <= highest * 2 ? reference : null;
-  const top = roundUp(Math.max(highest, line?.value ?? 0) || 1);
+  const top = axisEnd(Math.max(highest, line?.value ?? 0), areCounts);
   const yOf = (value: number): number => plotHeight * (1 - value / top);
   const width = 100 / bars.length;
 
@@ -69,14 +86,14 @@ export function BarChart({ title, description, bars, reference }: BarChartProps)
         </p>
       </figcaption>
       <div className="flex gap-2">
-        <div aria-hidden="true" className="relative w-9 shrink-0 text-[11px] text-muted">
+        <div aria-hidden="true" className="relative w-11 shrink-0 text-[11px] text-muted">
           {[top, top / 2, 0].map((value) => (
             <span
               key={value}
               className="absolute right-0 -translate-y-1/2 tabular-nums"
               style={{ top: yOf(value) + 8 }}
             >
-              {formatNumber(value)}
+              {formatValue(value)}
             </span>
           ))}
         </div>
@@ -177,7 +194,7 @@ export function BarChart({ title, description, bars, reference }: BarChartProps)
               className="stroke-warn"
             />
           </svg>
-          {line.label}: {formatNumber(line.value)}
+          {line.label}: {formatValue(line.value)}
         </p>
       )}
     </figure>

@@ -32,16 +32,22 @@ interface CopyProps {
   label: string;
   /** What is said when it is done. */
   done?: string;
+  onCopied?: () => void;
 }
 
-function useCopy({ text, done = "Copied" }: CopyProps): [copied: boolean, run: () => void] {
+function useCopy({
+  text,
+  done = "Copied",
+  onCopied,
+}: CopyProps): [copied: boolean, run: () => void] {
   const [isCopied, setCopied] = useState(false);
   const run = async (): Promise<void> => {
     if (!(await copy(text))) {
-      notify("Your browser refused to copy. Select the text and copy it yourself.", "bad");
+      notify("Your browser refused to copy. Select the text and copy it.", "bad");
       return;
     }
     notify(done);
+    onCopied?.();
     setCopied(true);
     setTimeout(() => setCopied(false), 2000);
   };
@@ -79,13 +85,13 @@ export function CopyButton({
 }
 
 /** A command or an address in full, with its copy button. */
-export function CopyLine({ text, label }: { text: string; label: string }): ReactElement {
+export function CopyLine(props: Pick<CopyProps, "text" | "label" | "onCopied">): ReactElement {
   return (
     <div className="flex min-w-0 items-center gap-1 rounded-md border border-line bg-sunken py-0.5 pr-0.5 pl-2.5">
       <code className="min-w-0 flex-1 py-1 font-mono text-[13px] break-all whitespace-pre-wrap">
-        {text}
+        {props.text}
       </code>
-      <CopyIcon text={text} label={label} />
+      <CopyIcon {...props} />
     </div>
   );
 }

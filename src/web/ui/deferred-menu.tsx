@@ -9,6 +9,7 @@ import {
   Suspense,
   useState,
 } from "react";
+import { loadPart } from "../hooks/connection.js";
 
 type Trigger = ReactElement<ComponentProps<"button">>;
 type MenuComponent = ComponentType<{ trigger: Trigger }>;
@@ -19,7 +20,7 @@ type MenuComponent = ComponentType<{ trigger: Trigger }>;
  * opens as it appears, around the same trigger.
  */
 export function deferMenu(load: () => Promise<MenuComponent>): ComponentType<{ trigger: Trigger }> {
-  const Loaded = lazy(async () => ({ default: await load() }));
+  const Loaded = lazy(async () => ({ default: await loadPart(load) }));
   const preload = (): void => void load().catch(() => {});
 
   return function DeferredMenu({ trigger }: { trigger: Trigger }): ReactElement {

@@ -1,4 +1,6 @@
 import { lazy, type ReactElement, type ReactNode, Suspense, useState } from "react";
+import { loadPart } from "../hooks/connection.js";
+import { aboutTyped, type LeaveQuestion } from "./unsaved.js";
 import { Alert } from "./alert.js";
 import { Button } from "./button.js";
 import type { FrameProps } from "./dialog-frame.js";
@@ -6,7 +8,7 @@ import { UnsavedScope } from "./unsaved.js";
 
 // A twentieth of a page's code, which no page needs before somebody opens a dialog.
 const DialogFrame = lazy(async () => ({
-  default: (await import("./dialog-frame.js")).DialogFrame,
+  default: (await loadPart(() => import("./dialog-frame.js"))).DialogFrame,
 }));
 
 interface DialogProps extends FrameProps {
@@ -73,25 +75,22 @@ export function ConfirmDialog(props: ConfirmProps): ReactElement {
   );
 }
 
-/** Asked before something typed is lost. */
+/** Asked before leaving loses something. */
 export function DiscardDialog({
+  question = aboutTyped,
   onStay,
   onDiscard,
 }: {
+  question?: LeaveQuestion;
   onStay: () => void;
   onDiscard: () => void;
 }): ReactElement {
   return (
-    <Dialog
-      isOpen
-      onClose={onStay}
-      title="Discard what you typed?"
-      description="It was not saved, and is lost when you leave."
-    >
+    <Dialog isOpen onClose={onStay} title={question.title} description={question.description}>
       <DialogActions>
-        <Button onClick={onStay}>Keep editing</Button>
+        <Button onClick={onStay}>{question.stay}</Button>
         <Button variant="danger" onClick={onDiscard}>
-          Discard
+          {question.leave}
         </Button>
       </DialogActions>
     </Dialog>

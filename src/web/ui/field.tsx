@@ -75,11 +75,11 @@ export function SavedMeanwhile({
 }): ReactElement {
   return (
     <output id={id} className="block rounded-md bg-warn-soft px-2.5 py-1.5 text-[13px]">
-      <span className="text-warn">Saved meanwhile by somebody else: </span>
+      <span className="text-warn">Saved meanwhile by another user: </span>
       <PlainText value={textOf(incoming.value)} />{" "}
       <button
         type="button"
-        aria-label={`Use what was saved as ${label}`}
+        aria-label={`Use this as ${label}`}
         onClick={incoming.onTake}
         className="ml-1 min-h-6 font-medium text-accent-ink underline"
       >

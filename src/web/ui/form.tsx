@@ -1,6 +1,7 @@
 import {
   type FocusEvent,
   type FormEvent,
+  type PointerEvent,
   type ReactElement,
   type ReactNode,
   useEffect,
@@ -36,16 +37,40 @@ export function Form({
 }: FormProps): ReactElement {
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
-    if (error) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+    if (!error) return;
+    const invalid = form.current?.querySelector<HTMLElement>("[aria-invalid=true]");
+    // A field within closed details cannot have the focus.
+    const details = invalid?.closest("details");
+    if (details) details.open = true;
+    invalid?.focus();
   }, [error]);
 
   const handleSubmit = (event: FormEvent): void => {
     event.preventDefault();
     onSubmit();
   };
+  /** Fields left by pressing the submit button; null while it is not pressed. */
+  const left = useRef<string[] | null>(null);
   const handleBlur = ({ target }: FocusEvent): void => {
     const name = target.getAttribute("name");
-    if (name !== null) onLeaveField?.(name);
+    if (name === null) return;
+    if (left.current) left.current.push(name);
+    else onLeaveField?.(name);
+  };
+  // An error that appears between press and release moves the button away, and the click is lost.
+  const handlePress = ({ target }: PointerEvent): void => {
+    if (!(target instanceof Element) || !target.closest("[type=submit]")) return;
+    left.current = [];
+    const release = (): void => {
+      removeEventListener("pointerup", release);
+      removeEventListener("pointercancel", release);
+      setTimeout(() => {
+        for (const name of left.current ?? []) onLeaveField?.(name);
+        left.current = null;
+      });
+    };
+    addEventListener("pointerup", release);
+    addEventListener("pointercancel", release);
   };
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the blur of its fields, which bubbles
@@ -55,6 +80,7 @@ export function Form({
       aria-label={label}
       onSubmit={handleSubmit}
       onBlur={handleBlur}
+      onPointerDownCapture={handlePress}
       className={`flex min-w-0 flex-col gap-4 ${className}`}
     >
       {error && !isShownAtField && <Alert live>{error.message}</Alert>}

@@ -130,7 +130,7 @@ export function ListToolbar<Row>({
             value={state.sort}
             onChange={(sort) => change({ sort, page: 1 })}
             options={[
-              { value: "", label: "Usual order" },
+              { value: "", label: "Default order" },
               ...sortings.flatMap(({ key, label }) => [
                 { value: key, label: `${label}, ascending` },
                 { value: `-${key}`, label: `${label}, descending` },

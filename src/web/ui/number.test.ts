@@ -5,7 +5,6 @@ import { formatHours, formatNumber } from "./number.js";
 const intl = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat("en-US", options);
 const tenths = intl({ maximumFractionDigits: 1 });
 const twoDigits = intl({ maximumSignificantDigits: 2 });
-const fourDecimals = intl({ minimumFractionDigits: 4, maximumFractionDigits: 4 });
 
 // What is halfway between two is rounded by its binary value here, and by its decimal one there.
 const thousandths = fc.integer({ min: 1000, max: 1e12 }).filter((count) => count % 100 !== 50);
@@ -27,10 +26,33 @@ test("numbers are written as Intl writes them", () => {
   expect([0, 1, 999.96, 1000, 0.999].map(formatNumber)).toEqual(["0", "1", "1,000", "1,000", "1"]);
 });
 
-test("hours are written with all four decimals", () => {
+test("hours are written in the units people use", () => {
+  const written = [
+    [0, "0 h"],
+    [0.0001, "1 s"],
+    [0.0009, "3 s"],
+    [59.6 / 3600, "1 min"],
+    [0.1178, "7 min"],
+    [0.999, "1 h"],
+    [1.333, "1 h 20 min"],
+    [45, "45 h"],
+    [1234.5, "1,234 h 30 min"],
+  ] as const;
+  expect(written.map(([hours]) => formatHours(hours))).toEqual(written.map(([, text]) => text));
+});
+
+test("hours never go down, nor to nothing where something was used", () => {
+  const secondsIn = (text: string): number =>
+    [...text.replaceAll(",", "").matchAll(/(\d+) (h|min|s)/g)].reduce(
+      (sum, [, count, unit]) => sum + Number(count) * { h: 3600, min: 60, s: 1 }[unit as "s"],
+      0,
+    );
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 1e12 }), (count) => {
-      expect(formatHours(count / 10_000)).toBe(fourDecimals.format(count / 10_000));
+    fc.property(fc.integer({ min: 1, max: 1e8 }), (units) => {
+      const hours = units / 10_000;
+      const shown = secondsIn(formatHours(hours));
+      expect(shown).toBeGreaterThan(0);
+      expect(Math.abs(shown - hours * 3600)).toBeLessThanOrEqual(hours * 3600 < 59 ? 1 : 31);
     }),
   );
 });

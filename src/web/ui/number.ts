@@ -26,9 +26,14 @@ export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${formatNumber(count)} ${count === 1 ? one : many}`;
 }
 
-/** All four decimals that hours are counted with, for figures that are added up. */
-export function formatHours(value: number): string {
-  return grouped(value.toFixed(4));
+/** Hours in the units people use: "3 s", "7 min", "1 h 20 min", "45 h". Exact figures are in the CSV. */
+export function formatHours(hours: number): string {
+  const seconds = Math.round(hours * 3600);
+  if (seconds < 60) return hours > 0 ? `${Math.max(1, seconds)} s` : "0 h";
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const rest = minutes % 60;
+  return `${grouped(String(Math.floor(minutes / 60)))} h${rest > 0 ? ` ${rest} min` : ""}`;
 }
 
 const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];

@@ -16,6 +16,8 @@ interface PageProps {
   title: string;
   /** What the tab is called, where that says more than the heading. */
   documentTitle?: string;
+  /** The page's name in the breadcrumbs, where it is shorter than the heading. */
+  crumb?: string;
   /** The pages above this one, as links with keys; this one is added. */
   crumbs?: readonly ReactNode[];
   description?: ReactNode;
@@ -64,7 +66,7 @@ export function Page(props: PageProps): ReactElement {
                 </li>
               ))}
               <li aria-current="page" className="min-w-0 truncate">
-                <PlainText value={title} />
+                <PlainText value={props.crumb ?? title} />
               </li>
             </ol>
           </nav>

@@ -140,10 +140,11 @@ export function Palette({
                 aria-label={label}
                 className="max-h-[min(26rem,55vh)] overflow-y-auto p-1.5"
               >
-                {groups.map((group) => (
-                  <div key={group} role="group" aria-labelledby={`${id}-${group}`}>
+                {groups.map((group, at) => (
+                  <div key={group} role="group" aria-labelledby={`${id}-group-${at}`}>
                     <div
-                      id={`${id}-${group}`}
+                      // Not by its name: an id with a space in it names nothing.
+                      id={`${id}-group-${at}`}
                       role="presentation"
                       className="px-2.5 pt-2 pb-1 text-xs font-medium text-muted"
                     >
@@ -177,7 +178,7 @@ export function Palette({
               </div>
               {found.length === 0 && (
                 <p className="px-4 pt-2 pb-6 text-center text-muted">
-                  {isLoading ? "Looking…" : "Nothing fits. Try a name, or a word such as “key”."}
+                  {isLoading ? "Looking…" : "No results. Try a name, or a word such as “key”."}
                 </p>
               )}
               {total > found.length && (

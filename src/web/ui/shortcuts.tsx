@@ -130,7 +130,7 @@ export function ShortcutHelp(): ReactElement {
           ))}
           <Checkbox
             label="Single keys act on pages"
-            hint="Switch this off where they get in your way."
+            hint="Switch this off if they conflict with other shortcuts."
             checked={!isOff}
             onChange={handleSwitch}
           />

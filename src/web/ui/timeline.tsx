@@ -137,7 +137,7 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
           </span>
         </li>
       </ul>
-      <ul aria-label="Colours" className="flex flex-wrap gap-x-4 gap-y-1 text-[13px] text-muted">
+      <ul aria-label="Colors" className="flex flex-wrap gap-x-4 gap-y-1 text-[13px] text-muted">
         {legend.map(({ tone, text }) => (
           <li key={text} className="inline-flex items-center gap-1.5">
             <span

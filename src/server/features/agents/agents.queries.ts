@@ -15,7 +15,7 @@ const hasBranch = sql`${workspaces.status} <> 'expired'`;
 const ofActiveProject = sql`exists (select from projects p where p.id = ${agents.project_id} and p.deleted_at is null)`;
 
 /** An agent without its runs. */
-export type AgentRow = Omit<Agent, "current_run" | "queued_run">;
+export type AgentRow = Omit<Agent, "current_run" | "queued_run" | "last_run">;
 
 const agentColumns = {
   id: agents.id,

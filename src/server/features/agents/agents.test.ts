@@ -38,6 +38,7 @@ describe("agents", () => {
       workspace_type: null,
       current_run: null,
       queued_run: null,
+      last_run: null,
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,
     });

@@ -5,7 +5,7 @@ import { violatedConstraint, type Queryable } from "../../db/connection/connect.
 import { AppError, invalidField, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { addAgentMember } from "../members/index.js";
-import { readOpenRuns } from "../runs/index.js";
+import { type AgentRuns, readAgentRuns } from "../runs/index.js";
 import * as queries from "./agents.queries.js";
 
 /**
@@ -104,17 +104,16 @@ async function findAgent(tx: Queryable, id: string): Promise<Agent | undefined> 
   return row && (await attachRuns(tx, [row]))[0];
 }
 
-/** Adds each agent's current and queued runs. */
+const noRuns: AgentRuns = { current_run: null, queued_run: null, last_run: null };
+
+/** Adds each agent's current, queued and last runs. */
 export async function attachRuns(
   tx: Queryable,
   rows: readonly queries.AgentRow[],
 ): Promise<Agent[]> {
-  const open = await readOpenRuns(
+  const runs = await readAgentRuns(
     tx,
     rows.map(({ id }) => id),
   );
-  return rows.map((row) => ({
-    ...row,
-    ...(open.get(row.id) ?? { current_run: null, queued_run: null }),
-  }));
+  return rows.map((row) => ({ ...row, ...(runs.get(row.id) ?? noRuns) }));
 }

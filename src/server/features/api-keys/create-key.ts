@@ -96,7 +96,7 @@ export async function createKey(
       shut_out_of: [...(actor.key?.shutOutOf ?? [])],
     });
     const event = { action: "api_key.created", key: inserted, before: null } as const;
-    auditKey(audit, { ...event, after: inserted });
+    await auditKey(tx, audit, { ...event, after: inserted });
     return inserted;
   });
   return { ...(await presentKey(db, stored)), key: made.key };
@@ -139,7 +139,7 @@ export async function rotateKey(
       shut_out_of: old.shut_out_of,
     });
     await queries.replaceKey(tx, keyId, inserted.id, graceSeconds);
-    auditKey(audit, {
+    await auditKey(tx, audit, {
       action: "api_key.rotated",
       key: old,
       before: old,

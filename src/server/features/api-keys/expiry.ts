@@ -13,7 +13,7 @@ export async function sendExpiryWarnings(deps: Omit<KeyDeps, "keyring">): Promis
     const ending = await deps.db.systemChange(systemOrigin, async (tx, audit) => {
       const taken = await queries.claimExpiringKeys(tx, batch);
       for (const { key } of taken) {
-        auditKey(audit, { action: "api_key.expiring", key, before: key, after: key });
+        await auditKey(tx, audit, { action: "api_key.expiring", key, before: key, after: key });
       }
       return taken;
     });

@@ -85,7 +85,7 @@ export async function updateKey(
     if (isWider(old, { ...old, ...changes }))
       requireWithinNetworksAndLimit(maker, { ...old, ...changes });
     const changed = (await queries.updateKey(tx, keyId, changes)) ?? old;
-    auditKey(audit, {
+    await auditKey(tx, audit, {
       action: "api_key.updated",
       key: changed,
       before: old,
@@ -136,7 +136,7 @@ export async function reduceScopes(
     const narrowed = (await queries.updateKey(tx, keyId, changes)) ?? old;
     const event = { action: "api_key.updated", before: old, after: narrowed } as const;
     // Organizations that leave its scopes get the event, too.
-    auditKey(audit, { ...event, key: old });
+    await auditKey(tx, audit, { ...event, key: old });
     return narrowed;
   });
   return presentKey(db, after);
@@ -152,7 +152,7 @@ export async function revokeKey(db: Database, context: ActorContext, keyId: stri
     await lockOrganizations(tx, organizationsIn(seen.scopes));
     const key = await queries.revokeKey(tx, keyId);
     if (!key) return;
-    auditKey(audit, { action: "api_key.revoked", key, before: key, after: null });
+    await auditKey(tx, audit, { action: "api_key.revoked", key, before: key, after: null });
   });
 }
 
@@ -163,6 +163,6 @@ export async function revokeKeysOf(
   userId: string,
 ): Promise<void> {
   for (const key of await queries.revokeKeysOf(tx, userId)) {
-    auditKey(audit, { action: "api_key.revoked", key, before: key, after: null });
+    await auditKey(tx, audit, { action: "api_key.revoked", key, before: key, after: null });
   }
 }

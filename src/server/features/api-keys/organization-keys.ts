@@ -63,7 +63,7 @@ export async function removeFromOrganization(
     if (!key) throw notFound();
     if (key.organization_id === orgId) {
       await queries.revokeKey(tx, keyId);
-      auditKey(audit, { action: "api_key.revoked", key, before: key, after: null });
+      await auditKey(tx, audit, { action: "api_key.revoked", key, before: key, after: null });
       return;
     }
     await queries.block(tx, keyId, orgId);

@@ -1,6 +1,6 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { diffFields, type Change } from "../../db/audit/audit.js";
-import type { Database } from "../../db/connection/connect.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
 import { organizationOf, organizationsIn, presentScope } from "./scopes.js";
 import * as queries from "./api-keys.queries.js";
 
@@ -44,22 +44,26 @@ const toldFields = [
 ] as const;
 
 /**
- * Writes a key's event to each organization its scopes name. A key with full access writes none, so its
- * cost does not grow with the number of organizations and its name stays private; it appears in the
- * events it causes.
+ * Writes a key's event to each organization its scopes name, with the scopes as granted
+ * (`org:acme-corp:*`). A key with full access writes none, so its cost does not grow with the number of
+ * organizations and its name stays private; it appears in the events it causes.
  */
-export function auditKey(
+export async function auditKey(
+  tx: Queryable,
   audit: (orgId: string, change: Change) => void,
   { action, key, before, after }: KeyEvent,
-): void {
-  for (const orgId of organizationsIn([before, after].flatMap((stored) => stored?.scopes ?? []))) {
+): Promise<void> {
+  const orgIds = organizationsIn([before, after].flatMap((stored) => stored?.scopes ?? []));
+  if (orgIds.length === 0) return;
+  const slugs = await queries.slugsOf(tx, orgIds);
+  for (const orgId of orgIds) {
     // Each organization sees only its own part of the scopes.
     const within = (stored: queries.StoredKey | null) =>
       stored && {
         ...stored,
         scopes: stored.scopes
           .filter((scope) => [null, orgId].includes(organizationOf(scope)))
-          .map((scope) => scope.replace(`org:${orgId}:`, "")),
+          .map((scope) => presentScope(scope, slugs)),
       };
     const changes = diffFields(within(before), within(after), toldFields);
     const isTold = before !== after && Object.keys(changes).length === 0;

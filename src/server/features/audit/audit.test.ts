@@ -21,7 +21,7 @@ const eventsOf = async (person: TestPerson, orgId: string, query = {}): Promise<
 
 describe("the audit log", () => {
   test("records every change with its author and origin", async () => {
-    const { id } = await makeOrganization(owner);
+    const { id, slug } = await makeOrganization(owner);
     const org = { org_id: id };
     const member = await app.person("member");
     const { organizations, members, roles, projects, agents, apiKeys } = owner.api;
@@ -99,7 +99,7 @@ describe("the audit log", () => {
     expect(of("api_key.created").changes).toEqual({
       name: { from: null, to: "k" },
       key_hint: { from: null, to: key.key_hint },
-      scopes: { from: null, to: ["*"] },
+      scopes: { from: null, to: [`org:${slug}:*`] },
     });
     const byKey = events.filter(({ actor }) => actor.api_key_id !== null);
     expect(byKey.map(({ changes }) => changes["name"]?.to)).toEqual(["By key"]);
@@ -177,8 +177,8 @@ describe("the audit log", () => {
         target.name,
         changes["scopes"]?.to,
       ]);
-    expect(await keysOf(one.id)).toEqual([["both", ["project:read"]]]);
-    expect(await keysOf(two.id)).toEqual([["both", ["*"]]]);
+    expect(await keysOf(one.id)).toEqual([["both", [`org:${one.slug}:project:read`]]]);
+    expect(await keysOf(two.id)).toEqual([["both", [`org:${two.slug}:*`]]]);
     const other = await makeOrganization(owner);
     expect(await eventsOf(owner, other.id)).toHaveLength(1);
 
@@ -189,7 +189,7 @@ describe("the audit log", () => {
     const [narrowed, ...others] = await eventsOf(person, one.id, { target_id: full.id });
     expect(narrowed).toMatchObject({
       action: "api_key.updated",
-      changes: { scopes: { from: ["*:*"], to: ["project:read"] } },
+      changes: { scopes: { from: ["*:*"], to: scopes } },
     });
     expect(others).toEqual([]);
     expect(await eventsOf(person, two.id, { target_id: full.id })).toEqual([]);

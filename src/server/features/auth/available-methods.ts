@@ -8,10 +8,11 @@ import { hasUsers } from "./auth-service.js";
 /** Returns the sign-in methods available at the request's address. */
 export function signInMethods(
   db: Database,
-  config: Pick<Config, "oidc" | "registration">,
+  config: Pick<Config, "oidc" | "registration" | "smtp">,
   publicUrl: () => string,
 ): (host: string) => Promise<ResponseOf<(typeof auth)["methods"]>> {
   return async (host) => {
+    const isEmpty = !(await hasUsers(db));
     const party = relyingPartyOf(publicUrl(), host);
     return {
       password: true,
@@ -19,7 +20,9 @@ export function signInMethods(
       passkey_reason: typeof party === "string" ? party : null,
       oidc: config.oidc && { name: config.oidc.name },
       // The first user can always register.
-      registration: (await hasUsers(db)) ? config.registration : "open",
+      registration: isEmpty ? "open" : config.registration,
+      needs_first_account: isEmpty,
+      sends_email: config.smtp !== null,
     };
   };
 }

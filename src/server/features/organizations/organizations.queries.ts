@@ -140,6 +140,7 @@ type ListRow = UsageRow & {
   owner_id: string;
   owner_email: string;
   members: number;
+  people: number;
   projects: number;
   agents: number;
 };
@@ -156,6 +157,7 @@ export async function listOrganizations(
         case when r.inherits_from is null then r.permissions else role_patterns(r.id) end as patterns,
         o.archived_at is not null as archived, o.owner_id, u.email as owner_email,
         (select count(*)::int from memberships where org_id = o.id) as members,
+        (select count(user_id)::int from memberships where org_id = o.id) as people,
         (select count(*)::int from projects where org_id = o.id and deleted_at is null) as projects,
         (select count(*)::int from agents where org_id = o.id and terminated_at is null) as agents,
         o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
@@ -179,7 +181,12 @@ export async function listOrganizations(
         role: row.role,
         is_active: !row.archived,
         owner: { id: row.owner_id, email: row.owner_email },
-        counts: { members: row.members, projects: row.projects, agents: row.agents },
+        counts: {
+          members: row.members,
+          people: row.people,
+          projects: row.projects,
+          agents: row.agents,
+        },
         usage: usageOf(row),
       },
       patterns: row.patterns,
@@ -199,6 +206,7 @@ const itemJson = `
       (select row_to_json(w) from (select u.id, u.email) w) as owner,
       (select row_to_json(c) from (select
         (select count(*) from memberships where org_id = o.id) as members,
+        (select count(user_id) from memberships where org_id = o.id) as people,
         (select count(*) from projects where org_id = o.id and deleted_at is null) as projects,
         (select count(*) from agents where org_id = o.id and terminated_at is null) as agents) c) as counts,
       (select row_to_json(g) from (select

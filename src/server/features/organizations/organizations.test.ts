@@ -61,7 +61,7 @@ describe("organizations", () => {
         role: "owner",
         is_active: true,
         owner: { id: lister.id, email: lister.email },
-        counts: { members: 3, projects: 1, agents: 2 },
+        counts: { members: 3, people: 1, projects: 1, agents: 2 },
         usage: {
           ...usage,
           runtime_hours: { ...usage.runtime_hours, current: expect.any(Number) as number },

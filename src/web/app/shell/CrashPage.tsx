@@ -23,7 +23,7 @@ export function CrashPage({ error, reset }: ErrorComponentProps): ReactElement {
         detail={
           isApi
             ? error.message
-            : "The page did not load, perhaps because Omoi was just updated. Retry loads it afresh."
+            : "The page did not load. Omoi may have been updated. Retry reloads it."
         }
         onRetry={handleRetry}
       />

@@ -9,6 +9,7 @@ import {
   useRef,
   useState,
 } from "react";
+import { loadPart } from "../../hooks/connection.js";
 import { paths } from "../../paths/paths.js";
 import { IconButton } from "../../ui/button.js";
 import { Icon } from "../../ui/icons.js";
@@ -21,11 +22,13 @@ import { OrganizationMenu } from "./organization-menu.js";
 import { ProfileMenu } from "./profile-menu.js";
 
 const LiveUpdates = lazy(async () => ({
-  default: (await import("./live-updates.js")).LiveUpdates,
+  default: (await loadPart(() => import("./live-updates.js"))).LiveUpdates,
 }));
-const openPalette = () => import("./command-palette.js");
+const openPalette = () => loadPart(() => import("./command-palette.js"));
 const CommandPalette = lazy(async () => ({ default: (await openPalette()).CommandPalette }));
-const PhoneMenu = lazy(async () => ({ default: (await import("./phone-menu.js")).PhoneMenu }));
+const PhoneMenu = lazy(async () => ({
+  default: (await loadPart(() => import("./phone-menu.js"))).PhoneMenu,
+}));
 
 /** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
 export function AppShell({ children }: { children?: ReactNode }): ReactElement {
@@ -82,7 +85,6 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
           <div className="ml-auto flex items-center gap-2">
             <button
               type="button"
-              aria-label="Search and commands"
               aria-haspopup="dialog"
               aria-keyshortcuts="Control+K Meta+K"
               onPointerEnter={() => void openPalette()}
@@ -90,7 +92,7 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
               className="inline-flex size-8 items-center justify-center gap-2 rounded-md text-muted hover:bg-sunken hover:text-ink sm:w-auto sm:border sm:border-line sm:px-2.5 lg:min-w-56 lg:justify-start"
             >
               <Icon name="search" />
-              <span className="hidden lg:inline">Search or jump to…</span>
+              <span className="sr-only lg:not-sr-only">Search or jump to…</span>
               <kbd className="hidden rounded border border-line px-1.5 font-mono text-xs leading-4.5 sm:inline lg:ml-auto">
                 {shortcut}
               </kbd>

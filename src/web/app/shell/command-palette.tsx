@@ -81,7 +81,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
     page("Projects", "folder", goTo(paths.projects())),
     page("Agents", "agent", goTo(paths.agents())),
     page("API Keys", "key", goTo(paths.apiKeys())),
-    page("Profile", "person", goTo(paths.profile()), "account name e-mail"),
+    page("Profile", "person", goTo(paths.profile()), "account name email"),
     page("Security", "lock", goTo(paths.security()), "password passkey second factor sessions"),
     ...(organization
       ? [

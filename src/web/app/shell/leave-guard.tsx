@@ -1,9 +1,10 @@
 import { useBlocker } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense } from "react";
-import { hasUnsaved } from "../../ui/unsaved.js";
+import { loadPart } from "../../hooks/connection.js";
+import { hasUnsaved, leaveQuestion } from "../../ui/unsaved.js";
 
 const DiscardDialog = lazy(async () => ({
-  default: (await import("../../ui/dialog.js")).DiscardDialog,
+  default: (await loadPart(() => import("../../ui/dialog.js"))).DiscardDialog,
 }));
 
 interface Place {
@@ -18,7 +19,7 @@ function isElsewhere(current: Place, next: Place): boolean {
   return formsOf(current) !== formsOf(next);
 }
 
-/** Asks before a link, the back button or closing the tab loses something typed. */
+/** Asks before a link, the back button or closing the tab loses something typed or shown once. */
 export function LeaveGuard(): ReactElement | null {
   const blocker = useBlocker({
     shouldBlockFn: ({ current, next }) => hasUnsaved() && isElsewhere(current, next),
@@ -28,7 +29,11 @@ export function LeaveGuard(): ReactElement | null {
   if (blocker.status !== "blocked") return null;
   return (
     <Suspense>
-      <DiscardDialog onStay={blocker.reset} onDiscard={blocker.proceed} />
+      <DiscardDialog
+        question={leaveQuestion()}
+        onStay={blocker.reset}
+        onDiscard={blocker.proceed}
+      />
     </Suspense>
   );
 }

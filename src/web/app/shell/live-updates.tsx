@@ -4,12 +4,16 @@ import type { OrganizationEvent } from "#shared/api/events.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { preloadedSince } from "../../api/preloaded-responses.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
+import { checkConnection, isConnectionLost, onConnectionChange } from "../../hooks/connection.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
 /** Many changes at once are one look. */
 const gatherMs = 300;
+
+/** Also the pace of vain attempts, where the viewer may no longer listen. */
+const reopenMs = 10_000;
 
 /**
  * Keeps what is shown of the current organization fresh: hears of changes on one stream and has the
@@ -49,6 +53,7 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
   };
 
   let stream: EventSource | undefined;
+  let reopening: ReturnType<typeof setTimeout> | undefined;
   const open = (): void => {
     if (document.visibilityState === "hidden" || stream) return;
     // All that is shown was read after the page began: whatever happened since then is told, or that it
@@ -63,13 +68,24 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
       refresh(keysOf(orgId, JSON.parse(data) as OrganizationEvent));
     });
     stream.addEventListener("reset", () => refresh(allKeys));
+    // The browser reconnects by itself, unless a proxy has answered for a server that is away.
+    stream.addEventListener("error", () => void checkConnection().then(reopen));
   };
-  // Whoever listens again hears again of what was waiting.
+  const reopen = (): void => {
+    if (isConnectionLost() || stream?.readyState !== EventSource.CLOSED) return;
+    stop();
+    reopening ??= setTimeout(() => {
+      reopening = undefined;
+      open();
+    }, reopenMs);
+  };
+  // A new stream begins with everything, which includes the changes that wait here.
   const stop = (): void => {
     stream?.close();
     stream = undefined;
     clearTimeout(timer);
-    timer = undefined;
+    clearTimeout(reopening);
+    timer = reopening = undefined;
     waiting.clear();
   };
   const handleVisibility = (): void => {
@@ -80,8 +96,10 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
     stop();
   };
   open();
+  const stopListening = onConnectionChange(reopen);
   document.addEventListener("visibilitychange", handleVisibility);
   return () => {
+    stopListening();
     document.removeEventListener("visibilitychange", handleVisibility);
     stop();
   };

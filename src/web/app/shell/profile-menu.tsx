@@ -17,10 +17,9 @@ export function ProfileMenu(): ReactElement {
         <button
           type="button"
           aria-label={`Profile of ${name}`}
-          className="grid size-8 shrink-0 place-items-center rounded-full bg-sunken text-[13px] font-semibold text-ink uppercase ring-1 ring-line ring-inset hover:bg-line"
-        >
-          <span aria-hidden="true">{initialOf(name)}</span>
-        </button>
+          className="grid size-8 shrink-0 place-items-center rounded-full bg-sunken text-[13px] font-semibold text-ink uppercase ring-1 ring-line ring-inset before:content-[attr(data-initial)] hover:bg-line"
+          data-initial={initialOf(name)}
+        />
       }
     />
   );

@@ -2,6 +2,7 @@ import { Outlet, useRouterState } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef } from "react";
 import { focusPage, keepFocus } from "../../ui/focus.js";
 import { Toasts } from "../../ui/toast.js";
+import { ConnectionBanner } from "./connection-banner.js";
 import { LeaveGuard } from "./leave-guard.js";
 
 export function RootLayout(): ReactElement {
@@ -10,6 +11,7 @@ export function RootLayout(): ReactElement {
   return (
     <>
       <Outlet />
+      <ConnectionBanner />
       <Toasts />
       <LeaveGuard />
     </>

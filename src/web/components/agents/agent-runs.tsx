@@ -6,6 +6,7 @@ import { StatusDot } from "../../ui/badge.js";
 import { Time } from "../../ui/time.js";
 import { shownInLine } from "../runs/command-line.js";
 import { RunDuration } from "../runs/run-duration.js";
+import { RunOutcome } from "../runs/run-status.js";
 
 interface AgentRunsProps {
   agent: Agent;
@@ -13,10 +14,22 @@ interface AgentRunsProps {
   readAt: number;
 }
 
-/** What an agent runs and since when, and the first of its runs that wait, with its place. */
+/** An agent's current run with its duration and the first run that waits, or the outcome of its last run. */
 export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
-  const { current_run: current, queued_run: queued } = agent;
-  if (current === null && queued === null) return <span className="text-muted">None</span>;
+  const { current_run: current, queued_run: queued, last_run: last } = agent;
+  if (current === null && queued === null) {
+    if (last === null) return <span className="text-muted">None yet</span>;
+    return (
+      <div className="min-w-0">
+        <Link {...paths.run(agent.id, last.id)} className="hover:underline">
+          <RunOutcome run={last} />
+        </Link>
+        <div className="text-[13px] text-muted">
+          <Time value={last.ended_at} wraps />
+        </div>
+      </div>
+    );
+  }
   return (
     <div className="flex min-w-0 flex-col gap-1">
       {current && (

@@ -17,7 +17,7 @@ const types = [
   {
     value: "local",
     label: "Local",
-    hint: "A folder on this server; what the agent writes there is committed by checkpoints.",
+    hint: "A folder on this server; checkpoints commit the agent's changes.",
   },
   {
     value: "docker",
@@ -58,7 +58,7 @@ export function CreateWorkspaceDialog({
       isOpen={isOpen}
       onClose={onClose}
       title={`Create workspace for ${agentName}`}
-      description="Its own branch: what the agent does there touches nobody else until it is merged."
+      description="A branch of its own: the agent's work stays there until it is merged."
     >
       <CreateWorkspaceForm agentId={agentId} onClose={onClose} />
     </Dialog>
@@ -122,7 +122,7 @@ function CreateWorkspaceForm({
   return (
     <Form label="Create workspace" {...form.props}>
       <RadioList
-        legend="Where does the agent work?"
+        legend="Location of the workspace"
         value={form.values.workspace_type}
         onChange={(workspace_type) => form.set({ workspace_type })}
         options={types.map((one) =>

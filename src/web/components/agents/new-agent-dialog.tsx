@@ -74,11 +74,7 @@ function NewAgentForm({
           value: id,
           label: visible(label),
         }))}
-        hint={
-          projects.data?.length === 0
-            ? "There is no project yet. Create one first, under Projects."
-            : undefined
-        }
+        hint={projects.data?.length === 0 ? "Create a project first, under Projects." : undefined}
       />
       <TextField
         label="Name"

@@ -129,7 +129,7 @@ function TakeAway({ orgId, apiKey, reason }: TakeAwayProps): ReactElement {
       >
         {apiKey.is_only_here
           ? "The next request with it is refused. This cannot be undone."
-          : "It can do nothing in this organization any more, and works on elsewhere. This cannot be undone."}
+          : "The key stops working in this organization and keeps working elsewhere. This cannot be undone."}
       </ConfirmDialog>
     </>
   );

@@ -46,7 +46,7 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
             <div className="-m-4">
               {events.length === 0 ? (
                 <p className="px-4 py-10 text-center text-muted">
-                  {isFiltered ? "No event fits these filters." : "Nothing was changed yet."}
+                  {isFiltered ? "No events match these filters." : "Nothing was changed yet."}
                 </p>
               ) : (
                 <EventTable events={events} />

@@ -25,7 +25,7 @@ export function EventDetails({ event }: { event: AuditEvent }): ReactElement {
             ? {}
             : { "API key": <Mono text={actor.api_key_id} copied="Copy API key id" /> }),
           [target.type === "api_key" ? "Key changed" : "Changed"]: (
-            <Mono text={target.id} copied="Copy id of what was changed" />
+            <Mono text={target.id} copied="Copy target ID" />
           ),
           Hash: <Mono text={event.hash} copied="Copy hash" />,
           "Hash before": <Mono text={event.previous_hash} copied="Copy hash before" />,

@@ -48,7 +48,7 @@ async function asked<Result>(answer: Promise<Result>): Promise<Result> {
         ? "There is a passkey for your account on that device already."
         : name === "SecurityError"
           ? "Passkeys do not work at this address. Open the site by its name."
-          : "No passkey was used: it was cancelled, or took too long. Try again.",
+          : "No passkey was used: the request was canceled or timed out. Try again.",
     );
   }
 }

@@ -1,12 +1,14 @@
 import { type Action, useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
+import { useUnsentEmailNote } from "./email-delivery.js";
 import { visible } from "../../ui/plain-text.js";
 
 /** Has a new link sent to confirm one's address. */
 export function useResendVerification(email: string): Action<undefined> {
+  const note = useUnsentEmailNote();
   return useApiMutation({
     run: () => client.auth.resendVerification({ body: { email } }),
-    successMessage: () => `A link is on its way to ${visible(email)}`,
+    successMessage: () => note ?? `A link is on its way to ${visible(email)}`,
     toastErrors: true,
   });
 }

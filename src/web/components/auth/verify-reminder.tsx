@@ -2,9 +2,10 @@ import type { ReactElement } from "react";
 import type { User } from "#shared/api/auth.js";
 import { Button, IconButton } from "../../ui/button.js";
 import { PlainText } from "../../ui/plain-text.js";
+import { useUnsentEmailNote } from "./email-delivery.js";
 import { useResendVerification } from "./send-again.js";
 
-/** Above every page while one's address is not confirmed; it can be put away for the visit. */
+/** Above every page while the user's address is not confirmed; it can be hidden for the visit. */
 export function VerifyReminder({
   user,
   onDismiss,
@@ -12,6 +13,7 @@ export function VerifyReminder({
   user: User;
   onDismiss: () => void;
 }): ReactElement {
+  const note = useUnsentEmailNote();
   const sendAgain = useResendVerification(user.email);
   return (
     <section
@@ -19,14 +21,20 @@ export function VerifyReminder({
       className="flex items-center gap-x-3 border-b border-line bg-warn-soft px-4 py-1.5 text-[13px] text-warn sm:px-8"
     >
       <p className="min-w-0 flex-1">
-        Confirm your email address by the link sent to{" "}
-        <strong className="font-semibold">
-          <PlainText value={user.email} />
-        </strong>
-        .
+        {note === null ? (
+          <>
+            Confirm your email address: open the link sent to{" "}
+            <strong className="font-semibold">
+              <PlainText value={user.email} />
+            </strong>
+            .
+          </>
+        ) : (
+          `Confirm your email address. ${note}`
+        )}
       </p>
       <Button size="sm" pending={sendAgain.pending} onClick={() => sendAgain.submit(undefined)}>
-        Send again
+        {note === null ? "Send again" : "Create new link"}
       </Button>
       <IconButton
         label="Hide this reminder"

@@ -32,9 +32,12 @@ export const DiffFileSection = memo(function DiffFileSection(
       id={id}
       tabIndex={-1}
       aria-label={name}
-      className="min-w-0 scroll-mt-18 overflow-clip rounded-lg border border-line bg-surface"
+      className="min-w-0 overflow-clip rounded-lg border border-line bg-surface"
     >
-      <header className="sticky top-14 z-10 border-b border-line bg-surface py-1 pr-3 pl-1">
+      <header
+        data-sticky=""
+        className="sticky top-14 z-10 border-b border-line bg-surface py-1 pr-3 pl-1"
+      >
         <LazyRender
           className="flex min-h-8 flex-wrap items-center gap-1"
           instead={

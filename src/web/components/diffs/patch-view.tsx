@@ -1,4 +1,5 @@
 import { type ReactElement, startTransition, useEffect, useMemo, useState } from "react";
+import { loadPart } from "../../hooks/connection.js";
 import { visibleLines } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 import type { DiffViewer } from "./diff-viewer.js";
@@ -53,7 +54,7 @@ function useLoadedViewer(isWanted: boolean): boolean {
     if (!isWanted) return undefined;
     let isGone = false;
     const load = async (): Promise<void> => {
-      Viewer ??= (await import("./diff-viewer.js")).DiffViewer;
+      Viewer ??= (await loadPart(() => import("./diff-viewer.js"))).DiffViewer;
       if (!isGone) startTransition(() => setLoaded(true));
     };
     // The plain text says all that the viewer would.
@@ -70,7 +71,7 @@ function PlainPatch({ patch, mode }: { patch: string; mode: DiffMode }): ReactEl
   const text = visibleLines(patch.slice(patch.indexOf("@@ ")));
   return (
     <pre
-      className="overflow-hidden px-3 font-mono text-xs leading-[1.6] break-all whitespace-pre-wrap text-muted [content-visibility:auto]"
+      className="overflow-hidden px-3 font-mono text-xs leading-[1.6] [overflow-wrap:anywhere] whitespace-pre-wrap text-muted [content-visibility:auto]"
       style={{ height: heightOf(patch, mode) }}
     >
       {text}

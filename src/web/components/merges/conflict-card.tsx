@@ -47,9 +47,12 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
       id={id}
       tabIndex={-1}
       aria-label={`Conflict in ${paths.map(visible).join(", ")}`}
-      className="min-w-0 scroll-mt-18 rounded-lg border border-line bg-surface shadow-raised"
+      className="min-w-0 rounded-lg border border-line bg-surface shadow-raised"
     >
-      <header className="sticky top-14 z-10 flex flex-wrap items-center justify-between gap-x-4 gap-y-2 rounded-t-lg border-b border-line bg-surface px-4 py-2.5">
+      <header
+        data-sticky=""
+        className="sticky top-14 z-10 flex flex-wrap items-center justify-between gap-x-4 gap-y-2 rounded-t-lg border-b border-line bg-surface px-4 py-2.5"
+      >
         <h3 className="flex min-w-0 flex-col font-mono text-[13px] font-semibold">
           {paths.map((path) => (
             <span key={path} className="flex items-center gap-1 leading-6">
@@ -72,6 +75,7 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
             source={versions.source}
             names={{ target: name("target"), source: name("source") }}
             mode={mode}
+            winner={outcome === "merged" ? null : outcome}
           />
         )}
       </div>

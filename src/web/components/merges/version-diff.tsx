@@ -16,21 +16,29 @@ interface VersionDiffProps {
   /** Who the sides are, as their columns say. */
   names: { target: ReactNode; source: ReactNode };
   mode: DiffMode;
+  /** Which side is taken; null where neither is, or nothing is decided. */
+  winner: "target" | "source" | null;
 }
 
 /** Both versions of what conflicts: what the target has on the left, what the source has on the right. */
-export function VersionDiff({ target, source, names, mode }: VersionDiffProps): ReactElement {
+export function VersionDiff({
+  target,
+  source,
+  names,
+  mode,
+  winner,
+}: VersionDiffProps): ReactElement {
   return (
-    <div className="overflow-clip rounded-md border border-line">
+    <div data-winner={winner ?? ""} className="overflow-clip rounded-md border border-line">
       <div
         className={`grid border-b border-line bg-sunken text-[13px] ${mode === "split" ? "grid-cols-2 divide-x divide-line" : ""}`}
       >
         <div className="flex min-w-0 flex-wrap items-center gap-x-2 px-3 py-1.5">
-          {mode === "unified" && <Sign tone="bad">−</Sign>}
+          {mode === "unified" && <Sign isWinner={winner === "target"}>−</Sign>}
           {names.target}
         </div>
         <div className="flex min-w-0 flex-wrap items-center gap-x-2 px-3 py-1.5">
-          {mode === "unified" && <Sign tone="good">+</Sign>}
+          {mode === "unified" && <Sign isWinner={winner === "source"}>+</Sign>}
           {names.source}
         </div>
       </div>
@@ -41,9 +49,9 @@ export function VersionDiff({ target, source, names, mode }: VersionDiffProps): 
   );
 }
 
-function Sign({ tone, children }: { tone: "good" | "bad"; children: string }): ReactElement {
+function Sign({ isWinner, children }: { isWinner: boolean; children: string }): ReactElement {
   return (
-    <span aria-hidden="true" className={`font-mono ${tone === "good" ? "text-good" : "text-bad"}`}>
+    <span aria-hidden="true" className={`font-mono ${isWinner ? "text-good" : "text-muted"}`}>
       {children}
     </span>
   );

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Usage } from "#shared/api/usage.js";
 import { Meter } from "../../ui/meter.js";
-import { formatNumber } from "../../ui/number.js";
+import { formatHours, formatNumber } from "../../ui/number.js";
 import { monthName, periodOf } from "../usage/periods.js";
 
 export function agentsText(usage: Usage): string {
@@ -9,8 +9,10 @@ export function agentsText(usage: Usage): string {
   return `${formatNumber(current)}/${formatNumber(limit)}`;
 }
 
+/** "45.2/100 hours"; below one hour "3 s of 100 h". */
 export function hoursText(usage: Usage): string {
   const { current, limit } = usage.runtime_hours;
+  if (current > 0 && current < 1) return `${formatHours(current)} of ${formatHours(limit)}`;
   return `${formatNumber(current)}/${formatNumber(limit)} hours`;
 }
 

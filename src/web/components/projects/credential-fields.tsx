@@ -74,7 +74,7 @@ export function CredentialFields({
         value={values.username}
         onChange={(username) => onChange({ username })}
         error={errors.username}
-        hint="Most hosts do not need it beside a token."
+        hint="Most hosts need only the token."
       />
     </div>
   );

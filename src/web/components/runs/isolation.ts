@@ -33,7 +33,7 @@ export function unheldLimits({ mode, enforcement, limits }: Isolation): string {
 /** Why no command can be run; undefined where one can. */
 export function whyNoCommand(isolation: Isolation): string | undefined {
   if (isolation.mode === "unavailable") {
-    return "There is nothing here that isolates commands; see Sandbox and limits.";
+    return "This server cannot isolate commands; see Sandbox and limits.";
   }
   const unheld = isolation.mode === "off" ? "" : unheldLimits(isolation);
   return unheld === ""

@@ -153,7 +153,7 @@ function RunCommandForm({
         inputMode="decimal"
         {...form.field("minutes")}
         error={form.errorOf("timeout_seconds")}
-        hint="The installation's own where it is left empty."
+        hint="Leave empty for the installation's default."
       />
       {isolation?.mode !== "off" && (
         <RadioList

@@ -15,6 +15,18 @@ const states: Record<Run["status"], readonly [tone: Tone, name: string]> = {
 
 export const statusName = (status: Run["status"]): string => states[status][1];
 
+/** "Failed, exit code 3": how a run ended. */
+export function RunOutcome({ run }: { run: Pick<Run, "status" | "exit_code"> }): ReactElement {
+  const [tone, text] = states[run.status];
+  return (
+    <StatusDot tone={tone}>
+      {run.status === "failed" && run.exit_code !== null
+        ? `${text}, exit code ${run.exit_code}`
+        : text}
+    </StatusDot>
+  );
+}
+
 export function RunStatus({ run }: { run: Run }): ReactElement {
   const [tone, text] = states[run.status];
   const place = run.queue_position === null ? "" : `, place ${run.queue_position}`;

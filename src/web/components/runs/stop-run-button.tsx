@@ -45,7 +45,7 @@ export function StopRunButton({ run, disabledReason }: StopRunButtonProps): Reac
       >
         {isQueued
           ? "It leaves the queue and never starts."
-          : "Its processes are told to end, and ended by force if they do not. What it wrote stays in the workspace."}
+          : "Its processes get a signal to end, and are killed if they do not. Its changes stay in the workspace."}
       </ConfirmDialog>
     </>
   );

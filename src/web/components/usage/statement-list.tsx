@@ -67,7 +67,7 @@ export function StatementList({
                 { name: "Agents", isNumber: true, renderCell: (row) => formatNumber(row.agents) },
                 { name: "Runs", isNumber: true, renderCell: (row) => formatNumber(row.runs) },
                 {
-                  name: "Hours",
+                  name: "Run time",
                   isNumber: true,
                   renderCell: (row) => formatHours(row.runtime_hours),
                 },

@@ -6,7 +6,7 @@ import type { DayUsage, Usage } from "#shared/api/usage.js";
 import { api } from "../../api/api-calls.js";
 import { BarChart } from "../../ui/bar-chart.js";
 import { Card } from "../../ui/card.js";
-import { countOf, formatNumber } from "../../ui/number.js";
+import { countOf, formatHours, formatNumber } from "../../ui/number.js";
 import { Select } from "../../ui/select.js";
 import { Await } from "../await.js";
 import { QueryError } from "../query-error.js";
@@ -73,6 +73,12 @@ function NothingRan({ period }: { period: string }): ReactElement {
   );
 }
 
+/** The unit of an axis that reaches to so many hours. */
+function unitOf(hours: number): { name: string; perHour: number } {
+  if (hours >= 1) return { name: "h", perHour: 1 };
+  return hours * 60 >= 1 ? { name: "min", perHour: 60 } : { name: "s", perHour: 3600 };
+}
+
 function DayChart({
   period,
   usage,
@@ -84,18 +90,20 @@ function DayChart({
 }): ReactElement {
   const { current, limit } = usage.runtime_hours;
   const share = limit / days.length;
+  const unit = unitOf(Math.max(...days.map((day) => day.runtime_hours)));
   return (
     <BarChart
-      title={`Hours a day in ${monthName(period)}`}
-      description={`${formatNumber(current)} of ${formatNumber(limit)} hours in the month. An even share of the limit is ${formatNumber(share)} hours a day. Days are UTC.`}
-      reference={{ value: share, label: "Even share of the limit" }}
+      title={`Run time a day in ${monthName(period)}`}
+      description={`${formatHours(current)} of ${formatHours(limit)} in the month. An even share of the limit is ${formatHours(share)} a day. Days are UTC.`}
+      reference={{ value: share * unit.perHour, label: "Even share of the limit" }}
       bars={days.map((day) => ({
         key: day.date,
         tick: String(Number(day.date.slice(8))),
         name: dayName(day.date),
-        value: day.runtime_hours,
-        text: `${formatNumber(day.runtime_hours)} hours, at most ${countOf(day.peak_concurrent_agents, "agent")} at once`,
+        value: day.runtime_hours * unit.perHour,
+        text: `${formatHours(day.runtime_hours)}, at most ${countOf(day.peak_concurrent_agents, "agent")} at once`,
       }))}
+      formatValue={(value) => `${formatNumber(value)} ${unit.name}`}
     />
   );
 }

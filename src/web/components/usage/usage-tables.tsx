@@ -26,7 +26,7 @@ function runsColumn<Row extends { runs: number }>(rows: readonly Row[]) {
 
 function hoursColumn<Row extends { runtime_hours: number }>(rows: readonly Row[]) {
   return {
-    name: "Hours",
+    name: "Run time",
     isNumber: true,
     renderCell: (row: Row) => formatHours(row.runtime_hours),
     total: totalHours(rows),

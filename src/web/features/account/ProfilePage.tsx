@@ -14,6 +14,7 @@ import { Form } from "../../ui/form.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { meQuery } from "../../api/queries/auth.js";
+import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { useResendVerification } from "../../components/auth/send-again.js";
 
 export function ProfilePage(): ReactElement {
@@ -66,9 +67,10 @@ function NameSection({ user }: { user: User }): ReactElement {
 }
 
 function EmailSection({ user }: { user: User }): ReactElement {
+  const note = useUnsentEmailNote();
   const sendAgain = useResendVerification(user.email);
   return (
-    <Card title="E-mail address">
+    <Card title="Email address">
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-3">
         <div className="min-w-0">
           <p className="font-medium">
@@ -84,13 +86,13 @@ function EmailSection({ user }: { user: User }): ReactElement {
         </div>
         {!user.is_verified && (
           <Button pending={sendAgain.pending} onClick={() => sendAgain.submit(undefined)}>
-            Send again
+            {note === null ? "Send again" : "Create new link"}
           </Button>
         )}
       </div>
       {!user.is_verified && (
         <p className="mt-3 text-[13px] text-muted">
-          Open the link in the mail that was sent to you. It works once, within 24 hours.
+          {note ?? "Open the link in the email sent to you."} It works once, within 24 hours.
         </p>
       )}
     </Card>

@@ -9,11 +9,7 @@ import { SessionsSection } from "./sessions-section.js";
 /** How one proves who one is, and where one is signed in: one section each. */
 export function SecurityPage(): ReactElement {
   return (
-    <Page
-      title="Security"
-      width="narrow"
-      description="How you sign in, and where you are signed in."
-    >
+    <Page title="Security" width="narrow" description="Your sign-in methods and active sessions.">
       <PasswordSection />
       <SecondFactorSection />
       <PasskeysSection />

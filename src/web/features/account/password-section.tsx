@@ -22,7 +22,7 @@ export function PasswordSection(): ReactElement {
       <p className="text-muted">
         You sign in without a password.{" "}
         <Link {...paths.forgotPassword()} className="underline">
-          Set one by e-mail
+          Set one by email
         </Link>{" "}
         if you want another way in.
       </p>
@@ -54,7 +54,7 @@ function ChangePassword(): ReactElement {
             <>
               Forgotten?{" "}
               <Link {...paths.forgotPassword()} className="underline">
-                Reset it by e-mail
+                Reset it by email
               </Link>
               .
             </>

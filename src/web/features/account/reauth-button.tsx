@@ -62,7 +62,7 @@ export function ReauthButton<Data>({
       <Dialog
         isOpen={isAsking}
         onClose={() => setAsking(false)}
-        title="Is it you?"
+        title="Confirm it's you"
         description="It is a while since you signed in. Your password shows that it is still you."
       >
         <PasswordAgain
@@ -93,7 +93,7 @@ function PasswordAgain<Data>({
     onDone,
   });
   return (
-    <Form label="Is it you?" {...form.props}>
+    <Form label="Confirm it's you" {...form.props}>
       <TextField
         label="Password"
         type="password"

@@ -52,7 +52,7 @@ export function SecondFactorSection(): ReactElement {
             <div className="flex flex-col items-start gap-3">
               <p>
                 After your password, signing in then also asks for a code that an app on your phone
-                shows. Whoever learns the password alone does not get in.
+                shows. The password alone is not enough to sign in.
               </p>
               <ReauthButton
                 endpoint={api.secondFactor.startTotp}

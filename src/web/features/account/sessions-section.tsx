@@ -19,7 +19,7 @@ export function SessionsSection(): ReactElement {
   const sessions = useQuery(sessionsQuery);
   const others = sessions.data?.filter(({ current }) => !current).length ?? 0;
   return (
-    <Card title="Where you are signed in" actions={<EndOthersButton others={others} />}>
+    <Card title="Active sessions" actions={<EndOthersButton others={others} />}>
       <Await query={sessions} rows={2}>
         {(data) => (
           <ul aria-label="Sessions" className="-my-4 divide-y divide-line">

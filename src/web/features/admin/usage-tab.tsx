@@ -24,7 +24,7 @@ export function UsageTab(): ReactElement {
                 Organizations: formatNumber(data.organizations),
                 Projects: formatNumber(data.projects),
                 Agents: `${formatNumber(data.agents)} (${formatNumber(data.running_agents)} running)`,
-                "Hours this month": formatHours(data.runtime_hours),
+                "Run time this month": formatHours(data.runtime_hours),
                 Disk: formatBytes(data.disk_bytes),
               }}
             />
@@ -52,7 +52,7 @@ export function UsageTab(): ReactElement {
               ),
             },
             {
-              name: "Members",
+              name: "People",
               isNumber: true,
               renderCell: ({ members }) => formatNumber(members),
             },
@@ -68,7 +68,7 @@ export function UsageTab(): ReactElement {
                 `${formatNumber(running_agents)} of ${formatNumber(agents)}`,
             },
             {
-              name: "Hours",
+              name: "Run time",
               isNumber: true,
               renderCell: ({ runtime_hours }) => formatHours(runtime_hours),
             },

@@ -7,7 +7,7 @@ import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
-import { DangerSection } from "../../ui/danger-section.js";
+import { ActionRow, ActionRows } from "../../ui/danger-zone.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
 import { visible } from "../../ui/plain-text.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
@@ -26,14 +26,14 @@ export function UserActions({ user }: UserProps): ReactElement {
   return (
     <>
       <Card title="Help">
-        <div className="divide-y divide-line">
-          <DangerSection
+        <ActionRows>
+          <ActionRow
             title="Reset password"
             description="A link to choose a new password. It works once, for an hour."
           >
             <PasswordLinkButton user={user} />
-          </DangerSection>
-          <DangerSection
+          </ActionRow>
+          <ActionRow
             title="Second factor"
             description="Removes the authenticator app, its recovery codes and all passkeys."
           >
@@ -43,10 +43,10 @@ export function UserActions({ user }: UserProps): ReactElement {
               label="Remove second factor"
               successMessage="Second factor removed"
               question="The password alone signs in afterwards. Make sure that it is the user who asked."
-              disabledReason={user.has_second_factor ? undefined : "There is no second factor."}
+              disabledReason={user.has_second_factor ? undefined : "The user has no second factor."}
             />
-          </DangerSection>
-          <DangerSection title="Sessions" description="Ends every session. API keys go on to work.">
+          </ActionRow>
+          <ActionRow title="Sessions" description="Ends every session. API keys go on to work.">
             <ActButton
               user={user}
               act="signOut"
@@ -55,15 +55,15 @@ export function UserActions({ user }: UserProps): ReactElement {
               question="The user has to sign in again on every device."
               disabledReason={user.sessions > 0 ? undefined : "The user is signed in nowhere."}
             />
-          </DangerSection>
-          <DangerSection title="Export" description="All that is held of the user, as JSON.">
+          </ActionRow>
+          <ActionRow title="Export" description="All that is held of the user, as JSON.">
             <ExportButton user={user} />
-          </DangerSection>
-        </div>
+          </ActionRow>
+        </ActionRows>
       </Card>
       <Card title="Access" tone="bad">
-        <div className="divide-y divide-line">
-          <DangerSection
+        <ActionRows>
+          <ActionRow
             title="Super admin"
             description="Super admins see all users and the usage of all organizations."
           >
@@ -72,7 +72,7 @@ export function UserActions({ user }: UserProps): ReactElement {
                 user={user}
                 act="demote"
                 label="Remove super admin"
-                successMessage="Not a super admin any more"
+                successMessage="Super admin removed"
                 question="The user keeps the roles in organizations."
               />
             ) : (
@@ -85,8 +85,8 @@ export function UserActions({ user }: UserProps): ReactElement {
                 disabledReason={user.is_active ? undefined : "Enable the user first."}
               />
             )}
-          </DangerSection>
-          <DangerSection
+          </ActionRow>
+          <ActionRow
             title="Sign-in"
             description="A disabled user cannot sign in, and the user's API keys do not work."
           >
@@ -106,11 +106,11 @@ export function UserActions({ user }: UserProps): ReactElement {
                 successMessage="User enabled"
               />
             )}
-          </DangerSection>
-          <DangerSection title="Delete" description="Deletes the account for good.">
+          </ActionRow>
+          <ActionRow title="Delete" description="Deletes the account for good.">
             <DeleteUser user={user} />
-          </DangerSection>
-        </div>
+          </ActionRow>
+        </ActionRows>
       </Card>
     </>
   );

@@ -46,11 +46,11 @@ export function AgentPage(): ReactElement {
   const reason =
     forbidden ??
     (agent.status === "terminated"
-      ? "The agent is terminated: it works no more."
+      ? "This agent has been terminated."
       : agent.workspace_branch === null
         ? "Create a workspace first: commands run there."
         : agent.workspace_type === "remote"
-          ? "The agent works elsewhere: there is no folder here that a command could run in."
+          ? "The workspace is remote: this server has no folder to run commands in."
           : isolation && whyNoCommand(isolation));
   const { current_run: current, queued_run: queued } = agent;
   return (
@@ -81,8 +81,8 @@ export function AgentPage(): ReactElement {
       }
     >
       <PermissionHint reason={forbidden} />
-      {(current || queued) && (
-        <Card title="Now">
+      {(current || queued || agent.last_run) && (
+        <Card title={current || queued ? "Now" : "Last run"}>
           <AgentRuns agent={agent} readAt={dataUpdatedAt} />
         </Card>
       )}

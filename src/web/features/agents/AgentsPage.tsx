@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, type ReactElement, Suspense } from "react";
+import { loadPart } from "../../hooks/connection.js";
 import { projectFilterOf } from "../../paths/address-search.js";
 import { useNewDialog } from "../../forms/dialog-search.js";
 import { useFilters } from "../../lists/list-search.js";
@@ -20,7 +21,8 @@ import { CrumbLink } from "../../components/crumb-link.js";
 import { AgentList } from "../../components/agents/agent-list.js";
 
 const NewAgentDialog = lazy(async () => ({
-  default: (await import("../../components/agents/new-agent-dialog.js")).NewAgentDialog,
+  default: (await loadPart(() => import("../../components/agents/new-agent-dialog.js")))
+    .NewAgentDialog,
 }));
 
 export function AgentsPage(): ReactElement {
@@ -99,7 +101,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
               <p>
                 {hasNoProject
                   ? "Create a project under Projects, then the agents that work on it."
-                  : "Create one with New agent, then give it a workspace."}
+                  : "Create one with New agent, then create its workspace."}
               </p>
             </div>
           }

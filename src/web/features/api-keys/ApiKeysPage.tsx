@@ -81,9 +81,9 @@ function KeyCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
           <RevokeButton apiKey={apiKey} size="sm" />
           <CopyButton
             size="sm"
-            label="Copy"
+            label="Copy key ID"
             text={apiKey.id}
-            done="Copied the key's id. The key itself was shown once and cannot be copied any more."
+            done="Key ID copied. The key itself was shown once and cannot be copied again."
           />
           <Link
             {...paths.apiKey(apiKey.id)}

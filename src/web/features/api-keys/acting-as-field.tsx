@@ -39,7 +39,7 @@ export function ActingAsField({
       hint={
         value === null
           ? "You, or an agent that works elsewhere and needs a key of its own."
-          : "The key opens what the agent's role gives it: its own runs, its workspace and its branch."
+          : "The key has the permissions of the agent's role: its runs, its workspace and its branch."
       }
       disabledReason={mayMake}
       onChange={(id) => onChange(id === "" ? null : id)}

@@ -11,6 +11,7 @@ import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { Scopes } from "../../components/api-keys/key-status.js";
+import { useKeyGuard } from "../../components/api-keys/use-key-guard.js";
 import { apiKeyQuery } from "../../api/queries/api-keys.js";
 
 function download(secret: string): void {
@@ -24,6 +25,7 @@ function download(secret: string): void {
 
 export function CreatedKey({ keyId, secret }: { keyId: string; secret: string }): ReactElement {
   const { data: apiKey } = useQuery(apiKeyQuery(keyId));
+  const { onSaved } = useKeyGuard(secret);
   const example = `curl -H "Authorization: Bearer $OMOI_API_KEY" ${location.origin}/api/v1/projects`;
   return (
     <Page
@@ -44,13 +46,27 @@ export function CreatedKey({ keyId, secret }: { keyId: string; secret: string })
           </Alert>
           <code
             data-testid="secret"
+            // Selected and copied by hand.
+            onCopy={onSaved}
             className="rounded-md border border-line bg-sunken px-3 py-2.5 font-mono text-[13px] break-all select-all"
           >
             {secret}
           </code>
           <div className="flex flex-wrap gap-2">
-            <CopyButton variant="primary" label="Copy Key" text={secret} done="Key copied" />
-            <Button icon="download" onClick={() => download(secret)}>
+            <CopyButton
+              variant="primary"
+              label="Copy Key"
+              text={secret}
+              done="Key copied"
+              onCopied={onSaved}
+            />
+            <Button
+              icon="download"
+              onClick={() => {
+                download(secret);
+                onSaved();
+              }}
+            >
               Download Key
             </Button>
           </div>

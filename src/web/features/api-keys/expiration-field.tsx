@@ -48,6 +48,7 @@ export function ExpirationField({ value, onChange, error }: ExpirationFieldProps
         <div className="max-w-52">
           <TextField
             label="Expires on"
+            name="expires_at"
             type="date"
             value={value.date}
             onChange={(date) => onChange({ ...value, date })}

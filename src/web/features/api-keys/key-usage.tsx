@@ -6,7 +6,7 @@ import { client } from "../../api/client.js";
 import { BarChart } from "../../ui/bar-chart.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
-import { formatNumber } from "../../ui/number.js";
+import { countOf, formatNumber } from "../../ui/number.js";
 import { Table } from "../../ui/table.js";
 import { Waiting } from "../../components/await.js";
 import { Scopes } from "../../components/api-keys/key-status.js";
@@ -22,7 +22,7 @@ function barsOf(usage: KeyUsage) {
     const value = usage.requests
       .filter((row) => row.day === day)
       .reduce((sum, { count }) => sum + count, 0);
-    const text = `${formatNumber(value)} ${value === 1 ? "request" : "requests"}`;
+    const text = countOf(value, "request");
     return { key: day, tick: day.slice(8), name: day, text, value };
   });
 }
@@ -53,6 +53,7 @@ export function KeyUsageCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
               title="Requests by day"
               description={`Requests of the last ${days} days, refused ones too. Days are UTC.`}
               bars={barsOf(usage.data)}
+              areCounts
             />
             <Table
               label="Requests by endpoint"

@@ -19,7 +19,7 @@ const graces = [
 ] as const;
 
 function refusalOf({ status, replaced_by }: ApiKey): string | undefined {
-  if (status !== "active") return "The key does not work any more.";
+  if (status !== "active") return "The key is no longer active.";
   return replaced_by === null ? undefined : "The key has been rotated already.";
 }
 

@@ -4,13 +4,19 @@ import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
+import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { AskForLink } from "./ask-for-link.js";
 
 export function ForgotPasswordPage(): ReactElement {
+  const note = useUnsentEmailNote();
   return (
     <AuthLayout
       title="Reset your password"
-      lead="You get a link by e-mail to choose a new one."
+      lead={
+        note === null
+          ? "You get an email with a link to choose a new one."
+          : "A link lets you choose a new one. This server sends no email: its administrator passes the link on to you."
+      }
       footer={
         <>
           Remembered it?{" "}
@@ -22,7 +28,7 @@ export function ForgotPasswordPage(): ReactElement {
     >
       <AskForLink
         label="Reset your password"
-        action="Send the link"
+        action={note === null ? "Send link" : "Create link"}
         validity="It works once, within one hour."
         endpoint={api.auth.forgotPassword}
         ask={(body) => client.auth.forgotPassword({ body })}

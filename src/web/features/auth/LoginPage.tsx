@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
+import { getRouteApi, Link, Navigate, useRouter } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import { oidcErrors } from "#shared/oidc-errors.js";
 import { paths } from "../../paths/paths.js";
@@ -36,12 +36,13 @@ export function LoginPage(): ReactElement {
     </>
   );
 
+  if (methods?.needs_first_account) return <Navigate {...paths.register({ redirect })} replace />;
   if (second) {
     return (
       <AuthLayout
         title="Second factor"
         lead="Your password is right. One more step."
-        footer="Lost both the app and the recovery codes? Ask whoever runs this server."
+        footer="Lost both the app and the recovery codes? Ask the administrator of this server."
       >
         <SecondStep
           challenge={second.challenge}

@@ -10,6 +10,7 @@ import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { visible } from "../../ui/plain-text.js";
 import { acceptAtOnce, useWelcome } from "../../components/auth/accept-invitation.js";
+import { methodsQuery } from "../../api/queries/auth.js";
 import { invitationTokenOf, offerQuery } from "../../api/queries/invitations.js";
 import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
 import { NewPasswordField } from "../../components/auth/new-password-field.js";
@@ -22,6 +23,8 @@ export function RegisterPage(): ReactElement {
   const queries = useQueryClient();
   const welcome = useWelcome();
   // Who comes from an invitation signs up with its address, and joins at once.
+  const { data: methods } = useQuery(methodsQuery);
+  const isFirst = methods?.needs_first_account === true;
   const token = invitationTokenOf(redirect);
   const { data: offer } = useQuery({ ...offerQuery(token ?? ""), enabled: token !== undefined });
   const invitation = offer?.can_register ? { token, ...offer } : undefined;
@@ -52,25 +55,29 @@ export function RegisterPage(): ReactElement {
 
   return (
     <AuthLayout
-      title="Create an account"
+      title={isFirst ? "Create the administrator account" : "Create an account"}
       lead={
-        invitation
-          ? `With it you join ${visible(invitation.organization.name)} as ${visible(invitation.role_name)}.`
-          : "You can create an organization right after, or join one that adds you."
+        isFirst
+          ? "This installation has no account yet. The first one manages its users and settings."
+          : invitation
+            ? `With it you join ${visible(invitation.organization.name)} as ${visible(invitation.role_name)}.`
+            : "You can create an organization right after, or join one that adds you."
       }
       footer={
-        <>
-          Already registered?{" "}
-          <Link {...paths.login({ redirect })} className="font-medium text-accent-ink underline">
-            Sign in
-          </Link>
-        </>
+        !isFirst && (
+          <>
+            Already registered?{" "}
+            <Link {...paths.login({ redirect })} className="font-medium text-accent-ink underline">
+              Sign in
+            </Link>
+          </>
+        )
       }
     >
       <Form label="Create an account" {...form.props}>
         <TextField label="Full name" optional autoComplete="name" {...form.field("full_name")} />
         <TextField
-          label="E-mail address"
+          label="Email address"
           type="email"
           autoComplete="username"
           {...form.field("email")}
@@ -80,7 +87,7 @@ export function RegisterPage(): ReactElement {
         />
         <NewPasswordField label="Password" {...form.field("password")} />
         <Button type="submit" variant="primary" pending={form.pending}>
-          Create account
+          {isFirst ? "Create administrator account" : "Create account"}
         </Button>
       </Form>
     </AuthLayout>

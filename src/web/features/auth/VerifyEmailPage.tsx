@@ -57,7 +57,7 @@ export function VerifyEmailPage(): ReactElement {
     >
       {isDone ? (
         <div ref={done} tabIndex={-1} className="flex flex-col gap-4 outline-none">
-          <Alert tone="good">Your e-mail address is confirmed.</Alert>
+          <Alert tone="good">Your email address is confirmed.</Alert>
           {outcome === "revoked" && <Revoked />}
           <Link {...paths.organizations()} className={buttonClass("primary")}>
             Continue
@@ -104,7 +104,7 @@ export function VerifyEmailPage(): ReactElement {
                 pending={verify.pending}
                 onClick={() => verify.submit(undefined)}
               >
-                Confirm e-mail address
+                Confirm email address
               </Button>
             </>
           )}

@@ -9,6 +9,7 @@ import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { PlainText } from "../../ui/plain-text.js";
+import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { meQuery } from "../../api/queries/auth.js";
 
 interface AskForLinkProps {
@@ -27,6 +28,7 @@ export function AskForLink(props: AskForLinkProps): ReactElement {
   // Who is signed in need not say it again.
   const me = queries.getQueryData<User>(meQuery.queryKey);
   const [sentTo, setSentTo] = useState<string | null>(null);
+  const note = useUnsentEmailNote();
   const answer = useRef<HTMLDivElement>(null);
   const form = useForm({
     endpoint: props.endpoint,
@@ -43,12 +45,24 @@ export function AskForLink(props: AskForLinkProps): ReactElement {
   if (sentTo !== null) {
     return (
       <div ref={answer} tabIndex={-1} className="flex flex-col gap-3 outline-none">
-        <h2 className="font-semibold">Look into your mailbox</h2>
-        <p>
-          If there is an account that needs it, a link is on its way to <PlainText value={sentTo} />
-          . {props.validity}
-        </p>
-        <p className="text-muted">Nothing there after a few minutes? Look among the spam.</p>
+        {note === null ? (
+          <>
+            <h2 className="font-semibold">Check your email</h2>
+            <p>
+              If an account needs it, a link is on its way to <PlainText value={sentTo} />.{" "}
+              {props.validity}
+            </p>
+            <p className="text-muted">No email after a few minutes? Check your spam folder.</p>
+          </>
+        ) : (
+          <>
+            <h2 className="font-semibold">The link is ready</h2>
+            <p>
+              If <PlainText value={sentTo} /> has an account that needs it, a link was created.{" "}
+              {note} {props.validity}
+            </p>
+          </>
+        )}
         <Button onClick={() => setSentTo(null)}>Use another address</Button>
       </div>
     );
@@ -57,7 +71,7 @@ export function AskForLink(props: AskForLinkProps): ReactElement {
     <Form label={props.label} {...form.props}>
       {props.notice}
       <TextField
-        label="E-mail address"
+        label="Email address"
         type="email"
         autoComplete="username"
         {...form.field("email")}

@@ -38,7 +38,7 @@ export function PasswordForm({
   return (
     <Form label="Sign in" {...form.props}>
       <TextField
-        label="E-mail address"
+        label="Email address"
         type="email"
         autoComplete="username"
         // oxlint-disable-next-line jsx-a11y/no-autofocus -- signing in is all there is to do here

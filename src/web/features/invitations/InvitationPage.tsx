@@ -34,7 +34,10 @@ export function InvitationPage(): ReactElement {
   if (offer.isError) {
     const { status, message } = asApiError(offer.error);
     return status === 404 ? (
-      <Frame title="This link leads nowhere" lead="There is no invitation behind it, or no longer.">
+      <Frame
+        title="This link leads nowhere"
+        lead="The link has no invitation, or the invitation has ended."
+      >
         <p>
           Check that you have the whole link. If you were sent more than one mail, use the link in
           the newest: it replaces the earlier ones.
@@ -86,7 +89,7 @@ interface OfferProps {
 
 function Offer({ offer, token, signedInAs }: OfferProps): ReactElement {
   const name = visible(offer.organization.name);
-  const inviter = offer.invited_by === null ? "Somebody there" : visible(offer.invited_by.name);
+  const inviter = offer.invited_by === null ? "A member" : visible(offer.invited_by.name);
   if (offer.status !== "pending") {
     return <Over offer={offer} inviter={inviter} signedInAs={signedInAs} />;
   }
@@ -136,7 +139,7 @@ function SignedOut({ offer, token }: Omit<OfferProps, "signedInAs">): ReactEleme
       <p className="text-[13px] text-muted">
         {offer.can_register
           ? "Sign in if you have an account with this address; you come back here to accept."
-          : "Registration is closed on this server. Without an account for this address, ask whoever runs the server to make one."}
+          : "Registration is closed on this server. If this address has no account, ask the server's administrator to create one."}
       </p>
     </div>
   );

@@ -26,13 +26,12 @@ export function OperationBar(props: ActBarProps): ReactElement {
   const open = decided === null ? 0 : conflicts.length - decided;
   const reason =
     props.reason ??
-    (up_to_date
-      ? "There is nothing to do."
-      : open > 0
-        ? "Decide every conflict first."
-        : undefined);
+    (up_to_date ? "Nothing to merge." : open > 0 ? "Decide every conflict first." : undefined);
   return (
-    <div className="sticky bottom-0 z-20 -mx-1 flex flex-wrap items-center justify-between gap-3 rounded-t-lg border border-line bg-surface px-4 py-3 shadow-floating">
+    <div
+      data-bottom-bar=""
+      className="sticky bottom-0 z-20 -mx-1 flex flex-wrap items-center justify-between gap-3 rounded-t-lg border border-line bg-surface px-4 py-3 shadow-floating"
+    >
       {props.error && (
         <div className="w-full">
           <Alert live>{refusalOf(props.error)}</Alert>

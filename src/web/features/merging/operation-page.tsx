@@ -100,7 +100,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
         <div className="flex flex-col items-start gap-3">
           <Alert>{error.message}</Alert>
           <Button icon="retry" onClick={() => void preview.refetch()}>
-            Look again
+            Refresh
           </Button>
         </div>
       ) : preview.data ? (
@@ -125,7 +125,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
             decisions={decisions}
             pending={run.pending}
             error={run.error ?? (isManual && isDecided ? result.error : null)}
-            reason={reason ?? (isFresh ? undefined : "Looking what would happen…")}
+            reason={reason ?? (isFresh ? undefined : "Loading preview…")}
             onRun={() =>
               run.submit({
                 deciding: {

@@ -9,9 +9,7 @@ export function PreviewSummary({ preview }: { preview: Preview }): ReactElement 
   const { kind, conflicts, strategy, unsaved, up_to_date, target_branch, source_branch } = preview;
   const files = preview.diff.stats.files_changed;
   const saved =
-    unsaved && (kind === "merge" || kind === "sync")
-      ? " What is not committed in the working directory is counted in."
-      : "";
+    unsaved && (kind === "merge" || kind === "sync") ? " Uncommitted changes are included." : "";
   if (up_to_date) {
     return (
       <Alert tone="info">
@@ -22,8 +20,7 @@ export function PreviewSummary({ preview }: { preview: Preview }): ReactElement 
           </>
         ) : (
           <>
-            There is nothing left to do: <PlainText value={target_branch} /> is as it would be
-            after.
+            Nothing to merge: <PlainText value={target_branch} /> is as it would be after.
           </>
         )}
       </Alert>

@@ -39,7 +39,7 @@ export function TargetField({ projectId, value, onChange, error }: TargetFieldPr
         autoCapitalize="none"
         spellCheck={false}
         className="font-mono text-[13px]"
-        hint="Where the workspace's work goes. Each change is looked at anew."
+        hint="The branch to merge into. The preview follows each change."
       />
       <datalist id={list}>
         {names.map((name) => (

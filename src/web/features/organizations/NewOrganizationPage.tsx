@@ -88,12 +88,7 @@ export function NewOrganizationPage(): ReactElement {
           />
           <SlugStatus slug={slug} check={check} />
           <TextArea label="Description" {...form.field("description")} optional />
-          <TextField
-            label="Billing e-mail"
-            {...form.field("billing_email")}
-            type="email"
-            optional
-          />
+          <TextField label="Billing email" {...form.field("billing_email")} type="email" optional />
           <div className="grid gap-4 sm:grid-cols-2">
             <TextField
               label="Max Concurrent Agents"

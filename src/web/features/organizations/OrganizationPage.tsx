@@ -29,6 +29,7 @@ import {
   organizationQuery,
   usageQuery,
 } from "../../api/queries/organizations.js";
+import { membersText } from "../../components/organizations/members-text.js";
 import { UsageMeters } from "../../components/organizations/usage.js";
 
 const route = getRouteApi("/app/organizations/$orgId");
@@ -105,9 +106,8 @@ export function OrganizationPage(): ReactElement {
                 Owner: <Owner ownerId={organization.owner_id} email={item?.owner.email} />,
                 ...(item
                   ? {
-                      Members: formatNumber(item.counts.members),
+                      Members: membersText(item.counts),
                       Projects: formatNumber(item.counts.projects),
-                      Agents: formatNumber(item.counts.agents),
                       "Your role": <PlainText value={item.role} />,
                     }
                   : {}),

@@ -10,6 +10,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { notify } from "../../ui/toast.js";
 import { switchOrganization } from "../../access/current-organization.js";
 import { archivedReason } from "../../access/permissions.js";
+import { membersText } from "../../components/organizations/members-text.js";
 import { UsageLine } from "../../components/organizations/usage.js";
 
 /** Roles that change nothing in an organization's settings. */
@@ -85,7 +86,7 @@ export function OrganizationCard({
             <StatusDot tone="neutral">Archived</StatusDot>
           ),
           Owner: isOwn ? "You ✓" : <PlainText value={organization.owner.email} />,
-          Members: formatNumber(organization.counts.members),
+          Members: membersText(organization.counts),
           Projects: formatNumber(organization.counts.projects),
           "Resource Usage": <UsageLine usage={organization.usage} />,
         }}

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense } from "react";
 import type { Project } from "#shared/api/projects.js";
+import { loadPart } from "../../hooks/connection.js";
 import { useNewDialog } from "../../forms/dialog-search.js";
 import { useListView } from "../../lists/list-search.js";
 import { paths } from "../../paths/paths.js";
@@ -31,7 +32,8 @@ import { ProjectStatus } from "../../components/projects/project-status.js";
 import { projectsQuery } from "../../api/queries/projects.js";
 
 const NewProjectDialog = lazy(async () => ({
-  default: (await import("../../components/projects/new-project-dialog.js")).NewProjectDialog,
+  default: (await loadPart(() => import("../../components/projects/new-project-dialog.js")))
+    .NewProjectDialog,
 }));
 
 const sortings: readonly Sorting<Project>[] = [

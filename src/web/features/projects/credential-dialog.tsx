@@ -32,7 +32,7 @@ export function CredentialDialog({
       isOpen={isOpen}
       onClose={onClose}
       title={isReplacing ? "Replace credential" : "Set credential"}
-      description="What the upstream is shown to let this server in."
+      description="The credential for access to the upstream repository."
     >
       <CredentialForm projectId={projectId} url={url} onClose={onClose} />
     </Dialog>

@@ -24,7 +24,7 @@ export function FetchReport({
       {isQuiet && <p className="text-muted">There was nothing new.</p>}
       <Branches what="Moved forward:" names={updated} />
       <Branches what="New:" names={created} />
-      <Branches what="Not there upstream any more, and kept here:" names={gone} />
+      <Branches what="Deleted upstream, kept here:" names={gone} />
       {diverged.length > 0 && (
         <>
           <p>With commits on both sides, and left as they are:</p>

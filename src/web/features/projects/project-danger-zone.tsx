@@ -4,8 +4,7 @@ import type { Project } from "#shared/api/projects.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
-import { Card } from "../../ui/card.js";
-import { DangerSection } from "../../ui/danger-section.js";
+import { ActionRow, DangerZone } from "../../ui/danger-zone.js";
 import { countOf } from "../../ui/number.js";
 import { visible } from "../../ui/plain-text.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
@@ -37,8 +36,8 @@ export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps):
     onDone: () => void navigate(paths.projects()),
   });
   return (
-    <Card title="Danger zone" tone="bad">
-      <DangerSection
+    <DangerZone>
+      <ActionRow
         title="Delete project"
         description="Removes the repository with every commit. It cannot be restored."
       >
@@ -61,7 +60,7 @@ export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps):
           onOpenChange={setOpen}
           onConfirm={() => remove.submit(undefined)}
         />
-      </DangerSection>
-    </Card>
+      </ActionRow>
+    </DangerZone>
   );
 }

@@ -40,13 +40,13 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
   const cancelling = useApiMutation({
     run: (_: undefined) => client.upstreams.cancelFetch({ params }),
     refresh: [projectsKey],
-    successMessage: () => "The fetch is cancelled",
+    successMessage: () => "The fetch is canceled",
     toastErrors: true,
   });
   const isOver = !["fetching", "pushing"].includes(upstream.status);
   const end = upstream.error === null ? "is done" : "failed";
   useTold(project.id, upstream.status, isOver ? `The exchange with upstream ${end}` : undefined);
-  const busy = isUnderWay(project) ? "Wait until what is under way has ended." : undefined;
+  const busy = isUnderWay(project) ? "Wait until the current transfer has ended." : undefined;
   const mayWrite = refusal("project:write");
   const isImported = project.status === "ready";
   const actions = (
@@ -255,8 +255,8 @@ function HostKey({ project, upstream, reason }: PartProps): ReactElement {
         error={forget.error}
         onConfirm={() => forget.submit(undefined)}
       >
-        The key that the server shows next will be trusted from then on. Do this only where whoever
-        runs it has changed its key: else somebody may be in between.
+        The key that the server shows next will be trusted from then on. Do this only if the
+        server's operator has changed its key. Otherwise a third party may intercept the connection.
       </ConfirmDialog>
     </div>
   );

@@ -108,7 +108,7 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
 /** What is counted at a run's end, and not everywhere. */
 function measured(run: Run, figure: number | null, textOf: (figure: number) => string): string {
   if (figure !== null) return textOf(figure);
-  return run.ended_at === null ? "Told when it ends" : "Not measured";
+  return run.ended_at === null ? "Available when the run ends" : "Not measured";
 }
 
 function managedRows(run: Run, limits: Run["limits"]): Rows {
@@ -133,7 +133,7 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     // Counted at its end.
     Output:
       run.ended_at === null
-        ? "Told when it ends"
+        ? "Available when the run ends"
         : bytesText(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
     Environment:
       run.env_names.length === 0 ? (

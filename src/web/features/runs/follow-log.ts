@@ -1,6 +1,7 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { LogEntry } from "#shared/api/runs.js";
 import { client } from "../../api/client.js";
+import { checkConnection } from "../../hooks/connection.js";
 
 export type LogState = "connecting" | "live" | "lost" | "ended" | "refused";
 
@@ -62,6 +63,7 @@ export function followLog(runId: string, { onEntries, onState }: LogFollower): (
     const hasMore = await read().catch(() => true);
     if (!hasMore || aborter.signal.aborted) return;
     onState("lost");
+    void checkConnection();
     timer = setTimeout(() => void go(), againMs);
   };
   void go();

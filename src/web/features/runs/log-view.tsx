@@ -16,9 +16,9 @@ const isSwitch = (stored: unknown): boolean => typeof stored === "boolean";
 const states: Record<LogState, string> = {
   connecting: "Connecting…",
   live: "Live",
-  lost: "Connection lost; trying again…",
+  lost: "Reconnecting…",
   ended: "Complete",
-  refused: "You may not read this log any more.",
+  refused: "You no longer have access to this log.",
 };
 
 /** A run's log as it comes; of its lines only those in sight are in the page. */
@@ -115,7 +115,7 @@ export function LogView({ run }: { run: Run }): ReactElement {
         >
           {count === 0 && (
             <p className="px-4 py-2 text-log-muted">
-              {state === "ended" ? "It wrote nothing." : "Nothing was written yet."}
+              {state === "ended" ? "No output." : "No output yet."}
             </p>
           )}
           <div style={{ height: `${rows.getTotalSize()}px`, position: "relative" }}>

@@ -68,8 +68,8 @@ export function StatementPage(): ReactElement {
       {statement.runs === 0 ? (
         <EmptyState title={`Nothing ran in ${month}`}>
           {statement.status === "open"
-            ? "What an agent's run uses is shown here as soon as it starts."
-            : "There is nothing to account for."}
+            ? "Usage appears here as soon as a run starts."
+            : "No usage in this month."}
         </EmptyState>
       ) : (
         <Tables statement={statement} />
@@ -87,7 +87,7 @@ function Summary({ statement }: { statement: Statement }): ReactElement {
           rows={{
             Organization: <PlainText value={organization.name} />,
             Slug: <code className="font-mono text-[13px]">{organization.slug}</code>,
-            "Billing e-mail":
+            "Billing email":
               statement.billing_email === null ? (
                 "None"
               ) : (
@@ -99,7 +99,7 @@ function Summary({ statement }: { statement: Statement }): ReactElement {
         />
         <Details
           rows={{
-            "Runtime hours": formatHours(statement.runtime_hours),
+            "Run time": formatHours(statement.runtime_hours),
             Runs: formatNumber(statement.runs),
             Agents: formatNumber(statement.agents),
             Peak: `${countOf(statement.peak_concurrent_agents, "agent")} at once`,

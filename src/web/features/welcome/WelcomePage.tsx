@@ -24,11 +24,11 @@ const titles: Record<Step, { title: string; lead: string }> = {
   },
   agent: {
     title: "Give an agent its workspace",
-    lead: "A branch and a folder of its own, where it disturbs nobody.",
+    lead: "A branch and a folder of the agent's own.",
   },
   commit: {
     title: "Make a first commit",
-    lead: "What is done in the folder becomes a commit on the agent's branch.",
+    lead: "Changes in the folder become a commit on the agent's branch.",
   },
   key: {
     title: "Generate an API key",

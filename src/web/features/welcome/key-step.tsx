@@ -6,8 +6,10 @@ import { useForm } from "../../forms/use-form.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
+import { DiscardDialog } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
+import { aboutKey, useKeyGuard } from "../../components/api-keys/use-key-guard.js";
 import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 interface KeyStepProps {
@@ -19,6 +21,8 @@ interface KeyStepProps {
 /** A key for this organization alone, that ends by itself. */
 export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
   const [secret, setSecret] = useState<string | null>(null);
+  const { isSaved, onSaved } = useKeyGuard(secret);
+  const [isAsking, setAsking] = useState(false);
   const form = useForm({
     endpoint: api.apiKeys.create,
     saved: { name: "My first key" },
@@ -41,14 +45,30 @@ export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
         <Alert tone="warn" live>
           Copy this key now. You won't be able to see it again!
         </Alert>
-        <CopyLine text={secret} label="Copy Key" />
+        <CopyLine text={secret} label="Copy Key" onCopied={onSaved} />
         <p className="text-[13px] font-medium">Try it</p>
-        <CopyLine text={example} label="Copy usage example" />
+        <CopyLine text={example} label="Copy usage example" onCopied={onSaved} />
         <div>
-          <Button variant="primary" onClick={() => onKeep(false)}>
+          <Button
+            variant="primary"
+            onClick={() => {
+              if (isSaved) onKeep(false);
+              else setAsking(true);
+            }}
+          >
             Done
           </Button>
         </div>
+        {isAsking && (
+          <DiscardDialog
+            question={aboutKey}
+            onStay={() => setAsking(false)}
+            onDiscard={() => {
+              onSaved();
+              onKeep(false);
+            }}
+          />
+        )}
       </div>
     );
   }

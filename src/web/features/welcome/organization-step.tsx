@@ -38,7 +38,7 @@ export function OrganizationStep({ onDone }: { onDone: () => void }): ReactEleme
                 Its slug will be <code className="font-mono">{slug}</code>.{" "}
               </>
             )}
-            Waiting for an invitation instead? Open the link in its mail.
+            Invited to an organization? Open the link of the invitation instead.
           </>
         }
       />

@@ -75,7 +75,7 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
   if (code === "workspace_missing" || code === "workspace_expired") {
     const reason =
       refusal("agent:workspace:write") ??
-      (agent.status === "terminated" ? "The agent is terminated: it works no more." : undefined);
+      (agent.status === "terminated" ? "This agent has been terminated." : undefined);
     return (
       <>
         <EmptyState
@@ -90,8 +90,8 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
             </Button>
           }
         >
-          A workspace is the agent's own branch, with a folder here or without: what it does there
-          touches nobody else until it is merged.
+          A workspace is a branch of the agent's own, with or without a folder on this server. Its
+          commits stay there until they are merged.
           <div className="mt-3">
             <PermissionHint reason={reason} />
           </div>

@@ -5,8 +5,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
-import { Card } from "../../ui/card.js";
-import { DangerSection } from "../../ui/danger-section.js";
+import { ActionRow, DangerZone } from "../../ui/danger-zone.js";
 import { countOf } from "../../ui/number.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
 import { agentsKey } from "../../api/queries/agents.js";
@@ -25,24 +24,22 @@ interface AgentDangerZoneProps {
 /** What ends a workspace, or the agent altogether. */
 export function AgentDangerZone({ agent, workspace, refusal }: AgentDangerZoneProps): ReactElement {
   return (
-    <Card title="Danger zone" tone="bad">
-      <div className="flex flex-col divide-y divide-line">
-        {workspace !== null && (
-          <DangerSection
-            title="Archive workspace"
-            description="Keeps the commits and frees the folder. It can be restored."
-          >
-            <ArchiveWorkspace agent={agent} workspace={workspace} refusal={refusal} />
-          </DangerSection>
-        )}
-        <DangerSection
-          title="Terminate agent"
-          description="Ends the agent. Its commits, runs and usage stay."
+    <DangerZone>
+      {workspace !== null && (
+        <ActionRow
+          title="Archive workspace"
+          description="Keeps the commits and frees the folder. It can be restored."
         >
-          <TerminateAgent agent={agent} refusal={refusal} />
-        </DangerSection>
-      </div>
-    </Card>
+          <ArchiveWorkspace agent={agent} workspace={workspace} refusal={refusal} />
+        </ActionRow>
+      )}
+      <ActionRow
+        title="Terminate agent"
+        description="Ends the agent. Its commits, runs and usage stay."
+      >
+        <TerminateAgent agent={agent} refusal={refusal} />
+      </ActionRow>
+    </DangerZone>
   );
 }
 
@@ -70,8 +67,8 @@ function ArchiveWorkspace({
       title={`Archive the workspace of ${agent.name}?`}
       reason={refusal("agent:workspace:write") ?? archiveReason(agent, workspace)}
       consequences={[
-        "What is unsaved is committed first. All commits are kept.",
-        "The folder is removed. What .gitignore leaves out, and a .git of the agent's own, is not kept.",
+        "Uncommitted changes are committed first. All commits are kept.",
+        "The folder is removed, with ignored files and any git directory the agent created.",
         `It can be restored for ${countOf(days, "day")}; longer, while its commits are in no branch.`,
       ]}
       word={agent.name}
@@ -112,7 +109,7 @@ function TerminateAgent({ agent, refusal }: { agent: Agent; refusal: DenyReason 
       }
       consequences={[
         "Its run is stopped, and its API keys stop working.",
-        "Its workspace is archived: commits are kept, the folder is removed. What .gitignore leaves out is not kept.",
+        "Its workspace is archived: commits are kept; the folder and its ignored files are removed.",
         "It leaves the organization's members. Its runs still count in the usage.",
         "The agent cannot be restored; its name is free for another one.",
       ]}

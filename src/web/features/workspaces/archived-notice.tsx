@@ -36,7 +36,7 @@ export function ArchivedNotice({
   const isOver = Date.parse(ends) <= openedAt;
   const reason =
     refusal("agent:workspace:write") ??
-    (agent.status === "terminated" ? "The agent is terminated: it works no more." : undefined);
+    (agent.status === "terminated" ? "This agent has been terminated." : undefined);
   return (
     <Alert tone="warn">
       <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">

@@ -14,7 +14,7 @@ export function CheckpointError({
   return (
     <Alert tone="warn">
       <strong className="font-semibold">Auto checkpoint failed</strong>, <Time value={error.at} />:{" "}
-      <PlainText value={error.detail} /> What is unsaved is still in the folder.
+      <PlainText value={error.detail} /> Uncommitted changes are still in the folder.
     </Alert>
   );
 }

@@ -57,8 +57,8 @@ function Commits({
     return (
       <EmptyState title="No commits yet">
         {workspace_type === "remote"
-          ? "What is pushed to its branch is listed here."
-          : "When there is something in the working directory, Checkpoint commits it."}
+          ? "Commits pushed to its branch are listed here."
+          : "Checkpoint commits the changes in the working directory."}
       </EmptyState>
     );
   }

@@ -23,7 +23,7 @@ function stateReason(status: Workspace["status"]): string | undefined {
 /** Why nobody may commit here; to a remote workspace one pushes. */
 function commitReason({ status, workspace_type }: Workspace): string | undefined {
   return workspace_type === "remote"
-    ? "The workspace is remote; its agent commits where it works, and pushes."
+    ? "The workspace is remote; its agent commits there and pushes."
     : stateReason(status);
 }
 

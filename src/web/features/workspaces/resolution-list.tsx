@@ -132,14 +132,14 @@ function Loser({
       <p className="text-[13px] text-muted">
         {winner === "merged"
           ? "Neither version was taken as it was. Both stay in git's history."
-          : "The side that lost had deleted it, so there is nothing to fetch."}
+          : "The losing side had deleted the file, so it has no version to fetch."}
       </p>
     );
   }
   if (cloneUrl === undefined) return null;
   return (
     <details>
-      <summary className="text-[13px] text-muted">Fetch what lost with git</summary>
+      <summary className="text-[13px] text-muted">Fetch the losing version with git</summary>
       <div className="mt-1.5">
         <CopyLine text={`git fetch ${cloneUrl} ${loser_ref}`} label="Copy fetch command" />
       </div>

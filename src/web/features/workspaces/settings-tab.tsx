@@ -81,7 +81,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           {...form.field("base_branch")}
           disabledReason={reason}
           className="font-mono text-[13px]"
-          hint="Where the workspace merges to, and what it is compared with."
+          hint="The branch that the workspace merges into and is compared with."
         />
         <SelectField
           label="Merge strategy"
@@ -89,7 +89,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           options={strategyOptions}
           onChange={(value) => strategy.onChange(value as MergeStrategy)}
           disabledReason={reason}
-          hint="Who wins a file that both sides changed, where a merge names no other strategy."
+          hint="Decides files changed on both sides, unless a merge names another strategy."
         />
         <Checkbox
           label="Auto checkpoint"

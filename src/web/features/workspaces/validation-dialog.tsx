@@ -26,7 +26,7 @@ export function ValidationDialog({
       isOpen={isOpen}
       onClose={onClose}
       title="Validation commit"
-      description="Commits what is in the working directory as one iteration that was validated."
+      description="Commits the working directory as a validated iteration."
     >
       <ValidationForm onClose={onClose} agentId={agentId} />
     </Dialog>
@@ -54,13 +54,13 @@ function ValidationForm({ onClose, agentId }: Omit<ValidationDialogProps, "isOpe
         label="Iteration"
         optional
         inputMode="numeric"
-        hint="Counts up by itself where left empty."
+        hint="Leave empty to count up."
         {...form.field("iteration")}
       />
       <TextArea
         label="Message"
         optional
-        hint="Names the agent and the iteration where left empty."
+        hint="Leave empty for the agent's name and the iteration."
         {...form.field("message")}
       />
       <DialogActions>

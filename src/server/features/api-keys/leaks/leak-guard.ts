@@ -65,7 +65,7 @@ async function notifyOwner(
   const email = await db.systemChange(origin, async (tx, audit) => {
     const { hits } = await countHit(tx, `exposed key ${key.id}`, NOTIFY_INTERVAL_SECONDS);
     if (hits > 1) return undefined;
-    auditKey(audit, { action: "api_key.exposed", key, before: key, after: key });
+    await auditKey(tx, audit, { action: "api_key.exposed", key, before: key, after: key });
     return queries.findOwnerEmail(tx, key.user_id);
   });
   if (email === undefined) return;

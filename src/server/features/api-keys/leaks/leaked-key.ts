@@ -29,7 +29,7 @@ export async function revokeLeaked(
     const known = await queries.findKeyByHash(tx, hash);
     const key = known && (await queries.revokeKey(tx, known.id));
     if (!key) return undefined;
-    auditKey(audit, { action: "api_key.leaked", key, before: key, after: null });
+    await auditKey(tx, audit, { action: "api_key.leaked", key, before: key, after: null });
     return { key, email: await queries.findOwnerEmail(tx, key.user_id) };
   });
   if (!found) return;

@@ -58,7 +58,7 @@ export function InvitationActions({ orgId, invitation, reason }: ActionsProps): 
       >
         Revoke
       </Button>
-      <Dialog isOpen={sent !== null} onClose={() => setSent(null)} title="Invitation sent again">
+      <Dialog isOpen={sent !== null} onClose={() => setSent(null)} title="New invitation link">
         {sent && <InvitationLink invitation={sent} onClose={() => setSent(null)} />}
       </Dialog>
       <ConfirmDialog

@@ -5,6 +5,7 @@ import { Button } from "../../../ui/button.js";
 import { CopyButton } from "../../../ui/copy-button.js";
 import { DialogActions } from "../../../ui/dialog.js";
 import { PlainText } from "../../../ui/plain-text.js";
+import { useUnsentEmailNote } from "../../../components/auth/email-delivery.js";
 import { Time } from "../../../ui/time.js";
 
 /** A new link, which is shown this once. */
@@ -15,12 +16,22 @@ export function InvitationLink({
   invitation: SentInvitation;
   onClose: () => void;
 }): ReactElement {
+  const note = useUnsentEmailNote();
   const { email, expires_at, invite_url } = invitation;
   return (
     <div className="flex flex-col gap-4">
       <p>
-        A mail is on its way to <PlainText value={email} className="font-medium" />. The invitation
-        can be accepted until <Time value={expires_at} />.
+        {note === null ? (
+          <>
+            An email is on its way to <PlainText value={email} className="font-medium" />.
+          </>
+        ) : (
+          <>
+            This server sends no email. Copy the link and pass it on to{" "}
+            <PlainText value={email} className="font-medium" /> yourself.
+          </>
+        )}{" "}
+        The invitation can be accepted until <Time value={expires_at} />.
       </p>
       {invite_url === null ? (
         <Alert tone="warn">
@@ -29,8 +40,8 @@ export function InvitationLink({
       ) : (
         <>
           <Alert tone="info" live>
-            You can also pass the link on yourself. It is shown only now, and only this address can
-            use it.
+            {note === null && "You can also pass the link on yourself. "}
+            The link is shown only now, and only this address can use it.
           </Alert>
           <code
             data-testid="invite-url"

@@ -1,11 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import { invitationSearchOf } from "../../../paths/address-search.js";
 import type { Invitation } from "#shared/api/invitations.js";
 import type { Role } from "#shared/api/roles.js";
 import { useFilters, useListView } from "../../../lists/list-search.js";
 import { StatusDot, type Tone } from "../../../ui/badge.js";
-import { Button } from "../../../ui/button.js";
 import { Card } from "../../../ui/card.js";
 import { Checkbox } from "../../../ui/field.js";
 import { ListTable } from "../../../ui/list-table.js";
@@ -14,7 +13,7 @@ import { PlainText } from "../../../ui/plain-text.js";
 import { Time } from "../../../ui/time.js";
 import { Waiting } from "../../../components/await.js";
 import { InvitationActions } from "./invitation-actions.js";
-import { beyondReason, InviteDialog } from "./invite-dialog.js";
+import { beyondReason } from "./invite-dialog.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { invitationsQuery } from "../../../api/queries/organizations.js";
 
@@ -49,7 +48,6 @@ export function InvitationsSection({
   refusal,
 }: InvitationsSectionProps): ReactElement {
   const invitations = useQuery(invitationsQuery(orgId));
-  const [isInviting, setInviting] = useState(false);
   const [{ invitations_all: showsAll = false }, change] = useFilters(
     invitationSearchOf,
     "invitations_",
@@ -59,19 +57,7 @@ export function InvitationsSection({
   const shown = showsAll ? all : all.filter(isOpen);
   const view = useListView(shown, { sortings, textOf, prefix: "invitations_" });
   return (
-    <Card
-      title="Invitations"
-      actions={
-        <Button
-          size="sm"
-          icon="plus"
-          disabledReason={writeReason}
-          onClick={() => setInviting(true)}
-        >
-          Invite
-        </Button>
-      }
-    >
+    <Card title="Invitations">
       <div className="-m-4">
         {invitations.data === undefined ? (
           <div className="p-4">
@@ -79,7 +65,7 @@ export function InvitationsSection({
           </div>
         ) : shown.length === 0 ? (
           <p className="px-4 py-3 text-muted">
-            Nobody is invited at the moment. Invite sends somebody a link to join by.
+            No open invitations. Invite Member creates a link to join by.
           </p>
         ) : (
           <ListTable
@@ -142,13 +128,6 @@ export function InvitationsSection({
           </div>
         )}
       </div>
-      <InviteDialog
-        orgId={orgId}
-        roles={roles}
-        refusal={refusal}
-        isOpen={isInviting}
-        onClose={() => setInviting(false)}
-      />
     </Card>
   );
 }

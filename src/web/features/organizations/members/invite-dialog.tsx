@@ -15,7 +15,7 @@ import { InvitationLink } from "./invitation-link.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { organizationsKey } from "../../../api/queries/organizations.js";
 
-/** Why the viewer may not give a role: what it gives that he lacks; undefined where he may. */
+/** Why the viewer may not give a role: the permission that the viewer lacks; undefined where there is none. */
 export function beyondReason(role: Role | undefined, refusal: DenyReason): string | undefined {
   return expand(role?.effective_permissions ?? [])
     .map(refusal)
@@ -40,9 +40,9 @@ export function InviteDialog({ isOpen, onClose, ...rest }: InviteDialogProps): R
     <Dialog
       isOpen={isOpen}
       onClose={close}
-      title={sent === null ? "Invite somebody" : "Invitation sent"}
+      title={sent === null ? "Invite Member" : "Invitation created"}
       description={
-        sent === null ? "They get a mail with a link, and join when they accept." : undefined
+        sent === null ? "A link lets them join the organization in the role you choose." : undefined
       }
     >
       {sent === null ? (
@@ -75,8 +75,8 @@ function InviteForm({ orgId, roles, refusal, onSent, onClose }: InviteFormProps)
   });
   const roleId = form.values.role_id;
   return (
-    <Form label="Invite somebody" {...form.props}>
-      <TextField label="E-mail address" type="email" {...form.field("email")} />
+    <Form label="Invite Member" {...form.props}>
+      <TextField label="Email address" type="email" {...form.field("email")} />
       <SelectField
         label="Role"
         {...form.field("role_id")}
@@ -90,7 +90,7 @@ function InviteForm({ orgId, roles, refusal, onSent, onClose }: InviteFormProps)
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" variant="primary" pending={form.pending}>
-          Send invitation
+          Create invitation
         </Button>
       </DialogActions>
     </Form>

@@ -19,6 +19,7 @@ import { Time } from "../../../ui/time.js";
 import { OrganizationKeys } from "../../../components/api-keys/organization-keys.js";
 import { meQuery } from "../../../api/queries/auth.js";
 import { Waiting } from "../../../components/await.js";
+import { InviteDialog } from "./invite-dialog.js";
 import { InvitationsSection } from "./invitations-section.js";
 import { MemberName } from "./member-name.js";
 import { MyPermissions } from "../roles/my-permissions.js";
@@ -50,6 +51,7 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
   const members = useQuery(membersQuery(orgId));
   const roles = useQuery(rolesQuery(orgId));
   const { data: me } = useQuery(meQuery);
+  const [isInviting, setInviting] = useState(false);
   const writeReason = refusal("org:members:write");
   const view = useListView(members.data ?? [], { sortings, textOf });
 
@@ -59,12 +61,19 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
   return (
     <div className="flex flex-col gap-4">
       <SettingsHint reason={writeReason} />
-      <Card title="Members">
+      <Card
+        title="Members"
+        actions={
+          <Button icon="plus" disabledReason={writeReason} onClick={() => setInviting(true)}>
+            Invite Member
+          </Button>
+        }
+      >
         <div className="-m-4">
           <ListTable
             label="Members"
             noun="member"
-            placeholder="Name, address or role"
+            placeholder="Name, email or role"
             view={view}
             rowKey={(member) => member.id}
             columns={[
@@ -106,6 +115,13 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
           />
         </div>
       </Card>
+      <InviteDialog
+        orgId={orgId}
+        roles={roles.data}
+        refusal={refusal}
+        isOpen={isInviting}
+        onClose={() => setInviting(false)}
+      />
       <InvitationsSection orgId={orgId} roles={roles.data} refusal={refusal} />
       <OrganizationKeys orgId={orgId} refusal={refusal} />
       <RolesSection orgId={orgId} roles={roles.data} refusal={refusal} />
@@ -204,7 +220,7 @@ function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement
         onConfirm={() => remove.submit(undefined)}
       >
         {isMe ? (
-          "You lose access to its projects and agents at once. Somebody has to add you again."
+          "You lose access to its projects and agents at once. To return, you need a new invitation."
         ) : (
           <>
             <PlainText value={member.display_name} /> loses access to this organization at once,

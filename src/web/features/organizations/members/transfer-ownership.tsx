@@ -52,9 +52,7 @@ export function TransferOwnership({ organization, reason }: TransferProps): Reac
   };
   const selectReason =
     reason ??
-    (members.data !== undefined && others.length === 0
-      ? "Nobody else is a member; add somebody first."
-      : undefined);
+    (members.data !== undefined && others.length === 0 ? "Add another member first." : undefined);
   const buttonReason = selectReason ?? (heir ? undefined : "Choose the new owner first.");
 
   return (

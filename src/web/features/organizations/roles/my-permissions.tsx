@@ -25,7 +25,7 @@ export function MyPermissions({ orgId, roles }: MyPermissionsProps): ReactElemen
   const mine = useQuery(permissionsQuery(orgId));
   const [asked, setAsked] = useState<Permission | undefined>();
   return (
-    <Card title="What may I do here?">
+    <Card title="Your permissions">
       <Await query={mine} rows={1}>
         {(data) => (
           <div className="flex flex-col gap-4">
@@ -48,7 +48,8 @@ export function MyPermissions({ orgId, roles }: MyPermissionsProps): ReactElemen
             </div>
             <details className="rounded-md border border-line">
               <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
-                In sum you may do {data.effective_permissions.length} of {permissionNames.length}
+                Permissions in total: {data.effective_permissions.length} of{" "}
+                {permissionNames.length}
               </summary>
               <div className="border-t border-line p-3">
                 <PermissionList
@@ -79,7 +80,7 @@ function Explanation({
 function Reasons({ because }: Pick<PermissionExplanation, "because">): ReactElement {
   return (
     <>
-      <p className="font-medium text-good">Yes, you may.</p>
+      <p className="font-medium text-good">You have this permission.</p>
       <ul>
         {because.map(({ role, via, pattern }) => (
           <li key={`${via} ${pattern}`}>
@@ -103,7 +104,7 @@ function Lacking({ asked, roles }: { asked: Permission; roles: readonly Role[] }
   const having = roles.filter(({ effective_permissions }) => grants(effective_permissions, asked));
   return (
     <>
-      <p className="font-medium text-bad">No, you may not.</p>
+      <p className="font-medium text-bad">You do not have this permission.</p>
       <p>
         Nothing in your role grants <code className="font-mono text-[13px]">{asked}</code>. Roles
         that have it:{" "}

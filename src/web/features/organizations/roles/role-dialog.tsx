@@ -39,7 +39,7 @@ export function RoleDialog({ isOpen, ...rest }: RoleDialogProps): ReactElement {
       onClose={onClose}
       width="wide"
       title={role === null ? "New role" : `Edit role ${visible(role.name)}`}
-      description="What it inherits and what is chosen here add up."
+      description="The role has the permissions chosen here and those it inherits."
     >
       <RoleForm {...rest} />
     </Dialog>
@@ -164,7 +164,7 @@ function RoleForm({
       {savedPermissions && <SavedMeanwhile label="Permissions" incoming={savedPermissions} />}
       <details className="rounded-md border border-line">
         <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
-          In sum it can do {sum.length} of {permissionNames.length}
+          Permissions in total: {sum.length} of {permissionNames.length}
         </summary>
         <div className="border-t border-line p-3">
           <PermissionList permissions={sum} note={inheritedNote} />
@@ -195,7 +195,7 @@ function Affected({ role, heirs }: { role: Role; heirs: readonly Role[] }): Reac
   return (
     <Alert tone={count === 0 ? "info" : "warn"}>
       {count === 0
-        ? "No member is affected: nobody holds this role."
+        ? "No member is affected: the role has no members."
         : `${countOf(count, "member")} ${count === 1 ? "is" : "are"} affected, at once.`}
       {heirs.length > 0 && (
         <>

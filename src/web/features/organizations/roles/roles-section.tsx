@@ -111,6 +111,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
               sortKey: "permissions",
               renderCell: (role) => {
                 const count = expand(role.effective_permissions).length;
+                const total = `${count} of ${permissionNames.length}`;
                 const isShown = shown.has(role.id);
                 return (
                   <Button
@@ -120,13 +121,11 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
                     icon={isShown ? "chevronDown" : "chevronRight"}
                     aria-expanded={isShown}
                     aria-controls={isShown ? `${id}-${role.id}` : undefined}
-                    aria-label={`${count} of ${permissionNames.length} permissions of ${visible(role.name)}`}
+                    aria-label={`${total} permissions of ${visible(role.name)}`}
                     onClick={() => toggle(role.id)}
                   >
-                    <span>
-                      {count} of {permissionNames.length}
-                      <span className="md:hidden lg:inline"> permissions</span>
-                    </span>
+                    <span className="md:hidden lg:inline">{`${total} permissions`}</span>
+                    <span className="hidden md:inline lg:hidden">{total}</span>
                   </Button>
                 );
               },

@@ -26,7 +26,8 @@ export function OrganizationSettingsPage(): ReactElement {
   const refusal = useDenyReason(orgId);
   return (
     <Page
-      title="Settings"
+      title={`Organization: ${organization.name}`}
+      crumb="Settings"
       documentTitle={`Settings of ${organization.name}`}
       crumbs={[
         <CrumbLink key="organizations" {...paths.organizations()}>
@@ -38,8 +39,7 @@ export function OrganizationSettingsPage(): ReactElement {
       ]}
       description={
         <>
-          Organization: <PlainText value={organization.name} /> · Slug:{" "}
-          <code className="font-mono text-[13px]">{organization.slug}</code>
+          Slug: <code className="font-mono text-[13px]">{organization.slug}</code>
         </>
       }
     >

@@ -24,7 +24,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
     organization,
     savedOf: ({ billing_email }) => ({ billing_email: billing_email ?? "" }),
     toBody: (values) => ({ billing_email: values.billing_email.trim() || null }),
-    successMessage: "Billing e-mail saved",
+    successMessage: "Billing email saved",
   });
   const reason = refusal("org:billing:write");
   return (
@@ -33,7 +33,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
         <Form label="Billing contact" {...form.props} className="max-w-xl">
           <SettingsHint reason={reason} />
           <TextField
-            label="Billing e-mail"
+            label="Billing email"
             type="email"
             {...form.field("billing_email")}
             disabledReason={reason}

@@ -3,11 +3,13 @@ import type { Organization } from "#shared/api/organizations.js";
 import { StatusDot } from "../../../ui/badge.js";
 import { Button } from "../../../ui/button.js";
 import { Card } from "../../../ui/card.js";
+import { ActionRow, DangerZone } from "../../../ui/danger-zone.js";
 import { TextArea, TextField } from "../../../ui/field.js";
 import { Form } from "../../../ui/form.js";
-import { DangerZone } from "./danger-zone.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
+import { ArchiveOrganization } from "./archive-organization.js";
+import { TransferOwnership } from "../members/transfer-ownership.js";
 import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
 import { slugCodes } from "../../../components/organizations/suggested-slug.js";
 import { useOrganizationForm } from "./update.js";
@@ -111,7 +113,20 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
           </div>
         </Form>
       </Card>
-      <DangerZone organization={organization} refusal={refusal} />
+      <DangerZone>
+        <ActionRow
+          title="Transfer ownership"
+          description="Hands the organization to another of its people."
+        >
+          <TransferOwnership organization={organization} reason={refusal("org:transfer")} />
+        </ActionRow>
+        <ActionRow
+          title="Archive organization"
+          description="Stops all runs and makes everything read-only. An owner can restore it."
+        >
+          <ArchiveOrganization organization={organization} refusal={refusal} />
+        </ActionRow>
+      </DangerZone>
     </div>
   );
 }

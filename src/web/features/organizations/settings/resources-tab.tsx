@@ -26,7 +26,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
     organization,
     savedOf: ({ max_concurrent_agents, max_agent_runtime_hours }) => ({
       max_concurrent_agents: String(max_concurrent_agents),
-      max_agent_runtime_hours: String(max_agent_runtime_hours),
+      max_agent_runtime_hours: hoursField(max_agent_runtime_hours),
     }),
     toBody: (values, changed) => ({
       ...(changed.has("max_concurrent_agents")
@@ -87,6 +87,11 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
       <UsageHistory organization={organization} />
     </div>
   );
+}
+
+/** "100.0": the hours are not counted in whole ones. */
+function hoursField(hours: number): string {
+  return Number.isInteger(hours) ? hours.toFixed(1) : String(hours);
 }
 
 /** An empty field is not zero. */

@@ -1,0 +1,147 @@
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Agent } from "#shared/api/agents.js";
+import type { Run } from "#shared/api/runs.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, screenshot, signedInPage } from "./support/browser.js";
+
+/** A connection that is lost for a while: pages keep what they show, say so, and go on by themselves. */
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let owner: TestPerson;
+let agent: Agent;
+let projectName: string;
+let line: Line;
+
+beforeAll(async () => {
+  app = await startTestApp({}, "real");
+  owner = await app.person("Ada");
+  const { id } = await makeOrganization(owner);
+  const project = await makeProject(owner, id);
+  projectName = project.name;
+  agent = (await makeWorkspace(owner, project.id)).agent;
+  line = await openLine(Number(new URL(app.url).port));
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser.close();
+  await line.cut();
+  await app.close();
+});
+beforeEach(async () => {
+  page = await signedInPage(browser, app, owner);
+});
+
+interface Line {
+  url: string;
+  /** Ends every connection and refuses new ones. */
+  cut: () => Promise<void>;
+  mend: () => Promise<void>;
+}
+
+/** A port that leads to the server, as long as nobody cuts it. */
+async function openLine(target: number): Promise<Line> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((client) => {
+    const upstream = connect(target, "127.0.0.1");
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.on("error", () => other.destroy());
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+      socket.pipe(other);
+    }
+  });
+  const listen = (port: number): Promise<void> =>
+    new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    cut: () =>
+      new Promise((resolve) => {
+        if (!server.listening) return resolve();
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+    mend: () => listen(port),
+  };
+}
+
+const banner = () => page.getByText("Connection lost. Reconnecting…");
+const documents = (): Promise<number> => page.evaluate("performance.timeOrigin");
+
+test("a click while offline keeps the app, and is carried out afterwards", async () => {
+  await page.goto(`${app.url}/projects`);
+  await page.getByRole("link", { name: projectName }).waitFor();
+  const first = await documents();
+  await page.context().setOffline(true);
+  const navigation = page.getByRole("navigation", { name: "Main" });
+  await navigation.getByRole("link", { name: "API Keys" }).click();
+  await banner().waitFor();
+  await navigation.waitFor();
+  for (const width of [1440, 390]) {
+    await page.setViewportSize({ width, height: 844 });
+    await expectAccessible(page, `offline, ${width}`);
+    await screenshot(page, `offline-${width}`);
+  }
+  await page.context().setOffline(false);
+  await page.getByRole("heading", { name: "API Key Management" }).waitFor();
+  await banner().waitFor({ state: "detached" });
+  // The document itself was never loaded anew.
+  expect(await documents()).toBe(first);
+});
+
+test("a dialog whose code is not there yet opens when the connection is back", async () => {
+  await page.goto(`${app.url}/projects`);
+  await page.getByRole("link", { name: projectName }).waitFor();
+  await page.context().setOffline(true);
+  await page.getByRole("button", { name: "New project" }).click();
+  await banner().waitFor();
+  await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+  await page.context().setOffline(false);
+  await page.getByRole("dialog", { name: "New project" }).waitFor();
+});
+
+test("while the server restarts, lists and a log that is read stay, and go on", async () => {
+  const script = "echo before the restart; sleep 1000";
+  const params = { agent_id: agent.id };
+  const body = { command: ["sh", "-c", script] };
+  const { data: run }: { data: Run } = await owner.api.runs.create({ params, body });
+  await page.goto(`${line.url}/agents/${agent.id}/runs/${run.id}`);
+  const output = page.getByRole("region", { name: "Output" });
+  await output.getByText("before the restart").waitFor();
+  const other = await page.context().newPage();
+  await other.goto(`${line.url}/projects`);
+  await other.getByRole("link", { name: projectName }).waitFor();
+
+  await line.cut();
+  await banner().waitFor();
+  await other.getByText("Connection lost. Reconnecting…").waitFor();
+  // Longer than a query would retry.
+  await page.waitForTimeout(6000);
+  expect(await output.getByText("before the restart").isVisible()).toBe(true);
+  expect(await other.getByRole("link", { name: projectName }).isVisible()).toBe(true);
+  await page.getByText("Reconnecting…", { exact: true }).waitFor();
+  await screenshot(page, "log-reconnecting");
+
+  await line.mend();
+  await owner.api.workspaces.get({ params });
+  await banner().waitFor({ state: "detached" });
+  await other.getByText("Connection lost. Reconnecting…").waitFor({ state: "detached" });
+  await page.getByText("Live", { exact: true }).waitFor();
+  expect(await output.getByText("before the restart").count()).toBe(1);
+  // Changes of others show again, too.
+  const { data: organizations } = await owner.api.organizations.list();
+  const project = await makeProject(owner, organizations[0]?.id as string);
+  await other.getByRole("link", { name: project.name }).waitFor();
+});
