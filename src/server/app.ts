@@ -13,23 +13,23 @@ import { registerGuide } from "./pages/guide.js";
 import { registerStatic } from "./pages/static.js";
 
 export interface AppInput extends ServerInput {
-  /** The folder of the built web app. */
+  /** Folder of the built web app. */
   webDir: string;
-  /** Whether answers are checked against their schemas, as in every test. */
+  /** Whether responses are validated against their schemas, as in every test. */
   checkResponses: boolean;
 }
 
 export interface App {
   readonly server: Server;
   listen(address: { host: string; port: number }): Promise<unknown>;
-  /** Ends runs while the API still answers, then requests, then background work. */
+  /** Ends runs while the API still responds, then requests, then background work. */
   close(): Promise<void>;
 }
 
 const jobsStopMs = 5000;
 const hourMs = 60 * 60_000;
 
-/** Builds the whole server on an open database, and recovers from a crash of an earlier process. */
+/** Builds the whole server on an open database and recovers from a crash of an earlier process. */
 export async function buildApp(input: AppInput): Promise<App> {
   const { config, db, log, publicUrl } = input;
   const { app, requests } = await createHttpServer(config, log, (request) =>
@@ -91,7 +91,7 @@ export async function buildApp(input: AppInput): Promise<App> {
       closeAll([
         ...last.map((feature) => () => feature.drain?.()),
         () => app.close(),
-        // Handlers go on after their clients have disconnected.
+        // A handler may outlive the connection of its client.
         () => requests.settled(),
         () => clearInterval(hourly),
         ...last.map((feature) => () => feature.stop?.()),

@@ -15,12 +15,12 @@ type Values = {
     : never;
 };
 
-/** The configuration of a server; settings.ts documents each value. */
+/** The configuration of a server. `settings.ts` documents each value. */
 export type Config = Omit<Values, "secret"> & { secret: string };
 
 export type OidcSettings = NonNullable<Config["oidc"]>;
 
-/** Variables of the test suite and of the web app's development server. */
+/** Variables that the test suite and the web app's development server read. */
 const developmentVariables = new Set(["OMOI_TEST_DATABASE_URL", "OMOI_DEV_API"]);
 
 /**
@@ -43,7 +43,7 @@ export function readConfig(env: Environment = process.env): Config {
 }
 
 /**
- * Reads one setting and checks it by itself.
+ * Reads one setting and checks it without regard to the others.
  * @throws ConfigError naming the variable and the cure
  */
 export function readSetting<Value>(
@@ -51,7 +51,7 @@ export function readSetting<Value>(
   env: Environment = process.env,
 ): Value {
   const text = env[variable] || fallback;
-  // A setting without a default has null among its values.
+  // A setting without a default has a type that includes null.
   if (text === null) return null as Value;
   const result = type.safeParse(text);
   if (result.success) return result.data;
@@ -89,7 +89,7 @@ function checkUsers({ databaseUid, networkUid, agentUid, sandboxUids }: Values):
   }
 }
 
-/** The public address: OMOI_PUBLIC_URL, or the address that the server listens on. */
+/** Returns OMOI_PUBLIC_URL, or else the address that the server listens on. */
 export function publicUrlOf(config: Pick<Config, "publicUrl" | "host">, port: number): string {
   if (config.publicUrl !== null) return config.publicUrl;
   const anywhere = config.host === "0.0.0.0" || config.host === "::";

@@ -5,18 +5,18 @@ import { z } from "zod";
 export interface SmtpServer {
   host: string;
   port: number;
-  /** TLS from the first byte (`smtps://`); otherwise STARTTLS where the server offers it. */
+  /** TLS from the first byte (`smtps://`). Otherwise STARTTLS, if the server offers it. */
   secure: boolean;
   credentials: { user: string; pass: string } | null;
 }
 
-/** From address of every mail (OMOI_MAIL_FROM). */
+/** From address of every email (OMOI_MAIL_FROM). */
 export interface Sender {
   name: string;
   address: string;
 }
 
-/** An address such as `smtp://user:password@mail.example.com:587`. */
+/** For example `smtp://user:password@mail.example.com:587`. */
 export const smtpServer = z.string().transform((text, context): SmtpServer => {
   const server = parseSmtpUrl(text);
   if (server) return server;
@@ -47,14 +47,14 @@ function parseSmtpUrl(text: string): SmtpServer | null {
           : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) },
     };
   } catch {
-    // A percent sign that encodes nothing.
+    // Malformed percent-encoding.
     return null;
   }
 }
 
 const address = z.email().max(254);
 
-/** `Omoi <omoi@example.com>`, or the address alone. */
+/** `Omoi <omoi@example.com>`, or the bare address. */
 export const sender = z.string().transform((text, context): Sender => {
   const [, name = "", inBrackets, alone] = /^(?:([^<>]*)<([^<>]+)>|([^<>]+))$/.exec(text) ?? [];
   const found = address.safeParse((inBrackets ?? alone ?? "").trim());
@@ -68,7 +68,7 @@ export const sender = z.string().transform((text, context): Sender => {
   return z.NEVER;
 });
 
-/** The sender without OMOI_MAIL_FROM, by the host of the public address. */
+/** Returns the sender to use without OMOI_MAIL_FROM. Its domain is the host of the public address. */
 export function defaultSender(publicUrl: string): Sender {
   const { hostname } = new URL(publicUrl);
   const isAddress = isIP(hostname.replace(/^\[|\]$/g, "")) !== 0;

@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** What this server was built from. */
+/** Version and source of this build. */
 export interface Build {
   version: string;
-  /** The commit, 40 hexadecimal digits; null where the build did not know it. */
+  /** Commit, 40 hexadecimal digits; null if the build could not determine it. */
   commit: string | null;
 }
 
-/** Reads what scripts/prepare.mjs wrote beside the build; from the sources only the version is known. */
+/**
+ * Reads the file that scripts/prepare.mjs wrote beside the build. A server run from source knows only
+ * its version.
+ */
 export async function readBuild(): Promise<Build> {
   const above = join(import.meta.dirname, "../..");
   try {

@@ -5,8 +5,8 @@ import type { UidRange } from "#sandbox/uid-range.js";
 import { normalNetwork } from "#shared/node/networks.js";
 
 /*
- * The types of settings: each parses the text of one variable. An error message continues a sentence that
- * begins with the variable's name. Texts that may hold a password are never repeated.
+ * The types of settings: each parses the text of one variable. An error message continues a sentence
+ * that begins with the variable's name. It never repeats a value that may hold a password.
  */
 type Message = (issue: { input?: unknown }) => string;
 
@@ -51,10 +51,10 @@ const address = z.string().refine(
   { error: unlike("must be an http(s) address such as https://omoi.example.com"), abort: true },
 );
 
-/** Without slashes at its end. */
+/** An HTTP address without trailing slashes. */
 export const webAddress = address.transform((text) => new URL(text).href.replace(/\/+$/, ""));
 
-/** The address of pages, API and git, which are served at the root of a host. */
+/** The address of the pages, the API and git, all served at the root of a host. */
 export const publicAddress = webAddress.refine((text) => new URL(text).pathname === "/", {
   error: ({ input }) => {
     const { origin, pathname } = new URL(String(input));
@@ -62,7 +62,7 @@ export const publicAddress = webAddress.refine((text) => new URL(text).pathname 
   },
 });
 
-/** Keeps a slash at the end: identity providers compare issuers to the letter. */
+/** Keeps a trailing slash: identity providers compare issuers character by character. */
 export const issuerAddress = address
   .transform((text) => new URL(text).href)
   .refine(
@@ -79,7 +79,7 @@ export const postgresUrl = z
     error: "must be an address such as postgres://user:password@host:5432/omoi",
   });
 
-/** Empty entries are skipped. */
+/** A colon-separated list. Empty entries are skipped. */
 export const folders = z
   .string()
   .transform((text) => text.split(":").filter((entry) => entry !== ""))
@@ -107,7 +107,7 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** CIDR networks in canonical text; empty entries are skipped. */
+/** CIDR networks in canonical form. Empty entries are skipped. */
 export const networks = z
   .string()
   .transform((text) => text.split(",").filter((entry) => entry.trim() !== ""))
@@ -123,7 +123,7 @@ export const networks = z
     ),
   );
 
-/** No distribution, container manager or systemd uses this range (systemd.io/UIDS-GIDS). */
+/** A range that no distribution, container manager or systemd uses (systemd.io/UIDS-GIDS). */
 export const defaultUids = "1900000000-1900065535";
 
 const uidsRequirement = `must be a range of uids such as ${defaultUids}, from 1000 to ${maxUid} and without OMOI_AGENT_UID, or "shared"`;

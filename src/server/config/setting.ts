@@ -5,17 +5,17 @@ export interface Setting<Value> {
   variable: string;
   /** Parses and checks the text of the variable. */
   type: z.ZodType<Value, string>;
-  /** The text that an absent or empty variable stands for; null: the value is null. */
+  /** The text used when the variable is absent or empty. Null: the value is null. */
   default: string | null;
-  /** The default as Markdown, where the text does not explain itself. */
+  /** The default as Markdown, if its text does not explain itself. */
   shownDefault?: string;
-  /** Markdown, one sentence or two. */
+  /** Markdown, one or two sentences. */
   documentation: string;
-  /** Further variables that must be set where this one is. */
+  /** Further variables that must be set together with this one. */
   requires?: readonly string[];
 }
 
-/** Several variables that make one value of the configuration. */
+/** Several variables that form one value of the configuration. */
 export interface SettingGroup<Value> {
   settings: readonly Setting<unknown>[];
   read(readOne: <One>(setting: Setting<One>) => One): Value;

@@ -412,7 +412,7 @@ export const settings = {
   }),
 } satisfies Record<string, Setting<unknown> | SettingGroup<unknown>>;
 
-/** Every row of the table, in its order. */
+/** All settings in the order of the table. */
 export const allSettings: readonly Setting<unknown>[] = Object.values(settings).flatMap((entry) =>
   "settings" in entry ? entry.settings : [entry as Setting<unknown>],
 );

@@ -2,23 +2,23 @@ import type { Routes } from "../http/register-routes.js";
 import type { JobData, JobName, Jobs } from "../jobs/queue.js";
 
 /**
- * One feature of the server. The server calls the parts of all features in the order of `features/index.ts`,
- * those that end something in reverse: `recover`, `start`, then the jobs and the requests; at the end `drain`,
- * `endStreams`, `stop`, `close`.
+ * One feature of the server. The server calls `recover`, then `start`, in the order of
+ * `features/index.ts`, before it takes jobs and requests. It calls `drain`, `endStreams`, `stop` and
+ * `close` in reverse order when it shuts down.
  */
 export interface Feature {
   readonly name: string;
   readonly routes?: readonly Routes[];
   readonly jobs?: readonly JobWorker[];
-  /** Repairs the state that a crash left. */
+  /** Repairs the state left by a crash. */
   recover?(): Promise<void>;
-  /** Resumes unfinished work and starts periodic work, once every feature has recovered. */
+  /** Resumes unfinished work and starts periodic work after every feature has recovered. */
   start?(): Promise<void> | void;
-  /** Deletes expired data and the like, every hour. */
+  /** Hourly maintenance, such as deleting expired data. */
   hourly?(): Promise<unknown>;
-  /** Ends runs and other long work while the API still answers. */
+  /** Ends runs and other long work while the API still responds. */
   drain?(): Promise<void>;
-  /** Ends the responses that would keep connections open, once no new requests are accepted. */
+  /** Ends responses that would keep connections open, after the server stops accepting requests. */
   endStreams?(): Promise<void> | void;
   /** Stops periodic work after the last request, so that no new jobs are sent. */
   stop?(): Promise<void> | void;
@@ -26,10 +26,10 @@ export interface Feature {
   close?(): Promise<void>;
 }
 
-/** Takes jobs of one kind from the queue in this process. */
+/** Starts processing jobs of one kind in this process. */
 export type JobWorker = (jobs: Jobs) => Promise<void>;
 
-/** @param concurrency of the jobs in this process */
+/** @param concurrency maximum number of jobs at the same time in this process */
 export function jobWorker<Name extends JobName>(
   name: Name,
   handler: (data: JobData[Name], signal: AbortSignal) => Promise<void>,

@@ -21,8 +21,8 @@ import { usageFeature } from "./usage/feature.js";
 import { workspacesFeature } from "./workspaces/feature.js";
 
 /**
- * The features of the server in the order of their recovery and start: repositories are unlocked before
- * workspaces recover, and workspaces recover before runs. They stop in reverse.
+ * The features of the server in the order of their recovery and start. Repositories are unlocked before
+ * workspaces recover, and workspaces recover before runs. They stop in reverse order.
  */
 export const features: readonly ((services: Services) => Feature)[] = [
   authFeature,

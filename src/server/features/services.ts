@@ -19,22 +19,22 @@ import { isInvited } from "./invitations/index.js";
 import { createRunKeyring } from "./runs/index.js";
 import { openDriver, type WorkspaceDeps } from "./workspaces/index.js";
 
-/** What the server is started with. */
+/** Dependencies that the server is started with. */
 export interface ServerInput {
   readonly config: Config;
   readonly db: Database;
   readonly sandbox: Sandbox;
   readonly log: Logger;
-  /** The address in links; known once the server listens. */
+  /** Base address of links. Available once the server listens. */
   readonly publicUrl: () => string;
 }
 
-/** What several features use, built once for each server process. */
+/** Shared services, built once per server process. */
 export interface Services extends ServerInput {
   readonly build: Build;
-  /** Whether no other process serves the database and the data folder. */
+  /** Whether no other process uses the database or the data folder. */
   readonly isAlone: boolean;
-  /** The HTTP server, for connections that arrive at other ports. */
+  /** The HTTP server, for connections accepted on other ports. */
   readonly httpServer: Server;
   readonly storage: Storage;
   readonly jobs: Jobs;
@@ -48,7 +48,7 @@ export interface Services extends ServerInput {
   readonly workspaces: WorkspaceDeps;
 }
 
-/** @throws ConfigError where this machine cannot do what the configuration demands */
+/** @throws ConfigError if this machine cannot satisfy the configuration */
 export async function openServices(input: ServerInput, httpServer: Server): Promise<Services> {
   const { config, db, log, publicUrl } = input;
   const build = await readBuild();
@@ -64,7 +64,7 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const hasInvitation: Services["isInvited"] = (token, email) =>
     isInvited(db, db.verificationKey, token, email);
   const auth = createAuthService(db, config, { jobs, isInvited: hasInvitation });
-  // API keys are stored as HMACs under a key that outlives the secret.
+  // API keys are stored as HMACs under a key that survives a change of the secret.
   const settings = { ...config, secret: db.verificationKey };
   const keyring = createKeyring(db, settings, log);
   const runKeyring = createRunKeyring(db, config.secret);

@@ -11,13 +11,13 @@ export interface Cookie {
 }
 
 export interface AnswerHead {
-  /** Instead of the status that the endpoint declares. */
+  /** Overrides the status that the endpoint declares. */
   status?: number;
   headers?: Readonly<Record<string, string>>;
   cookies?: readonly Cookie[];
 }
 
-/** The body of a handler's answer with a status, headers or cookies of its own. */
+/** A response body with its own status, headers or cookies. */
 export class Answer<out Body> {
   readonly body: Body;
   readonly head: AnswerHead;
@@ -27,7 +27,7 @@ export class Answer<out Body> {
   }
 }
 
-/** Text in a media type that the endpoint declares; null answers a HEAD request. */
+/** Text in a media type that the endpoint declares. Null is the response to a HEAD request. */
 export class Content<out Type extends MediaType> extends Answer<string | Readable | null> {
   readonly type: Type;
   constructor(type: Type, body: string | Readable | null, head: AnswerHead = {}) {
@@ -36,11 +36,12 @@ export class Content<out Type extends MediaType> extends Answer<string | Readabl
   }
 }
 
-/** No cache keeps the answer. */
+/** Forbids caches to store the response. */
 export const noStore = { headers: { "cache-control": "no-store" } } as const;
 
 /**
- * Server-Sent Events. The connection ends with the stream: kept alive, it would delay a server that stops.
+ * Server-Sent Events. The connection closes with the stream: a keep-alive connection would delay a
+ * shutdown.
  */
 export function eventStream(stream: Readable | null): Content<"text/event-stream"> {
   return new Content("text/event-stream", stream, {
@@ -55,7 +56,10 @@ const contentTypes: Readonly<Record<MediaType, string>> = {
   "text/x-diff": "text/x-diff; charset=utf-8",
 };
 
-/** Writes the head of an answer to the reply. @returns the body, undefined without one */
+/**
+ * Writes the status, headers and cookies of an answer to the reply. @returns the body; undefined
+ * without one
+ */
 export function applyHead(reply: FastifyReply, answer: Answer<unknown>): unknown {
   const { status, headers, cookies = [] } = answer.head;
   if (status !== undefined) reply.code(status);

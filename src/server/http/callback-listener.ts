@@ -1,4 +1,4 @@
-/** The way by which a run whose network is isolated reaches the server. */
+/** Access to the server for a run in an isolated network. */
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -6,16 +6,16 @@ import ipaddr from "ipaddr.js";
 import { isWithin } from "#shared/node/networks.js";
 
 export interface CallbackListener {
-  /** On the machine's 127.0.0.1. */
+  /** On the host's 127.0.0.1. */
   port: number;
-  /** Ends its connections, too. */
+  /** Also closes open connections. */
   close(): void;
 }
 
 /**
- * Opens a port for one run. Requests that come in there are served as all others, but have the address
- * of that run, which is neither loopback nor a trusted proxy's: a header by which a proxy names its
- * client is not believed, and rate limits count each run by itself.
+ * Opens a port for one run. Its requests are served like all others, but their remote address is unique
+ * to the run and is neither loopback nor a trusted proxy. Forwarding headers are therefore ignored, and
+ * each run has its own rate limit.
  * @param runId a UUID
  */
 export async function openCallbackListener(
@@ -28,7 +28,7 @@ export async function openCallbackListener(
     Object.defineProperty(socket, "remoteAddress", { value: address });
     open.add(socket);
     socket.once("close", () => open.delete(socket));
-    // As if it had come in at the server's own port (Event: 'connection' of http.Server).
+    // As if the server's own port had accepted it (event `connection` of http.Server).
     server.emit("connection", socket);
   });
   listener.listen(0, "127.0.0.1");
@@ -42,15 +42,15 @@ export async function openCallbackListener(
   };
 }
 
-/** Addresses for documentation (RFC 9637), which no client has. */
+/** Documentation prefix (RFC 9637), which no real client uses. */
 const PREFIX = "3fff";
 
-/** Whether an address is that of a run. */
+/** Whether an address belongs to a run. */
 export function isRunAddress(address: string): boolean {
   return isWithin(address, `${PREFIX}::/16`);
 }
 
-/** Returns an address in a /64 of the run's own, made of the last digits of its id. */
+/** Returns an address in a /64 of the run, derived from the last digits of its id. */
 function addressOfRun(runId: string): string {
   const digits = `0${runId.replaceAll("-", "").slice(-11)}`;
   const groups = [digits.slice(0, 4), digits.slice(4, 8), digits.slice(8)];

@@ -5,13 +5,13 @@ import type { Endpoint } from "#shared/contract/endpoint.js";
 import { AppError } from "../errors.js";
 import { memoizeFrozen } from "./fast-path/frozen-memo.js";
 
-/** The strong entity tag of a response (RFC 9110, section 8.8.3): equal bytes have equal tags. */
+/** Returns the strong entity tag of a response (RFC 9110, section 8.8.3). Equal bytes have equal tags. */
 export const entityTag = memoizeFrozen((data) => {
   const digest = createHash("sha256").update(JSON.stringify(data)).digest("base64url");
   return `"${digest.slice(0, 22)}"`;
 });
 
-/** Names the state that a GET answers; 304 without a body where the client has it already. */
+/** Sets the ETag of a GET's response. Responds 304 without a body if the client has the current one. */
 export function withEntityTag(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -25,17 +25,17 @@ export function withEntityTag(
   return undefined;
 }
 
-/** Reads an item as the caller would by its GET, with the permission that this needs. */
+/** Reads an item like its GET does, with the same permission check. */
 export type ReadItem<Context> = (caller: Context, params: unknown) => Promise<unknown>;
 
-/** Whether a GET answers one item, which has an ETag: no list, stream or redirection. */
+/** Whether a GET returns a single item, which has an ETag: no list, stream or redirect. */
 export function isItem({ response }: Endpoint): boolean {
   return response !== null && !(response instanceof z.ZodArray);
 }
 
 /**
- * The item that a change is about: that of the GET of the same path, or of the nearest path above of
- * which it changes a fixed part, such as `/upstream/credential` of a project.
+ * Returns the item that a change affects: the item whose GET has the same path, or the item that
+ * contains the changed part, such as the project of `/upstream/credential`.
  */
 export function itemOf<Context>(
   path: string,
@@ -44,18 +44,18 @@ export function itemOf<Context>(
   for (let above = path; ; above = above.slice(0, above.lastIndexOf("/"))) {
     const read = items.get(above);
     if (read) return { path: above, read };
-    // An item of a collection is no part of what the collection belongs to.
+    // A member of a collection is not a part of the collection's owner.
     if (above === "" || above.endsWith("}")) return undefined;
   }
 }
 
-/** @returns AppError 412: nothing has the ETag that the caller sent */
+/** @returns AppError 412: the target of the call has no ETag */
 export function noEntityTag(): AppError {
   return new AppError("stale", "This call changes nothing that has an ETag; leave If-Match out.");
 }
 
 /**
- * Refuses a change of something that is no longer as the caller saw it.
+ * Rejects a change based on an outdated version.
  * @throws AppError 412 `stale`
  */
 export function requireMatch(ifMatch: string, current: unknown): void {

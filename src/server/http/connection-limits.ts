@@ -4,23 +4,23 @@ import { AppError } from "../errors.js";
 import { callerNetwork, isWithin } from "#shared/node/networks.js";
 
 interface Limits {
-  /** How long the headers of a request may take to arrive, and its body after them. */
+  /** Seconds in which the headers of a request must arrive, and again its body. */
   requestSeconds: number;
-  /** How many connections one address may have open; 0: any number. */
+  /** Maximum number of open connections per address; 0: no limit. */
   perAddress: number;
-  /** Networks of proxies, whose connections are those of many callers. */
+  /** Networks of proxies, which carry the connections of many clients. */
   trustedProxies: readonly string[];
 }
 
-/** Options of Node's server: it answers 408 itself where headers do not arrive. */
+/** Returns options for Node's server, which responds 408 itself if the headers are late. */
 export function headerTimeout({ requestSeconds }: Pick<Limits, "requestSeconds">) {
   const headersTimeout = requestSeconds * 1000;
   return { headersTimeout, connectionsCheckingInterval: Math.min(headersTimeout / 2, 5000) };
 }
 
 /**
- * Ends requests whose body does not arrive in time with 408, and closes connections beyond the number
- * that one address may have. Packs of git are limited by their progress instead.
+ * Ends a request whose body is late with 408 and rejects connections beyond the limit of an address.
+ * Git packs are limited by their progress instead.
  */
 export function limitConnections(app: FastifyInstance, limits: Limits): void {
   app.addHook("onRequest", (request, _reply, done) => {

@@ -21,9 +21,9 @@ type HttpConfig = Pick<
 >;
 
 /**
- * Creates the HTTP server without routes, with what applies to every request: limits, headers, errors,
- * cookies, measurements.
- * @param onEnd called once for each request of a client, after its answer
+ * Creates the HTTP server without routes but with everything common to all requests: limits, headers,
+ * errors, cookies and metrics.
+ * @param onEnd called once per client request, after the response
  */
 export async function createHttpServer(
   config: HttpConfig,
@@ -71,7 +71,10 @@ export async function createHttpServer(
   return { app, requests };
 }
 
-/** JSON is the only media type of bodies (415 for others); an empty body with that type is accepted. */
+/**
+ * Accepts JSON as the only media type of a body (415 for others). An empty body of that type is
+ * accepted.
+ */
 function parseJsonOrNothing(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
@@ -81,12 +84,12 @@ function parseJsonOrNothing(app: FastifyInstance): void {
   });
 }
 
-/** Headers of trusted proxies about their clients are believed; those of a run never are. */
+/** Trusts forwarding headers of the configured proxies, but never those of a run. */
 function isTrusted(proxies: readonly string[]): (address: string) => boolean {
   return (address) => !isRunAddress(address) && proxies.some((proxy) => isWithin(address, proxy));
 }
 
-/** The page's own scripts and styles only, and no frames (OWASP secure headers). */
+/** Allows only the page's own scripts and styles, and no frames (OWASP secure headers). */
 const pageHeaders = {
   "content-security-policy":
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
@@ -95,7 +98,7 @@ const pageHeaders = {
   "referrer-policy": "same-origin",
 };
 
-/** A browser runs and frames nothing in an answer of the API (OWASP, REST security). */
+/** Keeps browsers from running or framing an API response (OWASP, REST security). */
 const dataHeaders = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",

@@ -4,7 +4,7 @@ import { Content } from "./answer.js";
 type Cell = string | number | null;
 
 /**
- * Whether the caller asks for CSV: by `?format=csv`, which a link in a page can, or by an `Accept`
+ * Whether the caller asks for CSV: by `?format=csv`, which works in a link, or by an `Accept` header
  * that names `text/csv` and does not prefer JSON (RFC 9110, section 12.5.1).
  */
 export function wantsCsv(
@@ -27,7 +27,10 @@ function qualityOf(accept: string, type: string): number {
   return 0;
 }
 
-/** What a spreadsheet would run as a formula is made a text by an apostrophe (OWASP, *CSV injection*). */
+/**
+ * Cells that a spreadsheet would run as a formula. An apostrophe turns them into text (OWASP, *CSV
+ * injection*).
+ */
 const formula = /^[=+\-@\t\r]/;
 
 function csvCell(cell: Cell): string {
@@ -37,12 +40,12 @@ function csvCell(cell: Cell): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** A table as CSV (RFC 4180): a header, CRLF after each line. */
+/** Formats a table as CSV (RFC 4180): a header, CRLF after each line. */
 export function csvOf(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   return [columns, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
 }
 
-/** A table as a CSV file to save. */
+/** Returns a table as a CSV file to download. */
 export function csvFile(
   name: string,
   columns: readonly string[],

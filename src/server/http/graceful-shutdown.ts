@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 /**
- * Has connections on which nothing was asked yet, as browsers open them ahead, end when the server
- * stops: Node closes idle ones only after their first answer.
+ * Closes connections without any request when the server stops. Browsers open such connections ahead of
+ * time, and Node treats them as idle only after a first response.
  */
 export function dropUnusedConnections(app: FastifyInstance): void {
   const unused = new Set<Socket>();
@@ -21,14 +21,17 @@ export function dropUnusedConnections(app: FastifyInstance): void {
 }
 
 /**
- * Has the connection end with this answer where the server is stopping: one that was busy when the
- * idle ones were closed would keep it waiting otherwise.
+ * Closes the connection after this response if the server is stopping. It was busy when the idle ones
+ * were closed and would otherwise delay the shutdown.
  */
 export function endWhenStopping(request: FastifyRequest, reply: FastifyReply): void {
   if (!request.server.server.listening) reply.header("connection", "close");
 }
 
-/** Counts running handlers. Node waits for connections only, and a client may disconnect before its answer. */
+/**
+ * Counts running handlers. Node waits only for connections, and a client may disconnect before its
+ * response.
+ */
 export class RequestsUnderWay {
   #count = 0;
   #waiting: (() => void)[] = [];
@@ -44,7 +47,7 @@ export class RequestsUnderWay {
     this.#waiting = [];
   }
 
-  /** Settles when none is at work. */
+  /** Resolves when no handler is running. */
   settled(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#count === 0) resolve();
@@ -53,7 +56,7 @@ export class RequestsUnderWay {
   }
 }
 
-/** Counts the handlers of all routes that answer by a promise; others count themselves. */
+/** Counts the handlers of all routes that return a promise. Other handlers count themselves. */
 export function countRequests(app: FastifyInstance): RequestsUnderWay {
   const requests = new RequestsUnderWay();
   app.addHook("onRoute", (route) => {

@@ -4,19 +4,19 @@ import type { Database } from "../db/connection/connect.js";
 import { AppError } from "../errors.js";
 import type { Actor } from "../access/authenticate.js";
 
-/** What a first request answered; a secret in it was taken out before it was kept. */
+/** Stored response to a first request, with secrets redacted. */
 interface Kept {
   status: number;
   body: string;
 }
 
-/** A first request that died with its process is given up after this long. */
+/** Age at which an unfinished first request is considered dead. */
 const inFlight = "10 minutes";
 const keptFor = "24 hours";
 
 /**
- * Does a POST once for each caller and `Idempotency-Key`: the same key and body again is answered
- * with the first answer. Refusals are not kept: the request may be tried again.
+ * Runs a POST once per caller and `Idempotency-Key`. A repetition with the same body gets the first
+ * response. Errors are not stored, so that the request can be retried.
  * @param withoutSecrets redacts the body to store; null without secrets
  * @throws AppError 409 `idempotency_in_flight`; 422 `idempotency_mismatch`; 400 for a bad key
  */
@@ -33,9 +33,9 @@ export async function withIdempotencyKey(
   if (typeof key !== "string" || !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new AppError("bad_request", "Idempotency-Key must be 1–255 visible ASCII characters.");
   }
-  // An agent and the person who made its key are two callers.
+  // An agent and the person who created its key are separate callers.
   const kept = actor.agent ? `${actor.agent.id} ${key}` : key;
-  // Keyed, so that a password in a body cannot be guessed from what is kept.
+  // An HMAC, so that a password in a body cannot be guessed from the stored value.
   const fingerprint = createHmac("sha256", secret)
     .update(`omoi idempotency\n${request.method} ${request.url}\n`)
     .update(JSON.stringify(request.body ?? null))
@@ -62,7 +62,7 @@ export async function withIdempotencyKey(
   }
 }
 
-/** Claims the key for this request; or the answer that an earlier one with it had. */
+/** Claims the key for this request and returns null, or returns the stored response. */
 async function reserve(
   db: Database,
   userId: string,
@@ -103,7 +103,7 @@ async function reserve(
   return { status: earlier.status, body: earlier.body };
 }
 
-/** Forgets answers that are too old to replay. */
+/** Deletes responses that are too old to replay. */
 export async function deleteOldAnswers(db: Database): Promise<void> {
   await db.systemPool.query(
     `delete from idempotency_keys where created_at < now() - interval '${keptFor}'`,

@@ -3,13 +3,13 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { secondsSince } from "#shared/node/measurements.js";
 
-/** A request that was answered, or that its client gave up. Nothing in it is a tenant's but `actorId`. */
+/** A request that ended with a response or a disconnect. Only `actorId` identifies a tenant. */
 export interface ObservedRequest {
   /** One of `methods`, or `OTHER`. */
   method: string;
-  /** The pattern of the address, such as `/api/v1/projects/:project_id`; `unknown` where none fits. */
+  /** Route pattern, such as `/api/v1/projects/:project_id`; `unknown` for unmatched paths. */
   route: string;
-  /** 499 where the client was gone before the answer began. */
+  /** 499 if the client disconnected before the response began. */
   status: number;
   seconds: number;
   requestId: string | null;
@@ -25,16 +25,16 @@ declare module "fastify" {
 }
 
 const known = Symbol("Fastify's request");
-/** A request of Node that Fastify may know by now. */
+/** Node's request, with Fastify's request once known. */
 type Observed = IncomingMessage & { [known]?: FastifyRequest };
 
-/** As nginx logs a client that closed its connection before the answer. */
+/** nginx's status for a client that disconnected before the response. */
 const CLIENT_GONE = 499;
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /**
- * Calls `onEnd` once for each request of a client, when its answer was sent or its connection closed.
- * Requests that the server makes to itself (`inject`) are not a client's.
+ * Calls `onEnd` once per client request, when its response was sent or its connection closed. Requests
+ * of the server to itself (`inject`) do not count.
  */
 export function observeRequests(
   app: FastifyInstance,
@@ -42,7 +42,7 @@ export function observeRequests(
 ): void {
   app.decorateRequest("actorId", null);
   app.addHook("onRequest", (request, _reply, done) => {
-    // A field, since a WeakMap of all requests costs more than all else here.
+    // A property, because a WeakMap of all requests costs more than the rest of this module.
     (request.raw as Observed)[known] = request;
     done();
   });
@@ -62,19 +62,19 @@ export function observeRequests(
   });
 }
 
-/** A method from a short list: clients may send any. */
+/** Returns the method if it is a known one, else `OTHER`: clients may send any text. */
 export function methodOf({ method = "" }: Pick<IncomingMessage, "method">): string {
   return methods.has(method) ? method : "OTHER";
 }
 
-/** The pattern of a request's address; files of the web app are one. */
+/** Returns the route pattern of a request. All files of the web app share one. */
 export function routeOf({ routeOptions }: FastifyRequest): string {
   const { url } = routeOptions;
   if (url === undefined) return "unknown";
   return url.startsWith("/assets/") ? "/assets/*" : url;
 }
 
-/** Writes one line at `info` about a request: no query string, no credential, no address. */
+/** Logs a request in one line at `info`, without query string, credentials or client address. */
 export function logRequest(log: Logger, request: ObservedRequest): void {
   if (!log.isLevelEnabled("info")) return;
   const { method, route, status, seconds, requestId, actorId } = request;

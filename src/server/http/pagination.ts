@@ -6,10 +6,10 @@ import { AppError } from "../errors.js";
 import { Answer } from "./answer.js";
 import { isStorable } from "./text.js";
 
-/** What the rows of a list are in order of: the last one's is where the next page begins. */
+/** Sort key of a list's rows. The key of a page's last row is where the next page begins. */
 export type Key = readonly (string | number)[];
 
-/** The keys of lists: a row's id; its time and its id; its name; its number. */
+/** Sort keys: by id; by time and id; by name; by number. */
 export const byId = z.tuple([id]);
 export const byTime = z.tuple([instant, id]);
 export const byName = z.tuple([z.string().min(1).refine(isStorable)]);
@@ -25,16 +25,16 @@ interface PageContext {
 }
 
 interface PageReader<RowKey extends Key, Row> {
-  /** Reads at most `limit` rows after a key; from the beginning where it is null. */
+  /** Reads at most `limit` rows after a key; from the beginning if it is null. */
   read: (after: RowKey | null, limit: number) => readonly Row[] | Promise<readonly Row[]>;
   keyOf: (row: Row) => RowKey;
 }
 
 /**
- * Answers one list page by page, and names the next page in the `Link` header (RFC 8288). A cursor is
- * opaque to clients; it holds the list's path and the key of the last row, so that no other list takes
- * it.
- * @param key of the list's rows; all that is in a cursor has been checked by it
+ * Returns a function that serves a list in pages and names the next page in the `Link` header (RFC
+ * 8288). A cursor is opaque to clients. It holds the list's path and the key of the last row, so that
+ * no other list accepts it.
+ * @param key schema of the sort key, which validates the content of a cursor
  */
 export function pagesOf<RowKey extends Key>(
   { path }: Pick<Endpoint, "path">,
@@ -46,13 +46,13 @@ export function pagesOf<RowKey extends Key>(
     if (parsed.success) return parsed.data[1];
     throw invalidCursor();
   };
-  /** @throws AppError 422 where the cursor is not one of this list */
+  /** @throws AppError 422 if the cursor does not belong to this list */
   return async <Row>(
     { request }: PageContext,
     { limit, cursor }: PageQuery,
     { read, keyOf }: PageReader<RowKey, Row>,
   ): Promise<Answer<Row[]>> => {
-    // One row more tells whether there is a next page.
+    // An extra row shows that the list has a next page.
     const rows = await read(cursor === undefined ? null : keyIn(cursor), limit + 1);
     const page = rows.slice(0, limit);
     if (rows.length <= limit) return new Answer(page);
@@ -65,7 +65,7 @@ export function pagesOf<RowKey extends Key>(
 }
 
 /**
- * Reads a page of a list that is whole in memory.
+ * Reads pages of a list that is held in memory.
  * @param isAfter whether a row comes after the key
  */
 export function fromMemory<RowKey extends Key, Row>(

@@ -10,7 +10,7 @@ import { endWhenStopping } from "./graceful-shutdown.js";
 
 const mediaType = "application/problem+json; charset=utf-8";
 
-/** The body of an answer that is an error (RFC 9457). */
+/** Returns the body of an error response (RFC 9457). */
 function problemText({ code, message, extra }: AppError, requestId: string): string {
   const { headers: _headers, ...members } = extra;
   const [status, title] = errorCodes[code];
@@ -36,11 +36,11 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .headers(known.extra.headers ?? {})
     .header("cache-control", "no-store")
     .type(mediaType)
-    // A string, so that the type stays problem+json.
+    // Fastify would send an object as application/json.
     .send(problemText(known, request.id));
 }
 
-/** Answers what never became a request: headers that came too late, are too large, or are not HTTP. */
+/** Responds to input that never became a request: headers that are late, too large or not HTTP. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
@@ -62,7 +62,7 @@ const malformed = new AppError(
   "bad_request",
   "The request is malformed; check its headers and body.",
 );
-/** By the codes of Node's HTTP parser. */
+/** Errors by the code of Node's HTTP parser. */
 const clientErrors: Readonly<Record<string, AppError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: new AppError(
     "request_timeout",
@@ -109,7 +109,7 @@ function toAppError(error: unknown): AppError {
   );
 }
 
-/** What zod found wrong, each field with its place, as the 422 answer lists it. */
+/** Converts zod's issues to a 422 error that lists each field with its location. */
 export function validationError(part: "body" | "query", error: z.ZodError): AppError {
   const errors = error.issues.flatMap((issue): FieldError[] =>
     issue.code === "unrecognized_keys"

@@ -7,7 +7,7 @@ import { applyHead, type Answer } from "./answer.js";
 import { sendProblem } from "./problem.js";
 import type { Routes } from "./register-routes.js";
 
-/** A request of a route outside the contract. */
+/** A request to a route that is not part of the API. */
 export interface RawRequest extends RequestHead {
   readonly id: string;
   readonly params: Readonly<Record<string, string>>;
@@ -18,7 +18,10 @@ export interface RawRequest extends RequestHead {
   readonly log: Logger;
 }
 
-/** A route outside the contract, such as git's protocol: the handler checks the caller and the input. */
+/**
+ * A route that is not part of the API, such as git's protocol. The handler checks the caller and the
+ * input.
+ */
 export interface RawRoute {
   method: "GET" | "POST";
   /** `{name}` is a parameter. */
@@ -27,11 +30,11 @@ export interface RawRoute {
 }
 
 interface RawRouteOptions {
-  /** Media types of bodies that the handlers get as streams, with the maximum of bytes. */
+  /** Media types of bodies that handlers receive as streams, with the maximum number of bytes. */
   bodies?: Readonly<Record<string, number>>;
-  /** Returns the error to answer with. */
+  /** Maps an error to the one that is sent. */
   toError?: (error: unknown, request: RawRequest) => unknown;
-  /** Whether the client shows its user an error only as plain text. */
+  /** Whether the client shows errors to its user only as plain text. */
   wantsPlainErrors?: (request: RawRequest) => boolean;
 }
 
@@ -49,7 +52,7 @@ export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions 
       }
       if (toError) {
         scope.setErrorHandler((error, request, reply) => {
-          // The rest of a streamed body stays unread, so the connection carries no other request.
+          // A streamed body may stay unread, so the connection cannot carry another request.
           if (bodies && request.method === "POST") reply.header("connection", "close");
           sendProblem(toError(error, rawRequest(request)), request, reply);
         });
@@ -78,7 +81,7 @@ export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions 
   };
 }
 
-/** Fastify's request has these properties. */
+/** Narrows Fastify's request to the properties of `RawRequest`. */
 function rawRequest(request: FastifyRequest): RawRequest {
   return request as unknown as RawRequest;
 }

@@ -43,9 +43,11 @@ export interface ActorContext extends PublicContext {
 
 export interface OrgContext extends ActorContext, AuthorizedWrites {
   readonly orgId: string;
-  /** As the request found it: what is decided inside a change is decided by the access given to it. */
+  /**
+   * Access at the start of the request. Decisions inside a change use the access passed to the change.
+   */
   readonly access: Access;
-  /** A transaction that reads this organization's rows alone. */
+  /** Runs a transaction that reads only this organization's rows. */
   readonly tx: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
 }
 
@@ -66,21 +68,23 @@ type Handler<E extends Endpoint> = (
   request: ParsedRequestOf<E>,
 ) => Promise<ResponseOf<E> | Answer<ResponseOf<E>> | ContentOf<E>>;
 
-/** A handler for each call of a resource: the compiler asks for what is missing. */
+/** A handler for each call of a resource. A missing handler is a compile error. */
 export type Handlers<Resource> = {
   [Name in keyof Resource]: Resource[Name] extends Endpoint ? Handler<Resource[Name]> : never;
 };
 
 export interface RouteOptions {
   db: Database;
-  /** Of the installation. */
+  /** The installation's secret. */
   secret: string;
   credentials: Credentials;
   publicUrl: () => string;
-  /** Whether answers are checked against their schema: in every test, not in production. */
+  /** Whether responses are validated against their schemas: in every test, not in production. */
   checkResponses: boolean;
   requests: RequestsUnderWay;
-  /** The GETs of single items by their paths, as `registerRoutes` finds them: what If-Match is held against. */
+  /**
+   * Readers of single items by the path of their GET, filled by `registerRoutes` and used for If-Match.
+   */
   items: Map<string, ReadItem<PublicContext>>;
 }
 
@@ -89,7 +93,7 @@ type Parts = { params: unknown; query: unknown; body: unknown };
 /** Adds a group of routes to the server. */
 export type Routes = (app: FastifyInstance, options: RouteOptions) => void;
 
-/** The routes of one resource's calls. */
+/** Returns the routes of one resource's calls. */
 export function routesOf<Resource extends Record<string, Endpoint>>(
   resource: Resource,
   handlers: Handlers<Resource>,
@@ -97,7 +101,10 @@ export function routesOf<Resource extends Record<string, Endpoint>>(
   return (app, options) => registerRoutes(app, resource, handlers, options);
 }
 
-/** Serves the calls of one resource: parses the input, finds and checks the caller, answers. */
+/**
+ * Serves the calls of one resource: parses the input, authenticates and authorizes the caller,
+ * responds.
+ */
 function registerRoutes<Resource extends Record<string, Endpoint>>(
   app: FastifyInstance,
   resource: Resource,
@@ -109,7 +116,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
       context: PublicContext,
       request: Parts,
     ) => Promise<unknown>;
-    // Most requests have no query: its defaults are worked out once.
+    // Most requests have no query, so its defaults are computed once.
     const noQuery = endpoint.query?.safeParse({}) ?? { success: true, data: undefined };
     if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
     const tenancy = tenancyOf(endpoint);
@@ -154,7 +161,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
           const answer = await handle(full, { params, query, body });
           return answer instanceof Answer ? applyHead(reply, answer) : answer;
         } finally {
-          // Whoever was answered sees what he did, and who was revoked is so everywhere.
+          // Read-your-writes for the caller; a revocation waits for every process.
           if (endpoint.revokes) await changes.syncAll();
           else if (!endpoint.safe) await changes.syncLocal();
         }
@@ -189,7 +196,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
     app.route({
       method: endpoint.method,
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-      // It answers by itself: of a promise Fastify would watch the connection until it was sent.
+      // Returns no promise: Fastify would watch the connection until the response is sent.
       handler: (request, reply) => {
         const { requests } = options;
         requests.begin();
@@ -203,7 +210,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
   }
 }
 
-/** Within the key's rate limit, and counted by how it was answered. */
+/** Applies the key's rate limit and counts the response by its status. */
 async function counted(
   key: ActorKey,
   label: string,
@@ -222,13 +229,13 @@ async function counted(
   }
 }
 
-/** The body of a GET, with an ETag where it is one item and no list. */
+/** Adds an ETag to the response of a GET that returns a single item. */
 function tagged(request: FastifyRequest, reply: FastifyReply, data: unknown): unknown {
   const isObject = data !== undefined && Object.getPrototypeOf(data) === Object.prototype;
   return isObject ? withEntityTag(request, reply, data) : data;
 }
 
-/** Changes an item only in the state that the caller has read. @throws AppError 412 */
+/** Changes an item only if it still is as the caller has read it. @throws AppError 412 */
 async function changeIfMatch(
   context: PublicContext,
   endpoint: Endpoint,
@@ -239,22 +246,22 @@ async function changeIfMatch(
 ): Promise<unknown> {
   const item = itemOf(endpoint.path, options.items);
   if (item === undefined) throw noEntityTag();
-  // Changes of one item run one after another, so that of two from the same state one is refused.
+  // Changes of one item are serialized, so that the second of two from the same state is rejected.
   const change = `change ${item.path} ${nameOf(context, params)}`;
   return options.db.locks(ownerOf(context), [change], async () => {
-    // The cache of this process may lack a change that another process has just made.
+    // This process may not have seen a change by another process yet.
     await options.db.changes.syncLocal();
     requireMatch(ifMatch, await item.read(context, params));
     return act();
   });
 }
 
-/** Whose turn a change takes: the organization's, or the person's where it belongs to none. */
+/** Returns the owner of the lock: the organization, or the person if the call has none. */
 function ownerOf(context: Partial<OrgContext>): string {
   return context.orgId ?? context.actor?.userId ?? "";
 }
 
-/** What tells one item from others of its path: its ids, or whose it is where the path has none. */
+/** Returns the name of an item among those of its path: its ids, or its owner if the path has none. */
 function nameOf(context: PublicContext, params: unknown): string {
   const { org_id, ...ids } = (params ?? {}) as Record<string, string>;
   const named = Object.values(ids);
@@ -263,18 +270,18 @@ function nameOf(context: PublicContext, params: unknown): string {
   return orgId ?? org_id ?? actor?.userId ?? "";
 }
 
-/** Sets fields of a body to null. */
+/** Returns a function that sets fields of a body to null. */
 function redaction(fields: readonly string[]): (data: unknown) => unknown {
   const redacted = Object.fromEntries(fields.map((field) => [field, null]));
   return (data) => ({ ...(data as object), ...redacted });
 }
 
-/** Streams are not checked. */
+/** Whether a response is a plain object or a list, and not a stream. */
 function isPlain(data: unknown): boolean {
   return Array.isArray(data) || Object.getPrototypeOf(data) === Object.prototype;
 }
 
-/** Who calls, before anything of the request is looked at: without a credential all is 401. */
+/** Authenticates the caller before the input is parsed: without a credential every call is 401. */
 async function callerOf(
   endpoint: Endpoint,
   request: FastifyRequest,
@@ -291,7 +298,7 @@ async function callerOf(
   return caller;
 }
 
-/** A run acts by its token alone: it neither makes accounts nor signs in. @throws AppError 403 */
+/** Rejects a public call by which a run would create an account or sign in. @throws AppError 403 */
 function refuseRuns({ safe }: Endpoint, ip: string): void {
   if (safe || !isRunAddress(ip)) return;
   throw new AppError(
@@ -300,7 +307,9 @@ function refuseRuns({ safe }: Endpoint, ip: string): void {
   );
 }
 
-/** Where the organization of a call is named; null where no permission in one is needed. */
+/**
+ * Returns the place of the organization's id in a request; null if the call needs no permission in one.
+ */
 function tenancyOf({ access, tenant }: Endpoint): { place: string; key: string } | null {
   const [place, key] = (tenant ?? "").split(".");
   const isForAll = access === "public" || access === "signed-in" || access === "super-admin";
@@ -348,7 +357,7 @@ function orgContext(
   const { orgId } = access;
   requirePermission(access, permission);
   if (!whenArchived) requireNotArchived(access);
-  // Field by field: objects put together by spreads took a fifth of a request's time.
+  // Listed field by field: spreading the objects took a fifth of a request's time.
   const { requestId, ip, log, request, actor } = context;
   const demand = { requestId, ip, actor, orgId, permission, whenArchived, absent };
   const { judge, change, write } = authorizedWrites(db, demand);

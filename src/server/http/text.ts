@@ -1,15 +1,15 @@
 import { isUuid } from "#shared/uuid.js";
 import { AppError } from "../errors.js";
 
-/** NUL, or half of a surrogate pair: neither PostgreSQL's text nor its JSON can hold them. */
+/** NUL or an unpaired surrogate: PostgreSQL can store neither in text nor in JSON. */
 const unstorable = /[\0\p{Surrogate}]/u;
 const maxDepth = 64;
 
 type Path = readonly (string | number)[];
 
 /**
- * Refuses what could be validated but never stored, wherever it stands in the input.
- * @throws AppError 422 naming the place
+ * Rejects input that passes validation but cannot be stored, at any depth.
+ * @throws AppError 422 naming the location
  */
 export function refuseUnstorable(part: "query" | "body", input: unknown): void {
   const open: { value: unknown; path: Path }[] = [{ value: input, path: [part] }];
@@ -34,15 +34,15 @@ function refused(loc: Path, msg: string): AppError {
   });
 }
 
-/** Whether a path's parameter could name anything that is stored. */
+/** Whether a path parameter could name a stored item. */
 export function isStorable(text: string): boolean {
   return !unstorable.test(text);
 }
 
-/** Ids in small letters, as we give them out: they are compared and name locks (RFC 9562, section 4). */
+/** Lowercases ids, which are compared as text and name locks (RFC 9562, section 4). */
 export function withPlainIds<Input>(input: Input): Input {
   if (typeof input !== "object" || input === null) return input;
-  // Most of what is sent names nothing.
+  // Most input contains no ids.
   if (!Object.keys(input).some((key) => key.endsWith("_id"))) return input;
   return Object.fromEntries(
     Object.entries(input).map(([key, value]) => [

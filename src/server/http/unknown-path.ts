@@ -17,12 +17,12 @@ const paths = [...methodsOf].map(([path, methods]) => ({
   methods,
 }));
 
-/** The path of a request's address, without its query. */
+/** Returns the path of a request without its query. */
 export function pathOf({ url }: Pick<FastifyRequest, "url">): string {
   return url.split("?", 1)[0] as string;
 }
 
-/** @returns AppError 405 with `Allow` where the API has the path for other methods; else 404 */
+/** @returns AppError 405 with `Allow` if the path supports other methods; else 404 */
 export function unknownPath(request: FastifyRequest): AppError {
   const path = pathOf(request);
   const methods = paths.flatMap((one) => (one.pattern.test(path) ? [...one.methods] : []));

@@ -3,13 +3,13 @@ import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
 import { openApiDocument } from "#shared/contract/openapi.js";
 
-/** The OpenAPI document, and a page that lists the calls for people. */
+/** Serves the OpenAPI document and a readable page of all calls. */
 export function registerDocs(app: FastifyInstance, publicUrl: () => string): void {
   app.get("/api/v1/openapi.json", async () => openApiDocument(publicUrl()));
   app.get("/api/docs", async (_request, reply) =>
     reply.type("text/html; charset=utf-8").send(page()),
   );
-  // A file of its own: the content security policy allows no style in a page.
+  // A separate file, because the content security policy forbids inline styles.
   app.get("/api/docs.css", async (_request, reply) =>
     reply.type("text/css; charset=utf-8").send(styles),
   );

@@ -1,4 +1,4 @@
-/** The documentation of `docs/`, at `/docs`. */
+/** The documentation of `docs/`, served at `/docs`. */
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
@@ -6,15 +6,16 @@ import type { FastifyInstance } from "fastify";
 import { Marked } from "marked";
 import { notFound } from "../errors.js";
 
-/** Beside the built server, else at the root of the sources. */
+/** Beside the built server, or at the root of the source tree. */
 const docsFolder = [
   join(import.meta.dirname, "../../docs"),
   join(import.meta.dirname, "../../../docs"),
 ].find((folder) => existsSync(folder));
 
 /**
- * Serves the Markdown files of `docs/` as pages under their own names, so that links between them work here
- * and in the repository, and their images. The names are read once: no other file can be asked for.
+ * Serves the Markdown files of `docs/` as pages under their own names, so that links work both here and
+ * in the repository. Serves their images, too. The names are read once, so that no other file can be
+ * requested.
  */
 export async function registerGuide(app: FastifyInstance): Promise<void> {
   if (docsFolder === undefined) return;
@@ -42,7 +43,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 
 const markdown = new Marked({
   renderer: {
-    /** Documents hold no HTML: it is shown as text. */
+    /** Documents contain no HTML: any HTML is shown as text. */
     html: ({ text }) => escape(text),
     heading({ tokens, depth }) {
       const text = this.parser.parseInline(tokens);
@@ -51,7 +52,7 @@ const markdown = new Marked({
   },
 });
 
-/** The anchor of a heading, as GitHub names it. */
+/** Returns the anchor of a heading by GitHub's rules. */
 function anchorOf(html: string): string {
   const text = html.replaceAll(/<[^>]*>|&[a-z#0-9]+;/g, "").toLowerCase();
   return text.replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");

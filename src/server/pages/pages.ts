@@ -6,10 +6,10 @@ import { pageAt, preloadsOf } from "#shared/pages.js";
 import { signedInMarker } from "#shared/signed-in-marker.js";
 import { pathOf } from "../http/unknown-path.js";
 
-/** How long a page's end waits for an answer; what comes later the page asks for itself. */
+/** How long a page waits for a response of the API. The page requests late ones itself. */
 const timeoutMs = 500;
 
-/** By which the API knows who asks, and from where. */
+/** Headers by which the API identifies the caller and the client's address. */
 const sentHeaders = [
   "cookie",
   "host",
@@ -20,22 +20,22 @@ const sentHeaders = [
   "x-forwarded-host",
 ];
 
-/** Headers of an answer that the pages read. */
+/** Response headers that the pages read. */
 const keptHeaders = ["content-type", "etag", "link"];
 
 interface PageFile {
-  /** Up to where the links to a page's own scripts belong. */
+  /** HTML before the links to a page's own scripts. */
   head: string;
   body: string;
   end: string;
-  /** The scripts of each page, by its name; those of all pages are in the head. */
+  /** Scripts by page name. Scripts of all pages are part of the head. */
   scripts: Record<string, readonly string[]>;
 }
 
 /**
- * Prepares the HTML of each page: with links to the scripts of the page and, for a signed-in user, with the
- * API's responses to its first requests. The server requests them from its own API with the browser's
- * cookies, so that they equal the responses that the browser would get.
+ * Prepares the HTML of each page: with links to the scripts of the page and, for a signed-in user, with
+ * the API's responses to its first requests. The server requests them from its own API with the
+ * browser's cookies, so that they equal the responses that the browser would get.
  * @param position of the event streams, from which the page continues after these responses
  */
 export async function openPages(
@@ -52,7 +52,7 @@ export async function openPages(
     async function* parts(): AsyncIterable<string> {
       yield file.head + scripts.map(preload).join("") + file.body;
       if (!page.isPublic) {
-        // Before the first is read.
+        // Taken before the first response, so that the page misses no event.
         const since = position();
         yield dataBlock(since, await answersTo(app, request, page));
       }
@@ -70,7 +70,7 @@ async function readPageFile(folder: string): Promise<PageFile> {
   return { head, body, end, scripts: scripts as PageFile["scripts"] };
 }
 
-/** In two, before the mark. */
+/** Splits a text before the mark. */
 function cut(text: string, mark: string): [before: string, after: string] {
   const at = text.indexOf(mark);
   if (at < 0) throw new Error(`the web app's index.html has no ${mark}; build it again`);
@@ -81,7 +81,10 @@ function preload(script: string): string {
   return `<link rel="modulepreload" crossorigin href="/${script}">`;
 }
 
-/** Data, which no policy has to allow: nothing in it ends the element, and a browser runs none of it. */
+/**
+ * Returns a data block, which the content security policy need not allow: browsers do not run it, and
+ * escaping keeps its content from ending the element.
+ */
 function dataBlock(since: string, answers: readonly FirstAnswer[]): string {
   const json = JSON.stringify(answers).replaceAll("<", "\\u003c");
   return `<script type="application/json" data-since="${since}" id="${firstAnswersId}">${json}</script>`;
@@ -111,7 +114,7 @@ async function answersTo(
   return answers;
 }
 
-/** The API's answer; undefined where it refuses or takes too long, which is for the page to tell. */
+/** Returns the API's response; undefined for an error or a timeout, which the page handles itself. */
 async function askOne(
   app: FastifyInstance,
   request: FastifyRequest,
@@ -141,10 +144,10 @@ async function askOne(
   return { path: url, headers: Object.fromEntries(headers), body: answer.body };
 }
 
-/** A commit that changes more lines has a diff that would hold the page up. */
+/** Maximum number of changed lines. A larger diff would delay the page. */
 const shortDiff = 1000;
 
-/** What of an answer tells with which ids the page will go on. */
+/** Fields of a response that hold ids for the next requests. */
 interface Known {
   id?: string;
   organization_id?: string;

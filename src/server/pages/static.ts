@@ -8,9 +8,9 @@ import { openPages } from "./pages.js";
 import { pathOf, unknownPath } from "../http/unknown-path.js";
 
 /**
- * Serves the built web app: its files, which carry a hash in their names, and its page (pages.ts) at the
- * addresses of pages. At any other address a browser gets the page with 404, which says so, and everything
- * else a problem.
+ * Serves the files of the built web app, whose names carry a hash, and its page (`pages.ts`) at the
+ * addresses of pages. At any other address a browser gets the page with 404, and other clients get a
+ * problem document.
  */
 export async function registerStatic(
   app: FastifyInstance,
@@ -23,7 +23,7 @@ export async function registerStatic(
       wildcard: false,
       index: false,
       cacheControl: false,
-      // The build leaves Brotli and gzip beside every file (scripts/prepare.mjs).
+      // The build writes Brotli and gzip variants beside every file (scripts/prepare.mjs).
       preCompressed: true,
       setHeaders: (reply, path) => {
         reply.header(
@@ -41,7 +41,7 @@ export async function registerStatic(
       }
       if (!isPage) reply.code(404);
       const { isPersonal, parts } = pageFor(request);
-      // A page with a user's data must not be shown to other users or after a sign-out.
+      // Pages with personal data must not be shown to other users or after a sign-out.
       reply.header("cache-control", isPersonal ? "no-store" : "no-cache");
       return reply.type("text/html; charset=utf-8").send(Readable.from(parts));
     });
@@ -51,7 +51,7 @@ export async function registerStatic(
   });
 }
 
-/** Whether an address is the API's, git's, an operator's or a file's, where no page could ever be. */
+/** Whether an address is reserved for the API, git, operators or files, so that it is never a page. */
 function isNoPage(path: string): boolean {
   return /^\/(?:api|git|assets|metrics|version|\.well-known)(?:\/|$)|\.[^/]*$/.test(path);
 }

@@ -11,7 +11,7 @@ import { resumeProjects, unlockRepositories } from "./projects.js";
 import { projectHandlers, upstreamHandlers } from "./routes.js";
 import { runUpstream } from "./upstreams/use-upstream.js";
 
-/** One slow upstream does not delay the others. */
+/** More than one, so that a slow upstream does not delay the others. */
 const concurrentTransfers = 3;
 
 export function projectsFeature(services: Services): Feature {

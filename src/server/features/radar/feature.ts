@@ -7,7 +7,7 @@ import { startRadar } from "./radar.js";
 import { radarHandlers } from "./routes.js";
 import { scanProject, type ScanDeps } from "./scan-project.js";
 
-/** Paths in memory from one scan to the next. */
+/** Maximum number of paths kept in memory between scans. */
 const rememberedPaths = 200_000;
 
 export function radarFeature({ db, storage, jobs, log }: Services): Feature {

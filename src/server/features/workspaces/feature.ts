@@ -26,14 +26,14 @@ export function workspacesFeature(services: Services): Feature {
     },
     start: () => {
       periodic.push(startCheckpoints(deps, log));
-      // In the background: mounting a thousand folders takes longer than a start may.
+      // In the background: mounting a thousand folders would delay the start too long.
       periodic.push(restoreFolders(deps, log, isAlone));
     },
     hourly: () => Promise.all([removeUnusedLayers(deps, log), expireArchives(deps, log)]),
     close: () =>
       closeAll([
         ...periodic.map((work) => () => work.stop()),
-        // Other processes that serve the data folder serve its folders, too.
+        // The folders stay mounted while another process serves the data folder.
         () => isAlone && releaseFolders(deps, log),
       ]),
   };

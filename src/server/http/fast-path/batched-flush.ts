@@ -1,13 +1,13 @@
 import type { FastifyInstance } from "fastify";
 
-/** Milliseconds that responses to wrong credentials are collected. */
+/** Milliseconds for which responses to wrong credentials are collected. */
 const refusedMs = 5;
 
 /**
- * Sends the responses of one turn of the event loop together. The first write wakes the receiving process,
- * which costs more than the rest of a short response; writes to a process that is awake are nearly free. No
- * response waits for a time, except those to wrong credentials: a flood of them must not cost other callers
- * one write each.
+ * Sends the responses of one turn of the event loop together. The first write wakes the receiving
+ * process, which costs more than the rest of a short response. Writes to a process that is awake are
+ * nearly free. Only responses to wrong credentials are delayed: a flood of them must not cost other
+ * callers one write each.
  */
 export function batchResponses(app: FastifyInstance): void {
   const soon = together((send) => setImmediate(send));

@@ -1,7 +1,4 @@
-/**
- * Returns `compute` with its results kept per frozen object, which cannot change. Other values are computed
- * on each call.
- */
+/** Memoizes `compute` for frozen objects, which cannot change. Other values are computed on each call. */
 export function memoizeFrozen<Result extends {}>(
   compute: (data: unknown) => Result,
 ): (data: unknown) => Result {

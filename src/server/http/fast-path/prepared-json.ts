@@ -1,6 +1,9 @@
 const preparedTexts = new WeakMap<object, string>();
 
-/** Returns the prepared JSON of a response; a frozen response gets it on the first call. */
+/**
+ * Returns the serialized JSON of a response, if known. A frozen response is serialized on the first
+ * call.
+ */
 export function textOf(data: object): string | undefined {
   const known = preparedTexts.get(data);
   if (known !== undefined || !Object.isFrozen(data)) return known;
@@ -9,7 +12,7 @@ export function textOf(data: object): string | undefined {
   return text;
 }
 
-/** Returns a list that stands for its prepared JSON, which is sent as it is. */
+/** Returns a placeholder for a list whose JSON is already known. The JSON is sent unchanged. */
 export function preparedJson<Item>(text: string): Item[] {
   const answer: Item[] = [];
   preparedTexts.set(answer, text);
