@@ -14,7 +14,7 @@ const secret = "of the test ".repeat(4);
 const read = (env: Record<string, string>): ReturnType<typeof readConfig> =>
   readConfig({ OMOI_DATA_DIR: join(folder, "data"), OMOI_SECRET: secret, ...env });
 
-test("every setting has a value without its variable, and an empty variable counts as none", () => {
+test("every setting has a default value, which also applies to an empty variable", () => {
   const config = read({
     OMOI_PORT: "",
     OMOI_SMTP_URL: "",
@@ -74,7 +74,7 @@ test("every setting has a value without its variable, and an empty variable coun
   });
 });
 
-test("a text becomes the value of its type", () => {
+test("each type parses its text", () => {
   const oidc = { OMOI_OIDC_CLIENT_ID: "omoi", OMOI_OIDC_CLIENT_SECRET: "of the client" };
   expect(
     read({

@@ -3,14 +3,14 @@ import { startTestApp, type TestApp } from "#test/support/app.js";
 import { openConnection, slowBody } from "#test/support/raw-connection.js";
 import { send } from "#test/support/raw.js";
 
-describe("requests that do not arrive", () => {
+describe("slow and malformed requests", () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp({ OMOI_REQUEST_TIMEOUT_SECONDS: "1" });
   });
   afterAll(() => app.close());
 
-  test("300 bodies that come slowly are 408, and others are served meanwhile", async () => {
+  test("300 slow bodies are 408, and other requests are served meanwhile", async () => {
     const slow = Array.from({ length: 300 }, () => openConnection(app, slowBody));
     const dripping = setInterval(() => slow.forEach(({ socket }) => socket.write(" ")), 300);
     expect((await send(app, "GET", "/healthz")).status).toBe(200);
@@ -23,7 +23,7 @@ describe("requests that do not arrive", () => {
     expect((await send(app, "GET", "/healthz")).status).toBe(200);
   });
 
-  test("headers that come slowly are 408", async () => {
+  test("slow headers are 408", async () => {
     const { answer } = openConnection(app, "GET /healthz HTTP/1.1\r\nhost: x\r\n");
     expect(await answer).toMatch(/^HTTP\/1\.1 408 .*application\/problem\+json/s);
     expect(await answer).toContain('"code":"request_timeout"');
@@ -33,7 +33,7 @@ describe("requests that do not arrive", () => {
     ["no HTTP", "hello\r\n\r\n"],
     ["headers that are too large", `GET / HTTP/1.1\r\nhost: x\r\na: ${"a".repeat(20_000)}\r\n\r\n`],
     ["two lengths", "GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"],
-  ])("%s is a problem", async (_what, text) => {
+  ])("%s is answered with a problem document", async (_what, text) => {
     const { answer } = openConnection(app, text);
     expect(await answer).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json/s);
     expect(JSON.parse((await answer).split("\r\n\r\n")[1] as string)).toMatchObject({
@@ -42,7 +42,7 @@ describe("requests that do not arrive", () => {
     });
   });
 
-  test("a body that nobody reads ends the connection", async () => {
+  test("an unread body closes the connection", async () => {
     const { answer } = openConnection(
       app,
       "GET /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n",
@@ -50,7 +50,7 @@ describe("requests that do not arrive", () => {
     expect(await answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test("a body in time is served on a connection that goes on", async () => {
+  test("a body in time keeps its connection alive", async () => {
     const body = '{"email":"nobody@example.com","password":"x"}';
     const head = `POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n`;
     const { socket, answer } = openConnection(app, `${head}\r\n${body}`);
@@ -59,7 +59,7 @@ describe("requests that do not arrive", () => {
     expect((await answer).match(/HTTP\/1\.1 401 /g)).toHaveLength(2);
   });
 
-  test("a push of git may take longer", async () => {
+  test("a git push may take longer", async () => {
     const { socket, answer } = openConnection(
       app,
       "POST /git/none/none.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-git-receive-pack-request\r\ncontent-length: 100\r\n\r\n0",
@@ -77,7 +77,7 @@ describe("connections of one address", () => {
   });
   afterAll(() => app.close());
 
-  test("beyond the limit are refused until others have ended", async () => {
+  test("beyond the limit are rejected until others close", async () => {
     const held = Array.from({ length: 5 }, () => openConnection(app, ""));
     await Promise.all(
       held.map(({ socket }) => new Promise((resolve) => socket.once("connect", resolve))),

@@ -15,7 +15,7 @@ describe("conventions", () => {
   });
   afterAll(() => app.close());
 
-  test("the same Idempotency-Key and body replays the first answer", async () => {
+  test("the same Idempotency-Key and body replays the first response", async () => {
     const headers = { "idempotency-key": "create-acme" };
     const request = { body: { name: "Acme" } };
     const first = await owner.api.organizations.create(request, { headers });
@@ -26,7 +26,7 @@ describe("conventions", () => {
     expect(list.filter(({ name }) => name === "Acme")).toHaveLength(1);
   });
 
-  test("the same key with another body is 422, of another person a request of its own", async () => {
+  test("the same key is 422 with another body and a new request for another person", async () => {
     const headers = { "idempotency-key": "one-key" };
     await owner.api.organizations.create({ body: { name: "One" } }, { headers });
     await refusal(
@@ -39,7 +39,7 @@ describe("conventions", () => {
     expect(data.owner_id).toBe(other.id);
   });
 
-  test("of many requests at once with one key one is done", async () => {
+  test("of many concurrent requests with one key only one takes effect", async () => {
     const headers = { "idempotency-key": "at-once" };
     const results = await Promise.allSettled(
       Array.from({ length: 10 }, () =>
@@ -55,7 +55,7 @@ describe("conventions", () => {
     expect(list.filter(({ name }) => name === "At once")).toHaveLength(1);
   });
 
-  test("a refusal is not kept: the request may be tried again", async () => {
+  test("an error is not stored, so the request can be retried", async () => {
     const headers = { "idempotency-key": "try-again" };
     const body = { name: "Again", slug: "again" };
     await owner.api.organizations.create({ body });
@@ -63,7 +63,7 @@ describe("conventions", () => {
     await refusal(owner.api.organizations.create({ body }, { headers }), 409, "slug_taken");
   });
 
-  test("a replayed creation of a key answers 201 without the key, which is kept nowhere", async () => {
+  test("a replayed creation of an API key is 201 without the key, which is not stored", async () => {
     const headers = { "idempotency-key": "a-key" };
     const request = { body: { name: "CI" } };
     const first = await owner.api.apiKeys.create(request, { headers });
@@ -76,7 +76,7 @@ describe("conventions", () => {
     expect(rows[0]?.text).not.toContain(first.data.key);
   });
 
-  test("an Idempotency-Key that is none is 400", async () => {
+  test("an invalid Idempotency-Key is 400", async () => {
     const headers = { "idempotency-key": "x".repeat(256) };
     await refusal(
       owner.api.organizations.create({ body: { name: "Long" } }, { headers }),
@@ -85,7 +85,7 @@ describe("conventions", () => {
     );
   });
 
-  test("If-Match refuses a change of what somebody else has changed", async () => {
+  test("If-Match rejects a change based on an outdated version", async () => {
     const { id } = await makeOrganization(owner);
     const params = { org_id: id };
     const seen = await owner.api.organizations.get({ params });
@@ -99,7 +99,7 @@ describe("conventions", () => {
     expect(again.headers.get("etag")).not.toBe(seen.headers.get("etag"));
   });
 
-  test("If-Match guards members and roles, their changes and their removal", async () => {
+  test("If-Match guards updates and removals of members and roles", async () => {
     const org = await makeOrganization(owner);
     const person = await app.person("guarded");
     const { data: role } = await owner.api.roles.create({
@@ -135,7 +135,7 @@ describe("conventions", () => {
     await refusal(owner.api.members.remove(memberAt, now[0]), 404, "not_found");
   });
 
-  test("If-Match of a part of an item is held against the item", async () => {
+  test("If-Match for a part of an item is compared with the item", async () => {
     const org = await makeOrganization(owner);
     const project = await makeProject(owner, org.id);
     const at = { params: { project_id: project.id } };
@@ -146,11 +146,11 @@ describe("conventions", () => {
     const { headers } = await owner.api.projects.get(at);
     const seen = { headers: { "if-match": headers.get("etag") ?? "" } };
     await refusal(owner.api.upstreams.setCredential({ ...at, body }, seen), 409, "no_upstream");
-    // Nothing has an ETag that a call on all sessions could be held against.
+    // The set of all sessions has no ETag to compare with.
     await refusal(owner.api.auth.endOtherSessions({}, stale), 412, "stale");
   });
 
-  test("every PATCH, PUT and DELETE has an item that If-Match is held against", () => {
+  test("every PATCH, PUT and DELETE has an item to compare If-Match with", () => {
     const endpoints = Object.values(api).flatMap((resource) =>
       Object.values(resource as Record<string, Endpoint>),
     );
@@ -169,7 +169,7 @@ describe("conventions", () => {
     ]);
   });
 
-  test("If-None-Match answers 304 while nothing has changed", async () => {
+  test("If-None-Match is 304 until the item changes", async () => {
     const { id } = await makeOrganization(owner);
     const url = `${app.url}/api/v1/organizations/${id}`;
     const authorization = `Bearer ${owner.token}`;

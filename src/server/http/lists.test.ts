@@ -84,7 +84,7 @@ describe("lists", () => {
     return { ...answer, rows: () => JSON.parse(answer.text) as unknown[] };
   };
 
-  test("all take a limit and a cursor", () => {
+  test("all accept a limit and a cursor", () => {
     const unpaged = lists.filter(
       ({ query }) => !query || !["limit", "cursor"].every((name) => name in query.shape),
     );
@@ -92,7 +92,7 @@ describe("lists", () => {
     expect(lists.length).toBeGreaterThan(19);
   });
 
-  test.each(lists)("$path is the same in pages of one as whole", async (list) => {
+  test.each(lists)("$path returns the same rows in pages of one as in one page", async (list) => {
     const whole = (await read(list, { limit: "200" })).rows();
     expect(whole.length).toBeGreaterThan(1);
     const paged: unknown[] = [];
@@ -106,7 +106,7 @@ describe("lists", () => {
     expect(paged).toEqual(whole);
   });
 
-  test.each(lists)("$path takes no cursor but its own", async (list) => {
+  test.each(lists)("$path accepts only its own cursors", async (list) => {
     const cursors: string[] = [];
     for (const other of lists.filter(({ path }) => path !== list.path)) {
       const cursor = nextCursor((await read(other, { limit: "1" })).headers);
@@ -139,7 +139,7 @@ describe("lists", () => {
   });
 
   test.each(["0", "201", "-1", "1.5", "ten", "", "1e1000"])(
-    "a limit of %j is 422 that says what to enter",
+    "a limit of %j is 422 with the valid range",
     async (limit) => {
       const answer = await read(api.members.list, { limit });
       expect(problemOf(answer)).toMatchObject({
@@ -158,7 +158,7 @@ describe("lists", () => {
     ["9999-12-31T23:59:59-23:59", 422],
     ["2026-02-30T00:00:00Z", 422],
     ["yesterday", 422],
-  ])("a time of %s is %i wherever a list takes one", async (time, status) => {
+  ])("a time of %s is %i in every list that accepts one", async (time, status) => {
     for (const list of [api.audit.list, api.runs.timeline]) {
       for (const name of ["since", "until"]) {
         const answer = await read(list, { [name]: time });
@@ -168,7 +168,7 @@ describe("lists", () => {
     }
   });
 
-  test("1 200 members are read whole, page after page", async () => {
+  test("1,200 members are listed completely, page by page", async () => {
     const { id } = await makeOrganization(owner);
     await addManyMembers(app, id, 1199);
     const seen = new Set<string>();

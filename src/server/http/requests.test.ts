@@ -10,7 +10,7 @@ describe("requests", () => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
-    // With an identity provider, although nobody is there: its calls answer too.
+    // An unreachable identity provider: its calls exist nevertheless.
     app = await startTestApp({
       OMOI_OIDC_ISSUER: "http://127.0.0.1:9",
       OMOI_OIDC_CLIENT_ID: "omoi",
@@ -36,19 +36,19 @@ describe("requests", () => {
   );
 
   test.each(['"text"', "[]", "null", "7", "true"])(
-    "JSON that is no object, %s, is 422",
+    "JSON other than an object, %s, is 422",
     async (body) => {
       const answer = await post(body);
       expect([answer.status, problemOf(answer).code]).toEqual([422, "validation_failed"]);
     },
   );
 
-  test("an empty body is one without fields, whatever its type says", async () => {
+  test("an empty body counts as an empty object, whatever its content type", async () => {
     const answer = await post("");
     expect(problemOf(answer)).toMatchObject({ status: 422, errors: [{ loc: ["body"] }] });
   });
 
-  test("attempts on prototypes are refused and change nothing", async () => {
+  test("prototype pollution is rejected and changes nothing", async () => {
     for (const body of [
       '{"name":"a","__proto__":{"is_active":false}}',
       '{"name":"a","settings":{"__proto__":{"polluted":true}}}',
@@ -59,7 +59,7 @@ describe("requests", () => {
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
 
-  test("a body of 1 MiB is read, a larger one is 413", async () => {
+  test("a body of 1 MiB is accepted, a larger one is 413", async () => {
     const fill = (size: number) => {
       const frame = JSON.stringify({ name: "" }).length;
       return JSON.stringify({ name: "x".repeat(size - frame) });
@@ -78,11 +78,11 @@ describe("requests", () => {
     },
   );
 
-  test("JSON with a charset is JSON", async () => {
+  test("JSON with a charset is accepted", async () => {
     expect((await post('{"name":"a"}', "application/json; charset=utf-8")).status).toBe(201);
   });
 
-  test("a body where none belongs is 400; an empty object or a bare JSON type is none", async () => {
+  test("an unexpected body is 400; an empty object or only a JSON content type is accepted", async () => {
     const logout = (token: string, body: unknown) =>
       send(app, "POST", "/api/v1/auth/logout", { token, body });
     const answer = await logout(owner.token, { everywhere: true });
@@ -95,14 +95,14 @@ describe("requests", () => {
     expect([bare.status, bare.text]).toEqual([204, ""]);
   });
 
-  test("depth that would exhaust the stack is 422", async () => {
+  test("JSON nested deeply enough to exhaust the stack is 422", async () => {
     for (const text of [`${"[".repeat(200_000)}${"]".repeat(200_000)}`]) {
       const answer = await post(`{"name":"a","settings":{"a":${text}}}`);
       expect([answer.status, problemOf(answer).code]).toEqual([422, "validation_failed"]);
     }
   });
 
-  test("what is not there is a problem too, with the id of the request", async () => {
+  test("an unknown path is a problem document with the id of the request", async () => {
     for (const path of ["/api/v1/nothing", "/api/v1", "/api/v2/organizations", "/git/a/b"]) {
       const answer = await send(app, "GET", path, { token: owner.token });
       const problem = problemOf(answer);
@@ -112,7 +112,7 @@ describe("requests", () => {
     }
   });
 
-  test("a method that an address does not take is 405, with those that it takes", async () => {
+  test("an unsupported method is 405 and lists the supported ones", async () => {
     for (const [method, path, allow] of [
       ["DELETE", "/api/v1/organizations", "GET, HEAD, POST"],
       ["PUT", `/api/v1/projects/${crypto.randomUUID()}`, "DELETE, GET, HEAD, PATCH"],
@@ -126,7 +126,7 @@ describe("requests", () => {
     }
   });
 
-  test("a slash at the end leads to the same", async () => {
+  test("a trailing slash is ignored", async () => {
     const { id } = await makeOrganization(owner);
     const answer = await send(app, "GET", `/api/v1/organizations/${id}/?x=`, {
       token: owner.token,
@@ -134,7 +134,7 @@ describe("requests", () => {
     expect(answer.status).toBe(200);
   });
 
-  test("the id of a request is the server's own and never the client's", async () => {
+  test("the server sets the request id and ignores the client's", async () => {
     const headers = { "x-request-id": "mine", "request-id": "mine" };
     const first = await send(app, "GET", "/healthz", { headers });
     const second = await send(app, "GET", "/healthz", { headers });
@@ -142,13 +142,13 @@ describe("requests", () => {
     expect(new Set([...ids, "mine"]).size).toBe(3);
   });
 
-  test("answers carry the headers that keep a page from being misused", async () => {
+  test("responses carry security headers", async () => {
     for (const path of ["/healthz", "/api/docs", "/api/v1/organizations", "/nothing"]) {
       const { headers } = await send(app, "GET", path);
       expect(headers.get("x-content-type-options")).toBe("nosniff");
       expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
       expect(headers.get("content-security-policy")).not.toContain("unsafe");
-      // Data runs nothing at all, a page its own scripts alone.
+      // A data response may run nothing; a page may run only its own scripts.
       expect(headers.get("content-security-policy")).toContain(
         path.startsWith("/api/v1/") ? "default-src 'none'" : "script-src 'self'",
       );
@@ -157,14 +157,14 @@ describe("requests", () => {
     expect(refused.headers.get("cache-control")).toBe("no-store");
   });
 
-  test("an address that is no address is 400", async () => {
+  test("a malformed address is 400", async () => {
     for (const path of ["/api/v1/organizations/%", "/api/v1/organizations/%zz", "/%c0%af"]) {
       const answer = await raw(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
       expect([path, answer.slice(0, 12)]).toEqual([path, "HTTP/1.1 400"]);
     }
   });
 
-  test("what is no HTTP is answered and survived", async () => {
+  test("malformed HTTP gets a response and does not stop the server", async () => {
     for (const text of [
       "nonsense\r\n\r\n",
       "GET / HTTP/9.9\r\n\r\n",
@@ -185,7 +185,7 @@ describe("requests", () => {
     return answer;
   }
 
-  test("health is told to anyone: alive, and ready with the database and git", async () => {
+  test("health is public: alive, and ready with the database and git", async () => {
     const alive = await send(app, "GET", "/healthz");
     expect([alive.status, JSON.parse(alive.text)]).toEqual([200, { status: "ok" }]);
     const ready = await send(app, "GET", "/readyz");
@@ -195,14 +195,14 @@ describe("requests", () => {
         status: "ready",
         database: true,
         git: true,
-        // Of this machine: what holds here is tested where it is made.
+        // Depends on this machine; the values are tested with the sandbox and the folder drivers.
         sandbox: { mode: expect.stringMatching(/^(?:bubblewrap|gvisor|off|unavailable)$/) },
         folder_driver: expect.stringMatching(/^(?:overlay|fuse-overlayfs|checkout)$/),
       },
     ]);
   });
 
-  test("strangers are told whether it is ready and nothing else", async () => {
+  test("strangers see only whether the server is ready", async () => {
     const from = (headers: Record<string, string>, token?: string) =>
       send(app, "GET", "/readyz", { headers, ...(token === undefined ? {} : { token }) });
     const [first, other] = [await app.person("first"), await app.person("other")];
@@ -217,7 +217,7 @@ describe("requests", () => {
     }
   });
 
-  test("the document describes every call, and its page lists them", async () => {
+  test("the OpenAPI document describes every call, and its page lists them", async () => {
     const { text } = await send(app, "GET", "/api/v1/openapi.json");
     const document = JSON.parse(text) as {
       openapi: string;
@@ -238,7 +238,8 @@ describe("requests", () => {
       expect(page.text).toContain(path);
       for (const method of Object.keys(methods)) {
         const real = await send(app, method.toUpperCase(), url);
-        // It is there: whoever is not signed in is told so, and public calls want a body or answer.
+        // Any of these statuses shows that the route exists, although the call lacks a credential or a
+        // body.
         const isThere = [200, 302, 401, 409, 422].includes(real.status);
         expect([path, method, isThere]).toEqual([path, method, true]);
       }

@@ -23,7 +23,7 @@ describe("pages", () => {
   });
   afterAll(() => app.close());
 
-  /** What a browser sends after somebody signed in. */
+  /** Signs in and returns the browser's cookies. */
   async function cookieOf({ email, password }: TestPerson): Promise<string> {
     const { headers } = await send(app, "POST", "/api/v1/auth/login", {
       body: { email, password },
@@ -44,7 +44,7 @@ describe("pages", () => {
     return { ...page, since, answers, paths: answers?.map(({ path: asked }) => asked) };
   }
 
-  test("carry what they ask first, as the API answers it", async () => {
+  test("contain the responses to their first requests, equal to the API's", async () => {
     const org = await makeOrganization(owner);
     const project = await makeProject(owner, org.id);
     const agent = await makeAgent(owner, project.id);
@@ -68,7 +68,7 @@ describe("pages", () => {
     }
   });
 
-  test("go on from what they learned, one step after the other", async () => {
+  test("use the ids of earlier responses for later requests", async () => {
     const newcomer = await app.person("newcomer");
     const org = await makeOrganization(newcomer);
     const project = await makeProject(newcomer, org.id);
@@ -83,7 +83,7 @@ describe("pages", () => {
     ]);
   });
 
-  test("of a commit carry its diff, unless it is long", async () => {
+  test("of a commit contain its diff if it is short", async () => {
     const org = await makeOrganization(owner);
     const project = await makeProject(owner, org.id);
     const { agent, workspace } = await makeWorkspace(owner, project.id);
@@ -100,7 +100,7 @@ describe("pages", () => {
     expect(await carriesDiff(1001)).toBe(false);
   });
 
-  test("name the event from which to hear of what their answers lack", async () => {
+  test("name the event after which their responses may be outdated", async () => {
     const org = await makeOrganization(owner);
     const { since } = await open(`/organizations/${org.id}`, cookie);
     const project = await makeProject(owner, org.id);
@@ -116,7 +116,7 @@ describe("pages", () => {
     expect(text).not.toContain("event: reset");
   });
 
-  test("of an organization lead from its slug to its id", async () => {
+  test("of an organization resolve its slug to its id", async () => {
     const org = await makeOrganization(owner);
     const { paths } = await open(`/organizations/${org.slug}/settings`, cookie);
     expect(paths?.slice(2)).toEqual([
@@ -125,7 +125,7 @@ describe("pages", () => {
     ]);
   });
 
-  test("carry nothing of another organization, and say as much as its API does", async () => {
+  test("contain nothing of another organization, like the API's responses", async () => {
     const stranger = await app.person("stranger");
     const org = await makeOrganization(stranger);
     const project = await makeProject(stranger, org.id);
@@ -139,7 +139,7 @@ describe("pages", () => {
     }
   });
 
-  test("carry nothing for whoever is not signed in", async () => {
+  test("contain no data for anonymous visitors", async () => {
     for (const sent of [undefined, "omoi_signed_in=1", "omoi_signed_in=1; omoi_session=wrong"]) {
       const { status, answers } = await open("/organizations", sent);
       expect([status, answers ?? []]).toEqual([200, []]);
@@ -149,7 +149,7 @@ describe("pages", () => {
     expect(text).not.toContain(firstAnswersId);
   });
 
-  test("hold names that look like markup as data", async () => {
+  test("embed names that look like markup as data", async () => {
     const name = "</script><script>alert(1)</script><!--";
     const { data: org } = await owner.api.organizations.create({ body: { name, slug: "markup" } });
     const { text, answers } = await open(`/organizations/${org.id}`, cookie);
@@ -158,7 +158,7 @@ describe("pages", () => {
     expect(JSON.parse(details?.body ?? "{}")).toMatchObject({ name });
   });
 
-  test("are at their own addresses alone; every other address is 404", async () => {
+  test("are served only at their own addresses; every other address is 404", async () => {
     for (const path of ["/", "/login", "/organizations/x/", "/projects/x?tab=merges"]) {
       const { status, headers } = await send(app, "GET", path);
       expect([path, status, headers.get("content-type")]).toEqual([
@@ -171,7 +171,8 @@ describe("pages", () => {
     for (const path of [...nowhere, "/favicon.png", "/assets/none.js", "/nowhere", "//", "/a//b"]) {
       expect([path, problemOf(await send(app, "GET", path)).code]).toEqual([path, "not_found"]);
     }
-    // A browser is shown the app, which says that there is nothing; not where an API or a file would be.
+    // A browser gets the app, which shows that the page does not exist, except under the addresses of
+    // the API or files.
     const browser = { headers: { accept: "text/html,application/xhtml+xml" } };
     const shown = await send(app, "GET", "/nowhere", browser);
     expect([shown.status, shown.headers.get("content-type")]).toEqual([
@@ -183,7 +184,7 @@ describe("pages", () => {
     }
   });
 
-  test("link to the scripts of the page that is meant", async () => {
+  test("link to their own scripts", async () => {
     const scriptsOf = async (path: string): Promise<string[]> => {
       const { text } = await open(path, cookie);
       return Array.from(

@@ -15,7 +15,7 @@ let agentId: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "omoi-engine-"));
   engine = await startEngine(join(folder, "docker.sock"));
-  // Without any other sandbox: what runs, runs in a container.
+  // No other sandbox is available, so every run uses a container.
   app = await startTestApp({ OMOI_DOCKER_SOCKET: engine.socket, OMOI_DOCKER_IMAGE: "agents:1" });
   owner = await app.person("owner");
   const project = await makeProject(owner, (await makeOrganization(owner)).id);
@@ -35,7 +35,7 @@ const ended = async (runId: string): Promise<{ status: string; exit_code: number
   return (await owner.api.runs.get({ params: { run_id: runId } })).data;
 };
 
-test("a docker workspace has a folder here, and its runs are containers on it", async () => {
+test("a docker workspace has a folder on the server, and its runs are containers that mount it", async () => {
   const params = { agent_id: agentId };
   const { data: workspace } = await owner.api.workspaces.create({
     params,
@@ -74,7 +74,7 @@ test("a local workspace does not run in a container", async () => {
   await refusal(call, 409, "sandbox_unavailable");
 });
 
-test("without an engine no docker workspace can be made, and its runs are refused", async () => {
+test("without an engine, docker workspaces cannot be created and their runs are rejected", async () => {
   const bare = await startTestApp({ OMOI_DOCKER_SOCKET: join(folder, "nothing.sock") });
   const person = await bare.person("owner");
   const project = await makeProject(person, (await makeOrganization(person)).id);

@@ -52,7 +52,7 @@ describe("managed runs", () => {
   const untilFile = (path: string): Promise<void> =>
     expect.poll(() => readFile(path, "utf8").catch(() => null)).not.toBeNull();
 
-  test("a command runs in the workspace, and what it leaves is checkpointed", async () => {
+  test("a command runs in the workspace, and its changes are checkpointed", async () => {
     const command = shell('echo "hi, $NAME"; echo oops >&2; echo new > file.txt');
     const { agent, run } = await newRun({ command, env: { NAME: "Eve" } });
     expect(run).toMatchObject({
@@ -85,7 +85,7 @@ describe("managed runs", () => {
       commit_type: "checkpoint",
       files_changed: 1,
     });
-    // Whose environment it was is told by names alone, wherever one looks.
+    // The environment's values appear nowhere; only its names are stored.
     const rows = await asOperator(app, "select * from runs where id = $1", [run.id]);
     expect(JSON.stringify(rows)).not.toContain("Eve");
   });
@@ -102,7 +102,7 @@ describe("managed runs", () => {
     );
   });
 
-  test("a program that is not there is told, and the next run can start", async () => {
+  test("a missing program is reported, and the next run can start", async () => {
     const { agent, run } = await newRun({ command: ["no-such-program"] });
     const ended = await untilEnded(owner, run.id);
     expect(ended).toMatchObject({ status: "failed" });
@@ -111,7 +111,7 @@ describe("managed runs", () => {
     expect((await untilEnded(owner, next.id)).status).toBe("succeeded");
   });
 
-  test("a stop ends the whole tree, by force where it does not listen", async () => {
+  test("a stop ends the whole process tree, by force if necessary", async () => {
     const script = "trap '' TERM; (trap '' TERM; sleep 1000) & touch up; while :; do sleep 1; done";
     const { agent, workspace, run } = await newRun({ command: shell(script) });
     await untilFile(join(folderOf(workspace), "up"));
@@ -128,7 +128,7 @@ describe("managed runs", () => {
     expect(agentNow.status).toBe("idle");
   });
 
-  test("a stop by another server process is heard", async () => {
+  test("another server process can stop a run", async () => {
     const { run } = await newRun({ command: ["sleep", "1000"] });
     const sibling = await app.sibling();
     const there = sibling.client(owner.token);
@@ -137,7 +137,7 @@ describe("managed runs", () => {
     await sibling.close();
   });
 
-  test("one that others have given up is ended here, and counts to its last sign of life", async () => {
+  test("a run that other processes consider lost is ended here and counts to its last heartbeat", async () => {
     const script = "touch up; while :; do date > beat; sleep 0.05; done";
     const { agent, workspace, run } = await newRun({ command: shell(script) });
     await untilFile(join(folderOf(workspace), "up"));
@@ -150,7 +150,7 @@ describe("managed runs", () => {
     await app.db.withSystem("notice it now", (tx) => endLostRuns(tx));
     const { data: lost } = await owner.api.runs.get({ params: { run_id: run.id } });
     expect(lost).toMatchObject({ status: "lost", runtime_seconds: 0.007 });
-    // Its agent may start anew, and nothing of the old one writes any more.
+    // Its agent can start another run, and the old command no longer writes.
     const beat = join(folderOf(workspace), "beat");
     await expect
       .poll(async () => {
@@ -164,7 +164,7 @@ describe("managed runs", () => {
     expect((await owner.api.runs.get({ params: { run_id: run.id } })).data).toEqual(lost);
   });
 
-  test("a time-out ends it", async () => {
+  test("a timeout ends a run", async () => {
     const ended = await finish({ command: ["sleep", "1000"], timeout_seconds: 1 });
     expect(ended).toMatchObject({
       status: "timed_out",
@@ -172,7 +172,7 @@ describe("managed runs", () => {
     });
   });
 
-  test("one at a time for an agent, and heartbeats are the server's own", async () => {
+  test("an agent has one run at a time, and heartbeats for a managed run are rejected", async () => {
     const { agent, run } = await newRun({ command: ["sleep", "1000"] });
     await refusal(start(agent.id, { command: ["true"] }), 409, "run_in_progress");
     await refusal(start(agent.id, { external: true }), 409, "run_in_progress");
@@ -182,7 +182,7 @@ describe("managed runs", () => {
     await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
   });
 
-  test("without a folder here there is nothing to run in", async () => {
+  test("a run needs a workspace folder on the server", async () => {
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
     const run = () => start(agent.id, { command: ["true"] });
@@ -200,7 +200,7 @@ describe("managed runs", () => {
     await refusal(start(agent.id, { external: true }), 404, "not_found");
   });
 
-  test("what rewrites the folder waits for the end; saving and merging do not", async () => {
+  test("a sync waits for the end of a run; commits and merges do not", async () => {
     const script = "echo one > one.txt; touch up; sleep 1000";
     const { agent, workspace, run } = await newRun({ command: shell(script) });
     await untilFile(join(folderOf(workspace), "up"));
@@ -219,7 +219,7 @@ describe("managed runs", () => {
     ["the agent's end", "The agent was terminated."],
     ["the project's end", "The project was deleted."],
     ["the organization's archiving", "The organization was archived."],
-  ])("%s ends it first", async (what, detail) => {
+  ])("%s ends a run first", async (what, detail) => {
     const script = "echo late > late.txt; touch up; sleep 1000";
     const { agent, workspace, run } = await newRun({ command: shell(script) });
     const queued = await start(agent.id, { command: ["true"], queue: true });
@@ -248,7 +248,7 @@ describe("managed runs", () => {
     }
   });
 
-  test("what cannot be saved at its end is told on the run", async () => {
+  test("a failed checkpoint at the end is reported on the run", async () => {
     const script = "mkdir lib && cd lib && git init -q . && echo a > a";
     const ended = await finish({ command: shell(script) });
     expect(ended).toMatchObject({
@@ -257,7 +257,7 @@ describe("managed runs", () => {
     });
   });
 
-  test("short ones one after another leave nothing but their logs", async () => {
+  test("many short runs leave nothing but their logs", async () => {
     const { agent } = await makeWorkspace(owner, project.id);
     const open = async () => (await readdir("/proc/self/fd")).length;
     const before = { fds: 0, processes: 0 };
@@ -274,7 +274,7 @@ describe("managed runs", () => {
   }, 300_000);
 
   describe("logs", () => {
-    test("hold both streams, without what is secret", async () => {
+    test("contain both streams, with secrets masked", async () => {
       const script = 'echo "$PASSWORD"; printf %s "$OMOI_TOKEN"; echo " x" >&2';
       const ended = await finish({ command: shell(script), env: { PASSWORD: "correct horse" } });
       expect(await textOf(ended, "?stream=stdout")).toBe("***\n***");
@@ -288,7 +288,7 @@ describe("managed runs", () => {
       expect((await logOf(ended, "?stream=system")).status).toBe(422);
     });
 
-    test("are followed live, and taken up where they were left, in another process too", async () => {
+    test("can be followed live and resumed, also in another process", async () => {
       const script =
         "for i in 1 2 3; do echo $i; done; until [ -e go ]; do sleep 0.05; done; echo 4";
       const { workspace, run } = await newRun({ command: shell(script) });
@@ -310,7 +310,7 @@ describe("managed runs", () => {
       await sibling.close();
     });
 
-    test("of a run that waits or is leased hold nothing, and end with it", async () => {
+    test("of queued and leased runs are empty and end with the run", async () => {
       const { agent, run } = await newRun({ command: ["sleep", "1000"] });
       const queued = await start(agent.id, { command: ["true"], queue: true });
       expect(await textOf(queued)).toBe("");
@@ -320,7 +320,7 @@ describe("managed runs", () => {
       await owner.api.runs.stop({ params: { run_id: run.id } });
     });
 
-    test("end with the right to see them", async () => {
+    test("end when the reader loses access", async () => {
       const { run } = await newRun({ command: ["sleep", "1000"] });
       const viewer = await app.person("viewer");
       const params = { org_id: org.id };
@@ -337,7 +337,7 @@ describe("managed runs", () => {
       await owner.api.runs.stop({ params: { run_id: run.id } });
     });
 
-    test("twenty runs and twenty readers lose no line", async () => {
+    test("of twenty runs reach twenty readers without losing a line", async () => {
       await owner.api.organizations.update({
         params: { org_id: org.id },
         body: { max_concurrent_agents: 20 },
@@ -357,8 +357,8 @@ describe("managed runs", () => {
     }, 120_000);
   });
 
-  describe("the token of a run", () => {
-    test("acts for its agent alone, until the command ends", async () => {
+  describe("a run's token", () => {
+    test("authenticates as its agent only, until the command ends", async () => {
       const script =
         'printf %s "$OMOI_TOKEN" > token; mv token token.txt; until [ -e go ]; do sleep 0.05; done';
       const { agent, workspace, run } = await newRun({ command: shell(script) });
@@ -382,7 +382,7 @@ describe("managed runs", () => {
         "insufficient_permission",
       );
       await refusal(api.apiKeys.list(), 403, "insufficient_permission");
-      // Its successor would go on when it is stopped.
+      // A follow-up run would outlive the stop of this one.
       for (const next of [
         { command: ["true"], queue: true },
         { command: ["true"] },
@@ -407,7 +407,7 @@ describe("managed runs", () => {
       await sibling.close();
     });
 
-    test("is dead with the lease of a server that does not live", async () => {
+    test("is invalid once the lease of a dead server has expired", async () => {
       const script = 'printf %s "$OMOI_TOKEN" > token; mv token token.txt; sleep 1000';
       const { agent, workspace, run } = await newRun({ command: shell(script) });
       const file = join(folderOf(workspace), "token.txt");
@@ -423,7 +423,7 @@ describe("managed runs", () => {
     });
   });
 
-  test("where nothing isolates a command it is refused with the cure", async () => {
+  test("without isolation a command is rejected with the remedy", async () => {
     const bare = await startTestApp();
     const person = await bare.person("owner");
     const { id } = await makeOrganization(person);
@@ -444,7 +444,7 @@ describe("managed runs", () => {
     });
   });
 
-  test("a limit that cannot hold here refuses the run, and one that waits with it", async () => {
+  test("a limit that cannot be enforced here rejects new and queued runs", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
     const settings = {
       dataDir,
@@ -473,7 +473,7 @@ describe("managed runs", () => {
     await rm(dataDir, { recursive: true });
   });
 
-  test("without a sandbox, where it is off, a run says that it has the network", async () => {
+  test("with the sandbox off, a run states that it has network access", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
     const settings = {
       dataDir,
@@ -499,7 +499,7 @@ describe("managed runs", () => {
     await rm(dataDir, { recursive: true });
   });
 
-  test("a server that stops ends its runs, and says so", async () => {
+  test("a server ends its runs when it stops and reports the reason", async () => {
     const sibling = await app.sibling();
     const { agent } = await makeWorkspace(owner, project.id);
     const { data: run } = await sibling.client(owner.token).runs.create({
@@ -513,7 +513,7 @@ describe("managed runs", () => {
   });
 });
 
-/** How many processes this one has begun. */
+/** Returns the number of child processes of this process. */
 async function children(): Promise<number> {
   const text = await readFile(`/proc/self/task/${process.pid}/children`, "utf8");
   return text.split(" ").filter((pid) => pid !== "").length;

@@ -1,4 +1,4 @@
-/** What managed runs with the network reach of the server, and where they are refused one. */
+/** Access of managed runs to the network and the server, and the cases in which it is denied. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fact
 import { shell, untilEnded, untilRun } from "#test/support/runs.js";
 import { inEachSandbox } from "#test/support/sandbox.js";
 
-/** Asks the server as a run does; prints each answer's status and text as JSON, one a line. */
+/** A command that calls the server and prints each response's status and text as JSON, one per line. */
 const ask = (calls: readonly (readonly [path: string, init?: object])[]): string[] => [
   "node",
   "-e",
@@ -34,7 +34,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
   let agentId: string;
 
   beforeAll(async () => {
-    // It covers the addresses that runs have: not even then is a run believed.
+    // Covers the addresses of runs, whose forwarding headers must be ignored even then.
     app = await startTestApp({ OMOI_TRUSTED_PROXIES: "3fff::/16", OMOI_SANDBOX: setting }, "real");
     owner = await app.person("owner");
     const { id } = await makeOrganization(owner);
@@ -59,7 +59,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
     return { run, answers: lines.map((line) => JSON.parse(line) as never) };
   };
 
-  test("reaches the server at OMOI_URL by its token, and nowhere else", async () => {
+  test("reaches the server at OMOI_URL with its token, but not by the server's own address", async () => {
     const { run, answers } = await asked([
       [`/api/v1/agents/${agentId}`],
       ["/healthz"],
@@ -71,7 +71,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
     expect(answers[2]?.text).toBe("ECONNREFUSED");
   });
 
-  test("leaves what it wrote as a checkpoint, and is stopped politely", async () => {
+  test("checkpoints its changes and stops gracefully", async () => {
     const { data: before } = await owner.api.sandbox.get({});
     expect(before.mode).toBe(setting === "gvisor" ? "gvisor" : "bubblewrap");
     const params = { agent_id: agentId };
@@ -88,7 +88,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
     expect(commits[0]).toMatchObject({ files_changed: 2 });
   });
 
-  test("makes no account and does not sign in", async () => {
+  test("cannot create accounts or sign in", async () => {
     const { email, password } = owner;
     const body = JSON.stringify({ email, password });
     const { answers } = await asked([
@@ -100,7 +100,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
     expect(answers[0]?.text).toContain("insufficient_permission");
   });
 
-  test("passes for no other address by what a proxy would say", async () => {
+  test("cannot forge its address by forwarding headers", async () => {
     const { data } = await owner.api.apiKeys.create({
       body: { name: "bound", allowed_ips: ["10.0.0.0/8", "127.0.0.0/8"] },
     });
@@ -120,7 +120,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
   });
 });
 
-describe("the network is refused", () => {
+describe("network access is denied", () => {
   let sandbox: Sandbox;
   let dataDir: string;
   beforeAll(async () => {
@@ -148,7 +148,7 @@ describe("the network is refused", () => {
     return detail;
   };
 
-  test("where a proxy on the machine's loopback is believed", async () => {
+  test("if a proxy on the loopback interface is trusted", async () => {
     for (const trusted of ["10.0.0.0/8,127.0.0.1", "::/0"]) {
       const app = await startTestApp({ OMOI_TRUSTED_PROXIES: trusted }, sandbox);
       expect(await refused(app)).toContain("OMOI_TRUSTED_PROXIES");
@@ -156,7 +156,7 @@ describe("the network is refused", () => {
     }
   });
 
-  test("where nothing isolates it, with the cure; /readyz and the sandbox's state say so", async () => {
+  test("without isolation, with the remedy; /readyz and the sandbox's state report it", async () => {
     const reason = "Runs with a network need the program pasta, which is not installed";
     const fullNetwork = { isolated: false, reason, install: "apt-get install passt" };
     const report = { ...sandbox.report, fullNetwork };

@@ -1,4 +1,4 @@
-/** The uids of runs where the server runs as root: each workspace has its own, and its files with it. */
+/** The uids of runs if the server runs as root: each workspace has its own uid, which owns its files. */
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -39,7 +39,7 @@ describeFolders("uids of runs", (driver) => {
     return (rows as { run_uid: number | null }[]).map(({ run_uid }) => run_uid);
   };
 
-  test.runIf(isRoot)("each workspace keeps one of its own until it is archived", async () => {
+  test.runIf(isRoot)("each workspace keeps its own uid until it is archived", async () => {
     const one = await makeWorkspace(owner, project.id);
     const two = await makeWorkspace(owner, project.id);
     expect(await assigned()).toEqual([null, null]);

@@ -32,7 +32,7 @@ describe("leased runs", () => {
   const statusOf = async (agent_id: string) =>
     (await owner.api.agents.get({ params: { agent_id } })).data.status;
 
-  test("one starts, lives on by heartbeats, and is stopped", async () => {
+  test("a run starts, is kept alive by heartbeats and is stopped", async () => {
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
     const created = await owner.api.runs.create({ params, body: { external: true } });
@@ -83,13 +83,13 @@ describe("leased runs", () => {
     expect(await statusOf(agent.id)).toBe("idle");
     expect((await owner.api.runs.get({ params: at })).data).toEqual(stopped.data);
     await refusal(owner.api.runs.heartbeat({ params: at }), 409, "run_ended");
-    // What has ended stays as it ended.
+    // A finished run no longer changes.
     const again = await owner.api.runs.stop({ params: at, body: { status: "failed" } });
     expect(again.data).toEqual(stopped.data);
   });
 
   test.each(["succeeded", "failed", "stopped", undefined] as const)(
-    "a stop says how: %s",
+    "a stop sets the status: %s",
     async (status) => {
       const run = await newRun();
       const params = { run_id: run.id };
@@ -100,7 +100,7 @@ describe("leased runs", () => {
     },
   );
 
-  test("one at a time for an agent, also when asked for ten times at once", async () => {
+  test("an agent has one run at a time, also if ten start at once", async () => {
     const agent = await makeAgent(owner, project.id);
     const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => start(agent.id)));
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
@@ -110,7 +110,7 @@ describe("leased runs", () => {
     expect(data).toHaveLength(1);
   });
 
-  test("of thirty starts at once in two processes, exactly the limit of three succeed", async () => {
+  test("of thirty concurrent starts in two processes, exactly the limit of three succeeds", async () => {
     await limit({ max_concurrent_agents: 3 });
     const agents = await Promise.all(
       Array.from({ length: 30 }, () => makeAgent(owner, project.id)),
@@ -147,7 +147,7 @@ describe("leased runs", () => {
       });
     }
     expect((await usage()).concurrent_agents).toEqual({ current: 3, limit: 3 });
-    // A place that becomes free is taken again.
+    // A freed place can be used again.
     await owner.api.runs.stop({
       params: { run_id: (started[0] as { value: { data: { id: string } } }).value.data.id },
     });
@@ -169,13 +169,13 @@ describe("leased runs", () => {
     await run("0", "1 hour");
     await run("0", "1.5 hours");
     await run("10 seconds", "10.36 seconds");
-    // Reaches back into the month before: only the half in this one counts.
+    // Begins in the previous month; only the half in this month counts.
     await run("-1 hour", "30 minutes");
     await run("-3 hours", "-2 hours");
     expect((await usage()).runtime_hours).toEqual({ current: 3.0001, limit: 100 });
   });
 
-  test("over the hours no run starts, and the refusal says by how much", async () => {
+  test("beyond the hours no run starts, and the error states the excess", async () => {
     const { id } = await newRun();
     const { period_start } = await usage();
     await asOperator(
@@ -195,7 +195,7 @@ describe("leased runs", () => {
     await refusal(newRun(), 409, "quota_exceeded");
   });
 
-  test("a lease that is over makes the run lost, counted to its last heartbeat", async () => {
+  test("an expired lease makes the run lost, counted to its last heartbeat", async () => {
     const agent = await makeAgent(owner, project.id);
     const lost = await start(agent.id);
     const alive = await newRun();
@@ -207,7 +207,7 @@ describe("leased runs", () => {
       [lost.id, period_start],
     );
     const params = { run_id: lost.id };
-    // Nobody has noticed yet: the heartbeat comes too late all the same.
+    // The loss is not recorded yet, but the heartbeat is already too late.
     await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
     await app.db.withSystem("notice it now", (tx) => endLostRuns(tx));
     const { data } = await owner.api.runs.get({ params });
@@ -226,7 +226,7 @@ describe("leased runs", () => {
     await owner.api.runs.stop({ params: { run_id: alive.id } });
   });
 
-  test("are listed newest first, in pages, and only the agent's own", async () => {
+  test("are listed newest first, in pages and only for the given agent", async () => {
     const agent = await makeAgent(owner, project.id);
     await newRun();
     const ids: string[] = [];
@@ -248,7 +248,7 @@ describe("leased runs", () => {
     const older = await send(app, "GET", rest, { token: owner.token });
     const oldest = [old, older].flatMap(({ text }) => JSON.parse(text) as { id: string }[]);
     expect(oldest.map(({ id }) => id)).toEqual(ids.toReversed());
-    // Only those of a status, the page after the first too.
+    // The filter by status also applies to the second page.
     const { id } = await start(agent.id);
     const of = (status: string, more = "") =>
       send(app, "GET", `${path}&status=${status}${more}`, { token: owner.token });
@@ -270,7 +270,7 @@ describe("leased runs", () => {
     await owner.api.runs.stop({ params: { run_id: id } });
   });
 
-  test("malformed and unknown ones are refused", async () => {
+  test("malformed and unknown runs are rejected", async () => {
     const agent = await makeAgent(owner, project.id);
     const post = (path: string, body: unknown) =>
       send(app, "POST", path, { token: owner.token, body });

@@ -6,7 +6,7 @@ import { makeAgent, makeOrganization, makeProject } from "#test/support/factorie
 import { asOperator } from "#test/support/operator.js";
 import { fieldsOf, problemOf, send } from "#test/support/raw.js";
 
-describe("an organization's runs in time", () => {
+describe("timeline of an organization's runs", () => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;
@@ -20,7 +20,7 @@ describe("an organization's runs in time", () => {
     org = await makeOrganization(owner);
     const project = await makeProject(owner, org.id);
     [first, second] = [await makeAgent(owner, project.id), await makeAgent(owner, project.id)];
-    // Two that ended, hours ago, and one that goes on.
+    // Two runs that ended hours ago, and one that still runs.
     for (const [index, hours] of [
       [0, 30],
       [1, 3],
@@ -44,7 +44,7 @@ describe("an organization's runs in time", () => {
     (await owner.api.runs.timeline({ params: { org_id: org.id }, query })).data;
   const ago = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString();
 
-  test("are listed newest first with their agents' names", async () => {
+  test("lists runs newest first with their agents' names", async () => {
     expect(await list()).toEqual(
       [2, 1, 0].map((index) => ({
         id: ids[index],
@@ -58,7 +58,7 @@ describe("an organization's runs in time", () => {
     );
   });
 
-  test("are those that went on between two times, or of one agent", async () => {
+  test("filters by time range and by agent", async () => {
     const found = async (query: Record<string, string>) =>
       (await list(query)).map(({ id }) => ids.indexOf(id));
     expect(await found({ since: ago(24) })).toEqual([2, 1]);
@@ -68,7 +68,7 @@ describe("an organization's runs in time", () => {
     expect(await found({ agent_id: agentOf(0).id })).toEqual([2, 0]);
   });
 
-  test("come page after page", async () => {
+  test("is paginated", async () => {
     const params = { org_id: org.id };
     const one = await owner.api.runs.timeline({ params, query: { limit: 2 } });
     expect(one.data).toHaveLength(2);
@@ -84,7 +84,7 @@ describe("an organization's runs in time", () => {
     expect((JSON.parse(two.text) as { id: string }[]).map(({ id }) => id)).toEqual([ids[0]]);
   });
 
-  test("an agent's key sees its own alone", async () => {
+  test("shows an agent's key only the agent's own runs", async () => {
     const { data: key } = await owner.api.apiKeys.create({
       body: { name: "agent", agent_id: agentOf(1).id },
     });
@@ -95,7 +95,7 @@ describe("an organization's runs in time", () => {
     expect((await agent.runs.timeline({ params: { org_id: org.id }, query })).data).toEqual([]);
   });
 
-  test("a stranger finds nothing, and times that are none are refused", async () => {
+  test("is 404 for strangers, and invalid times are rejected", async () => {
     const stranger = await app.person();
     const params = { org_id: org.id };
     await refusal(stranger.api.runs.timeline({ params, query: {} }), 404, "not_found");

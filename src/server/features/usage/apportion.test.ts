@@ -17,7 +17,7 @@ test.each([
   expect(hoursOf(given)).toBe(hours);
 });
 
-test("three thirds of a unit are one unit, given to the first", () => {
+test("three thirds of a unit are one unit, assigned to the first", () => {
   expect(apportion([120, 120, 120])).toEqual([0.0001, 0, 0]);
   expect(apportion([100, 300, 320])).toEqual([0, 0.0001, 0.0001]);
   expect(apportion([])).toEqual([]);

@@ -38,7 +38,7 @@ describe("statements", () => {
   const get = (path: string, headers: Record<string, string> = {}) =>
     send(app, "GET", `/api/v1/organizations/${org.id}${path}`, { token: owner.token, headers });
 
-  test("of a new organization are the current month alone, with nothing in it", async () => {
+  test("of a new organization contain only the current month, which is empty", async () => {
     expect(await list()).toEqual([
       {
         period: thisMonth(),
@@ -56,7 +56,7 @@ describe("statements", () => {
     expect(statement.by_day[0]?.date).toBe(`${thisMonth()}-01`);
   });
 
-  test("are the months with runs in them, newest first, each run's part in each", async () => {
+  test("list the months with runs, newest first, and split a run by month", async () => {
     const other = await makeAgent(owner, project.id);
     await run("2024-12-31T23:00:00Z", "2025-02-01T01:00:00Z");
     await run("2025-02-10T00:00:00Z", "2025-02-10T02:00:00Z");
@@ -82,7 +82,7 @@ describe("statements", () => {
     }
   });
 
-  test("say the whole of a month", async () => {
+  test("contain all data of a month", async () => {
     await owner.api.organizations.update({
       params: { org_id: org.id },
       body: { billing_email: "billing@example.com", max_concurrent_agents: 7 },
@@ -117,7 +117,7 @@ describe("statements", () => {
       { date: "2025-04-29", runtime_hours: 2, peak_concurrent_agents: 1 },
       { date: "2025-04-30", runtime_hours: 25, peak_concurrent_agents: 2 },
     ]);
-    // A month with nothing in it, between two others, has a statement of nothing.
+    // An empty month between two others has an empty statement.
     expect(await read("2025-06")).toMatchObject({ runs: 0, runtime_hours: 0, by_agent: [] });
   });
 
@@ -131,7 +131,7 @@ describe("statements", () => {
     "2025-04-01",
     "%00",
     "../../",
-  ])("of %s there is none", async (period) => {
+  ])("there is none for %s", async (period) => {
     await refusal(read(period), 404, "not_found");
   });
 
@@ -148,32 +148,35 @@ describe("statements", () => {
     ["viewer", 200, 403],
     ["admin", 200, 200],
     ["agent_executor", 403, 403],
-  ] as const)("a %s is answered usage %d, statements %d", async (role, usage, statements) => {
-    const person = await app.person(role);
-    await owner.api.members.add({
-      params: { org_id: org.id },
-      body: { user_id: person.id, role_id: systemRoleIds[role as SystemRole] },
-    });
-    const params = { org_id: org.id };
-    const usages = [{}, { by: "agent" }, { period: thisMonth() }] as const;
-    for (const query of usages) {
-      const call = person.api.usage.get({ params, query });
-      if (usage === 200) expect((await call).status).toBe(200);
-      else {
-        const problem = await refusal(call, 403, "insufficient_permission");
-        expect(problem.missing_permissions).toEqual(["org:read"]);
+  ] as const)(
+    "a %s gets status %d for usage and %d for statements",
+    async (role, usage, statements) => {
+      const person = await app.person(role);
+      await owner.api.members.add({
+        params: { org_id: org.id },
+        body: { user_id: person.id, role_id: systemRoleIds[role as SystemRole] },
+      });
+      const params = { org_id: org.id };
+      const usages = [{}, { by: "agent" }, { period: thisMonth() }] as const;
+      for (const query of usages) {
+        const call = person.api.usage.get({ params, query });
+        if (usage === 200) expect((await call).status).toBe(200);
+        else {
+          const problem = await refusal(call, 403, "insufficient_permission");
+          expect(problem.missing_permissions).toEqual(["org:read"]);
+        }
       }
-    }
-    for (const call of [() => list(person.api), () => read(thisMonth(), person.api)]) {
-      if (statements === 200) await call();
-      else {
-        const problem = await refusal(call(), 403, "insufficient_permission");
-        expect(problem.missing_permissions).toEqual(["org:billing:read"]);
+      for (const call of [() => list(person.api), () => read(thisMonth(), person.api)]) {
+        if (statements === 200) await call();
+        else {
+          const problem = await refusal(call(), 403, "insufficient_permission");
+          expect(problem.missing_permissions).toEqual(["org:billing:read"]);
+        }
       }
-    }
-  });
+    },
+  );
 
-  test("a key sees them as far as its scopes go", async () => {
+  test("a key can read them within its scopes", async () => {
     const keyOf = async (scope: string) =>
       app.client(
         (
@@ -186,7 +189,7 @@ describe("statements", () => {
     expect(await list(await keyOf("org:billing:read"))).toHaveLength(1);
   });
 
-  test("a stranger and nobody are refused", async () => {
+  test("are denied to strangers and anonymous callers", async () => {
     const stranger = await app.person("stranger");
     await refusal(list(stranger.api), 404, "not_found");
     await refusal(read(thisMonth(), stranger.api), 404, "not_found");
@@ -201,7 +204,7 @@ describe("statements", () => {
       return text.slice(0, -2).split("\r\n");
     };
 
-    test("are a file to save: a header, CRLF, exact hours, sections that add up", async () => {
+    test("are a download with a header, CRLF, exact hours and sections that add up", async () => {
       await run("2025-04-30T01:00:00Z", "2025-04-30T01:20:00Z");
       const answer = await get("/statements/2025-04", { accept: "text/csv" });
       expect(answer.status).toBe(200);
@@ -224,7 +227,7 @@ describe("statements", () => {
       expect(rows[32]).toBe(`day,${of},2025-04-30,,,,,,,1,0.3333,5,100`);
     });
 
-    test("lists and usage are files too, each with its name", async () => {
+    test("lists and usage are downloads, too, each with its own name", async () => {
       await run("2025-04-30T01:00:00Z", "2025-04-30T01:20:00Z");
       const file = async (path: string) => {
         const { headers, text } = await get(path);
@@ -287,13 +290,13 @@ describe("statements", () => {
       ["application/json;q=0.5, Text/CSV", "text/csv; charset=utf-8; header=present"],
       ["application/json, text/csv;q=0.5", "application/json; charset=utf-8"],
       ["text/csv;q=0", "application/json; charset=utf-8"],
-    ])("with Accept %s the answer is %s", async (accept, type) => {
+    ])("with Accept %s the response is %s", async (accept, type) => {
       const answer = await get("/usage", accept === undefined ? {} : { accept });
       expect([answer.status, answer.headers.get("content-type")]).toEqual([200, type]);
       expect(answer.headers.get("vary")).toBe("Accept");
     });
 
-    test("a link in a page gets it by the session's cookie", async () => {
+    test("a link in a page is authorized by the session's cookie", async () => {
       const login = await send(app, "POST", "/api/v1/auth/login", {
         body: { email: owner.email, password: owner.password },
         headers: { origin: app.url },
@@ -307,7 +310,7 @@ describe("statements", () => {
       expect([answer.status, answer.text.slice(0, 8)]).toEqual([200, "section,"]);
     });
 
-    test("refusals stay problems, and an unknown format is one", async () => {
+    test("errors are problem documents, also for an unknown format", async () => {
       const refused = await get("/usage?period=1999-01", { accept: "text/csv" });
       expect([refused.status, problemOf(refused).code]).toEqual([422, "validation_failed"]);
       const unknown = await get("/statements?format=pdf");

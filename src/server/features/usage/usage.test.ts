@@ -45,7 +45,7 @@ describe("usage of a month", () => {
       runs.map(([from, to]): PastRun => ({ agentId: agent.id, from, to })),
     );
 
-  test("counts a run over the end of a month in both, each its part", async () => {
+  test("counts a run across the end of a month in both months, each its part", async () => {
     await add(["2025-09-30T23:30:00Z", "2025-10-01T01:00:00Z"]);
     expect((await usage("2025-09")).runtime_hours.current).toBe(0.5);
     expect(await usage("2025-10", "agent")).toEqual({
@@ -68,14 +68,14 @@ describe("usage of a month", () => {
       runtime_hours: { current: 0 },
       rows: [],
     });
-    // At work at the month's end; one that stops at that instant is not.
+    // A run that still runs at the end of the month counts; one that ends at that instant does not.
     expect((await usage("2025-09")).concurrent_agents.current).toBe(1);
     await add(["2025-10-31T20:00:00Z", "2025-11-01T00:00:00Z"]);
     expect((await usage("2025-10")).concurrent_agents.current).toBe(1);
     expect((await usage("2025-11", "agent")).rows).toEqual([]);
   });
 
-  test("by day has each day of the month, leap days too, and cuts runs at midnight UTC", async () => {
+  test("by day has every day of the month, also in leap years, and splits runs at midnight UTC", async () => {
     await add(
       ["2024-02-27T00:00:00Z", "2024-02-27T00:00:00Z"],
       ["2024-02-28T22:00:00Z", "2024-02-29T03:00:00Z"],
@@ -86,14 +86,14 @@ describe("usage of a month", () => {
     expect(leap).toHaveLength(29);
     expect(leap.slice(25)).toEqual([
       { date: "2024-02-26", runtime_hours: 0, peak_concurrent_agents: 0 },
-      // Shorter than the ledger can tell, but it was there.
+      // Too short for the ledger's resolution, but it counts towards the peak.
       { date: "2024-02-27", runtime_hours: 0, peak_concurrent_agents: 1 },
       { date: "2024-02-28", runtime_hours: 2, peak_concurrent_agents: 1 },
       { date: "2024-02-29", runtime_hours: 3, peak_concurrent_agents: 1 },
     ]);
     const march = daysOf(await usage("2024-03", "day"));
     expect(march).toHaveLength(31);
-    // One millisecond is less than is shown, but somebody was there.
+    // One millisecond rounds to zero hours but counts towards the peak.
     expect(march[0]).toEqual({ date: "2024-03-01", runtime_hours: 0, peak_concurrent_agents: 1 });
     const january = daysOf(await usage("2025-01", "day"));
     expect(january.map(({ runtime_hours }) => runtime_hours)).toEqual(Array(31).fill(24));
@@ -105,7 +105,7 @@ describe("usage of a month", () => {
     ]);
   });
 
-  test("a run that goes on counts to now, and holds its place today and on no later day", async () => {
+  test("a run in progress counts up to now and to today's peak, but to no later day", async () => {
     const { period_start } = await usage();
     const from = new Date(Math.max(Date.parse(period_start), Date.now() - 5 * 3_600_000));
     await add([from.toISOString(), null]);
@@ -126,7 +126,7 @@ describe("usage of a month", () => {
     expect(plain.runtime_hours.current - answer.runtime_hours.current).toBeLessThan(0.01);
   });
 
-  test("one started through the API is there at once", async () => {
+  test("a run started through the API counts at once", async () => {
     const params = { agent_id: agent.id };
     const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
     const answer = await usage(undefined, "agent");
@@ -139,7 +139,7 @@ describe("usage of a month", () => {
     });
   });
 
-  test("a lost run counts to its last heartbeat", async () => {
+  test("a lost run counts up to its last heartbeat", async () => {
     const params = { agent_id: agent.id };
     const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
     await asOperator(
@@ -155,7 +155,7 @@ describe("usage of a month", () => {
     expect((await usage("2025-07")).runtime_hours.current).toBe(0);
   });
 
-  test("an agent that is terminated stays in what it used", async () => {
+  test("a terminated agent keeps its usage", async () => {
     await add(["2025-03-03T10:00:00Z", "2025-03-03T11:00:00Z"]);
     await asOperator(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
     expect(agentsOf(await usage("2025-03", "agent"))).toMatchObject([
@@ -172,7 +172,7 @@ describe("usage of a month", () => {
     ]);
   });
 
-  test("a hundred at once are a peak of a hundred, however many follow each other", async () => {
+  test("a hundred concurrent runs are a peak of a hundred, however many follow one another", async () => {
     const agents = await Promise.all(
       Array.from({ length: 100 }, () => makeAgent(owner, project.id)),
     );
@@ -182,7 +182,7 @@ describe("usage of a month", () => {
       org.id,
       agents.flatMap(({ id: agentId }, index) => [
         { agentId, from: at(index - 100), to: at(10) },
-        // Starts where the one before stops, and goes on into the next day.
+        // Starts when the previous run stops and continues into the next day.
         { agentId, from: at(10), to: at(61 + index) },
         { agentId, from: at(70 + index), to: at(70 + index) },
       ]),
@@ -193,7 +193,7 @@ describe("usage of a month", () => {
     expect(rows).toMatchObject([{ agents: 100, runs: 300 }]);
   });
 
-  test("two organizations do not see each other's", async () => {
+  test("two organizations do not see each other's usage", async () => {
     await add(["2025-08-01T00:00:00Z", "2025-08-01T02:00:00Z"]);
     const other = await makeOrganization(owner);
     const theirs = await makeAgent(owner, (await makeProject(owner, other.id)).id);
@@ -210,7 +210,7 @@ describe("usage of a month", () => {
   });
 
   const outside = (msg: RegExp | string) => ({ errors: [{ loc: ["query", "period"], msg }] });
-  test("a month before the organization or in the future is refused, and so is no month", async () => {
+  test("rejects months before the organization or in the future, and invalid ones", async () => {
     const now = new Date().toISOString().slice(0, 7);
     expect((await usage(now)).runtime_hours.current).toBe(0);
     const later = new Date(Date.now() + 32 * 86_400_000).toISOString().slice(0, 7);
@@ -243,13 +243,13 @@ describe("usage of a month", () => {
     expect(problem.errors?.[0]?.loc).toEqual(["query", "by"]);
   });
 
-  test("an organization that is not there, or an id that is none, is 404", async () => {
+  test("an unknown organization or an invalid id is 404", async () => {
     for (const org_id of [randomUUID(), "no-such-one", "%00", "x'--"]) {
       await refusal(owner.api.usage.get({ params: { org_id } }), 404, "not_found");
     }
   });
 
-  test("rows of any ledger add up to the total, and agree with a count made by hand", async () => {
+  test("rows of any ledger add up to the total and agree with a naive count", async () => {
     const second = await makeAgent(owner, project.id);
     const third = await makeAgent(owner, (await makeProject(owner, org.id)).id);
     const agents = [agent, second, third];
@@ -270,7 +270,8 @@ describe("usage of a month", () => {
     });
     const within = (run: { time: number; length: number }, from: number, to: number): number =>
       Math.max(0, Math.min(run.time + run.length, to) - Math.max(run.time, from));
-    // Who stops when another starts is not beside it; who was there at all was there.
+    // Intervals are half-open: a run that stops when another starts does not overlap it. Empty runs
+    // count for 1 ms.
     const isThere = (run: { time: number; length: number }, at: number): boolean =>
       run.time <= at && at < run.time + Math.max(run.length, 1);
 

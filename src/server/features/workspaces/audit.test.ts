@@ -13,7 +13,7 @@ import {
 import { gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 
-describe("what the audit log tells of workspaces", () => {
+describe("the audit log of workspaces", () => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -29,7 +29,7 @@ describe("what the audit log tells of workspaces", () => {
     return (await owner.api.audit.list({ params: { org_id: orgId }, query })).data;
   };
 
-  test("that one was made and changed, and nothing where nothing changed", async () => {
+  test("records creation and changes, but no update without a change", async () => {
     const project = await makeProjectWith(owner, orgId, { f: "base\n" });
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
@@ -61,7 +61,7 @@ describe("what the audit log tells of workspaces", () => {
     ]);
   });
 
-  /** A merge with a conflict, asked for with an API key. */
+  /** Creates a merge with a conflict by an API key. */
   async function mergeByKey() {
     const project = await makeProjectWith(owner, orgId, { f: "base\n" });
     const one = (await makeWorkspace(owner, project.id)).workspace;
@@ -79,7 +79,7 @@ describe("what the audit log tells of workspaces", () => {
     return { project, workspace: two, key, merge: data as Merge & { id: string }, before, headers };
   }
 
-  test("a merge with its conflicts, by whom and through which key; its commits are not told", async () => {
+  test("records a merge with its conflicts, actor and key, but not its commits", async () => {
     const { workspace, key, merge } = await mergeByKey();
     const events = await eventsOf(merge.id);
     expect(events).toMatchObject([
@@ -99,7 +99,7 @@ describe("what the audit log tells of workspaces", () => {
   });
 
   test.each([true, false])(
-    "a merge that a restart finishes (%s) by who asked for it",
+    "records a merge that a restart completes (%s) under its original actor",
     async (moved) => {
       const { project, merge, key, before } = await mergeByKey();
       const [event] = await eventsOf(merge.id);

@@ -24,7 +24,7 @@ import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
 
 const MiB = 1024 * 1024;
 
-/** A small file system to fill; why there is none where nothing may be mounted. */
+/** Mounts a small file system to fill. Returns the reason if mounting is not permitted. */
 function mountSmall(folder: string): string | null {
   try {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=48m,mode=755", "omoi-test", folder], {
@@ -46,7 +46,7 @@ async function whyNot(): Promise<string | null> {
 }
 const reason = await whyNot();
 
-describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
+describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
   describeFolders("workspaces", (driver) => {
     let dataDir: string;
     let app: TestApp;
@@ -63,7 +63,7 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
     });
     afterEach(async () => {
       await app.close();
-      // The small file system itself is the last of what is mounted.
+      // Removes nested mounts; the small file system itself is unmounted last.
       await removeDataFolder(dataDir).catch(() => {});
       execFileSync("umount", [dataDir]);
       await rm(dataDir, { recursive: true });
@@ -74,7 +74,7 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       owner.api.workspaces.createCommit({ params: at(), body: { commit_type: "checkpoint" } });
     const read = async () => (await owner.api.workspaces.get({ params: at() })).data;
 
-    /** Leaves so many bytes free, and no more. */
+    /** Fills the disk up to the given number of free bytes. Returns a function that frees the space. */
     async function fill(left = 0): Promise<() => Promise<void>> {
       const path = join(dataDir, "filler");
       const file = await open(path, "w");
@@ -92,7 +92,7 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       return () => rm(path);
     }
 
-    test("a commit is refused, the workspace is as before, and later nothing is missing", async () => {
+    test("a commit is rejected, leaves the workspace unchanged and succeeds later without loss", async () => {
       const { commit_sha } = await commitFiles(owner, workspace, { "a.txt": "a\n" });
       const content = randomBytes(600_000).toString("hex");
       await writeFiles(workspace, { "b.txt": content });
@@ -115,7 +115,7 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       await git(["--git-dir", repoPathOf(app, project), "fsck", "--strict", "--no-dangling"]);
     });
 
-    test("a push that does not fit is refused, leaves nothing and does not delay the stop", async () => {
+    test("a push that does not fit is rejected, leaves no files and does not delay a shutdown", async () => {
       const forge = openForge();
       const blob = forge.object("blob", randomBytes(8 * MiB));
       const tree = forge.tree([["100644", "big.bin", blob]]);
@@ -160,7 +160,7 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       expect(await push()).toContain("ok refs/heads/big");
     });
 
-    test("a workspace that could not be made leaves nothing, and can be made again", async () => {
+    test("a workspace that could not be created leaves no files and can be created later", async () => {
       await commitFiles(owner, workspace, { "big.bin": randomBytes(3 * MiB).toString("hex") });
       await owner.api.workspaces.createMerge({ params: at() });
       const agent = await makeAgent(owner, project.id);
@@ -179,7 +179,7 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       expect(big.length).toBe(6 * MiB);
     });
 
-    test("a sync whose files do not fit is finished when there is room", async () => {
+    test("a sync whose files do not fit is completed once space is free", async () => {
       const { workspace: other } = await makeWorkspace(owner, project.id);
       const text = randomBytes(2 * MiB).toString("hex");
       await commitFiles(owner, other, { "big.txt": text });

@@ -17,7 +17,7 @@ import {
 import { describeFolders, deleteFolder } from "#test/support/folder-drivers.js";
 import { git, gitInRepository, newFolder } from "#test/support/git.js";
 
-describeFolders("a folder that an agent made dangerous", (driver) => {
+describeFolders("a folder with hostile content", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -42,7 +42,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
   const inside = (path: string): string => join(folderOf(workspace), path);
   const tracked = () => gitInRepository(app, project, "ls-tree", "-r", workspace.branch_name);
 
-  test("a repository inside is refused by name, and the commit works once it is gone", async () => {
+  test("a nested repository is rejected by path, and the commit succeeds after its removal", async () => {
     await writeFiles(workspace, { "vendor/lib/a.txt": "a\n" });
     await git(["init", "--quiet", inside("vendor/lib")]);
     const problem = await refusal(commit(), 422, "nested_repository");
@@ -52,7 +52,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     expect((await commit()).data.files_changed).toBe(1);
   });
 
-  test("a file of more than 100 MiB is refused by name, one of exactly that is taken", async () => {
+  test("a file of more than 100 MiB is rejected by path; one of exactly 100 MiB is accepted", async () => {
     const file = await open(inside("big.bin"), "w");
     await file.truncate(100 * 1024 * 1024 + 1);
     const problem = await refusal(commit(), 422, "file_too_large");
@@ -67,7 +67,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     expect((await commit()).data).toMatchObject({ created: true, files_changed: 1 });
   });
 
-  test("a symbolic link is kept as a link and never followed", async () => {
+  test("a symbolic link is stored as a link and never followed", async () => {
     const outside = await newFolder();
     await writeFile(join(outside, "secret"), "the server's secret\n");
     await symlink(join(outside, "secret"), inside("link"));
@@ -86,7 +86,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     await rm(outside, { recursive: true });
   });
 
-  test("a folder swapped for a link shows its files as deleted, not those behind the link", async () => {
+  test("a directory replaced by a link shows its files as deleted and is not followed", async () => {
     await commitFiles(owner, workspace, { "src/a.txt": "a\n", "b.txt": "b\n" });
     const outside = await newFolder();
     await writeFile(join(outside, "a.txt"), "not yours\n");
@@ -98,7 +98,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     await rm(outside, { recursive: true });
   });
 
-  test("a path that git refuses is named and nothing is committed", async () => {
+  test("a path that git rejects is named, and nothing is committed", async () => {
     const before = await gitInRepository(app, project, "rev-parse", workspace.branch_name);
     for (const path of [".GIT/config", "src/git~1/config"]) {
       await writeFiles(workspace, { [path]: "[core]\n\tfsmonitor = touch /tmp/owned\n" });
@@ -110,7 +110,10 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     expect((await commit()).data.created).toBe(false);
   });
 
-  /** Folders in one another, made from within since no path could name the innermost, and a file. */
+  /**
+   * Creates nested directories and a file. Works from the inside, because no path could name the
+   * innermost one.
+   */
   const makeDeep = (top: string, folders: number): void => {
     const script = `for (let at = 0; at < ${folders}; at += 1) {
       fs.mkdirSync("d");
@@ -125,7 +128,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
       () => false,
     );
 
-  test("a path of as many folders and bytes as are allowed is taken, one more is refused by name", async () => {
+  test("a path at the limits of depth and length is accepted; a longer one is rejected by path", async () => {
     const deepest = `${"d/".repeat(MAX_PATH_DEPTH - 1)}file`;
     const longest = `${"n".repeat(254)}/`.repeat(12) + "n".repeat(MAX_PATH_BYTES - 12 * 255);
     await writeFiles(workspace, { [deepest]: "", [longest]: "" });
@@ -143,7 +146,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     }
   });
 
-  test("2 000 folders in one another are refused by name, and can be ignored, archived and removed", async () => {
+  test("2,000 nested directories are rejected by path and can be ignored, archived and removed", async () => {
     makeDeep(".", 2000);
     const problem = await refusal(commit(), 422, "unsafe_path");
     expect(problem["path"]).toMatch(/^d(?:\/d){127,}/);
@@ -168,7 +171,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     await expect.poll(() => isThere(folderOf(workspace)), { timeout: 30_000 }).toBe(false);
   });
 
-  test("settings, hooks and filters of the agent's own run nothing on the server", async () => {
+  test("the agent's git settings, hooks and filters run nothing on the server", async () => {
     const marker = join(await newFolder(), "ran");
     const run = `touch ${marker}`;
     await git(["init", "--quiet", folderOf(workspace)]);
@@ -179,7 +182,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
       ["diff.external", run],
       ["core.hooksPath", inside("hooks")],
     ] as const) {
-      // The folder is another user's, which git would mind.
+      // The folder belongs to another user, which git would reject.
       const args = ["-c", "safe.directory=*", "config", key, value];
       await git(args, { cwd: folderOf(workspace) });
     }
@@ -189,7 +192,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
       ".gitattributes": "* filter=evil diff=evil merge=evil\n",
       "a.txt": "a\n",
     });
-    // A `.git` of the folder itself is the agent's own business: it is no part of the work.
+    // A `.git` at the top of the folder belongs to the agent and is not part of its work.
     const { data } = await commit();
     expect(data.created).toBe(true);
     const params = { agent_id: workspace.agent_id, sha: data.commit_sha };
@@ -201,7 +204,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     await rm(join(marker, ".."), { recursive: true });
   });
 
-  test("a file that became a pipe is skipped and said so, and counts as deleted", async () => {
+  test("a file replaced by a pipe is reported as skipped and counts as deleted", async () => {
     await commitFiles(owner, workspace, { pipe: "a file\n", "a.txt": "a\n" });
     await rm(inside("pipe"));
     execFileSync("mkfifo", [inside("pipe")]);
@@ -211,7 +214,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
   });
 
   test.each([".gitignore", "sub/.gitattributes"])(
-    "%s as a pipe, a folder or a huge file is refused by name, and holds up nothing",
+    "%s as a pipe, a directory or a huge file is rejected by path and blocks nothing",
     async (path) => {
       await commitFiles(owner, workspace, { "a.txt": "a\n", "sub/b.txt": "b\n" });
       await writeFiles(workspace, { "c.txt": "c\n", "sub/new/d.txt": "d\n" });
@@ -229,7 +232,7 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
         await rm(inside(path), { recursive: true });
       };
       execFileSync("mkfifo", [inside(path)]);
-      // Of a checkout git reads no attributes, and lists no pipes.
+      // In a checkout git reads no attributes and lists no pipes.
       if (driver === "overlay" || path === ".gitignore") await refused();
       else await rm(inside(path));
       await mkdir(inside(path));
@@ -243,12 +246,12 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     },
   );
 
-  test("a folder that is gone, or a link in its place, is 409 and changes no branch", async () => {
+  test("a missing folder, or a link in its place, is 409 and changes no branch", async () => {
     await commitFiles(owner, workspace, { "a.txt": "a\n" });
     const before = await gitInRepository(app, project, "rev-parse", workspace.branch_name);
     const folder = folderOf(workspace);
     if (driver === "overlay") {
-      // It is put together again from where its bytes lie, but never where a link leads.
+      // A missing folder is mounted again from its layers, but never through a link.
       await deleteFolder(folder);
       expect((await commit()).data.created).toBe(false);
       await deleteFolder(folder);

@@ -16,7 +16,7 @@ import {
 import { gitInRepository } from "#test/support/git.js";
 import { generateKey } from "#shared/node/key-text.js";
 
-describe("an API key that works is kept out of the commits", () => {
+describe("a valid API key is kept out of commits", () => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;
@@ -59,18 +59,18 @@ describe("an API key that works is kept out of the commits", () => {
     expect(problem).toMatchObject({ path, line });
     expect(JSON.stringify(problem)).not.toContain(key);
     expect(await tip()).toBe(before);
-    // Again, also where a look at the changes came in between.
+    // A second attempt is rejected as well, also after the changes were listed.
     await owner.api.workspaces.changes({ params: at() });
     await refusal(commit(), 422, "leaked_key");
     await refusal(owner.api.workspaces.createMerge({ params: at() }), 422, "leaked_key");
     expect(await tip()).toBe(before);
     expect(await readFile(join(folderOf(workspace), path), "utf8")).toContain(key);
-    // One that does not work any more is only text.
+    // A revoked key is only text.
     await owner.api.apiKeys.revoke({ params });
     expect((await commit()).data.created).toBe(true);
   });
 
-  test("in a link's text and in a message", async () => {
+  test("in a link's target and in a message", async () => {
     const { text: key } = await newKey();
     await symlink(key, join(folderOf(workspace), "link"));
     expect(await refusal(commit(), 422, "leaked_key")).toMatchObject({ path: "link", line: 1 });
@@ -78,17 +78,17 @@ describe("an API key that works is kept out of the commits", () => {
     await refusal(commit(`use ${key}`), 422, "leaked_key");
   });
 
-  test("what git ignores and what only looks like a key are left alone", async () => {
+  test("ignored files and text that only resembles a key are accepted", async () => {
     const { text: key } = await newKey();
     await writeFiles(workspace, { ".gitignore": ".env\n", ".env": key });
     expect((await commit()).data.created).toBe(true);
-    // Well formed, and of no installation; and one with a wrong checksum.
+    // One well-formed key of no installation, and one with a wrong checksum.
     const mistyped = key.slice(0, -1) + (key.endsWith("0") ? "1" : "0");
     await writeFiles(workspace, { "docs.md": `${generateKey("sk_live_")}\n${mistyped}\n` });
     expect((await commit()).data.created).toBe(true);
   });
 
-  test("its owner is told, once, and so is the log of the organization that it is for", async () => {
+  test("its owner is notified once, and its organization's audit log has one event", async () => {
     const person = await app.person("stranger");
     const own = await makeOrganization(person);
     const { id, text: key } = await newKey(person, { organization_id: own.id });
@@ -108,7 +108,7 @@ describe("an API key that works is kept out of the commits", () => {
     expect(JSON.stringify(events)).not.toContain(key);
   });
 
-  test("in a push: nothing of it is taken", async () => {
+  test("in a push, which is rejected as a whole", async () => {
     const clones = await cloning();
     const { text: key } = await newKey();
     const pushing = await keyOf(owner);
@@ -122,7 +122,7 @@ describe("an API key that works is kept out of the commits", () => {
     expect(await gitInRepository(app, project, "rev-parse", "main")).toBe(before);
     const sent = await clone.git("rev-parse", "HEAD");
     await expect(gitInRepository(app, project, "cat-file", "-e", sent)).rejects.toThrow();
-    // Taken out by a later commit it is still in the history that is pushed.
+    // A later commit removes the key, but the pushed history still contains it.
     await clone.commit({ "deploy.sh": "#!/bin/sh\n" });
     expect((await clone.push("main")).code).not.toBe(0);
     await clone.git("reset", "--soft", "HEAD~2");

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test("a project lists its workspaces with what is unmerged, and its merges, page by page", async () => {
+test("a project lists its workspaces with unmerged work, and its merges, in pages", async () => {
   const { id } = await makeOrganization(owner);
   const project = await makeProject(owner, id);
   const params = { project_id: project.id };

@@ -17,8 +17,8 @@ import { gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { workspaceLock } from "./workspace.js";
 
-/** Each test leaves what a process would that was killed at one instant, and starts another. */
-describe("what a killed process left in between", () => {
+/** Each test reproduces the state of a process killed at one instant, then starts another process. */
+describe("recovery after a killed process", () => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -44,7 +44,10 @@ describe("what a killed process left in between", () => {
   const tip = (branch: string) =>
     gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
 
-  /** A commit as it is before it was recorded; its row says `pending`, its branch may not have moved. */
+  /**
+   * Reproduces a commit that was not recorded yet: its row is `pending`, and its branch may not have
+   * moved.
+   */
   async function cutOffCommit(moved: boolean): Promise<string> {
     const before = await tip(workspace.branch_name);
     const tree = await gitInRepository(app, project, "rev-parse", `${before}^{tree}`);
@@ -63,56 +66,53 @@ describe("what a killed process left in between", () => {
     return commit_sha;
   }
 
-  test.each([true, false])(
-    "a commit whose branch had moved (%s) is finished or undone",
-    async (moved) => {
-      const sha = await cutOffCommit(moved);
-      expect(await commits()).toEqual([]);
-      await restart();
-      expect(await commits()).toEqual(moved ? [sha] : []);
-      const { data } = await owner.api.workspaces.get({ params: at() });
-      expect(data.head_commit).toBe(await tip(workspace.branch_name));
-      const received = await asOperator(app, "select from received_commits where commit_sha = $1", [
-        sha,
-      ]);
-      expect(received).toHaveLength(moved ? 1 : 0);
-      // Nothing that was in the folder is lost either way.
-      expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
-      expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("changed");
-    },
-  );
-
-  test.each([true, false])("another process that lives on settles it too (%s)", async (moved) => {
+  test.each([true, false])("completes or rolls back a commit (branch moved: %s)", async (moved) => {
     const sha = await cutOffCommit(moved);
-    await owner.api.workspaces.changes({ params: at() });
+    expect(await commits()).toEqual([]);
+    await restart();
     expect(await commits()).toEqual(moved ? [sha] : []);
-    const next = await commitFiles(owner, workspace, { "b.txt": "b\n" });
-    expect(await commits()).toEqual(moved ? [next.commit_sha, sha] : [next.commit_sha]);
-    expect(await tip(workspace.branch_name)).toBe(next.commit_sha);
+    const { data } = await owner.api.workspaces.get({ params: at() });
+    expect(data.head_commit).toBe(await tip(workspace.branch_name));
+    const received = await asOperator(app, "select from received_commits where commit_sha = $1", [
+      sha,
+    ]);
+    expect(received).toHaveLength(moved ? 1 : 0);
+    // In either case the content of the folder is kept.
+    expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
+    expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("changed");
   });
 
   test.each([true, false])(
-    "a merge whose target had moved (%s) is finished or undone",
+    "another running process recovers the commit, too (branch moved: %s)",
     async (moved) => {
-      await commitFiles(owner, workspace, { "a.txt": "changed\n" });
-      const before = await tip("main");
-      const merge = await mergeIntoBase(owner, workspace);
-      await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
-      await asOperator(app, "delete from received_commits where commit_sha = $1", [
-        merge.merge_commit_sha,
-      ]);
-      if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
-      expect(await merges()).toEqual([]);
-      await restart();
-      expect(await merges()).toEqual(moved ? [merge.id] : []);
-      expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
-      const again = (await owner.api.workspaces.createMerge({ params: at() })).data;
-      expect(again.status).toBe(moved ? "up_to_date" : "clean");
-      expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("changed");
+      const sha = await cutOffCommit(moved);
+      await owner.api.workspaces.changes({ params: at() });
+      expect(await commits()).toEqual(moved ? [sha] : []);
+      const next = await commitFiles(owner, workspace, { "b.txt": "b\n" });
+      expect(await commits()).toEqual(moved ? [next.commit_sha, sha] : [next.commit_sha]);
+      expect(await tip(workspace.branch_name)).toBe(next.commit_sha);
     },
   );
 
-  test("what its maker recorded after all, while another waited to settle it, stays as it is", async () => {
+  test.each([true, false])("completes or rolls back a merge (target moved: %s)", async (moved) => {
+    await commitFiles(owner, workspace, { "a.txt": "changed\n" });
+    const before = await tip("main");
+    const merge = await mergeIntoBase(owner, workspace);
+    await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
+    await asOperator(app, "delete from received_commits where commit_sha = $1", [
+      merge.merge_commit_sha,
+    ]);
+    if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
+    expect(await merges()).toEqual([]);
+    await restart();
+    expect(await merges()).toEqual(moved ? [merge.id] : []);
+    expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
+    const again = (await owner.api.workspaces.createMerge({ params: at() })).data;
+    expect(again.status).toBe(moved ? "up_to_date" : "clean");
+    expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("changed");
+  });
+
+  test("keeps a commit that its process recorded while the recovery waited", async () => {
     const first = await commitFiles(owner, workspace, { "b.txt": "1\n" });
     const second = await commitFiles(owner, workspace, { "b.txt": "2\n" });
     const setState = (state: string) =>
@@ -134,7 +134,7 @@ describe("what a killed process left in between", () => {
     expect(await commits()).toEqual([second.commit_sha, first.commit_sha]);
   });
 
-  test("a merge that others have been merged on top of is finished", async () => {
+  test("completes a merge that later merges build on", async () => {
     await commitFiles(owner, workspace, { "b.txt": "b\n" });
     const merge = await mergeIntoBase(owner, workspace);
     await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
@@ -146,7 +146,7 @@ describe("what a killed process left in between", () => {
   });
 
   test.each(["nothing", "the branch", "the branch and the folder"])(
-    "a workspace of which only %s was there is made whole",
+    "completes a workspace of which only %s existed",
     async (there) => {
       await asOperator(
         app,
@@ -177,7 +177,7 @@ describe("what a killed process left in between", () => {
     },
   );
 
-  test("an empty project whose repository was not made yet is made", async () => {
+  test("completes an empty project whose repository did not exist yet", async () => {
     await asOperator(
       app,
       "update projects set status = 'importing', progress = 0, imported_at = null where id = $1",
@@ -190,7 +190,7 @@ describe("what a killed process left in between", () => {
     expect([data.status, data.progress]).toEqual(["ready", 100]);
   });
 
-  test("a workspace that cannot be settled keeps the server from nothing else", async () => {
+  test("a workspace that cannot be recovered does not affect the others", async () => {
     const other = (await makeWorkspace(owner, project.id)).workspace;
     for (const { agent_id } of [workspace, other]) {
       await asOperator(app, "update workspaces set status = 'creating' where agent_id = $1", [
@@ -209,7 +209,7 @@ describe("what a killed process left in between", () => {
     ]);
     const { data } = await owner.api.workspaces.get({ params: { agent_id: other.agent_id } });
     expect(data.status).toBe("active");
-    // What failed is begun anew.
+    // A failed workspace can be created again.
     const { data: anew } = await owner.api.workspaces.create({ params: at() });
     expect([anew.status, anew.error, anew.base_branch]).toEqual(["active", null, "main"]);
   });

@@ -39,7 +39,7 @@ describe("a remote workspace", () => {
     gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
   const workspaces = () => owner.api.workspaces;
 
-  test("has a branch and no folder", async () => {
+  test("has a branch but no folder", async () => {
     expect(workspace).toMatchObject({
       workspace_type: "remote",
       working_directory: null,
@@ -51,7 +51,7 @@ describe("a remote workspace", () => {
     expect((await workspaces().get({ params: at() })).data).toEqual(workspace);
   });
 
-  test("takes no commit here, and says what to do", async () => {
+  test("rejects commits and says what to do instead", async () => {
     const body = { commit_type: "checkpoint" } as const;
     const problem = await refusal(
       workspaces().createCommit({ params: at(), body }),
@@ -68,7 +68,7 @@ describe("a remote workspace", () => {
     expect(fieldsOf(unknown)).toEqual(["body.workspace_type"]);
   });
 
-  test("gets what is new in its base by a sync, on the branch alone", async () => {
+  test("gets its base's new commits by a sync, on the branch only", async () => {
     const other = await makeWorkspace(owner, project.id);
     await commitFiles(owner, other.workspace, { "b.txt": "new\n" });
     await mergeIntoBase(owner, other.workspace);
@@ -83,7 +83,7 @@ describe("a remote workspace", () => {
     expect((await workspaces().createMerge({ params: at() })).data.status).toBe("clean");
   });
 
-  test("is archived and restored with its branch, and can be begun anew as a local one", async () => {
+  test("is archived and restored with its branch and can be recreated as a local one", async () => {
     const head = await tip(workspace.branch_name);
     await workspaces().archive({ params: at() });
     const branches = await gitInRepository(app, project, "for-each-ref", "--format=%(refname)");
@@ -97,7 +97,7 @@ describe("a remote workspace", () => {
     expect(local.working_directory).toContain(`ws_${agent.name}`);
   });
 
-  test("is what a child of its agent starts from", async () => {
+  test("is the starting point of its agent's children", async () => {
     const child = await makeAgent(owner, project.id, agent.id);
     const { data } = await workspaces().create({ params: { agent_id: child.id } });
     expect(data).toMatchObject({ parent_agent_id: agent.id, parent_commit: workspace.head_commit });

@@ -14,8 +14,11 @@ import {
 import { gitInRepository, runGit } from "#test/support/git.js";
 import { fieldsOf, send } from "#test/support/raw.js";
 
-/** git hides the branch `hidden` from an agent; so does every call that takes or shows a branch. */
-describe("what an agent's key reads of branches", () => {
+/**
+ * git hides the branch `hidden` from an agent, and so does every call with branches in its input or
+ * output.
+ */
+describe("branches visible to an agent's key", () => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;
@@ -41,7 +44,7 @@ describe("what an agent's key reads of branches", () => {
   afterAll(() => app.close());
   const params = () => ({ agent_id: own.agent_id });
 
-  test("git does not show it", async () => {
+  test("git does not list a hidden branch", async () => {
     const url = project.clone_url.replace("http://", `http://x:${key}@`);
     const { stdout } = await runGit(["ls-remote", "--heads", url]);
     expect(stdout).toContain(own.branch_name);
@@ -49,7 +52,7 @@ describe("what an agent's key reads of branches", () => {
     expect(stdout).not.toContain(other.branch_name);
   });
 
-  test("it is no base branch, neither of a workspace that is nor of one that is made", async () => {
+  test("it cannot be the base branch of an existing or a new workspace", async () => {
     const change = api.workspaces.update({ params: params(), body: { base_branch: "hidden" } });
     const hidden = await refusal(change, 422, "validation_failed");
     expect(fieldsOf(hidden)).toEqual(["body.base_branch"]);
@@ -68,7 +71,7 @@ describe("what an agent's key reads of branches", () => {
     expect((await api.workspaces.update({ params: params(), body })).status).toBe(200);
   });
 
-  test("it is no target of a merge, a preview or its conflicts", async () => {
+  test("it cannot be the target of a merge, a preview or its conflicts", async () => {
     const body = { target_branch: "hidden" };
     for (const call of [
       () => api.workspaces.createMerge({ params: params(), body }),
@@ -81,7 +84,7 @@ describe("what an agent's key reads of branches", () => {
     }
   });
 
-  test("it is in no list of branches, workspaces or merges and not in the graph", async () => {
+  test("it appears in no list of branches, workspaces or merges and not in the graph", async () => {
     const ofProject = { params: { project_id: project.id } };
     const branches = (await api.projects.branches(ofProject)).data.map(({ name }) => name);
     expect(branches.toSorted()).toEqual(["main", own.branch_name].toSorted());
@@ -94,7 +97,7 @@ describe("what an agent's key reads of branches", () => {
     );
   });
 
-  test("a merge of its work into it is nothing to the agent, nor are its conflicts and its revert", async () => {
+  test("a merge of the agent's work into it, its conflicts and its revert are 404 for the agent", async () => {
     await commitFiles(owner, own, { "secret.txt": "another plan\n" });
     const body = { target_branch: "hidden" };
     const { data: merge } = await owner.api.workspaces.createMerge({ params: params(), body });
@@ -125,7 +128,7 @@ describe("what an agent's key reads of branches", () => {
     expect((await owner.api.workspaces.merge({ params: of })).status).toBe(200);
   });
 
-  test("a person may make it the base branch, and then git and the API show it", async () => {
+  test("a person can make it the base branch, and then git and the API show it", async () => {
     const body = { base_branch: "hidden" };
     await owner.api.workspaces.update({ params: params(), body });
     expect((await api.workspaces.sync({ params: params() })).data.source_branch).toBe("hidden");
@@ -135,7 +138,7 @@ describe("what an agent's key reads of branches", () => {
     await owner.api.workspaces.update({ params: params(), body: { base_branch: "main" } });
   });
 
-  test("of another project it reads the default branch alone, whatever its own are called", async () => {
+  test("in another project only the default branch is visible, even with equal branch names", async () => {
     const elsewhere = await makeProjectWith(owner, org.id, { "b.txt": "b\n" });
     await gitInRepository(app, elsewhere, "branch", own.branch_name, "main");
     const { data } = await api.projects.branches({ params: { project_id: elsewhere.id } });

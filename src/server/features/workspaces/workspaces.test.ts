@@ -28,7 +28,7 @@ describe("a workspace", () => {
   });
   afterAll(() => app.close());
 
-  test("is a branch and a folder of its own with the base branch's files", async () => {
+  test("has its own branch and a folder with the base branch's files", async () => {
     const project = await makeProjectWith(owner, orgId, { "src/app.ts": "one\n" });
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
@@ -73,7 +73,7 @@ describe("a workspace", () => {
     expect(shown.workspace_branch).toBe(data.branch_name);
   });
 
-  test("is made once, also when asked for ten times at once", async () => {
+  test("is created once, also if requested ten times at once", async () => {
     const project = await makeProject(owner, orgId);
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
@@ -85,7 +85,7 @@ describe("a workspace", () => {
     expect((await owner.api.workspaces.get({ params })).data.status).toBe("active");
   });
 
-  test("starts at another branch where asked, and only at one that exists", async () => {
+  test("starts from another existing branch on request", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
     const first = await gitInRepository(app, project, "rev-list", "--max-parents=0", "main");
     await gitInRepository(app, project, "branch", "release/1.0", first);
@@ -104,7 +104,7 @@ describe("a workspace", () => {
     expect(await readdir(folderOf(data))).toEqual([]);
   });
 
-  test("is refused while the project is not ready", async () => {
+  test("is rejected until the project is ready", async () => {
     const project = await makeProject(owner, orgId);
     const agent = await makeAgent(owner, project.id);
     await asOperator(app, "update projects set status = 'importing' where id = $1", [project.id]);
@@ -113,7 +113,7 @@ describe("a workspace", () => {
     await refusal(owner.api.workspaces.get({ params }), 404, "workspace_missing");
   });
 
-  test("only of a known type can be made", async () => {
+  test("must have a known type", async () => {
     const agent = await makeAgent(owner, (await makeProject(owner, orgId)).id);
     for (const workspace_type of ["virtual", ""]) {
       const body = { workspace_type } as unknown as { workspace_type: "local" };
@@ -123,7 +123,7 @@ describe("a workspace", () => {
     }
   });
 
-  test("of a child starts at the parent's newest state, which is checkpointed first", async () => {
+  test("of a child starts from the parent's newest state, which is checkpointed first", async () => {
     const project = await makeProject(owner, orgId);
     const parent = await makeWorkspace(owner, project.id);
     await commitFiles(owner, parent.workspace, { "saved.txt": "saved\n" });
@@ -147,7 +147,7 @@ describe("a workspace", () => {
     expect(parents).toBe("saved\n");
   });
 
-  test("of a child whose parent has none starts at the base branch", async () => {
+  test("of a child whose parent has no workspace starts from the base branch", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
     const parent = await makeAgent(owner, project.id);
     const child = await makeAgent(owner, project.id, parent.id);
@@ -155,7 +155,7 @@ describe("a workspace", () => {
     expect(data.parent_commit).toBe(await gitInRepository(app, project, "rev-parse", "main"));
   });
 
-  test("settings change one by one; an unknown base branch or field is refused", async () => {
+  test("settings can be changed one by one; an unknown base branch or field is rejected", async () => {
     const project = await makeProject(owner, orgId);
     const { agent } = await makeWorkspace(owner, project.id);
     await gitInRepository(app, project, "branch", "next", "main");
@@ -188,7 +188,7 @@ describe("a workspace", () => {
     }
   });
 
-  test("each call answers 404 for an agent that is not there or has none", async () => {
+  test("every call is 404 for an unknown agent and for one without a workspace", async () => {
     const bare = await makeAgent(owner, (await makeProject(owner, orgId)).id);
     const sha = "0".repeat(40);
     for (const [agent_id, code] of [

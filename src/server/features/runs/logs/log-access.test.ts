@@ -6,7 +6,7 @@ import { send } from "#test/support/raw.js";
 import { shell, untilRun } from "#test/support/runs.js";
 import { createLogAccess } from "./log-access.js";
 
-describe("logs that are open at the same time", () => {
+describe("concurrently open logs", () => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
@@ -15,7 +15,7 @@ describe("logs that are open at the same time", () => {
   });
   afterAll(() => app.close());
 
-  test("are 100 of one caller, until one is closed", async () => {
+  test("are limited to 100 per caller, and a closed one frees its place", async () => {
     const project = await makeProject(owner, (await makeOrganization(owner)).id);
     const { agent } = await makeWorkspace(owner, project.id);
     const params = { agent_id: agent.id };
@@ -31,7 +31,7 @@ describe("logs that are open at the same time", () => {
         headers: { accept: "text/event-stream", authorization: `Bearer ${owner.token}` },
         signal: aborter.signal,
       });
-      // Kept whole: fetch closes the connection of a response that is garbage.
+      // The response is returned, too: fetch closes the connection of a garbage-collected response.
       return { response, close: () => aborter.abort() };
     };
     const followers = await Promise.all(Array.from({ length: 100 }, follow));
@@ -47,7 +47,7 @@ describe("logs that are open at the same time", () => {
     await owner.api.runs.stop({ params: { run_id: run.id } });
   });
 
-  test("are 200 of an organization, and 1 000 of all", () => {
+  test("are limited to 200 per organization and 1,000 in total", () => {
     const access = createLogAccess();
     const codeOf = (orgId: string, caller: string): string => {
       try {

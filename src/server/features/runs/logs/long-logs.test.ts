@@ -26,7 +26,7 @@ const linesTo = (last: number): string =>
   Array.from({ length: last }, (_, at) => `${at + 1}\n`).join("");
 const textOf = (events: Followed["events"]): string => events.map(({ text }) => text).join("");
 
-test("a log of 100 000 lines is downloaded, followed and read from its end, whole", async () => {
+test("a log of 100,000 lines is complete when downloaded, followed and read from its end", async () => {
   const run = await start("seq 1 100000");
   const live = await followLog(app, owner, run.id);
   expect(live.end).toMatchObject({ id: run.id, status: "succeeded" });
@@ -46,16 +46,16 @@ test("a log of 100 000 lines is downloaded, followed and read from its end, whol
   expect(ended.output).toEqual({ bytes: whole.length, truncated: false });
 }, 60_000);
 
-test("whoever loses the connection again and again loses no line and sees none twice", async () => {
+test("repeated reconnects neither lose nor repeat a line", async () => {
   const sibling = await app.sibling();
-  // Slow enough that most is read while it is written.
+  // Slow enough that most lines are read while the command still writes.
   const run = await start("for i in $(seq 1 200); do seq 1 100; sleep 0.02; done");
   const seen: Followed["events"] = [];
   let lost = 0;
   let end: Run | null = null;
   while (end === null) {
     const lastEventId = seen.at(-1)?.id;
-    // Now here, now at another process; after some events the connection is cut.
+    // Alternates between two processes and disconnects after a few events.
     const enough = 1 + (lost % 3);
     const part = await followLog(lost % 2 === 0 ? app : sibling, owner, run.id, {
       ...(lastEventId === undefined ? {} : { lastEventId }),

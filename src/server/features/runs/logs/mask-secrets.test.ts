@@ -34,13 +34,13 @@ describe("secrets in output", () => {
     ["so far sk_live_abc", "so far "],
     ["so far desk_live_abc", "so far desk_live_abc"],
     ["so far 45%", "so far 45%"],
-  ])("of %j the text %j may be shown before more comes", (text, shown) => {
+  ])("of %j, the text %j can be shown before more output arrives", (text, shown) => {
     const stream = masker.open();
     expect(stream.write(text)).toBe(shown);
     expect(shown + stream.end()).toBe(masker.mask(text));
   });
 
-  test("overlapping secrets are hidden as one, wherever the text is cut", () => {
+  test("overlapping secrets are masked as one, wherever the text is split", () => {
     const overlapping = createMasker(["abcdefgh", "efghijkl", "ijklmnop"], "sk_live_");
     const text = "-abcdefghijklmnop-abcdefgh-abcdefghabcdefgh-";
     expect(overlapping.mask(text)).toBe("-***-***-******-");
@@ -51,7 +51,7 @@ describe("secrets in output", () => {
     }
   });
 
-  test("pieces of any size give what the whole text gives", () => {
+  test("chunks of any size give the same result as the whole text", () => {
     const piece = fc.stringMatching(/^[abx\n-]{0,12}$|^sk_live_[A-Za-z0-9]{1,40}$/);
     const secret = fc.stringMatching(/^[ab\n]{6,14}$/);
     fc.assert(
@@ -67,7 +67,7 @@ describe("secrets in output", () => {
     );
   });
 
-  test("a value of 31 000 characters is hidden, and takes time linear in the output", () => {
+  test("a secret of 31,000 characters is masked in time linear in the output", () => {
     const long = createMasker([`${"a".repeat(31_000)}b`], "sk_live_");
     const stream = long.open();
     const piece = "a".repeat(16_384);
@@ -106,7 +106,7 @@ describe("a log", () => {
     return { path, log, entries };
   };
 
-  test("keeps every byte of two streams, whatever pieces they come in", async () => {
+  test("keeps every byte of two streams, however they are split", async () => {
     const { log, entries } = await open();
     const text = Array.from({ length: 500 }, (_, line) => `${line} äöü 😀 €\n`).join("");
     const bytes = Buffer.from(text);
@@ -125,7 +125,7 @@ describe("a log", () => {
     expect(log.bytes).toBe(2 * bytes.length);
   });
 
-  test.each([1, 3, 8, 20])("hides secrets that come %i bytes at a time", async (size) => {
+  test.each([1, 3, 8, 20])("masks secrets that arrive %i bytes at a time", async (size) => {
     const { log, entries } = await open(1e6, ["correct horse battery"]);
     const bytes = Buffer.from(
       `a correct horse battery b ${keyLike} c\nno end: correct horse battery`,
@@ -138,7 +138,7 @@ describe("a log", () => {
     expect(text).toBe("a *** b *** c\nno end: ***");
   });
 
-  test("shows a line that has no end yet, but for what may become a secret", async () => {
+  test("shows an unfinished line, except for the possible beginning of a secret", async () => {
     const { log, entries } = await open(1e6, ["correct horse battery"]);
     await log.write("stdout", Buffer.from("Password? corr"));
     await expect
@@ -149,7 +149,7 @@ describe("a log", () => {
     expect((await entries()).map(({ text }) => text)).toEqual(["Password? ", "***\n"]);
   });
 
-  test("ends at its cap with a mark, and goes on counting", async () => {
+  test("ends at its size limit with a note and continues to count bytes", async () => {
     const line = JSON.stringify({ stream: "stdout", at: new Date().toISOString(), text: "" });
     const { log, entries } = await open(line.length + 1 + 11);
     await log.write("stdout", Buffer.from("12345678ä\u{1f600}0"));
@@ -166,7 +166,7 @@ describe("a log", () => {
   test.each([
     ["a line break after each letter", () => Buffer.from("a\n"), 10_000],
     ["control characters", () => Buffer.alloc(4096, 1), 40],
-  ])("of %s is as large as its cap at most", async (_name, piece, count) => {
+  ])("of %s stays within its size limit", async (_name, piece, count) => {
     const maxBytes = 100_000;
     const { path, log, entries } = await open(maxBytes);
     for (let at = 0; at < count; at += 1) await log.write("stdout", piece());
@@ -178,7 +178,7 @@ describe("a log", () => {
     expect(size).toBeGreaterThan(maxBytes - 200);
   });
 
-  test("without line breaks has entries of bounded length, and no character is cut", async () => {
+  test("without line breaks has entries of bounded length and splits no character", async () => {
     const { log, entries } = await open(1e7);
     const text = "\u{1f600}".repeat(100_000);
     await log.write("stdout", Buffer.from(`x${text}`));
@@ -189,7 +189,7 @@ describe("a log", () => {
     expect(texts.every((part) => Buffer.from(part).toString() === part)).toBe(true);
   });
 
-  test("is read as text, with times, by stream and from its end", async () => {
+  test("can be read as text, with times, by stream and from its end", async () => {
     const { path, log } = await open(1e7);
     for (let line = 0; line < 20_000; line += 1) {
       void log.write(line % 10 === 0 ? "stderr" : "stdout", Buffer.from(`line ${line}\n`));
@@ -229,7 +229,7 @@ describe("a log", () => {
     [2, "b".repeat(300_000) + "\nc"],
     [3, `\n${"b".repeat(300_000)}\nc`],
     [9, `${"a".repeat(300_000)}\n\n${"b".repeat(300_000)}\nc`],
-  ])("is read from its end where lines are longer than a piece: %i", async (count, expected) => {
+  ])("can be read from its end if lines are longer than a chunk: %i", async (count, expected) => {
     const { path, log } = await open(1e7);
     const text = `${"a".repeat(300_000)}\n\n${"b".repeat(300_000)}\nc`;
     await log.write("stdout", Buffer.from(text));

@@ -12,7 +12,7 @@ import { asOperator } from "#test/support/operator.js";
 import { mailsTo } from "#test/support/outbox.js";
 import { shell, untilEnded, untilRun } from "#test/support/runs.js";
 
-/** Runs until the file `go` is there. */
+/** A command that runs until the file `go` exists. */
 const untilTold = shell("until [ -e go ]; do sleep 0.02; done; rm go");
 
 describe("limits and the queue", () => {
@@ -28,7 +28,7 @@ describe("limits and the queue", () => {
     org = await makeOrganization(owner);
     project = await makeProject(owner, org.id);
   });
-  // What still waits or runs would only be in the others' way.
+  // Queued and running runs of one test would slow down the next.
   afterEach(() => owner.api.organizations.archive({ params: { org_id: org.id } }));
   afterAll(() => app.close());
 
@@ -56,7 +56,7 @@ describe("limits and the queue", () => {
     Promise.all(runs.map(async (run) => (await get(run)).queue_position));
   const untilRunning = ({ id }: Run) => untilRun(owner, id, ({ status }) => status === "running");
 
-  test("of thirty starts at once in two processes, exactly the limit of three run", async () => {
+  test("of thirty concurrent starts in two processes, exactly the limit of three succeeds", async () => {
     await limit({ max_concurrent_agents: 3 });
     const workers: Worker[] = [];
     for (let number = 0; number < 30; number += 1) workers.push(await worker());
@@ -75,7 +75,7 @@ describe("limits and the queue", () => {
     await sibling.close();
   });
 
-  test("serves agents in turn, the one that waited longest first", async () => {
+  test("serves agents in turn, the longest waiting first", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [eager, patient, late] = [await worker(), await worker(), await worker()];
     const first = await start(eager);
@@ -92,7 +92,7 @@ describe("limits and the queue", () => {
     });
     expect(latest.detail).toBe("Waiting for one of the organization's 1 slots.");
     expect(await positions([modest, latest, ...greedy])).toEqual([1, 2, 3, 4, 5]);
-    // Who waits comes before who did not.
+    // A queued run has priority over a new one.
     await refusal(direct(await worker()), 409, "quota_exceeded");
     const turns: [Worker, Run][] = [
       [eager, first],
@@ -109,7 +109,7 @@ describe("limits and the queue", () => {
     }
   });
 
-  test("agents tell what they run, and which of theirs waits and where", async () => {
+  test("agents report their current run and the position of their queued run", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two, idle] = [await worker(), await worker(), await worker()];
     const running = await start(one);
@@ -136,19 +136,19 @@ describe("limits and the queue", () => {
     const query = { organization_id: org.id };
     const { data: agents } = await owner.api.agents.list({ query });
     expect(agents).toMatchObject([
-      // Who has not run yet comes first.
+      // The agent that has not run yet comes first.
       { id: one.agent.id, current_run, queued_run: waiting(behind, 2), workspace_type: "local" },
       { id: two.agent.id, current_run: null, queued_run: waiting(next, 1) },
       { id: idle.agent.id, current_run: null, queued_run: null },
     ]);
     const { data: alone } = await owner.api.agents.get({ params: { agent_id: one.agent.id } });
     expect(alone).toMatchObject({ current_run, queued_run: waiting(behind, 2) });
-    // Nobody else's are in it.
+    // Other organizations' agents are not listed.
     const stranger = await app.person("stranger");
     expect((await stranger.api.agents.list({ query: {} })).data).toEqual([]);
   });
 
-  test("is left by a stop, and its place is another's", async () => {
+  test("is left by a stop, which frees its place", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two, three] = [await worker(), await worker(), await worker()];
     const running = await start(one);
@@ -165,7 +165,7 @@ describe("limits and the queue", () => {
     await untilRunning(third);
   });
 
-  test("starts more as soon as there are more places", async () => {
+  test("starts more runs as soon as the limit is raised", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two] = [await worker(), await worker()];
     await start(one);
@@ -174,7 +174,7 @@ describe("limits and the queue", () => {
     await untilRunning(second);
   });
 
-  test("keeps the environment sealed, and gives it to the run alone", async () => {
+  test("keeps the environment encrypted and passes it only to the run", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two] = [await worker(), await worker()];
     const running = await start(one);
@@ -188,12 +188,12 @@ describe("limits and the queue", () => {
     expect(await rows()).toMatchObject([{ sealed_env: null }]);
   });
 
-  test("starts what waited within the limits of today", async () => {
+  test("applies the current limits to a queued run", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two] = [await worker(), await worker()];
     const running = await start(one);
     const waiting = await start(two, ["true"]);
-    // As asked for before the operator lowered it, where there was a limit that is not held here.
+    // As if the run had been queued with higher limits, one of which cannot be enforced here.
     await asOperator(
       app,
       `update runs set limits = limits || '{"processes": 99999, "memory_bytes": 1}' where id = $1`,
@@ -206,7 +206,7 @@ describe("limits and the queue", () => {
     });
   });
 
-  test("starts nothing for whoever lost the right to, or a workspace that is gone", async () => {
+  test("starts no run after its creator lost the permission or its workspace was removed", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two, three] = [await worker(), await worker(), await worker()];
     const running = await start(one);
@@ -236,7 +236,7 @@ describe("limits and the queue", () => {
     expect((await untilEnded(owner, homeless.id)).detail).toContain("archived");
   });
 
-  test("hours that are used up end what runs, and what waits", async () => {
+  test("running and queued runs end when the hours are used up", async () => {
     const [one, two] = [await worker(), await worker()];
     const leased = (
       await owner.api.runs.create({

@@ -83,7 +83,7 @@ describeFolders("archived workspaces", (driver) => {
       .filter(({ target }) => target.type === "workspace" && target.id === workspace.agent_id)
       .map(({ action }) => action);
 
-  test("come back with the same bytes, without what .gitignore leaves out", async () => {
+  test("are restored byte for byte, without files ignored by .gitignore", async () => {
     const folder = folderOf(workspace);
     const bytes = Buffer.from([0, 13, 10, 255, 13, 0]);
     await writeFiles(workspace, { "a.txt": "mine\r\n", ".gitattributes": "* text eol=lf\n" });
@@ -127,7 +127,7 @@ describeFolders("archived workspaces", (driver) => {
     expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
   });
 
-  test("unsaved work is saved even where auto_checkpoint is off", async () => {
+  test("unsaved work is saved even if auto_checkpoint is off", async () => {
     const body = { settings: { auto_checkpoint: false } };
     await owner.api.workspaces.update({ params: at(), body });
     await writeFiles(workspace, { "new.txt": "unsaved\n" });
@@ -136,7 +136,7 @@ describeFolders("archived workspaces", (driver) => {
     expect(await readFile(join(folderOf(workspace), "new.txt"), "utf8")).toBe("unsaved\n");
   });
 
-  test("what cannot be saved is not thrown away: the refusal names it, and all stays", async () => {
+  test("an archive whose work cannot be saved is rejected with the path and changes nothing", async () => {
     await git(["init", "--quiet", join(folderOf(workspace), "sub")]);
     await writeFile(join(folderOf(workspace), "sub/file"), "x");
     const problem = await refusal(archive(), 422, "nested_repository");
@@ -145,7 +145,7 @@ describeFolders("archived workspaces", (driver) => {
     expect(await isThere(join(folderOf(workspace), "sub/file"))).toBe(true);
   });
 
-  test("a folder that is gone has nothing to save", async () => {
+  test("a missing folder has nothing to save", async () => {
     const { commit_sha } = await commitFiles(owner, workspace, { "b.txt": "b\n" });
     await deleteFolder(folderOf(workspace));
     await archive();
@@ -153,7 +153,7 @@ describeFolders("archived workspaces", (driver) => {
     expect(await readFile(join(folderOf(workspace), "b.txt"), "utf8")).toBe("b\n");
   });
 
-  test("an agent at work is not disturbed", async () => {
+  test("a working agent is not disturbed", async () => {
     const { data: run } = await owner.api.runs.create({ params: at(), body: { external: true } });
     await writeFiles(workspace, { "b.txt": "half\n" });
     await refusal(archive(), 409, "agent_running");
@@ -163,7 +163,7 @@ describeFolders("archived workspaces", (driver) => {
     expect((await read()).counts.commits).toBe(1);
   });
 
-  test("what is not there, or not archived, is said so", async () => {
+  test("missing ones are 404, active ones cannot be restored, and archiving twice has no effect", async () => {
     await refusal(restore(), 409, "workspace_not_archived");
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
@@ -174,7 +174,7 @@ describeFolders("archived workspaces", (driver) => {
     expect(await actions()).toEqual(["workspace.archived", "workspace.created"]);
   });
 
-  test("a new one after it starts from the base; the old commits are kept, not listed", async () => {
+  test("a new workspace starts from the base; the old commits are kept but not listed", async () => {
     const { commit_sha: old } = await commitFiles(owner, workspace, { "a.txt": "old life\n" });
     await archive();
     const { data: anew } = await owner.api.workspaces.create({ params: at() });
@@ -191,7 +191,7 @@ describeFolders("archived workspaces", (driver) => {
     expect(await refs("refs/archive/")).toContain(old);
   });
 
-  test("a child of an archived parent starts at what was archived", async () => {
+  test("a child of an archived parent starts from the archived state", async () => {
     await commitFiles(owner, workspace, { "a.txt": "parent's\n" });
     await archive();
     const child = await makeAgent(owner, project.id, workspace.agent_id);
@@ -200,7 +200,7 @@ describeFolders("archived workspaces", (driver) => {
     expect(await readFile(join(folderOf(data), "a.txt"), "utf8")).toBe("parent's\n");
   });
 
-  test("ten at once: one archives, one restores, nothing is lost", async () => {
+  test("ten concurrent calls archive and restore once, and nothing is lost", async () => {
     await writeFiles(workspace, { "b.txt": "unsaved\n" });
     const archivings = await Promise.allSettled(Array.from({ length: 5 }, () => archive()));
     expect(archivings.map(({ status }) => status)).toEqual(Array(5).fill("fulfilled"));
@@ -213,14 +213,14 @@ describeFolders("archived workspaces", (driver) => {
     expect(await refs("refs/archive/")).toBe("");
   });
 
-  test("a run that starts at the same moment is in one's way or not, never half", async () => {
+  test("a concurrent start of a run leaves the workspace either archived or active", async () => {
     const start = owner.api.runs.create({ params: at(), body: { external: true } });
     const [archived] = await Promise.allSettled([archive(), start]);
     expect((await read()).status).toBe(archived.status === "fulfilled" ? "archived" : "active");
   });
 
   describe("when retention ends", () => {
-    test("merged work is let go of by one of two processes: 410, and a new one can begin", async () => {
+    test("merged work is deleted by one of two processes: 410, and a new workspace can be created", async () => {
       await commitFiles(owner, workspace, { "a.txt": "merged\n" });
       await mergeIntoBase(owner, workspace);
       await archive();
@@ -240,7 +240,7 @@ describeFolders("archived workspaces", (driver) => {
       expect(await readFile(join(folderOf(workspace), "a.txt"), "utf8")).toBe("merged\n");
     });
 
-    test("what is merged nowhere stays and can be restored, until it is merged", async () => {
+    test("unmerged work is kept and can be restored until it is merged", async () => {
       const { commit_sha } = await commitFiles(owner, workspace, { "a.txt": "unmerged\n" });
       await archive();
       await age(400);
@@ -257,7 +257,7 @@ describeFolders("archived workspaces", (driver) => {
       await refusal(restore(), 410, "workspace_expired");
     });
 
-    test("a longer retention counts for what is archived already", async () => {
+    test("a longer retention applies to workspaces that are already archived", async () => {
       await archive();
       await age(31);
       const body = { settings: { retention_days: 60 } };
@@ -266,7 +266,7 @@ describeFolders("archived workspaces", (driver) => {
       expect((await restore()).data.status).toBe("active");
     });
 
-    test("whoever restores at that moment gets it whole, or 410", async () => {
+    test("a concurrent restore yields the whole workspace or 410", async () => {
       await archive();
       await age(31);
       const [restored] = await Promise.allSettled([restore(), endAll()]);
@@ -279,8 +279,8 @@ describeFolders("archived workspaces", (driver) => {
     });
   });
 
-  /** Each leaves what a process would that was killed at one instant, and starts another. */
-  describe("what a killed process left in between", () => {
+  /** Each test reproduces the state of a process killed at one instant, then starts another process. */
+  describe("recovery after a killed process", () => {
     const restart = async () => (await app.sibling()).close();
     const setStatus = (status: string) =>
       asOperator(app, "update workspaces set status = $1 where agent_id = $2", [
@@ -298,7 +298,7 @@ describeFolders("archived workspaces", (driver) => {
     const branch = () => `refs/heads/${workspace.branch_name}`;
 
     test.each(["the note", "the reference", "the folder"])(
-      "an archiving cut off after %s is finished",
+      "completes an archiving that was interrupted after %s",
       async (after) => {
         await commitFiles(owner, workspace, { "b.txt": "b\n" });
         await archive();
@@ -320,7 +320,7 @@ describeFolders("archived workspaces", (driver) => {
     );
 
     test.each(["the note", "the reference", "the folder"])(
-      "a restoring cut off after %s is finished",
+      "completes a restore that was interrupted after %s",
       async (after) => {
         await commitFiles(owner, workspace, { "b.txt": "b\n" });
         await archive();
@@ -342,7 +342,7 @@ describeFolders("archived workspaces", (driver) => {
       },
     );
 
-    test("an end of retention cut off after its reference went is made whole", async () => {
+    test("completes an end of retention that was interrupted after its reference was deleted", async () => {
       await archive();
       const { archive_id } = await row();
       await gitInRepository(
@@ -368,10 +368,10 @@ describeFolders("archived workspaces", (driver) => {
     });
   });
 
-  test("a folder that cannot be made leaves it archived as before, with the reason", async () => {
+  test("a folder that cannot be created leaves the workspace archived, with the reason", async () => {
     await commitFiles(owner, workspace, { "b.txt": "b\n" });
     await archive();
-    // A file in the way of the folder of all of the organization's workspaces.
+    // A file blocks the parent folder of all of the organization's workspaces.
     const parent = join(folderOf(workspace), "..");
     const aside = `${parent}.aside`;
     await rename(parent, aside);

@@ -23,8 +23,8 @@ import { workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
 const log = pino({ level: "silent" });
 
-/** The server looks by itself too: what is due may be in its hands when a test asks for it. */
-describe("checkpoints that nobody asks for", () => {
+/** The server's own scan may take a due checkpoint before a test does. */
+describe("automatic checkpoints", () => {
   let app: TestApp;
   let driver: WorktreeDriver;
   let owner: TestPerson;
@@ -56,7 +56,7 @@ describe("checkpoints that nobody asks for", () => {
   const get = async () => (await owner.api.workspaces.get({ params })).data;
   const set = (settings: Partial<Workspace["settings"]>) =>
     owner.api.workspaces.update({ params, body: { settings } });
-  /** As if the interval had gone by. */
+  /** Simulates that the interval has passed. */
   const age = async (minutes: number): Promise<void> => {
     const before = `now() - interval '${minutes} minutes'`;
     await asOperator(app, `update workspaces set created_at = ${before} where agent_id = $1`, [
@@ -66,14 +66,14 @@ describe("checkpoints that nobody asks for", () => {
       agent.id,
     ]);
   };
-  /** A repository in the folder, which no checkpoint takes in. */
+  /** Creates a nested repository, which no checkpoint accepts. */
   const nest = () => git(["init", "--quiet", join(folderOf(workspace), "lib")]);
 
-  test("commit what is unsaved once the interval is over, by the server itself", async () => {
+  test("commit unsaved work after the interval, without a request", async () => {
     await set({ checkpoint_interval_minutes: 1 });
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await age(2);
-    // The server looks every few seconds; nothing else is asked of it here.
+    // The server scans every few seconds. The test does not trigger it.
     await expect.poll(commits, { interval: 200 }).toHaveLength(1);
     expect((await commits())[0]).toMatchObject({
       commit_type: "checkpoint",
@@ -83,7 +83,7 @@ describe("checkpoints that nobody asks for", () => {
     expect((await get()).checkpoint_error).toBeNull();
   });
 
-  test("happen once, whoever looks, and not before the interval is over again", async () => {
+  test("happen once per interval, whichever process scans", async () => {
     const sibling = await app.sibling();
     try {
       await writeFiles(workspace, { "a.txt": "one\n" });
@@ -105,7 +105,7 @@ describe("checkpoints that nobody asks for", () => {
     }
   });
 
-  test("make no commit where nothing changed, and none where they are off", async () => {
+  test("create no commit without changes, and none if they are off", async () => {
     await age(60);
     await runDueCheckpoints(depsOf(app), log);
     expect(await commits()).toEqual([]);
@@ -125,7 +125,7 @@ describe("checkpoints that nobody asks for", () => {
     await expect.poll(commits).toHaveLength(1);
   });
 
-  test("leave an archived organization and a workspace that somebody works in alone", async () => {
+  test("skip an archived organization and a workspace that is locked", async () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await age(60);
     const held = await app.db.tryLock(workspaceLock(agent.id), async () => {
@@ -138,12 +138,12 @@ describe("checkpoints that nobody asks for", () => {
     await runDueCheckpoints(depsOf(app), log);
     expect(await commits()).toEqual([]);
     await owner.api.organizations.restore({ params: org });
-    // It was put back, so that it is still due.
+    // The skipped checkpoint was rescheduled, so it is still due.
     await runDueCheckpoints(depsOf(app), log);
     await expect.poll(commits).toHaveLength(1);
   });
 
-  test("tell on the workspace why one failed, until it works again", async () => {
+  test("report a failure on the workspace until one succeeds", async () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await nest();
     await age(60);
@@ -156,7 +156,7 @@ describe("checkpoints that nobody asks for", () => {
       detail: expect.stringContaining('"lib"'),
       at: expect.stringMatching(/Z$/),
     });
-    // It is not tried again before the interval is over.
+    // No retry before the interval has passed.
     await runDueCheckpoints(depsOf(app), log);
     expect((await get()).checkpoint_error).toEqual(error);
     await rm(join(folderOf(workspace), "lib"), { recursive: true });
@@ -164,7 +164,7 @@ describe("checkpoints that nobody asks for", () => {
     expect((await get()).checkpoint_error).toBeNull();
   });
 
-  test("the end of a run saves what it left; what it cannot save is told", async () => {
+  test("the end of a run saves its changes or reports why it cannot", async () => {
     const end = () => checkpointAtEndOfRun(depsOf(app), orgId, agent.id);
     const save = async () => (await end()).commit;
     expect(await save()).toBeNull();
@@ -184,7 +184,7 @@ describe("checkpoints that nobody asks for", () => {
     expect(await save()).toBeNull();
   });
 
-  test.each([0, 1441, 1.5, "10", true])("an interval of %j is refused", async (value) => {
+  test.each([0, 1441, 1.5, "10", true])("an interval of %j is rejected", async (value) => {
     const settings = { checkpoint_interval_minutes: value as number };
     const problem = await refusal(set(settings), 422, "validation_failed");
     expect(problem.errors?.[0]?.loc).toEqual(["body", "settings", "checkpoint_interval_minutes"]);

@@ -31,7 +31,7 @@ describeFolders("commits of a workspace", (driver) => {
     return { project, ...(await makeWorkspace(owner, project.id)) };
   };
 
-  test("say which agent made them and why, as the seed has it", async () => {
+  test("state their agent and reason in the message", async () => {
     const { project, agent, workspace } = await workspaceOf();
     const made = [];
     for (const [index, type] of (
@@ -59,7 +59,7 @@ describeFolders("commits of a workspace", (driver) => {
     );
   });
 
-  test("take a message and an iteration; later ones count on from it", async () => {
+  test("accept a message and an iteration, from which later ones continue", async () => {
     const { workspace } = await workspaceOf();
     const params = { agent_id: workspace.agent_id };
     await writeFiles(workspace, { "a.txt": "1\n" });
@@ -71,7 +71,7 @@ describeFolders("commits of a workspace", (driver) => {
     expect(next.iteration).toBe(8);
   });
 
-  test("count files and lines, and the diff shows the same", async () => {
+  test("count files and lines as the diff does", async () => {
     const { workspace } = await workspaceOf();
     await commitFiles(owner, workspace, {
       "keep.txt": "1\n2\n3\n",
@@ -113,7 +113,7 @@ describeFolders("commits of a workspace", (driver) => {
     expect(raw.text).toContain("diff --git");
   });
 
-  test("are not made where nothing changed: 200 with the newest one", async () => {
+  test("are not created without changes: 200 with the newest commit", async () => {
     const { project, workspace } = await workspaceOf();
     const params = { agent_id: workspace.agent_id };
     const body = { commit_type: "checkpoint" } as const;
@@ -131,7 +131,7 @@ describeFolders("commits of a workspace", (driver) => {
     );
   });
 
-  test("come in pages, newest first, and only this workspace's own", async () => {
+  test("are listed in pages, newest first, and only for this workspace", async () => {
     const project = await makeProject(owner, orgId);
     const one = await makeWorkspace(owner, project.id);
     const other = await makeWorkspace(owner, project.id);
@@ -164,7 +164,7 @@ describeFolders("commits of a workspace", (driver) => {
     await refusal(owner.api.workspaces.diff({ params: theirs }), 404, "not_found");
   });
 
-  test("are made one after another when asked for at once, and none is lost", async () => {
+  test("are created one after another if requested concurrently, and none is lost", async () => {
     const { project, workspace } = await workspaceOf();
     const sibling = await app.sibling();
     const apis = [owner.api, sibling.client(owner.token)];
@@ -200,7 +200,7 @@ describeFolders("commits of a workspace", (driver) => {
     expect(files.split("\n")).toHaveLength(12);
   });
 
-  test("an id in capitals is the same workspace, with the same lock", async () => {
+  test("an id in capitals names the same workspace and the same lock", async () => {
     const { project, workspace } = await workspaceOf();
     const { agent_id } = workspace;
     const made = await Promise.all(
@@ -223,7 +223,7 @@ describeFolders("commits of a workspace", (driver) => {
     expect(Number(count)).toBe(created.length);
   });
 
-  test("changes show what differs from the base, committed or not", async () => {
+  test("changes show the difference from the base, committed or not", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n", "b.txt": "b\n" });
     const { workspace } = await makeWorkspace(owner, project.id);
     const params = { agent_id: workspace.agent_id };
@@ -240,7 +240,7 @@ describeFolders("commits of a workspace", (driver) => {
     expect(list).toHaveLength(1);
   });
 
-  test("malformed requests are 422, each bad field named", async () => {
+  test("malformed requests are 422 and name each bad field", async () => {
     const { workspace } = await workspaceOf();
     await writeFiles(workspace, { "a.txt": "a\n" });
     const wrong: [unknown, string][] = [

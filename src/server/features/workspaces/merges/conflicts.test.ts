@@ -35,7 +35,7 @@ describe("conflicts of a merge", () => {
   const show = (project: { id: string; organization_id: string }, path: string) =>
     gitInRepository(app, project, "show", `main:${path}`);
 
-  test("the second of two merges conflicts for real and is recorded file by file", async () => {
+  test("the second of two merges conflicts and is recorded file by file", async () => {
     const project = await makeProjectWith(owner, orgId, {
       "src/oauth2.py": "base\n",
       "tests/oauth2.py": "base\n",
@@ -82,7 +82,7 @@ describe("conflicts of a merge", () => {
       });
       expect(await show(project, path)).toBe("two");
     }
-    // What git merges by itself is not decided: both edits are there.
+    // git merges this file cleanly: it contains both edits.
     expect(await show(project, "both.txt")).toBe("one\n2\n3\n4\n5\n6\ntwo");
     const parents = await gitInRepository(app, project, "log", "-1", "--format=%P", "main");
     expect(parents).toBe(`${before} ${second.commit_sha}`);
@@ -117,13 +117,13 @@ describe("conflicts of a merge", () => {
     const late = await workspaceIn(project);
     await commitFiles(owner, early, { f: "early\n" });
     await commitFiles(owner, late, { f: "late\n" });
-    // This merge's commit is received after both writes.
+    // This merge commit is received after both writes.
     await mergeIntoBase(owner, early);
     expect((await mergeIntoBase(owner, late)).resolutions).toMatchObject([{ winner: "source" }]);
     expect(await show(project, "f")).toBe("late");
   });
 
-  test("dates that a person claims are not believed: imported history is as old as its import", async () => {
+  test("claimed commit dates are ignored: imported history is as old as its import", async () => {
     const folder = join(sources, "dated");
     await makeSource(folder, { f: "base\n" });
     await git(["checkout", "--quiet", "-b", "future"], { cwd: folder });
@@ -150,7 +150,7 @@ describe("conflicts of a merge", () => {
     expect(await gitInRepository(app, project, "show", "future:f")).toBe("now");
   });
 
-  test("received in the same millisecond, the later in order wins", async () => {
+  test("of two commits received in the same millisecond, the later in sequence wins", async () => {
     const project = await makeProjectWith(owner, orgId, { f: "base\n" });
     const first = await workspaceIn(project);
     const second = await workspaceIn(project);
@@ -180,7 +180,7 @@ describe("conflicts of a merge", () => {
     await commitFiles(owner, late, { f: "late\n" });
     await mergeIntoBase(owner, late);
     const params = { agent_id: early.agent_id };
-    // The workspace's setting says another; the request's word counts.
+    // The request's strategy overrides the workspace's setting.
     const other = strategy === "source_wins" ? "target_wins" : "source_wins";
     await owner.api.workspaces.update({ params, body: { settings: { merge_strategy: other } } });
     const { data } = await owner.api.workspaces.createMerge({ params, body: { strategy } });
@@ -189,7 +189,7 @@ describe("conflicts of a merge", () => {
     expect(await show(project, "f")).toBe(kept);
   });
 
-  test("a deletion counts as an edit; a loser that is a deletion has no reference", async () => {
+  test("a deletion counts as an edit, and a losing deletion has no reference", async () => {
     const project = await makeProjectWith(owner, orgId, { f: "base\n", g: "base\n" });
     const one = await workspaceIn(project);
     const two = await workspaceIn(project);
@@ -208,7 +208,7 @@ describe("conflicts of a merge", () => {
     expect(await show(project, "f")).toBe("two");
   });
 
-  test("a binary file goes whole to the winner", async () => {
+  test("the winner's binary file is taken whole", async () => {
     const project = await makeProjectWith(owner, orgId, { "logo.png": "\u0000base\n" });
     const one = await workspaceIn(project);
     const two = await workspaceIn(project);
@@ -220,7 +220,7 @@ describe("conflicts of a merge", () => {
     expect(await show(project, "logo.png")).toBe("\u0000two");
   });
 
-  test("what lost is fetched by git under its reference", async () => {
+  test("git can fetch the losing version by its reference", async () => {
     const project = await makeProjectWith(owner, orgId, { f: "base\n" });
     const one = await workspaceIn(project);
     const two = await workspaceIn(project);

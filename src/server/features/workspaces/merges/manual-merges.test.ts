@@ -40,7 +40,7 @@ const move =
     rename(at(from), at(to));
 const lines = (last: string): string => `${"a line that stays\n".repeat(20)}${last}\n`;
 
-describe("deciding conflicts by hand", () => {
+describe("resolving conflicts manually", () => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -51,7 +51,7 @@ describe("deciding conflicts by hand", () => {
   });
   afterAll(() => app.close());
 
-  /** A workspace whose edit conflicts with one that was merged before. */
+  /** Creates a workspace whose edit conflicts with an earlier merge. */
   async function conflicting(base: Record<string, string>, target: Edit, source: Edit) {
     const project = await makeProjectWith(owner, orgId, base);
     const first = (await makeWorkspace(owner, project.id)).workspace;
@@ -74,7 +74,7 @@ describe("deciding conflicts by hand", () => {
   const filesOf = async (project: { id: string; organization_id: string }) =>
     (await gitInRepository(app, project, "ls-tree", "-r", "--name-only", "main")).split("\n");
 
-  test("is refused with the conflicts until each is decided, and moves nothing meanwhile", async () => {
+  test("is rejected with the conflicts until each is resolved, and changes nothing", async () => {
     const { project, workspace, params } = await conflicting(
       { f: "base\n", g: "base\n" },
       both(put("f", "target\n"), put("g", "target\n")),
@@ -104,7 +104,7 @@ describe("deciding conflicts by hand", () => {
     expect((await owner.api.workspaces.merges({ params, query: {} })).data).toEqual([]);
   });
 
-  test("takes a side or content of one's own, as the preview says, and records which", async () => {
+  test("takes a side or other content, as previewed, and records the choice", async () => {
     const { project, workspace, params } = await conflicting(
       { f: "base\n", g: "base\n", h: "base\n" },
       both(put("f", "target\n"), put("g", "target\n"), put("h", "target\n")),
@@ -115,7 +115,7 @@ describe("deciding conflicts by hand", () => {
       { path: "f", take: "source" },
       { path: "g", take: "target" },
     ];
-    // To give decisions is to decide by hand.
+    // Resolutions imply the manual strategy.
     const { data: preview } = await owner.api.workspaces.previewMerge({
       params,
       body: { resolutions },
@@ -150,7 +150,7 @@ describe("deciding conflicts by hand", () => {
     ]);
   });
 
-  test("may be a workspace's setting", async () => {
+  test("can be a workspace's setting", async () => {
     const { workspace, params } = await modified();
     const settings = { merge_strategy: "manual" } as const;
     await owner.api.workspaces.update({ params, body: { settings } });
@@ -158,7 +158,7 @@ describe("deciding conflicts by hand", () => {
     expect((await merge(workspace, [{ path: "f", take: "source" }])).status).toBe(201);
   });
 
-  test("merges cleanly what does not conflict", async () => {
+  test("merges non-conflicting changes cleanly", async () => {
     const project = await makeProjectWith(owner, orgId, { f: "base\n" });
     const { workspace } = await makeWorkspace(owner, project.id);
     await commitFiles(owner, workspace, { f: "new\n" });
@@ -180,13 +180,13 @@ describe("deciding conflicts by hand", () => {
     ["two decisions in one", [{ path: "f", take: "source", content: "" }], "body.resolutions.0"],
     ["an unknown side", [{ path: "f", take: "ours" as "source" }], "body.resolutions.0.take"],
     ["an empty path", [{ path: "", take: "source" }], "body.resolutions.0.path"],
-  ])("refuses %s, naming its place", async (_what, resolutions, place) => {
+  ])("rejects %s and names the field", async (_what, resolutions, place) => {
     const { workspace } = await modified();
     const problem = await refusal(merge(workspace, resolutions), 422, "validation_failed");
     expect(fieldsOf(problem)).toEqual([place]);
   });
 
-  test("refuses decisions for a strategy that decides by itself, and a body too large", async () => {
+  test("rejects resolutions for an automatic strategy, and an oversized body", async () => {
     const { workspace, params } = await modified();
     const body = { strategy: "source_wins" as const, resolutions: [] };
     const call = owner.api.workspaces.createMerge({ params, body });
@@ -196,7 +196,7 @@ describe("deciding conflicts by hand", () => {
     await refusal(large, 413, "body_too_large");
   });
 
-  test("is held to what was looked at", async () => {
+  test("applies only to the previewed commits", async () => {
     const { project, workspace, params } = await modified();
     await writeFiles(workspace, { "unsaved.txt": "u\n" });
     const { data: seen } = await owner.api.workspaces.previewConflicts({ params });
@@ -219,7 +219,7 @@ describe("deciding conflicts by hand", () => {
       "stale",
     );
     await writeFiles(workspace, { "unsaved.txt": "u\n" });
-    // The files are those of the preview, though a checkpoint's commit is another.
+    // The files equal those of the preview, although the checkpoint is a different commit.
     expect((await asSeen({ ...expected, ...target })).status).toBe(201);
   });
 
@@ -230,7 +230,7 @@ describe("deciding conflicts by hand", () => {
     target: Edit;
     source: Edit;
     paths: string[];
-    /** What main holds where the side wins. */
+    /** Files of main if the side wins. */
     whenSource: string[];
     whenTarget: string[];
     versions: { source: unknown[]; target: unknown[] };
@@ -326,7 +326,7 @@ describe("deciding conflicts by hand", () => {
     },
   ];
 
-  test.each(kinds)("a conflict of the kind $kind, each way", async (one) => {
+  test.each(kinds)("a conflict of the kind $kind, resolved for each side", async (one) => {
     const { kind, paths } = one;
     const set = await conflicting({ z: "z\n", ...one.base }, one.target, one.source);
     const { project, workspace, params } = set;
@@ -342,7 +342,7 @@ describe("deciding conflicts by hand", () => {
       ["target", one.whenTarget],
       ["source", one.whenSource],
     ] as const) {
-      // Any of its paths names the conflict.
+      // Any path of a conflict identifies it.
       const { data } = await merge(workspace, [{ path: paths.at(-1) as string, take }]);
       expect(data.resolutions).toMatchObject([{ kind, paths, winner: take }]);
       expect(named(await filesOf(project))).toEqual(files);
@@ -355,7 +355,7 @@ describe("deciding conflicts by hand", () => {
     expect(data.resolutions).toMatchObject([{ winner: "merged" }]);
     expect(await gitInRepository(app, project, "show", `main:${path}`)).toBe("mine");
     const [entry] = (await gitInRepository(app, project, "ls-tree", "main", path)).split(" ");
-    // A script stays one; a link that gets content is a file.
+    // A script stays executable; a link with content becomes a file.
     expect(entry).toBe("100644");
   });
 
@@ -366,7 +366,7 @@ describe("deciding conflicts by hand", () => {
     expect(await gitInRepository(app, project, "ls-tree", "main", "run")).toMatch(/^100755 /);
   });
 
-  test("content cannot take the place of other files", async () => {
+  test("content cannot replace other files", async () => {
     const { workspace } = await conflicting(
       { a: lines("base") },
       both(remove("a"), put("a/b", lines("target")), put("a/other", "other\n")),
@@ -381,7 +381,7 @@ describe("deciding conflicts by hand", () => {
     ]);
   });
 
-  test("the versions of another workspace's merge, or of none, are 404", async () => {
+  test("versions of an unknown merge or another workspace's merge are 404", async () => {
     const { project, workspace, params } = await modified();
     const { data } = await merge(workspace, [{ path: "f", take: "source" }]);
     const other = await makeWorkspace(owner, project.id);

@@ -11,7 +11,7 @@ import { asOperator } from "#test/support/operator.js";
 import { clearMergeLeases } from "./merge-lease.js";
 import { branchLock, workspaceLock } from "../workspace.js";
 
-describe("a workspace whose branch is merged", () => {
+describe("a workspace during a merge", () => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -29,7 +29,7 @@ describe("a workspace whose branch is merged", () => {
     return { project_id: project.id, params: { agent_id: agent.id } };
   }
 
-  /** What the workspace and the list of its project say. */
+  /** Returns the status from the workspace and from the project's list. */
   async function statuses({ project_id, params }: Awaited<ReturnType<typeof changed>>) {
     const { data: one } = await owner.api.workspaces.get({ params });
     const { data: list } = await owner.api.workspaces.ofProject({
@@ -39,7 +39,7 @@ describe("a workspace whose branch is merged", () => {
     return [one.status, ...list.map(({ status }) => status)];
   }
 
-  test("is merging while the merge waits for its turn, and active again when it is made", async () => {
+  test("is merging while the merge waits for its lock, and active afterwards", async () => {
     const it = await changed();
     const heard: RowChange[] = [];
     const unsubscribe = app.db.changes.subscribe((change) => change && heard.push(change));
@@ -47,7 +47,7 @@ describe("a workspace whose branch is merged", () => {
     await app.db.locks(orgId, [branchLock(it.project_id, "main")], async () => {
       merging = owner.api.workspaces.createMerge({ params: it.params });
       await expect.poll(() => statuses(it)).toEqual(["merging", "merging"]);
-      // Nothing else is refused because of it.
+      // Other calls still succeed.
       const { data: changes } = await owner.api.workspaces.changes({ params: it.params });
       expect(changes.files.map(({ path }) => path)).toEqual(["a.txt"]);
     });
@@ -58,7 +58,7 @@ describe("a workspace whose branch is merged", () => {
     unsubscribe();
   });
 
-  test("is merging until the last of several is over, also where they are refused", async () => {
+  test("is merging until the last of several merges ends, also if they are rejected", async () => {
     const it = await changed();
     await owner.api.workspaces.update({
       params: it.params,
@@ -88,7 +88,7 @@ describe("a workspace whose branch is merged", () => {
     return (await asOperator(app, text, [params.agent_id])).length;
   }
 
-  test("is active again when the process that merged has died", async () => {
+  test("is active again after the merging process has died", async () => {
     const it = await changed();
     const begin = (until: string) =>
       asOperator(
@@ -101,7 +101,7 @@ describe("a workspace whose branch is merged", () => {
     expect(await statuses(it)).toEqual(["active", "active"]);
     await begin("1 minute");
     expect(await statuses(it)).toEqual(["merging", "merging"]);
-    // Another process may still be at it; one that starts alone knows better.
+    // Another process may still be merging. A process that starts alone clears all leases.
     await clearMergeLeases(app.db, false);
     expect(await rowsOf(it)).toBe(1);
     await clearMergeLeases(app.db, true);

@@ -28,7 +28,7 @@ describe("merging a workspace", () => {
   const head = (project: { id: string; organization_id: string }, branch: string) =>
     gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
 
-  test("cleanly makes a commit of two parents although git could fast-forward", async () => {
+  test("cleanly creates a commit with two parents even if git could fast-forward", async () => {
     const project = await makeProject(owner, orgId);
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const commit = await commitFiles(owner, workspace, { "a.txt": "a\n" });
@@ -88,7 +88,7 @@ describe("merging a workspace", () => {
     expect(commit?.message).toBe(`[Agent ${agent.name}] Checkpoint`);
   });
 
-  test("with auto_checkpoint off refuses unsaved work and merges what is committed", async () => {
+  test("with auto_checkpoint off rejects unsaved work and merges the commits", async () => {
     const project = await makeProject(owner, orgId);
     const { workspace } = await makeWorkspace(owner, project.id);
     const params = { agent_id: workspace.agent_id };
@@ -103,7 +103,7 @@ describe("merging a workspace", () => {
     expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
   });
 
-  test("goes into another branch where asked, never into an agent's or an unknown one", async () => {
+  test("accepts another target branch, but no agent's branch and no unknown one", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
     await gitInRepository(app, project, "branch", "next", "main");
     const { workspace } = await makeWorkspace(owner, project.id);
@@ -126,7 +126,7 @@ describe("merging a workspace", () => {
     expect(await head(project, "main")).toBe(main);
   });
 
-  test("refuses branches without a common history, naming the target", async () => {
+  test("rejects branches without a common history and names the target", async () => {
     const project = await makeProject(owner, orgId);
     const { workspace } = await makeWorkspace(owner, project.id);
     await commitFiles(owner, workspace, { "a.txt": "a\n" });
@@ -153,7 +153,7 @@ describe("merging a workspace", () => {
     expect(await head(project, "elsewhere")).toBe(root);
   });
 
-  test("a preview is what the merge then is, unsaved work included, and changes nothing", async () => {
+  test("a preview equals the later merge, includes unsaved work and changes nothing", async () => {
     const project = await makeProjectWith(owner, orgId, { "f.txt": "base\n", "g.txt": "base\n" });
     const one = (await makeWorkspace(owner, project.id)).workspace;
     const other = (await makeWorkspace(owner, project.id)).workspace;
@@ -188,7 +188,7 @@ describe("merging a workspace", () => {
     expect(await gitInRepository(app, project, "show", "main:g.txt")).toBe("unsaved");
   });
 
-  test("merges come in pages, newest first, and another workspace's is 404", async () => {
+  test("merges are listed in pages, newest first; another workspace's merge is 404", async () => {
     const project = await makeProject(owner, orgId);
     const { workspace } = await makeWorkspace(owner, project.id);
     const other = await makeWorkspace(owner, project.id);
@@ -212,7 +212,7 @@ describe("merging a workspace", () => {
     }
   });
 
-  test("many at once, in two processes, all arrive on the branch one after another", async () => {
+  test("concurrent merges in two processes all reach the branch", async () => {
     const project = await makeProjectWith(owner, orgId, { "shared.txt": "base\n" });
     const sibling = await app.sibling();
     const workspaces = [];
@@ -243,7 +243,7 @@ describe("merging a workspace", () => {
     expect(chain.split("\n").sort()).toEqual(
       merged.map(({ data }) => String(data.merge_commit_sha)).sort(),
     );
-    // Whatever the order of the merges: the last one written wins, and everybody's own file is there.
+    // In any order of merges the last write wins, and every workspace's own file exists.
     expect(await gitInRepository(app, project, "show", "main:shared.txt")).toBe("by 23");
     const files = await gitInRepository(app, project, "ls-tree", "--name-only", "main");
     expect(files.split("\n")).toHaveLength(25);

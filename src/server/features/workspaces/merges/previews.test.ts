@@ -28,7 +28,7 @@ describe("previews", () => {
   const preview = async (agentId: string, body: PreviewRequest) =>
     (await owner.api.previews.create({ params: { agent_id: agentId }, body })).data;
 
-  /** `main` and a workspace that changed two files, each in its own way; one more comes in cleanly. */
+  /** Creates a workspace with two files that conflict with `main` and one clean change on each side. */
   async function apart() {
     const project = await makeProjectWith(owner, orgId, { f: "base\n", g: "base\n" });
     const first = (await makeWorkspace(owner, project.id)).workspace;
@@ -44,7 +44,7 @@ describe("previews", () => {
   const get = async (workspace: Workspace) =>
     (await owner.api.workspaces.get({ params: { agent_id: workspace.agent_id } })).data;
 
-  test("of a merge is what the merge then does, unsaved work included", async () => {
+  test("of a merge equal the later merge, unsaved work included", async () => {
     const { project, workspace, id } = await apart();
     const before = await refs(project);
     const seen = await preview(id, { act: "merge" });
@@ -73,7 +73,7 @@ describe("previews", () => {
     expect(await preview(id, { act: "merge" })).toMatchObject({ up_to_date: true, conflicts: [] });
   });
 
-  test("by hand shows what is open, and leaves the target's version there", async () => {
+  test("with the manual strategy list unresolved conflicts and keep the target's version", async () => {
     const { project, id } = await apart();
     const open = await preview(id, { act: "merge", strategy: "manual" });
     expect(open.conflicts.map(({ decision }) => decision)).toEqual([null, null]);
@@ -97,7 +97,7 @@ describe("previews", () => {
     expect(await gitInRepository(app, project, "show", "main:f")).toBe("both");
   });
 
-  test("of a sync, whose unsaved work is on the target's side, holds for the sync", async () => {
+  test("of a sync have unsaved work on the target side and apply to the sync", async () => {
     const { workspace, id } = await apart();
     expect(await get(workspace)).toMatchObject({ ahead: 1, behind: 2 });
     const seen = await preview(id, { act: "sync", strategy: "manual" });
@@ -125,13 +125,13 @@ describe("previews", () => {
         owner.api.workspaces.sync({ params: { agent_id: id }, body }),
       );
     await refusal(sync("changed meanwhile\n"), 412, "stale");
-    // The checkpoint that the refused sync made changes nothing in this: the files count.
+    // The checkpoint of the rejected sync does not matter: only the files count.
     expect((await sync("unsaved\n")).status).toBe(201);
     expect(await get(workspace)).toMatchObject({ behind: 0 });
     expect(await preview(id, { act: "sync" })).toMatchObject({ up_to_date: true });
   });
 
-  test("of a revert and a restore show what comes back, and what later work conflicts", async () => {
+  test("of a revert and a restore show the restored content and the conflicts with later work", async () => {
     const { project, id } = await apart();
     const { data: merge } = await owner.api.workspaces.createMerge({
       params: { agent_id: id },
@@ -176,7 +176,7 @@ describe("previews", () => {
     await refusal(again, 409, "already_reverted");
   });
 
-  test("refuse what the act refuses, and ask for the right to look", async () => {
+  test("reject the same input as the operation, and need only read access", async () => {
     const { id } = await apart();
     const ask = (person: TestPerson, body: object) =>
       person.api.previews.create({ params: { agent_id: id }, body: body as PreviewRequest });
@@ -198,7 +198,7 @@ describe("previews", () => {
     expect((await ask(viewer, { act: "merge" })).status).toBe(200);
   });
 
-  test("commits are listed by type, and the workspace says how far it is ahead and behind", async () => {
+  test("commits are filtered by type, and a workspace shows how far it is ahead and behind", async () => {
     const { workspace, id } = await apart();
     await owner.api.workspaces.sync({ params: { agent_id: id }, body: {} });
     const list = async (commit_type: "merge" | "checkpoint" | "final") =>

@@ -40,7 +40,7 @@ describe("decide", () => {
     );
   });
 
-  test("a tie says so, and a difference does not", () => {
+  test("a tie is marked as one, a difference is not", () => {
     const tie = { source: time(early, 2), target: time(early, 1) };
     expect(resolveByStrategy("newest_file_wins", tie, branches).rule).toContain("same millisecond");
     const newer = { source: time(late, 2), target: time(early, 1) };

@@ -38,14 +38,14 @@ interface Made {
   params: { agent_id: string; merge_id: string };
 }
 
-/** Merges an agent's files into main, all of them begun at the same time as those it is told to wait for. */
+/** Merges an agent's files into main. Without a workspace it creates one from the current main. */
 async function merged(files: Record<string, string>, workspace?: Workspace): Promise<Made> {
   const one = workspace ?? (await makeWorkspace(owner, project.id)).workspace;
   await commitFiles(owner, one, files);
   const merge = (await mergeIntoBase(owner, one)) as Made["merge"];
   return { workspace: one, merge, params: { agent_id: one.agent_id, merge_id: merge.id } };
 }
-/** The second of two merges that conflict in `f`: its side has won, the target's is kept. */
+/** Returns the second of two merges that conflict in `f`: its own side won, the target's is kept. */
 async function conflicted(): Promise<Made> {
   const { workspace } = await makeWorkspace(owner, project.id);
   await merged({ f: "target\n" });
@@ -64,7 +64,7 @@ const eventsOf = async (targetId: string) =>
   (await owner.api.audit.list({ params: { org_id: orgId }, query: { target_id: targetId } })).data;
 
 describe("reverting a merge", () => {
-  test("undoes it by one new commit, named on the merge and in the audit log", async () => {
+  test("adds one commit, linked from the merge and recorded in the audit log", async () => {
     const made = await merged({ f: "changed\n", "d/new": "n\n" });
     const before = await tip();
     const { status, data } = await revert(made);
@@ -99,7 +99,7 @@ describe("reverting a merge", () => {
     });
   });
 
-  test("out of order, and leaves what came later", async () => {
+  test("works out of order and keeps later changes", async () => {
     const first = await merged({ f: "first\n", one: "1\n" });
     const second = await merged({ g: "second\n", two: "2\n" });
     await merged({ three: "3\n" });
@@ -111,12 +111,12 @@ describe("reverting a merge", () => {
     expect(await mainFiles()).toEqual(["f", "g", "three", "two"]);
     await revert(second);
     expect([await main("g"), await mainFiles()]).toEqual(["base", ["f", "g", "three"]]);
-    // The workspaces keep their work, and what they do from now on is merged as ever.
+    // The workspaces keep their work, and later changes merge as usual.
     await merged({ four: "4\n" }, first.workspace);
     expect([await main("f"), await main("four")]).toEqual(["base", "4"]);
   });
 
-  test("is refused where later work conflicts, until somebody decides", async () => {
+  test("is rejected on a conflict with later work until it is resolved", async () => {
     const first = await merged({ f: "first\n", g: "first\n" });
     await merged({ f: "later\n" });
     const before = await gitInRepository(app, project, "for-each-ref");
@@ -144,7 +144,7 @@ describe("reverting a merge", () => {
     expect([await main("f"), await main("g")]).toEqual([content, "base"]);
   });
 
-  test("twice is 409, and to revert the revert brings the merge back", async () => {
+  test("twice is 409, and reverting the revert restores the merge", async () => {
     const made = await merged({ f: "changed\n" });
     const { data: reverted } = await revert(made);
     const problem = await refusal(revert(made), 409, "already_reverted");
@@ -167,14 +167,14 @@ describe("reverting a merge", () => {
     expect(await tip()).toBe(before);
   });
 
-  test("is refused where the branch does not hold the merge", async () => {
+  test("is rejected if the branch does not contain the merge", async () => {
     const before = await tip();
     const made = await merged({ f: "changed\n" });
     await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
     await refusal(revert(made), 409, "merge_gone");
   });
 
-  test("needs the right, and a merge of this workspace", async () => {
+  test("needs the permission and a merge of this workspace", async () => {
     const made = await merged({ f: "changed\n" });
     const viewer = await app.person("viewer");
     await owner.api.members.add({
@@ -195,7 +195,7 @@ describe("reverting a merge", () => {
     expect(fieldsOf(await refusal(wrong, 422, "validation_failed"))).toEqual(["body.strategy"]);
   });
 
-  test("by two processes at once happens once, among merges that go on", async () => {
+  test("by two processes at once happens once, among concurrent merges", async () => {
     const made = await merged({ f: "changed\n" });
     const { workspace } = await makeWorkspace(owner, project.id);
     await commitFiles(owner, workspace, { other: "o\n" });
@@ -215,7 +215,7 @@ describe("reverting a merge", () => {
   });
 
   test.each([true, false])(
-    "that was cut off, its branch moved (%s), is finished or undone at the next start",
+    "is completed or rolled back at the next start after an interruption (branch moved: %s)",
     async (moved) => {
       const made = await merged({ f: "changed\n" });
       const before = await tip();
@@ -236,14 +236,14 @@ describe("reverting a merge", () => {
 });
 
 describe("restoring the other version", () => {
-  test("puts back what lost by a new commit, and nothing else", async () => {
+  test("restores the losing version by a new commit and changes nothing else", async () => {
     const made = await conflicted();
     await merged({ later: "l\n" });
     const before = await tip();
     const { status, data } = await restore(made, ["f"]);
     expect(status).toBe(201);
     expect(data).toMatchObject({ kind: "restore", of_merge: made.merge.id, status: "clean" });
-    // It is found from the merge, and nothing that came of others.
+    // The list of a merge contains its restore, but not those of other merges.
     const { agent_id } = made.params;
     const madeFrom = async (of_merge: string) =>
       (await owner.api.workspaces.merges({ params: { agent_id }, query: { of_merge } })).data;
@@ -261,12 +261,12 @@ describe("restoring the other version", () => {
     });
     const again = await restore(made, ["f"]);
     expect([again.status, again.data.status]).toEqual([200, "up_to_date"]);
-    // It can be undone as any merge can.
+    // The restore can be reverted like any merge.
     await revert({ ...made, params: { ...made.params, merge_id: data.id as string } });
     expect(await main("f")).toBe("source");
   });
 
-  test("brings back a deletion, too", async () => {
+  test("restores a deletion, too", async () => {
     const one = (await makeWorkspace(owner, project.id)).workspace;
     const two = (await makeWorkspace(owner, project.id)).workspace;
     await rm(join(folderOf(one), "f"));
@@ -277,7 +277,7 @@ describe("restoring the other version", () => {
     expect(await mainFiles()).toEqual(["g"]);
   });
 
-  test("is refused where the file was changed since, until somebody decides", async () => {
+  test("is rejected if the file has changed since, until the conflict is resolved", async () => {
     const made = await conflicted();
     await merged({ f: "later\n" });
     const problem = await refusal(restore(made, ["f"]), 409, "merge_conflict");
@@ -305,7 +305,7 @@ describe("restoring the other version", () => {
     expect(fieldsOf(await refusal(written, 422, "validation_failed"))).toEqual(["body.paths.0"]);
   });
 
-  test("of a merge that is reverted is 409", async () => {
+  test("of a reverted merge is 409", async () => {
     const made = await conflicted();
     await revert(made);
     await refusal(restore(made, ["f"]), 409, "already_reverted");

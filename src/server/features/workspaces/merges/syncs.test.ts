@@ -44,7 +44,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
   const inFolder = (path: string) => readFile(at(path), "utf8");
   const tip = (branch: string) =>
     gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
-  /** Another agent's work, merged into main. */
+  /** Merges another agent's work into main. */
   async function mergeOther(work: (other: Workspace) => Promise<unknown>): Promise<void> {
     const other = (await makeWorkspace(owner, project.id)).workspace;
     await work(other);
@@ -53,7 +53,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
   }
   const others = (files: Record<string, string>) => mergeOther((other) => writeFiles(other, files));
 
-  test("makes one commit of the type merge, which the folder follows; unsaved work first", async () => {
+  test("creates one commit of type merge and updates the folder, after a checkpoint", async () => {
     await mergeOther(async (other) => {
       const there = (path: string) => join(folderOf(other), path);
       await writeFiles(other, { f: "theirs\n", "d/new": "n\n", run: "#!\n" });
@@ -98,7 +98,8 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     ).toBe(`${commits[1]?.commit_sha} ${await tip("main")}`);
     const { data: shown } = await owner.api.workspaces.get({ params });
     expect([shown.head_commit, shown.counts.merges]).toEqual([data.merge_commit_sha, 0]);
-    // Folder and branch agree: nothing is left to commit, and what is merged is one's own work.
+    // Folder and branch agree: nothing is left to commit, and a merge contains only the workspace's own
+    // work.
     expect((await commitFiles(owner, workspace, {})).created).toBe(false);
     expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
     expect(await gitInRepository(app, project, "show", "main:g")).toBe("mine");
@@ -111,7 +112,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     });
   });
 
-  test("with nothing new is 200 up_to_date and changes nothing", async () => {
+  test("without new commits is 200 up_to_date and changes nothing", async () => {
     await commitFiles(owner, workspace, { own: "o\n" });
     const before = await tip(workspace.branch_name);
     const { status, data } = await sync();
@@ -119,7 +120,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     expect(await tip(workspace.branch_name)).toBe(before);
   });
 
-  test("with auto_checkpoint off refuses unsaved work", async () => {
+  test("with auto_checkpoint off rejects unsaved work", async () => {
     await others({ f: "theirs\n" });
     await owner.api.workspaces.update({ params, body: { settings: { auto_checkpoint: false } } });
     await writeFiles(workspace, { own: "o\n" });
@@ -134,7 +135,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     [{ strategy: "source_wins" }, "theirs\n", "source"],
     [{ resolutions: [{ path: "f", take: "target" }] }, "mine\n", "target"],
     [{ resolutions: [{ path: "f", content: "both\n" }] }, "both\n", "merged"],
-  ])("decides conflicts by %j: the base branch is the source", async (body, content, winner) => {
+  ])("resolves conflicts by %j: the base branch is the source", async (body, content, winner) => {
     await commitFiles(owner, workspace, { f: "mine\n" });
     await others({ f: "theirs\n" });
     const { data } = await sync(body);
@@ -144,7 +145,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     expect(shown.counts.conflicts_resolved).toBe(1);
   });
 
-  test("by hand is refused until somebody decides, with the folder as it was", async () => {
+  test("with the manual strategy is rejected until resolved and keeps the folder unchanged", async () => {
     await commitFiles(owner, workspace, { f: "mine\n" });
     await others({ f: "theirs\n", g: "theirs\n" });
     const settings = { merge_strategy: "manual" } as const;
@@ -155,7 +156,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     expect([await inFolder("f"), await inFolder("g")]).toEqual(["mine\n", "base\n"]);
   });
 
-  test("is refused while a command runs in the folder, without a base branch or the right", async () => {
+  test("is rejected during a run, without a base branch and without the permission", async () => {
     await others({ f: "theirs\n" });
     const run = "insert into runs (id, org_id, agent_id, kind, status) values ($1, $2, $1, $3, $4)";
     await asOperator(app, run, [workspace.agent_id, orgId, "managed", "running"]);
@@ -173,7 +174,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     await refusal(viewer.api.workspaces.sync({ params }), 403, "insufficient_permission");
   });
 
-  test("cannot be reverted: the workspace itself goes on", async () => {
+  test("cannot be reverted, unlike a merge", async () => {
     await others({ f: "theirs\n" });
     const { data } = await sync();
     const of = { params: { ...params, merge_id: data.id as string } };
@@ -191,7 +192,10 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     expect(commits).toHaveLength(1);
   });
 
-  /** A sync as it is before it was recorded; where the branch or the folder moved, they have. */
+  /**
+   * Reproduces a sync that was not recorded yet, with or without its moves of the branch and the
+   * folder.
+   */
   async function cutOff(moved: { branch: boolean; folder: boolean }): Promise<Merge> {
     await others({ f: "theirs\n", "d/new": "n\n" });
     const before = await tip(workspace.branch_name);
@@ -238,7 +242,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
   };
 
   test.each([true, false])(
-    "that was cut off once its branch had moved, the folder too (%s), is finished",
+    "is completed after an interruption that follows the branch's move (folder moved: %s)",
     async (folder) => {
       const merge = await cutOff({ branch: true, folder });
       await (await app.sibling()).close();
@@ -247,7 +251,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     },
   );
 
-  test("that was cut off before its branch moved never was, and can be repeated", async () => {
+  test("has no effect if interrupted before the branch's move, and can be repeated", async () => {
     const merge = await cutOff({ branch: false, folder: false });
     await (await app.sibling()).close();
     const { data: commits } = await owner.api.workspaces.commits({ params, query: {} });
@@ -258,9 +262,9 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     await wholeAgain(data);
   });
 
-  test("that was cut off is finished by whoever works there next, with what was written meanwhile", async () => {
+  test("is completed by the next call after an interruption and keeps later edits", async () => {
     const merge = await cutOff({ branch: true, folder: false });
-    // Half of the move, and an agent who went on.
+    // A partial update of the folder, followed by edits of the agent.
     await writeFiles(workspace, { f: "theirs\n", g: "went on\n", own: "o\n" });
     await owner.api.workspaces.changes({ params });
     await wholeAgain(merge);

@@ -82,7 +82,7 @@ describe("npm run merges:verify", () => {
   const reports = () =>
     app.db.withSystem("verify merges", (db) => verifyMerges(db, storageIn(app.dataDir)));
 
-  test("computes each to the same files", async () => {
+  test("recomputes each merge to the same files", async () => {
     expect(await verify(app)).toEqual({
       code: 0,
       out: `${org.slug}: 12 merges, verified by recomputation\n`,
@@ -123,7 +123,7 @@ describe("npm run merges:verify", () => {
     expect(await reports()).toMatchObject([{ merges: 12, faults: [] }]);
   });
 
-  test("sees that the times which decided were changed", async () => {
+  test("detects changed receive times that decided a conflict", async () => {
     const [row] = await asOperator<{ target: string }>(
       app,
       "select target_commit as target from merges where id = $1",
@@ -134,7 +134,7 @@ describe("npm run merges:verify", () => {
     await asOperator(app, later, [side]);
     const { code, out } = await verify(app);
     expect([code, out]).toEqual([1, `${org.slug}: BROKEN at merge ${made.newest.id}: ${other}\n`]);
-    // A second fault is told beside the first one.
+    // A second fault is reported beside the first one.
     const [fault] = (await reports())[0]?.faults ?? [];
     await asOperator(app, "update merges set source_commit = repeat('a', 40) where id = $1", [
       made.restore.id,
@@ -159,7 +159,7 @@ describe("npm run merges:verify", () => {
     expect((await verify(app)).out).toContain(
       `${theirs.slug}: 2 merges, verified by recomputation; 1 of deleted projects skipped\n`,
     );
-    // A repository that is missing without a deletion is a fault of each of its merges.
+    // If a repository is missing but its project was not deleted, each of its merges is faulty.
     await rm(storageIn(app.dataDir).repository(theirs.id, kept.id), { recursive: true });
     const after = (await reports()).find(({ slug }) => slug === theirs.slug);
     expect(after?.faults).toHaveLength(2);
