@@ -88,7 +88,9 @@ test("a click while offline keeps the app, and is carried out afterwards", async
   const navigation = page.getByRole("navigation", { name: "Main" });
   await navigation.getByRole("link", { name: "API Keys" }).click();
   await banner().waitFor();
-  await navigation.waitFor();
+  // Longer than a pending page takes to appear.
+  await page.waitForTimeout(1000);
+  expect(await page.getByRole("link", { name: projectName }).isVisible()).toBe(true);
   for (const width of [1440, 390]) {
     await page.setViewportSize({ width, height: 844 });
     await expectAccessible(page, `offline, ${width}`);

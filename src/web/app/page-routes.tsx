@@ -9,12 +9,14 @@ import {
 } from "@tanstack/react-router";
 import { type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
 import { queryClient } from "../api/query-client.js";
-import { loadPart } from "../hooks/connection.js";
+import { isConnectionLost, loadPart } from "../hooks/connection.js";
 import { FailedPage, PendingPage } from "./shell/page-states.js";
 
 /** Time that the first page waits for its parts, whose responses come along with it; milliseconds. */
 const firstPageTimeoutMs = 300;
 let isFirstPage = true;
+/** Time until `PendingPage` replaces the old page; milliseconds. */
+const pendingMs = 300;
 
 type Params<Name extends PageName> = Record<VariablesOf<PagePath<Name>>[number], string>;
 // oxlint-disable-next-line typescript/no-explicit-any -- queries of different data share a list
@@ -81,6 +83,10 @@ function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): 
       if (!isFirstPage) return;
       isFirstPage = false;
       await Promise.race([prefetched, delay(firstPageTimeoutMs)]);
+    },
+    // Without a connection the old page stays, with the banner, until the new page can be loaded.
+    get pendingMs() {
+      return isConnectionLost() ? Infinity : pendingMs;
     },
     ...(!("isPublic" in pages[name]) && {
       pendingComponent: () => <PendingPage title={title} />,

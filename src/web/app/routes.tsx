@@ -318,7 +318,6 @@ export const router = createRouter({
   defaultPreload: "intent",
   // Queries know best what is stale: a loader that finds all in the cache takes no time.
   defaultStaleReloadMode: "blocking",
-  defaultPendingMs: 300,
   defaultPendingMinMs: 0,
   defaultErrorComponent: CrashPage,
   defaultNotFoundComponent: NotFoundPage,
