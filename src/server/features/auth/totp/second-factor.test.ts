@@ -230,7 +230,7 @@ describe("the second factor", () => {
     expect(outcomes.filter((status) => status === 401)).toHaveLength(10);
     expect(outcomes.filter((status) => status === 429)).toHaveLength(5);
     const problem = await refusal(second(challenge, codeOf(person.secret, 1)), 429, "rate_limited");
-    expect(problem.detail).toMatch(/wait \d+ minutes/);
+    expect(problem.detail).toMatch(/try again in \d+ minutes/);
     // Recovery codes and existing sessions still work.
     expect((await second(challenge, person.codes[0] as string)).status).toBe(200);
     expect((await person.api.auth.me()).status).toBe(200);
