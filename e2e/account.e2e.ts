@@ -30,7 +30,7 @@ const link = (name: string) => page.getByRole("link", { name, exact: true });
 const field = (label: string) => page.getByLabel(label, { exact: true });
 const heading = (name: string) => page.getByRole("heading", { name, exact: true });
 
-/** Nothing serious for people who use a keyboard, a screen reader or much contrast, at any size. */
+/** Checks the page by axe in all views. */
 async function look(name: string): Promise<void> {
   await expectAccessibleInBothSchemes(page, name);
   await screenshot(page, `${name}-light`);
@@ -40,7 +40,7 @@ async function look(name: string): Promise<void> {
   await page.setViewportSize({ width: 1440, height: 900 });
 }
 
-/** Fails where the browser complained of anything but the answers that a step expects. */
+/** Fails on console messages other than the expected error responses. */
 function expectQuietConsole(...expected: string[]): void {
   const isExpected = (message: string): boolean => expected.some((text) => message.includes(text));
   expect(consoleMessages.filter((message) => !isExpected(message))).toEqual([]);
@@ -50,7 +50,7 @@ function expectQuietConsole(...expected: string[]): void {
 const focused = (): Promise<string | null> =>
   page.evaluate(() => document.activeElement?.textContent ?? null);
 
-test("an account from its registration to its second password", async () => {
+test("an account from registration to a changed password", async () => {
   await page.goto(`${app.url}/register`);
   await field("Email address").fill(email);
   await field("Password").fill(passwords[0]);
@@ -61,7 +61,7 @@ test("an account from its registration to its second password", async () => {
   await page.waitForURL(/\/welcome$/);
   await page.goto(`${app.url}/organizations`);
 
-  // Reminded on every page, until the address is confirmed or the reminder put away.
+  // The reminder is on every page until the address is confirmed or the reminder dismissed.
   const reminder = page.getByRole("region", { name: "Reminder" });
   await reminder.getByText(/The email with the link is a file in the outbox folder/).waitFor();
   await look("reminder");
@@ -88,7 +88,7 @@ test("an account from its registration to its second password", async () => {
   await button("Profile of Ada Lovelace").waitFor();
   await look("profile");
 
-  // The link: it leaves the address bar, opening it does nothing, the button confirms.
+  // The token leaves the address bar; opening the link changes nothing, the button confirms.
   await page.goto(`${app.url}/verify-email?token=${token}`);
   await page.waitForURL(`${app.url}/verify-email`);
   await look("verify-email");
@@ -104,14 +104,14 @@ test("an account from its registration to its second password", async () => {
   expect(await button("Create new link").count()).toBe(0);
   expectQuietConsole("401 (Unauthorized)");
 
-  // A used link says so, and how to get a new one.
+  // A used link shows an error and how to get a new one.
   await page.goto(`${app.url}/verify-email?token=${token}`);
   await button("Confirm email address").click();
   await page.getByRole("alert").getByText("request a new link").waitFor();
   await look("verify-email-again");
   expectQuietConsole("400 (Bad Request)");
 
-  // Forgotten, from the sign-in page.
+  // A forgotten password, from the sign-in page.
   await page.goto(`${app.url}/login`);
   await look("login");
   await link("Forgot password?").click();
@@ -155,7 +155,7 @@ test("an account from its registration to its second password", async () => {
   expectQuietConsole("401 (Unauthorized)");
 });
 
-test("the password is changed, and sessions elsewhere are ended", async () => {
+test("changing the password ends other sessions", async () => {
   const elsewhere = async (password: string) => {
     const { data } = await app.client().auth.login({ body: { email, password } });
     return app.client(data.access_token);
@@ -207,7 +207,7 @@ test("the password is changed, and sessions elsewhere are ended", async () => {
   expectQuietConsole();
 });
 
-test("a link that is opened where its account is not signed in says what it ends", async () => {
+test("a verification link opened outside its account's session names what was revoked", async () => {
   const person = await app.person();
   const token = await tokenFor(app, person.email, "verify-email");
   const other = await newPage(browser);

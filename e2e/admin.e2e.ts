@@ -30,7 +30,7 @@ afterAll(async () => {
 const button = (name: string) => page.getByRole("button", { name, exact: true });
 const heading = (name: string) => page.getByRole("heading", { name, exact: true });
 
-/** As `look`, and on a phone of usual width. */
+/** Like `look`, and on a phone of common width. */
 async function lookWell(name: string): Promise<void> {
   await look(page, name);
   await page.setViewportSize({ width: 390, height: 844 });
@@ -39,7 +39,7 @@ async function lookWell(name: string): Promise<void> {
   await page.setViewportSize({ width: 1440, height: 900 });
 }
 
-test("a super admin finds a user and helps", async () => {
+test("a super admin finds a user and restores their access", async () => {
   await page.goto(app.url);
   await page.getByRole("link", { name: "Installation", exact: true }).click();
   await heading("Installation").waitFor();
@@ -67,7 +67,7 @@ test("a super admin finds a user and helps", async () => {
   await page.getByText("The user is the last owner of").first().waitFor();
 });
 
-test("usage and the log of the installation are shown", async () => {
+test("the installation's usage and audit log are shown", async () => {
   await page.goto(`${app.url}/admin?tab=usage`);
   await page.getByRole("table", { name: "organizations" }).waitFor();
   await lookWell("admin-usage");
@@ -77,7 +77,7 @@ test("usage and the log of the installation are shown", async () => {
   expect(consoleMessages).toEqual([]);
 });
 
-test("nobody else sees the way there, or anything at it", async () => {
+test("other users see neither the link nor the page", async () => {
   const theirs = await signedInPage(browser, app, await app.person("bob"));
   await theirs.goto(`${app.url}/admin`);
   await theirs.getByText("was not found").waitFor();

@@ -26,7 +26,7 @@ afterAll(async () => {
   await app.close();
 });
 
-test("a key is made with networks and a limit, used, rotated and narrowed", async () => {
+test("a key is created with allowed networks and a limit, used, rotated and restricted", async () => {
   await page.goto(`${app.url}/settings/api-keys/new`);
   await page.getByLabel("Name").fill("CI/CD Integration");
   await page.getByText("More", { exact: true }).click();
@@ -80,7 +80,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   }
 });
 
-test("a key is made for an agent, and opens what the agent's role does", async () => {
+test("a key created for an agent has the permissions of the agent's role", async () => {
   const { data: project } = await ada.api.projects.create({
     body: { organization_id: organization.id, name: "App" },
   });
@@ -109,7 +109,7 @@ test("a key is made for an agent, and opens what the agent's role does", async (
   await page.getByRole("link", { name: "worker-1" }).waitFor();
 });
 
-test("a new key is not lost without a question", async () => {
+test("leaving an uncopied key asks for confirmation", async () => {
   const generate = async (): Promise<void> => {
     await page.goto(`${app.url}/settings/api-keys/new`);
     await page.getByLabel("Name").fill("Precious");
@@ -131,7 +131,7 @@ test("a new key is not lost without a question", async () => {
     await question.getByRole("button", { name: "Stay on this page" }).click();
     expect(await page.getByTestId("secret").innerText()).toBe(key);
   }
-  // Closing the tab or another address, too: the browser asks in its own words.
+  // On closing the tab or leaving the app, the browser asks in its own words.
   const asked = page.waitForEvent("dialog");
   const left = page.evaluate("void setTimeout(() => location.assign('/projects'))");
   const prompt = await asked;
@@ -149,7 +149,7 @@ test("a new key is not lost without a question", async () => {
   await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
 });
 
-test("the list says that it copies a key's ID", async () => {
+test("the list's copy button names the key's ID", async () => {
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.goto(`${app.url}/settings/api-keys`);
   await page.getByRole("button", { name: "Copy key ID" }).first().click();
@@ -158,7 +158,7 @@ test("the list says that it copies a key's ID", async () => {
   expect(keys.map(({ id }) => id)).toContain(copied);
 });
 
-test("a limit that is wrong has the focus, also where its details were closed", async () => {
+test("an invalid limit gets the focus, even within closed details", async () => {
   await page.goto(`${app.url}/settings/api-keys/new`);
   await page.getByLabel("Name").fill("Limited");
   await page.getByText("More", { exact: true }).click();
@@ -180,7 +180,7 @@ test("a limit that is wrong has the focus, also where its details were closed", 
   }
 });
 
-test("the organization's settings list the keys that are scoped to it, and take them away", async () => {
+test("the organization's settings list and revoke keys with access to it", async () => {
   const { data: second } = await ada.api.organizations.create({ body: { name: "Second" } });
   const scopes = [organization, second].map(({ slug }) => `org:${slug}:*`);
   const { data: both } = await ada.api.apiKeys.create({ body: { name: "Everywhere", scopes } });
@@ -200,7 +200,7 @@ test("the organization's settings list the keys that are scoped to it, and take 
   await refusal(app.client(both.key as string).organizations.get({ params }), 404, "not_found");
 });
 
-test("on a phone and in the dark all of it is there", async () => {
+test("all content is visible on a phone and in dark mode", async () => {
   await page.setViewportSize({ width: 320, height: 844 });
   await page.emulateMedia({ colorScheme: "dark" });
   const { data: keys } = await ada.api.apiKeys.list();
@@ -219,6 +219,6 @@ test("on a phone and in the dark all of it is there", async () => {
     await expectAccessible(page);
     await screenshot(page, `api-keys-phone-${name}`);
   }
-  // What the form was refused for in the first test.
+  // The console has the rejected form of the first test.
   expect(consoleMessages.filter((text) => !text.includes("422"))).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { expectAccessible, expectFits } from "./support/accessible.js";
 import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
 import { makeEveryPage } from "./support/every-page.js";
 
-/** What those rely on who see little, hear the page, use no mouse or cannot bear motion. */
+/** Low vision, screen readers, keyboard-only use and reduced motion. */
 let app: TestApp;
 let browser: Browser;
 let page: Page;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   owner = await app.person("Ada");
   made = await makeEveryPage(owner);
   page = await signedInPage(browser, app, owner);
-  await page.addInitScript(collectTold);
+  await page.addInitScript(collectAnnouncements);
 });
 afterAll(async () => {
   await browser.close();
@@ -28,27 +28,27 @@ afterAll(async () => {
 
 declare global {
   interface Window {
-    told: string[];
+    announced: string[];
   }
 }
 
-/** Keeps what a screen reader is told: what is added to the live region. */
-function collectTold(): void {
-  window.told = [];
+/** Records announcements: additions to the live region. */
+function collectAnnouncements(): void {
+  window.announced = [];
   new MutationObserver((changes) => {
     for (const { target, addedNodes } of changes) {
       if (!(target instanceof Element) || !target.matches("output[aria-live=polite]")) continue;
       for (const node of addedNodes) {
         if (!(node instanceof Element)) continue;
         const text = node.matches("p") ? node : node.querySelector("p");
-        window.told.push(text?.textContent ?? "");
+        window.announced.push(text?.textContent ?? "");
       }
     }
   }).observe(document, { childList: true, subtree: true });
 }
-const told = (): Promise<string[]> => page.evaluate(() => window.told);
+const announced = (): Promise<string[]> => page.evaluate(() => window.announced);
 const countTold = async (text: string): Promise<number> =>
-  (await told()).filter((one) => one === text).length;
+  (await announced()).filter((one) => one === text).length;
 
 const button = (name: string | RegExp, where: Page | Locator = page) =>
   where.getByRole("button", { name, exact: true });
@@ -103,14 +103,14 @@ describe("the focus", () => {
     await untilFocused(opener);
   });
 
-  test("is never below a header or a bar that stays in sight", async () => {
+  test("is never hidden by a sticky header or bar", async () => {
     await page.setViewportSize({ width: 1440, height: 500 });
     for (const path of [settings("members"), "/settings/security", "/settings/api-keys/new"]) {
       await open(path);
       for (const key of ["Tab", "Shift+Tab"]) {
         for (let step = 0; step < 60; step += 1) {
           await page.keyboard.press(key);
-          // Where the middle of the focused element is, something of it is on top.
+          // At the center of the focused element, part of it is on top.
           const covered = await page.evaluate(() => {
             const focused = document.activeElement;
             if (focused === null || focused === document.body) return null;
@@ -132,7 +132,7 @@ describe("the focus", () => {
     }
   });
 
-  test("goes on to the next row where its own is deleted", async () => {
+  test("moves to the next row when its row is deleted", async () => {
     await page.setViewportSize({ width: 1440, height: 900 });
     const params = { org_id: made.organization.id };
     for (const name of ["alpha", "beta"]) {
@@ -158,7 +158,7 @@ describe("the focus", () => {
     }
   });
 
-  test("goes to the heading of the page that a link or the back button leads to", async () => {
+  test("moves to the heading of the page that a link or the back button opens", async () => {
     await open("/projects", "Projects");
     await page.getByRole("link", { name: "Agents", exact: true }).focus();
     await page.keyboard.press("Enter");
@@ -173,12 +173,12 @@ describe("the focus", () => {
   });
 });
 
-describe("what happens is told, once", () => {
-  test("what one does: saved, copied, refused at a field", async () => {
+describe("outcomes are announced once", () => {
+  test("the viewer's actions: saved, copied, field errors", async () => {
     await open(settings("general"));
     await page.getByLabel("Description").fill("Tells");
     await button("Save Changes").click();
-    await expect.poll(() => told()).toHaveLength(1);
+    await expect.poll(() => announced()).toHaveLength(1);
     await page.getByLabel("Name", { exact: true }).fill("");
     await button("Save Changes").click();
     const field = page.getByLabel("Name", { exact: true });
@@ -187,21 +187,21 @@ describe("what happens is told, once", () => {
     expect(await page.locator(`[id="${describedBy}"]`).textContent()).not.toBe("");
     await open(`/projects/${made.project.id}`);
     await button("Copy clone command").click();
-    await expect.poll(() => told()).toEqual(["Copied"]);
+    await expect.poll(() => announced()).toEqual(["Copied"]);
   });
 
-  test("a run that ends by itself", async () => {
+  test("a run that ends", async () => {
     await open(`/agents/${made.agent.id}/runs/${made.run.id}`);
     await page
       .getByRole("main")
       .getByText(/Running$/)
       .first()
       .waitFor();
-    expect(await told()).toEqual([]);
+    expect(await announced()).toEqual([]);
     await owner.api.runs.stop({ params: { run_id: made.run.id } });
     await expect.poll(() => countTold("The run ended: stopped")).toBe(1);
     await button("Stop run").waitFor({ state: "detached" });
-    expect(await told()).toEqual(["The run ended: stopped"]);
+    expect(await announced()).toEqual(["The run ended: stopped"]);
   });
 
   test("an import that ends", async () => {
@@ -216,12 +216,12 @@ describe("what happens is told, once", () => {
     await open(`/projects/${made.project.id}`);
     await page.getByRole("progressbar", { name: "Import" }).waitFor();
     isOver = true;
-    await expect.poll(() => told()).toEqual(["The import is done"]);
+    await expect.poll(() => announced()).toEqual(["The import is done"]);
     await page.unroute(`**/api/v1/projects/${made.project.id}`);
     await page.unroute("**");
   });
 
-  test("why several parts of a page are missing", async () => {
+  test("the reason why several parts of a page are missing", async () => {
     const ofProject = `**/api/v1/projects/${made.project.id}/**`;
     await page.route(ofProject, (route) =>
       route.fulfill({
@@ -233,12 +233,14 @@ describe("what happens is told, once", () => {
     await open(`/projects/${made.project.id}`);
     const missing = page.getByRole("heading", { name: "This could not be loaded" });
     await expect.poll(() => missing.count()).toBeGreaterThan(1);
-    await expect.poll(() => told()).toEqual(["This could not be loaded. You may not see this."]);
+    await expect
+      .poll(() => announced())
+      .toEqual(["This could not be loaded. You may not see this."]);
     await page.unroute(ofProject);
   });
 });
 
-test("nothing moves where motion is to be reduced", async () => {
+test("reduced motion disables all animation", async () => {
   await page.route("**/api/v1/projects?*", () => {});
   const moving = async (reducedMotion: "reduce" | "no-preference"): Promise<number> => {
     await page.emulateMedia({ reducedMotion });
@@ -254,7 +256,7 @@ test("nothing moves where motion is to be reduced", async () => {
   await page.emulateMedia({ reducedMotion: "no-preference" });
 });
 
-describe("what has the focus, and what is chosen, is seen", () => {
+describe("focus and selection are visible", () => {
   const looks = [
     { colorScheme: "light" },
     { colorScheme: "dark" },
@@ -262,7 +264,7 @@ describe("what has the focus, and what is chosen, is seen", () => {
   ] as const;
   test.each(looks)("with %o", async (look) => {
     const usual = { colorScheme: "light", forcedColors: "none" } as const;
-    // A colour on its way is neither that of before nor that of after.
+    // Without motion, so that no color is measured in mid-transition.
     await page.emulateMedia({ ...usual, ...look, reducedMotion: "reduce" });
     await open(settings("general"));
     const parts = [
@@ -274,20 +276,20 @@ describe("what has the focus, and what is chosen, is seen", () => {
     for (const part of parts) {
       await part.focus();
       await page.keyboard.press("Shift");
-      const { style, width, colour, behind } = await part.evaluate((element) => {
+      const { style, width, color, behind } = await part.evaluate((element) => {
         const outline = getComputedStyle(element);
         return {
           style: outline.outlineStyle,
           width: Number.parseFloat(outline.outlineWidth),
-          colour: outline.outlineColor,
+          color: outline.outlineColor,
           behind: getComputedStyle(document.body).backgroundColor,
         };
       });
       expect(style).not.toBe("none");
       expect(width).toBeGreaterThanOrEqual(2);
-      expect(contrast(colour, behind)).toBeGreaterThanOrEqual(3);
+      expect(contrast(color, behind)).toBeGreaterThanOrEqual(3);
     }
-    // What only a background tells apart elsewhere.
+    // Elements that are distinguished by background alone in other modes.
     if (!("forcedColors" in look)) return;
     const backgroundOf = (locator: Locator): Promise<string> =>
       locator.evaluate((element) => getComputedStyle(element).backgroundColor);
@@ -308,10 +310,10 @@ describe("what has the focus, and what is chosen, is seen", () => {
   });
 });
 
-/** How two colours are told apart (WCAG 2.2, 1.4.11), both as `rgb(…)`. */
+/** The contrast ratio of two colors (WCAG 2.2, 1.4.11), both as `rgb(…)`. */
 function contrast(one: string, other: string): number {
-  const luminance = (colour: string): number => {
-    const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map((part) => {
+  const luminance = (color: string): number => {
+    const [red = 0, green = 0, blue = 0] = (color.match(/[\d.]+/g) ?? []).map((part) => {
       const share = Number(part) / 255;
       return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
     });
@@ -321,8 +323,8 @@ function contrast(one: string, other: string): number {
   return (light + 0.05) / (dark + 0.05);
 }
 
-// The width of a phone in the other tests, too; these are the pages that those do not look at there.
-test("at 320 pixels, as with a zoom of 400 %, pages do not scroll sideways and targets are large", async () => {
+// Other tests use the width of a phone, too; these pages are not covered there.
+test("at 320 pixels (a zoom of 400 %) pages do not scroll sideways and targets are large", async () => {
   await page.setViewportSize({ width: 320, height: 640 });
   for (const path of made.paths.filter((one) => /workspace|welcome|new|audit/.test(one))) {
     await open(path);

@@ -8,7 +8,7 @@ import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fact
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, screenshot, signedInPage } from "./support/browser.js";
 
-/** A connection that is lost for a while: pages keep what they show, say so, and go on by themselves. */
+/** A lost connection: pages keep their data, show the state and recover automatically. */
 let app: TestApp;
 let browser: Browser;
 let page: Page;
@@ -38,12 +38,12 @@ beforeEach(async () => {
 
 interface Line {
   url: string;
-  /** Ends every connection and refuses new ones. */
+  /** Ends every connection and rejects new ones. */
   cut: () => Promise<void>;
   mend: () => Promise<void>;
 }
 
-/** A port that leads to the server, as long as nobody cuts it. */
+/** Opens a port that forwards to the server until it is cut. */
 async function openLine(target: number): Promise<Line> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((client) => {
@@ -80,7 +80,7 @@ async function openLine(target: number): Promise<Line> {
 const banner = () => page.getByText("Connection lost. Reconnecting…");
 const documents = (): Promise<number> => page.evaluate("performance.timeOrigin");
 
-test("a click while offline keeps the app, and is carried out afterwards", async () => {
+test("a click while offline keeps the app and takes effect after the reconnect", async () => {
   await page.goto(`${app.url}/projects`);
   await page.getByRole("link", { name: projectName }).waitFor();
   const first = await documents();
@@ -99,11 +99,11 @@ test("a click while offline keeps the app, and is carried out afterwards", async
   await page.context().setOffline(false);
   await page.getByRole("heading", { name: "API Key Management" }).waitFor();
   await banner().waitFor({ state: "detached" });
-  // The document itself was never loaded anew.
+  // The document was never reloaded.
   expect(await documents()).toBe(first);
 });
 
-test("a dialog whose code is not there yet opens when the connection is back", async () => {
+test("a dialog whose code has not loaded opens after the reconnect", async () => {
   await page.goto(`${app.url}/projects`);
   await page.getByRole("link", { name: projectName }).waitFor();
   await page.context().setOffline(true);
@@ -114,7 +114,7 @@ test("a dialog whose code is not there yet opens when the connection is back", a
   await page.getByRole("dialog", { name: "New project" }).waitFor();
 });
 
-test("while the server restarts, lists and a log that is read stay, and go on", async () => {
+test("lists and an open log survive a restart of the server", async () => {
   const script = "echo before the restart; sleep 1000";
   const params = { agent_id: agent.id };
   const body = { command: ["sh", "-c", script] };
@@ -129,7 +129,7 @@ test("while the server restarts, lists and a log that is read stay, and go on", 
   await line.cut();
   await banner().waitFor();
   await other.getByText("Connection lost. Reconnecting…").waitFor();
-  // Longer than a query would retry.
+  // Longer than a query's retries.
   await page.waitForTimeout(6000);
   expect(await output.getByText("before the restart").isVisible()).toBe(true);
   expect(await other.getByRole("link", { name: projectName }).isVisible()).toBe(true);
@@ -142,7 +142,7 @@ test("while the server restarts, lists and a log that is read stay, and go on", 
   await other.getByText("Connection lost. Reconnecting…").waitFor({ state: "detached" });
   await page.getByText("Live", { exact: true }).waitFor();
   expect(await output.getByText("before the restart").count()).toBe(1);
-  // Changes of others show again, too.
+  // Changes by others are shown again, too.
   const { data: organizations } = await owner.api.organizations.list();
   const project = await makeProject(owner, organizations[0]?.id as string);
   await other.getByRole("link", { name: project.name }).waitFor();

@@ -15,7 +15,7 @@ import {
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 
-/** A diff of many files, big ones and hostile ones among them, is read with ease. */
+/** A diff of many files, including large and hostile ones. */
 let app: TestApp;
 let browser: Browser;
 let owner: TestPerson;
@@ -69,7 +69,7 @@ const open = async (): Promise<void> => {
   await page.getByRole("heading", { name: /^188 files changed/ }).waitFor();
 };
 
-test("what is in a file is told, and nothing in it acts or misleads", async () => {
+test("file contents are shown without executing or misleading anything", async () => {
   await open();
   const hidden = section("evil⟨U+202E⟩gnp.exe");
   await hidden.getByText("<img src=x onerror=alert(1)>").waitFor();
@@ -86,10 +86,10 @@ test("what is in a file is told, and nothing in it acts or misleads", async () =
   expect(messages).toEqual([]);
 });
 
-test("ten thousand lines are there to be found, and drawn only where one looks", async () => {
+test("ten thousand lines are searchable, and only visible ones are rendered", async () => {
   await open();
   const long = section("long.txt");
-  // All that the answer holds is text on the page, for its search; few of it is a table.
+  // The page has the whole diff as text, for the browser's search; only a part is rendered as a table.
   await long.getByText("line 9999", { exact: false }).first().waitFor({ state: "attached" });
   await long.scrollIntoViewIfNeeded();
   await long.locator("table").first().waitFor();
@@ -97,7 +97,7 @@ test("ten thousand lines are there to be found, and drawn only where one looks",
   expect(messages).toEqual([]);
 });
 
-test("where the viewer cannot be loaded, the lines are there all the same", async () => {
+test("without the diff viewer the lines are shown as plain text", async () => {
   const cut = await signedInPage(browser, app, owner);
   const viewer = "**/diff-viewer-*.js";
   await cut.route(viewer, (route) => route.abort());
@@ -113,7 +113,7 @@ test("where the viewer cannot be loaded, the lines are there all the same", asyn
   await cut.context().close();
 });
 
-test("files are found by their tree, a filter and keys, collapsed, and ticked off", async () => {
+test("files are found by tree, filter and shortcuts, collapsed and marked as viewed", async () => {
   await open();
   const tree = page.getByRole("tree", { name: "Files by folder" });
   await tree.getByText("many", { exact: true }).click();
@@ -143,7 +143,7 @@ test("files are found by their tree, a filter and keys, collapsed, and ticked of
   await button("Expand src/a.ts").waitFor();
   expect(await page.getByRole("radio", { name: "Unified" }).isChecked()).toBe(true);
 
-  // Single keys can be switched off.
+  // Single-key shortcuts can be turned off.
   await page.getByRole("main").focus();
   await page.keyboard.press("?");
   await page.getByLabel("Single keys act on pages").uncheck();
@@ -157,7 +157,7 @@ test("files are found by their tree, a filter and keys, collapsed, and ticked of
   expect(messages).toEqual([]);
 });
 
-test("on every screen it fits, and everybody can use it", async () => {
+test("diffs fit every screen and are accessible", async () => {
   for (const [width, height, colorScheme] of [
     [320, 844, "dark"],
     [1024, 768, "light"],
@@ -171,7 +171,7 @@ test("on every screen it fits, and everybody can use it", async () => {
       "document.documentElement.scrollWidth - document.documentElement.clientWidth",
     );
     expect(wider, `${width} pixels: it scrolls sideways`).toBe(0);
-    // A few files of each sort are enough to judge.
+    // A few files of each kind are enough for axe.
     await page.getByLabel("Filter files by path").fill("r");
     await expect.poll(() => page.locator("section[id^=file-]").count()).toBe(4);
     await expectAccessible(page);

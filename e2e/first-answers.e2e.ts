@@ -10,7 +10,7 @@ import {
 } from "#test/support/factories.js";
 import { launchBrowser, signedInPage, watchQuiet } from "./support/browser.js";
 
-describe("the answers that come with a page", () => {
+describe("preloaded responses", () => {
   let app: TestApp;
   let browser: Browser;
   let owner: TestPerson;
@@ -50,7 +50,7 @@ describe("the answers that come with a page", () => {
     };
   }
 
-  test("are not asked for again", async () => {
+  test("are not requested again", async () => {
     const org = await makeOrganization(owner);
     const project = await makeProject(owner, org.id);
     const { agent, workspace } = await makeWorkspace(owner, project.id);

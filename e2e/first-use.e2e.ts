@@ -26,16 +26,16 @@ const button = (name: string | RegExp) => page.getByRole("button", { name, exact
 const field = (name: string) => page.getByLabel(name, { exact: true });
 const current = () => page.locator("[aria-current=step]");
 
-test("from a first visit to a commit and a key, each step real, skippable and resumable", async () => {
+test("the setup guide leads to a commit and a key; steps can be skipped and resumed", async () => {
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/login/);
-  // Nobody has an account yet: there is nothing to sign in to.
+  // No account exists yet, so no sign-in is offered.
   await page.getByRole("heading", { name: "Create the administrator account" }).waitFor();
   expect(await page.getByRole("link", { name: "Sign in" }).count()).toBe(0);
   await expectAccessible(page, "the first account");
   await screenshot(page, "first-account");
   await field("Email address").fill("ada@example");
-  // A field is judged as it is left, and from then on as one types.
+  // A field is validated on blur, then on every keystroke.
   await field("Password").focus();
   await page.getByText("Must be an email address").waitFor();
   await field("Email address").fill("ada@example.com");
@@ -57,7 +57,7 @@ test("from a first visit to a commit and a key, each step real, skippable and re
   await field("Name").fill("Auth Service");
   await button("Create project").click();
 
-  // Whoever leaves goes on where it is.
+  // The guide resumes after an interruption.
   await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
   await page.goto(`${app.url}/organizations`);
   await page.getByRole("link", { name: "Getting started" }).click();
@@ -85,7 +85,7 @@ test("from a first visit to a commit and a key, each step real, skippable and re
     headers: { authorization: `Bearer ${key}` },
   });
   expect(await answer.json()).toMatchObject([{ name: "Auth Service" }]);
-  // Nothing was copied yet.
+  // Nothing has been copied yet.
   await button("Done").click();
   await page.getByRole("dialog", { name: "Leave without copying the key?" }).waitFor();
   await button("Stay on this page").click();
@@ -95,7 +95,7 @@ test("from a first visit to a commit and a key, each step real, skippable and re
   await expectAccessible(page, "the end");
   expect(await page.content()).not.toContain(key);
 
-  // Nothing secret is kept where scripts can read it.
+  // No secret is stored where scripts can read it.
   const stored = await page.evaluate(
     () =>
       JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]) +

@@ -7,7 +7,9 @@ import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 import { fill, type FullData } from "./support/full-data.js";
 
-/** Where there is very much, pages hold what is looked at, and all of it is reached without a mouse. */
+/**
+ * Large amounts of data: pages render only the visible part, and everything can be reached by keyboard.
+ */
 let app: TestApp;
 let browser: Browser;
 let page: Page;
@@ -30,10 +32,10 @@ afterAll(async () => {
 
 const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
 const workspacePath = (): string => `${app.url}/agents/${full.busy.agent.id}/workspace`;
-/** How much of the page an element is. */
+/** Returns the number of elements in a part of the page. */
 const sizeOf = (part: Locator): Promise<number> => part.locator("*").count();
 
-test("of two thousand commits those in sight are in the page, and keys lead to each", async () => {
+test("of two thousand commits only visible ones are rendered; the keyboard reaches each", async () => {
   await page.goto(`${app.url}/projects/${full.project.id}`);
   const graph = page.getByRole("grid", { name: "Commits, newest first" });
   const row = (place: number) => graph.locator(`[role=row][aria-rowindex="${place}"]`);
@@ -45,7 +47,7 @@ test("of two thousand commits those in sight are in the page, and keys lead to e
   const focused = graph.locator(":focus");
   const older = button("Show older");
   for (const limit of [50, 150, 450, 1350, 2000]) {
-    // As soon as they are there.
+    // Once they have loaded.
     await expect
       .poll(async () => {
         await graph.getByRole("row").first().focus();
@@ -56,7 +58,7 @@ test("of two thousand commits those in sight are in the page, and keys lead to e
     expect(await focused.innerText()).toContain(subjectOf((await newest(limit)).at(-1)));
     expect(await graph.getByRole("row").count()).toBeLessThan(80);
     if (limit === 2000) break;
-    // The whole graph is one stop.
+    // The whole graph is a single tab stop.
     await page.keyboard.press("Tab");
     expect(await older.evaluate((one) => one === document.activeElement)).toBe(true);
     await page.keyboard.press("Enter");
@@ -65,7 +67,7 @@ test("of two thousand commits those in sight are in the page, and keys lead to e
   expect(await sizeOf(graph)).toBeLessThan(4000);
   await page.keyboard.press("Home");
   await expect.poll(() => row(1).evaluate((one) => one === document.activeElement)).toBe(true);
-  // What has the focus stays, however far one scrolls away.
+  // The focused row stays rendered, however far the list is scrolled.
   await graph.evaluate((one) => one.scrollTo({ top: 20_000 }));
   await row(640).waitFor();
   await page.keyboard.press("ArrowDown");
@@ -77,7 +79,7 @@ test("of two thousand commits those in sight are in the page, and keys lead to e
   expect(messages).toEqual([]);
 });
 
-test("two hundred organizations are searched where one switches", async () => {
+test("the organization menu searches two hundred organizations", async () => {
   await page.goto(`${app.url}/organizations`);
   const switcher = button(/^Current organization/);
   await switcher.focus();
@@ -99,7 +101,7 @@ test("two hundred organizations are searched where one switches", async () => {
   expect(messages).toEqual([]);
 });
 
-test("a long audit log is read page by page", async () => {
+test("a long audit log is paginated", async () => {
   const orgId = full.organizations[0]?.id as string;
   await page.goto(`${app.url}/organizations/${orgId}/settings?tab=audit`);
   const rows = page.getByRole("table", { name: "Audit log" }).getByRole("row");
@@ -107,7 +109,7 @@ test("a long audit log is read page by page", async () => {
   const seen: string[] = [];
   for (let number = 1; ; number += 1) {
     await page.getByText(`Page ${number}`, { exact: true }).waitFor();
-    // Until then what is shown is the page before.
+    // Until then the previous page is shown.
     await expect.poll(() => button("Next").getAttribute("aria-busy")).not.toBe("true");
     const details = button(/^Details of event \d+$/);
     expect(await rows.count()).toBeLessThanOrEqual(51);
@@ -124,7 +126,7 @@ test("a long audit log is read page by page", async () => {
   expect(messages).toEqual([]);
 });
 
-test("a diff of two thousand files has a tree of one stop, and leads to the last", async () => {
+test("the tree of a diff of two thousand files is one tab stop and reaches the last file", async () => {
   const { agent } = full.busy;
   const params = { agent_id: agent.id };
   const { data: commits } = await owner.api.workspaces.commits({ params, query: { limit: 1 } });
@@ -149,7 +151,7 @@ test("a diff of two thousand files has a tree of one stop, and leads to the last
   expect(messages).toEqual([]);
 });
 
-test("five hundred conflicts are decided one by one", async () => {
+test("five hundred conflicts are resolved one by one", async () => {
   await page.goto(`${app.url}/agents/${full.torn.agent.id}/workspace/merge?strategy=manual`);
   await page.getByText("0 of 500 decided").waitFor();
   await button("Next to decide").click();
@@ -166,7 +168,7 @@ test("five hundred conflicts are decided one by one", async () => {
   expect(messages).toEqual([]);
 });
 
-test("five hundred runs are in pages, and in a picture of one stop", async () => {
+test("five hundred runs are paginated, and their timeline is one tab stop", async () => {
   await page.goto(`${app.url}/agents/${full.busy.agent.id}`);
   const table = page.getByRole("table", { name: "Runs" });
   await table.getByRole("row").nth(25).waitFor();
@@ -185,9 +187,9 @@ test("five hundred runs are in pages, and in a picture of one stop", async () =>
   expect(messages).toEqual([]);
 });
 
-test("where the window is narrow pages begin at their top, and tables stay within their cards", async () => {
+test("in a narrow window pages begin at the top and tables stay within their cards", async () => {
   const orgId = full.organizations[0]?.id as string;
-  // What runs takes the most room in a table; its runs have used up the hours.
+  // The agent with the widest table cells; its runs have exhausted the quota.
   const body = { max_agent_runtime_hours: 10_000 };
   await owner.api.organizations.update({ params: { org_id: orgId }, body });
   const params = { agent_id: full.busy.agent.id };

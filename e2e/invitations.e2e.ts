@@ -44,7 +44,7 @@ async function signIn(page: Page, email: string, password: string): Promise<void
   await page.waitForURL(/\/organizations$/);
 }
 
-/** Nothing serious for people who use a keyboard, a screen reader or much contrast, and nothing cut off on a phone. */
+/** Checks the page by axe, and for overflow on a phone. */
 async function expectGood(page: Page, name: string): Promise<void> {
   await expectAccessibleInBothSchemes(page, name);
   await screenshot(page, name);
@@ -65,7 +65,7 @@ const invite = async (email: string) => {
   return (await ada.api.invitations.create({ params, body })).data;
 };
 
-test("the owner invites through the page; the invited person registers, joins and is a member", async () => {
+test("the owner invites through the page; the invitee registers, joins and is a member", async () => {
   const settings = `${app.url}/organizations/${organization.id}/settings?tab=members`;
   await adas.goto(settings);
   await adas.getByText("No open invitations.").waitFor();
@@ -105,7 +105,7 @@ test("the owner invites through the page; the invited person registers, joins an
 
   const graces = await newPage(browser);
   const opened = await graces.goto(link);
-  // What the link opens hands its address on to nobody.
+  // The invitation's page sends no referrer.
   expect(opened?.headers()["referrer-policy"]).toBe("same-origin");
   await graces.getByRole("heading", { name: "Join Acme Corp" }).waitFor();
   await graces.getByText("Ada-Lovelace invites you").waitFor();
@@ -141,7 +141,7 @@ test("the owner invites through the page; the invited person registers, joins an
   adasMessages.length = 0;
 });
 
-test("sent again, the old link leads nowhere; revoked, the new one says so", async () => {
+test("resending invalidates the old link; revoking invalidates the new one", async () => {
   const first = await invite("linus@example.com");
   await adas.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
   await button("Resend to linus@example.com").click();
@@ -167,7 +167,7 @@ test("sent again, the old link leads nowhere; revoked, the new one says so", asy
   expect(adasMessages).toEqual([]);
 });
 
-test("an expired one says what to do", async () => {
+test("an expired invitation names the next step", async () => {
   const sent = await invite("late@example.com");
   await asOperator(app, "update invitations set expires_at = now() where id = $1", [sent.id]);
   const page = await newPage(browser);
@@ -179,7 +179,7 @@ test("an expired one says what to do", async () => {
   await row("late@example.com").getByText("Expired").waitFor();
 });
 
-test("somebody else signs out first; the invited person signs in and accepts", async () => {
+test("another user signs out first; the invitee signs in and accepts", async () => {
   const barbara = { email: "barbara@example.com", password: "correct staple horse" };
   const join = await invite(barbara.email);
   const token = join.invite_url?.split("/").at(-1) as string;
@@ -216,7 +216,7 @@ test("somebody else signs out first; the invited person signs in and accepts", a
   await page.context().close();
 });
 
-test("an admin is offered no role beyond his own, and says why", async () => {
+test("roles beyond an admin's own are disabled with a reason", async () => {
   const admin = { email: "admin@example.com", password: "correct staple horse" };
   const body = { email: admin.email, role_id: await roleId("admin") };
   const { data } = await ada.api.invitations.create({ params, body });
@@ -239,7 +239,7 @@ test("an admin is offered no role beyond his own, and says why", async () => {
   await page.context().close();
 });
 
-test("where registration is closed, the page says who can make an account", async () => {
+test("with registration closed, the page says who can create an account", async () => {
   const closed = await startTestApp({ OMOI_REGISTRATION: "closed" });
   const owner = await closed.person("Owner");
   const { data: org } = await owner.api.organizations.create({ body: { name: "Closed Corp" } });

@@ -22,7 +22,7 @@ afterAll(async () => {
   await app.close();
 });
 
-/** What the focus is on, as a screen reader names it. */
+/** Returns the accessible name of the focused element. */
 const focused = (): Promise<string> =>
   page.evaluate(`(() => {
     const on = document.activeElement;
@@ -30,7 +30,7 @@ const focused = (): Promise<string> =>
     return (on?.getAttribute("aria-label") ?? label ?? on?.textContent ?? "").trim();
   })()`);
 
-/** Walks on by the Tab key until the focus is on it. */
+/** Presses the Tab key until the element is focused. */
 async function tabTo(name: string | RegExp): Promise<void> {
   const passed: string[] = [];
   for (let step = 0; step < 80; step += 1) {
@@ -42,7 +42,7 @@ async function tabTo(name: string | RegExp): Promise<void> {
   throw new Error(`the Tab key does not lead to ${String(name)}; it led to ${passed.join(" | ")}`);
 }
 
-/** Like a person who looks first: what cannot be pressed yet, says so. */
+/** Waits until the button is enabled, then presses it. */
 async function press(name: string | RegExp): Promise<void> {
   await tabTo(name);
   await expect.poll(() => page.locator(":focus").getAttribute("aria-disabled")).not.toBe("true");
@@ -58,7 +58,7 @@ const heading = (name: string | RegExp, level = 1): Promise<void> =>
   page.getByRole("heading", { level, name }).waitFor();
 const dialog = (name: string | RegExp) => page.getByRole("dialog", { name });
 
-test("from a new organization to a merge, by the keyboard alone", async () => {
+test("from a new organization to a merge with the keyboard only", async () => {
   const messages = watchConsole(page);
   await page.goto(`${app.url}/organizations`);
   await page.getByText("You belong to no organization yet").waitFor();

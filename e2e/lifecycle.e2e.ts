@@ -11,7 +11,7 @@ import {
 } from "#test/support/factories.js";
 import { launchBrowser, look, signedInPage, watchConsole } from "./support/browser.js";
 
-/** How things end, through the pages: a workspace is archived and restored, an agent and a project deleted. */
+/** A workspace is archived and restored; an agent and a project are deleted. */
 let app: TestApp;
 let browser: Browser;
 let owner: TestPerson;
@@ -50,7 +50,7 @@ async function confirm(opener: string, word: string, verb: string, name: string)
   await does.click();
 }
 
-test("a workspace is archived, says until when, and comes back", async () => {
+test("a workspace is archived, shows its deadline, and is restored", async () => {
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
   await button("Archive workspace…").waitFor();
   await button("Archive workspace…").scrollIntoViewIfNeeded();
@@ -66,7 +66,7 @@ test("a workspace is archived, says until when, and comes back", async () => {
   expect((await owner.api.workspaces.get({ params })).data.status).toBe("active");
 });
 
-test("an agent is terminated and leaves the list; its page tells what became of it", async () => {
+test("a terminated agent leaves the list; its page shows its state", async () => {
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
   await confirm("Terminate agent…", agent.name, "Terminate", "terminate-agent-dialog");
   await page.waitForURL(`${app.url}/projects/${project.id}`);
@@ -79,10 +79,10 @@ test("an agent is terminated and leaves the list; its page tells what became of 
   await look(page, "agent-terminated");
 });
 
-test("a project is deleted and is gone", async () => {
+test("a project is deleted", async () => {
   await page.goto(`${app.url}/projects/${project.id}`);
   await button("Delete project…").scrollIntoViewIfNeeded();
-  // The page hears that the project is gone before its own request is answered.
+  // The deletion event arrives before the response of the page's own request.
   let answer = (): void => {};
   const heard = new Promise<void>((resolve) => {
     answer = resolve;
@@ -100,9 +100,10 @@ test("a project is deleted and is gone", async () => {
   await page.waitForURL(`${app.url}/projects`);
   await page.getByRole("heading", { name: "Projects", exact: true }).waitFor();
   expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);
-  // The list of changes that is read anew just as its workspace is archived is refused, and dropped.
+  // The list of changes may be refetched while its workspace is archived; that request fails and is
+  // ignored.
   expect(messages.filter((text) => !text.includes("409 (Conflict)"))).toEqual([]);
-  // Nor does whoever goes back see it any more.
+  // Going back does not show it either.
   await page.goBack();
   await page.getByText("The project was not found").waitFor();
 });

@@ -10,7 +10,7 @@ import {
 import { systemRoleIds } from "#server/db/migrate.js";
 import { launchBrowser, signedInPage, watchConsole, watchQuiet } from "./support/browser.js";
 
-/** What others do shows on an open page, without a reload and well before anything is asked again. */
+/** Changes by others appear on an open page without a reload, well before any polling. */
 let app: TestApp;
 let browser: Browser;
 let owner: TestPerson;
@@ -29,14 +29,14 @@ afterAll(async () => {
   await app.close();
 });
 
-/** Opens a page and waits until it listens. */
+/** Opens a page and waits for its event stream. */
 async function open(where: Page, path: string): Promise<void> {
   const listening = where.waitForResponse((response) => response.url().includes("/events?"));
   await where.goto(app.url + path);
   await listening;
 }
 
-test("projects, members, agents and commits of others appear by themselves", async () => {
+test("projects, members, agents and commits of others appear automatically", async () => {
   const org = await makeOrganization(owner);
   await open(page, "/projects");
   const project = await makeProject(owner, org.id);
@@ -60,7 +60,7 @@ test("projects, members, agents and commits of others appear by themselves", asy
   expect(messages).toEqual([]);
 });
 
-test("what was missed while the page was hidden or the server away is there afterwards", async () => {
+test("changes missed while the page was hidden or the server unreachable appear afterwards", async () => {
   const org = (await owner.api.organizations.list()).data[0]?.id as string;
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Network.enable");
@@ -70,7 +70,7 @@ test("what was missed while the page was hidden or the server away is there afte
     .getByRole("link", { name: /^project-/ })
     .first()
     .waitFor();
-  // All that is read anew once the page listens has come.
+  // All refetches after the stream's start have completed.
   await quiet();
   const seen = (state: string): Promise<void> =>
     page.evaluate((value) => {
@@ -85,7 +85,7 @@ test("what was missed while the page was hidden or the server away is there afte
   await page.getByRole("link", { name: project.name }).waitFor();
 });
 
-test("what changed before the stream was open is there once it is", async () => {
+test("changes from before the stream's start appear once it is open", async () => {
   const org = (await owner.api.organizations.list()).data[0]?.id as string;
   let letThrough = (): void => {};
   const held = new Promise<void>((resolve) => (letThrough = resolve));

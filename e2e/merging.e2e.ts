@@ -19,7 +19,7 @@ import { gitInRepository } from "#test/support/git.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
-/** Conflicts by hand, and the ways back: merge, restore, revert and sync through the pages. */
+/** Manual conflict resolution, merge, restore, revert and sync through the pages. */
 let app: TestApp;
 let browser: Browser;
 let owner: TestPerson;
@@ -79,7 +79,7 @@ const conflict = (path: string) => page.getByRole("region", { name: `Conflict in
 const onMain = (path: string): Promise<string> =>
   gitInRepository(app, project, "show", `main:${path}`);
 
-test("conflicts are decided by hand, one by one, and nothing is lost on the way", async () => {
+test("conflicts are resolved manually, and decisions survive reloads", async () => {
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace`);
   await button("Merge into main").click();
   await page.waitForURL(/\/workspace\/merge$/);
@@ -94,7 +94,7 @@ test("conflicts are decided by hand, one by one, and nothing is lost on the way"
   await expectAccessible(page);
   await screenshot(page, "merge-conflicts");
 
-  // By keys: the third conflict, the right side; then the next that is open, the left side.
+  // By shortcuts: the third conflict, the right side; then the next unresolved one, the left side.
   await page.getByRole("main").focus();
   const handler = conflict("src/auth/handler.ts");
   for (const key of ["j", "j", "j"]) await page.keyboard.press(key);
@@ -117,12 +117,12 @@ test("conflicts are decided by hand, one by one, and nothing is lost on the way"
   await page.getByText("3 of 4 decided").waitFor();
   await expectAccessible(page);
 
-  // A reload, and a way round another page, keep what was decided.
+  // The decisions survive a reload and a visit to another page.
   await page.reload();
   await page.getByText("3 of 4 decided").waitFor();
   expect(await crlf.getByLabel("Content of crlf.txt").inputValue()).toBe("both\ntwo\n");
 
-  // Meanwhile main moves, under one of the conflicts that are decided.
+  // Meanwhile main moves and changes one of the resolved conflicts.
   const third = (await makeWorkspace(owner, project.id)).workspace;
   await commitFiles(owner, third, { "crlf.txt": "moved\r\ntwo\r\n" });
   await mergeIntoBase(owner, third);
@@ -137,14 +137,14 @@ test("conflicts are decided by hand, one by one, and nothing is lost on the way"
   await button("Merge").click();
   await page.waitForURL(/\/merges\/[^/]+$/);
   await page.getByRole("heading", { name: "What was decided for 4 conflicts" }).waitFor();
-  // The file's own ends of lines, which a field of text does not hold.
+  // The file's own line endings, which a text field does not keep.
   expect(await onMain("crlf.txt")).toBe("both\r\ntwo\r");
   expect(await onMain("src/auth/handler.ts")).toContain("return source();");
   expect(await onMain("src/auth/token.ts")).toContain("return target();");
   expect(messages).toEqual([]);
 });
 
-test("what lost comes back, the merge is undone and had back again", async () => {
+test("losing versions are restored; the merge is reverted and the revert reverted", async () => {
   const merge = page.url();
   await conflict("src/auth/handler.ts").getByText("return target();").waitFor();
   await expectAccessible(page);
@@ -166,7 +166,7 @@ test("what lost comes back, the merge is undone and had back again", async () =>
     .click();
   await page.waitForURL(merge);
 
-  // main goes on: to revert the merge is to decide what becomes of that.
+  // main moves on, so that reverting the merge causes a conflict.
   const fourth = (await makeWorkspace(owner, project.id)).workspace;
   await commitFiles(owner, fourth, { "crlf.txt": "later\r\n" });
   await mergeIntoBase(owner, fourth);
@@ -191,7 +191,7 @@ test("what lost comes back, the merge is undone and had back again", async () =>
   expect(messages).toEqual([]);
 });
 
-test("a sync brings in what main has, with its conflicts", async () => {
+test("a sync merges main into the workspace, with conflicts", async () => {
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace`);
   await page.getByText(/behind main/).waitFor();
   await writeFiles(second, { "crlf.txt": "mine\r\n" });
@@ -209,12 +209,12 @@ test("a sync brings in what main has, with its conflicts", async () => {
   await page.getByRole("tab", { name: "Commits" }).click();
   await page.getByRole("group", { name: "Type of commits" }).getByText("Merge").click();
   await page.getByText(/^Merge main into/).waitFor();
-  // What was there stays until the others have come.
+  // The previous rows stay until the others have loaded.
   await expect.poll(() => page.getByText(/\] Checkpoint$/).count()).toBe(0);
   expect(messages).toEqual([]);
 });
 
-test("a merge goes on where its page is left; what cannot be read can be tried again", async () => {
+test("a merge continues when its page is left; a failed load can be retried", async () => {
   await commitFiles(owner, second, { "later.txt": "later\n" });
   const previews = "**/workspace/previews";
   await page.route(previews, (route) => route.abort());
@@ -222,7 +222,7 @@ test("a merge goes on where its page is left; what cannot be read can be tried a
   await page.getByText("The server does not answer.", { exact: false }).waitFor();
   await expectAccessible(page);
   await page.unroute(previews);
-  // Where something happens meanwhile, the page looks again by itself and the button is gone.
+  // On a concurrent change the page refreshes automatically and the button is gone.
   await button("Refresh")
     .click({ timeout: 5000 })
     .catch(() => undefined);
@@ -248,11 +248,11 @@ test("a merge goes on where its page is left; what cannot be read can be tried a
   expect(page.url()).toMatch(/\/agents$/);
   expect(await onMain("later.txt")).toBe("later");
   await page.unroute("**/workspace/merges");
-  // Refused requests are written to the console by the browser.
+  // Browsers log failed requests to the console.
   messages.length = 0;
 });
 
-test("who may only look sees all of it, with the reason why nothing can be done", async () => {
+test("a viewer sees everything, and why actions are disabled", async () => {
   const other = await signedInPage(browser, app, viewer);
   await other.goto(`${app.url}/agents/${second.agent_id}/workspace`);
   for (const name of ["Merge into main", "Sync from main", "Checkpoint"]) {

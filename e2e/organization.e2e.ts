@@ -42,14 +42,14 @@ const dialog = () => page.getByRole("dialog");
 const settings = (tab: string): string =>
   `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
 
-/** What has the focus, by its name. */
+/** Returns the accessible name of the focused element. */
 const focused = (): Promise<string | null> =>
   page.evaluate(
     () =>
       document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.tagName ?? null,
   );
 
-test("a role is made in the editor, given, and not deleted while somebody holds it", async () => {
+test("a role is created, assigned, and not deleted while it has holders", async () => {
   await page.goto(settings("members"));
   const roles = page.getByRole("table", { name: "Roles" });
   const row = roles.getByRole("row", { name: /developer/ });
@@ -114,7 +114,7 @@ test("a role is made in the editor, given, and not deleted while somebody holds 
   await screenshot(page, "role-in-use");
   await dialog().getByRole("button", { name: "Cancel" }).click();
   await expect.poll(focused).toBe("Delete developer");
-  // The refusal itself is a 409, which browsers write to the console; so was the taken name.
+  // The rejection itself is a 409, which browsers log to the console; so was the taken name.
   expect(consoleMessages.filter((message) => !message.includes("409 (Conflict)"))).toEqual([]);
   consoleMessages.length = 0;
 
@@ -124,12 +124,12 @@ test("a role is made in the editor, given, and not deleted while somebody holds 
   await dialog().getByRole("button", { name: "Delete" }).click();
   await page.getByText("Role developer deleted").waitFor();
   await row.waitFor({ state: "hidden" });
-  // Its row is gone: the focus is in the one beside it.
+  // Its row was removed: the focus moves to the next one.
   await expect.poll(focused).toMatch(/permissions of agent_executor$/);
   expect(consoleMessages).toEqual([]);
 });
 
-test("archived by its typed slug, said on every page, and restored", async () => {
+test("an organization is archived by typing its slug, marked on every page, and restored", async () => {
   await page.goto(settings("general"));
   await button("Archive organization…").click();
   const archive = dialog().getByRole("button", { name: "Archive", exact: true });
@@ -197,7 +197,7 @@ test("archived by its typed slug, said on every page, and restored", async () =>
   expect(consoleMessages).toEqual([]);
 });
 
-test("the editor says who gains and loses what, and the tab why one may do something", async () => {
+test("the editor shows gained and lost permissions, and the tab explains them", async () => {
   const params = { org_id: organization.id };
   const make = async (name: string, inherits_from: string) =>
     (
@@ -217,7 +217,7 @@ test("the editor says who gains and loses what, and the tab why one may do somet
   await dialog().getByLabel("Inherits from").selectOption("");
   await button("1 permission").click();
   await dialog().getByLabel("Push with git").check();
-  // Twice: for the role itself, which nobody holds, and for the one that inherits from it.
+  // Twice: for the role itself, which has no holders, and for the role that inherits from it.
   expect(await impact.getByText("Gains: Push with git").count()).toBe(2);
   expect(await impact.getByText("Loses: See members and invitations").count()).toBe(2);
   await impact.getByText("tester · held by nobody").waitFor();
@@ -228,9 +228,9 @@ test("the editor says who gains and loses what, and the tab why one may do somet
 
   await page.getByLabel("Ask about a permission").selectOption("org:archive");
   await page.getByText("Your role owner has *:*.").waitFor();
-  // What was said about Grace-Hopper lies over the page and can be taken back for a while.
+  // The toast about Grace-Hopper covers the page and offers an undo for a while.
   await page.getByText("Grace-Hopper is now lead").waitFor({ state: "hidden" });
-  // A button half below the top bar would be judged as a small one.
+  // axe would report a button half below the header as too small.
   await page.evaluate(() => window.scrollTo(0, 0));
   await expectAccessibleInBothSchemes(page);
   await page.getByText("Your role owner has *:*.").scrollIntoViewIfNeeded();
@@ -242,7 +242,7 @@ test("the editor says who gains and loses what, and the tab why one may do somet
   expect(consoleMessages).toEqual([]);
 });
 
-test("the audit log is read, filtered by the address, and shown on the overview", async () => {
+test("the audit log is shown, filtered by the address, and summarized on the overview", async () => {
   const params = { org_id: organization.id };
   const { data: key } = await ada.api.apiKeys.create({
     body: { name: "CI", organization_id: organization.id },
@@ -319,7 +319,7 @@ test("the audit log is read, filtered by the address, and shown on the overview"
   expect(consoleMessages).toEqual([]);
 });
 
-test("what is typed after Edit goes into the slug", async () => {
+test("Edit focuses the slug", async () => {
   await page.goto(settings("general"));
   const name = await page.getByLabel("Name", { exact: true }).inputValue();
   await button("Edit").click();
@@ -330,7 +330,7 @@ test("what is typed after Edit goes into the slug", async () => {
   await page.getByLabel("Slug").fill((await page.getByLabel("Slug").inputValue()).slice(0, -5));
 });
 
-test("a slug is checked while it is typed", async () => {
+test("a slug is checked while typing", async () => {
   await page.goto(`${app.url}/organizations/new`);
   const slug = page.getByLabel("Slug");
   const status = page.getByRole("status");
@@ -347,7 +347,7 @@ test("a slug is checked while it is typed", async () => {
   await slug.fill("Not a slug");
   await status.getByText(/use a-z, 0-9/).waitFor();
 
-  // An answer that is still out when something else is typed is not waited for.
+  // A pending response for an earlier input does not delay the check.
   const slow = /slug-availability\?slug=still-out$/;
   await page.route(slow, () => {});
   const asked = page.waitForRequest(slow);
@@ -393,7 +393,7 @@ test("on a phone the tabs and dialogs fit", async () => {
   expect(consoleMessages).toEqual([]);
 });
 
-test("whoever hands the organization over is an admin, who can neither archive nor transfer", async () => {
+test("the former owner becomes an admin, who can neither archive nor transfer", async () => {
   await page.goto(settings("general"));
   await expect
     .poll(() => button("Transfer…").getAttribute("title"))
@@ -424,7 +424,7 @@ test("whoever hands the organization over is an admin, who can neither archive n
   expect(consoleMessages).toEqual([]);
 });
 
-test("1 200 members are counted, sorted and searched, however many pages they come in", async () => {
+test("1 200 members are counted, sorted and searched across pages", async () => {
   const organization = await makeOrganization(ada);
   await addManyMembers(app, organization.id, 1199);
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members&sort=-name`);
@@ -434,7 +434,7 @@ test("1 200 members are counted, sorted and searched, however many pages they co
   await page.getByText("Crowd 1", { exact: true }).waitFor();
 });
 
-test("two hundred organizations are searched, and every page follows the one switched to", async () => {
+test("two hundred organizations are searched, and every page follows a switch", async () => {
   const make = (number: number) =>
     ada.api.organizations.create({ body: { name: `Team ${number}`, slug: `squad-${number}` } });
   for (let number = 1; number <= 204; number += 4) {

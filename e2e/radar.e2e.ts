@@ -16,7 +16,7 @@ import { git, gitInRepository } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
-/** What would conflict, and how the project's lines of work run, on open pages. */
+/** Predicted conflicts and the commit graph on open pages. */
 let app: TestApp;
 let browser: Browser;
 let owner: TestPerson;
@@ -48,7 +48,7 @@ afterAll(async () => {
 const card = (title: string) =>
   page.locator("section").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
 
-test("a conflict appears on an open workspace page, with whom and in what, and goes", async () => {
+test("a predicted conflict appears on an open workspace page and disappears", async () => {
   await page.goto(`${app.url}/agents/${one.agent_id}/workspace`);
   const ahead = card("Conflicts ahead");
   await ahead.getByText("None with").waitFor();
@@ -76,7 +76,7 @@ test("a conflict appears on an open workspace page, with whom and in what, and g
   await page.getByText("src/auth/oauth2_handler.py").first().waitFor();
 });
 
-test("the project page lists who conflicts with whom", async () => {
+test("the project page lists conflicting workspaces", async () => {
   const three = (await makeWorkspace(owner, project.id)).workspace;
   await commitFiles(owner, three, { "new.py": "three\n" }, "validation");
   await page.goto(`${app.url}/projects/${project.id}`);
@@ -87,7 +87,7 @@ test("the project page lists who conflicts with whom", async () => {
   await table.getByRole("link", { name: two.agent_name, exact: true }).first().waitFor();
 });
 
-test("the graph shows each commit as it is made, and leads to commits and merges by the keyboard", async () => {
+test("the graph shows new commits, and opens commits and merges by keyboard", async () => {
   await page.goto(`${app.url}/projects/${project.id}`);
   const graph = page.getByRole("grid", { name: "Commits, newest first" });
   await graph.getByText(`Merge ${one.branch_name} into main`).waitFor();
@@ -130,7 +130,7 @@ test("the checkpoint interval is set under Settings; why a checkpoint failed is 
   await field.fill("");
   await save.click();
   await expect.poll(async () => (await settings()).checkpoint_interval_minutes).toBeNull();
-  // What was refused here is in the browser's console: the interval, and to list what is unsaved.
+  // The console has the rejected requests: the interval, and the list of unsaved changes.
   expect(messages.filter((text) => !text.includes("422"))).toEqual([]);
   messages.length = 0;
 });

@@ -47,7 +47,7 @@ afterAll(async () => {
   await app.close();
 });
 
-/** What is off says why, and stays where the keyboard finds it. */
+/** A disabled control states its reason and stays focusable. */
 const isOff = async (page: Page, name: string): Promise<boolean> =>
   (await page.getByRole("button", { name, exact: true }).first().getAttribute("aria-disabled")) ===
   "true";
@@ -57,7 +57,7 @@ describe.each([
   { role: "member", mayManage: false, mayWork: true },
   { role: "viewer", mayManage: false, mayWork: false },
 ])("as $role", ({ role, mayManage, mayWork }) => {
-  test("every page of the flows is there, and offers what the role may do", async () => {
+  test("every page of the flows offers the role's actions", async () => {
     const page = await signedInPage(browser, app, people[role] as TestPerson);
     const messages = watchConsole(page);
     const open = async (path: string, heading: RegExp): Promise<void> => {
@@ -67,7 +67,7 @@ describe.each([
       await expectAccessible(page, `${path} as ${role}`);
     };
     await open("/organizations", /Organizations/);
-    // The seed's cards have [Settings] for who can change them.
+    // Cards have [Settings] for users who can change them.
     const settings = page.getByRole("main").getByRole("link", { name: /^Settings of/ });
     expect(await settings.count()).toBe(mayManage ? 1 : 0);
 
@@ -92,7 +92,7 @@ describe.each([
     await open("/settings/api-keys", /API Key Management/);
     await open("/settings/api-keys/new", /Generate New API Key/);
 
-    // An address that opens a dialog opens none to who may not use it.
+    // An address that opens a dialog is ignored without the permission.
     await page.goto(`${app.url}/projects?new=true`);
     await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
     const dialog = page.getByRole("dialog", { name: "New project" });
@@ -109,7 +109,7 @@ describe.each([
   });
 });
 
-test("names and messages that agents and strangers wrote run nothing and hide nothing", async () => {
+test("untrusted names and messages execute nothing and hide nothing", async () => {
   const owner = people["owner"] as TestPerson;
   const hostile = `<img src=x onerror="window.hit=1">\u202egnp.exe`;
   const { data: org } = await owner.api.organizations.create({
@@ -138,7 +138,7 @@ test("names and messages that agents and strangers wrote run nothing and hide no
   await page.context().close();
 });
 
-test("a changed role and a removed member are undone from what was said about it", async () => {
+test("a changed role and a removed member are undone from the toast", async () => {
   const owner = people["owner"] as TestPerson;
   const page = await signedInPage(browser, app, owner);
   const roleOf = async (name: string): Promise<string | undefined> =>
@@ -158,7 +158,7 @@ test("a changed role and a removed member are undone from what was said about it
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await page.getByText("viewer was removed").waitFor();
   expect(await roleOf("viewer")).toBeUndefined();
-  // The button stands after all of the page, and a key leads to it and back.
+  // The button is last in the document; a shortcut moves the focus to it and back.
   await page.getByRole("dialog").waitFor({ state: "hidden" });
   const before = page.locator("select:focus");
   await before.waitFor();

@@ -53,7 +53,7 @@ async function run(agentId: string, command: string[], queue = false): Promise<R
   return (await owner.api.runs.create({ params, body: { command, queue } })).data;
 }
 
-test("a script is started, its log watched live and searched, and it is stopped", async () => {
+test("a script is started, its log followed and searched, and it is stopped", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
   await page.getByRole("button", { name: "Run a command" }).click();
   const dialog = page.getByRole("dialog");
@@ -88,7 +88,7 @@ test("a script is started, its log watched live and searched, and it is stopped"
   expect(await page.getByRole("button", { name: "Follow" }).count()).toBe(0);
 });
 
-test("a command that fails says so in the list of runs", async () => {
+test("a failed command is marked in the list of runs", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
   await page.getByRole("button", { name: "Run a command" }).click();
   const dialog = page.getByRole("dialog");
@@ -109,7 +109,7 @@ test("a command that fails says so in the list of runs", async () => {
   expect(messages).toEqual([]);
 });
 
-test("a variable that is named twice, or wrongly, is told at its field", async () => {
+test("a duplicate or invalid variable name is reported at its field", async () => {
   await page.goto(`${app.url}/agents/${agent.id}?new=true`);
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("env");
@@ -143,7 +143,7 @@ test("a variable that is named twice, or wrongly, is told at its field", async (
   await page.getByText("Complete", { exact: true }).waitFor();
 });
 
-test("the list of agents shows what runs and what waits as it changes, and is sorted and narrowed", async () => {
+test("the list of agents shows running and queued work live, sorted and filtered", async () => {
   const others = [];
   for (let number = 0; number < 5; number += 1) others.push(await makeWorkspace(owner, projectId));
   const [first, second] = others as [(typeof others)[0], (typeof others)[0]];
@@ -158,7 +158,7 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   const rowOf = ({ agent: { name } }: typeof first) =>
     table.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
   await rowOf(first).getByText("Idle").waitFor();
-  // What others start shows by itself, and so does the queue.
+  // Runs started by others appear automatically, and so does the queue.
   const running = await run(first.agent.id, ["sleep", "1000"]);
   await rowOf(first).getByRole("link", { name: "sleep 1000" }).waitFor();
   await rowOf(first).getByText("Running").waitFor();
@@ -168,7 +168,7 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   const third = await run(agent.id, ["echo", "later"], true);
   await table.getByText("Queued, place 2").waitFor();
   await look(page, "agents-running");
-  // It ticks.
+  // The duration is updated every second.
   const age = rowOf(first).getByText(/ s, since/);
   const before = await age.textContent();
   await expect.poll(() => age.textContent()).not.toBe(before);
@@ -185,7 +185,7 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   await table.getByText("Queued, place 2").waitFor();
   expect(await names()).toHaveLength(3);
 
-  // Stopped on its page, where its place is told.
+  // Stop it on its page, which shows its queue position.
   await table.getByRole("link", { name: "echo 'at last'" }).click();
   await page.getByText("Queued, place 1").waitFor();
   await page.getByText("Waiting for one of the organization's 1 slots.").waitFor();
@@ -206,7 +206,7 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   });
 });
 
-test("an agent's runs are narrowed and turned round, and their time is drawn", async () => {
+test("an agent's runs are filtered, sorted and shown on a timeline", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
   const table = page.getByRole("table", { name: "Runs" });
   await page.getByLabel("Filter by status").selectOption("failed");
@@ -233,7 +233,7 @@ test("a log of 100 000 lines stays usable, and its last line is found", async ()
   await page.getByText("Complete", { exact: true }).waitFor();
   const output = page.getByRole("region", { name: "Output" });
   await output.getByText("1", { exact: true }).first().waitFor();
-  // Only what is in sight is there.
+  // Only visible lines are rendered.
   expect(await output.locator("[data-index]").count()).toBeLessThan(200);
   await page.getByLabel("Search the log").fill("the very last");
   await page.getByText("1 of 1 line").waitFor();
@@ -251,7 +251,7 @@ test("a log of 100 000 lines stays usable, and its last line is found", async ()
   expect(messages).toEqual([]);
 });
 
-test("a viewer sees everything, and why nothing can be started or stopped", async () => {
+test("a viewer sees everything, and why runs cannot be started or stopped", async () => {
   const viewer = await app.person("Vera");
   const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
   await owner.api.members.add({ params: { org_id: orgId }, body });
@@ -285,7 +285,7 @@ test("a viewer sees everything, and why nothing can be started or stopped", asyn
   await owner.api.runs.stop({ params: { run_id: id } });
 });
 
-/** A test suite that has not ended while there is no file `go`. */
+/** A test suite that runs until a file `go` exists. */
 const suite = String.raw`
 printf '\033[1m> app@2.4.0 test\033[0m\n\n'
 for name in checkout refunds invoices taxes; do
@@ -299,7 +299,7 @@ until test -e go; do sleep 0.1; done
 printf '\n\033[31m1 failed\033[0m, \033[32m12 passed\033[0m\n'; exit 1
 `;
 
-test("a test suite is watched while it runs, to its failing end", async () => {
+test("the log of a test suite is followed until it fails", async () => {
   const ada = await app.person("Ada");
   const { data: acme } = await ada.api.organizations.create({ body: { name: "Acme Corp" } });
   const { data: project } = await ada.api.projects.create({
@@ -331,7 +331,7 @@ test("a test suite is watched while it runs, to its failing end", async () => {
   await watching.context().close();
 });
 
-test("without an engine a docker workspace cannot be chosen, and the page says why", async () => {
+test("without a container engine docker workspaces are disabled with a reason", async () => {
   await page.goto(`${app.url}/agents`);
   await page.getByRole("button", { name: "Create workspace" }).first().click();
   const dialog = page.getByRole("dialog");
@@ -340,7 +340,7 @@ test("without an engine a docker workspace cannot be chosen, and the page says w
   await look(page, "create-workspace");
 });
 
-test("with an engine it can; and where the sandbox is off that is said before a command is run", async () => {
+test("with an engine they are enabled; a disabled sandbox is stated before a command runs", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
   const engine = await startEngine(join(dataDir, "docker.sock"));
   const settings = {

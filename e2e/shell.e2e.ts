@@ -40,7 +40,7 @@ const active = () => page.locator("[role=option][aria-selected=true]");
 const dialog = () => page.getByRole("dialog");
 const firstProjects = () => page.getByRole("table", { name: "Projects" }).getByRole("row");
 
-test("the palette goes anywhere and does anything by the keyboard alone", async () => {
+test("the palette reaches every page and action by keyboard", async () => {
   await page.goto(`${app.url}/projects`);
   await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
   await page.keyboard.press("Control+k");
@@ -66,7 +66,7 @@ test("the palette goes anywhere and does anything by the keyboard alone", async 
   await page.keyboard.press("Escape");
   await palette().waitFor({ state: "hidden" });
 
-  // What it opens is a dialog that the address holds; Back closes it.
+  // The command opens a dialog that is in the address; Back closes it.
   await page.keyboard.press("Control+k");
   await palette().fill("new pro");
   await page.keyboard.press("Enter");
@@ -75,7 +75,7 @@ test("the palette goes anywhere and does anything by the keyboard alone", async 
   await page.goBack();
   await page.waitForURL(/tab=members/);
 
-  // By mouse and screen reader it is a button; the focus goes back to it.
+  // For the mouse and screen readers it is a button, which gets the focus back.
   await button(/^Search or jump to/).click();
   await palette().waitFor();
   await page.keyboard.press("Escape");
@@ -85,7 +85,7 @@ test("the palette goes anywhere and does anything by the keyboard alone", async 
   await expect.poll(isFocused).toBe(true);
 });
 
-test("a table is searched and sorted, and its address says how", async () => {
+test("a table's search and sort order are in the address", async () => {
   await page.goto(`${app.url}/projects`);
   await button("Project").click();
   await page.waitForURL(/sort=name/);
@@ -109,7 +109,7 @@ test("a table is searched and sorted, and its address says how", async () => {
   await page.getByRole("link", { name: "Atlas" }).waitFor();
 });
 
-test("what was typed is asked about before it is lost, by any way out", async () => {
+test("leaving with unsaved input asks for confirmation in every way", async () => {
   await page.goto(`${app.url}/projects`);
   await button("New project").click();
   expect(await field("Name").evaluate((input) => input === document.activeElement)).toBe(true);
@@ -136,11 +136,11 @@ test("what was typed is asked about before it is lost, by any way out", async ()
   await page.waitForURL(/\/agents$/);
 });
 
-test("two tabs that edit the same thing: the second is told, and nothing typed is lost", async () => {
+test("two tabs edit the same resource: the second gets a conflict and keeps its input", async () => {
   const other = await page.context().newPage();
   other.setDefaultTimeout(30_000);
   for (const tab of [page, other]) {
-    // Without the event stream a tab learns of it only when it saves.
+    // Without the event stream a tab detects the change only on save.
     await tab.route("**/events*", (route) => route.abort());
     await tab.goto(`${app.url}/organizations/${orgId}/settings`);
     await tab.getByLabel("Description", { exact: true }).waitFor();
@@ -171,10 +171,10 @@ test("two tabs that edit the same thing: the second is told, and nothing typed i
   consoleMessages.length = 0;
 });
 
-test("an API that fails midway is told, nothing typed is lost, and the next try makes one", async () => {
+test("a lost response is reported, keeps the input, and the retry creates one resource", async () => {
   await page.goto(`${app.url}/projects?new=true`);
   await field("Name").fill("Survivor");
-  // The server does it, and its answer is lost.
+  // The server processes the request, but its response is lost.
   await page.route("**/api/v1/projects", async (route) => {
     if (route.request().method() !== "POST") return route.continue();
     await route.fetch();
@@ -190,7 +190,7 @@ test("an API that fails midway is told, nothing typed is lost, and the next try 
   const { data } = await owner.api.projects.list({ query: { organization_id: orgId } });
   expect(data.filter(({ name }) => name === "Survivor")).toHaveLength(1);
 
-  // A list that cannot be read says so, and is there on the next try.
+  // A list that cannot be loaded shows an error; a retry loads it.
   await page.route("**/api/v1/projects?*", (route) =>
     route.fulfill({ status: 503, body: "{}", contentType: "application/json" }),
   );
@@ -203,7 +203,7 @@ test("an API that fails midway is told, nothing typed is lost, and the next try 
   consoleMessages.length = 0;
 });
 
-test("an address of nothing helps on, in and out of the app's frame", async () => {
+test("an unknown address shows a helpful page, signed in and signed out", async () => {
   await page.goto(`${app.url}/nowhere/at/all`);
   await page.getByRole("heading", { name: "There is no page at this address" }).waitFor();
   await expectAccessible(page, "no page");
@@ -214,7 +214,7 @@ test("an address of nothing helps on, in and out of the app's frame", async () =
   await page.waitForURL(/\/projects$/);
   await page.goto(`${app.url}/settings`);
   await page.waitForURL(/\/settings\/profile$/);
-  // The browser tells of the page's 404.
+  // The browser logs the page's 404.
   expect(consoleMessages.splice(0)).toEqual([expect.stringContaining("404")]);
 });
 

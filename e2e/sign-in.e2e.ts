@@ -10,7 +10,7 @@ import { launchBrowser, newPage, screenshot, watchConsole } from "./support/brow
 
 const idp = new IdentityProvider();
 let app: TestApp;
-/** Passkeys are bound to a domain name; 127.0.0.1 is none. */
+/** Passkeys are bound to a domain name; 127.0.0.1 is not one. */
 let site: string;
 let browser: Browser;
 let page: Page;
@@ -51,7 +51,7 @@ const dialog = () => page.getByRole("dialog");
 const codeOfApp = () => page.getByLabel("Code that the app shows");
 const codeField = () => page.getByLabel("Code", { exact: true });
 
-/** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
+/** Checks the page by axe (WCAG 2.2 AA). */
 async function look(name: string): Promise<void> {
   for (const [colorScheme, width] of [
     ["dark", 320],
@@ -80,7 +80,7 @@ async function signOut(): Promise<void> {
 
 const security = () => page.waitForURL(/\/settings\/security$/);
 
-test("a passkey is added, renamed, and signs in", async () => {
+test("a passkey is added, renamed and used to sign in", async () => {
   await givePassword();
   await security();
   consoleMessages.length = 0;
@@ -101,7 +101,7 @@ test("a passkey is added, renamed, and signs in", async () => {
   await list.getByText("Work laptop").waitFor();
   await dialog().waitFor({ state: "hidden" });
 
-  // The device knows that it has one for this account.
+  // The authenticator already has a passkey for this account.
   await button("Add passkey").click();
   await dialog().getByRole("textbox").fill("Again");
   await dialog().getByRole("button", { name: "Continue" }).click();
@@ -119,7 +119,7 @@ test("a passkey is added, renamed, and signs in", async () => {
   await list.getByText("Last used").waitFor();
 });
 
-test("an authenticator app is set up, and its code finishes a sign-in", async () => {
+test("an authenticator app is set up, and its code completes a sign-in", async () => {
   await button("Set up").click();
   const svg = page.getByRole("img", { name: "QR code of the secret" });
   await svg.waitFor();
@@ -164,7 +164,7 @@ test("an authenticator app is set up, and its code finishes a sign-in", async ()
   await button("Continue").click();
   await security();
 });
-test("a recovery code signs in, once, and then the app is switched off", async () => {
+test("a recovery code works once, and the authenticator app is turned off", async () => {
   await signOut();
   await givePassword();
   await button("Use a recovery code").click();
@@ -190,7 +190,7 @@ test("a recovery code signs in, once, and then the app is switched off", async (
   await button("Set up").waitFor();
 });
 
-test("at a bare address the pages say why there are no passkeys, and the provider signs in", async () => {
+test("at an IP address the pages say why passkeys are unavailable, and the provider signs in", async () => {
   idp.person = { sub: "grace", email: "grace@example.com", email_verified: true, name: "Grace" };
   idp.deviations = { refuse: "access_denied" };
   await page.goto(`${app.url}/login?redirect=/settings/security`);
@@ -200,7 +200,7 @@ test("at a bare address the pages say why there are no passkeys, and the provide
   expect(await button("Sign in with a passkey").getAttribute("title")).toContain(
     "Open http://localhost:",
   );
-  await look("login-cancelled");
+  await look("login-canceled");
   idp.deviations = {};
   await provider.click();
   await security();
@@ -212,10 +212,10 @@ test("at a bare address the pages say why there are no passkeys, and the provide
   await look("security-provider");
 });
 
-test("a person with a password links the provider, and unlinks it", async () => {
+test("a user with a password links and unlinks the provider", async () => {
   await signOut();
   idp.person = { sub: "ada" };
-  // Only an account whose address is confirmed is linked.
+  // Only an account with a confirmed address is linked.
   await asOperator(app, "update users set is_verified = true where id = $1", [ada.id]);
   await page.goto(`${app.url}/login?redirect=/settings/security`);
   await page.getByLabel("Email address").fill(ada.email);

@@ -11,13 +11,13 @@ import {
 import { launchBrowser } from "./support/browser.js";
 import { openSlowPage, type SlowPage } from "./support/slow-visit.js";
 
-/** On a slow machine and a slow line the pages are light, stand still, and do what is clicked once. */
+/** On a slow machine and network: small pages without layout shifts, and each click takes effect once. */
 let app: TestApp;
 let browser: Browser;
 let owner: TestPerson;
 let orgId: string;
 let session: Awaited<ReturnType<BrowserContext["storageState"]>>;
-/** Every kind of page. */
+/** Every type of page. */
 let signedInPages: string[];
 let diffPages: string[];
 
@@ -83,10 +83,13 @@ async function slowly(
 }
 
 const limits = { bytes: 180 * 1024, shift: 0.001 };
-/** The viewer of diffs comes after all else, and is a few pixels taller than it was taken for. */
+/** The diff viewer loads last, and is a few pixels higher than estimated. */
 const limitsOfDiffs = { bytes: 280 * 1024, shift: 0.005 };
 
-/** What is wrong with a first visit, until the page is quiet: too heavy, restless, noisy or unsafe. */
+/**
+ * Returns the defects of a first visit until the page is idle: size, layout shifts, console messages,
+ * policy violations.
+ */
 async function faultsOf(
   path: string,
   isSignedIn: boolean,
@@ -106,7 +109,7 @@ async function faultsOf(
   return faults.map((fault) => `${path}: ${fault}`);
 }
 
-/** Three visits at a time: what is slow about them is mostly that they wait. */
+/** Three visits at a time: most of their duration is waiting. */
 async function faultsOfAll(
   paths: readonly string[],
   ...how: [isSignedIn: boolean, limit?: typeof limits]
@@ -122,16 +125,16 @@ async function faultsOfAll(
   return (await Promise.all([visit(), visit(), visit()])).flat();
 }
 
-test("signed out, a first visit loads little and stands still", async () => {
+test("signed out, a first visit is small and has no layout shift", async () => {
   expect(await faultsOfAll(["/login", "/register", "/forgot-password"], false)).toEqual([]);
 });
 
-test("signed in, a first visit to any page loads little and stands still", async () => {
+test("signed in, a first visit to any page is small and has no layout shift", async () => {
   expect(await faultsOfAll(signedInPages, true)).toEqual([]);
   expect(await faultsOfAll(diffPages, true, limitsOfDiffs)).toEqual([]);
 });
 
-test("what is slow shows that it comes, and what is clicked twice is done once", async () => {
+test("slow pages show a loading state, and a double click takes effect once", async () => {
   await slowly(true, async ({ page, messages, seen }, context) => {
     const button = (name: string) => page.getByRole("button", { name, exact: true });
     const field = (name: string) => page.getByLabel(name, { exact: true });
@@ -139,7 +142,7 @@ test("what is slow shows that it comes, and what is clicked twice is done once",
       await button(name).dblclick();
     };
 
-    // The answer is held back: the page is there, and says that it loads.
+    // The response is delayed: the page is rendered with a loading state.
     let letThrough = (): void => {};
     const held = new Promise<void>((resolve) => (letThrough = resolve));
     await page.route(/\/projects\?/, async (route) => {
@@ -192,7 +195,7 @@ test("what is slow shows that it comes, and what is clicked twice is done once",
     const keys = (await owner.api.apiKeys.list({ query: {} })).data;
     expect(keys.filter(({ name }) => name === "Twice")).toHaveLength(1);
 
-    // What stays in the browser opens nothing: no key, no password, no session.
+    // Nothing stored in the browser grants access: no key, password or session.
     const stored = await page.evaluate(() =>
       JSON.stringify([
         Object.entries(localStorage),

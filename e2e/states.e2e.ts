@@ -8,7 +8,7 @@ import { expectAccessible } from "./support/accessible.js";
 import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
 import { makeEveryPage } from "./support/every-page.js";
 
-/** Pages when there is nothing, when the API refuses, when an answer is lost, and when two edit. */
+/** Empty pages, API errors, lost responses and concurrent edits. */
 let app: TestApp;
 let browser: Browser;
 let page: Page;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   const made = await makeEveryPage(owner);
   ({ workspace } = made);
   orgId = made.organization.id;
-  // One tab of each page, and of those that show something that can be refused.
+  // One tab of each page, and all tabs whose data can be refused.
   const pathOf = (path: string): string => path.replace(/\?.*/, "");
   const ofOnesOwn = /^\/organizations(\/new)?$|\/profile$|\/api-keys\/new$/;
   every = made.paths.filter(
@@ -43,7 +43,7 @@ const button = (name: string | RegExp, where: Page | Locator = page) =>
 const field = (name: string, where: Page | Locator = page) =>
   where.getByLabel(name, { exact: true });
 
-/** Nothing is on its way any more. */
+/** Waits until no request is pending. */
 async function settle(where: Page): Promise<void> {
   await where.getByRole("heading", { level: 1 }).waitFor();
   await where.waitForFunction(() => document.querySelector(".animate-pulse") === null);
@@ -57,11 +57,11 @@ async function expectGood(where: Page, what: string): Promise<void> {
   ).toBe(false);
 }
 
-test("an API that refuses is told on every page, which stays whole on a phone", async () => {
+test("API errors are shown on every page, which still fits a phone", async () => {
   const refusing = await signedInPage(browser, app, owner);
   await refusing.setViewportSize({ width: 320, height: 844 });
   await dropFirstAnswers(refusing);
-  // Who is signed in, and where, is known: the rest is refused.
+  // The current user and organization are known; all other requests are refused.
   const refused = /\/api\/v1\/(?!auth\/me$|organizations(\?|$))/;
   await refusing.route(refused, (route) =>
     route.fulfill({
@@ -79,7 +79,7 @@ test("an API that refuses is told on every page, which stays whole on a phone", 
   await refusing.context().close();
 });
 
-test("where there is nothing yet, pages say what to do", async () => {
+test("empty pages show the next step", async () => {
   const newcomer = await app.person("Nora");
   const hers = await signedInPage(browser, app, newcomer);
   await hers.setViewportSize({ width: 320, height: 844 });
@@ -109,13 +109,13 @@ test("where there is nothing yet, pages say what to do", async () => {
 interface LongForm {
   what: string;
   path: () => string;
-  /** What opens it. */
+  /** The button that opens it. */
   opener?: string;
   fields: Record<string, string>;
   submit: string;
-  /** Where it is sent. */
+  /** The URL of its request. */
   call: RegExp;
-  /** How many of what it makes there are; or what it sets. */
+  /** Counts the resources that it creates, or returns the value that it sets. */
   made: () => Promise<unknown>;
   expected: unknown;
 }
@@ -191,7 +191,7 @@ const forms: LongForm[] = [
       (await owner.api.workspaces.get({ params: ofAgent() })).data.settings.retention_days,
     expected: 45,
   },
-  // The last one: the pages follow to what it makes.
+  // Last, since the pages switch to the new organization.
   {
     what: "New Organization",
     path: () => "/organizations/new",
@@ -204,7 +204,7 @@ const forms: LongForm[] = [
   },
 ];
 
-describe("an answer that is lost", () => {
+describe("a lost response", () => {
   test.each(forms)("$what keeps what was typed, and is done once", async (form) => {
     if (form.what === "a validation commit") await writeFiles(workspace, { "b.txt": "b\n" });
     await page.goto(app.url + form.path());
@@ -215,7 +215,7 @@ describe("an answer that is lost", () => {
       await field(name, where).fill(value);
     }
     await expectAccessible(page, `${form.what}, filled in`);
-    // The server does it, and nobody hears of it.
+    // The server processes the request, but its response is lost.
     await page.route(form.call, async (route) => {
       if (route.request().method() === "GET") return route.continue();
       await route.fetch();
@@ -238,12 +238,12 @@ describe("an answer that is lost", () => {
   });
 });
 
-describe("two tabs that edit the same thing", () => {
+describe("two tabs editing the same resource", () => {
   let other: Page;
   beforeAll(async () => {
     other = await page.context().newPage();
     other.setDefaultTimeout(30_000);
-    // Without the event stream a tab learns of it only when it saves.
+    // Without the event stream a tab detects the change only on save.
     for (const tab of [page, other]) await tab.route("**/events*", (route) => route.abort());
   });
 
@@ -265,7 +265,7 @@ describe("two tabs that edit the same thing", () => {
     await second.getByText(byFirst, { exact: true }).waitFor();
     expect(await field(name, second).inputValue()).toBe(bySecond);
     await expectAccessible(other, `${name}, changed meanwhile`);
-    // Seen, and decided: the next try is on what the first one saved.
+    // The change has been seen: the next attempt is based on the first one.
     await button(submit, second).click();
     await other.getByText(said).first().waitFor();
   };
@@ -294,7 +294,7 @@ describe("two tabs that edit the same thing", () => {
     });
   });
 
-  test("a workspace's settings, which a commit meanwhile does not disturb", async () => {
+  test("a workspace's settings, unaffected by a concurrent commit", async () => {
     const open = async (tab: Page): Promise<Locator> => {
       await tab.goto(`${app.url}/agents/${workspace.agent_id}/workspace?tab=settings`);
       await field("Retention days", tab).waitFor();

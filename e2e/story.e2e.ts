@@ -29,8 +29,8 @@ const go = (name: string): Promise<void> =>
   page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
 const dialog = () => page.getByRole("dialog");
 
-test("the whole story, through the pages alone", async () => {
-  // A deep link leads to the sign-in and back.
+test("the whole story through the pages", async () => {
+  // A deep link redirects to the sign-in and back.
   await page.goto(`${app.url}/settings/api-keys`);
   await page.waitForURL(/\/register/);
   await page.getByLabel("Full name").fill("Ada Lovelace");
@@ -39,7 +39,7 @@ test("the whole story, through the pages alone", async () => {
   await expectAccessible(page);
   await button("Create administrator account").click();
   await page.waitForURL(/\/settings\/api-keys$/);
-  // That nobody was signed in is told by a 401, which browsers write to the console.
+  // Without a session the API returns 401, which browsers log to the console.
   consoleMessages.length = 0;
 
   await page.goto(`${app.url}/`);
@@ -47,7 +47,7 @@ test("the whole story, through the pages alone", async () => {
   await button("Hide this reminder").click();
   await expectAccessible(page);
 
-  // An organization, as the seed's example has it.
+  // The organization of the example.
   await link("New Organization").first().click();
   await page.getByLabel("Name", { exact: true }).fill("Acme Corp");
   expect(await page.getByLabel("Slug").inputValue()).toBe("acme-corp");
@@ -180,7 +180,7 @@ test("the whole story, through the pages alone", async () => {
   expect(consoleMessages).toEqual([]);
 });
 
-test("an API key is shown once, works, and is refused after Revoke", async () => {
+test("an API key is shown once, works, and is rejected once revoked", async () => {
   await page.goto(`${app.url}/settings/api-keys`);
   await link("Generate New API Key").first().click();
   await page.getByLabel("Name", { exact: true }).fill("CI/CD Integration");

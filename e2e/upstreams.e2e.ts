@@ -20,7 +20,7 @@ import {
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, screenshot, watchConsole } from "./support/browser.js";
 
-/** A private upstream, from its first import to two sides that went different ways, in the browser. */
+/** A private upstream, from its first import to diverged branches, in the browser. */
 const token = "ghp_a-token-that-nobody-may-see-9Zq1";
 let app: TestApp;
 let browser: Browser;
@@ -69,7 +69,7 @@ const card = () =>
     .filter({ has: page.getByRole("heading", { name: "Upstream", exact: true }) });
 const button = (name: string) => card().getByRole("button", { name, exact: true });
 
-/** As it looks on a wide, a middle and a narrow screen, in both colours. */
+/** Takes screenshots at wide, medium and narrow widths, in light and dark mode. */
 async function look(name: string): Promise<void> {
   for (const [width, height] of [
     [1440, 900],
@@ -88,7 +88,7 @@ async function look(name: string): Promise<void> {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-/** Upstream takes the connection and says nothing, until what this answers is called. */
+/** Makes the upstream accept connections without a response, until the returned function is called. */
 function hold(): () => void {
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
@@ -101,7 +101,7 @@ function hold(): () => void {
   };
 }
 
-test("a private repository is imported with a login, also after a wrong one", async () => {
+test("a private repository is imported with a login, also after a wrong login", async () => {
   await page.goto(`${app.url}/projects?new=true`);
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name", { exact: true }).fill("Site");
@@ -131,7 +131,7 @@ test("a private repository is imported with a login, also after a wrong one", as
   expect(await page.content()).not.toContain(token);
 });
 
-test("a fetch shows how far it is, is cancelled, and brings in what is new", async () => {
+test("a fetch shows its progress, is canceled, and then fetches new commits", async () => {
   await commitSource(source, { "src/app.ts": "export {};\n" });
   const release = hold();
   await button("Fetch").click();
@@ -145,7 +145,7 @@ test("a fetch shows how far it is, is cancelled, and brings in what is new", asy
   await card().getByText("Moved forward: main").waitFor();
 });
 
-test("what is merged here is handed back", async () => {
+test("local merges are pushed upstream", async () => {
   const { workspace } = await makeWorkspace(owner, projectId);
   await commitFiles(owner, workspace, { "src/own.ts": "export const own = 1;\n" });
   await mergeIntoBase(owner, workspace);
@@ -155,7 +155,7 @@ test("what is merged here is handed back", async () => {
   expect(await git(["log", "--format=%s", "-1", "main"], { cwd: source })).toContain("Merge");
 });
 
-test("where both sides went on, it says what to do, and that works", async () => {
+test("diverged branches show instructions that work", async () => {
   const { workspace } = await makeWorkspace(owner, projectId);
   await commitFiles(owner, workspace, { "src/here.ts": "export const here = 1;\n" });
   await mergeIntoBase(owner, workspace);

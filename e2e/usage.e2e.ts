@@ -73,7 +73,7 @@ afterAll(async () => {
 const settings = (tab: string): string =>
   `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
 
-/** The lines of the file that a link saves, and its name. */
+/** Returns the lines and name of the file that a link downloads. */
 async function download(name: string): Promise<{ file: string; lines: string[] }> {
   const [saved] = await Promise.all([
     page.waitForEvent("download"),
@@ -102,7 +102,7 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   );
   await page.getByText("of 100 h in the month").waitFor();
 
-  // One stop for Tab, arrows between the bars.
+  // A single tab stop; arrow keys move between bars.
   await bars.first().focus();
   await page.keyboard.press("ArrowRight");
   expect(await focused()).toMatch(/^Thu, Oct 2: /);
@@ -146,7 +146,7 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   expect(consoleMessages).toEqual([]);
 });
 
-test("the Billing tab leads to a statement, which is read, saved and printed", async () => {
+test("the Billing tab links to a statement, which is shown, saved and printed", async () => {
   await page.goto(settings("billing"));
   const list = page.getByRole("table", { name: "Statements" });
   await list.getByRole("row", { name: /October 2025 .*Closed/ }).waitFor();
@@ -168,7 +168,7 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   await page.emulateMedia({ colorScheme: "dark" });
   await screenshot(page, "statement-dark");
 
-  // Printed from a dark screen it is black on white, and nothing of the app is around it.
+  // A print from dark mode is black on white, without the app's navigation.
   await page.emulateMedia({ colorScheme: "dark", media: "print" });
   await page.setViewportSize({ width: 690, height: 1000 });
   for (const control of ["Print", "Open menu"]) {
@@ -183,7 +183,7 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   ).toEqual(["rgb(0, 0, 0)", "rgb(255, 255, 255)"]);
   await expectFits(page);
   await screenshot(page, "statement-print");
-  // A month of two projects fits two sheets: rows are rows, not the cards of a phone.
+  // A month of two projects fits two sheets: rows are table rows, not the cards of a phone.
   const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
   expect(/\/Count (\d+)/.exec(pdf)?.[1]).toBe("2");
   await page.emulateMedia({ colorScheme: "light", media: "screen" });
@@ -207,7 +207,7 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   expect(consoleMessages).toEqual([]);
 });
 
-test("a month that has no statement is not found, and an empty one says so", async () => {
+test("a month without a statement is not found, and an empty one is marked", async () => {
   await page.goto(`${app.url}/organizations/${organization.id}/statements/2025-11`);
   await page.getByText("Nothing ran in November 2025").waitFor();
   await expectAccessibleInBothSchemes(page);
@@ -216,7 +216,7 @@ test("a month that has no statement is not found, and an empty one says so", asy
   expect(consoleMessages.every((message) => message.includes("404"))).toBe(true);
 });
 
-test("who may not see statements is told why, and still sees the usage", async () => {
+test("users without access to statements see the reason and the usage", async () => {
   page = await signedInPage(browser, app, grace);
   await page.goto(settings("billing"));
   await page.getByText("may not see billing details and statements (org:billing:read)").waitFor();

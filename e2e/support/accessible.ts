@@ -3,15 +3,15 @@ import type { Page } from "playwright-core";
 import { expect } from "vitest";
 
 /**
- * axe finds nothing that keeps people from using the page as it is by a keyboard, a screen reader or with
- * much contrast: WCAG 2.2 AA and what is good practice beyond.
+ * Checks by axe that the page is accessible by keyboard, screen reader and in high contrast: WCAG 2.2
+ * AA and best practices.
  * @param what names the page in the failure
  */
 export function expectAccessible(page: Page, what = page.url()): Promise<void> {
   return expectNothingFound(page, what);
 }
 
-/** The same in the dark and in the light, which is left; of the dark only what colours decide. */
+/** The same in dark and light mode, ending in light mode; in dark mode only the rules about color. */
 export async function expectAccessibleInBothSchemes(page: Page, what = page.url()): Promise<void> {
   await page.emulateMedia({ colorScheme: "dark" });
   await expectNothingFound(page, `${what}, dark`, ["color-contrast", "link-in-text-block"]);
@@ -28,16 +28,16 @@ export async function expectFits(page: Page, what = page.url()): Promise<void> {
 }
 
 async function expectNothingFound(page: Page, what: string, rules?: string[]): Promise<void> {
-  // Colours that are still on their way are neither those of before nor those of after.
+  // Finish transitions, so that no color is measured in between.
   await page.evaluate(() =>
     Promise.allSettled(document.getAnimations().map((one) => one.finished)),
   );
-  // By the protocol of the developer tools: the page's security policy lets no script in.
+  // By the DevTools protocol: the page's security policy blocks injected scripts.
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
   const options: axe.RunOptions = {
     resultTypes: ["violations"],
-    // Rules of WCAG that are off by default: targets of 24 pixels (2.5.8), and visible labels as a part
-    // of accessible names (2.5.3).
+    // WCAG rules that are off by default: targets of 24 pixels (2.5.8), and visible labels in
+    // accessible names (2.5.3).
     ...(rules
       ? { runOnly: rules }
       : {

@@ -9,7 +9,7 @@ import type { TestApp, TestPerson } from "#test/support/app.js";
 import { chromiumFlags } from "../../scripts/chromium.mjs";
 import { expectAccessible, expectFits } from "./accessible.js";
 
-/** Debian's Chromium, without what it would look up on the network. */
+/** Launches Debian's Chromium without background network requests. */
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env["OMOI_CHROMIUM"] ?? "/usr/bin/chromium",
@@ -17,7 +17,7 @@ export function launchBrowser(): Promise<Browser> {
   });
 }
 
-/** A page of a session of its own, on a wide screen. */
+/** Opens a page with a session of its own, on a wide screen. */
 export async function newPage(browser: Browser): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
@@ -25,7 +25,7 @@ export async function newPage(browser: Browser): Promise<Page> {
   return page;
 }
 
-/** The same of somebody who is signed in already; signing in by the page is for its own tests. */
+/** The same for a signed-in user; only its own tests use the sign-in page. */
 export async function signedInPage(
   browser: Browser,
   app: TestApp,
@@ -41,8 +41,8 @@ export async function signedInPage(
 }
 
 /**
- * Has pages come without the API's first answers, so that they ask for them: for tests in which the API
- * answers something else than it does.
+ * Serves pages without preloaded responses, so that they send requests: for tests that replace API
+ * responses.
  */
 export async function dropFirstAnswers(page: Page): Promise<void> {
   const block = new RegExp(`(<script [^>]*id="${firstAnswersId}">)[^<]*`);
@@ -54,15 +54,15 @@ export async function dropFirstAnswers(page: Page): Promise<void> {
   });
 }
 
-/** The narrow one is what is left of a wide one at a zoom of 400 % (WCAG 2.2, 1.4.10). */
+/** The narrow view equals a wide screen at a zoom of 400 % (WCAG 2.2, 1.4.10). */
 const views = [
   { width: 1440, height: 900, colorScheme: "light" },
   { width: 320, height: 844, colorScheme: "dark" },
 ] as const;
 
 /**
- * Looks at the page as it is, wide and light, narrow and dark: keeps what a person would see, and axe
- * finds nothing, nor does it scroll sideways.
+ * Checks the current page in wide light and narrow dark views: takes screenshots, runs axe and checks
+ * for horizontal scrolling.
  */
 export async function look(page: Page, name: string, heading?: string): Promise<void> {
   for (const { width, height, colorScheme } of views) {
@@ -86,11 +86,11 @@ const folder = join(
   process.env["OMOI_SCREENSHOTS"] ?? "test-results",
 );
 
-/** Keeps what a person would see; OMOI_SCREENSHOTS=docs/screenshots renews those of the README. */
+/** Takes a screenshot; OMOI_SCREENSHOTS=docs/screenshots renews those of the README. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  // What was just said about the step before would cover the page. As a sheet: Playwright's own style
-  // element, for this and for hiding the caret, is against the content security policy.
+  // Toasts of the previous step would cover the page. Uses an adopted style sheet: the content security
+  // policy blocks Playwright's style element, for this and for hiding the caret.
   await page.evaluate(`
     window.hideToasts ??= new CSSStyleSheet();
     hideToasts.replaceSync("output[aria-live=polite] { display: none }");
@@ -106,7 +106,7 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   `);
 }
 
-/** What the page said that it should not have: errors, warnings and failed requests of the console. */
+/** Records unexpected console messages: errors, warnings and failed requests. */
 export function watchConsole(page: Page): string[] {
   const messages: string[] = [];
   page.on("console", (message) => {
@@ -119,9 +119,9 @@ export function watchConsole(page: Page): string[] {
 const quietMs = 500;
 
 /**
+ * Returns a function that waits until no request has been sent, answered or finished for half a second.
+ * Playwright's network idle counts open requests, and never resolves if the end of one is not reported.
  * @param devtools with `Network` enabled
- * @returns what settles when for half a second no request was begun, answered or ended. What Playwright
- * calls idle counts requests, and stays for ever where the end of one is not told.
  */
 export function watchQuiet(devtools: CDPSession): () => Promise<void> {
   let last = Date.now();

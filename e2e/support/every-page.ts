@@ -17,13 +17,13 @@ interface EveryPage {
   project: Project;
   agent: Agent;
   workspace: Workspace;
-  /** Of an agent that works elsewhere, at work. */
+  /** A run in progress, of an agent with a remote workspace. */
   run: Run;
-  /** The address of each page that shows something of these. */
+  /** The addresses of all pages that show these resources. */
   paths: readonly string[];
 }
 
-/** Makes one of everything. */
+/** Creates one resource of every type. */
 export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
   const organization = await makeOrganization(owner);
   const project = await makeProject(owner, organization.id);

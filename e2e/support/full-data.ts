@@ -13,11 +13,11 @@ export interface Worker {
   workspace: Workspace;
 }
 
-/** As much as a busy installation has. */
+/** The data of a busy installation. */
 export interface FullData {
-  /** Two hundred; all that follows is in the first. */
+  /** 200 organizations; all other data is in the first. */
   organizations: readonly Organization[];
-  /** More than two thousand commits over twelve workspaces. */
+  /** More than 2 000 commits in twelve workspaces. */
   project: Project;
   workers: readonly Worker[];
   /** Has 500 runs of the last day, and a last commit of 2 000 files. */
@@ -30,7 +30,7 @@ const perWorker = 174;
 const areas = ["api", "auth", "billing", "crawler", "docs", "export"] as const;
 const verbs = ["Add", "Fix", "Test", "Rename", "Simplify", "Measure", "Document"] as const;
 
-/** Fills an application by its API and by pushes; runs of the past alone are written to its ledger. */
+/** Fills an application by its API and by pushes; only past runs are written to the database. */
 export async function fill(app: TestApp, owner: TestPerson): Promise<FullData> {
   const organizations = await makeOrganizations(owner, 200);
   const [{ id: orgId }] = organizations as [Organization];
@@ -97,7 +97,7 @@ async function makeWorker(
 /** A commit for `git fast-import`. */
 interface Imported {
   branch: string;
-  /** By whom, when and what. */
+  /** Author, time and message. */
   head: string;
   changes: string;
 }
@@ -118,7 +118,7 @@ function commitOf(
   return { branch, head, changes: changes.join("") };
 }
 
-/** The commits of all workspaces from one to before another, side by side; `wide` changes what all share, too. */
+/** Returns commits of all workspaces in the range, interleaved; `wide` also changes the shared files. */
 function linesOf(workers: readonly Worker[], from: number, to: number, wide: Worker): Imported[] {
   const commits: Imported[] = [];
   for (let step = from; step < to; step += 1) {
@@ -142,7 +142,7 @@ function linesOf(workers: readonly Worker[], from: number, to: number, wide: Wor
   return commits;
 }
 
-/** 500 files that all workspaces begin with. */
+/** 500 files that all workspaces start with. */
 function sharedFiles(word: string): Record<string, string> {
   const lines = (at: number): string =>
     `export const origin = "${word}";\nexport const at = ${at};\n`;
@@ -160,7 +160,7 @@ function generatedFiles(): Record<string, string> {
   );
 }
 
-/** Makes the commits on what the server has, and pushes their branches. */
+/** Creates commits on top of the server's branches, and pushes them. */
 async function push(clone: Clone, commits: readonly Imported[]): Promise<void> {
   const begun = new Set<string>();
   const stream = commits.map(({ branch, head, changes }) => {
@@ -177,7 +177,7 @@ async function push(clone: Clone, commits: readonly Imported[]): Promise<void> {
   if (code !== 0) throw new Error(stderr);
 }
 
-/** 500 of the first worker and a few of the others, over the last day. */
+/** 500 runs of the first worker and a few of the others, over the last day. */
 function runsOf(workers: readonly Worker[]) {
   const day = 86_400_000;
   return workers.flatMap(({ agent }, at) => {

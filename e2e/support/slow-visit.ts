@@ -1,12 +1,12 @@
 import type { BrowserContext, CDPSession, Page } from "playwright-core";
 import { watchConsole, watchQuiet } from "./browser.js";
 
-/** What a page must not do, gathered from its first moment on. */
+/** Defects of a page, recorded from its start. */
 interface Seen {
-  /** The cumulative layout shift, and what moved. */
+  /** The cumulative layout shift, and the shifted elements. */
   cls: number;
   moved: string[];
-  /** What was against the content security policy. */
+  /** Violations of the content security policy. */
   violations: string[];
 }
 
@@ -15,14 +15,14 @@ export interface SlowPage {
   devtools: CDPSession;
   /** Errors and warnings of the console. */
   messages: string[];
-  /** Bytes of scripts that came over the network so far, headers included. */
+  /** Returns the transferred bytes of scripts so far, headers included. */
   scriptBytes: () => number;
-  /** Settles when for half a second no request was begun, answered or ended. */
+  /** Waits until no request has been sent, answered or finished for half a second. */
   quiet: () => Promise<void>;
   seen: () => Promise<Seen>;
 }
 
-/** A page on a slow machine (4 times slower) at the end of a slow line (50 ms, 4 Mbit/s). */
+/** Opens a page on a slow machine (4 times slower) and network (50 ms, 4 Mbit/s). */
 export async function openSlowPage(context: BrowserContext): Promise<SlowPage> {
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
@@ -50,7 +50,7 @@ export async function openSlowPage(context: BrowserContext): Promise<SlowPage> {
   return { page, devtools, messages, scriptBytes: () => bytes, quiet, seen };
 }
 
-/** A text, so that nothing of the browser's types is needed here. */
+/** A string, so that no browser types are needed here. */
 const watch = `{
   const seen = { cls: 0, moved: [], violations: [] };
   const take = (entry) => {

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-/** Labels that were fixed before there were pages, spelt as they were. All others are sentence case. */
+/**
+ * Labels fixed before the pages were written, in their original spelling. All others are sentence case.
+ */
 const fixed = [
   "API Key Created",
   "API Key Management",
@@ -42,11 +44,11 @@ const fixed = [
   "Workspace Type",
 ].toSorted((left, right) => right.length - left.length);
 
-/** What has its capital everywhere, and examples. */
+/** Proper names and examples. */
 const names =
   /\b(Acme Corp|Bearer|Docker|Firefox|Integration|Internet|Linux|Meta|Omoi|Sort by Name|Windows)\b/g;
 
-/** The short texts of a source: labels, buttons, headings, options. */
+/** Returns the short texts of a source: labels, buttons, headings, options. */
 function labelsOf(source: string): string[] {
   const quoted = [...source.matchAll(/"([A-Z][^"\n]*)"|`([A-Z][^`\n]*)`/g)];
   const between = [...source.matchAll(/>([A-Z][^<>{}\n]*)</g)];
@@ -54,12 +56,12 @@ function labelsOf(source: string): string[] {
   return (
     [...quoted, ...between, ...lines]
       .map(([, one, other]) => (one ?? other ?? "").replaceAll(/\$\{[^}]*\}/g, "x"))
-      // A piece of a sentence ends in a space.
+      // A fragment of a sentence ends in a space.
       .filter((text) => !/[.,;?!]| $/.test(text) && text.split(" ").length <= 6)
   );
 }
 
-/** Wording that pages avoid: the pattern, and the standard wording. */
+/** Words that pages avoid, and the standard wording. */
 const avoided: readonly (readonly [RegExp, string])[] = [
   [/\be-mails?\b/i, "email"],
   [/\bwhoever\b/i, "the administrator, the sender: a noun"],
@@ -73,7 +75,7 @@ const avoided: readonly (readonly [RegExp, string])[] = [
   [/\b(organis|authoris|recognis|cancelled|behaviour)/i, "American spelling"],
 ];
 
-/** The texts that pages show: quoted ones with a space in them, and those between tags. */
+/** Returns the texts that pages show: quoted ones with a space in them, and those between tags. */
 function textsOf(source: string): string[] {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, "");
   const quoted = [...code.matchAll(/"([^"\n]* [^"\n]*)"|`([^`]* [^`]*)`/g)];
@@ -97,7 +99,7 @@ function isRight(label: string): boolean {
   return !/ [A-Z][a-z]/.test(rest);
 }
 
-test("labels are sentence case, and those that are fixed are spelt so everywhere", () => {
+test("labels are sentence case, and fixed labels keep their spelling", () => {
   const all = readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" });
   const files = all.filter((file) => file.endsWith(".tsx"));
   expect(files.length).toBeGreaterThan(100);

@@ -52,7 +52,7 @@ test("the documents keep the wording rules", async () => {
 });
 
 /** Folders of src whose comments keep the rules. */
-const commented = ["shared", "git", "sandbox", "cli", "server"];
+const commented = ["shared", "git", "sandbox", "cli", "server", "web"];
 
 /** A source text with all but its comments blanked out, line by line. */
 function commentsOf(text: string): string {
@@ -68,7 +68,7 @@ test("the comments keep the wording rules", async () => {
   const found: string[] = [];
   for (const folder of commented) {
     const entries = await readdir(join(root, "src", folder), { recursive: true });
-    const sources = entries.filter((name) => /(?<!\.test)\.tsx?$/.test(name));
+    const sources = entries.filter((name) => /(?<!\.test)\.(tsx?|css)$/.test(name));
     expect([folder, sources.length > 0]).toEqual([folder, true]);
     for (const source of sources) {
       const name = join("src", folder, source);

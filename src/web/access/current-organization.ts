@@ -8,7 +8,7 @@ const listeners = new Set<() => void>();
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  // Another tab's choice.
+  // The choice was made in another tab.
   window.addEventListener("storage", listener);
   return () => {
     listeners.delete(listener);
@@ -16,17 +16,17 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Remembers the organization that lists and dialogs are about; only its id is kept. */
+/** Sets the organization that lists and dialogs refer to. Only its id is stored. */
 export function switchOrganization(orgId: string): void {
   localStorage.setItem(storageKey, orgId);
   for (const listener of listeners) listener();
 }
 
-/** Whether there are too many to choose one from a menu: then one is searched for. */
-export const areSearched = ({ length }: readonly OrganizationItem[]): boolean => length > 12;
+/** Whether the list is too long for a menu, so that a search field is shown instead. */
+export const needsSearch = ({ length }: readonly OrganizationItem[]): boolean => length > 12;
 
 interface Current {
-  /** Undefined while loading, and where the viewer belongs to none. */
+  /** Undefined while loading, and when the viewer belongs to no organization. */
   organization: OrganizationItem | undefined;
   organizations: readonly OrganizationItem[];
   isPending: boolean;
@@ -36,7 +36,7 @@ interface Current {
 
 const chosenId = (): string | null => localStorage.getItem(storageKey);
 
-/** The organization switched to; the first one where nothing was chosen, or the choice is gone. */
+/** Returns the selected organization, or the first one if none is selected or it no longer exists. */
 export function currentOf(
   organizations: readonly OrganizationItem[],
   chosen = chosenId(),

@@ -1,13 +1,15 @@
 import type { ReactElement } from "react";
 import { Alert } from "../ui/alert.js";
-import { archivedReason, checking } from "./permissions.js";
+import { archivedReason, checkingReason } from "./permissions.js";
 
-/** Says above a form or a list why its controls are off. */
+/** States above a form or list why its controls are disabled. */
 export function PermissionHint({ reason }: { reason: string | undefined }): ReactElement | null {
-  return reason === undefined || reason === checking ? null : <Alert tone="info">{reason}</Alert>;
+  return reason === undefined || reason === checkingReason ? null : (
+    <Alert tone="info">{reason}</Alert>
+  );
 }
 
-/** The same on the organization's own pages, where the banner says already that it is archived. */
+/** The same hint for settings pages; omits the archived state, which their banner shows. */
 export function SettingsHint({ reason }: { reason: string | undefined }): ReactElement | null {
   return <PermissionHint reason={reason === archivedReason ? undefined : reason} />;
 }

@@ -2,16 +2,16 @@ import { useQuery } from "@tanstack/react-query";
 import { type Permission, permissions } from "#shared/permissions.js";
 import { organizationQuery, permissionsQuery } from "../api/queries/organizations.js";
 
-/** Why the viewer may not do what needs the permission; undefined where he may. */
+/** Returns why the viewer lacks a permission; undefined if they have it. */
 export type DenyReason = (permission: Permission) => string | undefined;
 
-/** Said until the answer is there; too short-lived to be shown as a hint. */
-export const checking = "Checking what you may do here…";
+/** Reason while permissions load; too short-lived to be shown as a hint. */
+export const checkingReason = "Checking what you may do here…";
 
-/** Why nothing can be changed in an archived organization. */
+/** Reason why nothing can be changed in an archived organization. */
 export const archivedReason = "The organization is archived";
 
-/** What an archived organization still allows: reading, and being restored. */
+/** An archived organization still allows reads and its restoration. */
 function isAllowedArchived(permission: Permission): boolean {
   return permission.endsWith(":read") || permission === "org:archive";
 }
@@ -22,8 +22,8 @@ function sentence(permission: Permission): string {
 }
 
 /**
- * What the viewer may not do in the organization, in words for the control that is off. The server
- * decides again; this only spares the viewer the refusal.
+ * Returns a function that gives the reason for a disabled control. The server enforces permissions;
+ * this only saves the viewer a failed request.
  */
 export function useDenyReason(orgId: string | undefined): DenyReason {
   const enabled = orgId !== undefined;
@@ -32,8 +32,8 @@ export function useDenyReason(orgId: string | undefined): DenyReason {
   return (permission) => {
     if (organization?.is_active === false && !isAllowedArchived(permission)) return archivedReason;
     if (data === undefined) {
-      // Unknown is not forbidden: the server will say.
-      return isError ? undefined : checking;
+      // If permissions cannot be loaded, controls stay enabled: the server decides.
+      return isError ? undefined : checkingReason;
     }
     if (data.effective_permissions.includes(permission)) return undefined;
     return `Your role (${data.role}) may not ${sentence(permission)} (${permission}).`;

@@ -5,7 +5,7 @@ import { ApiError, client } from "../api/client.js";
 import { paths } from "../paths/paths.js";
 import { forgetSession } from "../hooks/use-persisted-state.js";
 
-/** Ends the session, and leads to the sign-in with nothing of it left readable. */
+/** Ends the session, clears cached data and navigates to the sign-in page. */
 export function useSignOut(): Action<undefined> {
   const queries = useQueryClient();
   const navigate = useNavigate();
@@ -14,7 +14,7 @@ export function useSignOut(): Action<undefined> {
       try {
         return await client.auth.logout();
       } catch (error) {
-        // Already signed out elsewhere: what was asked for is so.
+        // The session had already ended: treat this as success.
         if (error instanceof ApiError && error.status === 401)
           return { data: undefined, status: 204 };
         throw error;

@@ -1,11 +1,11 @@
 import { signedInMarker } from "#shared/signed-in-marker.js";
 
-/** Whether it is worth asking who is signed in: somebody did sign in, and did not sign out. */
+/** Whether a request for the current user is worthwhile: true from sign-in until sign-out. */
 export function mayBeSignedIn(): boolean {
   return document.cookie.split("; ").some((cookie) => cookie.startsWith(`${signedInMarker}=`));
 }
 
-/** The session is over: the next visit need not ask. */
+/** Records that the session is over, so that the next visit skips the request. */
 export function forgetSignIn(): void {
   document.cookie = `${signedInMarker}=; Max-Age=0; Path=/`;
 }

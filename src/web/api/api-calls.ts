@@ -6,8 +6,8 @@ import type { schemas } from "./schemas.js";
 type Rules = typeof schemas;
 
 /**
- * A call as pages know it from the start: where it goes. Its schemas, a quarter of a page's code and
- * slow to set up, are wanted only when something was typed.
+ * A call's method and path, loaded with every page. Its schemas are a quarter of a page's code and slow
+ * to create, so they are loaded on the first input.
  */
 export interface Call<E> {
   method: Method;
@@ -21,7 +21,7 @@ type Calls = {
   };
 };
 
-/** The whole API, by resource, as calls. */
+/** All API calls, by resource. */
 export const api = Object.fromEntries(
   Object.entries(calls).map(([resource, named]) => [
     resource,
@@ -44,16 +44,20 @@ async function loadRules(): Promise<Rules> {
   return known;
 }
 
-/** The endpoint with its schemas. */
+/** Loads the endpoint with its schemas. */
 export async function schemasOf<E>(call: Call<E>): Promise<E> {
   return call.in(await loadRules());
 }
 
-/** The same for a render: null until it is there, and loaded only once it `isWanted`. */
+/**
+ * Returns the endpoint with its schemas; null until they are loaded. Loading starts when `isWanted` is
+ * true.
+ */
 export function useSchemas<E>(call: Call<E>, isWanted: boolean): E | null {
   const [schemas, setRules] = useState(known);
   useEffect(() => {
-    // Without them nothing is judged as one types; sending tries again, and tells.
+    // If this fails, input is not validated while typing; submitting retries the import and reports the
+    // error.
     if (isWanted && schemas === null) void loadRules().then(setRules, () => {});
   }, [isWanted, schemas]);
   return schemas && call.in(schemas);

@@ -1,4 +1,4 @@
-/** Of each call its method and path, by resource and name: made from the contract by vite.config.ts. */
+/** Method and path of each call, by resource and name; generated from the contract by vite.config.ts. */
 declare module "virtual:calls" {
   import type { Method } from "#shared/contract/endpoint.js";
 

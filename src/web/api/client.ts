@@ -11,12 +11,15 @@ export { ApiError };
 
 let signedOut: () => void = () => {};
 
-/** What to do when the server no longer knows the session; set once by the router. */
+/** Sets the handler for an expired session; called once, by the router. */
 export function onSignedOut(handler: () => void): void {
   signedOut = handler;
 }
 
-/** The typed client with the session's cookie. No answer at all is an `ApiError` of status 0. */
+/**
+ * The typed client, authenticated by the session cookie. A network failure is an `ApiError` with status
+ * 0.
+ */
 export const client = clientOf(calls, async (path, init) => {
   let response: Response;
   try {
@@ -27,18 +30,18 @@ export const client = clientOf(calls, async (path, init) => {
     void checkConnection();
     throw noAnswer();
   }
-  // By a proxy whose server is away.
+  // A proxy answered for an unreachable server.
   if ([502, 503, 504].includes(response.status)) void checkConnection();
-  // A wrong password, code or passkey is also a 401, and says so itself.
+  // A wrong password, code or passkey also returns 401, with its own message.
   if (response.status === 401 && !path.startsWith("/api/v1/auth/login")) signedOut();
   return response;
 });
 
 const noAnswer = (): ApiError =>
-  failure(0, "The server does not answer. Check your connection and try again.");
+  clientError(0, "The server does not answer. Check your connection and try again.");
 
-/** A refusal of the page's own, shown as one of the server is. */
-export function failure(status: number, detail: string, errors?: FieldError[]): ApiError {
+/** Creates a client-side error that is shown like one from the server. */
+export function clientError(status: number, detail: string, errors?: FieldError[]): ApiError {
   return new ApiError({
     type: "about:blank",
     title: detail,
@@ -50,18 +53,18 @@ export function failure(status: number, detail: string, errors?: FieldError[]): 
   });
 }
 
-/** Any error as one that has a sentence for the viewer. */
+/** Converts any error to an `ApiError` with a readable message. */
 export function asApiError(error: unknown): ApiError {
   return error instanceof ApiError
     ? error
-    : failure(500, "Something went wrong in this page. Reload it and try again.");
+    : clientError(500, "Something went wrong in this page. Reload it and try again.");
 }
 
 /**
- * The body, checked by the contract's own rules before it is sent; throws what the server would
- * answer, so that a form shows both in the same way.
+ * Validates a body by the contract's schema before it is sent.
+ * @throws ApiError the server's validation error, so that forms handle both alike
  */
-export async function checked<Body extends z.ZodType>(
+export async function validateBody<Body extends z.ZodType>(
   call: Call<Endpoint & { body: Body }>,
   body: z.input<Body>,
 ): Promise<z.input<Body>> {
@@ -70,7 +73,7 @@ export async function checked<Body extends z.ZodType>(
   });
   const result = schemas.body.safeParse(body);
   if (result.success) return body;
-  throw failure(
+  throw clientError(
     422,
     "Check the marked fields.",
     result.error.issues.map((issue) => ({
@@ -81,14 +84,14 @@ export async function checked<Body extends z.ZodType>(
   );
 }
 
-/** The cursor of the next page, from `Link: <…>; rel="next"`. */
+/** Returns the cursor of the next page, from `Link: <…>; rel="next"`. */
 export function nextCursor(headers: Headers): string | undefined {
   const link = /<([^>]+)>\s*;\s*rel="?next"?/.exec(headers.get("link") ?? "")?.[1];
   if (link === undefined) return undefined;
   return new URL(link, location.origin).searchParams.get("cursor") ?? undefined;
 }
 
-/** Every row of a list, page after page; for lists that are short by nature. */
+/** Reads all pages of a list; for lists that are short by nature. */
 export async function everyPage<Row>(
   call: (query: { limit: number; cursor?: string }) => Promise<Answer<Row[]>>,
 ): Promise<Row[]> {

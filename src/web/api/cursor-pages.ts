@@ -3,24 +3,24 @@ import { useState } from "react";
 import type { Answer } from "#shared/contract/call.js";
 import { nextCursor } from "./client.js";
 
-/** A list that the API gives page by page. */
+/** A list with cursor pagination. */
 export interface CursorList<Row> {
   queryKey: QueryKey;
-  /** Asks for the page after a cursor; for the first one without. */
+  /** Requests the page after a cursor; without one, the first page. */
   read: (cursor: string | undefined, signal: AbortSignal) => Promise<Answer<Row[]>>;
   refetchInterval?: number;
 }
 
-/** Where one is in such a list, and the ways to the pages beside that. */
+/** The current page of a list and the links to its neighbors. */
 export interface CursorPlace {
-  /** From 1. */
+  /** Starts at 1. */
   page: number;
   hasNext: boolean;
   isMoving: boolean;
   onGo: (by: 1 | -1) => void;
 }
 
-/** A page of such a list; for `useCursorPages`, and to ask for the first one ahead. */
+/** The query of one page; for `useCursorPages` and for prefetching the first page. */
 export const cursorPageQuery = <Row>(list: CursorList<Row>, cursor?: string) =>
   queryOptions({
     queryKey: [...list.queryKey, cursor ?? null],
@@ -30,13 +30,12 @@ export const cursorPageQuery = <Row>(list: CursorList<Row>, cursor?: string) =>
     },
   });
 
-/** So many parts of a key tell what a list is of; the rest tells how it is looked at. */
+/** Number of leading key parts that identify the list; the rest are filters and sorting. */
 const subject = 3;
 
 /**
- * One page at a time of a list that may be long: no other is in the page, nor read anew when something
- * changes. A list that is looked at otherwise begins at its first page; what was shown of it stays until
- * then.
+ * Shows one page of a long list; only that page is rendered and refetched. Changed filters return to
+ * the first page; the previous rows stay until it has loaded.
  */
 export function useCursorPages<Row>(
   list: CursorList<Row>,
@@ -44,7 +43,7 @@ export function useCursorPages<Row>(
 ): { query: UseQueryResult<{ rows: Row[] }>; rows: readonly Row[]; place: CursorPlace } {
   const of = JSON.stringify(list.queryKey);
   const [way, setWay] = useState<{ of: string; cursors: readonly string[] }>({ of, cursors: [] });
-  /** Those of the pages from the second to this one. */
+  /** Cursors of the second page up to the current one. */
   const cursors = way.of === of ? way.cursors : [];
   const cursor = cursors.at(-1);
   const query = useQuery({

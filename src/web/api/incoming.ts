@@ -3,25 +3,25 @@ import type { Answer } from "#shared/contract/call.js";
 const tags = new WeakMap<object, string>();
 
 /**
- * The data of an answer, its ETag remembered with it. For queries with `structuralSharing: false`:
- * sharing would put another object in its place.
+ * Returns the data of a response and records its ETag. Queries must set `structuralSharing: false`,
+ * since sharing would replace the object.
  */
-export function versioned<Data extends object>({ data, headers }: Answer<Data>): Data {
+export function withVersion<Data extends object>({ data, headers }: Answer<Data>): Data {
   const tag = headers.get("etag");
   if (tag !== null) tags.set(data, tag);
   return data;
 }
 
-/** The ETag that the data was read with, for If-Match; undefined where none was given. */
+/** Returns the ETag of the data, for If-Match; undefined if the response had none. */
 function versionOf(data: object): string | undefined {
   return tags.get(data);
 }
 
 /**
- * For `useForm`: what is saved in the fields, and how it is read again with its ETag where somebody
- * else changed it.
+ * Options of `useForm`: the saved values, and a function that reads them again with their ETag after an
+ * edit conflict.
  */
-export function editing<Data extends object, Values extends object>(
+export function editOptions<Data extends object, Values extends object>(
   data: Data,
   read: () => Promise<Data>,
   savedOf: (data: Data) => Values,

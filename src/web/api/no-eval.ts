@@ -1,5 +1,5 @@
 import { z } from "zod";
 
-// Zod would try to compile its checks with `new Function` as soon as a schema is made, which the content
-// security policy refuses and reports: this comes before all schemas.
+// Zod compiles checks with `new Function` when a schema is created, which the content security policy
+// blocks and reports. Import this module before any schema.
 z.config({ jitless: true });

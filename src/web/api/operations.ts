@@ -6,17 +6,17 @@ import { countOf } from "../ui/number.js";
 import { visible } from "../ui/plain-text.js";
 
 type Without<Request> = Request extends unknown ? Omit<Request, "strategy" | "resolutions"> : never;
-/** Something that moves a branch and may conflict: which, and of what; not yet how it is decided. */
+/** An operation that moves a branch and may conflict, without its conflict decisions. */
 export type Operation = Without<PreviewRequest>;
 
-/** How an act's conflicts are decided: by a rule, or one by one. */
+/** How conflicts are resolved: by a strategy or one by one. */
 export interface Deciding {
   strategy: MergeStrategy;
-  /** One for each conflict, where each is decided by hand. */
+  /** One per conflict, if conflicts are resolved manually. */
   resolutions?: Choice[];
 }
 
-/** What each act is called, and what it needs. */
+/** Texts and permissions of each operation. */
 export const operationTexts: Record<
   Operation["act"],
   { verb: string; done: string; permission: Permission }
@@ -27,7 +27,7 @@ export const operationTexts: Record<
   restore: { verb: "Restore", done: "Restored", permission: "agent:workspace:merge" },
 };
 
-/** What the preview is asked for. */
+/** Returns the body of a preview request. */
 export function previewRequest(
   act: Operation,
   strategy: MergeStrategy | undefined,
@@ -41,10 +41,11 @@ export function previewRequest(
 }
 
 /**
- * Does the act on what was looked at. Decisions by hand hold both sides to the preview; where a rule
- * decides, the workspace may have gone on, as an agent at work does, and only the other side is held.
+ * Runs the previewed operation. Manual decisions require both sides to be unchanged since the preview.
+ * With a strategy the workspace may have moved, since its agent may be at work; only the other side
+ * must be unchanged.
  */
-export function perform(
+export function runOperation(
   agentId: string,
   act: Operation,
   { deciding, seen }: { deciding: Deciding; seen: Preview },
@@ -79,12 +80,12 @@ export function perform(
   }
 }
 
-/** Times say nothing when something is undone: `newest_file_wins` is not among its strategies. */
+/** Drops `newest_file_wins`, which does not apply to a revert or restore. */
 function undoing<D extends Partial<Deciding>>({ strategy, ...rest }: D) {
   return strategy === undefined || strategy === "newest_file_wins" ? rest : { strategy, ...rest };
 }
 
-/** What an act came to, in a sentence. */
+/** Returns the outcome of an operation as a sentence. */
 export function operationMessage(merge: Merge): string {
   const { verb, done } = operationTexts[merge.kind];
   const target = visible(merge.target_branch);

@@ -1,15 +1,14 @@
 import type { FirstAnswer } from "#shared/first-answers.js";
 import { firstAnswersId } from "#shared/first-answers.js";
 
-/** How long after the page began its answers are as good as new ones. */
+/** Maximum age of preloaded responses, from the start of the page; milliseconds. */
 const freshMs = 30_000;
 
 let answers: Map<string, FirstAnswer> | undefined;
 
 /**
- * The answer that the server sent along with the page (src/server/pages/pages.ts), once; undefined where
- * there is none, or not any more: what was answered before something changed, such as who is signed in,
- * is no answer.
+ * Returns the response that the server embedded in the page (src/server/pages/pages.ts), at most once.
+ * Undefined if none was embedded, it is too old, or a request has changed data since.
  */
 export function takePreloaded(path: string, { method }: RequestInit): Response | undefined {
   answers ??= new Map(answersInPage().map((answer) => [answer.path, answer]));
@@ -19,7 +18,10 @@ export function takePreloaded(path: string, { method }: RequestInit): Response |
   return answer && new Response(answer.body, { headers: answer.headers });
 }
 
-/** The event after which to listen, so as to hear of all that the page's answers lack; none in development. */
+/**
+ * Returns the id of the last event that the preloaded responses include, where the event stream starts;
+ * undefined in development.
+ */
 export function preloadedSince(): string | undefined {
   return document.getElementById(firstAnswersId)?.dataset["since"];
 }

@@ -2,12 +2,12 @@ import { onlineManager, QueryClient } from "@tanstack/react-query";
 import { isConnectionLost, onConnectionChange } from "../hooks/connection.js";
 import { asApiError } from "./client.js";
 
-/** Tries again only what may be different the next time: no answer, or a server in trouble. */
+/** Whether a retry may succeed: the request had no response, or the server failed. */
 function mayPass(status: number): boolean {
   return status === 0 || status >= 500;
 }
 
-// While the server cannot be reached, queries keep their data and pause; afterwards they go on.
+// Queries keep their data and pause while the server is unreachable, and resume afterwards.
 onlineManager.setEventListener((setOnline) =>
   onConnectionChange(() => setOnline(!isConnectionLost())),
 );

@@ -9,7 +9,7 @@ import { ApiError } from "./client.js";
 /**
  * Reads a query that the page's route has loaded (src/web/app/routes.tsx), and keeps it fresh. A failed
  * refetch keeps the data.
- * @throws ApiError 403 or 404 as soon as the viewer may no longer read it: the page then says so
+ * @throws ApiError 403 or 404 once the viewer may no longer read it; the page shows the error
  */
 export function useLoaded<Data, Key extends QueryKey>(
   query: UseSuspenseQueryOptions<Data, Error, Data, Key>,

@@ -4,16 +4,19 @@ import { type ApiError, asApiError } from "./client.js";
 import { notify } from "../ui/toast.js";
 
 interface ActionOptions<Input, Data> {
-  /** Does it. `headers` make a repetition after a lost answer the same request (Idempotency-Key). */
+  /**
+   * Sends the request. `headers` hold the Idempotency-Key, so that a retry after a lost response is
+   * safe.
+   */
   run: (input: Input, headers: Record<string, string>) => Promise<{ data: Data; status: number }>;
-  /** The queries that show something else afterwards. */
+  /** Queries to invalidate on success. */
   refresh?: readonly QueryKey[];
-  /** What is said when it is done; undefined where the page shows it by itself. */
+  /** Toast on success; undefined if the page shows the result itself. */
   successMessage?: (data: Data, status: number) => string | undefined;
-  /** How it is taken back, where that can be done: offered with what is said. */
+  /** Reverts the change, if possible; offered in the toast. */
   undo?: (data: Data) => (() => Promise<unknown>) | undefined;
   onDone?: (data: Data) => void;
-  /** Whether a refusal is shown as a toast: for buttons. Forms show it themselves. */
+  /** Whether errors are shown as toasts: for buttons. Forms show errors themselves. */
   toastErrors?: boolean;
 }
 
@@ -31,7 +34,7 @@ function randomKey(): string {
   ).join("");
 }
 
-/** Something the viewer does: once at a time, its refusal kept for the form, its queries refreshed. */
+/** Runs a mutation once at a time, keeps its error for the form and invalidates queries. */
 export function useApiMutation<Input, Data>(options: ActionOptions<Input, Data>): Action<Input> {
   const queries = useQueryClient();
   const isBusy = useRef(false);
@@ -67,7 +70,8 @@ export function useApiMutation<Input, Data>(options: ActionOptions<Input, Data>)
     },
     onError: (error) => {
       const { status, message } = asApiError(error);
-      // A refusal is final: the next try is a new request. After silence it may be the same one.
+      // An error response is final, so the next attempt gets a new key. After a lost response, the same
+      // key is reused.
       if (status !== 0 && status < 500) last.current = null;
       if (options.toastErrors) notify(message, "bad");
     },
@@ -78,7 +82,7 @@ export function useApiMutation<Input, Data>(options: ActionOptions<Input, Data>)
 
   return {
     submit: (input) => {
-      // `isPending` is one render late for a double click.
+      // `isPending` is updated one render too late for a double click.
       if (isBusy.current) return;
       isBusy.current = true;
       mutation.mutate(input);

@@ -1,6 +1,6 @@
 /*
- * The first script of a page. The server links to the scripts of the app and of the page at the requested
- * address, so that the browser fetches them beside this one (src/server/pages/pages.ts).
+ * The first script of a page. The server links to the scripts of the app and of the requested page, so
+ * that the browser fetches all in parallel (src/server/pages/pages.ts).
  */
 import "./styles.css";
 
@@ -8,7 +8,9 @@ void Promise.all([import("./main.js"), domReady()]).then(([{ startApp }]) => {
   startApp();
 });
 
-/** This script runs while the page is being read; the app needs its `#root` and the responses in it. */
+/**
+ * This script runs while the document is parsed; the app needs its `#root` and the preloaded responses.
+ */
 async function domReady(): Promise<void> {
   if (document.readyState !== "loading") return;
   await new Promise((resolve) => {

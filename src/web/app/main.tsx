@@ -10,16 +10,16 @@ import { queryClient } from "../api/query-client.js";
 import { router } from "./routes.js";
 
 /**
- * Shows the app. Not by being imported: pages may come sooner than what was sent along with them
- * (preloaded-responses.ts), and their code imports this file's chunk.
+ * Renders the app. A function, not an import side effect: a page's chunk may import this file's chunk
+ * before the preloaded responses exist (preloaded-responses.ts).
  */
 export function startApp(): void {
   onSignedOut(() => {
     forgetSignIn();
-    // Nobody was signed in yet: the route says so itself, and where to go (routes.tsx).
+    // Without a session, the route redirects to the sign-in page (routes.tsx).
     if (queryClient.getQueryData(meQuery.queryKey) === undefined) return;
     const { href } = router.state.location;
-    // Nothing of the last session stays readable.
+    // Clear all data of the previous session.
     queryClient.clear();
     void router.navigate({
       ...paths.login({ redirect: href }),
@@ -32,7 +32,7 @@ export function startApp(): void {
   if (element === null) throw new Error("index.html has no #root");
 
   createRoot(element, {
-    // The page shows what the API refuses (page-states.tsx); anything else is a defect.
+    // API errors are shown by the page (page-states.tsx); any other error is a defect.
     onCaughtError: (error) => {
       if (!(error instanceof ApiError)) console.error(error);
     },

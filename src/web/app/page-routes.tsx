@@ -12,7 +12,7 @@ import { queryClient } from "../api/query-client.js";
 import { isConnectionLost, loadPart } from "../hooks/connection.js";
 import { FailedPage, PendingPage } from "./shell/page-states.js";
 
-/** Time that the first page waits for its parts, whose responses come along with it; milliseconds. */
+/** Time that the first page waits for its parts, whose responses are preloaded; milliseconds. */
 const firstPageTimeoutMs = 300;
 let isFirstPage = true;
 /** Time until `PendingPage` replaces the old page; milliseconds. */
@@ -28,22 +28,22 @@ export interface PageEntry<Name extends PageName> {
   /** Reads the search parameters that the page knows. */
   search?: (search: Record<string, unknown>) => object;
   beforeLoad?: (entering: { params: Params<Name>; location: { href: string } }) => Promise<void>;
-  /** Heading of the page while its data is loaded, or cannot be. */
+  /** Heading while the page's data is loading or cannot be loaded. */
   title?: string;
-  /** The thing that `load` reads, in a sentence: "The merge was not found". */
+  /** The resource that `load` reads, as in "The merge was not found". */
   noun?: string;
-  /** Data that the page is not drawn without; the component reads it by `useLoaded`. */
+  /** Data required to render the page; the component reads it by `useLoaded`. */
   load?: QueriesOf<Name>;
-  /** Data of the page's parts: requested beside the page's code, not awaited. */
+  /** Data of the page's parts: requested in parallel with the page's code, not awaited. */
   prefetch?: QueriesOf<Name>;
-  /** Draws the page when its parts have their data, too. */
+  /** Renders the page only after `prefetch` has completed. */
   awaitsPrefetch?: true;
   /** Imports `features/…/NamePage.tsx`; the build finds the scripts of a page by that name. */
   component: () => Promise<Record<`${Capitalize<Name>}Page`, RouteComponent>>;
 }
 export type PageEntries = { [Name in PageName]: PageEntry<Name> };
 
-/** The routes of pages below a parent, each under the name of its page. */
+/** The child routes of a parent, by page name. */
 export type PageRoutes<Entries, Parent extends AnyRoute> = {
   [Name in keyof Entries & PageName]: Route<
     unknown,
@@ -74,7 +74,7 @@ function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): 
     path: pages[name].path,
     ...(search && { validateSearch: search }),
     ...(beforeLoad && { beforeLoad: beforeLoad as never }),
-    // A link under the pointer loads the page's code alone.
+    // Hovering over a link preloads the page's code only.
     preload: false,
     loader: async ({ params }) => {
       const prefetched = prefetch && prefetchAll(prefetch(params));
@@ -101,7 +101,7 @@ function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): 
   });
 }
 
-/** Reads what is not in the cache, or could not be read again the last time. */
+/** Fetches a query that is not cached, or whose last refetch failed. */
 async function ensureData(query: Queries[number]): Promise<void> {
   const hasFailed = queryClient.getQueryState(query.queryKey)?.status === "error";
   await (hasFailed
@@ -113,7 +113,7 @@ async function prefetchAll(queries: Queries | Promise<Queries>): Promise<void> {
   try {
     await Promise.all((await queries).map((query) => queryClient.prefetchQuery(query)));
   } catch {
-    // The parts of the page report their own failures.
+    // The parts of the page report their own errors.
   }
 }
 

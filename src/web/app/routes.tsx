@@ -102,7 +102,7 @@ const signedInPages = {
       permissionsQuery(orgId),
       timelineQuery(orgId, defaultTimelineHours),
     ],
-    // One after the other the cards would push each other around.
+    // Cards that appear one by one would shift the layout.
     awaitsPrefetch: true,
     component: () => import("../features/organizations/OrganizationPage.js"),
   },
@@ -255,12 +255,12 @@ const signedInPages = {
   },
 } satisfies Omit<PageEntries, PublicPageName>;
 
-/** Returns the id of the organization switched to; undefined where the user belongs to none. */
+/** Returns the id of the current organization; undefined if the user belongs to none. */
 async function currentOrganizationId(): Promise<string | undefined> {
   return currentOf(await queryClient.ensureQueryData(organizationsQuery))?.id;
 }
 
-/** Pages know organizations by their ids: an address that names a slug, an old one too, leads on. */
+/** Page addresses contain organization ids. Redirects an address with a current or former slug. */
 async function leadOnFromSlug({
   params,
   location,
@@ -269,7 +269,7 @@ async function leadOnFromSlug({
   location: { href: string };
 }): Promise<void> {
   if (isUuid(params.orgId)) return;
-  // Where there is none, the page says so.
+  // If no organization matches, the page shows the error.
   const found = await queryClient.fetchQuery(organizationQuery(params.orgId)).catch(() => null);
   if (found === null) return;
   queryClient.setQueryData(organizationQuery(found.id).queryKey, found);
@@ -279,7 +279,7 @@ async function leadOnFromSlug({
 
 const root = createRootRoute({ component: RootLayout });
 
-/** Everything below needs a session; the requested address is kept for after the sign-in. */
+/** All routes below need a session; the requested address is kept for after the sign-in. */
 const app = createRoute({
   getParentRoute: () => root,
   id: "app",
@@ -296,7 +296,7 @@ const app = createRoute({
   },
 });
 
-/** Nothing links to them: the types of links know the pages alone. */
+/** Nothing links to redirects, so link types omit them. */
 const redirectRoutes: object = Object.fromEntries(
   Object.entries(redirects).map(([path, to]) => [
     path,
@@ -316,7 +316,7 @@ export const router = createRouter({
     app: app.addChildren({ ...routesOf(signedInPages, app), ...redirectRoutes }),
   }),
   defaultPreload: "intent",
-  // Queries know best what is stale: a loader that finds all in the cache takes no time.
+  // The query client decides on staleness; a loader whose data is cached returns at once.
   defaultStaleReloadMode: "blocking",
   defaultPendingMinMs: 0,
   defaultErrorComponent: CrashPage,

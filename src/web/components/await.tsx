@@ -7,11 +7,11 @@ interface WaitingProps {
   query: Pick<UseQueryResult, "error" | "refetch">;
   /** Height of the placeholder, in rows. */
   rows?: number;
-  /** What could not be read: "The runs". */
+  /** Name of the data for the error message: "The runs". */
   what?: string;
 }
 
-/** In place of a part of a page whose query has no data: a placeholder, or the reason for the failure. */
+/** A placeholder or an error in place of a part whose query has no data. */
 export function Waiting({ query, rows = 3, what = "This" }: WaitingProps): ReactElement {
   const { error, refetch } = query;
   if (error === null) return <Skeleton rows={rows} />;
@@ -23,7 +23,7 @@ interface AwaitProps<Data> extends WaitingProps {
   children: (data: Data) => ReactNode;
 }
 
-/** A part of a page that is drawn when its query has data; a failed refetch keeps what is shown. */
+/** Renders a part of a page once its query has data; a failed refetch keeps the data. */
 export function Await<Data>({ children, ...waiting }: AwaitProps<Data>): ReactNode {
   const { data } = waiting.query;
   return data === undefined ? <Waiting {...waiting} /> : children(data);

@@ -1,7 +1,7 @@
 import { createLink } from "@tanstack/react-router";
 import type { ComponentProps, ReactElement } from "react";
 
-/** The router calls every page above the current one current too; in a trail only the last one is. */
+/** The router marks all ancestors as current too; in breadcrumbs only the last link is. */
 function PlainAnchor({
   "aria-current": _current,
   children,
@@ -10,5 +10,5 @@ function PlainAnchor({
   return <a {...rest}>{children}</a>;
 }
 
-/** A link to a page above this one, for breadcrumbs. */
+/** A breadcrumb that links to an ancestor page. */
 export const CrumbLink = createLink(PlainAnchor);

@@ -5,7 +5,7 @@ import { paths } from "../paths/paths.js";
 import { buttonClass } from "../ui/button.js";
 import { EmptyState, ErrorState } from "../ui/states.js";
 
-/** Why something could not be read: gone or out of sight, or a failure that may pass. */
+/** Why data could not be loaded: not found or forbidden, or a temporary failure. */
 export function QueryError({
   error,
   onRetry,

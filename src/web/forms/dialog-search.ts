@@ -2,7 +2,7 @@ import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { useRef } from "react";
 import { hasUnsaved } from "../ui/unsaved.js";
 
-/** The part of an address that opens a page's dialog for a new thing. */
+/** Search parameter that opens a page's creation dialog. */
 export interface DialogSearch {
   new?: true;
 }
@@ -11,7 +11,7 @@ export function dialogSearchOf(search: Record<string, unknown>): DialogSearch {
   return search["new"] === true ? { new: true } : {};
 }
 
-/** A dialog that the address opens, so that a link leads to it and the back button closes it. */
+/** A dialog controlled by the address, so that links open it and the back button closes it. */
 export function useNewDialog(): { isOpen: boolean; open: () => void; close: () => void } {
   const isOpen = useSearch({ strict: false, select: (search) => "new" in search });
   const navigate = useNavigate();
@@ -28,7 +28,7 @@ export function useNewDialog(): { isOpen: boolean; open: () => void; close: () =
       });
     },
     close: () => {
-      // Where it was opened by a link there is nothing of this page to go back to.
+      // If a link opened the dialog, the previous history entry is another page.
       if (isOpenedHere.current && !hasUnsaved()) history.back();
       else
         void navigate({

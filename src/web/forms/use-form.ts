@@ -3,37 +3,37 @@ import { useState } from "react";
 import type { z } from "zod";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import { useApiMutation } from "../api/use-mutation.js";
-import { ApiError, checked } from "../api/client.js";
+import { ApiError, validateBody } from "../api/client.js";
 import { type Call, useSchemas } from "../api/api-calls.js";
 import { useUnsaved } from "../ui/unsaved.js";
 
 interface FormOptions<Values extends object, Body extends z.ZodType, Data> {
-  /** The call whose rules the fields are held to, as one types and before anything is sent. */
+  /** The call whose schema validates the fields while typing and on submit. */
   endpoint: Call<Endpoint & { body: Body }>;
   /**
-   * What is saved, or what a new thing starts with; fields carry the names of the body's
-   * (`settings.retention_days` where they lie deeper). Where it
-   * changes meanwhile (another tab, a colleague), fields left alone follow it.
+   * The saved values, or the defaults of a new resource. Fields are named as in the body (dotted for
+   * nested ones: `settings.retention_days`). If the values change in another tab or by another user,
+   * unedited fields follow.
    */
   saved: Values;
-  /** The body from the fields; `changed` are those that differ from what is saved. */
+  /** Returns the body; `changed` has the names of edited fields. */
   toBody: (values: Values, changed: ReadonlySet<keyof Values>) => z.input<Body>;
   run: (
     body: z.input<Body>,
     headers: Record<string, string>,
   ) => Promise<{ data: Data; status: number }>;
-  /** The ETag of what is saved: a change made meanwhile is then told and not overwritten. */
+  /** ETag of the saved values: a concurrent change is reported instead of overwritten. */
   version?: string | undefined;
-  /** Reads again what is saved, where somebody else changed it meanwhile; see `editing`. */
+  /** Reads the saved values again after a concurrent change; see `editOptions`. */
   reread?: () => Promise<{ saved: Values; version: string | undefined }>;
-  /** Refusals that are about one field and do not name it: the field by the error's code. */
+  /** Maps error codes to fields, for errors that concern one field without naming it. */
   fieldOf?: Partial<Record<string, keyof Values>>;
   /** Fields of the body whose errors the form shows by `errorOf`. */
   alsoShown?: readonly string[];
   refresh?: readonly QueryKey[];
   successMessage?: (data: Data) => string | undefined;
   onDone?: (data: Data) => void;
-  /** Whether leaving asks about what was typed; not for signing in. */
+  /** Whether leaving with unsaved input asks for confirmation; false for sign-in forms. */
   isGuarded?: boolean;
 }
 
@@ -42,23 +42,23 @@ interface FieldState<Name, Value> {
   value: Value;
   onChange: (value: Value) => void;
   error: string | undefined;
-  /** What somebody else saved in the field while it was edited here. */
+  /** Value saved by another user while the field was being edited. */
   incoming: { value: Value; onTake: () => void } | undefined;
 }
 
 export interface FormState<Values extends object> {
   values: Values;
   set: (change: Partial<Values>) => void;
-  /** All that a field part needs: `<TextField label="Name" {...form.field("name")} />`. */
+  /** Props of a field component: `<TextField label="Name" {...form.field("name")} />`. */
   field: <Name extends keyof Values & string>(name: Name) => FieldState<Name, Values[Name]>;
-  /** What is wrong with the first of some fields of the body, where no field has its name. */
+  /** Returns the first error of the given body fields, for errors without a form field. */
   errorOf: (...names: string[]) => string | undefined;
   error: ApiError | null;
   pending: boolean;
   submit: () => void;
-  /** Back to what is saved, with nothing typed. */
+  /** Discards edits. */
   reset: () => void;
-  /** For the `Form` part. */
+  /** Props of the `Form` component. */
   props: {
     onSubmit: () => void;
     onLeaveField: (name: string) => void;
@@ -72,11 +72,11 @@ const staleText =
 
 interface State<Values> {
   values: Values;
-  /** What the typed values started from. */
+  /** Saved values that the edits started from. */
   base: Values;
-  /** What was last told to be saved. */
+  /** The last known saved values. */
   seen: Values;
-  /** What somebody else saved in fields that are being edited here. */
+  /** Values saved by others for fields that are being edited here. */
   incoming: Partial<Values>;
 }
 
@@ -89,9 +89,9 @@ function isEmpty(value: unknown): boolean {
 }
 
 /**
- * A form over one call of the contract. A field is judged by the call's own rules once it was left or
- * the form was sent, from then on as one types; a refusal of the server shows at its field until that
- * field changes. What was typed stays, whatever happens.
+ * A form for one API call. A field is validated by the call's schema once it loses focus or the form is
+ * submitted, then on every keystroke. A server error stays at its field until the field changes. Input
+ * is never lost.
  */
 export function useForm<Values extends object, Body extends z.ZodType, Data>(
   options: FormOptions<Values, Body, Data>,
@@ -124,21 +124,21 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== "stale" || !options.reread) throw error;
       const now = await options.reread();
-      // What changed is nothing that stands in this form, such as when an agent last worked, or it is
-      // what is typed: the answer to the try before was lost.
+      // No conflict: the change concerns fields outside this form, such as an agent's last activity, or
+      // the saved values equal the input because the previous response was lost.
       const isOurs = names.every(
         (name) => isSame(now.saved[name], base[name]) || isSame(now.saved[name], values[name]),
       );
       if (isOurs && tries > 1) return send(body, headers, now.version, tries - 1);
-      // It is in the fields beside what was typed.
+      // The saved value is shown beside the input.
       throw new ApiError({ ...error.problem, detail: staleText });
     }
   };
   const action = useApiMutation({
-    run: async (body: z.input<Body>, headers) => send(await checked(endpoint, body), headers),
+    run: async (body: z.input<Body>, headers) => send(await validateBody(endpoint, body), headers),
     ...(options.refresh ? { refresh: options.refresh } : {}),
     successMessage: (data) => {
-      // Saved: what was typed since then is what is unsaved now.
+      // Saved: only input since the submit counts as unsaved.
       setState((now) => ({ ...now, base: sent ?? now.base, incoming: {} }));
       setSent(null);
       forget();
@@ -233,7 +233,10 @@ function without<Values extends object>(
   return rest as Partial<Values>;
 }
 
-/** What is saved has changed: fields left alone follow, edited ones keep what was typed and tell. */
+/**
+ * Applies new saved values: unedited fields follow, edited fields keep their input and offer the new
+ * value.
+ */
 function follow<Values extends object>(
   { values, base, incoming }: State<Values>,
   saved: Values,

@@ -1,9 +1,8 @@
 import { useSyncExternalStore } from "react";
 
 /*
- * Whether the server can be reached. A failed request is a suspicion; the server's own health check
- * decides. The browser's online and offline events do not: a server on this machine or in this network
- * needs no internet.
+ * Whether the server is reachable. A failed request starts a health check, which decides. The browser's
+ * online and offline events are ignored: a server on this machine or network needs no internet access.
  */
 
 const checkTimeoutMs = 5_000;
@@ -16,7 +15,7 @@ let retryMs = firstRetryMs;
 let timer: ReturnType<typeof setTimeout> | undefined;
 const listeners = new Set<() => void>();
 
-/** Calls the listener at each loss and each recovery. Returns the end of it. */
+/** Calls the listener on each loss and recovery. Returns a function that unsubscribes it. */
 export function onConnectionChange(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -30,7 +29,7 @@ export function useConnectionLost(): boolean {
   return useSyncExternalStore(onConnectionChange, isConnectionLost);
 }
 
-/** Asks whether the server answers; while it does not, asks again by itself. */
+/** Checks whether the server responds; if not, repeats the check until it does. */
 export function checkConnection(): Promise<boolean> {
   checking ??= isHealthy().then((isReached) => {
     checking = undefined;
@@ -71,9 +70,9 @@ function untilConnected(): Promise<void> {
 }
 
 /**
- * Loads a part of the app. While the server cannot be reached it waits instead of failing: the router
- * would answer a failure by loading the document anew, and the browser by its own error page.
- * @throws the import's error where the server is reached and lacks the file, as after an update
+ * Imports a part of the app. Waits while the server is unreachable, since the router would handle a
+ * failed import by reloading the document, which ends in the browser's error page.
+ * @throws the import's error if the server is reachable and lacks the file, as after an update
  */
 export async function loadPart<Module>(load: () => Promise<Module>): Promise<Module> {
   try {
@@ -85,7 +84,7 @@ export async function loadPart<Module>(load: () => Promise<Module>): Promise<Mod
   }
 }
 
-/** At once instead of after the next wait, where the browser has reason for hope. */
+/** Checks at once instead of at the next interval, when the network or the tab changes state. */
 function checkIfLost(): void {
   if (isLost && document.visibilityState === "visible") void checkConnection();
 }

@@ -1,8 +1,8 @@
 import { useCallback, useLayoutEffect, useRef } from "react";
 
 /**
- * The same function at each drawing, which does what the newest one would: for rows that are drawn anew
- * only where they changed. For what happens later, not for drawing.
+ * Returns a function of stable identity that calls the latest callback, so that memoized rows do not
+ * re-render. For event handlers, not for use during rendering.
  */
 export function useEventCallback<Args extends unknown[]>(
   run: (...args: Args) => void,

@@ -19,12 +19,12 @@ function subscribe(listener: () => void): () => void {
 }
 
 function read(): number {
-  // Nobody has looked for a while.
+  // Without subscribers the value is not updated.
   if (timer === undefined) now = Date.now();
   return now;
 }
 
-/** The time in milliseconds, new each second, at the same moment for all who show it. */
+/** Returns the current time in milliseconds, updated every second, in step for all components. */
 export function useNow(): number {
   return useSyncExternalStore(subscribe, read);
 }

@@ -2,7 +2,7 @@ import { useSyncExternalStore } from "react";
 
 const storages = { forever: () => localStorage, session: () => sessionStorage };
 
-/** What is in the storages, as values; undefined where nothing that is understood is there. */
+/** Parsed values of the storages; undefined if missing or invalid. */
 const values = new Map<string, unknown>();
 const listeners = new Set<() => void>();
 
@@ -12,9 +12,9 @@ function subscribe(listener: () => void): () => void {
 }
 
 /**
- * State that outlives a reload: `forever` in this browser, or for this tab's `session`; all who name the
- * same key share it. What is stored and no longer understood is as if it were not there; where nothing
- * can be stored, it lasts as long as the page.
+ * State that survives a reload: `forever` in this browser, or during this tab's `session`. Components
+ * with the same key share it. Invalid stored values are ignored. If the storage is unavailable, the
+ * state lasts as long as the page.
  */
 export function usePersistedState<Value>(
   howLong: keyof typeof storages,
@@ -33,7 +33,7 @@ export function usePersistedState<Value>(
     try {
       storages[howLong]().setItem(key, JSON.stringify(next));
     } catch {
-      // Full or forbidden: it lasts as long as the page.
+      // The storage is full or blocked: the state lasts as long as the page.
     }
   };
   return [value ?? initial, change];
@@ -52,12 +52,12 @@ function read(
   }
 }
 
-/** Drops what was remembered for the session: it is somebody's who signed out. */
+/** Clears the session's values on sign-out. */
 export function forgetSession(): void {
   for (const id of values.keys()) if (id.startsWith("session ")) values.delete(id);
   try {
     sessionStorage.clear();
   } catch {
-    // Nothing could be stored either.
+    // The storage is blocked, so it has no values either.
   }
 }

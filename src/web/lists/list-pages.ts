@@ -4,8 +4,8 @@ import { type ListOptions, useListView } from "./list-search.js";
 import type { ListView } from "../ui/list-view.js";
 
 /**
- * A view of a list that comes in pieces: the next piece is read when the viewer reaches the end of what
- * is there, and all of them when he searches or sorts.
+ * A view of a paginated list. Loads the next page when the viewer reaches the end, and all pages when
+ * they search or sort.
  */
 export function useListPages<Row>(
   list: UseInfiniteQueryResult<InfiniteData<{ rows: readonly Row[] }>>,

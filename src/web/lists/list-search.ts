@@ -4,19 +4,19 @@ import { type ListState, type ListView, type Sorting, viewOf } from "../ui/list-
 
 type Search = Record<string, unknown>;
 
-/** The part of an address that tells how a list is looked at; a page's further lists have a prefix. */
+/** Search parameters of a list's view; further lists of a page use a prefix. */
 export interface ListSearch {
   q?: string;
   sort?: string;
   page?: number;
 }
 
-/** What an address tells of the list, and of those with a prefix. */
+/** Returns the parameters of the main list and of those with a prefix. */
 export function listSearchOf(search: Search, ...prefixes: readonly string[]): ListSearch {
   const read = (prefix: string): Search => {
     const [q, sort, page] = ["q", "sort", "page"].map((name) => search[prefix + name]);
     return {
-      // A text of digits comes out of the address as a number.
+      // The router parses a text of digits as a number.
       ...((typeof q === "string" && q !== "") || typeof q === "number"
         ? { [`${prefix}q`]: String(q) }
         : {}),
@@ -29,7 +29,7 @@ export function listSearchOf(search: Search, ...prefixes: readonly string[]): Li
   return Object.assign({}, ...["", ...prefixes].map(read)) as ListSearch;
 }
 
-/** Changes some of what the address says; undefined takes it out. Back leads past it. */
+/** Changes search parameters; undefined removes one. Replaces the history entry. */
 function useWriteSearch(): (change: Search) => void {
   const navigate = useNavigate();
   return (change) =>
@@ -44,10 +44,9 @@ function useWriteSearch(): (change: Search) => void {
 type Change<Filters> = { [Name in keyof Filters]?: Filters[Name] | undefined };
 
 /**
- * What a list is narrowed by beside its search, which lives in the address, too. With other rows it
- * starts at its first page.
- * @param filtersOf Reads it from an address, as the page's route does.
- * @param prefix That of the list.
+ * Filters of a list besides its search, kept in the address. A change returns to the first page.
+ * @param filtersOf reads them from the address, as the page's route does
+ * @param prefix of the list's parameters
  */
 export function useFilters<Filters extends object>(
   filtersOf: (search: Search) => Filters,
@@ -60,14 +59,14 @@ export function useFilters<Filters extends object>(
 
 export interface ListOptions<Row> {
   sortings: readonly Sorting<Row>[];
-  /** What the search looks into. */
+  /** The text that the search matches. */
   textOf: (row: Row) => string;
   pageSize?: number;
-  /** For all but the first list of a page; the route lets it through (`listSearchOf`). */
+  /** Prefix of further lists on a page; the route must allow it (`listSearchOf`). */
   prefix?: string;
 }
 
-/** The rows as the address says: narrowed, sorted, a page of them; and the way to change that. */
+/** Filters, sorts and paginates rows by the address, and returns a function that changes it. */
 export function useListView<Row>(
   rows: readonly Row[],
   { pageSize = 25, prefix = "", ...options }: ListOptions<Row>,

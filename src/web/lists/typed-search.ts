@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "react";
 
 /**
- * A text of the address that is typed: what is typed counts at once and goes into the address when the
- * typing pauses; what comes from the address, by a link, counts too.
+ * A search text in the address. Input applies at once and is written to the address when typing pauses;
+ * changes of the address, as by a link, apply too.
  */
 export function useTypedSearch(
   inAddress: string,
@@ -12,7 +12,7 @@ export function useTypedSearch(
   const [written, setWritten] = useState(inAddress);
   const [seen, setSeen] = useState(inAddress);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  // Whoever has left the page is not called back to it.
+  // After leaving the page, no pending write may navigate back to it.
   useEffect(() => () => clearTimeout(timer.current), []);
   if (seen !== inAddress) {
     setSeen(inAddress);

@@ -22,22 +22,22 @@ export type AdminTab = (typeof adminTabs)[number];
 export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
 export type WorkspaceTab = (typeof workspaceTabs)[number];
 
-/** Whether invitations that are over are listed, too. */
+/** Whether finished invitations are listed, too. */
 export interface InvitationSearch {
   invitations_all?: boolean;
 }
 
-/** Which project's agents are listed. */
+/** The project whose agents are listed. */
 export interface ProjectFilter {
   project?: string;
 }
 
-/** How the list of organizations is looked at, and whether archived ones are in it. */
+/** View of the list of organizations, and whether archived ones are included. */
 export interface OrganizationSearch extends ListSearch {
   archived?: boolean;
 }
 
-/** The type that a workspace's commits are narrowed to. */
+/** The type filter of a workspace's commits. */
 export interface CommitSearch {
   type?: (typeof recordedCommitTypes)[number];
 }
@@ -49,7 +49,7 @@ export interface OperationSearch {
 export interface MergeSearch extends OperationSearch {
   target?: string;
 }
-/** The files that are chosen, or all `but` those: whichever is shorter in an address. */
+/** The selected files, or all `but` those: whichever is shorter. */
 export interface RestoreSearch extends OperationSearch {
   paths?: string[];
   but?: string[];
@@ -59,7 +59,7 @@ function oneOf<Name extends string>(names: readonly Name[], value: unknown): Nam
   return names.find((name) => name === value);
 }
 
-/** `{ tab }` only where it names one: an address with a tab nobody knows shows the first. */
+/** `{ tab }` if it is a known tab; otherwise the page shows its first tab. */
 function tabOf<Name extends string>(names: readonly Name[], search: Search): { tab?: Name } {
   const tab = oneOf(names, search["tab"]);
   return tab === undefined ? {} : { tab };
@@ -97,13 +97,13 @@ export function auditSearchOf(search: Search): AuditSearch {
   );
 }
 
-/** Why the identity provider's sign-in ended on this page. */
+/** The error code of a failed sign-in by the identity provider. */
 export function errorOf(search: Search): { error?: OidcError } {
   const error = oneOf(Object.keys(oidcErrors) as OidcError[], search["error"]);
   return error === undefined ? {} : { error };
 }
 
-/** Whether invitations that are over are listed, too. */
+/** Whether finished invitations are listed, too. */
 export function invitationSearchOf(search: Search): InvitationSearch {
   return search["invitations_all"] === true ? { invitations_all: true } : {};
 }
@@ -124,7 +124,7 @@ export function organizationsSearchOf(search: Search): OrganizationSearch {
   return { ...archivedOf(search), ...listSearchOf(search) };
 }
 
-/** Which users of the installation are listed. */
+/** The filter of the installation's users. */
 export function adminUserSearchOf(search: Search): AdminUserSearch {
   const { search: text } = search;
   const state = oneOf(adminUserStates, search["state"]);
@@ -157,7 +157,7 @@ export function projectSearchOf(search: Search): ListSearch {
   return listSearchOf(search, "workspaces_", "merges_");
 }
 
-/** The project that agents are narrowed to. */
+/** The project filter of agents. */
 export function projectFilterOf(search: Search): ProjectFilter {
   return typeof search["project"] === "string" ? { project: search["project"] } : {};
 }
@@ -176,7 +176,7 @@ export function agentSearchOf(search: Search): DialogSearch & RunSearch {
   return { ...dialogSearchOf(search), ...runSearchOf(search) };
 }
 
-/** The type that a workspace's commits are narrowed to. */
+/** The type filter of a workspace's commits. */
 export function commitSearchOf(search: Search): CommitSearch {
   const type = oneOf(recordedCommitTypes, search["type"]);
   return type === undefined ? {} : { type };

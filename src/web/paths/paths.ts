@@ -1,6 +1,6 @@
 import { type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
 
-/** The arguments of a link: the variables of the page's path in their order, then search parameters. */
+/** Arguments of a link: the path's variables in order, then search parameters. */
 type LinkTo<Path extends string> = <const Search extends object = Record<string, never>>(
   ...args: [...AllStrings<VariablesOf<Path>>, search?: Search]
 ) => { to: Path; params: Record<VariablesOf<Path>[number], string>; search: Search };

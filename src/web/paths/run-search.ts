@@ -1,7 +1,7 @@
 import type { RunSearch } from "../api/queries/runs.js";
 import { runStatuses } from "#shared/run-statuses.js";
 
-/** The part of an address that tells how an agent's runs are listed. */
+/** Filter and sort order of an agent's runs. */
 export function runSearchOf(search: Record<string, unknown>): RunSearch {
   const status = runStatuses.find((one) => one === search["run"]);
   return {

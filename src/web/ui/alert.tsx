@@ -10,7 +10,7 @@ const tones = {
 
 interface AlertProps {
   tone?: keyof typeof tones;
-  /** Read out at once; for what an action led to. */
+  /** Announced at once by screen readers; for the outcome of an action. */
   live?: boolean;
   children: ReactNode;
 }

@@ -34,7 +34,7 @@ const dots: Record<Tone, string> = {
   accent: "text-accent-ink",
 };
 
-/** "● Active": the state is the word, the dot only repeats it. */
+/** "● Active": the word states the status, the dot is decorative. */
 export function StatusDot({ tone, children }: { tone: Tone; children: ReactNode }): ReactElement {
   return (
     <span className="inline-flex items-center gap-1.5 align-bottom sm:whitespace-nowrap">

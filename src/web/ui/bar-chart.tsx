@@ -1,12 +1,12 @@
-/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions -- a list of SVG shapes has no tags of its own, and its values are read with the arrow keys */
+/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions -- SVG shapes have no native list element; arrow keys read the values */
 import { type KeyboardEvent, type ReactElement, useId, useRef, useState } from "react";
 import { formatNumber } from "./number.js";
 
 interface Bar {
   key: string;
-  /** Below the axis, where there is room. */
+  /** Label below the axis, if it fits. */
   tick: string;
-  /** What the bar is of, and its value in words: the tooltip, and what screen readers say. */
+  /** Label and value of the bar, for the tooltip and screen readers. */
   name: string;
   text: string;
   value: number;
@@ -14,33 +14,33 @@ interface Bar {
 
 interface BarChartProps {
   title: string;
-  /** What the chart shows, in a sentence or two. */
+  /** Summary of the chart in a sentence or two. */
   description: string;
   bars: readonly Bar[];
-  /** A value to compare with: a dashed line, where it is not far above all bars. */
+  /** Reference value, drawn as a dashed line unless it is far above all bars. */
   reference?: { value: number; label: string };
-  /** Whether values are whole numbers: the axis then has whole ticks only. */
+  /** Whether values are integers: the axis then has integer ticks only. */
   areCounts?: boolean;
-  /** A value of the axis in words. */
+  /** Formats a value of the axis. */
   formatValue?: (value: number) => string;
 }
 
 const plotHeight = 160;
 const ticksEvery = 7;
 
-/** Multiples of a power of ten that an axis may end at. */
+/** Axis maxima, times a power of ten. */
 const ends = [1, 2, 2.5, 5, 10];
-/** Ends whose half is a whole number too. */
+/** Maxima whose half is an integer, too. */
 const countEnds = [2, 4, 6, 10];
 
-/** The end of an axis for a highest value; at least 2 for counts. */
+/** Returns the axis maximum for the highest value; at least 2 for counts. */
 function axisEnd(highest: number, areCounts: boolean): number {
   const value = areCounts ? Math.max(1, highest) : highest || 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return ((areCounts ? countEnds : ends).find((factor) => factor * power >= value) ?? 10) * power;
 }
 
-/** Bars over an axis. One stop for the Tab key; arrow keys go from bar to bar, Escape hides the tooltip. */
+/** A bar chart. A single tab stop; arrow keys move between bars, Escape hides the tooltip. */
 export function BarChart({
   title,
   description,
@@ -134,7 +134,7 @@ export function BarChart({
                   onBlur={() => setShown(null)}
                   onPointerEnter={() => setShown(index)}
                 >
-                  {/* The whole column answers to the pointer, also over a low bar. */}
+                  {/* The whole column reacts to the pointer, so that low bars are easy to hit. */}
                   <rect
                     x={`${index * width}%`}
                     width={`${width}%`}
@@ -201,7 +201,7 @@ export function BarChart({
   );
 }
 
-/** Over its bar; at the sides of the chart it is moved inwards by as much as it is to the side. */
+/** Centered over its bar; shifted inwards near the edges of the chart. */
 function Tooltip({ bar, at, y }: { bar: Bar; at: number; y: number }): ReactElement {
   return (
     <div

@@ -12,7 +12,7 @@ const variants: Record<Variant, string> = {
 };
 const sizes: Record<Size, string> = { sm: "h-8 px-2.5 text-[13px]", md: "h-9 px-3.5" };
 
-/** The looks of a button, for links that act as one. */
+/** Returns the classes of a button, for links that look like one. */
 export function buttonClass(variant: Variant = "secondary", size: Size = "md"): string {
   return `inline-flex items-center justify-center gap-1.5 rounded-md font-medium whitespace-nowrap select-none transition-colors forced-colors:border aria-disabled:opacity-55 ${sizes[size]} ${variants[variant]}`;
 }
@@ -21,9 +21,9 @@ interface ButtonProps extends ComponentProps<"button"> {
   variant?: Variant;
   size?: Size;
   icon?: IconName;
-  /** At work: clicks do nothing until it is over. */
+  /** In progress: clicks are ignored. */
   pending?: boolean;
-  /** Why the viewer may not use it. It stays focusable, so that everyone can find the reason. */
+  /** Why the viewer may not use it. The button stays focusable, so that everyone can find the reason. */
   disabledReason?: string | undefined;
 }
 
@@ -60,7 +60,7 @@ export function Button({
   );
 }
 
-/** A square button with an icon; its label is what screen readers say and what hovering shows. */
+/** A square icon button; its label is the accessible name and the tooltip. */
 export function IconButton({
   label,
   icon,

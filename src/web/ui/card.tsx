@@ -5,9 +5,9 @@ interface CardProps {
   actions?: ReactNode;
   footer?: ReactNode;
   children?: ReactNode;
-  /** The rank of the title; a card in a list is one below its section. */
+  /** Heading level; a card in a list is one level below its section. */
   level?: 2 | 3;
-  /** For what cannot easily be undone. */
+  /** `bad` marks operations that cannot easily be undone. */
   tone?: "plain" | "bad";
 }
 
@@ -40,7 +40,7 @@ export function Card({
   );
 }
 
-/** Values by their labels, in the order they are written. */
+/** Values by label, in display order. */
 export type Rows = Readonly<Record<string, ReactNode>>;
 
 /** "Label: value" rows, in one column or two. */

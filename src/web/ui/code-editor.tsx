@@ -4,11 +4,11 @@ interface CodeEditorProps {
   label: string;
   value: string;
   onChange: (value: string) => void;
-  /** What is said below, tied to the field. */
+  /** Hint below the field, tied to it by `aria-describedby`. */
   hint?: string;
 }
 
-/** A field for code: fixed width, no wrapping, line numbers. Tab leaves it, as any field. */
+/** A code field: monospaced, no wrapping, line numbers. The Tab key moves on, as in any field. */
 export function CodeEditor({ label, value, onChange, hint }: CodeEditorProps): ReactElement {
   const id = useId();
   const numbers = useRef<HTMLPreElement>(null);
@@ -24,7 +24,7 @@ export function CodeEditor({ label, value, onChange, hint }: CodeEditorProps): R
           aria-hidden="true"
           className="overflow-hidden border-r border-line bg-sunken px-2 py-2 text-right font-mono text-xs leading-5 text-muted select-none"
         >
-          {/* One more than scrolls, for the room that a scroll bar takes. */}
+          {/* An extra line reserves room for the scroll bar. */}
           {Array.from({ length: count }, (_, index) => index + 1).join("\n")}
           {"\n\n"}
         </pre>

@@ -3,8 +3,8 @@ import { Button, IconButton } from "./button.js";
 import { notify } from "./toast.js";
 
 /**
- * Copies, also where the Clipboard API is missing: a self-hosted server is often reached by plain
- * HTTP, where browsers leave it out.
+ * Copies a text; also without the Clipboard API, which browsers omit on plain HTTP, common for
+ * self-hosted servers.
  */
 async function copy(text: string): Promise<boolean> {
   try {
@@ -28,9 +28,9 @@ async function copy(text: string): Promise<boolean> {
 
 interface CopyProps {
   text: string;
-  /** What the button is called, such as "Copy clone address". */
+  /** Accessible name, such as "Copy clone address". */
   label: string;
-  /** What is said when it is done. */
+  /** Text after copying. */
   done?: string;
   onCopied?: () => void;
 }
@@ -84,7 +84,7 @@ export function CopyButton({
   );
 }
 
-/** A command or an address in full, with its copy button. */
+/** A command or an address in full, with a copy button. */
 export function CopyLine(props: Pick<CopyProps, "text" | "label" | "onCopied">): ReactElement {
   return (
     <div className="flex min-w-0 items-center gap-1 rounded-md border border-line bg-sunken py-0.5 pr-0.5 pl-2.5">
@@ -96,7 +96,7 @@ export function CopyLine(props: Pick<CopyProps, "text" | "label" | "onCopied">):
   );
 }
 
-/** A commit's id: its first twelve characters, the whole on hovering and for the clipboard. */
+/** A commit's id: its first twelve characters; the tooltip and the clipboard get the full id. */
 export function CommitId({ sha }: { sha: string }): ReactElement {
   return (
     <span className="inline-flex items-center gap-0.5">

@@ -10,7 +10,7 @@ export function DangerZone({ children }: { children: ReactNode }): ReactElement 
   );
 }
 
-/** A list of `ActionRow`s with lines between them. */
+/** A list of `ActionRow`s with separators. */
 export function ActionRows({ children }: { children: ReactNode }): ReactElement {
   return <div className="flex flex-col divide-y divide-line">{children}</div>;
 }

@@ -15,9 +15,8 @@ type Trigger = ReactElement<ComponentProps<"button">>;
 type MenuComponent = ComponentType<{ trigger: Trigger }>;
 
 /**
- * A menu whose code (a tenth of a page's) is fetched when somebody reaches for it: on hovering or
- * focusing its trigger, and opened by the first click. The component loaded renders a `Menu`, which
- * opens as it appears, around the same trigger.
+ * A menu whose code (a tenth of a page's) loads when its trigger is hovered or focused; the first click
+ * opens it. The loaded component renders a `Menu` around the same trigger, open from the start.
  */
 export function deferMenu(load: () => Promise<MenuComponent>): ComponentType<{ trigger: Trigger }> {
   const Loaded = lazy(async () => ({ default: await loadPart(load) }));
@@ -25,7 +24,7 @@ export function deferMenu(load: () => Promise<MenuComponent>): ComponentType<{ t
 
   return function DeferredMenu({ trigger }: { trigger: Trigger }): ReactElement {
     const [isWanted, setWanted] = useState(false);
-    // In a transition the trigger stays, and keeps the focus, until the code is there.
+    // In a transition the trigger stays mounted and focused until the code has loaded.
     const open = (): void => startTransition(() => setWanted(true));
     const closed = cloneElement(trigger, {
       "aria-haspopup": trigger.props["aria-haspopup"] ?? "menu",

@@ -1,6 +1,6 @@
 import { type ReactElement, type ReactNode, startTransition, useEffect, useState } from "react";
 
-/** Runs once the browser has drawn what there is now; gives what calls it off. */
+/** Runs a callback after the next paint. Returns a function that cancels it. */
 export function afterPaint(run: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const frame = requestAnimationFrame(() => {
@@ -12,15 +12,15 @@ export function afterPaint(run: () => void): () => void {
   };
 }
 
-// Whoever comes back to where he had scrolled to needs all of the page at once.
+// A reload or Back restores the scroll position, which needs the whole page at once.
 const [visit] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
 let isDrawn = visit?.type !== "navigate";
 
 /**
- * Whether it is time for the lower part of a long page, and what makes it so at once. The first time in a
- * visit that is after the upper part was drawn, which is seen sooner for it.
+ * Whether to render the lower part of a long page, and a function that renders it at once. On the first
+ * page of a visit the lower part waits until the upper part is painted.
  */
-export function useLater(): [isTime: boolean, hurry: () => void] {
+export function useAfterFirstPaint(): [isTime: boolean, hurry: () => void] {
   const [isTime, setTime] = useState(isDrawn);
   useEffect(() => {
     if (isTime) return undefined;
@@ -32,8 +32,8 @@ export function useLater(): [isTime: boolean, hurry: () => void] {
   return [isTime, () => setTime(true)];
 }
 
-/** The lower part of a long page; nothing may follow below that would be pushed down. */
+/** The lower part of a long page. Nothing may follow it, since it would cause a layout shift. */
 export function DeferredRender({ children }: { children: ReactNode }): ReactElement | null {
-  const [isTime] = useLater();
+  const [isTime] = useAfterFirstPaint();
   return isTime ? <>{children}</> : null;
 }

@@ -14,8 +14,8 @@ export interface FrameProps {
 const widths = { normal: "max-w-lg", wide: "max-w-2xl" } as const;
 
 /**
- * Ours and not Radix's: that one locks scrolling by an inline style sheet, which a strict content
- * security policy refuses. This one keeps the page still by scrolling itself, if only by a pixel.
+ * Replaces Radix's overlay, which locks scrolling by an inline style sheet that the content security
+ * policy blocks. This one captures scrolling: it is a pixel higher than its container.
  */
 export const overlay =
   "fixed inset-0 z-40 overflow-y-scroll overscroll-contain bg-scrim [scrollbar-width:none]";
@@ -23,9 +23,8 @@ export const overlay =
 const fields = "input:not([type=hidden], [hidden]), select, textarea";
 
 /**
- * Where the focus goes: to the first field, since that is what a dialog with one is for. And where it
- * goes back to: Radix knows it only for dialogs opened by a trigger of its own. What is said meanwhile
- * (toast.tsx) lies outside, and a click on it is no click beside the dialog.
+ * Focus management. A dialog focuses its first field. On close, the focus returns to where it was,
+ * which Radix only does for its own triggers. Clicks on toasts (toast.tsx) do not close the dialog.
  */
 export function useModal(): Pick<
   ComponentProps<typeof Radix.Content>,
@@ -52,7 +51,7 @@ export function useModal(): Pick<
   };
 }
 
-/** What a modal dialog is drawn with; loaded when the first one opens (dialog.tsx). */
+/** The frame of a modal dialog; loaded when the first one opens (dialog.tsx). */
 export function DialogFrame({
   onClose,
   title,
@@ -93,7 +92,7 @@ export function DialogFrame({
   );
 }
 
-/** A panel from the left edge: the menu on a phone. */
+/** A panel at the left edge: the menu on a phone. */
 export function Sheet({
   onClose,
   title,

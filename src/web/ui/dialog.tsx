@@ -1,12 +1,12 @@
 import { lazy, type ReactElement, type ReactNode, Suspense, useState } from "react";
 import { loadPart } from "../hooks/connection.js";
-import { aboutTyped, type LeaveQuestion } from "./unsaved.js";
+import { unsavedChangesQuestion, type LeaveQuestion } from "./unsaved.js";
 import { Alert } from "./alert.js";
 import { Button } from "./button.js";
 import type { FrameProps } from "./dialog-frame.js";
 import { UnsavedScope } from "./unsaved.js";
 
-// A twentieth of a page's code, which no page needs before somebody opens a dialog.
+// A twentieth of a page's code, needed only once a dialog opens.
 const DialogFrame = lazy(async () => ({
   default: (await loadPart(() => import("./dialog-frame.js"))).DialogFrame,
 }));
@@ -15,7 +15,7 @@ interface DialogProps extends FrameProps {
   isOpen: boolean;
 }
 
-/** A modal dialog. Escape, a click outside and its cross ask first where something typed would go. */
+/** A modal dialog. Escape, a click outside and the close button ask before unsaved input is discarded. */
 export function Dialog({ isOpen, ...rest }: DialogProps): ReactElement | null {
   return isOpen ? <OpenDialog {...rest} /> : null;
 }
@@ -47,11 +47,11 @@ interface ConfirmProps {
   action: string;
   pending: boolean;
   onConfirm: () => void;
-  /** Why it was refused, where that is not a toast. */
+  /** The error of the last attempt, unless it is shown as a toast. */
   error?: Error | null;
 }
 
-/** Asks before something that cannot be undone. */
+/** Asks for confirmation of an irreversible action. */
 export function ConfirmDialog(props: ConfirmProps): ReactElement {
   return (
     <Dialog
@@ -75,9 +75,9 @@ export function ConfirmDialog(props: ConfirmProps): ReactElement {
   );
 }
 
-/** Asked before leaving loses something. */
+/** Asks before unsaved input is discarded. */
 export function DiscardDialog({
-  question = aboutTyped,
+  question = unsavedChangesQuestion,
   onStay,
   onDiscard,
 }: {

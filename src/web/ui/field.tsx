@@ -1,26 +1,26 @@
 import { type ComponentProps, type ReactElement, type ReactNode, useId } from "react";
 import { PlainText } from "./plain-text.js";
 
-/** What a control needs to be tied to its label, hint and error. */
+/** Attributes that tie a control to its label, hint and error. */
 interface ControlProps {
   id: string;
   "aria-describedby": string | undefined;
   "aria-invalid": true | undefined;
 }
 
-/** What somebody else saved in a field while it was edited. */
-export type Theirs = { value: unknown; onTake: () => void } | undefined;
+/** Value saved by another user while the field was being edited. */
+export type IncomingValue = { value: unknown; onTake: () => void } | undefined;
 
 interface FieldProps {
   label: string;
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
-  incoming?: Theirs;
+  incoming?: IncomingValue;
   children: (control: ControlProps) => ReactNode;
 }
 
-/** A label above its control, a hint below, and the error where it belongs. */
+/** A label above its control; the hint and the error below. */
 export function Field({
   label,
   hint,
@@ -63,7 +63,7 @@ export function Field({
   );
 }
 
-/** What somebody else saved in a field, and the way to take it over. */
+/** The value that another user saved, with a button that applies it. */
 export function SavedMeanwhile({
   id,
   label,
@@ -71,7 +71,7 @@ export function SavedMeanwhile({
 }: {
   id?: string;
   label: string;
-  incoming: NonNullable<Theirs>;
+  incoming: NonNullable<IncomingValue>;
 }): ReactElement {
   return (
     <output id={id} className="block rounded-md bg-warn-soft px-2.5 py-1.5 text-[13px]">
@@ -102,12 +102,12 @@ interface Described {
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
-  incoming?: Theirs;
+  incoming?: IncomingValue;
   /** Why the viewer may not change it. */
   disabledReason?: string | undefined;
 }
 
-/** `disabled` with its reason as a title, where there is one. */
+/** `disabled`, with the reason as its title. */
 function offBecause(reason: string | undefined): { disabled?: true; title?: string } {
   return reason === undefined ? {} : { disabled: true, title: reason };
 }
@@ -116,7 +116,7 @@ type TextFieldProps = Described &
   Omit<ComponentProps<"input">, "onChange" | "value"> & {
     value: string;
     onChange: (value: string) => void;
-    /** Beside the control: a button, a unit. */
+    /** Content beside the control, such as a button or a unit. */
     after?: ReactNode;
   };
 
@@ -186,7 +186,7 @@ export function TextArea({
 interface CheckboxProps {
   label: ReactNode;
   hint?: ReactNode;
-  incoming?: Theirs;
+  incoming?: IncomingValue;
   checked: boolean;
   onChange: (checked: boolean) => void;
   disabledReason?: string | undefined;

@@ -1,20 +1,20 @@
 /*
- * Where the focus goes when it would be nowhere: what had it is gone, or the page is another one. A
- * screen reader would be at the top of the document, the Tab key at its first link.
+ * Focus management after the focused element was removed or the page has changed. Otherwise screen
+ * readers and the Tab key would restart at the top of the document.
  */
 
-/** What stands by itself: a row, a card, a panel, a dialog, the page. */
+/** Containers to return the focus to: row, card, panel, dialog, page. */
 const part = "tr, li, section, [role=tabpanel], [role=dialog], main";
 const focusable =
   "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
 
-/** Whether it can be focused still; React hides what waits for its code. */
+/** Whether an element can still be focused; React hides content that is suspended. */
 const isThere = (element: Element): boolean => element.isConnected && element.checkVisibility();
 
 const isNowhere = (): boolean =>
   document.activeElement === null || document.activeElement === document.body;
 
-/** A part that something was in, and those of its kind beside it, the following ones first. */
+/** A container and its siblings of the same kind, following ones first. */
 interface Place {
   part: Element;
   beside: readonly Element[];
@@ -32,13 +32,13 @@ function placesOf(element: Element): Place[] {
   return places;
 }
 
-/** Focuses what is no control of its own, such as a heading. */
+/** Focuses an element that is not a control, such as a heading. */
 function focusText(element: HTMLElement): void {
   if (!element.hasAttribute("tabindex")) element.tabIndex = -1;
   element.focus({ preventScroll: true });
 }
 
-/** A row by its first control, whatever has a heading by that. */
+/** Focuses a row's first control, or the heading of any other container. */
 function enter(at: Element): boolean {
   const isRow = at.matches("tr, li");
   const control = [...at.querySelectorAll<HTMLElement>(focusable)].find(isThere);
@@ -50,7 +50,7 @@ function enter(at: Element): boolean {
   return true;
 }
 
-/** Leads to the page as such: its heading, which is read out; its content while there is none yet. */
+/** Focuses the page's heading, so that it is announced; the main element if there is none yet. */
 export function focusPage(): void {
   const main = document.querySelector("main");
   const target = main?.querySelector<HTMLElement>("h1") ?? main;
@@ -58,8 +58,9 @@ export function focusPage(): void {
 }
 
 /**
- * Remembers an element and where it stands.
- * @returns Focuses it again; where it is gone, what was beside it, or the heading of what it was in.
+ * Records an element and its containers.
+ * @returns a function that focuses the element again; if it was removed, a sibling or the heading of
+ * its container
  */
 export function rememberFocus(element: Element | null): () => void {
   const places = element === null ? [] : placesOf(element);
@@ -79,12 +80,12 @@ export function rememberFocus(element: Element | null): () => void {
   };
 }
 
-/** What moves the focus by itself, as dialogs and pages do, has done so by then. */
+/** Time for dialogs and pages to move the focus themselves; milliseconds. */
 const settleMs = 60;
 
 /**
- * Watches over the focus: where what has it is taken out of the page, it goes to what is left there.
- * @returns Ends it.
+ * Moves the focus to the nearest remaining element when the focused one is removed.
+ * @returns a function that stops it
  */
 export function keepFocus(): () => void {
   let last: { element: Element; restore: () => void } | undefined;
@@ -94,7 +95,7 @@ export function keepFocus(): () => void {
     timer = undefined;
     if (last === undefined || !isNowhere()) return;
     const { element, restore } = last;
-    // Whoever clicks beside everything wants it nowhere.
+    // A click on the background clears the focus on purpose.
     last = undefined;
     if (!isThere(element)) restore();
   };
@@ -107,7 +108,7 @@ export function keepFocus(): () => void {
   const handleBlur = ({ relatedTarget }: FocusEvent): void => {
     if (relatedTarget === null) timer ??= setTimeout(look, settleMs);
   };
-  // Not every browser tells of a focused element that is removed.
+  // Not every browser fires an event when the focused element is removed.
   const removals = new MutationObserver(schedule);
   removals.observe(document.body, { childList: true, subtree: true });
   document.addEventListener("focusin", handleFocus);

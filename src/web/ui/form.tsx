@@ -12,19 +12,19 @@ import { Alert } from "./alert.js";
 interface FormProps {
   label: string;
   onSubmit: () => void;
-  /** The refusal of the last try; a new object for every try. */
+  /** The error of the last submit; a new object for every submit. */
   error: Error | null;
-  /** Whether some field shows it, so that it is not said twice. */
+  /** Whether a field shows the error, so that it is not shown twice. */
   isShownAtField: boolean;
-  /** Called with a field's name when the focus leaves it. */
+  /** Called with a field's name on blur. */
   onLeaveField?: (name: string) => void;
   children: ReactNode;
   className?: string;
 }
 
 /**
- * A form that the browser does not judge (the contract's rules do). After a refusal the focus goes to
- * the first field that is wrong.
+ * A form without native validation (the API's schemas validate). After an error the first invalid field
+ * is focused.
  */
 export function Form({
   label,
@@ -39,7 +39,7 @@ export function Form({
   useEffect(() => {
     if (!error) return;
     const invalid = form.current?.querySelector<HTMLElement>("[aria-invalid=true]");
-    // A field within closed details cannot have the focus.
+    // A field within closed details cannot be focused.
     const details = invalid?.closest("details");
     if (details) details.open = true;
     invalid?.focus();
@@ -49,7 +49,7 @@ export function Form({
     event.preventDefault();
     onSubmit();
   };
-  /** Fields left by pressing the submit button; null while it is not pressed. */
+  /** Fields that lost focus by pressing the submit button; null while it is not pressed. */
   const left = useRef<string[] | null>(null);
   const handleBlur = ({ target }: FocusEvent): void => {
     const name = target.getAttribute("name");
@@ -73,7 +73,7 @@ export function Form({
     addEventListener("pointercancel", release);
   };
   return (
-    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the blur of its fields, which bubbles
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- handles the blur of its fields, which bubbles
     <form
       ref={form}
       noValidate

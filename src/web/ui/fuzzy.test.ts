@@ -8,18 +8,18 @@ const best = (typed: string, ...texts: string[]): string | undefined =>
     .toSorted((left, right) => right.score - left.score)[0]?.text;
 
 describe("fuzzy search", () => {
-  test("finds by the beginnings of words, by a run, and by letters in order", () => {
+  test("matches word starts, runs, and letters in order", () => {
     expect(best("na", "Manage", "New agent")).toBe("Manage");
     expect(best("nag", "Signing away", "New agent")).toBe("New agent");
     expect(best("wrk2", "worker-1", "worker-2")).toBe("worker-2");
     expect(best("auth ser", "Auth Service", "Author search")).toBe("Auth Service");
   });
 
-  test("puts what begins with it before what holds it", () => {
+  test("ranks prefixes above substrings", () => {
     expect(best("beta", "Alphabeta", "Beta Inc")).toBe("Beta Inc");
   });
 
-  test("finds nothing where a letter is missing; everything where nothing is typed", () => {
+  test("matches nothing if a letter is missing, and everything for empty input", () => {
     expect(fuzzyScore("worker-1", "wx")).toBe(0);
     expect(fuzzyScore("worker-1", " ")).toBeGreaterThan(0);
   });

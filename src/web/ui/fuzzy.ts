@@ -1,7 +1,7 @@
 /**
- * How well a text answers to what was typed: every typed character has to occur, in order. Beginnings
- * of words and runs count more, so that "nag" finds "New agent" before "Manage".
- * @returns 0 where it does not answer at all.
+ * Scores how well a text matches the input: all typed characters must occur in order. Word starts and
+ * runs score higher, so that "nag" finds "New agent" before "Manage".
+ * @returns 0 for no match
  */
 export function fuzzyScore(text: string, typed: string): number {
   const needle = typed.toLowerCase().replaceAll(/\s+/g, "");
@@ -13,7 +13,7 @@ export function fuzzyScore(text: string, typed: string): number {
   let score = 0;
   let at = -1;
   for (const character of needle) {
-    // The beginning of a word further on is meant rather than a letter inside the next one.
+    // Prefer the start of a later word to a letter inside the next one.
     const next = startOfWord(hay, character, at + 1) ?? hay.indexOf(character, at + 1);
     if (next === -1) return scoreInOrder(hay, needle);
     score += next === at + 1 ? 8 : isStart(hay, next) ? 10 : 1;
@@ -22,7 +22,7 @@ export function fuzzyScore(text: string, typed: string): number {
   return score;
 }
 
-/** The plain way: each character where it first occurs. */
+/** Greedy match: each character at its first occurrence. */
 function scoreInOrder(hay: string, needle: string): number {
   let score = 0;
   let at = -1;

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 
-/** 16-pixel line icons, drawn by their paths; always beside a text or under a label, never alone. */
+/** SVG paths of 16-pixel line icons; always beside a text or in a labeled control. */
 const shapes = {
   menu: "M2.5 4.5h11M2.5 8h11M2.5 11.5h11",
   close: "M4 4l8 8M12 4l-8 8",

@@ -4,13 +4,13 @@ import { Table, type TableProps } from "./table.js";
 
 interface ListTableProps<Row> extends Omit<TableProps<Row>, "rows" | "view"> {
   view: ListView<Row>;
-  /** What a row is, such as "member". */
+  /** Noun for a row, such as "member". */
   noun: string;
-  /** What the search looks into. */
+  /** Placeholder of the search field: names the searched columns. */
   placeholder: string;
 }
 
-/** A table with its search, its sorting by the headings and its pages. */
+/** A table with search, sortable headings and pagination. */
 export function ListTable<Row>({
   view,
   noun,

@@ -23,23 +23,23 @@ const names = (state: { q?: string; sort?: string; page?: number }, pageSize = 1
   ).shown.map(({ name }) => name);
 
 describe("a list's view", () => {
-  test("leaves the order alone until it is sorted, and for a sorting nobody knows", () => {
+  test("keeps the default order without a sort key or with an unknown one", () => {
     expect(names({})).toEqual(["worker-10", "Worker-2", "planner"]);
-    expect(names({ sort: "colour" })).toEqual(["worker-10", "Worker-2", "planner"]);
+    expect(names({ sort: "color" })).toEqual(["worker-10", "Worker-2", "planner"]);
   });
 
-  test("sorts as people count, either way, with what has no value last both times", () => {
+  test("sorts numerically in both directions, with missing values last", () => {
     expect(names({ sort: "name" })).toEqual(["planner", "Worker-2", "worker-10"]);
     expect(names({ sort: "used" })).toEqual(["worker-10", "planner", "Worker-2"]);
     expect(names({ sort: "-used" })).toEqual(["planner", "worker-10", "Worker-2"]);
   });
 
-  test("finds what has every word, in any case", () => {
+  test("matches all words, ignoring case", () => {
     expect(names({ q: " WORKER 2 " })).toEqual(["Worker-2"]);
     expect(names({ q: "worker x" })).toEqual([]);
   });
 
-  test("is cut into pages; beyond the last one is the last one", () => {
+  test("is paginated; a page beyond the last one is the last one", () => {
     expect(names({ page: 2 }, 2)).toEqual(["planner"]);
     expect(names({ page: 99 }, 2)).toEqual(["planner"]);
     expect(names({ page: -1 }, 2)).toEqual(["worker-10", "Worker-2"]);

@@ -6,13 +6,13 @@ import { countOf, formatNumber } from "./number.js";
 import { SearchField } from "./search-field.js";
 import { Select } from "./select.js";
 
-/** How a list is looked at; it lives in the address. */
+/** View of a list, kept in the address. */
 export interface ListState {
-  /** What is searched for; empty: everything. */
+  /** The search text; empty: no search. */
   q: string;
-  /** The key of a sorting, `-` before it for the other way round; empty: as the list comes. */
+  /** The sort key, with a `-` prefix for descending; empty: default order. */
   sort: string;
-  /** From 1. */
+  /** Starts at 1. */
   page: number;
 }
 
@@ -20,18 +20,18 @@ export interface Sorting<Row> {
   key: string;
   /** As in "Sort by Name". */
   label: string;
-  /** What rows are compared by; what has none comes last. */
+  /** The sort value; rows without one come last. */
   by: (row: Row) => string | number | null;
 }
 
-/** The rows of a list as they are looked at. */
+/** The filtered, sorted and paginated rows. */
 export interface ListView<Row> {
   state: ListState;
   change: (change: Partial<ListState>) => void;
   sortings: readonly Sorting<Row>[];
-  /** This page's. */
+  /** The current page's rows. */
   shown: readonly Row[];
-  /** How many fit the search, of how many. */
+  /** Number of rows that match the search, before pagination. */
   found: number;
   total: number;
   pages: number;
@@ -44,7 +44,7 @@ function compare(left: string | number | null, right: string | number | null): n
   return collator().compare(String(left), String(right));
 }
 
-/** Narrows, sorts and cuts rows. A page beyond the last one is the last one. */
+/** Filters, sorts and paginates rows. A page beyond the last one is the last one. */
 export function viewOf<Row>(
   rows: readonly Row[],
   { q, sort, page }: ListState,
@@ -81,20 +81,20 @@ export function viewOf<Row>(
 
 interface ToolbarProps<Row> {
   view: ListView<Row>;
-  /** What a row is, such as "project". */
+  /** Noun for a row, such as "project". */
   noun: string;
   placeholder?: string;
-  /** Whether the slash key leads to the search. */
+  /** Whether the slash key focuses the search. */
   hasShortcut?: boolean;
-  /** Lists of cards have no headings to sort by: then the choice is shown on wide screens too. */
+  /** Cards have no sortable headings, so a sort menu is shown on wide screens too. */
   isOfCards?: boolean;
-  /** Shown for a short list, too: where it is there before the list is, and would move the page. */
+  /** Shown for short lists, too: prevents a layout shift if the toolbar is rendered before the list. */
   isAlways?: boolean;
-  /** More to narrow by. */
+  /** Further filters. */
   children?: ReactNode;
 }
 
-/** Search, sorting and how much of the list is shown. Left out where a list is seen at a glance. */
+/** Search, sort menu and number of rows. Omitted for short lists. */
 export function ListToolbar<Row>({
   view,
   noun,
@@ -147,7 +147,7 @@ export function ListToolbar<Row>({
   );
 }
 
-/** The way to the other pages of a list, where there are any. */
+/** Pagination of a list; nothing if it has a single page. */
 export function Pager<Row>({
   view,
   label,
@@ -169,27 +169,27 @@ export function Pager<Row>({
 
 interface PageStepsProps {
   label: string;
-  /** From 1. */
+  /** Starts at 1. */
   page: number;
-  /** How many there are, where that is known. */
+  /** Number of pages, if known. */
   pages?: number;
   hasNext: boolean;
-  /** On its way to another page. */
+  /** Whether the next page is loading. */
   isMoving?: boolean;
   onGo: (by: 1 | -1) => void;
 }
 
-/** What the page's own header covers, and some room. */
+/** Height of the sticky header plus a margin, in pixels. */
 const headerHeight = 72;
 
-/** The steps to the pages before and after, below their list; nothing where there are no others. */
+/** Links to the previous and next page of a list; nothing if it has a single page. */
 export function PageSteps(props: PageStepsProps): ReactElement | null {
   const { label, page, pages, hasNext, isMoving = false, onGo } = props;
   const nav = useRef<HTMLElement>(null);
   if (page === 1 && !hasNext) return null;
   const go = (by: 1 | -1): void => {
     onGo(by);
-    // The other page is read from its beginning.
+    // Scroll to the start of the new page.
     const top = nav.current?.parentElement?.getBoundingClientRect().top ?? 0;
     if (top < headerHeight) window.scrollBy({ top: top - headerHeight });
   };
@@ -224,7 +224,7 @@ export function PageSteps(props: PageStepsProps): ReactElement | null {
   );
 }
 
-/** A search that nothing fits, and the way back. */
+/** Shown if no row matches the search, with a button that clears it. */
 export function NothingFound<Row>({
   view,
   noun,

@@ -1,37 +1,36 @@
 import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 
-/** How many rows are drawn beyond both ends of what is in sight. */
+/** Number of rows rendered beyond each end of the viewport. */
 const around = 16;
 
 interface LongList {
-  /** For the element that scrolls and is the list. */
+  /** For the scrolling list element. */
   scroller: {
     ref: React.RefObject<HTMLDivElement | null>;
     onScroll: () => void;
     onFocus: (event: { target: Element }) => void;
     onKeyDown: (event: KeyboardEvent) => void;
   };
-  /** For the element in it, as high as all rows, that those drawn lie in. */
+  /** For the inner element, which has the height of all rows. */
   inner: { className: string; style: { height: number } };
-  /** The places of the rows to draw. */
+  /** Indexes of the rows to render. */
   drawn: readonly number[];
-  /** For the element of a row, which is of the list's width. */
+  /** For the element of a row, which has the list's width. */
   rowProps: (at: number) => {
     "data-row": number;
     tabIndex: 0 | -1;
     style: { top: number; height: number };
   };
-  /** Leads the focus to a row. */
+  /** Focuses a row. */
   go: (at: number) => void;
 }
 
 /**
- * A list of which only the rows in sight are in the page, however long it is. One stop for the Tab key,
- * where one looks or was last; arrow keys, Page Up and Down, Home and End lead to every row. Where rows
- * come or go above, what one looks at stays where it is.
- * @param keys What tells the rows apart, in order.
- * @param rowHeight In pixels; all rows are of one height.
+ * A virtualized list. A single tab stop; arrow keys, Page Up and Down, Home and End reach every row.
+ * The scroll position is kept when rows are added or removed above.
+ * @param keys unique keys of the rows, in order
+ * @param rowHeight in pixels; equal for all rows
  */
 export function useLongList(keys: readonly string[], rowHeight: number): LongList {
   const ref = useRef<HTMLDivElement>(null);
@@ -68,7 +67,7 @@ export function useLongList(keys: readonly string[], rowHeight: number): LongLis
   const before = useRef(keys);
   useLayoutEffect(() => {
     const list = ref.current;
-    // Not asked of a list that is new, which would have the page laid out at once.
+    // Skipped for a new list, since it would force a synchronous layout.
     if (list === null || before.current === keys) return;
     const key = before.current[Math.floor(list.scrollTop / rowHeight)];
     if (list.scrollTop > 0 && key !== undefined) {
@@ -79,7 +78,7 @@ export function useLongList(keys: readonly string[], rowHeight: number): LongLis
   }, [keys, rowHeight]);
 
   const go = (at: number): void => {
-    // The row has to be there before it can have the focus.
+    // The row must be rendered before it can be focused.
     flushSync(() => setActive(keys[at]));
     const row = ref.current?.querySelector<HTMLElement>(`[data-row="${at}"]`);
     row?.focus({ preventScroll: true });

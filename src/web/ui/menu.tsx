@@ -10,8 +10,8 @@ interface MenuProps {
 }
 
 /**
- * Open as it appears, since it is loaded when it is asked for (deferred-menu.tsx). Not modal: the modal
- * one locks scrolling by an inline style sheet (see dialog.tsx).
+ * Open when mounted, since it is loaded on demand (deferred-menu.tsx). Not modal: a modal menu locks
+ * scrolling by an inline style sheet (see dialog.tsx).
  */
 export function Menu({ trigger, label, align = "start", children }: MenuProps): ReactElement {
   return (
@@ -52,7 +52,7 @@ export function MenuItem({
   );
 }
 
-/** One of several to choose from; the chosen one is ticked. */
+/** A radio group in a menu; the selected item is checked. */
 export function MenuChoices({
   value,
   onChange,

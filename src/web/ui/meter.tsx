@@ -1,4 +1,4 @@
-/* oxlint-disable jsx-a11y/prefer-tag-over-role -- browsers do not let their own be styled alike */
+/* oxlint-disable jsx-a11y/prefer-tag-over-role -- native meters cannot be styled consistently */
 import type { ReactElement } from "react";
 
 interface MeterProps {
@@ -11,7 +11,7 @@ interface MeterProps {
 /** A thin bar with its figures as text; amber from 80 %, red at the limit. */
 export function Meter({ label, current, limit, text }: MeterProps): ReactElement {
   const share = limit > 0 ? Math.min(1, current / limit) : current > 0 ? 1 : 0;
-  const colour = share >= 1 ? "bg-bad" : share >= 0.8 ? "bg-warn" : "bg-accent";
+  const color = share >= 1 ? "bg-bad" : share >= 0.8 ? "bg-warn" : "bg-accent";
   return (
     <div
       role="meter"
@@ -23,14 +23,14 @@ export function Meter({ label, current, limit, text }: MeterProps): ReactElement
       className="h-1.5 w-full overflow-hidden rounded-full bg-sunken"
     >
       <div
-        className={`h-full forced-color-adjust-none rounded-full ${colour}`}
+        className={`h-full forced-color-adjust-none rounded-full ${color}`}
         style={{ width: `${share * 100}%` }}
       />
     </div>
   );
 }
 
-/** How far something is, in percent. */
+/** Progress in percent. */
 export function Progress({ label, percent }: { label: string; percent: number }): ReactElement {
   return (
     <div

@@ -6,11 +6,11 @@ const intl = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat("en-US
 const tenths = intl({ maximumFractionDigits: 1 });
 const twoDigits = intl({ maximumSignificantDigits: 2 });
 
-// What is halfway between two is rounded by its binary value here, and by its decimal one there.
+// A tie between two values is rounded by its binary value here, and by its decimal one there.
 const thousandths = fc.integer({ min: 1000, max: 1e12 }).filter((count) => count % 100 !== 50);
 const digits = fc.integer({ min: 1, max: 9999 }).filter((count) => !/50*$/.test(String(count)));
 
-test("numbers are written as Intl writes them", () => {
+test("numbers are formatted as by Intl", () => {
   fc.assert(
     fc.property(thousandths, (count) => {
       expect(formatNumber(count / 1000)).toBe(tenths.format(count / 1000));
@@ -26,7 +26,7 @@ test("numbers are written as Intl writes them", () => {
   expect([0, 1, 999.96, 1000, 0.999].map(formatNumber)).toEqual(["0", "1", "1,000", "1,000", "1"]);
 });
 
-test("hours are written in the units people use", () => {
+test("hours are formatted in practical units", () => {
   const written = [
     [0, "0 h"],
     [0.0001, "1 s"],
@@ -41,7 +41,7 @@ test("hours are written in the units people use", () => {
   expect(written.map(([hours]) => formatHours(hours))).toEqual(written.map(([, text]) => text));
 });
 
-test("hours never go down, nor to nothing where something was used", () => {
+test("formatted hours are monotonic, and never zero after any usage", () => {
   const secondsIn = (text: string): number =>
     [...text.replaceAll(",", "").matchAll(/(\d+) (h|min|s)/g)].reduce(
       (sum, [, count, unit]) => sum + Number(count) * { h: 3600, min: 60, s: 1 }[unit as "s"],

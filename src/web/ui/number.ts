@@ -1,6 +1,6 @@
 /*
- * Numbers and times are written as `Intl` writes them in "en-US", without it: its first format of a page
- * takes as long to make as a small page to draw.
+ * Formats numbers and times as `Intl` does in "en-US", without its cost: creating a page's first `Intl`
+ * format takes as long as rendering a small page.
  */
 
 /** "1234567.50" as "1,234,567.5" */
@@ -14,7 +14,7 @@ function withoutZeros(digits: string): string {
   return digits.replace(/\.?0+$/, "");
 }
 
-/** One decimal; below one two significant digits, so that a little is never shown as nothing. */
+/** One decimal; below one two significant digits, so that small values are never shown as zero. */
 export function formatNumber(value: number): string {
   if (value === 0 || Math.abs(value) >= 1) return grouped(withoutZeros(value.toFixed(1)));
   const decimals = Math.min(100, 1 - Math.floor(Math.log10(Math.abs(value))));
@@ -26,7 +26,7 @@ export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${formatNumber(count)} ${count === 1 ? one : many}`;
 }
 
-/** Hours in the units people use: "3 s", "7 min", "1 h 20 min", "45 h". Exact figures are in the CSV. */
+/** Formats hours in practical units: "3 s", "7 min", "1 h 20 min", "45 h". The CSV has exact figures. */
 export function formatHours(hours: number): string {
   const seconds = Math.round(hours * 3600);
   if (seconds < 60) return hours > 0 ? `${Math.max(1, seconds)} s` : "0 h";
@@ -38,7 +38,7 @@ export function formatHours(hours: number): string {
 
 const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 
-/** "512 bytes", "1.5 MiB": in the unit in which it is at least one. */
+/** "512 bytes", "1.5 MiB": in the largest unit in which it is at least one. */
 export function formatBytes(bytes: number): string {
   let [value, unit] = [bytes, 0];
   while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];

@@ -14,32 +14,32 @@ const widths = { narrow: "max-w-2xl", normal: "max-w-5xl", full: "" } as const;
 
 interface PageProps {
   title: string;
-  /** What the tab is called, where that says more than the heading. */
+  /** Document title, if more specific than the heading. */
   documentTitle?: string;
-  /** The page's name in the breadcrumbs, where it is shorter than the heading. */
+  /** The page's breadcrumb, if shorter than the heading. */
   crumb?: string;
-  /** The pages above this one, as links with keys; this one is added. */
+  /** Breadcrumbs of the ancestors, as links with keys; the page's own is added. */
   crumbs?: readonly ReactNode[];
   description?: ReactNode;
   actions?: ReactNode;
-  /** Forms are read better when narrow, code when it has all the room. */
+  /** Forms are narrow for readability, code gets the full width. */
   width?: keyof typeof widths;
   children: ReactNode;
 }
 
 /**
- * A crumb whose name is still looked up: until it is known none of them shows, so that they do not push
- * each other along.
+ * A breadcrumb whose name is loading. All breadcrumbs are hidden until it is known, to avoid a layout
+ * shift.
  */
 export function UnknownCrumb(): ReactElement {
   return <span data-unknown="">…</span>;
 }
 
-/** A page's frame: document title, breadcrumbs, heading, what can be done, and the content. */
+/** A page's frame: document title, breadcrumbs, heading, actions and content. */
 export function Page(props: PageProps): ReactElement {
   const { title, crumbs = [], width = "normal" } = props;
   const heading = useRef<HTMLHeadingElement>(null);
-  // Whoever came here before the page, or its name, was there hears it now.
+  // If the viewer focused the page before its title was known, announce the title now.
   const heard = useRef<string>(undefined);
   useEffect(() => {
     if (heard.current === title) return;

@@ -1,4 +1,4 @@
-/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- the combobox pattern (WAI-ARIA APG): the input keeps the focus and names the active option, which the browser's own elements cannot do */
+/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- the combobox pattern (WAI-ARIA APG): the input keeps the focus and refers to the active option, which native elements cannot do */
 import { Dialog as Radix } from "radix-ui";
 import { type KeyboardEvent, type ReactElement, useEffect, useId, useRef, useState } from "react";
 import { overlay, useModal } from "./dialog-frame.js";
@@ -9,13 +9,13 @@ import { PlainText } from "./plain-text.js";
 
 export interface PaletteItem {
   id: string;
-  /** Under which heading it stands. */
+  /** Heading of the item's group. */
   group: string;
   icon: IconName;
   label: string;
-  /** Tells two of the same name apart. */
+  /** Distinguishes items of the same name. */
   hint?: string;
-  /** Other words that find it. */
+  /** Hidden words that the search matches, too. */
   keywords?: string;
   run: () => void;
 }
@@ -24,14 +24,17 @@ interface PaletteProps {
   label: string;
   placeholder: string;
   items: readonly PaletteItem[];
-  /** Whether there may be more in a moment. */
+  /** Whether more items may follow. */
   isLoading: boolean;
   onClose: () => void;
 }
 
 const shownAtMost = 40;
 
-/** The best items, those of a group together, the groups by their best; and how many fit in all. */
+/**
+ * Returns the best items, grouped, with groups ordered by their best item; and the total number of
+ * matches.
+ */
 function rank(
   items: readonly PaletteItem[],
   typed: string,
@@ -39,7 +42,7 @@ function rank(
   const scored = items.flatMap((item) => {
     const byLabel = fuzzyScore(item.label, typed);
     const words = `${item.hint ?? ""} ${item.keywords ?? ""}`.toLowerCase();
-    // Words that nobody sees are found as they are written, or the results would look random.
+    // Hidden keywords must match literally, or results would look random.
     const byWords = words.includes(typed.trim().toLowerCase()) ? 100 : 0;
     const score = Math.max(byLabel, byWords);
     return score > 0 ? [{ item, score }] : [];
@@ -54,7 +57,7 @@ function rank(
   return { found, total: scored.length };
 }
 
-/** A dialog to type into that goes to what is found, or does it. */
+/** A dialog with a search field that opens or runs the selected item. */
 export function Palette({
   label,
   placeholder,
@@ -143,7 +146,7 @@ export function Palette({
                 {groups.map((group, at) => (
                   <div key={group} role="group" aria-labelledby={`${id}-group-${at}`}>
                     <div
-                      // Not by its name: an id with a space in it names nothing.
+                      // Not the group's name: ids must not contain spaces.
                       id={`${id}-group-${at}`}
                       role="presentation"
                       className="px-2.5 pt-2 pb-1 text-xs font-medium text-muted"

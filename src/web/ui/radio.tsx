@@ -8,13 +8,13 @@ interface RadioProps<Value extends string> {
     value: Value;
     label: ReactNode;
     hint?: string;
-    /** Why it cannot be chosen; said below it. */
+    /** Why the option is not available; shown below it. */
     disabledReason?: string | undefined;
     children?: ReactNode;
   }[];
 }
 
-/** A question with a few answers; the chosen answer may ask on. */
+/** A radio group; the selected option may show further fields. */
 export function RadioList<Value extends string>({
   legend,
   value,
@@ -67,7 +67,7 @@ interface SegmentsProps<Value extends string> {
   options: readonly { value: Value; label: string }[];
 }
 
-/** The same question in one line, as [Never] [30 days] [90 days] [Custom]. */
+/** A radio group in one line: [Never] [30 days] [90 days] [Custom]. */
 export function Segments<Value extends string>(props: SegmentsProps<Value>): ReactElement {
   const name = useId();
   return (

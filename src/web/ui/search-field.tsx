@@ -2,7 +2,7 @@ import { type ReactElement, useEffect, useRef } from "react";
 import { controlClass } from "./field.js";
 import { Icon } from "./icons.js";
 
-/** Whether a key pressed there is meant for what has the focus. */
+/** Whether a key press belongs to the focused element. */
 function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement &&
@@ -16,11 +16,11 @@ interface SearchFieldProps {
   placeholder?: string;
   value: string;
   onChange: (value: string) => void;
-  /** Whether the slash key leads to it from anywhere on the page: for one field of a page. */
+  /** Whether the slash key focuses the field; for one field per page. */
   hasShortcut?: boolean;
 }
 
-/** A field that narrows a list as one types. */
+/** A field that filters a list while typing. */
 export function SearchField({
   label,
   placeholder,

@@ -1,11 +1,11 @@
 import type { ComponentProps, ReactElement, ReactNode } from "react";
-import { controlClass, Field, type Theirs } from "./field.js";
+import { controlClass, Field, type IncomingValue } from "./field.js";
 import { Icon } from "./icons.js";
 
 interface Option {
   value: string;
   label: string;
-  /** Why it cannot be chosen, in a few words after its label. */
+  /** Why the option is not available, in a few words after its label. */
   disabledReason?: string | undefined;
 }
 
@@ -16,7 +16,7 @@ type SelectProps = Omit<ComponentProps<"select">, "onChange" | "value"> & {
   disabledReason?: string | undefined;
 };
 
-/** The browser's own select: the best one on phones and for screen readers. */
+/** A native select, which works best on phones and with screen readers. */
 export function Select({
   options,
   onChange,
@@ -56,7 +56,7 @@ type SelectFieldProps = SelectProps & {
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
-  incoming?: Theirs;
+  incoming?: IncomingValue;
 };
 
 export function SelectField({

@@ -3,9 +3,9 @@ import { IconButton } from "./button.js";
 import { Dialog } from "./dialog.js";
 import { Checkbox } from "./field.js";
 
-/** A key that does something on this page. */
+/** A keyboard shortcut of this page. */
 export interface Shortcut {
-  /** As `KeyboardEvent.key` gives it. */
+  /** The value of `KeyboardEvent.key`. */
   key: string;
   what: string;
   run: () => void;
@@ -15,17 +15,17 @@ type Group = { name: string; shortcuts: readonly Shortcut[] };
 
 const groups = new Map<symbol, Group>();
 const listeners = new Set<() => void>();
-/** A new one for each change, as a store's snapshot has to be. */
+/** Replaced on each change, as required of a store's snapshot. */
 let shown: readonly Group[] = [];
 
-function tell(): void {
+function notifyListeners(): void {
   shown = [...groups.values()];
   for (const listener of listeners) listener();
 }
 
 const offKey = "shortcuts-off";
 
-/** Single keys get in the way of some people: they can be switched off (WCAG 2.2, 2.1.4). */
+/** Single-key shortcuts can be turned off (WCAG 2.2, 2.1.4). */
 function areOff(): boolean {
   try {
     return localStorage.getItem(offKey) !== null;
@@ -55,7 +55,7 @@ function handleKey(event: KeyboardEvent): void {
   }
 }
 
-/** Listens to keys while the component is there, and has them listed under the name in the help. */
+/** Registers shortcuts while the component is mounted, and lists them under the name in the help. */
 export function useShortcuts(name: string, shortcuts: readonly Shortcut[]): void {
   const latest = useRef(shortcuts);
   useEffect(() => {
@@ -71,16 +71,16 @@ export function useShortcuts(name: string, shortcuts: readonly Shortcut[]): void
     }));
     if (groups.size === 0) document.addEventListener("keydown", handleKey);
     groups.set(id, { name, shortcuts: wrapped });
-    tell();
+    notifyListeners();
     return () => {
       groups.delete(id);
       if (groups.size === 0) document.removeEventListener("keydown", handleKey);
-      tell();
+      notifyListeners();
     };
   }, [name, signature]);
 }
 
-/** The button `?`, which the key `?` presses too: what keys there are on this page. */
+/** The `?` button and key: lists the shortcuts of this page. */
 export function ShortcutHelp(): ReactElement {
   const [isOpen, setOpen] = useState(false);
   const [isOff, setOff] = useState(areOff);
@@ -98,7 +98,7 @@ export function ShortcutHelp(): ReactElement {
       if (isOn) localStorage.removeItem(offKey);
       else localStorage.setItem(offKey, "true");
     } catch {
-      // Nothing can be stored here: they stay on.
+      // The storage is blocked: shortcuts stay on.
     }
   };
   return (

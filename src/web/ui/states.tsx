@@ -1,8 +1,8 @@
 import { type ReactElement, type ReactNode, useEffect } from "react";
 import { Button } from "./button.js";
-import { tell } from "./toast.js";
+import { announce } from "./toast.js";
 
-/** Grey bars where rows will be. What lies below them waits for them (styles.css). */
+/** Gray bars in place of rows. Content below them is hidden (styles.css). */
 export function Skeleton({ rows = 3 }: { rows?: number }): ReactElement {
   return (
     <div data-loading="" className="flex flex-col gap-3">
@@ -20,7 +20,7 @@ interface EmptyStateProps {
   action?: ReactNode;
 }
 
-/** Nothing here yet, and what to do about it. */
+/** An empty state with its next action. */
 export function EmptyState({ title, children, action }: EmptyStateProps): ReactElement {
   return (
     <div className="flex flex-col items-center gap-2 rounded-lg border border-dashed border-control px-6 py-12 text-center">
@@ -31,7 +31,7 @@ export function EmptyState({ title, children, action }: EmptyStateProps): ReactE
   );
 }
 
-/** Something could not be read; trying again is one click. */
+/** A loading error with a retry button. */
 export function ErrorState({
   title = "This could not be loaded",
   detail,
@@ -41,7 +41,7 @@ export function ErrorState({
   detail: string;
   onRetry: () => void;
 }): ReactElement {
-  useEffect(() => tell(`${title}. ${detail}`), [title, detail]);
+  useEffect(() => announce(`${title}. ${detail}`), [title, detail]);
   return (
     <div className="flex flex-col items-center gap-2 rounded-lg border border-line bg-surface px-6 py-10 text-center">
       <h2 className="text-base font-semibold">{title}</h2>

@@ -1,11 +1,12 @@
 import { useEffect } from "react";
 
 /*
- * In place of react-style-singleton (vite.config.ts), by which Radix keeps the page behind a dialog from
- * scrolling: a style element would need an exception in the content security policy, a sheet does not.
+ * Replaces react-style-singleton (vite.config.ts), by which Radix locks scrolling behind a dialog: a
+ * style element would need an exception in the content security policy, an adopted style sheet does
+ * not.
  */
 
-/** A hook that applies some CSS as long as somebody who uses it is shown. */
+/** Returns a hook that applies CSS while a component that uses it is mounted. */
 function styleHookSingleton(): (styles: string, isDynamic?: boolean) => void {
   const sheet = new CSSStyleSheet();
   let users = 0;
@@ -23,7 +24,7 @@ function styleHookSingleton(): (styles: string, isDynamic?: boolean) => void {
           document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== sheet);
         };
       },
-      // oxlint-disable-next-line react/exhaustive-deps -- as there: other styles count only where they may
+      // oxlint-disable-next-line react/exhaustive-deps -- as in the original: other styles apply only if dynamic
       [isDynamic && styles],
     );
   };

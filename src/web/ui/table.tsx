@@ -8,28 +8,28 @@ export interface TableProps<Row> {
     name: string;
     renderCell: (row: Row) => ReactNode;
     hideName?: boolean;
-    /** The view's sorting that this column's heading switches. */
+    /** Sort key of the column's heading. */
     sortKey?: string;
-    /** Figures are set flush right, below each other. */
+    /** Numbers are right-aligned. */
     isNumber?: boolean;
-    /** Of all rows, in a last one; given for every column or for none. */
+    /** Total in the footer; given for every column or for none. */
     total?: ReactNode;
   }[];
   rows: readonly Row[];
-  /** The view that the rows are of, where headings sort them. */
+  /** The view of the rows, if headings are sortable. */
   view?: Pick<ListView<Row>, "state" | "change">;
   rowKey: (row: Row) => string;
-  /** More about a row, below it over the whole width; undefined where it is not shown. */
+  /** Details of a row, below it in full width; undefined if hidden. */
   renderDetails?: (row: Row) => ReactNode;
 }
 
 const cell =
   "grid grid-cols-[5rem_minmax(0,1fr)] min-[24rem]:grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-2 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 print:py-1!";
 const figure = "tabular-nums wide:text-right wide:whitespace-nowrap";
-/** A name breaks anywhere rather than widens the table; a word of usual length does not. */
+/** Long names break anywhere instead of widening the table; ordinary words do not. */
 const words = "wide:min-w-16";
 
-/** A table on wide screens and on paper; on a phone every row becomes a small card that names its cells. */
+/** A table on wide screens and in print; on a phone every row becomes a card with labeled values. */
 export function Table<Row>({
   label,
   columns,
@@ -53,7 +53,7 @@ export function Table<Row>({
             >
               {view && column.sortKey !== undefined ? (
                 <>
-                  {/* On a phone the headings are not seen, and the list's own choice sorts. */}
+                  {/* Hidden on a phone, where the list's sort menu is used. */}
                   <span className="wide:hidden">{column.name}</span>
                   <SortButton name={column.name} sortKey={column.sortKey} view={view} />
                 </>
@@ -130,7 +130,7 @@ const nextOrder: Record<Order, (key: string) => string> = {
   descending: () => "",
 };
 
-/** A heading that sorts: first one way, then the other, then as the list comes. */
+/** A sortable heading: ascending, descending, then default order. */
 function SortButton<Row>({
   name,
   sortKey,

@@ -10,8 +10,8 @@ interface TabsProps<Name extends string> {
 }
 
 /**
- * Tabs whose choice lives outside, in the address. Arrow keys move along them and Enter chooses: a tab
- * that only regains the focus must not be chosen by that.
+ * Tabs controlled by the address. Arrow keys move the focus, Enter selects: focus alone must not change
+ * the tab, since it may only return to it.
  */
 export function Tabs<Name extends string>({
   label,
@@ -20,7 +20,7 @@ export function Tabs<Name extends string>({
   tabs,
 }: TabsProps<Name>): ReactElement {
   const list = useRef<HTMLDivElement>(null);
-  // On a phone the chosen tab may be beyond the edge.
+  // On a phone the selected tab may be outside the viewport.
   useEffect(() => afterPaint(() => list.current && showTab(list.current, value)), [value]);
   return (
     <Radix.Root
@@ -53,7 +53,7 @@ export function Tabs<Name extends string>({
   );
 }
 
-/** Scrolls along the tabs only: the page itself stays where it is. */
+/** Scrolls the tab list only, not the page. */
 function showTab(list: HTMLElement, name: string): void {
   const chosen = list.querySelector(`[data-tab=${name}]`);
   if (!chosen) return;

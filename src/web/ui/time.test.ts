@@ -12,7 +12,7 @@ const clock = new Intl.DateTimeFormat("en-US", {
   hourCycle: "h23",
 });
 
-test("times are written as Intl writes them", () => {
+test("times are formatted as by Intl", () => {
   const min = new Date("1970-01-02");
   const times = fc.date({ min, max: new Date("9999-12-30"), noInvalidDate: true });
   const textOf = (props: Parameters<typeof Time>[0]): string =>

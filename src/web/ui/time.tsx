@@ -3,7 +3,7 @@ import type { ReactElement } from "react";
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const twoDigits = (value: number): string => String(value).padStart(2, "0");
 
-/** "Oct 30, 2025", in the viewer's zone. */
+/** "Oct 30, 2025", in the viewer's time zone. */
 function dayOf(date: Date): string {
   return `${months[date.getMonth()]} ${date.getDate()}, ${date.getFullYear()}`;
 }
@@ -16,13 +16,13 @@ function clockOf(date: Date, withSeconds: boolean): string {
 interface TimeProps {
   value: string;
   dateOnly?: boolean;
-  /** Where two times are compared. */
+  /** For times that are compared. */
   withSeconds?: boolean;
-  /** Within a sentence, where the line may end before the hour. */
+  /** Within a sentence: allows a line break before the hour. */
   wraps?: boolean;
 }
 
-/** "Oct 30, 2025 12:30" in the viewer's zone; the full RFC 3339 time on hovering. */
+/** "Oct 30, 2025 12:30" in the viewer's time zone; the tooltip has the RFC 3339 time. */
 export function Time({
   value,
   dateOnly = false,

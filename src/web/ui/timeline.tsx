@@ -1,4 +1,4 @@
-/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions -- bars on a track are a list without tags of its own, and they are read with the arrow keys */
+/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/no-noninteractive-tabindex, jsx-a11y/no-noninteractive-element-interactions -- bars have no native list element; arrow keys read them */
 import { type KeyboardEvent, type ReactElement, type ReactNode, useRef, useState } from "react";
 import type { Tone } from "./badge.js";
 
@@ -7,25 +7,25 @@ export interface TimelineBar {
   from: number;
   to: number;
   tone: Tone;
-  /** What it is and how long, in words: the tooltip, and what screen readers say. */
+  /** Label and duration, for the tooltip and screen readers. */
   text: string;
 }
 
 export interface Lane {
   key: string;
   label: ReactNode;
-  /** How the lane is called for who does not see its label. */
+  /** Accessible name of the lane. */
   name: string;
   bars: readonly TimelineBar[];
 }
 
 interface TimelineProps {
   label: string;
-  /** The times at both ends, in milliseconds. */
+  /** Both ends of the axis, in Unix milliseconds. */
   from: number;
   to: number;
   lanes: readonly Lane[];
-  /** Words below the axis for a time of it. */
+  /** Label of a tick. */
   tickOf: (time: number) => string;
   legend: readonly { tone: Tone; text: string }[];
 }
@@ -37,13 +37,13 @@ const fills: Record<Tone, string> = {
   bad: "bg-bad",
   accent: "bg-accent",
 };
-/** Where bars are too close to be told apart, what went wrong is seen. */
+/** Failures are drawn above other bars that overlap them. */
 const over: Partial<Record<Tone, string>> = { warn: "z-1", bad: "z-2" };
-/** So many bars in a lane would cover each other if each of them were easy to see. */
+/** Bars per lane above which bars get no minimum width, since they would overlap. */
 const dense = 100;
 const tickCount = 4;
 
-/** Bars over time, a lane for each thing. One stop for the Tab key; arrow keys go from bar to bar. */
+/** A timeline with lanes. A single tab stop; arrow keys move between bars. */
 export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelineProps): ReactElement {
   const root = useRef<HTMLDivElement>(null);
   const order = lanes.flatMap(({ bars }) => bars.map(({ key }) => key));
@@ -106,7 +106,7 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                     onPointerEnter={() => setShown(bar.key)}
                     onPointerLeave={() => setShown(null)}
                     className={`absolute inset-y-0 flex items-center ${least} ${shown === bar.key ? "z-20" : (over[bar.tone] ?? "")}`}
-                    // What has only just begun is seen, too.
+                    // Keep bars that have just begun visible.
                     style={{ left: `min(${left}%, 100% - 4px)`, width: `${right - left}%` }}
                   >
                     <span

@@ -5,10 +5,10 @@ import { Icon } from "./icons.js";
 
 interface Toast {
   id: number;
-  /** `told` is for screen readers alone: eyes see it on the page. */
-  tone: "good" | "bad" | "told";
+  /** `announced` is for screen readers only, if the page already shows the text. */
+  tone: "good" | "bad" | "announced";
   text: string;
-  /** Takes back what was done. */
+  /** Reverts the action. */
   undo: (() => void) | undefined;
 }
 
@@ -27,13 +27,13 @@ function dismiss(id: number): void {
 
 function add(tone: Toast["tone"], text: string, undo?: () => void): number {
   lastId += 1;
-  const seen = toasts.filter((toast) => toast.tone !== "told");
-  const oldest = tone !== "told" && seen.length > 3 ? seen[0] : undefined;
+  const seen = toasts.filter((toast) => toast.tone !== "announced");
+  const oldest = tone !== "announced" && seen.length > 3 ? seen[0] : undefined;
   update([...toasts.filter((toast) => toast !== oldest), { id: lastId, tone, text, undo }]);
   return lastId;
 }
 
-/** Lets it go when its time is over; not from under the pointer or the focus. */
+/** Dismisses a toast after its time, unless it is hovered or focused. */
 function leaveAfter(ms: number, id: number): void {
   setTimeout(() => {
     const isInUse = document.querySelector(`[data-toast="${id}"]:is(:hover, :focus-within)`);
@@ -43,40 +43,44 @@ function leaveAfter(ms: number, id: number): void {
 }
 
 /**
- * Says what happened, to eyes and to screen readers. Good news leaves by itself, later where it can be
- * undone; bad news stays.
+ * Shows a toast and announces it. Successes disappear automatically, later if they can be undone;
+ * errors stay.
  */
 export function notify(text: string, tone: "good" | "bad" = "good", undo?: () => void): void {
   const id = add(tone, text, undo);
   if (tone === "good") leaveAfter(undo ? 20_000 : 5000, id);
 }
 
-/** Tells screen readers what eyes see on the page: once, where several parts have the same to say. */
-export function tell(text: string): void {
-  if (toasts.some((toast) => toast.tone === "told" && toast.text === text)) return;
-  leaveAfter(5000, add("told", text));
+/** Announces to screen readers a text that the page shows; duplicates are dropped. */
+export function announce(text: string): void {
+  if (toasts.some((toast) => toast.tone === "announced" && toast.text === text)) return;
+  leaveAfter(5000, add("announced", text));
 }
 
 /**
- * Tells screen readers of a state that has changed by itself while it was looked at.
- * @param of The id of what is in the state; another one's state is no change.
- * @param text What is told of the state it is in now; undefined where that is nothing to tell.
+ * Announces a state that changes while it is shown.
+ * @param of id of the resource; a switch to another resource is not announced
+ * @param text announcement of the current state; undefined for none
  */
-export function useTold(of: string, state: string | undefined, text: string | undefined): void {
+export function useAnnounceChange(
+  of: string,
+  state: string | undefined,
+  text: string | undefined,
+): void {
   const before = useRef({ of, state });
   useEffect(() => {
     const isChanged = before.current.of === of && before.current.state !== state;
-    if (isChanged && before.current.state !== undefined && text !== undefined) tell(text);
+    if (isChanged && before.current.state !== undefined && text !== undefined) announce(text);
     before.current = { of, state };
   }, [of, state, text]);
 }
 
-/** Leads to the newest one: its buttons stand after all of the page. */
+/** Focuses the newest toast, whose buttons are last in the document. */
 const key = "F8";
 
 function focusNewest(event: KeyboardEvent): void {
   if (event.key !== key || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  // A dialog keeps the focus within itself.
+  // A dialog traps the focus.
   if (document.querySelector("[role=dialog]")) return;
   const button = document.querySelector<HTMLElement>("[data-toast]:last-of-type button");
   if (button === null) return;
@@ -85,8 +89,8 @@ function focusNewest(event: KeyboardEvent): void {
 }
 
 /**
- * The live region; once, at the root, and always there so that it is announced. What is added is read,
- * not what stands there already.
+ * The live region; mounted once at the root, since screen readers only announce additions to an
+ * existing region.
  */
 export function Toasts(): ReactElement {
   const goBack = useRef<() => void>(undefined);
@@ -101,18 +105,18 @@ export function Toasts(): ReactElement {
     document.addEventListener("keydown", focusNewest);
     return () => document.removeEventListener("keydown", focusNewest);
   }, []);
-  const newest = shown.findLast(({ tone }) => tone !== "told");
+  const newest = shown.findLast(({ tone }) => tone !== "announced");
   const handleFocus = ({ currentTarget, relatedTarget }: FocusEvent): void => {
     if (!currentTarget.contains(relatedTarget)) goBack.current = rememberFocus(relatedTarget);
   };
-  /** With the focus in it, that goes back to where it came from. */
+  /** If the toast has the focus, return it to the previous element. */
   const close = (id: number): void => {
     const isFocused = document.activeElement?.closest(`[data-toast="${id}"]`);
     dismiss(id);
     if (isFocused) goBack.current?.();
   };
   return (
-    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- what bubbles from its buttons
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- handles events that bubble from its buttons
     <output
       aria-live="polite"
       aria-atomic="false"
@@ -122,7 +126,7 @@ export function Toasts(): ReactElement {
       className="pointer-events-none fixed inset-x-4 print:hidden bottom-4 z-50 flex flex-col items-center gap-2 sm:left-auto sm:items-end"
     >
       {shown.map((toast) =>
-        toast.tone === "told" ? (
+        toast.tone === "announced" ? (
           <p key={toast.id} className="sr-only">
             {toast.text}
           </p>

@@ -5,17 +5,17 @@ import { TextField } from "./field.js";
 import { Form } from "./form.js";
 
 interface TypedConfirmationProps {
-  /** What the button says that opens the dialog; an ellipsis is added. */
+  /** Label of the button that opens the dialog; an ellipsis is appended. */
   label: string;
   /** Why the viewer may not do it. */
   reason: string | undefined;
   title: string;
-  /** What will happen, one sentence each. */
+  /** The consequences, one sentence each. */
   consequences: readonly string[];
-  /** What has to be typed, and what it is. */
+  /** The word to type, and its description. */
   word: string;
   wordName: string;
-  /** What the button says that does it. */
+  /** Label of the button that confirms. */
   verb: string;
   pending: boolean;
   error: Error | null;
@@ -24,7 +24,10 @@ interface TypedConfirmationProps {
   onOpenChange: (isOpen: boolean) => void;
 }
 
-/** A button and the dialog behind it, for what cannot easily be undone: a word has to be typed. */
+/**
+ * A button with a confirmation dialog for operations that cannot easily be undone; requires typing a
+ * word.
+ */
 export function TypedConfirmation(props: TypedConfirmationProps): ReactElement {
   const { label, reason, title, consequences, isOpen, onOpenChange } = props;
   const close = (): void => onOpenChange(false);

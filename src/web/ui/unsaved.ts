@@ -1,6 +1,6 @@
 import { createContext, useContext, useEffect, useId } from "react";
 
-/** What the viewer is asked before leaving loses something. */
+/** Confirmation question before unsaved content is discarded. */
 export interface LeaveQuestion {
   title: string;
   description: string;
@@ -8,35 +8,35 @@ export interface LeaveQuestion {
   leave: string;
 }
 
-export const aboutTyped: LeaveQuestion = {
+export const unsavedChangesQuestion: LeaveQuestion = {
   title: "Discard your changes?",
   description: "They are not saved, and are lost when you leave.",
   stay: "Keep editing",
   leave: "Discard changes",
 };
 
-/** The parts of the page that hold something that leaving loses, by their ids. */
+/** Components with unsaved content, by id. */
 const unsaved = new Map<string, LeaveQuestion>();
 
-/** Whether leaving the page would lose something. */
+/** Whether leaving the page would discard unsaved content. */
 export function hasUnsaved(): boolean {
   return unsaved.size > 0;
 }
 
-/** The question of the part that came last. */
+/** Returns the question of the component registered last. */
 export function leaveQuestion(): LeaveQuestion {
-  return [...unsaved.values()].at(-1) ?? aboutTyped;
+  return [...unsaved.values()].at(-1) ?? unsavedChangesQuestion;
 }
 
-/** The unsaved forms inside one dialog, which asks before it closes over them. */
+/** The unsaved forms inside one dialog, which asks for confirmation before it closes. */
 export const UnsavedScope = createContext<Set<string> | null>(null);
 
 /**
- * Says whether the part holds something that leaving loses.
- * @param question a constant; by default about changes of a form
- * @returns Forgets it at once, for a navigation right after saving.
+ * Registers whether the component has unsaved content.
+ * @param question a constant; by default about unsaved changes
+ * @returns a function that unregisters it at once, for a navigation right after saving
  */
-export function useUnsaved(isUnsaved: boolean, question = aboutTyped): () => void {
+export function useUnsaved(isUnsaved: boolean, question = unsavedChangesQuestion): () => void {
   const id = useId();
   const scope = useContext(UnsavedScope);
   useEffect(() => {

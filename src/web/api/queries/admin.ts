@@ -3,7 +3,7 @@ import type { AdminUser, InstallationEvent, OrganizationUsage } from "#shared/ap
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 
-/** Which users of the installation are listed. */
+/** Filters of the installation's user list. */
 export const adminUserStates = ["disabled", "super_admins"] as const;
 export interface AdminUserSearch {
   search?: string | undefined;

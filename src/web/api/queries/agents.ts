@@ -10,7 +10,7 @@ export interface AgentFilter {
   status?: "idle" | "running" | "terminated";
 }
 
-/** Kept fresh by the organization's events, runs and their places in the queue among them. */
+/** Refreshed by the organization's events, which include runs and queue positions. */
 export const agentsQuery = (filter: AgentFilter) =>
   queryOptions({
     queryKey: [...agentsKey, "list", filter],
@@ -21,7 +21,7 @@ export const agentsQuery = (filter: AgentFilter) =>
 /** Whether an agent has a workspace. */
 export const hasBranch = ({ workspace_branch }: Agent): boolean => workspace_branch !== null;
 
-/** All of a project's, to choose a parent from. */
+/** All agents of a project, as parents to choose from. */
 export const projectAgentsQuery = (projectId: string) =>
   queryOptions({
     queryKey: [...agentsKey, "of-project", projectId],
@@ -31,7 +31,7 @@ export const projectAgentsQuery = (projectId: string) =>
       ),
   });
 
-/** All of an organization's, to choose from. */
+/** All agents of an organization, to choose from. */
 export const organizationAgentsQuery = (organizationId: string) =>
   queryOptions({
     queryKey: [...agentsKey, "of-organization", organizationId],

@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { versioned } from "../incoming.js";
+import { withVersion } from "../incoming.js";
 import { client, everyPage } from "../client.js";
 
 export const apiKeysKey = ["api-keys"] as const;
@@ -13,7 +13,7 @@ export const apiKeyQuery = (keyId: string) =>
   queryOptions({
     queryKey: [...apiKeysKey, keyId],
     queryFn: async ({ signal }) =>
-      versioned(await client.apiKeys.get({ params: { key_id: keyId } }, { signal })),
+      withVersion(await client.apiKeys.get({ params: { key_id: keyId } }, { signal })),
     structuralSharing: false,
   });
 

@@ -5,7 +5,7 @@ import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 import { organizationsKey } from "./organizations.js";
 
-/** What the audit log is filtered by; days are the viewer's own, the last one included. */
+/** Filters of the audit log. Days are in the viewer's time zone; the last day is included. */
 export interface AuditSearch {
   action?: string;
   actor?: string;
@@ -15,14 +15,14 @@ export interface AuditSearch {
 
 const auditKey = (orgId: string) => [...organizationsKey, orgId, "audit"] as const;
 
-/** The instant at which a day begins where the viewer is, some days later. */
+/** Returns the start of a day in the viewer's time zone, plus `later` days. */
 function startOfDay(day: string, later = 0): string {
   const start = new Date(`${day}T00:00`);
   start.setDate(start.getDate() + later);
   return start.toISOString();
 }
 
-/** The action of a search; one that an old address names and nobody knows any more filters nothing. */
+/** Returns the action filter; undefined if the address names an unknown action. */
 export function actionOf({ action }: AuditSearch): AuditAction | undefined {
   return auditActionNames.find((name) => name === action);
 }

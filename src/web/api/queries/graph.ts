@@ -8,6 +8,6 @@ export const graphQuery = (projectId: string, limit: number) =>
     queryFn: async ({ signal }) =>
       (await client.graph.get({ params: { project_id: projectId }, query: { limit } }, { signal }))
         .data,
-    // What is shown stays until there is more of it.
+    // Keep the current rows until more have loaded.
     placeholderData: keepPreviousData,
   });

@@ -8,7 +8,7 @@ export const offerQuery = (token: string) =>
       (await client.invitations.get({ params: { token } }, { signal })).data,
   });
 
-/** The token where an address to return to is that of an invitation. */
+/** Returns the token if a return address is an invitation's page. */
 export function invitationTokenOf(redirect: string | undefined): string | undefined {
   return /^\/invitations\/([\w-]{43})$/.exec(redirect ?? "")?.[1];
 }

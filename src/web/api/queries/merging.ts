@@ -4,7 +4,7 @@ import { client } from "../client.js";
 import { workspacesKey } from "./workspaces.js";
 import { type Operation, previewRequest } from "../operations.js";
 
-/** What an act would do now; read anew with every commit and merge, and kept no longer than it is seen. */
+/** Preview of an operation. Refetched on every commit and merge; not cached after use. */
 export const previewQuery = (
   agentId: string,
   act: Operation,
@@ -23,7 +23,7 @@ export const previewQuery = (
     retry: false,
   });
 
-/** Names of branches to merge into, to be proposed: those of a first page. */
+/** Branch names to suggest as merge targets: those of the first page. */
 export const targetsQuery = (projectId: string) =>
   queryOptions({
     queryKey: ["projects", projectId, "merge-targets"],

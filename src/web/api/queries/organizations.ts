@@ -2,9 +2,9 @@ import { queryOptions } from "@tanstack/react-query";
 import type { HeldPermissions, PermissionExplanation } from "#shared/api/organizations.js";
 import type { Permission } from "#shared/permissions.js";
 import { client, everyPage } from "../client.js";
-import { versioned } from "../incoming.js";
+import { withVersion } from "../incoming.js";
 
-/** Under one key, so that a change of an organization refreshes all that shows it. */
+/** Common key prefix: invalidating it refreshes everything about organizations. */
 export const organizationsKey = ["organizations"] as const;
 
 export const organizationsQuery = queryOptions({
@@ -12,7 +12,10 @@ export const organizationsQuery = queryOptions({
   queryFn: ({ signal }) => everyPage((query) => client.organizations.list({ query }, { signal })),
 });
 
-/** Archived ones too. Below the other's key: what makes that one old makes this one old. */
+/**
+ * Includes archived organizations. Its key extends `organizationsKey`, so both lists are invalidated
+ * together.
+ */
 export const allOrganizationsQuery = queryOptions({
   queryKey: [...organizationsQuery.queryKey, "all"],
   queryFn: ({ signal }) =>
@@ -25,7 +28,7 @@ export const organizationQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "details"],
     queryFn: async ({ signal }) =>
-      versioned(await client.organizations.get({ params: { org_id: orgId } }, { signal })),
+      withVersion(await client.organizations.get({ params: { org_id: orgId } }, { signal })),
     structuralSharing: false,
   });
 
@@ -44,7 +47,7 @@ export const permissionsQuery = (orgId: string) =>
         .data as HeldPermissions,
   });
 
-/** Whether the viewer may do one thing, and why. */
+/** Whether the viewer has a permission, and why. */
 export const explanationQuery = (orgId: string, check: Permission) =>
   queryOptions({
     queryKey: [...permissionsQuery(orgId).queryKey, check],
@@ -57,7 +60,9 @@ export const explanationQuery = (orgId: string, check: Permission) =>
       ).data as PermissionExplanation,
   });
 
-/** Whether an organization, or a new one, could take a slug. The form's own refusal says what fails here. */
+/**
+ * Whether a slug is available to an organization, or to a new one. The form reports failures on submit.
+ */
 export const slugAvailabilityQuery = (slug: string, orgId: string | null) =>
   queryOptions({
     queryKey: [...organizationsKey, "slug", slug, orgId],
@@ -87,12 +92,14 @@ export const invitationsQuery = (orgId: string) =>
       ),
   });
 
-/** One role, with what guards a change of it. */
+/** A role, with its ETag. */
 export const roleQuery = (orgId: string, roleId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "roles", roleId],
     queryFn: async ({ signal }) =>
-      versioned(await client.roles.get({ params: { org_id: orgId, role_id: roleId } }, { signal })),
+      withVersion(
+        await client.roles.get({ params: { org_id: orgId, role_id: roleId } }, { signal }),
+      ),
     structuralSharing: false,
   });
 

@@ -6,19 +6,19 @@ import type { CursorList } from "../cursor-pages.js";
 export const projectsKey = ["projects"] as const;
 
 /**
- * The projects that the viewer deletes, from when he says so: their page stays as it is until he is led
- * away from it, though it hears before that they are gone.
+ * Projects that the viewer is deleting. Their page stays unchanged until the viewer leaves it, although
+ * the deletion event arrives earlier.
  */
 export const beingDeleted = new Set<unknown>();
 
-/** Whether something comes in or goes out now. */
-export function isUnderWay({ status, upstream }: Project): boolean {
+/** Whether an import, fetch or push is in progress. */
+export function isTransferring({ status, upstream }: Project): boolean {
   return status === "importing" || ["fetching", "pushing"].includes(upstream?.status ?? "idle");
 }
 
-/** Once a second while something is being imported, fetched or pushed, else not at all. */
+/** Polls once a second while an import, fetch or push is in progress; otherwise not at all. */
 function pollInterval(projects: readonly Project[]): number | false {
-  return projects.some(isUnderWay) ? 1000 : false;
+  return projects.some(isTransferring) ? 1000 : false;
 }
 
 export const projectsQuery = (orgId: string) =>

@@ -4,7 +4,7 @@ import { client } from "../client.js";
 import { projectsKey } from "./projects.js";
 import { workspacesKey } from "./workspaces.js";
 
-/** While the server looks, which takes seconds at most; what it finds comes as an event, too. */
+/** Polls while the server is scanning, which takes a few seconds; results also arrive as an event. */
 function pollInterval(radar: Radar | undefined): number | false {
   return radar?.is_current === false ? 1500 : false;
 }

@@ -4,15 +4,15 @@ import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 import { agentsKey } from "./agents.js";
 
-/** How an agent's runs are listed. */
+/** Filter and sort order of an agent's runs. */
 export interface RunSearch {
-  /** Those of one status alone. */
+  /** Only runs with this status. */
   run?: Run["status"] | undefined;
-  /** The oldest first; else the newest. */
+  /** Oldest first; the default is newest first. */
   sort?: "started" | undefined;
 }
 
-/** Below the agents' key, so that each event of a run has its page, and its place in the queue, read anew. */
+/** Its key extends the agents' key, so that each run event refetches the run and its queue position. */
 export const runQuery = (runId: string) =>
   queryOptions({
     queryKey: [...agentsKey, "run", runId],
@@ -20,7 +20,7 @@ export const runQuery = (runId: string) =>
       (await client.runs.get({ params: { run_id: runId } }, { signal })).data,
   });
 
-/** An agent's runs, page by page. */
+/** An agent's runs, with cursor pagination. */
 export const runList = (agentId: string, { run, sort }: RunSearch): CursorList<Run> => ({
   queryKey: [...agentsKey, agentId, "runs", run, sort],
   read: (cursor, signal) => {
@@ -30,7 +30,7 @@ export const runList = (agentId: string, { run, sort }: RunSearch): CursorList<R
   },
 });
 
-/** What commands are held to; changes only when the server starts anew. */
+/** Limits of commands; constant until the server restarts. */
 export const sandboxQuery = queryOptions({
   queryKey: ["sandbox"],
   queryFn: async ({ signal }) => (await client.sandbox.get({}, { signal })).data,

@@ -64,11 +64,11 @@ export const statementQuery = (orgId: string, period: string) =>
         .data,
   });
 
-/** Pictures stay readable, and pages light. */
+/** Keeps charts readable and pages small. */
 const timelinePages = 3;
 
-/** The runs of the last hours, of all agents or one; looked at again every quarter of a minute. */
-/** The period that timelines show first. */
+/** Runs of the last hours, of one agent or all; polled every 15 seconds. */
+/** Default period of timelines; hours. */
 export const defaultTimelineHours = 24;
 
 export const timelineQuery = (orgId: string, hours: number, agentId?: string) =>

@@ -4,20 +4,20 @@ import type { Merge } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
-import { versioned } from "../incoming.js";
+import { withVersion } from "../incoming.js";
 
 export const workspacesKey = ["workspaces"] as const;
 
 const cardsOfPage = 25;
 
-/** States that pass by themselves within seconds. */
+/** Transient states, which end within seconds. */
 const passing: ReadonlySet<Workspace["status"]> = new Set(["creating", "merging"]);
 
 export const workspaceQuery = (agentId: string) =>
   queryOptions({
     queryKey: [...workspacesKey, agentId, "details"],
     queryFn: async ({ signal }) =>
-      versioned(await client.workspaces.get({ params: { agent_id: agentId } }, { signal })),
+      withVersion(await client.workspaces.get({ params: { agent_id: agentId } }, { signal })),
     structuralSharing: false,
     refetchInterval: ({ state }) => (state.data && passing.has(state.data.status) ? 1000 : 15_000),
   });
@@ -68,7 +68,7 @@ export const mergeList = (agentId: string): CursorList<Merge> => ({
     ),
 });
 
-/** The reverts and restores that were made from a merge, the newest first: as many as a page shows. */
+/** Reverts and restores of a merge, newest first; the first page. */
 export const mergesOfQuery = (agentId: string, mergeId: string) =>
   queryOptions({
     queryKey: [...workspacesKey, agentId, "merges-of", mergeId],
@@ -93,7 +93,7 @@ export const mergeQuery = (agentId: string, mergeId: string) =>
       ).data,
   });
 
-/** What conflicted in a merge never changes. */
+/** The conflicts of a merge never change. */
 export const mergeConflictsQuery = (agentId: string, mergeId: string) =>
   queryOptions({
     queryKey: [...workspacesKey, agentId, "merge-conflicts", mergeId],

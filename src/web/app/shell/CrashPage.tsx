@@ -3,7 +3,7 @@ import type { ReactElement } from "react";
 import { ApiError } from "../../api/client.js";
 import { ErrorState } from "../../ui/states.js";
 
-/** When a page cannot even start: the server is away, or its files are of an older version. */
+/** Shown if a page cannot start: the server is unreachable, or the page's files are outdated. */
 export function CrashPage({ error, reset }: ErrorComponentProps): ReactElement {
   const router = useRouter();
   const isApi = error instanceof ApiError;

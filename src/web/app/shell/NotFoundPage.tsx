@@ -6,7 +6,7 @@ import { mayBeSignedIn } from "../../access/signed-in.js";
 import { AppShell } from "./app-shell.js";
 import { Brand } from "../../components/brand.js";
 
-/** For an address that is no page of the app; whoever is signed in keeps the menus around it. */
+/** Shown for an unknown address; inside the app shell if the viewer is signed in. */
 export function NotFoundPage(): ReactElement {
   if (mayBeSignedIn()) {
     return (

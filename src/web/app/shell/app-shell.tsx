@@ -30,7 +30,7 @@ const PhoneMenu = lazy(async () => ({
   default: (await loadPart(() => import("./phone-menu.js"))).PhoneMenu,
 }));
 
-/** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
+/** Sidebar, header and page; below 1024 pixels the sidebar becomes a menu. */
 export function AppShell({ children }: { children?: ReactNode }): ReactElement {
   const main = useRef<HTMLElement>(null);
   const [isMenuOpen, setMenuOpen] = useState(false);
@@ -149,7 +149,7 @@ function usePaletteShortcut(toggle: () => void): void {
 
 const hiddenKey = "omoi.reminder-hidden";
 
-/** What an unverified user is reminded of, until he puts it away for the visit. */
+/** Reminds an unverified user to confirm their address; can be dismissed for the session. */
 function Reminder(): ReactElement | null {
   const { data: me } = useQuery(meQuery);
   const [isHidden, setHidden] = useState(() => sessionStorage.getItem(hiddenKey) !== null);

@@ -23,7 +23,7 @@ const tabNames = {
   audit: "Audit",
 } as const;
 
-/** Goes to anything and does anything the viewer may, by a few letters of its name. */
+/** Finds pages and permitted actions by fuzzy search. */
 export function CommandPalette({ onClose }: { onClose: () => void }): ReactElement {
   const navigate = useNavigate();
   const { history } = useRouter();
@@ -143,7 +143,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
         run: () => {
           switchOrganization(item.id);
           notify(`Switched to ${visible(item.name)}`);
-          // What is shown belongs to the other organization; lists follow by themselves.
+          // The page belongs to the previous organization; lists switch automatically.
           if (!/^\/(projects|agents|organizations)$/.test(history.location.pathname))
             void navigate(paths.organization(item.id));
         },

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import { useConnectionLost } from "../../hooks/connection.js";
 import { Icon } from "../../ui/icons.js";
 
-/** Says that the server cannot be reached, over a page that stays as it is. */
+/** States that the server is unreachable; the page below stays unchanged. */
 export function ConnectionBanner(): ReactElement {
   const isLost = useConnectionLost();
   return (

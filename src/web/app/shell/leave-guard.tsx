@@ -12,14 +12,17 @@ interface Place {
   search: object;
 }
 
-/** Tabs and dialogs hold forms of their own; filters and sorting leave what is typed where it is. */
+/** Tabs and dialogs contain forms; filters and sorting keep unsaved input. */
 function isElsewhere(current: Place, next: Place): boolean {
   const formsOf = ({ pathname, search }: Place): string =>
     JSON.stringify([pathname, "tab" in search && search.tab, "new" in search]);
   return formsOf(current) !== formsOf(next);
 }
 
-/** Asks before a link, the back button or closing the tab loses something typed or shown once. */
+/**
+ * Asks for confirmation before a link, the back button or closing the tab discards unsaved input or a
+ * new key.
+ */
 export function LeaveGuard(): ReactElement | null {
   const blocker = useBlocker({
     shouldBlockFn: ({ current, next }) => hasUnsaved() && isElsewhere(current, next),

@@ -9,15 +9,15 @@ import { organizationsKey } from "../../api/queries/organizations.js";
 import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
-/** Many changes at once are one look. */
+/** Changes within this time are handled together; milliseconds. */
 const gatherMs = 300;
 
-/** Also the pace of vain attempts, where the viewer may no longer listen. */
+/** Also the retry interval while the viewer may not listen; milliseconds. */
 const reopenMs = 10_000;
 
 /**
- * Keeps what is shown of the current organization fresh: hears of changes on one stream and has the
- * queries that show them read anew. Only while the page is seen: browsers allow few connections.
+ * Keeps the current organization's data fresh: invalidates queries by the events of one stream.
+ * Connected only while the page is visible, since browsers limit connections per host.
  */
 export function LiveUpdates(): null {
   const queries = useQueryClient();
@@ -56,19 +56,19 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
   let reopening: ReturnType<typeof setTimeout> | undefined;
   const open = (): void => {
     if (document.visibilityState === "hidden" || stream) return;
-    // All that is shown was read after the page began: whatever happened since then is told, or that it
-    // was too much. A stream that is lost is taken up by the browser where it was left.
+    // All data was read after the page began, so the stream replays each event since then, or reports
+    // that there were too many. The browser resumes a lost stream by its last event id.
     const since = preloadedSince();
     const from = since === undefined ? "" : `?last_event_id=${since}`;
     stream = new EventSource(`/api/v1/organizations/${orgId}/events${from}`);
-    // What happened between the reading of what is shown and this moment was not heard.
+    // Events between the first reads and this moment were missed.
     if (since === undefined)
       stream.addEventListener("open", () => refresh(allKeys), { once: true });
     stream.addEventListener("change", ({ data }: MessageEvent<string>) => {
       refresh(keysOf(orgId, JSON.parse(data) as OrganizationEvent));
     });
     stream.addEventListener("reset", () => refresh(allKeys));
-    // The browser reconnects by itself, unless a proxy has answered for a server that is away.
+    // The browser reconnects automatically, unless a proxy answered for an unreachable server.
     stream.addEventListener("error", () => void checkConnection().then(reopen));
   };
   const reopen = (): void => {
@@ -79,7 +79,7 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
       open();
     }, reopenMs);
   };
-  // A new stream begins with everything, which includes the changes that wait here.
+  // A new stream begins with a full refresh, which includes the pending changes.
   const stop = (): void => {
     stream?.close();
     stream = undefined;
@@ -107,19 +107,19 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
 
 const allKeys: readonly QueryKey[] = [organizationsKey, projectsKey, agentsKey, workspacesKey];
 
-/** Commits, their diffs and what conflicted in merges never change. */
+/** Commits, their diffs and the conflicts of merges never change. */
 const fixed: ReadonlySet<unknown> = new Set(["commit", "diff", "merge-conflicts"]);
 
 function isFixed([kind, , what]: QueryKey): boolean {
   return kind === workspacesKey[0] && fixed.has(what);
 }
 
-/** What is shown of it is out of date all the same, for whoever comes back to it. */
+/** The data is stale nevertheless, for a viewer who returns to the page. */
 function isBeingDeleted(key: QueryKey): boolean {
   return key[0] === projectsKey[0] && key.some((part) => beingDeleted.has(part));
 }
 
-/** The queries that show what an event is about. */
+/** Returns the keys of the queries that an event affects. */
 function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryKey[] {
   switch (type) {
     case "organization":
@@ -138,14 +138,14 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
     case "commit":
       return [[...workspacesKey, id], projectsKey, agentsKey];
     case "merge":
-      // It moved a branch that other workspaces are compared with, too.
+      // The event moved a branch that other workspaces are compared with.
       return [workspacesKey, projectsKey, agentsKey];
     case "conflict":
       return [
         [...workspacesKey, id, "radar"],
         [...projectsKey, "radar"],
       ];
-    // Of a server newer than this page.
+    // Sent by a newer server than this page.
     default:
       return [];
   }

@@ -14,7 +14,7 @@ const common = [
 /** For super admins. */
 const installation = { label: "Installation", icon: "lock", path: paths.admin() } as const;
 
-/** The main navigation; the link of the page one is on, or below, says so by `aria-current`. */
+/** The main navigation. The link of the current page or its parent has `aria-current`. */
 export function Navigation({ onNavigate }: { onNavigate?: () => void }): ReactElement {
   const { data: me } = useQuery(meQuery);
   const links = me?.is_super_admin === true ? [...common, installation] : common;

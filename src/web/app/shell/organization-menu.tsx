@@ -2,13 +2,13 @@ import type { ReactElement } from "react";
 import { deferMenu } from "../../ui/deferred-menu.js";
 import { Icon } from "../../ui/icons.js";
 import { initialOf, PlainText, visible } from "../../ui/plain-text.js";
-import { areSearched, useCurrentOrganization } from "../../access/current-organization.js";
+import { needsSearch, useCurrentOrganization } from "../../access/current-organization.js";
 
 const HeaderMenu = deferMenu(
   async () => (await import("../../components/organizations/organization-choices.js")).HeaderMenu,
 );
 
-/** The current organization in the header, and the way to another. */
+/** Shows the current organization in the header and switches to another. */
 export function OrganizationMenu(): ReactElement | null {
   const { organization, organizations } = useCurrentOrganization();
   if (organization === undefined) return null;
@@ -17,13 +17,14 @@ export function OrganizationMenu(): ReactElement | null {
       trigger={
         <button
           type="button"
-          aria-haspopup={areSearched(organizations) ? "dialog" : "menu"}
+          aria-haspopup={needsSearch(organizations) ? "dialog" : "menu"}
           aria-label={`Current organization: ${visible(organization.name)}`}
           className="inline-flex h-8 min-w-0 items-center gap-2 rounded-md px-2 font-medium hover:bg-sunken"
         >
           <span
             aria-hidden="true"
-            // Drawn by the style sheet: no part of the button's visible name (WCAG 2.5.3).
+            // Drawn by the style sheet, so that it is no part of the button's visible name (WCAG
+            // 2.5.3).
             data-initial={initialOf(organization.name)}
             className="grid size-5 shrink-0 place-items-center rounded bg-accent text-xs font-semibold text-on-accent uppercase before:content-[attr(data-initial)]"
           />

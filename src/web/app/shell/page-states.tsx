@@ -14,7 +14,7 @@ interface PageFrame {
 
 const unknownCrumbs = [<UnknownCrumb key="unknown" />];
 
-/** A page whose code or data takes long. */
+/** Shown while a page's code or data is loading. */
 export function PendingPage({ title }: PageFrame): ReactElement {
   if (title === undefined) return <Skeleton />;
   return (
@@ -24,7 +24,7 @@ export function PendingPage({ title }: PageFrame): ReactElement {
   );
 }
 
-/** A page whose data cannot be read; a failure of the page itself is the `CrashPage`'s. */
+/** Shown if a page's data cannot be loaded; `CrashPage` handles errors of the page itself. */
 export function FailedPage({
   title,
   noun,

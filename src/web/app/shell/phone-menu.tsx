@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import { Sheet } from "../../ui/dialog-frame.js";
 import { Navigation } from "./navigation.js";
 
-/** The sidebar where there is no room for it. */
+/** The sidebar on narrow screens. */
 export function PhoneMenu({ onClose }: { onClose: () => void }): ReactElement {
   return (
     <Sheet onClose={onClose} title="Menu">

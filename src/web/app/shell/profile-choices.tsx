@@ -8,7 +8,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { useSignOut } from "../../access/sign-out.js";
 
-/** Who one is, and the way out. */
+/** The signed-in user, and signing out. */
 export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactElement {
   const queries = useQueryClient();
   const me = queries.getQueryData<User>(meQuery.queryKey);

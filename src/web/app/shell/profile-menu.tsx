@@ -8,7 +8,7 @@ const ProfileChoices = deferMenu(async () => (await import("./profile-choices.js
 
 export function ProfileMenu(): ReactElement {
   const { data: me } = useQuery(meQuery);
-  // Its place is kept, so that nothing moves when it comes.
+  // Reserves the space to avoid a layout shift.
   if (me === undefined) return <span className="size-8" />;
   const name = visible(me.full_name ?? me.email);
   return (

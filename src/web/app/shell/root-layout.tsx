@@ -19,8 +19,8 @@ export function RootLayout(): ReactElement {
 }
 
 /**
- * Moves the focus to the page's heading when the page changes, so that it is read out; not when only
- * the query changes, nor where the page has put it into a field or a dialog.
+ * Focuses the page's heading when the page changes, so that screen readers announce it. Not on a change
+ * of search parameters alone, nor if the page has focused a field or dialog.
  */
 function useFocusOnNavigation(): void {
   const pathname = useRouterState({ select: (state) => state.resolvedLocation?.pathname });

@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
 import { agentQuery } from "../../api/queries/agents.js";
 
-/** An agent's name, which leads to it; its id until the name is there, or where it may not be seen. */
+/** Links to an agent by name; shows its id until the name has loaded, or if the viewer may not see it. */
 export function AgentLink({ agentId }: { agentId: string }): ReactElement {
   const { data: agent } = useQuery(agentQuery(agentId));
   return (

@@ -25,7 +25,7 @@ const sortings: readonly Sorting<Agent>[] = [
   {
     key: "run",
     label: "Run",
-    // What has run longest comes first, then who waits, in turn.
+    // The longest-running agents first, then the queue in order.
     by: ({ current_run, queued_run }) =>
       current_run?.started_at ??
       (queued_run && `queue ${String(queued_run.queue_position).padStart(6, "0")}`),
@@ -43,7 +43,7 @@ const workNames: Record<Work, string> = { running: "Running", queued: "Queued", 
 interface AgentListProps {
   filter: AgentFilter;
   empty: ReactNode;
-  /** Names each agent's project: where the list is of more than one. */
+  /** Whether to name each agent's project, for lists of several projects. */
   withProject?: boolean;
 }
 
@@ -158,7 +158,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
   );
 }
 
-/** What the list is narrowed to; it lives in the address. */
+/** The status filter, kept in the address. */
 function useWorkFilter(): [Work | "", (work: Work | "") => void] {
   const [{ status = "" }, change] = useFilters(workSearchOf);
   return [status, (work) => change({ status: work || undefined })];

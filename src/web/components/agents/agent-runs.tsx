@@ -10,11 +10,11 @@ import { RunOutcome } from "../runs/run-status.js";
 
 interface AgentRunsProps {
   agent: Agent;
-  /** When the agent was read, by this machine's clock. */
+  /** When the agent was read, by this machine's clock; milliseconds. */
   readAt: number;
 }
 
-/** An agent's current run with its duration and the first run that waits, or the outcome of its last run. */
+/** An agent's current run with its duration and the first queued run, or the outcome of its last run. */
 export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
   const { current_run: current, queued_run: queued, last_run: last } = agent;
   if (current === null && queued === null) {

@@ -46,7 +46,7 @@ interface CreateWorkspaceDialogProps {
   agentName: string;
 }
 
-/** Gives an agent its branch, and a folder if it is to have one here. */
+/** Creates an agent's branch, and a local folder if its workspace type has one. */
 export function CreateWorkspaceDialog({
   isOpen,
   onClose,
@@ -72,7 +72,7 @@ interface CreateWorkspaceButtonProps {
   variant?: "primary" | "secondary";
 }
 
-/** In a list of agents, which then shows the branch and a link. */
+/** Whether the button is in a list of agents, which then shows the branch and a link. */
 export function CreateWorkspaceButton({
   agentId,
   agentName,

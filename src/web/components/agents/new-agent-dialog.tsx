@@ -17,7 +17,7 @@ interface NewAgentDialogProps {
   isOpen: boolean;
   onClose: () => void;
   orgId: string;
-  /** Chosen beforehand, on a project's own page. */
+  /** Preselected on a project's page. */
   projectId?: string | undefined;
 }
 

@@ -29,7 +29,7 @@ interface OrganizationKeysProps {
   refusal: DenyReason;
 }
 
-/** The keys that are scoped to the organization, whoever they belong to. */
+/** The keys with access to the organization, of all owners. */
 export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): ReactElement {
   const readReason = refusal("org:apikeys:read");
   const keys = useQuery({ ...organizationKeysQuery(orgId), enabled: readReason === undefined });
@@ -98,7 +98,7 @@ interface TakeAwayProps {
   reason: string | undefined;
 }
 
-/** Revokes a key of this organization alone; shuts any other out. */
+/** Revokes a key of this organization alone; blocks any other key from the organization. */
 function TakeAway({ orgId, apiKey, reason }: TakeAwayProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const action = apiKey.is_only_here ? "Revoke" : "Shut out";

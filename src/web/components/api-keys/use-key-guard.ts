@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { type LeaveQuestion, useUnsaved } from "../../ui/unsaved.js";
 
-export const aboutKey: LeaveQuestion = {
+export const unsavedKeyQuestion: LeaveQuestion = {
   title: "Leave without copying the key?",
   description: "The key is shown only once. If you lose it, revoke it and generate another.",
   stay: "Stay on this page",
@@ -9,14 +9,14 @@ export const aboutKey: LeaveQuestion = {
 };
 
 /**
- * Has the viewer asked before leaving, until a new key is copied or downloaded.
- * @param secret null where none is shown
- * @returns Whether it is saved elsewhere, and what notes that.
+ * Asks for confirmation before the viewer leaves, until a new key is copied or downloaded.
+ * @param secret null if none is shown
+ * @returns whether the key has been saved elsewhere, and a callback that records it
  */
 export function useKeyGuard(secret: string | null): { isSaved: boolean; onSaved: () => void } {
   const [saved, setSaved] = useState<string | null>(null);
   const isSaved = saved === secret;
-  const forget = useUnsaved(!isSaved, aboutKey);
+  const forget = useUnsaved(!isSaved, unsavedKeyQuestion);
   const onSaved = (): void => {
     forget();
     setSaved(secret);

@@ -14,7 +14,7 @@ interface AuditFiltersProps {
   orgId: string;
   search: AuditSearch;
   onChange: (change: Partial<Record<keyof AuditSearch, string | undefined>>) => void;
-  /** Those who are members no more are known by what they did. */
+  /** Former members are known only from their events. */
   events: readonly AuditEvent[];
 }
 

@@ -7,7 +7,7 @@ import { Card } from "../../ui/card.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { countOf } from "../../ui/number.js";
 import { Skeleton } from "../../ui/states.js";
-import { checking, type DenyReason } from "../../access/permissions.js";
+import { checkingReason, type DenyReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
 import { AuditFilters } from "./audit-filters.js";
 import { EventTable } from "./event-table.js";
@@ -18,10 +18,10 @@ interface AuditTabProps {
   refusal: DenyReason;
 }
 
-/** What was changed in the organization, by whom, newest first. */
+/** The organization's audit log, newest first. */
 export function AuditTab({ refusal, ...rest }: AuditTabProps): ReactElement {
   const reason = refusal("org:audit:read");
-  if (reason === checking) return <Skeleton />;
+  if (reason === checkingReason) return <Skeleton />;
   if (reason !== undefined) {
     return <Alert tone="info">{reason} Ask an owner or an admin for it.</Alert>;
   }

@@ -23,13 +23,13 @@ function ValueText({ value, isWhole }: { value: Value; isWhole: boolean }): Reac
 
 interface EventChangesProps {
   changes: AuditEvent["changes"];
-  /** All of them; else the first few that say something to a person, cut where they are long. */
+  /** Shows all changes in full; otherwise only the first few readable ones, shortened. */
   isWhole?: boolean;
 }
 
 const shown = 3;
 
-/** What was changed: "role: viewer → admin". */
+/** The changed values: "role: viewer → admin". */
 export function EventChanges({ changes, isWhole = false }: EventChangesProps): ReactElement | null {
   const entries = Object.entries(changes);
   const telling = entries.filter(([field]) => !field.endsWith("_id"));

@@ -4,7 +4,7 @@ import { Details } from "../../ui/card.js";
 import { CopyIcon } from "../../ui/copy-button.js";
 import { EventChanges } from "./event-changes.js";
 
-/** All that is known of an event, down to what it is hashed with. */
+/** All fields of an event, including the input of its hash. */
 export function EventDetails({ event }: { event: AuditEvent }): ReactElement {
   const { actor, target } = event;
   return (

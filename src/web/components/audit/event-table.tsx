@@ -5,7 +5,7 @@ import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { EventChanges } from "./event-changes.js";
 import { EventDetails } from "./event-details.js";
-import { Actor, What } from "./event-text.js";
+import { Actor, EventSummary } from "./event-text.js";
 
 export function EventTable({ events }: { events: readonly AuditEvent[] }): ReactElement {
   const id = useId();
@@ -34,7 +34,7 @@ export function EventTable({ events }: { events: readonly AuditEvent[] }): React
           name: "What",
           renderCell: (event) => (
             <>
-              <What event={event} />
+              <EventSummary event={event} />
               <EventChanges changes={event.changes} />
             </>
           ),

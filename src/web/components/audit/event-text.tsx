@@ -5,7 +5,7 @@ import { Badge } from "../../ui/badge.js";
 import { Icon } from "../../ui/icons.js";
 import { PlainText } from "../../ui/plain-text.js";
 
-/** Who did it, as he was called then, and what he used. */
+/** The actor's name at the time of the event, and the credential used. */
 export function Actor({ actor }: { actor: AuditEvent["actor"] }): ReactElement {
   return (
     <span className="inline-flex max-w-full flex-wrap items-center gap-x-1.5">
@@ -22,8 +22,8 @@ export function Actor({ actor }: { actor: AuditEvent["actor"] }): ReactElement {
   );
 }
 
-/** "changed a member's role: Bob"; what the sentence or the page names already is not named again. */
-export function What({ event }: { event: AuditEvent }): ReactElement {
+/** "changed a member's role: Bob"; omits a target that the sentence or the page already names. */
+export function EventSummary({ event }: { event: AuditEvent }): ReactElement {
   const isNamed = event.target.type === "organization" || event.action === "member.left";
   return (
     <>

@@ -6,10 +6,10 @@ import { Card } from "../../ui/card.js";
 import { Time } from "../../ui/time.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
-import { Actor, What } from "./event-text.js";
+import { Actor, EventSummary } from "./event-text.js";
 import { recentEventsQuery } from "../../api/queries/audit.js";
 
-/** The last events of the audit log, for those who may read it; to others the page shows nothing of it. */
+/** The last events of the audit log; nothing if the viewer may not read it. */
 export function RecentActivity({ orgId }: { orgId: string }): ReactElement | null {
   return useDenyReason(orgId)("org:audit:read") === undefined ? <Recent orgId={orgId} /> : null;
 }
@@ -37,7 +37,7 @@ function Recent({ orgId }: { orgId: string }): ReactElement {
                 className="flex flex-wrap items-baseline justify-between gap-x-4 py-2"
               >
                 <span className="min-w-0">
-                  <Actor actor={event.actor} /> <What event={event} />
+                  <Actor actor={event.actor} /> <EventSummary event={event} />
                 </span>
                 <span className="text-[13px] text-muted">
                   <Time value={event.at} />

@@ -9,8 +9,8 @@ import { switchOrganization } from "../../access/current-organization.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { offerQuery } from "../../api/queries/invitations.js";
 
-/** Goes to the organization that one has just joined. */
-export function useWelcome(): (member: Member) => void {
+/** Navigates to the organization that the viewer has just joined. */
+export function useOpenJoinedOrganization(): (member: Member) => void {
   const navigate = useNavigate();
   return (member) => {
     switchOrganization(member.organization_id);
@@ -20,7 +20,7 @@ export function useWelcome(): (member: Member) => void {
 }
 
 export function useAccept(token: string): Action<undefined> {
-  const welcome = useWelcome();
+  const welcome = useOpenJoinedOrganization();
   return useApiMutation({
     run: (_input: undefined, headers) =>
       client.invitations.accept({ params: { token } }, { headers }),
@@ -29,8 +29,11 @@ export function useAccept(token: string): Action<undefined> {
   });
 }
 
-/** Accepts right after an account was made; null where it is refused, which the invitation's page explains. */
-export async function acceptAtOnce(token: string): Promise<Member | null> {
+/**
+ * Accepts an invitation right after registration; null if that fails, which the invitation's page
+ * explains.
+ */
+export async function acceptAfterRegistration(token: string): Promise<Member | null> {
   try {
     return (await client.invitations.accept({ params: { token } })).data;
   } catch (error) {

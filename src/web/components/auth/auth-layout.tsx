@@ -2,7 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import { sitePath } from "#shared/site-path.js";
 import { Brand } from "../brand.js";
 
-/** The pages before one is signed in. */
+/** Layout of the pages before sign-in. */
 export function AuthLayout({
   title,
   lead,
@@ -29,8 +29,8 @@ export function AuthLayout({
 }
 
 /**
- * Where to go after signing in: the page asked for, or the organizations. Only a path of this app; a
- * link must not send people elsewhere.
+ * Returns the path to open after sign-in: the requested page, or the organizations. Only paths of this
+ * app, to prevent open redirects.
  */
 export function destinationOf(redirect: string | undefined, otherwise = "/organizations"): string {
   const path = sitePath(redirect ?? "");

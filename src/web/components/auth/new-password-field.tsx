@@ -10,7 +10,7 @@ interface NewPasswordFieldProps {
   error: string | undefined;
 }
 
-/** Where a password is chosen; shown on demand, since a slip would lock its owner out. */
+/** A field for a new password. It can be revealed, since a typo would lock the user out. */
 export function NewPasswordField({
   label = "New password",
   name = "new_password",

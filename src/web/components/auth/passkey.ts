@@ -1,12 +1,12 @@
 import type { PublicKeyCredentialCreationOptionsJSON } from "@simplewebauthn/browser";
 import type { Passkey } from "#shared/api/passkeys.js";
 import type { Answer } from "#shared/contract/call.js";
-import { client, failure } from "../../api/client.js";
+import { client, clientError } from "../../api/client.js";
 
-/** Loaded when somebody uses a passkey. */
+/** Loaded on first use of a passkey. */
 const webauthn = () => import("@simplewebauthn/browser");
 
-/** Why passkeys do not work here, by the server's reason or the browser's; undefined where they do. */
+/** Why passkeys are not available, by the server's or the browser's reason; undefined if they are. */
 export function passkeyProblem(serverReason: string | null | undefined): string | undefined {
   if (serverReason) return serverReason;
   if (/^[\d.]+$|^\[/.test(location.hostname)) {
@@ -17,7 +17,7 @@ export function passkeyProblem(serverReason: string | null | undefined): string 
   return undefined;
 }
 
-/** Signs in with a passkey that the person chooses. */
+/** Signs in with a passkey that the user selects. */
 export async function signInWithPasskey(): Promise<Answer<unknown>> {
   const { startAuthentication } = await webauthn();
   const { data } = await client.passkeys.loginOptions();
@@ -27,8 +27,8 @@ export async function signInWithPasskey(): Promise<Answer<unknown>> {
   return client.passkeys.login({ body: { response } });
 }
 
-/** Makes a passkey on a device that the person chooses, and registers it. */
-export async function makePasskey(name: string): Promise<Answer<Passkey>> {
+/** Creates a passkey on a device that the user selects, and registers it. */
+export async function createPasskey(name: string): Promise<Answer<Passkey>> {
   const { startRegistration } = await webauthn();
   const { data } = await client.passkeys.options();
   const optionsJSON = data as unknown as PublicKeyCredentialCreationOptionsJSON;
@@ -36,13 +36,13 @@ export async function makePasskey(name: string): Promise<Answer<Passkey>> {
   return client.passkeys.create({ body: { name, response } });
 }
 
-/** What the browser refuses, said for people: it tells little itself, so that sites learn nothing. */
+/** Converts the browser's errors, which are vague by design, to readable ones. */
 async function asked<Result>(answer: Promise<Result>): Promise<Result> {
   try {
     return await answer;
   } catch (error) {
     const { name } = error as Error;
-    throw failure(
+    throw clientError(
       400,
       name === "InvalidStateError"
         ? "There is a passkey for your account on that device already."

@@ -3,9 +3,9 @@ import type { User } from "#shared/api/auth.js";
 import { Button, IconButton } from "../../ui/button.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { useUnsentEmailNote } from "./email-delivery.js";
-import { useResendVerification } from "./send-again.js";
+import { useResendVerification } from "./resend-verification.js";
 
-/** Above every page while the user's address is not confirmed; it can be hidden for the visit. */
+/** Shown above every page until the user's address is confirmed; can be dismissed for the session. */
 export function VerifyReminder({
   user,
   onDismiss,

@@ -7,7 +7,7 @@ import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
 import { countOf } from "../../ui/number.js";
-import { useLater } from "../../ui/deferred-render.js";
+import { useAfterFirstPaint } from "../../ui/deferred-render.js";
 import { Segments } from "../../ui/radio.js";
 import { ShortcutHelp, useShortcuts } from "../../ui/shortcuts.js";
 import { DiffFileSection } from "./diff-file-section.js";
@@ -18,15 +18,15 @@ import { currentOf, goTo } from "./sections.js";
 
 interface DiffBrowserProps {
   diff: Diff;
-  /** What is said of the files, such as "changed". */
+  /** Participle for the file count, such as "changed". */
   verb: string;
-  /** Under what name the files that were ticked off are kept; nothing is ticked without. */
+  /** Storage key of the files marked as viewed; without it, files cannot be marked. */
   viewedAs?: string;
 }
 
 const isTexts = (stored: unknown): boolean => Array.isArray(stored);
 
-/** A diff to read: its files as a tree, each under its header, with keys to go from one to the next. */
+/** A diff with a file tree, a section per file, and shortcuts to move between files. */
 export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactElement {
   const [mode, setMode] = useDiffMode();
   const [filter, setFilter] = useState("");
@@ -37,7 +37,7 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
     isTexts,
   );
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => new Set(viewed));
-  // Names are any bytes: an element's id is the file's place.
+  // Paths are arbitrary bytes, so element ids use the file's index.
   const places = useMemo(() => new Map(diff.files.map((file, at) => [file, `file-${at}`])), [diff]);
   const idOf = (file: DiffFile): string => places.get(file) ?? "";
   const files = useMemo(() => {
@@ -61,9 +61,9 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
     setViewed(isViewed ? [...viewed, path] : viewed.filter((one) => one !== path));
     setOpen([path], !isViewed);
   });
-  const [isTime, hurry] = useLater();
+  const [isTime, hurry] = useAfterFirstPaint();
   const lead = (to: () => string | undefined): void => {
-    // Whoever is quick may want what is not there yet.
+    // The target may not be rendered yet.
     flushSync(hurry);
     goTo(to());
   };
@@ -155,16 +155,16 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
   );
 }
 
-/** What a file takes at least, in pixels: its header and the gap; and a line of it. */
+/** Minimum height of a file, in pixels: its header and gap; then of a line. */
 const headerHeight = 58;
 const lineHeight = 19;
 
-/** As many of the files, from the first, as fill the screen. */
+/** The first files that fill the screen. */
 function fillingScreen(files: readonly DiffFile[], closed: ReadonlySet<string>): DiffFile[] {
   let height = 0;
   return files.filter(({ path, additions, deletions }) => {
     const isShown = height < innerHeight;
-    // Side by side, what was removed lies beside what was added.
+    // In split mode, removed and added lines share rows.
     height +=
       headerHeight + (closed.has(path) ? 0 : Math.max(additions ?? 0, deletions ?? 0) * lineHeight);
     return isShown;

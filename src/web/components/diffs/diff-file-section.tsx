@@ -16,12 +16,12 @@ interface DiffFileSectionProps {
   mode: DiffMode;
   isOpen: boolean;
   onOpen: (file: DiffFile, isOpen: boolean) => void;
-  /** Whether it was ticked off; undefined where nobody keeps that. */
+  /** Whether the file is marked as viewed; undefined if that is not stored. */
   isViewed: boolean | undefined;
   onViewed: (file: DiffFile, isViewed: boolean) => void;
 }
 
-/** One file of a diff, under a header that stays in sight; far from it the header is its path alone. */
+/** One file of a diff under a sticky header; away from the viewport only the path is rendered. */
 export const DiffFileSection = memo(function DiffFileSection(
   props: DiffFileSectionProps,
 ): ReactElement {
@@ -107,7 +107,7 @@ function hasLines(file: DiffFile): file is DiffFile & { patch: string } {
   return file.patch !== null && /^@@ /m.test(file.patch);
 }
 
-/** What the lines do not say: a binary file, a cut, a mode, a link, a submodule, a mere rename. */
+/** Describes changes outside the lines: binary, truncated, mode, symlink, submodule, rename. */
 function noteOf(file: DiffFile): ReactNode {
   const modes = modeChange(file.old_mode, file.new_mode);
   const rest = file.binary

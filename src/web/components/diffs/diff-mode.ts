@@ -8,7 +8,10 @@ export const diffModes: readonly { value: DiffMode; label: string }[] = [
   { value: "split", label: "Side by side" },
 ];
 
-/** As it was chosen last; at first by the room there is: two columns of code need more than a phone's. */
+/**
+ * The last selected mode; the default depends on the screen width, since two columns do not fit a
+ * phone.
+ */
 export function useDiffMode(): [DiffMode, (mode: DiffMode) => void] {
   const initial = matchMedia("(min-width: 1280px)").matches ? "split" : "unified";
   return usePersistedState<DiffMode>("forever", "diff-mode", initial, (stored) =>

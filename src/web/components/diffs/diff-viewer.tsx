@@ -7,10 +7,11 @@ import { useMedia } from "../../ui/media.js";
 import { visibleLines } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 
-// It keeps files by their text and empties them when a view goes: the next view would have no colours.
+// The viewer caches files by text and clears them when a view unmounts, so the next view would lose its
+// colors.
 disableCache();
 
-/** Highlighting more than this would hold the page up. */
+/** Highlighting a longer text would block the page; characters. */
 const highlightedCharacters = 100_000;
 
 interface DiffViewerProps {
@@ -20,7 +21,7 @@ interface DiffViewerProps {
   mode: DiffMode;
 }
 
-/** The lines of a patch, with their language's colours; what is invisible in them is written out. */
+/** Renders a patch with syntax highlighting; invisible characters are written out. */
 export function DiffViewer({ path, oldPath, patch, mode }: DiffViewerProps): ReactElement {
   const isDark = useMedia("(prefers-color-scheme: dark)");
   const data = useMemo(

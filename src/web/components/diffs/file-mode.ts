@@ -1,6 +1,6 @@
 const plainFile = "100644";
 
-/** What git's mode of a file means; six octal digits. */
+/** Describes a git file mode of six octal digits. */
 export function modeLabel(mode: string): string {
   switch (mode) {
     case plainFile:
@@ -16,10 +16,10 @@ export function modeLabel(mode: string): string {
   }
 }
 
-/** git's mode of what is not there. */
+/** Git's mode of a missing file. */
 const noFile = "000000";
 
-/** What the modes of a file's two states say that its lines do not; "" for plain files. */
+/** Describes a mode change between two states of a file; "" for regular files. */
 export function modeChange(oldMode: string | null, newMode: string | null): string {
   const [before, after] = [oldMode, newMode].map((mode) => (mode === noFile ? null : mode));
   if (before != null && after != null && before !== after) {

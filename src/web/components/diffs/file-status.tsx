@@ -11,7 +11,7 @@ const statuses: Record<DiffFile["status"], readonly [Tone, string]> = {
   type_changed: ["warn", "Type changed"],
 };
 
-/** What became of a file: in a word, or in its first letter where many stand below each other. */
+/** A file's status as a word, or as its first letter in dense lists. */
 export function FileStatus({
   status,
   isShort = false,
@@ -31,7 +31,7 @@ export function FileStatus({
   );
 }
 
-/** "+12 −3"; nothing where no line changed. */
+/** "+12 −3"; nothing if no line changed. */
 export function LineCounts({
   additions,
   deletions,

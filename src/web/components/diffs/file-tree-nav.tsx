@@ -1,4 +1,4 @@
-/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- a tree (WAI-ARIA APG) without tags of its own, of which only some rows are in the page; what is focusable comes from the list */
+/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- no native element for a virtualized tree (WAI-ARIA APG); useLongList manages the focus */
 import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
 import type { DiffFile } from "#shared/api/commits.js";
 import { Icon } from "../../ui/icons.js";
@@ -12,10 +12,10 @@ interface FileTreeNavProps {
   onChoose: (file: DiffFile) => void;
 }
 
-/** A tap's height. */
+/** Minimum size of a touch target; pixels. */
 const rowHeight = 28;
 
-/** The files of a diff by their folders; each leads to its section. */
+/** The files of a diff by folder; each links to its section. */
 export function FileTreeNav({ files, onChoose }: FileTreeNavProps): ReactElement {
   return (
     <nav aria-label="Files" className="rounded-lg border border-line bg-surface p-1.5">
@@ -98,7 +98,7 @@ function TreeItem({ row }: { row: TreeRow<DiffFile> }): ReactElement {
   return (
     <span
       className="flex h-full items-center gap-2 pr-2"
-      // What lies deep keeps some room for its name.
+      // Limit the indentation, so that deep names stay readable.
       style={{ paddingLeft: 8 + Math.min(level - 1, 8) * 14 }}
     >
       {file === undefined ? (

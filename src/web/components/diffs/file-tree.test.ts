@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type FolderNode, fileTree, rowsOf } from "./file-tree.js";
 
-/** As an indented list. */
+/** Renders the tree as an indented list. */
 function drawn({ folders, files }: FolderNode<{ path: string }>, indent = ""): string[] {
   return [
     ...folders.flatMap((folder) => [`${indent}${folder.name}/`, ...drawn(folder, `${indent}  `)]),
@@ -10,7 +10,7 @@ function drawn({ folders, files }: FolderNode<{ path: string }>, indent = ""): s
 }
 const treeOf = (...paths: string[]): string[] => drawn(fileTree(paths.map((path) => ({ path }))));
 
-test("files are in their folders, lone folders on one line", () => {
+test("files are grouped by folder, and lone folders share a row", () => {
   expect(
     treeOf("README.md", "src/web/ui/a.ts", "src/web/ui/b.ts", "src/web/c.ts", "e2e/x/y.ts"),
   ).toEqual([
@@ -25,7 +25,7 @@ test("files are in their folders, lone folders on one line", () => {
   ]);
 });
 
-test("names that only look alike are apart, and odd ones are harmless", () => {
+test("similar names stay separate, and unusual ones are harmless", () => {
   expect(treeOf("a/__proto__", "a/b", "a b/c")).toEqual([
     "a/",
     "  __proto__ = a/__proto__",
@@ -36,7 +36,7 @@ test("names that only look alike are apart, and odd ones are harmless", () => {
   expect(treeOf()).toEqual([]);
 });
 
-test("the lines of a tree tell their place among those beside them, and closed folders hide theirs", () => {
+test("rows know their position among siblings, and closed folders hide their contents", () => {
   const tree = fileTree(["a/x.ts", "a/y.ts", "b/c/z.ts", "top.ts"].map((path) => ({ path })));
   const told = (...closed: string[]): string[] =>
     rowsOf(tree, new Set(closed)).map(

@@ -1,13 +1,13 @@
-/** A folder of a list of files, with what is in it. */
+/** A folder and its contents. */
 export interface FolderNode<File> {
-  /** Its name; several names where a folder holds nothing but one other. */
+  /** Its name; several joined names if each folder contains only the next. */
   name: string;
   path: string;
   folders: FolderNode<File>[];
   files: { name: string; file: File }[];
 }
 
-/** Files by their folders; folders by name, files in their order. The root has no name. */
+/** Groups files by folder. Folders are sorted by name, files keep their order. The root has no name. */
 export function fileTree<File extends { path: string }>(files: readonly File[]): FolderNode<File> {
   const root: FolderNode<File> = { name: "", path: "", folders: [], files: [] };
   const known = new Map<string, FolderNode<File>>([["", root]]);
@@ -28,7 +28,7 @@ export function fileTree<File extends { path: string }>(files: readonly File[]):
   return joined(root);
 }
 
-/** Folders that hold nothing but one other are one line with it. */
+/** Joins a folder with its only child, if that is a folder. */
 function joined<File>(folder: FolderNode<File>): FolderNode<File> {
   const folders = folder.folders.map((inner) => {
     let [one, name] = [inner, inner.name];
@@ -42,23 +42,23 @@ function joined<File>(folder: FolderNode<File>): FolderNode<File> {
   return { ...folder, folders };
 }
 
-/** A line of a tree as it is shown. */
+/** A visible row of a tree. */
 export interface TreeRow<File> {
-  /** Tells it apart from all others. */
+  /** Unique among all rows. */
   key: string;
   name: string;
-  /** From 1. */
+  /** Starts at 1. */
   level: number;
-  /** Its place among those beside it, from 1, and how many these are. */
+  /** Position among its siblings, from 1, and their number. */
   place: number;
   siblings: number;
-  /** Of a file only. */
+  /** Only for a file. */
   file?: File;
-  /** Of a folder only. */
+  /** Only for a folder. */
   isOpen?: boolean;
 }
 
-/** The lines of a tree from above to below, without what is in the folders whose keys are `closed`. */
+/** Returns the visible rows from top to bottom, without the contents of the folders in `closed`. */
 export function rowsOf<File extends { path: string }>(
   folder: FolderNode<File>,
   closed: ReadonlySet<string>,

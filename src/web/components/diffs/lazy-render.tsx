@@ -7,7 +7,7 @@ import {
   useState,
 } from "react";
 
-/** Whether an element has come near the screen; it stays so. */
+/** Whether an element has been near the viewport at least once. */
 export function useNearViewport<Of extends Element>(): [
   place: RefObject<Of | null>,
   isNear: boolean,
@@ -29,8 +29,8 @@ export function useNearViewport<Of extends Element>(): [
 }
 
 /**
- * Draws its children once they come near the screen, and `instead` until then: a page of many files
- * opens at once, and the browser's own search still finds what `instead` says.
+ * Renders its children once they are near the viewport, and `instead` until then. Large pages open at
+ * once, and the browser's search still finds the text of `instead`.
  */
 export function LazyRender({
   instead,

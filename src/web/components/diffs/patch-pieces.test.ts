@@ -10,7 +10,7 @@ test("a short patch is one piece", () => {
   ]);
 });
 
-test("a long hunk is parted, with line numbers that go on", () => {
+test("a long hunk is split with continuous line numbers", () => {
   const added = Array.from({ length: 1000 }, (_, index) => `+line ${index + 1}`);
   const pieces = piecesOf(`${header}@@ -0,0 +1,1000 @@\n${added.join("\n")}\n`, 400);
   expect(pieces.map((piece) => /^@@.*$/m.exec(piece)?.[0])).toEqual([
@@ -24,7 +24,7 @@ test("a long hunk is parted, with line numbers that go on", () => {
   expect(lines).toEqual(added);
 });
 
-test("both sides are counted, and a missing newline stays with its line", () => {
+test("lines of both sides are counted, and a missing newline stays with its line", () => {
   const body = " a\n-b\n+c\n-d\n\\ No newline at end of file\n+e\n f\n";
   const pieces = piecesOf(`${header}@@ -5,4 +7,4 @@\n${body}`, 4);
   expect(pieces).toEqual([
@@ -39,11 +39,11 @@ test("short hunks share a piece until it is full", () => {
   expect(piecesOf(patch, 6)).toEqual([header + hunk(1) + hunk(10), header + hunk(20) + hunk(30)]);
 });
 
-test("headers alone are no piece", () => {
+test("headers alone give no piece", () => {
   expect(piecesOf("diff --git a/f b/g\nsimilarity index 100%\n")).toEqual([]);
 });
 
-test("the height is that of the rows, a change side by side being one of both", () => {
+test("the height is the sum of the rows; in split mode changes share rows", () => {
   const patch = `${header}@@ -1,2 +1,3 @@\n a\n-b\n\\ No newline at end of file\n+c\n+d\n@@ -9 +9 @@\n-x\n`;
   expect(heightOf(patch, "unified")).toBeCloseTo(2 * 28 + 5 * 19.2);
   expect(heightOf(patch, "split")).toBeCloseTo(2 * 28 + 4 * 19.2);

@@ -1,7 +1,7 @@
 import type { DiffMode } from "./diff-mode.js";
 /**
- * A patch in pieces of about `limit` lines, each a patch of its own with the file's headers and right
- * line numbers: so a page draws only what is near. A hunk that is longer is parted.
+ * Splits a patch into patches of about `limit` lines, each with the file's headers and correct line
+ * numbers, so that only visible parts are rendered. Longer hunks are split.
  */
 export function piecesOf(patch: string, limit = 400): string[] {
   const lines = patch.replace(/\n$/, "").split("\n");
@@ -23,7 +23,7 @@ export function piecesOf(patch: string, limit = 400): string[] {
 
 const headPattern = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)$/;
 
-/** The hunks, each with its head and at most `limit` lines. */
+/** Returns the hunks, each with its header and at most `limit` lines. */
 function* hunksOf(lines: readonly string[], limit: number): Generator<string[]> {
   let body: string[] = [];
   let [oldLine, newLine, context] = [1, 1, ""];
@@ -41,7 +41,7 @@ function* hunksOf(lines: readonly string[], limit: number): Generator<string[]> 
       [oldLine, newLine, context] = [Number(head[1]), Number(head[2]), head[3] ?? ""];
       continue;
     }
-    // "\ No newline at end of file" belongs to the line before it.
+    // "\ No newline at end of file" belongs to the previous line.
     if (body.length >= limit && !line.startsWith("\\")) yield take();
     body.push(line);
   }
@@ -52,11 +52,14 @@ function isContext(line: string): boolean {
   return !/^[-+\\]/.test(line);
 }
 
-/** Pixels of the viewer's rows: a line of 12 pixels times 1.6, and the header of a hunk. */
+/** Row heights of the viewer in pixels: a line of 12 pixels times 1.6, and a hunk header. */
 const lineHeight = 19.2;
 const hunkHeight = 28;
 
-/** The height in pixels that the viewer will give a piece; side by side a change takes its longer side. */
+/**
+ * Returns the rendered height of a piece in pixels; in split mode a change is as high as its longer
+ * side.
+ */
 export function heightOf(piece: string, mode: DiffMode): number {
   let height = 0;
   let removed = 0;

@@ -7,21 +7,21 @@ import { useNearViewport } from "./lazy-render.js";
 import { heightOf, piecesOf } from "./patch-pieces.js";
 
 interface PatchViewProps {
-  /** What the language is told from. */
+  /** Determines the language. */
   path: string;
   oldPath?: string | null;
   patch: string;
   mode: DiffMode;
 }
 
-/** A patch, a piece at a time as it comes near; until then, as plain text. */
+/** Renders a patch piece by piece as it approaches the viewport; until then as plain text. */
 export function PatchView(props: PatchViewProps): ReactElement {
   const { patch } = props;
   const pieces = useMemo(() => piecesOf(patch), [patch]);
   return (
     <>
       {pieces.map((piece, index) => (
-        // oxlint-disable-next-line react/no-array-index-key -- the pieces of one patch never move
+        // oxlint-disable-next-line react/no-array-index-key -- the pieces of a patch never move
         <Piece key={index} {...props} patch={piece} />
       ))}
     </>
@@ -45,8 +45,8 @@ function Piece({ path, oldPath, patch, mode }: PatchViewProps): ReactElement {
 }
 
 /**
- * Loads the viewer and its grammars, by far the biggest part of the app, once a diff is near. Not by
- * `lazy`, which would draw the plain text anew while it waits, and a failure of which would leave none.
+ * Loads the viewer and its grammars, by far the largest part of the app, once a diff is near the
+ * viewport. `lazy` would re-render the plain text meanwhile and show none if loading failed.
  */
 function useLoadedViewer(isWanted: boolean): boolean {
   const [isLoaded, setLoaded] = useState(false);
@@ -57,7 +57,7 @@ function useLoadedViewer(isWanted: boolean): boolean {
       Viewer ??= (await loadPart(() => import("./diff-viewer.js"))).DiffViewer;
       if (!isGone) startTransition(() => setLoaded(true));
     };
-    // The plain text says all that the viewer would.
+    // The plain text has the same content.
     load().catch(() => {});
     return () => {
       isGone = true;
@@ -66,7 +66,7 @@ function useLoadedViewer(isWanted: boolean): boolean {
   return isLoaded;
 }
 
-/** Of the viewer's height, where no line is so long that it wraps, and cheap: drawn only where it is seen. */
+/** Has the viewer's height unless lines wrap. Cheap: painted only when visible. */
 function PlainPatch({ patch, mode }: { patch: string; mode: DiffMode }): ReactElement {
   const text = visibleLines(patch.slice(patch.indexOf("@@ ")));
   return (

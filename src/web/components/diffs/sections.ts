@@ -1,7 +1,7 @@
-/** What the page's own header and a section's sticky one cover, in pixels. */
+/** Height of the page header and a section's sticky header, in pixels. */
 const covered = 80;
 
-/** Brings a section to the top and the focus to it. */
+/** Scrolls a section to the top and focuses it. */
 export function goTo(id: string | undefined): void {
   const section = id === undefined ? null : document.getElementById(id);
   section?.scrollIntoView();
@@ -9,8 +9,8 @@ export function goTo(id: string | undefined): void {
 }
 
 /**
- * The place in `ids` of the next section (`by` 1) or the one before (-1), from the one that has the
- * focus, else from what is at the top of the screen; undefined where there is none.
+ * Returns the index in `ids` of the next section (`by` 1) or the previous one (-1), relative to the
+ * focused section or the top of the screen; undefined if none exists.
  */
 export function currentOf(ids: readonly string[], by: 1 | -1): number | undefined {
   const focused = ids.findIndex((id) =>

@@ -1,6 +1,6 @@
 /**
- * In place of the style element of the diff viewer (vite.config.ts), whose text says what of the table
- * cannot be selected: a style element would need an exception in the content security policy.
+ * Replaces the style element of the diff viewer (vite.config.ts), whose rules control text selection: a
+ * style element would need an exception in the content security policy.
  */
 class SelectionStyle extends HTMLElement {
   readonly #sheet = new CSSStyleSheet();

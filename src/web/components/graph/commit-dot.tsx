@@ -12,7 +12,7 @@ export const dotLabels: Record<DotKind, string> = {
   other: "Other",
 };
 
-/** What a commit is shown as; one of two parents is a merge, whoever made it. */
+/** Returns the shape of a commit; any commit with two parents is a merge. */
 export function dotKind({ commit_type, merge, parents }: GraphCommit): DotKind {
   if (merge !== null || parents.length > 1) return "merge";
   return commit_type ?? "other";
@@ -20,7 +20,7 @@ export function dotKind({ commit_type, merge, parents }: GraphCommit): DotKind {
 
 const stroke = "fill-surface stroke-current";
 
-/** A commit's mark, around (x, y): its shape tells its type, also without colour. */
+/** A commit's mark at (x, y); its shape shows its type, so that color is not required. */
 export function CommitDot({ kind, x, y }: { kind: DotKind; x: number; y: number }): ReactElement {
   switch (kind) {
     case "checkpoint":

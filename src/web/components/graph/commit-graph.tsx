@@ -1,4 +1,4 @@
-/* oxlint-disable jsx-a11y/prefer-tag-over-role -- a table of which only some rows are in the page is a grid that tells how many there are */
+/* oxlint-disable jsx-a11y/prefer-tag-over-role -- a virtualized table needs the grid role with aria-rowcount */
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
 import type { ProjectGraph } from "#shared/api/graph.js";
@@ -13,7 +13,7 @@ import { Await } from "../await.js";
 import { CommitDot, dotLabels, type DotKind } from "./commit-dot.js";
 import { sizeOf } from "./graph-lines.js";
 import { GraphCommitRow } from "./graph-row.js";
-import { layOut } from "./lanes.js";
+import { layoutGraph } from "./lanes.js";
 import { graphQuery } from "../../api/queries/graph.js";
 
 const first = 50;
@@ -24,7 +24,7 @@ interface CommitGraphProps {
   refusal: DenyReason;
 }
 
-/** The newest commits of the default branch and of the workspaces, with the lines between them. */
+/** The newest commits of the default branch and of the workspaces, with their ancestry lines. */
 export function CommitGraph({ project, refusal }: CommitGraphProps): ReactElement | null {
   const [limit, setLimit] = useState(first);
   const isReady = project.status === "ready";
@@ -66,7 +66,7 @@ function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }):
   const isPhone = useMedia("(width < 48rem)");
   const isNarrow = useMedia("(width < 80rem)");
   const layout = useMemo(
-    () => layOut(commits, branches.find(({ is_default }) => is_default)?.commit_sha),
+    () => layoutGraph(commits, branches.find(({ is_default }) => is_default)?.commit_sha),
     [commits, branches],
   );
   const endingAt = useMemo(() => {
@@ -125,15 +125,15 @@ function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }):
   );
 }
 
-/** What a commit says beside its part of the picture has at least so many pixels. */
+/** Minimum width of a commit's text, in pixels. */
 const leastText = 200;
 
-/** The row has the focus, so that all of it is read out; its link is what it leads to. */
+/** The row has the focus, so that screen readers read all of it; Enter opens its link. */
 function openByEnter({ key, target, currentTarget }: KeyboardEvent): void {
   if (key === "Enter" && target === currentTarget) currentTarget.querySelector("a")?.click();
 }
 
-/** Which mark is which type. */
+/** The legend of the marks. */
 function Legend(): ReactElement {
   return (
     <ul aria-label="Marks" className="flex flex-wrap gap-x-3 gap-y-1 text-[13px] text-muted">

@@ -2,26 +2,27 @@ import type { ReactElement } from "react";
 import { CommitDot, type DotKind } from "./commit-dot.js";
 import type { GraphRow } from "./lanes.js";
 
-/** How big a row's part of the picture is, in pixels. */
+/** Size of a row's graph, in pixels. */
 export interface GraphSize {
-  /** Of a row. */
+  /** Height of a row. */
   height: number;
-  /** Of all columns together. */
+  /** Width of all columns. */
   width: number;
   laneWidth: number;
 }
 
 /**
- * Columns stand closer where there are many, so that the words beside them keep their place.
- * @param room For all columns, in pixels, as long as they can be told apart.
- * @param lines Of words in a row.
+ * Returns the size of a row's graph. Columns move closer if there are many, which leaves room for the
+ * text.
+ * @param room width of all columns in pixels, as long as they stay distinguishable
+ * @param lines lines of text in a row
  */
 export function sizeOf(lanes: number, room: number, lines: 1 | 2): GraphSize {
   const laneWidth = Math.min(16, Math.max(5, Math.floor(room / lanes)));
   return { height: lines === 2 ? 52 : 32, width: lanes * laneWidth + margin * 2, laneWidth };
 }
 
-/** So much is drawn beyond the middle of a column at most. */
+/** Maximum drawing distance from the center of a column; pixels. */
 const margin = 5;
 
 const colors = [
@@ -34,7 +35,7 @@ const colors = [
 ] as const;
 const colorOf = (lane: number): string => colors[lane % colors.length] ?? colors[0];
 
-/** A line from one place to another, over a half of the row. */
+/** Returns the path of a line between two columns, over half a row. */
 function curve(x1: number, x2: number, top: number, bottom: number): string {
   if (x1 === x2) return `M${x1} ${top}V${bottom}`;
   const half = (top + bottom) / 2;
@@ -47,7 +48,7 @@ interface GraphLinesProps {
   size: GraphSize;
 }
 
-/** A row's part of the picture; what it says is written beside it. */
+/** A row's part of the graph; the text beside it has the same information. */
 export function GraphLines({ row, kind, size }: GraphLinesProps): ReactElement {
   const { lane, into, out, passing } = row;
   const { width, height, laneWidth } = size;

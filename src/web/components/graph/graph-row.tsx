@@ -16,19 +16,19 @@ interface GraphRowProps {
   commit: GraphCommit;
   row: GraphRow;
   size: GraphSize;
-  /** Those that end here. */
+  /** Branches whose tip is this commit. */
   branches: ProjectGraph["branches"] | undefined;
-  /** Whether the viewer may open workspaces' commits and merges. */
+  /** Whether the viewer may open commits and merges of workspaces. */
   canOpen: boolean;
 }
 
-/** Where a commit is shown in whole: its merge, or itself in its workspace; null for others. */
+/** Returns the page of a commit: its merge, or the commit in its workspace; null for other commits. */
 function pageOf({ sha, agent_id, merge }: GraphCommit) {
   if (merge !== null) return paths.merge(merge.agent_id, merge.id);
   return agent_id === null ? null : paths.commit(agent_id, sha);
 }
 
-/** A commit in words, beside its part of the picture. */
+/** The text of a commit, beside its part of the graph. */
 export const GraphCommitRow = memo(function GraphCommitRow({
   commit,
   row,
@@ -60,7 +60,7 @@ export const GraphCommitRow = memo(function GraphCommitRow({
             <Link
               {...page}
               tabIndex={-1}
-              // The whole row is the link, the dot too.
+              // The whole row is clickable, including the dot.
               className="truncate -outline-offset-2 after:absolute after:inset-0 hover:underline"
             >
               <PlainText value={subject} />
@@ -85,7 +85,7 @@ export const GraphCommitRow = memo(function GraphCommitRow({
 
 const namedAtMost = 2;
 
-/** The names of branches; of many at one commit the first, and how many more. */
+/** Branch names; of several at one commit, the first and the number of others. */
 function BranchNames({ branches }: { branches: ProjectGraph["branches"] }): ReactElement {
   const more = branches.slice(namedAtMost);
   return (

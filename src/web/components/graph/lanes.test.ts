@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { layOut } from "./lanes.js";
+import { layoutGraph } from "./lanes.js";
 
 const node = (sha: string, ...parents: string[]) => ({ sha, parents });
 
 test("a straight line stays in one column", () => {
-  expect(layOut([node("c", "b"), node("b", "a"), node("a")], "c")).toEqual({
+  expect(layoutGraph([node("c", "b"), node("b", "a"), node("a")], "c")).toEqual({
     width: 1,
     rows: [
       { lane: 0, into: [], out: [0], passing: [] },
@@ -14,9 +14,9 @@ test("a straight line stays in one column", () => {
   });
 });
 
-test("a branch has a column of its own until its merge, and from where it parted", () => {
+test("a branch has its own column from its fork point to its merge", () => {
   const commits = [node("m", "b", "x"), node("x", "a"), node("b", "a"), node("a")];
-  expect(layOut(commits, "m")).toEqual({
+  expect(layoutGraph(commits, "m")).toEqual({
     width: 2,
     rows: [
       { lane: 0, into: [], out: [0, 1], passing: [] },
@@ -27,16 +27,16 @@ test("a branch has a column of its own until its merge, and from where it parted
   });
 });
 
-test("the trunk keeps the first column, also where others are newer", () => {
+test("the trunk keeps the first column even if others are newer", () => {
   const commits = [node("w2", "w1"), node("w1", "t1"), node("t2", "t1"), node("t1")];
-  const { rows } = layOut(commits, "t2");
+  const { rows } = layoutGraph(commits, "t2");
   expect(rows.map(({ lane }) => lane)).toEqual([1, 1, 0, 0]);
   expect(rows[0]?.passing).toEqual([]);
   expect(rows[2]).toEqual({ lane: 0, into: [], out: [0], passing: [1] });
   expect(rows[3]?.into).toEqual([0, 1]);
 });
 
-test("criss-cross merges draw a line for every parent, and every line ends at its commit", () => {
+test("criss-cross merges have a line per parent, and each line ends at its commit", () => {
   const commits = [
     node("m", "a", "b"),
     node("n", "b", "a"),
@@ -44,11 +44,11 @@ test("criss-cross merges draw a line for every parent, and every line ends at it
     node("b", "root"),
     node("root"),
   ];
-  const { rows } = layOut(commits, "m");
+  const { rows } = layoutGraph(commits, "m");
   for (const [at, { sha, parents }] of commits.entries()) {
     const row = rows[at];
     expect(row?.out).toHaveLength(parents.length);
-    // Followed down through the rows, each line of the dot arrives at the parent it is for.
+    // Followed down the rows, each line of the dot arrives at its parent.
     for (const [index, parent] of parents.entries()) {
       const lane = row?.out[index] as number;
       const arrives = commits.findIndex((commit) => commit.sha === parent);
@@ -60,13 +60,13 @@ test("criss-cross merges draw a line for every parent, and every line ends at it
   }
 });
 
-test("two thousand commits on thirty branches are laid out at once, in thirty-one columns", () => {
+test("two thousand commits on thirty branches need thirty-one columns", () => {
   const commits = Array.from({ length: 2000 }, (_, at) => {
     const branch = at % 31;
     const next = at + 31;
     return node(`${branch}-${at}`, ...(next < 2000 ? [`${branch}-${next}`] : []));
   });
-  const { rows, width } = layOut(commits, "0-0");
+  const { rows, width } = layoutGraph(commits, "0-0");
   expect(width).toBe(31);
   expect(rows).toHaveLength(2000);
 });

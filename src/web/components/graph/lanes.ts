@@ -1,34 +1,34 @@
-/** Where the commits of a graph and the lines between them are drawn. */
+/** Layout of a commit graph: columns of the commits and of the lines between them. */
 
 interface Node {
   sha: string;
   parents: readonly string[];
 }
 
-/** One commit's row: lines go between its upper edge, its dot in the middle and its lower edge. */
+/** One commit's row. Lines connect its upper edge, its dot in the middle and its lower edge. */
 export interface GraphRow {
-  /** The column of its dot; the first is 0. */
+  /** The column of its dot, from 0. */
   lane: number;
-  /** Lines that come from above to the dot. */
+  /** Columns of lines from above that end at the dot. */
   into: readonly number[];
-  /** Lines from the dot to below, to its parents. */
+  /** Columns of lines from the dot down to its parents. */
   out: readonly number[];
-  /** Lines of others, which pass. */
+  /** Columns of lines that pass the row. */
   passing: readonly number[];
 }
 
 export interface GraphLayout {
   rows: readonly GraphRow[];
-  /** How many columns there are. */
+  /** Number of columns. */
   width: number;
 }
 
 /**
- * Lays a history out, children before their parents: each line of first parents keeps its column down
- * to where it parted from another; `trunk` is the commit whose line has the first column to itself.
+ * Lays out a history with children before their parents. Each first-parent line keeps its column down
+ * to its fork point; the line of the commit `trunk` has the first column to itself.
  */
-export function layOut(commits: readonly Node[], trunk: string | undefined): GraphLayout {
-  /** What each column leads to; null where it is free. */
+export function layoutGraph(commits: readonly Node[], trunk: string | undefined): GraphLayout {
+  /** The next commit of each column; null if the column is free. */
   const lanes: (string | null)[] = [trunk ?? null];
   const firstFree = (): number => {
     const free = lanes.indexOf(null, 1);
@@ -38,7 +38,7 @@ export function layOut(commits: readonly Node[], trunk: string | undefined): Gra
   let hasTrunkBegun = false;
   const rows = commits.map(({ sha, parents }): GraphRow => {
     const into = lanes.flatMap((expected, lane) => (expected === sha ? [lane] : []));
-    // The trunk's column waits for its first commit; above that no line is in it.
+    // The trunk's column stays empty above its first commit.
     const isTrunkTip = sha === trunk && !hasTrunkBegun;
     const passing = lanes.flatMap((expected, lane) =>
       expected === null || expected === sha || (lane === 0 && !hasTrunkBegun) ? [] : [lane],

@@ -9,7 +9,7 @@ import { kindLabel } from "./resolution-labels.js";
 import { VersionDiff } from "./version-diff.js";
 
 export type Side = "source" | "target";
-/** What a conflict came to; null while nobody has decided it. */
+/** The outcome of a conflict; null while unresolved. */
 export type Outcome = Side | "merged" | null;
 
 interface ConflictCardProps {
@@ -17,17 +17,17 @@ interface ConflictCardProps {
   paths: readonly string[];
   kind: string;
   outcome: Outcome;
-  /** Whose the versions are: "Target" and the branch's name. */
+  /** Names of the sides: "Target" and the branch name. */
   sides: Record<Side, { role: string; branch: string; time: string | null }>;
-  /** Undefined while they are read. */
+  /** Undefined while loading. */
   versions: Record<Side, readonly FileVersion[]> | undefined;
   mode: DiffMode;
-  /** Beside the kind: what can be done. */
+  /** Shown beside the kind of conflict. */
   actions?: ReactNode;
   children?: ReactNode;
 }
 
-/** One conflict: its paths, both versions side by side with their times, and who won. */
+/** One conflict: its paths, both versions side by side with their times, and the winner. */
 export function ConflictCard(props: ConflictCardProps): ReactElement {
   const { id, paths, kind, outcome, sides, versions, mode } = props;
   const name = (side: Side): ReactElement => (
@@ -83,7 +83,7 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
   );
 }
 
-/** The outcome of a choice. */
+/** Returns the outcome of a manual decision. */
 export function outcomeOf(choice: Choice | undefined): Outcome {
   if (choice === undefined) return null;
   return choice.take ?? "merged";

@@ -1,7 +1,7 @@
 import type { Merge } from "#shared/api/merges.js";
 import { visible } from "../../ui/plain-text.js";
 
-/** What moved the branch. */
+/** The operation that moved the branch. */
 export const operationLabels: Record<Merge["kind"], string> = {
   merge: "Merge",
   revert: "Revert",
@@ -13,7 +13,7 @@ type Winner = Merge["resolutions"][number]["winner"];
 
 type Sided = Pick<Merge, "kind" | "source_branch" | "target_branch">;
 
-/** What the two sides of an act are called; an undoing's source is a state and not a branch. */
+/** Returns labels for both sides; the source of a revert or restore is a state, not a branch. */
 export function sidesOf({ kind, source_branch, target_branch }: Sided) {
   const sources = {
     merge: { role: "Source", branch: source_branch },
@@ -28,14 +28,14 @@ export function sidesOf({ kind, source_branch, target_branch }: Sided) {
   };
 }
 
-/** "source (workspace-worker-1)": the role in the act, and which branch that is. */
+/** "source (workspace-worker-1)": the winner's role in the operation, and its branch. */
 export function winnerLabel(winner: Winner, act: Sided): string {
   if (winner === "merged") return "content of both, as given by hand";
   const { role, branch } = sidesOf(act)[winner];
   return `${role.toLowerCase()}${branch === "" ? "" : ` (${visible(branch)})`}`;
 }
 
-/** "modify_delete" as people write it. */
+/** "modify_delete" in readable form. */
 export function kindLabel(kind: string): string {
   const words = visible(kind).replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);

@@ -1,7 +1,7 @@
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Operation } from "../../api/operations.js";
 
-/** What each strategy does with a conflict, in the words of a choice. */
+/** Descriptions of the strategies as options. */
 const labels: Record<MergeStrategy, string> = {
   newest_file_wins: "newest_file_wins: the side changed last wins the file",
   source_wins: "source_wins: the workspace wins",
@@ -12,7 +12,7 @@ const labels: Record<MergeStrategy, string> = {
 const optionsOf = (texts: Partial<typeof labels>) =>
   Object.entries(texts).map(([value, label]) => ({ value, label }));
 
-/** Those of a workspace's setting. */
+/** Options of a workspace's setting. */
 export const strategyOptions = optionsOf(labels);
 
 const undoOptions = optionsOf({
@@ -21,7 +21,7 @@ const undoOptions = optionsOf({
   target_wins: "target_wins: the branch as it is now wins",
 });
 
-/** Those of an act, with its sides' names. */
+/** Options of an operation, with the names of its sides. */
 export const strategyOptionsOf: Record<Operation["act"], typeof strategyOptions> = {
   merge: strategyOptions,
   sync: optionsOf({

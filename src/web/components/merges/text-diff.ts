@@ -1,23 +1,23 @@
 import { createTwoFilesPatch } from "diff";
 
-/** Comparing very different texts line by line may take forever: by then all of both is shown. */
+/** Time limit of a line diff, in milliseconds; after that, both texts are shown in full. */
 const longestMs = 500;
 const context = 6;
 
 /**
- * What differs between two texts, as a unified patch; "" where no line does. Lines that only end
- * differently (CRLF) are the same here.
+ * Returns the difference of two texts as a unified patch; "" if no line differs. Line endings (CRLF)
+ * are ignored.
  */
 export function patchOf(before: string, after: string): string {
   const [old, fresh] = [before, after].map((text) => text.replaceAll("\r\n", "\n"));
   if (old === undefined || fresh === undefined || old === fresh) return "";
   const patch = createTwoFilesPatch("a", "b", old, fresh, "", "", { context, timeout: longestMs });
-  // It begins with a line of its own, which git's patches do not have.
-  return patch === undefined ? replaced(old, fresh) : patch.slice(patch.indexOf("--- a"));
+  // The library's first line is not part of git's format.
+  return patch === undefined ? replacementPatch(old, fresh) : patch.slice(patch.indexOf("--- a"));
 }
 
-/** A patch that takes all of one text away and puts all of the other in. */
-export function replaced(before: string, after: string): string {
+/** Returns a patch that replaces one text by the other. */
+export function replacementPatch(before: string, after: string): string {
   const lines = (text: string, sign: string): string[] => {
     if (text === "") return [];
     const ends = text.endsWith("\n");

@@ -13,14 +13,14 @@ import { pairVersions, type VersionPair } from "./versions.js";
 interface VersionDiffProps {
   target: readonly FileVersion[];
   source: readonly FileVersion[];
-  /** Who the sides are, as their columns say. */
+  /** Names of the sides, as column headings. */
   names: { target: ReactNode; source: ReactNode };
   mode: DiffMode;
-  /** Which side is taken; null where neither is, or nothing is decided. */
+  /** The winning side; null if neither won or the conflict is unresolved. */
   winner: "target" | "source" | null;
 }
 
-/** Both versions of what conflicts: what the target has on the left, what the source has on the right. */
+/** Both versions of a conflict: the target's on the left, the source's on the right. */
 export function VersionDiff({
   target,
   source,
@@ -68,7 +68,7 @@ function Pair({ pair, mode }: { pair: VersionPair; mode: DiffMode }): ReactEleme
           <VersionLine version={source} />
         </div>
       )}
-      {/* Not something that loads: what lies below would wait for it. */}
+      {/* Not a loading state: content below would wait for it. */}
       <LazyRender instead={<div className="h-24" />}>
         <TextDiff
           path={path}
@@ -81,7 +81,7 @@ function Pair({ pair, mode }: { pair: VersionPair; mode: DiffMode }): ReactEleme
   );
 }
 
-/** Whether the text says all: the same path, plain files that can be shown. */
+/** Whether the text has all the information: the same path, and regular files that can be shown. */
 function isPlain({ target, source }: VersionPair): boolean {
   return (
     target?.text != null &&
@@ -91,7 +91,7 @@ function isPlain({ target, source }: VersionPair): boolean {
   );
 }
 
-/** What one side has there, where that is more than its text. */
+/** Describes one side's version, if it is more than its text. */
 function VersionLine({ version }: { version: FileVersion | null }): ReactElement {
   if (version === null) return <span>Not there</span>;
   const { path, mode, oid, omitted } = version;
@@ -105,7 +105,7 @@ function VersionLine({ version }: { version: FileVersion | null }): ReactElement
   );
 }
 
-/** The difference of two texts; null where there is none on a side. */
+/** The difference of two texts; null if a side has no text. */
 function TextDiff({
   path,
   before,

@@ -15,7 +15,7 @@ const drawn = (target: string[], source: string[]): string[] =>
     source.map((path) => at(path)),
   ).map((pair) => `${pair.target?.path ?? "-"} | ${pair.source?.path ?? "-"}`);
 
-test("versions are compared by path, and a renamed file with itself", () => {
+test("versions are paired by path, and a renamed file with itself", () => {
   expect(drawn(["f"], ["f"])).toEqual(["f | f"]);
   expect(drawn(["t"], ["s"])).toEqual(["t | s"]);
   expect(drawn(["f", "t"], ["s", "f"])).toEqual(["f | f", "t | s"]);
@@ -24,13 +24,13 @@ test("versions are compared by path, and a renamed file with itself", () => {
   expect(drawn([], ["f"])).toEqual(["- | f"]);
 });
 
-test("text that a person can edit is that of a file", () => {
+test("only text of regular files can be edited", () => {
   expect(isEditable(at("f", "100755"))).toBe(true);
   expect(isEditable(at("f", "120000"))).toBe(false);
   expect(isEditable({ ...at("f"), text: null, omitted: "binary" })).toBe(false);
 });
 
-test("lines end as they did", () => {
+test("line endings are restored", () => {
   expect(lineEndOf("a\r\nb\r\nc\n")).toBe("\r\n");
   expect(lineEndOf("a\nb\r\nc\n")).toBe("\n");
   expect(lineEndOf("")).toBe("\n");

@@ -1,14 +1,14 @@
 import type { FileVersion } from "#shared/api/merges.js";
 
-/** Two versions of what is one file, to be compared; null where a side has none. */
+/** Two versions of the same file; null if a side has none. */
 export interface VersionPair {
   target: FileVersion | null;
   source: FileVersion | null;
 }
 
 /**
- * The files of a conflict's two sides, side by side: first those of the same path; a single one left on
- * each side is the same file under two names.
+ * Pairs the files of a conflict's sides: first by path; a single remaining file on each side counts as
+ * renamed.
  */
 export function pairVersions(
   target: readonly FileVersion[],
@@ -34,19 +34,19 @@ export function pairVersions(
   ];
 }
 
-/** Whether a text can take a version's place. */
+/** Whether a version can be replaced by text. */
 export function isEditable({ mode, text }: FileVersion): boolean {
   return text !== null && mode.startsWith("100");
 }
 
-/** How lines end: as most of them do. */
+/** Returns the most frequent line ending. */
 export function lineEndOf(text: string): "\r\n" | "\n" {
   const all = text.split("\n").length - 1;
   const withReturn = text.split("\r\n").length - 1;
   return withReturn > all / 2 ? "\r\n" : "\n";
 }
 
-/** As a field of text gives it, which knows LF alone, with the ends that the file has. */
+/** Converts the LF line endings of a text field to those of the file. */
 export function withLineEnds(typed: string, end: "\r\n" | "\n"): string {
   return end === "\n" ? typed : typed.replaceAll("\n", "\r\n");
 }

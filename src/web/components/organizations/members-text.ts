@@ -1,7 +1,7 @@
 import type { OrganizationItem } from "#shared/api/organizations.js";
 import { countOf } from "../../ui/number.js";
 
-/** "4 people, 4 agents"; "1 person" where there are no agents. */
+/** "4 people, 4 agents"; "1 person" if there are no agents. */
 export function membersText({
   people,
   agents,

@@ -13,7 +13,7 @@ import { Palette, type PaletteItem } from "../../ui/palette.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { notify } from "../../ui/toast.js";
 import {
-  areSearched,
+  needsSearch,
   switchOrganization,
   useCurrentOrganization,
 } from "../../access/current-organization.js";
@@ -52,7 +52,7 @@ function Choices(): ReactElement {
   );
 }
 
-/** Instead of a menu where there are many: a search, with what else the menu would hold. */
+/** A search dialog for many organizations, with the menu's other entries. */
 function OrganizationSearch({
   trigger,
   more,
@@ -63,7 +63,7 @@ function OrganizationSearch({
   const [isOpen, setOpen] = useState(true);
   const { organization, organizations, choose } = useChoice();
   const button = useRef<HTMLButtonElement>(null);
-  // It took the place of the one that was clicked, and the focus comes back to it.
+  // This button replaced the clicked one, so the focus returns here.
   useLayoutEffect(() => button.current?.focus(), []);
   return (
     <>
@@ -95,10 +95,10 @@ function OrganizationSearch({
   );
 }
 
-/** Only switches: [Switch Organization] on the organizations' page. */
+/** Only switches: [Switch Organization] on the organizations page. */
 export function SwitchMenu({ trigger }: { trigger: Trigger }): ReactElement {
   const { organizations } = useCurrentOrganization();
-  if (areSearched(organizations)) return <OrganizationSearch trigger={trigger} more={[]} />;
+  if (needsSearch(organizations)) return <OrganizationSearch trigger={trigger} more={[]} />;
   return (
     <Menu label="Switch Organization" align="end" trigger={trigger}>
       <Choices />
@@ -106,7 +106,7 @@ export function SwitchMenu({ trigger }: { trigger: Trigger }): ReactElement {
   );
 }
 
-/** The header's: switches, and leads to the organization itself. */
+/** The header's menu: switches, and links to the organization. */
 export function HeaderMenu({ trigger }: { trigger: Trigger }): ReactElement {
   const { organization, organizations } = useCurrentOrganization();
   const navigate = useNavigate();
@@ -126,7 +126,7 @@ export function HeaderMenu({ trigger }: { trigger: Trigger }): ReactElement {
       run: () => void navigate(paths.newOrganization()),
     },
   ];
-  if (areSearched(organizations)) {
+  if (needsSearch(organizations)) {
     const more = others.map((item) => ({ ...item, id: item.label, group: "Actions" }));
     return <OrganizationSearch trigger={trigger} more={more} />;
   }

@@ -11,7 +11,7 @@ interface PermissionGroup {
   permissions: readonly Permission[];
 }
 
-/** Permissions by what they are about, without what none is about. */
+/** Groups permissions by resource, without empty groups. */
 export function resourceGroups(permissions: readonly Permission[]): PermissionGroup[] {
   return resources
     .map(({ prefix, title }) => ({

@@ -13,7 +13,7 @@ import { countOf } from "../../ui/number.js";
 import { resourceGroups } from "./permission-groups.js";
 import type { DenyReason } from "../../access/permissions.js";
 
-/** The patterns with one permission more or less; a wildcard gives way to the rest of what it covers. */
+/** Adds or removes one permission; a wildcard is replaced by the other permissions that it covers. */
 function withPermission(
   patterns: readonly string[],
   permission: Permission,
@@ -29,17 +29,17 @@ function withPermission(
 }
 
 interface PermissionPickerProps {
-  /** Patterns; null: all of them. */
+  /** Patterns; null means all permissions. */
   value: readonly string[] | null;
   onChange: (value: readonly string[] | null) => void;
   refusal: DenyReason;
   error: string | undefined;
   all: { hint: string; disabledReason?: string | undefined };
-  /** Said beside a permission's name, such as where else it comes from. */
+  /** Note beside a permission's name, such as its other source. */
   note?: (permission: Permission) => string | undefined;
 }
 
-/** [Select permissions…]: all, or some by resource, each with its sentence. */
+/** [Select permissions…]: all, or a selection grouped by resource, with descriptions. */
 export function PermissionPicker({
   value,
   onChange,

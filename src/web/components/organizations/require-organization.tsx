@@ -9,7 +9,10 @@ import { organizationsQuery } from "../../api/queries/organizations.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 
-/** A page of the current organization, whose route loads the list of them; without one, the way to it. */
+/**
+ * A page of the current organization, whose route loads the list of organizations; without an
+ * organization, a link to create one.
+ */
 export function RequireOrganization({
   title,
   children,

@@ -2,16 +2,16 @@ import type { ReactElement, ReactNode } from "react";
 import type { ApiError } from "../../api/client.js";
 import { Button } from "../../ui/button.js";
 
-/** The refusals that are about the slug. */
+/** Error codes that concern the slug. */
 export const slugCodes = { slug_taken: "slug", slug_reserved: "slug" } as const;
 
-/** What is wrong with the slug, whether the answer names the field or is about nothing else. */
+/** Returns the slug's error, either of its field or by an error code of its own. */
 export function slugErrorOf(error: ApiError | null): string | undefined {
   if (error === null) return undefined;
   return error.field("slug") ?? (error.code in slugCodes ? error.message : undefined);
 }
 
-/** A hint; where the slug is taken, the free one that the server suggests, one click away. */
+/** A hint; if the slug is taken, a button that applies the server's suggestion. */
 export function SuggestedSlug({
   suggestion,
   onTake,

@@ -35,7 +35,7 @@ export function UsageLine({ usage }: { usage: Usage }): ReactElement {
   );
 }
 
-/** The two limits side by side, for pages that are about them. */
+/** Both limits side by side, for detail pages. */
 export function UsageMeters({ usage }: { usage: Usage }): ReactElement {
   const rows = [
     { label: "Concurrent agents", text: `${agentsText(usage)} agents`, ...usage.concurrent_agents },

@@ -3,7 +3,7 @@ import type { CredentialInput } from "#shared/api/projects.js";
 import { TextArea, TextField } from "../../ui/field.js";
 import { RadioList } from "../../ui/radio.js";
 
-/** What a person fills in to let the server in at a private repository. */
+/** Credentials for a private repository, as entered. */
 export interface CredentialValues {
   username: string;
   token: string;
@@ -18,12 +18,12 @@ export const blankCredential: CredentialValues = {
   private_key: "",
 };
 
-/** Whether an address is one of SSH, as git or as scp writes it. */
+/** Whether a URL uses SSH, in git's or scp's notation. */
 export function isSsh(url: string): boolean {
   return /^ssh:/i.test(url.trim()) || /^[\w.-]+@[\w.-]+:(?!\/\/)/.test(url.trim());
 }
 
-/** The credential as the API takes it. */
+/** Returns the credential in the API's format. */
 export function credentialOf(url: string, values: CredentialValues): CredentialInput {
   if (isSsh(url)) {
     return values.key === "own"
@@ -45,7 +45,7 @@ interface CredentialFieldsProps {
   errors: { username?: string | undefined; token?: string | undefined; key?: string | undefined };
 }
 
-/** A user name and a token for HTTPS; a key, made here or one's own, for SSH. */
+/** A user name and a token for HTTPS; for SSH a key, generated or pasted. */
 export function CredentialFields({
   url,
   values,

@@ -41,7 +41,7 @@ export function NewProjectDialog({ isOpen, onClose, orgId }: NewProjectDialogPro
         orgId={orgId}
         onCancel={onClose}
         onCreated={(project) => {
-          // In the place of the dialog, so that Back leads to the list.
+          // Replaces the dialog's history entry, so that Back leads to the list.
           if (project.status !== "importing")
             void navigate({ ...paths.project(project.id), replace: true });
           else onClose();
@@ -53,7 +53,7 @@ export function NewProjectDialog({ isOpen, onClose, orgId }: NewProjectDialogPro
 
 interface Values {
   name: string;
-  /** Empty: as the name suggests. */
+  /** Empty: derived from the name. */
   slug: string;
   description: string;
   contents: "empty" | "import";
@@ -72,7 +72,7 @@ const blank: Values = {
   credential: blankCredential,
 };
 
-/** Where to import from, and with what. */
+/** Returns the import source and its credential. */
 function sourceOf({ import_url, access, credential }: Values) {
   const url = import_url.trim();
   return isSsh(url) || access === "private"
@@ -82,7 +82,7 @@ function sourceOf({ import_url, access, credential }: Values) {
 
 interface NewProjectFormProps {
   orgId: string;
-  /** Offered where the form is in a dialog. */
+  /** Present if the form is in a dialog. */
   onCancel?: () => void;
   onCreated: (project: Project) => void;
 }

@@ -3,7 +3,7 @@ import type { Project } from "#shared/api/projects.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Progress } from "../../ui/meter.js";
 
-/** The state in a word; a bar that moves while importing. */
+/** The status as a word; a progress bar during an import. */
 export function ProjectStatus({ project }: { project: Project }): ReactElement {
   switch (project.status) {
     case "ready":

@@ -13,7 +13,7 @@ import { SideName } from "./side-name.js";
 
 const page = 10;
 
-/** Which workspaces of a project would conflict with each other and with their base, most first. */
+/** Predicted conflicts between a project's workspaces and with their base branches, most first. */
 export function ProjectRadar({ projectId }: { projectId: string }): ReactElement | null {
   const radar = useQuery(projectRadarQuery(projectId));
   const [limit, setLimit] = useState(page);
@@ -91,7 +91,7 @@ function Files({ pair }: { pair: RadarPair }): ReactElement {
   );
 }
 
-/** "worker-1", or "worker-1, worker-2" where each wins some of those shown. */
+/** "worker-1", or "worker-1, worker-2" if each wins some of the conflicts shown. */
 function winnersOf({ one, other, conflicts }: RadarPair): string {
   const names = {
     one: one.agent_name ?? one.branch_name,

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { Radar } from "#shared/api/radar.js";
 import { Time } from "../../ui/time.js";
 
-/** How far what is shown goes: as of which moment, and whether the server is still looking. */
+/** The time of the last scan, and whether a scan is in progress. */
 export function RadarState({ radar }: { radar: Radar }): ReactElement {
   return (
     <span className="text-[13px] text-muted">

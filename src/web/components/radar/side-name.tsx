@@ -4,7 +4,7 @@ import type { RadarSide } from "#shared/api/radar.js";
 import { paths } from "../../paths/paths.js";
 import { PlainText } from "../../ui/plain-text.js";
 
-/** A workspace by its agent's name, leading to it; a base branch by its own. */
+/** A workspace as a link with its agent's name; a base branch by its own name. */
 export function SideName({ side }: { side: RadarSide }): ReactElement {
   if (side.agent_id === null) {
     return <PlainText value={side.branch_name} className="font-mono text-[13px]" />;

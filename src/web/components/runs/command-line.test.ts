@@ -19,7 +19,7 @@ test.each(["a | b", "echo $HOME", 'echo "$HOME"', "echo `id`", "ls *.ts", "a 'b"
   },
 );
 
-test("words written as a line are the same words again", () => {
+test("words survive a round trip through a command line", () => {
   fc.assert(
     fc.property(fc.array(fc.string()), (words) => {
       expect(wordsOf(lineOf(words))).toEqual({ words });
@@ -27,7 +27,7 @@ test("words written as a line are the same words again", () => {
   );
 });
 
-test("a command of several lines is shown in one, and what is invisible is still named", () => {
+test("a multi-line command is shown in one line with invisible characters written out", () => {
   expect(shownInLine(["sh", "-c", "one\n\ttwo\r\nthree\u202e"])).toBe(
     "sh -c 'one ⏎  two ⏎ three⟨U+202E⟩'",
   );

@@ -1,11 +1,11 @@
 import { visible } from "../../ui/plain-text.js";
 
-/** The words of a command line, or what keeps it from being one. */
+/** The words of a command line, or a syntax error. */
 export type CommandWords = { words: string[] } | { error: string };
 
 /**
- * Takes a line apart as a POSIX shell does (2.2, Quoting), and does nothing else a shell would do: what
- * needs one is refused, so that nobody believes that it happens.
+ * Splits a line into words by POSIX quoting rules (2.2, Quoting). Other shell syntax is rejected, so
+ * that no one expects it to work.
  */
 export function wordsOf(line: string): CommandWords {
   const words: string[] = [];
@@ -42,7 +42,7 @@ export function wordsOf(line: string): CommandWords {
   return { words };
 }
 
-/** The words as a line that a shell takes apart into the same ones. */
+/** Quotes words into a line that splits into the same words. */
 export function lineOf(words: readonly string[]): string {
   return words
     .map((word) =>
@@ -51,7 +51,7 @@ export function lineOf(words: readonly string[]): string {
     .join(" ");
 }
 
-/** The command for a place of one line: line breaks are shown as a return sign, tabs as spaces. */
+/** Formats a command in one line: line breaks are shown as return signs, tabs as spaces. */
 export function shownInLine(words: readonly string[]): string {
   return visible(lineOf(words).replaceAll(/\r?\n/g, " ⏎ ").replaceAll("\t", " "));
 }

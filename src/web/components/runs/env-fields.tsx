@@ -13,7 +13,7 @@ export function envOf(rows: readonly EnvRow[]): Record<string, string> {
   return Object.fromEntries(rows.map(({ name, value }) => [name.trim(), value]));
 }
 
-/** What is wrong with each row's name, by the row's key; a name that is still empty is not judged. */
+/** Returns the errors of names, by row key; empty names are not validated. */
 export function nameErrors(rows: readonly EnvRow[]): Map<number, string> {
   const errors = new Map<number, string>();
   const seen = new Set<string>();
@@ -34,7 +34,7 @@ interface EnvFieldsProps {
   error: string | undefined;
 }
 
-/** Names and values of variables; a value is never shown, neither here nor later. */
+/** Names and values of environment variables; values are always masked. */
 export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElement {
   const change = (key: number, part: Partial<EnvRow>): void =>
     onChange(value.map((row) => (row.key === key ? { ...row, ...part } : row)));

@@ -2,7 +2,7 @@ import type { Agent } from "#shared/api/agents.js";
 import type { SandboxState } from "#shared/api/sandbox.js";
 import { lazy } from "../../hooks/lazy.js";
 
-/** What commands of one kind of workspace are held to, and by what. */
+/** Isolation mode and limits of commands in one type of workspace. */
 export type Isolation = Omit<SandboxState["docker"], "mode"> & {
   mode: SandboxState["mode"] | SandboxState["docker"]["mode"];
   limits: SandboxState["limits"];
@@ -14,8 +14,8 @@ export function isolationOf(state: SandboxState, type: Agent["workspace_type"]):
 
 const list = lazy(() => new Intl.ListFormat("en", { type: "conjunction" }));
 
-/** The limits that are set and cannot be held on this machine, such as "memory and CPU"; else empty. */
-export function unheldLimits({ mode, enforcement, limits }: Isolation): string {
+/** Returns the configured limits that this machine cannot enforce, such as "memory and CPU"; else "". */
+export function unenforcedLimits({ mode, enforcement, limits }: Isolation): string {
   if (mode === "unavailable") return "";
   const set = {
     memory: true,
@@ -30,12 +30,12 @@ export function unheldLimits({ mode, enforcement, limits }: Isolation): string {
   return list().format(names);
 }
 
-/** Why no command can be run; undefined where one can. */
-export function whyNoCommand(isolation: Isolation): string | undefined {
+/** Returns why no command can run; undefined if one can. */
+export function commandDisabledReason(isolation: Isolation): string | undefined {
   if (isolation.mode === "unavailable") {
     return "This server cannot isolate commands; see Sandbox and limits.";
   }
-  const unheld = isolation.mode === "off" ? "" : unheldLimits(isolation);
+  const unheld = isolation.mode === "off" ? "" : unenforcedLimits(isolation);
   return unheld === ""
     ? undefined
     : `The limits of ${unheld} cannot be held here; see Sandbox and limits.`;

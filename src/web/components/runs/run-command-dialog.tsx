@@ -41,7 +41,7 @@ interface RunCommandDialogProps {
   isOpen: boolean;
   onClose: () => void;
   agentId: string;
-  /** What the command will be held to; undefined while that is not known. */
+  /** The command's isolation; undefined while unknown. */
   isolation: Isolation | undefined;
 }
 

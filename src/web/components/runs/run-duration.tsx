@@ -3,13 +3,13 @@ import { useNow } from "../../hooks/use-now.js";
 import { durationText } from "./figures.js";
 
 interface RunDurationProps {
-  /** As the server counted it. */
+  /** Duration as measured by the server. */
   seconds: number;
-  /** When it was told, by this machine's clock: that and the server's may differ. */
+  /** When it was received, by this machine's clock, which may differ from the server's; milliseconds. */
   readAt: number;
 }
 
-/** How long a run that goes on has gone on; ticks. */
+/** The duration of a run in progress; updated every second. */
 export function RunDuration({ seconds, readAt }: RunDurationProps): ReactElement {
   const since = Math.max(0, useNow() - readAt) / 1000;
   return <span className="tabular-nums">{durationText(Math.floor(seconds + since))}</span>;

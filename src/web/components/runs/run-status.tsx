@@ -15,7 +15,7 @@ const states: Record<Run["status"], readonly [tone: Tone, name: string]> = {
 
 export const statusName = (status: Run["status"]): string => states[status][1];
 
-/** "Failed, exit code 3": how a run ended. */
+/** The outcome of a run: "Failed, exit code 3". */
 export function RunOutcome({ run }: { run: Pick<Run, "status" | "exit_code"> }): ReactElement {
   const [tone, text] = states[run.status];
   return (

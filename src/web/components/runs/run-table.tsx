@@ -21,7 +21,7 @@ interface RunTableProps {
   onSearch: (search: RunSearch) => void;
 }
 
-/** An agent's runs, the newest first unless asked otherwise. */
+/** An agent's runs, newest first by default. */
 export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactElement {
   const { query: runs, rows, place } = useCursorPages(runList(agentId, search));
   if (runs.data === undefined) return <Waiting query={runs} what="The runs" />;
@@ -37,7 +37,7 @@ export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactEle
   }
   const view = {
     state: { q: "", page: 1, sort: search.sort ?? "" },
-    // There is one column to sort by: the other way round is the usual order.
+    // Only one column is sortable; descending is the default.
     change: ({ sort }: { sort?: string }) =>
       onSearch({ ...search, sort: sort === "started" ? "started" : undefined }),
   };

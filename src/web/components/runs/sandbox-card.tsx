@@ -19,11 +19,11 @@ const modes: Record<Isolation["mode"], string> = {
 };
 
 interface SandboxCardProps {
-  /** Of the agent whose commands it is about. */
+  /** The workspace type of the agent. */
   workspaceType: Agent["workspace_type"];
 }
 
-/** What commands are held to on this installation. */
+/** Isolation and limits of commands on this installation. */
 export function SandboxCard({ workspaceType }: SandboxCardProps): ReactElement {
   const sandbox = useQuery(sandboxQuery);
   return (

@@ -1,11 +1,11 @@
 import type { ReactElement } from "react";
 import { Alert } from "../../ui/alert.js";
 import type { Isolation } from "./isolation.js";
-import { unheldLimits } from "./isolation.js";
+import { unenforcedLimits } from "./isolation.js";
 
-/** Says before a command runs what it would not be held to; nothing where all holds. */
+/** Warns before a command runs about limits that are not enforced. */
 export function SandboxNotice({ isolation }: { isolation: Isolation }): ReactElement | null {
-  const unheld = unheldLimits(isolation);
+  const unheld = unenforcedLimits(isolation);
   const limits = `The limits of ${unheld} cannot be held here`;
   if (isolation.mode === "off") {
     return (

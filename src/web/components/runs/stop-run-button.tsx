@@ -12,7 +12,7 @@ interface StopRunButtonProps {
   disabledReason: string | undefined;
 }
 
-/** Ends a run, or takes it out of the queue; asks first. */
+/** Stops a run or removes it from the queue, after confirmation. */
 export function StopRunButton({ run, disabledReason }: StopRunButtonProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const isQueued = run.status === "queued";

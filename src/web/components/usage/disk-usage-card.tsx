@@ -11,7 +11,7 @@ import { Time } from "../../ui/time.js";
 import { Await } from "../await.js";
 import { diskUsageQuery } from "../../api/queries/usage.js";
 
-/** What the organization's workspaces and repositories take up on the server's disk. */
+/** Disk usage of the organization's workspaces and repositories. */
 export function DiskUsageCard({ orgId }: { orgId: string }): ReactElement {
   const usage = useQuery(diskUsageQuery(orgId));
   return (

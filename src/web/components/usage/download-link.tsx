@@ -2,14 +2,14 @@ import type { ReactElement } from "react";
 import { buttonClass } from "../../ui/button.js";
 import { Icon } from "../../ui/icons.js";
 
-/** A plain link that the browser saves: the session's cookie goes with it. */
+/** A plain download link, authenticated by the session cookie. */
 export function DownloadLink({
   href,
   label,
   size = "sm",
 }: {
   href: string;
-  /** What is downloaded, for those who do not see where the link stands. */
+  /** Names the download for screen readers. */
   label: string;
   size?: "sm" | "md";
 }): ReactElement {

@@ -1,4 +1,4 @@
-/** Months as the API names them (`2026-10`), and as people read them; all in UTC, as usage is counted. */
+/** Months in the API's format (`2026-10`) and as text; all in UTC, as usage is measured. */
 
 import { lazy } from "../../hooks/lazy.js";
 
@@ -29,7 +29,7 @@ export function periodOf(instant: string | Date): string {
   return new Date(instant).toISOString().slice(0, 7);
 }
 
-/** Every month from an instant's to the current one, newest first. */
+/** Returns all months from an instant's to the current one, newest first. */
 export function periodsSince(instant: string): string[] {
   const first = periodOf(instant);
   const periods: string[] = [];

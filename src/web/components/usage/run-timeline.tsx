@@ -37,7 +37,7 @@ const ranges = {
   "168": "Week",
 } as const;
 type Range = keyof typeof ranges;
-/** What the picture begins with. */
+/** Milliseconds per hour. */
 const hourMs = 3_600_000;
 
 const clock = lazy(
@@ -86,12 +86,12 @@ function lanesOf(runs: readonly TimedRun[], now: number): Lane[] {
 
 interface RunTimelineProps {
   orgId: string;
-  /** Of one agent alone. */
+  /** Only this agent's runs. */
   agentId?: string;
   title?: string;
 }
 
-/** When which agent ran, and how it ended. */
+/** Runs by agent over time, with their outcomes. */
 export function RunTimeline({ orgId, agentId, title = "Runs" }: RunTimelineProps): ReactElement {
   const [range, setRange] = useState<Range>(`${defaultTimelineHours}`);
   const hours = Number(range);

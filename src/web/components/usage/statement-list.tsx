@@ -8,14 +8,14 @@ import { Card } from "../../ui/card.js";
 import { formatHours, formatNumber } from "../../ui/number.js";
 import { Table } from "../../ui/table.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { checking } from "../../access/permissions.js";
+import { checkingReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
 import { DownloadLink } from "./download-link.js";
 import { monthName } from "./periods.js";
 import { statementsQuery } from "../../api/queries/usage.js";
 import { StatementStatus } from "./statement-status.js";
 
-/** A statement for each month with runs in it; `reason` says why the viewer may not see them. */
+/** A statement for each month with runs; `reason` says why the viewer may not see them. */
 export function StatementList({
   orgId,
   reason,
@@ -24,7 +24,7 @@ export function StatementList({
   reason: string | undefined;
 }): ReactElement {
   const statements = useQuery({ ...statementsQuery(orgId), enabled: reason === undefined });
-  if (reason !== undefined && reason !== checking) {
+  if (reason !== undefined && reason !== checkingReason) {
     return (
       <Card title="Statements">
         <PermissionHint reason={reason} />

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { StatementItem } from "#shared/api/usage.js";
 import { StatusDot } from "../../ui/badge.js";
 
-/** The month goes on and its figures grow, or it is over. */
+/** Whether the month is in progress or final. */
 export function StatementStatus({ status }: Pick<StatementItem, "status">): ReactElement {
   return status === "open" ? (
     <StatusDot tone="accent">Open, so far</StatusDot>

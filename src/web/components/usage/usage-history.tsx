@@ -15,7 +15,7 @@ import { dayName, monthName, periodOf, periodsSince } from "./periods.js";
 import { agentUsageQuery, dayUsageQuery, projectUsageQuery } from "../../api/queries/usage.js";
 import { AgentUsageTable, ProjectUsageTable } from "./usage-tables.js";
 
-/** What a month's runs used: hours a day, and by agent and project. */
+/** A month's runtime: by day, by agent and by project. */
 export function UsageHistory({ organization }: { organization: Organization }): ReactElement {
   const { id: orgId } = organization;
   const [period, setPeriod] = useState(() => periodOf(new Date()));
@@ -73,7 +73,7 @@ function NothingRan({ period }: { period: string }): ReactElement {
   );
 }
 
-/** The unit of an axis that reaches to so many hours. */
+/** Returns the unit of an axis whose maximum is `hours`. */
 function unitOf(hours: number): { name: string; perHour: number } {
   if (hours >= 1) return { name: "h", perHour: 1 };
   return hours * 60 >= 1 ? { name: "min", perHour: 60 } : { name: "s", perHour: 3600 };
@@ -116,7 +116,7 @@ function Breakdown({ orgId, period }: { orgId: string; period: string }): ReactN
     const retry = (): void => void Promise.all([projects.refetch(), agents.refetch()]);
     return <QueryError error={error} onRetry={retry} />;
   }
-  // The card above says already that nothing ran, or that it is loading.
+  // The card above already shows the empty or loading state.
   if (!projects.data?.length || !agents.data?.length) return null;
   const month = monthName(period);
   return (

@@ -5,7 +5,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { Table } from "../../ui/table.js";
 import { dayName } from "./periods.js";
 
-/** The hours of all rows: they are whole units of the fourth decimal, and so is their sum. */
+/** Sums the hours of all rows without rounding errors: hours are multiples of 0.0001. */
 function totalHours(rows: readonly { runtime_hours: number }[]): string {
   const units = rows.reduce((sum, row) => sum + Math.round(row.runtime_hours * 10_000), 0);
   return formatHours(units / 10_000);

@@ -3,7 +3,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 
-/** "3 commits ahead of main, 2 behind"; "Not known" where one of the two is not there. */
+/** "3 commits ahead of main, 2 behind"; "Not known" if either branch is missing. */
 export function BaseDistance({ workspace }: { workspace: Workspace }): ReactElement {
   const { ahead, behind, base_branch } = workspace;
   if (ahead === null || behind === null) return <span>Not known</span>;

@@ -4,7 +4,7 @@ interface CreatedCommit {
   skipped: readonly { path: string }[];
 }
 
-/** What a commit came to, in a sentence. */
+/** Returns the outcome of a commit as a sentence. */
 export function commitMessage({ created, commit_sha, skipped }: CreatedCommit): string {
   if (!created) return "Nothing to commit: all of it is committed already";
   const leftOut =

@@ -7,7 +7,7 @@ import { CrumbLink } from "../crumb-link.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { projectQuery } from "../../api/queries/projects.js";
 
-/** The way to an agent's pages: its project, and all agents. */
+/** Breadcrumbs of an agent's pages: the list of agents and the project. */
 export function useWorkspaceCrumbs(agentId: string, isBelow = false): ReactNode[] {
   const { data: agent, isPending } = useQuery(agentQuery(agentId));
   const { data: project, isPending: isProjectPending } = useQuery({

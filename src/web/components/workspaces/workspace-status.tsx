@@ -10,8 +10,8 @@ const states: Record<Workspace["status"], readonly [Tone, string]> = {
   failed: ["bad", "Failed"],
 };
 
-/** Whether it can be worked in; one whose branch is merged just now can. */
-export function isAtWork({ status }: Pick<Workspace, "status">): boolean {
+/** Whether the workspace is usable; it stays so while its branch is being merged. */
+export function isUsable({ status }: Pick<Workspace, "status">): boolean {
   return status === "active" || status === "merging";
 }
 

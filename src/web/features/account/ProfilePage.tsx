@@ -5,7 +5,7 @@ import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { queryClient } from "../../api/query-client.js";
-import { editing } from "../../api/incoming.js";
+import { editOptions } from "../../api/incoming.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -15,7 +15,7 @@ import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
-import { useResendVerification } from "../../components/auth/send-again.js";
+import { useResendVerification } from "../../components/auth/resend-verification.js";
 
 export function ProfilePage(): ReactElement {
   const { data: me } = useLoaded(meQuery);
@@ -30,7 +30,7 @@ export function ProfilePage(): ReactElement {
 function NameSection({ user }: { user: User }): ReactElement {
   const form = useForm({
     endpoint: api.auth.updateMe,
-    ...editing(
+    ...editOptions(
       user,
       () => queryClient.fetchQuery({ ...meQuery, staleTime: 0 }),
       ({ full_name, department }) => ({

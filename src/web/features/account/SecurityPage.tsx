@@ -6,7 +6,7 @@ import { PasswordSection } from "./password-section.js";
 import { SecondFactorSection } from "./second-factor-section.js";
 import { SessionsSection } from "./sessions-section.js";
 
-/** How one proves who one is, and where one is signed in: one section each. */
+/** The user's sign-in methods and sessions, in sections. */
 export function SecurityPage(): ReactElement {
   return (
     <Page title="Security" width="narrow" description="Your sign-in methods and active sessions.">

@@ -1,4 +1,4 @@
-// The first that fits: browsers name those they descend from, too.
+// The first match wins: browsers also name those that they descend from.
 const browsers: readonly [name: string, pattern: RegExp][] = [
   ["Edge", /\bEdg(e|A|iOS)?\//],
   ["Opera", /\bOPR\//],
@@ -17,7 +17,7 @@ const systems: readonly [name: string, pattern: RegExp][] = [
   ["Linux", /\bLinux\b/],
 ];
 
-/** "Firefox on Windows"; what is no browser by the name it gives itself, cut short. */
+/** "Firefox on Windows"; for other clients their user agent, shortened. */
 export function deviceOf(userAgent: string | null): string {
   if (userAgent === null || userAgent.trim() === "") return "Unknown device";
   const nameIn = (known: typeof browsers): string | undefined =>

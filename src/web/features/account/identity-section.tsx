@@ -15,7 +15,7 @@ import { identitiesQuery } from "../../api/queries/sign-in-queries.js";
 
 const route = getRouteApi("/app/settings/security");
 
-/** The identity provider, where one is set up: linked to the account, and unlinked. */
+/** The account's link to the identity provider, if one is configured. */
 export function IdentitySection(): ReactElement | null {
   const { error } = route.useSearch();
   const { data: methods } = useQuery(methodsQuery);

@@ -11,14 +11,14 @@ interface PasskeyNameDialogProps {
   title: string;
   description?: string;
   action: string;
-  /** What is said when it is done. */
+  /** Toast on success. */
   done: string;
   start?: string;
   run: (name: string) => Promise<{ data: unknown; status: number }>;
   onClose: () => void;
 }
 
-/** Asks what a passkey is called. */
+/** A dialog that asks for a passkey's name. */
 export function PasskeyNameDialog(props: PasskeyNameDialogProps): ReactElement {
   const { title, description, onClose } = props;
   return (

@@ -10,13 +10,13 @@ import { Card } from "../../ui/card.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { makePasskey, passkeyProblem } from "../../components/auth/passkey.js";
+import { createPasskey, passkeyProblem } from "../../components/auth/passkey.js";
 import { methodsQuery } from "../../api/queries/auth.js";
 import { Await } from "../../components/await.js";
 import { PasskeyNameDialog } from "./passkey-name-dialog.js";
 import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
 
-/** Passkeys: added, named, listed and removed. */
+/** Adds, renames, lists and removes passkeys. */
 export function PasskeysSection(): ReactElement {
   const passkeys = useQuery(passkeysQuery);
   const { data: methods } = useQuery(methodsQuery);
@@ -57,7 +57,7 @@ export function PasskeysSection(): ReactElement {
           description="Name it after the device or the password manager that will keep it. Your browser then asks for the rest."
           action="Continue"
           done="Passkey added"
-          run={makePasskey}
+          run={createPasskey}
           onClose={() => setAdding(false)}
         />
       )}

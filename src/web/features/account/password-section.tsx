@@ -44,7 +44,7 @@ function ChangePassword(): ReactElement {
   return (
     <Card title="Password">
       <Form label="Password" {...form.props}>
-        {/* Tells password managers whose password it is. */}
+        {/* Tells password managers which account the password belongs to. */}
         <input type="text" autoComplete="username" value={me?.email ?? ""} readOnly hidden />
         <TextField
           label="Current password"

@@ -23,7 +23,7 @@ interface AgainButtonProps<Data> {
   onDone: (data: Data) => void;
 }
 
-/** Does something that the server may first want the password for again: then it is asked. */
+/** Performs an action; asks for the password first if the server requires it again. */
 export function ReauthButton<Data>({
   label,
   variant = "secondary",

@@ -22,7 +22,7 @@ export function RecoveryCodes({
   onDone: () => void;
 }): ReactElement {
   const heading = useRef<HTMLHeadingElement>(null);
-  // What had the focus is gone: reading goes on here.
+  // The focused element was removed, so move the focus here.
   useEffect(() => heading.current?.focus(), []);
   return (
     <div className="flex flex-col gap-4">

@@ -13,7 +13,7 @@ import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 import { SwitchOffDialog } from "./switch-off-dialog.js";
 import { TotpSetup } from "./totp-setup.js";
 
-/** The authenticator app: set up, its recovery codes, and the end of it. */
+/** Sets up and removes the authenticator app, and renews its recovery codes. */
 export function SecondFactorSection(): ReactElement {
   const state = useQuery(secondFactorQuery);
   const [setup, setSetup] = useState<{ secret: string; uri: string } | null>(null);

@@ -14,7 +14,7 @@ import { Await } from "../../components/await.js";
 import { deviceOf } from "./device.js";
 import { sessionsQuery } from "../../api/queries/account.js";
 
-/** Where one is signed in, and the end of it. */
+/** Lists the user's sessions and ends them. */
 export function SessionsSection(): ReactElement {
   const sessions = useQuery(sessionsQuery);
   const others = sessions.data?.filter(({ current }) => !current).length ?? 0;
@@ -23,7 +23,7 @@ export function SessionsSection(): ReactElement {
       <Await query={sessions} rows={2}>
         {(data) => (
           <ul aria-label="Sessions" className="-my-4 divide-y divide-line">
-            {/* This device comes first, then the others by their last use. */}
+            {/* This device first, then by last use. */}
             {data
               .toSorted(
                 (a, b) =>

@@ -14,7 +14,7 @@ interface SwitchOffDialogProps {
   onClose: () => void;
 }
 
-/** Switches the authenticator app off, by the password or, without one, by a code. */
+/** Turns off the authenticator app; requires the password or, if the account has none, a code. */
 export function SwitchOffDialog({ isOpen, ...rest }: SwitchOffDialogProps): ReactElement {
   return (
     <Dialog

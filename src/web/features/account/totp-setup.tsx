@@ -9,7 +9,7 @@ import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 
-/** The secret, to scan or to type, and the first code that shows that the app has it. */
+/** Shows the secret as a QR code and text, and verifies the first code. */
 export function TotpSetup({
   setup,
   onCancel,
@@ -66,12 +66,12 @@ export function TotpSetup({
   );
 }
 
-/** As people type it: in groups of four. Apps overlook the spaces. */
+/** Splits the secret into groups of four for typing; apps ignore the spaces. */
 function inGroups(secret: string): string {
   return secret.replaceAll(/(.{4})(?=.)/g, "$1 ");
 }
 
-/** Black on white in dark mode too: cameras look for that. */
+/** Black on white in dark mode too: scanners expect that. */
 function QrCode({ text }: { text: string }): ReactElement {
   const { size, path } = useMemo(() => {
     const { size, data } = encode(text, { border: 3, boostEcc: false });

@@ -10,7 +10,7 @@ import { UsersTab } from "./users-tab.js";
 
 const route = getRouteApi("/app/admin");
 
-/** The installation, for its super admins: people, usage and what was done. */
+/** Users, usage and events of the installation, for super admins. */
 export function AdminPage(): ReactElement {
   const { tab = "users" } = route.useSearch();
   const navigate = useNavigate();

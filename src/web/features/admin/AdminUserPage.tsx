@@ -17,7 +17,7 @@ import { UserState } from "./user-state.js";
 
 const route = getRouteApi("/app/admin/users/$userId");
 
-/** A user, with what a super admin can do for it. */
+/** A user, with a super admin's actions. */
 export function AdminUserPage(): ReactElement {
   const { userId } = route.useParams();
   const { data: user } = useLoaded(adminUserQuery(userId));

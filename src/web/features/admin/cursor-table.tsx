@@ -7,11 +7,11 @@ import { Waiting } from "../../components/await.js";
 
 interface CursorTableProps<Row> extends Omit<TableProps<Row>, "rows" | "view"> {
   list: CursorList<Row>;
-  /** What is said where the list is empty. */
+  /** Text of an empty list. */
   empty: string;
 }
 
-/** A table of a list that the API gives page by page. */
+/** A table with cursor pagination. */
 export function CursorTable<Row>({ list, empty, ...table }: CursorTableProps<Row>): ReactElement {
   const { query, rows, place } = useCursorPages(list);
   if (query.data === undefined) return <Waiting query={query} />;

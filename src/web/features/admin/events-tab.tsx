@@ -9,7 +9,7 @@ import { Time } from "../../ui/time.js";
 import { CursorTable } from "./cursor-table.js";
 import { installationEventList } from "../../api/queries/admin.js";
 
-/** What operators and super admins did to the installation, the newest first. */
+/** The installation's audit log: actions of operators and super admins, newest first. */
 export function EventsTab(): ReactElement {
   return (
     <div className="flex flex-col gap-4">

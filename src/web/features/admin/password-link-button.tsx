@@ -9,7 +9,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { adminKey } from "../../api/queries/admin.js";
 
-/** Makes a link to choose a new password and shows it, this once. */
+/** Creates a password reset link and shows it once. */
 export function PasswordLinkButton({ user }: { user: AdminUserDetail }): ReactElement {
   const [link, setLink] = useState<PasswordLink | null>(null);
   const reset = useApiMutation({

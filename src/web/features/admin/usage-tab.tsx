@@ -8,7 +8,7 @@ import { Await } from "../../components/await.js";
 import { CursorTable } from "./cursor-table.js";
 import { installationUsageQuery, organizationUsageList } from "../../api/queries/admin.js";
 
-/** What the whole installation uses in the current month, and each organization of it. */
+/** Usage in the current month: of the installation, and by organization. */
 export function UsageTab(): ReactElement {
   const usage = useQuery(installationUsageQuery);
   return (

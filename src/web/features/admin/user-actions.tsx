@@ -21,7 +21,7 @@ interface UserProps {
   user: AdminUserDetail;
 }
 
-/** What a super admin can do for a user who is locked out, and against one who must not come in. */
+/** Actions that restore a user's access, and actions that revoke it. */
 export function UserActions({ user }: UserProps): ReactElement {
   return (
     <>
@@ -120,7 +120,7 @@ interface ActButtonProps extends UserProps {
   act: Operation;
   label: string;
   successMessage: string;
-  /** What is asked before; without it, nothing is. */
+  /** Confirmation question; undefined if none is needed. */
   question?: string;
   disabledReason?: string | undefined;
 }

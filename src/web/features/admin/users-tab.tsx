@@ -19,7 +19,7 @@ const stateNames: Record<(typeof adminUserStates)[number], string> = {
   super_admins: "Super admins",
 };
 
-/** All users of the installation; each leads to what can be done for it. */
+/** All users of the installation; each links to the user's page. */
 export function UsersTab(): ReactElement {
   const [filters, change] = useFilters<AdminUserSearch>(adminUserSearchOf);
   const [text, setText] = useTypedSearch(filters.search ?? "", (search) =>

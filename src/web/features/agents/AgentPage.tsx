@@ -12,7 +12,7 @@ import { Select } from "../../ui/select.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { isolationOf, whyNoCommand } from "../../components/runs/isolation.js";
+import { isolationOf, commandDisabledReason } from "../../components/runs/isolation.js";
 import { sandboxQuery } from "../../api/queries/runs.js";
 import { RunCommandDialog } from "../../components/runs/run-command-dialog.js";
 import { RunTable } from "../../components/runs/run-table.js";
@@ -29,7 +29,7 @@ import { agentQuery } from "../../api/queries/agents.js";
 
 const route = getRouteApi("/app/agents/$agentId");
 
-/** An agent: its runs, what they are held to, and the way to its workspace. */
+/** An agent: its runs, their isolation, and a link to its workspace. */
 export function AgentPage(): ReactElement {
   const { agentId } = route.useParams();
   const { data: agent, dataUpdatedAt } = useLoaded(agentQuery(agentId));
@@ -51,7 +51,7 @@ export function AgentPage(): ReactElement {
         ? "Create a workspace first: commands run there."
         : agent.workspace_type === "remote"
           ? "The workspace is remote: this server has no folder to run commands in."
-          : isolation && whyNoCommand(isolation));
+          : isolation && commandDisabledReason(isolation));
   const { current_run: current, queued_run: queued } = agent;
   return (
     <Page

@@ -41,7 +41,8 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
   const reason = useDenyReason(orgId)("agent:write");
   const dialog = useNewDialog();
 
-  // A filter of another organization's project, left in the address by a switch, filters nothing.
+  // After a switch of the organization, the address may still name a project of the other one: ignore
+  // it.
   const projectId = projects.data?.find(({ id }) => id === search.project)?.id;
   const hasNoProject = projects.data?.length === 0;
   return (
@@ -116,7 +117,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
   );
 }
 
-/** What the organization's agents use of what they may; hours grow by themselves while one runs. */
+/** The organization's agent usage and limits; the hours grow during a run. */
 function Usage({ orgId }: { orgId: string }): ReactElement | null {
   const { data, isPending } = useQuery({
     ...usageQuery(orgId),

@@ -11,7 +11,7 @@ export function ApiKeyPage(): ReactElement {
   return <KeyPage key={keyId} keyId={keyId} />;
 }
 
-/** Right after creation the key itself, this once; else what is known about it. */
+/** The secret right after creation, once; otherwise the key's details. */
 function KeyPage({ keyId }: { keyId: string }): ReactElement {
   const [secret] = useState(() => newKeySecret(keyId));
   useEffect(forgetNewKey, []);

@@ -19,20 +19,20 @@ import { PermissionPicker } from "../../components/organizations/permission-pick
 import { useDenyReason } from "../../access/permissions.js";
 import { ActingAsField } from "./acting-as-field.js";
 import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
-import { handOver } from "./new-key-handoff.js";
-import { type Limits, LimitsFields, limitsBody, noLimits } from "./limits-fields.js";
+import { handOverNewKey } from "./new-key-handoff.js";
+import { type Limits, LimitsFields, limitsBody, emptyLimits } from "./limits-fields.js";
 import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 interface Values {
   name: string;
   description: string;
-  /** Null: the narrower one, where there is an organization to narrow to. */
+  /** Null selects the narrower scope if the user has an organization. */
   scope: "full" | "organization" | null;
-  /** Empty: the current one. */
+  /** Empty: the current organization. */
   organization_id: string;
-  /** Of that organization; null: the person acts. */
+  /** An agent of that organization; null: the user. */
   agent_id: string | null;
-  /** Null: all. */
+  /** Null: all permissions. */
   permissions: readonly string[] | null;
   expiration: Expiration;
   limits: Limits;
@@ -46,7 +46,7 @@ const blank: Values = {
   agent_id: null,
   permissions: null,
   expiration: { choice: "never", date: "" },
-  limits: noLimits,
+  limits: emptyLimits,
 };
 
 export function NewApiKeyPage(): ReactElement {
@@ -78,8 +78,8 @@ export function NewApiKeyPage(): ReactElement {
     run: async (body, headers) => {
       const { data, status } = await client.apiKeys.create({ body }, { headers });
       const { key, ...details } = data;
-      // Taken out of the answer, so that no cache of answers ever holds it.
-      if (key !== null) handOver(details.id, key);
+      // Removed from the response, so that no cache contains it.
+      if (key !== null) handOverNewKey(details.id, key);
       return { data: details, status };
     },
     alsoShown: ["scopes", "allowed_ips", "rate_limit_per_minute", "expires_at", "expires_in_days"],

@@ -6,14 +6,14 @@ import type { DenyReason } from "../../access/permissions.js";
 
 interface ActingAsFieldProps {
   organizationId: string;
-  /** The agent's id; null: the person. */
+  /** The agent's id; null: the user. */
   value: string | null;
   onChange: (agentId: string | null) => void;
   refusal: DenyReason;
   error: string | undefined;
 }
 
-/** Whether a key acts as its maker or as one of the organization's agents. */
+/** Whether a key acts as its creator or as one of the organization's agents. */
 export function ActingAsField({
   organizationId,
   value,

@@ -46,7 +46,7 @@ export function CreatedKey({ keyId, secret }: { keyId: string; secret: string })
           </Alert>
           <code
             data-testid="secret"
-            // Selected and copied by hand.
+            // Selecting and copying by hand counts, too.
             onCopy={onSaved}
             className="rounded-md border border-line bg-sunken px-3 py-2.5 font-mono text-[13px] break-all select-all"
           >

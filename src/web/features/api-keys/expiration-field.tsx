@@ -6,7 +6,7 @@ type ExpirationChoice = "never" | "30" | "90" | "custom";
 
 export interface Expiration {
   choice: ExpirationChoice;
-  /** "2026-01-31", for a custom one. */
+  /** "2026-01-31", for a custom date. */
   date: string;
 }
 
@@ -15,12 +15,15 @@ interface ExpirationBody {
   expires_at?: string;
 }
 
-/** A custom day counts to its end, in the viewer's zone. */
+/**
+ * Returns the expiration in the API's format. A custom date is valid to the end of that day in the
+ * viewer's time zone.
+ */
 export function expirationBody({ choice, date }: Expiration): ExpirationBody {
   if (choice === "never") return {};
   if (choice !== "custom") return { expires_in_days: Number(choice) };
   const end = new Date(`${date}T23:59:59`);
-  // What is no day is left for the rule of the field to refuse.
+  // An invalid date is left to the field's validation.
   return { expires_at: Number.isNaN(end.getTime()) ? "" : end.toISOString() };
 }
 

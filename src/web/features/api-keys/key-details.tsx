@@ -8,7 +8,7 @@ import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
 import { queryClient } from "../../api/query-client.js";
-import { editing } from "../../api/incoming.js";
+import { editOptions } from "../../api/incoming.js";
 import { Button } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";
 import { CopyIcon } from "../../ui/copy-button.js";
@@ -102,7 +102,7 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
 function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
   const form = useForm({
     endpoint: api.apiKeys.update,
-    ...editing(
+    ...editOptions(
       apiKey,
       () => queryClient.fetchQuery({ ...apiKeyQuery(apiKey.id), staleTime: 0 }),
       (key) => ({ name: key.name, description: key.description ?? "", limits: limitsOf(key) }),

@@ -14,7 +14,7 @@ import { apiKeysKey, keyUsageQuery } from "../../api/queries/api-keys.js";
 
 const days = 30;
 
-/** The requests of each of the last days, those without any too. */
+/** Returns a bar per day, including days without requests. */
 function barsOf(usage: KeyUsage) {
   const first = Date.parse(usage.since);
   return Array.from({ length: days }, (_, index) => {
@@ -27,7 +27,7 @@ function barsOf(usage: KeyUsage) {
   });
 }
 
-/** Each endpoint and status over all days, the most used first. */
+/** Returns request counts by endpoint and status over all days, highest first. */
 function endpointsOf({ requests }: KeyUsage) {
   const rows = new Map<string, { endpoint: string; status: number; count: number }>();
   for (const { endpoint, status, count } of requests) {

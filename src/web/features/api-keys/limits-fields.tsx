@@ -1,13 +1,13 @@
 import type { ReactElement } from "react";
 import { TextArea, TextField } from "../../ui/field.js";
 
-/** What a key's use is bound to, as it is typed. */
+/** Limits of a key, as entered. */
 export interface Limits {
   networks: string;
   perMinute: string;
 }
 
-export const noLimits: Limits = { networks: "", perMinute: "" };
+export const emptyLimits: Limits = { networks: "", perMinute: "" };
 
 export function limitsOf(key: {
   allowed_ips: string[] | null;

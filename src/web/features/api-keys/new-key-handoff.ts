@@ -1,10 +1,10 @@
 /*
- * A new key's secret on its way from the form to the page that shows it once. It lives in this
- * variable alone: not in the address, not in storage, not in a cache.
+ * A new key's secret on its way from the form to the page that shows it once. Kept only in this
+ * variable: not in the address, storage or a cache.
  */
 let fresh: { id: string; secret: string } | null = null;
 
-export function handOver(id: string, secret: string): void {
+export function handOverNewKey(id: string, secret: string): void {
   fresh = { id, secret };
 }
 

@@ -9,7 +9,7 @@ import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { SelectField } from "../../ui/select.js";
-import { handOver } from "./new-key-handoff.js";
+import { handOverNewKey } from "./new-key-handoff.js";
 import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 const graces = [
@@ -23,7 +23,7 @@ function refusalOf({ status, replaced_by }: ApiKey): string | undefined {
   return replaced_by === null ? undefined : "The key has been rotated already.";
 }
 
-/** A new key in this one's place: the way to change a secret without a pause. */
+/** Replaces a key by a new one, so that a secret can be changed without downtime. */
 export function RotateButton({ apiKey }: { apiKey: ApiKey }): ReactElement {
   const navigate = useNavigate();
   const [isAsking, setAsking] = useState(false);
@@ -35,8 +35,8 @@ export function RotateButton({ apiKey }: { apiKey: ApiKey }): ReactElement {
         { headers },
       );
       const { key, ...details } = data;
-      // Taken out of the answer, so that no cache of answers ever holds it.
-      if (key !== null) handOver(details.id, key);
+      // Removed from the response, so that no cache contains it.
+      if (key !== null) handOverNewKey(details.id, key);
       return { data: details, status };
     },
     refresh: [apiKeysKey],

@@ -9,7 +9,10 @@ import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { visible } from "../../ui/plain-text.js";
-import { acceptAtOnce, useWelcome } from "../../components/auth/accept-invitation.js";
+import {
+  acceptAfterRegistration,
+  useOpenJoinedOrganization,
+} from "../../components/auth/accept-invitation.js";
 import { methodsQuery } from "../../api/queries/auth.js";
 import { invitationTokenOf, offerQuery } from "../../api/queries/invitations.js";
 import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
@@ -21,8 +24,8 @@ export function RegisterPage(): ReactElement {
   const { redirect } = route.useSearch();
   const { history } = useRouter();
   const queries = useQueryClient();
-  const welcome = useWelcome();
-  // Who comes from an invitation signs up with its address, and joins at once.
+  const welcome = useOpenJoinedOrganization();
+  // A user with an invitation registers with its address and joins immediately.
   const { data: methods } = useQuery(methodsQuery);
   const isFirst = methods?.needs_first_account === true;
   const token = invitationTokenOf(redirect);
@@ -41,14 +44,17 @@ export function RegisterPage(): ReactElement {
       await client.auth.register({ body });
       const { email, password } = body;
       const { status } = await client.auth.login({ body: { email, password } });
-      return { data: invitation?.token ? await acceptAtOnce(invitation.token) : null, status };
+      return {
+        data: invitation?.token ? await acceptAfterRegistration(invitation.token) : null,
+        status,
+      };
     },
     fieldOf: { email_taken: "email" },
     isGuarded: false,
     onDone: (member) => {
       queries.clear();
       if (member) welcome(member);
-      // Who is new is shown the way.
+      // New users start with the setup guide.
       else history.replace(destinationOf(redirect, "/welcome"));
     },
   });

@@ -27,7 +27,7 @@ export function ResetPasswordPage(): ReactElement {
     run: (body) => client.auth.resetPassword({ body }),
     isGuarded: false,
     onDone: () => {
-      // Whoever was signed in here is so no longer.
+      // The reset has ended the session in this browser.
       queries.clear();
       notify("Your password is changed. Sign in with it.");
       void navigate(paths.login());

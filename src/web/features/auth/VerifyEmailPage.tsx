@@ -3,7 +3,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef, useState } from "react";
 import { api } from "../../api/api-calls.js";
 import { useApiMutation } from "../../api/use-mutation.js";
-import { checked, client } from "../../api/client.js";
+import { validateBody, client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -16,7 +16,7 @@ import { mayBeSignedIn } from "../../access/signed-in.js";
 const route = getRouteApi("/verify-email");
 const page = paths.verifyEmail();
 
-/** Confirms an address by a click: what scans mails opens links, but presses no buttons. */
+/** Confirms an address by a button: mail scanners open links but do not press buttons. */
 export function VerifyEmailPage(): ReactElement {
   const token = useLinkToken(route.useSearch().token, page);
   const queries = useQueryClient();
@@ -26,9 +26,10 @@ export function VerifyEmailPage(): ReactElement {
   const done = useRef<HTMLDivElement>(null);
   const verify = useApiMutation({
     run: async () => {
-      const body = await checked(api.auth.verifyEmail, { token: token ?? "" });
+      const body = await validateBody(api.auth.verifyEmail, { token: token ?? "" });
       const answer = await client.auth.verifyEmail({ body });
-      // The link may be another account's: then this session says nothing of it.
+      // The link may belong to another account, so check whether this session's account is verified
+      // now.
       const after = me.data ? await client.auth.me().catch(() => null) : null;
       const isOwn = me.data?.is_verified === false && after?.data.is_verified === true;
       return { ...answer, data: isOwn };
@@ -114,7 +115,7 @@ export function VerifyEmailPage(): ReactElement {
   );
 }
 
-/** What a link that was not opened in a session of its account has done to it. */
+/** Explains the security reset of an account that was confirmed outside its own session. */
 function Revoked(): ReactElement {
   return (
     <p>

@@ -13,7 +13,7 @@ import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { meQuery } from "../../api/queries/auth.js";
 
 interface AskForLinkProps {
-  /** Why it is asked, until it is. */
+  /** The reason for the request, shown until it is sent. */
   notice?: ReactNode;
   label: string;
   action: string;
@@ -22,10 +22,10 @@ interface AskForLinkProps {
   ask: (body: { email: string }) => Promise<{ data: undefined; status: number }>;
 }
 
-/** Asks where to send a link; afterwards says what is to be done, and not whether there is an account. */
+/** Requests an emailed link. The confirmation does not reveal whether the account exists. */
 export function AskForLink(props: AskForLinkProps): ReactElement {
   const queries = useQueryClient();
-  // Who is signed in need not say it again.
+  // Fill in the address of a signed-in user.
   const me = queries.getQueryData<User>(meQuery.queryKey);
   const [sentTo, setSentTo] = useState<string | null>(null);
   const note = useUnsentEmailNote();

@@ -3,8 +3,8 @@ import { useEffect, useState } from "react";
 import type { paths } from "../../paths/paths.js";
 
 /**
- * The one-time token that a link from a mail carries. It leaves the address bar at once, so that it is
- * neither in the history nor in what somebody copies or photographs.
+ * Returns the one-time token of an emailed link. It is removed from the address bar at once, so that it
+ * appears neither in the history nor in copies or screenshots.
  */
 export function useLinkToken(
   found: string | undefined,

@@ -6,7 +6,7 @@ import { Button, buttonClass } from "../../ui/button.js";
 import { passkeyProblem, signInWithPasskey } from "../../components/auth/passkey.js";
 import { methodsQuery } from "../../api/queries/auth.js";
 
-/** Signing in without a password: with a passkey, or through the identity provider. */
+/** Sign-in without a password: by passkey or identity provider. */
 export function OtherWays({
   destination,
   onSignedIn,
@@ -31,7 +31,7 @@ export function OtherWays({
         Sign in with a passkey
       </Button>
       {methods?.oidc && (
-        // Not a page of this app: the server sends the browser on.
+        // Not a page of this app: the server redirects the browser.
         <a
           href={`/api/v1/auth/oidc/start?redirect=${encodeURIComponent(destination)}`}
           className={`${buttonClass()} min-w-0`}

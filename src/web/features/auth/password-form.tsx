@@ -8,7 +8,7 @@ import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 
-/** What a right password led to: one is in, or a second factor is asked for. */
+/** Outcome of a correct password: null if signed in, or the challenge of a second factor. */
 export type PasswordOutcome = { challenge: string; methods: string[] } | null;
 
 export function PasswordForm({
@@ -20,7 +20,7 @@ export function PasswordForm({
     endpoint: api.auth.login,
     saved: { email: "", password: "" },
     toBody: ({ email, password }) => ({ email: email.trim(), password }),
-    // The answer's tokens are for programs; the browser keeps the cookie and forgets them.
+    // The response's tokens are for API clients; the browser uses the cookie and discards them.
     run: async (body): Promise<{ data: PasswordOutcome; status: number }> => {
       try {
         const { status } = await client.auth.login({ body });
@@ -41,7 +41,7 @@ export function PasswordForm({
         label="Email address"
         type="email"
         autoComplete="username"
-        // oxlint-disable-next-line jsx-a11y/no-autofocus -- signing in is all there is to do here
+        // oxlint-disable-next-line jsx-a11y/no-autofocus -- signing in is this page's only task
         autoFocus
         {...form.field("email")}
       />

@@ -6,7 +6,7 @@ import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 
-/** After the password: a code of the authenticator app, or one of the recovery codes. */
+/** The second step of a sign-in: a code of the authenticator app, or a recovery code. */
 export function SecondStep({
   challenge,
   hasRecoveryCodes,
@@ -16,7 +16,7 @@ export function SecondStep({
   challenge: string;
   hasRecoveryCodes: boolean;
   onSignedIn: () => void;
-  /** Back to the password, with what to say there; without, the person chose so. */
+  /** Returns to the password, with a message unless the user chose to go back. */
   onExpired: (message?: string) => void;
 }): ReactElement {
   const [isRecovery, setRecovery] = useState(false);
@@ -47,7 +47,7 @@ export function SecondStep({
           spellCheck={false}
           autoCapitalize="none"
           placeholder={isRecovery ? "xxxxx-xxxxx" : "123456"}
-          // oxlint-disable-next-line jsx-a11y/no-autofocus -- the only thing to do in this step
+          // oxlint-disable-next-line jsx-a11y/no-autofocus -- this step's only field
           autoFocus
           hint={
             isRecovery

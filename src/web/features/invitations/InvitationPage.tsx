@@ -18,7 +18,7 @@ import { offerQuery } from "../../api/queries/invitations.js";
 
 const route = getRouteApi("/invitations/$token");
 
-/** What an invitation's link is for, and the way in; anybody with the link may look. */
+/** Shows an invitation to anyone with the link, and the options to accept it. */
 export function InvitationPage(): ReactElement {
   const { token } = route.useParams();
   const offer = useQuery(offerQuery(token));
@@ -120,7 +120,7 @@ function Offer({ offer, token, signedInAs }: OfferProps): ReactElement {
   );
 }
 
-/** Without a session: an account first, or signing in to the one that is there. */
+/** Without a session: register, or sign in to an existing account. */
 function SignedOut({ offer, token }: Omit<OfferProps, "signedInAs">): ReactElement {
   const back = `/invitations/${token}`;
   return (
@@ -149,7 +149,7 @@ interface OverProps extends Omit<OfferProps, "token"> {
   inviter: string;
 }
 
-/** Why nothing can be accepted any more, and what to do. */
+/** Why the invitation can no longer be accepted, and the next step. */
 function Over({ offer, inviter, signedInAs }: OverProps): ReactElement {
   const organization = <PlainText value={offer.organization.name} />;
   switch (offer.status) {

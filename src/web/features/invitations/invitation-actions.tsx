@@ -19,7 +19,7 @@ export function AcceptInvitation({ token }: { token: string }): ReactElement {
   );
 }
 
-/** Signed in as somebody else: only the invited address can accept. */
+/** Signed in with another address: only the invited address can accept. */
 export function SignOutFirst({
   signedInAs,
   email,
@@ -30,7 +30,7 @@ export function SignOutFirst({
   const queries = useQueryClient();
   const signOut = useApiMutation({
     run: () => client.auth.logout(),
-    // Nothing of the last session stays readable; what this page shows is read anew.
+    // Clear the previous session's data; this page's data is refetched.
     onDone: () => void queries.resetQueries(),
   });
   return (

@@ -14,7 +14,7 @@ import { TargetField } from "./target-field.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merge");
 
-/** Merging a workspace into a branch: what comes in, what conflicts and how it is decided. */
+/** Merges a workspace into a branch: preview, conflicts and their resolution. */
 export function NewMergePage(): ReactElement {
   const { agentId } = route.useParams();
   const search = route.useSearch();

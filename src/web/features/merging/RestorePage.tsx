@@ -15,7 +15,7 @@ import { useMergeCrumbs } from "./merge-crumbs.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId/restore");
 
-/** Putting back what lost conflicts of a merge: of which, and what then changes. */
+/** Restores the losing versions of a merge's conflicts, by file. */
 export function RestorePage(): ReactElement {
   const { agentId, mergeId } = route.useParams();
   const search = route.useSearch();
@@ -59,12 +59,12 @@ export function RestorePage(): ReactElement {
   );
 }
 
-/** A conflict that a side won, named by its first path; nothing where the content of both was taken. */
+/** Returns the first path of a conflict that one side won; `[]` if the versions were merged. */
 function restorableAs({ winner, paths: [path] }: Merge["resolutions"][number]): string | [] {
   return winner === "merged" || path === undefined ? [] : path;
 }
 
-/** What can come back. */
+/** The files that can be restored. */
 function RestorableFiles({
   merge,
   chosen,

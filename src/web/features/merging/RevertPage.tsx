@@ -9,7 +9,7 @@ import { useMergeCrumbs } from "./merge-crumbs.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId/revert");
 
-/** Undoing a merge: what is taken out of the branch, and what of it conflicts with later work. */
+/** Reverts a merge: the reverted changes, and their conflicts with later commits. */
 export function RevertPage(): ReactElement {
   const { agentId, mergeId } = route.useParams();
   const { strategy } = route.useSearch();

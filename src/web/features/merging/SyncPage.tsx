@@ -10,7 +10,7 @@ import { OperationPage } from "./operation-page.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/sync");
 
-/** Bringing what is new on the base branch into the workspace. */
+/** Merges the base branch's new commits into the workspace. */
 export function SyncPage(): ReactElement {
   const { agentId } = route.useParams();
   const { strategy } = route.useSearch();

@@ -21,7 +21,7 @@ interface ConflictListProps {
   reason: string | undefined;
 }
 
-/** Every conflict with both versions; those decided by hand with what can be decided. */
+/** All conflicts with both versions, and the controls of those to be resolved manually. */
 export function ConflictList({
   preview,
   decisions,
@@ -111,7 +111,7 @@ interface OneConflictProps {
   mode: DiffMode;
 }
 
-/** Drawn anew only where it is the one that is decided: there may be hundreds, and one types into it. */
+/** Memoized: of hundreds of conflicts only the edited one re-renders on input. */
 const OneConflict = memo(function OneConflict(props: OneConflictProps): ReactElement {
   const { conflict, sides, isManual, choice, reason } = props;
   return (
@@ -146,7 +146,7 @@ const OneConflict = memo(function OneConflict(props: OneConflictProps): ReactEle
   );
 });
 
-/** What a button calls a side. */
+/** Returns a side's name for buttons. */
 function nameOf({ role, branch }: { role: string; branch: string }): string {
   return branch === "" ? role.toLowerCase() : visible(branch);
 }

@@ -10,21 +10,21 @@ import { isEditable, lineEndOf, withLineEnds } from "../../components/merges/ver
 
 interface ContentEditorProps {
   conflict: Conflict;
-  /** What was written so far. */
+  /** The current decision, with the edited content. */
   choice: Choice;
   onChange: (choice: Choice) => void;
 }
 
-/** A first content to edit: the version of a side that is text; undefined where neither is. */
+/** Returns the initial content: the version of a side that is text; undefined if neither is. */
 export function contentToEdit({ source, target }: Conflict): Choice | undefined {
   const version = [...source, ...target].find(isEditable);
   return version && { path: version.path, content: version.text ?? "" };
 }
 
-/** Content that takes the place of both versions. */
+/** Edits content that replaces both versions. */
 export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps): ReactElement {
   const { path, content = "" } = choice;
-  // A field of text gives LF for every end of a line: what the file had is put back.
+  // A text field converts all line endings to LF: restore those of the file.
   const [lineEnd] = useState(() => lineEndOf(content));
   const hasHidden = visibleLines(content) !== content;
   const startFrom = (side: "source" | "target"): void => {
@@ -69,7 +69,7 @@ export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps
   );
 }
 
-/** The names of what cannot be seen, each once. */
+/** Returns the names of the invisible characters, each once. */
 function hiddenIn(content: string): string {
   const names = visibleLines(content).match(/⟨U\+[0-9A-F]{4,6}⟩/g) ?? [];
   return [...new Set(names)].map((name) => name.slice(1, -1)).join(", ");

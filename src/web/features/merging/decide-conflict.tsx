@@ -15,7 +15,7 @@ interface DecideConflictProps {
   reason: string | undefined;
 }
 
-/** What can be decided for a conflict: a side's version, or content of one's own. */
+/** The options for a conflict: a side's version, or custom content. */
 export function DecideConflict(props: DecideConflictProps): ReactElement {
   const { conflict, choice, onDecide, names, reason } = props;
   const path = conflict.paths[0] as string;
@@ -66,7 +66,7 @@ export function DecideConflict(props: DecideConflictProps): ReactElement {
   );
 }
 
-/** Brings the cursor into the field of a conflict, once it is there. */
+/** Focuses the editor of a conflict once it is rendered. */
 export function focusEditor(conflict: Element | null): void {
   requestAnimationFrame(() => conflict?.querySelector("textarea")?.focus());
 }

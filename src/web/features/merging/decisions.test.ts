@@ -25,7 +25,7 @@ const took = (one: Conflict) => ({
   },
 });
 
-test("decisions hold while both versions are the same, and are told of when they are not", () => {
+test("decisions apply while both versions are unchanged, and are reported as outdated otherwise", () => {
   const [f, g, h] = [conflict("f", "1", "2"), conflict("g", "3", "4"), conflict("h", "5", "6")];
   const decisions = { ...took(f), ...took(g) };
   expect(choicesFor([h, g, f], decisions)).toEqual([
@@ -40,7 +40,7 @@ test("decisions hold while both versions are the same, and are told of when they
   expect(withoutOutdated([f, changed], decisions)).toEqual(took(f));
 });
 
-test("times and who would win make no other conflict; paths, kinds and modes do", () => {
+test("a conflict's signature depends on paths, kinds and modes, not on times or winners", () => {
   const one = conflict("f", "1", "2");
   expect(signatureOf({ ...one, source_time: "2026-01-01T00:00:00Z" })).toBe(signatureOf(one));
   expect(signatureOf({ ...one, kind: "add/add" })).not.toBe(signatureOf(one));
@@ -49,14 +49,14 @@ test("times and who would win make no other conflict; paths, kinds and modes do"
   expect(signatureOf(executable)).not.toBe(signatureOf(one));
 });
 
-test("what was stored is believed only in its shape", () => {
+test("stored decisions are validated", () => {
   expect(isDecisions(took(conflict("f", "1", "2")))).toBe(true);
   for (const stored of [null, "x", 1, { a: null }, { a: { choice: "source" } }]) {
     expect(isDecisions(stored)).toBe(false);
   }
 });
 
-test("the next to decide is beyond where one is, and begins anew at the end", () => {
+test("the next unresolved conflict comes after the current one and wraps around", () => {
   const all = ["f", "g", "h"].map((path) => conflict(path, "1", "2"));
   const [f, g, h] = all as [Conflict, Conflict, Conflict];
   expect(nextOpen(all, {}, -1)).toBe(0);

@@ -3,40 +3,43 @@ import type { Choice, FileVersion } from "#shared/api/merges.js";
 
 export type Conflict = Preview["conflicts"][number];
 
-/** What was decided for a conflict, and for which paths, to be told where it no longer applies. */
+/** A decision and its paths, which are named if it becomes outdated. */
 export interface Decision {
   choice: Choice;
   paths: readonly string[];
 }
 
-/** Decisions by what they were made on: where either side has another content by now, it is another conflict. */
+/** Decisions by conflict signature: if the content of a side changes, it counts as another conflict. */
 export type Decisions = Readonly<Record<string, Decision>>;
 
-/** The same for the same versions of the same files, and for no others. */
+/** Returns a key that is equal for equal versions of the same files only. */
 export function signatureOf({ kind, paths, source, target }: Conflict): string {
   const of = (versions: readonly FileVersion[]) =>
     versions.map(({ path, mode, oid }) => [path, mode, oid]);
   return JSON.stringify([kind, paths, of(source), of(target)]);
 }
 
-/** Those that apply to a conflict that is there, in the conflicts' order. */
+/** Returns the decisions that apply to the current conflicts, in the conflicts' order. */
 export function choicesFor(conflicts: readonly Conflict[], decisions: Decisions): Choice[] {
   return conflicts.flatMap((conflict) => decisions[signatureOf(conflict)]?.choice ?? []);
 }
 
-/** Those that were made on versions that are not there any more. */
+/** Returns the decisions whose versions no longer exist. */
 export function outdated(conflicts: readonly Conflict[], decisions: Decisions): Decision[] {
   const known = new Set(conflicts.map(signatureOf));
   return Object.entries(decisions).flatMap(([signature, one]) => (known.has(signature) ? [] : one));
 }
 
-/** Without those that `outdated` names. */
+/** Returns the decisions without those that `outdated` returns. */
 export function withoutOutdated(conflicts: readonly Conflict[], decisions: Decisions): Decisions {
   const known = new Set(conflicts.map(signatureOf));
   return Object.fromEntries(Object.entries(decisions).filter(([key]) => known.has(key)));
 }
 
-/** The place of the first that is not decided beyond `after`, else of the first of all; -1 where all are. */
+/**
+ * Returns the index of the first unresolved conflict after `after`, else of the first one; -1 if none
+ * is left.
+ */
 export function nextOpen(
   conflicts: readonly Conflict[],
   decisions: Decisions,
@@ -47,7 +50,7 @@ export function nextOpen(
   return next === -1 ? conflicts.findIndex(isOpen) : next;
 }
 
-/** The element of the conflict at a place. */
+/** Returns the element id of a conflict. */
 export function conflictId(at: number): string {
   return `conflict-${at}`;
 }

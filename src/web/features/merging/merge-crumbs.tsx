@@ -6,7 +6,7 @@ import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
 import { operationLabels } from "../../components/merges/resolution-labels.js";
 
-/** The way to what is done with a merge: the merge itself, and what is above it. */
+/** Breadcrumbs of an operation on a merge: the merge and its ancestors. */
 export function useMergeCrumbs(agentId: string, mergeId: string): ReactNode[] {
   const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
   const above = useWorkspaceCrumbs(agentId, true);

@@ -9,17 +9,17 @@ import { conflictId, type Decisions, nextOpen } from "./decisions.js";
 interface ActBarProps {
   verb: string;
   preview: Preview;
-  /** How many conflicts are decided by hand; null where a rule decides. */
+  /** Number of conflicts resolved manually; null if a strategy resolves them. */
   decided: number | null;
   decisions: Decisions;
   pending: boolean;
   reason: string | undefined;
-  /** Why it was refused, or would be. */
+  /** Why the operation was rejected, or would be. */
   error: Error | null;
   onRun: () => void;
 }
 
-/** Always in sight: how far the decisions are, and the button that does it. */
+/** A sticky bar with the progress of the decisions and the button that runs the operation. */
 export function OperationBar(props: ActBarProps): ReactElement {
   const { verb, preview, decided, decisions } = props;
   const { conflicts, up_to_date } = preview;

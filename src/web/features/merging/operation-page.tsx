@@ -20,7 +20,12 @@ import { useDenyReason } from "../../access/permissions.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 import { OperationBar } from "./operation-bar.js";
-import { type Operation, operationTexts, perform, operationMessage } from "../../api/operations.js";
+import {
+  type Operation,
+  operationTexts,
+  runOperation,
+  operationMessage,
+} from "../../api/operations.js";
 import { ConflictList } from "./conflict-list.js";
 import { choicesFor, outdated } from "./decisions.js";
 import { OutdatedDecisions } from "./outdated-decisions.js";
@@ -35,16 +40,16 @@ interface ActPageProps {
   title: string;
   description: ReactNode;
   crumbs: readonly ReactNode[];
-  /** As the address has it; undefined leaves it to the workspace's setting. */
+  /** Strategy from the address; undefined selects the workspace's setting. */
   strategy: MergeStrategy | undefined;
   onStrategy: (strategy: MergeStrategy) => void;
-  /** What else can be chosen: the branch, the files. */
+  /** Further options: the branch, the files. */
   choices?: ReactNode;
-  /** Why there is nothing to look at yet, such as no file chosen. */
+  /** Why no preview is available yet, such as no selected file. */
   waiting?: string | undefined;
 }
 
-/** Looks at what an act would do, has its conflicts decided, and does it. */
+/** Previews an operation, collects the decisions of its conflicts, and runs it. */
 export function OperationPage(props: ActPageProps): ReactElement {
   const { agentId, act, strategy, waiting } = props;
   const { verb, permission } = operationTexts[act.act];
@@ -59,7 +64,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
   const isManual = preview.data?.strategy === "manual" && conflicts.length > 0;
   const choices = isManual ? choicesFor(conflicts, decisions) : [];
   const isDecided = choices.length === conflicts.length;
-  // With all decided it can be seen what comes of it; not at each key that is typed into a content.
+  // Once all conflicts are resolved, the result can be previewed; debounced, not on every keystroke.
   const settled = useDebounced(JSON.stringify(choices), 600);
   const result = useQuery({
     ...previewQuery(agentId, act, strategy, JSON.parse(settled)),
@@ -142,7 +147,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
   );
 }
 
-/** What would change on the target; with decisions, of those too. */
+/** Changes to the target; with decisions, the result includes them. */
 function ResultDiff({
   shown,
   result,
@@ -155,7 +160,7 @@ function ResultDiff({
   return <DiffBrowser diff={diff} verb={`would change on ${shown.target_branch}`} />;
 }
 
-/** The act itself; it goes on where its page is left, and is told of wherever one is then. */
+/** Runs the operation. It continues if the viewer leaves the page; its outcome is a toast. */
 function useRun(agentId: string, act: Operation, onDone: () => void, onStale: () => void) {
   const navigate = useNavigate();
   const queries = useQueryClient();
@@ -167,13 +172,14 @@ function useRun(agentId: string, act: Operation, onDone: () => void, onStale: ()
     };
   }, []);
   const run = useApiMutation({
-    run: (input: Parameters<typeof perform>[2], headers) => perform(agentId, act, input, headers),
+    run: (input: Parameters<typeof runOperation>[2], headers) =>
+      runOperation(agentId, act, input, headers),
     successMessage: operationMessage,
     onDone: (merge) => {
       onDone();
       const leave =
         isHere.current && merge.id !== null ? navigate(paths.merge(agentId, merge.id)) : undefined;
-      // Not before: what this page looks at may be no more.
+      // Only after leaving: this page's resources may no longer exist.
       void Promise.resolve(leave).then(() =>
         Promise.all(
           [workspacesKey, projectsKey].map((queryKey) => queries.invalidateQueries({ queryKey })),
@@ -183,7 +189,7 @@ function useRun(agentId: string, act: Operation, onDone: () => void, onStale: ()
   });
   useEffect(() => {
     if (run.error?.code === "stale") onStale();
-    // oxlint-disable-next-line react/exhaustive-deps -- once for each refusal
+    // oxlint-disable-next-line react/exhaustive-deps -- once per error
   }, [run.error]);
   return run;
 }

@@ -5,7 +5,7 @@ import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import type { Decision } from "./decisions.js";
 
-/** Says which decisions were made on versions that are gone. */
+/** Lists the decisions whose versions no longer exist. */
 export function OutdatedDecisions({
   decisions,
   onDiscard,

@@ -4,7 +4,7 @@ import { Alert } from "../../ui/alert.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 
-/** What would happen, in a sentence or two. */
+/** Summarizes the preview in a sentence or two. */
 export function PreviewSummary({ preview }: { preview: Preview }): ReactElement {
   const { kind, conflicts, strategy, unsaved, up_to_date, target_branch, source_branch } = preview;
   const files = preview.diff.stats.files_changed;

@@ -10,7 +10,7 @@ interface TargetFieldProps {
   error: string | undefined;
 }
 
-/** The branch to merge into: the project's are proposed, any can be written. */
+/** The target branch; the project's branches are suggested, any name can be entered. */
 export function TargetField({ projectId, value, onChange, error }: TargetFieldProps): ReactElement {
   const [typed, setTyped] = useState(value);
   const { data: names = [] } = useQuery(targetsQuery(projectId));
@@ -31,7 +31,7 @@ export function TargetField({ projectId, value, onChange, error }: TargetFieldPr
         value={typed}
         onChange={(next) => {
           setTyped(next);
-          // One that was chosen from the list is meant.
+          // A selected suggestion applies at once.
           if (names.includes(next)) settle(next);
         }}
         onBlur={() => settle(typed)}

@@ -10,8 +10,8 @@ import {
 } from "./decisions.js";
 
 /**
- * What was decided by hand for an act so far; kept in this tab, so that neither a reload nor a way round
- * other pages loses it. Also: to decide one more, to drop those that no longer apply, to drop all.
+ * The manual decisions of an operation, kept in this tab so that they survive a reload or a visit to
+ * other pages. Also returns functions to add one, to drop outdated ones and to drop all.
  */
 export function useDecisions(
   agentId: string,

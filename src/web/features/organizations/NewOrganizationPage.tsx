@@ -16,7 +16,7 @@ import { organizationsKey } from "../../api/queries/organizations.js";
 import { SlugHint, SlugStatus, useSlugCheck } from "./settings/slug-check.js";
 import { slugCodes } from "../../components/organizations/suggested-slug.js";
 
-/** Empty is "the server's default", anything else has to be a number. */
+/** Converts an entered number; empty means the server's default. */
 function numberFrom(text: string): number | undefined {
   return text.trim() === "" ? undefined : Number(text);
 }
@@ -27,7 +27,7 @@ export function NewOrganizationPage(): ReactElement {
     endpoint: api.organizations.create,
     saved: {
       name: "",
-      // Empty: as the name suggests.
+      // Empty: derived from the name.
       slug: "",
       description: "",
       billing_email: "",

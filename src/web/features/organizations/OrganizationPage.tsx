@@ -34,14 +34,14 @@ import { UsageMeters } from "../../components/organizations/usage.js";
 
 const route = getRouteApi("/app/organizations/$orgId");
 
-/** Of a list that has a page of its own. */
+/** Maximum rows of a list that has its own page. */
 const shownAtMost = 10;
 
 export function OrganizationPage(): ReactElement {
   const { orgId } = route.useParams();
   const { data: organization } = useLoaded(organizationQuery(orgId));
   const { organization: current, organizations } = useCurrentOrganization();
-  // The usual list is without the archived ones.
+  // The default list omits archived organizations.
   const all = useQuery({ ...allOrganizationsQuery, enabled: !organization.is_active });
   const crumbs = [
     <CrumbLink key="organizations" {...paths.organizations()}>
@@ -136,7 +136,7 @@ function Usage({ orgId }: { orgId: string }): ReactElement {
   );
 }
 
-/** Left out for those who may not see agents. */
+/** Left out if the viewer may not see agents. */
 function Runs({ orgId }: { orgId: string }): ReactElement | null {
   return useDenyReason(orgId)("agent:read") === undefined ? <RunTimeline orgId={orgId} /> : null;
 }
@@ -192,7 +192,7 @@ function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): Re
 
 function Members({ orgId }: { orgId: string }): ReactElement {
   const { data: me } = useQuery(meQuery);
-  // People first: of agents there may be many more.
+  // People first: agents may be far more numerous.
   const inOrder = (members: readonly Member[]): Member[] =>
     members.toSorted(
       (one, other) => Number(one.agent_id !== null) - Number(other.agent_id !== null),

@@ -15,7 +15,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState } from "../../ui/states.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { Waiting } from "../../components/await.js";
-import { areSearched, useCurrentOrganization } from "../../access/current-organization.js";
+import { needsSearch, useCurrentOrganization } from "../../access/current-organization.js";
 import { OrganizationCard } from "./organization-card.js";
 import { allOrganizationsQuery, organizationsQuery } from "../../api/queries/organizations.js";
 
@@ -62,7 +62,7 @@ export function OrganizationsPage(): ReactElement {
               trigger={
                 <Button
                   icon="switch"
-                  aria-haspopup={areSearched(organizations) ? "dialog" : "menu"}
+                  aria-haspopup={needsSearch(organizations) ? "dialog" : "menu"}
                 >
                   Switch Organization
                 </Button>

@@ -13,7 +13,7 @@ import { archivedReason } from "../../access/permissions.js";
 import { membersText } from "../../components/organizations/members-text.js";
 import { UsageLine } from "../../components/organizations/usage.js";
 
-/** Roles that change nothing in an organization's settings. */
+/** Roles without any permission on settings. */
 const withoutSettings: ReadonlySet<string> = new Set(["member", "viewer", "agent_executor"]);
 
 interface OrganizationCardProps {

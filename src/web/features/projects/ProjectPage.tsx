@@ -13,7 +13,7 @@ import { CrumbLink } from "../../components/crumb-link.js";
 import { Page, UnknownCrumb } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { useTold } from "../../ui/toast.js";
+import { useAnnounceChange } from "../../ui/toast.js";
 import { AgentList } from "../../components/agents/agent-list.js";
 import { NewAgentDialog } from "../../components/agents/new-agent-dialog.js";
 import { CommitGraph } from "../../components/graph/commit-graph.js";
@@ -40,7 +40,7 @@ export function ProjectPage(): ReactElement {
   const [isAdding, setAdding] = useState(false);
   const { status } = project;
   const ends = { importing: undefined, ready: "The import is done", failed: "The import failed" };
-  useTold(projectId, status, ends[status]);
+  useAnnounceChange(projectId, status, ends[status]);
 
   const addAgent = (
     <Button icon="plus" disabledReason={agentReason} onClick={() => setAdding(true)}>

@@ -13,7 +13,7 @@ import { Time } from "../../ui/time.js";
 import { Waiting } from "../../components/await.js";
 import { branchList } from "../../api/queries/projects.js";
 
-/** The project's branches, each with the commit at its end. */
+/** The project's branches with their tips. */
 export function BranchesCard({ project }: { project: Project }): ReactElement {
   return (
     <Card title="Branches">

@@ -6,7 +6,7 @@ import { PlainText } from "../../ui/plain-text.js";
 
 const mono = "font-mono text-[13px]";
 
-/** What the last fetch found beside what was known; nothing where it found nothing. */
+/** Changes found by the last fetch; nothing if it found none. */
 export function FetchReport({
   project,
   report,
@@ -50,7 +50,7 @@ export function FetchReport({
   );
 }
 
-/** For a shell, which a name that somebody upstream chose must not get to do anything else. */
+/** Returns a shell command. Quoted, since upstream controls the branch names. */
 function commandFor({ default_branch }: Project, diverged: Report["diverged"]): string | null {
   const names = diverged.map(({ branch }) => branch);
   const name = names.includes(default_branch) ? default_branch : names[0];

@@ -33,7 +33,7 @@ const mergeSortings: readonly Sorting<ProjectMerge>[] = [
   { key: "date", label: "Date", by: ({ created_at }) => created_at },
 ];
 
-/** The workspaces of a project: where each agent stands. */
+/** The workspaces of a project. */
 export function ProjectWorkspaces({ projectId }: { projectId: string }): ReactElement {
   const workspaces = useInfiniteQuery(workspacePagesQuery(projectId));
   const view = useListPages(workspaces, {
@@ -43,7 +43,7 @@ export function ProjectWorkspaces({ projectId }: { projectId: string }): ReactEl
   });
   return (
     <Card title="Workspaces">
-      <Pieces
+      <PagedList
         query={workspaces}
         isEmpty={view.total === 0}
         empty="No agent has a workspace here yet. Create one beside an agent above."
@@ -91,7 +91,7 @@ export function ProjectWorkspaces({ projectId }: { projectId: string }): ReactEl
             },
           ]}
         />
-      </Pieces>
+      </PagedList>
     </Card>
   );
 }
@@ -101,7 +101,7 @@ function renderUnmerged({ unmerged_commits: count }: WorkspaceItem): ReactNode {
   return <span className="tabular-nums">{formatNumber(count)}</span>;
 }
 
-/** What was merged into branches of a project, newest first. */
+/** The merges into branches of a project, newest first. */
 export function ProjectMerges({ projectId }: { projectId: string }): ReactElement {
   const merges = useInfiniteQuery(projectMergePagesQuery(projectId));
   const view = useListPages(merges, {
@@ -112,7 +112,7 @@ export function ProjectMerges({ projectId }: { projectId: string }): ReactElemen
   });
   return (
     <Card title="Merges">
-      <Pieces
+      <PagedList
         query={merges}
         isEmpty={view.total === 0}
         empty="Nothing was merged yet. An agent's workspace is merged on its page."
@@ -154,7 +154,7 @@ export function ProjectMerges({ projectId }: { projectId: string }): ReactElemen
             },
           ]}
         />
-      </Pieces>
+      </PagedList>
     </Card>
   );
 }
@@ -175,15 +175,15 @@ function renderMerge(merge: ProjectMerge): ReactNode {
   );
 }
 
-interface PiecesProps {
+interface PagedListProps {
   query: Pick<UseInfiniteQueryResult, "data" | "error" | "refetch">;
   isEmpty: boolean;
   empty: string;
   children: ReactNode;
 }
 
-/** A list that comes in pieces, before it is there and where it is not. */
-function Pieces({ query, isEmpty, empty, children }: PiecesProps): ReactElement {
+/** Loading, error and empty states of a paginated list. */
+function PagedList({ query, isEmpty, empty, children }: PagedListProps): ReactElement {
   if (query.data === undefined) return <Waiting query={query} />;
   return isEmpty ? <p className="text-muted">{empty}</p> : <div className="-m-4">{children}</div>;
 }

@@ -11,12 +11,12 @@ import { Progress } from "../../ui/meter.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { useTold } from "../../ui/toast.js";
+import { useAnnounceChange } from "../../ui/toast.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { CredentialDialog } from "./credential-dialog.js";
 import { isSsh } from "../../components/projects/credential-fields.js";
 import { FetchReport } from "./fetch-report.js";
-import { isUnderWay, projectsKey } from "../../api/queries/projects.js";
+import { isTransferring, projectsKey } from "../../api/queries/projects.js";
 
 interface UpstreamCardProps {
   project: Project;
@@ -24,7 +24,7 @@ interface UpstreamCardProps {
   refusal: DenyReason;
 }
 
-/** Where the project comes from: what is new on either side, and what lets the server in there. */
+/** The project's upstream: new commits on both sides, and the credential. */
 export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps): ReactElement {
   const params = { project_id: project.id };
   const fetching = useApiMutation({
@@ -45,8 +45,12 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
   });
   const isOver = !["fetching", "pushing"].includes(upstream.status);
   const end = upstream.error === null ? "is done" : "failed";
-  useTold(project.id, upstream.status, isOver ? `The exchange with upstream ${end}` : undefined);
-  const busy = isUnderWay(project) ? "Wait until the current transfer has ended." : undefined;
+  useAnnounceChange(
+    project.id,
+    upstream.status,
+    isOver ? `The exchange with upstream ${end}` : undefined,
+  );
+  const busy = isTransferring(project) ? "Wait until the current transfer has ended." : undefined;
   const mayWrite = refusal("project:write");
   const isImported = project.status === "ready";
   const actions = (
@@ -145,7 +149,7 @@ function UnderWay({
   );
 }
 
-/** How far the two sides are apart, as of the last exchange. */
+/** Describes how far the two sides have diverged, as of the last fetch or push. */
 function comparisonOf({ ahead, behind }: Upstream): string {
   if (ahead === null || behind === null) return "Not compared yet: fetch first";
   if (ahead === 0 && behind === 0) return "The same on both sides";

@@ -10,7 +10,7 @@ import { CopyLine } from "../../ui/copy-button.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visibleLines } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { useTold } from "../../ui/toast.js";
+import { useAnnounceChange } from "../../ui/toast.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { CrumbLink } from "../../components/crumb-link.js";
@@ -30,7 +30,7 @@ export function RunPage(): ReactElement {
   const { data: run, dataUpdatedAt } = useLoaded(runQuery(runId));
   const { data: agent } = useQuery(agentQuery(agentId));
   const refusal = useDenyReason(agent?.organization_id);
-  useTold(runId, run.status, sayState(run));
+  useAnnounceChange(runId, run.status, sayState(run));
   const crumbs: ReactNode[] = [
     ...useWorkspaceCrumbs(agentId),
     <CrumbLink key="agent" {...paths.agent(agentId)}>
@@ -52,7 +52,7 @@ export function RunPage(): ReactElement {
   );
 }
 
-/** What is told of a run that begins, or ends, while somebody looks at it. */
+/** Returns the screen reader announcement of a run that starts or ends. */
 function sayState({ status, ended_at }: Run): string {
   const name = statusName(status).toLowerCase();
   return ended_at === null ? `The run is ${name}` : `The run ended: ${name}`;
@@ -105,7 +105,7 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
   );
 }
 
-/** What is counted at a run's end, and not everywhere. */
+/** Formats a figure that is measured at the end of a run, on some systems only. */
 function measured(run: Run, figure: number | null, textOf: (figure: number) => string): string {
   if (figure !== null) return textOf(figure);
   return run.ended_at === null ? "Available when the run ends" : "Not measured";
@@ -130,7 +130,7 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => bytesText(bytes) + of),
     "CPU time": measured(run, run.cpu_seconds, durationText),
     ...(limits?.cpus == null ? {} : { "CPU limit": `${limits.cpus} cores` }),
-    // Counted at its end.
+    // Measured at the end.
     Output:
       run.ended_at === null
         ? "Available when the run ends"

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { carryOver, cleanLine, readable, segmentsOf, textOf } from "./ansi.js";
+import { carriedStyles, cleanLine, readableColor, segmentsOf, textOf } from "./ansi.js";
 import { createLogLines } from "./log-lines.js";
 
 const at = "2026-01-01T00:00:00.000Z";
@@ -15,27 +15,27 @@ test.each([
   expect(cleanLine(line)).toBe("text");
 });
 
-test("what is invisible or reorders a line is shown", () => {
+test("characters that are invisible or reorder a line are written out", () => {
   expect(cleanLine("a\u202eb\u0008")).toBe("a⟨U+202E⟩b⟨U+0008⟩");
 });
 
-test("colours are followed, and the segments are the text", () => {
+test("colors are parsed, and the segments make up the text", () => {
   const clean = cleanLine("\u001b[1;31mred\u001b[0m plain \u001b[38;2;0;0;0mhidden?\u001b[0m");
   const segments = segmentsOf("", clean);
   expect(segments.map(({ text }) => text).join("")).toBe(textOf(clean));
   expect(textOf(clean)).toBe("red plain hidden?");
   expect(segments[0]).toMatchObject({ text: "red", isBold: true });
-  expect(segments.at(-1)?.colour).not.toBe("#000000");
-  expect(carryOver("\u001b[32mon")).toBe("\u001b[32m");
-  expect(carryOver("\u001b[32mon\u001b[0m")).toBe("");
+  expect(segments.at(-1)?.color).not.toBe("#000000");
+  expect(carriedStyles("\u001b[32mon")).toBe("\u001b[32m");
+  expect(carriedStyles("\u001b[32mon\u001b[0m")).toBe("");
 });
 
-test("a colour that cannot be read is moved", () => {
-  expect(readable("#ffffff", "#000000")).toBe("#ffffff");
-  expect(readable("#15161a", "#15161a")).not.toBe("#15161a");
+test("a color of low contrast is adjusted", () => {
+  expect(readableColor("#ffffff", "#000000")).toBe("#ffffff");
+  expect(readableColor("#15161a", "#15161a")).not.toBe("#15161a");
 });
 
-test("entries become lines, each stream its own; the oldest are let go", () => {
+test("entries are assembled into lines by stream; the oldest are dropped", () => {
   const log = createLogLines(10);
   log.append([
     { stream: "stdout", at, text: "one\ntw" },

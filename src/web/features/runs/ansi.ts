@@ -2,10 +2,10 @@ import { type Color, createAnsiSequenceParser, createColorPalette } from "ansi-s
 import { visibleLines } from "../../ui/plain-text.js";
 
 /*
- * What programs write to terminals (ECMA-48). Of its sequences only colours and styles are followed:
- * titles, links, the clipboard, moves of the cursor and all else that could mislead are taken out.
+ * Terminal output (ECMA-48). Only sequences for colors and styles are kept; titles, links, clipboard
+ * access, cursor movement and other sequences that could mislead are removed.
  */
-// eslint-disable-next-line no-control-regex -- control characters are what this looks for
+// eslint-disable-next-line no-control-regex -- matches control characters on purpose
 const strings =
   /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c|$)/g;
 // eslint-disable-next-line no-control-regex -- as above
@@ -18,8 +18,8 @@ const style = /\u001b\[[\d;]*m/;
 const styles = /(\u001b\[[\d;]*m)/;
 
 /**
- * A line with its colours' sequences and nothing else that a terminal would obey. What a carriage return
- * would be written over with is what remains, as of a progress bar; other control characters are shown.
+ * Removes all terminal sequences except colors. Of text overwritten after a carriage return, as by a
+ * progress bar, the last version remains; other control characters are made visible.
  */
 export function cleanLine(raw: string): string {
   const line = raw
@@ -34,7 +34,7 @@ export function cleanLine(raw: string): string {
     .join("");
 }
 
-/** What is read of a cleaned line. */
+/** Returns the visible text of a cleaned line. */
 export function textOf(clean: string): string {
   return clean
     .split(styles)
@@ -42,8 +42,8 @@ export function textOf(clean: string): string {
     .join("");
 }
 
-/** The colours that are still on after a line; no more than anybody uses. */
-export function carryOver(line: string): string {
+/** Returns the color sequences still active after a line; none if they are unreasonably long. */
+export function carriedStyles(line: string): string {
   const found = line.replaceAll(strings, "").split(styles);
   let on = "";
   for (let at = 1; at < found.length; at += 2) {
@@ -56,7 +56,7 @@ export function carryOver(line: string): string {
 
 export interface Segment {
   text: string;
-  colour?: string;
+  color?: string;
   background?: string;
   isBold: boolean;
   isDim: boolean;
@@ -64,7 +64,10 @@ export interface Segment {
   isUnderlined: boolean;
 }
 
-/** The log's own background and text, alike in light and dark: `--color-log` and `--color-on-log`. */
+/**
+ * Background and text color of the log, equal in light and dark mode: `--color-log` and
+ * `--color-on-log`.
+ */
 const paper = "#15161a";
 const ink = "#e4e4ea";
 
@@ -87,7 +90,7 @@ const palette = createColorPalette({
   brightWhite: "#ffffff",
 });
 
-/** The parts of a cleaned line by their looks; together they are its `textOf`. */
+/** Splits a cleaned line into segments by style; joined, they are its `textOf`. */
 export function segmentsOf(carried: string, clean: string): Segment[] {
   return createAnsiSequenceParser()
     .parse(carried + clean)
@@ -95,13 +98,13 @@ export function segmentsOf(carried: string, clean: string): Segment[] {
       const isReversed = decorations.has("reverse");
       const front = isReversed ? background : foreground;
       const back = isReversed ? (foreground ?? ink) : background;
-      const under = back === null ? paper : colourOf(back);
+      const under = back === null ? paper : colorOf(back);
       return {
         text: value,
         ...(front !== null || back !== null
           ? {
-              colour: readable(
-                front === null ? (isReversed ? paper : ink) : colourOf(front),
+              color: readableColor(
+                front === null ? (isReversed ? paper : ink) : colorOf(front),
                 under,
               ),
             }
@@ -115,14 +118,14 @@ export function segmentsOf(carried: string, clean: string): Segment[] {
     });
 }
 
-function colourOf(colour: Color | string): string {
-  return typeof colour === "string" ? colour : hexOf(palette.value(colour));
+function colorOf(color: Color | string): string {
+  return typeof color === "string" ? color : hexOf(palette.value(color));
 }
 
-/** Six digits; what is no colour is the text's. */
-function hexOf(colour: string): string {
-  if (/^#[0-9a-f]{6}$/i.test(colour)) return colour;
-  const parts = colour.match(/\d+/g)?.slice(0, 3).map(Number) ?? [];
+/** Returns six hex digits; the text color if the input is invalid. */
+function hexOf(color: string): string {
+  if (/^#[0-9a-f]{6}$/i.test(color)) return color;
+  const parts = color.match(/\d+/g)?.slice(0, 3).map(Number) ?? [];
   if (parts.length < 3) return ink;
   return `#${parts.map((part) => Math.min(255, part).toString(16).padStart(2, "0")).join("")}`;
 }
@@ -149,11 +152,14 @@ function contrast(left: string, right: string): number {
   return (high + 0.05) / (low + 0.05);
 }
 
-/** The colour, moved towards white or black until it can be read: text cannot be hidden by its colour. */
-export function readable(colour: string, under: string): string {
+/**
+ * Moves a color towards white or black until it has enough contrast, so that text cannot be hidden by
+ * its color.
+ */
+export function readableColor(color: string, under: string): string {
   const goal = contrast("#ffffff", under) >= contrast("#000000", under) ? 255 : 0;
   for (let share = 0; share < 1; share += 0.1) {
-    const mixed = `#${channels(colour)
+    const mixed = `#${channels(color)
       .map((part) =>
         Math.round(part + (goal - part) * share)
           .toString(16)

@@ -13,16 +13,16 @@ interface LogFollower {
 const againMs = 1000;
 
 /**
- * Reads a run's log until its end. After a loss it goes on behind the last entry that came, whatever the
- * server answered meanwhile; the browser's own EventSource gives up at the first answer that is no stream.
- * @returns what ends it
+ * Reads a run's log until its end. After a lost connection it resumes after the last entry, whatever
+ * the server's status in between; the browser's own EventSource stops at the first non-stream response.
+ * @returns a function that stops reading
  */
 export function followLog(runId: string, { onEntries, onState }: LogFollower): () => void {
   const aborter = new AbortController();
   let lastId: string | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Whether there is more to come. */
+  /** Returns whether more entries may follow. */
   const read = async (): Promise<boolean> => {
     const response = await fetch(`/api/v1/runs/${runId}/logs`, {
       headers: {
@@ -34,7 +34,7 @@ export function followLog(runId: string, { onEntries, onState }: LogFollower): (
     });
     if (!response.ok || !response.body) {
       if (response.status === 401) {
-        // Where the access token alone is over, the client's own call says so, or signs out.
+        // If only the access token has expired, this call refreshes the session or signs out.
         await client.runs.get({ params: { run_id: runId } }, { signal: aborter.signal });
         return true;
       }

@@ -1,34 +1,37 @@
 import type { LogEntry } from "#shared/api/runs.js";
-import { carryOver, cleanLine, textOf } from "./ansi.js";
+import { carriedStyles, cleanLine, textOf } from "./ansi.js";
 
 export interface LogLine {
-  /** From 0 on; the same line keeps it when more comes, or earlier ones are let go. */
+  /** From 0; unaffected by new lines or by dropped ones. */
   number: number;
   stream: LogEntry["stream"];
-  /** When its first part came. */
+  /** When its first part arrived. */
   at: string;
-  /** As it came, but for what was cut off. */
+  /** The received text, up to the length limit. */
   raw: string;
-  /** The colours that were on where it begins. */
+  /** Color sequences active at its start. */
   carried: string;
-  /** For reading: its colours' sequences apart. */
+  /** The text without color sequences. */
   text: string;
 }
 
-/** More would be heavy to hold, and too high to be scrolled by browsers. */
+/** Maximum lines in memory; more would exceed the browser's maximum scroll height. */
 const keptLines = 200_000;
-/** A line that is longer is cut: nobody reads on, and one must not hold up the page. */
+/** Maximum length of a line in characters, so that one line cannot block the page. */
 const lineLength = 20_000;
 
 export interface LogLines {
   append(entries: readonly LogEntry[]): void;
-  /** Those that are kept, oldest first; the array is the same one, and grows. */
+  /** The retained lines, oldest first; the array is mutated and keeps its identity. */
   readonly lines: readonly LogLine[];
-  /** How many of the oldest were let go. */
+  /** Number of oldest lines dropped. */
   readonly dropped: number;
 }
 
-/** A log's lines from its entries: an entry may end within a line, which the stream's next one ends. */
+/**
+ * Assembles lines from a log's entries: an entry may end within a line, which the next entry of its
+ * stream continues.
+ */
 export function createLogLines(limit = keptLines): LogLines {
   const lines: LogLine[] = [];
   const unfinished = new Map<LogEntry["stream"], LogLine>();
@@ -47,7 +50,7 @@ export function createLogLines(limit = keptLines): LogLines {
     line.text = textOf(cleanLine(line.raw));
     if (isWhole) {
       unfinished.delete(stream);
-      carried.set(stream, carryOver(line.carried + line.raw));
+      carried.set(stream, carriedStyles(line.carried + line.raw));
     } else {
       unfinished.set(stream, line);
     }
@@ -64,7 +67,7 @@ export function createLogLines(limit = keptLines): LogLines {
         for (const part of parts) add(entry, part, true);
         if (rest !== "") add(entry, rest, false);
       }
-      // Not one by one: each time the whole array is moved.
+      // Dropped in batches, since each drop moves the whole array.
       if (lines.length > limit * 1.1) dropped += lines.splice(0, lines.length - limit).length;
     },
   };

@@ -22,14 +22,14 @@ const marks: Record<LogLine["stream"], readonly [label: string, look: string]> =
 
 interface LogRowProps {
   line: LogLine;
-  /** What is searched for. */
+  /** The search pattern. */
   pattern: RegExp | null;
   isCurrent: boolean;
   withTime: boolean;
   isWrapped: boolean;
 }
 
-/** One line: its number, time and stream, which are no part of what is copied, and its text. */
+/** One line: its number, time and stream, which are excluded from copying, and its text. */
 export function LogRow(props: LogRowProps): ReactElement {
   const { line, pattern, isCurrent, withTime, isWrapped } = props;
   const [label, look] = marks[line.stream];
@@ -61,7 +61,7 @@ export function LogRow(props: LogRowProps): ReactElement {
   );
 }
 
-/** The segments, cut where what is searched for begins and ends. */
+/** Splits the segments at the bounds of the matches. */
 function renderParts(
   segments: readonly Segment[],
   text: string,
@@ -99,7 +99,7 @@ function renderParts(
 
 function styleOf(segment: Segment): Record<string, string> {
   return {
-    ...(segment.colour === undefined ? {} : { color: segment.colour }),
+    ...(segment.color === undefined ? {} : { color: segment.color }),
     ...(segment.background === undefined ? {} : { backgroundColor: segment.background }),
     ...(segment.isBold ? { fontWeight: "600" } : {}),
     ...(segment.isItalic ? { fontStyle: "italic" } : {}),

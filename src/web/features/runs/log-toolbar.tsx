@@ -8,13 +8,13 @@ interface LogToolbarProps {
   run: Run;
   query: string;
   onSearch: (query: string) => void;
-  /** Which of the lines found is shown, of how many. */
+  /** Position of the current match and number of matches. */
   found: string;
   onGo: (step: 1 | -1) => void;
   switches: readonly { label: string; isOn: boolean; onChange: (isOn: boolean) => void }[];
 }
 
-/** Search through the log, how it is shown, and its download. */
+/** Search, display options and download of a log. */
 export function LogToolbar(props: LogToolbarProps): ReactElement {
   const { run, query, onSearch, found, onGo, switches } = props;
   return (
@@ -43,7 +43,7 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
         />
         <IconButton label="Next line found" icon="chevronDown" onClick={() => onGo(1)} />
         <output
-          // While the log comes, the count grows with it.
+          // While the log grows, so does the count.
           aria-live={run.ended_at === null ? "off" : "polite"}
           className="text-[13px] whitespace-nowrap text-muted"
         >

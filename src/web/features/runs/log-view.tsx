@@ -21,7 +21,7 @@ const states: Record<LogState, string> = {
   refused: "You no longer have access to this log.",
 };
 
-/** A run's log as it comes; of its lines only those in sight are in the page. */
+/** A run's log, updated live; only visible lines are rendered. */
 export function LogView({ run }: { run: Run }): ReactElement {
   const { log, state, version } = useLog(run.id);
   const [withTimes, setTimes] = usePersistedState("forever", "log-times", false, isSwitch);
@@ -41,7 +41,7 @@ export function LogView({ run }: { run: Run }): ReactElement {
   const hits = useMemo(() => {
     if (pattern === null) return [];
     return log.lines.flatMap(({ text, number }) => (text.search(pattern) === -1 ? [] : [number]));
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the lines are the same array; `version` tells that it grew
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the array of lines is mutated; `version` changes with it
   }, [log, version, pattern]);
   const current = hits[Math.min(at, hits.length - 1)];
 
@@ -100,11 +100,11 @@ export function LogView({ run }: { run: Run }): ReactElement {
             </Alert>
           </div>
         )}
-        {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- what scrolls away from the end stops following it */}
+        {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- scrolling away from the end stops following */}
         <section
           ref={scroller}
           aria-label="Output"
-          // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls, also by the keyboard
+          // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the region scrolls by keyboard, too
           tabIndex={0}
           onWheel={({ deltaY }) => deltaY < 0 && setFollowing(false)}
           onTouchMove={() => setFollowing(false)}

@@ -5,14 +5,14 @@ import { createLogLines, type LogLines } from "./log-lines.js";
 export interface Log {
   log: LogLines;
   state: LogState;
-  /** Grows with the log, whose lines are the same array. */
+  /** Increases as the log grows, since the array of lines keeps its identity. */
   version: number;
 }
 
-/** Many entries are drawn at once. */
+/** Interval of updates, so that entries are rendered in batches; milliseconds. */
 const drawMs = 80;
 
-/** A run's log as it comes. For another run the part that uses it is mounted anew. */
+/** Follows a run's log. Components must remount for another run. */
 export function useLog(runId: string): Log {
   const [shown, setShown] = useState<Log>(() => ({
     log: createLogLines(),

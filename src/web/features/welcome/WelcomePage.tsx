@@ -10,7 +10,7 @@ import { AgentStep } from "./agent-step.js";
 import { CommitStep } from "./commit-step.js";
 import { KeyStep } from "./key-step.js";
 import { OrganizationStep } from "./organization-step.js";
-import { type Progress, type Step, steps, useProgress, useSkip } from "./progress.js";
+import { type Progress, type Step, steps, useProgress, useSkipSteps } from "./progress.js";
 import { ProjectStep } from "./project-step.js";
 
 const titles: Record<Step, { title: string; lead: string }> = {
@@ -36,12 +36,12 @@ const titles: Record<Step, { title: string; lead: string }> = {
   },
 };
 
-/** The short way from nothing to an agent at work; each step does what it says. */
+/** Guides a new user to a working agent; each step performs one action. */
 export function WelcomePage(): ReactElement {
   const progress = useProgress();
-  const { skip, pending } = useSkip();
+  const { skip, pending } = useSkipSteps();
   const [opened, setOpened] = useState<Step | null>(null);
-  // A key is shown once: its step stays open until it was copied.
+  // A key is shown once: its step stays open until the key is copied.
   const [kept, setKept] = useState<Step | null>(null);
   const { done, skipped } = progress;
   const current = kept ?? opened ?? progress.current;
@@ -135,7 +135,7 @@ function StepItem({
   const isDone = progress.done.has(step);
   const { title, lead } = titles[step];
   const heading = useRef<HTMLHeadingElement>(null);
-  // The step that comes up by itself when the one before is done takes the focus along.
+  // A step that opens automatically after the previous one takes the focus.
   const wasCurrent = useRef(isCurrent);
   useEffect(() => {
     if (isCurrent && !wasCurrent.current) heading.current?.focus();

@@ -20,12 +20,12 @@ import { workspacesKey } from "../../api/queries/workspaces.js";
 interface AgentStepProps {
   orgId: string;
   project: Project;
-  /** One that has no workspace yet. */
+  /** An agent without a workspace. */
   agent: Agent | undefined;
   onDone: () => void;
 }
 
-/** An agent and its workspace, in one go. */
+/** Creates an agent and its workspace. */
 export function AgentStep({ orgId, project, agent, onDone }: AgentStepProps): ReactElement {
   const refusal = useDenyReason(orgId);
   const reason = refusal("agent:write") ?? refusal("agent:workspace:write");
@@ -39,7 +39,7 @@ export function AgentStep({ orgId, project, agent, onDone }: AgentStepProps): Re
       try {
         await client.workspaces.create({ params: { agent_id: created.data.id }, body: {} });
       } catch (error) {
-        // The agent is there: from here on only its workspace is missing.
+        // The agent exists now; only its workspace is missing.
         await queries.invalidateQueries({ queryKey: agentsKey });
         throw error;
       }

@@ -9,7 +9,7 @@ import { projectsKey } from "../../api/queries/projects.js";
 import { commitMessage } from "../../components/workspaces/commit-message.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
-/** As a shell takes it, whatever is in it. */
+/** Quotes a path for a shell. */
 function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
@@ -19,7 +19,7 @@ interface CommitStepProps {
   onDone: () => void;
 }
 
-/** Something is written into the agent's folder, as the agent would; then it is committed. */
+/** Writes to the agent's folder, as the agent would, and commits. */
 export function CommitStep({ workspace, onDone }: CommitStepProps): ReactElement {
   const [isNothing, setNothing] = useState(false);
   const commit = useApiMutation({

@@ -9,16 +9,16 @@ import { CopyLine } from "../../ui/copy-button.js";
 import { DiscardDialog } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { aboutKey, useKeyGuard } from "../../components/api-keys/use-key-guard.js";
+import { unsavedKeyQuestion, useKeyGuard } from "../../components/api-keys/use-key-guard.js";
 import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 interface KeyStepProps {
   organization: OrganizationItem;
-  /** Whether the step has to stay open: the key is shown this once. */
+  /** Whether the step must stay open, since the key is shown once. */
   onKeep: (isKept: boolean) => void;
 }
 
-/** A key for this organization alone, that ends by itself. */
+/** Creates an expiring key for this organization only. */
 export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
   const [secret, setSecret] = useState<string | null>(null);
   const { isSaved, onSaved } = useKeyGuard(secret);
@@ -29,7 +29,7 @@ export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
     toBody: ({ name }) => ({ name, organization_id: organization.id, expires_in_days: 90 }),
     run: async (body, headers) => {
       const { data, status } = await client.apiKeys.create({ body }, { headers });
-      // Kept here alone, so that no cache of answers ever holds it.
+      // Kept in this state only, so that no cache contains the secret.
       const { key, ...details } = data;
       setSecret(key);
       onKeep(true);
@@ -61,7 +61,7 @@ export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
         </div>
         {isAsking && (
           <DiscardDialog
-            question={aboutKey}
+            question={unsavedKeyQuestion}
             onStay={() => setAsking(false)}
             onDiscard={() => {
               onSaved();

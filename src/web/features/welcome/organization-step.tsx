@@ -9,7 +9,7 @@ import { Form } from "../../ui/form.js";
 import { switchOrganization } from "../../access/current-organization.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 
-/** By its name alone; the rest can be changed later. */
+/** Only the name is required; the rest can be changed later. */
 export function OrganizationStep({ onDone }: { onDone: () => void }): ReactElement {
   const form = useForm({
     endpoint: api.organizations.create,

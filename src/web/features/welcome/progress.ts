@@ -16,24 +16,27 @@ import { workspaceQuery } from "../../api/queries/workspaces.js";
 export const steps = ["organization", "project", "agent", "commit", "key"] as const;
 export type Step = (typeof steps)[number];
 
-/** Under this name in one's attributes: the steps put aside. */
+/** User attribute with the skipped steps. */
 const attribute = "getting_started";
 
 export interface Progress {
   isPending: boolean;
   error: Error | null;
-  /** What exists; the steps that made it, or somebody else did. */
+  /** Existing resources, whether or not the guide created them. */
   organization: OrganizationItem | undefined;
   project: Project | undefined;
   agent: Agent | undefined;
   workspace: Workspace | undefined;
   done: ReadonlySet<Step>;
   skipped: ReadonlySet<Step>;
-  /** What to do next; undefined where nothing is left. */
+  /** The next step; undefined if all are done. */
   current: Step | undefined;
 }
 
-/** How far one has come, told from what exists: whoever leaves goes on where it is. */
+/**
+ * Returns the setup progress, derived from existing resources, so that users resume after an
+ * interruption.
+ */
 export function useProgress(): Progress {
   const me = useQuery(meQuery);
   const { organization, isPending, error } = useCurrentOrganization();
@@ -83,8 +86,8 @@ function skippedOf(user: User | undefined): Step[] {
   return steps.filter((step) => names.includes(step));
 }
 
-/** Puts steps aside, or takes them up again; kept with one's account. */
-export function useSkip(): { skip: (steps: readonly Step[]) => void; pending: boolean } {
+/** Skips steps, or reopens them; stored in the user's account. */
+export function useSkipSteps(): { skip: (steps: readonly Step[]) => void; pending: boolean } {
   const me = useQuery(meQuery);
   const save = useApiMutation({
     run: (skipped: readonly Step[]) =>

@@ -9,7 +9,7 @@ import { NewProjectForm } from "../../components/projects/new-project-dialog.js"
 
 interface ProjectStepProps {
   orgId: string;
-  /** One that is being imported, or whose import failed. */
+  /** A project whose import is in progress or has failed. */
   project: Project | undefined;
   onDone: () => void;
 }

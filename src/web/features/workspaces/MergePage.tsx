@@ -38,7 +38,7 @@ export function MergePage(): ReactElement {
   ];
   const sha = merge.merge_commit_sha;
   const reason = refusal("agent:workspace:merge") ?? undoReason(merge);
-  // The files are listed below, with what became of each.
+  // The files are listed below, with their outcomes.
   const { Files: _files, ...rows } = mergeRows(merge);
   return (
     <Page
@@ -85,7 +85,7 @@ export function MergePage(): ReactElement {
   );
 }
 
-/** Why nobody can undo it, or a part of it, whatever his permissions. */
+/** Returns why a merge cannot be reverted or restored by any user; undefined if it can. */
 function undoReason({ kind, reverted_by }: Merge): string | undefined {
   if (kind === "sync") {
     return "A sync changed the workspace alone: change its files there and commit them.";
@@ -95,7 +95,7 @@ function undoReason({ kind, reverted_by }: Merge): string | undefined {
 
 const ofLabels = { merge: "", sync: "", revert: "Reverts", restore: "Restores from" } as const;
 
-/** What it undoes, what undid it, and all else that was made from it. */
+/** Related operations: the merge that this one reverts or restores, and those derived from it. */
 function chainRows(
   agentId: string,
   { kind, of_merge, reverted_by }: Merge,
@@ -122,7 +122,7 @@ function chainRows(
     ...(reverted_by === null
       ? {}
       : { "Reverted by": <MergeLink agentId={agentId} mergeId={reverted_by} /> }),
-    // Their own reverts took them back.
+    // Undone by reverts of their own.
     ...(reverts === null ? {} : { "Reverted before": reverts }),
     ...(restores === null ? {} : { "Restored from it": restores }),
   };

@@ -17,7 +17,7 @@ import { CreateWorkspaceDialog } from "../../components/agents/create-workspace-
 import { agentQuery } from "../../api/queries/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { ConflictsAhead } from "../../components/radar/conflicts-ahead.js";
+import { PredictedConflicts } from "../../components/radar/predicted-conflicts.js";
 import { Waiting } from "../../components/await.js";
 import { AgentDangerZone } from "./agent-danger-zone.js";
 import { ArchivedNotice } from "./archived-notice.js";
@@ -54,7 +54,7 @@ export function WorkspacePage(): ReactElement {
       }
     >
       <WorkspaceOf agent={agent} onCreate={() => setCreating(true)} />
-      {/* Here it stays open while the page below looks again whether there is one by now. */}
+      {/* Rendered here, so that it stays open while the content below refetches the workspace. */}
       <CreateWorkspaceDialog
         isOpen={isCreating}
         onClose={() => setCreating(false)}
@@ -107,7 +107,7 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
       <ArchivedNotice agent={agent} workspace={data} refusal={refusal} />
       <WorkspaceDetails workspace={data} />
       <DeferredRender>
-        <ConflictsAhead workspace={data} />
+        <PredictedConflicts workspace={data} />
         <Tabs<WorkspaceTab>
           label="Workspace"
           value={tab}
@@ -128,7 +128,7 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
             {
               value: "settings",
               label: "Settings",
-              // A form starts from what was saved; the id remounts it for another agent.
+              // A form starts from saved values; the key remounts it for another agent.
               content: (
                 <div className="flex flex-col gap-4">
                   <SettingsTab key={agent.id} workspace={data} refusal={refusal} />

@@ -16,12 +16,12 @@ import { workspacesKey } from "../../api/queries/workspaces.js";
 
 interface AgentDangerZoneProps {
   agent: Agent;
-  /** What it has now; null for an agent without one. */
+  /** The agent's current workspace; null if it has none. */
   workspace: Workspace | null;
   refusal: DenyReason;
 }
 
-/** What ends a workspace, or the agent altogether. */
+/** Archives the workspace or terminates the agent. */
 export function AgentDangerZone({ agent, workspace, refusal }: AgentDangerZoneProps): ReactElement {
   return (
     <DangerZone>

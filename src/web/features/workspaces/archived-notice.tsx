@@ -17,7 +17,7 @@ interface ArchivedNoticeProps {
   refusal: DenyReason;
 }
 
-/** On the page of an archived workspace: until when it can be restored, and the way back. */
+/** On an archived workspace's page: the deadline for restoration, and the button. */
 export function ArchivedNotice({
   agent,
   workspace,

@@ -4,7 +4,7 @@ import { Alert } from "../../ui/alert.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 
-/** Why unsaved work could not be committed by itself, until it can be again. */
+/** Why automatic commits of unsaved work fail; shown until they succeed. */
 export function CheckpointError({
   error,
 }: {

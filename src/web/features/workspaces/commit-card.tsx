@@ -19,7 +19,7 @@ const tones: Record<Commit["commit_type"], Tone> = {
   merge: "warn",
 };
 
-/** A commit's fields, in its card and above its diff. */
+/** Returns a commit's fields, for its card and its page. */
 export function commitRows(commit: Commit): Rows {
   return {
     Type: <Badge tone={tones[commit.commit_type]}>{commit.commit_type}</Badge>,

@@ -17,7 +17,7 @@ const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
   label: value.charAt(0).toUpperCase() + value.slice(1),
 }));
 
-/** A workspace's commits, newest first, page by page; all, or those of one type. */
+/** A workspace's commits, newest first, with pagination and a type filter. */
 export function CommitList({ workspace }: { workspace: Workspace }): ReactElement {
   const [{ type }, change] = useFilters(commitSearchOf);
   return (

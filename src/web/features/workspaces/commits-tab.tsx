@@ -15,12 +15,12 @@ import { workspacesKey } from "../../api/queries/workspaces.js";
 import { ValidationDialog } from "./validation-dialog.js";
 import { commitMessage } from "../../components/workspaces/commit-message.js";
 
-/** Why nobody may commit or merge now, whatever his permissions. */
+/** Returns why the workspace's state rules out commits and merges by any user. */
 function stateReason(status: Workspace["status"]): string | undefined {
   return status === "active" ? undefined : `The workspace is ${status}; this is for active ones.`;
 }
 
-/** Why nobody may commit here; to a remote workspace one pushes. */
+/** Returns why no one can commit here; a remote workspace receives pushes instead. */
 function commitReason({ status, workspace_type }: Workspace): string | undefined {
   return workspace_type === "remote"
     ? "The workspace is remote; its agent commits there and pushes."

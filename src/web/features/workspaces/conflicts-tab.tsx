@@ -49,10 +49,10 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
   );
 }
 
-/** Its page shows each of them below. */
+/** The merge's page lists all of them. */
 const namedAtMost = 10;
 
-/** A merge's fields, in its card and on its page. */
+/** Returns a merge's fields, for its card and its page. */
 export function mergeRows(merge: Merge): Rows {
   return {
     "Target Branch": <PlainText value={merge.target_branch} className={code} />,

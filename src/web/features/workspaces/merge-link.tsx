@@ -6,7 +6,7 @@ import { Time } from "../../ui/time.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
 import { operationLabels } from "../../components/merges/resolution-labels.js";
 
-/** A merge that another one is about, by its name and date. */
+/** A link to a related merge, by kind and date. */
 export function MergeLink({
   agentId,
   mergeId,

@@ -7,13 +7,13 @@ import { PlainText } from "../../ui/plain-text.js";
 import { FileStatus, LineCounts } from "../../components/diffs/file-status.js";
 import { changesQuery } from "../../api/queries/workspaces.js";
 
-/** As many as a glance takes; the merge shows the rest. */
+/** Maximum files shown; the merge preview shows the rest. */
 const shownFiles = 200;
 
-/** As tall as the closed list, so that what comes does not push the page about. */
+/** As high as the collapsed list, to avoid a layout shift. */
 const line = "rounded-md border border-line px-3 py-2 text-muted";
 
-/** "3 files not merged", which open to a list. */
+/** "3 files not merged", expandable to a list. */
 export function PendingChanges({ agentId, base }: { agentId: string; base: string }): ReactElement {
   const changes = useQuery(changesQuery(agentId));
   if (changes.isPending) {

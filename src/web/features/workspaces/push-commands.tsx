@@ -6,7 +6,7 @@ import { paths } from "../../paths/paths.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { projectQuery } from "../../api/queries/projects.js";
 
-/** The commands that a remote workspace is worked in with, each to be pasted as it is. */
+/** Git commands for a remote workspace, each ready to be pasted. */
 export function PushCommands({ workspace }: { workspace: Workspace }): ReactElement | null {
   const { data: project } = useQuery(projectQuery(workspace.project_id));
   if (!project) return null;

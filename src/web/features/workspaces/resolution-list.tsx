@@ -27,7 +27,7 @@ interface ResolutionListProps {
   reason: string | undefined;
 }
 
-/** What was decided for each conflict of a merge: both versions, who won and by which rule. */
+/** The resolution of each conflict of a merge: both versions, the winner and the strategy. */
 export function ResolutionList(props: ResolutionListProps): ReactElement {
   const { agentId, mergeId, merge, projectId, reason } = props;
   const [mode, setMode] = useDiffMode();
@@ -119,7 +119,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
 
 type Resolution = Merge["resolutions"][number];
 
-/** How git has what lost. */
+/** The git ref of the losing version. */
 function Loser({
   resolution: { loser_ref, winner },
   cloneUrl,

@@ -5,7 +5,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
 import { queryClient } from "../../api/query-client.js";
-import { editing } from "../../api/incoming.js";
+import { editOptions } from "../../api/incoming.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Checkbox, TextField } from "../../ui/field.js";
@@ -21,7 +21,7 @@ interface SettingsTabProps {
   refusal: DenyReason;
 }
 
-/** The fields, by the names that the contract's errors give them. */
+/** The fields, by the names in the API's validation errors. */
 const fieldsOf = ({ base_branch, settings }: Workspace) => ({
   base_branch,
   "settings.merge_strategy": settings.merge_strategy,
@@ -31,7 +31,7 @@ const fieldsOf = ({ base_branch, settings }: Workspace) => ({
 });
 type Fields = ReturnType<typeof fieldsOf>;
 
-/** The settings that were changed; those left alone stay as somebody else may have set them. */
+/** Returns the changed settings only, so that concurrent edits of others are preserved. */
 function settingsOf(values: Fields, changed: ReadonlySet<keyof Fields>) {
   const minutes = values["settings.checkpoint_interval_minutes"].trim();
   const days = values["settings.retention_days"].trim();
@@ -57,7 +57,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
   const reason = refusal("agent:workspace:write");
   const form = useForm({
     endpoint: api.workspaces.update,
-    ...editing(
+    ...editOptions(
       workspace,
       () => queryClient.fetchQuery({ ...workspaceQuery(agent_id), staleTime: 0 }),
       fieldsOf,

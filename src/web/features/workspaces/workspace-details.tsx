@@ -12,7 +12,7 @@ import { CheckpointError } from "./checkpoint-error.js";
 import { BaseDistance } from "../../components/workspaces/base-distance.js";
 import { PendingChanges } from "./pending-changes.js";
 import { PushCommands } from "./push-commands.js";
-import { isAtWork, WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
+import { isUsable, WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
 
 const code = "font-mono text-[13px]";
 
@@ -27,7 +27,7 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
         )}
         <CheckpointError error={workspace.checkpoint_error} />
         <WorkingDirectory path={workspace.working_directory} />
-        {workspace.workspace_type === "remote" && isAtWork(workspace) && (
+        {workspace.workspace_type === "remote" && isUsable(workspace) && (
           <PushCommands workspace={workspace} />
         )}
         <Details
@@ -64,7 +64,7 @@ const folderKinds = {
   checkout: "Files of its own",
 } as const;
 
-/** How the folder was made and what it alone takes up, while there is one. */
+/** The folder's driver and disk usage, while it exists. */
 function folderRows({ folder_driver, disk }: Workspace): Rows {
   if (folder_driver === null) return {};
   const measured = disk && (

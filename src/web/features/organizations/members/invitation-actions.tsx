@@ -14,7 +14,7 @@ interface ActionsProps {
   reason: string | undefined;
 }
 
-/** Sending again and revoking. */
+/** Resends or revokes an invitation. */
 export function InvitationActions({ orgId, invitation, reason }: ActionsProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const [sent, setSent] = useState<SentInvitation | null>(null);

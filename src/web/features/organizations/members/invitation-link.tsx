@@ -8,7 +8,7 @@ import { PlainText } from "../../../ui/plain-text.js";
 import { useUnsentEmailNote } from "../../../components/auth/email-delivery.js";
 import { Time } from "../../../ui/time.js";
 
-/** A new link, which is shown this once. */
+/** A new link, shown once. */
 export function InvitationLink({
   invitation,
   onClose,

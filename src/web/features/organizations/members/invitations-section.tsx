@@ -13,7 +13,7 @@ import { PlainText } from "../../../ui/plain-text.js";
 import { Time } from "../../../ui/time.js";
 import { Waiting } from "../../../components/await.js";
 import { InvitationActions } from "./invitation-actions.js";
-import { beyondReason } from "./invite-dialog.js";
+import { escalationReason } from "./invite-dialog.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { invitationsQuery } from "../../../api/queries/organizations.js";
 
@@ -41,7 +41,7 @@ interface InvitationsSectionProps {
   refusal: DenyReason;
 }
 
-/** Who is invited and has not joined yet; those that are over on demand. */
+/** Pending invitations; expired and finished ones on demand. */
 export function InvitationsSection({
   orgId,
   roles,
@@ -107,7 +107,7 @@ export function InvitationsSection({
                       invitation={invitation}
                       reason={
                         writeReason ??
-                        beyondReason(
+                        escalationReason(
                           roles.find(({ id }) => id === invitation.role_id),
                           refusal,
                         )

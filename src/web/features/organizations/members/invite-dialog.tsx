@@ -15,8 +15,8 @@ import { InvitationLink } from "./invitation-link.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { organizationsKey } from "../../../api/queries/organizations.js";
 
-/** Why the viewer may not give a role: the permission that the viewer lacks; undefined where there is none. */
-export function beyondReason(role: Role | undefined, refusal: DenyReason): string | undefined {
+/** Returns why the viewer may not assign a role: a permission that they lack; undefined if they may. */
+export function escalationReason(role: Role | undefined, refusal: DenyReason): string | undefined {
   return expand(role?.effective_permissions ?? [])
     .map(refusal)
     .find((reason) => reason !== undefined);
@@ -59,7 +59,7 @@ interface InviteFormProps extends Omit<InviteDialogProps, "isOpen"> {
 }
 
 function InviteForm({ orgId, roles, refusal, onSent, onClose }: InviteFormProps): ReactElement {
-  const allowed = roles.filter((role) => beyondReason(role, refusal) === undefined);
+  const allowed = roles.filter((role) => escalationReason(role, refusal) === undefined);
   const form = useForm({
     endpoint: api.invitations.create,
     saved: {

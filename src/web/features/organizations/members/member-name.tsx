@@ -3,7 +3,7 @@ import type { Member } from "#shared/api/members.js";
 import { Badge } from "../../../ui/badge.js";
 import { PlainText } from "../../../ui/plain-text.js";
 
-/** A person's name and address, or an agent's name marked as one. */
+/** A person's name and address, or an agent's name with a badge. */
 export function MemberName({ member, isMe }: { member: Member; isMe: boolean }): ReactElement {
   return (
     <div className="min-w-0">

@@ -147,7 +147,7 @@ function RoleSelect({ member, roles, reason }: RoleSelectProps): ReactElement {
     successMessage: ({ role_name }) =>
       `${visible(member.display_name)} is now ${visible(role_name)}`,
     undo: () => {
-      // What it was before; the list is read anew by then.
+      // The previous role; by the time of the undo, the list has been refetched.
       const { organization_id: org_id, id: member_id, role_id } = member;
       return () => client.members.update({ params: { org_id, member_id }, body: { role_id } });
     },
@@ -172,7 +172,7 @@ interface RemoveButtonProps {
   reason: string | undefined;
 }
 
-/** Removing somebody, or leaving: that needs no permission. */
+/** Removes a member; leaving needs no permission. */
 function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const navigate = useNavigate();
@@ -182,7 +182,7 @@ function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement
     refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
     successMessage: () =>
       isMe ? "You left the organization" : `${visible(member.display_name)} was removed`,
-    // Who leaves cannot let himself in again.
+    // Former members cannot add themselves again.
     undo: () =>
       isMe
         ? undefined

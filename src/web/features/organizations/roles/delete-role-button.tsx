@@ -14,7 +14,7 @@ interface DeleteRoleProps {
   reason: string | undefined;
 }
 
-/** Deletes a role that nobody holds; the server's refusal names who does. */
+/** Deletes an unused role; otherwise the server's error names its holders. */
 export function DeleteRoleButton({ orgId, role, reason }: DeleteRoleProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const name = visible(role.name);

@@ -20,7 +20,7 @@ interface MyPermissionsProps {
   roles: readonly Role[];
 }
 
-/** What the viewer may do, and for one permission of his choice why, as the server decides it. */
+/** The viewer's permissions, and the server's explanation of a selected one. */
 export function MyPermissions({ orgId, roles }: MyPermissionsProps): ReactElement {
   const mine = useQuery(permissionsQuery(orgId));
   const [asked, setAsked] = useState<Permission | undefined>();

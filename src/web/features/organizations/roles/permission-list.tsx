@@ -4,11 +4,11 @@ import { resourceGroups } from "../../../components/organizations/permission-gro
 
 interface PermissionListProps {
   permissions: readonly Permission[];
-  /** Said beside a permission's name, such as where it comes from. */
+  /** Note beside a permission's name, such as its source. */
   note?: (permission: Permission) => string | undefined;
 }
 
-/** What somebody can do, by resource, each in a sentence. */
+/** Permissions by resource, each with its description. */
 export function PermissionList({ permissions, note }: PermissionListProps): ReactElement {
   if (permissions.length === 0) return <p className="text-muted">Nothing.</p>;
   return (

@@ -6,7 +6,7 @@ import { type ApiError, client } from "../../../api/client.js";
 import { api } from "../../../api/api-calls.js";
 import { useForm } from "../../../forms/use-form.js";
 import { queryClient } from "../../../api/query-client.js";
-import { editing } from "../../../api/incoming.js";
+import { editOptions } from "../../../api/incoming.js";
 import { Alert } from "../../../ui/alert.js";
 import { Button } from "../../../ui/button.js";
 import { Dialog, DialogActions } from "../../../ui/dialog.js";
@@ -23,7 +23,7 @@ import { RoleImpact } from "./role-impact.js";
 
 interface RoleDialogProps {
   orgId: string;
-  /** Null: a new one. */
+  /** Null: a new role. */
   edited: Role | null;
   roles: readonly Role[];
   refusal: DenyReason;
@@ -46,7 +46,7 @@ export function RoleDialog({ isOpen, ...rest }: RoleDialogProps): ReactElement {
   );
 }
 
-/** The roles that inherit from one, however far. */
+/** Returns all roles that inherit from a role, directly or indirectly. */
 function heirsOf(role: Role, roles: readonly Role[]): Role[] {
   const heirs = new Set<Role>();
   const visit = (name: string): void => {
@@ -60,7 +60,7 @@ function heirsOf(role: Role, roles: readonly Role[]): Role[] {
   return [...heirs];
 }
 
-/** At which field a refusal belongs that names none: where the permission beyond the viewer is from. */
+/** Assigns a `privilege_escalation` error to the field that the excess permission comes from. */
 function escalationOf(
   error: ApiError | null,
   own: readonly string[],
@@ -84,15 +84,15 @@ function RoleForm({
   refusal,
   onClose,
 }: Omit<RoleDialogProps, "isOpen">): ReactElement {
-  // An edit stands on a version of its own, so that it overwrites no colleague's.
+  // An edit is based on a fresh version with its ETag, so that it does not overwrite a concurrent edit.
   const current = useQuery({ ...roleQuery(orgId, role?.id ?? ""), enabled: role !== null });
   const basis = role === null ? null : (current.data ?? role);
   const form = useForm({
-    // An update takes the same fields by the same rules.
+    // Updates have the same fields and validation.
     endpoint: api.roles.create,
     ...(role === null || basis === null
       ? { saved: fieldsOf(null, roles) }
-      : editing(
+      : editOptions(
           basis,
           () => queryClient.fetchQuery({ ...roleQuery(orgId, role.id), staleTime: 0 }),
           (fresh) => fieldsOf(fresh, roles),
@@ -123,7 +123,7 @@ function RoleForm({
   const sum = expand([...permissions, ...inherited]);
 
   const escalation = escalationOf(form.error, permissions);
-  // What is beyond the viewer cannot be given to anybody by him.
+  // A user cannot grant permissions that they lack.
   const allReason = permissionNames.map(refusal).find((reason) => reason !== undefined);
   const inheritedNote = (permission: (typeof sum)[number]): string | undefined =>
     parent && grants(inherited, permission) ? `from ${visible(parent.name)}` : undefined;
@@ -142,7 +142,7 @@ function RoleForm({
         {...form.field("inherits_from")}
         options={[
           { value: "", label: "None" },
-          // Without those that would make a circle.
+          // Without roles that would create a cycle.
           ...roles
             .filter((other) => other.id !== role?.id && !heirs.includes(other))
             .map((other) => ({ value: other.id, label: visible(other.name) })),
@@ -189,7 +189,7 @@ function RoleForm({
   );
 }
 
-/** How many people and agents a change reaches. */
+/** The number of people and agents that a change affects. */
 function Affected({ role, heirs }: { role: Role; heirs: readonly Role[] }): ReactElement {
   const count = heirs.reduce((sum, heir) => sum + heir.member_count, role.member_count);
   return (

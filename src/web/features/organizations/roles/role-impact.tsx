@@ -16,7 +16,7 @@ interface Impact {
   lost: readonly Permission[];
 }
 
-/** What a role that is being changed, and each that inherits from it, gives more and less than before. */
+/** Returns the permissions gained and lost by an edited role and by each role that inherits from it. */
 function impactsOf(
   edited: Role,
   patterns: readonly string[],
@@ -39,13 +39,13 @@ function impactsOf(
 interface RoleImpactProps {
   orgId: string;
   edited: Role;
-  /** What it would give, inherited patterns too. */
+  /** The edited role's patterns, including inherited ones. */
   patterns: readonly string[];
   heirs: readonly Role[];
   roles: readonly Role[];
 }
 
-/** Who would gain and lose what by saving. */
+/** Shows which members gain and lose which permissions. */
 export function RoleImpact(props: RoleImpactProps): ReactElement {
   const { orgId, edited, patterns, heirs, roles } = props;
   const impacts = impactsOf(edited, patterns, heirs, roles).filter(
@@ -83,7 +83,7 @@ function ImpactOfRole({ orgId, role, gained, lost }: Impact & { orgId: string })
 
 const namesShown = 5;
 
-/** Who holds a role, by name where the viewer may see the members. */
+/** The holders of a role, by name if the viewer may see the members. */
 function Holders({ orgId, role }: { orgId: string; role: Role }): ReactElement {
   const { data: members = [] } = useQuery(membersQuery(orgId));
   const names = members

@@ -32,7 +32,7 @@ interface RolesSectionProps {
   refusal: DenyReason;
 }
 
-/** The roles to choose from: the system's, which are fixed, and the organization's own. */
+/** The system roles, which are fixed, and the organization's own roles. */
 export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): ReactElement {
   const id = useId();
   const [shown, setShown] = useState<ReadonlySet<string>>(new Set());
@@ -162,7 +162,7 @@ function RoleActions({
   refusal,
 }: RolesSectionProps & { role: Role }): ReactElement {
   const [isEditing, setEditing] = useState(false);
-  // Nobody changes a role that gives more than he holds.
+  // A role can only be changed by a user who has all its permissions.
   const reason = ["org:roles:write" as const, ...expand(role.effective_permissions)]
     .map(refusal)
     .find((text) => text !== undefined);

@@ -54,7 +54,7 @@ export function OrganizationSettingsPage(): ReactElement {
           {
             value: "general",
             label: "General",
-            // A form starts from what was saved; the id remounts it for another organization.
+            // A form starts from saved values; the key remounts it for another organization.
             content: (
               <GeneralTab key={organization.id} organization={organization} refusal={refusal} />
             ),

@@ -4,7 +4,7 @@ import { type Action, useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { visible } from "../../../ui/plain-text.js";
 
-/** Runs stop, keys stop working, controls go off: every page may show something else afterwards. */
+/** Archiving stops runs, keys and changes, so every query is invalidated. */
 const everything: QueryKey = [];
 
 interface Options {

@@ -6,7 +6,7 @@ import { Time } from "../../../ui/time.js";
 import { useRestore } from "./archive.js";
 import { useDenyReason } from "../../../access/permissions.js";
 
-/** On the pages of an archived organization: what that means, and the way back for who may. */
+/** Explains the archived state on the organization's pages, and offers restoration to permitted users. */
 export function ArchivedBanner({
   organization,
 }: {

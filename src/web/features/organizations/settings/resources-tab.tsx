@@ -89,7 +89,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
   );
 }
 
-/** "100.0": the hours are not counted in whole ones. */
+/** "100.0": shows that hours may have decimals. */
 function hoursField(hours: number): string {
   return Number.isInteger(hours) ? hours.toFixed(1) : String(hours);
 }

@@ -7,29 +7,29 @@ import { slugErrorOf, SuggestedSlug } from "../../../components/organizations/su
 
 interface SlugCheck {
   error: string | undefined;
-  /** A slug that is free, where the one in the field is not. */
+  /** An available slug, if the entered one is not. */
   suggestion: string | undefined;
   isFree: boolean;
 }
 
 interface Checked {
   slug: string;
-  /** The organization that would take it; null: a new one. */
+  /** The organization to be renamed; null: a new one. */
   orgId: string | null;
-  /** Whether it is a slug to ask about: not the one that the organization has. */
+  /** Whether the slug differs from the organization's own and needs a check. */
   isNew: boolean;
-  /** The last refusal of the form. */
+  /** The last error of the form. */
   refusal: ApiError | null;
 }
 
-/** Whether the slug in a field is free, asked once the typing pauses; an answer about another is not shown. */
+/** Checks whether a slug is available, once typing pauses; responses for another slug are ignored. */
 export function useSlugCheck({ slug, orgId, isNew, refusal }: Checked): SlugCheck {
   const settled = useDebounced(slug, 400);
   const { data } = useQuery({
     ...slugAvailabilityQuery(settled, orgId),
     enabled: isNew && settled !== "" && settled === slug,
   });
-  // A refusal is about the slug that was sent.
+  // An error concerns the slug that was sent.
   const [refused, setRefused] = useState({ refusal, slug });
   if (refused.refusal !== refusal) setRefused({ refusal, slug });
 
@@ -52,7 +52,7 @@ interface SlugHintProps {
   children: ReactNode;
 }
 
-/** A hint that says that the slug is free, or offers one that is. */
+/** A hint that the slug is available, or a button that applies an available one. */
 export function SlugHint({ slug, check, onTake, children }: SlugHintProps): ReactElement {
   return (
     <SuggestedSlug suggestion={check.suggestion} onTake={onTake}>
@@ -62,7 +62,7 @@ export function SlugHint({ slug, check, onTake, children }: SlugHintProps): Reac
   );
 }
 
-/** The check's outcome for who does not see it appear: read out when the reader pauses. */
+/** The result for screen readers: announced politely. */
 export function SlugStatus({ slug, check }: { slug: string; check: SlugCheck }): ReactElement {
   const { error, isFree } = check;
   return (

@@ -3,7 +3,7 @@ import { client } from "../../../api/client.js";
 import { api } from "../../../api/api-calls.js";
 import { type FormState, useForm } from "../../../forms/use-form.js";
 import { queryClient } from "../../../api/query-client.js";
-import { editing } from "../../../api/incoming.js";
+import { editOptions } from "../../../api/incoming.js";
 import { organizationQuery, organizationsKey } from "../../../api/queries/organizations.js";
 
 type Change = Parameters<typeof client.organizations.update>[0]["body"];
@@ -11,14 +11,14 @@ type Change = Parameters<typeof client.organizations.update>[0]["body"];
 interface Options<Values extends object> {
   organization: Organization;
   savedOf: (organization: Organization) => Values;
-  /** The change from the fields; those left alone need no permission, so they are not sent. */
+  /** Returns the body. Unchanged fields are not sent, since they need no permission. */
   toBody: (values: Values, changed: ReadonlySet<keyof Values>) => Change;
   successMessage: string;
   fieldOf?: Partial<Record<string, keyof Values>>;
   onDone?: () => void;
 }
 
-/** A form over some fields of an organization. */
+/** A form for some fields of an organization. */
 export function useOrganizationForm<Values extends object>({
   organization,
   savedOf,
@@ -29,7 +29,7 @@ export function useOrganizationForm<Values extends object>({
 }: Options<Values>): FormState<Values> {
   return useForm({
     endpoint: api.organizations.update,
-    ...editing(
+    ...editOptions(
       organization,
       () => queryClient.fetchQuery({ ...organizationQuery(organization.id), staleTime: 0 }),
       savedOf,

@@ -3,7 +3,7 @@ import { client } from "../../api/client.js";
 import { useUnsentEmailNote } from "./email-delivery.js";
 import { visible } from "../../ui/plain-text.js";
 
-/** Has a new link sent to confirm one's address. */
+/** Sends a new verification link. */
 export function useResendVerification(email: string): Action<undefined> {
   const note = useUnsentEmailNote();
   return useApiMutation({

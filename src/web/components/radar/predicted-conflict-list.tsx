@@ -9,8 +9,8 @@ import { kindLabel } from "../merges/resolution-labels.js";
 
 const shownAtFirst = 5;
 
-/** What a pair conflicts in: the files of each conflict, its kind, and who would win. */
-export function ForeseenList({ pair }: { pair: RadarPair }): ReactElement {
+/** The predicted conflicts of a pair: files, kind and winner. */
+export function PredictedConflictList({ pair }: { pair: RadarPair }): ReactElement {
   const [isWhole, setWhole] = useState(false);
   const { conflicts, total_conflicts: total } = pair;
   const shown = isWhole ? conflicts : conflicts.slice(0, shownAtFirst);

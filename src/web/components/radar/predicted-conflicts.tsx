@@ -9,16 +9,16 @@ import { buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { isAtWork } from "../workspaces/workspace-status.js";
+import { isUsable } from "../workspaces/workspace-status.js";
 import { Waiting } from "../await.js";
-import { ForeseenList } from "./foreseen-list.js";
+import { PredictedConflictList } from "./predicted-conflict-list.js";
 import { workspaceRadarQuery } from "../../api/queries/radar.js";
 import { RadarState } from "./radar-state.js";
 import { SideName } from "./side-name.js";
 
-/** With whom an active workspace would conflict, and in what, before anybody merges. */
-export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactElement | null {
-  const isActive = isAtWork(workspace);
+/** Predicted conflicts of an active workspace with other branches, before any merge. */
+export function PredictedConflicts({ workspace }: { workspace: Workspace }): ReactElement | null {
+  const isActive = isUsable(workspace);
   const radar = useQuery({ ...workspaceRadarQuery(workspace.agent_id), enabled: isActive });
   if (!isActive) return null;
   if (radar.data === undefined) {
@@ -74,7 +74,7 @@ function PairItem({ pair, agentId }: { pair: RadarPair; agentId: string }): Reac
           </Link>
         )}
       </div>
-      <ForeseenList pair={pair} />
+      <PredictedConflictList pair={pair} />
     </li>
   );
 }
