@@ -37,7 +37,7 @@ interface Current {
 const chosenId = (): string | null => localStorage.getItem(storageKey);
 
 /** Returns the selected organization, or the first one if none is selected or it no longer exists. */
-export function currentOf(
+export function selectOrganization(
   organizations: readonly OrganizationItem[],
   chosen = chosenId(),
 ): OrganizationItem | undefined {
@@ -48,7 +48,7 @@ export function useCurrentOrganization(): Current {
   const chosen = useSyncExternalStore(subscribe, chosenId);
   const { data = [], isPending, error, refetch } = useQuery(organizationsQuery);
   return {
-    organization: currentOf(data, chosen),
+    organization: selectOrganization(data, chosen),
     organizations: data,
     isPending,
     error: data.length > 0 ? null : error,

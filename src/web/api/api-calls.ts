@@ -39,14 +39,14 @@ export const api = Object.fromEntries(
 
 let known: Rules | null = null;
 
-async function loadRules(): Promise<Rules> {
+async function loadSchemas(): Promise<Rules> {
   known ??= (await import("./schemas.js")).schemas;
   return known;
 }
 
 /** Loads the endpoint with its schemas. */
 export async function schemasOf<E>(call: Call<E>): Promise<E> {
-  return call.in(await loadRules());
+  return call.in(await loadSchemas());
 }
 
 /**
@@ -58,7 +58,7 @@ export function useSchemas<E>(call: Call<E>, isWanted: boolean): E | null {
   useEffect(() => {
     // If this fails, input is not validated while typing; submitting retries the import and reports the
     // error.
-    if (isWanted && schemas === null) void loadRules().then(setRules, () => {});
+    if (isWanted && schemas === null) void loadSchemas().then(setRules, () => {});
   }, [isWanted, schemas]);
   return schemas && call.in(schemas);
 }

@@ -68,12 +68,12 @@ export function runOperation(
       return client.workspaces.sync({ params, body }, { headers });
     }
     case "revert": {
-      const body = { ...undoing(decided), ...source, ...target };
+      const body = { ...withoutNewestFileWins(decided), ...source, ...target };
       const of = { ...params, merge_id: act.merge_id };
       return client.workspaces.revertMerge({ params: of, body }, { headers });
     }
     case "restore": {
-      const body = { paths: act.paths, ...undoing(decided), ...source, ...target };
+      const body = { paths: act.paths, ...withoutNewestFileWins(decided), ...source, ...target };
       const of = { ...params, merge_id: act.merge_id };
       return client.workspaces.restoreVersion({ params: of, body }, { headers });
     }
@@ -81,7 +81,7 @@ export function runOperation(
 }
 
 /** Drops `newest_file_wins`, which does not apply to a revert or restore. */
-function undoing<D extends Partial<Deciding>>({ strategy, ...rest }: D) {
+function withoutNewestFileWins<D extends Partial<Deciding>>({ strategy, ...rest }: D) {
   return strategy === undefined || strategy === "newest_file_wins" ? rest : { strategy, ...rest };
 }
 

@@ -2,20 +2,20 @@ import type { FirstAnswer } from "#shared/first-answers.js";
 import { firstAnswersId } from "#shared/first-answers.js";
 
 /** Maximum age of preloaded responses, from the start of the page; milliseconds. */
-const freshMs = 30_000;
+const maxAgeMs = 30_000;
 
-let answers: Map<string, FirstAnswer> | undefined;
+let responses: Map<string, FirstAnswer> | undefined;
 
 /**
  * Returns the response that the server embedded in the page (src/server/pages/pages.ts), at most once.
  * Undefined if none was embedded, it is too old, or a request has changed data since.
  */
 export function takePreloaded(path: string, { method }: RequestInit): Response | undefined {
-  answers ??= new Map(answersInPage().map((answer) => [answer.path, answer]));
-  if (method !== "GET" || performance.now() > freshMs) answers.clear();
-  const answer = answers.get(path);
-  answers.delete(path);
-  return answer && new Response(answer.body, { headers: answer.headers });
+  responses ??= new Map(embeddedResponses().map((response) => [response.path, response]));
+  if (method !== "GET" || performance.now() > maxAgeMs) responses.clear();
+  const response = responses.get(path);
+  responses.delete(path);
+  return response && new Response(response.body, { headers: response.headers });
 }
 
 /**
@@ -26,7 +26,7 @@ export function preloadedSince(): string | undefined {
   return document.getElementById(firstAnswersId)?.dataset["since"];
 }
 
-function answersInPage(): FirstAnswer[] {
+function embeddedResponses(): FirstAnswer[] {
   const text = document.getElementById(firstAnswersId)?.textContent ?? "[]";
   return JSON.parse(text) as FirstAnswer[];
 }

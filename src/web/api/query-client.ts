@@ -3,7 +3,7 @@ import { isConnectionLost, onConnectionChange } from "../hooks/connection.js";
 import { asApiError } from "./client.js";
 
 /** Whether a retry may succeed: the request had no response, or the server failed. */
-function mayPass(status: number): boolean {
+function isRetryable(status: number): boolean {
   return status === 0 || status >= 500;
 }
 
@@ -16,7 +16,7 @@ export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      retry: (failures, error) => failures < 2 && mayPass(asApiError(error).status),
+      retry: (failures, error) => failures < 2 && isRetryable(asApiError(error).status),
     },
     mutations: { networkMode: "always" },
   },

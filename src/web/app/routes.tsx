@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { type PublicPageName, redirects } from "#shared/pages.js";
 import { isUuid } from "#shared/uuid.js";
-import { currentOf } from "../access/current-organization.js";
+import { selectOrganization } from "../access/current-organization.js";
 import { mayBeSignedIn } from "../access/signed-in.js";
 import { ApiError } from "../api/client.js";
 import { cursorPageQuery } from "../api/cursor-pages.js";
@@ -91,7 +91,7 @@ const signedInPages = {
   },
   newOrganization: { component: () => import("../features/organizations/NewOrganizationPage.js") },
   organization: {
-    beforeLoad: (entering) => leadOnFromSlug(entering),
+    beforeLoad: (entering) => redirectFromSlug(entering),
     title: "Organization",
     noun: "organization",
     load: ({ orgId }) => [organizationQuery(orgId)],
@@ -108,7 +108,7 @@ const signedInPages = {
   },
   organizationSettings: {
     search: settingsSearchOf,
-    beforeLoad: (entering) => leadOnFromSlug(entering),
+    beforeLoad: (entering) => redirectFromSlug(entering),
     title: "Settings",
     noun: "organization",
     load: ({ orgId }) => [organizationQuery(orgId)],
@@ -116,7 +116,7 @@ const signedInPages = {
     component: () => import("../features/organizations/settings/OrganizationSettingsPage.js"),
   },
   statement: {
-    beforeLoad: (entering) => leadOnFromSlug(entering),
+    beforeLoad: (entering) => redirectFromSlug(entering),
     title: "Statement",
     noun: "statement",
     load: ({ orgId, period }) => [statementQuery(orgId, period)],
@@ -257,11 +257,11 @@ const signedInPages = {
 
 /** Returns the id of the current organization; undefined if the user belongs to none. */
 async function currentOrganizationId(): Promise<string | undefined> {
-  return currentOf(await queryClient.ensureQueryData(organizationsQuery))?.id;
+  return selectOrganization(await queryClient.ensureQueryData(organizationsQuery))?.id;
 }
 
 /** Page addresses contain organization ids. Redirects an address with a current or former slug. */
-async function leadOnFromSlug({
+async function redirectFromSlug({
   params,
   location,
 }: {

@@ -85,8 +85,8 @@ export async function loadPart<Module>(load: () => Promise<Module>): Promise<Mod
 }
 
 /** Checks at once instead of at the next interval, when the network or the tab changes state. */
-function checkIfLost(): void {
+function recheckIfLost(): void {
   if (isLost && document.visibilityState === "visible") void checkConnection();
 }
-addEventListener("online", checkIfLost);
-document.addEventListener("visibilitychange", checkIfLost);
+addEventListener("online", recheckIfLost);
+document.addEventListener("visibilitychange", recheckIfLost);

@@ -29,15 +29,17 @@ const plotHeight = 160;
 const ticksEvery = 7;
 
 /** Axis maxima, times a power of ten. */
-const ends = [1, 2, 2.5, 5, 10];
+const maxima = [1, 2, 2.5, 5, 10];
 /** Maxima whose half is an integer, too. */
-const countEnds = [2, 4, 6, 10];
+const countMaxima = [2, 4, 6, 10];
 
 /** Returns the axis maximum for the highest value; at least 2 for counts. */
 function axisEnd(highest: number, areCounts: boolean): number {
   const value = areCounts ? Math.max(1, highest) : highest || 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return ((areCounts ? countEnds : ends).find((factor) => factor * power >= value) ?? 10) * power;
+  return (
+    ((areCounts ? countMaxima : maxima).find((factor) => factor * power >= value) ?? 10) * power
+  );
 }
 
 /** A bar chart. A single tab stop; arrow keys move between bars, Escape hides the tooltip. */

@@ -108,7 +108,7 @@ interface Described {
 }
 
 /** `disabled`, with the reason as its title. */
-function offBecause(reason: string | undefined): { disabled?: true; title?: string } {
+function disabledProps(reason: string | undefined): { disabled?: true; title?: string } {
   return reason === undefined ? {} : { disabled: true, title: reason };
 }
 
@@ -140,7 +140,7 @@ export function TextField({
             autoComplete="off"
             {...rest}
             {...control}
-            {...offBecause(disabledReason)}
+            {...disabledProps(disabledReason)}
             onChange={(event) => onChange(event.target.value)}
             className={`${controlClass} h-9 ${className}`}
           />
@@ -174,7 +174,7 @@ export function TextArea({
           rows={3}
           {...rest}
           {...control}
-          {...offBecause(disabledReason)}
+          {...disabledProps(disabledReason)}
           onChange={(event) => onChange(event.target.value)}
           className={`${controlClass} py-1.5`}
         />
@@ -207,7 +207,7 @@ export function Checkbox({
           type="checkbox"
           checked={checked}
           onChange={(event) => onChange(event.target.checked)}
-          {...offBecause(disabledReason)}
+          {...disabledProps(disabledReason)}
           className="mt-0.5 size-4 shrink-0 accent-accent"
         />
         <span className="min-w-0">

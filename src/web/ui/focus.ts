@@ -9,9 +9,9 @@ const focusable =
   "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
 
 /** Whether an element can still be focused; React hides content that is suspended. */
-const isThere = (element: Element): boolean => element.isConnected && element.checkVisibility();
+const isVisible = (element: Element): boolean => element.isConnected && element.checkVisibility();
 
-const isNowhere = (): boolean =>
+const hasNoFocus = (): boolean =>
   document.activeElement === null || document.activeElement === document.body;
 
 /** A container and its siblings of the same kind, following ones first. */
@@ -41,7 +41,7 @@ function focusText(element: HTMLElement): void {
 /** Focuses a row's first control, or the heading of any other container. */
 function enter(at: Element): boolean {
   const isRow = at.matches("tr, li");
-  const control = [...at.querySelectorAll<HTMLElement>(focusable)].find(isThere);
+  const control = [...at.querySelectorAll<HTMLElement>(focusable)].find(isVisible);
   const heading = at.querySelector<HTMLElement>("h1, h2, h3, h4");
   if (!isRow && heading) focusText(heading);
   else if (control) control.focus();
@@ -65,13 +65,13 @@ export function focusPage(): void {
 export function rememberFocus(element: Element | null): () => void {
   const places = element === null ? [] : placesOf(element);
   return () => {
-    if (element instanceof HTMLElement && element !== document.body && isThere(element)) {
+    if (element instanceof HTMLElement && element !== document.body && isVisible(element)) {
       element.focus();
       return;
     }
-    if (!isNowhere()) return;
+    if (!hasNoFocus()) return;
     for (const place of places) {
-      const left = [place.part, ...place.beside].find(isThere);
+      const left = [place.part, ...place.beside].find(isVisible);
       if (left === undefined) continue;
       if (left.matches("main")) break;
       if (enter(left)) return;
@@ -93,14 +93,14 @@ export function keepFocus(): () => void {
 
   const look = (): void => {
     timer = undefined;
-    if (last === undefined || !isNowhere()) return;
+    if (last === undefined || !hasNoFocus()) return;
     const { element, restore } = last;
     // A click on the background clears the focus on purpose.
     last = undefined;
-    if (!isThere(element)) restore();
+    if (!isVisible(element)) restore();
   };
   const schedule = (): void => {
-    if (last !== undefined && isNowhere()) timer ??= setTimeout(look, settleMs);
+    if (last !== undefined && hasNoFocus()) timer ??= setTimeout(look, settleMs);
   };
   const handleFocus = ({ target }: FocusEvent): void => {
     if (target instanceof Element) last = { element: target, restore: rememberFocus(target) };

@@ -2,7 +2,7 @@ import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from
 import { flushSync } from "react-dom";
 
 /** Number of rows rendered beyond each end of the viewport. */
-const around = 16;
+const overscan = 16;
 
 interface LongList {
   /** For the scrolling list element. */
@@ -101,8 +101,8 @@ export function useLongList(keys: readonly string[], rowHeight: number): LongLis
     go(Math.min(Math.max(target, 0), last));
   };
 
-  const from = Math.max(0, top - around);
-  const to = Math.min(last, top + fitting + around);
+  const from = Math.max(0, top - overscan);
+  const to = Math.min(last, top + fitting + overscan);
   const inSight = Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
   return {
     scroller: {

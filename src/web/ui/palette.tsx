@@ -29,7 +29,7 @@ interface PaletteProps {
   onClose: () => void;
 }
 
-const shownAtMost = 40;
+const maxShown = 40;
 
 /**
  * Returns the best items, grouped, with groups ordered by their best item; and the total number of
@@ -50,7 +50,7 @@ function rank(
   const best = (
     typed.trim() === "" ? scored : scored.toSorted((left, right) => right.score - left.score)
   )
-    .slice(0, shownAtMost)
+    .slice(0, maxShown)
     .map(({ item }) => item);
   const groups = [...new Set(best.map(({ group }) => group))];
   const found = groups.flatMap((group) => best.filter((item) => item.group === group));

@@ -38,7 +38,7 @@ const fills: Record<Tone, string> = {
   accent: "bg-accent",
 };
 /** Failures are drawn above other bars that overlap them. */
-const over: Partial<Record<Tone, string>> = { warn: "z-1", bad: "z-2" };
+const stacking: Partial<Record<Tone, string>> = { warn: "z-1", bad: "z-2" };
 /** Bars per lane above which bars get no minimum width, since they would overlap. */
 const dense = 100;
 const tickCount = 4;
@@ -105,7 +105,7 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                     onBlur={() => setShown(null)}
                     onPointerEnter={() => setShown(bar.key)}
                     onPointerLeave={() => setShown(null)}
-                    className={`absolute inset-y-0 flex items-center ${least} ${shown === bar.key ? "z-20" : (over[bar.tone] ?? "")}`}
+                    className={`absolute inset-y-0 flex items-center ${least} ${shown === bar.key ? "z-20" : (stacking[bar.tone] ?? "")}`}
                     // Keep bars that have just begun visible.
                     style={{ left: `min(${left}%, 100% - 4px)`, width: `${right - left}%` }}
                   >

@@ -34,10 +34,10 @@ function add(tone: Toast["tone"], text: string, undo?: () => void): number {
 }
 
 /** Dismisses a toast after its time, unless it is hovered or focused. */
-function leaveAfter(ms: number, id: number): void {
+function dismissAfter(ms: number, id: number): void {
   setTimeout(() => {
     const isInUse = document.querySelector(`[data-toast="${id}"]:is(:hover, :focus-within)`);
-    if (isInUse) leaveAfter(ms, id);
+    if (isInUse) dismissAfter(ms, id);
     else dismiss(id);
   }, ms);
 }
@@ -48,13 +48,13 @@ function leaveAfter(ms: number, id: number): void {
  */
 export function notify(text: string, tone: "good" | "bad" = "good", undo?: () => void): void {
   const id = add(tone, text, undo);
-  if (tone === "good") leaveAfter(undo ? 20_000 : 5000, id);
+  if (tone === "good") dismissAfter(undo ? 20_000 : 5000, id);
 }
 
 /** Announces to screen readers a text that the page shows; duplicates are dropped. */
 export function announce(text: string): void {
   if (toasts.some((toast) => toast.tone === "announced" && toast.text === text)) return;
-  leaveAfter(5000, add("announced", text));
+  dismissAfter(5000, add("announced", text));
 }
 
 /**

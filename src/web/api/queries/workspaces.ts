@@ -11,7 +11,7 @@ export const workspacesKey = ["workspaces"] as const;
 const cardsOfPage = 25;
 
 /** Transient states, which end within seconds. */
-const passing: ReadonlySet<Workspace["status"]> = new Set(["creating", "merging"]);
+const transientStates: ReadonlySet<Workspace["status"]> = new Set(["creating", "merging"]);
 
 export const workspaceQuery = (agentId: string) =>
   queryOptions({
@@ -19,7 +19,8 @@ export const workspaceQuery = (agentId: string) =>
     queryFn: async ({ signal }) =>
       withVersion(await client.workspaces.get({ params: { agent_id: agentId } }, { signal })),
     structuralSharing: false,
-    refetchInterval: ({ state }) => (state.data && passing.has(state.data.status) ? 1000 : 15_000),
+    refetchInterval: ({ state }) =>
+      state.data && transientStates.has(state.data.status) ? 1000 : 15_000,
   });
 
 export const changesQuery = (agentId: string) =>

@@ -10,7 +10,7 @@ import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
 /** Changes within this time are handled together; milliseconds. */
-const gatherMs = 300;
+const batchMs = 300;
 
 /** Also the retry interval while the viewer may not listen; milliseconds. */
 const reopenMs = 10_000;
@@ -23,13 +23,13 @@ export function LiveUpdates(): null {
   const queries = useQueryClient();
   const orgId = useCurrentOrganization().organization?.id;
   useEffect(
-    () => (orgId === undefined ? undefined : hearWhileSeen(orgId, queries)),
+    () => (orgId === undefined ? undefined : listenWhileVisible(orgId, queries)),
     [orgId, queries],
   );
   return null;
 }
 
-function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
+function listenWhileVisible(orgId: string, queries: QueryClient): () => void {
   const waiting = new Map<string, QueryKey>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const refresh = (keys: readonly QueryKey[]): void => {
@@ -49,7 +49,7 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
         });
       }
       waiting.clear();
-    }, gatherMs);
+    }, batchMs);
   };
 
   let stream: EventSource | undefined;

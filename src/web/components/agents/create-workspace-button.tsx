@@ -36,7 +36,7 @@ function whyNoDocker(state: SandboxState | undefined): string | undefined {
   if (state?.docker.mode === "docker") return undefined;
   if (state === undefined) return "Looking for a Docker engine…";
   const { reason, install } = state.docker;
-  return `Not here: ${reason}.${install === null ? "" : ` Whoever runs the server can mend that: ${install}`}`;
+  return `Not here: ${reason}.${install === null ? "" : ` The server's operator can fix this: ${install}`}`;
 }
 
 interface CreateWorkspaceDialogProps {

@@ -68,7 +68,11 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
                 name: "Actions",
                 hideName: true,
                 renderCell: (key) => (
-                  <TakeAway orgId={orgId} apiKey={key} reason={refusal("org:apikeys:revoke")} />
+                  <RemoveKeyAccess
+                    orgId={orgId}
+                    apiKey={key}
+                    reason={refusal("org:apikeys:revoke")}
+                  />
                 ),
               },
             ]}
@@ -92,14 +96,14 @@ function KeyName({ apiKey }: { apiKey: OrganizationKey }): ReactElement {
   );
 }
 
-interface TakeAwayProps {
+interface RemoveKeyAccessProps {
   orgId: string;
   apiKey: OrganizationKey;
   reason: string | undefined;
 }
 
 /** Revokes a key of this organization alone; blocks any other key from the organization. */
-function TakeAway({ orgId, apiKey, reason }: TakeAwayProps): ReactElement {
+function RemoveKeyAccess({ orgId, apiKey, reason }: RemoveKeyAccessProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const action = apiKey.is_only_here ? "Revoke" : "Shut out";
   const take = useApiMutation({

@@ -36,8 +36,8 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
     <div className="flex flex-col gap-4">
       <p className="text-muted">
         Every change is written here together with the change itself. Each event carries the hash of
-        the one before it, so that an edit or a gap shows; whoever runs the server checks that with{" "}
-        <code className="font-mono text-[13px]">npm run audit:verify</code>.
+        the one before it, so that edits and gaps are detected; the server&apos;s operator verifies
+        the log with <code className="font-mono text-[13px]">npm run audit:verify</code>.
       </p>
       <AuditFilters orgId={orgId} search={search} events={events} onChange={change} />
       <Await query={log}>

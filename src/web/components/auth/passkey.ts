@@ -21,7 +21,7 @@ export function passkeyProblem(serverReason: string | null | undefined): string 
 export async function signInWithPasskey(): Promise<Answer<unknown>> {
   const { startAuthentication } = await webauthn();
   const { data } = await client.passkeys.loginOptions();
-  const response = await asked(
+  const response = await withReadableErrors(
     startAuthentication({ optionsJSON: data as { challenge: string } & typeof data }),
   );
   return client.passkeys.login({ body: { response } });
@@ -32,12 +32,12 @@ export async function createPasskey(name: string): Promise<Answer<Passkey>> {
   const { startRegistration } = await webauthn();
   const { data } = await client.passkeys.options();
   const optionsJSON = data as unknown as PublicKeyCredentialCreationOptionsJSON;
-  const response = await asked(startRegistration({ optionsJSON }));
+  const response = await withReadableErrors(startRegistration({ optionsJSON }));
   return client.passkeys.create({ body: { name, response } });
 }
 
 /** Converts the browser's errors, which are vague by design, to readable ones. */
-async function asked<Result>(answer: Promise<Result>): Promise<Result> {
+async function withReadableErrors<Result>(answer: Promise<Result>): Promise<Result> {
   try {
     return await answer;
   } catch (error) {

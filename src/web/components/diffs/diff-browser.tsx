@@ -14,7 +14,7 @@ import { DiffFileSection } from "./diff-file-section.js";
 import { diffModes, useDiffMode } from "./diff-mode.js";
 import { FileTreeNav } from "./file-tree-nav.js";
 import { LineCounts } from "./file-status.js";
-import { currentOf, goTo } from "./sections.js";
+import { adjacentSection, goToSection } from "./sections.js";
 
 interface DiffBrowserProps {
   diff: Diff;
@@ -65,9 +65,9 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
   const lead = (to: () => string | undefined): void => {
     // The target may not be rendered yet.
     flushSync(hurry);
-    goTo(to());
+    goToSection(to());
   };
-  const step = (by: 1 | -1): void => lead(() => ids[currentOf(ids, by) ?? -1]);
+  const step = (by: 1 | -1): void => lead(() => ids[adjacentSection(ids, by) ?? -1]);
   const current = (): DiffFile | undefined => {
     const focused = document.activeElement?.closest("section[id^=file-]")?.id;
     return files[ids.indexOf(focused ?? "")];

@@ -88,7 +88,7 @@ export const DiffFileSection = memo(function DiffFileSection(
 });
 
 function FileBody({ file, mode }: { file: DiffFile; mode: DiffMode }): ReactElement {
-  const note = noteOf(file);
+  const note = changeNote(file);
   return (
     <>
       {note !== null && (
@@ -108,7 +108,7 @@ function hasLines(file: DiffFile): file is DiffFile & { patch: string } {
 }
 
 /** Describes changes outside the lines: binary, truncated, mode, symlink, submodule, rename. */
-function noteOf(file: DiffFile): ReactNode {
+function changeNote(file: DiffFile): ReactNode {
   const modes = modeChange(file.old_mode, file.new_mode);
   const rest = file.binary
     ? "Binary file: its contents are not shown."

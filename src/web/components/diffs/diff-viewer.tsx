@@ -12,7 +12,7 @@ import type { DiffMode } from "./diff-mode.js";
 disableCache();
 
 /** Highlighting a longer text would block the page; characters. */
-const highlightedCharacters = 100_000;
+const maxHighlightedLength = 100_000;
 
 interface DiffViewerProps {
   path: string;
@@ -37,7 +37,7 @@ export function DiffViewer({ path, oldPath, patch, mode }: DiffViewerProps): Rea
       data={data}
       diffViewMode={mode === "split" ? DiffModeEnum.Split : DiffModeEnum.Unified}
       diffViewTheme={isDark ? "dark" : "light"}
-      diffViewHighlight={patch.length <= highlightedCharacters}
+      diffViewHighlight={patch.length <= maxHighlightedLength}
       diffViewWrap
       diffViewFontSize={12}
     />

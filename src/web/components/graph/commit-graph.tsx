@@ -93,7 +93,7 @@ function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }):
     >
       <div
         {...list.inner}
-        style={{ ...list.inner.style, minWidth: size.width + leastText }}
+        style={{ ...list.inner.style, minWidth: size.width + minTextWidth }}
         role="rowgroup"
       >
         {list.drawn.map((at) => {
@@ -126,7 +126,7 @@ function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }):
 }
 
 /** Minimum width of a commit's text, in pixels. */
-const leastText = 200;
+const minTextWidth = 200;
 
 /** The row has the focus, so that screen readers read all of it; Enter opens its link. */
 function openByEnter({ key, target, currentTarget }: KeyboardEvent): void {

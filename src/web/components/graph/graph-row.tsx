@@ -83,14 +83,14 @@ export const GraphCommitRow = memo(function GraphCommitRow({
   );
 });
 
-const namedAtMost = 2;
+const maxNamed = 2;
 
 /** Branch names; of several at one commit, the first and the number of others. */
 function BranchNames({ branches }: { branches: ProjectGraph["branches"] }): ReactElement {
-  const more = branches.slice(namedAtMost);
+  const more = branches.slice(maxNamed);
   return (
     <>
-      {branches.slice(0, namedAtMost).map(({ name, is_default }) => (
+      {branches.slice(0, maxNamed).map(({ name, is_default }) => (
         <Badge key={name} tone={is_default ? "accent" : "neutral"}>
           <span className="max-w-24 truncate sm:max-w-48">
             <PlainText value={name} />

@@ -1,7 +1,7 @@
 import { createTwoFilesPatch } from "diff";
 
 /** Time limit of a line diff, in milliseconds; after that, both texts are shown in full. */
-const longestMs = 500;
+const diffTimeoutMs = 500;
 const context = 6;
 
 /**
@@ -11,7 +11,10 @@ const context = 6;
 export function patchOf(before: string, after: string): string {
   const [old, fresh] = [before, after].map((text) => text.replaceAll("\r\n", "\n"));
   if (old === undefined || fresh === undefined || old === fresh) return "";
-  const patch = createTwoFilesPatch("a", "b", old, fresh, "", "", { context, timeout: longestMs });
+  const patch = createTwoFilesPatch("a", "b", old, fresh, "", "", {
+    context,
+    timeout: diffTimeoutMs,
+  });
   // The library's first line is not part of git's format.
   return patch === undefined ? replacementPatch(old, fresh) : patch.slice(patch.indexOf("--- a"));
 }

@@ -35,8 +35,8 @@ export function commandDisabledReason(isolation: Isolation): string | undefined 
   if (isolation.mode === "unavailable") {
     return "This server cannot isolate commands; see Sandbox and limits.";
   }
-  const unheld = isolation.mode === "off" ? "" : unenforcedLimits(isolation);
-  return unheld === ""
+  const unenforced = isolation.mode === "off" ? "" : unenforcedLimits(isolation);
+  return unenforced === ""
     ? undefined
-    : `The limits of ${unheld} cannot be held here; see Sandbox and limits.`;
+    : `The limits of ${unenforced} cannot be held here; see Sandbox and limits.`;
 }

@@ -176,7 +176,7 @@ function RunCommandForm({
       )}
       <Checkbox
         label="Queue if no place is free"
-        hint="It starts by itself when one is; without this it is refused."
+        hint="The run starts when a place is free. Otherwise it is refused."
         checked={values.queue}
         onChange={(queue) => form.set({ queue })}
       />

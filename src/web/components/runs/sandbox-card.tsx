@@ -56,7 +56,7 @@ function State({
   const { limits, enforcement } = isolation;
   const install = isolation.install ?? isolation.full_network.install;
   const held = (text: string, { enforced, by }: SandboxState["enforcement"]["memory"]): string =>
-    enforced ? `${text}${by === null ? "" : ` (${by})`}` : "Not held here";
+    enforced ? `${text}${by === null ? "" : ` (${by})`}` : "Not enforced here";
   return (
     <div className="flex flex-col gap-4">
       {isolation.reason !== null && (

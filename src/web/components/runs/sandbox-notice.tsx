@@ -5,21 +5,21 @@ import { unenforcedLimits } from "./isolation.js";
 
 /** Warns before a command runs about limits that are not enforced. */
 export function SandboxNotice({ isolation }: { isolation: Isolation }): ReactElement | null {
-  const unheld = unenforcedLimits(isolation);
-  const limits = `The limits of ${unheld} cannot be held here`;
+  const unenforced = unenforcedLimits(isolation);
+  const limits = `The limits of ${unenforced} cannot be held here`;
   if (isolation.mode === "off") {
     return (
       <Alert tone="warn">
         There is no sandbox (OMOI_SANDBOX is off): the command can read what the server&apos;s user
         for agents can read, and has the machine&apos;s network.
-        {unheld !== "" && ` ${limits}.`}
+        {unenforced !== "" && ` ${limits}.`}
       </Alert>
     );
   }
-  return unheld !== "" ? (
+  return unenforced !== "" ? (
     <Alert tone="warn">
-      {limits}, and such commands are refused. Whoever runs the server can change that; see Sandbox
-      and Limits.
+      {limits}, and such commands are refused. The server&apos;s operator can change that; see
+      Sandbox and Limits.
     </Alert>
   ) : null;
 }

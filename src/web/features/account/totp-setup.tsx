@@ -40,7 +40,7 @@ export function TotpSetup({
         <QrCode text={setup.uri} />
         <div className="flex min-w-56 flex-1 flex-col gap-1.5">
           <h3 className="text-[13px] font-medium">Secret</h3>
-          <CopyLine text={inGroups(setup.secret)} label="Copy secret" />
+          <CopyLine text={groupCharacters(setup.secret)} label="Copy secret" />
           <p className="text-[13px] text-muted">By time, six digits, SHA-1: what apps expect.</p>
         </div>
       </div>
@@ -67,7 +67,7 @@ export function TotpSetup({
 }
 
 /** Splits the secret into groups of four for typing; apps ignore the spaces. */
-function inGroups(secret: string): string {
+function groupCharacters(secret: string): string {
   return secret.replaceAll(/(.{4})(?=.)/g, "$1 ");
 }
 

@@ -91,7 +91,7 @@ function Offer({ offer, token, signedInAs }: OfferProps): ReactElement {
   const name = visible(offer.organization.name);
   const inviter = offer.invited_by === null ? "A member" : visible(offer.invited_by.name);
   if (offer.status !== "pending") {
-    return <Over offer={offer} inviter={inviter} signedInAs={signedInAs} />;
+    return <ClosedInvitation offer={offer} inviter={inviter} signedInAs={signedInAs} />;
   }
   return (
     <Frame title={`Join ${name}`} lead={`${inviter} invites you to this organization.`}>
@@ -145,12 +145,12 @@ function SignedOut({ offer, token }: Omit<OfferProps, "signedInAs">): ReactEleme
   );
 }
 
-interface OverProps extends Omit<OfferProps, "token"> {
+interface ClosedInvitationProps extends Omit<OfferProps, "token"> {
   inviter: string;
 }
 
 /** Why the invitation can no longer be accepted, and the next step. */
-function Over({ offer, inviter, signedInAs }: OverProps): ReactElement {
+function ClosedInvitation({ offer, inviter, signedInAs }: ClosedInvitationProps): ReactElement {
   const organization = <PlainText value={offer.organization.name} />;
   switch (offer.status) {
     case "accepted":

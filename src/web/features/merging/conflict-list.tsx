@@ -7,7 +7,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { Segments } from "../../ui/radio.js";
 import { useShortcuts } from "../../ui/shortcuts.js";
 import { type DiffMode, diffModes, useDiffMode } from "../../components/diffs/diff-mode.js";
-import { currentOf, goTo } from "../../components/diffs/sections.js";
+import { adjacentSection, goToSection } from "../../components/diffs/sections.js";
 import { sidesOf } from "../../components/merges/resolution-labels.js";
 import { ConflictCard, outcomeOf, type Side } from "../../components/merges/conflict-card.js";
 import { contentToEdit } from "./content-editor.js";
@@ -52,14 +52,18 @@ export function ConflictList({
     focusEditor(document.activeElement?.closest("section[id^=conflict-]") ?? null);
   };
   useShortcuts("Conflicts", [
-    { key: "j", what: "Next conflict", run: () => goTo(ids[currentOf(ids, 1) ?? -1]) },
-    { key: "k", what: "Previous conflict", run: () => goTo(ids[currentOf(ids, -1) ?? -1]) },
+    { key: "j", what: "Next conflict", run: () => goToSection(ids[adjacentSection(ids, 1) ?? -1]) },
+    {
+      key: "k",
+      what: "Previous conflict",
+      run: () => goToSection(ids[adjacentSection(ids, -1) ?? -1]),
+    },
     ...(isManual
       ? [
           {
             key: "u",
             what: "Next conflict that is not decided",
-            run: () => goTo(ids[nextOpen(conflicts, decisions, place())]),
+            run: () => goToSection(ids[nextOpen(conflicts, decisions, place())]),
           },
           { key: "t", what: "Take the target's version (left)", run: () => take("target") },
           { key: "s", what: "Take the source's version (right)", run: () => take("source") },

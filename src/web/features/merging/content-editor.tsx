@@ -62,7 +62,7 @@ export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps
       {hasHidden && (
         <Alert tone="warn">
           This content holds characters that cannot be seen or that change the direction of text:{" "}
-          {hiddenIn(content)}.
+          {invisibleCharactersIn(content)}.
         </Alert>
       )}
     </div>
@@ -70,7 +70,7 @@ export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps
 }
 
 /** Returns the names of the invisible characters, each once. */
-function hiddenIn(content: string): string {
+function invisibleCharactersIn(content: string): string {
   const names = visibleLines(content).match(/⟨U\+[0-9A-F]{4,6}⟩/g) ?? [];
   return [...new Set(names)].map((name) => name.slice(1, -1)).join(", ");
 }

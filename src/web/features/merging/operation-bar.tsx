@@ -3,7 +3,7 @@ import type { Preview } from "#shared/api/previews.js";
 import { asApiError } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
-import { goTo } from "../../components/diffs/sections.js";
+import { goToSection } from "../../components/diffs/sections.js";
 import { conflictId, type Decisions, nextOpen } from "./decisions.js";
 
 interface ActBarProps {
@@ -48,7 +48,10 @@ export function OperationBar(props: ActBarProps): ReactElement {
             : `${decided} of ${conflicts.length} decided`}
         </output>
         {open > 0 && (
-          <Button size="sm" onClick={() => goTo(conflictId(nextOpen(conflicts, decisions, -1)))}>
+          <Button
+            size="sm"
+            onClick={() => goToSection(conflictId(nextOpen(conflicts, decisions, -1)))}
+          >
             Next to decide
           </Button>
         )}

@@ -70,7 +70,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
     ...previewQuery(agentId, act, strategy, JSON.parse(settled)),
     enabled: isManual && isDecided && waiting === undefined && settled === JSON.stringify(choices),
   });
-  const run = useRun(agentId, act, forget, () => void preview.refetch());
+  const run = useRunOperation(agentId, act, forget, () => void preview.refetch());
   const error = preview.isError ? asApiError(preview.error) : null;
   const isFresh = !preview.isPlaceholderData && !preview.isFetching;
   const old = preview.data && isManual ? outdated(conflicts, decisions) : [];
@@ -161,7 +161,7 @@ function ResultDiff({
 }
 
 /** Runs the operation. It continues if the viewer leaves the page; its outcome is a toast. */
-function useRun(agentId: string, act: Operation, onDone: () => void, onStale: () => void) {
+function useRunOperation(agentId: string, act: Operation, onDone: () => void, onStale: () => void) {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const isHere = useRef(true);

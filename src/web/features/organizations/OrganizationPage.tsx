@@ -35,7 +35,7 @@ import { UsageMeters } from "../../components/organizations/usage.js";
 const route = getRouteApi("/app/organizations/$orgId");
 
 /** Maximum rows of a list that has its own page. */
-const shownAtMost = 10;
+const maxShown = 10;
 
 export function OrganizationPage(): ReactElement {
   const { orgId } = route.useParams();
@@ -158,7 +158,7 @@ function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): Re
             </p>
           ) : (
             <ul className="-my-2 divide-y divide-line">
-              {projects.slice(0, shownAtMost).map((project) => (
+              {projects.slice(0, maxShown).map((project) => (
                 <li
                   key={project.id}
                   className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2"
@@ -175,7 +175,7 @@ function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): Re
                   </span>
                 </li>
               ))}
-              {projects.length > shownAtMost && (
+              {projects.length > maxShown && (
                 <li className="py-2">
                   <Link {...paths.projects()} className="text-accent-ink hover:underline">
                     All {countOf(projects.length, "project")}
@@ -193,7 +193,7 @@ function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): Re
 function Members({ orgId }: { orgId: string }): ReactElement {
   const { data: me } = useQuery(meQuery);
   // People first: agents may be far more numerous.
-  const inOrder = (members: readonly Member[]): Member[] =>
+  const peopleFirst = (members: readonly Member[]): Member[] =>
     members.toSorted(
       (one, other) => Number(one.agent_id !== null) - Number(other.agent_id !== null),
     );
@@ -202,8 +202,8 @@ function Members({ orgId }: { orgId: string }): ReactElement {
       <Await query={useQuery(membersQuery(orgId))} rows={2}>
         {(members) => (
           <ul className="-my-2 divide-y divide-line">
-            {inOrder(members)
-              .slice(0, shownAtMost)
+            {peopleFirst(members)
+              .slice(0, maxShown)
               .map((member) => (
                 <li key={member.id} className="flex items-center justify-between gap-4 py-2">
                   <MemberName
@@ -215,7 +215,7 @@ function Members({ orgId }: { orgId: string }): ReactElement {
                   </span>
                 </li>
               ))}
-            {members.length > shownAtMost && (
+            {members.length > maxShown && (
               <li className="py-2">
                 <Link
                   {...paths.organizationSettings(orgId, { tab: "members" })}

@@ -50,7 +50,7 @@ export function FetchReport({
   );
 }
 
-/** Returns a shell command. Quoted, since upstream controls the branch names. */
+/** Returns a shell command; null if a branch name, which upstream controls, is unsafe in a shell. */
 function commandFor({ default_branch }: Project, diverged: Report["diverged"]): string | null {
   const names = diverged.map(({ branch }) => branch);
   const name = names.includes(default_branch) ? default_branch : names[0];

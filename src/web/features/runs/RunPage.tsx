@@ -30,7 +30,7 @@ export function RunPage(): ReactElement {
   const { data: run, dataUpdatedAt } = useLoaded(runQuery(runId));
   const { data: agent } = useQuery(agentQuery(agentId));
   const refusal = useDenyReason(agent?.organization_id);
-  useAnnounceChange(runId, run.status, sayState(run));
+  useAnnounceChange(runId, run.status, stateAnnouncement(run));
   const crumbs: ReactNode[] = [
     ...useWorkspaceCrumbs(agentId),
     <CrumbLink key="agent" {...paths.agent(agentId)}>
@@ -53,7 +53,7 @@ export function RunPage(): ReactElement {
 }
 
 /** Returns the screen reader announcement of a run that starts or ends. */
-function sayState({ status, ended_at }: Run): string {
+function stateAnnouncement({ status, ended_at }: Run): string {
   const name = statusName(status).toLowerCase();
   return ended_at === null ? `The run is ${name}` : `The run ended: ${name}`;
 }

@@ -10,7 +10,7 @@ interface LogFollower {
   onState: (state: LogState) => void;
 }
 
-const againMs = 1000;
+const retryMs = 1000;
 
 /**
  * Reads a run's log until its end. After a lost connection it resumes after the last entry, whatever
@@ -64,7 +64,7 @@ export function followLog(runId: string, { onEntries, onState }: LogFollower): (
     if (!hasMore || aborter.signal.aborted) return;
     onState("lost");
     void checkConnection();
-    timer = setTimeout(() => void go(), againMs);
+    timer = setTimeout(() => void go(), retryMs);
   };
   void go();
   return () => {

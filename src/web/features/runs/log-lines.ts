@@ -16,9 +16,9 @@ export interface LogLine {
 }
 
 /** Maximum lines in memory; more would exceed the browser's maximum scroll height. */
-const keptLines = 200_000;
+const maxLines = 200_000;
 /** Maximum length of a line in characters, so that one line cannot block the page. */
-const lineLength = 20_000;
+const maxLineLength = 20_000;
 
 export interface LogLines {
   append(entries: readonly LogEntry[]): void;
@@ -32,7 +32,7 @@ export interface LogLines {
  * Assembles lines from a log's entries: an entry may end within a line, which the next entry of its
  * stream continues.
  */
-export function createLogLines(limit = keptLines): LogLines {
+export function createLogLines(limit = maxLines): LogLines {
   const lines: LogLine[] = [];
   const unfinished = new Map<LogEntry["stream"], LogLine>();
   const carried = new Map<LogEntry["stream"], string>();
@@ -46,7 +46,7 @@ export function createLogLines(limit = keptLines): LogLines {
       count += 1;
       lines.push(line);
     }
-    if (line.raw.length < lineLength) line.raw = (line.raw + raw).slice(0, lineLength);
+    if (line.raw.length < maxLineLength) line.raw = (line.raw + raw).slice(0, maxLineLength);
     line.text = textOf(cleanLine(line.raw));
     if (isWhole) {
       unfinished.delete(stream);

@@ -64,7 +64,7 @@ export function MergePage(): ReactElement {
           rows={{
             ...(sha === null ? {} : { [operationLabels[merge.kind]]: <CommitId sha={sha} /> }),
             ...rows,
-            ...chainRows(agentId, merge, madeFrom.data ?? []),
+            ...relatedMergeRows(agentId, merge, madeFrom.data ?? []),
           }}
         />
       </Card>
@@ -96,7 +96,7 @@ function undoReason({ kind, reverted_by }: Merge): string | undefined {
 const ofLabels = { merge: "", sync: "", revert: "Reverts", restore: "Restores from" } as const;
 
 /** Related operations: the merge that this one reverts or restores, and those derived from it. */
-function chainRows(
+function relatedMergeRows(
   agentId: string,
   { kind, of_merge, reverted_by }: Merge,
   madeFrom: readonly Merge[],

@@ -50,7 +50,7 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
 }
 
 /** The merge's page lists all of them. */
-const namedAtMost = 10;
+const maxNamed = 10;
 
 /** Returns a merge's fields, for its card and its page. */
 export function mergeRows(merge: Merge): Rows {
@@ -64,14 +64,14 @@ export function mergeRows(merge: Merge): Rows {
       : {
           Files: (
             <ul className="list-disc pl-4 marker:text-muted">
-              {merge.conflicts_resolved.slice(0, namedAtMost).map((path) => (
+              {merge.conflicts_resolved.slice(0, maxNamed).map((path) => (
                 <li key={path}>
                   <PlainText value={path} className={code} />
                 </li>
               ))}
-              {merge.conflicts_resolved.length > namedAtMost && (
+              {merge.conflicts_resolved.length > maxNamed && (
                 <li className="text-muted">
-                  and {formatNumber(merge.conflicts_resolved.length - namedAtMost)} more
+                  and {formatNumber(merge.conflicts_resolved.length - maxNamed)} more
                 </li>
               )}
             </ul>

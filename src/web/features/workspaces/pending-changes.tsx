@@ -8,7 +8,7 @@ import { FileStatus, LineCounts } from "../../components/diffs/file-status.js";
 import { changesQuery } from "../../api/queries/workspaces.js";
 
 /** Maximum files shown; the merge preview shows the rest. */
-const shownFiles = 200;
+const maxFiles = 200;
 
 /** As high as the collapsed list, to avoid a layout shift. */
 const line = "rounded-md border border-line px-3 py-2 text-muted";
@@ -48,7 +48,7 @@ export function PendingChanges({ agentId, base }: { agentId: string; base: strin
         <LineCounts additions={stats.additions} deletions={stats.deletions} />
       </summary>
       <ul className="max-h-80 divide-y divide-line overflow-y-auto border-t border-line">
-        {files.slice(0, shownFiles).map((file) => (
+        {files.slice(0, maxFiles).map((file) => (
           <li
             key={file.path}
             className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 px-3 py-1.5"
@@ -64,9 +64,9 @@ export function PendingChanges({ agentId, base }: { agentId: string; base: strin
             </span>
           </li>
         ))}
-        {files.length > shownFiles && (
+        {files.length > maxFiles && (
           <li className="px-3 py-1.5 text-muted">
-            and {countOf(files.length - shownFiles, "more", "more")}
+            and {countOf(files.length - maxFiles, "more", "more")}
           </li>
         )}
       </ul>

@@ -11,7 +11,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { Segments } from "../../ui/radio.js";
 import { ShortcutHelp, useShortcuts } from "../../ui/shortcuts.js";
 import { diffModes, useDiffMode } from "../../components/diffs/diff-mode.js";
-import { currentOf, goTo } from "../../components/diffs/sections.js";
+import { adjacentSection, goToSection } from "../../components/diffs/sections.js";
 import { ConflictCard } from "../../components/merges/conflict-card.js";
 import { projectQuery } from "../../api/queries/projects.js";
 import { QueryError } from "../../components/query-error.js";
@@ -39,8 +39,12 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
   });
   const ids = merge.resolutions.map((_resolution, index) => `conflict-${index}`);
   useShortcuts("Conflicts", [
-    { key: "j", what: "Next conflict", run: () => goTo(ids[currentOf(ids, 1) ?? -1]) },
-    { key: "k", what: "Previous conflict", run: () => goTo(ids[currentOf(ids, -1) ?? -1]) },
+    { key: "j", what: "Next conflict", run: () => goToSection(ids[adjacentSection(ids, 1) ?? -1]) },
+    {
+      key: "k",
+      what: "Previous conflict",
+      run: () => goToSection(ids[adjacentSection(ids, -1) ?? -1]),
+    },
   ]);
   const sides = sidesOf(merge);
   const versions = new Map(
@@ -110,7 +114,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
             <span className="text-muted"> · </span>
             <PlainText value={resolution.rule} />
           </p>
-          <Loser resolution={resolution} cloneUrl={project?.clone_url} />
+          <LosingRef resolution={resolution} cloneUrl={project?.clone_url} />
         </ConflictCard>
       ))}
     </section>
@@ -120,7 +124,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
 type Resolution = Merge["resolutions"][number];
 
 /** The git ref of the losing version. */
-function Loser({
+function LosingRef({
   resolution: { loser_ref, winner },
   cloneUrl,
 }: {

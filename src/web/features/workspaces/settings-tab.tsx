@@ -110,7 +110,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
               ? undefined
               : "Auto checkpoint is off: switch it on to have an interval.")
           }
-          hint="How often unsaved work is committed by itself, 1 to 1440. Empty: never."
+          hint="How often unsaved work is committed automatically, 1 to 1440. Empty: never."
         />
         <TextField
           label="Retention days"

@@ -55,7 +55,7 @@ export function DeleteRoleButton({ orgId, role, reason }: DeleteRoleProps): Reac
         ) : (
           <>
             {countOf(role.member_count, "member")} {role.member_count === 1 ? "holds" : "hold"}{" "}
-            <PlainText value={role.name} />; it can be deleted when nobody does.
+            <PlainText value={role.name} />; it can be deleted when no member does.
           </>
         )}
       </ConfirmDialog>

@@ -47,7 +47,7 @@ export function RoleDialog({ isOpen, ...rest }: RoleDialogProps): ReactElement {
 }
 
 /** Returns all roles that inherit from a role, directly or indirectly. */
-function heirsOf(role: Role, roles: readonly Role[]): Role[] {
+function inheritingRoles(role: Role, roles: readonly Role[]): Role[] {
   const heirs = new Set<Role>();
   const visit = (name: string): void => {
     for (const heir of roles) {
@@ -117,7 +117,7 @@ function RoleForm({
 
   const savedPermissions = form.field("permissions").incoming;
 
-  const heirs = role === null ? [] : heirsOf(role, roles);
+  const heirs = role === null ? [] : inheritingRoles(role, roles);
   const parent = roles.find(({ id }) => id === inheritsFrom);
   const inherited = parent?.effective_permissions ?? [];
   const sum = expand([...permissions, ...inherited]);
