@@ -90,6 +90,8 @@ export class AccessModel {
       owner: { id: owner_id, email: this.#person(owner_id)?.email },
       counts: {
         members: this.rows.memberships.filter(({ org_id }) => org_id === id).length,
+        people: this.rows.memberships.filter(({ org_id, user_id }) => org_id === id && user_id)
+          .length,
         projects: 0,
         agents: 0,
       },

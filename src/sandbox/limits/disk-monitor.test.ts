@@ -69,7 +69,7 @@ test("too many files in a workspace end the run", async () => {
   const many = "mkdir d; i=0; while :; do i=$((i+1)); : > d/$i || exit 9; done";
   const ended = await sandbox.run(["sh", "-c", many], { folder, limits });
   expect(ended).toMatchObject({ reason: "files", signal: "SIGKILL" });
-  expect(ended.detail).toContain("more files");
+  expect(ended.detail).toContain("limit of files");
   const again = await sandbox.run(["sleep", "60"], { folder, limits });
   expect(again).toMatchObject({ reason: "files" });
 });
