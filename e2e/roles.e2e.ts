@@ -72,11 +72,11 @@ describe.each([
     expect(await settings.count()).toBe(mayManage ? 1 : 0);
 
     await open(`/organizations/${orgId}`, /^org-/);
-    await open(`/organizations/${orgId}/settings`, /Settings/);
+    await open(`/organizations/${orgId}/settings`, /^Organization: /);
     const name = page.getByLabel("Name", { exact: true });
     expect(await name.isEnabled()).toBe(mayManage);
     for (const tab of ["resources", "members", "billing", "audit"]) {
-      await open(`/organizations/${orgId}/settings?tab=${tab}`, /Settings/);
+      await open(`/organizations/${orgId}/settings?tab=${tab}`, /^Organization: /);
     }
     await page.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
     await page.getByRole("table", { name: "Members" }).waitFor();

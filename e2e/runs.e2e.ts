@@ -105,7 +105,7 @@ test("a failed command is marked in the list of runs", async () => {
   await outcome.waitFor();
   await look(page, "agents-last-run");
   await outcome.click();
-  await page.getByText("Its command ended with exit code 3.").waitFor();
+  await page.getByText("Its command exited with code 3.").waitFor();
   expect(messages).toEqual([]);
 });
 

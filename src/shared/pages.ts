@@ -121,7 +121,7 @@ export const pages = {
   sync: { path: "/agents/$agentId/workspace/sync" },
   revert: { path: "/agents/$agentId/workspace/merges/$mergeId/revert" },
   restore: { path: "/agents/$agentId/workspace/merges/$mergeId/restore" },
-  profile: { path: "/settings/profile" },
+  profile: { path: "/settings/profile", preloads: [["/auth/methods"]] },
   security: { path: "/settings/security" },
   apiKeys: { path: "/settings/api-keys", preloads: [["/auth/api-keys?limit=200"]] },
   newApiKey: { path: "/settings/api-keys/new" },

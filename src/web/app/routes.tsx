@@ -8,7 +8,7 @@ import { cursorPageQuery } from "../api/cursor-pages.js";
 import { adminUserQuery } from "../api/queries/admin.js";
 import { agentQuery, agentsQuery, hasBranch } from "../api/queries/agents.js";
 import { apiKeyQuery, apiKeysQuery } from "../api/queries/api-keys.js";
-import { meQuery } from "../api/queries/auth.js";
+import { meQuery, methodsQuery } from "../api/queries/auth.js";
 import {
   membersQuery,
   organizationQuery,
@@ -56,7 +56,12 @@ const publicPages = {
     search: redirectOf,
     component: () => import("../features/auth/RegisterPage.js"),
   },
-  forgotPassword: { component: () => import("../features/auth/ForgotPasswordPage.js") },
+  forgotPassword: {
+    // Its text depends on whether the server sends email.
+    prefetch: () => [methodsQuery],
+    awaitsPrefetch: true,
+    component: () => import("../features/auth/ForgotPasswordPage.js"),
+  },
   resetPassword: {
     search: tokenOf,
     component: () => import("../features/auth/ResetPasswordPage.js"),
@@ -224,6 +229,8 @@ const signedInPages = {
   profile: {
     title: "Profile",
     load: () => [meQuery],
+    prefetch: () => [methodsQuery],
+    awaitsPrefetch: true,
     component: () => import("../features/account/ProfilePage.js"),
   },
   security: {
