@@ -77,11 +77,15 @@ describe("roles of an operator's database", () => {
       /^ConfigError: .*OMOI_DATABASE_APP_URL/,
     );
     const elsewhere = { owner: as(owner), app: as(app, other) };
-    expect(await refused(elsewhere)).toMatch(/^ConfigError: .*same database of the same PostgreSQL/);
+    expect(await refused(elsewhere)).toMatch(
+      /^ConfigError: .*same database of the same PostgreSQL/,
+    );
     // As with a database that another installation has migrated.
     const db = await openDatabase({ owner: as(owner, other), app: as(app, other) }, "b", log);
     await db.close();
-    expect(await refused(elsewhere)).toMatch(/^ConfigError: .*same database of the same PostgreSQL/);
+    expect(await refused(elsewhere)).toMatch(
+      /^ConfigError: .*same database of the same PostgreSQL/,
+    );
   });
 
   test("rejects an owner without privileges to create", async () => {
