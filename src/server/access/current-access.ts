@@ -23,10 +23,12 @@ export interface AuthorizedWrites {
   readonly judge: (tx: Queryable) => Promise<Access>;
   /**
    * Runs a change, serialized with others of the organization and audited. The work must use `access`
-   * for its decisions. It is retried after a deadlock, so it must have no other effects.
+   * for its decisions. It is retried after a deadlock, so it must have no other effects. `read` starts
+   * together with the access check, which saves a round trip under the lock; the work gets its result.
    */
-  readonly change: <Result>(
-    work: (tx: Queryable, audit: AuditWriter, access: Access) => Promise<Result>,
+  readonly change: <Result, Read = undefined>(
+    work: (tx: Queryable, audit: AuditWriter, access: Access, read: Read) => Promise<Result>,
+    read?: (tx: Queryable) => Promise<Read>,
   ) => Promise<Result>;
   /** Runs a write that no other decision depends on; such writes run concurrently. */
   readonly write: <Result>(
@@ -50,7 +52,16 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
   };
   return {
     judge,
-    change: (work) => db.change(orgId, demand, work, judge),
+    change: <Result, Read>(
+      work: (tx: Queryable, audit: AuditWriter, access: Access, read: Read) => Promise<Result>,
+      read?: (tx: Queryable) => Promise<Read>,
+    ) =>
+      db.change<Result, readonly [Access, Read | undefined]>(
+        orgId,
+        demand,
+        (tx, audit, [access, rows]) => work(tx, audit, access, rows as Read),
+        (tx) => Promise.all([judge(tx), read?.(tx)]),
+      ),
     write: (work) => db.write(orgId, work, judge),
   };
 }

@@ -27,15 +27,18 @@ const MAX_QUEUE_LENGTH = 1000;
 export async function startLeasedRun(context: OrgContext, agentId: string): Promise<Run> {
   rejectRunToken(context);
   const run = await oneAtATime(() =>
-    context.change(async (tx) => {
-      const wait = await checkCapacity(tx, agentId, false);
-      if (wait) throw wait.error;
-      return queries.insertLeasedRun(tx, {
-        org_id: context.orgId,
-        agent_id: agentId,
-        started_by: queries.startedBy(context),
-      });
-    }),
+    context.change(
+      async (tx, _audit, _access, candidate) => {
+        const wait = checkCapacity(candidate, false);
+        if (wait) throw wait.error;
+        return queries.insertLeasedRun(tx, {
+          org_id: context.orgId,
+          agent_id: agentId,
+          started_by: queries.startedBy(context),
+        });
+      },
+      (tx: Queryable) => queries.findCandidate(tx, agentId),
+    ),
   );
   publish("runStarted", { waitedSeconds: null });
   return run;
@@ -76,8 +79,9 @@ export async function startManagedRun(
         timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
         ...held,
       };
-      const starts = await context.change(async (tx, audit) => {
-        const wait = await checkCapacity(tx, agentId, false);
+      const findCandidate = (tx: Queryable) => queries.findCandidate(tx, agentId);
+      const starts = await context.change(async (tx, audit, _access, candidate) => {
+        const wait = checkCapacity(candidate, false);
         if (wait && wanted.queue !== true) throw wait.error;
         const changes = {
           run_id: { from: null, to: id },
@@ -100,7 +104,7 @@ export async function startManagedRun(
         const sealed_env = encrypt(settings.secret, purposes.runEnvironment, id, plain);
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
-      });
+      }, findCandidate);
       if (starts) {
         publish("runStarted", { waitedSeconds: null });
         await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });

@@ -1,7 +1,6 @@
-import type { Queryable } from "../../../db/connection/connect.js";
 import { AppError, notFound } from "../../../errors.js";
 import { usageOf } from "../../usage/index.js";
-import * as queries from "../runs.queries.js";
+import type { Candidate } from "../runs.queries.js";
 
 /** Why a run cannot start now but can later; null if it can. */
 export type Wait = { error: AppError; detail: string } | null;
@@ -10,15 +9,11 @@ export type Wait = { error: AppError; detail: string } | null;
  * Checks whether a run of the agent may start, within a change of the organization. Exact for
  * concurrent starts on any number of processes, because all of them check under the same lock. Queued
  * runs have priority: each counts as if it were running.
+ * @param agent read under the organization's lock
  * @param queued whether the run comes from the queue
  * @throws AppError 404; 409 `organization_archived`, `quota_exceeded` when the hours are used up
  */
-export async function checkCapacity(
-  tx: Queryable,
-  agentId: string,
-  queued: boolean,
-): Promise<Wait> {
-  const agent = await queries.findCandidate(tx, agentId);
+export function checkCapacity(agent: Candidate | undefined, queued: boolean): Wait {
   if (!agent || agent.terminated) throw notFound();
   if (agent.archived) {
     throw new AppError(

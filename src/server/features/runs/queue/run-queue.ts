@@ -11,6 +11,7 @@ import { purposes, decrypt } from "../../../encrypt.js";
 import { withWorkspaceToRun } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { QueuedRun } from "../managed-runs.queries.js";
+import { findCandidate } from "../runs.queries.js";
 import { checkCapacity } from "./reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
 import { maskerFor, runsCommands, sandboxFor, uidOf } from "../start-run.js";
@@ -88,7 +89,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       const run = { ...asked, ...held };
       const claim = await db.change(run.org_id, systemOrigin, async (tx) => {
         await requireCallerPermission(tx, queued);
-        if (await checkCapacity(tx, run.agent_id, true)) return "no free slot";
+        if (checkCapacity(await findCandidate(tx, run.agent_id), true)) return "no free slot";
         const by = { server_id: supervisor.serverId, token_hash: hash };
         return { waitedSeconds: await managed.startQueued(tx, run, by) };
       });
