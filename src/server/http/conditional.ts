@@ -62,7 +62,7 @@ export function requireMatch(ifMatch: string, current: unknown): void {
   if (ifMatch.trim() === "*" || tagsOf(ifMatch).includes(entityTag(current))) return;
   throw new AppError(
     "stale",
-    "Somebody changed this since you read it; read it again and repeat your change.",
+    "This has changed since you read it; read it again and repeat your change.",
   );
 }
 

@@ -105,7 +105,7 @@ function toAppError(error: unknown): AppError {
   }
   return new AppError(
     "internal",
-    "The server failed on this request; try again, and give its request_id to whoever runs the server.",
+    "The server failed on this request; try again, and give its request_id to the operator of the server.",
   );
 }
 

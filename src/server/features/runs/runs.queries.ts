@@ -151,7 +151,7 @@ export async function readDisplayName(tx: Queryable, userId: string): Promise<st
   const { rows } = await tx.execute<{ name: string }>(
     sql`select coalesce(full_name, email) as name from users where id = ${userId}`,
   );
-  return rows[0]?.name ?? "somebody";
+  return rows[0]?.name ?? "a deleted user";
 }
 
 /** Extends the lease of an active leased run. Returns false if it has ended. */
