@@ -19,7 +19,7 @@ interface PageDeclaration {
   preloads?: readonly (readonly string[])[];
 }
 
-/** Where two paths match an address, the first one wins. */
+/** The first path that matches an address wins. */
 export const pages = {
   login: { path: "/login", isPublic: true },
   register: { path: "/register", isPublic: true },

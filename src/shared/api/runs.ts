@@ -33,7 +33,7 @@ export const run = z.strictObject({
   runtime_seconds: z.number(),
   lease_expires_at: timestamp.nullable(),
   created_at: timestamp,
-  /** Who started it; null for runs of version 0.1. */
+  /** The user or agent that started the run; null for runs of version 0.1. */
   started_by: z.strictObject({ type: z.enum(["user", "agent"]), id, name: z.string() }).nullable(),
   /** Whether it was asked to stop and has not ended yet. */
   stop_requested: z.boolean(),

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { meQuery, methodsQuery } from "../../api/queries/auth.js";
 import { mayBeSignedIn } from "../../access/signed-in.js";
 
-/** Where to find an email if the server cannot send it; null if emails are sent. */
+/** The location of an email that the server cannot send; null if emails are sent. */
 export function useUnsentEmailNote(): string | null {
   const { data: methods } = useQuery(methodsQuery);
   const { data: me } = useQuery({ ...meQuery, enabled: mayBeSignedIn() });

@@ -19,7 +19,7 @@ export interface LeakGuard {
   findActive(found: readonly FoundToken[], where: LeakLocation): Promise<FoundToken | null>;
 }
 
-/** Where a key was about to be committed, and the author. */
+/** The place of a commit that contained a key, and its author. */
 export interface LeakLocation {
   origin: Origin;
   /** The short branch name. */
