@@ -1,8 +1,8 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents.js";
-import type { Run } from "#shared/api/runs.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
 import { expectAccessible } from "./support/accessible.js";

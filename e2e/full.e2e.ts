@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { GraphCommit } from "#shared/api/graph.js";
+import type { GraphCommit } from "#shared/api/projects/graph.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";

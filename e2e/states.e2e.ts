@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { commitFiles, makeProject, writeFiles } from "#test/support/factories.js";
 import { expectAccessible } from "./support/accessible.js";

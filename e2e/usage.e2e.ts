@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { addPastRuns, type PastRun } from "#test/support/past-runs.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";

@@ -1,8 +1,8 @@
-import type { Agent } from "#shared/api/agents.js";
-import type { Organization } from "#shared/api/organizations.js";
-import type { Project } from "#shared/api/projects.js";
-import type { Run } from "#shared/api/runs.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Run } from "#shared/api/agents/runs.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

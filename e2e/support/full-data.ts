@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import type { Agent } from "#shared/api/agents.js";
-import type { Organization } from "#shared/api/organizations.js";
-import type { Project } from "#shared/api/projects.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { TestApp, TestPerson } from "#test/support/app.js";
 import { type Clone, cloning, keyOf } from "#test/support/clone.js";
 import { commitFiles, mergeIntoBase } from "#test/support/factories.js";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { refusal, type TestPerson } from "../support/app.js";
 import { keyOf } from "../support/clone.js";
 import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "../support/app.js";
 import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { cloning, withKey } from "../support/clone.js";
 import { describeFolders } from "../support/folder-drivers.js";
 import { FragileServer, type When } from "../support/every-effect.js";

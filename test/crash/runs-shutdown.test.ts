@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { folderOf } from "../support/factories.js";
 import { followLog, shell } from "../support/runs.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";

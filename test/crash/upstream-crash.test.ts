@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { storageIn } from "#server/data-folder/storage.js";
 import { commitSource, git, makeSource, newFolder } from "../support/git.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";

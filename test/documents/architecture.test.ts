@@ -26,7 +26,7 @@ test.each([
   ["src/web/features/agents/c.tsx", "src/git/store/refs.ts"],
   ["src/web/features/agents/c.tsx", "node:path"],
   ["src/web/features/agents/c.tsx", "zod"],
-  ["src/web/features/agents/c.tsx", "src/shared/api/agents.ts"],
+  ["src/web/features/agents/c.tsx", "src/shared/api/agents/agents.ts"],
   ["src/web/features/agents/c.tsx", "src/web/features/runs/log-view.tsx"],
   ["src/web/features/agents/c.tsx", "src/web/app/routes.tsx"],
   ["src/web/components/runs/d.tsx", "src/web/features/runs/log-view.tsx"],
@@ -64,7 +64,7 @@ test.each([
   ["src/server/pages/g.ts", "@fastify/static"],
   ["src/server/metrics/telemetry.ts", "fastify"],
   ["src/server/features/agents/i.ts", "src/git/store/refs.ts"],
-  ["src/server/features/agents/i.ts", "src/shared/api/agents.ts"],
+  ["src/server/features/agents/i.ts", "src/shared/api/agents/agents.ts"],
   ["src/server/features/agents/i.test.ts", "test/support/app.ts"],
   ["src/git/process/run.ts", "node:child_process"],
   ["src/web/features/agents/c.tsx", "src/web/components/query-error.tsx"],
@@ -74,7 +74,9 @@ test.each([
 });
 
 test("pages may import types of schemas", () => {
-  expect(forbidden("src/web/features/agents/c.tsx", "src/shared/api/agents.ts", true)).toBeNull();
+  expect(
+    forbidden("src/web/features/agents/c.tsx", "src/shared/api/agents/agents.ts", true),
+  ).toBeNull();
 });
 
 test("finds imports in every syntax", () => {

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { built } from "../support/build.js";
 import { omoi } from "../support/cli.js";
 import { removeDataFolder } from "../support/data-folder.js";

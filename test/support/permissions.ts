@@ -1,5 +1,8 @@
 import type { Client } from "#shared/contract/client.js";
-import type { HeldPermissions, PermissionExplanation } from "#shared/api/organizations.js";
+import type {
+  HeldPermissions,
+  PermissionExplanation,
+} from "#shared/api/organizations/organizations.js";
 import type { Permission } from "#shared/permissions.js";
 
 /** Returns the caller's permissions in an organization. */

@@ -1,4 +1,4 @@
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import type { TestPerson } from "./app.js";
 
 /** Polls until an import has ended, successfully or not. */

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { LogEntry, Run } from "#shared/api/runs.js";
+import type { LogEntry, Run } from "#shared/api/agents/runs.js";
 import type { TestApp, TestPerson } from "./app.js";
 
 export const shell = (script: string): string[] => ["/bin/sh", "-c", script];

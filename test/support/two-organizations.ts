@@ -1,10 +1,10 @@
-import type { Agent } from "#shared/api/agents.js";
-import type { ApiKey } from "#shared/api/api-keys.js";
-import type { Invitation } from "#shared/api/invitations.js";
-import type { Merge } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
-import type { Project } from "#shared/api/projects.js";
-import type { Run } from "#shared/api/runs.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
+import type { Invitation } from "#shared/api/organizations/invitations.js";
+import type { Merge } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import type { TestPerson } from "./app.js";
 import {
   commitFiles,

@@ -1,4 +1,4 @@
-import type { PermissionExplanation } from "#shared/api/organizations.js";
+import type { PermissionExplanation } from "#shared/api/organizations/organizations.js";
 import {
   excessPermissions,
   expand,

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { RunLimits } from "#shared/api/runs.js";
+import type { RunLimits } from "#shared/api/agents/runs.js";
 import { sender, smtpServer } from "./mail-settings.js";
 import { group, setting, type Setting, type SettingGroup } from "./setting.js";
 import {

@@ -1,5 +1,5 @@
-import type { Agent } from "#shared/api/agents.js";
-import type { Merge } from "#shared/api/merges.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { editFolder, type Edits } from "./edits.js";
 import { serviceFiles } from "./service-files.js";
 import type { Person } from "./session.js";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { acmeProjects, betaProjects, mainProject, people } from "./fixtures.js";
 import { runCommands, startRun, type LiveRun } from "./runs.js";
 import { confirmAddress } from "./mailbox.js";

@@ -1,4 +1,4 @@
-import type { Tokens } from "#shared/api/auth.js";
+import type { Tokens } from "#shared/api/identity/auth.js";
 import { ApiError, createClient, type Client } from "#shared/contract/client.js";
 
 /** A signed-in user of the demo. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { installationActionNames } from "../installation-audit.js";
-import { auditEvent } from "./audit.js";
-import { user } from "./auth.js";
+import { auditEvent } from "./organizations/audit.js";
+import { user } from "./identity/auth.js";
 import { endpoint } from "../contract/endpoint.js";
 import { boolean, id, page, timestamp } from "../contract/fields.js";
 

@@ -1,25 +1,25 @@
 import { admin } from "./admin.js";
-import { agents } from "./agents.js";
-import { apiKeys } from "./api-keys.js";
-import { audit } from "./audit.js";
-import { auth } from "./auth.js";
-import { events } from "./events.js";
-import { graph } from "./graph.js";
-import { invitations } from "./invitations.js";
-import { members } from "./members.js";
-import { oidc } from "./oidc.js";
-import { organizations } from "./organizations.js";
-import { passkeys } from "./passkeys.js";
-import { previews } from "./previews.js";
-import { projects } from "./projects.js";
-import { radar } from "./radar.js";
-import { roles } from "./roles.js";
-import { runs } from "./runs.js";
-import { sandbox } from "./sandbox.js";
-import { secondFactor } from "./second-factor.js";
-import { upstreams } from "./upstreams.js";
-import { usage } from "./usage.js";
-import { workspaces } from "./workspaces.js";
+import { agents } from "./agents/agents.js";
+import { apiKeys } from "./organizations/api-keys.js";
+import { audit } from "./organizations/audit.js";
+import { auth } from "./identity/auth.js";
+import { events } from "./organizations/events.js";
+import { graph } from "./projects/graph.js";
+import { invitations } from "./organizations/invitations.js";
+import { members } from "./organizations/members.js";
+import { oidc } from "./identity/oidc.js";
+import { organizations } from "./organizations/organizations.js";
+import { passkeys } from "./identity/passkeys.js";
+import { previews } from "./projects/previews.js";
+import { projects } from "./projects/projects.js";
+import { radar } from "./projects/radar.js";
+import { roles } from "./organizations/roles.js";
+import { runs } from "./agents/runs.js";
+import { sandbox } from "./agents/sandbox.js";
+import { secondFactor } from "./identity/second-factor.js";
+import { upstreams } from "./projects/upstreams.js";
+import { usage } from "./organizations/usage.js";
+import { workspaces } from "./projects/workspaces.js";
 
 /** The whole API, by resource. */
 export const api = {

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { api } from "../api/index.js";
-import { currentRun, waitingRun } from "../api/agents.js";
-import { diff } from "../api/commits.js";
-import { conflict } from "../api/merges.js";
-import { runLimits } from "../api/runs.js";
-import { agentUsage, dayUsage, projectUsage } from "../api/usage.js";
+import { currentRun, waitingRun } from "../api/agents/agents.js";
+import { diff } from "../api/projects/commits.js";
+import { conflict } from "../api/projects/merges.js";
+import { runLimits } from "../api/agents/runs.js";
+import { agentUsage, dayUsage, projectUsage } from "../api/organizations/usage.js";
 
 /** Names of response schemas and shared parts in the OpenAPI document. */
 const named = {

@@ -3,7 +3,7 @@
  * subscribe. Publishing without subscribers is nearly free. No measurement names a tenant.
  */
 import { channel } from "node:diagnostics_channel";
-import type { Merge, MergeStrategy } from "../api/merges.js";
+import type { Merge, MergeStrategy } from "../api/projects/merges.js";
 
 interface Timed {
   /** Duration in seconds. */

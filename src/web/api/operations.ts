@@ -1,5 +1,5 @@
-import type { Preview, PreviewRequest } from "#shared/api/previews.js";
-import type { Choice, Merge, MergeStrategy } from "#shared/api/merges.js";
+import type { Preview, PreviewRequest } from "#shared/api/projects/previews.js";
+import type { Choice, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Permission } from "#shared/permissions.js";
 import { client } from "./client.js";
 import { countOf } from "../ui/number.js";

@@ -2,7 +2,7 @@
 import { type AdminUserSearch, adminUserStates } from "../api/queries/admin.js";
 import type { AuditSearch } from "../api/queries/audit.js";
 import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
-import type { MergeStrategy } from "#shared/api/merges.js";
+import type { MergeStrategy } from "#shared/api/projects/merges.js";
 import { isUuid } from "#shared/uuid.js";
 import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
 import { type DialogSearch, dialogSearchOf } from "../forms/dialog-search.js";

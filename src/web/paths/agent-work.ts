@@ -1,4 +1,4 @@
-import type { Agent } from "#shared/api/agents.js";
+import type { Agent } from "#shared/api/agents/agents.js";
 
 /** Values of the agents' status filter. */
 export const works = ["running", "queued", "idle"] as const;

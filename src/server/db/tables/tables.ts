@@ -10,10 +10,10 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { AuditEvent } from "#shared/api/audit.js";
-import type { Organization } from "#shared/api/organizations.js";
-import type { FetchReport } from "#shared/api/projects.js";
-import type { Run, RunLimits } from "#shared/api/runs.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { FetchReport } from "#shared/api/projects/projects.js";
+import type { Run, RunLimits } from "#shared/api/agents/runs.js";
 import type { Origin } from "../audit/audit.js";
 import { bytes, createdAt, instant } from "./columns.js";
 

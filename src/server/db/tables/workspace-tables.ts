@@ -8,8 +8,8 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { Commit } from "#shared/api/commits.js";
-import type { Merge, MergeStrategy } from "#shared/api/merges.js";
+import type { Commit } from "#shared/api/projects/commits.js";
+import type { Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Decision } from "#git/merge/merge.js";
 import type { Origin } from "../audit/audit.js";

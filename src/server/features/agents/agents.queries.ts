@@ -1,5 +1,5 @@
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
-import type { Agent } from "#shared/api/agents.js";
+import type { Agent } from "#shared/api/agents/agents.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, projects } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";

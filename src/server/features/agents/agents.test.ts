@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";

@@ -1,4 +1,4 @@
-import type { Agent } from "#shared/api/agents.js";
+import type { Agent } from "#shared/api/agents/agents.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";

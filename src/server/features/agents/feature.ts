@@ -1,4 +1,4 @@
-import { agents } from "#shared/api/agents.js";
+import { agents } from "#shared/api/agents/agents.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

@@ -1,4 +1,4 @@
-import { agents } from "#shared/api/agents.js";
+import { agents } from "#shared/api/agents/agents.js";
 import { organizationsWith } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";

@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, apiKeys, organizations, organizationSlugs } from "../../db/tables/tables.js";
 import { users } from "../../db/tables/identity-tables.js";

@@ -1,4 +1,4 @@
-import { apiKeys } from "#shared/api/api-keys.js";
+import { apiKeys } from "#shared/api/organizations/api-keys.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

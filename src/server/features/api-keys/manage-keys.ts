@@ -1,4 +1,4 @@
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import type { Change } from "../../db/audit/audit.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";

@@ -1,5 +1,5 @@
 import { and, desc, eq, sql } from "drizzle-orm";
-import type { OrganizationKey } from "#shared/api/api-keys.js";
+import type { OrganizationKey } from "#shared/api/organizations/api-keys.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, apiKeys, memberships } from "../../db/tables/tables.js";
 import { users } from "../../db/tables/identity-tables.js";

@@ -1,4 +1,4 @@
-import type { OrganizationKey } from "#shared/api/api-keys.js";
+import type { OrganizationKey } from "#shared/api/organizations/api-keys.js";
 import type { Database } from "../../db/connection/connect.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";
 import { notFound } from "../../errors.js";

@@ -1,4 +1,4 @@
-import { apiKeys } from "#shared/api/api-keys.js";
+import { apiKeys } from "#shared/api/organizations/api-keys.js";
 import { Answer, noStore } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, gte, lt, sql } from "drizzle-orm";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { auditEvents } from "../../db/tables/tables.js";
 

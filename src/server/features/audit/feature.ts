@@ -1,4 +1,4 @@
-import { audit } from "#shared/api/audit.js";
+import { audit } from "#shared/api/organizations/audit.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import { auditHandlers } from "./routes.js";

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { deletedUser } from "#shared/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 

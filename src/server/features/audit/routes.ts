@@ -1,4 +1,4 @@
-import { audit } from "#shared/api/audit.js";
+import { audit } from "#shared/api/organizations/audit.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byNumber, pagesOf } from "../../http/pagination.js";
 import { redactDeleted } from "./redact.js";

@@ -1,5 +1,5 @@
 import { hash, verify } from "@node-rs/argon2";
-import type { User } from "#shared/api/auth.js";
+import type { User } from "#shared/api/identity/auth.js";
 import { batched } from "../../db/locks/batch.js";
 import { cached } from "../../db/cache/cache.js";
 import { violatedConstraint, type Database } from "../../db/connection/connect.js";

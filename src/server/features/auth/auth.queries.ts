@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import type { User } from "#shared/api/auth.js";
+import type { User } from "#shared/api/identity/auth.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { accounts, users } from "../../db/tables/identity-tables.js";
 import { newId } from "../../db/tables/columns.js";

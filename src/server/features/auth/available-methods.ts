@@ -1,4 +1,4 @@
-import type { auth } from "#shared/api/auth.js";
+import type { auth } from "#shared/api/identity/auth.js";
 import type { ResponseOf } from "#shared/contract/endpoint.js";
 import type { Config } from "../../config/config.js";
 import type { Database } from "../../db/connection/connect.js";

@@ -1,7 +1,7 @@
-import { auth } from "#shared/api/auth.js";
-import { oidc } from "#shared/api/oidc.js";
-import { passkeys } from "#shared/api/passkeys.js";
-import { secondFactor } from "#shared/api/second-factor.js";
+import { auth } from "#shared/api/identity/auth.js";
+import { oidc } from "#shared/api/identity/oidc.js";
+import { passkeys } from "#shared/api/identity/passkeys.js";
+import { secondFactor } from "#shared/api/identity/second-factor.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";

@@ -1,4 +1,4 @@
-import { auth } from "#shared/api/auth.js";
+import { auth } from "#shared/api/identity/auth.js";
 import type { ResponseOf } from "#shared/contract/endpoint.js";
 import { cached } from "../../db/cache/cache.js";
 import type { Database } from "../../db/connection/connect.js";

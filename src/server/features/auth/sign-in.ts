@@ -1,4 +1,4 @@
-import type { Tokens } from "#shared/api/auth.js";
+import type { Tokens } from "#shared/api/identity/auth.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { SessionOrigin } from "./sessions/sessions.queries.js";
 

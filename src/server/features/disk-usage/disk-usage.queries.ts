@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import type { DiskUsage } from "#shared/api/usage.js";
+import type { DiskUsage } from "#shared/api/organizations/usage.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { repositoryDiskUsage, workspaceDiskUsage } from "../../db/tables/workspace-tables.js";

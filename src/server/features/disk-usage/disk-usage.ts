@@ -1,6 +1,6 @@
 /** Disk usage of workspaces and repositories, measured periodically. */
 import type { Logger } from "pino";
-import type { DiskUsage } from "#shared/api/usage.js";
+import type { DiskUsage } from "#shared/api/organizations/usage.js";
 import { measureTree } from "#git/worktree/disk-usage.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { measureFolder, type WorkspaceDeps } from "../workspaces/index.js";

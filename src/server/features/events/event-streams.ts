@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { PassThrough, type Readable } from "node:stream";
-import type { EventType, OrganizationEvent } from "#shared/api/events.js";
+import type { EventType, OrganizationEvent } from "#shared/api/organizations/events.js";
 import type { ChangeFeed, RowChange } from "../../db/cache/changes.js";
 import { AppError } from "../../errors.js";
 

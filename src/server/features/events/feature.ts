@@ -1,4 +1,4 @@
-import { events } from "#shared/api/events.js";
+import { events } from "#shared/api/organizations/events.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

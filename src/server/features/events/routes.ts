@@ -1,4 +1,4 @@
-import { eventTypes, type events } from "#shared/api/events.js";
+import { eventTypes, type events } from "#shared/api/organizations/events.js";
 import type { Database } from "../../db/connection/connect.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";

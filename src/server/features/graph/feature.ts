@@ -1,4 +1,4 @@
-import { graph } from "#shared/api/graph.js";
+import { graph } from "#shared/api/projects/graph.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

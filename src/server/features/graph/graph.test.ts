@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ProjectGraph } from "#shared/api/graph.js";
-import type { Project } from "#shared/api/projects.js";
+import type { ProjectGraph } from "#shared/api/projects/graph.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

@@ -1,4 +1,4 @@
-import type { ProjectGraph } from "#shared/api/graph.js";
+import type { ProjectGraph } from "#shared/api/projects/graph.js";
 import type { Database } from "../../db/connection/connect.js";
 import { notFound } from "../../errors.js";
 import { listBranches } from "#git/store/branches.js";

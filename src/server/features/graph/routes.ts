@@ -1,4 +1,4 @@
-import type { graph } from "#shared/api/graph.js";
+import type { graph } from "#shared/api/projects/graph.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { readGraph, type GraphDeps } from "./read-graph.js";
 

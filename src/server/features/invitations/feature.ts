@@ -1,4 +1,4 @@
-import { invitations } from "#shared/api/invitations.js";
+import { invitations } from "#shared/api/organizations/invitations.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

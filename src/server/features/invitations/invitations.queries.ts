@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull, lt, lte, sql } from "drizzle-orm";
-import type { Invitation } from "#shared/api/invitations.js";
+import type { Invitation } from "#shared/api/organizations/invitations.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { invitations, memberships, organizations, roles } from "../../db/tables/tables.js";
 import { users } from "../../db/tables/identity-tables.js";

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { SentInvitation } from "#shared/api/invitations.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { SentInvitation } from "#shared/api/organizations/invitations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization } from "#test/support/factories.js";
 import { asOperator } from "#test/support/operator.js";

@@ -1,5 +1,9 @@
-import type { Invitation, InvitationOffer, SentInvitation } from "#shared/api/invitations.js";
-import type { Member } from "#shared/api/members.js";
+import type {
+  Invitation,
+  InvitationOffer,
+  SentInvitation,
+} from "#shared/api/organizations/invitations.js";
+import type { Member } from "#shared/api/organizations/members.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";

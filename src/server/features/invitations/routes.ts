@@ -1,4 +1,4 @@
-import { invitations } from "#shared/api/invitations.js";
+import { invitations } from "#shared/api/organizations/invitations.js";
 import { notFound } from "../../errors.js";
 import { Answer, noStore } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";

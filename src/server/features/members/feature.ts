@@ -1,4 +1,4 @@
-import { members } from "#shared/api/members.js";
+import { members } from "#shared/api/organizations/members.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

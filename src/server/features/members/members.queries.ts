@@ -1,5 +1,5 @@
 import { asc, eq, sql } from "drizzle-orm";
-import type { Member } from "#shared/api/members.js";
+import type { Member } from "#shared/api/organizations/members.js";
 import { newId } from "../../db/tables/columns.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";

@@ -1,5 +1,5 @@
-import type { Member } from "#shared/api/members.js";
-import type { Role } from "#shared/api/roles.js";
+import type { Member } from "#shared/api/organizations/members.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { diffFields, type AuditWriter } from "../../db/audit/audit.js";
 import { violatedConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
 import type { AuditWriterOf } from "../../db/connection/system-change.js";

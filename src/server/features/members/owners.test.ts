@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Member } from "#shared/api/members.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Member } from "#shared/api/organizations/members.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization } from "#test/support/factories.js";

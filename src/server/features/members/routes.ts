@@ -1,4 +1,4 @@
-import { type Member, members } from "#shared/api/members.js";
+import { type Member, members } from "#shared/api/organizations/members.js";
 import { cached } from "../../db/cache/cache.js";
 import { notFound } from "../../errors.js";
 import { resolvePathAccess } from "../../access/authorize.js";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { grants, permissionNames, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";

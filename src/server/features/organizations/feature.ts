@@ -1,4 +1,4 @@
-import { organizations } from "#shared/api/organizations.js";
+import { organizations } from "#shared/api/organizations/organizations.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import type pg from "pg";
-import type { Organization, OrganizationItem } from "#shared/api/organizations.js";
+import type { Organization, OrganizationItem } from "#shared/api/organizations/organizations.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { organizations, organizationSlugs } from "../../db/tables/tables.js";
 import { periodEnd, usageColumns, usageOf, type UsageRow } from "../usage/index.js";

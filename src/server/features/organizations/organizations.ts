@@ -1,4 +1,4 @@
-import type { Organization, SlugAvailability } from "#shared/api/organizations.js";
+import type { Organization, SlugAvailability } from "#shared/api/organizations/organizations.js";
 import { reservedReason, slug as slugRule } from "#shared/contract/fields.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { Permission } from "#shared/permissions.js";

@@ -2,7 +2,7 @@ import {
   type Organization,
   type OrganizationItem,
   organizations,
-} from "#shared/api/organizations.js";
+} from "#shared/api/organizations/organizations.js";
 import { grants, patternsCovering, permissionNames } from "#shared/permissions.js";
 import { batched } from "../../db/locks/batch.js";
 import { cached, type Sourced } from "../../db/cache/cache.js";

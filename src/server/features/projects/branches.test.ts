@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Branch, Project } from "#shared/api/projects.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Branch, Project } from "#shared/api/projects/projects.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

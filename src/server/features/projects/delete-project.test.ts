@@ -1,9 +1,9 @@
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations.js";
-import type { Project } from "#shared/api/projects.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {

@@ -1,5 +1,5 @@
-import { projects } from "#shared/api/projects.js";
-import { upstreams } from "#shared/api/upstreams.js";
+import { projects } from "#shared/api/projects/projects.js";
+import { upstreams } from "#shared/api/projects/upstreams.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";

@@ -1,4 +1,4 @@
-import type { Branch } from "#shared/api/projects.js";
+import type { Branch } from "#shared/api/projects/projects.js";
 import { notFound } from "../../errors.js";
 import { listBranches } from "#git/store/branches.js";
 import type { OrgContext } from "../../http/register-routes.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { cloning, keyOf } from "#test/support/clone.js";

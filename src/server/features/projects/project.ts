@@ -1,6 +1,6 @@
 /** Dependencies of the project verbs, and the API's representation of a project. */
 import type { Logger } from "pino";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import { countApart } from "#git/store/branches.js";

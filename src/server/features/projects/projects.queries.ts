@@ -1,6 +1,6 @@
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
-import type { Project, Upstream } from "#shared/api/projects.js";
+import type { Project, Upstream } from "#shared/api/projects/projects.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import {
   agents,

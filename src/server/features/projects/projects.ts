@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { slugFrom } from "#shared/slug-from.js";
-import type { CredentialInput, Project } from "#shared/api/projects.js";
+import type { CredentialInput, Project } from "#shared/api/projects/projects.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Database, type Queryable } from "../../db/connection/connect.js";

@@ -1,5 +1,5 @@
-import { projects } from "#shared/api/projects.js";
-import type { upstreams } from "#shared/api/upstreams.js";
+import { projects } from "#shared/api/projects/projects.js";
+import type { upstreams } from "#shared/api/projects/upstreams.js";
 import { organizationsWith } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, byName, pagesOf } from "../../http/pagination.js";

@@ -1,4 +1,4 @@
-import { radar } from "#shared/api/radar.js";
+import { radar } from "#shared/api/projects/radar.js";
 import { cachedChangedPaths } from "#git/diff/changed-paths.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";

@@ -1,9 +1,9 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Radar } from "#shared/api/radar.js";
-import type { Workspace } from "#shared/api/workspaces.js";
-import type { Project } from "#shared/api/projects.js";
+import type { Radar } from "#shared/api/projects/radar.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Radar, RadarPair, RadarSide } from "#shared/api/radar.js";
+import type { Radar, RadarPair, RadarSide } from "#shared/api/projects/radar.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { StoredConflict } from "../../db/tables/workspace-tables.js";
 import { resolveCommit } from "#git/store/repository.js";

@@ -1,4 +1,4 @@
-import type { radar } from "#shared/api/radar.js";
+import type { radar } from "#shared/api/projects/radar.js";
 import type { Handlers } from "../../http/register-routes.js";
 import type { ScanDeps } from "./scan-project.js";
 import { readProjectRadar, readWorkspaceRadar } from "./radar.js";

@@ -1,4 +1,4 @@
-import { roles } from "#shared/api/roles.js";
+import { roles } from "#shared/api/organizations/roles.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import { roleHandlers } from "./routes.js";

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNotNull, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import type { Role } from "#shared/api/roles.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { roles } from "../../db/tables/tables.js";
 

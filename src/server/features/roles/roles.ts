@@ -1,4 +1,4 @@
-import type { Role } from "#shared/api/roles.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { systemRoles } from "#shared/permissions.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";

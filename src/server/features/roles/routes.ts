@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { roles } from "#shared/api/roles.js";
+import { roles } from "#shared/api/organizations/roles.js";
 import { permissionNames, permissions } from "#shared/permissions.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, fromMemory, pagesOf } from "../../http/pagination.js";

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import type { CurrentRun, LastRun, WaitingRun } from "#shared/api/agents.js";
+import type { CurrentRun, LastRun, WaitingRun } from "#shared/api/agents/agents.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { queueOf } from "./runs.queries.js";
 

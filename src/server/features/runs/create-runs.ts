@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { RunLimits } from "#shared/api/runs.js";
+import type { RunLimits } from "#shared/api/agents/runs.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import type { Storage } from "../../data-folder/storage.js";

@@ -1,5 +1,5 @@
-import { runs } from "#shared/api/runs.js";
-import { sandbox } from "#shared/api/sandbox.js";
+import { runs } from "#shared/api/agents/runs.js";
+import { sandbox } from "#shared/api/agents/sandbox.js";
 import { openCallbackListener } from "../../http/callback-listener.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";

@@ -1,4 +1,4 @@
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import * as queries from "./runs.queries.js";

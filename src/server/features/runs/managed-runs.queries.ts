@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
 import { matching, queueOf, type startedBy, type Which } from "./runs.queries.js";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { openSandbox } from "#sandbox/open-sandbox.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";

@@ -1,4 +1,4 @@
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import type { SandboxExit } from "#sandbox/sandbox.js";
 import type { Exit, ManagedRun } from "./managed-runs.queries.js";
 

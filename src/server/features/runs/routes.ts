@@ -1,5 +1,5 @@
-import { type NewRun, runs } from "#shared/api/runs.js";
-import type { sandbox, SandboxState } from "#shared/api/sandbox.js";
+import { type NewRun, runs } from "#shared/api/agents/runs.js";
+import type { sandbox, SandboxState } from "#shared/api/agents/sandbox.js";
 import { notFound } from "../../errors.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";

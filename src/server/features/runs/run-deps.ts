@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { RunLimits } from "#shared/api/runs.js";
+import type { RunLimits } from "#shared/api/agents/runs.js";
 import type { Database } from "../../db/connection/connect.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";

@@ -2,8 +2,8 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
 import { describeFolders } from "#test/support/folder-drivers.js";

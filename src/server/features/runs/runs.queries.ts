@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, sql } from "drizzle-orm";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 import { agents, organizations, runs } from "../../db/tables/tables.js";

@@ -1,4 +1,4 @@
-import type { NewRun, Run } from "#shared/api/runs.js";
+import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import { originOf } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";

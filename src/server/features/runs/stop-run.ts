@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";

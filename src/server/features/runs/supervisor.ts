@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import type { Database } from "../../db/connection/connect.js";
 import type { CallbackListener } from "../../http/callback-listener.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";

@@ -1,5 +1,5 @@
 import { and, desc, eq, sql } from "drizzle-orm";
-import type { TimedRun } from "#shared/api/runs.js";
+import type { TimedRun } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, runs } from "../../db/tables/tables.js";
 

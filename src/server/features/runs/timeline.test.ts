@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
 import { asOperator } from "#test/support/operator.js";

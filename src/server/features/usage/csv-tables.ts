@@ -4,7 +4,7 @@ import type {
   ProjectUsage,
   Statement,
   StatementItem,
-} from "#shared/api/usage.js";
+} from "#shared/api/organizations/usage.js";
 import type { UsageReport } from "./report-usage.js";
 
 type Cell = string | number | null;

@@ -1,4 +1,4 @@
-import { usage } from "#shared/api/usage.js";
+import { usage } from "#shared/api/organizations/usage.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";

@@ -5,7 +5,7 @@ import type {
   Statement,
   StatementItem,
   Usage,
-} from "#shared/api/usage.js";
+} from "#shared/api/organizations/usage.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { apportion, hoursOf } from "./apportion.js";

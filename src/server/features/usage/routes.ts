@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { period, usage } from "#shared/api/usage.js";
+import { period, usage } from "#shared/api/organizations/usage.js";
 import { csvFile, wantsCsv } from "../../http/csv.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { fromMemory, pagesOf } from "../../http/pagination.js";

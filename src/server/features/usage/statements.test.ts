@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents.js";
-import type { Organization } from "#shared/api/organizations.js";
-import type { Project } from "#shared/api/projects.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import type { SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";

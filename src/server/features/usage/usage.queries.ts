@@ -1,5 +1,5 @@
 import { sql, type SQL } from "drizzle-orm";
-import type { Usage } from "#shared/api/usage.js";
+import type { Usage } from "#shared/api/organizations/usage.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 

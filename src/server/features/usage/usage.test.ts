@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents.js";
-import type { Organization } from "#shared/api/organizations.js";
-import type { Project } from "#shared/api/projects.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
 import { asOperator } from "#test/support/operator.js";

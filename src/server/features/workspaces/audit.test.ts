@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { AuditEvent } from "#shared/api/audit.js";
-import type { Merge } from "#shared/api/merges.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

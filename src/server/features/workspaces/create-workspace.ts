@@ -1,5 +1,5 @@
-import type { MergeStrategy } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import { AppError, notFound } from "../../errors.js";

@@ -4,8 +4,8 @@ import { mkdtemp, open, readdir, readFile, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

@@ -1,5 +1,5 @@
-import { previews } from "#shared/api/previews.js";
-import { workspaces } from "#shared/api/workspaces.js";
+import { previews } from "#shared/api/projects/previews.js";
+import { workspaces } from "#shared/api/projects/workspaces.js";
 import { closeAll } from "../../close-all.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { lstat, mkdir, open, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Workspace } from "#shared/api/workspaces.js";
-import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "#git/snapshot/path-errors.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {

@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, inArray, ne } from "drizzle-orm";
-import type { WorkspaceItem } from "#shared/api/workspaces.js";
+import type { WorkspaceItem } from "#shared/api/projects/workspaces.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";

@@ -1,6 +1,6 @@
-import type { previews } from "#shared/api/previews.js";
-import type { Merge } from "#shared/api/merges.js";
-import { workspaces } from "#shared/api/workspaces.js";
+import type { previews } from "#shared/api/projects/previews.js";
+import type { Merge } from "#shared/api/projects/merges.js";
+import { workspaces } from "#shared/api/projects/workspaces.js";
 import { notFound } from "../../errors.js";
 import { Answer, Content } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";

@@ -1,4 +1,4 @@
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError } from "../../errors.js";
 import { AttributesLostError } from "#git/worktree/copied-overlay.js";

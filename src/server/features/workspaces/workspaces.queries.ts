@@ -1,7 +1,7 @@
 import { and, asc, eq, inArray, ne, notInArray, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
-import type { MergeStrategy } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { WorktreeKind } from "#git/worktree/worktree-driver.js";

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
-import type { Diff } from "#shared/api/commits.js";
-import type { MergeStrategy } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Diff } from "#shared/api/projects/commits.js";
+import type { MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { diffFields } from "../../db/audit/audit.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { notFound } from "../../errors.js";

@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { Agent } from "#shared/api/agents.js";
+import type { Agent } from "#shared/api/agents/agents.js";
 import { client, everyPage } from "../client.js";
 
 export const agentsKey = ["agents"] as const;

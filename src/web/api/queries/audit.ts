@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { type AuditAction, auditActionNames } from "#shared/audit.js";
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";

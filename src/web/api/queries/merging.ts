@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { Choice, MergeStrategy } from "#shared/api/merges.js";
+import type { Choice, MergeStrategy } from "#shared/api/projects/merges.js";
 import { client } from "../client.js";
 import { workspacesKey } from "./workspaces.js";
 import { type Operation, previewRequest } from "../operations.js";

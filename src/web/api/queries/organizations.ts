@@ -1,5 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { HeldPermissions, PermissionExplanation } from "#shared/api/organizations.js";
+import type {
+  HeldPermissions,
+  PermissionExplanation,
+} from "#shared/api/organizations/organizations.js";
 import type { Permission } from "#shared/permissions.js";
 import { client, everyPage } from "../client.js";
 import { withVersion } from "../incoming.js";

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import type { Branch, Project } from "#shared/api/projects.js";
+import type { Branch, Project } from "#shared/api/projects/projects.js";
 import { client, everyPage, nextCursor } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 

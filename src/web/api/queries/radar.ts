@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { Radar } from "#shared/api/radar.js";
+import type { Radar } from "#shared/api/projects/radar.js";
 import { client } from "../client.js";
 import { projectsKey } from "./projects.js";
 import { workspacesKey } from "./workspaces.js";

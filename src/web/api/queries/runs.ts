@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 import { agentsKey } from "./agents.js";

@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { TimedRun } from "#shared/api/runs.js";
+import type { TimedRun } from "#shared/api/agents/runs.js";
 import { client, everyPage, nextCursor } from "../client.js";
 import { agentsKey } from "./agents.js";
 import { organizationsKey } from "./organizations.js";

@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { Commit } from "#shared/api/commits.js";
-import type { Merge } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Commit } from "#shared/api/projects/commits.js";
+import type { Merge } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 import { withVersion } from "../incoming.js";

@@ -1,6 +1,6 @@
 import { type QueryClient, type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import type { OrganizationEvent } from "#shared/api/events.js";
+import type { OrganizationEvent } from "#shared/api/organizations/events.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { preloadedSince } from "../../api/preloaded-responses.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { User } from "#shared/api/auth.js";
+import type { User } from "#shared/api/identity/auth.js";
 import { paths } from "../../paths/paths.js";
 import { Menu, MenuHeading, MenuItem, MenuLine } from "../../ui/menu.js";
 import { PlainText } from "../../ui/plain-text.js";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
-import type { Agent } from "#shared/api/agents.js";
+import type { Agent } from "#shared/api/agents/agents.js";
 import { useFilters, useListView } from "../../lists/list-search.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Agent } from "#shared/api/agents.js";
+import type { Agent } from "#shared/api/agents/agents.js";
 import { paths } from "../../paths/paths.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Time } from "../../ui/time.js";

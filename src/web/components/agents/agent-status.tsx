@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Agent } from "#shared/api/agents.js";
+import type { Agent } from "#shared/api/agents/agents.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
 import { workOf } from "../../paths/agent-work.js";
 

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { SandboxState } from "#shared/api/sandbox.js";
+import type { SandboxState } from "#shared/api/agents/sandbox.js";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
 
 const warnedMs = 7 * 86_400_000;

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { OrganizationKey } from "#shared/api/api-keys.js";
+import type { OrganizationKey } from "#shared/api/organizations/api-keys.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { useListView } from "../../lists/list-search.js";

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { auditActionNames, auditActions } from "#shared/audit.js";
 import type { AuditSearch } from "../../api/queries/audit.js";
 import { Button } from "../../ui/button.js";

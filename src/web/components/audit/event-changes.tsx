@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { PlainText } from "../../ui/plain-text.js";
 
 type Value = AuditEvent["changes"][string]["from"];

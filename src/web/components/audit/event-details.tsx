@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { Details } from "../../ui/card.js";
 import { CopyIcon } from "../../ui/copy-button.js";
 import { EventChanges } from "./event-changes.js";

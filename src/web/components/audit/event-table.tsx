@@ -1,5 +1,5 @@
 import { type ReactElement, useId, useState } from "react";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { Button } from "../../ui/button.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { AuditEvent } from "#shared/api/audit.js";
+import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { auditActions } from "#shared/audit.js";
 import { Badge } from "../../ui/badge.js";
 import { Icon } from "../../ui/icons.js";

@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
-import type { Member } from "#shared/api/members.js";
+import type { Member } from "#shared/api/organizations/members.js";
 import { type Action, useApiMutation } from "../../api/use-mutation.js";
 import { ApiError, client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";

@@ -1,5 +1,5 @@
 import type { PublicKeyCredentialCreationOptionsJSON } from "@simplewebauthn/browser";
-import type { Passkey } from "#shared/api/passkeys.js";
+import type { Passkey } from "#shared/api/identity/passkeys.js";
 import type { Answer } from "#shared/contract/call.js";
 import { client, clientError } from "../../api/client.js";
 

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { User } from "#shared/api/auth.js";
+import type { User } from "#shared/api/identity/auth.js";
 import { Button, IconButton } from "../../ui/button.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { useUnsentEmailNote } from "./email-delivery.js";

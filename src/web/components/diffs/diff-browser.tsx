@@ -1,6 +1,6 @@
 import { type ReactElement, useMemo, useState } from "react";
 import { flushSync } from "react-dom";
-import type { Diff, DiffFile } from "#shared/api/commits.js";
+import type { Diff, DiffFile } from "#shared/api/projects/commits.js";
 import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import { useEventCallback } from "../../hooks/use-event-callback.js";
 import { Alert } from "../../ui/alert.js";

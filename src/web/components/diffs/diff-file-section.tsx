@@ -1,5 +1,5 @@
 import { memo, type ReactElement, type ReactNode } from "react";
-import type { DiffFile } from "#shared/api/commits.js";
+import type { DiffFile } from "#shared/api/projects/commits.js";
 import { Alert } from "../../ui/alert.js";
 import { IconButton } from "../../ui/button.js";
 import { CopyIcon } from "../../ui/copy-button.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { DiffFile } from "#shared/api/commits.js";
+import type { DiffFile } from "#shared/api/projects/commits.js";
 import { Badge, type Tone } from "../../ui/badge.js";
 import { formatNumber } from "../../ui/number.js";
 

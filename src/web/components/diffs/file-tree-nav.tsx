@@ -1,6 +1,6 @@
 /* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- no native element for a virtualized tree (WAI-ARIA APG); useLongList manages the focus */
 import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
-import type { DiffFile } from "#shared/api/commits.js";
+import type { DiffFile } from "#shared/api/projects/commits.js";
 import { Icon } from "../../ui/icons.js";
 import { useLongList } from "../../ui/long-list.js";
 import { PlainText, visible } from "../../ui/plain-text.js";

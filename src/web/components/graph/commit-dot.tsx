@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { GraphCommit } from "#shared/api/graph.js";
+import type { GraphCommit } from "#shared/api/projects/graph.js";
 
 export type DotKind = NonNullable<GraphCommit["commit_type"]> | "other";
 

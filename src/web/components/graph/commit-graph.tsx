@@ -1,8 +1,8 @@
 /* oxlint-disable jsx-a11y/prefer-tag-over-role -- a virtualized table needs the grid role with aria-rowcount */
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
-import type { ProjectGraph } from "#shared/api/graph.js";
-import type { Project } from "#shared/api/projects.js";
+import type { ProjectGraph } from "#shared/api/projects/graph.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { useLongList } from "../../ui/long-list.js";

@@ -1,7 +1,7 @@
 /* oxlint-disable jsx-a11y/prefer-tag-over-role -- cells of a grid (commit-graph.tsx) */
 import { Link } from "@tanstack/react-router";
 import { memo, type ReactElement } from "react";
-import type { GraphCommit, ProjectGraph } from "#shared/api/graph.js";
+import type { GraphCommit, ProjectGraph } from "#shared/api/projects/graph.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";
 import { formatNumber } from "../../ui/number.js";

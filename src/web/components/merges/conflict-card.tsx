@@ -1,5 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
-import type { Choice, FileVersion } from "#shared/api/merges.js";
+import type { Choice, FileVersion } from "#shared/api/projects/merges.js";
 import { Badge } from "../../ui/badge.js";
 import { CopyIcon } from "../../ui/copy-button.js";
 import { PlainText, visible } from "../../ui/plain-text.js";

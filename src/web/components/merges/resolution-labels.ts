@@ -1,4 +1,4 @@
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { visible } from "../../ui/plain-text.js";
 
 /** The operation that moved the branch. */

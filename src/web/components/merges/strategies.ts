@@ -1,4 +1,4 @@
-import type { MergeStrategy } from "#shared/api/merges.js";
+import type { MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Operation } from "../../api/operations.js";
 
 /** Descriptions of the strategies as options. */

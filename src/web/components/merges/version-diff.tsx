@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
-import type { FileVersion } from "#shared/api/merges.js";
+import type { FileVersion } from "#shared/api/projects/merges.js";
 import { Alert } from "../../ui/alert.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { FileVersion } from "#shared/api/merges.js";
+import type { FileVersion } from "#shared/api/projects/merges.js";
 import { isEditable, lineEndOf, pairVersions, withLineEnds } from "./versions.js";
 
 const at = (path: string, mode = "100644"): FileVersion => ({

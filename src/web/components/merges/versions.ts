@@ -1,4 +1,4 @@
-import type { FileVersion } from "#shared/api/merges.js";
+import type { FileVersion } from "#shared/api/projects/merges.js";
 
 /** Two versions of the same file; null if a side has none. */
 export interface VersionPair {

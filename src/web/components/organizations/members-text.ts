@@ -1,4 +1,4 @@
-import type { OrganizationItem } from "#shared/api/organizations.js";
+import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
 import { countOf } from "../../ui/number.js";
 
 /** "4 people, 4 agents"; "1 person" if there are no agents. */

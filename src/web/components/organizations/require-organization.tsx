@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
-import type { OrganizationItem } from "#shared/api/organizations.js";
+import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
 import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/button.js";
 import { Page } from "../../ui/page.js";

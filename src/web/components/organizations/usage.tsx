@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Usage } from "#shared/api/usage.js";
+import type { Usage } from "#shared/api/organizations/usage.js";
 import { Meter } from "../../ui/meter.js";
 import { formatHours, formatNumber } from "../../ui/number.js";
 import { monthName, periodOf } from "../usage/periods.js";

@@ -1,5 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
-import type { CredentialInput } from "#shared/api/projects.js";
+import type { CredentialInput } from "#shared/api/projects/projects.js";
 import { TextArea, TextField } from "../../ui/field.js";
 import { RadioList } from "../../ui/radio.js";
 

@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { slugFrom } from "#shared/slug-from.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";

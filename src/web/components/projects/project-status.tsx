@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Progress } from "../../ui/meter.js";
 

@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { RadarPair } from "#shared/api/radar.js";
+import type { RadarPair } from "#shared/api/projects/radar.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { countOf } from "../../ui/number.js";

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useId } from "react";
-import type { RadarPair } from "#shared/api/radar.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { RadarPair } from "#shared/api/projects/radar.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";
 import { buttonClass } from "../../ui/button.js";

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { RadarPair } from "#shared/api/radar.js";
+import type { RadarPair } from "#shared/api/projects/radar.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { countOf, formatNumber } from "../../ui/number.js";

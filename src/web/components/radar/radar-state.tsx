@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Radar } from "#shared/api/radar.js";
+import type { Radar } from "#shared/api/projects/radar.js";
 import { Time } from "../../ui/time.js";
 
 /** The time of the last scan, and whether a scan is in progress. */

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { RadarSide } from "#shared/api/radar.js";
+import type { RadarSide } from "#shared/api/projects/radar.js";
 import { paths } from "../../paths/paths.js";
 import { PlainText } from "../../ui/plain-text.js";
 

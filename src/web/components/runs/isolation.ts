@@ -1,5 +1,5 @@
-import type { Agent } from "#shared/api/agents.js";
-import type { SandboxState } from "#shared/api/sandbox.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { SandboxState } from "#shared/api/agents/sandbox.js";
 import { lazy } from "../../hooks/lazy.js";
 
 /** Isolation mode and limits of commands in one type of workspace. */

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
 
 const states: Record<Run["status"], readonly [tone: Tone, name: string]> = {

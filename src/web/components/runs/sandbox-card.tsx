@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { Agent } from "#shared/api/agents.js";
-import type { SandboxState } from "#shared/api/sandbox.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { SandboxState } from "#shared/api/agents/sandbox.js";
 import { Alert } from "../../ui/alert.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";

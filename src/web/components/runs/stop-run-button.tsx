@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Button } from "../../ui/button.js";

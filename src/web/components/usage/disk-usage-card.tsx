@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { DiskUsage } from "#shared/api/usage.js";
+import type { DiskUsage } from "#shared/api/organizations/usage.js";
 import { useListView } from "../../lists/list-search.js";
 import { Card } from "../../ui/card.js";
 import { ListTable } from "../../ui/list-table.js";

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import type { TimedRun } from "#shared/api/runs.js";
+import type { TimedRun } from "#shared/api/agents/runs.js";
 import { lazy } from "../../hooks/lazy.js";
 import { paths } from "../../paths/paths.js";
 import type { Tone } from "../../ui/badge.js";

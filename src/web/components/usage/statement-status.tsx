@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { StatementItem } from "#shared/api/usage.js";
+import type { StatementItem } from "#shared/api/organizations/usage.js";
 import { StatusDot } from "../../ui/badge.js";
 
 /** Whether the month is in progress or final. */

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useState } from "react";
 import { urlOf } from "#shared/contract/call.js";
-import type { Organization } from "#shared/api/organizations.js";
-import type { DayUsage, Usage } from "#shared/api/usage.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { DayUsage, Usage } from "#shared/api/organizations/usage.js";
 import { api } from "../../api/api-calls.js";
 import { BarChart } from "../../ui/bar-chart.js";
 import { Card } from "../../ui/card.js";

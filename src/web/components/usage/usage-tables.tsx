@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { AgentUsage, DayUsage, ProjectUsage } from "#shared/api/usage.js";
+import type { AgentUsage, DayUsage, ProjectUsage } from "#shared/api/organizations/usage.js";
 import { formatHours, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Table } from "../../ui/table.js";

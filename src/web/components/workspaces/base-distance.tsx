@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
 
 const states: Record<Workspace["status"], readonly [Tone, string]> = {

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { User } from "#shared/api/auth.js";
+import type { User } from "#shared/api/identity/auth.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";

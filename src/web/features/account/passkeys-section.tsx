@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { Passkey } from "#shared/api/passkeys.js";
+import type { Passkey } from "#shared/api/identity/passkeys.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { Session } from "#shared/api/auth.js";
+import type { Session } from "#shared/api/identity/auth.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Badge } from "../../ui/badge.js";

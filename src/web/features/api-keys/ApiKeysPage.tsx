@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { useListView } from "../../lists/list-search.js";
 import { paths } from "../../paths/paths.js";

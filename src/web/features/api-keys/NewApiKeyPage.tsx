@@ -1,6 +1,6 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { OrganizationItem } from "#shared/api/organizations.js";
+import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";

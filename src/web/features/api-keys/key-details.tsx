@@ -2,7 +2,7 @@ import { useLoaded } from "../../api/use-loaded.js";
 import { AgentLink } from "../../components/agents/agent-link.js";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { ApiKey, KeyUsage } from "#shared/api/api-keys.js";
+import type { ApiKey, KeyUsage } from "#shared/api/organizations/api-keys.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { BarChart } from "../../ui/bar-chart.js";

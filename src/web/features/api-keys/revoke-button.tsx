@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Button } from "../../ui/button.js";

@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
 import type { z } from "zod";
-import type { User } from "#shared/api/auth.js";
+import type { User } from "#shared/api/identity/auth.js";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import type { Call } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
-import type { InvitationOffer } from "#shared/api/invitations.js";
+import type { InvitationOffer } from "#shared/api/organizations/invitations.js";
 import { asApiError } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";

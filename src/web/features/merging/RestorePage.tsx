@@ -1,6 +1,6 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import type { RestoreSearch } from "../../paths/address-search.js";
 import { paths } from "../../paths/paths.js";

@@ -1,6 +1,6 @@
 import { memo, type ReactElement, useMemo } from "react";
-import type { Preview } from "#shared/api/previews.js";
-import type { Choice } from "#shared/api/merges.js";
+import type { Preview } from "#shared/api/projects/previews.js";
+import type { Choice } from "#shared/api/projects/merges.js";
 import { useEventCallback } from "../../hooks/use-event-callback.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";

@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { Choice } from "#shared/api/merges.js";
+import type { Choice } from "#shared/api/projects/merges.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { CodeEditor } from "../../ui/code-editor.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Choice } from "#shared/api/merges.js";
+import type { Choice } from "#shared/api/projects/merges.js";
 import { Button } from "../../ui/button.js";
 import { visible } from "../../ui/plain-text.js";
 import { ContentEditor, contentToEdit } from "./content-editor.js";

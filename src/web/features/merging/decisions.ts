@@ -1,5 +1,5 @@
-import type { Preview } from "#shared/api/previews.js";
-import type { Choice, FileVersion } from "#shared/api/merges.js";
+import type { Preview } from "#shared/api/projects/previews.js";
+import type { Choice, FileVersion } from "#shared/api/projects/merges.js";
 
 export type Conflict = Preview["conflicts"][number];
 

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Preview } from "#shared/api/previews.js";
+import type { Preview } from "#shared/api/projects/previews.js";
 import { asApiError } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";

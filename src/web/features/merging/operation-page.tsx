@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
-import type { Preview } from "#shared/api/previews.js";
-import type { MergeStrategy } from "#shared/api/merges.js";
+import type { Preview } from "#shared/api/projects/previews.js";
+import type { MergeStrategy } from "#shared/api/projects/merges.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { asApiError } from "../../api/client.js";
 import { useDebounced } from "../../hooks/use-debounced.js";

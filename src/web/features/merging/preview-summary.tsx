@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Preview } from "#shared/api/previews.js";
+import type { Preview } from "#shared/api/projects/previews.js";
 import { Alert } from "../../ui/alert.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";

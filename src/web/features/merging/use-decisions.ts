@@ -1,4 +1,4 @@
-import type { Choice } from "#shared/api/merges.js";
+import type { Choice } from "#shared/api/projects/merges.js";
 import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import type { Operation } from "../../api/operations.js";
 import {

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { useLoaded } from "../../api/use-loaded.js";
-import type { Member } from "#shared/api/members.js";
+import type { Member } from "#shared/api/organizations/members.js";
 import { paths } from "../../paths/paths.js";
 import { Badge, StatusDot } from "../../ui/badge.js";
 import { Button, buttonClass } from "../../ui/button.js";

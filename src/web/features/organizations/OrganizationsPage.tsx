@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { OrganizationItem } from "#shared/api/organizations.js";
+import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
 import { archivedOf } from "../../paths/address-search.js";
 import { useFilters, useListView } from "../../lists/list-search.js";
 import { paths } from "../../paths/paths.js";

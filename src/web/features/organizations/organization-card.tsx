@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { OrganizationItem } from "#shared/api/organizations.js";
+import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
 import { paths } from "../../paths/paths.js";
 import { Badge, StatusDot } from "../../ui/badge.js";
 import { Button, buttonClass } from "../../ui/button.js";

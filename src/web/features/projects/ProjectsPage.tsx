@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense } from "react";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { loadPart } from "../../hooks/connection.js";
 import { useNewDialog } from "../../forms/dialog-search.js";
 import { useListView } from "../../lists/list-search.js";

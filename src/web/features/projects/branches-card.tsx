@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Branch, Project } from "#shared/api/projects.js";
+import type { Branch, Project } from "#shared/api/projects/projects.js";
 import { useCursorPages } from "../../api/cursor-pages.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";

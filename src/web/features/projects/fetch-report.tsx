@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { FetchReport as Report, Project } from "#shared/api/projects.js";
+import type { FetchReport as Report, Project } from "#shared/api/projects/projects.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";

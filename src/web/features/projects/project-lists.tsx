@@ -1,8 +1,8 @@
 import { useInfiniteQuery, type UseInfiniteQueryResult } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
-import type { ProjectMerge } from "#shared/api/merges.js";
-import type { WorkspaceItem } from "#shared/api/workspaces.js";
+import type { ProjectMerge } from "#shared/api/projects/merges.js";
+import type { WorkspaceItem } from "#shared/api/projects/workspaces.js";
 import { useListPages } from "../../lists/list-pages.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";

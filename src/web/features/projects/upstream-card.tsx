@@ -1,5 +1,5 @@
 import { type ReactElement, type ReactNode, useState } from "react";
-import type { Project, Upstream } from "#shared/api/projects.js";
+import type { Project, Upstream } from "#shared/api/projects/projects.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";

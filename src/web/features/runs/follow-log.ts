@@ -1,5 +1,5 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
-import type { LogEntry } from "#shared/api/runs.js";
+import type { LogEntry } from "#shared/api/agents/runs.js";
 import { client } from "../../api/client.js";
 import { checkConnection } from "../../hooks/connection.js";
 

@@ -1,4 +1,4 @@
-import type { LogEntry } from "#shared/api/runs.js";
+import type { LogEntry } from "#shared/api/agents/runs.js";
 import { carriedStyles, cleanLine, textOf } from "./ansi.js";
 
 export interface LogLine {

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { buttonClass, IconButton } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
 import { Icon } from "../../ui/icons.js";

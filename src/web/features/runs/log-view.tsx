@@ -1,6 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactElement, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import { Alert } from "../../ui/alert.js";
 import { Card } from "../../ui/card.js";

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { urlOf } from "#shared/contract/call.js";
-import type { Statement } from "#shared/api/usage.js";
+import type { Statement } from "#shared/api/organizations/usage.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { api } from "../../api/api-calls.js";
 import { paths } from "../../paths/paths.js";

@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { Agent } from "#shared/api/agents.js";
-import type { Project } from "#shared/api/projects.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";

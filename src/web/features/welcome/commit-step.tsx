@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";

@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { OrganizationItem } from "#shared/api/organizations.js";
+import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";

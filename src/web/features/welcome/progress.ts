@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import type { Agent } from "#shared/api/agents.js";
-import type { User } from "#shared/api/auth.js";
-import type { OrganizationItem } from "#shared/api/organizations.js";
-import type { Project } from "#shared/api/projects.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { User } from "#shared/api/identity/auth.js";
+import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { agentsQuery, hasBranch } from "../../api/queries/agents.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { Alert } from "../../ui/alert.js";
 import { Meter } from "../../ui/meter.js";
 import { PlainText } from "../../ui/plain-text.js";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Diff } from "#shared/api/commits.js";
+import type { Diff } from "#shared/api/projects/commits.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { Card, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";

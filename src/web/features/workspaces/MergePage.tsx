@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";

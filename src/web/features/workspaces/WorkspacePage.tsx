@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import type { Agent } from "#shared/api/agents.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { asApiError } from "../../api/client.js";
 import type { WorkspaceTab } from "../../paths/address-search.js";

@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
-import type { Agent } from "#shared/api/agents.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { Alert } from "../../ui/alert.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";

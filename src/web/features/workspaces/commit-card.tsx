@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Commit } from "#shared/api/commits.js";
+import type { Commit } from "#shared/api/projects/commits.js";
 import { paths } from "../../paths/paths.js";
 import { Badge, type Tone } from "../../ui/badge.js";
 import { buttonClass } from "../../ui/button.js";

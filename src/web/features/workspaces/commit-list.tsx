@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
-import type { Commit } from "#shared/api/commits.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Commit } from "#shared/api/projects/commits.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { recordedCommitTypes } from "#shared/workspace-choices.js";
 import { commitSearchOf } from "../../paths/address-search.js";
 import { useCursorPages } from "../../api/cursor-pages.js";

@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";

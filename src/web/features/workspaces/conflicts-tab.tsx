@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Merge } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useCursorPages } from "../../api/cursor-pages.js";
 import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/button.js";

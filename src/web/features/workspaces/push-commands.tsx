@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { paths } from "../../paths/paths.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { projectQuery } from "../../api/queries/projects.js";

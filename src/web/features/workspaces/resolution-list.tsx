@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import type { RestoreSearch } from "../../paths/address-search.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";

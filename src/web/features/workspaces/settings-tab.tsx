@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import { api } from "../../api/api-calls.js";
-import type { MergeStrategy } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
 import { queryClient } from "../../api/query-client.js";

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Card, Details, type Rows } from "../../ui/card.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { excessPermissions, grants, systemRoles } from "#shared/permissions.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";

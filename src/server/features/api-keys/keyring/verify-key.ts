@@ -1,4 +1,4 @@
-import type { Verification } from "#shared/api/api-keys.js";
+import type { Verification } from "#shared/api/organizations/api-keys.js";
 import { permissionNames, type Permission } from "#shared/permissions.js";
 import { AppError, invalidField } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type pg from "pg";
-import type { KeyUsage } from "#shared/api/api-keys.js";
+import type { KeyUsage } from "#shared/api/organizations/api-keys.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { beginSystem } from "../../../db/connection/system-pool.js";
 import type { PermissionUse } from "../scopes.js";

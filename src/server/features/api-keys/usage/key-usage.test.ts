@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations.js";
-import type { Project } from "#shared/api/projects.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization, makeProject } from "#test/support/factories.js";

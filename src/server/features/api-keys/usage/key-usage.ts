@@ -1,4 +1,4 @@
-import type { KeyUsage } from "#shared/api/api-keys.js";
+import type { KeyUsage } from "#shared/api/organizations/api-keys.js";
 import type { Actor } from "../../../access/authenticate.js";
 import { keyAccess, type KeyDeps } from "../key-access.js";
 import * as queries from "../api-keys.queries.js";

@@ -1,4 +1,4 @@
-import { oidc } from "#shared/api/oidc.js";
+import { oidc } from "#shared/api/identity/oidc.js";
 import { requireFullAccess } from "../../../access/authorize.js";
 import { Answer, type Cookie } from "../../../http/answer.js";
 import type { Handlers } from "../../../http/register-routes.js";

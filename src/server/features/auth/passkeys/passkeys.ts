@@ -1,5 +1,5 @@
 import { parse as uuidBytes } from "uuid";
-import type { Assertion, Attestation, Passkey } from "#shared/api/passkeys.js";
+import type { Assertion, Attestation, Passkey } from "#shared/api/identity/passkeys.js";
 import {
   violatedConstraint,
   type Database,

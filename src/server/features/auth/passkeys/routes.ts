@@ -1,5 +1,5 @@
 import type { ResponseOf } from "#shared/contract/endpoint.js";
-import { passkeys } from "#shared/api/passkeys.js";
+import { passkeys } from "#shared/api/identity/passkeys.js";
 import { AppError } from "../../../errors.js";
 import { requireFullAccess } from "../../../access/authorize.js";
 import { Answer, noStore } from "../../../http/answer.js";

@@ -1,4 +1,4 @@
-import type { secondFactor } from "#shared/api/second-factor.js";
+import type { secondFactor } from "#shared/api/identity/second-factor.js";
 import { requireFullAccess } from "../../../access/authorize.js";
 import type { Handlers } from "../../../http/register-routes.js";
 import type { createSecondFactorService } from "./second-factor.js";

@@ -1,5 +1,5 @@
 import type { ResponseOf } from "#shared/contract/endpoint.js";
-import type { secondFactor } from "#shared/api/second-factor.js";
+import type { secondFactor } from "#shared/api/identity/second-factor.js";
 import { isoInstant } from "../../../db/tables/columns.js";
 import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { AppError, invalidField } from "../../../errors.js";

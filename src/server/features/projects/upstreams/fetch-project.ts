@@ -1,5 +1,5 @@
 /** Fetches from upstream and fast-forwards the project's branches. */
-import type { FetchReport } from "#shared/api/projects.js";
+import type { FetchReport } from "#shared/api/projects/projects.js";
 import { countApart, incomingCommits } from "#git/store/branches.js";
 import { fetchUpstream } from "#git/upstream/fetch-upstream.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";

@@ -1,5 +1,5 @@
 /** Credentials of private upstreams: write-only, shown in part, decrypted for git only. */
-import type { CredentialInput, Project } from "#shared/api/projects.js";
+import type { CredentialInput, Project } from "#shared/api/projects/projects.js";
 import { AppError, invalidField, notFound } from "../../../errors.js";
 import {
   fingerprintOf,

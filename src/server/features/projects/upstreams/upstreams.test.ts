@@ -2,7 +2,7 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { receivedCommits } from "../../../db/tables/workspace-tables.js";
 import { fingerprintOf, generateSshKey } from "#git/upstream/ssh-key.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";

@@ -1,6 +1,6 @@
 /** Upstream operations after the import: started by a request, run in the background. */
 import { sql } from "drizzle-orm";
-import type { Project } from "#shared/api/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { originOf } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { UpstreamOperation } from "../../../db/tables/tables.js";

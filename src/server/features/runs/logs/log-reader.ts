@@ -1,5 +1,5 @@
 import { open, type FileHandle } from "node:fs/promises";
-import type { LogEntry } from "#shared/api/runs.js";
+import type { LogEntry } from "#shared/api/agents/runs.js";
 
 /** Bytes per read, about a millisecond of work. */
 const pieceBytes = 64 * 1024;

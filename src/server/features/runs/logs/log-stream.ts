@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import type { ChangeFeed } from "../../../db/cache/changes.js";
 import type { LogAccess, LogCaller } from "./log-access.js";
 import { openLogReader, type LogReader } from "./log-reader.js";

@@ -1,7 +1,7 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import type { LogEntry } from "#shared/api/runs.js";
+import type { LogEntry } from "#shared/api/agents/runs.js";
 import type { MaskedStream, Masker } from "./mask-secrets.js";
 
 /**

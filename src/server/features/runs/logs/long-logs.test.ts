@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
 import { followLog, shell, untilEnded, type Followed } from "#test/support/runs.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LogEntry } from "#shared/api/runs.js";
+import type { LogEntry } from "#shared/api/agents/runs.js";
 import { lastLines, logText, openLogReader, type LogText } from "./log-reader.js";
 import { openLog } from "./log-writer.js";
 import { createMasker, UnmaskableError } from "./mask-secrets.js";

@@ -4,7 +4,7 @@ import { isDatabaseError } from "../../../db/connection/failures.js";
 import type { Actor } from "../../../access/authenticate.js";
 import { readAccess } from "../../../access/current-access.js";
 import { allows } from "../../../access/access.js";
-import type { Run } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/agents/runs.js";
 import { AppError } from "../../../errors.js";
 import { publish } from "#shared/node/measurements.js";
 import { purposes, decrypt } from "../../../encrypt.js";

@@ -1,6 +1,6 @@
 /** Automatic checkpoints: at intervals, and at the end of a run. */
 import type { Logger } from "pino";
-import type { Commit } from "#shared/api/commits.js";
+import type { Commit } from "#shared/api/projects/commits.js";
 import { AppError } from "../../../errors.js";
 import * as checkpoints from "./checkpoints.queries.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";

@@ -1,4 +1,4 @@
-import type { Commit } from "#shared/api/commits.js";
+import type { Commit } from "#shared/api/projects/commits.js";
 import { systemOrigin } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { AppError } from "../../../errors.js";

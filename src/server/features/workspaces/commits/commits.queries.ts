@@ -1,6 +1,6 @@
 /** Recorded and pending commits of workspaces. */
 import { and, desc, eq, max, sql } from "drizzle-orm";
-import type { Commit } from "#shared/api/commits.js";
+import type { Commit } from "#shared/api/projects/commits.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { workspaceCommits, workspaces } from "../../../db/tables/workspace-tables.js";

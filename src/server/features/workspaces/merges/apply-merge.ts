@@ -1,5 +1,5 @@
 /** Moves a target branch to a merge commit, exactly once even after a crash. */
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { originOf, systemOrigin } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { RefMovedError, startRefUpdates } from "#git/store/refs.js";

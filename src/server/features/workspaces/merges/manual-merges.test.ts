@@ -1,8 +1,8 @@
 import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Choice } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Choice } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

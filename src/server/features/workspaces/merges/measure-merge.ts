@@ -1,4 +1,4 @@
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { AppError } from "../../../errors.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 

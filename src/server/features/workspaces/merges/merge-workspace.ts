@@ -1,4 +1,4 @@
-import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/merges.js";
+import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, invalidField } from "../../../errors.js";
 import { commitTree, resolveCommit, resolveTree } from "#git/store/repository.js";

@@ -1,6 +1,6 @@
 /** The merges of workspaces. */
 import { and, asc, desc, eq, gt, inArray, sql } from "drizzle-orm";
-import type { Merge, ProjectMerge } from "#shared/api/merges.js";
+import type { Merge, ProjectMerge } from "#shared/api/projects/merges.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agents } from "../../../db/tables/tables.js";
 import { merges } from "../../../db/tables/workspace-tables.js";

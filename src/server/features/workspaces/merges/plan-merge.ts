@@ -1,4 +1,4 @@
-import type { Choice, MergeStrategy } from "#shared/api/merges.js";
+import type { Choice, MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Database } from "../../../db/connection/connect.js";
 import { AppError, invalidField } from "../../../errors.js";
 import {

@@ -1,5 +1,5 @@
-import type { Preview, PreviewRequest } from "#shared/api/previews.js";
-import type { Choice } from "#shared/api/merges.js";
+import type { Preview, PreviewRequest } from "#shared/api/projects/previews.js";
+import type { Choice } from "#shared/api/projects/merges.js";
 import { diffFiles } from "#git/diff/diff.js";
 import type { OrgContext } from "../../../http/register-routes.js";
 import { withMerge } from "./merge-workspace.js";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PreviewRequest } from "#shared/api/previews.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { PreviewRequest } from "#shared/api/projects/previews.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {

@@ -1,4 +1,4 @@
-import type { Conflicts, FileVersion } from "#shared/api/merges.js";
+import type { Conflicts, FileVersion } from "#shared/api/projects/merges.js";
 import { notFound } from "../../../errors.js";
 import { computeMerge, conflictFiles, readTexts, type ConflictFile } from "#git/merge/merge.js";
 import type { OrgContext } from "../../../http/register-routes.js";

@@ -1,4 +1,4 @@
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import type { AuditAction } from "#shared/audit.js";
 import type { AuditWriter } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";

@@ -1,4 +1,4 @@
-import type { Merge, MergeStrategy } from "#shared/api/merges.js";
+import type { Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 
 /** When a side last changed a group of paths: the receive time of its newest commit. */
 export interface SideTime {

@@ -1,4 +1,4 @@
-import type { Choice } from "#shared/api/merges.js";
+import type { Choice } from "#shared/api/projects/merges.js";
 import { AppError } from "../../../errors.js";
 import {
   conflictFiles,

@@ -1,5 +1,5 @@
 /** Undoes a merge, or restores a conflict's losing version, by a new commit on the target branch. */
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
 import { applyDecisions, computeMerge, type Decision } from "#git/merge/merge.js";

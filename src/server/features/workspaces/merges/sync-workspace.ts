@@ -1,4 +1,4 @@
-import type { Merge } from "#shared/api/merges.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { originOf } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError } from "../../../errors.js";

@@ -1,9 +1,9 @@
 import { chmod, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
-import type { Merge } from "#shared/api/merges.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Merge } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects.js";
-import type { Merge } from "#shared/api/merges.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { Merge } from "#shared/api/projects/merges.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import { built } from "#test/support/build.js";
 import {

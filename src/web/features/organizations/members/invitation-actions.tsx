@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { Invitation, SentInvitation } from "#shared/api/invitations.js";
+import type { Invitation, SentInvitation } from "#shared/api/organizations/invitations.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { Button } from "../../../ui/button.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { SentInvitation } from "#shared/api/invitations.js";
+import type { SentInvitation } from "#shared/api/organizations/invitations.js";
 import { Alert } from "../../../ui/alert.js";
 import { Button } from "../../../ui/button.js";
 import { CopyButton } from "../../../ui/copy-button.js";

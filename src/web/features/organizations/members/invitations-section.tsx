@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { invitationSearchOf } from "../../../paths/address-search.js";
-import type { Invitation } from "#shared/api/invitations.js";
-import type { Role } from "#shared/api/roles.js";
+import type { Invitation } from "#shared/api/organizations/invitations.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { useFilters, useListView } from "../../../lists/list-search.js";
 import { StatusDot, type Tone } from "../../../ui/badge.js";
 import { Card } from "../../../ui/card.js";

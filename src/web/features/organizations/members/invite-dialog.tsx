@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
-import type { SentInvitation } from "#shared/api/invitations.js";
-import type { Role } from "#shared/api/roles.js";
+import type { SentInvitation } from "#shared/api/organizations/invitations.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { expand } from "#shared/permissions.js";
 import { client } from "../../../api/client.js";
 import { api } from "../../../api/api-calls.js";

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Member } from "#shared/api/members.js";
+import type { Member } from "#shared/api/organizations/members.js";
 import { Badge } from "../../../ui/badge.js";
 import { PlainText } from "../../../ui/plain-text.js";
 

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import type { Member } from "#shared/api/members.js";
-import type { Organization } from "#shared/api/organizations.js";
-import type { Role } from "#shared/api/roles.js";
+import type { Member } from "#shared/api/organizations/members.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { useListView } from "../../../lists/list-search.js";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { Member } from "#shared/api/members.js";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Member } from "#shared/api/organizations/members.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { Button } from "../../../ui/button.js";

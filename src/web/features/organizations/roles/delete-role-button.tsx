@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { Role } from "#shared/api/roles.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { Button } from "../../../ui/button.js";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { PermissionExplanation } from "#shared/api/organizations.js";
-import type { Role } from "#shared/api/roles.js";
+import type { PermissionExplanation } from "#shared/api/organizations/organizations.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import {
   grants,
   type Permission,

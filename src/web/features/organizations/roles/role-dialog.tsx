@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { Role } from "#shared/api/roles.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { expand, grants, permissionNames } from "#shared/permissions.js";
 import { type ApiError, client } from "../../../api/client.js";
 import { api } from "../../../api/api-calls.js";

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { Role } from "#shared/api/roles.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import {
   excessPermissions,
   type Permission,

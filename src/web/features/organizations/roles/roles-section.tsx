@@ -1,5 +1,5 @@
 import { type ReactElement, useId, useState } from "react";
-import type { Role } from "#shared/api/roles.js";
+import type { Role } from "#shared/api/organizations/roles.js";
 import { expand, permissionNames } from "#shared/permissions.js";
 import { useListView } from "../../../lists/list-search.js";
 import { Badge } from "../../../ui/badge.js";

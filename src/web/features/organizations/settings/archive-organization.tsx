@@ -1,5 +1,5 @@
 import { type ReactElement, useState } from "react";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { visible } from "../../../ui/plain-text.js";
 import { TypedConfirmation } from "../../../ui/typed-confirmation.js";
 import { useArchive } from "./archive.js";

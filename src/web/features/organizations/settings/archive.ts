@@ -1,5 +1,5 @@
 import type { QueryKey } from "@tanstack/react-query";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { type Action, useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { visible } from "../../../ui/plain-text.js";

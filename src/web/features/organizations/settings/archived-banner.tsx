@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { Alert } from "../../../ui/alert.js";
 import { Button } from "../../../ui/button.js";
 import { Time } from "../../../ui/time.js";

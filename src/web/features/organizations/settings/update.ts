@@ -1,4 +1,4 @@
-import type { Organization } from "#shared/api/organizations.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
 import { client } from "../../../api/client.js";
 import { api } from "../../../api/api-calls.js";
 import { type FormState, useForm } from "../../../forms/use-form.js";

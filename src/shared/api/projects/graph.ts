@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { id, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, timestamp } from "../../contract/fields.js";
 import { commit } from "./commits.js";
 import { merge } from "./merges.js";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { permissionNames } from "../permissions.js";
-import { endpoint } from "../contract/endpoint.js";
+import { permissionNames } from "../../permissions.js";
+import { endpoint } from "../../contract/endpoint.js";
 import {
   boolean,
   description,
@@ -12,7 +12,7 @@ import {
   page,
   slug,
   timestamp,
-} from "../contract/fields.js";
+} from "../../contract/fields.js";
 import { usageFigures } from "./usage.js";
 
 export const organization = z.strictObject({

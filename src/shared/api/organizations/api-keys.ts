@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { description, id, instant, name, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { description, id, instant, name, page, timestamp } from "../../contract/fields.js";
 
 const apiKeyFields = {
   id,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
+import { endpoint } from "../../contract/endpoint.js";
 import { runLimits } from "./runs.js";
 
 const held = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { description, id, name, page, slug, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { description, id, name, page, slug, timestamp } from "../../contract/fields.js";
 
 const token = z
   .string()

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { mergeStrategies } from "../workspace-choices.js";
-import { endpoint } from "../contract/endpoint.js";
-import { agentParams, commitId, id, page, timestamp } from "../contract/fields.js";
+import { mergeStrategies } from "../../workspace-choices.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { agentParams, commitId, id, page, timestamp } from "../../contract/fields.js";
 import { branch } from "./projects.js";
 
 export const mergeStrategy = z.enum(

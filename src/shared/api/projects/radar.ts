@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { id, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, timestamp } from "../../contract/fields.js";
 
 /** A branch as of its last commit: a workspace's, or the base branch. */
 const side = z.strictObject({

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { auditActionNames } from "../audit.js";
-import { endpoint } from "../contract/endpoint.js";
-import { id, instant, jsonValue, page, timestamp } from "../contract/fields.js";
+import { auditActionNames } from "../../audit.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, instant, jsonValue, page, timestamp } from "../../contract/fields.js";
 
 const change = z.strictObject({ from: jsonValue, to: jsonValue });
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { id } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id } from "../../contract/fields.js";
 import { branch, credentialInput, hostKeyInput, project } from "./projects.js";
 
 const params = z.strictObject({ project_id: id });

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { email, id, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { email, id, page, timestamp } from "../../contract/fields.js";
 import { member } from "./members.js";
 
 const status = z.enum(["pending", "accepted", "expired", "revoked"]);

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { id, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, page, timestamp } from "../../contract/fields.js";
 
 const redirect = z.string().max(2048).optional();
 

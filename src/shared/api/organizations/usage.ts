@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { id, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, page, timestamp } from "../../contract/fields.js";
 
 const figure = z.strictObject({ current: z.number(), limit: z.number() });
 

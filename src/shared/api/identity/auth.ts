@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { email, id, jsonObject, jsonValue, name, page, timestamp } from "../contract/fields.js";
-import { invitationToken } from "./invitations.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { email, id, jsonObject, jsonValue, name, page, timestamp } from "../../contract/fields.js";
+import { invitationToken } from "../organizations/invitations.js";
 
 export const user = z.strictObject({
   id,

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { description, id, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { description, id, page, timestamp } from "../../contract/fields.js";
 import { run } from "./runs.js";
 
 /** The agent's current run; `runtime_seconds` as of the response. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { commitTypes, recordedCommitTypes } from "../workspace-choices.js";
-import { endpoint } from "../contract/endpoint.js";
-import { agentParams, commitId, page, timestamp } from "../contract/fields.js";
+import { commitTypes, recordedCommitTypes } from "../../workspace-choices.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { agentParams, commitId, page, timestamp } from "../../contract/fields.js";
 
 const commitFields = {
   commit_sha: z.string(),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { tokens } from "./auth.js";
-import { endpoint } from "../contract/endpoint.js";
-import { timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { timestamp } from "../../contract/fields.js";
 
 /** A code of an authenticator app (six digits), or a recovery code. */
 const code = z.string().trim().min(1).max(64);

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { runStatuses } from "../run-statuses.js";
-import { variableNameRules } from "../variable-name.js";
-import { endpoint } from "../contract/endpoint.js";
-import { boolean, id, instant, page, timestamp } from "../contract/fields.js";
+import { runStatuses } from "../../run-statuses.js";
+import { variableNameRules } from "../../variable-name.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { boolean, id, instant, page, timestamp } from "../../contract/fields.js";
 
 const runStatus = z.enum(runStatuses);
 

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { mergeStrategies } from "../workspace-choices.js";
-import { endpoint } from "../contract/endpoint.js";
-import { id, timestamp } from "../contract/fields.js";
+import { mergeStrategies } from "../../workspace-choices.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, timestamp } from "../../contract/fields.js";
 import { branch } from "./projects.js";
 import { diff } from "./commits.js";
-import { agentParams } from "../contract/fields.js";
+import { agentParams } from "../../contract/fields.js";
 import { choice, conflict, mergeKinds, mergeStrategy, path, undoStrategies } from "./merges.js";
 
 const resolutions = z.array(choice).max(10_000).optional();

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { commitCalls, diff } from "./commits.js";
-import { endpoint } from "../contract/endpoint.js";
-import { agentParams, id, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { agentParams, id, page, timestamp } from "../../contract/fields.js";
 import { mergeCalls, mergeStrategy } from "./merges.js";
 import { branch } from "./projects.js";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { endpoint } from "../contract/endpoint.js";
-import { isKnownPattern } from "../permissions.js";
-import { boolean, description, id, name, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { isKnownPattern } from "../../permissions.js";
+import { boolean, description, id, name, page, timestamp } from "../../contract/fields.js";
 
 export const role = z.strictObject({
   id,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { tokens } from "./auth.js";
-import { endpoint } from "../contract/endpoint.js";
-import { id, jsonValue, name, page, timestamp } from "../contract/fields.js";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, jsonValue, name, page, timestamp } from "../../contract/fields.js";
 
 const passkey = z.strictObject({
   id,

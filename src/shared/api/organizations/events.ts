@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Permission } from "../permissions.js";
-import { endpoint } from "../contract/endpoint.js";
+import type { Permission } from "../../permissions.js";
+import { endpoint } from "../../contract/endpoint.js";
 
 /** Event types, and the permission required to receive each. */
 export const eventTypes = {
