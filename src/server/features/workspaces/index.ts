@@ -2,7 +2,7 @@ export { archiveTerminated, saveWorkspace } from "./archives/archive-workspace.j
 export { isMerging } from "./merges/merge-lease.js";
 export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
-export { predictConflicts } from "./merges/plan-merge.js";
+export { predictConflicts } from "./merges/planning/plan-merge.js";
 export { applyPush, type PushedRef } from "./pushes/apply-push.js";
 export { agentsOfBranches } from "./workspaces.queries.js";
 export { importedAt, receiveCommits, receivedTimes } from "./commits/received-commits.queries.js";

@@ -2,7 +2,7 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { invalidField } from "../../errors.js";
 import type { Actor } from "../../access/authenticate.js";
 import { resolveCommit } from "#git/store/repository.js";
-import { isMergeTarget } from "./merges/plan-merge.js";
+import { isMergeTarget } from "./merges/planning/plan-merge.js";
 import { listBranchesOfAgent } from "./workspaces.queries.js";
 import { branchRef } from "./workspace.js";
 

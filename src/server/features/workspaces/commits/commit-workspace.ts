@@ -14,7 +14,7 @@ import { publish, secondsSince } from "#shared/node/measurements.js";
 import { clearCheckpointError } from "./checkpoints.queries.js";
 import * as commits from "./commits.queries.js";
 import { recoverPushUnderLock } from "../pushes/recover-pushes.js";
-import { recoverSync } from "../merges/recover-sync.js";
+import { recoverSync } from "../merges/syncs/recover-sync.js";
 import * as merges from "../merges/merges.queries.js";
 import * as pushes from "../pushes/pushes.queries.js";
 import { reconcileBranch } from "../reconcile-branch.js";

@@ -8,8 +8,8 @@ import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js
 import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
 import { measureMerge } from "./measure-merge.js";
 import { withMergeLease } from "./merge-lease.js";
-import { planDecidedMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
-import { readConflicts } from "./read-conflicts.js";
+import { planDecidedMerge, type MergeInput, type MergePlan } from "./planning/plan-merge.js";
+import { readConflicts } from "./planning/read-conflicts.js";
 import { requireMergeTarget, visibleBranches } from "../visible-branches.js";
 import {
   branchLock,

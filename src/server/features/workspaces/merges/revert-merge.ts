@@ -15,7 +15,7 @@ import {
   type DecidedRequest,
 } from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
-import { keepRef, planDecidedMerge, type MergeInput } from "./plan-merge.js";
+import { keepRef, planDecidedMerge, type MergeInput } from "./planning/plan-merge.js";
 import { isVisible } from "../visible-branches.js";
 import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "../workspace.js";
 

@@ -3,7 +3,7 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { commitParents, resolveCommit, resolveTree } from "#git/store/repository.js";
 import type { Storage } from "../../../data-folder/storage.js";
 import { listRecorded, type RecordedMerge } from "./merges.queries.js";
-import { planDecidedMerge, type PlanDeps } from "./plan-merge.js";
+import { planDecidedMerge, type PlanDeps } from "./planning/plan-merge.js";
 import { inputOf } from "./revert-merge.js";
 
 /** The result of recomputing an organization's merges. */

@@ -1,16 +1,16 @@
 import type { Merge } from "#shared/api/projects/merges.js";
-import { originOf } from "../../../db/audit/audit.js";
-import { newId } from "../../../db/tables/columns.js";
-import { AppError } from "../../../errors.js";
+import { originOf } from "../../../../db/audit/audit.js";
+import { newId } from "../../../../db/tables/columns.js";
+import { AppError } from "../../../../errors.js";
 import { diffStats } from "#git/diff/diff.js";
 import { commitTree, resolveCommit } from "#git/store/repository.js";
 import { updateRefs } from "#git/store/refs.js";
-import type { OrgContext } from "../../../http/register-routes.js";
-import * as commits from "../commits/commits.queries.js";
-import { activeUnderLock } from "../commits/commit-workspace.js";
+import type { OrgContext } from "../../../../http/register-routes.js";
+import * as commits from "../../commits/commits.queries.js";
+import { activeUnderLock } from "../../commits/commit-workspace.js";
 import { recoverSync } from "./recover-sync.js";
-import * as merges from "./merges.queries.js";
-import type { NewMerge } from "./merges.queries.js";
+import * as merges from "../merges.queries.js";
+import type { NewMerge } from "../merges.queries.js";
 import {
   headWithUnsaved,
   resolveStrategy,
@@ -19,18 +19,18 @@ import {
   commitUnsavedChanges,
   type DecidedRequest,
   type MergeRequest,
-} from "./merge-workspace.js";
-import { measureMerge } from "./measure-merge.js";
-import { withMergeLease } from "./merge-lease.js";
-import { planDecidedMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
-import * as queries from "../workspaces.queries.js";
+} from "../merge-workspace.js";
+import { measureMerge } from "../measure-merge.js";
+import { withMergeLease } from "../merge-lease.js";
+import { planDecidedMerge, type MergeInput, type MergePlan } from "../planning/plan-merge.js";
+import * as queries from "../../workspaces.queries.js";
 import {
   branchRef,
   placesOf,
   workspaceLock,
   type ActiveWorkspace,
   type WorkspaceDeps,
-} from "../workspace.js";
+} from "../../workspace.js";
 
 /**
  * Merges the base branch (source) into the workspace (target) by a commit of type `merge`, or returns

@@ -1,13 +1,13 @@
 import type { Preview, PreviewRequest } from "#shared/api/projects/previews.js";
 import type { Choice } from "#shared/api/projects/merges.js";
 import { diffFiles } from "#git/diff/diff.js";
-import type { OrgContext } from "../../../http/register-routes.js";
-import { withMerge } from "./merge-workspace.js";
+import type { OrgContext } from "../../../../http/register-routes.js";
+import { withMerge } from "../merge-workspace.js";
 import { planDecidedMerge, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
-import { withSync } from "./sync-workspace.js";
-import { withUndo } from "./revert-merge.js";
-import type { WorkspaceDeps } from "../workspace.js";
+import { withSync } from "../syncs/sync-workspace.js";
+import { withUndo } from "../revert-merge.js";
+import type { WorkspaceDeps } from "../../workspace.js";
 
 /**
  * Returns the result of a merge, sync, revert or restore without making it, unsaved work included. Open

@@ -1,11 +1,11 @@
 import type { Conflicts, FileVersion } from "#shared/api/projects/merges.js";
-import { notFound } from "../../../errors.js";
+import { notFound } from "../../../../errors.js";
 import { computeMerge, conflictFiles, readTexts, type ConflictFile } from "#git/merge/merge.js";
-import type { OrgContext } from "../../../http/register-routes.js";
-import * as merges from "./merges.queries.js";
+import type { OrgContext } from "../../../../http/register-routes.js";
+import * as merges from "../merges.queries.js";
 import type { MergeInput } from "./plan-merge.js";
-import { isVisible } from "../visible-branches.js";
-import type { WorkspaceDeps } from "../workspace.js";
+import { isVisible } from "../../visible-branches.js";
+import type { WorkspaceDeps } from "../../workspace.js";
 
 /**
  * Returns the conflicts of an applied merge with both versions.

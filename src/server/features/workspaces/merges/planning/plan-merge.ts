@@ -1,6 +1,6 @@
 import type { Choice, MergeStrategy } from "#shared/api/projects/merges.js";
-import type { Database } from "../../../db/connection/connect.js";
-import { AppError, invalidField } from "../../../errors.js";
+import type { Database } from "../../../../db/connection/connect.js";
+import { AppError, invalidField } from "../../../../errors.js";
 import {
   applyDecisions,
   computeMerge,
@@ -12,7 +12,7 @@ import {
 } from "#git/merge/merge.js";
 import { resolveTree } from "#git/store/repository.js";
 import { assertTreesWithin, TreeLimitError } from "#git/objects/tree-limits.js";
-import type { Storage } from "../../../data-folder/storage.js";
+import type { Storage } from "../../../../data-folder/storage.js";
 import {
   resolveByStrategy,
   latest,
@@ -20,7 +20,7 @@ import {
   type SideTime,
 } from "./resolve-by-strategy.js";
 import { resolveManually, invalidChoice, type OpenConflicts } from "./resolve-manually.js";
-import { importedAt, receivedTimes } from "../commits/received-commits.queries.js";
+import { importedAt, receivedTimes } from "../../commits/received-commits.queries.js";
 
 /** Dependencies of a merge computation. */
 export interface PlanDeps {

@@ -1,11 +1,11 @@
 /** Completes a sync after the workspace's branch has moved: the folder, then the rows. */
-import { systemOrigin } from "../../../db/audit/audit.js";
-import * as commits from "../commits/commits.queries.js";
-import { updateFolder } from "../update-folder.js";
-import type { MergeRow } from "./merges.queries.js";
-import type { WorkspaceRow } from "../workspaces.queries.js";
-import { recordMerge } from "./record-merge.js";
-import { hasFolder, placesOf, type WorkspaceDeps } from "../workspace.js";
+import { systemOrigin } from "../../../../db/audit/audit.js";
+import * as commits from "../../commits/commits.queries.js";
+import { updateFolder } from "../../update-folder.js";
+import type { MergeRow } from "../merges.queries.js";
+import type { WorkspaceRow } from "../../workspaces.queries.js";
+import { recordMerge } from "../record-merge.js";
+import { hasFolder, placesOf, type WorkspaceDeps } from "../../workspace.js";
 
 /**
  * Updates folder and rows to a sync whose branch has moved, from any point of interruption. The rows

@@ -17,8 +17,8 @@ import {
 import { describeFolders } from "#test/support/folder-drivers.js";
 import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
-import { storageIn } from "../../../data-folder/storage.js";
-import { systemRoleIds } from "../../../db/migrate.js";
+import { storageIn } from "../../../../data-folder/storage.js";
+import { systemRoleIds } from "../../../../db/migrate.js";
 
 describeFolders("bringing the base branch into a workspace", (driver) => {
   let app: TestApp;

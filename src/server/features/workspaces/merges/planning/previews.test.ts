@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PreviewRequest } from "#shared/api/projects/previews.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { systemRoleIds } from "../../../db/migrate.js";
+import { systemRoleIds } from "../../../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

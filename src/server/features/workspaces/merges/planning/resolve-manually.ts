@@ -1,5 +1,5 @@
 import type { Choice } from "#shared/api/projects/merges.js";
-import { AppError } from "../../../errors.js";
+import { AppError } from "../../../../errors.js";
 import {
   conflictFiles,
   type ComputedMerge,
