@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import pg from "pg";
-import { addPastRuns } from "#test/support/past-runs.js";
-import { followLog, shell } from "#test/support/runs.js";
+import { insertPastRuns } from "#test/support/database/past-runs.js";
+import { followLog, shell } from "#test/support/fixtures/runs.js";
 import { addressFromUrl } from "#server/db/connection/address.js";
 import type { Client } from "#shared/contract/client.js";
 import { median, ms, timed, type Benchmark, type Row } from "./support/harness.js";
@@ -141,13 +141,13 @@ async function streamAll({ server, api, token }: Bench): Promise<Row> {
 
 async function decide(
   { api }: Bench,
-  owner: Parameters<typeof addPastRuns>[0]["owner"],
+  owner: Parameters<typeof insertPastRuns>[0]["owner"],
 ): Promise<Row> {
   const { organization, agent } = await makeProject(api, 5);
   const agents = await Promise.all(Array.from({ length: 10 }, agent));
   const monthStart = Date.parse(`${new Date().toISOString().slice(0, 7)}-01T00:00:00Z`);
   const span = Math.max(1, Math.floor((Date.now() - monthStart) / (pastRuns + 1)));
-  await addPastRuns(
+  await insertPastRuns(
     { owner },
     organization.id,
     Array.from({ length: pastRuns }, (_, index) => ({

@@ -5,7 +5,11 @@ import { systemRoleIds } from "#server/db/migrate.js";
 import { readVerificationKey } from "#server/db/installation.js";
 import { hashKey } from "#server/features/api-keys/keyring/key.js";
 import { generateKey } from "#shared/node/key-text.js";
-import { addCrowd, crowdId, growingTables } from "#test/support/crowd.js";
+import {
+  insertOrganizations,
+  bulkId,
+  growingTables,
+} from "#test/support/database/bulk-organizations.js";
 import { median, timed, times, type Benchmark, type Row } from "./support/harness.js";
 import { memoryOf } from "./support/memory.js";
 import { asOwner, withPostgres } from "./support/postgres.js";
@@ -47,7 +51,9 @@ export const scale: Benchmark = {
       const small = await prepare("small");
       const large = await prepare("large");
       const took = await timed(() =>
-        asOwner(large.databaseUrl, (client) => addCrowd(client, crowd.organizations, crowd.people)),
+        asOwner(large.databaseUrl, (client) =>
+          insertOrganizations(client, crowd.organizations, crowd.people),
+        ),
       );
       log(`filled in ${Math.round(took / 1000)} s`);
       const others = await addStrangers(large.databaseUrl, large.key);
@@ -126,10 +132,10 @@ async function addStrangers(databaseUrl: string, like: string): Promise<Person[]
          from unnest($1::bytea[]) with ordinality as keys(hash, place)
        ), made as (
          insert into api_keys (id, user_id, name, key_hash, key_prefix, key_hint, scopes)
-         select gen_random_uuid(), ${crowdId("person", "number")}, 'Bench', hash, '', '', '{*:*}'
+         select gen_random_uuid(), ${bulkId("person", "number")}, 'Bench', hash, '', '', '{*:*}'
          from given
        )
-       select ${crowdId("organization", "number")} as org_id from given order by place`,
+       select ${bulkId("organization", "number")} as org_id from given order by place`,
       [keys.map((key) => hashKey(verificationKey, key))],
     );
   });

@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
-import { mailsTo, tokenFor } from "#test/support/outbox.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { mailsTo, mailedToken } from "#test/support/mail/outbox.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -70,7 +70,7 @@ test("an account from registration to a changed password", async () => {
     .locator("[data-toast]")
     .getByText(/outbox folder/)
     .waitFor();
-  const token = await tokenFor(app, email, "verify-email", 2);
+  const token = await mailedToken(app, email, "verify-email", 2);
   await button("Hide this reminder").click();
   await reminder.waitFor({ state: "hidden" });
   await page.reload();
@@ -125,7 +125,7 @@ test("an account from registration to a changed password", async () => {
   await heading("The link is ready").waitFor();
   expect(await focused()).toContain(email);
   await look("forgot-password-sent");
-  const resetToken = await tokenFor(app, email, "reset-password");
+  const resetToken = await mailedToken(app, email, "reset-password");
 
   await page.goto(`${app.url}/reset-password?token=${resetToken}`);
   await page.waitForURL(`${app.url}/reset-password`);
@@ -209,7 +209,7 @@ test("changing the password ends other sessions", async () => {
 
 test("a verification link opened outside its account's session names what was revoked", async () => {
   const person = await app.person();
-  const token = await tokenFor(app, person.email, "verify-email");
+  const token = await mailedToken(app, person.email, "verify-email");
   const other = await newPage(browser);
   await other.goto(`${app.url}/verify-email?token=${token}`);
   await other.getByText("You are not signed in here.").waitFor();

@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { expectFits } from "./support/accessible.js";
 import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 

@@ -2,7 +2,12 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -62,7 +67,7 @@ test("a key is created with allowed networks and a limit, used, rotated and rest
   const { data: keys } = await ada.api.apiKeys.list();
   expect(keys[0]?.scopes).toEqual([`org:${organization.slug}:org:read`]);
   expect((await api.organizations.list()).data).toHaveLength(1);
-  await refusal(
+  await expectProblem(
     api.projects.list({ query: { organization_id: organization.id } }),
     403,
     "insufficient_permission",
@@ -95,7 +100,7 @@ test("a key created for an agent has the permissions of the agent's role", async
   await page.getByRole("button", { name: "Generate Key" }).click();
   const api = app.client(await page.getByTestId("secret").innerText());
   expect((await api.agents.get({ params: { agent_id: agent.id } })).data.name).toBe("worker-1");
-  await refusal(
+  await expectProblem(
     api.agents.create({ body: { project_id: project.id, name: "worker-2" } }),
     403,
     "insufficient_permission",
@@ -197,7 +202,11 @@ test("the organization's settings list and revoke keys with access to it", async
   await page.getByText("Key shut out").waitFor();
   await button.waitFor({ state: "detached" });
   const params = { org_id: organization.id };
-  await refusal(app.client(both.key as string).organizations.get({ params }), 404, "not_found");
+  await expectProblem(
+    app.client(both.key as string).organizations.get({ params }),
+    404,
+    "not_found",
+  );
 });
 
 test("all content is visible on a phone and in dark mode", async () => {

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { expectAccessible, expectFits } from "./support/accessible.js";
 import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
 import { makeEveryPage } from "./support/every-page.js";

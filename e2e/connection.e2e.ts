@@ -3,8 +3,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Run } from "#shared/api/agents/runs.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, screenshot, signedInPage } from "./support/browser.js";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -11,7 +11,7 @@ import {
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 

@@ -1,13 +1,13 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { firstAnswersId } from "#shared/first-answers.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { launchBrowser, signedInPage, watchQuiet } from "./support/browser.js";
 
 describe("preloaded responses", () => {

@@ -2,7 +2,7 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GraphCommit } from "#shared/api/projects/graph.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 import { fill, type FullData } from "./support/full-data.js";

@@ -2,9 +2,9 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { mailsTo } from "#test/support/outbox.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { mailsTo } from "#test/support/mail/outbox.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
 import {
   launchBrowser,
@@ -169,7 +169,7 @@ test("resending invalidates the old link; revoking invalidates the new one", asy
 
 test("an expired invitation names the next step", async () => {
   const sent = await invite("late@example.com");
-  await asOperator(app, "update invitations set expires_at = now() where id = $1", [sent.id]);
+  await queryAsOwner(app, "update invitations set expires_at = now() where id = $1", [sent.id]);
   const page = await newPage(browser);
   await page.goto(sent.invite_url as string);
   await page.getByRole("heading", { name: "This invitation has expired" }).waitFor();

@@ -2,13 +2,13 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { launchBrowser, look, signedInPage, watchConsole } from "./support/browser.js";
 
 /** A workspace is archived and restored; an agent and a project are deleted. */

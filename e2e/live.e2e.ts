@@ -1,12 +1,12 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { launchBrowser, signedInPage, watchConsole, watchQuiet } from "./support/browser.js";
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -14,8 +14,8 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 

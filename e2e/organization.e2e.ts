@@ -2,9 +2,9 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { addManyMembers } from "#test/support/many-members.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { insertMembers } from "#test/support/database/bulk-members.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -426,7 +426,7 @@ test("the former owner becomes an admin, who can neither archive nor transfer", 
 
 test("1 200 members are counted, sorted and searched across pages", async () => {
   const organization = await makeOrganization(ada);
-  await addManyMembers(app, organization.id, 1199);
+  await insertMembers(app, organization.id, 1199);
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members&sort=-name`);
   await page.getByText("Crowd 1199", { exact: true }).waitFor();
   await page.getByLabel("Search members").fill("crowd-1@example.com");

@@ -3,7 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -11,9 +11,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { git, gitInRepository } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { git, gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 /** Predicted conflicts and the commit graph on open pages. */
@@ -121,8 +121,8 @@ test("the checkpoint interval is set under Settings; why a checkpoint failed is 
   await save.click();
   await expect.poll(async () => (await settings()).checkpoint_interval_minutes).toBe(1);
   await git(["init", "--quiet", join(folderOf(two), "lib")]);
-  await asOperator(app, "update workspaces set created_at = now() - interval '1 hour'");
-  await asOperator(app, "update checkpoint_looks set looked_at = now() - interval '1 hour'");
+  await queryAsOwner(app, "update workspaces set created_at = now() - interval '1 hour'");
+  await queryAsOwner(app, "update checkpoint_looks set looked_at = now() - interval '1 hour'");
   await page.getByText("Auto checkpoint failed").waitFor({ timeout: 40_000 });
   await look(page, "workspace-checkpoint-failed", "Workspace Details");
   await field.scrollIntoViewIfNeeded();

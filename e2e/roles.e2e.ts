@@ -2,13 +2,13 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   makeOrganization,
   makeProject,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 

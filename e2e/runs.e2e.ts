@@ -7,16 +7,16 @@ import type { Agent } from "#shared/api/agents/agents.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { openSandbox } from "#sandbox/open-sandbox.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { startEngine } from "#test/support/docker-engine.js";
-import { untilEnded, untilRun } from "#test/support/runs.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { startFakeEngine } from "#test/support/sandbox/fake-docker-engine.js";
+import { waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
 import {
   folderOf,
   makeAgent,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -192,11 +192,11 @@ test("the list of agents shows running and queued work live, sorted and filtered
   await page.getByRole("button", { name: "Cancel queued run" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel queued run" }).click();
   await page.getByText("Stopped by Ada while queued.").waitFor();
-  expect((await untilEnded(owner, waiting.id)).started_at).toBeNull();
+  expect((await waitForRunEnd(owner, waiting.id)).started_at).toBeNull();
   await page.goto(`${app.url}/agents?status=queued`);
   await table.getByText("Queued, place 1").waitFor();
   await owner.api.runs.stop({ params: { run_id: running.id } });
-  await untilEnded(owner, third.id);
+  await waitForRunEnd(owner, third.id);
   await page.getByText("No agent is queued.").waitFor();
   await page.getByRole("button", { name: "Show all agents" }).click();
   await rowOf(first).waitFor();
@@ -228,7 +228,7 @@ test("an agent's runs are filtered, sorted and shown on a timeline", async () =>
 
 test("a log of 100 000 lines stays usable, and its last line is found", async () => {
   const { id } = await run(agent.id, ["sh", "-c", "seq 1 100000; echo the very last"]);
-  expect((await untilEnded(owner, id)).status).toBe("succeeded");
+  expect((await waitForRunEnd(owner, id)).status).toBe("succeeded");
   await page.goto(`${app.url}/agents/${agent.id}/runs/${id}`);
   await page.getByText("Complete", { exact: true }).waitFor();
   const output = page.getByRole("region", { name: "Output" });
@@ -257,7 +257,7 @@ test("a viewer sees everything, and why runs cannot be started or stopped", asyn
   await owner.api.members.add({ params: { org_id: orgId }, body });
   const bare = await makeAgent(owner, projectId);
   const { id } = await run(agent.id, ["sleep", "1000"]);
-  await untilRun(owner, id, ({ status }) => status === "running");
+  await waitForRun(owner, id, ({ status }) => status === "running");
   const theirs = await signedInPage(browser, app, viewer);
   const isOff = async (name: string, permission: string): Promise<void> => {
     const button = theirs.getByRole("button", { name, exact: true }).first();
@@ -342,7 +342,7 @@ test("without a container engine docker workspaces are disabled with a reason", 
 
 test("with an engine they are enabled; a disabled sandbox is stated before a command runs", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
-  const engine = await startEngine(join(dataDir, "docker.sock"));
+  const engine = await startFakeEngine(join(dataDir, "docker.sock"));
   const settings = {
     dataDir,
     sandbox: "off",

@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { codeOf } from "#test/support/authenticator-app.js";
-import { IdentityProvider } from "#test/support/identity-provider.js";
-import { asOperator } from "#test/support/operator.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { totpCode } from "#test/support/auth/totp-code.js";
+import { IdentityProvider } from "#test/support/auth/identity-provider.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { expectAccessible, expectFits } from "./support/accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -133,7 +133,7 @@ test("an authenticator app is set up, and its code completes a sign-in", async (
   secret = (
     (await page.getByText(/^[A-Z2-7]{4}( [A-Z2-7]{4}){7}$/).textContent()) ?? ""
   ).replaceAll(" ", "");
-  await codeOfApp().fill(codeOf(secret));
+  await codeOfApp().fill(totpCode(secret));
   await codeOfApp().press("Enter");
   const list = page.getByRole("list", { name: "Recovery codes" });
   await list.waitFor();
@@ -160,7 +160,7 @@ test("an authenticator app is set up, and its code completes a sign-in", async (
   await button("Continue").click();
   await page.getByText("The code is wrong or was already used").waitFor();
   await look("second-step");
-  await codeField().fill(codeOf(secret, 1));
+  await codeField().fill(totpCode(secret, 1));
   await button("Continue").click();
   await security();
 });
@@ -216,7 +216,7 @@ test("a user with a password links and unlinks the provider", async () => {
   await signOut();
   idp.person = { sub: "ada" };
   // Only an account with a confirmed address is linked.
-  await asOperator(app, "update users set is_verified = true where id = $1", [ada.id]);
+  await queryAsOwner(app, "update users set is_verified = true where id = $1", [ada.id]);
   await page.goto(`${app.url}/login?redirect=/settings/security`);
   await page.getByLabel("Email address").fill(ada.email);
   await page.getByLabel("Password", { exact: true }).fill(ada.password);

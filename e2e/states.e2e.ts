@@ -2,8 +2,8 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { commitFiles, makeProject, writeFiles } from "#test/support/factories.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { commitFiles, makeProject, writeFiles } from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
 import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
 import { makeEveryPage } from "./support/every-page.js";

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
 

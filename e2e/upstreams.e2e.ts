@@ -3,20 +3,20 @@ import { join } from "node:path";
 import type { IncomingMessage } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { cloning } from "#test/support/clone.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { openCloneFactory } from "#test/support/git/clone.js";
 import {
   commitFiles,
   makeOrganization,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { commitSource, git, makeSource, newFolder } from "#test/support/git.js";
+} from "#test/support/fixtures/factories.js";
+import { commitToRepository, git, makeRepository, makeTempFolder } from "#test/support/git/git.js";
 import {
   startHttpsUpstream,
   upstreamCaFile,
   type HttpsUpstream,
-} from "#test/support/upstream-servers.js";
+} from "#test/support/git/upstream-servers.js";
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, screenshot, watchConsole } from "./support/browser.js";
 
@@ -39,9 +39,9 @@ beforeAll(async () => {
   });
   owner = await app.person("Ada");
   await makeOrganization(owner);
-  root = await newFolder();
+  root = await makeTempFolder();
   source = join(root, "site");
-  await makeSource(source, { "README.md": "# Site\n" });
+  await makeRepository(source, { "README.md": "# Site\n" });
   await git(["config", "receive.denyCurrentBranch", "updateInstead"], { cwd: source });
   upstream = await startHttpsUpstream(root);
   upstream.users.set("ada", token);
@@ -132,7 +132,7 @@ test("a private repository is imported with a login, also after a wrong login", 
 });
 
 test("a fetch shows its progress, is canceled, and then fetches new commits", async () => {
-  await commitSource(source, { "src/app.ts": "export {};\n" });
+  await commitToRepository(source, { "src/app.ts": "export {};\n" });
   const release = hold();
   await button("Fetch").click();
   await card().getByRole("progressbar", { name: "Fetching" }).waitFor();
@@ -159,7 +159,7 @@ test("diverged branches show instructions that work", async () => {
   const { workspace } = await makeWorkspace(owner, projectId);
   await commitFiles(owner, workspace, { "src/here.ts": "export const here = 1;\n" });
   await mergeIntoBase(owner, workspace);
-  await commitSource(source, { "src/there.ts": "export const there = 1;\n" });
+  await commitToRepository(source, { "src/there.ts": "export const there = 1;\n" });
   await button("Fetch").click();
   await card().getByText("With commits on both sides, and left as they are:").waitFor();
   await card().getByText("only upstream: to be brought together before a push").waitFor();
@@ -170,7 +170,7 @@ test("diverged branches show instructions that work", async () => {
     .textContent();
   const { data: key } = await owner.api.apiKeys.create({ body: { name: "clone" } });
   const { data: project } = await owner.api.projects.get({ params: { project_id: projectId } });
-  const clones = await cloning();
+  const clones = await openCloneFactory();
   const url = `${app.url}${new URL(project.clone_url).pathname}`;
   const clone = await clones.clone(url, key.key as string);
   for (const step of (command as string).split(" && ")) {

@@ -4,8 +4,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { addPastRuns, type PastRun } from "#test/support/past-runs.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { insertPastRuns, type PastRun } from "#test/support/database/past-runs.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
@@ -59,7 +59,7 @@ beforeAll(async () => {
       agents.push((await ada.api.agents.create({ body: agent })).data);
     }
   }
-  await addPastRuns(app, organization.id, october(agents));
+  await insertPastRuns(app, organization.id, october(agents));
 
   browser = await launchBrowser();
   page = await signedInPage(browser, app, ada);

@@ -84,11 +84,11 @@ function chosen(folders, ending) {
   );
 }
 
-/** Whether a file or one of the test helpers that it imports uses test/support/build.ts. */
+/** Whether a file, or a test helper that it imports, uses the built files. */
 function usesBuild(files) {
   const seen = new Set(files);
   for (const file of seen) {
-    if (file === join("test", "support", "build.ts")) return true;
+    if (file === join("test", "support", "server", "built-files.ts")) return true;
     for (const { specifier } of importsOf(readFileSync(join(root, file), "utf8"))) {
       const target = targetOf(root, file, specifier);
       if (target.startsWith("test") && existsSync(join(root, target))) seen.add(target);

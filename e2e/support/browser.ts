@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { chromium, type Browser, type CDPSession, type Page } from "playwright-core";
 import { expect } from "vitest";
 import { firstAnswersId } from "#shared/first-answers.js";
-import type { TestApp, TestPerson } from "#test/support/app.js";
+import type { TestApp, TestPerson } from "#test/support/server/app.js";
 // @ts-expect-error -- a script for a bare Node, without types
 import { chromiumFlags } from "../../scripts/chromium.mjs";
 import { expectAccessible, expectFits } from "./accessible.js";

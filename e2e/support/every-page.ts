@@ -3,14 +3,14 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import type { TestPerson } from "#test/support/app.js";
+import type { TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 
 interface EveryPage {
   organization: Organization;

@@ -3,10 +3,10 @@ import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import type { TestApp, TestPerson } from "#test/support/app.js";
-import { type Clone, cloning, keyOf } from "#test/support/clone.js";
-import { commitFiles, mergeIntoBase } from "#test/support/factories.js";
-import { addPastRuns } from "#test/support/past-runs.js";
+import type { TestApp, TestPerson } from "#test/support/server/app.js";
+import { type Clone, openCloneFactory, createGitKey } from "#test/support/git/clone.js";
+import { commitFiles, mergeIntoBase } from "#test/support/fixtures/factories.js";
+import { insertPastRuns } from "#test/support/database/past-runs.js";
 
 export interface Worker {
   agent: Agent;
@@ -36,9 +36,9 @@ export async function fill(app: TestApp, owner: TestPerson): Promise<FullData> {
   const [{ id: orgId }] = organizations as [Organization];
   const body = { organization_id: orgId, name: "Storefront" };
   const { data: project } = await owner.api.projects.create({ body });
-  const clones = await cloning();
+  const clones = await openCloneFactory();
   try {
-    const clone = await clones.clone(project.clone_url, await keyOf(owner));
+    const clone = await clones.clone(project.clone_url, await createGitKey(owner));
     await push(clone, [commitOf("main", "Lay the ground", sharedFiles("begin"), 0)]);
     const workers: Worker[] = [];
     for (let number = 1; number <= 12; number += 1) {
@@ -59,7 +59,7 @@ export async function fill(app: TestApp, owner: TestPerson): Promise<FullData> {
     for (const type of ["checkpoint", "validation", "checkpoint", "final"] as const) {
       await commitFiles(owner, local.workspace, { "notes.md": `As of ${type}\n` }, type);
     }
-    await addPastRuns(app, orgId, runsOf(workers));
+    await insertPastRuns(app, orgId, runsOf(workers));
     for (let edit = 1; edit <= 120; edit += 1) {
       const params = { org_id: orgId };
       await owner.api.organizations.update({ params, body: { description: `Draft ${edit}` } });

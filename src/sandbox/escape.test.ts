@@ -5,11 +5,16 @@ import { readFile, symlink } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { inEachSandbox, isRoot, openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
+import {
+  describeEachSandbox,
+  isRoot,
+  openTestSandbox,
+  type TestSandbox,
+} from "#test/support/sandbox/test-sandbox.js";
 import { descendantsOf, isAlive } from "./processes.js";
 
 const SECRET = `server-only-${randomUUID()}`;
-inEachSandbox("a hostile command", ({ setting, mode }) => {
+describeEachSandbox("a hostile command", ({ setting, mode }) => {
   let sandbox: TestSandbox;
   let loopback: Server;
   let abstract: Server;

@@ -1,7 +1,12 @@
 /** Kernel limits per user: one run exhausts its share, another is unaffected. */
 import { chownSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { agentUid, isRoot, openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
+import {
+  agentUid,
+  isRoot,
+  openTestSandbox,
+  type TestSandbox,
+} from "#test/support/sandbox/test-sandbox.js";
 
 let sandbox: TestSandbox;
 beforeAll(async () => {

@@ -7,7 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTestSandbox, processesWith, type TestSandbox } from "#test/support/sandbox.js";
+import {
+  openTestSandbox,
+  processesWith,
+  type TestSandbox,
+} from "#test/support/sandbox/test-sandbox.js";
 import { markerOf } from "./reap-orphans.js";
 import { resourceName, readProcess, type ProcessIdentity } from "./processes.js";
 
@@ -39,7 +43,7 @@ async function startServer(
   runs: number,
   port?: number,
 ): Promise<{ child: ChildProcess; said(): string }> {
-  const file = join(import.meta.dirname, "../../test/support/sandbox-server.ts");
+  const file = join(import.meta.dirname, "../../test/support/sandbox/sandbox-server.ts");
   const words = [dataDir, mark, String(runs), ...(port === undefined ? [] : [String(port)])];
   const child = spawn(process.execPath, ["--import", "tsx", file, ...words], {
     stdio: ["ignore", "pipe", "inherit"],

@@ -3,11 +3,11 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
-  inEachSandbox,
+  describeEachSandbox,
   openTestSandbox,
   processesWith,
   type TestSandbox,
-} from "#test/support/sandbox.js";
+} from "#test/support/sandbox/test-sandbox.js";
 
 test("runs commands without a sandbox if configured", async () => {
   const off = await openTestSandbox({ sandbox: "off" });
@@ -32,7 +32,7 @@ test("runs commands without a sandbox if configured", async () => {
   await off.close();
 });
 
-inEachSandbox("a command", ({ setting, mode }) => {
+describeEachSandbox("a command", ({ setting, mode }) => {
   let sandbox: TestSandbox;
 
   beforeAll(async () => {

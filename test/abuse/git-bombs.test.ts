@@ -1,32 +1,37 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
-import { refusal, type TestPerson } from "../support/app.js";
-import { keyOf } from "../support/clone.js";
-import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
-import { gitInRepository } from "../support/git.js";
-import { openForge, pushBody, zeroOid } from "../support/packs.js";
-import { shell, untilEnded } from "../support/runs.js";
+import { expectProblem, type TestPerson } from "../support/server/app.js";
+import { createGitKey } from "../support/git/clone.js";
+import {
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "../support/fixtures/factories.js";
+import { gitInRepository } from "../support/git/git.js";
+import { openObjectBuilder, pushBody, zeroOid } from "../support/git/packs.js";
+import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { rounds } from "../support/thorough.js";
 import {
-  makeInnocent,
+  makeBystander,
   startServerUnderAttack,
-  type Innocent,
+  type Bystander,
   type ServerUnderAttack,
-} from "../support/innocent.js";
+} from "../support/server/server-under-attack.js";
 
 describe("trees that expand without bounds", () => {
   let server: ServerUnderAttack;
-  let innocent: Innocent;
+  let innocent: Bystander;
   let attacker: TestPerson;
   let project: Project;
   let key: string;
-  const forge = openForge();
+  const forge = openObjectBuilder();
   beforeAll(async () => {
     server = await startServerUnderAttack();
-    innocent = await makeInnocent(server);
+    innocent = await makeBystander(server);
     attacker = await server.person("attacker");
     project = await makeProject(attacker, (await makeOrganization(attacker)).id);
-    key = await keyOf(attacker);
+    key = await createGitKey(attacker);
   });
   afterAll(async () => {
     await server.close();
@@ -82,10 +87,10 @@ describe("trees that expand without bounds", () => {
     const script = "i=0; while [ $i -lt 2000 ]; do mkdir d; cd -P d; i=$((i+1)); done; : > file";
     await innocent.during(async () => {
       const { data } = await attacker.api.runs.create({ params, body: { command: shell(script) } });
-      await untilEnded(attacker, data.id);
+      await waitForRunEnd(attacker, data.id);
       const body = { commit_type: "checkpoint" } as const;
       for (let round = 0; round < rounds({ thorough: 20, else: 3 }); round += 1) {
-        const problem = await refusal(
+        const problem = await expectProblem(
           attacker.api.workspaces.createCommit({ params, body }),
           422,
           "unsafe_path",
@@ -111,7 +116,7 @@ describe("trees that expand without bounds", () => {
       const ref = `refs/heads/${branch}`;
       expect(await push(ref, tip, [...oids, root, tip], start)).toContain(`ok ${ref}`);
     }
-    const problem = await refusal(
+    const problem = await expectProblem(
       attacker.api.workspaces.createMerge({ params }),
       422,
       "tree_too_large",

@@ -1,15 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
-import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
+import { makeBystander, startServerUnderAttack } from "../support/server/server-under-attack.js";
+import type { Bystander, ServerUnderAttack } from "../support/server/server-under-attack.js";
 
 describe("an innocent organization beside an attack", () => {
   let server: ServerUnderAttack;
-  let innocent: Innocent;
+  let innocent: Bystander;
 
   beforeAll(async () => {
     server = await startServerUnderAttack();
-    innocent = await makeInnocent(server);
+    innocent = await makeBystander(server);
   });
   afterAll(() => server.close());
 

@@ -1,21 +1,21 @@
 /** Attacks through a run's variables and output. */
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, type TestPerson } from "../support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
-import { shell, untilEnded } from "../support/runs.js";
+import { expectProblem, type TestPerson } from "../support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../support/fixtures/factories.js";
+import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { rounds } from "../support/thorough.js";
-import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
-import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
+import { makeBystander, startServerUnderAttack } from "../support/server/server-under-attack.js";
+import type { Bystander, ServerUnderAttack } from "../support/server/server-under-attack.js";
 
 describe("the output of a hostile run", () => {
   let server: ServerUnderAttack;
-  let innocent: Innocent;
+  let innocent: Bystander;
   let attacker: TestPerson;
   let projectId: string;
   beforeAll(async () => {
     server = await startServerUnderAttack({}, ["--max-old-space-size=200"]);
-    innocent = await makeInnocent(server);
+    innocent = await makeBystander(server);
     attacker = await server.person("attacker");
     projectId = (await makeProject(attacker, (await makeOrganization(attacker)).id)).id;
   });
@@ -41,7 +41,7 @@ describe("the output of a hostile run", () => {
       const queued = (await attacker.api.runs.create({ params, body })).data;
       expect(queued.status).toBe("queued");
       for (const { id } of [first, queued]) {
-        expect((await untilEnded(attacker, id)).status).toBe("succeeded");
+        expect((await waitForRunEnd(attacker, id)).status).toBe("succeeded");
         expect((await textOf(id)) === "it is ***.").toBe(true);
       }
     });
@@ -56,7 +56,7 @@ describe("the output of a hostile run", () => {
     );
     const command = shell("true");
     const problem = await innocent.during(() =>
-      refusal(
+      expectProblem(
         attacker.api.runs.create({ params, body: { command, env } }),
         422,
         "validation_failed",
@@ -72,7 +72,7 @@ describe("the output of a hostile run", () => {
     const mebibytes = rounds({ thorough: 63, else: 8 });
     const command = shell(`head -c ${mebibytes}M /dev/zero | tr "\\0" x`);
     const { data } = await attacker.api.runs.create({ params, body: { command } });
-    expect((await untilEnded(attacker, data.id)).status).toBe("succeeded");
+    expect((await waitForRunEnd(attacker, data.id)).status).toBe("succeeded");
     const headers = { authorization: `Bearer ${attacker.token}` };
     const url = `${server.url}/api/v1/runs/${data.id}/logs`;
     const statuses = await innocent.during(async () => {

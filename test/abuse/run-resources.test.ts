@@ -1,16 +1,16 @@
 /** A run exhausts everything that the kernel limits per user, and terminals. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
-import { followLog, untilEnded } from "../support/runs.js";
-import { isRoot } from "../support/sandbox.js";
-import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
-import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../support/fixtures/factories.js";
+import { followLog, waitForRunEnd } from "../support/fixtures/runs.js";
+import { isRoot } from "../support/sandbox/test-sandbox.js";
+import { makeBystander, startServerUnderAttack } from "../support/server/server-under-attack.js";
+import type { Bystander, ServerUnderAttack } from "../support/server/server-under-attack.js";
 
 let server: ServerUnderAttack;
-let innocent: Innocent;
+let innocent: Bystander;
 beforeAll(async () => {
   server = await startServerUnderAttack();
-  innocent = await makeInnocent(server);
+  innocent = await makeBystander(server);
 });
 afterAll(() => server?.close());
 
@@ -78,7 +78,7 @@ test.runIf(isRoot)("leaves resources to the runs of other organizations", async 
       expect(events.map(({ text }) => text).join("")).toBe(
         "inotify 5, queues 5, terminals 5, in flight 5\n",
       );
-      expect(await untilEnded(innocent.person, few.id)).toMatchObject({ status: "succeeded" });
+      expect(await waitForRunEnd(innocent.person, few.id)).toMatchObject({ status: "succeeded" });
       await Promise.all(runs.map(({ id }) => attacker.api.runs.stop({ params: { run_id: id } })));
     },
     { kinds: ["read", "run"] },

@@ -1,21 +1,21 @@
 /** Attacks by requests that never complete. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openConnection, slowBody } from "../support/raw-connection.js";
+import { openConnection, slowBody } from "../support/http/raw-connection.js";
 import { rounds } from "../support/thorough.js";
-import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
-import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
+import { makeBystander, startServerUnderAttack } from "../support/server/server-under-attack.js";
+import type { Bystander, ServerUnderAttack } from "../support/server/server-under-attack.js";
 
 const perAddress = 200;
 
 describe("requests that never complete", () => {
   let server: ServerUnderAttack;
-  let innocent: Innocent;
+  let innocent: Bystander;
   beforeAll(async () => {
     server = await startServerUnderAttack({
       OMOI_REQUEST_TIMEOUT_SECONDS: "2",
       OMOI_MAX_CONNECTIONS_PER_ADDRESS: String(perAddress),
     });
-    innocent = await makeInnocent(server);
+    innocent = await makeBystander(server);
   });
   afterAll(() => server.close());
 

@@ -1,21 +1,21 @@
 /** Attacks by one organization with many waiting callers. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiError } from "#shared/contract/call.js";
-import type { TestPerson } from "../support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
-import { shell, untilEnded } from "../support/runs.js";
+import type { TestPerson } from "../support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../support/fixtures/factories.js";
+import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { rounds } from "../support/thorough.js";
-import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
-import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
+import { makeBystander, startServerUnderAttack } from "../support/server/server-under-attack.js";
+import type { Bystander, ServerUnderAttack } from "../support/server/server-under-attack.js";
 
 describe("an organization with many waiting callers", () => {
   let server: ServerUnderAttack;
-  let innocent: Innocent;
+  let innocent: Bystander;
   let attacker: TestPerson;
   let projectId: string;
   beforeAll(async () => {
     server = await startServerUnderAttack();
-    innocent = await makeInnocent(server);
+    innocent = await makeBystander(server);
     attacker = await server.person("attacker");
     projectId = (await makeProject(attacker, (await makeOrganization(attacker)).id)).id;
   });
@@ -30,7 +30,7 @@ describe("an organization with many waiting callers", () => {
     });
     const body = { command: shell(script) };
     const { data } = await attacker.api.runs.create({ params: { agent_id: made.agent.id }, body });
-    expect((await untilEnded(attacker, data.id)).status).toBe("succeeded");
+    expect((await waitForRunEnd(attacker, data.id)).status).toBe("succeeded");
     return made;
   };
   /** The error codes of rejected calls; fails if a call failed otherwise. */

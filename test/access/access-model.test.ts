@@ -3,12 +3,12 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiError, type Client } from "#shared/contract/client.js";
 import { permissionNames, type Permission } from "#shared/permissions.js";
-import { AccessModel, readRows, type Caller, type Rows } from "../support/access-model.js";
-import { answerTo, questionsOf, type Question } from "../support/access-questions.js";
-import { changeOf, pickFrom, step, type Step } from "../support/access-steps.js";
-import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { databaseUrlOf } from "../support/operator.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { AccessModel, readRows, type Caller, type Rows } from "../support/access/model.js";
+import { responseTo, modelRequests, type ModelRequest } from "../support/access/requests.js";
+import { changeForStep, pickFrom, step, type Step } from "../support/access/steps.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { databaseUrlOf } from "../support/database/queries.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 import { rounds } from "../support/thorough.js";
 
 /*
@@ -96,9 +96,9 @@ class Game {
     const before = (this.#rows ??= await this.#read());
     const clients = this.#clients[one.process] as Map<string, Client>;
     const newName = (): string => `name-${(names += 1)}`;
-    const change = changeOf(one, { rows: before, clients, newName });
+    const change = changeForStep(one, { rows: before, clients, newName });
     const noise = one.isBusy ? this.#questions(before, one, 1 - one.process) : [];
-    const asked = Promise.all(noise.map(answerTo));
+    const asked = Promise.all(noise.map(responseTo));
     const outcome: { status: number; data?: unknown } = await change.run().catch(refused);
     await asked;
     expect(outcome.status).toBeLessThan(500);
@@ -123,27 +123,27 @@ class Game {
 
   async #compare(rows: Rows, one: Step, process: number): Promise<void> {
     const questions = this.#questions(rows, one, process);
-    const got = await Promise.all(questions.map(answerTo));
+    const got = await Promise.all(questions.map(responseTo));
     expect(got).toEqual(questions.map(({ what, expected }) => ({ what, ...expected })));
   }
 
   /** Every person's list, and some further questions to a process. */
-  #questions(rows: Rows, { asked }: Step, process: number): Question[] {
+  #questions(rows: Rows, { asked }: Step, process: number): ModelRequest[] {
     const model = new AccessModel(rows);
     const clients = this.#clients[process] as Map<string, Client>;
     const of = (who: number): [Caller, Client] => {
       const { id } = people[who % people.length] as TestPerson;
       return [{ userId: id, key: null }, clients.get(id) as Client];
     };
-    const lists = people.map((_, who) => questionsOf.list(model, ...of(who)));
-    const others = [questionsOf.me(model, ...of(asked.who))];
+    const lists = people.map((_, who) => modelRequests.list(model, ...of(who)));
+    const others = [modelRequests.me(model, ...of(asked.who))];
     const orgId = pickFrom(rows.organizations, asked.org)?.id;
     const permission = pickFrom(permissionNames, asked.permission) as Permission;
     if (orgId !== undefined) {
       others.push(
-        ...people.map((_, who) => questionsOf.check(model, ...of(who), orgId, permission)),
-        questionsOf.get(model, ...of(asked.who), orgId),
-        questionsOf.members(model, ...of(asked.who + 1), orgId),
+        ...people.map((_, who) => modelRequests.check(model, ...of(who), orgId, permission)),
+        modelRequests.get(model, ...of(asked.who), orgId),
+        modelRequests.members(model, ...of(asked.who + 1), orgId),
       );
     }
     const key = pickFrom(rows.keys.filter(({ id }) => this.#keys.has(id)).slice(-6), asked.key);
@@ -151,13 +151,13 @@ class Game {
       const { text, clients: own } = this.#keys.get(key.id) as { text: string; clients: Client[] };
       const byKey = own[process] as Client;
       const caller = { userId: key.user_id, key };
-      others.push(questionsOf.list(model, caller, byKey), questionsOf.me(model, caller, byKey));
+      others.push(modelRequests.list(model, caller, byKey), modelRequests.me(model, caller, byKey));
       if (orgId !== undefined) {
         const owner = clients.get(key.user_id) as Client;
         others.push(
-          questionsOf.get(model, caller, byKey, orgId),
-          questionsOf.check(model, caller, byKey, orgId, permission),
-          questionsOf.verify(model, key, text, owner, orgId, permission),
+          modelRequests.get(model, caller, byKey, orgId),
+          modelRequests.check(model, caller, byKey, orgId, permission),
+          modelRequests.verify(model, key, text, owner, orgId, permission),
         );
       }
     }

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyChains } from "#server/features/audit/index.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
-import { send, type RawAnswer } from "../support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
+import { send, type RawResponse } from "../support/http/raw-request.js";
 import { rounds } from "../support/thorough.js";
 
 const writers = 60;
@@ -41,15 +41,15 @@ test(
     const roleIds: string[] = [];
     const one = <Item>(items: readonly Item[]): Item =>
       items[Math.floor(Math.random() * items.length)] as Item;
-    const idOf = ({ text, status }: RawAnswer): string[] =>
+    const idOf = ({ text, status }: RawResponse): string[] =>
       status === 201 ? [(JSON.parse(text) as { id: string }).id] : [];
 
     /** A request of one kind, by one of two people through one of two processes. */
-    const write = (method: string, path: string, body?: unknown): Promise<RawAnswer> => {
+    const write = (method: string, path: string, body?: unknown): Promise<RawResponse> => {
       const { token } = one([owner, owner, member]);
       return send(one([here, there]), method, path, { token, body });
     };
-    const kinds: (() => Promise<RawAnswer>)[] = [
+    const kinds: (() => Promise<RawResponse>)[] = [
       async () => {
         const body = { name: randomUUID(), permissions: ["org:read", "project:read"] };
         const answer = await write("POST", `${base}/roles`, body);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiError } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
 import { rounds } from "../support/thorough.js";
 
 const most = 20;

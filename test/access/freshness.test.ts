@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
-import { asOperator } from "../support/operator.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "../support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
+import { queryAsOwner } from "../support/database/queries.js";
 
 /**
  * Changes are visible on the next request to every server process, although each has caches: two
@@ -90,14 +95,14 @@ describe("freshness across several server processes", () => {
     await person.api.auth.updateMe({ body: { full_name: "second" } });
     expect(await names()).toEqual([ownRow, ["second", person.email, "critic"]]);
     const email = `moved-${person.email}`;
-    await asOperator(here, "update users set email = $2 where id = $1", [person.id, email]);
+    await queryAsOwner(here, "update users set email = $2 where id = $1", [person.id, email]);
     expect(await names()).toEqual([ownRow, ["second", email, "critic"]]);
     await owner.api.members.remove({ params: memberParams });
     expect(await names()).toEqual([ownRow]);
 
     const agent = await makeAgent(owner, (await makeProject(owner, org.id)).id);
     expect(await names()).toEqual([ownRow, [agent.name, null, "agent_executor"]]);
-    await asOperator(here, "update agents set name = 'renamed' where id = $1", [agent.id]);
+    await queryAsOwner(here, "update agents set name = 'renamed' where id = $1", [agent.id]);
     expect(await names()).toEqual([ownRow, ["renamed", null, "agent_executor"]]);
   });
 
@@ -133,10 +138,10 @@ describe("freshness across several server processes", () => {
     const slug = `${one.slug}-before`;
     const named = async () =>
       (await onBoth((api) => api.organizations.get({ params: { org_id: slug } }))).id;
-    await asOperator(here, "insert into organization_slugs values ($1, $2)", [slug, one.id]);
+    await queryAsOwner(here, "insert into organization_slugs values ($1, $2)", [slug, one.id]);
     expect(await named()).toBe(one.id);
     const move = "update organization_slugs set org_id = $2 where slug = $1";
-    await asOperator(here, move, [slug, two.id]);
+    await queryAsOwner(here, move, [slug, two.id]);
     expect(await named()).toBe(two.id);
   });
 
@@ -144,7 +149,7 @@ describe("freshness across several server processes", () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };
     const add = (from: number, to: number) =>
-      asOperator(
+      queryAsOwner(
         here,
         `with people as (
            insert into users (id, email)
@@ -161,7 +166,7 @@ describe("freshness across several server processes", () => {
     expect(await count()).toBe(199);
     await add(199, 600);
     expect(await count()).toBe(200);
-    await asOperator(
+    await queryAsOwner(
       here,
       "update users set full_name = 'renamed' where email = 'crowd-1@example.com'",
     );
@@ -182,7 +187,7 @@ describe("freshness across several server processes", () => {
       );
       expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
       const late = outcomes.find((outcome) => outcome.status === "rejected");
-      await refusal(Promise.reject(late?.reason), 412, "stale");
+      await expectProblem(Promise.reject(late?.reason), 412, "stale");
     }
   });
 });

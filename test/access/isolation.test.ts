@@ -7,11 +7,19 @@ import { api } from "#shared/api/index.js";
 import { grants, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { routesOf, type RouteOptions } from "#server/http/register-routes.js";
-import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { problemOf, type RawAnswer, send, withoutRequestId } from "../support/raw.js";
-import { makeOrganization } from "../support/factories.js";
-import { asOperator } from "../support/operator.js";
-import { fillOrganization, type FullOrganization } from "../support/two-organizations.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import {
+  problemOf,
+  type RawResponse,
+  send,
+  withoutRequestId,
+} from "../support/http/raw-request.js";
+import { makeOrganization } from "../support/fixtures/factories.js";
+import { queryAsOwner } from "../support/database/queries.js";
+import {
+  makeFullOrganization,
+  type FullOrganization,
+} from "../support/fixtures/full-organization.js";
 
 /** Values for paths and bodies: ids of an organization, or of nothing. */
 type Ids = Record<
@@ -40,15 +48,15 @@ const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 type Full = FullOrganization & { passkeyId: string; identityId: string };
 
 async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
-  const full = await fillOrganization(owner);
+  const full = await makeFullOrganization(owner);
   const [passkeyId, identityId] = [randomUUID(), randomUUID()];
-  await asOperator(
+  await queryAsOwner(
     app,
     `insert into passkeys (id, user_id, name, credential_id, public_key, counter, transports, backed_up)
      values ($1, $2, 'a passkey', gen_random_uuid()::text, '', 0, '{}', false)`,
     [passkeyId, owner.id],
   );
-  await asOperator(
+  await queryAsOwner(
     app,
     `insert into accounts (id, user_id, provider_id, account_id)
      values ($1, $2, 'https://id.example.com/', gen_random_uuid()::text)`,
@@ -191,7 +199,7 @@ type Ask = (
   path: Ids,
   token?: string,
   inBody?: Ids,
-) => Promise<RawAnswer>;
+) => Promise<RawResponse>;
 const askIn =
   (app: TestApp): Ask =>
   (call, endpoint, path, token, inBody = path) =>

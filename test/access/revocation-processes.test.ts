@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { asAdmin } from "../support/admin.js";
-import { databaseUrlOf } from "../support/operator.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "../support/server/app.js";
+import { queryAsAdmin, databaseUrlOf } from "../support/database/queries.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 import { rounds } from "../support/thorough.js";
 
 const times = rounds({ thorough: 1000, else: 60 });
@@ -49,13 +53,15 @@ describe("three server processes on one PostgreSQL", () => {
       expect(seen.map(({ data: { id } }) => id)).toEqual([owner.id, owner.id, owner.id]);
       if (round % deafEvery === 0) await deafen();
       await by.apiKeys.revoke({ params: { key_id: data.id } });
-      await Promise.all(holders.map((holder) => refusal(holder.auth.me(), 401, "invalid_token")));
+      await Promise.all(
+        holders.map((holder) => expectProblem(holder.auth.me(), 401, "invalid_token")),
+      );
       if (round % killEvery === 0) await replace(round % 3);
     }
   }, 300_000);
 
   async function deafen(): Promise<void> {
-    await asAdmin(
+    await queryAsAdmin(
       app,
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes' and datname = current_database()",
     );

@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { makeOrganization, makeProject } from "../support/factories.js";
-import { asAdmin } from "../support/admin.js";
-import { asOperator } from "../support/operator.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "../support/server/app.js";
+import { makeOrganization, makeProject } from "../support/fixtures/factories.js";
+import { queryAsAdmin, queryAsOwner } from "../support/database/queries.js";
 
 /**
  * Revoked access ends on the next request to every server process, although each has caches: two
@@ -33,7 +37,7 @@ describe("revocation across several server processes", () => {
       const clients = processes.map((process) => process.client(key.key as string));
       await Promise.all(clients.map((client) => client.organizations.list()));
       if (round % 40 === 20) {
-        await asAdmin(
+        await queryAsAdmin(
           here,
           "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes' limit 1",
         );
@@ -41,7 +45,7 @@ describe("revocation across several server processes", () => {
       const by = (processes[round % 3] as TestApp).client(owner.token);
       await by.apiKeys.revoke({ params: { key_id: key.id } });
       await Promise.all(
-        clients.map((client) => refusal(client.organizations.list(), 401, "invalid_token")),
+        clients.map((client) => expectProblem(client.organizations.list(), 401, "invalid_token")),
       );
     }
   }, 90_000);
@@ -52,7 +56,7 @@ describe("revocation across several server processes", () => {
       const { data } = await here.client().auth.login({ body: { email, password } });
       await there.client(data.access_token).auth.me();
       await here.client(data.access_token).auth.logout();
-      await refusal(there.client(data.access_token).auth.me(), 401, "invalid_token");
+      await expectProblem(there.client(data.access_token).auth.me(), 401, "invalid_token");
     }
   });
 
@@ -75,15 +79,15 @@ describe("revocation across several server processes", () => {
         params: memberParams,
         body: { role_id: systemRoleIds.viewer },
       });
-      await refusal(rename("two"), 403, "insufficient_permission");
+      await expectProblem(rename("two"), 403, "insufficient_permission");
       expect((await elsewhere.organizations.list()).data).toHaveLength(1);
       await owner.api.members.remove({ params: memberParams });
-      await refusal(rename("three"), 404, "not_found");
+      await expectProblem(rename("three"), 404, "not_found");
       expect((await elsewhere.organizations.list()).data).toEqual([]);
       const ownElsewhere = there.client(owner.token);
       await ownElsewhere.projects.get({ params: { project_id: project.id } });
       await owner.api.organizations.archive({ params });
-      await refusal(
+      await expectProblem(
         ownElsewhere.projects.update({
           params: { project_id: project.id },
           body: { name: "four" },
@@ -107,7 +111,7 @@ describe("revocation across several server processes", () => {
       params: { ...params, role_id: role.id },
       body: { permissions: ["org:read"] },
     });
-    await refusal(
+    await expectProblem(
       elsewhere.organizations.update({ params, body: { description: "two" } }),
       403,
       "insufficient_permission",
@@ -134,19 +138,19 @@ describe("revocation across several server processes", () => {
     const elsewhere = there.client(key.key as string);
     await elsewhere.organizations.list();
     const deafen = () =>
-      asAdmin(
+      queryAsAdmin(
         here,
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes'",
       );
     await deafen();
-    await asOperator(here, "update api_keys set revoked_at = now() where id = $1", [key.id]);
-    await refusal(elsewhere.organizations.list(), 401, "invalid_token");
+    await queryAsOwner(here, "update api_keys set revoked_at = now() where id = $1", [key.id]);
+    await expectProblem(elsewhere.organizations.list(), 401, "invalid_token");
     await expect.poll(() => here.db.changes.isConnected && there.db.changes.isConnected).toBe(true);
     const { data: next } = await owner.api.apiKeys.create({ body: { name: "heard again" } });
     const again = there.client(next.key as string);
     await again.organizations.list();
     await owner.api.apiKeys.revoke({ params: { key_id: next.id } });
-    await refusal(again.organizations.list(), 401, "invalid_token");
+    await expectProblem(again.organizations.list(), 401, "invalid_token");
   });
 
   test("no concurrent reader gets access after the revocation was answered", async () => {

@@ -3,10 +3,13 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Queryable } from "#server/db/connection/connect.js";
 import { beginSystem } from "#server/db/connection/system-pool.js";
-import { startTestApp, type TestApp } from "../support/app.js";
-import { commitFiles, makeWorkspace } from "../support/factories.js";
-import { asOperator } from "../support/operator.js";
-import { fillOrganization, type FullOrganization } from "../support/two-organizations.js";
+import { startTestApp, type TestApp } from "../support/server/app.js";
+import { commitFiles, makeWorkspace } from "../support/fixtures/factories.js";
+import { queryAsOwner } from "../support/database/queries.js";
+import {
+  makeFullOrganization,
+  type FullOrganization,
+} from "../support/fixtures/full-organization.js";
 
 describe("row-level security", () => {
   let app: TestApp;
@@ -15,12 +18,12 @@ describe("row-level security", () => {
   let tables: string[];
   beforeAll(async () => {
     app = await startTestApp();
-    one = await fillOrganization(await app.person("one"));
-    other = await fillOrganization(await app.person("other"));
+    one = await makeFullOrganization(await app.person("one"));
+    other = await makeFullOrganization(await app.person("other"));
     for (const { owner, project, workspace } of [one, other]) {
       const { agent } = await makeWorkspace(owner, project.id);
       await owner.api.workspaces.archive({ params: { agent_id: agent.id } });
-      await asOperator(
+      await queryAsOwner(
         app,
         `insert into checkpoint_looks (agent_id, org_id, looked_at)
          select agent_id, org_id, now() from workspaces where agent_id = $1`,
@@ -38,18 +41,18 @@ describe("row-level security", () => {
       );
       await owner.api.usage.disk({ params: { org_id: project.organization_id } });
       // A merge and a push in progress.
-      await asOperator(
+      await queryAsOwner(
         app,
         `insert into merges_under_way (id, org_id, agent_id, until) values ($1, $2, $3, now())`,
         [randomUUID(), project.organization_id, workspace.agent_id],
       );
-      await asOperator(
+      await queryAsOwner(
         app,
         `insert into pending_pushes (id, org_id, project_id, ref, new_sha, origin)
          values ($1, $2, $3, 'refs/heads/x', $4, '{}')`,
         [randomUUID(), project.organization_id, project.id, "0".repeat(40)],
       );
-      await asOperator(app, "insert into redacted_audit_targets values ($1, $2)", [
+      await queryAsOwner(app, "insert into redacted_audit_targets values ($1, $2)", [
         project.organization_id,
         randomUUID(),
       ]);
@@ -59,7 +62,7 @@ describe("row-level security", () => {
       await owner.api.projects.create({ body: { organization_id, name: "Kept", import_url } });
     }
     tables = (
-      await asOperator<{ name: string }>(
+      await queryAsOwner<{ name: string }>(
         app,
         `select c.relname as name from pg_class c
          join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id' and not a.attisdropped
@@ -83,7 +86,7 @@ describe("row-level security", () => {
 
   test("is enabled, forced and has a policy on every tenant table", async () => {
     expect(tables.length).toBeGreaterThanOrEqual(10);
-    const open = await asOperator(
+    const open = await queryAsOwner(
       app,
       `select relname from pg_class c where relnamespace = 'public'::regnamespace
          and relname = any($1) and not (relrowsecurity and relforcerowsecurity
@@ -95,7 +98,7 @@ describe("row-level security", () => {
 
   test("shows an organization only its own rows, in every table", async () => {
     for (const table of tables) {
-      const [there] = await asOperator<{ count: number }>(
+      const [there] = await queryAsOwner<{ count: number }>(
         app,
         `select count(*)::int as count from ${table} where org_id = $1`,
         [other.id],
@@ -127,7 +130,7 @@ describe("row-level security", () => {
       expect(rowCount).toBe(0);
     }
     await app.db.tenant(one.id, (tx) => tx.execute(writes[3] as (typeof writes)[number]));
-    const left = await asOperator(app, "select org_id from merges");
+    const left = await queryAsOwner(app, "select org_id from merges");
     expect(left).toEqual([{ org_id: other.id }]);
   });
 

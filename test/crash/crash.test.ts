@@ -8,16 +8,16 @@ import type { Project } from "#shared/api/projects/projects.js";
 import type { Merge } from "#shared/api/projects/merges.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
-import { folderOf } from "../support/factories.js";
-import { git } from "../support/git.js";
+import { folderOf } from "../support/fixtures/factories.js";
+import { git } from "../support/git/git.js";
 import {
   clientOf,
   isAlive,
-  postgresOf,
+  postgresPid,
   startServer,
   type ServerProcess,
-} from "../support/server-process.js";
-import { removeDataFolder } from "../support/data-folder.js";
+} from "../support/server/server-process.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 
 /** Acknowledged results, which must survive any crash. */
 interface Acknowledged {
@@ -113,7 +113,7 @@ describe("a server that is killed while it works", () => {
   }
 
   test.each([1, 2, 3])("loses nothing that it acknowledged: kill %i", async (round) => {
-    const postgres = await postgresOf(dataDir);
+    const postgres = await postgresPid(dataDir);
     let answers = 0;
     await new Promise<void>((resolve, reject) => {
       const working = workspaces.map((workspace) =>
@@ -125,11 +125,11 @@ describe("a server that is killed while it works", () => {
       Promise.all(working).then(() => resolve(), reject);
     });
     expect((await server.ended).signal).toBe("SIGKILL");
-    expect(await postgresOf(dataDir)).toBe(postgres);
+    expect(await postgresPid(dataDir)).toBe(postgres);
 
     await start();
     expect(server.stderr()).toContain(`Using the PostgreSQL left running (pid ${postgres})`);
-    expect(await postgresOf(dataDir)).toBe(postgres);
+    expect(await postgresPid(dataDir)).toBe(postgres);
     await everythingAgrees();
   });
 
@@ -161,7 +161,7 @@ describe("a server that is killed while it works", () => {
   });
 
   test("stops the PostgreSQL that it adopted", async () => {
-    const postgres = (await postgresOf(dataDir)) as number;
+    const postgres = (await postgresPid(dataDir)) as number;
     server.process.kill("SIGTERM");
     expect((await server.ended).code).toBe(0);
     expect(isAlive(postgres)).toBe(false);

@@ -2,9 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { cloning, withKey } from "../support/clone.js";
-import { describeFolders } from "../support/folder-drivers.js";
-import { FragileServer, type When } from "../support/every-effect.js";
+import { openCloneFactory, withKey } from "../support/git/clone.js";
+import { describeEachDriver } from "../support/git/folder-drivers.js";
+import { CrashingServer, type KillTime } from "../support/crash/crashing-server.js";
 import { isThorough } from "../support/thorough.js";
 
 /**
@@ -12,27 +12,27 @@ import { isThorough } from "../support/thorough.js";
  * eighth effect, and with THOROUGH=1 at every effect with each driver.
  */
 interface Act<Subject> {
-  prepare: (server: FragileServer) => Promise<Subject>;
-  act: (server: FragileServer, subject: Subject) => Promise<unknown>;
+  prepare: (server: CrashingServer) => Promise<Subject>;
+  act: (server: CrashingServer, subject: Subject) => Promise<unknown>;
   /** After the restart: nothing is lost or duplicated, and the act can be repeated. */
-  check: (server: FragileServer, subject: Subject) => Promise<void>;
+  check: (server: CrashingServer, subject: Subject) => Promise<void>;
 }
 
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 4;
 
 /** Kills just before an effect and just after its start, in turn. */
-const whenOf = (round: number): When => (round % 2 === 1 ? "before" : "after");
+const whenOf = (round: number): KillTime => (round % 2 === 1 ? "before" : "after");
 
 vi.setConfig({ testTimeout: 300_000 });
 
 /** Acts on working trees run with each folder driver. */
-describeFolders("a server that is killed at every effect of", (driver) => {
-  let server: FragileServer;
-  let clones: Awaited<ReturnType<typeof cloning>>;
+describeEachDriver("a server that is killed at every effect of", (driver) => {
+  let server: CrashingServer;
+  let clones: Awaited<ReturnType<typeof openCloneFactory>>;
   beforeAll(async () => {
-    server = await FragileServer.open(driver);
-    clones = await cloning();
+    server = await CrashingServer.open(driver);
+    clones = await openCloneFactory();
   });
   afterAll(async () => {
     await clones.dispose();
@@ -256,7 +256,7 @@ function folderOf({ working_directory }: Pick<Workspace, "working_directory">): 
   return working_directory;
 }
 
-async function save(it: FragileServer, { agent_id }: { agent_id: string }) {
+async function save(it: CrashingServer, { agent_id }: { agent_id: string }) {
   const body = { commit_type: "checkpoint" } as const;
   return (await it.api.workspaces.createCommit({ params: { agent_id }, body })).data;
 }
@@ -264,7 +264,9 @@ async function save(it: FragileServer, { agent_id }: { agent_id: string }) {
 let written = 0;
 
 /** A workspace whose merge into main conflicts in shared.txt and wins. */
-async function conflicting(it: FragileServer): Promise<Workspace & { text: string; lost: string }> {
+async function conflicting(
+  it: CrashingServer,
+): Promise<Workspace & { text: string; lost: string }> {
   const workspace = await it.workspace();
   const other = await it.workspace();
   const [lost, text] = [`main ${(written += 1)}`, `agent ${(written += 1)}`];

@@ -6,10 +6,10 @@ import type { Client } from "#shared/contract/client.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
-import { folderOf } from "../support/factories.js";
-import { git } from "../support/git.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
-import { removeDataFolder } from "../support/data-folder.js";
+import { folderOf } from "../support/fixtures/factories.js";
+import { git } from "../support/git/git.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 
 describe("a server that is killed while workspaces are archived and restored", () => {
   let dataDir: string;

@@ -7,10 +7,10 @@ import type { Client } from "#shared/contract/client.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
-import { cloning, type Clone } from "../support/clone.js";
-import { git } from "../support/git.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
-import { removeDataFolder } from "../support/data-folder.js";
+import { openCloneFactory, type Clone } from "../support/git/clone.js";
+import { git } from "../support/git/git.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 
 describe("a server that is killed during pushes", () => {
   let dataDir: string;
@@ -20,14 +20,14 @@ describe("a server that is killed during pushes", () => {
   let key: string;
   let api: Client;
   let project: Project;
-  let clones: Awaited<ReturnType<typeof cloning>>;
+  let clones: Awaited<ReturnType<typeof openCloneFactory>>;
   const workspaces: Workspace[] = [];
   /** The target branches, each with its clone and acknowledged commits. */
   const branches = new Map<string, { clone: Clone; acknowledged: string[]; made: number }>();
 
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "omoi-push-crash-"));
-    clones = await cloning();
+    clones = await openCloneFactory();
     await start();
     const person = { email: "ann@example.com", password: "correct staple horse" };
     await clientOf(url).auth.register({ body: person });

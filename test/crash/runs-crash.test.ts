@@ -7,10 +7,10 @@ import type { Client } from "#shared/contract/client.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { folderOf } from "../support/factories.js";
-import { shell, untilEnded, untilRun } from "../support/runs.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
-import { removeDataFolder } from "../support/data-folder.js";
+import { folderOf } from "../support/fixtures/factories.js";
+import { shell, waitForRunEnd, waitForRun } from "../support/fixtures/runs.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 
 /** Marks the command line of every process left by these runs. */
 const marker = `98${process.pid}.25`;
@@ -90,7 +90,7 @@ describe("a server that is killed while commands run", () => {
     await untilFile(stopping, "up");
     expect(await processesWith(marker)).not.toEqual([]);
     api.runs.stop({ params: { run_id: second.id } }).catch(() => {});
-    await untilRun({ api }, second.id, ({ stop_requested }) => stop_requested);
+    await waitForRun({ api }, second.id, ({ stop_requested }) => stop_requested);
     const killedAt = Date.now();
     await kill();
     await start();
@@ -106,7 +106,7 @@ describe("a server that is killed while commands run", () => {
     const { data: saved } = await api.runs.get({ params: { run_id: first.id } });
     expect(saved.checkpoint?.error).toBeNull();
     expect(saved.checkpoint?.commit_sha).toMatch(/^[0-9a-f]{40}$/);
-    expect(await untilEnded({ api }, waiting.id)).toMatchObject({
+    expect(await waitForRunEnd({ api }, waiting.id)).toMatchObject({
       status: "succeeded",
       detail: "Its command exited normally.",
     });
@@ -134,7 +134,7 @@ describe("a server that is killed while commands run", () => {
       const runs = (await Promise.all(workspaces.map(runsOf))).flat();
       for (const id of known) expect(runs.map((one) => one.id)).toContain(id);
       for (const { id } of runs) {
-        const ended = await untilEnded({ api }, id);
+        const ended = await waitForRunEnd({ api }, id);
         // As one object, so that a failure shows the reason.
         expect(ended).toMatchObject({
           status: expect.stringMatching(/^(succeeded|lost)$/) as string,

@@ -4,19 +4,24 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { makeDatabase } from "../support/app.js";
-import { removeDataFolder } from "../support/data-folder.js";
-import { folderOf, makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
-import { asOperator, databaseUrlOf } from "../support/operator.js";
-import { followLog, shell, untilEnded, untilRun } from "../support/runs.js";
-import { processesWith } from "../support/sandbox.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { createTestDatabase } from "../support/server/app.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
+import {
+  folderOf,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "../support/fixtures/factories.js";
+import { queryAsOwner, databaseUrlOf } from "../support/database/queries.js";
+import { followLog, shell, waitForRunEnd, waitForRun } from "../support/fixtures/runs.js";
+import { processesWith } from "../support/sandbox/test-sandbox.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 /** Marks the command line of every process left by these runs. */
 const marker = `97${process.pid}.25`;
 
 describe("two server processes on one PostgreSQL, one of which is killed", () => {
-  let database: Awaited<ReturnType<typeof makeDatabase>>;
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
   let dataDir: string;
   let token: string;
   let orgId: string;
@@ -27,7 +32,7 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
   const workspaces: Workspace[] = [];
 
   beforeAll(async () => {
-    database = await makeDatabase();
+    database = await createTestDatabase();
     dataDir = await mkdtemp(join(tmpdir(), "omoi-data-"));
     const env = {
       OMOI_DATABASE_URL: databaseUrlOf(database),
@@ -88,35 +93,35 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
     const followed = followLog({ url: survivorUrl }, { token }, lost.id);
     // A stop request at the surviving process for a run of the killed one.
     const asked = api.runs.stop({ params: { run_id: stopping.id } });
-    await untilRun({ api }, stopping.id, ({ stop_requested }) => stop_requested);
+    await waitForRun({ api }, stopping.id, ({ stop_requested }) => stop_requested);
     const before = await lastSignOf(lost);
     const killedAt = Date.now();
     doomed.process.kill("SIGKILL");
     await doomed.ended;
     await expect.poll(() => processesWith(marker)).toEqual([]);
 
-    const ended = await untilEnded({ api }, lost.id);
+    const ended = await waitForRunEnd({ api }, lost.id);
     expect(ended).toMatchObject({ status: "lost", exit_code: null, lease_expires_at: null });
     expect(ended.detail).toContain("ended without warning");
     const at = Date.parse(ended.ended_at as string);
     expect(at).toBeGreaterThanOrEqual(before);
     expect(at).toBeLessThanOrEqual(killedAt);
     expect(ended.runtime_seconds).toBeCloseTo((at - Date.parse(ended.started_at as string)) / 1000);
-    const untilSaved = untilRun({ api }, lost.id, ({ checkpoint }) => checkpoint !== null);
+    const untilSaved = waitForRun({ api }, lost.id, ({ checkpoint }) => checkpoint !== null);
     expect((await untilSaved).checkpoint?.commit_sha).toMatch(/^[0-9a-f]{40}$/);
     expect((await asked).data).toMatchObject({ status: "lost" });
     const log = await followed;
     expect(log.events.map(({ text }) => text).join("")).toBe("said\n");
     expect(log.end).toMatchObject({ id: lost.id, status: "lost" });
 
-    expect(await untilEnded({ api }, waiting.id)).toMatchObject({ status: "succeeded" });
+    expect(await waitForRunEnd({ api }, waiting.id)).toMatchObject({ status: "succeeded" });
     expect((await api.runs.get({ params: { run_id: other.id } })).data.status).toBe("running");
     await api.runs.stop({ params: { run_id: other.id } });
     await expectExactHours();
   }, 120_000);
 
   async function lastSignOf({ id }: Run): Promise<number> {
-    const [row] = await asOperator(database, "select last_heartbeat_at from runs where id = $1", [
+    const [row] = await queryAsOwner(database, "select last_heartbeat_at from runs where id = $1", [
       id,
     ]);
     return Date.parse(String((row as { last_heartbeat_at: unknown }).last_heartbeat_at));
@@ -130,7 +135,7 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
     );
     const told = runs.flatMap(({ data }) => data);
     expect(told.every(({ ended_at }) => ended_at !== null)).toBe(true);
-    const [sum] = (await asOperator(
+    const [sum] = (await queryAsOwner(
       database,
       `select sum(extract(epoch from ended_at - started_at))::float8 as seconds from runs
          where org_id = $1`,

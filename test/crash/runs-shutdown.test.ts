@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import type { Run } from "#shared/api/agents/runs.js";
-import { folderOf } from "../support/factories.js";
-import { followLog, shell } from "../support/runs.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
-import { removeDataFolder } from "../support/data-folder.js";
+import { folderOf } from "../support/fixtures/factories.js";
+import { followLog, shell } from "../support/fixtures/runs.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 
 let dataDir: string;
 let token: string;

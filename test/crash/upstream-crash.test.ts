@@ -5,14 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import { storageIn } from "#server/data-folder/storage.js";
-import { commitSource, git, makeSource, newFolder } from "../support/git.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { commitToRepository, git, makeRepository, makeTempFolder } from "../support/git/git.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 import {
   startHttpsUpstream,
   upstreamCaFile,
   type HttpsUpstream,
-} from "../support/upstream-servers.js";
-import { removeDataFolder } from "../support/data-folder.js";
+} from "../support/git/upstream-servers.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 
 const token = "glpat-NobodyMayEverSeeThis-4711";
 /** The forms in which the token could leak: plain, and as in basic authentication. */
@@ -31,9 +31,9 @@ describe("a server that is killed while it uses an upstream", () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "omoi-crash-"));
-    root = await newFolder();
+    root = await makeTempFolder();
     source = join(root, "site");
-    await makeSource(source, { "a.txt": "1\n" });
+    await makeRepository(source, { "a.txt": "1\n" });
     await git(["config", "receive.denyCurrentBranch", "updateInstead"], { cwd: source });
     upstream = await startHttpsUpstream(root);
     upstream.users.set("me", token);
@@ -129,7 +129,7 @@ describe("a server that is killed while it uses an upstream", () => {
   });
 
   test("finishes a fetch after a restart", async () => {
-    await commitSource(source, { "b.txt": "2\n" });
+    await commitToRepository(source, { "b.txt": "2\n" });
     await killDuring("git-upload-pack", () => api.upstreams.fetch({ params: at() }));
     const { upstream: now } = await settled();
     expect(now).toMatchObject({ status: "idle", error: null, ahead: 0, behind: 0 });

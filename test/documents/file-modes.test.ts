@@ -5,10 +5,13 @@ import { chmod, lstat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startServerUnderAttack, type ServerUnderAttack } from "../support/innocent.js";
-import { makeOrganization, makeProjectWith, makeWorkspace } from "../support/factories.js";
-import { untilEnded } from "../support/runs.js";
-import { startServer } from "../support/server-process.js";
+import {
+  startServerUnderAttack,
+  type ServerUnderAttack,
+} from "../support/server/server-under-attack.js";
+import { makeOrganization, makeProjectWith, makeWorkspace } from "../support/fixtures/factories.js";
+import { waitForRunEnd } from "../support/fixtures/runs.js";
+import { startServer } from "../support/server/server-process.js";
 
 const isRoot = process.getuid?.() === 0;
 const openBits = async (path: string): Promise<number> => (await lstat(path)).mode & 0o077;
@@ -28,7 +31,7 @@ test("the server's files are private, and an agent's folder has the usual modes"
     params: { agent_id: agent.id },
     body: { command: ["sh", "-c", "umask; ls -l file.txt; echo new > new.txt"] },
   });
-  expect(await untilEnded(person, run.id)).toMatchObject({ status: "succeeded" });
+  expect(await waitForRunEnd(person, run.id)).toMatchObject({ status: "succeeded" });
   const logs = await fetch(`${server.url}/api/v1/runs/${run.id}/logs`, {
     headers: { authorization: `Bearer ${person.token}` },
   });

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "../support/app.js";
-import { send } from "../support/raw.js";
+import { startTestApp, type TestApp } from "../support/server/app.js";
+import { send } from "../support/http/raw-request.js";
 
 const root = join(import.meta.dirname, "../..");
 const docs = join(root, "docs");

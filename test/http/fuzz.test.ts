@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { makeAgent } from "../support/factories.js";
-import { asOperator } from "../support/operator.js";
-import { nextCursor } from "../support/pages.js";
-import { send, type RawAnswer } from "../support/raw.js";
-import { hostileTexts, type JsonSchema, valuesOf } from "../support/schema-values.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { makeAgent } from "../support/fixtures/factories.js";
+import { queryAsOwner } from "../support/database/queries.js";
+import { nextCursor } from "../support/http/next-cursor.js";
+import { send, type RawResponse } from "../support/http/raw-request.js";
+import { hostileTexts, type JsonSchema, valuesOf } from "../support/http/schema-values.js";
 import { isThorough, rounds } from "../support/thorough.js";
-import { fillOrganization } from "../support/two-organizations.js";
+import { makeFullOrganization } from "../support/fixtures/full-organization.js";
 
 interface Operation {
   method: string;
@@ -48,9 +48,9 @@ describe("fuzzed requests", () => {
 
   async function makeWorld(): Promise<World> {
     // An address may register 30 people an hour, which the fuzzed requests exceed.
-    await asOperator(app, "delete from rate_limits");
+    await queryAsOwner(app, "delete from rate_limits");
     const owner = await app.person("owner");
-    const full = await fillOrganization(owner);
+    const full = await makeFullOrganization(owner);
     const at = { params: { org_id: full.id } };
     const child = await makeAgent(owner, full.project.id, full.agent.id);
     const { headers } = await owner.api.audit.list({ ...at, query: { limit: 1 } });
@@ -207,14 +207,14 @@ function sendTo(
   app: TestApp,
   { method, url, body, headers }: FuzzedRequest,
   token: string,
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   if (method === "GET" || body === undefined) return send(app, method, url, { token, headers });
   const json = { ...headers, "content-type": "application/json" };
   return send(app, method, url, { token, headers: json, body: JSON.stringify(body) });
 }
 
 /** The server's own words in an error; field names of the request are left out. */
-function messagesIn({ text }: RawAnswer): string {
+function messagesIn({ text }: RawResponse): string {
   try {
     const { detail = "", errors = [] } = JSON.parse(text) as {
       detail?: string;

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "../support/app.js";
-import { send } from "../support/raw.js";
+import { startTestApp, type TestApp } from "../support/server/app.js";
+import { send } from "../support/http/raw-request.js";
 
 const deploy = join(import.meta.dirname, "../../deploy");
 const rules = join(deploy, "prometheus/alerts.yaml");

@@ -4,9 +4,9 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { removeDataFolder } from "../support/data-folder.js";
-import { makeOrganization, makeProject } from "../support/factories.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
+import { makeOrganization, makeProject } from "../support/fixtures/factories.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 interface Span {
   traceId: string;

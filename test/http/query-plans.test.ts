@@ -1,9 +1,9 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import { startTestApp, type TestApp } from "../support/app.js";
-import { addCrowd, growingTables } from "../support/crowd.js";
-import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
+import { startTestApp, type TestApp } from "../support/server/app.js";
+import { insertOrganizations, growingTables } from "../support/database/bulk-organizations.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
 
 interface PlanNode {
   "Node Type": string;
@@ -34,7 +34,7 @@ describe("query plans among many organizations", () => {
     api = app.client((await owner.api.apiKeys.create({ body: { name: "k" } })).data.key as string);
     const client = new pg.Client({ ...app.owner, options: "-c app.system=on" });
     await client.connect();
-    await addCrowd(client, 5000, 2500);
+    await insertOrganizations(client, 5000, 2500);
     await client.end();
 
     const { query } = pg.Client.prototype as unknown as {

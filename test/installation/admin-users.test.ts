@@ -3,17 +3,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AdminUser, AdminUserDetail, PasswordLink } from "#shared/api/admin.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { omoi, type CliEnding } from "../support/cli.js";
-import { removeDataFolder } from "../support/data-folder.js";
-import { makeOrganization } from "../support/factories.js";
-import { databaseUrlOf } from "../support/operator.js";
-import { clientOf, startServer } from "../support/server-process.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "../support/server/app.js";
+import { omoi, type CliResult } from "../support/server/cli.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
+import { makeOrganization } from "../support/fixtures/factories.js";
+import { databaseUrlOf } from "../support/database/queries.js";
+import { clientOf, startServer } from "../support/server/server-process.js";
 
 describe("omoi admin, beside a running server", () => {
   let app: TestApp;
   let root: TestPerson;
-  let run: (...args: string[]) => Promise<CliEnding>;
+  let run: (...args: string[]) => Promise<CliResult>;
   beforeAll(async () => {
     app = await startTestApp();
     root = await app.person("root");
@@ -36,7 +41,7 @@ describe("omoi admin, beside a running server", () => {
     expect([disabled.code, disabled.err]).toEqual([0, ""]);
     expect(disabled.out).toContain(`${ann.email} is disabled`);
     await expect.poll(() => ann.api.auth.me().catch(({ status }) => status)).toBe(401);
-    await refusal(app.client(key.key as string).auth.me(), 401, "invalid_token");
+    await expectProblem(app.client(key.key as string).auth.me(), 401, "invalid_token");
     const again = await run("user", "enable", ann.email.toUpperCase(), "--json");
     expect((JSON.parse(again.out) as AdminUserDetail).is_active).toBe(true);
     const { data } = await root.api.admin.auditEvents();

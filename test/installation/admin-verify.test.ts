@@ -3,11 +3,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Verification } from "#server/admin/verify.js";
 import { git } from "#git/process/run.js";
 import { storageIn } from "#server/data-folder/storage.js";
-import { startTestApp, type TestApp } from "../support/app.js";
-import { omoi } from "../support/cli.js";
-import { asOperator, databaseUrlOf } from "../support/operator.js";
-import { commitFiles, makeWorkspace } from "../support/factories.js";
-import { fillOrganization, type FullOrganization } from "../support/two-organizations.js";
+import { startTestApp, type TestApp } from "../support/server/app.js";
+import { omoi } from "../support/server/cli.js";
+import { queryAsOwner, databaseUrlOf } from "../support/database/queries.js";
+import { commitFiles, makeWorkspace } from "../support/fixtures/factories.js";
+import {
+  makeFullOrganization,
+  type FullOrganization,
+} from "../support/fixtures/full-organization.js";
 
 let app: TestApp;
 let full: FullOrganization;
@@ -15,7 +18,7 @@ let repoPath: string;
 let ref: string;
 beforeAll(async () => {
   app = await startTestApp();
-  full = await fillOrganization(await app.person("owner"));
+  full = await makeFullOrganization(await app.person("owner"));
   const { owner, project } = full;
   const { workspace } = await makeWorkspace(owner, project.id);
   await commitFiles(owner, workspace, { "a.txt": "a" });
@@ -72,13 +75,13 @@ test("omoi admin verify reports missing, re-encrypted and edited data", async ()
   expect(missing.some((reason) => reason.startsWith(`commit ${tip} of the database`))).toBe(true);
   await rename(`${object}.away`, object);
 
-  await asOperator(app, "insert into totp_secrets (user_id, sealed_secret) values ($1, 'x')", [
+  await queryAsOwner(app, "insert into totp_secrets (user_id, sealed_secret) values ($1, 'x')", [
     full.owner.id,
   ]);
-  await asOperator(app, "alter table audit_events disable trigger user");
-  await asOperator(app, "update audit_events set ip = '8.8.8.8' where sequence = 2");
+  await queryAsOwner(app, "alter table audit_events disable trigger user");
+  await queryAsOwner(app, "update audit_events set ip = '8.8.8.8' where sequence = 2");
   expect(await faults()).toEqual(["its content does not match its hash", "unreadable"]);
-  await asOperator(app, "delete from totp_secrets");
+  await queryAsOwner(app, "delete from totp_secrets");
 
   await rename(repoPath, `${repoPath}.away`);
   expect(await faults()).toContain("the repository is missing; restore it from a backup");

@@ -17,9 +17,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { built } from "../support/build.js";
-import { omoi } from "../support/cli.js";
-import { removeDataFolder } from "../support/data-folder.js";
+import { builtFile } from "../support/server/built-files.js";
+import { omoi } from "../support/server/cli.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 import {
   commitFiles,
   folderOf,
@@ -28,9 +28,9 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "../support/factories.js";
-import { shell, untilEnded } from "../support/runs.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+} from "../support/fixtures/factories.js";
+import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 import { rounds } from "../support/thorough.js";
 
 const person = { email: "ann@example.com", password: "correct staple horse" };
@@ -93,7 +93,7 @@ describe("omoi admin backup and restore", () => {
     const params = { agent_id: workspace.agent_id };
     const { data: run } = await api.runs.create({ params, body: { command: shell("echo kept") } });
     runId = run.id;
-    await untilEnded(owner, runId);
+    await waitForRunEnd(owner, runId);
     // Overlay attributes: a renamed folder, a replaced one, and a deleted file.
     const folder = folderOf(workspace);
     await rename(join(folder, "old"), join(folder, "renamed"));
@@ -155,7 +155,7 @@ describe("omoi admin backup and restore", () => {
     await stop(server);
     const env = { OMOI_DATA_DIR: folder };
     for (const script of ["verify-audit", "verify-merges"]) {
-      const verified = spawn(process.execPath, [built(`server/admin/${script}.js`)], {
+      const verified = spawn(process.execPath, [builtFile(`server/admin/${script}.js`)], {
         env: { PATH: process.env["PATH"], ...env },
         stdio: ["ignore", "pipe", "inherit"],
       });
@@ -207,10 +207,14 @@ describe("omoi admin backup and restore", () => {
     const folder = join(root, "cut");
     for (let round = 0; round < rounds({ thorough: 15, else: 1 }); round += 1) {
       await rm(folder, { recursive: true, force: true });
-      const child = spawn(process.execPath, [built("cli/main.js"), "admin", "restore", backup], {
-        env: { PATH: process.env["PATH"], OMOI_DATA_DIR: folder },
-        stdio: "ignore",
-      });
+      const child = spawn(
+        process.execPath,
+        [builtFile("cli/main.js"), "admin", "restore", backup],
+        {
+          env: { PATH: process.env["PATH"], OMOI_DATA_DIR: folder },
+          stdio: "ignore",
+        },
+      );
       const ended = once(child, "close");
       await pause(400 + Math.random() * 5000);
       child.kill("SIGKILL");

@@ -3,10 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "../support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
-import { databaseUrlOf } from "../support/operator.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { startTestApp, type TestApp } from "../support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
+import { databaseUrlOf } from "../support/database/queries.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 /** Starts a program with its own processes and mounts, like a container. */
 const container = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"];

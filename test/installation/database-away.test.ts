@@ -1,12 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openApiDocument } from "#shared/contract/openapi.js";
-import { asAdmin } from "../support/admin.js";
-import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
-import { asOperator } from "../support/operator.js";
-import { problemOf, send, type RawAnswer } from "../support/raw.js";
-import { startDatabaseProxy, type DatabaseProxy } from "../support/tcp-proxy.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
+import { queryAsAdmin, queryAsOwner } from "../support/database/queries.js";
+import { problemOf, send, type RawResponse } from "../support/http/raw-request.js";
+import { startDatabaseProxy, type DatabaseProxy } from "../support/database/database-proxy.js";
 
 let app: TestApp;
 let proxy: DatabaseProxy;
@@ -48,7 +47,7 @@ function everyRequest(): { method: string; path: string; body?: unknown; isPubli
   );
 }
 
-function expectUnavailable(answer: RawAnswer, request: string): void {
+function expectUnavailable(answer: RawResponse, request: string): void {
   expect(`${request} ${answer.status}`).toBe(`${request} 503`);
   expect(problemOf(answer).code).toBe("unavailable");
   expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -134,7 +133,7 @@ test("requests on a connection ended by PostgreSQL answer 503 or succeed, with n
     for (let round = 0; round < 5; round += 1) {
       await pause(100);
       // Like a restart of PostgreSQL.
-      await asAdmin(
+      await queryAsAdmin(
         app,
         `select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and pid <> pg_backend_pid()`,
@@ -144,7 +143,7 @@ test("requests on a connection ended by PostgreSQL answer 503 or succeed, with n
   })();
   await Promise.all([ending, ...Array.from({ length: 8 }, (_none, writer) => create(writer))]);
   await untilBack();
-  const roles = await asOperator<{ name: string }>(
+  const roles = await queryAsOwner<{ name: string }>(
     app,
     "select name from roles where org_id = $1 order by name",
     [orgId],

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "#server/db/embedded/embedded.js";
-import { clientOf, startServer } from "../support/server-process.js";
+import { clientOf, startServer } from "../support/server/server-process.js";
 
 const hasOpenssl = existsSync("/usr/bin/openssl");
 /** A loopback address that no other test uses. */

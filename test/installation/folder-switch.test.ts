@@ -8,14 +8,14 @@ import type { Client } from "#shared/contract/client.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { listMounts } from "#git/worktree/mounts.js";
 import { probeOverlay } from "#git/worktree/probe-overlay.js";
-import { removeDataFolder } from "../support/data-folder.js";
-import { folderOf } from "../support/factories.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
+import { folderOf } from "../support/fixtures/factories.js";
 import {
   clientOf,
-  postgresOf,
+  postgresPid,
   startServer,
   type ServerProcess,
-} from "../support/server-process.js";
+} from "../support/server/server-process.js";
 import { isThorough } from "../support/thorough.js";
 
 const run = promisify(execFile);
@@ -44,7 +44,7 @@ describe.skipIf(missing !== null)(`mounted folders${suffix}`, { timeout: 240_000
     { env = {}, through = [] }: { env?: Record<string, string>; through?: string[] } = {},
   ): Promise<void> {
     const settings = { OMOI_DATA_DIR: dataDir, OMOI_FOLDER_DRIVER: driver, ...env };
-    const kill = ["--import", "./test/support/kill-at-effect.mjs"];
+    const kill = ["--import", "./test/support/crash/kill-at-effect.mjs"];
     server = startServer(settings, "KILL_AT" in env ? kill : [], through);
     api = clientOf(await server.ready, token);
   }
@@ -117,8 +117,8 @@ describe.skipIf(missing !== null)(`mounted folders${suffix}`, { timeout: 240_000
 
   test("are unmounted at shutdown, even if the database died before", async () => {
     expect(await listMounts(dataDir)).not.toEqual([]);
-    process.kill((await postgresOf(dataDir)) as number, "SIGQUIT");
-    await expect.poll(() => postgresOf(dataDir)).toBeNull();
+    process.kill((await postgresPid(dataDir)) as number, "SIGQUIT");
+    await expect.poll(() => postgresPid(dataDir)).toBeNull();
     await stop();
     expect(await listMounts(dataDir)).toEqual([]);
   });

@@ -5,16 +5,22 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { engineImage, startRealEngine, whyNoEngine, type Engine } from "../support/engines.js";
-import { freePort } from "../support/free-port.js";
-import { findNode } from "../support/node-program.js";
-import { tellStory } from "../support/story.js";
+import {
+  engineImage,
+  startRealEngine,
+  engineUnavailableReason,
+  type Engine,
+} from "../support/sandbox/real-engines.js";
+import { freePort } from "../support/server/free-port.js";
+import { findNode } from "../support/server/node-program.js";
+import { runScenario } from "../support/server/end-to-end-scenario.js";
 
 const root = join(import.meta.dirname, "../..");
 const base = "omoi-test-node:24";
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
-const node24 = whyNoEngine("docker") === null ? findNode("24") : null;
-const reason = whyNoEngine("docker") ?? (node24 === null ? "npm cannot install node@24" : null);
+const node24 = engineUnavailableReason("docker") === null ? findNode("24") : null;
+const reason =
+  engineUnavailableReason("docker") ?? (node24 === null ? "npm cannot install node@24" : null);
 
 let engine: Engine;
 
@@ -91,5 +97,5 @@ test("with the options of the guide it runs commands of agents", async () => {
   const write = async (path: string, text: string): Promise<void> => {
     engine.cli(["exec", "--interactive", "full", "sh", "-c", 'cat > "$0"', path], text);
   };
-  await tellStory(`http://127.0.0.1:${port}`, { write });
+  await runScenario(`http://127.0.0.1:${port}`, { write });
 }, 120_000);

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { built } from "../support/build.js";
-import { startServer, type ServerProcess } from "../support/server-process.js";
-import { tellStory } from "../support/story.js";
+import { builtFile } from "../support/server/built-files.js";
+import { startServer, type ServerProcess } from "../support/server/server-process.js";
+import { runScenario } from "../support/server/end-to-end-scenario.js";
 
 /** User and group `nobody`, which exist on every Linux. */
 const nobody = 65_534;
@@ -19,7 +19,7 @@ const withoutNice = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nic
 const succeeds = ([program = "", ...args]: readonly string[]): boolean =>
   spawnSync(program, args).status === 0;
 const isRoot = process.getuid?.() === 0;
-const readsAsNobody = isRoot && succeeds([...asNobody, "test", "-r", built("server/main.js")]);
+const readsAsNobody = isRoot && succeeds([...asNobody, "test", "-r", builtFile("server/main.js")]);
 const hasLoopback6 = succeeds(["grep", "-q", "lo$", "/proc/net/if_inet6"]);
 
 describe("a server", () => {
@@ -43,17 +43,17 @@ describe("a server", () => {
     await chown(folder, nobody, nobody);
     // The command's niceness is above the server's.
     const url = await start({}, [...niced, ...asNobody]);
-    await tellStory(url, { script: "cat hello.txt; test $(nice) -eq 15" });
+    await runScenario(url, { script: "cat hello.txt; test $(nice) -eq 15" });
   });
 
   test.runIf(isRoot)("of root without CAP_SYS_NICE runs commands", async () => {
-    await tellStory(await start({}, withoutNice));
+    await runScenario(await start({}, withoutNice));
   });
 
   test.runIf(hasLoopback6)("at an IPv6 address serves, limits and is called back", async () => {
     const url = await start({ OMOI_HOST: "::1", OMOI_MAX_CONNECTIONS_PER_ADDRESS: "20" }, []);
     expect(url).toMatch(/^http:\/\/\[::1\]:\d+$/);
-    const { cloneUrl } = await tellStory(url);
+    const { cloneUrl } = await runScenario(url);
     expect(cloneUrl.startsWith(`${url}/git/`)).toBe(true);
 
     const port = Number(new URL(url).port);

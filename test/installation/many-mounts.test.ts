@@ -4,9 +4,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { listMounts } from "#git/worktree/mounts.js";
-import { removeDataFolder } from "../support/data-folder.js";
-import { folderOf, makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
+import {
+  folderOf,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "../support/fixtures/factories.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 const isRoot = process.getuid?.() === 0;
 const workspaces = 50;

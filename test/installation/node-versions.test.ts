@@ -6,9 +6,9 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { findNode } from "../support/node-program.js";
-import { startServer, type ServerProcess } from "../support/server-process.js";
-import { tellStory } from "../support/story.js";
+import { findNode } from "../support/server/node-program.js";
+import { startServer, type ServerProcess } from "../support/server/server-process.js";
+import { runScenario } from "../support/server/end-to-end-scenario.js";
 import { isThorough } from "../support/thorough.js";
 
 const root = join(import.meta.dirname, "../..");
@@ -70,7 +70,7 @@ test.for(["20.19", "22", "24", "26"])(
     const built = builders.includes(version) ? build(node, folder) : root;
     server = startServer(env, ["--trace-warnings"], [], { node, root: built });
     const url = await server.ready;
-    await tellStory(url);
+    await runScenario(url);
     server.process.kill("SIGTERM");
     const { code, stderr } = await server.ended;
     expect(code, stderr).toBe(0);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import { storageIn } from "#server/data-folder/storage.js";
-import { refusal } from "../support/app.js";
-import { removeDataFolder } from "../support/data-folder.js";
+import { expectProblem } from "../support/server/app.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
 import {
   commitFiles,
   makeOrganization,
@@ -13,9 +13,9 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "../support/factories.js";
-import { git } from "../support/git.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+} from "../support/fixtures/factories.js";
+import { git } from "../support/git/git.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 const person = { email: "ann@example.com", password: "correct staple horse" };
 
@@ -90,6 +90,6 @@ test("a database older than the repositories takes over the commits it does not 
     params: { agent_id: other.agent.id },
     body: { commit_type: "checkpoint" },
   });
-  const problem = await refusal(commitOther, 409, "repository_mismatch");
+  const problem = await expectProblem(commitOther, 409, "repository_mismatch");
   expect(problem.detail).toContain("must restore both from one backup");
 }, 120_000);

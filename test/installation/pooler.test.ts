@@ -6,20 +6,20 @@ import type pg from "pg";
 import type { DatabaseAddress } from "#server/db/connection/address.js";
 import { openDatabase } from "#server/db/connection/connect.js";
 import {
-  makeDatabase,
-  refusal,
+  createTestDatabase,
+  expectProblem,
   startTestApp,
   type TestApp,
   type TestPerson,
-} from "../support/app.js";
+} from "../support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
   mergeIntoBase,
-} from "../support/factories.js";
-import { hasPgBouncer, startPgBouncer, type PgBouncer } from "../support/pgbouncer.js";
+} from "../support/fixtures/factories.js";
+import { hasPgBouncer, startPgBouncer, type PgBouncer } from "../support/database/pgbouncer.js";
 
 const silent = pino({ level: "silent" });
 
@@ -102,7 +102,7 @@ describe.skipIf(!hasPgBouncer).each([
     );
     expect(new Set(seen)).toEqual(new Set(["own"]));
     const [{ person, org }, other] = made as [(typeof made)[number], (typeof made)[number]];
-    await refusal(
+    await expectProblem(
       person.api.organizations.get({ params: { org_id: other.org.id } }),
       404,
       "not_found",
@@ -118,7 +118,7 @@ describe.skipIf(!hasPgBouncer).each([
     const elsewhere = sibling.client(data.key as string);
     expect((await elsewhere.auth.me()).data.id).toBe(owner.id);
     await owner.api.apiKeys.revoke({ params: { key_id: data.id } });
-    await refusal(elsewhere.auth.me(), 401, "invalid_token");
+    await expectProblem(elsewhere.auth.me(), 401, "invalid_token");
   });
 
   test("locks exclude other processes", async () => {
@@ -178,7 +178,7 @@ describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is rejected at
     );
 
   test("a pooler in transaction mode without a direct address", async () => {
-    const { owner, secret } = await makeDatabase();
+    const { owner, secret } = await createTestDatabase();
     const { pooler } = await poolerBefore(owner, secret);
     const through = pooler.through(ownerRole(owner));
     expect(await refused({ owner: through, app: null }, secret)).toMatch(
@@ -188,7 +188,7 @@ describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is rejected at
   });
 
   test("but not one in session mode", async () => {
-    const { owner, secret } = await makeDatabase();
+    const { owner, secret } = await createTestDatabase();
     const session = { pool_mode: "session", default_pool_size: "60" };
     const { pooler } = await poolerBefore(owner, secret, session);
     const through = pooler.through(ownerRole(owner));
@@ -198,14 +198,14 @@ describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is rejected at
   });
 
   test("a pooler in statement mode", async () => {
-    const { owner, secret } = await makeDatabase();
+    const { owner, secret } = await createTestDatabase();
     const { pooler, address } = await poolerBefore(owner, secret, { pool_mode: "statement" });
     expect(await refused(address, secret)).toMatch(/^ConfigError: .*transaction or session mode/);
     await pooler.stop();
   });
 
   test("a pooler that does not know the serving role", async () => {
-    const { owner, secret } = await makeDatabase();
+    const { owner, secret } = await createTestDatabase();
     const pooler = await startPgBouncer(owner, [ownerRole(owner)]);
     const address = { owner, pooler: pooler.through(ownerRole(owner)), app: null };
     expect(await refused(address, secret)).toMatch(/^ConfigError: .*OMOI_DATABASE_APP_URL/);

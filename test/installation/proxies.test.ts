@@ -10,16 +10,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cloning, keyOf } from "../support/clone.js";
-import { makeWorkspace } from "../support/factories.js";
-import { freePort } from "../support/free-port.js";
-import { followLog, shell } from "../support/runs.js";
-import { startServer, type ServerProcess } from "../support/server-process.js";
-import { tellStory } from "../support/story.js";
+import { openCloneFactory, createGitKey } from "../support/git/clone.js";
+import { makeWorkspace } from "../support/fixtures/factories.js";
+import { freePort } from "../support/server/free-port.js";
+import { followLog, shell } from "../support/fixtures/runs.js";
+import { startServer, type ServerProcess } from "../support/server/server-process.js";
+import { runScenario } from "../support/server/end-to-end-scenario.js";
 import { rounds } from "../support/thorough.js";
 
 const recipes = join(import.meta.dirname, "../../deploy/proxy");
-const certificates = join(import.meta.dirname, "../support/upstream-certificate");
+const certificates = join(import.meta.dirname, "../support/git/upstream-certificate");
 const silenceSeconds = rounds({ thorough: 75, else: 3 });
 const pushedBytes = rounds({ thorough: 60e6, else: 8e6 });
 
@@ -105,11 +105,11 @@ describe.each([
   });
 
   test("a large push and a log with a silence", { timeout: 300_000 }, async () => {
-    const { owner, projectId, cloneUrl } = await tellStory(url);
+    const { owner, projectId, cloneUrl } = await runScenario(url);
     expect(cloneUrl.startsWith(`${url}/git/`)).toBe(true);
 
-    const key = await keyOf(owner);
-    const clones = await cloning();
+    const key = await createGitKey(owner);
+    const clones = await openCloneFactory();
     const insecure = ["-c", "http.sslVerify=false"];
     const clone = await clones.clone(cloneUrl, key, ...insecure);
     await writeFile(join(clone.folder, "large.bin"), randomBytes(pushedBytes));

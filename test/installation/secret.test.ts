@@ -4,12 +4,12 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import { codeOf } from "../support/authenticator-app.js";
-import { refusal, makeDatabase } from "../support/app.js";
-import { omoi } from "../support/cli.js";
-import { removeDataFolder } from "../support/data-folder.js";
-import { databaseUrlOf } from "../support/operator.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { totpCode } from "../support/auth/totp-code.js";
+import { expectProblem, createTestDatabase } from "../support/server/app.js";
+import { omoi } from "../support/server/cli.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
+import { databaseUrlOf } from "../support/database/queries.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 const body = { email: "root@example.com", password: "correct staple horse" };
 const anotherSecret = "another secret for the tests, of no use either";
@@ -41,7 +41,7 @@ describe("the secret", () => {
   const works = async (code = recoveryCodes.pop() as string): Promise<void> => {
     await start();
     await clientOf(url, key).auth.me();
-    const challenge = await refusal(
+    const challenge = await expectProblem(
       clientOf(url).auth.login({ body }),
       401,
       "second_factor_required",
@@ -67,7 +67,7 @@ describe("the secret", () => {
     const { data: totp } = await root.secondFactor.startTotp({});
     totpSecret = totp.secret as string;
     const { data: on } = await root.secondFactor.confirmTotp({
-      body: { code: codeOf(totpSecret) },
+      body: { code: totpCode(totpSecret) },
     });
     recoveryCodes = on.recovery_codes as string[];
   });
@@ -107,7 +107,7 @@ describe("the secret", () => {
     expect(await secretIn("secret")).not.toBe(before);
     await expect(secretIn("secret.next")).rejects.toThrow("ENOENT");
     expect(await failure({ OMOI_SECRET: before })).toContain("encrypted with another secret");
-    await works(codeOf(totpSecret, 1));
+    await works(totpCode(totpSecret, 1));
   });
 
   test("stays the same if interrupted before the database change, and can be rotated again", async () => {
@@ -141,7 +141,7 @@ describe("the secret", () => {
 });
 
 test("a secret from OMOI_SECRET is rotated to that of a file", async () => {
-  const { owner, secret } = await makeDatabase();
+  const { owner, secret } = await createTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), "omoi-secret-"));
   try {
     const env = {

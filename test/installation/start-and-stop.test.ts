@@ -4,14 +4,14 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
 import {
   clientOf,
   isAlive,
-  postgresOf,
+  postgresPid,
   startServer,
   type ServerProcess,
-} from "../support/server-process.js";
+} from "../support/server/server-process.js";
 
 const oidc = {
   OMOI_OIDC_ISSUER: "https://id.example.com",
@@ -103,7 +103,7 @@ describe("the server as a process", () => {
     const said = await refusal({ OMOI_PORT: String(address.port) });
     expect(said).toContain("OMOI_PORT");
     expect(said).toContain(String(address.port));
-    expect(await postgresOf(folder)).toBeNull();
+    expect(await postgresPid(folder)).toBeNull();
     await new Promise((resolve) => busy.close(resolve));
   });
 
@@ -111,7 +111,7 @@ describe("the server as a process", () => {
     const server = start();
     const url = await server.ready;
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    const postgres = (await postgresOf(folder)) as number;
+    const postgres = (await postgresPid(folder)) as number;
     expect(isAlive(postgres)).toBe(true);
     expect((await stat(join(folder, "secret"))).mode & 0o777).toBe(0o600);
 
@@ -130,7 +130,7 @@ describe("the server as a process", () => {
     expect([code, signal]).toEqual([0, null]);
     expect(stderr).not.toContain('"level":50');
     expect(isAlive(postgres)).toBe(false);
-    expect(await postgresOf(folder)).toBeNull();
+    expect(await postgresPid(folder)).toBeNull();
 
     const again = start();
     const { data } = await clientOf(await again.ready).auth.login({ body: person });

@@ -8,9 +8,9 @@ import { text } from "node:stream/consumers";
 import { createGunzip } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import { built, root } from "../support/build.js";
-import { removeDataFolder } from "../support/data-folder.js";
-import { describeFolders, type FolderDriverName } from "../support/folder-drivers.js";
+import { builtFile, root } from "../support/server/built-files.js";
+import { removeDataFolder } from "../support/server/data-folder.js";
+import { describeEachDriver, type FolderDriverName } from "../support/git/folder-drivers.js";
 import {
   commitFiles,
   makeOrganization,
@@ -18,10 +18,10 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "../support/factories.js";
-import { runGit } from "../support/git.js";
-import { shell, untilEnded } from "../support/runs.js";
-import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+} from "../support/fixtures/factories.js";
+import { runGit } from "../support/git/git.js";
+import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 /** Version 0.1 of this repository. */
 const released = "80fb57cb";
@@ -55,7 +55,7 @@ beforeAll(async () => {
 afterAll(() => rm(builds, { recursive: true, force: true }));
 
 describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
-  describeFolders("its workspaces", suite);
+  describeEachDriver("its workspaces", suite);
 });
 
 function suite(driver: FolderDriverName): void {
@@ -103,7 +103,7 @@ function suite(driver: FolderDriverName): void {
     const params = { agent_id: agent.id };
     const body = { command: shell("echo said by 0.1; echo more >> run.txt") };
     const started = await api.runs.create({ params, body }).catch(() => null);
-    if (started) await untilEnded({ api }, started.data.id);
+    if (started) await waitForRunEnd({ api }, started.data.id);
     const files = workspace.working_directory as string;
     for (const name of ["removed.txt", "replaced"])
       await rm(join(files, name), { recursive: true });
@@ -201,7 +201,7 @@ function suite(driver: FolderDriverName): void {
 
   test("audit logs and merges pass verification", async () => {
     for (const program of ["verify-audit", "verify-merges"]) {
-      const child = spawn(process.execPath, [built(`server/admin/${program}.js`)], {
+      const child = spawn(process.execPath, [builtFile(`server/admin/${program}.js`)], {
         cwd: root,
         env: { PATH: process.env["PATH"], OMOI_DATA_DIR: dataDir },
       });

@@ -6,7 +6,7 @@ import {
   cachedChangedPaths,
 } from "./changed-paths.js";
 import { computeMerge } from "../merge/merge.js";
-import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
+import { commitFiles, testRepository, type Files } from "#test/support/git/test-repository.js";
 
 let repoPath = "";
 let dispose = async (): Promise<void> => undefined;

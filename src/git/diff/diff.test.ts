@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { diffFiles, diffStats, rawDiff } from "./diff.js";
-import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
+import { commitFiles, testRepository, type Files } from "#test/support/git/test-repository.js";
 
 let repoPath = "";
 let dispose = async (): Promise<void> => undefined;

@@ -7,7 +7,7 @@ import {
   readFiles,
   testRepository,
   type Entry,
-} from "#test/support/test-repository.js";
+} from "#test/support/git/test-repository.js";
 import { listTree } from "../objects/tree-reader.js";
 
 let repoPath = "";

@@ -8,7 +8,7 @@ import {
   testRepository,
   type Entry,
   type Files,
-} from "#test/support/test-repository.js";
+} from "#test/support/git/test-repository.js";
 
 let repoPath = "";
 let dispose = async (): Promise<void> => undefined;

@@ -4,7 +4,7 @@ import { readObjects } from "./object-reader.js";
 import { writeBlob } from "../store/repository.js";
 import { updateRef } from "../store/refs.js";
 import { GitError } from "../process/run.js";
-import { commitFiles, testRepository } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
 
 let repoPath = "";
 let dispose = async (): Promise<void> => undefined;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { patchTree } from "./patch-tree.js";
 import { EMPTY_TREE, git } from "../process/run.js";
-import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
+import { commitFiles, testRepository, type Files } from "#test/support/git/test-repository.js";
 import { listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
 
 let repoPath = "";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { looseObject, writeObject } from "./loose-object.js";
-import { testRepository } from "#test/support/test-repository.js";
+import { testRepository } from "#test/support/git/test-repository.js";
 import { assertTreesWithin, TREE_LIMITS, TreeLimitError } from "./tree-limits.js";
 
 let repoPath = "";

@@ -2,9 +2,9 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isAlive } from "#test/support/server-process.js";
+import { isAlive } from "#test/support/server/server-process.js";
 import { git, GitError, gitVersion, bufferOutput, spawnGit, type GitOptions } from "./run.js";
-import { commitFiles, testRepository } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
 
 let root = "";
 let repoPath = "";

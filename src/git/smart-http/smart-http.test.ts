@@ -16,7 +16,7 @@ import {
   uploadPack,
   ADVERTISEMENT_TYPE,
 } from "./smart-http.js";
-import { commitFiles, testRepository } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
 
 const run = promisify(execFile);
 

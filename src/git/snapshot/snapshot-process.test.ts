@@ -8,7 +8,7 @@ import { checkoutDriver } from "../worktree/worktree-driver.js";
 import { FolderTooLargeError } from "./path-errors.js";
 import { git } from "../process/run.js";
 import { snapshotFolder } from "./snapshot-folder.js";
-import { commitFiles, testRepository } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
 import { rounds } from "#test/support/thorough.js";
 
 /** The live snapshot processes started by this process. */

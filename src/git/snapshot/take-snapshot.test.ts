@@ -34,7 +34,7 @@ import {
   readFiles,
   testRepository,
   type Files,
-} from "#test/support/test-repository.js";
+} from "#test/support/git/test-repository.js";
 import { listTree } from "../objects/tree-reader.js";
 import { rounds } from "#test/support/thorough.js";
 import { writeTree } from "./update-index.js";

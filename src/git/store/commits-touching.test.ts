@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { commitFiles, testRepository } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
 import { commitsTouching } from "./commits-touching.js";
 
 /** The commits of one side only. */

@@ -26,7 +26,7 @@ import {
 import { fetchUpstream, cloneUpstream } from "../upstream/fetch-upstream.js";
 import { EMPTY_TREE, git } from "../process/run.js";
 import { removeStaleLocks } from "./stale-locks.js";
-import { commitFiles, readFiles, testRepository } from "#test/support/test-repository.js";
+import { commitFiles, readFiles, testRepository } from "#test/support/git/test-repository.js";
 import { UpstreamError } from "../upstream/upstream-error.js";
 
 const run = promisify(execFile);

@@ -9,14 +9,14 @@ import {
   upstreamCaFile,
   type HttpsUpstream,
   type SshUpstream,
-} from "#test/support/upstream-servers.js";
+} from "#test/support/git/upstream-servers.js";
 import { initBare } from "../store/bare-repository.js";
 import { fetchUpstream, cloneUpstream } from "./fetch-upstream.js";
 import { pushUpstream } from "./push-upstream.js";
 import { isAncestor, resolveCommit } from "../store/repository.js";
 import { deleteRef, listRefs, updateRef } from "../store/refs.js";
 import { fingerprintOf, generateSshKey, readHostKey, readPrivateKey } from "./ssh-key.js";
-import { commitFiles, readFiles, testRepository } from "#test/support/test-repository.js";
+import { commitFiles, readFiles, testRepository } from "#test/support/git/test-repository.js";
 import type { UpstreamOptions } from "./upstream-connection.js";
 import { UpstreamError } from "./upstream-error.js";
 

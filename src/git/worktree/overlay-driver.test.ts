@@ -32,7 +32,7 @@ import {
   readFiles,
   testRepository,
   type Files,
-} from "#test/support/test-repository.js";
+} from "#test/support/git/test-repository.js";
 
 const owner = process.getuid?.() === 0 ? { uid: 60_861, gid: 60_861 } : null;
 

@@ -1,7 +1,12 @@
 /** Terminals and in-memory files of a run are separate and limited. */
 import { chownSync, mkdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { agentUid, isRoot, openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
+import {
+  agentUid,
+  isRoot,
+  openTestSandbox,
+  type TestSandbox,
+} from "#test/support/sandbox/test-sandbox.js";
 
 let sandbox: TestSandbox;
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { REFUSED, seccompFilter } from "./seccomp.js";
-import { openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
+import { openTestSandbox, type TestSandbox } from "#test/support/sandbox/test-sandbox.js";
 
 const ALLOW = 0x7fff_0000;
 const KILL = 0x8000_0000;

@@ -7,11 +7,16 @@ import { chown, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { engineImage, startRealEngine, whyNoEngine, type Engine } from "#test/support/engines.js";
-import { freePort } from "#test/support/free-port.js";
-import { shell } from "#test/support/runs.js";
-import { startServer } from "#test/support/server-process.js";
-import { tellStory } from "#test/support/story.js";
+import {
+  engineImage,
+  startRealEngine,
+  engineUnavailableReason,
+  type Engine,
+} from "#test/support/sandbox/real-engines.js";
+import { freePort } from "#test/support/server/free-port.js";
+import { shell } from "#test/support/fixtures/runs.js";
+import { startServer } from "#test/support/server/server-process.js";
+import { runScenario } from "#test/support/server/end-to-end-scenario.js";
 import { openDocker, type DockerSandbox } from "./docker.js";
 import type { SandboxExit, SandboxInput } from "../sandbox.js";
 
@@ -20,7 +25,7 @@ const MIB = 1 << 20;
 
 describe.each(["docker", "podman"] as const)("%s", (name) => {
   beforeEach(({ skip }) => {
-    const reason = whyNoEngine(name);
+    const reason = engineUnavailableReason(name);
     if (reason !== null) skip(reason);
   });
 
@@ -29,7 +34,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
   let folder: string;
 
   beforeAll(async () => {
-    if (whyNoEngine(name) !== null) return;
+    if (engineUnavailableReason(name) !== null) return;
     engine = await startRealEngine(name);
     folder = mkdtempSync(join(tmpdir(), "omoi-engine-test-"));
     docker = await openDocker({
@@ -172,7 +177,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
       my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!;
       print $socket "GET /api/v1/agents/$ENV{OMOI_AGENT_ID} HTTP/1.1\\r\\nHost: $host\\r\\nAuthorization: Bearer $ENV{OMOI_TOKEN}\\r\\nConnection: close\\r\\n\\r\\n";
       my $line = <$socket>; die $line if $line !~ / 200 /; print "hello";'`;
-    const told = tellStory(`http://127.0.0.1:${port}`, {
+    const told = runScenario(`http://127.0.0.1:${port}`, {
       script,
       type: "docker",
       network: "full",
@@ -192,7 +197,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     const url = await server.ready;
     const write = async (path: string, text: string): Promise<void> =>
       writeFile(`/proc/${server.process.pid}/root${path}`, text);
-    const told = tellStory(url, { type: "docker", write });
+    const told = runScenario(url, { type: "docker", write });
     await expect(told).rejects.toThrow("does not see the workspace's folder");
     server.process.kill("SIGTERM");
     await server.ended;

@@ -1,12 +1,16 @@
 /**
  * Checks the requests to a simulated Docker engine; no container runs (see
- * test/support/docker-engine.ts).
+ * test/support/sandbox/fake-docker-engine.ts).
  */
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { frame, startEngine, type FakeEngine } from "#test/support/docker-engine.js";
+import {
+  frame,
+  startFakeEngine,
+  type FakeEngine,
+} from "#test/support/sandbox/fake-docker-engine.js";
 import { openDocker, type DockerSandbox } from "./docker.js";
 import { resourceName, readProcess, type ProcessRecord } from "../processes.js";
 import type { SandboxInput } from "../sandbox.js";
@@ -26,7 +30,7 @@ const open = (dockerImage = "node:24"): Promise<DockerSandbox> =>
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "omoi-docker-"));
   mkdirSync(join(folder, "ws_worker-1"));
-  engine = await startEngine(join(folder, "docker.sock"));
+  engine = await startFakeEngine(join(folder, "docker.sock"));
   docker = await open();
 });
 

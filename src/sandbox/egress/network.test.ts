@@ -8,14 +8,14 @@ import { createServer, type AddressInfo, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
-  inEachSandbox,
+  describeEachSandbox,
   isRoot,
   openTestSandbox,
   processesWith,
   type TestSandbox,
-} from "#test/support/sandbox.js";
+} from "#test/support/sandbox/test-sandbox.js";
 
-inEachSandbox("a run with the network", ({ setting }) => {
+describeEachSandbox("a run with the network", ({ setting }) => {
   let sandbox: TestSandbox;
   const servers: Server[] = [];
 

@@ -1,7 +1,7 @@
 import { rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
-import { openTestSandbox } from "#test/support/sandbox.js";
+import { openTestSandbox } from "#test/support/sandbox/test-sandbox.js";
 import { findHierarchies } from "./cgroup-hierarchies.js";
 import { subgroups } from "./cgroup-files.js";
 import { openControlGroups } from "./cgroups.js";

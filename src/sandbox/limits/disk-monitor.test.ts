@@ -1,6 +1,6 @@
 /** Disk usage of a run that no path shows, or that consists of many small files. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
+import { openTestSandbox, type TestSandbox } from "#test/support/sandbox/test-sandbox.js";
 
 let sandbox: TestSandbox;
 

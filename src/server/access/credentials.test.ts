@@ -1,9 +1,9 @@
 import { request } from "node:http";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { problemOf, send, withoutRequestId } from "#test/support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { problemOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 import { signToken } from "../features/auth/sessions/tokens.js";
 
 const me = "/api/v1/auth/me";
@@ -113,7 +113,9 @@ describe("credentials", () => {
 
   test("a session that is over is refused, whatever its token says", async () => {
     const leaver = await app.person();
-    await asOperator(app, "update sessions set expires_at = now() where user_id = $1", [leaver.id]);
+    await queryAsOwner(app, "update sessions set expires_at = now() where user_id = $1", [
+      leaver.id,
+    ]);
     expect((await bearer(leaver.token)).status).toBe(401);
     const body = { refresh_token: leaver.refreshToken };
     expect((await send(app, "POST", "/api/v1/auth/refresh", { body })).status).toBe(401);

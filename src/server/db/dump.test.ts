@@ -6,13 +6,13 @@ import { text } from "node:stream/consumers";
 import { createGunzip } from "node:zlib";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeDatabase, startTestApp, type TestApp } from "#test/support/app.js";
+import { createTestDatabase, startTestApp, type TestApp } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { dumpBeforeMigration } from "./dump.js";
 
 let app: TestApp;
@@ -66,7 +66,7 @@ test("a dump contains all rows and loads into an empty database of the same vers
   }));
   expect(Object.values(before).flat().length).toBeGreaterThan(20);
   const sql = await text(createReadStream(path).pipe(createGunzip()));
-  const empty = await makeDatabase();
+  const empty = await createTestDatabase();
   await asOwner(empty.owner, async (client) => {
     await client.query(`begin;\n${sql}\ncommit;`);
     const after = await rowsOf(client);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { ConfigError } from "#shared/node/config-error.js";
 
 describe("migrations", () => {
@@ -10,7 +10,7 @@ describe("migrations", () => {
   });
   afterAll(() => app.close());
   const applied = () =>
-    asOperator<{ name: string; checksum: string }>(
+    queryAsOwner<{ name: string; checksum: string }>(
       app,
       "select name, checksum, applied_at from schema_migrations order by name",
     );
@@ -30,15 +30,15 @@ describe("migrations", () => {
   });
 
   test("of a newer or different Omoi are rejected in one line that names them", async () => {
-    await asOperator(app, "insert into schema_migrations values ('9999_future.sql', 'x')");
+    await queryAsOwner(app, "insert into schema_migrations values ('9999_future.sql', 'x')");
     expect(await refusal()).toContain("9999_future.sql");
-    await asOperator(app, "delete from schema_migrations where name = '9999_future.sql'");
+    await queryAsOwner(app, "delete from schema_migrations where name = '9999_future.sql'");
     const [first] = await applied();
-    await asOperator(app, "update schema_migrations set checksum = 'x' where name = $1", [
+    await queryAsOwner(app, "update schema_migrations set checksum = 'x' where name = $1", [
       first?.name,
     ]);
     expect(await refusal()).toContain(first?.name);
-    await asOperator(app, "update schema_migrations set checksum = $2 where name = $1", [
+    await queryAsOwner(app, "update schema_migrations set checksum = $2 where name = $1", [
       first?.name,
       first?.checksum,
     ]);
@@ -47,12 +47,12 @@ describe("migrations", () => {
 
   test("reset the system roles to their definition", async () => {
     const roles = () =>
-      asOperator(
+      queryAsOwner(
         app,
         "select name, description, permissions from roles where org_id is null order by id",
       );
     const before = await roles();
-    await asOperator(
+    await queryAsOwner(
       app,
       "update roles set permissions = '{*:*}', description = 'x' where name = 'viewer'",
     );

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
-import { openConnection, slowBody } from "#test/support/raw-connection.js";
-import { send } from "#test/support/raw.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { openConnection, slowBody } from "#test/support/http/raw-connection.js";
+import { send } from "#test/support/http/raw-request.js";
 
 describe("slow and malformed requests", () => {
   let app: TestApp;

@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
-import { makeOrganization, makeProject } from "#test/support/factories.js";
+import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "../db/migrate.js";
 import { isItem, itemOf } from "./conditional.js";
 
@@ -29,7 +34,7 @@ describe("conventions", () => {
   test("the same key is 422 with another body and a new request for another person", async () => {
     const headers = { "idempotency-key": "one-key" };
     await owner.api.organizations.create({ body: { name: "One" } }, { headers });
-    await refusal(
+    await expectProblem(
       owner.api.organizations.create({ body: { name: "Other" } }, { headers }),
       422,
       "idempotency_mismatch",
@@ -48,7 +53,7 @@ describe("conventions", () => {
     );
     for (const result of results) {
       if (result.status === "rejected") {
-        await refusal(Promise.reject(result.reason as Error), 409, "idempotency_in_flight");
+        await expectProblem(Promise.reject(result.reason as Error), 409, "idempotency_in_flight");
       }
     }
     const { data: list } = await owner.api.organizations.list();
@@ -59,8 +64,8 @@ describe("conventions", () => {
     const headers = { "idempotency-key": "try-again" };
     const body = { name: "Again", slug: "again" };
     await owner.api.organizations.create({ body });
-    await refusal(owner.api.organizations.create({ body }, { headers }), 409, "slug_taken");
-    await refusal(owner.api.organizations.create({ body }, { headers }), 409, "slug_taken");
+    await expectProblem(owner.api.organizations.create({ body }, { headers }), 409, "slug_taken");
+    await expectProblem(owner.api.organizations.create({ body }, { headers }), 409, "slug_taken");
   });
 
   test("a replayed creation of an API key is 201 without the key, which is not stored", async () => {
@@ -78,7 +83,7 @@ describe("conventions", () => {
 
   test("an invalid Idempotency-Key is 400", async () => {
     const headers = { "idempotency-key": "x".repeat(256) };
-    await refusal(
+    await expectProblem(
       owner.api.organizations.create({ body: { name: "Long" } }, { headers }),
       400,
       "bad_request",
@@ -94,7 +99,7 @@ describe("conventions", () => {
       owner.api.organizations.update({ params, body: { name } }, { headers });
     const outcomes = await Promise.allSettled([rename("First"), rename("Second")]);
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
-    await refusal(rename("Third"), 412, "stale");
+    await expectProblem(rename("Third"), 412, "stale");
     const again = await owner.api.organizations.get({ params });
     expect(again.headers.get("etag")).not.toBe(seen.headers.get("etag"));
   });
@@ -121,10 +126,10 @@ describe("conventions", () => {
     const toRole = { ...roleAt, body: { description: "Changed" } };
 
     expect((await owner.api.members.update(toMember, seenMember)).status).toBe(200);
-    await refusal(owner.api.members.update(toMember, seenMember), 412, "stale");
-    await refusal(owner.api.members.remove(memberAt, seenMember), 412, "stale");
+    await expectProblem(owner.api.members.update(toMember, seenMember), 412, "stale");
+    await expectProblem(owner.api.members.remove(memberAt, seenMember), 412, "stale");
     expect((await owner.api.roles.update(toRole, seenRole)).status).toBe(200);
-    await refusal(owner.api.roles.remove(roleAt, seenRole), 412, "stale");
+    await expectProblem(owner.api.roles.remove(roleAt, seenRole), 412, "stale");
 
     const now = [
       await tagOf(owner.api.members.get(memberAt)),
@@ -132,7 +137,7 @@ describe("conventions", () => {
     ] as const;
     expect((await owner.api.members.remove(memberAt, now[0])).status).toBe(204);
     expect((await owner.api.roles.remove(roleAt, now[1])).status).toBe(204);
-    await refusal(owner.api.members.remove(memberAt, now[0]), 404, "not_found");
+    await expectProblem(owner.api.members.remove(memberAt, now[0]), 404, "not_found");
   });
 
   test("If-Match for a part of an item is compared with the item", async () => {
@@ -141,13 +146,17 @@ describe("conventions", () => {
     const at = { params: { project_id: project.id } };
     const stale = { headers: { "if-match": '"not this one"' } };
     const body = { kind: "https_token", token: "x" } as const;
-    await refusal(owner.api.upstreams.setCredential({ ...at, body }, stale), 412, "stale");
-    await refusal(owner.api.upstreams.cancelFetch(at, stale), 412, "stale");
+    await expectProblem(owner.api.upstreams.setCredential({ ...at, body }, stale), 412, "stale");
+    await expectProblem(owner.api.upstreams.cancelFetch(at, stale), 412, "stale");
     const { headers } = await owner.api.projects.get(at);
     const seen = { headers: { "if-match": headers.get("etag") ?? "" } };
-    await refusal(owner.api.upstreams.setCredential({ ...at, body }, seen), 409, "no_upstream");
+    await expectProblem(
+      owner.api.upstreams.setCredential({ ...at, body }, seen),
+      409,
+      "no_upstream",
+    );
     // The set of all sessions has no ETag to compare with.
-    await refusal(owner.api.auth.endOtherSessions({}, stale), 412, "stale");
+    await expectProblem(owner.api.auth.endOtherSessions({}, stale), 412, "stale");
   });
 
   test("every PATCH, PUT and DELETE has an item to compare If-Match with", () => {

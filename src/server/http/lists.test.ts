@@ -4,19 +4,19 @@ import { z } from "zod";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
 import { urlOf } from "#shared/contract/call.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { addManyMembers } from "#test/support/many-members.js";
-import { asOperator } from "#test/support/operator.js";
-import { nextCursor } from "#test/support/pages.js";
-import { addPastRuns } from "#test/support/past-runs.js";
-import { fieldsOf, problemOf, send } from "#test/support/raw.js";
-import { fillOrganization } from "#test/support/two-organizations.js";
+} from "#test/support/fixtures/factories.js";
+import { insertMembers } from "#test/support/database/bulk-members.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { nextCursor } from "#test/support/http/next-cursor.js";
+import { insertPastRuns } from "#test/support/database/past-runs.js";
+import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
+import { makeFullOrganization } from "#test/support/fixtures/full-organization.js";
 
 const endpoints = Object.values(api).flatMap((resource) =>
   Object.values(resource as Record<string, Endpoint>),
@@ -33,13 +33,13 @@ describe("lists", () => {
   beforeAll(async () => {
     app = await startTestApp();
     owner = await app.person("owner");
-    const full = await fillOrganization(owner);
+    const full = await makeFullOrganization(owner);
     ids = { org_id: full.id, project_id: full.project.id, agent_id: full.agent.id };
     await addSecondOfEverything(full);
   }, 60_000);
   afterAll(() => app.close());
 
-  async function addSecondOfEverything(full: Awaited<ReturnType<typeof fillOrganization>>) {
+  async function addSecondOfEverything(full: Awaited<ReturnType<typeof makeFullOrganization>>) {
     const { email, password, api: client } = owner;
     const params = { org_id: full.id };
     await app.client().auth.login({ body: { email, password } });
@@ -57,18 +57,18 @@ describe("lists", () => {
     const user = { params: { user_id: (await app.person("second")).id } };
     await client.admin.disable(user);
     await client.admin.enable(user);
-    await addPastRuns(app, full.id, [
+    await insertPastRuns(app, full.id, [
       { agentId: full.agent.id, from: "2026-01-10T00:00:00Z", to: "2026-01-10T01:00:00Z" },
       { agentId: full.agent.id, from: "2026-02-10T00:00:00Z", to: "2026-02-10T01:00:00Z" },
     ]);
     for (let count = 0; count < 2; count += 1) {
-      await asOperator(
+      await queryAsOwner(
         app,
         `insert into passkeys (id, user_id, name, credential_id, public_key, counter, transports, backed_up)
          values ($1, $2, 'a passkey', gen_random_uuid()::text, '', 0, '{}', false)`,
         [randomUUID(), owner.id],
       );
-      await asOperator(
+      await queryAsOwner(
         app,
         `insert into accounts (id, user_id, provider_id, account_id)
          values ($1, $2, gen_random_uuid()::text, gen_random_uuid()::text)`,
@@ -170,7 +170,7 @@ describe("lists", () => {
 
   test("1,200 members are listed completely, page by page", async () => {
     const { id } = await makeOrganization(owner);
-    await addManyMembers(app, id, 1199);
+    await insertMembers(app, id, 1199);
     const seen = new Set<string>();
     let pages = 0;
     let cursor: string | undefined;

@@ -1,9 +1,9 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { problemOf, send } from "#test/support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { problemOf, send } from "#test/support/http/raw-request.js";
 import { systemRoleIds } from "../db/migrate.js";
 
 describe("requests", () => {
@@ -206,7 +206,7 @@ describe("requests", () => {
     const from = (headers: Record<string, string>, token?: string) =>
       send(app, "GET", "/readyz", { headers, ...(token === undefined ? {} : { token }) });
     const [first, other] = [await app.person("first"), await app.person("other")];
-    await asOperator(app, "update users set is_super_admin = (id = $1)", [first.id]);
+    await queryAsOwner(app, "update users set is_super_admin = (id = $1)", [first.id]);
     // Through a proxy on this machine, trusted or not.
     for (const headers of [{ "x-forwarded-for": "203.0.113.9" }, { forwarded: "for=127.0.0.1" }]) {
       for (const token of [undefined, other.token, "nonsense"]) {

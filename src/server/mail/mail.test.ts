@@ -3,9 +3,9 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { startSmtpServer, type SmtpServer } from "#test/support/smtp-server.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { startSmtpServer, type SmtpServer } from "#test/support/mail/smtp-server.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery, type Deliver } from "./delivery.js";
 import { createMailer, type Message } from "./mailer.js";
@@ -33,7 +33,7 @@ async function queueing(
 }
 
 const queued = (app: TestApp) =>
-  asOperator<{ state: string; data: object; output: object | null }>(
+  queryAsOwner<{ state: string; data: object; output: object | null }>(
     app,
     "select state, data, output from pgboss.job where name = 'send-mail'",
   );
@@ -114,7 +114,7 @@ describe("email while the mail server is unreachable", () => {
     const [waiting] = await queued(app);
     expect(Object.keys(waiting?.data ?? {})).toEqual(["sealed"]);
     expect(JSON.stringify(waiting)).not.toMatch(new RegExp(`${token}|ann@|Hello`));
-    const [{ seconds } = { seconds: 0 }] = await asOperator<{ seconds: number }>(
+    const [{ seconds } = { seconds: 0 }] = await queryAsOwner<{ seconds: number }>(
       app,
       "select extract(epoch from start_after - now())::float as seconds from pgboss.job where name = 'send-mail'",
     );
@@ -123,7 +123,7 @@ describe("email while the mail server is unreachable", () => {
 
     const back = await startSmtpServer(Number(new URL(away.url).port));
     const restarted = await app.sibling();
-    await asOperator(app, "update pgboss.job set start_after = now() where name = 'send-mail'");
+    await queryAsOwner(app, "update pgboss.job set start_after = now() where name = 'send-mail'");
     await expect.poll(() => back.mails.map(({ to }) => to)).toEqual([["ann@example.com"]]);
     expect(back.mails[0]?.raw).toContain("token=");
     await restarted.close();

@@ -5,7 +5,7 @@ import fastify from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openCallbackListener } from "../http/callback-listener.js";
 import { sendProblem } from "../http/problem.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -13,8 +13,8 @@ import {
   makeProject,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { send } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { send } from "#test/support/http/raw-request.js";
 import type { RouteOptions } from "../http/register-routes.js";
 import { createMetrics } from "./metrics.js";
 import { metricsRoutes } from "./routes.js";

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pages } from "#shared/pages.js";
-import "#test/support/build.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import "#test/support/server/built-files.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
-import { problemOf, send } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { problemOf, send } from "#test/support/http/raw-request.js";
 
 describe("pages", () => {
   let app: TestApp;

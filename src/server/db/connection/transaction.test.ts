@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { systemOrigin } from "../audit/audit.js";
 import type { Queryable } from "./queryable.js";
 

@@ -8,14 +8,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
-import { built, root } from "#test/support/build.js";
+import { builtFile, root } from "#test/support/server/built-files.js";
 import { findBinaries, prepareBinaries } from "./binaries.js";
 import { acquireStartLock } from "./lock.js";
 import { findPostmaster, limitLog, stopPostmaster } from "./postmaster.js";
 import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from "./embedded.js";
 
 /** The built module, which starts much faster than the sources. */
-const MODULE = pathToFileURL(built("server/db/embedded/embedded.js")).href;
+const MODULE = pathToFileURL(builtFile("server/db/embedded/embedded.js")).href;
 const IS_ROOT = process.getuid?.() === 0;
 const settings = { fsync: "off" };
 /** A uid that no user of this machine has. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
 
 describe("locks", () => {
   let app: TestApp;

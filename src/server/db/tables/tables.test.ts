@@ -11,8 +11,8 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { clockTime, createdAt } from "./columns.js";
 import * as identityTables from "./identity-tables.js";
 import * as tables from "./tables.js";
@@ -79,7 +79,7 @@ function declaredColumns(all: readonly Table[]): Columns {
 
 /** Reads the schema that the migrations made. */
 async function migratedColumns(): Promise<Columns> {
-  const rows = await asOperator<Column & { name: string; expression: string | null }>(
+  const rows = await queryAsOwner<Column & { name: string; expression: string | null }>(
     app,
     `select c.relname || '.' || a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
        not a.attnotnull as "isNullable", array_position(k.conkey, a.attnum) as key,
@@ -92,7 +92,7 @@ async function migratedColumns(): Promise<Columns> {
      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`,
   );
   const constants = rows.filter(({ expression }) => expression !== null && isConstant(expression));
-  const [values] = await asOperator<{ values: unknown[] }>(
+  const [values] = await queryAsOwner<{ values: unknown[] }>(
     app,
     `select array[${constants.map(({ expression }) => `to_jsonb(${expression})`).join()}] as values`,
   );
@@ -172,14 +172,14 @@ test.each([
     size: integer().notNull().default(7),
     made: createdAt(),
   };
-  await asOperator(
+  await queryAsOwner(
     app,
     "create table sample (id uuid primary key, name text, size integer not null default 7, made timestamptz(3) not null default now())",
   );
   const migrated = new Map(
     [...(await migratedColumns())].filter(([name]) => name.startsWith("sample.")),
   );
-  await asOperator(app, "drop table sample");
+  await queryAsOwner(app, "drop table sample");
   const found = (columns: typeof plain): string[] =>
     differences(declaredColumns([pgTable("sample", columns)]), migrated);
   expect(found(plain)).toEqual([]);

@@ -2,9 +2,14 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 
 describe("agents", () => {
   let app: TestApp;
@@ -50,11 +55,11 @@ describe("agents", () => {
 
   test("a name is unique in the organization, also under concurrency", async () => {
     await create({ name: "unique" });
-    const problem = await refusal(create({ name: "unique" }), 409, "name_taken");
+    const problem = await expectProblem(create({ name: "unique" }), 409, "name_taken");
     expect(fieldsOf(problem)).toEqual(["body.name"]);
     const second = await makeProject(owner, orgId);
     const body = { project_id: second.id, name: "unique" };
-    await refusal(owner.api.agents.create({ body }), 409, "name_taken");
+    await expectProblem(owner.api.agents.create({ body }), 409, "name_taken");
     const outcomes = await Promise.allSettled(
       Array.from({ length: 10 }, () => create({ name: "race" })),
     );
@@ -74,7 +79,7 @@ describe("agents", () => {
 
   const names = ["", "-a", "a-", "A", "a_b", "a b", "a.b", "a/b", "..", "x".repeat(65), "ä", "a\n"];
   test.each(names)("%j is not a valid name", async (name) => {
-    expect(fieldsOf(await refusal(create({ name }), 422, "validation_failed"))).toEqual([
+    expect(fieldsOf(await expectProblem(create({ name }), 422, "validation_failed"))).toEqual([
       "body.name",
     ]);
   });
@@ -89,7 +94,7 @@ describe("agents", () => {
     const second = await makeProject(owner, orgId);
     const elsewhere = await makeAgent(owner, second.id);
     for (const parent_agent_id of [elsewhere.id, randomUUID(), "parent"]) {
-      const problem = await refusal(
+      const problem = await expectProblem(
         create({ name: "x", parent_agent_id }),
         422,
         "validation_failed",
@@ -116,13 +121,13 @@ describe("agents", () => {
     expect((await update({ description: "e" })).description).toBe("e");
     expect((await update({ description: null })).description).toBeNull();
     for (const body of [{ name: "other" }, { status: "terminated" }, { project_id: project.id }]) {
-      const problem = await refusal(update(body), 422, "validation_failed");
+      const problem = await expectProblem(update(body), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual([`body.${Object.keys(body)[0]}`]);
     }
     for (const agent_id of [randomUUID(), "changing"]) {
-      await refusal(owner.api.agents.get({ params: { agent_id } }), 404, "not_found");
+      await expectProblem(owner.api.agents.get({ params: { agent_id } }), 404, "not_found");
       const missing = owner.api.agents.update({ params: { agent_id }, body: {} });
-      await refusal(missing, 404, "not_found");
+      await expectProblem(missing, 404, "not_found");
     }
   });
 
@@ -184,7 +189,7 @@ describe("agents", () => {
       ],
       [() => api.workspaces.createMerge({ params }), "agent:workspace:merge"],
     ] as const) {
-      const problem = await refusal(call(), 403, "insufficient_permission");
+      const problem = await expectProblem(call(), 403, "insufficient_permission");
       expect(problem.missing_permissions).toEqual([permission]);
     }
   });

@@ -5,7 +5,12 @@ import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -14,9 +19,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
-import { git, gitInRepository } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { git, gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 describe("terminating an agent", () => {
   let app: TestApp;
@@ -87,13 +92,13 @@ describe("terminating an agent", () => {
   test("a terminated agent cannot run and gets no workspace, child or role", async () => {
     await remove();
     const external = { external: true } as const;
-    await refusal(owner.api.runs.create({ params: at(), body: external }), 404, "not_found");
-    await refusal(owner.api.workspaces.create({ params: at() }), 409, "agent_terminated");
-    await refusal(owner.api.workspaces.restore({ params: at() }), 409, "agent_terminated");
+    await expectProblem(owner.api.runs.create({ params: at(), body: external }), 404, "not_found");
+    await expectProblem(owner.api.workspaces.create({ params: at() }), 409, "agent_terminated");
+    await expectProblem(owner.api.workspaces.restore({ params: at() }), 409, "agent_terminated");
     const child = { project_id: project.id, name: "child", parent_agent_id: agent.id };
-    await refusal(owner.api.agents.create({ body: child }), 422, "validation_failed");
+    await expectProblem(owner.api.agents.create({ body: child }), 422, "validation_failed");
     const member = { agent_id: agent.id, role_id: systemRoleIds.agent_executor };
-    await refusal(
+    await expectProblem(
       owner.api.members.add({ params: { org_id: orgId }, body: member }),
       422,
       "validation_failed",
@@ -110,7 +115,7 @@ describe("terminating an agent", () => {
     expect(folderOf(second)).toBe(folderOf(workspace));
     expect(second.branch_name).toBe(workspace.branch_name);
     expect(await readFile(join(folderOf(second), "a.txt"), "utf8")).toBe("base\n");
-    await refusal(owner.api.agents.create({ body }), 409, "name_taken");
+    await expectProblem(owner.api.agents.create({ body }), 409, "name_taken");
     await remove();
     expect(await isThere(folderOf(second))).toBe(true);
   });
@@ -119,7 +124,7 @@ describe("terminating an agent", () => {
     await git(["init", "--quiet", join(folderOf(workspace), "sub")]);
     await writeFiles(workspace, { "sub/file": "x" });
     await owner.api.runs.create({ params: at(), body: { external: true } });
-    await refusal(remove(), 422, "nested_repository");
+    await expectProblem(remove(), 422, "nested_repository");
     expect((await read()).status).toBe("running");
     expect(await members()).toContain(agent.id);
   });
@@ -130,7 +135,7 @@ describe("terminating an agent", () => {
       params: { org_id: orgId },
       body: { user_id: viewer.id, role_id: systemRoleIds.viewer },
     });
-    await refusal(remove(viewer), 403, "insufficient_permission");
+    await expectProblem(remove(viewer), 403, "insufficient_permission");
     const member = await app.person("member");
     await owner.api.members.add({
       params: { org_id: orgId },
@@ -142,7 +147,7 @@ describe("terminating an agent", () => {
       params: { org_id: orgId, member_id: mine },
       body: { role_id: systemRoleIds.admin },
     });
-    await refusal(remove(member), 403, "privilege_escalation");
+    await expectProblem(remove(member), 403, "privilege_escalation");
     expect((await read()).status).toBe("idle");
     await remove();
   });
@@ -177,13 +182,13 @@ describe("terminating an agent", () => {
         await owner.api.workspaces.archive({ params: at() });
         if (status === "archiving") await mkdir(folderOf(workspace));
       }
-      await asOperator(app, "update workspaces set status = $1 where agent_id = $2", [
+      await queryAsOwner(app, "update workspaces set status = $1 where agent_id = $2", [
         status,
         agent.id,
       ]);
-      await asOperator(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
+      await queryAsOwner(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
       const body = { project_id: project.id, name: agent.name };
-      await refusal(owner.api.agents.create({ body }), 409, "name_taken");
+      await expectProblem(owner.api.agents.create({ body }), 409, "name_taken");
       await (await app.sibling()).close();
       expect(await isThere(folderOf(workspace))).toBe(false);
       expect(await gitInRepository(app, project, "branch", "--list", workspace.branch_name)).toBe(

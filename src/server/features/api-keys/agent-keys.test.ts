@@ -8,16 +8,21 @@ import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
   makeOrganization,
   makeProjectWith,
-} from "#test/support/factories.js";
-import { runGit } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { runGit } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 describe("an agent's key", () => {
   let app: TestApp;
@@ -84,24 +89,24 @@ describe("an agent's key", () => {
 
     for (const agent_id of [other.id, randomUUID()]) {
       const params = { agent_id };
-      await refusal(api.agents.get({ params }), 404, "not_found");
-      await refusal(api.workspaces.create({ params }), 404, "not_found");
-      await refusal(api.workspaces.get({ params }), 404, "not_found");
-      await refusal(api.runs.list({ params }), 404, "not_found");
-      await refusal(api.runs.create({ params, body: { external: true } }), 404, "not_found");
+      await expectProblem(api.agents.get({ params }), 404, "not_found");
+      await expectProblem(api.workspaces.create({ params }), 404, "not_found");
+      await expectProblem(api.workspaces.get({ params }), 404, "not_found");
+      await expectProblem(api.runs.list({ params }), 404, "not_found");
+      await expectProblem(api.runs.create({ params, body: { external: true } }), 404, "not_found");
     }
     const { data: theirs } = await owner.api.runs.create({
       params: { agent_id: other.id },
       body: { external: true },
     });
     for (const run_id of [theirs.id, randomUUID()]) {
-      await refusal(api.runs.get({ params: { run_id } }), 404, "not_found");
-      await refusal(api.runs.stop({ params: { run_id }, body: {} }), 404, "not_found");
+      await expectProblem(api.runs.get({ params: { run_id } }), 404, "not_found");
+      await expectProblem(api.runs.stop({ params: { run_id }, body: {} }), 404, "not_found");
     }
     const body = { project_id: project.id, name: "child" };
-    await refusal(api.agents.create({ body }), 403, "insufficient_permission");
+    await expectProblem(api.agents.create({ body }), 403, "insufficient_permission");
     const params = { org_id: org.id };
-    await refusal(api.organizations.get({ params }), 403, "insufficient_permission");
+    await expectProblem(api.organizations.get({ params }), 403, "insufficient_permission");
     expect((await api.organizations.list()).data).toEqual([]);
   });
 
@@ -118,7 +123,7 @@ describe("an agent's key", () => {
     const body = { description: "by an agent" };
     const projectParams = { project_id: project.id };
     expect((await api.projects.update({ params: projectParams, body })).status).toBe(200);
-    await refusal(api.agents.get({ params: { agent_id: other.id } }), 404, "not_found");
+    await expectProblem(api.agents.get({ params: { agent_id: other.id } }), 404, "not_found");
   });
 
   test("has no user profile, keys or organizations", async () => {
@@ -131,9 +136,9 @@ describe("an agent's key", () => {
       () => api.apiKeys.create({ body: { name: "child", agent_id: agent.id } }),
       () => api.organizations.create({ body: { name: "Mine" } }),
     ]) {
-      await refusal(call(), 403, "insufficient_permission");
+      await expectProblem(call(), 403, "insufficient_permission");
     }
-    await refusal(api.auth.logout(), 400, "bad_request");
+    await expectProblem(api.auth.logout(), 400, "bad_request");
   });
 
   test("appears as the agent in the audit log, and its requests are not the user's", async () => {
@@ -160,7 +165,7 @@ describe("an agent's key", () => {
     const request = { params: { agent_id: worker.id }, body: { external: true } } as const;
     const { data: run } = await owner.api.runs.create(request, { headers });
     // Another actor's Idempotency-Key replays nothing.
-    await refusal(api.runs.create(request, { headers }), 409, "run_in_progress");
+    await expectProblem(api.runs.create(request, { headers }), 409, "run_in_progress");
     await owner.api.runs.stop({ params: { run_id: run.id }, body: {} });
   });
 
@@ -168,13 +173,13 @@ describe("an agent's key", () => {
     const ending = await makeAgent(owner, project.id);
     const { key } = await make(ending.id);
     for (const process of [app, sibling]) await process.client(key).projects.list();
-    await asOperator(app, "update agents set terminated_at = now() where id = $1", [ending.id]);
+    await queryAsOwner(app, "update agents set terminated_at = now() where id = $1", [ending.id]);
     await app.db.changes.syncAll();
     for (const process of [app, sibling]) {
-      await refusal(process.client(key).projects.list(), 401, "invalid_token");
+      await expectProblem(process.client(key).projects.list(), 401, "invalid_token");
     }
     const again = owner.api.apiKeys.create({ body: { name: "k", agent_id: ending.id } });
-    const problem = await refusal(again, 422, "validation_failed");
+    const problem = await expectProblem(again, 422, "validation_failed");
     expect(fieldsOf(problem)).toEqual(["body.agent_id"]);
   });
 
@@ -186,15 +191,19 @@ describe("an agent's key", () => {
     const { data: run } = await start();
     await api.runs.stop({ params: { run_id: run.id }, body: {} });
     await owner.api.members.update({ params, body: { role_id: systemRoleIds.viewer } });
-    await refusal(start(), 403, "insufficient_permission");
+    await expectProblem(start(), 403, "insufficient_permission");
     expect((await api.agents.get({ params: own })).status).toBe(200);
     await owner.api.members.remove({ params });
-    await refusal(api.agents.get({ params: own }), 404, "not_found");
+    await expectProblem(api.agents.get({ params: own }), 404, "not_found");
   });
 
   test("requires the permission to change agents and grants no more than its creator has", async () => {
     const { person: viewer } = await joinAs("viewer");
-    const problem = await refusal(make(agent.id, {}, viewer.api), 403, "insufficient_permission");
+    const problem = await expectProblem(
+      make(agent.id, {}, viewer.api),
+      403,
+      "insufficient_permission",
+    );
     expect(problem.missing_permissions).toEqual(["agent:write"]);
     const { data: role } = await owner.api.roles.create({
       params: { org_id: org.id },
@@ -205,7 +214,11 @@ describe("an agent's key", () => {
       params: { org_id: org.id },
       body: { user_id: manager.id, role_id: role.id },
     });
-    const beyond = await refusal(make(agent.id, {}, manager.api), 403, "privilege_escalation");
+    const beyond = await expectProblem(
+      make(agent.id, {}, manager.api),
+      403,
+      "privilege_escalation",
+    );
     expect(beyond.missing_permissions).toContain("agent:run");
     const scopes = [`org:${org.slug}:agent:read`];
     expect((await make(agent.id, { scopes }, manager.api)).data.scopes).toEqual(scopes);
@@ -213,7 +226,7 @@ describe("an agent's key", () => {
       body: { name: "narrow", scopes: [`org:${org.slug}:agent:*`] },
     });
     const byKey = make(agent.id, {}, app.client(narrow.key as string));
-    await refusal(byKey, 403, "privilege_escalation");
+    await expectProblem(byKey, 403, "privilege_escalation");
   });
 
   test("requires an existing agent and scopes within its organization", async () => {
@@ -233,7 +246,7 @@ describe("an agent's key", () => {
     ];
     for (const [body, by, field] of cases) {
       const create = by.api.apiKeys.create({ body: { name: "k", ...body } });
-      expect(fieldsOf(await refusal(create, 422, "validation_failed"))).toEqual([field]);
+      expect(fieldsOf(await expectProblem(create, 422, "validation_failed"))).toEqual([field]);
     }
   });
 
@@ -249,7 +262,7 @@ describe("an agent's key", () => {
     expect(data.agent_id).toBe(agent.id);
     const rotated = app.client(data.key as string);
     expect((await rotated.agents.list()).data.map(({ id }) => id)).toEqual([agent.id]);
-    await refusal(app.client(key).agents.list(), 401, "invalid_token");
+    await expectProblem(app.client(key).agents.list(), 401, "invalid_token");
   });
 
   test("clones the base branch, its own branch and its parent's only", async () => {

@@ -2,10 +2,15 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 describe("API keys", () => {
   let app: TestApp;
@@ -61,7 +66,7 @@ describe("API keys", () => {
 
   test("are not stored in the database", async () => {
     const { id, key } = await create({ name: "secret" });
-    const [row] = await asOperator<{ text: string }>(
+    const [row] = await queryAsOwner<{ text: string }>(
       app,
       "select k::text as text from api_keys k where id = $1",
       [id],
@@ -70,12 +75,12 @@ describe("API keys", () => {
     expect(row?.text).not.toContain(secret);
     const hex = (text: string) => Buffer.from(text).toString("hex");
     expect(row?.text).not.toContain(hex(secret));
-    const tables = await asOperator<{ name: string }>(
+    const tables = await queryAsOwner<{ name: string }>(
       app,
       "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
     );
     for (const { name } of tables) {
-      const found = await asOperator(app, `select from ${name} t where t::text like $1`, [
+      const found = await queryAsOwner(app, `select from ${name} t where t::text like $1`, [
         `%${secret}%`,
       ]);
       expect([name, found.length]).toEqual([name, 0]);
@@ -179,7 +184,7 @@ describe("API keys", () => {
     expect(await update({ description: null })).toMatchObject({ name: "n", description: null });
     expect(await update({})).toMatchObject({ name: "n", description: null });
     const scopes = { scopes: ["*:*"] } as object;
-    const problem = await refusal(
+    const problem = await expectProblem(
       owner.api.apiKeys.update({ params, body: scopes }),
       422,
       "validation_failed",
@@ -192,9 +197,13 @@ describe("API keys", () => {
     const other = await app.person("other");
     for (const key_id of [id, randomUUID()]) {
       const params = { key_id };
-      await refusal(other.api.apiKeys.get({ params }), 404, "not_found");
-      await refusal(other.api.apiKeys.update({ params, body: { name: "x" } }), 404, "not_found");
-      await refusal(other.api.apiKeys.revoke({ params }), 404, "not_found");
+      await expectProblem(other.api.apiKeys.get({ params }), 404, "not_found");
+      await expectProblem(
+        other.api.apiKeys.update({ params, body: { name: "x" } }),
+        404,
+        "not_found",
+      );
+      await expectProblem(other.api.apiKeys.revoke({ params }), 404, "not_found");
     }
     expect((await other.api.apiKeys.list()).data).toEqual([]);
     const { data } = await owner.api.apiKeys.get({ params: { key_id: id } });

@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { fieldsOf, problemOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
 
 describe("networks and limits of a key", () => {
   let app: TestApp;
@@ -128,16 +133,16 @@ describe("networks and limits of a key", () => {
       expect((await child(allowed)).status).toBe(201);
     }
     for (const allowed of [null, ["0.0.0.0/0"], ["10.0.0.0/7"], ["10.0.0.1", "::1"]]) {
-      await refusal(child(allowed), 403, "privilege_escalation");
+      await expectProblem(child(allowed), 403, "privilege_escalation");
     }
     const change = (allowed_ips: string[] | null, key = params) =>
       api.apiKeys.update({ params: key, body: { allowed_ips } });
-    await refusal(change(null), 403, "privilege_escalation");
-    await refusal(change(["127.0.0.0/8", "11.0.0.0/8"]), 403, "privilege_escalation");
+    await expectProblem(change(null), 403, "privilege_escalation");
+    await expectProblem(change(["127.0.0.0/8", "11.0.0.0/8"]), 403, "privilege_escalation");
     // It can restrict another key that is wider.
     expect((await change(["192.0.2.0/24"], open.params)).status).toBe(200);
-    await refusal(change(["192.0.2.0/23"], open.params), 403, "privilege_escalation");
-    await refusal(api.apiKeys.rotate({ params: open.params }), 403, "privilege_escalation");
+    await expectProblem(change(["192.0.2.0/23"], open.params), 403, "privilege_escalation");
+    await expectProblem(api.apiKeys.rotate({ params: open.params }), 403, "privilege_escalation");
     expect((await change(["127.0.0.0/8"])).status).toBe(200);
   });
 
@@ -180,9 +185,9 @@ describe("networks and limits of a key", () => {
       api.apiKeys.create({ body: { name: "child", rate_limit_per_minute } });
     expect((await child(1000)).status).toBe(201);
     for (const limit of [null, 1001]) {
-      await refusal(child(limit), 403, "privilege_escalation");
+      await expectProblem(child(limit), 403, "privilege_escalation");
       const body = { rate_limit_per_minute: limit };
-      await refusal(api.apiKeys.update({ params, body }), 403, "privilege_escalation");
+      await expectProblem(api.apiKeys.update({ params, body }), 403, "privilege_escalation");
     }
   });
 
@@ -199,7 +204,7 @@ describe("networks and limits of a key", () => {
       [{ expires_in_days: 91 }, "body.expires_in_days"],
       [{ expires_at: inDays(91) }, "body.expires_at"],
     ] as const) {
-      const problem = await refusal(create(body), 422, "validation_failed");
+      const problem = await expectProblem(create(body), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual([field]);
     }
     await strict.close();

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject } from "#test/support/factories.js";
-import { permissionsOf } from "#test/support/permissions.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { getPermissions } from "#test/support/fixtures/permissions.js";
 
 describe("permissions of a key", () => {
   let app: TestApp;
@@ -30,13 +35,13 @@ describe("permissions of a key", () => {
   test("a key of one organization sees only that organization", async () => {
     const { api } = await keyOf([`org:${one.slug}:*`]);
     expect((await api.organizations.get(at(one))).data.id).toBe(one.id);
-    await refusal(api.organizations.get(at(other)), 404, "not_found");
+    await expectProblem(api.organizations.get(at(other)), 404, "not_found");
     expect((await api.organizations.list()).data.map(({ id }) => id)).toEqual([one.id]);
     const project = await makeProject(owner, other.id);
     const params = { project_id: project.id };
-    await refusal(api.projects.get({ params }), 404, "not_found");
+    await expectProblem(api.projects.get({ params }), 404, "not_found");
     const body = { project_id: project.id, name: "a" };
-    await refusal(api.agents.create({ body }), 422, "validation_failed");
+    await expectProblem(api.agents.create({ body }), 422, "validation_failed");
     expect((await api.projects.list()).data).toEqual([]);
   });
 
@@ -49,15 +54,23 @@ describe("permissions of a key", () => {
 
   test("each request outside the scopes is 403 naming the missing permission", async () => {
     const { api } = await keyOf([`org:${one.slug}:project:read`]);
-    const problem = await refusal(api.organizations.get(at(one)), 403, "insufficient_permission");
+    const problem = await expectProblem(
+      api.organizations.get(at(one)),
+      403,
+      "insufficient_permission",
+    );
     expect(problem.missing_permissions).toEqual(["org:read"]);
     expect((await api.organizations.list()).data).toEqual([]);
     const body = { organization_id: one.id, name: "p" };
-    const write = await refusal(api.projects.create({ body }), 403, "insufficient_permission");
+    const write = await expectProblem(
+      api.projects.create({ body }),
+      403,
+      "insufficient_permission",
+    );
     expect(write.missing_permissions).toEqual(["project:write"]);
     expect((await api.projects.list()).status).toBe(200);
     const query = { organization_id: one.id };
-    await refusal(api.agents.list({ query }), 403, "insufficient_permission");
+    await expectProblem(api.agents.list({ query }), 403, "insufficient_permission");
   });
 
   test("scopes grant no more than the owner's current role", async () => {
@@ -70,25 +83,25 @@ describe("permissions of a key", () => {
     const memberParams = { org_id: one.id, member_id: member.id };
     const body = { role_id: systemRoleIds.viewer };
     await owner.api.members.update({ params: memberParams, body });
-    const problem = await refusal(rename(), 403, "insufficient_permission");
+    const problem = await expectProblem(rename(), 403, "insufficient_permission");
     expect(problem.missing_permissions).toEqual(["org:write"]);
-    const data = await permissionsOf(api, one.id);
+    const data = await getPermissions(api, one.id);
     expect(data.role).toBe("viewer");
     expect(data.effective_permissions).not.toContain("org:write");
     await owner.api.members.remove({ params: memberParams });
-    await refusal(api.organizations.get(at(one)), 404, "not_found");
+    await expectProblem(api.organizations.get(at(one)), 404, "not_found");
     expect((await api.auth.me()).data.id).toBe(person.id);
   });
 
   test("the wildcard org in a scope excludes owner-only permissions", async () => {
     const { api } = await keyOf([`org:${one.slug}:org:*`]);
-    const data = await permissionsOf(api, one.id);
+    const data = await getPermissions(api, one.id);
     expect(data.effective_permissions).toContain("org:members:delete");
     expect(data.effective_permissions).not.toContain("org:archive");
     expect(data.effective_permissions).not.toContain("org:transfer");
     expect(data.effective_permissions).not.toContain("project:read");
     const whole = await keyOf([`org:${one.slug}:*`]);
-    const all = await permissionsOf(whole.api, one.id);
+    const all = await getPermissions(whole.api, one.id);
     expect(all.effective_permissions).toContain("org:archive");
   });
 
@@ -108,11 +121,11 @@ describe("permissions of a key", () => {
       [`org:${other.slug}:project:read`],
       ["org:no-such-organization:project:read"],
     ]) {
-      await refusal(make(scopes), 403, "privilege_escalation");
+      await expectProblem(make(scopes), 403, "privilege_escalation");
     }
-    await refusal(api.apiKeys.create({ body: { name: "all" } }), 403, "privilege_escalation");
+    await expectProblem(api.apiKeys.create({ body: { name: "all" } }), 403, "privilege_escalation");
     const body = { name: "all of it", organization_id: one.id };
-    await refusal(api.apiKeys.create({ body }), 403, "privilege_escalation");
+    await expectProblem(api.apiKeys.create({ body }), 403, "privilege_escalation");
   });
 
   test("a key creates no key that outlives it", async () => {
@@ -122,10 +135,10 @@ describe("permissions of a key", () => {
       api.apiKeys.create({ body: { name: "child", expires_at } });
     expect((await make("2149-12-31T23:59:59.999Z")).status).toBe(201);
     expect((await make(ends)).status).toBe(201);
-    await refusal(make(null), 403, "privilege_escalation");
-    await refusal(make("2150-01-01T00:00:00.001Z"), 403, "privilege_escalation");
+    await expectProblem(make(null), 403, "privilege_escalation");
+    await expectProblem(make("2150-01-01T00:00:00.001Z"), 403, "privilege_escalation");
     expect((await make("2150-01-01T01:00:00+01:00")).status).toBe(201);
-    await refusal(make("2150-01-01T00:00:00-00:01"), 403, "privilege_escalation");
+    await expectProblem(make("2150-01-01T00:00:00-00:01"), 403, "privilege_escalation");
   });
 
   test("a key lists and revokes only keys within its scopes", async () => {
@@ -133,9 +146,9 @@ describe("permissions of a key", () => {
     const narrow = await keyOf([`org:${one.slug}:project:read`]);
     const { api, id } = await keyOf([`org:${one.slug}:project:*`]);
     const params = { key_id: wide.id };
-    await refusal(api.apiKeys.get({ params }), 404, "not_found");
-    await refusal(api.apiKeys.update({ params, body: { name: "x" } }), 404, "not_found");
-    await refusal(api.apiKeys.revoke({ params }), 404, "not_found");
+    await expectProblem(api.apiKeys.get({ params }), 404, "not_found");
+    await expectProblem(api.apiKeys.update({ params, body: { name: "x" } }), 404, "not_found");
+    await expectProblem(api.apiKeys.revoke({ params }), 404, "not_found");
     const listed = (await api.apiKeys.list()).data.map((key) => key.id);
     expect(listed).toEqual(expect.arrayContaining([id, narrow.id]));
     expect(listed).not.toContain(wide.id);
@@ -152,10 +165,10 @@ describe("permissions of a key", () => {
       () => api.auth.sessions(),
       () => api.organizations.create({ body: { name: "Mine" } }),
     ]) {
-      const problem = await refusal(call(), 403, "insufficient_permission");
+      const problem = await expectProblem(call(), 403, "insufficient_permission");
       expect(problem.missing_permissions).toEqual(["*:*"]);
     }
     const full = await keyOf(["*:*"]);
-    await refusal(full.api.auth.logout(), 400, "bad_request");
+    await expectProblem(full.api.auth.logout(), 400, "bad_request");
   });
 });

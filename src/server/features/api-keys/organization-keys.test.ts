@@ -2,9 +2,14 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { nextCursor } from "#test/support/pages.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { nextCursor } from "#test/support/http/next-cursor.js";
 
 describe("keys that can act in an organization", () => {
   let app: TestApp;
@@ -92,11 +97,11 @@ describe("keys that can act in an organization", () => {
     const { id, api, data } = await make(member, { organization_id: org.id });
     await sibling.client(data.key as string).auth.me();
     expect((await take(id)).status).toBe(204);
-    await refusal(sibling.client(data.key as string).auth.me(), 401, "invalid_token");
-    await refusal(api.auth.me(), 401, "invalid_token");
+    await expectProblem(sibling.client(data.key as string).auth.me(), 401, "invalid_token");
+    await expectProblem(api.auth.me(), 401, "invalid_token");
     const { data: own } = await member.api.apiKeys.get({ params: { key_id: id } });
     expect(own.status).toBe("revoked");
-    await refusal(take(id), 404, "not_found");
+    await expectProblem(take(id), 404, "not_found");
   });
 
   test("are otherwise blocked in it and keep working elsewhere", async () => {
@@ -105,17 +110,17 @@ describe("keys that can act in an organization", () => {
     expect((await elsewhere.organizations.list()).data.length).toBeGreaterThan(1);
     expect((await take(id)).status).toBe(204);
     for (const client of [api, elsewhere]) {
-      await refusal(client.organizations.get({ params: params() }), 404, "not_found");
+      await expectProblem(client.organizations.get({ params: params() }), 404, "not_found");
       const { data: listed } = await client.organizations.list();
       expect(listed.map((item) => item.id)).toEqual([other.id]);
       const query = { organization_id: org.id };
-      await refusal(client.projects.list({ query }), 422, "validation_failed");
+      await expectProblem(client.projects.list({ query }), 422, "validation_failed");
       expect((await client.organizations.get({ params: { org_id: other.id } })).status).toBe(200);
     }
     expect((await list()).map((key) => key.id)).not.toContain(id);
     const { data: own } = await owner.api.apiKeys.get({ params: { key_id: id } });
     expect(own).toMatchObject({ status: "active", shut_out_of: [org.slug] });
-    await refusal(take(id), 404, "not_found");
+    await expectProblem(take(id), 404, "not_found");
     const { data: events } = await admin.api.audit.list({
       params: params(),
       query: { target_id: id },
@@ -131,12 +136,12 @@ describe("keys that can act in an organization", () => {
     const { id, api } = await make(owner);
     await take(id);
     const body = { name: "child", organization_id: org.id };
-    await refusal(api.apiKeys.create({ body }), 403, "privilege_escalation");
+    await expectProblem(api.apiKeys.create({ body }), 403, "privilege_escalation");
     const { data: child } = await api.apiKeys.create({ body: { name: "child" } });
     const { data: rotated } = await owner.api.apiKeys.rotate({ params: { key_id: id } });
     for (const { key } of [child, rotated]) {
       const client = app.client(key as string);
-      await refusal(client.organizations.get({ params: params() }), 404, "not_found");
+      await expectProblem(client.organizations.get({ params: params() }), 404, "not_found");
       expect((await client.organizations.get({ params: { org_id: other.id } })).status).toBe(200);
     }
   });
@@ -150,20 +155,20 @@ describe("keys that can act in an organization", () => {
         sibling.client(admin.token).apiKeys.shutOut({ params: { ...params(), key_id: id } }),
       ]);
       expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-      await refusal(api.organizations.get({ params: params() }), 404, "not_found");
+      await expectProblem(api.organizations.get({ params: params() }), 404, "not_found");
     }
   });
 
   test("require permissions; a missing key is 404", async () => {
     const { id } = await make(owner, { organization_id: org.id });
-    const listing = await refusal(list(member), 403, "insufficient_permission");
+    const listing = await expectProblem(list(member), 403, "insufficient_permission");
     expect(listing.missing_permissions).toEqual(["org:apikeys:read"]);
-    const taking = await refusal(take(id, member), 403, "insufficient_permission");
+    const taking = await expectProblem(take(id, member), 403, "insufficient_permission");
     expect(taking.missing_permissions).toEqual(["org:apikeys:revoke"]);
-    await refusal(take(randomUUID()), 404, "not_found");
+    await expectProblem(take(randomUUID()), 404, "not_found");
     const foreign = await make(await app.person("stranger"));
-    await refusal(take(foreign.id), 404, "not_found");
+    await expectProblem(take(foreign.id), 404, "not_found");
     const onlyElsewhere = await make(owner, { organization_id: other.id });
-    await refusal(take(onlyElsewhere.id), 404, "not_found");
+    await expectProblem(take(onlyElsewhere.id), 404, "not_found");
   });
 });

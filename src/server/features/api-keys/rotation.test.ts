@@ -1,10 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 describe("rotating a key", () => {
   let app: TestApp;
@@ -49,7 +54,7 @@ describe("rotating a key", () => {
     expect(data.key).not.toBe(old.key);
     expect((await app.client(data.key as string).auth.me()).data.id).toBe(owner.id);
     for (const process of [app, sibling]) {
-      await refusal(process.client(old.key).auth.me(), 401, "invalid_token");
+      await expectProblem(process.client(old.key).auth.me(), 401, "invalid_token");
     }
     const { data: ended } = await owner.api.apiKeys.get({ params: old.params });
     expect(ended).toMatchObject({ status: "revoked", replaced_by: data.id });
@@ -70,8 +75,8 @@ describe("rotating a key", () => {
     expect(left).toBeGreaterThanOrEqual(3_600_000 - 1000);
     expect(left).toBeLessThan(3_700_000);
     expect(data.expires_at).toBeNull();
-    await asOperator(app, "update api_keys set expires_at = now() where id = $1", [old.id]);
-    await refusal(app.client(old.key).auth.me(), 401, "invalid_token");
+    await queryAsOwner(app, "update api_keys set expires_at = now() where id = $1", [old.id]);
+    await expectProblem(app.client(old.key).auth.me(), 401, "invalid_token");
 
     const end = new Date(Date.now() + 60_000).toISOString();
     const short = await make({ expires_at: end });
@@ -94,7 +99,7 @@ describe("rotating a key", () => {
       );
       expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
       const again = owner.api.apiKeys.rotate({ params: old.params });
-      await refusal(again, 409, "key_not_active");
+      await expectProblem(again, 409, "key_not_active");
     }
   });
 
@@ -102,14 +107,14 @@ describe("rotating a key", () => {
     const revoked = await make();
     await owner.api.apiKeys.revoke({ params: revoked.params });
     const expired = await make({ expires_in_days: 1 });
-    await asOperator(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
+    await queryAsOwner(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
     for (const { params } of [revoked, expired]) {
-      await refusal(owner.api.apiKeys.rotate({ params }), 409, "key_not_active");
+      await expectProblem(owner.api.apiKeys.rotate({ params }), 409, "key_not_active");
     }
     const stranger = await app.person("stranger");
     const own = await make();
     for (const key_id of [own.id, randomUUID()]) {
-      await refusal(stranger.api.apiKeys.rotate({ params: { key_id } }), 404, "not_found");
+      await expectProblem(stranger.api.apiKeys.rotate({ params: { key_id } }), 404, "not_found");
     }
     for (const grace of [-1, 86_401, 1.5, "60", null]) {
       const answer = await send(app, "POST", `/api/v1/auth/api-keys/${own.id}/rotate`, {
@@ -126,14 +131,14 @@ describe("rotating a key", () => {
     const longer = await make({ organization_id: org.id });
     const wider = await make();
     const { apiKeys } = app.client(self.key);
-    await refusal(apiKeys.rotate({ params: longer.params }), 403, "privilege_escalation");
-    await refusal(apiKeys.rotate({ params: wider.params }), 404, "not_found");
+    await expectProblem(apiKeys.rotate({ params: longer.params }), 403, "privilege_escalation");
+    await expectProblem(apiKeys.rotate({ params: wider.params }), 404, "not_found");
     const body = { grace_period_seconds: 60 };
     const { data } = await apiKeys.rotate({ params: self.params, body });
     expect(data.expires_at).toBe("2150-01-01T00:00:00.000Z");
     // In its grace period the old key cannot create keys that outlive it.
     const child = apiKeys.create({ body: { name: "child", organization_id: org.id } });
-    await refusal(child, 403, "privilege_escalation");
+    await expectProblem(child, 403, "privilege_escalation");
   });
 
   test("a repeated request returns the same key without its secret", async () => {

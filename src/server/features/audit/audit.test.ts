@@ -2,10 +2,15 @@ import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
-import { nextCursor } from "#test/support/pages.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
+import { nextCursor } from "#test/support/http/next-cursor.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 let app: TestApp;
@@ -152,14 +157,14 @@ describe("the audit log", () => {
     const params = { org_id: org.id };
     await owner.api.organizations.update({ params, body: { name: org.name } });
     await owner.api.organizations.restore({ params });
-    await refusal(
+    await expectProblem(
       owner.api.organizations.update({ params, body: { name: "x", max_concurrent_agents: 0 } }),
       422,
       "validation_failed",
     );
     const { data: members } = await owner.api.members.list({ params });
     const own = { ...params, member_id: members[0]?.id as string };
-    await refusal(owner.api.members.remove({ params: own }), 409, "last_owner");
+    await expectProblem(owner.api.members.remove({ params: own }), 409, "last_owner");
     expect((await eventsOf(owner, org.id)).map(({ action }) => action)).toEqual([
       "organization.created",
     ]);
@@ -247,7 +252,7 @@ describe("the audit log", () => {
   ])("refuses %o", async (query) => {
     const { id } = await makeOrganization(owner);
     const list = owner.api.audit.list({ params: { org_id: id }, query: query as never });
-    const problem = await refusal(list, 422, "validation_failed");
+    const problem = await expectProblem(list, 422, "validation_failed");
     expect(problem.errors?.[0]?.loc.slice(0, 2)).toEqual(["query", Object.keys(query)[0]]);
   });
 
@@ -256,7 +261,7 @@ describe("the audit log", () => {
     const member = await app.person("member");
     const body = { user_id: member.id, role_id: systemRoleIds.member };
     await owner.api.members.add({ params: { org_id: id }, body });
-    const problem = await refusal(
+    const problem = await expectProblem(
       member.api.audit.list({ params: { org_id: id } }),
       403,
       "insufficient_permission",
@@ -287,7 +292,7 @@ describe("the audit log", () => {
       "delete from audit_events",
       "truncate audit_events",
     ]) {
-      expect(await outcome(asOperator(app, statement))).toBe("42501");
+      expect(await outcome(queryAsOwner(app, statement))).toBe("42501");
     }
   });
 });

@@ -4,19 +4,19 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { built } from "#test/support/build.js";
-import { makeOrganization, makeProject } from "#test/support/factories.js";
-import { asOperator, databaseUrlOf } from "#test/support/operator.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { builtFile } from "#test/support/server/built-files.js";
+import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { queryAsOwner, databaseUrlOf } from "#test/support/database/queries.js";
 
 /** Disables the triggers first, as an attacker with the owner's role must. */
 const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
-  asOperator(app, "alter table audit_events disable trigger user").then(() =>
-    asOperator(app, statement, values),
+  queryAsOwner(app, "alter table audit_events disable trigger user").then(() =>
+    queryAsOwner(app, statement, values),
   );
 
 async function verify(app: TestApp, ...args: string[]): Promise<{ code: number; out: string }> {
-  const child = spawn(process.execPath, [built("server/admin/verify-audit.js"), ...args], {
+  const child = spawn(process.execPath, [builtFile("server/admin/verify-audit.js"), ...args], {
     env: {
       PATH: process.env["PATH"],
       OMOI_DATABASE_URL: databaseUrlOf(app),

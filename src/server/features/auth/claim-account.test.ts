@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { codeOf } from "#test/support/authenticator-app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { mailIsQuiet, mailsTo, tokenFor } from "#test/support/outbox.js";
-import { send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { totpCode } from "#test/support/auth/totp-code.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { waitForMailQueue, mailsTo, mailedToken } from "#test/support/mail/outbox.js";
+import { send } from "#test/support/http/raw-request.js";
 import { rounds } from "#test/support/thorough.js";
 
 const newPassword = "another staple horse";
@@ -26,18 +31,18 @@ describe("an account registered by another person", () => {
     (await api.apiKeys.create({ body: { name: "back door" } })).data.key as string;
   const addTotp = async ({ api }: Pick<TestPerson, "api">): Promise<void> => {
     const { data } = await api.secondFactor.startTotp();
-    const code = codeOf(data.secret as string);
+    const code = totpCode(data.secret as string);
     await api.secondFactor.confirmTotp({ body: { code } });
   };
   /** Inserts a passkey and an identity; their creation is tested elsewhere. */
   const addPasskeyAndIdentity = async ({ id }: TestPerson): Promise<void> => {
-    await asOperator(
+    await queryAsOwner(
       app,
       `insert into passkeys (id, user_id, name, credential_id, public_key, counter, transports, backed_up)
       values (gen_random_uuid(), $1, 'phone', gen_random_uuid()::text, '\\x00', 0, '{}', false)`,
       [id],
     );
-    await asOperator(
+    await queryAsOwner(
       app,
       `insert into accounts (id, user_id, provider_id, account_id)
       values (gen_random_uuid(), $1, 'https://id.example/', gen_random_uuid()::text)`,
@@ -46,7 +51,7 @@ describe("an account registered by another person", () => {
   };
   const waysIn = async ({ id }: TestPerson) =>
     (
-      await asOperator(
+      await queryAsOwner(
         app,
         `select (select count(*)::int from passkeys where user_id = $1) as passkeys,
           (select count(*)::int from accounts where user_id = $1 and provider_id <> 'password') as identities,
@@ -67,7 +72,7 @@ describe("an account registered by another person", () => {
   };
   const resetBy = async (person: TestPerson, count = 1): Promise<void> => {
     await app.client().auth.forgotPassword({ body: { email: person.email } });
-    const token = await tokenFor(app, person.email, "reset-password", count);
+    const token = await mailedToken(app, person.email, "reset-password", count);
     await app.client().auth.resetPassword({ body: { token, new_password: newPassword } });
   };
   const login = async (email: string, password: string): Promise<Pick<TestPerson, "api">> => {
@@ -77,11 +82,11 @@ describe("an account registered by another person", () => {
   const expectShut = async (person: TestPerson & { key: string }): Promise<void> => {
     expect(await waysIn(person)).toEqual(none);
     for (const at of [app, sibling]) {
-      await refusal(at.client(person.token).auth.me(), 401, "invalid_token");
-      await refusal(at.client(person.key).auth.me(), 401, "invalid_token");
+      await expectProblem(at.client(person.token).auth.me(), 401, "invalid_token");
+      await expectProblem(at.client(person.key).auth.me(), 401, "invalid_token");
     }
     const body = { refresh_token: person.refreshToken };
-    await refusal(app.client().auth.refresh({ body }), 401, "invalid_token");
+    await expectProblem(app.client().auth.refresh({ body }), 401, "invalid_token");
   };
 
   test("a password reset removes every credential and says so in the email", async () => {
@@ -92,7 +97,7 @@ describe("an account registered by another person", () => {
     await expectShut(person);
     const owner = await login(person.email, newPassword);
     const own = await makeOrganization(owner);
-    await refusal(
+    await expectProblem(
       app.client(person.key).organizations.get({ params: { org_id: own.id } }),
       401,
       "invalid_token",
@@ -103,7 +108,7 @@ describe("an account registered by another person", () => {
       actor: { type: "user", id: person.id },
       target: { name: "scoped" },
     });
-    await mailIsQuiet(app);
+    await waitForMailQueue(app);
     const mails = await mailsTo(app, person.email);
     expect(mails.at(-1)?.text).toContain("every session, API key, passkey");
   });
@@ -111,7 +116,7 @@ describe("an account registered by another person", () => {
   test("a link opened without a session removes everything but the password", async () => {
     for (const byCookie of [false, true]) {
       const person = await prepared();
-      const token = await tokenFor(app, person.email, "verify-email");
+      const token = await mailedToken(app, person.email, "verify-email");
       // A cookie sent from another site's page is not a session.
       const headers: Record<string, string> = {};
       if (byCookie) {
@@ -131,7 +136,7 @@ describe("an account registered by another person", () => {
 
   test("a link opened in another account's session removes everything, too", async () => {
     const [person, other] = [await prepared(), await app.person()];
-    const token = await tokenFor(app, person.email, "verify-email");
+    const token = await mailedToken(app, person.email, "verify-email");
     await other.api.auth.verifyEmail({ body: { token } });
     await expectShut(person);
     expect((await other.api.auth.me()).data.is_verified).toBe(false);
@@ -139,27 +144,27 @@ describe("an account registered by another person", () => {
 
   test("a link opened with a key only removes everything including the key", async () => {
     const person = await prepared();
-    const token = await tokenFor(app, person.email, "verify-email");
+    const token = await mailedToken(app, person.email, "verify-email");
     await app.client(person.key).auth.verifyEmail({ body: { token } });
     await expectShut(person);
   });
 
   test("an expired access token rejects the link, which stays valid", async () => {
     const person = await app.person();
-    const token = await tokenFor(app, person.email, "verify-email");
+    const token = await mailedToken(app, person.email, "verify-email");
     const { data } = await app.client().auth.login({
       body: { email: person.email, password: person.password },
     });
     const second = app.client(data.access_token);
     await second.auth.logout();
-    await refusal(second.auth.verifyEmail({ body: { token } }), 401, "invalid_token");
+    await expectProblem(second.auth.verifyEmail({ body: { token } }), 401, "invalid_token");
     expect((await person.api.auth.verifyEmail({ body: { token } })).status).toBe(204);
   });
 
   test("a link opened in the account's own session keeps everything", async () => {
     for (const byCookie of [false, true]) {
       const person = await prepared();
-      const token = await tokenFor(app, person.email, "verify-email");
+      const token = await mailedToken(app, person.email, "verify-email");
       if (byCookie) {
         const opened = await send(app, "POST", "/api/v1/auth/refresh", {
           body: { refresh_token: person.refreshToken },
@@ -186,13 +191,13 @@ describe("an account registered by another person", () => {
 
   test("until the password is proven, a reset removes credentials created after the link", async () => {
     const person = await app.person("victim");
-    const token = await tokenFor(app, person.email, "verify-email");
+    const token = await mailedToken(app, person.email, "verify-email");
     await app.client().auth.verifyEmail({ body: { token } });
     // The attacker returns with the known password.
     const attacker = await login(person.email, person.password);
     const key = await makeKey(attacker);
     await resetBy(person);
-    await refusal(app.client(key).auth.me(), 401, "invalid_token");
+    await expectProblem(app.client(key).auth.me(), 401, "invalid_token");
     const owner = await login(person.email, newPassword);
     const kept = await makeKey(owner);
     await resetBy(person, 2);
@@ -203,10 +208,10 @@ describe("an account registered by another person", () => {
     for (let round = 0; round < rounds({ thorough: 20, else: 4 }); round += 1) {
       const person = await app.person("victim");
       const { data: totp } = await person.api.secondFactor.startTotp();
-      const code = codeOf(totp.secret as string);
+      const code = totpCode(totp.secret as string);
       const { data: first } = await person.api.apiKeys.create({ body: { name: "first" } });
       await app.client().auth.forgotPassword({ body: { email: person.email } });
-      const token = await tokenFor(app, person.email, "reset-password");
+      const token = await mailedToken(app, person.email, "reset-password");
       await Promise.allSettled([
         ...Array.from({ length: 4 }, () => makeKey(person)),
         app.client().auth.resetPassword({ body: { token, new_password: newPassword } }),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { problemOf, send } from "#test/support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { problemOf, send } from "#test/support/http/raw-request.js";
 
 /** The server trusts the forwarding headers of the tests. */
 describe("limits by address", () => {
@@ -74,7 +74,7 @@ describe("limits by address", () => {
     expect(await login("2001:db8:a:a:9::9", person.email, person.password)).toBe(200);
     // Another account is unaffected, and elsewhere the owner waits at most a minute.
     expect(await login(from(99), "unconcerned@example.com")).toBe(wrong);
-    await asOperator(app, "delete from rate_limits where bucket like 'slow login of %'");
+    await queryAsOwner(app, "delete from rate_limits where bucket like 'slow login of %'");
     expect(await login("198.51.100.7", person.email, person.password)).toBe(200);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import { expectProblem, startTestApp, type TestApp } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 const password = "correct staple horse";
 
@@ -39,7 +39,7 @@ describe("registration", () => {
       created_at: expect.any(String) as string,
       last_login_at: null,
     });
-    const [row] = await asOperator<{ hash: string }>(
+    const [row] = await queryAsOwner<{ hash: string }>(
       app,
       "select password_hash as hash from accounts where user_id = $1",
       [data.id],
@@ -49,7 +49,7 @@ describe("registration", () => {
 
   test("an address in use is 409, in any case, also under concurrency", async () => {
     await register("taken@example.com");
-    await refusal(register("TAKEN@example.com"), 409, "email_taken");
+    await expectProblem(register("TAKEN@example.com"), 409, "email_taken");
     const race = await Promise.allSettled([
       register("race@example.com"),
       register("race@example.com"),
@@ -90,7 +90,7 @@ describe("registration", () => {
       await register(email, secret);
       const { data } = await app.client().auth.login({ body: { email, password: secret } });
       expect(data.token_type).toBe("bearer");
-      await refusal(
+      await expectProblem(
         app.client().auth.login({ body: { email, password: secret.slice(0, -1) } }),
         401,
         "invalid_credentials",
@@ -124,11 +124,11 @@ describe("registration", () => {
     );
     const made = outcomes.filter(({ status }) => status === "fulfilled");
     expect(made).toHaveLength(1);
-    expect(await asOperator(shut, "select is_super_admin from users")).toEqual([
+    expect(await queryAsOwner(shut, "select is_super_admin from users")).toEqual([
       { is_super_admin: true },
     ]);
     const body = { email: "late@example.com", password };
-    await refusal(shut.client().auth.register({ body }), 403, "registration_closed");
+    await expectProblem(shut.client().auth.register({ body }), 403, "registration_closed");
     await shut.close();
   });
 });

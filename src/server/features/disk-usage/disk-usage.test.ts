@@ -1,19 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   makeOrganization,
   makeProject,
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { describeFolders } from "#test/support/folder-drivers.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 const MiB = 1024 * 1024;
 
-describeFolders("disk usage", (driver) => {
+describeEachDriver("disk usage", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
@@ -25,7 +30,7 @@ describeFolders("disk usage", (driver) => {
   /** Makes all figures an hour old. */
   const age = async (): Promise<void> => {
     for (const table of ["workspace_disk_usage", "repository_disk_usage"]) {
-      await asOperator(app, `update ${table} set measured_at = now() - interval '1 hour'`, []);
+      await queryAsOwner(app, `update ${table} set measured_at = now() - interval '1 hour'`, []);
     }
   };
 
@@ -75,6 +80,6 @@ describeFolders("disk usage", (driver) => {
       expect(data[key]).toBe(data.projects.reduce((sum, row) => sum + row[key], 0));
     }
     const stranger = await app.person("stranger");
-    await refusal(stranger.api.usage.disk({ params }), 404, "not_found");
+    await expectProblem(stranger.api.usage.disk({ params }), 404, "not_found");
   });
 });

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 interface Heard {
@@ -161,20 +166,20 @@ describe("the event stream of an organization", () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };
     const stranger = await app.person("stranger");
-    await refusal(stranger.api.events.stream({ params }), 404, "not_found");
+    await expectProblem(stranger.api.events.stream({ params }), 404, "not_found");
     const { data: role } = await owner.api.roles.create({
       params,
       body: { name: "blind", permissions: ["project:read"] },
     });
     await owner.api.members.add({ params, body: { user_id: stranger.id, role_id: role.id } });
-    await refusal(stranger.api.events.stream({ params }), 403, "insufficient_permission");
+    await expectProblem(stranger.api.events.stream({ params }), 403, "insufficient_permission");
 
     const person = await app.person("many");
     const own = await makeOrganization(person);
     const streams = await Promise.all(
       Array.from({ length: 20 }, () => listen(app, own.id, person.token)),
     );
-    const problem = await refusal(
+    const problem = await expectProblem(
       person.api.events.stream({ params: { org_id: own.id } }),
       429,
       "rate_limited",

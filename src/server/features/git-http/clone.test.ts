@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
-import { git, gitInRepository, runGit } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { problemOf, send, withoutRequestId } from "#test/support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
+import { git, gitInRepository, runGit } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { problemOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 
 describe("git over HTTP", () => {
   let app: TestApp;
@@ -158,10 +158,10 @@ describe("git over HTTP", () => {
     const { data } = await owner.api.projects.get({ params: { project_id: project.id } });
     expect(data.clone_url).toBe(`${app.url}/git/${body.slug}/${project.slug}.git`);
     expect((await clone(at(key, data.clone_url))).code).toBe(0);
-    await asOperator(app, "update projects set status = 'importing' where id = $1", [project.id]);
+    await queryAsOwner(app, "update projects set status = 'importing' where id = $1", [project.id]);
     const answer = await infoRefs(key);
     expect([answer.status, problemOf(answer).code]).toEqual([409, "project_not_ready"]);
-    await asOperator(app, "update projects set status = 'ready' where id = $1", [project.id]);
+    await queryAsOwner(app, "update projects set status = 'ready' where id = $1", [project.id]);
   });
 
   test("a malformed request is answered without harm", async () => {

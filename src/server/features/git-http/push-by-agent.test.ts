@@ -4,17 +4,17 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { pktLine } from "#git/smart-http/pkt-line.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { cloning, type Clone } from "#test/support/clone.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { openCloneFactory, type Clone } from "#test/support/git/clone.js";
 import {
   commitFiles,
   makeAgent,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { deltaPack, openForge, pushBody, zeroOid } from "#test/support/packs.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { deltaPack, openObjectBuilder, pushBody, zeroOid } from "#test/support/git/packs.js";
 
 describe("a push with an agent's key", () => {
   let app: TestApp;
@@ -26,10 +26,10 @@ describe("a push with an agent's key", () => {
   let other: Workspace;
   let key: string;
   let clone: Clone;
-  let clones: Awaited<ReturnType<typeof cloning>>;
+  let clones: Awaited<ReturnType<typeof openCloneFactory>>;
   /** Objects of the other agent. */
   const secret = { commit: "", tree: "", blob: "" };
-  const forge = openForge();
+  const forge = openObjectBuilder();
   beforeAll(async () => {
     app = await startTestApp();
     owner = await app.person("owner");
@@ -48,7 +48,7 @@ describe("a push with an agent's key", () => {
     secret.blob = await gitInRepository(app, project, "rev-parse", `${secret.commit}:secret.txt`);
     const body = { name: "agent", agent_id: agent.id };
     key = (await owner.api.apiKeys.create({ body })).data.key as string;
-    clones = await cloning();
+    clones = await openCloneFactory();
     clone = await clones.clone(project.clone_url, key, "--branch", own.branch_name);
   });
   afterAll(async () => {

@@ -7,13 +7,13 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { MAX_REFS } from "#git/store/refs.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { cloning, keyOf, withKey } from "#test/support/clone.js";
-import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
-import { gitInRepository, runGit, repoPathOf } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
-import { problemOf, send } from "#test/support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { openCloneFactory, createGitKey, withKey } from "#test/support/git/clone.js";
+import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
+import { gitInRepository, runGit, repoPathOf } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { openObjectBuilder, pushBody, zeroOid } from "#test/support/git/packs.js";
+import { problemOf, send } from "#test/support/http/raw-request.js";
 
 describe("a push is rejected", () => {
   let app: TestApp;
@@ -22,12 +22,12 @@ describe("a push is rejected", () => {
   let project: Project;
   let key: string;
   let main: string;
-  const forge = openForge();
+  const forge = openObjectBuilder();
   beforeAll(async () => {
     app = await startTestApp({ OMOI_MAX_PUSH_MIB: "2" });
     owner = await app.person("owner");
     org = await makeOrganization(owner);
-    key = await keyOf(owner);
+    key = await createGitKey(owner);
     project = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
     main = await gitInRepository(app, project, "rev-parse", "main");
   });
@@ -51,12 +51,12 @@ describe("a push is rejected", () => {
   const state = async () => [
     await gitInRepository(app, project, "for-each-ref"),
     await gitInRepository(app, project, "cat-file", "--batch-all-objects", "--batch-check"),
-    (await asOperator(app, "select commit_sha from received_commits order by 1")).length,
+    (await queryAsOwner(app, "select commit_sha from received_commits order by 1")).length,
   ];
   const atRest = async () => {
     const incoming = join(repoPathOf(app, project), "incoming");
     await expect.poll(() => readdir(incoming).catch(() => [])).toEqual([]);
-    expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
+    expect(await queryAsOwner(app, "select from pending_pushes")).toEqual([]);
   };
   /** Pushes a new branch with a commit of that tree and expects nothing to be accepted. */
   const refused = async (oids: string[], tip: string, reason: string | RegExp) => {
@@ -354,7 +354,7 @@ describe("a push is rejected", () => {
 
   test("without permission: 401, 403, 404, 409, and git shows the reason", async () => {
     const push = async (url: string) => {
-      const clones = await cloning();
+      const clones = await openCloneFactory();
       const clone = await clones.clone(project.clone_url, key);
       await clone.commit({ "b.txt": "b\n" });
       const { code, stderr } = await runGit(["push", url, "main"], { cwd: clone.folder });
@@ -373,9 +373,9 @@ describe("a push is rejected", () => {
     const viewer = await app.person("viewer");
     const member = { user_id: viewer.id, role_id: systemRoleIds.viewer };
     await owner.api.members.add({ params: { org_id: org.id }, body: member });
-    const narrow = await keyOf(owner, [`org:${org.slug}:project:git:read`]);
+    const narrow = await createGitKey(owner, [`org:${org.slug}:project:git:read`]);
     for (const [as, why] of [
-      [await keyOf(viewer), 'role "viewer" does not have project:git:write'],
+      [await createGitKey(viewer), 'role "viewer" does not have project:git:write'],
       [narrow, "scopes do not include project:git:write"],
     ] as const) {
       const answer = await advertised(as);
@@ -385,17 +385,17 @@ describe("a push is rejected", () => {
       ]);
       expect(await push(withKey(project.clone_url, as))).toContain(why);
     }
-    const just = await keyOf(owner, [`org:${org.slug}:project:git:write`]);
+    const just = await createGitKey(owner, [`org:${org.slug}:project:git:write`]);
     expect((await advertised(just)).status).toBe(200);
 
     const stranger = await app.person("stranger");
     await makeOrganization(stranger);
-    const foreign = await advertised(await keyOf(stranger));
+    const foreign = await advertised(await createGitKey(stranger));
     expect([foreign.status, problemOf(foreign).code]).toEqual([404, "not_found"]);
 
-    await asOperator(app, "update projects set status = 'importing' where id = $1", [project.id]);
+    await queryAsOwner(app, "update projects set status = 'importing' where id = $1", [project.id]);
     expect(problemOf(await advertised(key)).code).toBe("project_not_ready");
-    await asOperator(app, "update projects set status = 'ready' where id = $1", [project.id]);
+    await queryAsOwner(app, "update projects set status = 'ready' where id = $1", [project.id]);
 
     await owner.api.organizations.archive({ params: { org_id: org.id } });
     const archived = await advertised(key);

@@ -5,8 +5,8 @@ import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { cloning, keyOf, type Clone } from "#test/support/clone.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { openCloneFactory, createGitKey, type Clone } from "#test/support/git/clone.js";
 import {
   commitFiles,
   folderOf,
@@ -16,10 +16,10 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { deleteFolder } from "#test/support/folder-drivers.js";
-import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { deleteFolder } from "#test/support/git/folder-drivers.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 describe("a push to a workspace's branch", () => {
   let app: TestApp;
@@ -30,14 +30,14 @@ describe("a push to a workspace's branch", () => {
   let workspace: Workspace;
   let branch: string;
   let key: string;
-  let clones: Awaited<ReturnType<typeof cloning>>;
+  let clones: Awaited<ReturnType<typeof openCloneFactory>>;
   let clone: Clone;
   beforeAll(async () => {
     app = await startTestApp();
     owner = await app.person("owner");
     org = await makeOrganization(owner);
-    key = await keyOf(owner);
-    clones = await cloning();
+    key = await createGitKey(owner);
+    clones = await openCloneFactory();
   });
   beforeEach(async () => {
     project = await makeProjectWith(owner, org.id, { "a.txt": "a\n", "src/b.txt": "b\n" });
@@ -127,13 +127,13 @@ describe("a push to a workspace's branch", () => {
 
   test("is rejected while a command may be writing there, or the folder is missing", async () => {
     await clone.commit({ "b.txt": "pushed\n" });
-    await asOperator(
+    await queryAsOwner(
       app,
       `insert into runs (id, org_id, agent_id, kind, status) values (gen_random_uuid(), $1, $2, 'managed', 'running')`,
       [org.id, agent.id],
     );
     expect((await clone.push(branch)).stderr).toContain("a command is running in the workspace");
-    await asOperator(
+    await queryAsOwner(
       app,
       "update runs set status = 'stopped', ended_at = now() where agent_id = $1",
       [agent.id],
@@ -243,7 +243,7 @@ describe("a push to a workspace's branch", () => {
       expect.arrayContaining(names.flatMap((name) => [`pushed-${name}`, `committed-${name}`])),
     );
     for (const name of names) expect(await file(`pushed-${name}`)).toBe("pushed\n");
-    expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
+    expect(await queryAsOwner(app, "select from pending_pushes")).toEqual([]);
   });
 
   describe("that was interrupted", () => {
@@ -254,15 +254,17 @@ describe("a push to a workspace's branch", () => {
       await clone.commit({ "a.txt": "one\n" });
       const head = await clone.commit({ "new.txt": "new\n" });
       expect((await clone.push(branch)).code).toBe(0);
-      await asOperator(app, "update workspace_commits set state = 'pending' where agent_id = $1", [
-        agent.id,
-      ]);
-      await asOperator(
+      await queryAsOwner(
+        app,
+        "update workspace_commits set state = 'pending' where agent_id = $1",
+        [agent.id],
+      );
+      await queryAsOwner(
         app,
         "update workspaces set head_commit = $1, head_tree = $2 where agent_id = $3",
         [before, tree, agent.id],
       );
-      await asOperator(
+      await queryAsOwner(
         app,
         `insert into pending_pushes (id, org_id, project_id, agent_id, ref, old_sha, new_sha, origin)
          values (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7)`,
@@ -292,7 +294,7 @@ describe("a push to a workspace's branch", () => {
     }
 
     const settled = async (head: string, moved: boolean) => {
-      expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
+      expect(await queryAsOwner(app, "select from pending_pushes")).toEqual([]);
       expect((await commits()).map(({ commit_sha }) => commit_sha)).toHaveLength(moved ? 2 : 0);
       const { data } = await owner.api.workspaces.get({ params: at() });
       expect(data.head_commit).toBe(await tip(branch));
@@ -323,7 +325,7 @@ describe("a push to a workspace's branch", () => {
       const commit = await commitFiles(owner, workspace, { "later.txt": "x\n" });
       expect(await gitInRepository(app, project, "rev-parse", `${commit.commit_sha}^`)).toBe(head);
       expect((await commits()).map(({ commit_sha }) => commit_sha)).toHaveLength(3);
-      expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
+      expect(await queryAsOwner(app, "select from pending_pushes")).toEqual([]);
     });
   });
 });

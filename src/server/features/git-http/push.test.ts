@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { cloning, keyOf, type Clone } from "#test/support/clone.js";
-import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
-import { gitInRepository, runGit, repoPathOf } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { openCloneFactory, createGitKey, type Clone } from "#test/support/git/clone.js";
+import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
+import { gitInRepository, runGit, repoPathOf } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 describe("a push", () => {
   let app: TestApp;
@@ -17,13 +17,13 @@ describe("a push", () => {
   let project: Project;
   let key: string;
   let one: Clone;
-  let clones: Awaited<ReturnType<typeof cloning>>;
+  let clones: Awaited<ReturnType<typeof openCloneFactory>>;
   beforeAll(async () => {
     app = await startTestApp();
     owner = await app.person("owner");
     org = await makeOrganization(owner);
-    key = await keyOf(owner);
-    clones = await cloning();
+    key = await createGitKey(owner);
+    clones = await openCloneFactory();
   });
   beforeEach(async () => {
     project = await makeProjectWith(owner, org.id, { "a.txt": "a\n", "src/b.txt": "b\n" });
@@ -40,7 +40,7 @@ describe("a push", () => {
     gitInRepository(app, project, "cat-file", "--batch-all-objects", "--batch-check");
   const received = async () =>
     (
-      await asOperator<{ commit_sha: string }>(
+      await queryAsOwner<{ commit_sha: string }>(
         app,
         "select commit_sha from received_commits where project_id = $1 order by sequence",
         [project.id],
@@ -48,10 +48,10 @@ describe("a push", () => {
     ).map(({ commit_sha }) => commit_sha);
   /** Checks that nothing of a push in progress is left. */
   const atRest = async () => {
-    expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
-    expect(await asOperator(app, "select from workspace_commits where state = 'pending'")).toEqual(
-      [],
-    );
+    expect(await queryAsOwner(app, "select from pending_pushes")).toEqual([]);
+    expect(
+      await queryAsOwner(app, "select from workspace_commits where state = 'pending'"),
+    ).toEqual([]);
     expect(await readdir(join(repoPathOf(app, project), "incoming")).catch(() => [])).toEqual([]);
   };
 

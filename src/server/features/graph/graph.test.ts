@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProjectGraph } from "#shared/api/projects/graph.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
@@ -9,8 +14,8 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
+} from "#test/support/fixtures/factories.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git/git.js";
 import { sortNewestFirst } from "./order.js";
 
 describe("the graph of a project", () => {
@@ -176,7 +181,7 @@ describe("the graph of a project", () => {
     expect(commits.filter(({ subject }) => subject === "from the future")).toHaveLength(2);
     for (const { at } of commits) expect(Date.parse(at)).toBeLessThanOrEqual(Date.now());
     for (const limit of [0, 2001, 1.5]) {
-      await refusal(read(project, limit), 422, "validation_failed");
+      await expectProblem(read(project, limit), 422, "validation_failed");
     }
   });
 
@@ -185,7 +190,7 @@ describe("the graph of a project", () => {
     const { commits, branches } = await read(project);
     expect(branches).toMatchObject([{ name: "main", is_default: true, agent_id: null }]);
     expect(commits).toMatchObject([{ parents: [], branch: "main" }]);
-    await refusal(read({ ...project, id: orgId }), 404, "not_found");
+    await expectProblem(read({ ...project, id: orgId }), 404, "not_found");
   });
 
   test("shows an agent its readable branches", async () => {

@@ -2,12 +2,17 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { SentInvitation } from "#shared/api/organizations/invitations.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { mailsTo } from "#test/support/outbox.js";
-import { nextCursor } from "#test/support/pages.js";
-import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { mailsTo } from "#test/support/mail/outbox.js";
+import { nextCursor } from "#test/support/http/next-cursor.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 let app: TestApp;
@@ -21,7 +26,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   // Registrations are limited by address, and these tests need many users.
-  await asOperator(app, "delete from rate_limits where bucket like 'sign-up %'");
+  await queryAsOwner(app, "delete from rate_limits where bucket like 'sign-up %'");
   person = await app.person("person");
   org = await makeOrganization(owner);
   params = { org_id: org.id };
@@ -44,7 +49,9 @@ const list = async () => (await owner.api.invitations.list({ params })).data;
 const addMember = async (who: TestPerson, role: keyof typeof systemRoleIds) =>
   owner.api.members.add({ params, body: { user_id: who.id, role_id: systemRoleIds[role] } });
 const expire = ({ id }: { id: string }) =>
-  asOperator(app, "update invitations set expires_at = now() - interval '1 s' where id = $1", [id]);
+  queryAsOwner(app, "update invitations set expires_at = now() - interval '1 s' where id = $1", [
+    id,
+  ]);
 const actions = async (): Promise<string[]> =>
   (await owner.api.audit.list({ params })).data.map(({ action }) => action);
 
@@ -68,7 +75,7 @@ describe("inviting", () => {
     expect(days).toBeCloseTo(3, 2);
     const { invite_url: _shownOnce, ...rest } = sent;
     expect(await list()).toEqual([rest]);
-    const rows = await asOperator<{ text: string }>(
+    const rows = await queryAsOwner<{ text: string }>(
       app,
       "select invitations::text || encode(token_hash, 'escape') as text from invitations where id = $1",
       [sent.id],
@@ -91,11 +98,11 @@ describe("inviting", () => {
 
   test("an address has one open invitation; an expired one is replaced", async () => {
     const first = await invite(person.email);
-    await refusal(invite(person.email, "admin"), 409, "already_invited");
+    await expectProblem(invite(person.email, "admin"), 409, "already_invited");
     await expire(first);
     const second = await invite(person.email);
     expect(await list()).toEqual([expect.objectContaining({ id: second.id, status: "pending" })]);
-    await refusal(
+    await expectProblem(
       app.client().invitations.get({ params: { token: tokenOf(first) } }),
       404,
       "not_found",
@@ -114,8 +121,8 @@ describe("inviting", () => {
 
   test("a member cannot be invited, and the answer for others reveals no account", async () => {
     await addMember(person, "viewer");
-    await refusal(invite(person.email), 409, "already_member");
-    await refusal(invite(owner.email), 409, "already_member");
+    await expectProblem(invite(person.email), 409, "already_member");
+    await expectProblem(invite(owner.email), 409, "already_member");
     const known = await invite((await app.person()).email);
     const unknown = await invite("nobody-yet@example.com");
     expect(Object.keys(known)).toEqual(Object.keys(unknown));
@@ -126,22 +133,22 @@ describe("inviting", () => {
 
   test("inviting, resending and revoking require the role's permissions", async () => {
     await addMember(person, "admin");
-    const problem = await refusal(
+    const problem = await expectProblem(
       invite("boss@example.com", "owner", person),
       403,
       "privilege_escalation",
     );
     expect(problem.missing_permissions).toContain("org:archive");
     const boss = await invite("boss@example.com", "owner");
-    await refusal(person.api.invitations.resend(at(boss)), 403, "privilege_escalation");
-    await refusal(person.api.invitations.revoke(at(boss)), 403, "privilege_escalation");
+    await expectProblem(person.api.invitations.resend(at(boss)), 403, "privilege_escalation");
+    await expectProblem(person.api.invitations.revoke(at(boss)), 403, "privilege_escalation");
     expect((await invite("peer@example.com", "admin", person)).invited_by?.id).toBe(person.id);
     const { data: key } = await owner.api.apiKeys.create({
       body: { name: "k", scopes: [`org:${org.slug}:org:members:write`] },
     });
     const body = { email: "low@example.com", role_id: systemRoleIds.viewer };
     const byKey = app.client(key.key as string).invitations.create({ params, body });
-    await refusal(byKey, 403, "privilege_escalation");
+    await expectProblem(byKey, 403, "privilege_escalation");
   });
 
   test("requires org:members:write; listing requires org:members:read", async () => {
@@ -152,13 +159,13 @@ describe("inviting", () => {
       () => person.api.invitations.resend(at(sent)),
       () => person.api.invitations.revoke(at(sent)),
     ]) {
-      const problem = await refusal(call(), 403, "insufficient_permission");
+      const problem = await expectProblem(call(), 403, "insufficient_permission");
       expect(problem.missing_permissions).toEqual(["org:members:write"]);
     }
     expect((await person.api.invitations.list({ params })).data).toHaveLength(1);
     const executor = await app.person();
     await addMember(executor, "agent_executor");
-    await refusal(executor.api.invitations.list({ params }), 403, "insufficient_permission");
+    await expectProblem(executor.api.invitations.list({ params }), 403, "insufficient_permission");
   });
 
   test.each([
@@ -170,7 +177,7 @@ describe("inviting", () => {
     [{ email: "a@example.com", role_id: systemRoleIds.viewer, days: 90 }, "body.days"],
   ])("%j is 422 and names the field", async (body, field) => {
     const call = owner.api.invitations.create({ params, body: body as never });
-    expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual([field]);
+    expect(fieldsOf(await expectProblem(call, 422, "validation_failed"))).toEqual([field]);
   });
 
   test("emails an address at most five times an hour and an organization's invitees a hundred times", async () => {
@@ -184,16 +191,16 @@ describe("inviting", () => {
     ]);
     expect(Number(limited.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(limited.headers.get("ratelimit-policy")).toBe('"default";q=5;w=3600');
-    await asOperator(app, "update rate_limits set hits = 100 where bucket = $1", [
+    await queryAsOwner(app, "update rate_limits set hits = 100 where bucket = $1", [
       `invitations of ${org.id}`,
     ]);
-    await refusal(invite("another@example.com"), 429, "rate_limited");
+    await expectProblem(invite("another@example.com"), 429, "rate_limited");
     org = await makeOrganization(owner);
     params = { org_id: org.id };
     expect((await invite("another@example.com")).status).toBe("pending");
     // Rejected invitations are neither sent nor counted.
     for (let time = 0; time < 6; time += 1) {
-      await refusal(invite("another@example.com"), 409, "already_invited");
+      await expectProblem(invite("another@example.com"), 409, "already_invited");
     }
   });
 
@@ -204,7 +211,7 @@ describe("inviting", () => {
     const { data: again } = await owner.api.invitations.create({ params, body }, { headers });
     expect(first.invite_url).not.toBeNull();
     expect(again).toEqual({ ...first, invite_url: null });
-    const [kept] = await asOperator<{ body: string }>(
+    const [kept] = await queryAsOwner<{ body: string }>(
       app,
       "select body from idempotency_keys where key = $1",
       [headers["idempotency-key"]],
@@ -227,7 +234,7 @@ describe("inviting", () => {
     } while (cursor !== undefined);
     expect(seen).toEqual(made);
     const bad = owner.api.invitations.list({ params, query: { cursor: "x" } });
-    await refusal(bad, 422, "validation_failed");
+    await expectProblem(bad, 422, "validation_failed");
   });
 });
 
@@ -243,7 +250,7 @@ describe("accepting", () => {
       invited_by: owner.id,
     });
     expect((await person.api.organizations.get({ params })).data.id).toBe(org.id);
-    const again = await refusal(accept(person, tokenOf(sent)), 409, "invitation_not_pending");
+    const again = await expectProblem(accept(person, tokenOf(sent)), 409, "invitation_not_pending");
     expect(again["invitation_status"]).toBe("accepted");
     expect(await list()).toEqual([expect.objectContaining({ id: sent.id, status: "accepted" })]);
     const { data: events } = await owner.api.audit.list({ params });
@@ -265,15 +272,15 @@ describe("accepting", () => {
   test("requires the invited address, by a session or a key with full access", async () => {
     const token = tokenOf(await invite(person.email));
     const another = await app.person();
-    await refusal(accept(another, token), 403, "invitation_for_another");
+    await expectProblem(accept(another, token), 403, "invitation_for_another");
     const own = await makeOrganization(person);
     const { data: narrow } = await person.api.apiKeys.create({
       body: { name: "k", organization_id: own.id },
     });
     const byNarrow = app.client(narrow.key as string).invitations.accept({ params: { token } });
-    await refusal(byNarrow, 403, "insufficient_permission");
+    await expectProblem(byNarrow, 403, "insufficient_permission");
     const byNobody = app.client().invitations.accept({ params: { token } });
-    await refusal(byNobody, 401, "unauthenticated");
+    await expectProblem(byNobody, 401, "unauthenticated");
     const { data: full } = await person.api.apiKeys.create({ body: { name: "k" } });
     const { data: member } = await app
       .client(full.key as string)
@@ -298,20 +305,28 @@ describe("accepting", () => {
   test("of an expired or revoked one is 409 with the reason", async () => {
     const expired = await invite(person.email);
     await expire(expired);
-    const late = await refusal(accept(person, tokenOf(expired)), 409, "invitation_not_pending");
+    const late = await expectProblem(
+      accept(person, tokenOf(expired)),
+      409,
+      "invitation_not_pending",
+    );
     expect(late["invitation_status"]).toBe("expired");
     expect((await offer(tokenOf(expired))).status).toBe("expired");
     await owner.api.invitations.revoke(at(expired));
-    const revoked = await refusal(accept(person, tokenOf(expired)), 409, "invitation_not_pending");
+    const revoked = await expectProblem(
+      accept(person, tokenOf(expired)),
+      409,
+      "invitation_not_pending",
+    );
     expect(revoked["invitation_status"]).toBe("revoked");
     expect(await offer(tokenOf(expired))).toMatchObject({ status: "revoked", can_register: false });
-    await refusal(person.api.organizations.get({ params }), 404, "not_found");
+    await expectProblem(person.api.organizations.get({ params }), 404, "not_found");
   });
 
   test("by an existing member uses it up and keeps the role", async () => {
     const sent = await invite(person.email, "admin");
     await addMember(person, "viewer");
-    await refusal(owner.api.invitations.resend(at(sent)), 409, "already_member");
+    await expectProblem(owner.api.invitations.resend(at(sent)), 409, "already_member");
     expect((await accept(person, tokenOf(sent))).data.role_name).toBe("viewer");
     expect((await offer(tokenOf(sent))).status).toBe("accepted");
     expect((await actions()).slice(0, 2)).toEqual(["invitation.accepted", "member.added"]);
@@ -336,7 +351,11 @@ describe("accepting", () => {
       const kept = await invite("kept@example.com");
       await end(membership.id, admin);
       expect((await offer(tokenOf(sent))).status).toBe("revoked");
-      const refused = await refusal(accept(person, tokenOf(sent)), 409, "invitation_not_pending");
+      const refused = await expectProblem(
+        accept(person, tokenOf(sent)),
+        409,
+        "invitation_not_pending",
+      );
       expect(refused["invitation_status"]).toBe("revoked");
       expect((await list()).find(({ id }) => id === sent.id)?.status).toBe("revoked");
       expect((await actions())[0]).toBe("invitation.revoked");
@@ -378,9 +397,9 @@ describe("accepting", () => {
     expect((await accept(person, tokenOf(sent))).status).toBe(200);
     // The inviter may have been deactivated, too.
     const last = await invite("last@example.com");
-    await asOperator(app, "update users set is_active = false where id = $1", [owner.id]);
+    await queryAsOwner(app, "update users set is_active = false where id = $1", [owner.id]);
     expect((await offer(tokenOf(last))).status).toBe("revoked");
-    await asOperator(app, "update users set is_active = true where id = $1", [owner.id]);
+    await queryAsOwner(app, "update users set is_active = true where id = $1", [owner.id]);
   });
 
   test("is rejected while the organization is archived, and so is inviting", async () => {
@@ -392,7 +411,7 @@ describe("accepting", () => {
       () => owner.api.invitations.resend(at(sent)),
       () => owner.api.invitations.revoke(at(sent)),
     ]) {
-      await refusal(call(), 409, "organization_archived");
+      await expectProblem(call(), 409, "organization_archived");
     }
     expect((await offer(tokenOf(sent))).organization).toEqual({ name: org.name, is_active: false });
     expect(await list()).toHaveLength(1);
@@ -427,8 +446,8 @@ describe("resending", () => {
     expect(status).toBe(200);
     expect(second).toMatchObject({ id: first.id, status: "pending" });
     expect(Date.parse(second.expires_at)).toBeGreaterThanOrEqual(Date.parse(first.expires_at));
-    await refusal(accept(person, tokenOf(first)), 404, "not_found");
-    await refusal(
+    await expectProblem(accept(person, tokenOf(first)), 404, "not_found");
+    await expectProblem(
       app.client().invitations.get({ params: { token: tokenOf(first) } }),
       404,
       "not_found",
@@ -440,17 +459,17 @@ describe("resending", () => {
   test("is rejected when it is over, and so is revoking an accepted one", async () => {
     const sent = await invite(person.email);
     await accept(person, tokenOf(sent));
-    await refusal(owner.api.invitations.resend(at(sent)), 409, "invitation_not_pending");
-    await refusal(owner.api.invitations.revoke(at(sent)), 409, "invitation_not_pending");
+    await expectProblem(owner.api.invitations.resend(at(sent)), 409, "invitation_not_pending");
+    await expectProblem(owner.api.invitations.revoke(at(sent)), 409, "invitation_not_pending");
     const revoked = await invite("gone@example.com");
     await owner.api.invitations.revoke(at(revoked));
-    await refusal(owner.api.invitations.resend(at(revoked)), 409, "invitation_not_pending");
+    await expectProblem(owner.api.invitations.resend(at(revoked)), 409, "invitation_not_pending");
     const again = await owner.api.invitations.revoke(at(revoked));
     expect(again.status).toBe(204);
     expect((await actions()).filter((action) => action === "invitation.revoked")).toHaveLength(1);
     const nothing = at({ id: randomUUID() });
-    await refusal(owner.api.invitations.resend(nothing), 404, "not_found");
-    await refusal(owner.api.invitations.revoke(nothing), 404, "not_found");
+    await expectProblem(owner.api.invitations.resend(nothing), 404, "not_found");
+    await expectProblem(owner.api.invitations.revoke(nothing), 404, "not_found");
   });
 });
 
@@ -463,7 +482,7 @@ describe("the role of an invitation", () => {
       body: { email: person.email, role_id: role.id },
     });
     const remove = () => owner.api.roles.remove({ params: { ...params, role_id: role.id } });
-    const problem = await refusal(remove(), 409, "role_in_use");
+    const problem = await expectProblem(remove(), 409, "role_in_use");
     expect(problem).toMatchObject({ members: [], invitations: [person.email], heirs: [] });
     expect(problem.detail).toContain(person.email);
     await expire(sent);
@@ -471,7 +490,7 @@ describe("the role of an invitation", () => {
     expect(await list()).toEqual([
       expect.objectContaining({ status: "expired", role_id: null, role_name: "guest" }),
     ]);
-    await refusal(owner.api.invitations.resend(at(sent)), 409, "invitation_not_pending");
+    await expectProblem(owner.api.invitations.resend(at(sent)), 409, "invitation_not_pending");
     expect((await owner.api.invitations.revoke(at(sent))).status).toBe(204);
   });
 });

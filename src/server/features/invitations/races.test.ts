@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ApiError } from "#shared/contract/client.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 describe("concurrent invitations in two server processes", () => {
@@ -60,7 +60,7 @@ describe("concurrent invitations in two server processes", () => {
     const calls = Array.from({ length: 20 }, (_, turn) => invite(turn));
     expect(await outcomeOf(calls)).toEqual({ done: 1, codes: ["already_invited"] });
     expect((await owner.api.invitations.list({ params })).data).toHaveLength(1);
-    const hits = await asOperator(app, "select hits from rate_limits where bucket = $1", [
+    const hits = await queryAsOwner(app, "select hits from rate_limits where bucket = $1", [
       `invitations to ${person.email}`,
     ]);
     expect(hits).toEqual([{ hits: 1 }]);

@@ -1,9 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 const password = "correct staple horse";
@@ -32,7 +37,7 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
     const { data: offer } = await app.client().invitations.get({ params: { token } });
     expect(offer.can_register).toBe(mode !== "closed");
     if (mode === "closed") {
-      const problem = await refusal(
+      const problem = await expectProblem(
         register("guest@example.com", token),
         403,
         "registration_closed",
@@ -54,7 +59,9 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
   test(`${mode === "open" ? "admits" : "rejects"} an address without a valid invitation`, async () => {
     const { token } = await invite("invited@example.com");
     const expired = await invite("expired@example.com");
-    await asOperator(app, "update invitations set expires_at = now() where id = $1", [expired.id]);
+    await queryAsOwner(app, "update invitations set expires_at = now() where id = $1", [
+      expired.id,
+    ]);
     const revoked = await invite("revoked@example.com");
     await owner.api.invitations.revoke({ params: { ...params, invitation_id: revoked.id } });
     for (const [email, invitation] of [
@@ -65,12 +72,16 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
       ["revoked@example.com", revoked.token],
     ] as const) {
       if (mode === "open") expect((await register(email, invitation)).status).toBe(201);
-      else await refusal(register(email, invitation), 403, "registration_closed");
+      else await expectProblem(register(email, invitation), 403, "registration_closed");
     }
   });
 
   test("names an invalid token by its field", async () => {
-    const problem = await refusal(register("x@example.com", "garbled"), 422, "validation_failed");
+    const problem = await expectProblem(
+      register("x@example.com", "garbled"),
+      422,
+      "validation_failed",
+    );
     expect(fieldsOf(problem)).toEqual(["body.invitation"]);
   });
 });

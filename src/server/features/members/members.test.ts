@@ -3,10 +3,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Member } from "#shared/api/organizations/members.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { mailIsQuiet, mailsTo } from "#test/support/outbox.js";
-import { fieldsOf } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { waitForMailQueue, mailsTo } from "#test/support/mail/outbox.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 describe("members", () => {
   let app: TestApp;
@@ -70,14 +75,18 @@ describe("members", () => {
     const removed = await owner.api.members.remove({ params: params(member) });
     expect(removed.status).toBe(204);
     expect((await list()).map(({ user_id }) => user_id)).toEqual([owner.id]);
-    await refusal(owner.api.members.remove({ params: params(member) }), 404, "not_found");
-    await refusal(owner.api.members.update({ params: params(member), body }), 404, "not_found");
+    await expectProblem(owner.api.members.remove({ params: params(member) }), 404, "not_found");
+    await expectProblem(
+      owner.api.members.update({ params: params(member), body }),
+      404,
+      "not_found",
+    );
     expect((await add(person, "member")).id).not.toBe(member.id);
   });
 
   test("an added user is notified by email and can leave", async () => {
     const member = await add(person, "viewer");
-    await mailIsQuiet(app);
+    await waitForMailQueue(app);
     const link = `${app.url}/organizations/${org.id}`;
     const told = (await mailsTo(app, person.email)).filter(({ text }) => text.includes(link));
     expect(told.map(({ text }) => text.includes("choose Leave"))).toEqual([true]);
@@ -99,7 +108,7 @@ describe("members", () => {
     });
     const body = { agent_id: agent.id, role_id: systemRoleIds.viewer };
     const again = () => owner.api.members.add({ params: { org_id: org.id }, body });
-    await refusal(again(), 409, "already_member");
+    await expectProblem(again(), 409, "already_member");
     await owner.api.members.remove({ params: params(member) });
     expect((await again()).data).toMatchObject({ agent_id: agent.id, role_name: "viewer" });
   });
@@ -109,7 +118,7 @@ describe("members", () => {
       Array.from({ length: 10 }, () => add(person, "viewer")),
     );
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    await refusal(add(person, "member"), 409, "already_member");
+    await expectProblem(add(person, "member"), 409, "already_member");
   });
 
   test("unknown users, agents and roles are 422, each by its field", async () => {
@@ -129,12 +138,14 @@ describe("members", () => {
       [{ user_id: person.id, role_id, organization_id: org.id }, "body.organization_id"],
     ] as [{ role_id: string }, string][]) {
       const call = owner.api.members.add({ params: { org_id: org.id }, body });
-      expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual([field]);
+      expect(fieldsOf(await expectProblem(call, 422, "validation_failed"))).toEqual([field]);
     }
     const member = await add(person, "viewer");
     for (const role of [randomUUID(), person.id]) {
       const call = owner.api.members.update({ params: params(member), body: { role_id: role } });
-      expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual(["body.role_id"]);
+      expect(fieldsOf(await expectProblem(call, 422, "validation_failed"))).toEqual([
+        "body.role_id",
+      ]);
     }
   });
 
@@ -153,7 +164,7 @@ describe("members", () => {
       ],
       [() => person.api.members.remove({ params: params(first as Member) }), "org:members:delete"],
     ] as const) {
-      const problem = await refusal(call(), 403, "insufficient_permission");
+      const problem = await expectProblem(call(), 403, "insufficient_permission");
       expect(problem.missing_permissions).toEqual([permission]);
     }
     expect(await list()).toHaveLength(2);
@@ -161,7 +172,7 @@ describe("members", () => {
 
   test("an agent's role cannot list members", async () => {
     await add(person, "agent_executor");
-    await refusal(list(person), 403, "insufficient_permission");
+    await expectProblem(list(person), 403, "insufficient_permission");
   });
 
   test("leaving requires no role and accepts an uppercase id", async () => {
@@ -171,7 +182,7 @@ describe("members", () => {
       const left = await person.api.members.remove({ params: { org_id: org.id, member_id } });
       expect(left.status).toBe(204);
       const call = person.api.organizations.get({ params: { org_id: org.id } });
-      await refusal(call, 404, "not_found");
+      await expectProblem(call, 404, "not_found");
     }
   });
 
@@ -189,10 +200,10 @@ describe("members", () => {
     for (const api of [person.api, byKey, byScoped]) await api.organizations.get(at);
     await owner.api.members.remove({ params: params(member) });
     for (const api of [person.api, byKey, byScoped]) {
-      await refusal(api.organizations.get(at), 404, "not_found");
-      await refusal(api.members.list(at), 404, "not_found");
+      await expectProblem(api.organizations.get(at), 404, "not_found");
+      await expectProblem(api.members.list(at), 404, "not_found");
       const params = { project_id: project.id };
-      await refusal(api.projects.get({ params }), 404, "not_found");
+      await expectProblem(api.projects.get({ params }), 404, "not_found");
     }
     for (const api of [person.api, byKey]) {
       const listed = (await api.organizations.list()).data.map(({ id }) => id);

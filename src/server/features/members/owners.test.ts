@@ -2,9 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Member } from "#shared/api/organizations/members.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 describe("owners and limits of granting roles", () => {
   let app: TestApp;
@@ -50,7 +55,7 @@ describe("owners and limits of granting roles", () => {
     from.client(by.token).members.remove({ params: { org_id: org.id, member_id: member.id } });
   const ownerId = async () =>
     (
-      await asOperator<{ id: string }>(
+      await queryAsOwner<{ id: string }>(
         app,
         "select owner_id as id from organizations where id = $1",
         [org.id],
@@ -58,7 +63,7 @@ describe("owners and limits of granting roles", () => {
     )[0]?.id;
   const owners = async () =>
     (
-      await asOperator(app, "select from memberships where org_id = $1 and role_id = $2", [
+      await queryAsOwner(app, "select from memberships where org_id = $1 and role_id = $2", [
         org.id,
         systemRoleIds.owner,
       ])
@@ -74,7 +79,7 @@ describe("owners and limits of granting roles", () => {
       () => change(boss, systemRoleIds.owner, admin),
       () => remove(boss, admin),
     ]) {
-      const problem = await refusal(call(), 403, "privilege_escalation");
+      const problem = await expectProblem(call(), 403, "privilege_escalation");
       expect(problem.missing_permissions).toEqual(["org:archive", "org:transfer"]);
     }
     expect((await memberOf(admin)).role_name).toBe("admin");
@@ -94,8 +99,8 @@ describe("owners and limits of granting roles", () => {
       return { ...owner, api: app.client(data.key as string) };
     };
     const narrow = await make("org:members:*");
-    await refusal(add(other, systemRoleIds.viewer, narrow), 403, "privilege_escalation");
-    await refusal(add(other, systemRoleIds.owner, narrow), 403, "privilege_escalation");
+    await expectProblem(add(other, systemRoleIds.viewer, narrow), 403, "privilege_escalation");
+    await expectProblem(add(other, systemRoleIds.owner, narrow), 403, "privilege_escalation");
     const wide = await make("*");
     expect((await add(other, systemRoleIds.owner, wide)).role_name).toBe("owner");
   });
@@ -103,12 +108,12 @@ describe("owners and limits of granting roles", () => {
   test("the last owner cannot leave, be demoted or be removed", async () => {
     await add(admin, systemRoleIds.admin);
     const boss = await memberOf(owner);
-    await refusal(remove(boss), 409, "last_owner");
-    await refusal(change(boss, systemRoleIds.admin), 409, "last_owner");
+    await expectProblem(remove(boss), 409, "last_owner");
+    await expectProblem(change(boss, systemRoleIds.admin), 409, "last_owner");
     expect((await change(boss, systemRoleIds.owner)).data.role_name).toBe("owner");
     const second = await add(other, systemRoleIds.owner);
     expect((await change(boss, systemRoleIds.admin)).data.role_name).toBe("admin");
-    await refusal(remove(second, other), 409, "last_owner");
+    await expectProblem(remove(second, other), 409, "last_owner");
   });
 
   test("an agent with the owner role does not count as an owner", async () => {
@@ -117,11 +122,11 @@ describe("owners and limits of granting roles", () => {
     });
     const body = { project_id: project.id, name: "robot" };
     const { data: agent } = await owner.api.agents.create({ body });
-    await asOperator(app, "update memberships set role_id = $1 where agent_id = $2", [
+    await queryAsOwner(app, "update memberships set role_id = $1 where agent_id = $2", [
       systemRoleIds.owner,
       agent.id,
     ]);
-    await refusal(remove(await memberOf(owner)), 409, "last_owner");
+    await expectProblem(remove(await memberOf(owner)), 409, "last_owner");
   });
 
   test("owner_id moves to the earliest remaining owner, only when its owner leaves", async () => {
@@ -130,7 +135,7 @@ describe("owners and limits of granting roles", () => {
     const second = await add(other, systemRoleIds.owner);
     const last = await add(third, systemRoleIds.owner);
     // Joined earlier but with a later id: the time decides.
-    await asOperator(
+    await queryAsOwner(
       app,
       "update memberships set joined_at = now() - interval '1 day' where id = $1",
       [last.id],

@@ -3,11 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { permissionsOf } from "#test/support/permissions.js";
-import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { getPermissions } from "#test/support/fixtures/permissions.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 
 describe("access to an organization", () => {
   let app: TestApp;
@@ -52,7 +57,7 @@ describe("access to an organization", () => {
         [{ max_agent_runtime_hours: 1 }, "org:limits:write"],
       ] as const) {
         const call = api.organizations.update({ params, body });
-        const problem = await refusal(call, 403, "insufficient_permission");
+        const problem = await expectProblem(call, 403, "insufficient_permission");
         expect(problem.missing_permissions).toEqual([permission]);
       }
       expect((await owner.api.organizations.get({ params })).data).toEqual(org);
@@ -68,7 +73,7 @@ describe("access to an organization", () => {
       () => api.organizations.permissions({ params }),
       () => api.roles.list({ params }),
     ]) {
-      const problem = await refusal(call(), 403, "insufficient_permission");
+      const problem = await expectProblem(call(), 403, "insufficient_permission");
       expect(problem.missing_permissions).toEqual(["org:read"]);
     }
     expect((await api.organizations.list()).data).toEqual([]);
@@ -90,14 +95,14 @@ describe("access to an organization", () => {
     const params = { org_id: org.id };
     const before = (await owner.api.organizations.get({ params })).data;
     const body = { name: "Half", max_concurrent_agents: 51 };
-    await refusal(owner.api.organizations.update({ params, body }), 422, "validation_failed");
+    await expectProblem(owner.api.organizations.update({ params, body }), 422, "validation_failed");
     expect((await owner.api.organizations.get({ params })).data).toEqual(before);
   });
 
   test.each(["owner", "admin", "member", "viewer"] as const)(
     "permissions lists an %s's own",
     async (role) => {
-      const data = await permissionsOf(people[role].api, org.id);
+      const data = await getPermissions(people[role].api, org.id);
       expect(data.role).toBe(role);
       expect(data.permissions).toEqual([...systemRoles[role].permissions].sort());
       expect(data.effective_permissions.includes("org:archive")).toBe(role === "owner");
@@ -120,9 +125,13 @@ describe("access to an organization", () => {
       [{ max_agent_runtime_hours: 1_000_001 }, "max_agent_runtime_hours"],
     ] as [object, string][]) {
       const update = owner.api.organizations.update({ params, body });
-      expect(fieldsOf(await refusal(update, 422, "validation_failed"))).toEqual([`body.${field}`]);
+      expect(fieldsOf(await expectProblem(update, 422, "validation_failed"))).toEqual([
+        `body.${field}`,
+      ]);
       const create = owner.api.organizations.create({ body: { name: "x", ...body } });
-      expect(fieldsOf(await refusal(create, 422, "validation_failed"))).toEqual([`body.${field}`]);
+      expect(fieldsOf(await expectProblem(create, 422, "validation_failed"))).toEqual([
+        `body.${field}`,
+      ]);
     }
     for (const body of [
       { max_concurrent_agents: 50, max_agent_runtime_hours: 500 },
@@ -147,7 +156,7 @@ describe("access to an organization", () => {
     const { data: project } = await owner.api.projects.create({
       body: { organization_id: archived.id, name: "p" },
     });
-    await asOperator(app, "update organizations set archived_at = now() where id = $1", [
+    await queryAsOwner(app, "update organizations set archived_at = now() where id = $1", [
       archived.id,
     ]);
     const params = { org_id: archived.id };
@@ -165,7 +174,7 @@ describe("access to an organization", () => {
       () => owner.api.projects.update({ params: { project_id: project.id }, body: { name: "q" } }),
       () => owner.api.agents.create({ body: { project_id: project.id, name: "a" } }),
     ]) {
-      await refusal(call(), 409, "organization_archived");
+      await expectProblem(call(), 409, "organization_archived");
     }
     const ids = async (include_archived?: "true" | "false") => {
       const query = include_archived === undefined ? {} : { include_archived };

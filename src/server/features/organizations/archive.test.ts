@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 describe("archive, restore and transfer", () => {
@@ -27,7 +32,7 @@ describe("archive, restore and transfer", () => {
       () => admin.api.organizations.restore({ params }),
       () => admin.api.organizations.transfer({ params, body: { user_id: admin.id } }),
     ]) {
-      await refusal(call(), 403, "insufficient_permission");
+      await expectProblem(call(), 403, "insufficient_permission");
     }
   });
 
@@ -59,12 +64,12 @@ describe("archive, restore and transfer", () => {
       () => owner.api.projects.create({ body: { organization_id: orgId, name: "P" } }),
       () => owner.api.runs.create({ params: { agent_id: agent.id }, body: { external: true } }),
     ]) {
-      await refusal(call(), 409, "organization_archived");
+      await expectProblem(call(), 409, "organization_archived");
     }
     expect((await owner.api.organizations.list()).data.map(({ id }) => id)).not.toContain(orgId);
     const all = await owner.api.organizations.list({ query: { include_archived: "true" } });
     expect(all.data.map(({ id }) => id)).toContain(orgId);
-    await refusal(scoped.organizations.list(), 401, "invalid_token");
+    await expectProblem(scoped.organizations.list(), 401, "invalid_token");
     expect((await wide.organizations.get({ params })).status).toBe(200);
 
     const { data: restored } = await owner.api.organizations.restore({ params });
@@ -76,7 +81,7 @@ describe("archive, restore and transfer", () => {
     const params = { org_id: orgId };
     const stranger = await app.person("stranger");
     for (const userId of [stranger.id, owner.id]) {
-      await refusal(
+      await expectProblem(
         owner.api.organizations.transfer({ params, body: { user_id: userId } }),
         422,
         "validation_failed",
@@ -90,6 +95,10 @@ describe("archive, restore and transfer", () => {
     const { data: members } = await admin.api.members.list({ params });
     const roleOf = (id: string) => members.find(({ user_id }) => user_id === id)?.role_name;
     expect([roleOf(admin.id), roleOf(owner.id)]).toEqual(["owner", "admin"]);
-    await refusal(owner.api.organizations.archive({ params }), 403, "insufficient_permission");
+    await expectProblem(
+      owner.api.organizations.archive({ params }),
+      403,
+      "insufficient_permission",
+    );
   });
 });

@@ -3,10 +3,15 @@ import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { grants, permissionNames, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { explanationOf, permissionsOf } from "#test/support/permissions.js";
-import { fieldsOf } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { explainPermission, getPermissions } from "#test/support/fixtures/permissions.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 describe("explaining a permission", () => {
   let app: TestApp;
@@ -68,7 +73,7 @@ describe("explaining a permission", () => {
   async function expectEnforced(api: Client): Promise<void> {
     for (const [permission, call] of Object.entries(calls)) {
       const name = permission as keyof typeof calls;
-      const { allowed, because, refused_by } = await explanationOf(api, org.id, name);
+      const { allowed, because, refused_by } = await explainPermission(api, org.id, name);
       const outcome = await call(api).then(
         () => "done",
         (error: { problem: { code: string; missing_permissions: string[] } }) =>
@@ -84,10 +89,10 @@ describe("explaining a permission", () => {
     "explanations for an %s match the enforcement",
     async (role: SystemRole) => {
       const { api } = role === "owner" ? owner : await join(systemRoleIds[role]);
-      const { effective_permissions } = await permissionsOf(api, org.id);
+      const { effective_permissions } = await getPermissions(api, org.id);
       for (const permission of permissionNames) {
         const patterns: readonly string[] = systemRoles[role].permissions;
-        const explanation = await explanationOf(api, org.id, permission);
+        const explanation = await explainPermission(api, org.id, permission);
         const because = patterns
           .filter((pattern) => grants([pattern], permission))
           .toSorted()
@@ -107,7 +112,7 @@ describe("explaining a permission", () => {
     const { api } = await join(bottom.id);
     const of = (via: string, pattern: string) => ({ role: "bottom", via, pattern });
     const because = async (check: (typeof permissionNames)[number]) =>
-      (await explanationOf(api, org.id, check)).because;
+      (await explainPermission(api, org.id, check)).because;
     expect(await because("project:read")).toEqual([
       of("bottom", "project:read"),
       of("middle", "project:*"),
@@ -120,7 +125,7 @@ describe("explaining a permission", () => {
     expect(await because("org:billing:write")).toEqual([]);
     await expectEnforced(api);
 
-    const held = await permissionsOf(api, org.id);
+    const held = await getPermissions(api, org.id);
     expect(held.permissions.filter((pattern) => pattern === "project:read")).toHaveLength(1);
     const params = { org_id: org.id, role_id: top.id };
     await owner.api.roles.update({ params, body: { inherits_from: null, permissions: [] } });
@@ -134,17 +139,17 @@ describe("explaining a permission", () => {
     const viewer = await join(systemRoleIds.viewer);
     const member = await join(systemRoleIds.member);
     const narrow = await keyOf(member, "org:read", "project:read");
-    expect(await explanationOf(narrow, org.id, "project:write")).toEqual({
+    expect(await explainPermission(narrow, org.id, "project:write")).toEqual({
       allowed: false,
       because: [],
       refused_by: "credential",
     });
-    expect(await explanationOf(narrow, org.id, "org:write")).toEqual({
+    expect(await explainPermission(narrow, org.id, "org:write")).toEqual({
       allowed: false,
       because: [],
       refused_by: "role",
     });
-    expect(await explanationOf(narrow, org.id, "project:read")).toEqual({
+    expect(await explainPermission(narrow, org.id, "project:read")).toEqual({
       allowed: true,
       because: [{ role: "member", via: "member", pattern: "project:read" }],
       refused_by: null,
@@ -152,28 +157,28 @@ describe("explaining a permission", () => {
     await expectEnforced(narrow);
     // The role is named when both deny: a wider key would not help.
     const wide = await keyOf(viewer, "org:*");
-    expect((await explanationOf(wide, org.id, "project:write")).refused_by).toBe("role");
+    expect((await explainPermission(wide, org.id, "project:write")).refused_by).toBe("role");
     await expectEnforced(wide);
   });
 
   test("the wildcard org explains no owner-only permission", async () => {
     const admin = await join(systemRoleIds.admin);
     for (const check of ["org:archive", "org:transfer"] as const) {
-      expect((await explanationOf(admin.api, org.id, check)).because).toEqual([]);
-      expect((await explanationOf(owner.api, org.id, check)).because).toEqual([
+      expect((await explainPermission(admin.api, org.id, check)).because).toEqual([]);
+      expect((await explainPermission(owner.api, org.id, check)).because).toEqual([
         { role: "owner", via: "owner", pattern: "*:*" },
       ]);
     }
     const key = await keyOf(owner, "org:*");
-    expect((await explanationOf(key, org.id, "org:archive")).refused_by).toBe("credential");
+    expect((await explainPermission(key, org.id, "org:archive")).refused_by).toBe("credential");
     await expectEnforced(key);
   });
 
   test.each(["org:nothing", "org:*", "*:*", "", "ORG:READ"])(
     "%j is not a permission",
     async (check) => {
-      const call = explanationOf(owner.api, org.id, check as "org:read");
-      const problem = await refusal(call, 422, "validation_failed");
+      const call = explainPermission(owner.api, org.id, check as "org:read");
+      const problem = await expectProblem(call, 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual(["query.check"]);
     },
   );

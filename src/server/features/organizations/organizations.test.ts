@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 describe("organizations", () => {
   let app: TestApp;
@@ -157,7 +162,7 @@ describe("organizations", () => {
 
     for (const body of [{ name: null }, { settings: null }, { slug: null }, { settings: [] }]) {
       const call = owner.api.organizations.update({ params, body: body as object });
-      const problem = await refusal(call, 422, "validation_failed");
+      const problem = await expectProblem(call, 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual([`body.${Object.keys(body)[0]}`]);
     }
   });

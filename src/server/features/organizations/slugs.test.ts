@@ -1,8 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 describe("slugs of organizations", () => {
   let app: TestApp;
@@ -63,7 +68,11 @@ describe("slugs of organizations", () => {
   test("a requested slug that is taken is rejected with a free one", async () => {
     await create("Taken", "taken");
     const body = { name: "Other", slug: "taken" };
-    const problem = await refusal(owner.api.organizations.create({ body }), 409, "slug_taken");
+    const problem = await expectProblem(
+      owner.api.organizations.create({ body }),
+      409,
+      "slug_taken",
+    );
     expect(problem.suggestion).toBe("taken-2");
     expect(fieldsOf(problem)).toEqual(["body.slug"]);
     expect((await create("Other", problem.suggestion as string)).slug).toBe("taken-2");
@@ -106,7 +115,9 @@ describe("slugs of organizations", () => {
         return owner.api.organizations.update({ params: { org_id: id }, body });
       },
     ]) {
-      expect(fieldsOf(await refusal(call(), 422, "validation_failed"))).toEqual(["body.slug"]);
+      expect(fieldsOf(await expectProblem(call(), 422, "validation_failed"))).toEqual([
+        "body.slug",
+      ]);
     }
   });
 
@@ -114,11 +125,15 @@ describe("slugs of organizations", () => {
     "%s is reserved",
     async (slug) => {
       const body = { name: "Acme", slug };
-      const created = await refusal(owner.api.organizations.create({ body }), 422, "slug_reserved");
+      const created = await expectProblem(
+        owner.api.organizations.create({ body }),
+        422,
+        "slug_reserved",
+      );
       expect(fieldsOf(created)).toEqual(["body.slug"]);
       const { id } = await create("Any");
       const change = owner.api.organizations.update({ params: { org_id: id }, body: { slug } });
-      await refusal(change, 422, "slug_reserved");
+      await expectProblem(change, 422, "slug_reserved");
     },
   );
 
@@ -132,11 +147,15 @@ describe("slugs of organizations", () => {
       expect([data.id, data.slug]).toEqual([org.id, "second-name"]);
     }
     const body = { name: "Thief", slug: "first-name" };
-    const problem = await refusal(owner.api.organizations.create({ body }), 409, "slug_taken");
+    const problem = await expectProblem(
+      owner.api.organizations.create({ body }),
+      409,
+      "slug_taken",
+    );
     expect(problem.suggestion).toBe("first-name-2");
     const other = await create("Other thief");
-    await refusal(rename(other.id, "first-name"), 409, "slug_taken");
-    await refusal(rename(other.id, "second-name"), 409, "slug_taken");
+    await expectProblem(rename(other.id, "first-name"), 409, "slug_taken");
+    await expectProblem(rename(other.id, "second-name"), 409, "slug_taken");
     const kept = await owner.api.organizations.get({ params: { org_id: other.id } });
     expect(kept.data.slug).toBe(other.slug);
     expect((await create("First name")).slug).toBe("first-name-2");
@@ -217,7 +236,7 @@ describe("slugs of organizations", () => {
       const viewer = await app.person("viewer");
       const member = { user_id: viewer.id, role_id: systemRoleIds.viewer };
       await owner.api.members.add({ params, body: member });
-      const refused = await refusal(
+      const refused = await expectProblem(
         ask("asker-one", org.id, viewer),
         403,
         "insufficient_permission",
@@ -225,7 +244,11 @@ describe("slugs of organizations", () => {
       expect(refused.missing_permissions).toEqual(["org:write"]);
       const stranger = await app.person("stranger");
       for (const id of [org.id, randomUUID()]) {
-        const problem = await refusal(ask("asker-one", id, stranger), 422, "validation_failed");
+        const problem = await expectProblem(
+          ask("asker-one", id, stranger),
+          422,
+          "validation_failed",
+        );
         expect(fieldsOf(problem)).toEqual(["query.organization_id"]);
       }
     });
@@ -237,10 +260,10 @@ describe("slugs of organizations", () => {
         return { ...owner, api: app.client(data.key as string) };
       };
       const scoped = await keyFor(`org:${org.slug}:*`);
-      await refusal(ask("any-slug", undefined, scoped), 403, "insufficient_permission");
+      await expectProblem(ask("any-slug", undefined, scoped), 403, "insufficient_permission");
       expect((await ask("any-slug", org.id, scoped)).available).toBe(true);
       const reader = await keyFor(`org:${org.slug}:org:read`);
-      await refusal(ask("any-slug", org.id, reader), 403, "insufficient_permission");
+      await expectProblem(ask("any-slug", org.id, reader), 403, "insufficient_permission");
       expect((await ask("any-slug", undefined, await keyFor("*:*"))).available).toBe(true);
     });
 
@@ -248,7 +271,7 @@ describe("slugs of organizations", () => {
       "reject %o as malformed",
       async (query) => {
         const call = owner.api.organizations.slugAvailability({ query: query as { slug: string } });
-        await refusal(call, 422, "validation_failed");
+        await expectProblem(call, 422, "validation_failed");
       },
     );
 

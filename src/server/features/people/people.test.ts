@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { verifyInstallationLog } from "../../db/audit/installation-audit.js";
-import { asOperator } from "#test/support/operator.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 describe("super admins", () => {
   let app: TestApp;
@@ -34,17 +39,19 @@ describe("super admins", () => {
       api.admin.organizations(),
       api.admin.auditEvents(),
     ];
-    await Promise.all(calls(ann.api).map((call) => refusal(call, 404, "not_found")));
-    await Promise.all(calls(app.client()).map((call) => refusal(call, 401, "unauthenticated")));
+    await Promise.all(calls(ann.api).map((call) => expectProblem(call, 404, "not_found")));
+    await Promise.all(
+      calls(app.client()).map((call) => expectProblem(call, 401, "unauthenticated")),
+    );
     // A key that is narrower than its creator has no super admin rights.
     const { id } = await makeOrganization(root);
     const { data } = await root.api.apiKeys.create({
       body: { name: "narrow", organization_id: id },
     });
-    await refusal(app.client(data.key as string).admin.users(), 404, "not_found");
+    await expectProblem(app.client(data.key as string).admin.users(), 404, "not_found");
     const { data: full } = await root.api.apiKeys.create({ body: { name: "full" } });
     expect((await app.client(full.key as string).admin.users()).status).toBe(200);
-    await refusal(root.api.admin.user(paramsOf({ id })), 404, "not_found");
+    await expectProblem(root.api.admin.user(paramsOf({ id })), 404, "not_found");
   });
 
   test("search users page by page", async () => {
@@ -72,23 +79,23 @@ describe("super admins", () => {
     expect(data).toMatchObject({ is_active: false, sessions: 0 });
     for (const where of [app, other]) {
       for (const token of credentials) {
-        await refusal(where.client(token).auth.me(), 401, "invalid_token");
+        await expectProblem(where.client(token).auth.me(), 401, "invalid_token");
       }
       const { email, password } = ann;
       const login = where.client().auth.login({ body: { email, password } });
-      await refusal(login, 401, "invalid_credentials");
-      await refusal(
+      await expectProblem(login, 401, "invalid_credentials");
+      await expectProblem(
         where.client().auth.refresh({ body: { refresh_token: ann.refreshToken } }),
         401,
         "invalid_token",
       );
     }
-    await refusal(root.api.admin.resetPassword(paramsOf(ann)), 409, "user_disabled");
-    await refusal(root.api.admin.promote(paramsOf(ann)), 409, "user_disabled");
+    await expectProblem(root.api.admin.resetPassword(paramsOf(ann)), 409, "user_disabled");
+    await expectProblem(root.api.admin.promote(paramsOf(ann)), 409, "user_disabled");
     await root.api.admin.enable(paramsOf(ann));
     for (const where of [app, other]) {
       await where.client(key.key as string).auth.me();
-      await refusal(where.client(ann.token).auth.me(), 401, "invalid_token");
+      await expectProblem(where.client(ann.token).auth.me(), 401, "invalid_token");
     }
     await app.client().auth.login({ body: { email: ann.email, password: ann.password } });
     await other.close();
@@ -96,14 +103,14 @@ describe("super admins", () => {
 
   test("help a locked-out user", async () => {
     const ann = await app.person("ann");
-    await asOperator(
+    await queryAsOwner(
       app,
       "insert into totp_secrets (user_id, sealed_secret, confirmed_at) values ($1, '', now())",
       [ann.id],
     );
     const { email, password } = ann;
     const login = () => app.client().auth.login({ body: { email, password } });
-    await refusal(login(), 401, "second_factor_required");
+    await expectProblem(login(), 401, "second_factor_required");
     await root.api.admin.removeSecondFactor(paramsOf(ann));
     await login();
     const { data } = await root.api.admin.resetPassword(paramsOf(ann));
@@ -113,20 +120,20 @@ describe("super admins", () => {
       new_password: "another staple horse",
     };
     await app.client().auth.resetPassword({ body });
-    await refusal(app.client().auth.resetPassword({ body }), 400, "invalid_link");
-    await refusal(login(), 401, "invalid_credentials");
-    await refusal(ann.api.auth.me(), 401, "invalid_token");
+    await expectProblem(app.client().auth.resetPassword({ body }), 400, "invalid_link");
+    await expectProblem(login(), 401, "invalid_credentials");
+    await expectProblem(ann.api.auth.me(), 401, "invalid_token");
     const { data: tokens } = await app.client().auth.login({
       body: { email, password: body.new_password },
     });
     await root.api.admin.signOut(paramsOf(ann));
-    await refusal(app.client(tokens.access_token).auth.me(), 401, "invalid_token");
+    await expectProblem(app.client(tokens.access_token).auth.me(), 401, "invalid_token");
   });
 
   test("cannot all be demoted, even concurrently", async () => {
-    await refusal(root.api.admin.demote(paramsOf(root)), 409, "last_super_admin");
-    await refusal(root.api.admin.disable(paramsOf(root)), 409, "last_super_admin");
-    await refusal(root.api.admin.delete(paramsOf(root)), 409, "last_super_admin");
+    await expectProblem(root.api.admin.demote(paramsOf(root)), 409, "last_super_admin");
+    await expectProblem(root.api.admin.disable(paramsOf(root)), 409, "last_super_admin");
+    await expectProblem(root.api.admin.delete(paramsOf(root)), 409, "last_super_admin");
     const ann = await app.person("ann");
     await root.api.admin.promote(paramsOf(ann));
     expect((await ann.api.auth.me()).data.is_super_admin).toBe(true);
@@ -171,17 +178,17 @@ describe("super admins", () => {
       const { data } = await person.api.members.list({ params });
       return data.find(({ user_id }) => user_id === person.id)?.id as string;
     }
-    const problem = await refusal(root.api.admin.delete(paramsOf(ann)), 409, "last_owner");
+    const problem = await expectProblem(root.api.admin.delete(paramsOf(ann)), 409, "last_owner");
     expect(problem["organizations"]).toEqual([org.id]);
     await ann.api.members.add({
       params,
       body: { user_id: owner.id, role_id: systemRoleIds.owner },
     });
     await root.api.admin.delete(paramsOf(ann));
-    await refusal(ann.api.auth.me(), 401, "invalid_token");
-    await refusal(app.client(key.key as string).auth.me(), 401, "invalid_token");
-    await refusal(root.api.admin.user(paramsOf(ann)), 404, "not_found");
-    await refusal(root.api.admin.enable(paramsOf(ann)), 404, "not_found");
+    await expectProblem(ann.api.auth.me(), 401, "invalid_token");
+    await expectProblem(app.client(key.key as string).auth.me(), 401, "invalid_token");
+    await expectProblem(root.api.admin.user(paramsOf(ann)), 404, "not_found");
+    await expectProblem(root.api.admin.enable(paramsOf(ann)), 404, "not_found");
 
     const { data: events } = await owner.api.audit.list({ params });
     expect(JSON.stringify(events)).not.toContain("ann-example");
@@ -189,7 +196,7 @@ describe("super admins", () => {
     expect(events.find(({ target }) => target.id === member.id)?.target.name).toBe("Deleted user");
     const { data: runs } = await owner.api.runs.list({ params: { agent_id: agent.id } });
     expect(runs[0]?.started_by?.name).toBe("Deleted user");
-    const [row] = await asOperator(app, "select * from users where id = $1", [ann.id]);
+    const [row] = await queryAsOwner(app, "select * from users where id = $1", [ann.id]);
     expect(JSON.stringify(row)).not.toContain("ann-example");
     // The address can be registered again.
     await app.client().auth.register({ body: { email: ann.email, password: ann.password } });
@@ -224,8 +231,8 @@ describe("super admins", () => {
     expect(JSON.stringify(data)).not.toContain("ann-example");
     const verified = () => app.db.withSystem("verify", verifyInstallationLog);
     expect(await verified()).toEqual({ events: data.length, faults: [] });
-    await asOperator(app, "alter table installation_events disable trigger user");
-    await asOperator(app, "update installation_events set ip = '8.8.8.8' where sequence = 2");
+    await queryAsOwner(app, "alter table installation_events disable trigger user");
+    await queryAsOwner(app, "update installation_events set ip = '8.8.8.8' where sequence = 2");
     expect((await verified()).faults.map(({ sequence }) => sequence)).toEqual([2]);
   });
 });

@@ -2,14 +2,19 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Branch, Project } from "#shared/api/projects/projects.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
 
 describe("the branches of a project", () => {
   let app: TestApp;
@@ -69,12 +74,12 @@ describe("the branches of a project", () => {
 
   test("an invalid cursor is 422", async () => {
     for (const cursor of ["x", Buffer.from("[1]").toString("base64url")]) {
-      await refusal(list({ cursor }), 422, "validation_failed");
+      await expectProblem(list({ cursor }), 422, "validation_failed");
     }
   });
 
   test("a missing project is 404", async () => {
     const params = { project_id: randomUUID() };
-    await refusal(owner.api.projects.branches({ params, query: {} }), 404, "not_found");
+    await expectProblem(owner.api.projects.branches({ params, query: {} }), 404, "not_found");
   });
 });

@@ -5,7 +5,12 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -14,9 +19,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { runGit, repoPathOf } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { runGit, repoPathOf } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 describe("deleting a project", () => {
   let app: TestApp;
@@ -45,7 +50,7 @@ describe("deleting a project", () => {
   const removed = () =>
     expect
       .poll(() =>
-        asOperator(app, "select from projects where id = $1 and removed_at is not null", [
+        queryAsOwner(app, "select from projects where id = $1 and removed_at is not null", [
           project.id,
         ]),
       )
@@ -64,7 +69,7 @@ describe("deleting a project", () => {
     const params = { agent_id: workspace.agent_id };
     const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
     await owner.api.runs.stop({ params: { run_id: run.id }, body: { status: "succeeded" } });
-    await asOperator(
+    await queryAsOwner(
       app,
       "update runs set started_at = ended_at - interval '36 seconds' where id = $1",
       [run.id],
@@ -84,10 +89,10 @@ describe("deleting a project", () => {
       () => owner.api.runs.get({ params: { run_id: run.id } }),
       () => owner.api.runs.create({ params, body: { external: true } }),
     ]) {
-      await refusal(call(), 404, "not_found");
+      await expectProblem(call(), 404, "not_found");
     }
     const body = { project_id: project.id, name: "late" };
-    await refusal(owner.api.agents.create({ body }), 422, "validation_failed");
+    await expectProblem(owner.api.agents.create({ body }), 422, "validation_failed");
     const ids = (rows: { id: string }[]) => rows.map(({ id }) => id);
     expect(ids((await owner.api.projects.list()).data)).not.toContain(project.id);
     for (const query of [{}, { status: "terminated" as const }]) {
@@ -138,7 +143,7 @@ describe("deleting a project", () => {
   test("is 409 while an agent is running", async () => {
     const params = { agent_id: workspace.agent_id };
     const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
-    await refusal(remove(), 409, "agent_running");
+    await expectProblem(remove(), 409, "agent_running");
     expect((await owner.api.projects.get({ params: at() })).data.status).toBe("ready");
     await owner.api.runs.stop({ params: { run_id: run.id }, body: { status: "stopped" } });
     await remove();
@@ -150,7 +155,7 @@ describe("deleting a project", () => {
       params: { org_id: org.id },
       body: { user_id: member.id, role_id: systemRoleIds.member },
     });
-    await refusal(remove(member), 403, "insufficient_permission");
+    await expectProblem(remove(member), 403, "insufficient_permission");
   });
 
   test("concurrent commits, creations and runs happen before it or fail", async () => {
@@ -177,7 +182,7 @@ describe("deleting a project", () => {
       const folder = join(dirname(folderOf(workspace)), `ws_${name}`);
       expect(await isThere(folder)).toBe(false);
     }
-    const alive = await asOperator(
+    const alive = await queryAsOwner(
       app,
       "select from agents where project_id = $1 and terminated_at is null",
       [project.id],
@@ -186,8 +191,8 @@ describe("deleting a project", () => {
   });
 
   test("an interrupted deletion is completed at the next start", async () => {
-    await asOperator(app, "update projects set deleted_at = now() where id = $1", [project.id]);
-    await asOperator(app, "update agents set terminated_at = now() where project_id = $1", [
+    await queryAsOwner(app, "update projects set deleted_at = now() where id = $1", [project.id]);
+    await queryAsOwner(app, "update agents set terminated_at = now() where project_id = $1", [
       project.id,
     ]);
     await (await app.sibling()).close();

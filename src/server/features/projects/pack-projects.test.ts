@@ -6,16 +6,16 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { cloning, keyOf } from "#test/support/clone.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { openCloneFactory, createGitKey } from "#test/support/git/clone.js";
 import {
   commitFiles,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { gitInRepository, newFolder, repoPathOf } from "#test/support/git.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository, makeTempFolder, repoPathOf } from "#test/support/git/git.js";
 import { rounds } from "#test/support/thorough.js";
 import { storageIn } from "../../data-folder/storage.js";
 import { withMergeLease } from "../workspaces/merges/merge-lease.js";
@@ -25,11 +25,11 @@ import { packProject, type PackingOutcome } from "./pack-projects.js";
 const log = pino({ level: "silent" });
 let app: TestApp;
 let owner: TestPerson;
-let clones: Awaited<ReturnType<typeof cloning>>;
+let clones: Awaited<ReturnType<typeof openCloneFactory>>;
 beforeAll(async () => {
   app = await startTestApp();
   owner = await app.person("owner");
-  clones = await cloning();
+  clones = await openCloneFactory();
 });
 afterAll(async () => {
   await clones.dispose();
@@ -97,13 +97,13 @@ test("checkpoints become one pack with a bitmap and a commit graph, without loss
   expect(await pack(project)).toBe("packed");
   expect(await countsOf(project)).toMatchObject({ count: 0, packs: 1 });
   await mergeIntoBase(owner, workspace);
-  const clone = await clones.clone(project.clone_url, await keyOf(owner));
+  const clone = await clones.clone(project.clone_url, await createGitKey(owner));
   await clone.git("fsck", "--full");
   expect(await clone.git("rev-list", "--count", "origin/main")).toBe("35");
 }, 60_000);
 
 test("a repack needs 1000 loose objects, 2% of the packed ones, or ten packs", async () => {
-  const repoPath = await newFolder();
+  const repoPath = await makeTempFolder();
   const pretend = async (folder: string, names: string[]): Promise<void> => {
     await rm(join(repoPath, folder), { recursive: true, force: true });
     await mkdir(join(repoPath, folder), { recursive: true });
@@ -169,7 +169,7 @@ test("commits, merges, pushes and clones continue during repeated repacks", asyn
   const sibling = await app.sibling();
   const project = await newProject();
   const url = project.clone_url;
-  const key = await keyOf(owner);
+  const key = await createGitKey(owner);
   const made: string[] = [];
   const over = new AbortController();
   let packed = 0;

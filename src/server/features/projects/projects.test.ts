@@ -2,10 +2,15 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 
 describe("projects", () => {
   let app: TestApp;
@@ -71,7 +76,7 @@ describe("projects", () => {
       "a~1",
     ];
     for (const default_branch of [...bad, "a:b", "a\\b", "a@{1}", "ä", ".a", "a//b", "a/.b"]) {
-      const problem = await refusal(
+      const problem = await expectProblem(
         create({ name: "Bad", default_branch }),
         422,
         "validation_failed",
@@ -87,13 +92,13 @@ describe("projects", () => {
     expect((await create({ name: "Twin" })).slug).toBe("twin");
     expect((await create({ name: "Twin" })).slug).toBe("twin-2");
     expect((await create({ name: "東京" })).slug).toBe("project-1");
-    const problem = await refusal(create({ name: "Other", slug: "twin" }), 409, "slug_taken");
+    const problem = await expectProblem(create({ name: "Other", slug: "twin" }), 409, "slug_taken");
     expect([problem.suggestion, fieldsOf(problem)]).toEqual(["twin-3", ["body.slug"]]);
     const other = await makeOrganization(owner);
     const body = { organization_id: other.id, name: "Twin" };
     expect((await owner.api.projects.create({ body })).data.slug).toBe("twin");
     for (const slug of ["", "A", "a", "a--b", "-a", "a/b", "a".repeat(64), "a.git"]) {
-      const refused = await refusal(create({ name: "x", slug }), 422, "validation_failed");
+      const refused = await expectProblem(create({ name: "x", slug }), 422, "validation_failed");
       expect(fieldsOf(refused)).toEqual(["body.slug"]);
     }
   });
@@ -122,7 +127,9 @@ describe("projects", () => {
       [{ organization_id: org.id }, "body.organization_id"],
       [{ import_url: "https://example.com/x.git" }, "body.import_url"],
     ] as [object, string][]) {
-      expect(fieldsOf(await refusal(update(body), 422, "validation_failed"))).toEqual([field]);
+      expect(fieldsOf(await expectProblem(update(body), 422, "validation_failed"))).toEqual([
+        field,
+      ]);
     }
   });
 
@@ -165,7 +172,7 @@ describe("projects", () => {
     }
     expect(seen).toEqual(ids);
     for (const cursor of ["x", Buffer.from('["\u0000"]').toString("base64url")]) {
-      const problem = await refusal(listed({ cursor }), 422, "validation_failed");
+      const problem = await expectProblem(listed({ cursor }), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual(["query.cursor"]);
     }
   });
@@ -181,10 +188,10 @@ describe("projects", () => {
       () => viewer.api.projects.create({ body: { organization_id: org.id, name: "x" } }),
       () => viewer.api.projects.update({ params, body: { name: "x" } }),
     ]) {
-      const problem = await refusal(call(), 403, "insufficient_permission");
+      const problem = await expectProblem(call(), 403, "insufficient_permission");
       expect(problem.missing_permissions).toEqual(["project:write"]);
     }
     const stranger = await app.person("stranger");
-    await refusal(stranger.api.projects.get({ params }), 404, "not_found");
+    await expectProblem(stranger.api.projects.get({ params }), 404, "not_found");
   });
 });

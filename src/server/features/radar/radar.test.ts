@@ -4,7 +4,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Radar } from "#shared/api/projects/radar.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -12,9 +17,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { repoPathOf } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { repoPathOf } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { git } from "#git/process/run.js";
 
 const base = {
@@ -194,7 +199,7 @@ describe("the conflict radar", () => {
       await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
       await settled(all);
       const rows = () =>
-        asOperator<{ source_commit: string; target_commit: string; computed_at: Date }>(
+        queryAsOwner<{ source_commit: string; target_commit: string; computed_at: Date }>(
           app,
           "select source_commit, target_commit, computed_at from radar_pairs where project_id = $1",
           [project.id],
@@ -245,8 +250,8 @@ describe("the conflict radar", () => {
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
     await settled(all);
-    await asOperator(app, "delete from radar_pairs where project_id = $1", [project.id]);
-    await asOperator(app, "delete from radar_scans where project_id = $1", [project.id]);
+    await queryAsOwner(app, "delete from radar_pairs where project_id = $1", [project.id]);
+    await queryAsOwner(app, "delete from radar_scans where project_id = $1", [project.id]);
     expect(await all()).toMatchObject({ is_current: false, looked_at: null, pairs: [] });
     const started = await app.sibling();
     try {
@@ -261,15 +266,15 @@ describe("the conflict radar", () => {
       body: { project_id: project.id, name: `bare-${Date.now()}` },
     });
     const params = { agent_id: agent.id };
-    await refusal(owner.api.radar.workspace({ params }), 404, "workspace_missing");
+    await expectProblem(owner.api.radar.workspace({ params }), 404, "workspace_missing");
     await owner.api.workspaces.archive({ params: { agent_id: one.agent_id } });
     expect((await of(one)).pairs).toEqual([]);
-    await asOperator(
+    await queryAsOwner(
       app,
       "update workspaces set status = 'expired', archive_id = null where agent_id = $1",
       [one.agent_id],
     );
-    await refusal(
+    await expectProblem(
       owner.api.radar.workspace({ params: { agent_id: one.agent_id } }),
       410,
       "workspace_expired",
@@ -291,7 +296,11 @@ describe("the conflict radar", () => {
     expect(JSON.stringify(seen.pairs)).not.toContain(three.agent_id);
     const { data: own } = await agent.radar.workspace({ params: { agent_id: one.agent_id } });
     expect(own.pairs.map(({ other }) => other.agent_id)).toEqual([two.agent_id]);
-    await refusal(agent.radar.workspace({ params: { agent_id: two.agent_id } }), 404, "not_found");
+    await expectProblem(
+      agent.radar.workspace({ params: { agent_id: two.agent_id } }),
+      404,
+      "not_found",
+    );
   });
 
   test("notifies listeners when a conflict begins and ends", async () => {

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 describe("custom roles", () => {
@@ -42,13 +47,13 @@ describe("custom roles", () => {
     expect(data).toEqual(role);
     const seen = { headers: { "if-match": headers.get("etag") ?? "" } };
     await owner.api.roles.update({ params: one, body: { description: "First" } }, seen);
-    await refusal(
+    await expectProblem(
       owner.api.roles.update({ params: one, body: { description: "Second" } }, seen),
       412,
       "stale",
     );
     const none = { ...params, role_id: params.org_id };
-    await refusal(owner.api.roles.get({ params: none }), 404, "not_found");
+    await expectProblem(owner.api.roles.get({ params: none }), 404, "not_found");
   });
 
   test("the documented example inherits by role name", async () => {
@@ -80,7 +85,7 @@ describe("custom roles", () => {
     const person = await app.person("grower");
     await owner.api.members.add({ params, body: { user_id: person.id, role_id: role.id } });
     const rename = () => person.api.organizations.update({ params, body: { name: "Renamed" } });
-    await refusal(rename(), 403, "insufficient_permission");
+    await expectProblem(rename(), 403, "insufficient_permission");
     const change = (permissions: string[]) =>
       owner.api.roles.update({
         params: { ...params, role_id: role.id },
@@ -89,20 +94,20 @@ describe("custom roles", () => {
     await change(["org:read", "org:write"]);
     expect((await rename()).status).toBe(200);
     await change(["org:read"]);
-    await refusal(rename(), 403, "insufficient_permission");
+    await expectProblem(rename(), 403, "insufficient_permission");
   });
 
   test("unknown permissions, roles and foreign ids are 422", async () => {
-    await refusal(create("bad", ["org:nothing"]), 422, "validation_failed");
-    await refusal(create("bad", ["org:*:read"]), 422, "validation_failed");
-    await refusal(create("bad", [], "nobody"), 422, "validation_failed");
+    await expectProblem(create("bad", ["org:nothing"]), 422, "validation_failed");
+    await expectProblem(create("bad", ["org:*:read"]), 422, "validation_failed");
+    await expectProblem(create("bad", [], "nobody"), 422, "validation_failed");
     const other = await makeOrganization(owner);
     const { data: foreign } = await owner.api.roles.create({
       params: { org_id: other.id },
       body: { name: "foreign", permissions: [] },
     });
-    await refusal(create("bad", [], foreign.id), 422, "validation_failed");
-    await refusal(
+    await expectProblem(create("bad", [], foreign.id), 422, "validation_failed");
+    await expectProblem(
       owner.api.roles.create({
         params,
         body: { name: "bad", permissions: [], organization_id: other.id },
@@ -110,7 +115,7 @@ describe("custom roles", () => {
       422,
       "validation_failed",
     );
-    await refusal(
+    await expectProblem(
       owner.api.roles.remove({ params: { ...params, role_id: foreign.id } }),
       404,
       "not_found",
@@ -119,8 +124,8 @@ describe("custom roles", () => {
 
   test("names are unique, including the system roles'", async () => {
     await create("unique", []);
-    await refusal(create("unique", []), 409, "role_name_taken");
-    await refusal(create("admin", []), 409, "role_name_taken");
+    await expectProblem(create("unique", []), 409, "role_name_taken");
+    await expectProblem(create("admin", []), 409, "role_name_taken");
   });
 
   test("a cycle is rejected, also one that two concurrent changes would create", async () => {
@@ -131,29 +136,33 @@ describe("custom roles", () => {
         params: { ...params, role_id: roleId },
         body: { inherits_from: from },
       });
-    await refusal(inherit(one.id, "one"), 422, "validation_failed");
+    await expectProblem(inherit(one.id, "one"), 422, "validation_failed");
     const outcomes = await Promise.allSettled([inherit(one.id, "two"), inherit(two.id, "one")]);
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
   });
 
   test("a role beyond the caller's permissions cannot be created, changed or deleted", async () => {
-    await refusal(create("boss", ["*:*"], undefined, admin), 403, "privilege_escalation");
-    await refusal(create("boss", [], "owner", admin), 403, "privilege_escalation");
+    await expectProblem(create("boss", ["*:*"], undefined, admin), 403, "privilege_escalation");
+    await expectProblem(create("boss", [], "owner", admin), 403, "privilege_escalation");
     const { data: boss } = await create("boss", ["*:*"]);
     const bossParams = { ...params, role_id: boss.id };
-    await refusal(
+    await expectProblem(
       admin.api.roles.update({ params: bossParams, body: { permissions: [] } }),
       403,
       "privilege_escalation",
     );
-    await refusal(admin.api.roles.remove({ params: bossParams }), 403, "privilege_escalation");
-    await refusal(create("any", [], undefined, viewer), 403, "insufficient_permission");
+    await expectProblem(
+      admin.api.roles.remove({ params: bossParams }),
+      403,
+      "privilege_escalation",
+    );
+    await expectProblem(create("any", [], undefined, viewer), 403, "insufficient_permission");
   });
 
   test("system roles cannot be changed", async () => {
     const role = { ...params, role_id: systemRoleIds.viewer };
-    await refusal(owner.api.roles.remove({ params: role }), 400, "system_role");
-    await refusal(
+    await expectProblem(owner.api.roles.remove({ params: role }), 400, "system_role");
+    await expectProblem(
       owner.api.roles.update({ params: role, body: { permissions: [] } }),
       400,
       "system_role",
@@ -169,7 +178,7 @@ describe("custom roles", () => {
     });
     const { data: heir } = await create("heir", [], "held");
     const heldParams = { ...params, role_id: held.id };
-    const problem = await refusal(
+    const problem = await expectProblem(
       owner.api.roles.remove({ params: heldParams }),
       409,
       "role_in_use",

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { permissions, systemRoles } from "#shared/permissions.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 describe("roles", () => {
@@ -41,7 +46,7 @@ describe("roles", () => {
   test("the organization's own follow, or come alone on request", async () => {
     const other = await makeOrganization(await app.person("stranger"));
     const insert = (org: string, name: string) =>
-      asOperator(
+      queryAsOwner(
         app,
         `insert into roles (id, org_id, name, permissions, inherits_from)
          values (gen_random_uuid(), $1, $2, '{project:write}', $3)`,
@@ -63,28 +68,28 @@ describe("roles", () => {
       [...systemRoles.viewer.permissions, "project:write"].sort(),
     );
     const call = owner.api.roles.list({ params, query: { include_system: "maybe" as "true" } });
-    const problem = await refusal(call, 422, "validation_failed");
+    const problem = await expectProblem(call, 422, "validation_failed");
     expect(fieldsOf(problem)).toEqual(["query.include_system"]);
   });
 
   test("a role with cyclic inheritance can be read", async () => {
     const ids = [crypto.randomUUID(), crypto.randomUUID()] as const;
     for (const [index, id] of ids.entries()) {
-      await asOperator(
+      await queryAsOwner(
         app,
         "insert into roles (id, org_id, name, permissions) values ($1, $2, $3, $4)",
         [id, orgId, `circle-${index}`, [index === 0 ? "project:read" : "agent:read"]],
       );
     }
     const inherit = "update roles set inherits_from = $1 where id = $2";
-    await asOperator(app, inherit, [ids[1], ids[0]]);
-    await asOperator(app, inherit, [ids[0], ids[1]]);
+    await queryAsOwner(app, inherit, [ids[1], ids[0]]);
+    await queryAsOwner(app, inherit, [ids[0], ids[1]]);
     const person = await app.person("circle");
     const params = { org_id: orgId };
     const body = { user_id: person.id, role_id: ids[0] };
     await owner.api.members.add({ params, body });
     expect((await person.api.projects.list()).status).toBe(200);
-    await refusal(person.api.roles.list({ params }), 403, "insufficient_permission");
+    await expectProblem(person.api.roles.list({ params }), 403, "insufficient_permission");
     const { data } = await owner.api.roles.list({ params, query: { include_system: "false" } });
     const circle = data.find(({ id }) => id === ids[0]);
     expect([...(circle?.effective_permissions ?? [])].sort()).toEqual([

@@ -2,9 +2,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { frame, startEngine, type FakeEngine } from "#test/support/docker-engine.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import {
+  frame,
+  startFakeEngine,
+  type FakeEngine,
+} from "#test/support/sandbox/fake-docker-engine.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 
 let folder: string;
 let engine: FakeEngine;
@@ -14,7 +23,7 @@ let agentId: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "omoi-engine-"));
-  engine = await startEngine(join(folder, "docker.sock"));
+  engine = await startFakeEngine(join(folder, "docker.sock"));
   // No other sandbox is available, so every run uses a container.
   app = await startTestApp({ OMOI_DOCKER_SOCKET: engine.socket, OMOI_DOCKER_IMAGE: "agents:1" });
   owner = await app.person("owner");
@@ -71,7 +80,7 @@ test("a local workspace does not run in a container", async () => {
   const params = { agent_id: (await makeAgent(owner, project.id)).id };
   await owner.api.workspaces.create({ params });
   const call = owner.api.runs.create({ params, body: { command: ["true"] } });
-  await refusal(call, 409, "sandbox_unavailable");
+  await expectProblem(call, 409, "sandbox_unavailable");
 });
 
 test("without an engine, docker workspaces cannot be created and their runs are rejected", async () => {
@@ -80,12 +89,12 @@ test("without an engine, docker workspaces cannot be created and their runs are 
   const project = await makeProject(person, (await makeOrganization(person)).id);
   const params = { agent_id: (await makeAgent(person, project.id)).id };
   const body = { workspace_type: "docker" } as const;
-  const problem = await refusal(
+  const problem = await expectProblem(
     person.api.workspaces.create({ params, body }),
     422,
     "docker_unavailable",
   );
   expect(problem.detail).toContain("No Docker engine answers at");
-  await refusal(person.api.workspaces.get({ params }), 404, "workspace_missing");
+  await expectProblem(person.api.workspaces.get({ params }), 404, "workspace_missing");
   await bare.close();
 });

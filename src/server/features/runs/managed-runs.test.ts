@@ -6,18 +6,23 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   makeAgent,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 import { openSandbox } from "#sandbox/open-sandbox.js";
 import { endLostRuns } from "./runs.queries.js";
-import { asOperator } from "#test/support/operator.js";
-import { followLog, shell, untilEnded, untilRun } from "#test/support/runs.js";
-import { send } from "#test/support/raw.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { followLog, shell, waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
+import { send } from "#test/support/http/raw-request.js";
 import { rounds } from "#test/support/thorough.js";
 
 describe("managed runs", () => {
@@ -43,7 +48,7 @@ describe("managed runs", () => {
   };
   const finish = async (body: NewRun) => {
     const { run } = await newRun(body);
-    return untilEnded(owner, run.id);
+    return waitForRunEnd(owner, run.id);
   };
   const logOf = (run: Run, query = "") =>
     send(app, "GET", `/api/v1/runs/${run.id}/logs${query}`, { token: owner.token });
@@ -67,7 +72,7 @@ describe("managed runs", () => {
       stop_requested: false,
       limits: { memory_bytes: 4 * 1024 ** 3, processes: 512 },
     });
-    const ended = await untilEnded(owner, run.id);
+    const ended = await waitForRunEnd(owner, run.id);
     expect(ended).toMatchObject({
       status: "succeeded",
       exit_code: 0,
@@ -86,7 +91,7 @@ describe("managed runs", () => {
       files_changed: 1,
     });
     // The environment's values appear nowhere; only its names are stored.
-    const rows = await asOperator(app, "select * from runs where id = $1", [run.id]);
+    const rows = await queryAsOwner(app, "select * from runs where id = $1", [run.id]);
     expect(JSON.stringify(rows)).not.toContain("Eve");
   });
 
@@ -104,11 +109,11 @@ describe("managed runs", () => {
 
   test("a missing program is reported, and the next run can start", async () => {
     const { agent, run } = await newRun({ command: ["no-such-program"] });
-    const ended = await untilEnded(owner, run.id);
+    const ended = await waitForRunEnd(owner, run.id);
     expect(ended).toMatchObject({ status: "failed" });
     expect(ended.detail).toMatch(/no-such-program/);
     const next = await start(agent.id, { command: ["true"] });
-    expect((await untilEnded(owner, next.id)).status).toBe("succeeded");
+    expect((await waitForRunEnd(owner, next.id)).status).toBe("succeeded");
   });
 
   test("a stop ends the whole process tree, by force if necessary", async () => {
@@ -141,7 +146,7 @@ describe("managed runs", () => {
     const script = "touch up; while :; do date > beat; sleep 0.05; done";
     const { agent, workspace, run } = await newRun({ command: shell(script) });
     await untilFile(join(folderOf(workspace), "up"));
-    await asOperator(
+    await queryAsOwner(
       app,
       `update runs set lease_expires_at = now() - interval '1 ms',
          last_heartbeat_at = started_at + interval '7 ms' where id = $1`,
@@ -160,7 +165,7 @@ describe("managed runs", () => {
       })
       .toBe(true);
     const next = await start(agent.id, { command: ["true"] });
-    expect((await untilEnded(owner, next.id)).status).toBe("succeeded");
+    expect((await waitForRunEnd(owner, next.id)).status).toBe("succeeded");
     expect((await owner.api.runs.get({ params: { run_id: run.id } })).data).toEqual(lost);
   });
 
@@ -174,30 +179,30 @@ describe("managed runs", () => {
 
   test("an agent has one run at a time, and heartbeats for a managed run are rejected", async () => {
     const { agent, run } = await newRun({ command: ["sleep", "1000"] });
-    await refusal(start(agent.id, { command: ["true"] }), 409, "run_in_progress");
-    await refusal(start(agent.id, { external: true }), 409, "run_in_progress");
+    await expectProblem(start(agent.id, { command: ["true"] }), 409, "run_in_progress");
+    await expectProblem(start(agent.id, { external: true }), 409, "run_in_progress");
     const params = { run_id: run.id };
-    await refusal(owner.api.runs.heartbeat({ params }), 409, "run_managed");
+    await expectProblem(owner.api.runs.heartbeat({ params }), 409, "run_managed");
     await owner.api.runs.stop({ params });
-    await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
+    await expectProblem(owner.api.runs.heartbeat({ params }), 409, "run_ended");
   });
 
   test("a run needs a workspace folder on the server", async () => {
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
     const run = () => start(agent.id, { command: ["true"] });
-    await refusal(run(), 404, "workspace_missing");
+    await expectProblem(run(), 404, "workspace_missing");
     await owner.api.workspaces.create({ params, body: { workspace_type: "remote" } });
-    await refusal(run(), 409, "workspace_remote");
+    await expectProblem(run(), 409, "workspace_remote");
     await owner.api.workspaces.archive({ params });
-    await refusal(run(), 409, "workspace_not_active");
-    await asOperator(app, "update workspaces set status = 'expired' where agent_id = $1", [
+    await expectProblem(run(), 409, "workspace_not_active");
+    await queryAsOwner(app, "update workspaces set status = 'expired' where agent_id = $1", [
       agent.id,
     ]);
-    await refusal(run(), 410, "workspace_expired");
-    await asOperator(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
-    await refusal(run(), 410, "workspace_expired");
-    await refusal(start(agent.id, { external: true }), 404, "not_found");
+    await expectProblem(run(), 410, "workspace_expired");
+    await queryAsOwner(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
+    await expectProblem(run(), 410, "workspace_expired");
+    await expectProblem(start(agent.id, { external: true }), 404, "not_found");
   });
 
   test("a sync waits for the end of a run; commits and merges do not", async () => {
@@ -205,7 +210,7 @@ describe("managed runs", () => {
     const { agent, workspace, run } = await newRun({ command: shell(script) });
     await untilFile(join(folderOf(workspace), "up"));
     const params = { agent_id: agent.id };
-    await refusal(owner.api.workspaces.sync({ params, body: {} }), 409, "run_in_progress");
+    await expectProblem(owner.api.workspaces.sync({ params, body: {} }), 409, "run_in_progress");
     const body = { commit_type: "checkpoint" } as const;
     const { data: commit } = await owner.api.workspaces.createCommit({ params, body });
     expect(commit.files_changed).toBe(2);
@@ -231,7 +236,7 @@ describe("managed runs", () => {
     else if (what.includes("project"))
       await api.projects.delete({ params: { project_id: project.id } });
     else await api.organizations.archive({ params: { org_id: org.id } });
-    const rows = await asOperator(
+    const rows = await queryAsOwner(
       app,
       "select status, detail, started_at is null as waited from runs where agent_id = $1 order by id",
       [agent.id],
@@ -264,7 +269,7 @@ describe("managed runs", () => {
     const times = rounds({ thorough: 200, else: 60 });
     for (let number = 0; number < times; number += 1) {
       const run = await start(agent.id, { command: ["true"] });
-      expect((await untilEnded(owner, run.id)).status).toBe("succeeded");
+      expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");
       if (number === 19) Object.assign(before, { fds: await open(), processes: await children() });
     }
     await expect.poll(children).toBeLessThanOrEqual(before.processes);
@@ -303,7 +308,7 @@ describe("managed runs", () => {
       await writeFile(join(folderOf(workspace), "go"), "");
       expect((await rest).events.map(({ text }) => text)).toEqual(["4\n"]);
       expect((await whole).events.map(({ text }) => text).join("")).toBe("1\n2\n3\n4\n");
-      const ended = await untilEnded(owner, run.id);
+      const ended = await waitForRunEnd(owner, run.id);
       expect((await rest).end).toEqual(ended);
       const after = await followLog(sibling, owner, run.id, { lastEventId });
       expect([after.events.length, after.end]).toEqual([1, ended]);
@@ -375,13 +380,13 @@ describe("managed runs", () => {
       const body = { commit_type: "manual" } as const;
       expect((await api.workspaces.createCommit({ params, body })).status).toBe(201);
       const other = await makeAgent(owner, project.id);
-      await refusal(api.agents.get({ params: { agent_id: other.id } }), 404, "not_found");
-      await refusal(
+      await expectProblem(api.agents.get({ params: { agent_id: other.id } }), 404, "not_found");
+      await expectProblem(
         api.organizations.create({ body: { name: "Mine" } }),
         403,
         "insufficient_permission",
       );
-      await refusal(api.apiKeys.list(), 403, "insufficient_permission");
+      await expectProblem(api.apiKeys.list(), 403, "insufficient_permission");
       // A follow-up run would outlive the stop of this one.
       for (const next of [
         { command: ["true"], queue: true },
@@ -389,13 +394,13 @@ describe("managed runs", () => {
         { external: true },
       ]) {
         const start = api.runs.create({ params, body: next as never });
-        await refusal(start, 403, "run_token_starts_no_runs");
+        await expectProblem(start, 403, "run_token_starts_no_runs");
       }
       expect((await owner.api.apiKeys.list()).data).toEqual([]);
       await rm(file);
       await writeFile(join(folderOf(workspace), "go"), "");
-      await untilEnded(owner, run.id);
-      await refusal(api.agents.get({ params }), 401, "invalid_token");
+      await waitForRunEnd(owner, run.id);
+      await expectProblem(api.agents.get({ params }), 401, "invalid_token");
       await expect
         .poll(() =>
           there.agents.get({ params }).then(
@@ -413,12 +418,12 @@ describe("managed runs", () => {
       const file = join(folderOf(workspace), "token.txt");
       await untilFile(file);
       const api = app.client(await readFile(file, "utf8"));
-      await asOperator(
+      await queryAsOwner(
         app,
         "update runs set server_id = gen_random_uuid(), lease_expires_at = now() where id = $1",
         [run.id],
       );
-      await refusal(api.agents.get({ params: { agent_id: agent.id } }), 401, "invalid_token");
+      await expectProblem(api.agents.get({ params: { agent_id: agent.id } }), 401, "invalid_token");
       await owner.api.runs.stop({ params: { run_id: run.id } });
     });
   });
@@ -432,7 +437,7 @@ describe("managed runs", () => {
       params: { agent_id: agent.id },
       body: { command: ["true"] },
     });
-    const problem = await refusal(call, 409, "sandbox_unavailable");
+    const problem = await expectProblem(call, 409, "sandbox_unavailable");
     expect(problem.detail).toContain("This test has no sandbox");
     expect((await person.api.sandbox.get()).data).toMatchObject({ mode: "unavailable" });
     await bare.close();
@@ -465,7 +470,7 @@ describe("managed runs", () => {
         params: { agent_id: agent.id },
         body: { command: ["true"], queue },
       });
-      const { detail } = await refusal(call, 409, "sandbox_unavailable");
+      const { detail } = await expectProblem(call, 409, "sandbox_unavailable");
       expect(detail).toContain("This machine cannot enforce the limit of cpu");
     }
     await there.close();
@@ -493,7 +498,7 @@ describe("managed runs", () => {
       body: { command: ["cat", "/proc/net/dev"], network: "none" },
     });
     expect(run.network).toBe("full");
-    expect((await untilEnded(person, run.id)).status).toBe("succeeded");
+    expect((await waitForRunEnd(person, run.id)).status).toBe("succeeded");
     await there.close();
     await sandbox.close();
     await rm(dataDir, { recursive: true });
@@ -506,9 +511,9 @@ describe("managed runs", () => {
       params: { agent_id: agent.id },
       body: { command: shell("echo kept > kept.txt; sleep 1000") },
     });
-    await untilRun(owner, run.id, ({ status }) => status === "running");
+    await waitForRun(owner, run.id, ({ status }) => status === "running");
     await sibling.close();
-    const ended = await untilEnded(owner, run.id);
+    const ended = await waitForRunEnd(owner, run.id);
     expect(ended).toMatchObject({ status: "stopped", detail: "The server was stopped." });
   });
 });

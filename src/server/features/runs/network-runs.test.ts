@@ -6,10 +6,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Run } from "#shared/api/agents/runs.js";
 import { openSandbox } from "#sandbox/open-sandbox.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
-import { shell, untilEnded, untilRun } from "#test/support/runs.js";
-import { inEachSandbox } from "#test/support/sandbox.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import { shell, waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
+import { describeEachSandbox } from "#test/support/sandbox/test-sandbox.js";
 
 /** A command that calls the server and prints each response's status and text as JSON, one per line. */
 const ask = (calls: readonly (readonly [path: string, init?: object])[]): string[] => [
@@ -28,7 +33,7 @@ const ask = (calls: readonly (readonly [path: string, init?: object])[]): string
   })()`,
 ];
 
-inEachSandbox("a run with the network", ({ setting }) => {
+describeEachSandbox("a run with the network", ({ setting }) => {
   let app: TestApp;
   let owner: TestPerson;
   let agentId: string;
@@ -51,7 +56,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
       params: { agent_id: agentId },
       body: { command: ask(calls), network: "full", env },
     });
-    await untilEnded(owner, run.id);
+    await waitForRunEnd(owner, run.id);
     const response = await fetch(`${app.url}/api/v1/runs/${run.id}/logs`, {
       headers: { authorization: `Bearer ${owner.token}` },
     });
@@ -81,9 +86,9 @@ inEachSandbox("a run with the network", ({ setting }) => {
       params,
       body: { command: shell(script), network: "full" },
     });
-    await untilRun(owner, run.id, ({ output }) => (output?.bytes ?? 0) > 0);
+    await waitForRun(owner, run.id, ({ output }) => (output?.bytes ?? 0) > 0);
     await owner.api.runs.stop({ params: { run_id: run.id } });
-    expect(await untilEnded(owner, run.id)).toMatchObject({ status: "stopped", exit_code: 7 });
+    expect(await waitForRunEnd(owner, run.id)).toMatchObject({ status: "stopped", exit_code: 7 });
     const { data: commits } = await owner.api.workspaces.commits({ params });
     expect(commits[0]).toMatchObject({ files_changed: 2 });
   });
@@ -142,9 +147,9 @@ describe("network access is denied", () => {
         params: { agent_id: agent.id },
         body: { command: ["true"], network },
       });
-    const { detail } = await refusal(start("full"), 409, "network_not_isolated");
+    const { detail } = await expectProblem(start("full"), 409, "network_not_isolated");
     const { data: run } = await start("none");
-    expect((await untilEnded(person, run.id)).status).toBe("succeeded");
+    expect((await waitForRunEnd(person, run.id)).status).toBe("succeeded");
     return detail;
   };
 

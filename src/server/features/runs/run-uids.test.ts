@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
-import { describeFolders } from "#test/support/folder-drivers.js";
-import { asOperator } from "#test/support/operator.js";
-import { shell, untilEnded } from "#test/support/runs.js";
-import { isRoot } from "#test/support/sandbox.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { isRoot } from "#test/support/sandbox/test-sandbox.js";
 
 const [first, last] = [1_900_000_000, 1_900_065_535];
 
-describeFolders("uids of runs", (driver) => {
+describeEachDriver("uids of runs", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let project: Project;
@@ -27,7 +27,7 @@ describeFolders("uids of runs", (driver) => {
   const runIn = async (agentId: string, script: string): Promise<void> => {
     const params = { agent_id: agentId };
     const { data } = await owner.api.runs.create({ params, body: { command: shell(script) } });
-    expect(await untilEnded(owner, data.id)).toMatchObject({ status: "succeeded" });
+    expect(await waitForRunEnd(owner, data.id)).toMatchObject({ status: "succeeded" });
   };
   const ownersOf = async (workspace: Workspace, names: string[]): Promise<Set<number>> => {
     const folder = workspace.working_directory as string;
@@ -35,7 +35,7 @@ describeFolders("uids of runs", (driver) => {
     return new Set(stats.flatMap(({ uid, gid }) => [uid, gid]));
   };
   const assigned = async (): Promise<(number | null)[]> => {
-    const rows = await asOperator(app, "select run_uid from workspaces order by created_at");
+    const rows = await queryAsOwner(app, "select run_uid from workspaces order by created_at");
     return (rows as { run_uid: number | null }[]).map(({ run_uid }) => run_uid);
   };
 

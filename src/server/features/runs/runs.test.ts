@@ -2,10 +2,15 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 import { endLostRuns } from "./runs.queries.js";
 
 describe("leased runs", () => {
@@ -68,7 +73,7 @@ describe("leased runs", () => {
     expect(await statusOf(agent.id)).toBe("running");
 
     const at = { run_id: run.id };
-    await asOperator(
+    await queryAsOwner(
       app,
       "update runs set lease_expires_at = now() + interval '1 second' where id = $1",
       [run.id],
@@ -82,7 +87,7 @@ describe("leased runs", () => {
     expect(stopped.data.ended_at).not.toBeNull();
     expect(await statusOf(agent.id)).toBe("idle");
     expect((await owner.api.runs.get({ params: at })).data).toEqual(stopped.data);
-    await refusal(owner.api.runs.heartbeat({ params: at }), 409, "run_ended");
+    await expectProblem(owner.api.runs.heartbeat({ params: at }), 409, "run_ended");
     // A finished run no longer changes.
     const again = await owner.api.runs.stop({ params: at, body: { status: "failed" } });
     expect(again.data).toEqual(stopped.data);
@@ -104,7 +109,7 @@ describe("leased runs", () => {
     const agent = await makeAgent(owner, project.id);
     const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => start(agent.id)));
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    await refusal(start(agent.id), 409, "run_in_progress");
+    await expectProblem(start(agent.id), 409, "run_in_progress");
     const params = { agent_id: agent.id };
     const { data } = await owner.api.runs.list({ params, query: {} });
     expect(data).toHaveLength(1);
@@ -128,7 +133,7 @@ describe("leased runs", () => {
     await sibling.close();
     const started = outcomes.filter((outcome) => outcome.status === "fulfilled");
     expect(started).toHaveLength(3);
-    const running = await asOperator(
+    const running = await queryAsOwner(
       app,
       "select from runs where org_id = $1 and ended_at is null",
       [org.id],
@@ -159,7 +164,7 @@ describe("leased runs", () => {
     const { period_start } = await usage();
     const run = async (from: string, to: string | null) => {
       const { id } = await newRun();
-      await asOperator(
+      await queryAsOwner(
         app,
         `update runs set started_at = $2::timestamptz + $3::interval, status = 'stopped',
            ended_at = $2::timestamptz + $4::interval, lease_expires_at = null where id = $1`,
@@ -178,7 +183,7 @@ describe("leased runs", () => {
   test("beyond the hours no run starts, and the error states the excess", async () => {
     const { id } = await newRun();
     const { period_start } = await usage();
-    await asOperator(
+    await queryAsOwner(
       app,
       `update runs set started_at = $2::timestamptz, status = 'stopped',
          ended_at = $2::timestamptz + interval '2 hours', lease_expires_at = null where id = $1`,
@@ -188,11 +193,11 @@ describe("leased runs", () => {
     const run = await newRun();
     await owner.api.runs.stop({ params: { run_id: run.id } });
     await limit({ max_agent_runtime_hours: 2 });
-    const problem = await refusal(newRun(), 409, "quota_exceeded");
+    const problem = await expectProblem(newRun(), 409, "quota_exceeded");
     expect(problem).toMatchObject({ quota: "max_agent_runtime_hours", limit: 2 });
     expect(problem["current"]).toBeGreaterThanOrEqual(2);
     await limit({ max_agent_runtime_hours: 0 });
-    await refusal(newRun(), 409, "quota_exceeded");
+    await expectProblem(newRun(), 409, "quota_exceeded");
   });
 
   test("an expired lease makes the run lost, counted to its last heartbeat", async () => {
@@ -200,7 +205,7 @@ describe("leased runs", () => {
     const lost = await start(agent.id);
     const alive = await newRun();
     const { period_start } = await usage();
-    await asOperator(
+    await queryAsOwner(
       app,
       `update runs set started_at = $2::timestamptz, lease_expires_at = now() - interval '1 second',
          last_heartbeat_at = $2::timestamptz + interval '6 minutes' where id = $1`,
@@ -208,7 +213,7 @@ describe("leased runs", () => {
     );
     const params = { run_id: lost.id };
     // The loss is not recorded yet, but the heartbeat is already too late.
-    await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
+    await expectProblem(owner.api.runs.heartbeat({ params }), 409, "run_ended");
     await app.db.withSystem("notice it now", (tx) => endLostRuns(tx));
     const { data } = await owner.api.runs.get({ params });
     expect(data).toMatchObject({
@@ -217,7 +222,7 @@ describe("leased runs", () => {
       runtime_seconds: 360,
       lease_expires_at: null,
     });
-    const problem = await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
+    const problem = await expectProblem(owner.api.runs.heartbeat({ params }), 409, "run_ended");
     expect(problem["run_status"]).toBe("lost");
     expect(await statusOf(agent.id)).toBe("idle");
     const { data: other } = await owner.api.runs.get({ params: { run_id: alive.id } });
@@ -294,14 +299,14 @@ describe("leased runs", () => {
     const { runs } = owner.api;
     for (const run_id of [randomUUID(), "x"]) {
       const params = { run_id };
-      await refusal(runs.get({ params }), 404, "not_found");
-      await refusal(runs.heartbeat({ params }), 404, "not_found");
-      await refusal(runs.stop({ params }), 404, "not_found");
+      await expectProblem(runs.get({ params }), 404, "not_found");
+      await expectProblem(runs.heartbeat({ params }), 404, "not_found");
+      await expectProblem(runs.stop({ params }), 404, "not_found");
     }
     const params = { agent_id: randomUUID() };
-    await refusal(runs.list({ params, query: {} }), 404, "not_found");
-    await refusal(runs.create({ params, body: { external: true } }), 404, "not_found");
-    await asOperator(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
-    await refusal(start(agent.id), 404, "not_found");
+    await expectProblem(runs.list({ params, query: {} }), 404, "not_found");
+    await expectProblem(runs.create({ params, body: { external: true } }), 404, "not_found");
+    await queryAsOwner(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
+    await expectProblem(start(agent.id), 404, "not_found");
   });
 });

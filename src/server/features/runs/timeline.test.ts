@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf, problemOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
 
 describe("timeline of an organization's runs", () => {
   let app: TestApp;
@@ -28,7 +33,7 @@ describe("timeline of an organization's runs", () => {
       const params = { agent_id: agentOf(index).id };
       const { data } = await owner.api.runs.create({ params, body: { external: true } });
       await owner.api.runs.stop({ params: { run_id: data.id }, body: { status: "succeeded" } });
-      await asOperator(
+      await queryAsOwner(
         app,
         `update runs set started_at = now() - interval '${hours} hours',
            ended_at = now() - interval '${hours - 1} hours' where id = '${data.id}'`,
@@ -98,7 +103,7 @@ describe("timeline of an organization's runs", () => {
   test("is 404 for strangers, and invalid times are rejected", async () => {
     const stranger = await app.person();
     const params = { org_id: org.id };
-    await refusal(stranger.api.runs.timeline({ params, query: {} }), 404, "not_found");
+    await expectProblem(stranger.api.runs.timeline({ params, query: {} }), 404, "not_found");
     const answer = await send(
       app,
       "GET",

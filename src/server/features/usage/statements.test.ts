@@ -5,10 +5,15 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { addPastRuns } from "#test/support/past-runs.js";
-import { problemOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { insertPastRuns } from "#test/support/database/past-runs.js";
+import { problemOf, send } from "#test/support/http/raw-request.js";
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
@@ -34,7 +39,7 @@ describe("statements", () => {
   const read = async (period: string, api = owner.api) =>
     (await api.usage.statement({ params: { org_id: org.id, period }, query: {} })).data;
   const run = (from: string, to: string, agentId = agent.id) =>
-    addPastRuns(app, org.id, [{ agentId, from, to }]);
+    insertPastRuns(app, org.id, [{ agentId, from, to }]);
   const get = (path: string, headers: Record<string, string> = {}) =>
     send(app, "GET", `/api/v1/organizations/${org.id}${path}`, { token: owner.token, headers });
 
@@ -132,7 +137,7 @@ describe("statements", () => {
     "%00",
     "../../",
   ])("there is none for %s", async (period) => {
-    await refusal(read(period), 404, "not_found");
+    await expectProblem(read(period), 404, "not_found");
   });
 
   test("stay readable in an archived organization", async () => {
@@ -162,14 +167,14 @@ describe("statements", () => {
         const call = person.api.usage.get({ params, query });
         if (usage === 200) expect((await call).status).toBe(200);
         else {
-          const problem = await refusal(call, 403, "insufficient_permission");
+          const problem = await expectProblem(call, 403, "insufficient_permission");
           expect(problem.missing_permissions).toEqual(["org:read"]);
         }
       }
       for (const call of [() => list(person.api), () => read(thisMonth(), person.api)]) {
         if (statements === 200) await call();
         else {
-          const problem = await refusal(call(), 403, "insufficient_permission");
+          const problem = await expectProblem(call(), 403, "insufficient_permission");
           expect(problem.missing_permissions).toEqual(["org:billing:read"]);
         }
       }
@@ -185,17 +190,17 @@ describe("statements", () => {
           })
         ).data.key as string,
       );
-    await refusal(list(await keyOf("org:read")), 403, "insufficient_permission");
+    await expectProblem(list(await keyOf("org:read")), 403, "insufficient_permission");
     expect(await list(await keyOf("org:billing:read"))).toHaveLength(1);
   });
 
   test("are denied to strangers and anonymous callers", async () => {
     const stranger = await app.person("stranger");
-    await refusal(list(stranger.api), 404, "not_found");
-    await refusal(read(thisMonth(), stranger.api), 404, "not_found");
-    await refusal(read(thisMonth(), app.client()), 401, "unauthenticated");
+    await expectProblem(list(stranger.api), 404, "not_found");
+    await expectProblem(read(thisMonth(), stranger.api), 404, "not_found");
+    await expectProblem(read(thisMonth(), app.client()), 401, "unauthenticated");
     const params = { org_id: randomUUID(), period: thisMonth() };
-    await refusal(owner.api.usage.statement({ params, query: {} }), 404, "not_found");
+    await expectProblem(owner.api.usage.statement({ params, query: {} }), 404, "not_found");
   });
 
   describe("as CSV", () => {

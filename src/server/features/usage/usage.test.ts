@@ -4,10 +4,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { addPastRuns, type PastRun } from "#test/support/past-runs.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { insertPastRuns, type PastRun } from "#test/support/database/past-runs.js";
 import { endLostRuns } from "../runs/runs.queries.js";
 
 type UsageAnswer = Awaited<ReturnType<TestPerson["api"]["usage"]["get"]>>["data"];
@@ -39,7 +44,7 @@ describe("usage of a month", () => {
   const usage = async (period?: string, by?: "agent" | "project" | "day") =>
     (await owner.api.usage.get({ params: { org_id: org.id }, query: { period, by } })).data;
   const add = (...runs: [from: string, to: string | null][]) =>
-    addPastRuns(
+    insertPastRuns(
       app,
       org.id,
       runs.map(([from, to]): PastRun => ({ agentId: agent.id, from, to })),
@@ -142,13 +147,13 @@ describe("usage of a month", () => {
   test("a lost run counts up to its last heartbeat", async () => {
     const params = { agent_id: agent.id };
     const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
-    await asOperator(
+    await queryAsOwner(
       app,
       `update runs set started_at = '2025-05-31T23:00:00Z', last_heartbeat_at = '2025-06-01T00:15:00Z',
          lease_expires_at = '2025-06-01T00:16:00Z' where id = $1`,
       [run.id],
     );
-    await addPastRuns(app, org.id, []);
+    await insertPastRuns(app, org.id, []);
     await app.db.withSystem("notice it now", endLostRuns);
     expect((await usage("2025-05", "agent")).runtime_hours.current).toBe(1);
     expect((await usage("2025-06", "agent")).runtime_hours.current).toBe(0.25);
@@ -157,7 +162,7 @@ describe("usage of a month", () => {
 
   test("a terminated agent keeps its usage", async () => {
     await add(["2025-03-03T10:00:00Z", "2025-03-03T11:00:00Z"]);
-    await asOperator(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
+    await queryAsOwner(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
     expect(agentsOf(await usage("2025-03", "agent"))).toMatchObject([
       { agent_id: agent.id, runtime_hours: 1 },
     ]);
@@ -177,7 +182,7 @@ describe("usage of a month", () => {
       Array.from({ length: 100 }, () => makeAgent(owner, project.id)),
     );
     const at = (minute: number): string => new Date(Date.UTC(2025, 6, 4, 23, minute)).toISOString();
-    await addPastRuns(
+    await insertPastRuns(
       app,
       org.id,
       agents.flatMap(({ id: agentId }, index) => [
@@ -197,7 +202,7 @@ describe("usage of a month", () => {
     await add(["2025-08-01T00:00:00Z", "2025-08-01T02:00:00Z"]);
     const other = await makeOrganization(owner);
     const theirs = await makeAgent(owner, (await makeProject(owner, other.id)).id);
-    await addPastRuns(app, other.id, [
+    await insertPastRuns(app, other.id, [
       { agentId: theirs.id, from: "2025-08-01T00:00:00Z", to: "2025-08-01T05:00:00Z" },
     ]);
     const { data } = await owner.api.usage.get({
@@ -215,15 +220,15 @@ describe("usage of a month", () => {
     expect((await usage(now)).runtime_hours.current).toBe(0);
     const later = new Date(Date.now() + 32 * 86_400_000).toISOString().slice(0, 7);
     for (const period of ["2019-12", "0000-01", "9999-12", later]) {
-      const problem = await refusal(usage(period), 422, "validation_failed");
+      const problem = await expectProblem(usage(period), 422, "validation_failed");
       expect(problem).toMatchObject(outside(`must be a month from ${now} to ${now}`));
     }
-    await asOperator(app, "update organizations set created_at = $2 where id = $1", [
+    await queryAsOwner(app, "update organizations set created_at = $2 where id = $1", [
       org.id,
       "2025-02-28T23:59:59.999Z",
     ]);
     expect((await usage("2025-02", "day")).rows).toHaveLength(28);
-    await refusal(usage("2025-01"), 422, "validation_failed");
+    await expectProblem(usage("2025-01"), 422, "validation_failed");
     for (const period of [
       "",
       "2025",
@@ -234,18 +239,22 @@ describe("usage of a month", () => {
       "25-10",
       "٢٠٢٥-10",
     ]) {
-      const problem = await refusal(usage(period), 422, "validation_failed");
+      const problem = await expectProblem(usage(period), 422, "validation_failed");
       expect(problem).toMatchObject(outside("must be a month, such as 2026-10"));
     }
     const params = { org_id: org.id };
     const query = { by: "week" } as unknown as { by: "day" };
-    const problem = await refusal(owner.api.usage.get({ params, query }), 422, "validation_failed");
+    const problem = await expectProblem(
+      owner.api.usage.get({ params, query }),
+      422,
+      "validation_failed",
+    );
     expect(problem.errors?.[0]?.loc).toEqual(["query", "by"]);
   });
 
   test("an unknown organization or an invalid id is 404", async () => {
     for (const org_id of [randomUUID(), "no-such-one", "%00", "x'--"]) {
-      await refusal(owner.api.usage.get({ params: { org_id } }), 404, "not_found");
+      await expectProblem(owner.api.usage.get({ params: { org_id } }), 404, "not_found");
     }
   });
 
@@ -277,8 +286,8 @@ describe("usage of a month", () => {
 
     await fc.assert(
       fc.asyncProperty(ledger, async (runs) => {
-        await asOperator(app, "delete from runs where org_id = $1", [org.id]);
-        await addPastRuns(
+        await queryAsOwner(app, "delete from runs where org_id = $1", [org.id]);
+        await insertPastRuns(
           app,
           org.id,
           runs.map(({ who, time, length }) => ({
@@ -287,9 +296,11 @@ describe("usage of a month", () => {
             to: new Date(time + length).toISOString(),
           })),
         );
-        await asOperator(app, "update organizations set created_at = '2024-01-01' where id = $1", [
-          org.id,
-        ]);
+        await queryAsOwner(
+          app,
+          "update organizations set created_at = '2024-01-01' where id = $1",
+          [org.id],
+        );
         const answer = await usage("2024-02", "day");
         const total = units(answer.runtime_hours.current);
         const sumOf = (some: typeof runs): number =>

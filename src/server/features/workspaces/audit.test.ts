@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import type { Merge } from "#shared/api/projects/merges.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -9,9 +9,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 describe("the audit log of workspaces", () => {
   let app: TestApp;
@@ -103,10 +103,10 @@ describe("the audit log of workspaces", () => {
     async (moved) => {
       const { project, merge, key, before } = await mergeByKey();
       const [event] = await eventsOf(merge.id);
-      await asOperator(app, "alter table audit_events disable trigger user");
-      await asOperator(app, "delete from audit_events where id = $1", [event?.id]);
-      await asOperator(app, "alter table audit_events enable trigger user");
-      await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
+      await queryAsOwner(app, "alter table audit_events disable trigger user");
+      await queryAsOwner(app, "delete from audit_events where id = $1", [event?.id]);
+      await queryAsOwner(app, "alter table audit_events enable trigger user");
+      await queryAsOwner(app, "update merges set state = 'pending' where id = $1", [merge.id]);
       if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
       await (await app.sibling()).close();
       const again = await eventsOf(merge.id);

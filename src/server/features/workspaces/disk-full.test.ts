@@ -6,7 +6,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -15,12 +20,12 @@ import {
   makeProject,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
-import { keyOf } from "#test/support/clone.js";
-import { removeDataFolder } from "#test/support/data-folder.js";
-import { describeFolders } from "#test/support/folder-drivers.js";
-import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
-import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
+} from "#test/support/fixtures/factories.js";
+import { createGitKey } from "#test/support/git/clone.js";
+import { removeDataFolder } from "#test/support/server/data-folder.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git/git.js";
+import { openObjectBuilder, pushBody, zeroOid } from "#test/support/git/packs.js";
 
 const MiB = 1024 * 1024;
 
@@ -47,7 +52,7 @@ async function whyNot(): Promise<string | null> {
 const reason = await whyNot();
 
 describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
-  describeFolders("workspaces", (driver) => {
+  describeEachDriver("workspaces", (driver) => {
     let dataDir: string;
     let app: TestApp;
     let owner: TestPerson;
@@ -97,7 +102,7 @@ describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
       const content = randomBytes(600_000).toString("hex");
       await writeFiles(workspace, { "b.txt": content });
       const free = await fill();
-      const problem = await refusal(commit(), 507, "no_space");
+      const problem = await expectProblem(commit(), 507, "no_space");
       expect(problem.detail).toContain("free some space");
       const before = await read();
       expect([before.status, before.head_commit, before.counts.commits]).toEqual([
@@ -106,7 +111,7 @@ describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
         1,
       ]);
       expect(await readFile(join(folderOf(workspace), "b.txt"), "utf8")).toBe(content);
-      await refusal(commit(), 507, "no_space");
+      await expectProblem(commit(), 507, "no_space");
       await free();
       expect((await commit()).data).toMatchObject({ created: true, files_changed: 1 });
       expect(await gitInRepository(app, project, "show", `${workspace.branch_name}:b.txt`)).toBe(
@@ -116,7 +121,7 @@ describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
     });
 
     test("a push that does not fit is rejected, leaves no files and does not delay a shutdown", async () => {
-      const forge = openForge();
+      const forge = openObjectBuilder();
       const blob = forge.object("blob", randomBytes(8 * MiB));
       const tree = forge.tree([["100644", "big.bin", blob]]);
       const commit = forge.commit(tree);
@@ -125,7 +130,7 @@ describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
         forge.pack([blob, tree, commit]),
       );
       forge.dispose();
-      const key = await keyOf(owner);
+      const key = await createGitKey(owner);
       const push = async (): Promise<string> => {
         const headers = {
           authorization: `Bearer ${key}`,
@@ -166,7 +171,7 @@ describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
       const agent = await makeAgent(owner, project.id);
       const params = { agent_id: agent.id };
       const free = await fill(2 * MiB);
-      await refusal(owner.api.workspaces.create({ params }), 507, "no_space");
+      await expectProblem(owner.api.workspaces.create({ params }), 507, "no_space");
       const { data: failed } = await owner.api.workspaces.get({ params });
       expect(failed.status).toBe("failed");
       expect(failed.error).toContain("disk is full");
@@ -187,7 +192,7 @@ describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
       await writeFiles(workspace, { "mine.txt": "mine\n" });
       await commit();
       const free = await fill(MiB);
-      await refusal(owner.api.workspaces.sync({ params: at() }), 507, "no_space");
+      await expectProblem(owner.api.workspaces.sync({ params: at() }), 507, "no_space");
       await free();
       expect((await commit()).data.created).toBe(false);
       expect(await readFile(join(folderOf(workspace), "big.txt"), "utf8")).toBe(text);

@@ -5,7 +5,12 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "#git/snapshot/path-errors.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -13,11 +18,11 @@ import {
   makeProject,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
-import { describeFolders, deleteFolder } from "#test/support/folder-drivers.js";
-import { git, gitInRepository, newFolder } from "#test/support/git.js";
+} from "#test/support/fixtures/factories.js";
+import { describeEachDriver, deleteFolder } from "#test/support/git/folder-drivers.js";
+import { git, gitInRepository, makeTempFolder } from "#test/support/git/git.js";
 
-describeFolders("a folder with hostile content", (driver) => {
+describeEachDriver("a folder with hostile content", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -45,7 +50,7 @@ describeFolders("a folder with hostile content", (driver) => {
   test("a nested repository is rejected by path, and the commit succeeds after its removal", async () => {
     await writeFiles(workspace, { "vendor/lib/a.txt": "a\n" });
     await git(["init", "--quiet", inside("vendor/lib")]);
-    const problem = await refusal(commit(), 422, "nested_repository");
+    const problem = await expectProblem(commit(), 422, "nested_repository");
     expect(problem["path"]).toBe("vendor/lib");
     expect(problem.detail).toContain("vendor/lib");
     await rm(inside("vendor/lib/.git"), { recursive: true });
@@ -55,9 +60,9 @@ describeFolders("a folder with hostile content", (driver) => {
   test("a file of more than 100 MiB is rejected by path; one of exactly 100 MiB is accepted", async () => {
     const file = await open(inside("big.bin"), "w");
     await file.truncate(100 * 1024 * 1024 + 1);
-    const problem = await refusal(commit(), 422, "file_too_large");
+    const problem = await expectProblem(commit(), 422, "file_too_large");
     expect(problem["path"]).toBe("big.bin");
-    await refusal(
+    await expectProblem(
       owner.api.workspaces.previewMerge({ params: { agent_id: workspace.agent_id } }),
       422,
       "file_too_large",
@@ -68,7 +73,7 @@ describeFolders("a folder with hostile content", (driver) => {
   });
 
   test("a symbolic link is stored as a link and never followed", async () => {
-    const outside = await newFolder();
+    const outside = await makeTempFolder();
     await writeFile(join(outside, "secret"), "the server's secret\n");
     await symlink(join(outside, "secret"), inside("link"));
     await symlink(outside, inside("folder"));
@@ -88,7 +93,7 @@ describeFolders("a folder with hostile content", (driver) => {
 
   test("a directory replaced by a link shows its files as deleted and is not followed", async () => {
     await commitFiles(owner, workspace, { "src/a.txt": "a\n", "b.txt": "b\n" });
-    const outside = await newFolder();
+    const outside = await makeTempFolder();
     await writeFile(join(outside, "a.txt"), "not yours\n");
     await rm(inside("src"), { recursive: true });
     await symlink(outside, inside("src"));
@@ -102,7 +107,7 @@ describeFolders("a folder with hostile content", (driver) => {
     const before = await gitInRepository(app, project, "rev-parse", workspace.branch_name);
     for (const path of [".GIT/config", "src/git~1/config"]) {
       await writeFiles(workspace, { [path]: "[core]\n\tfsmonitor = touch /tmp/owned\n" });
-      const problem = await refusal(commit(), 422, "unsafe_path");
+      const problem = await expectProblem(commit(), 422, "unsafe_path");
       expect(problem["path"]).toBe(path);
       await rm(inside(path.split("/")[0] as string), { recursive: true });
     }
@@ -135,7 +140,7 @@ describeFolders("a folder with hostile content", (driver) => {
     expect((await commit()).data.files_changed).toBe(2);
     for (const path of [`d/${deepest}`, `${longest}n`]) {
       await writeFiles(workspace, { [path]: "" });
-      const problem = await refusal(commit(), 422, "unsafe_path");
+      const problem = await expectProblem(commit(), 422, "unsafe_path");
       expect(problem["path"]).toBe(path.slice(0, (problem["path"] as string).length));
       expect(problem.detail).toContain("128 levels or longer than 3072 bytes");
       await rm(inside(path));
@@ -148,11 +153,11 @@ describeFolders("a folder with hostile content", (driver) => {
 
   test("2,000 nested directories are rejected by path and can be ignored, archived and removed", async () => {
     makeDeep(".", 2000);
-    const problem = await refusal(commit(), 422, "unsafe_path");
+    const problem = await expectProblem(commit(), 422, "unsafe_path");
     expect(problem["path"]).toMatch(/^d(?:\/d){127,}/);
     const params = { agent_id: workspace.agent_id };
-    await refusal(owner.api.workspaces.archive({ params }), 422, "unsafe_path");
-    await refusal(owner.api.agents.delete({ params }), 422, "unsafe_path");
+    await expectProblem(owner.api.workspaces.archive({ params }), 422, "unsafe_path");
+    await expectProblem(owner.api.agents.delete({ params }), 422, "unsafe_path");
     await writeFiles(workspace, { ".gitignore": "/d/\n" });
     expect((await commit()).data.files_changed).toBe(1);
     await owner.api.workspaces.archive({ params });
@@ -172,7 +177,7 @@ describeFolders("a folder with hostile content", (driver) => {
   });
 
   test("the agent's git settings, hooks and filters run nothing on the server", async () => {
-    const marker = join(await newFolder(), "ran");
+    const marker = join(await makeTempFolder(), "ran");
     const run = `touch ${marker}`;
     await git(["init", "--quiet", folderOf(workspace)]);
     for (const [key, value] of [
@@ -225,7 +230,7 @@ describeFolders("a folder with hostile content", (driver) => {
           () => owner.api.workspaces.changes({ params: agent }),
           () => owner.api.workspaces.createMerge({ params: agent }),
         ]) {
-          const problem = await refusal(call(), 422, "unsafe_path");
+          const problem = await expectProblem(call(), 422, "unsafe_path");
           expect(problem["path"]).toBe(path);
           expect(problem.detail).toContain("remove it");
         }
@@ -258,13 +263,13 @@ describeFolders("a folder with hostile content", (driver) => {
       await mkdir(`${folder}-away`);
     } else {
       await rename(folder, `${folder}-away`);
-      await refusal(commit(), 409, "workspace_not_active");
+      await expectProblem(commit(), 409, "workspace_not_active");
     }
     await symlink(`${folder}-away`, folder);
-    await refusal(commit(), 409, "workspace_not_active");
+    await expectProblem(commit(), 409, "workspace_not_active");
     const params = { agent_id: workspace.agent_id };
-    await refusal(owner.api.workspaces.changes({ params }), 409, "workspace_not_active");
-    await refusal(owner.api.workspaces.createMerge({ params }), 409, "workspace_not_active");
+    await expectProblem(owner.api.workspaces.changes({ params }), 409, "workspace_not_active");
+    await expectProblem(owner.api.workspaces.createMerge({ params }), 409, "workspace_not_active");
     expect(await gitInRepository(app, project, "rev-parse", workspace.branch_name)).toBe(before);
     await rm(folder);
     if (driver === "overlay") await rm(`${folder}-away`, { recursive: true });

@@ -4,16 +4,21 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { cloning, keyOf } from "#test/support/clone.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { openCloneFactory, createGitKey } from "#test/support/git/clone.js";
 import {
   folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
 import { generateKey } from "#shared/node/key-text.js";
 
 describe("a valid API key is kept out of commits", () => {
@@ -55,14 +60,14 @@ describe("a valid API key is kept out of commits", () => {
     const { text: key, params } = await newKey();
     const before = await tip();
     await writeFiles(workspace, { [path]: text.replace("%", key), "other.txt": "other\n" });
-    const problem = await refusal(commit(), 422, "leaked_key");
+    const problem = await expectProblem(commit(), 422, "leaked_key");
     expect(problem).toMatchObject({ path, line });
     expect(JSON.stringify(problem)).not.toContain(key);
     expect(await tip()).toBe(before);
     // A second attempt is rejected as well, also after the changes were listed.
     await owner.api.workspaces.changes({ params: at() });
-    await refusal(commit(), 422, "leaked_key");
-    await refusal(owner.api.workspaces.createMerge({ params: at() }), 422, "leaked_key");
+    await expectProblem(commit(), 422, "leaked_key");
+    await expectProblem(owner.api.workspaces.createMerge({ params: at() }), 422, "leaked_key");
     expect(await tip()).toBe(before);
     expect(await readFile(join(folderOf(workspace), path), "utf8")).toContain(key);
     // A revoked key is only text.
@@ -73,9 +78,12 @@ describe("a valid API key is kept out of commits", () => {
   test("in a link's target and in a message", async () => {
     const { text: key } = await newKey();
     await symlink(key, join(folderOf(workspace), "link"));
-    expect(await refusal(commit(), 422, "leaked_key")).toMatchObject({ path: "link", line: 1 });
+    expect(await expectProblem(commit(), 422, "leaked_key")).toMatchObject({
+      path: "link",
+      line: 1,
+    });
     await writeFiles(workspace, { "c.txt": "c\n" });
-    await refusal(commit(`use ${key}`), 422, "leaked_key");
+    await expectProblem(commit(`use ${key}`), 422, "leaked_key");
   });
 
   test("ignored files and text that only resembles a key are accepted", async () => {
@@ -93,8 +101,8 @@ describe("a valid API key is kept out of commits", () => {
     const own = await makeOrganization(person);
     const { id, text: key } = await newKey(person, { organization_id: own.id });
     await writeFiles(workspace, { "a.txt": `a\n${key}\n` });
-    await refusal(commit(), 422, "leaked_key");
-    await refusal(commit(), 422, "leaked_key");
+    await expectProblem(commit(), 422, "leaked_key");
+    await expectProblem(commit(), 422, "leaked_key");
     const letters = async () => {
       const folder = join(app.dataDir, "outbox");
       const names = await readdir(folder).catch(() => []);
@@ -109,9 +117,9 @@ describe("a valid API key is kept out of commits", () => {
   });
 
   test("in a push, which is rejected as a whole", async () => {
-    const clones = await cloning();
+    const clones = await openCloneFactory();
     const { text: key } = await newKey();
-    const pushing = await keyOf(owner);
+    const pushing = await createGitKey(owner);
     const clone = await clones.clone(project.clone_url, pushing);
     const before = await gitInRepository(app, project, "rev-parse", "main");
     await clone.commit({ "deploy.sh": `#!/bin/sh\ncurl -H "Authorization: Bearer ${key}"\n` });

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
+} from "#test/support/fixtures/factories.js";
 
 let app: TestApp;
 let owner: TestPerson;

@@ -3,7 +3,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -11,10 +16,10 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { deleteFolder } from "#test/support/folder-drivers.js";
-import { gitInRepository } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { deleteFolder } from "#test/support/git/folder-drivers.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { workspaceLock } from "./workspace.js";
 
 /** Each test reproduces the state of a process killed at one instant, then starts another process. */
@@ -52,11 +57,13 @@ describe("recovery after a killed process", () => {
     const before = await tip(workspace.branch_name);
     const tree = await gitInRepository(app, project, "rev-parse", `${before}^{tree}`);
     const { commit_sha } = await commitFiles(owner, workspace, { "a.txt": "changed\n" });
-    await asOperator(app, "update workspace_commits set state = 'pending' where commit_sha = $1", [
-      commit_sha,
-    ]);
-    await asOperator(app, "delete from received_commits where commit_sha = $1", [commit_sha]);
-    await asOperator(
+    await queryAsOwner(
+      app,
+      "update workspace_commits set state = 'pending' where commit_sha = $1",
+      [commit_sha],
+    );
+    await queryAsOwner(app, "delete from received_commits where commit_sha = $1", [commit_sha]);
+    await queryAsOwner(
       app,
       "update workspaces set head_commit = $1, head_tree = $2 where agent_id = $3",
       [before, tree, workspace.agent_id],
@@ -73,7 +80,7 @@ describe("recovery after a killed process", () => {
     expect(await commits()).toEqual(moved ? [sha] : []);
     const { data } = await owner.api.workspaces.get({ params: at() });
     expect(data.head_commit).toBe(await tip(workspace.branch_name));
-    const received = await asOperator(app, "select from received_commits where commit_sha = $1", [
+    const received = await queryAsOwner(app, "select from received_commits where commit_sha = $1", [
       sha,
     ]);
     expect(received).toHaveLength(moved ? 1 : 0);
@@ -98,15 +105,15 @@ describe("recovery after a killed process", () => {
     await commitFiles(owner, workspace, { "a.txt": "changed\n" });
     const before = await tip("main");
     const merge = await mergeIntoBase(owner, workspace);
-    await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
-    await asOperator(app, "delete from received_commits where commit_sha = $1", [
+    await queryAsOwner(app, "update merges set state = 'pending' where id = $1", [merge.id]);
+    await queryAsOwner(app, "delete from received_commits where commit_sha = $1", [
       merge.merge_commit_sha,
     ]);
     if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
     expect(await merges()).toEqual([]);
     await restart();
     expect(await merges()).toEqual(moved ? [merge.id] : []);
-    expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
+    expect(await queryAsOwner(app, "select from merges where state <> 'done'")).toEqual([]);
     const again = (await owner.api.workspaces.createMerge({ params: at() })).data;
     expect(again.status).toBe(moved ? "up_to_date" : "clean");
     expect(await gitInRepository(app, project, "show", "main:a.txt")).toBe("changed");
@@ -116,7 +123,7 @@ describe("recovery after a killed process", () => {
     const first = await commitFiles(owner, workspace, { "b.txt": "1\n" });
     const second = await commitFiles(owner, workspace, { "b.txt": "2\n" });
     const setState = (state: string) =>
-      asOperator(app, "update workspace_commits set state = $1 where commit_sha = $2", [
+      queryAsOwner(app, "update workspace_commits set state = $1 where commit_sha = $2", [
         state,
         first.commit_sha,
       ]);
@@ -125,7 +132,7 @@ describe("recovery after a killed process", () => {
     await app.db.locks(orgId, [workspaceLock(workspace.agent_id)], async () => {
       starting = app.sibling();
       const waiting = "select from pg_locks where locktype = 'advisory' and not granted";
-      while ((await asOperator(app, waiting)).length === 0);
+      while ((await queryAsOwner(app, waiting)).length === 0);
       await setState("recorded");
     });
     await (await starting)?.close();
@@ -137,7 +144,7 @@ describe("recovery after a killed process", () => {
   test("completes a merge that later merges build on", async () => {
     await commitFiles(owner, workspace, { "b.txt": "b\n" });
     const merge = await mergeIntoBase(owner, workspace);
-    await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
+    await queryAsOwner(app, "update merges set state = 'pending' where id = $1", [merge.id]);
     const other = (await makeWorkspace(owner, project.id)).workspace;
     await commitFiles(owner, other, { "c.txt": "c\n" });
     await mergeIntoBase(owner, other);
@@ -148,7 +155,7 @@ describe("recovery after a killed process", () => {
   test.each(["nothing", "the branch", "the branch and the folder"])(
     "completes a workspace of which only %s existed",
     async (there) => {
-      await asOperator(
+      await queryAsOwner(
         app,
         `update workspaces set status = 'creating', head_commit = null, head_tree = null,
            parent_commit = null where agent_id = $1`,
@@ -166,7 +173,11 @@ describe("recovery after a killed process", () => {
       if (there !== "the branch and the folder") {
         await deleteFolder(folderOf(workspace));
       }
-      await refusal(owner.api.workspaces.changes({ params: at() }), 409, "workspace_not_active");
+      await expectProblem(
+        owner.api.workspaces.changes({ params: at() }),
+        409,
+        "workspace_not_active",
+      );
       await restart();
       const { data } = await owner.api.workspaces.get({ params: at() });
       const main = await tip("main");
@@ -178,7 +189,7 @@ describe("recovery after a killed process", () => {
   );
 
   test("completes an empty project whose repository did not exist yet", async () => {
-    await asOperator(
+    await queryAsOwner(
       app,
       "update projects set status = 'importing', progress = 0, imported_at = null where id = $1",
       [project.id],
@@ -193,12 +204,12 @@ describe("recovery after a killed process", () => {
   test("a workspace that cannot be recovered does not affect the others", async () => {
     const other = (await makeWorkspace(owner, project.id)).workspace;
     for (const { agent_id } of [workspace, other]) {
-      await asOperator(app, "update workspaces set status = 'creating' where agent_id = $1", [
+      await queryAsOwner(app, "update workspaces set status = 'creating' where agent_id = $1", [
         agent_id,
       ]);
     }
     await gitInRepository(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
-    await asOperator(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [
+    await queryAsOwner(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [
       workspace.agent_id,
     ]);
     await restart();

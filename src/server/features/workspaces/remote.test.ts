@@ -2,7 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -10,9 +15,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { fieldsOf } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 describe("a remote workspace", () => {
   let app: TestApp;
@@ -53,14 +58,14 @@ describe("a remote workspace", () => {
 
   test("rejects commits and says what to do instead", async () => {
     const body = { commit_type: "checkpoint" } as const;
-    const problem = await refusal(
+    const problem = await expectProblem(
       workspaces().createCommit({ params: at(), body }),
       409,
       "workspace_remote",
     );
     expect(problem.detail).toContain(`push to its branch ${workspace.branch_name}`);
     const strange = { workspace_type: "strange" } as never;
-    const unknown = await refusal(
+    const unknown = await expectProblem(
       workspaces().create({ params: at(), body: strange }),
       422,
       "validation_failed",

@@ -3,16 +3,21 @@ import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
-} from "#test/support/factories.js";
-import { gitInRepository, runGit } from "#test/support/git.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository, runGit } from "#test/support/git/git.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 /**
  * git hides the branch `hidden` from an agent, and so does every call with branches in its input or
@@ -54,10 +59,10 @@ describe("branches visible to an agent's key", () => {
 
   test("it cannot be the base branch of an existing or a new workspace", async () => {
     const change = api.workspaces.update({ params: params(), body: { base_branch: "hidden" } });
-    const hidden = await refusal(change, 422, "validation_failed");
+    const hidden = await expectProblem(change, 422, "validation_failed");
     expect(fieldsOf(hidden)).toEqual(["body.base_branch"]);
     const absent = api.workspaces.update({ params: params(), body: { base_branch: "absent" } });
-    const { detail } = await refusal(absent, 422, "validation_failed");
+    const { detail } = await expectProblem(absent, 422, "validation_failed");
     expect(detail).toBe(hidden.detail.replace("hidden", "absent"));
     const agent = await makeAgent(owner, project.id);
     const made = await owner.api.apiKeys.create({ body: { name: "k", agent_id: agent.id } });
@@ -65,7 +70,7 @@ describe("branches visible to an agent's key", () => {
       params: { agent_id: agent.id },
       body: { base_branch: "hidden" },
     });
-    await refusal(create, 422, "validation_failed");
+    await expectProblem(create, 422, "validation_failed");
     expect((await api.workspaces.get({ params: params() })).data.base_branch).toBe("main");
     const body = { base_branch: "main" };
     expect((await api.workspaces.update({ params: params(), body })).status).toBe(200);
@@ -79,7 +84,7 @@ describe("branches visible to an agent's key", () => {
       () => api.workspaces.previewConflicts({ params: params(), body }),
       () => api.previews.create({ params: params(), body: { act: "merge", ...body } }),
     ]) {
-      const problem = await refusal(call(), 422, "validation_failed");
+      const problem = await expectProblem(call(), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual(["body.target_branch"]);
     }
   });
@@ -111,7 +116,7 @@ describe("branches visible to an agent's key", () => {
       () =>
         api.previews.create({ params: params(), body: { act: "revert", merge_id: of.merge_id } }),
     ]) {
-      await refusal(call(), 404, "not_found");
+      await expectProblem(call(), 404, "not_found");
     }
     const { data: into } = await owner.api.workspaces.createMerge({ params: params(), body: {} });
     const ids = async (by: Client) => {

@@ -2,7 +2,12 @@ import { randomUUID } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -12,10 +17,10 @@ import {
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 describe("a workspace", () => {
   let app: TestApp;
@@ -81,7 +86,7 @@ describe("a workspace", () => {
       Array.from({ length: 10 }, () => owner.api.workspaces.create({ params })),
     );
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    await refusal(owner.api.workspaces.create({ params }), 409, "workspace_exists");
+    await expectProblem(owner.api.workspaces.create({ params }), 409, "workspace_exists");
     expect((await owner.api.workspaces.get({ params })).data.status).toBe("active");
   });
 
@@ -94,7 +99,7 @@ describe("a workspace", () => {
     const other = (await makeWorkspace(owner, project.id)).workspace.branch_name;
     for (const base_branch of ["no-branch", "HEAD", "../main", "-x", "a..b", "main.lock", other]) {
       const call = owner.api.workspaces.create({ params, body: { base_branch } });
-      const problem = await refusal(call, 422, "validation_failed");
+      const problem = await expectProblem(call, 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual(["body.base_branch"]);
     }
     const body = { base_branch: "release/1.0", merge_strategy: "source_wins" } as const;
@@ -107,10 +112,10 @@ describe("a workspace", () => {
   test("is rejected until the project is ready", async () => {
     const project = await makeProject(owner, orgId);
     const agent = await makeAgent(owner, project.id);
-    await asOperator(app, "update projects set status = 'importing' where id = $1", [project.id]);
+    await queryAsOwner(app, "update projects set status = 'importing' where id = $1", [project.id]);
     const params = { agent_id: agent.id };
-    await refusal(owner.api.workspaces.create({ params }), 409, "project_not_ready");
-    await refusal(owner.api.workspaces.get({ params }), 404, "workspace_missing");
+    await expectProblem(owner.api.workspaces.create({ params }), 409, "project_not_ready");
+    await expectProblem(owner.api.workspaces.get({ params }), 404, "workspace_missing");
   });
 
   test("must have a known type", async () => {
@@ -118,7 +123,7 @@ describe("a workspace", () => {
     for (const workspace_type of ["virtual", ""]) {
       const body = { workspace_type } as unknown as { workspace_type: "local" };
       const call = owner.api.workspaces.create({ params: { agent_id: agent.id }, body });
-      const problem = await refusal(call, 422, "validation_failed");
+      const problem = await expectProblem(call, 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual(["body.workspace_type"]);
     }
   });
@@ -184,7 +189,7 @@ describe("a workspace", () => {
     ];
     for (const [body, field] of wrong) {
       const call = owner.api.workspaces.update({ params, body: body as object });
-      expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual([field]);
+      expect(fieldsOf(await expectProblem(call, 422, "validation_failed"))).toEqual([field]);
     }
   });
 
@@ -197,21 +202,21 @@ describe("a workspace", () => {
     ] as const) {
       const params = { agent_id };
       const { workspaces } = owner.api;
-      await refusal(workspaces.get({ params }), 404, code);
-      await refusal(workspaces.update({ params, body: {} }), 404, code);
-      await refusal(workspaces.changes({ params }), 404, code);
+      await expectProblem(workspaces.get({ params }), 404, code);
+      await expectProblem(workspaces.update({ params, body: {} }), 404, code);
+      await expectProblem(workspaces.changes({ params }), 404, code);
       const body = { commit_type: "manual" } as const;
-      await refusal(workspaces.createCommit({ params, body }), 404, code);
-      await refusal(workspaces.commits({ params, query: {} }), 404, code);
-      await refusal(workspaces.commit({ params: { agent_id, sha } }), 404, "not_found");
-      await refusal(workspaces.diff({ params: { agent_id, sha } }), 404, code);
-      await refusal(workspaces.previewMerge({ params }), 404, code);
-      await refusal(workspaces.createMerge({ params }), 404, code);
-      await refusal(workspaces.merges({ params, query: {} }), 404, code);
+      await expectProblem(workspaces.createCommit({ params, body }), 404, code);
+      await expectProblem(workspaces.commits({ params, query: {} }), 404, code);
+      await expectProblem(workspaces.commit({ params: { agent_id, sha } }), 404, "not_found");
+      await expectProblem(workspaces.diff({ params: { agent_id, sha } }), 404, code);
+      await expectProblem(workspaces.previewMerge({ params }), 404, code);
+      await expectProblem(workspaces.createMerge({ params }), 404, code);
+      await expectProblem(workspaces.merges({ params, query: {} }), 404, code);
       const merge = { agent_id, merge_id: randomUUID() };
-      await refusal(workspaces.merge({ params: merge }), 404, "not_found");
+      await expectProblem(workspaces.merge({ params: merge }), 404, "not_found");
     }
-    await refusal(
+    await expectProblem(
       owner.api.workspaces.create({ params: { agent_id: randomUUID() } }),
       404,
       "not_found",

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { asOperator } from "#test/support/operator.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 
 /*
@@ -23,7 +23,7 @@ afterAll(() => app.close());
 /** Creates a user who owns the given number of organizations. */
 async function own(count: number): Promise<TestPerson> {
   const person = await app.person();
-  await asOperator(
+  await queryAsOwner(
     app,
     `with made as (
        insert into organizations (id, name, slug, owner_id)
@@ -72,7 +72,7 @@ test("a key with full access costs the same for any number of organizations", as
   const slack = 20;
   const most = Object.entries(ofFew).map(([step, count]) => [step, count + slack] as const);
   expect(most.filter(([step, count]) => (ofMany[step] ?? Infinity) > count)).toEqual([]);
-  const [row] = await asOperator<{ events: string }>(
+  const [row] = await queryAsOwner<{ events: string }>(
     app,
     "select count(*) as events from audit_events where action like 'api_key.%'",
   );

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { send, withoutRequestId, problemOf } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { send, withoutRequestId, problemOf } from "#test/support/http/raw-request.js";
 
 describe("lifecycle of a key", () => {
   let app: TestApp;
@@ -31,9 +36,9 @@ describe("lifecycle of a key", () => {
   test("unknown, mistyped, truncated, expired and revoked keys get the same 401", async () => {
     const { id, key } = await make();
     const expired = await make();
-    await asOperator(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
+    await queryAsOwner(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
     const gone = await make();
-    await asOperator(app, "delete from api_keys where id = $1", [gone.id]);
+    await queryAsOwner(app, "delete from api_keys where id = $1", [gone.id]);
     const other = await startTestApp({ OMOI_KEY_PREFIX: "acme_" });
     const stranger = await other.person("stranger");
     const { data: foreign } = await stranger.api.apiKeys.create({ body: { name: "k" } });
@@ -66,8 +71,8 @@ describe("lifecycle of a key", () => {
       await (round % 2 === 0 ? owner.api : sibling.client(owner.token)).apiKeys.revoke({
         params: { key_id: id },
       });
-      await refusal(there.auth.me(), 401, "invalid_token");
-      await refusal(here.auth.me(), 401, "invalid_token");
+      await expectProblem(there.auth.me(), 401, "invalid_token");
+      await expectProblem(here.auth.me(), 401, "invalid_token");
     }
   });
 
@@ -85,9 +90,9 @@ describe("lifecycle of a key", () => {
   test("a key of an inactive user is rejected", async () => {
     const person = await app.person("leaver");
     const { data } = await person.api.apiKeys.create({ body: { name: "k" } });
-    await asOperator(app, "update users set is_active = false where id = $1", [person.id]);
+    await queryAsOwner(app, "update users set is_active = false where id = $1", [person.id]);
     await refused(data.key as string);
-    await refusal(person.api.auth.me(), 401, "invalid_token");
+    await expectProblem(person.api.auth.me(), 401, "invalid_token");
   });
 
   test("the last use is written in the background, at the latest on close", async () => {
@@ -107,7 +112,7 @@ describe("lifecycle of a key", () => {
     const { id, key } = await make();
     const third = await app.sibling();
     await third.client(key).auth.me();
-    await asOperator(app, "update api_keys set last_used_at = '2100-01-01Z' where id = $1", [id]);
+    await queryAsOwner(app, "update api_keys set last_used_at = '2100-01-01Z' where id = $1", [id]);
     await third.close();
     const { data } = await owner.api.apiKeys.get({ params: { key_id: id } });
     expect(data.last_used_at).toBe("2100-01-01T00:00:00.000Z");

@@ -4,9 +4,9 @@ import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { excessPermissions, grants, systemRoles } from "#shared/permissions.js";
 import { systemRoleIds } from "../../../db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { permissionsOf } from "#test/support/permissions.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { getPermissions } from "#test/support/fixtures/permissions.js";
 
 /*
  * Random users with changing roles create keys, and keys create keys. At any time a key has no
@@ -87,7 +87,7 @@ async function make(by: Client, person: Person, maker: Key | null, pattern: stri
 }
 
 async function check(key: Key): Promise<void> {
-  const held = await permissionsOf(key.api, org.id).catch(() => null);
+  const held = await getPermissions(key.api, org.id).catch(() => null);
   for (const permission of held?.effective_permissions ?? []) {
     expect([permission, mayHold(key, permission)]).toEqual([permission, true]);
   }

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../../db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 import { generateKey } from "#shared/node/key-text.js";
 
 describe("verifying a key for another service", () => {
@@ -105,7 +105,7 @@ describe("verifying a key for another service", () => {
     await owner.api.apiKeys.revoke({ params: revoked.params });
     expect(await verify({ key: revoked.key })).toMatchObject({ valid: false, code: "revoked" });
     const expired = await make({ expires_in_days: 1 });
-    await asOperator(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
+    await queryAsOwner(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
     expect(await verify({ key: expired.key })).toMatchObject({ valid: false, code: "expired" });
     const archived = await makeOrganization(owner);
     const scoped = await make({ organization_id: archived.id });

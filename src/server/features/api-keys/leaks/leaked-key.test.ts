@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { mailIsQuiet, mailsTo } from "#test/support/outbox.js";
-import { send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { waitForMailQueue, mailsTo } from "#test/support/mail/outbox.js";
+import { send } from "#test/support/http/raw-request.js";
 import { generateKey } from "#shared/node/key-text.js";
 
 describe("reporting a leaked key", () => {
@@ -30,9 +35,9 @@ describe("reporting a leaked key", () => {
     await sibling.client(key).auth.me();
     expect((await report(key)).status).toBe(204);
     for (const process of [app, sibling]) {
-      await refusal(process.client(key).auth.me(), 401, "invalid_token");
+      await expectProblem(process.client(key).auth.me(), 401, "invalid_token");
     }
-    await mailIsQuiet(app);
+    await waitForMailQueue(app);
     const mails = await mailsTo(app, owner.email);
     const mail = mails.find(({ subject }) => subject.includes("API key"));
     expect(mail?.text).toContain("“In a public repository”");
@@ -45,7 +50,7 @@ describe("reporting a leaked key", () => {
     expect(events[0]).toMatchObject({ action: "api_key.leaked", actor: { type: "system" } });
     // One notification, however often it is reported.
     await report(key);
-    await mailIsQuiet(app);
+    await waitForMailQueue(app);
     expect((await mailsTo(app, owner.email)).length).toBe(mails.length);
   });
 
@@ -78,7 +83,7 @@ describe("reporting a leaked key", () => {
     );
     expect(reports.some(({ status }) => status === "rejected")).toBe(true);
     const again = one.client().apiKeys.revokeLeaked({ body: { key: "x" } });
-    await refusal(again, 429, "rate_limited");
+    await expectProblem(again, 429, "rate_limited");
     await one.close();
   });
 });

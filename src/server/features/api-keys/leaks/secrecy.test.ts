@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/support/app.js";
-import { makeOrganization } from "#test/support/factories.js";
-import { asAdmin } from "#test/support/admin.js";
-import { mailIsQuiet } from "#test/support/outbox.js";
+import { queryAsAdmin } from "#test/support/database/queries.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { waitForMailQueue } from "#test/support/mail/outbox.js";
 
 /** Returns the files that contain a text as raw bytes. */
 async function filesWith(files: readonly string[], ...texts: string[]): Promise<string[]> {
@@ -26,7 +26,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 }
 
 async function ask<Row extends object>(app: TestApp, query: string): Promise<Row> {
-  const [row] = await asAdmin<Row>(app, query);
+  const [row] = await queryAsAdmin<Row>(app, query);
   if (row === undefined) throw new Error(`no answer to: ${query}`);
   return row;
 }
@@ -77,8 +77,8 @@ test("a key's secret is in no file: database, write-ahead log, stored response o
   await app.client(rotated.key as string).organizations.list();
   await owner.api.apiKeys.usage({ params: { key_id: rotated.id } });
   await app.client().apiKeys.revokeLeaked({ body: { key: rotated.key as string } });
-  await mailIsQuiet(app);
-  await asAdmin(app, "checkpoint");
+  await waitForMailQueue(app);
+  await queryAsAdmin(app, "checkpoint");
   const database = await databaseFiles(app, since);
   const secrets = [made, rotated].map(({ key }) => (key as string).slice(14, -6));
   expect(await filesWith(database, ...secrets)).toEqual([]);

@@ -2,11 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import { systemRoleIds } from "../../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { mailIsQuiet, mailsTo } from "#test/support/outbox.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { waitForMailQueue, mailsTo } from "#test/support/mail/outbox.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 describe("usage of a key", () => {
   let app: TestApp;
@@ -42,7 +47,7 @@ describe("usage of a key", () => {
   test("counts requests by day, endpoint and status, errors included", async () => {
     const key = await make({ scopes: [`org:${org.slug}:project:read`] });
     for (let turn = 0; turn < 3; turn += 1) await key.api.projects.list();
-    await refusal(key.api.organizations.get({ params: at }), 403, "insufficient_permission");
+    await expectProblem(key.api.organizations.get({ params: at }), 403, "insufficient_permission");
     await send(app, "GET", `/api/v1/projects/${org.id}`, { token: key.key });
     await send(app, "GET", "/api/v1/projects?limit=x", { token: key.key });
     const today = new Date().toISOString().slice(0, 10);
@@ -71,7 +76,7 @@ describe("usage of a key", () => {
 
   test("covers the requested number of days, at most 90", async () => {
     const key = await make();
-    await asOperator(
+    await queryAsOwner(
       app,
       `insert into api_key_requests select $1, current_date - days, 'GET /x', 200, 7
        from unnest(array[0, 1, 29, 30, 89, 90]) days`,
@@ -127,7 +132,7 @@ describe("usage of a key", () => {
     expect(narrowed.data.scopes.toSorted()).toEqual(scopes);
     await everything();
     const create = api.projects.create({ body: { organization_id: org.id, name: "beyond" } });
-    await refusal(create, 403, "insufficient_permission");
+    await expectProblem(create, 403, "insufficient_permission");
     expect((await usage(key)).suggested_scopes).toBeNull();
   });
 
@@ -162,7 +167,7 @@ describe("usage of a key", () => {
     expect((await usage(key)).suggested_scopes).toBeNull();
     await key.api.projects.list();
     await usage(key);
-    await asOperator(
+    await queryAsOwner(
       app,
       "update api_key_permission_uses set day = current_date - 30 where key_id = $1",
       [key.id],
@@ -175,7 +180,7 @@ describe("usage of a key", () => {
     const narrow = (scopes: string[], api = owner.api) =>
       api.apiKeys.narrow({ params: key.params, body: { scopes } });
     for (const scopes of [["*:*"], [`org:${org.slug}:*`], [`org:${org.slug}:org:read`]]) {
-      await refusal(narrow(scopes), 403, "privilege_escalation");
+      await expectProblem(narrow(scopes), 403, "privilege_escalation");
     }
     for (const [scopes, field] of [
       [[], "body.scopes"],
@@ -183,16 +188,16 @@ describe("usage of a key", () => {
       [["org:no-such-one:*"], "body.scopes.0"],
       [[`org:${org.slug}:project:fly`], "body.scopes.0"],
     ] as const) {
-      const problem = await refusal(narrow([...scopes]), 422, "validation_failed");
+      const problem = await expectProblem(narrow([...scopes]), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual([field]);
     }
     const { data } = await narrow([`org:${org.slug}:project:read`]);
     expect(data).toMatchObject({ scopes: [`org:${org.slug}:project:read`] });
-    await refusal(narrow([`org:${org.slug}:project:*`]), 403, "privilege_escalation");
+    await expectProblem(narrow([`org:${org.slug}:project:*`]), 403, "privilege_escalation");
     const stranger = await app.person("stranger");
-    await refusal(narrow(["*:*"], stranger.api), 404, "not_found");
+    await expectProblem(narrow(["*:*"], stranger.api), 404, "not_found");
     await owner.api.apiKeys.revoke({ params: key.params });
-    await refusal(narrow([`org:${org.slug}:project:read`]), 409, "key_not_active");
+    await expectProblem(narrow([`org:${org.slug}:project:read`]), 409, "key_not_active");
   });
 
   test("marks active keys unused for 90 days", async () => {
@@ -200,7 +205,7 @@ describe("usage of a key", () => {
     const used = await make();
     const revoked = await make();
     const age = "update api_keys set created_at = now() - interval '91 days' where id = $1";
-    for (const { id } of [old, used, revoked]) await asOperator(app, age, [id]);
+    for (const { id } of [old, used, revoked]) await queryAsOwner(app, age, [id]);
     await used.api.auth.me();
     await usage(used);
     await owner.api.apiKeys.revoke({ params: revoked.params });
@@ -224,12 +229,12 @@ describe("usage of a key", () => {
     const later = await create("later", 30);
     const short = await create("made for three days", 3);
     const ends = (id: string, days: number) =>
-      asOperator(
+      queryAsOwner(
         app,
         "update api_keys set expires_at = now() + make_interval(days => $2) where id = $1",
         [id, days],
       );
-    await asOperator(
+    await queryAsOwner(
       app,
       "update api_keys set created_at = created_at - interval '24 days' where id = any($1)",
       [[soon.id, later.id]],
@@ -237,7 +242,7 @@ describe("usage of a key", () => {
     await ends(soon.id, 6);
     await ends(later.id, 8);
     const processes = await Promise.all([app.sibling(), app.sibling(), app.sibling()]);
-    await mailIsQuiet(app);
+    await waitForMailQueue(app);
     const mails = (await mailsTo(app, person.email)).filter(({ subject }) =>
       subject.includes("expires soon"),
     );

@@ -2,11 +2,16 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { OidcError } from "#shared/oidc-errors.js";
 import { systemRoleIds } from "../../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { CookieJar, IdentityProvider } from "#test/support/identity-provider.js";
-import { asOperator } from "#test/support/operator.js";
-import { tokenFor } from "#test/support/outbox.js";
-import { problemOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { CookieJar, IdentityProvider } from "#test/support/auth/identity-provider.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { mailedToken } from "#test/support/mail/outbox.js";
+import { problemOf, send } from "#test/support/http/raw-request.js";
 
 const startPath = "/api/v1/auth/oidc/start";
 
@@ -48,9 +53,9 @@ describe("signing in through an identity provider", () => {
     return JSON.parse(answer.text) as Awaited<ReturnType<TestPerson["api"]["auth"]["me"]>>["data"];
   };
   const verify = (id: string, at = app) =>
-    asOperator(at, "update users set is_verified = true where id = $1", [id]);
+    queryAsOwner(at, "update users set is_verified = true where id = $1", [id]);
   const countPeople = async () =>
-    (await asOperator<{ count: number }>(app, "select count(*)::int as count from users"))[0];
+    (await queryAsOwner<{ count: number }>(app, "select count(*)::int as count from users"))[0];
   const failed = (code: OidcError) => ({
     location: `/login?error=${code}`,
     isIn: false,
@@ -210,7 +215,7 @@ describe("signing in through an identity provider", () => {
     const person = await app.person();
     await verify(person.id);
     await person.api.secondFactor.startTotp();
-    await asOperator(app, "update totp_secrets set confirmed_at = now() where user_id = $1", [
+    await queryAsOwner(app, "update totp_secrets set confirmed_at = now() where user_id = $1", [
       person.id,
     ]);
     idp.person = { sub: randomUUID(), email: person.email, email_verified: true };
@@ -284,11 +289,11 @@ describe("signing in through an identity provider", () => {
   test("deactivated users are rejected", async () => {
     idp.person = newPerson();
     const { id } = await me((await signIn()).jar);
-    await asOperator(app, "update users set is_active = false where id = $1", [id]);
+    await queryAsOwner(app, "update users set is_active = false where id = $1", [id]);
     expect(await signIn()).toMatchObject(failed("account_inactive"));
     const other = await app.person();
     await verify(other.id);
-    await asOperator(app, "update users set is_active = false where id = $1", [other.id]);
+    await queryAsOwner(app, "update users set is_active = false where id = $1", [other.id]);
     idp.person = { sub: randomUUID(), email: other.email, email_verified: true };
     expect(await signIn()).toMatchObject(failed("account_inactive"));
   });
@@ -306,7 +311,7 @@ describe("signing in through an identity provider", () => {
     });
     const person = await at.person();
     await verify(person.id, at);
-    await refusal(person.api.oidc.link(), 503, "unavailable");
+    await expectProblem(person.api.oidc.link(), 503, "unavailable");
     const again = new IdentityProvider();
     await again.start(Number(port));
     again.person = newPerson();
@@ -348,27 +353,27 @@ describe("signing in through an identity provider", () => {
       const { data } = await person.api.oidc.identities();
       expect(data).toHaveLength(1);
       const params = { identity_id: data[0]?.id as string };
-      await refusal((await app.person()).api.oidc.unlink({ params }), 404, "not_found");
+      await expectProblem((await app.person()).api.oidc.unlink({ params }), 404, "not_found");
       expect((await person.api.oidc.unlink({ params })).status).toBe(204);
-      await refusal(person.api.oidc.unlink({ params }), 404, "not_found");
+      await expectProblem(person.api.oidc.unlink({ params }), 404, "not_found");
       expect(await signIn()).toMatchObject(failed("oidc_email_unverified"));
     });
 
     test("accounts with an unverified address cannot link or unlink", async () => {
       const person = await app.person();
       const jar = await cookieOf(person);
-      await refusal(person.api.oidc.link(), 403, "email_unverified");
+      await expectProblem(person.api.oidc.link(), 403, "email_unverified");
       await verify(person.id);
       idp.person = { sub: randomUUID() };
       const back = await beginLink(jar);
-      await asOperator(app, "update users set is_verified = false where id = $1", [person.id]);
+      await queryAsOwner(app, "update users set is_verified = false where id = $1", [person.id]);
       expect((await jar.get(back)).location).toBe("/settings/security?error=email_unverified");
       expect((await person.api.oidc.identities()).data).toEqual([]);
     });
 
     test("does not link by address while the password may be another person's", async () => {
       const victim = await app.person();
-      const token = await tokenFor(app, victim.email, "verify-email");
+      const token = await mailedToken(app, victim.email, "verify-email");
       await app.client().auth.verifyEmail({ body: { token } });
       idp.person = { sub: randomUUID(), email: victim.email, email_verified: true };
       expect(await signIn()).toMatchObject(failed("oidc_not_linked"));
@@ -411,9 +416,9 @@ describe("signing in through an identity provider", () => {
       expect(problemOf(answer).code).toBe("cross_origin");
       const { data } = await person.api.apiKeys.create({ body: { name: "all" } });
       const { oidc } = app.client(data.key as string);
-      await refusal(oidc.link(), 403, "session_required");
+      await expectProblem(oidc.link(), 403, "session_required");
       const params = { identity_id: randomUUID() };
-      await refusal(oidc.unlink({ params }), 403, "session_required");
+      await expectProblem(oidc.unlink({ params }), 403, "session_required");
       expect((await oidc.identities()).data).toEqual([]);
     });
 
@@ -438,7 +443,7 @@ describe("signing in through an identity provider", () => {
       expect(problemOf(await send(at, "GET", path)).code).toBe("not_found");
     }
     const person = await at.person();
-    await refusal(person.api.oidc.link(), 404, "not_found");
+    await expectProblem(person.api.oidc.link(), 404, "not_found");
     expect((await at.client().auth.methods()).data.oidc).toBeNull();
     await at.close();
   });

@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { refusal, startTestApp, type TestApp } from "#test/support/app.js";
+import { expectProblem, startTestApp, type TestApp } from "#test/support/server/app.js";
 import type { ApiError } from "#shared/contract/client.js";
-import { asOperator } from "#test/support/operator.js";
-import { tokenFor } from "#test/support/outbox.js";
-import { fieldsOf, problemOf, send } from "#test/support/raw.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { mailedToken } from "#test/support/mail/outbox.js";
+import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
 import {
   addPasskey,
   localhost,
   makePasskey,
   signWith,
   type SoftwarePasskey,
-} from "#test/support/software-authenticator.js";
+} from "#test/support/auth/software-authenticator.js";
 import { relyingPartyOf } from "./relying-party.js";
 
 describe("passkeys", () => {
@@ -61,7 +61,7 @@ describe("passkeys", () => {
     const { data: started } = await person.api.secondFactor.startTotp();
     expect(started.secret).not.toBeNull();
     const { passkey } = await addPasskey(person.api);
-    await asOperator(app, "update totp_secrets set confirmed_at = now() where user_id = $1", [
+    await queryAsOwner(app, "update totp_secrets set confirmed_at = now() where user_id = $1", [
       person.id,
     ]);
     const { data, headers } = await loginWith(passkey);
@@ -77,12 +77,12 @@ describe("passkeys", () => {
     const { passkey } = await addPasskey(ann.api);
     const { data: options } = await bob.api.passkeys.options();
     const made = makePasskey(options, localhost);
-    await asOperator(app, "update passkeys set credential_id = $1 where credential_id = $2", [
+    await queryAsOwner(app, "update passkeys set credential_id = $1 where credential_id = $2", [
       made.passkey.id,
       passkey.id,
     ]);
     const body = { name: "mine", response: made.response };
-    await refusal(bob.api.passkeys.create({ body }), 409, "passkey_exists");
+    await expectProblem(bob.api.passkeys.create({ body }), 409, "passkey_exists");
   });
 
   test("is not registered for another site, user or time, or without user verification", async () => {
@@ -90,7 +90,7 @@ describe("passkeys", () => {
     const optionsOf = async (person: typeof ann) => (await person.api.passkeys.options()).data;
     const refuse = async (response: ReturnType<typeof makePasskey>["response"], type: string) => {
       const call = ann.api.passkeys.create({ body: { name: "x", response } });
-      const problem = await refusal(call, 422, "validation_failed");
+      const problem = await expectProblem(call, 422, "validation_failed");
       expect(problem.errors).toMatchObject([{ loc: ["body", "response"], type }]);
     };
     for (const deviations of [
@@ -135,16 +135,16 @@ describe("passkeys", () => {
       { userHandle: bobs.userHandle },
       { userHandle: "" },
     ]) {
-      await refusal(loginWith(passkey, deviations), 401, "passkey_rejected");
+      await expectProblem(loginWith(passkey, deviations), 401, "passkey_rejected");
     }
-    await refusal(loginWith({ ...passkey, id: bobs.id }), 401, "passkey_rejected");
-    await refusal(loginWith({ ...passkey, id: "dW5rbm93bg" }), 401, "passkey_rejected");
+    await expectProblem(loginWith({ ...passkey, id: bobs.id }), 401, "passkey_rejected");
+    await expectProblem(loginWith({ ...passkey, id: "dW5rbm93bg" }), 401, "passkey_rejected");
     const forged = signWith(passkey, await loginOptions(), localhost);
     forged.response.signature = signWith(bobs, await loginOptions(), localhost).response.signature;
-    await refusal(login(forged), 401, "passkey_rejected");
+    await expectProblem(login(forged), 401, "passkey_rejected");
     const registration = await ann.api.passkeys.options();
     const misused = { challenge: registration.data["challenge"] as string };
-    await refusal(loginWith(passkey, misused), 401, "challenge_expired");
+    await expectProblem(loginWith(passkey, misused), 401, "challenge_expired");
     expect((await loginWith(passkey)).status).toBe(200);
   });
 
@@ -158,20 +158,22 @@ describe("passkeys", () => {
     );
     await sibling.close();
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    await refusal(login(response), 401, "passkey_rejected");
+    await expectProblem(login(response), 401, "passkey_rejected");
     const late = signWith(passkey, await loginOptions(), localhost);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 5 * 60_000 + 1000 });
-    await refusal(login(late), 401, "challenge_expired");
+    await expectProblem(login(late), 401, "challenge_expired");
   });
 
   test("a counter that does not increase indicates a clone; a constant zero does not", async () => {
     const { api } = await app.person();
     const { passkey } = await addPasskey(api);
     expect((await loginWith(passkey, { counter: 7 })).status).toBe(200);
-    await refusal(loginWith(passkey, { counter: 7 }), 401, "passkey_rejected");
-    await refusal(loginWith(passkey, { counter: 0 }), 401, "passkey_rejected");
+    await expectProblem(loginWith(passkey, { counter: 7 }), 401, "passkey_rejected");
+    await expectProblem(loginWith(passkey, { counter: 0 }), 401, "passkey_rejected");
     expect((await loginWith(passkey, { counter: 8 })).status).toBe(200);
-    await asOperator(app, "update passkeys set counter = 0 where credential_id = $1", [passkey.id]);
+    await queryAsOwner(app, "update passkeys set counter = 0 where credential_id = $1", [
+      passkey.id,
+    ]);
     expect((await loginWith(passkey, { counter: 0 })).status).toBe(200);
     // A new challenge with counter zero, so this is not a replay.
     expect((await loginWith(passkey, { counter: 0 })).status).toBe(200);
@@ -181,12 +183,12 @@ describe("passkeys", () => {
     const [ann, bob] = [await app.person(), await app.person()];
     const { passkey } = await addPasskey(ann.api);
     const { passkey: bobs, id } = await addPasskey(bob.api);
-    await asOperator(app, "update users set is_active = false where id = $1", [ann.id]);
-    await refusal(loginWith(passkey), 401, "passkey_rejected");
+    await queryAsOwner(app, "update users set is_active = false where id = $1", [ann.id]);
+    await expectProblem(loginWith(passkey), 401, "passkey_rejected");
     const params = { passkey_id: id };
     expect((await bob.api.passkeys.remove({ params })).status).toBe(204);
-    await refusal(bob.api.passkeys.remove({ params }), 404, "not_found");
-    await refusal(loginWith(bobs), 401, "passkey_rejected");
+    await expectProblem(bob.api.passkeys.remove({ params }), 404, "not_found");
+    await expectProblem(loginWith(bobs), 401, "passkey_rejected");
   });
 
   test("another user's passkey is not found", async () => {
@@ -195,8 +197,8 @@ describe("passkeys", () => {
     for (const passkey_id of [id, randomUUID()]) {
       const params = { passkey_id };
       const rename = bob.api.passkeys.rename({ params, body: { name: "mine" } });
-      await refusal(rename, 404, "not_found");
-      await refusal(bob.api.passkeys.remove({ params }), 404, "not_found");
+      await expectProblem(rename, 404, "not_found");
+      await expectProblem(bob.api.passkeys.remove({ params }), 404, "not_found");
     }
     expect((await ann.api.passkeys.list()).data).toHaveLength(1);
   });
@@ -204,7 +206,7 @@ describe("passkeys", () => {
   test("the last sign-in method stays, also when two are removed concurrently", async () => {
     const { api, id } = await app.person();
     const made = [await addPasskey(api), await addPasskey(api)];
-    await asOperator(app, "delete from accounts where user_id = $1", [id]);
+    await queryAsOwner(app, "delete from accounts where user_id = $1", [id]);
     const outcomes = await Promise.allSettled(
       made.map((one) => api.passkeys.remove({ params: { passkey_id: one.id } })),
     );
@@ -212,18 +214,18 @@ describe("passkeys", () => {
     const { data: left } = await api.passkeys.list();
     expect(left).toHaveLength(1);
     const params = { passkey_id: left[0]?.id as string };
-    await refusal(api.passkeys.remove({ params }), 409, "last_sign_in_method");
+    await expectProblem(api.passkeys.remove({ params }), 409, "last_sign_in_method");
     expect((await api.passkeys.list()).data).toEqual(left);
   });
 
   test("a password reset removes passkeys of an unclaimed account", async () => {
     const [unproven, proven] = [await app.person(), await app.person()];
-    await asOperator(app, "update users set is_verified = true where id = $1", [proven.id]);
+    await queryAsOwner(app, "update users set is_verified = true where id = $1", [proven.id]);
     const left = [];
     for (const { api, email } of [unproven, proven]) {
       const { passkey } = await addPasskey(api);
       await app.client().auth.forgotPassword({ body: { email } });
-      const token = await tokenFor({ ...app, url: localhost }, email, "reset-password");
+      const token = await mailedToken({ ...app, url: localhost }, email, "reset-password");
       const body = { token, new_password: "another staple horse" };
       await app.client().auth.resetPassword({ body });
       left.push(
@@ -243,12 +245,12 @@ describe("passkeys", () => {
     const { passkeys } = app.client(data.key as string);
     expect((await passkeys.list()).data).toHaveLength(1);
     const params = { passkey_id: id };
-    await refusal(passkeys.options(), 403, "session_required");
+    await expectProblem(passkeys.options(), 403, "session_required");
     const { response } = makePasskey({ challenge: "AAAA" }, localhost);
     const body = { name: "x", response };
-    await refusal(passkeys.create({ body }), 403, "session_required");
-    await refusal(passkeys.rename({ params, body: { name: "x" } }), 403, "session_required");
-    await refusal(passkeys.remove({ params }), 403, "session_required");
+    await expectProblem(passkeys.create({ body }), 403, "session_required");
+    await expectProblem(passkeys.rename({ params, body: { name: "x" } }), 403, "session_required");
+    await expectProblem(passkeys.remove({ params }), 403, "session_required");
   });
 
   test("are unavailable at an IP address, with the reason and an alternative", async () => {
@@ -257,9 +259,9 @@ describe("passkeys", () => {
     expect(data).toMatchObject({ password: true, passkey: false, oidc: null });
     expect(data.passkey_reason).toContain("http://localhost:");
     const { api } = await bare.person();
-    const problem = await refusal(api.passkeys.options(), 409, "passkeys_unavailable");
+    const problem = await expectProblem(api.passkeys.options(), 409, "passkeys_unavailable");
     expect(problem.detail).toBe(data.passkey_reason);
-    await refusal(bare.client().passkeys.loginOptions(), 409, "passkeys_unavailable");
+    await expectProblem(bare.client().passkeys.loginOptions(), 409, "passkeys_unavailable");
     await bare.close();
     const { data: named } = await app.client().auth.methods();
     expect(named).toMatchObject({ passkey: true, passkey_reason: null, registration: "open" });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { mailIsQuiet, mailsTo, tokenFor } from "#test/support/outbox.js";
-import { fieldsOf, problemOf, send, withoutRequestId } from "#test/support/raw.js";
+import { expectProblem, startTestApp, type TestApp } from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { waitForMailQueue, mailsTo, mailedToken } from "#test/support/mail/outbox.js";
+import { fieldsOf, problemOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 import { deleteExpiredLinks } from "./email-links.js";
 
 describe("email links", () => {
@@ -19,7 +19,7 @@ describe("email links", () => {
 
   test("a registration sends one, which verifies the address once", async () => {
     const person = await app.person();
-    const token = await tokenFor(app, person.email, "verify-email");
+    const token = await mailedToken(app, person.email, "verify-email");
     expect(Buffer.from(token, "base64url")).toHaveLength(32);
     expect(await isVerified(person)).toBe(false);
     const outcomes = await Promise.allSettled(
@@ -27,14 +27,14 @@ describe("email links", () => {
     );
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(await isVerified(person)).toBe(true);
-    const { detail } = await refusal(verify(token), 400, "invalid_link");
+    const { detail } = await expectProblem(verify(token), 400, "invalid_link");
     expect(detail).toContain("request a new link");
   });
 
   test("are stored as hashes that are useless without the secret", async () => {
     const person = await app.person();
-    const token = await tokenFor(app, person.email, "verify-email");
-    const [row] = await asOperator<{ text: string }>(
+    const token = await mailedToken(app, person.email, "verify-email");
+    const [row] = await queryAsOwner<{ text: string }>(
       app,
       "select string_agg(to_jsonb(t)::text, ' ') as text from email_tokens t",
     );
@@ -45,47 +45,47 @@ describe("email links", () => {
 
   test("a new link replaces the old one; verified users get none", async () => {
     const person = await app.person();
-    const old = await tokenFor(app, person.email, "verify-email");
+    const old = await mailedToken(app, person.email, "verify-email");
     expect((await resend(person.email.toUpperCase())).status).toBe(204);
-    const fresh = await tokenFor(app, person.email, "verify-email", 2);
-    await refusal(verify(old), 400, "invalid_link");
+    const fresh = await mailedToken(app, person.email, "verify-email", 2);
+    await expectProblem(verify(old), 400, "invalid_link");
     expect((await verify(fresh)).status).toBe(204);
     await resend(person.email);
-    await mailIsQuiet(app);
+    await waitForMailQueue(app);
     expect(await mailsTo(app, person.email)).toHaveLength(2);
   });
 
   test("expire and are then deleted", async () => {
     const person = await app.person();
-    const token = await tokenFor(app, person.email, "verify-email");
-    const [row] = await asOperator<{ hours: number }>(
+    const token = await mailedToken(app, person.email, "verify-email");
+    const [row] = await queryAsOwner<{ hours: number }>(
       app,
       "select extract(epoch from expires_at - created_at)::float / 3600 as hours from email_tokens where email = $1",
       [person.email],
     );
     expect(row?.hours).toBe(24);
-    await asOperator(app, "update email_tokens set expires_at = now() where email = $1", [
+    await queryAsOwner(app, "update email_tokens set expires_at = now() where email = $1", [
       person.email,
     ]);
-    await refusal(verify(token), 400, "invalid_link");
+    await expectProblem(verify(token), 400, "invalid_link");
     expect(await isVerified(person)).toBe(false);
     const other = await app.person();
-    const alive = await tokenFor(app, other.email, "verify-email");
+    const alive = await mailedToken(app, other.email, "verify-email");
     await deleteExpiredLinks(app.db);
-    const left = await asOperator<{ email: string }>(app, "select email from email_tokens");
+    const left = await queryAsOwner<{ email: string }>(app, "select email from email_tokens");
     expect(left.map(({ email }) => email)).not.toContain(person.email);
     expect((await verify(alive)).status).toBe(204);
   });
 
   test("verify the address they were sent to and have one purpose", async () => {
     const person = await app.person();
-    const token = await tokenFor(app, person.email, "verify-email");
+    const token = await mailedToken(app, person.email, "verify-email");
     const body = { token, new_password: "another staple horse" };
-    await refusal(app.client().auth.resetPassword({ body }), 400, "invalid_link");
-    await asOperator(app, "update users set email = 'moved@example.com' where id = $1", [
+    await expectProblem(app.client().auth.resetPassword({ body }), 400, "invalid_link");
+    await queryAsOwner(app, "update users set email = 'moved@example.com' where id = $1", [
       person.id,
     ]);
-    await refusal(verify(token), 400, "invalid_link");
+    await expectProblem(verify(token), 400, "invalid_link");
   });
 
   test.each(["", "x", "a\u0000b", "x".repeat(257)])("%j is not a valid token", async (token) => {
@@ -104,14 +104,14 @@ describe("email links", () => {
       expect([unknown.status, unknown.text]).toEqual([204, ""]);
       const malformed = await ask("nobody");
       expect(fieldsOf(problemOf(malformed))).toEqual(["body.email"]);
-      await mailIsQuiet(app);
+      await waitForMailQueue(app);
       expect(await mailsTo(app, "nobody@example.com")).toEqual([]);
     },
   );
 
   test("are limited to five in 15 minutes, with or without an account", async () => {
     const person = await app.person();
-    await tokenFor(app, person.email, "verify-email");
+    await mailedToken(app, person.email, "verify-email");
     const refusals = [];
     for (const email of [person.email, "no-one@example.com"]) {
       for (let asked = 0; asked < 5; asked += 1) expect((await forgot(email)).status).toBe(204);
@@ -131,11 +131,11 @@ describe("email links", () => {
     // From different addresses.
     const tries = Array.from({ length: 8 }, (_, at) => at);
     for (const _ of tries) {
-      await asOperator(app, "delete from rate_limits where bucket like 'reset link%'");
+      await queryAsOwner(app, "delete from rate_limits where bucket like 'reset link%'");
       await forgot(person.email);
-      await mailIsQuiet(app);
+      await waitForMailQueue(app);
     }
-    const token = await tokenFor(app, person.email, "reset-password", 5);
+    const token = await mailedToken(app, person.email, "reset-password", 5);
     const body = { token, new_password: "another staple horse" };
     expect((await app.client().auth.resetPassword({ body })).status).toBe(204);
   });
@@ -154,7 +154,7 @@ test("are limited to thirty an hour per address over all accounts", async () => 
 test("thirty invalid links in 15 minutes are accepted from one address", async () => {
   const app = await startTestApp();
   const person = await app.person();
-  const token = await tokenFor(app, person.email, "verify-email");
+  const token = await mailedToken(app, person.email, "verify-email");
   const made = () => send(app, "POST", "/api/v1/auth/verify-email", { body: { token: "made up" } });
   const answers = await Promise.all(Array.from({ length: 31 }, made));
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(1);

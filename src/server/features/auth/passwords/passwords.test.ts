@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { asOperator } from "#test/support/operator.js";
-import { mailIsQuiet, mailsTo, tokenFor } from "#test/support/outbox.js";
-import { fieldsOf } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { waitForMailQueue, mailsTo, mailedToken } from "#test/support/mail/outbox.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 const newPassword = "another staple horse";
 
@@ -20,10 +25,10 @@ describe("passwords", () => {
     person.api.auth.changePassword({ body: { current_password, new_password } });
   const askForReset = async (person: TestPerson): Promise<string> => {
     await app.client().auth.forgotPassword({ body: { email: person.email } });
-    return tokenFor(app, person.email, "reset-password");
+    return mailedToken(app, person.email, "reset-password");
   };
   const subjects = async ({ email }: TestPerson): Promise<string[]> => {
-    await mailIsQuiet(app);
+    await waitForMailQueue(app);
     return (await mailsTo(app, email)).map(({ subject }) => subject);
   };
 
@@ -35,23 +40,23 @@ describe("passwords", () => {
     const token = await askForReset(person);
     expect((await reset(token)).status).toBe(204);
     for (const one of [person.token, other.access_token]) {
-      await refusal(sibling.client(one).auth.me(), 401, "invalid_token");
+      await expectProblem(sibling.client(one).auth.me(), 401, "invalid_token");
     }
     const body = { refresh_token: other.refresh_token };
-    await refusal(sibling.client().auth.refresh({ body }), 401, "invalid_token");
+    await expectProblem(sibling.client().auth.refresh({ body }), 401, "invalid_token");
     await sibling.close();
-    await refusal(login(person.email, person.password), 401, "invalid_credentials");
+    await expectProblem(login(person.email, person.password), 401, "invalid_credentials");
     const { data } = await login(person.email, newPassword);
     expect((await app.client(data.access_token).auth.me()).data.is_verified).toBe(true);
     expect((await stranger.api.auth.me()).status).toBe(200);
     expect(await subjects(person)).toContain("Your password was changed (Omoi)");
-    await refusal(reset(token), 400, "invalid_link");
+    await expectProblem(reset(token), 400, "invalid_link");
   });
 
   test("a reset by email sets the first password of a user with other sign-in methods", async () => {
     const person = await app.person();
-    await asOperator(app, "delete from accounts where user_id = $1", [person.id]);
-    await refusal(login(person.email, person.password), 401, "invalid_credentials");
+    await queryAsOwner(app, "delete from accounts where user_id = $1", [person.id]);
+    await expectProblem(login(person.email, person.password), 401, "invalid_credentials");
     expect((await reset(await askForReset(person))).status).toBe(204);
     expect((await login(person.email, newPassword)).status).toBe(200);
   });
@@ -77,7 +82,7 @@ describe("passwords", () => {
     for (const outcome of logins) {
       if (outcome.status === "rejected") continue;
       const { access_token } = outcome.value.data as { access_token: string };
-      await refusal(app.client(access_token).auth.me(), 401, "invalid_token");
+      await expectProblem(app.client(access_token).auth.me(), 401, "invalid_token");
     }
     const { data } = await login(person.email, newPassword);
     expect((await app.client(data.access_token).auth.sessions()).data).toHaveLength(1);
@@ -86,23 +91,23 @@ describe("passwords", () => {
   test("a reset link expires after an hour; a rejected password does not use it up", async () => {
     const person = await app.person();
     const token = await askForReset(person);
-    const [row] = await asOperator<{ minutes: number }>(
+    const [row] = await queryAsOwner<{ minutes: number }>(
       app,
       "select extract(epoch from expires_at - created_at)::float / 60 as minutes from email_tokens where email = $1 and purpose = 'reset'",
       [person.email],
     );
     expect(row?.minutes).toBe(60);
     for (const weak of ["short", "password123", "Trustno1", person.email]) {
-      const problem = await refusal(reset(token, weak), 422, "validation_failed");
+      const problem = await expectProblem(reset(token, weak), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual(["body.new_password"]);
     }
     expect((await reset(token)).status).toBe(204);
     const again = await app.person();
     const late = await askForReset(again);
-    await asOperator(app, "update email_tokens set expires_at = now() where email = $1", [
+    await queryAsOwner(app, "update email_tokens set expires_at = now() where email = $1", [
       again.email,
     ]);
-    await refusal(reset(late), 400, "invalid_link");
+    await expectProblem(reset(late), 400, "invalid_link");
     expect((await login(again.email, again.password)).status).toBe(200);
   });
 
@@ -112,11 +117,11 @@ describe("passwords", () => {
     const { data: other } = await login(person.email, person.password);
     const token = await askForReset(person);
     expect((await change(person, person.password)).status).toBe(204);
-    await refusal(sibling.client(other.access_token).auth.me(), 401, "invalid_token");
+    await expectProblem(sibling.client(other.access_token).auth.me(), 401, "invalid_token");
     expect((await sibling.client(person.token).auth.me()).status).toBe(200);
     await sibling.close();
-    await refusal(reset(token, "a third staple horse"), 400, "invalid_link");
-    await refusal(login(person.email, person.password), 401, "invalid_credentials");
+    await expectProblem(reset(token, "a third staple horse"), 400, "invalid_link");
+    await expectProblem(login(person.email, person.password), 401, "invalid_credentials");
     expect((await login(person.email, newPassword)).status).toBe(200);
     expect(await subjects(person)).toContain("Your password was changed (Omoi)");
   });
@@ -131,7 +136,7 @@ describe("passwords", () => {
       [person.password, person.email.split("@")[0] as string, "body.new_password"],
       [person.password, person.password, "body.new_password"],
     ] as const) {
-      const problem = await refusal(change(person, current, next), 422, "validation_failed");
+      const problem = await expectProblem(change(person, current, next), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual([field]);
     }
     expect((await login(person.email, person.password)).status).toBe(200);
@@ -151,10 +156,10 @@ describe("passwords", () => {
   test("a wrong current password counts as a failed login", async () => {
     const person = await app.person();
     for (let tries = 0; tries < 10; tries += 1) {
-      await refusal(change(person, "not the password"), 422, "validation_failed");
+      await expectProblem(change(person, "not the password"), 422, "validation_failed");
     }
-    await refusal(change(person, person.password), 429, "rate_limited");
-    await refusal(login(person.email, person.password), 429, "rate_limited");
+    await expectProblem(change(person, person.password), 429, "rate_limited");
+    await expectProblem(login(person.email, person.password), 429, "rate_limited");
   });
 
   test("requires a session", async () => {
@@ -162,8 +167,8 @@ describe("passwords", () => {
     const { data: key } = await person.api.apiKeys.create({ body: { name: "all" } });
     const body = { current_password: person.password, new_password: newPassword };
     const withKey = app.client(key.key as string).auth.changePassword({ body });
-    await refusal(withKey, 403, "session_required");
-    await refusal(app.client().auth.changePassword({ body }), 401, "unauthenticated");
+    await expectProblem(withKey, 403, "session_required");
+    await expectProblem(app.client().auth.changePassword({ body }), 401, "unauthenticated");
   });
 });
 
@@ -177,15 +182,19 @@ describe("failed logins across accounts", () => {
     for (let batch = 0; batch < 10; batch += 1) {
       await Promise.all(
         Array.from({ length: 10 }, (_, at) =>
-          refusal(login(`p${batch}-${at}@example.com`, "spring 2026"), 401, "invalid_credentials"),
+          expectProblem(
+            login(`p${batch}-${at}@example.com`, "spring 2026"),
+            401,
+            "invalid_credentials",
+          ),
         ),
       );
     }
-    await refusal(login("another@example.com", "spring 2026"), 429, "rate_limited");
-    await refusal(login(newcomer, newPassword), 429, "rate_limited");
+    await expectProblem(login("another@example.com", "spring 2026"), 429, "rate_limited");
+    await expectProblem(login(newcomer, newPassword), 429, "rate_limited");
     expect((await login(regular.email, regular.password)).status).toBe(200);
     // Other addresses are not limited.
-    await asOperator(
+    await queryAsOwner(
       app,
       "update rate_limits set bucket = 'logins 10.0.0.1' where bucket like 'logins %'",
     );

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp } from "#test/support/app.js";
-import { fieldsOf, problemOf, send, withoutRequestId } from "#test/support/raw.js";
+import { expectProblem, startTestApp, type TestApp } from "#test/support/server/app.js";
+import { fieldsOf, problemOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 
 describe("sessions", () => {
   let app: TestApp;
@@ -51,7 +51,7 @@ describe("sessions", () => {
   test("ten failed logins block that account from that address only", async () => {
     const [victim, other] = [await app.person(), await app.person()];
     for (let tries = 0; tries < 10; tries += 1) {
-      await refusal(login(victim.email, "wrong password"), 401, "invalid_credentials");
+      await expectProblem(login(victim.email, "wrong password"), 401, "invalid_credentials");
     }
     const body = { email: victim.email, password: victim.password };
     const answer = await send(app, "POST", "/api/v1/auth/login", { body });
@@ -62,7 +62,7 @@ describe("sessions", () => {
     expect(answer.headers.get("ratelimit")).toBe(`"default";r=0;t=${wait}`);
     expect(answer.headers.get("ratelimit-policy")).toBe('"default";q=10;w=900');
     // The address is case-insensitive.
-    await refusal(login(victim.email.toUpperCase(), victim.password), 429, "rate_limited");
+    await expectProblem(login(victim.email.toUpperCase(), victim.password), 429, "rate_limited");
     expect((await login(other.email, other.password)).status).toBe(200);
     // Existing sessions are unaffected.
     expect((await victim.api.auth.me()).status).toBe(200);
@@ -82,10 +82,10 @@ describe("sessions", () => {
     const person = await app.person();
     const { data: elsewhere } = await login(person.email, person.password);
     const { data: second } = await refresh(person.refreshToken);
-    await refusal(refresh(person.refreshToken), 401, "invalid_token");
-    await refusal(refresh(second.refresh_token), 401, "invalid_token");
-    await refusal(app.client(second.access_token).auth.me(), 401, "invalid_token");
-    await refusal(person.api.auth.me(), 401, "invalid_token");
+    await expectProblem(refresh(person.refreshToken), 401, "invalid_token");
+    await expectProblem(refresh(second.refresh_token), 401, "invalid_token");
+    await expectProblem(app.client(second.access_token).auth.me(), 401, "invalid_token");
+    await expectProblem(person.api.auth.me(), 401, "invalid_token");
     expect((await app.client(elsewhere.access_token).auth.me()).data.id).toBe(person.id);
   });
 
@@ -96,7 +96,7 @@ describe("sessions", () => {
     );
     const won = outcomes.filter(({ status }) => status === "fulfilled");
     expect(won.length).toBeLessThanOrEqual(1);
-    await refusal(person.api.auth.me(), 401, "invalid_token");
+    await expectProblem(person.api.auth.me(), 401, "invalid_token");
   });
 
   test("a logout ends access token, refresh token and cookie in every process, and nothing else", async () => {
@@ -109,11 +109,11 @@ describe("sessions", () => {
     expect(out.status).toBe(204);
     expect(out.headers.get("set-cookie")).toMatch(/^omoi_session=;.*Expires=Thu, 01 Jan 1970/);
     for (const process of [app, sibling]) {
-      await refusal(process.client(data.access_token).auth.me(), 401, "invalid_token");
+      await expectProblem(process.client(data.access_token).auth.me(), 401, "invalid_token");
       const refreshed = process
         .client()
         .auth.refresh({ body: { refresh_token: data.refresh_token } });
-      await refusal(refreshed, 401, "invalid_token");
+      await expectProblem(refreshed, 401, "invalid_token");
       const withCookie = await send(process, "GET", "/api/v1/auth/me", { headers: { cookie } });
       expect([withCookie.status, problemOf(withCookie).code]).toEqual([401, "invalid_token"]);
     }
@@ -138,12 +138,12 @@ describe("sessions", () => {
 
     const end = (session_id: string) => person.api.auth.endSession({ params: { session_id } });
     expect((await end(away?.id as string)).status).toBe(204);
-    await refusal(app.client(access_token).auth.me(), 401, "invalid_token");
-    await refusal(end(away?.id as string), 404, "not_found");
-    await refusal(end(randomUUID()), 404, "not_found");
+    await expectProblem(app.client(access_token).auth.me(), 401, "invalid_token");
+    await expectProblem(end(away?.id as string), 404, "not_found");
+    await expectProblem(end(randomUUID()), 404, "not_found");
     const stranger = await app.person();
     const params = { session_id: current?.id as string };
-    await refusal(stranger.api.auth.endSession({ params }), 404, "not_found");
+    await expectProblem(stranger.api.auth.endSession({ params }), 404, "not_found");
     expect((await person.api.auth.sessions()).data.map(({ id }) => id)).toEqual([current?.id]);
   });
 
@@ -153,13 +153,13 @@ describe("sessions", () => {
     const { data: other } = await login(person.email, person.password);
     expect((await sibling.client(other.access_token).auth.me()).status).toBe(200);
     expect((await person.api.auth.endOtherSessions()).status).toBe(204);
-    await refusal(sibling.client(other.access_token).auth.me(), 401, "invalid_token");
-    await refusal(refresh(other.refresh_token), 401, "invalid_token");
+    await expectProblem(sibling.client(other.access_token).auth.me(), 401, "invalid_token");
+    await expectProblem(refresh(other.refresh_token), 401, "invalid_token");
     await sibling.close();
     const { data } = await person.api.auth.sessions();
     expect(data.map(({ current }) => current)).toEqual([true]);
     expect((await stranger.api.auth.me()).status).toBe(200);
-    await refusal(app.client().auth.endOtherSessions(), 401, "unauthenticated");
+    await expectProblem(app.client().auth.endOtherSessions(), 401, "unauthenticated");
   });
 
   test("a PATCH of the profile changes given fields; null clears", async () => {
@@ -187,7 +187,7 @@ describe("sessions", () => {
       [{ is_super_admin: true }, "body.is_super_admin"],
       [{ is_verified: true }, "body.is_verified"],
     ] as [object, string][]) {
-      const problem = await refusal(api.auth.updateMe({ body }), 422, "validation_failed");
+      const problem = await expectProblem(api.auth.updateMe({ body }), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual([field]);
     }
     expect((await api.auth.me()).data.is_super_admin).toBe(false);

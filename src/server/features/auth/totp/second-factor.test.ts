@@ -1,10 +1,15 @@
 import { sql } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { codeOf } from "#test/support/authenticator-app.js";
-import { asOperator } from "#test/support/operator.js";
-import { tokenFor } from "#test/support/outbox.js";
-import { fieldsOf, problemOf, send } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { totpCode } from "#test/support/auth/totp-code.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { mailedToken } from "#test/support/mail/outbox.js";
+import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
 import { encrypt } from "../../../encrypt.js";
 
 describe("the second factor", () => {
@@ -22,18 +27,18 @@ describe("the second factor", () => {
     const person = await app.person();
     const { data } = await person.api.secondFactor.startTotp({ body: {} });
     const secret = data.secret as string;
-    const body = { code: codeOf(secret) };
+    const body = { code: totpCode(secret) };
     const { data: confirmed } = await person.api.secondFactor.confirmTotp({ body });
     return { ...person, secret, codes: confirmed.recovery_codes as string[] };
   };
   const login = ({ email, password }: TestPerson) =>
     app.client().auth.login({ body: { email, password } });
   const challengeFor = async (person: TestPerson): Promise<string> =>
-    (await refusal(login(person), 401, "second_factor_required"))["challenge"] as string;
+    (await expectProblem(login(person), 401, "second_factor_required"))["challenge"] as string;
   const second = (challenge: string, code: string) =>
     app.client().secondFactor.login({ body: { challenge, code } });
   const makeStale = (userId: string) =>
-    asOperator(
+    queryAsOwner(
       app,
       "update sessions set created_at = now() - interval '11 minutes' where user_id = $1",
       [userId],
@@ -56,24 +61,26 @@ describe("the second factor", () => {
     expect((await api.secondFactor.get()).data.totp).toBe(false);
 
     const wrong = api.secondFactor.confirmTotp({ body: { code: "000000" } });
-    expect(fieldsOf(await refusal(wrong, 422, "validation_failed"))).toEqual(["body.code"]);
-    const confirmed = await api.secondFactor.confirmTotp({ body: { code: codeOf(secret) } });
+    expect(fieldsOf(await expectProblem(wrong, 422, "validation_failed"))).toEqual(["body.code"]);
+    const confirmed = await api.secondFactor.confirmTotp({ body: { code: totpCode(secret) } });
     expect(confirmed.headers.get("cache-control")).toBe("no-store");
     expect(confirmed.data.recovery_codes).toHaveLength(10);
     const { data } = await api.secondFactor.get();
     expect(data).toMatchObject({ totp: true, recovery_codes_left: 10 });
     expect(Date.parse(data.totp_since as string)).toBeLessThanOrEqual(Date.now());
 
-    await refusal(api.secondFactor.startTotp(), 409, "second_factor_on");
-    const again = api.secondFactor.confirmTotp({ body: { code: codeOf(secret, 1) } });
-    await refusal(again, 409, "second_factor_off");
+    await expectProblem(api.secondFactor.startTotp(), 409, "second_factor_on");
+    const again = api.secondFactor.confirmTotp({ body: { code: totpCode(secret, 1) } });
+    await expectProblem(again, 409, "second_factor_off");
   });
 
   test("rejects digits of another script", async () => {
     const { api } = await app.person();
     await api.secondFactor.startTotp();
     const confirmed = api.secondFactor.confirmTotp({ body: { code: "١٢٣٤٥٦" } });
-    expect(fieldsOf(await refusal(confirmed, 422, "validation_failed"))).toEqual(["body.code"]);
+    expect(fieldsOf(await expectProblem(confirmed, 422, "validation_failed"))).toEqual([
+      "body.code",
+    ]);
   });
 
   test("reports an app that was set up under another secret and rejects the sign-in", async () => {
@@ -84,17 +91,17 @@ describe("the second factor", () => {
       person.id,
       Buffer.alloc(20),
     );
-    await asOperator(app, "update totp_secrets set sealed_secret = $2 where user_id = $1", [
+    await queryAsOwner(app, "update totp_secrets set sealed_secret = $2 where user_id = $1", [
       person.id,
       foreign,
     ]);
-    const refused = second(await challengeFor(person), codeOf(person.secret, 1));
-    const { detail } = await refusal(refused, 409, "second_factor_unreadable");
+    const refused = second(await challengeFor(person), totpCode(person.secret, 1));
+    const { detail } = await expectProblem(refused, 409, "second_factor_unreadable");
     expect(detail).toContain("OMOI_SECRET");
     const removed = person.api.secondFactor.removeTotp({
-      body: { code: codeOf(person.secret, 1) },
+      body: { code: totpCode(person.secret, 1) },
     });
-    await refusal(removed, 409, "second_factor_unreadable");
+    await expectProblem(removed, 409, "second_factor_unreadable");
   });
 
   test("restarting the setup discards the previous secret", async () => {
@@ -102,8 +109,8 @@ describe("the second factor", () => {
     const { data: first } = await api.secondFactor.startTotp();
     const { data: later } = await api.secondFactor.startTotp();
     const confirm = (code: string) => api.secondFactor.confirmTotp({ body: { code } });
-    await refusal(confirm(codeOf(first.secret as string)), 422, "validation_failed");
-    expect((await confirm(codeOf(later.secret as string))).status).toBe(200);
+    await expectProblem(confirm(totpCode(first.secret as string)), 422, "validation_failed");
+    expect((await confirm(totpCode(later.secret as string))).status).toBe(200);
   });
 
   test("is required at login, which a code completes", async () => {
@@ -117,8 +124,8 @@ describe("the second factor", () => {
     expect(answer.headers.get("set-cookie")).toBeNull();
     const challenge = problem["challenge"] as string;
 
-    await refusal(second(challenge, "000000"), 401, "invalid_code");
-    const { data, headers } = await second(challenge, codeOf(person.secret, 1));
+    await expectProblem(second(challenge, "000000"), 401, "invalid_code");
+    const { data, headers } = await second(challenge, totpCode(person.secret, 1));
     expect(data).toMatchObject({ token_type: "bearer", expires_in: 900 });
     expect(headers.get("set-cookie")).toMatch(/^omoi_session=ocs_.*HttpOnly/);
     expect((await app.client(data.access_token).auth.me()).data.id).toBe(person.id);
@@ -131,47 +138,53 @@ describe("the second factor", () => {
   test("a wrong password does not reveal it", async () => {
     const person = await withTotp();
     const body = { email: person.email, password: "not the password" };
-    const problem = await refusal(app.client().auth.login({ body }), 401, "invalid_credentials");
+    const problem = await expectProblem(
+      app.client().auth.login({ body }),
+      401,
+      "invalid_credentials",
+    );
     expect(Object.keys(problem)).not.toContain("challenge");
   });
 
   test("a challenge works once, within five minutes, for its user only", async () => {
     const [person, other] = [await withTotp(), await withTotp()];
     const challenge = await challengeFor(person);
-    await refusal(second(challenge, other.codes[0] as string), 401, "invalid_code");
-    await refusal(second(challenge, codeOf(other.secret, 1)), 401, "invalid_code");
+    await expectProblem(second(challenge, other.codes[0] as string), 401, "invalid_code");
+    await expectProblem(second(challenge, totpCode(other.secret, 1)), 401, "invalid_code");
     expect((await second(challenge, person.codes[0] as string)).status).toBe(200);
-    await refusal(second(challenge, person.codes[1] as string), 401, "challenge_expired");
+    await expectProblem(second(challenge, person.codes[1] as string), 401, "challenge_expired");
     for (const forged of ["", "x", `${challenge.slice(0, -2)}AA`, person.token]) {
-      await refusal(second(forged, person.codes[1] as string), 401, "challenge_expired");
+      await expectProblem(second(forged, person.codes[1] as string), 401, "challenge_expired");
     }
     const late = await challengeFor(person);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 5 * 60_000 + 1000 });
-    await refusal(second(late, person.codes[1] as string), 401, "challenge_expired");
+    await expectProblem(second(late, person.codes[1] as string), 401, "challenge_expired");
   });
 
   test("accepts the current, previous and next code, each once", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
     // The code that confirmed the setup is used up.
-    await refusal(second(challenge, codeOf(person.secret)), 401, "invalid_code");
+    await expectProblem(second(challenge, totpCode(person.secret)), 401, "invalid_code");
     for (const far of [-3, 3]) {
-      await refusal(second(challenge, codeOf(person.secret, far)), 401, "invalid_code");
+      await expectProblem(second(challenge, totpCode(person.secret, far)), 401, "invalid_code");
     }
-    const next = codeOf(person.secret, 1);
+    const next = totpCode(person.secret, 1);
     expect((await second(challenge, `${next.slice(0, 3)} ${next.slice(3)}`)).status).toBe(200);
-    await refusal(second(await challengeFor(person), next), 401, "invalid_code");
+    await expectProblem(second(await challengeFor(person), next), 401, "invalid_code");
     // An older one is rejected afterwards.
-    const before = codeOf(person.secret, -1);
-    await refusal(second(await challengeFor(person), before), 401, "invalid_code");
-    await asOperator(app, "update totp_secrets set last_step = 0 where user_id = $1", [person.id]);
+    const before = totpCode(person.secret, -1);
+    await expectProblem(second(await challengeFor(person), before), 401, "invalid_code");
+    await queryAsOwner(app, "update totp_secrets set last_step = 0 where user_id = $1", [
+      person.id,
+    ]);
     expect((await second(await challengeFor(person), before)).status).toBe(200);
   });
 
   test("of many concurrent logins with one code on two processes one succeeds", async () => {
     const person = await withTotp();
     const sibling = await app.sibling();
-    for (const code of [codeOf(person.secret, 1), person.codes[0] as string]) {
+    for (const code of [totpCode(person.secret, 1), person.codes[0] as string]) {
       const challenges = await Promise.all(Array.from({ length: 6 }, () => challengeFor(person)));
       const outcomes = await Promise.allSettled(
         challenges.map((challenge, index) =>
@@ -200,21 +213,21 @@ describe("the second factor", () => {
     const [first = "", next = ""] = person.codes;
     const spelled = first.toUpperCase().replace("-", " ");
     expect((await second(await challengeFor(person), spelled)).status).toBe(200);
-    await refusal(second(await challengeFor(person), first), 401, "invalid_code");
+    await expectProblem(second(await challengeFor(person), first), 401, "invalid_code");
     const { data, headers } = await person.api.secondFactor.renewRecoveryCodes();
     expect(headers.get("cache-control")).toBe("no-store");
     expect(data.recovery_codes).toHaveLength(10);
-    await refusal(second(await challengeFor(person), next), 401, "invalid_code");
+    await expectProblem(second(await challengeFor(person), next), 401, "invalid_code");
     const fresh = data.recovery_codes?.[0] as string;
     expect((await second(await challengeFor(person), fresh)).status).toBe(200);
   });
 
   test("without recovery codes a login offers the app only", async () => {
     const person = await withTotp();
-    await asOperator(app, "update recovery_codes set used_at = now() where user_id = $1", [
+    await queryAsOwner(app, "update recovery_codes set used_at = now() where user_id = $1", [
       person.id,
     ]);
-    const problem = await refusal(login(person), 401, "second_factor_required");
+    const problem = await expectProblem(login(person), 401, "second_factor_required");
     expect(problem["methods"]).toEqual(["totp"]);
   });
 
@@ -229,7 +242,11 @@ describe("the second factor", () => {
     );
     expect(outcomes.filter((status) => status === 401)).toHaveLength(10);
     expect(outcomes.filter((status) => status === 429)).toHaveLength(5);
-    const problem = await refusal(second(challenge, codeOf(person.secret, 1)), 429, "rate_limited");
+    const problem = await expectProblem(
+      second(challenge, totpCode(person.secret, 1)),
+      429,
+      "rate_limited",
+    );
     expect(problem.detail).toMatch(/try again in \d+ minutes/);
     // Recovery codes and existing sessions still work.
     expect((await second(challenge, person.codes[0] as string)).status).toBe(200);
@@ -245,7 +262,7 @@ describe("the second factor", () => {
       expect((await second(await challengeFor(person), code)).status).toBe(200);
     }
     const wrong = second(await challengeFor(person), "no-such-code");
-    await refusal(wrong, 401, "invalid_code");
+    await expectProblem(wrong, 401, "invalid_code");
   });
 
   test("is removed by a code, a recovery code or the password only", async () => {
@@ -258,18 +275,18 @@ describe("the second factor", () => {
       [{ password: "not the password" }, "body.password"],
       [{ code: "000000", password: person.password }, "body.code"],
     ] as const) {
-      const problem = await refusal(removeTotp({ body }), 422, "validation_failed");
+      const problem = await expectProblem(removeTotp({ body }), 422, "validation_failed");
       expect(fieldsOf(problem)).toEqual([field]);
     }
-    expect((await removeTotp({ body: { code: codeOf(person.secret, 1) } })).status).toBe(204);
+    expect((await removeTotp({ body: { code: totpCode(person.secret, 1) } })).status).toBe(204);
     expect((await person.api.secondFactor.get()).data).toMatchObject({
       totp: false,
       recovery_codes_left: 0,
     });
     expect((await login(person)).status).toBe(200);
     const body = { password: person.password };
-    await refusal(removeTotp({ body }), 409, "second_factor_off");
-    await refusal(person.api.secondFactor.renewRecoveryCodes(), 409, "second_factor_off");
+    await expectProblem(removeTotp({ body }), 409, "second_factor_off");
+    await expectProblem(person.api.secondFactor.renewRecoveryCodes(), 409, "second_factor_off");
     const other = await withTotp();
     const code = other.codes[0] as string;
     expect((await other.api.secondFactor.removeTotp({ body: { code } })).status).toBe(204);
@@ -282,10 +299,12 @@ describe("the second factor", () => {
     await makeStale(fresh.id);
     const { renewRecoveryCodes } = person.api.secondFactor;
     const { startTotp } = fresh.api.secondFactor;
-    await refusal(startTotp(), 403, "reauthentication_required");
-    await refusal(renewRecoveryCodes(), 403, "reauthentication_required");
+    await expectProblem(startTotp(), 403, "reauthentication_required");
+    await expectProblem(renewRecoveryCodes(), 403, "reauthentication_required");
     const wrong = startTotp({ body: { password: "not the password" } });
-    expect(fieldsOf(await refusal(wrong, 422, "validation_failed"))).toEqual(["body.password"]);
+    expect(fieldsOf(await expectProblem(wrong, 422, "validation_failed"))).toEqual([
+      "body.password",
+    ]);
     expect((await startTotp({ body: { password: fresh.password } })).status).toBe(201);
     expect((await renewRecoveryCodes({ body: { password: person.password } })).status).toBe(200);
   });
@@ -294,9 +313,9 @@ describe("the second factor", () => {
     const { api, password } = await app.person();
     const start = (given: string) => api.secondFactor.startTotp({ body: { password: given } });
     for (let tries = 0; tries < 10; tries += 1) {
-      await refusal(start("not the password"), 422, "validation_failed");
+      await expectProblem(start("not the password"), 422, "validation_failed");
     }
-    await refusal(start(password), 429, "rate_limited");
+    await expectProblem(start(password), 429, "rate_limited");
     expect((await api.auth.me()).status).toBe(200);
   });
 
@@ -305,11 +324,11 @@ describe("the second factor", () => {
     const { data } = await person.api.apiKeys.create({ body: { name: "all" } });
     const { secondFactor } = app.client(data.key as string);
     expect((await secondFactor.get()).data.totp).toBe(true);
-    await refusal(secondFactor.startTotp(), 403, "session_required");
-    const body = { code: codeOf(person.secret, 1) };
-    await refusal(secondFactor.confirmTotp({ body }), 403, "session_required");
-    await refusal(secondFactor.removeTotp({ body }), 403, "session_required");
-    await refusal(secondFactor.renewRecoveryCodes(), 403, "session_required");
+    await expectProblem(secondFactor.startTotp(), 403, "session_required");
+    const body = { code: totpCode(person.secret, 1) };
+    await expectProblem(secondFactor.confirmTotp({ body }), 403, "session_required");
+    await expectProblem(secondFactor.removeTotp({ body }), 403, "session_required");
+    await expectProblem(secondFactor.renewRecoveryCodes(), 403, "session_required");
   });
 
   test("nothing is stored in plain text, and a replay does not reveal it", async () => {
@@ -320,12 +339,12 @@ describe("the second factor", () => {
     expect(replayed).toEqual({ secret: null, uri: null });
     const secret = started.secret as string;
     const confirming = { headers: { "idempotency-key": "confirm" } };
-    const body = { code: codeOf(secret) };
+    const body = { code: totpCode(secret) };
     const { data: confirmed } = await api.secondFactor.confirmTotp({ body }, confirming);
     const again = await api.secondFactor.confirmTotp({ body }, confirming);
     expect(again.data).toEqual({ recovery_codes: null });
 
-    const [kept] = await asOperator<{ text: string }>(
+    const [kept] = await queryAsOwner<{ text: string }>(
       app,
       `select (select string_agg(t::text, '') from totp_secrets t where user_id = $1)
          || (select string_agg(r::text, '') from recovery_codes r where user_id = $1)
@@ -343,27 +362,27 @@ describe("the second factor", () => {
   test("a password change invalidates a login in progress", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
-    await asOperator(
+    await queryAsOwner(
       app,
       `update accounts set password_hash = (select password_hash from accounts
          where provider_id = 'password' and user_id <> $1 limit 1)
        where user_id = $1`,
       [person.id],
     );
-    await refusal(second(challenge, person.codes[0] as string), 401, "challenge_expired");
+    await expectProblem(second(challenge, person.codes[0] as string), 401, "challenge_expired");
     expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(10);
-    await refusal(login(person), 401, "second_factor_required");
+    await expectProblem(login(person), 401, "second_factor_required");
   });
 
   test("stays on after a password reset or change", async () => {
     const person = await withTotp();
-    await asOperator(app, "update users set is_verified = true where id = $1", [person.id]);
+    await queryAsOwner(app, "update users set is_verified = true where id = $1", [person.id]);
     await app.client().auth.forgotPassword({ body: { email: person.email } });
-    const token = await tokenFor(app, person.email, "reset-password");
+    const token = await mailedToken(app, person.email, "reset-password");
     const new_password = "another staple horse";
     const begun = await challengeFor(person);
     await app.client().auth.resetPassword({ body: { token, new_password } });
-    await refusal(second(begun, person.codes[0] as string), 401, "challenge_expired");
+    await expectProblem(second(begun, person.codes[0] as string), 401, "challenge_expired");
     const changed = { ...person, password: new_password };
     const challenge = await challengeFor(changed);
     const { data } = await second(challenge, person.codes[0] as string);
@@ -387,7 +406,7 @@ describe("the second factor", () => {
   test("a deactivated user cannot complete a login", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
-    await asOperator(app, "update users set is_active = false where id = $1", [person.id]);
-    await refusal(second(challenge, person.codes[0] as string), 401, "challenge_expired");
+    await queryAsOwner(app, "update users set is_active = false where id = $1", [person.id]);
+    await expectProblem(second(challenge, person.codes[0] as string), 401, "challenge_expired");
   });
 });

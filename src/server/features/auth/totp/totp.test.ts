@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { codeOf } from "#test/support/authenticator-app.js";
+import { totpCode } from "#test/support/auth/totp-code.js";
 import { readChallenge, signChallenge } from "../challenges.js";
 import { encrypt, decrypt } from "../../../encrypt.js";
 import {
@@ -44,7 +44,7 @@ test("an app that has the secret as text shows the code", () => {
   expect([uri.protocol, uri.host]).toEqual(["otpauth:", "totp"]);
   expect(decodeURIComponent(uri.pathname)).toBe("/Omoi (localhost):ann@example.com");
   expect(uri.searchParams.get("secret")).toBe(described.secret);
-  expect(stepOfCode(bytes, codeOf(described.secret), Date.now())).not.toBeNull();
+  expect(stepOfCode(bytes, totpCode(described.secret), Date.now())).not.toBeNull();
 });
 
 test("recovery codes are unique and accept typed variations", () => {

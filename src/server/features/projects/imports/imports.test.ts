@@ -3,11 +3,22 @@ import { mkdir, open, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeAgent, makeOrganization, makeWorkspace } from "#test/support/factories.js";
-import { commitSource, git, gitInRepository, makeSource, newFolder } from "#test/support/git.js";
-import { untilImported, untilReady } from "#test/support/projects.js";
-import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeAgent, makeOrganization, makeWorkspace } from "#test/support/fixtures/factories.js";
+import {
+  commitToRepository,
+  git,
+  gitInRepository,
+  makeRepository,
+  makeTempFolder,
+} from "#test/support/git/git.js";
+import { waitForImport, waitUntilReady } from "#test/support/fixtures/projects.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 
 describe("imports", () => {
   let app: TestApp;
@@ -16,12 +27,12 @@ describe("imports", () => {
   let roots: string;
   let outside: string;
   beforeAll(async () => {
-    [roots, outside] = [await newFolder(), await newFolder()];
+    [roots, outside] = [await makeTempFolder(), await makeTempFolder()];
     app = await startTestApp({ OMOI_IMPORT_ROOTS: roots });
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
-    await makeSource(join(roots, "site"), { "a.txt": "a\n" });
-    await makeSource(join(outside, "secret"), { "a.txt": "a\n" });
+    await makeRepository(join(roots, "site"), { "a.txt": "a\n" });
+    await makeRepository(join(outside, "secret"), { "a.txt": "a\n" });
   });
   afterAll(async () => {
     await app.close();
@@ -47,11 +58,11 @@ describe("imports", () => {
 
   test("an allowed folder is imported with its branches in the background", async () => {
     const source = join(roots, "whole");
-    await makeSource(source, { "a.txt": "1\n" });
-    await commitSource(source, { "a.txt": "2\n" });
+    await makeRepository(source, { "a.txt": "1\n" });
+    await commitToRepository(source, { "a.txt": "2\n" });
     await git(["tag", "v1"], { cwd: source });
     await git(["checkout", "--quiet", "-b", "develop"], { cwd: source });
-    await commitSource(source, { "b.txt": "b\n" });
+    await commitToRepository(source, { "b.txt": "b\n" });
     const { status, data } = await owner.api.projects.create({
       body: { organization_id: orgId, name: "Whole", import_url: `file://${source}` },
     });
@@ -61,7 +72,7 @@ describe("imports", () => {
       import_url: `file://${source}`,
       error: null,
     });
-    const project = await untilReady(owner, data.id);
+    const project = await waitUntilReady(owner, data.id);
     expect(project).toMatchObject({ progress: 100, default_branch: "develop", error: null });
     const args = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
     expect(await gitInRepository(app, project, ...args)).toBe(await git(args, { cwd: source }));
@@ -75,7 +86,7 @@ describe("imports", () => {
 
   test("a branch of a few objects that expand to millions of files fails the import", async () => {
     const source = join(roots, "bomb");
-    await makeSource(source, { "a.txt": "a\n" });
+    await makeRepository(source, { "a.txt": "a\n" });
     const make = (args: string[], input: string): string =>
       execFileSync("git", ["-C", source, ...args], { input })
         .toString()
@@ -89,18 +100,18 @@ describe("imports", () => {
     const person = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
     const commit = make([...person, "commit-tree", oid, "-m", "bomb"], "");
     await git(["update-ref", "refs/heads/bomb", commit], { cwd: source });
-    const failed = await untilImported(owner, await start(`file://${source}`));
+    const failed = await waitForImport(owner, await start(`file://${source}`));
     expect(failed.status).toBe("failed");
     expect(failed.error).toMatch(/too large to check out: a commit contains more than \d+/);
     await git(["update-ref", "-d", "refs/heads/bomb"], { cwd: source });
     await owner.api.upstreams.fetch({ params: { project_id: failed.id } });
-    await untilReady(owner, failed.id);
+    await waitUntilReady(owner, failed.id);
   });
 
   test("an agent's workspace waits for the import", async () => {
     const id = await start(`file://${join(roots, "site")}`);
     const agent = await makeAgent(owner, id);
-    await untilReady(owner, id);
+    await waitUntilReady(owner, id);
     const params = { agent_id: agent.id };
     expect((await owner.api.workspaces.create({ params })).data.status).toBe("active");
   });
@@ -230,13 +241,13 @@ describe("imports", () => {
   ])("%s fails with a message on the project", async (what, make) => {
     const folder = join(roots, what.replaceAll(" ", "-"));
     await make(folder);
-    const project = await untilImported(owner, await start(`file://${folder}`));
+    const project = await waitForImport(owner, await start(`file://${folder}`));
     expect(project.status).toBe("failed");
     expect(project.error).toMatch(/^[A-Z].+\.$/);
     expect(project.error).not.toContain(roots);
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
-    await refusal(owner.api.workspaces.create({ params }), 409, "project_not_ready");
+    await expectProblem(owner.api.workspaces.create({ params }), 409, "project_not_ready");
   });
 });
 
@@ -261,7 +272,7 @@ describe("imports over the network", () => {
     const import_url = `https://127.0.0.1:${port}/team/app.git`;
     const body = { organization_id: id, name: "Private", import_url };
     const { data } = await owner.api.projects.create({ body });
-    const project = await untilImported(owner, data.id);
+    const project = await waitForImport(owner, data.id);
     expect(connections).toBeGreaterThan(0);
     expect(project.status).toBe("failed");
     expect(project.error).toMatch(/^[A-Z].+\.$/);
@@ -271,9 +282,9 @@ describe("imports over the network", () => {
 
 describe("an import whose process dies", () => {
   test("is resumed and completed by the next process", async () => {
-    const roots = await newFolder();
+    const roots = await makeTempFolder();
     const source = join(roots, "site");
-    await makeSource(source, { "a.txt": "a\n" });
+    await makeRepository(source, { "a.txt": "a\n" });
     const head = await git(["rev-parse", "HEAD"], { cwd: source });
     // git blocks on reading this until it is written to: an import that is certainly running.
     const pipe = join(source, ".git/HEAD");
@@ -292,7 +303,7 @@ describe("an import whose process dies", () => {
 
     const next = await app.sibling();
     const person = { ...owner, api: next.client(owner.token) };
-    const ready = await untilReady(person, project.id);
+    const ready = await waitUntilReady(person, project.id);
     expect(ready.progress).toBe(100);
     expect(await gitInRepository(next, ready, "rev-parse", "main")).toBe(head);
     await next.close();

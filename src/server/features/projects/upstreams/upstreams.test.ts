@@ -5,24 +5,29 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Project } from "#shared/api/projects/projects.js";
 import { receivedCommits } from "../../../db/tables/workspace-tables.js";
 import { fingerprintOf, generateSshKey } from "#git/upstream/ssh-key.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeWorkspace } from "#test/support/factories.js";
 import {
-  commitSource,
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization, makeWorkspace } from "#test/support/fixtures/factories.js";
+import {
+  commitToRepository,
   git,
   gitInRepository,
-  makeSource,
-  newFolder,
+  makeRepository,
+  makeTempFolder,
   repoPathOf,
-} from "#test/support/git.js";
-import { untilImported, untilIdle, untilReady } from "#test/support/projects.js";
+} from "#test/support/git/git.js";
+import { waitForImport, waitUntilIdle, waitUntilReady } from "#test/support/fixtures/projects.js";
 import {
   startHttpsUpstream,
   startSshUpstream,
   upstreamCaFile,
   type HttpsUpstream,
   type SshUpstream,
-} from "#test/support/upstream-servers.js";
+} from "#test/support/git/upstream-servers.js";
 
 const token = "ghp_a-token-that-nobody-may-see-9Zq1";
 
@@ -43,9 +48,9 @@ describe("the upstream of a project", () => {
   });
   afterAll(() => app.close());
   beforeEach(async () => {
-    root = await newFolder();
+    root = await makeTempFolder();
     source = join(root, "site");
-    await makeSource(source, { "a.txt": "1\n" });
+    await makeRepository(source, { "a.txt": "1\n" });
     await git(["config", "receive.denyCurrentBranch", "updateInstead"], { cwd: source });
     upstream = await startHttpsUpstream(root);
     upstream.users.set("me", token);
@@ -68,17 +73,17 @@ describe("the upstream of a project", () => {
     });
     return data;
   };
-  const imported = async (): Promise<Project> => untilReady(owner, (await create()).id);
+  const imported = async (): Promise<Project> => waitUntilReady(owner, (await create()).id);
   const fetched = async (project: Project): Promise<Project> => {
     const { status, data } = await owner.api.upstreams.fetch({ params: at(project) });
     expect([status, data.upstream?.status]).toEqual([202, "fetching"]);
-    return untilIdle(owner, project.id);
+    return waitUntilIdle(owner, project.id);
   };
   const pushed = async (project: Project, branch?: string): Promise<Project> => {
     const body = branch === undefined ? {} : { branch };
     const { status, data } = await owner.api.upstreams.push({ params: at(project), body });
     expect([status, data.upstream?.status]).toEqual([202, "pushing"]);
-    return untilIdle(owner, project.id);
+    return waitUntilIdle(owner, project.id);
   };
   const head = (branch = "main") => git(["rev-parse", branch], { cwd: source });
 
@@ -99,7 +104,7 @@ describe("the upstream of a project", () => {
       },
     });
     expect(JSON.stringify(project)).not.toContain(token);
-    const ready = await untilReady(owner, project.id);
+    const ready = await waitUntilReady(owner, project.id);
     expect(ready.upstream).toMatchObject({ ahead: 0, behind: 0, error: null, last_fetch: null });
     expect(ready.upstream?.fetched_at).not.toBeNull();
     const { data: list } = await owner.api.projects.list({ query: { organization_id: orgId } });
@@ -109,7 +114,7 @@ describe("the upstream of a project", () => {
 
   test("a wrong credential is reported and replaced, and the import restarted", async () => {
     const { id } = await create({ credential: { kind: "https_token", token: "expired" } });
-    const failed = await untilImported(owner, id);
+    const failed = await waitForImport(owner, id);
     expect(failed.status).toBe("failed");
     expect(failed.error).toContain("expired or revoked");
     const { data } = await owner.api.upstreams.setCredential({
@@ -119,12 +124,12 @@ describe("the upstream of a project", () => {
     expect(data.upstream?.credential).toMatchObject({ username: "me", hint: "…9Zq1" });
     const again = await owner.api.upstreams.fetch({ params: { project_id: id } });
     expect(again.data.status).toBe("importing");
-    await untilReady(owner, id);
+    await waitUntilReady(owner, id);
     await owner.api.upstreams.removeCredential({ params: { project_id: id } });
     const params = { project_id: id };
-    await refusal(owner.api.upstreams.removeCredential({ params }), 404, "not_found");
+    await expectProblem(owner.api.upstreams.removeCredential({ params }), 404, "not_found");
     await owner.api.upstreams.fetch({ params });
-    const without = await untilIdle(owner, id);
+    const without = await waitUntilIdle(owner, id);
     expect(without.upstream).toMatchObject({ status: "failed", credential: null });
     expect(without.upstream?.error).toContain("requires a credential");
     expect(without.status).toBe("ready");
@@ -136,7 +141,7 @@ describe("the upstream of a project", () => {
     const project = await imported();
     const { workspace, write } = await work(project);
     await write({ "own.txt": "own\n" });
-    await commitSource(source, { "b.txt": "upstream\n" });
+    await commitToRepository(source, { "b.txt": "upstream\n" });
     await git(["branch", "--force", "moves", "main"], { cwd: source });
     await git(["branch", "new/one", "main"], { cwd: source });
     await git(["branch", "--delete", "--force", "goes"], { cwd: source });
@@ -202,7 +207,7 @@ describe("the upstream of a project", () => {
     expect(after.upstream?.pushed_at).not.toBeNull();
     expect(await head()).toBe(tip);
     await write({ "own.txt": "more\n" });
-    await commitSource(source, { "b.txt": "upstream\n" });
+    await commitToRepository(source, { "b.txt": "upstream\n" });
     const theirs = await head();
     const refused = await pushed(project);
     expect(refused.upstream).toMatchObject({
@@ -229,14 +234,14 @@ describe("the upstream of a project", () => {
     const project = await imported();
     upstream.gate = () => new Promise((resolve) => (let_go = resolve));
     await owner.api.upstreams.fetch({ params: at(project) });
-    await refusal(owner.api.upstreams.fetch({ params: at(project) }), 409, "upstream_busy");
-    await refusal(owner.api.upstreams.push({ params: at(project) }), 409, "upstream_busy");
+    await expectProblem(owner.api.upstreams.fetch({ params: at(project) }), 409, "upstream_busy");
+    await expectProblem(owner.api.upstreams.push({ params: at(project) }), 409, "upstream_busy");
     upstream.gate = async () => undefined;
     const timer = setInterval(() => let_go(), 20);
-    await untilIdle(owner, project.id);
+    await waitUntilIdle(owner, project.id);
     clearInterval(timer);
     const params = at(project);
-    await refusal(
+    await expectProblem(
       owner.api.upstreams.push({ params, body: { branch: "nothing" } }),
       422,
       "validation_failed",
@@ -256,14 +261,14 @@ describe("the upstream of a project", () => {
           body: { kind: "https_token", token },
         }),
     ]) {
-      await refusal(call(), 409, "no_upstream");
+      await expectProblem(call(), 409, "no_upstream");
     }
   });
 
   test("a fetch is canceled in any process and leaves nothing behind", async () => {
     const project = await imported();
     const tip = await gitInRepository(app, project, "rev-parse", "main");
-    await commitSource(source, { "later.txt": "1\n" });
+    await commitToRepository(source, { "later.txt": "1\n" });
     const other = await app.sibling();
     for (const through of [app, other]) {
       let reached = (): void => undefined;
@@ -278,7 +283,11 @@ describe("the upstream of a project", () => {
       const api = through.client(owner.token);
       const { status, data } = await api.upstreams.cancelFetch({ params: at(project) });
       expect([status, data.upstream?.status, data.upstream?.error]).toEqual([200, "idle", null]);
-      await refusal(api.upstreams.cancelFetch({ params: at(project) }), 409, "nothing_to_cancel");
+      await expectProblem(
+        api.upstreams.cancelFetch({ params: at(project) }),
+        409,
+        "nothing_to_cancel",
+      );
       const folder = join(repoPathOf(app, project), "..");
       await expect
         .poll(async () => (await readdir(folder)).filter((name) => name.includes(".fetching-")))
@@ -305,13 +314,21 @@ describe("the upstream of a project", () => {
       body: { name: "agent", organization_id: orgId, agent_id: agent.id },
     });
     const api = app.client(data.key as string);
-    await refusal(api.upstreams.push({ params: at(project) }), 403, "insufficient_permission");
-    await refusal(api.upstreams.fetch({ params: at(project) }), 403, "insufficient_permission");
+    await expectProblem(
+      api.upstreams.push({ params: at(project) }),
+      403,
+      "insufficient_permission",
+    );
+    await expectProblem(
+      api.upstreams.fetch({ params: at(project) }),
+      403,
+      "insufficient_permission",
+    );
   });
 
   test("a credential that does not match its URL is rejected by its field", async () => {
     const of = (more: object) =>
-      refusal(create(more), 422, "validation_failed").then(({ errors }) =>
+      expectProblem(create(more), 422, "validation_failed").then(({ errors }) =>
         errors?.map(({ loc }) => loc.join(".")),
       );
     const ssh = "ssh://git@127.0.0.1/a.git";
@@ -345,8 +362,8 @@ describe("an upstream behind SSH", () => {
   });
   afterAll(() => app.close());
   beforeEach(async () => {
-    root = await newFolder();
-    await makeSource(join(root, "site"), { "a.txt": "1\n" });
+    root = await makeTempFolder();
+    await makeRepository(join(root, "site"), { "a.txt": "1\n" });
     upstream = await startSshUpstream(root);
   });
   afterEach(async () => {
@@ -370,10 +387,10 @@ describe("an upstream behind SSH", () => {
     expect(credential?.public_key).toMatch(/^ssh-ed25519 \S+ omoi Site$/);
     expect(credential?.fingerprint).toBe(fingerprintOf(credential?.public_key ?? ""));
     await owner.api.upstreams.fetch({ params });
-    expect((await untilImported(owner, project.id)).error).toContain("deploy key");
+    expect((await waitForImport(owner, project.id)).error).toContain("deploy key");
     upstream.allowed.add(credential?.public_key ?? "");
     await owner.api.upstreams.fetch({ params });
-    const ready = await untilReady(owner, project.id);
+    const ready = await waitUntilReady(owner, project.id);
     expect(ready.upstream?.host_key).toBe(fingerprintOf(upstream.hostKey));
 
     const { port } = upstream;
@@ -381,7 +398,7 @@ describe("an upstream behind SSH", () => {
     upstream = await startSshUpstream(root, { port });
     upstream.allowed.add(credential?.public_key ?? "");
     await owner.api.upstreams.fetch({ params });
-    const refused = await untilIdle(owner, project.id);
+    const refused = await waitUntilIdle(owner, project.id);
     expect(refused.upstream?.status).toBe("failed");
     expect(refused.upstream?.error).toContain(fingerprintOf(upstream.hostKey));
     expect(upstream.commands).toEqual([]);
@@ -389,7 +406,7 @@ describe("an upstream behind SSH", () => {
     const { data } = await owner.api.upstreams.trustHostKey({ params, body });
     expect(data.upstream?.host_key).toBe(fingerprintOf(upstream.hostKey));
     await owner.api.upstreams.fetch({ params });
-    expect((await untilIdle(owner, project.id)).upstream?.status).toBe("idle");
+    expect((await waitUntilIdle(owner, project.id)).upstream?.status).toBe("idle");
   });
 
   test("is imported with a given key from a host with a given key", async () => {
@@ -399,9 +416,9 @@ describe("an upstream behind SSH", () => {
     const project = await create({ credential, host_key: fingerprintOf(upstream.hostKey) });
     expect(project.upstream?.credential?.fingerprint).toBe(key.fingerprint);
     expect(JSON.stringify(project)).not.toContain(key.privateKey.slice(80, 120));
-    await untilReady(owner, project.id);
+    await waitUntilReady(owner, project.id);
     const other = await create({ credential, host_key: generateSshKey("x").fingerprint });
-    const failed = await untilImported(owner, other.id);
+    const failed = await waitForImport(owner, other.id);
     expect(failed.error).toContain("host key");
   });
 
@@ -412,7 +429,7 @@ describe("an upstream behind SSH", () => {
     for (const host of ["127.0.0.1", "127.1", "0x7f000001", "[::1]", "localhost", "10.0.0.1"]) {
       const import_url = `ssh://git@${host}:${upstream.port}/site/.git`;
       const body = { organization_id: id, name: "Site", import_url };
-      await refusal(person.api.projects.create({ body }), 422, "validation_failed");
+      await expectProblem(person.api.projects.create({ body }), 422, "validation_failed");
     }
     await strict.close();
   });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AppError } from "../../../errors.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
-import { send } from "#test/support/raw.js";
-import { shell, untilRun } from "#test/support/runs.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import { send } from "#test/support/http/raw-request.js";
+import { shell, waitForRun } from "#test/support/fixtures/runs.js";
 import { createLogAccess } from "./log-access.js";
 
 describe("concurrently open logs", () => {
@@ -23,7 +23,7 @@ describe("concurrently open logs", () => {
       params,
       body: { command: shell("echo on; sleep 60") },
     });
-    await untilRun(owner, run.id, ({ output }) => (output?.bytes ?? 0) > 0);
+    await waitForRun(owner, run.id, ({ output }) => (output?.bytes ?? 0) > 0);
     const path = `/api/v1/runs/${run.id}/logs`;
     const follow = async () => {
       const aborter = new AbortController();

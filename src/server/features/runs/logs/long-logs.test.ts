@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Run } from "#shared/api/agents/runs.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
-import { followLog, shell, untilEnded, type Followed } from "#test/support/runs.js";
-import { send } from "#test/support/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import { followLog, shell, waitForRunEnd, type FollowedLog } from "#test/support/fixtures/runs.js";
+import { send } from "#test/support/http/raw-request.js";
 
 let app: TestApp;
 let owner: TestPerson;
@@ -24,7 +24,7 @@ async function start(script: string): Promise<Run> {
 
 const linesTo = (last: number): string =>
   Array.from({ length: last }, (_, at) => `${at + 1}\n`).join("");
-const textOf = (events: Followed["events"]): string => events.map(({ text }) => text).join("");
+const textOf = (events: FollowedLog["events"]): string => events.map(({ text }) => text).join("");
 
 test("a log of 100,000 lines is complete when downloaded, followed and read from its end", async () => {
   const run = await start("seq 1 100000");
@@ -50,7 +50,7 @@ test("repeated reconnects neither lose nor repeat a line", async () => {
   const sibling = await app.sibling();
   // Slow enough that most lines are read while the command still writes.
   const run = await start("for i in $(seq 1 200); do seq 1 100; sleep 0.02; done");
-  const seen: Followed["events"] = [];
+  const seen: FollowedLog["events"] = [];
   let lost = 0;
   let end: Run | null = null;
   while (end === null) {
@@ -69,6 +69,6 @@ test("repeated reconnects neither lose nor repeat a line", async () => {
   expect(textOf(seen) === linesTo(100).repeat(200)).toBe(true);
   const ids = seen.map(({ id }) => Number(id));
   expect(ids).toEqual([...new Set(ids)].toSorted((left, right) => left - right));
-  expect(end).toEqual(await untilEnded(owner, run.id));
+  expect(end).toEqual(await waitForRunEnd(owner, run.id));
   await sibling.close();
 }, 60_000);

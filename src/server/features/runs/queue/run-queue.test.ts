@@ -6,11 +6,16 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
-import { mailsTo } from "#test/support/outbox.js";
-import { shell, untilEnded, untilRun } from "#test/support/runs.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { mailsTo } from "#test/support/mail/outbox.js";
+import { shell, waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
 
 /** A command that runs until the file `go` exists. */
 const untilTold = shell("until [ -e go ]; do sleep 0.02; done; rm go");
@@ -54,7 +59,7 @@ describe("limits and the queue", () => {
   const get = async ({ id }: Run) => (await owner.api.runs.get({ params: { run_id: id } })).data;
   const positions = (runs: Run[]) =>
     Promise.all(runs.map(async (run) => (await get(run)).queue_position));
-  const untilRunning = ({ id }: Run) => untilRun(owner, id, ({ status }) => status === "running");
+  const untilRunning = ({ id }: Run) => waitForRun(owner, id, ({ status }) => status === "running");
 
   test("of thirty concurrent starts in two processes, exactly the limit of three succeeds", async () => {
     await limit({ max_concurrent_agents: 3 });
@@ -93,7 +98,7 @@ describe("limits and the queue", () => {
     expect(latest.detail).toBe("Waiting for one of the organization's 1 slots.");
     expect(await positions([modest, latest, ...greedy])).toEqual([1, 2, 3, 4, 5]);
     // A queued run has priority over a new one.
-    await refusal(direct(await worker()), 409, "quota_exceeded");
+    await expectProblem(direct(await worker()), 409, "quota_exceeded");
     const turns: [Worker, Run][] = [
       [eager, first],
       [patient, modest],
@@ -105,7 +110,7 @@ describe("limits and the queue", () => {
       const { data: usage } = await owner.api.usage.get({ params: { org_id: org.id } });
       expect(usage.concurrent_agents.current).toBe(1);
       await go(one);
-      expect((await untilEnded(owner, run.id)).status).toBe("succeeded");
+      expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");
     }
   });
 
@@ -181,10 +186,10 @@ describe("limits and the queue", () => {
     const command = shell("[ ${#WORD} = 10 ]");
     const waiting = await start(two, command, owner.api, { WORD: "of its own" });
     expect(waiting.env_names).toEqual(["WORD"]);
-    const rows = () => asOperator(app, "select * from runs where id = $1", [waiting.id]);
+    const rows = () => queryAsOwner(app, "select * from runs where id = $1", [waiting.id]);
     expect(JSON.stringify(await rows())).not.toContain("of its own");
     await owner.api.runs.stop({ params: { run_id: running.id } });
-    expect((await untilEnded(owner, waiting.id)).status).toBe("succeeded");
+    expect((await waitForRunEnd(owner, waiting.id)).status).toBe("succeeded");
     expect(await rows()).toMatchObject([{ sealed_env: null }]);
   });
 
@@ -194,13 +199,13 @@ describe("limits and the queue", () => {
     const running = await start(one);
     const waiting = await start(two, ["true"]);
     // As if the run had been queued with higher limits, one of which cannot be enforced here.
-    await asOperator(
+    await queryAsOwner(
       app,
       `update runs set limits = limits || '{"processes": 99999, "memory_bytes": 1}' where id = $1`,
       [waiting.id],
     );
     await owner.api.runs.stop({ params: { run_id: running.id } });
-    expect(await untilEnded(owner, waiting.id)).toMatchObject({
+    expect(await waitForRunEnd(owner, waiting.id)).toMatchObject({
       status: "succeeded",
       limits: running.limits,
     });
@@ -222,18 +227,18 @@ describe("limits and the queue", () => {
     const homeless = await start(three);
     await owner.api.members.remove({ params: { ...params, member_id: member.id } });
     await owner.api.apiKeys.revoke({ params: { key_id: key.id } });
-    await asOperator(app, "update workspaces set status = 'archived' where agent_id = $1", [
+    await queryAsOwner(app, "update workspaces set status = 'archived' where agent_id = $1", [
       three.agent.id,
     ]);
     await owner.api.runs.stop({ params: { run_id: running.id } });
     for (const { id } of [theirs, byKey]) {
-      expect(await untilEnded(owner, id)).toMatchObject({
+      expect(await waitForRunEnd(owner, id)).toMatchObject({
         status: "failed",
         started_at: null,
         detail: "The caller who requested it may no longer start runs of this agent.",
       });
     }
-    expect((await untilEnded(owner, homeless.id)).detail).toContain("archived");
+    expect((await waitForRunEnd(owner, homeless.id)).detail).toContain("archived");
   });
 
   test("running and queued runs end when the hours are used up", async () => {
@@ -247,10 +252,12 @@ describe("limits and the queue", () => {
     await limit({ max_concurrent_agents: 2, max_agent_runtime_hours: 10 });
     const running = await start(one, ["sleep", "1000"]);
     const waiting = await start(two);
-    await asOperator(app, "update runs set started_at = now() - interval '4 hours' where id = $1", [
-      running.id,
-    ]);
-    await asOperator(
+    await queryAsOwner(
+      app,
+      "update runs set started_at = now() - interval '4 hours' where id = $1",
+      [running.id],
+    );
+    await queryAsOwner(
       app,
       "update runs set started_at = now() - interval '4.1 hours' where id = $1",
       [leased.id],
@@ -261,13 +268,21 @@ describe("limits and the queue", () => {
       );
     await expect.poll(told).toHaveLength(1);
     expect((await get(running)).status).toBe("running");
-    await asOperator(app, "update runs set started_at = now() - interval '6 hours' where id = $1", [
-      running.id,
-    ]);
+    await queryAsOwner(
+      app,
+      "update runs set started_at = now() - interval '6 hours' where id = $1",
+      [running.id],
+    );
     const detail = "The organization's 10 hours of this month are used up.";
-    expect(await untilEnded(owner, running.id)).toMatchObject({ status: "quota_exceeded", detail });
-    expect(await untilEnded(owner, leased.id)).toMatchObject({ status: "quota_exceeded", detail });
-    expect(await untilEnded(owner, waiting.id)).toMatchObject({
+    expect(await waitForRunEnd(owner, running.id)).toMatchObject({
+      status: "quota_exceeded",
+      detail,
+    });
+    expect(await waitForRunEnd(owner, leased.id)).toMatchObject({
+      status: "quota_exceeded",
+      detail,
+    });
+    expect(await waitForRunEnd(owner, waiting.id)).toMatchObject({
       status: "quota_exceeded",
       started_at: null,
     });
@@ -277,7 +292,7 @@ describe("limits and the queue", () => {
         text.includes("of 10 hours"),
       );
     await expect.poll(warnings).toHaveLength(1);
-    const refused = await refusal(start(one), 409, "quota_exceeded");
+    const refused = await expectProblem(start(one), 409, "quota_exceeded");
     expect(refused["quota"]).toBe("max_agent_runtime_hours");
   }, 60_000);
 });

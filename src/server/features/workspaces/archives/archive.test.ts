@@ -14,7 +14,12 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -24,16 +29,16 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { describeFolders, deleteFolder } from "#test/support/folder-drivers.js";
-import { git, gitInRepository } from "#test/support/git.js";
-import { noLeaks } from "#test/support/no-leaks.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { describeEachDriver, deleteFolder } from "#test/support/git/folder-drivers.js";
+import { git, gitInRepository } from "#test/support/git/git.js";
+import { noLeaks } from "#test/support/git/no-leaks.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { checkoutDriver } from "#git/worktree/worktree-driver.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { expireArchives } from "./expire-archives.js";
 
-describeFolders("archived workspaces", (driver) => {
+describeEachDriver("archived workspaces", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -73,7 +78,7 @@ describeFolders("archived workspaces", (driver) => {
       pino({ level: "silent" }),
     );
   const age = (days: number) =>
-    asOperator(
+    queryAsOwner(
       app,
       "update archives set archived_at = archived_at - make_interval(days => $2) where agent_id = $1",
       [workspace.agent_id, days],
@@ -108,7 +113,7 @@ describeFolders("archived workspaces", (driver) => {
       () => owner.api.workspaces.createMerge({ params: at() }),
       () => owner.api.workspaces.createCommit({ params: at(), body }),
     ]) {
-      await refusal(call(), 409, "workspace_not_active");
+      await expectProblem(call(), 409, "workspace_not_active");
     }
     const { data: commits } = await owner.api.workspaces.commits({ params: at(), query: {} });
     expect(commits.map(({ commit_sha }) => commit_sha)).toEqual([shown.head_commit]);
@@ -139,7 +144,7 @@ describeFolders("archived workspaces", (driver) => {
   test("an archive whose work cannot be saved is rejected with the path and changes nothing", async () => {
     await git(["init", "--quiet", join(folderOf(workspace), "sub")]);
     await writeFile(join(folderOf(workspace), "sub/file"), "x");
-    const problem = await refusal(archive(), 422, "nested_repository");
+    const problem = await expectProblem(archive(), 422, "nested_repository");
     expect(problem["path"]).toContain("sub");
     expect((await read()).status).toBe("active");
     expect(await isThere(join(folderOf(workspace), "sub/file"))).toBe(true);
@@ -156,7 +161,7 @@ describeFolders("archived workspaces", (driver) => {
   test("a working agent is not disturbed", async () => {
     const { data: run } = await owner.api.runs.create({ params: at(), body: { external: true } });
     await writeFiles(workspace, { "b.txt": "half\n" });
-    await refusal(archive(), 409, "agent_running");
+    await expectProblem(archive(), 409, "agent_running");
     expect((await read()).counts.commits).toBe(0);
     await owner.api.runs.stop({ params: { run_id: run.id }, body: { status: "stopped" } });
     await archive();
@@ -164,11 +169,11 @@ describeFolders("archived workspaces", (driver) => {
   });
 
   test("missing ones are 404, active ones cannot be restored, and archiving twice has no effect", async () => {
-    await refusal(restore(), 409, "workspace_not_archived");
+    await expectProblem(restore(), 409, "workspace_not_archived");
     const agent = await makeAgent(owner, project.id);
     const params = { agent_id: agent.id };
-    await refusal(owner.api.workspaces.archive({ params }), 404, "workspace_missing");
-    await refusal(owner.api.workspaces.restore({ params }), 404, "workspace_missing");
+    await expectProblem(owner.api.workspaces.archive({ params }), 404, "workspace_missing");
+    await expectProblem(owner.api.workspaces.restore({ params }), 404, "workspace_missing");
     await archive();
     await archive();
     expect(await actions()).toEqual(["workspace.archived", "workspace.created"]);
@@ -182,7 +187,7 @@ describeFolders("archived workspaces", (driver) => {
     expect(await readFile(join(folderOf(workspace), "a.txt"), "utf8")).toBe("base\n");
     expect(await refs("refs/archive/")).toContain(old);
     expect((await owner.api.workspaces.commits({ params: at(), query: {} })).data).toEqual([]);
-    await refusal(restore(), 409, "workspace_not_archived");
+    await expectProblem(restore(), 409, "workspace_not_archived");
     const { commit_sha: young } = await commitFiles(owner, workspace, { "a.txt": "new life\n" });
     await archive();
     expect((await restore()).data.head_commit).toBe(young);
@@ -232,8 +237,8 @@ describeFolders("archived workspaces", (driver) => {
       await Promise.all([endAll(), endAll(other), endAll(), endAll(other)]);
       await other.close();
       expect(await refs("refs/archive/")).toBe("");
-      await refusal(owner.api.workspaces.get({ params: at() }), 410, "workspace_expired");
-      await refusal(restore(), 410, "workspace_expired");
+      await expectProblem(owner.api.workspaces.get({ params: at() }), 410, "workspace_expired");
+      await expectProblem(restore(), 410, "workspace_expired");
       const { data: agent } = await owner.api.agents.get({ params: at() });
       expect(agent.workspace_branch).toBeNull();
       expect((await owner.api.workspaces.create({ params: at() })).data.status).toBe("active");
@@ -254,7 +259,7 @@ describeFolders("archived workspaces", (driver) => {
       await archive();
       await age(31);
       await endAll();
-      await refusal(restore(), 410, "workspace_expired");
+      await expectProblem(restore(), 410, "workspace_expired");
     });
 
     test("a longer retention applies to workspaces that are already archived", async () => {
@@ -274,7 +279,7 @@ describeFolders("archived workspaces", (driver) => {
         expect((await read()).status).toBe("active");
         expect(await isThere(join(folderOf(workspace), "a.txt"))).toBe(true);
       } else {
-        await refusal(owner.api.workspaces.get({ params: at() }), 410, "workspace_expired");
+        await expectProblem(owner.api.workspaces.get({ params: at() }), 410, "workspace_expired");
       }
     });
   });
@@ -283,13 +288,13 @@ describeFolders("archived workspaces", (driver) => {
   describe("recovery after a killed process", () => {
     const restart = async () => (await app.sibling()).close();
     const setStatus = (status: string) =>
-      asOperator(app, "update workspaces set status = $1 where agent_id = $2", [
+      queryAsOwner(app, "update workspaces set status = $1 where agent_id = $2", [
         status,
         workspace.agent_id,
       ]);
     const row = async () =>
       (
-        await asOperator<{ archive_id: string; tip: string }>(
+        await queryAsOwner<{ archive_id: string; tip: string }>(
           app,
           "select a.id as archive_id, a.tip from archives a where a.agent_id = $1",
           [workspace.agent_id],
@@ -364,7 +369,7 @@ describeFolders("archived workspaces", (driver) => {
         `refs/archive/${workspace.agent_id}/${second}`,
       );
       await endAll();
-      await refusal(restore(), 410, "workspace_expired");
+      await expectProblem(restore(), 410, "workspace_expired");
     });
   });
 
@@ -376,7 +381,7 @@ describeFolders("archived workspaces", (driver) => {
     const aside = `${parent}.aside`;
     await rename(parent, aside);
     await writeFile(parent, "in the way");
-    await refusal(restore(), 500, "internal");
+    await expectProblem(restore(), 500, "internal");
     const shown = await read();
     expect([shown.status, shown.error]).toEqual([
       "archived",

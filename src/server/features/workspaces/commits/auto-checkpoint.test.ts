@@ -4,17 +4,22 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   folderOf,
   makeOrganization,
   makeProject,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
-import { git } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { noLeaks } from "#test/support/no-leaks.js";
+} from "#test/support/fixtures/factories.js";
+import { git } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { noLeaks } from "#test/support/git/no-leaks.js";
 import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { checkpointAtEndOfRun, runDueCheckpoints } from "./auto-checkpoint.js";
@@ -59,12 +64,14 @@ describe("automatic checkpoints", () => {
   /** Simulates that the interval has passed. */
   const age = async (minutes: number): Promise<void> => {
     const before = `now() - interval '${minutes} minutes'`;
-    await asOperator(app, `update workspaces set created_at = ${before} where agent_id = $1`, [
+    await queryAsOwner(app, `update workspaces set created_at = ${before} where agent_id = $1`, [
       agent.id,
     ]);
-    await asOperator(app, `update checkpoint_looks set looked_at = ${before} where agent_id = $1`, [
-      agent.id,
-    ]);
+    await queryAsOwner(
+      app,
+      `update checkpoint_looks set looked_at = ${before} where agent_id = $1`,
+      [agent.id],
+    );
   };
   /** Creates a nested repository, which no checkpoint accepts. */
   const nest = () => git(["init", "--quiet", join(folderOf(workspace), "lib")]);
@@ -186,7 +193,7 @@ describe("automatic checkpoints", () => {
 
   test.each([0, 1441, 1.5, "10", true])("an interval of %j is rejected", async (value) => {
     const settings = { checkpoint_interval_minutes: value as number };
-    const problem = await refusal(set(settings), 422, "validation_failed");
+    const problem = await expectProblem(set(settings), 422, "validation_failed");
     expect(problem.errors?.[0]?.loc).toEqual(["body", "settings", "checkpoint_interval_minutes"]);
   });
 });

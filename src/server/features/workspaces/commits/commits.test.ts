@@ -1,7 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -10,12 +15,12 @@ import {
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/support/factories.js";
-import { describeFolders } from "#test/support/folder-drivers.js";
-import { gitInRepository } from "#test/support/git.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
-describeFolders("commits of a workspace", (driver) => {
+describeEachDriver("commits of a workspace", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -160,8 +165,8 @@ describeFolders("commits of a workspace", (driver) => {
     const { data: commit } = await owner.api.workspaces.commit({ params: own });
     expect(commit.commit_sha).toBe(made[2]);
     const theirs = { ...params, sha: foreign.commit_sha };
-    await refusal(owner.api.workspaces.commit({ params: theirs }), 404, "not_found");
-    await refusal(owner.api.workspaces.diff({ params: theirs }), 404, "not_found");
+    await expectProblem(owner.api.workspaces.commit({ params: theirs }), 404, "not_found");
+    await expectProblem(owner.api.workspaces.diff({ params: theirs }), 404, "not_found");
   });
 
   test("are created one after another if requested concurrently, and none is lost", async () => {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RowChange } from "../../../db/cache/changes.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/support/factories.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { clearMergeLeases } from "./merge-lease.js";
 import { branchLock, workspaceLock } from "../workspace.js";
 
@@ -85,13 +85,13 @@ describe("a workspace during a merge", () => {
 
   async function rowsOf({ params }: Awaited<ReturnType<typeof changed>>): Promise<number> {
     const text = "select id from merges_under_way where agent_id = $1";
-    return (await asOperator(app, text, [params.agent_id])).length;
+    return (await queryAsOwner(app, text, [params.agent_id])).length;
   }
 
   test("is active again after the merging process has died", async () => {
     const it = await changed();
     const begin = (until: string) =>
-      asOperator(
+      queryAsOwner(
         app,
         `insert into merges_under_way (id, org_id, agent_id, until)
          values (gen_random_uuid(), $1, $2, now() + $3::interval)`,

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Merge } from "#shared/api/projects/merges.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
@@ -9,10 +14,10 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf, send } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 describe("merging a workspace", () => {
   let app: TestApp;
@@ -95,7 +100,7 @@ describe("merging a workspace", () => {
     await owner.api.workspaces.update({ params, body: { settings: { auto_checkpoint: false } } });
     const before = await head(project, "main");
     await writeFiles(workspace, { "a.txt": "a\n" });
-    await refusal(owner.api.workspaces.createMerge({ params }), 409, "unsaved_changes");
+    await expectProblem(owner.api.workspaces.createMerge({ params }), 409, "unsaved_changes");
     expect(await head(project, "main")).toBe(before);
     const { data: commits } = await owner.api.workspaces.commits({ params, query: {} });
     expect(commits).toEqual([]);
@@ -114,7 +119,7 @@ describe("merging a workspace", () => {
     for (const target_branch of [...branches, "main~1", "refs/heads/..", "HEAD"]) {
       for (const call of ["createMerge", "previewMerge"] as const) {
         const asked = owner.api.workspaces[call]({ params, body: { target_branch } });
-        const problem = await refusal(asked, 422, "validation_failed");
+        const problem = await expectProblem(asked, 422, "validation_failed");
         expect(fieldsOf(problem)).toEqual(["body.target_branch"]);
       }
     }
@@ -149,7 +154,9 @@ describe("merging a workspace", () => {
     await gitInRepository(app, project, "branch", "elsewhere", root);
     const params = { agent_id: workspace.agent_id };
     const call = owner.api.workspaces.createMerge({ params, body: { target_branch: "elsewhere" } });
-    expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual(["body.target_branch"]);
+    expect(fieldsOf(await expectProblem(call, 422, "validation_failed"))).toEqual([
+      "body.target_branch",
+    ]);
     expect(await head(project, "elsewhere")).toBe(root);
   });
 
@@ -164,7 +171,7 @@ describe("merging a workspace", () => {
 
     const refs = () => gitInRepository(app, project, "for-each-ref");
     const rows = () =>
-      asOperator(
+      queryAsOwner(
         app,
         `select (select count(*) from workspace_commits)::int as commits,
            (select count(*) from merges)::int as merges,
@@ -205,10 +212,12 @@ describe("merging a workspace", () => {
     expect((JSON.parse(second.text) as Merge[]).map(({ id }) => id)).toEqual(ids.slice(2));
     expect(second.headers.get("link")).toBeNull();
     const theirs = { agent_id: other.agent.id, merge_id: ids[0] as string };
-    await refusal(owner.api.workspaces.merge({ params: theirs }), 404, "not_found");
+    await expectProblem(owner.api.workspaces.merge({ params: theirs }), 404, "not_found");
     for (const bad of ["x", Buffer.from('["a","b"]').toString("base64url"), "bm9wZQ"]) {
       const call = owner.api.workspaces.merges({ params, query: { cursor: bad } });
-      expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual(["query.cursor"]);
+      expect(fieldsOf(await expectProblem(call, 422, "validation_failed"))).toEqual([
+        "query.cursor",
+      ]);
     }
   });
 
@@ -247,6 +256,6 @@ describe("merging a workspace", () => {
     expect(await gitInRepository(app, project, "show", "main:shared.txt")).toBe("by 23");
     const files = await gitInRepository(app, project, "ls-tree", "--name-only", "main");
     expect(files.split("\n")).toHaveLength(25);
-    expect(await asOperator(app, "select 1 from merges where state <> 'done'")).toEqual([]);
+    expect(await queryAsOwner(app, "select 1 from merges where state <> 'done'")).toEqual([]);
   }, 90_000);
 });

@@ -4,7 +4,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Merge } from "#shared/api/projects/merges.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -12,10 +17,10 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { fieldsOf } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 
 let app: TestApp;
@@ -120,14 +125,14 @@ describe("reverting a merge", () => {
     const first = await merged({ f: "first\n", g: "first\n" });
     await merged({ f: "later\n" });
     const before = await gitInRepository(app, project, "for-each-ref");
-    const problem = await refusal(revert(first), 409, "merge_conflict");
+    const problem = await expectProblem(revert(first), 409, "merge_conflict");
     expect(problem["conflicts"]).toEqual([{ paths: ["f"], kind: "modify/modify" }]);
     expect(problem["target_commit"]).toBe(await tip());
     const unknown = { resolutions: [{ path: "g", take: "source" }] };
-    expect(fieldsOf(await refusal(revert(first, unknown), 422, "validation_failed"))).toEqual([
-      "body.resolutions.0.path",
-    ]);
-    await refusal(revert(first, { expected_target: "a".repeat(40) }), 412, "stale");
+    expect(fieldsOf(await expectProblem(revert(first, unknown), 422, "validation_failed"))).toEqual(
+      ["body.resolutions.0.path"],
+    );
+    await expectProblem(revert(first, { expected_target: "a".repeat(40) }), 412, "stale");
     expect(await gitInRepository(app, project, "for-each-ref")).toBe(before);
     expect((await shown(first)).reverted_by).toBeNull();
   });
@@ -147,7 +152,7 @@ describe("reverting a merge", () => {
   test("twice is 409, and reverting the revert restores the merge", async () => {
     const made = await merged({ f: "changed\n" });
     const { data: reverted } = await revert(made);
-    const problem = await refusal(revert(made), 409, "already_reverted");
+    const problem = await expectProblem(revert(made), 409, "already_reverted");
     expect(problem["reverted_by"]).toBe(reverted.id);
     const undone: Made = { ...made, params: { ...made.params, merge_id: reverted.id as string } };
     const { data: back } = await revert(undone);
@@ -171,7 +176,7 @@ describe("reverting a merge", () => {
     const before = await tip();
     const made = await merged({ f: "changed\n" });
     await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
-    await refusal(revert(made), 409, "merge_gone");
+    await expectProblem(revert(made), 409, "merge_gone");
   });
 
   test("needs the permission and a merge of this workspace", async () => {
@@ -183,16 +188,18 @@ describe("reverting a merge", () => {
     });
     const { params } = made;
     const revertAsViewer = viewer.api.workspaces.revertMerge({ params });
-    await refusal(revertAsViewer, 403, "insufficient_permission");
+    await expectProblem(revertAsViewer, 403, "insufficient_permission");
     const other = await makeWorkspace(owner, project.id);
     for (const ids of [
       { ...params, agent_id: other.agent.id },
       { ...params, merge_id: params.agent_id },
     ]) {
-      await refusal(owner.api.workspaces.revertMerge({ params: ids }), 404, "not_found");
+      await expectProblem(owner.api.workspaces.revertMerge({ params: ids }), 404, "not_found");
     }
     const wrong = revert(made, { strategy: "newest_file_wins" });
-    expect(fieldsOf(await refusal(wrong, 422, "validation_failed"))).toEqual(["body.strategy"]);
+    expect(fieldsOf(await expectProblem(wrong, 422, "validation_failed"))).toEqual([
+      "body.strategy",
+    ]);
   });
 
   test("by two processes at once happens once, among concurrent merges", async () => {
@@ -210,7 +217,11 @@ describe("reverting a merge", () => {
     await sibling.close();
     expect([one.status, two.status].toSorted()).toEqual(["fulfilled", "rejected"]);
     const lost = one.status === "rejected" ? one : two;
-    await refusal(Promise.reject((lost as PromiseRejectedResult).reason), 409, "already_reverted");
+    await expectProblem(
+      Promise.reject((lost as PromiseRejectedResult).reason),
+      409,
+      "already_reverted",
+    );
     expect([await main("f"), await main("other")]).toEqual(["base", "o"]);
   });
 
@@ -220,13 +231,15 @@ describe("reverting a merge", () => {
       const made = await merged({ f: "changed\n" });
       const before = await tip();
       const { data } = await revert(made);
-      await asOperator(app, "update merges set reverted_by = null where id = $1", [made.merge.id]);
-      await asOperator(app, "update merges set state = 'pending' where id = $1", [data.id]);
+      await queryAsOwner(app, "update merges set reverted_by = null where id = $1", [
+        made.merge.id,
+      ]);
+      await queryAsOwner(app, "update merges set state = 'pending' where id = $1", [data.id]);
       if (!moved) await gitInRepository(app, project, "update-ref", "refs/heads/main", before);
       await (await app.sibling()).close();
       expect((await shown(made)).reverted_by).toBe(moved ? data.id : null);
-      expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
-      if (moved) await refusal(revert(made), 409, "already_reverted");
+      expect(await queryAsOwner(app, "select from merges where state <> 'done'")).toEqual([]);
+      if (moved) await expectProblem(revert(made), 409, "already_reverted");
       else expect((await revert(made)).status).toBe(201);
       expect(await main("f")).toBe("base");
       const [event] = await eventsOf(made.merge.id);
@@ -280,7 +293,7 @@ describe("restoring the other version", () => {
   test("is rejected if the file has changed since, until the conflict is resolved", async () => {
     const made = await conflicted();
     await merged({ f: "later\n" });
-    const problem = await refusal(restore(made, ["f"]), 409, "merge_conflict");
+    const problem = await expectProblem(restore(made, ["f"]), 409, "merge_conflict");
     expect(problem["conflicts"]).toEqual([{ paths: ["f"], kind: "modify/modify" }]);
     await restore(made, ["f"], { strategy: "source_wins" });
     expect(await main("f")).toBe("target");
@@ -288,9 +301,9 @@ describe("restoring the other version", () => {
 
   test("names a path that has no other version", async () => {
     const made = await conflicted();
-    const clean = refusal(restore(made, ["f", "own"]), 422, "validation_failed");
+    const clean = expectProblem(restore(made, ["f", "own"]), 422, "validation_failed");
     expect(fieldsOf(await clean)).toEqual(["body.paths.1"]);
-    const none = refusal(restore(made, []), 422, "validation_failed");
+    const none = expectProblem(restore(made, []), 422, "validation_failed");
     expect(fieldsOf(await none)).toEqual(["body.paths"]);
 
     const { workspace } = await makeWorkspace(owner, project.id);
@@ -302,12 +315,14 @@ describe("restoring the other version", () => {
     });
     const params = { agent_id: workspace.agent_id, merge_id: data.id as string };
     const written = owner.api.workspaces.restoreVersion({ params, body: { paths: ["g"] } });
-    expect(fieldsOf(await refusal(written, 422, "validation_failed"))).toEqual(["body.paths.0"]);
+    expect(fieldsOf(await expectProblem(written, 422, "validation_failed"))).toEqual([
+      "body.paths.0",
+    ]);
   });
 
   test("of a reverted merge is 409", async () => {
     const made = await conflicted();
     await revert(made);
-    await refusal(restore(made, ["f"]), 409, "already_reverted");
+    await expectProblem(restore(made, ["f"]), 409, "already_reverted");
   });
 });

@@ -5,17 +5,17 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Merge } from "#shared/api/projects/merges.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
-import { built } from "#test/support/build.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { builtFile } from "#test/support/server/built-files.js";
 import {
   commitFiles,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { asOperator, databaseUrlOf } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner, databaseUrlOf } from "#test/support/database/queries.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { verifyMerges } from "./verify-merges.js";
 
@@ -25,7 +25,7 @@ async function verify(app: TestApp): Promise<{ code: number; out: string }> {
     OMOI_DATABASE_URL: databaseUrlOf(app),
     OMOI_DATA_DIR: app.dataDir,
   };
-  const args = [built("server/admin/verify-merges.js")];
+  const args = [builtFile("server/admin/verify-merges.js")];
   const child = spawn(process.execPath, args, { env });
   const [out, err, [code]] = await Promise.all([
     text(child.stdout),
@@ -100,12 +100,12 @@ describe("npm run merges:verify", () => {
     ["newest", "source_commit = repeat('a', 40)", "its commit has other parents"],
   ] as const)("names a %s of which %s", async (name, change, reason) => {
     const { id } = made[name];
-    const [before] = await asOperator<{ row: unknown }>(
+    const [before] = await queryAsOwner<{ row: unknown }>(
       app,
       "select to_jsonb(m) as row from merges m where id = $1",
       [id],
     );
-    await asOperator(app, `update merges set ${change} where id = $1`, [id]);
+    await queryAsOwner(app, `update merges set ${change} where id = $1`, [id]);
     expect(await reports()).toMatchObject([
       {
         slug: org.slug,
@@ -113,7 +113,7 @@ describe("npm run merges:verify", () => {
         faults: [{ id, reason: expect.stringContaining(reason) as string }],
       },
     ]);
-    await asOperator(
+    await queryAsOwner(
       app,
       `update merges m set strategy = b.strategy, decisions = b.decisions,
          source_commit = b.source_commit, base_commit = b.base_commit, merge_commit = b.merge_commit
@@ -124,19 +124,19 @@ describe("npm run merges:verify", () => {
   });
 
   test("detects changed receive times that decided a conflict", async () => {
-    const [row] = await asOperator<{ target: string }>(
+    const [row] = await queryAsOwner<{ target: string }>(
       app,
       "select target_commit as target from merges where id = $1",
       [made.newest.id],
     );
     const side = await gitInRepository(app, project, "rev-parse", `${row?.target}^2`);
     const later = "update received_commits set received_at = now() where commit_sha = $1";
-    await asOperator(app, later, [side]);
+    await queryAsOwner(app, later, [side]);
     const { code, out } = await verify(app);
     expect([code, out]).toEqual([1, `${org.slug}: BROKEN at merge ${made.newest.id}: ${other}\n`]);
     // A second fault is reported beside the first one.
     const [fault] = (await reports())[0]?.faults ?? [];
-    await asOperator(app, "update merges set source_commit = repeat('a', 40) where id = $1", [
+    await queryAsOwner(app, "update merges set source_commit = repeat('a', 40) where id = $1", [
       made.restore.id,
     ]);
     const ids = new Set((await reports())[0]?.faults.map(({ id }) => id));

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -9,10 +9,16 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/support/factories.js";
-import { commitSource, git, gitInRepository, makeSource, newFolder } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
-import { untilReady } from "#test/support/projects.js";
+} from "#test/support/fixtures/factories.js";
+import {
+  commitToRepository,
+  git,
+  gitInRepository,
+  makeRepository,
+  makeTempFolder,
+} from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { waitUntilReady } from "#test/support/fixtures/projects.js";
 
 describe("conflicts of a merge", () => {
   let app: TestApp;
@@ -20,7 +26,7 @@ describe("conflicts of a merge", () => {
   let orgId: string;
   let sources: string;
   beforeAll(async () => {
-    sources = await newFolder();
+    sources = await makeTempFolder();
     app = await startTestApp({ OMOI_IMPORT_ROOTS: sources });
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
@@ -59,7 +65,7 @@ describe("conflicts of a merge", () => {
     const merge = await mergeIntoBase(owner, two);
     const received = new Map(
       (
-        await asOperator<{ sha: string; at: Date }>(
+        await queryAsOwner<{ sha: string; at: Date }>(
           app,
           "select commit_sha as sha, received_at as at from received_commits",
         )
@@ -125,14 +131,14 @@ describe("conflicts of a merge", () => {
 
   test("claimed commit dates are ignored: imported history is as old as its import", async () => {
     const folder = join(sources, "dated");
-    await makeSource(folder, { f: "base\n" });
+    await makeRepository(folder, { f: "base\n" });
     await git(["checkout", "--quiet", "-b", "future"], { cwd: folder });
-    await commitSource(folder, { f: "from the future\n" }, "2099-01-01T00:00:00Z");
+    await commitToRepository(folder, { f: "from the future\n" }, "2099-01-01T00:00:00Z");
     await git(["checkout", "--quiet", "main"], { cwd: folder });
     const { data: project } = await owner.api.projects.create({
       body: { organization_id: orgId, name: "Dated", import_url: `file://${folder}` },
     });
-    await untilReady(owner, project.id);
+    await waitUntilReady(owner, project.id);
     const workspace = await workspaceIn(project);
     await commitFiles(owner, workspace, { f: "now\n" });
     const { data } = await owner.api.workspaces.createMerge({
@@ -141,7 +147,7 @@ describe("conflicts of a merge", () => {
     });
     expect(data.resolutions).toMatchObject([{ winner: "source" }]);
     const times = data.resolutions[0];
-    const [imported] = await asOperator<{ at: Date }>(
+    const [imported] = await queryAsOwner<{ at: Date }>(
       app,
       "select imported_at as at from projects where id = $1",
       [project.id],
@@ -156,9 +162,11 @@ describe("conflicts of a merge", () => {
     const second = await workspaceIn(project);
     await commitFiles(owner, first, { f: "first\n" });
     await commitFiles(owner, second, { f: "second\n" });
-    await asOperator(app, "update received_commits set received_at = now() where project_id = $1", [
-      project.id,
-    ]);
+    await queryAsOwner(
+      app,
+      "update received_commits set received_at = now() where project_id = $1",
+      [project.id],
+    );
     await mergeIntoBase(owner, second);
     const merge = await mergeIntoBase(owner, first);
     const [resolution] = merge.resolutions;
@@ -230,7 +238,7 @@ describe("conflicts of a merge", () => {
     const merge = await mergeIntoBase(owner, one);
     const loserRef = merge.resolutions[0]?.loser_ref as string;
     const { data: key } = await owner.api.apiKeys.create({ body: { name: "git" } });
-    const clone = join(await newFolder(), "clone");
+    const clone = join(await makeTempFolder(), "clone");
     const url = project.clone_url.replace("http://", `http://x:${key.key}@`);
     await git(["clone", "--quiet", url, clone]);
     await git(["fetch", "--quiet", "origin", loserRef], { cwd: clone });

@@ -3,7 +3,12 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Choice } from "#shared/api/projects/merges.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -12,9 +17,9 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { fieldsOf } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 /** An edit of a folder, as an agent would make it. */
 type Edit = (at: (path: string) => string) => Promise<unknown>;
@@ -81,7 +86,7 @@ describe("resolving conflicts manually", () => {
       both(put("f", "source\n"), put("g", "source\n")),
     );
     const before = await gitInRepository(app, project, "for-each-ref");
-    const problem = await refusal(merge(workspace), 409, "merge_conflict");
+    const problem = await expectProblem(merge(workspace), 409, "merge_conflict");
     expect(problem["conflicts"]).toEqual([
       { paths: ["f"], kind: "modify/modify" },
       { paths: ["g"], kind: "modify/modify" },
@@ -90,7 +95,7 @@ describe("resolving conflicts manually", () => {
     expect(problem["source_commit"]).toBe(
       await gitInRepository(app, project, "rev-parse", workspace.branch_name),
     );
-    const some = await refusal(
+    const some = await expectProblem(
       merge(workspace, [{ path: "f", take: "source" }]),
       409,
       "merge_conflict",
@@ -98,7 +103,7 @@ describe("resolving conflicts manually", () => {
     expect(some["conflicts"]).toEqual([{ paths: ["g"], kind: "modify/modify" }]);
     for (const body of [{ strategy: "manual" } as const, { resolutions: [] }]) {
       const preview = owner.api.workspaces.previewMerge({ params, body });
-      await refusal(preview, 409, "merge_conflict");
+      await expectProblem(preview, 409, "merge_conflict");
     }
     expect(await gitInRepository(app, project, "for-each-ref")).toBe(before);
     expect((await owner.api.workspaces.merges({ params, query: {} })).data).toEqual([]);
@@ -154,7 +159,7 @@ describe("resolving conflicts manually", () => {
     const { workspace, params } = await modified();
     const settings = { merge_strategy: "manual" } as const;
     await owner.api.workspaces.update({ params, body: { settings } });
-    await refusal(owner.api.workspaces.createMerge({ params }), 409, "merge_conflict");
+    await expectProblem(owner.api.workspaces.createMerge({ params }), 409, "merge_conflict");
     expect((await merge(workspace, [{ path: "f", take: "source" }])).status).toBe(201);
   });
 
@@ -182,7 +187,7 @@ describe("resolving conflicts manually", () => {
     ["an empty path", [{ path: "", take: "source" }], "body.resolutions.0.path"],
   ])("rejects %s and names the field", async (_what, resolutions, place) => {
     const { workspace } = await modified();
-    const problem = await refusal(merge(workspace, resolutions), 422, "validation_failed");
+    const problem = await expectProblem(merge(workspace, resolutions), 422, "validation_failed");
     expect(fieldsOf(problem)).toEqual([place]);
   });
 
@@ -190,10 +195,10 @@ describe("resolving conflicts manually", () => {
     const { workspace, params } = await modified();
     const body = { strategy: "source_wins" as const, resolutions: [] };
     const call = owner.api.workspaces.createMerge({ params, body });
-    const problem = await refusal(call, 422, "validation_failed");
+    const problem = await expectProblem(call, 422, "validation_failed");
     expect(fieldsOf(problem)).toEqual(["body.resolutions"]);
     const large = merge(workspace, [{ path: "f", content: "x".repeat(1024 * 1024) }]);
-    await refusal(large, 413, "body_too_large");
+    await expectProblem(large, 413, "body_too_large");
   });
 
   test("applies only to the previewed commits", async () => {
@@ -209,11 +214,11 @@ describe("resolving conflicts manually", () => {
     await commitFiles(owner, other, { "other.txt": "o\n" });
     await mergeIntoBase(owner, other);
     const asSeen = (body: object) => owner.api.workspaces.createMerge({ params, body });
-    await refusal(asSeen(expected), 412, "stale");
+    await expectProblem(asSeen(expected), 412, "stale");
     const target = { expected_target: await gitInRepository(app, project, "rev-parse", "main") };
     await writeFiles(workspace, { "unsaved.txt": "changed\n" });
-    await refusal(asSeen({ ...expected, ...target }), 412, "stale");
-    await refusal(
+    await expectProblem(asSeen({ ...expected, ...target }), 412, "stale");
+    await expectProblem(
       asSeen({ ...expected, ...target, expected_source: "a".repeat(40) }),
       412,
       "stale",
@@ -332,7 +337,7 @@ describe("resolving conflicts manually", () => {
     const { project, workspace, params } = set;
     const { data: seen } = await owner.api.workspaces.previewConflicts({ params });
     expect(seen.conflicts).toMatchObject([{ kind, paths, ...one.versions }]);
-    const problem = await refusal(merge(workspace), 409, "merge_conflict");
+    const problem = await expectProblem(merge(workspace), 409, "merge_conflict");
     expect(problem["conflicts"]).toEqual([{ kind, paths }]);
 
     const named = (files: string[]) =>
@@ -372,11 +377,11 @@ describe("resolving conflicts manually", () => {
       both(remove("a"), put("a/b", lines("target")), put("a/other", "other\n")),
       put("a", lines("source")),
     );
-    const problem = await refusal(merge(workspace), 409, "merge_conflict");
+    const problem = await expectProblem(merge(workspace), 409, "merge_conflict");
     const [{ paths }] = problem["conflicts"] as [{ paths: string[] }];
     expect(paths).toEqual(["a", "a/b"]);
     const call = merge(workspace, [{ path: "a", content: "mine\n" }]);
-    expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual([
+    expect(fieldsOf(await expectProblem(call, 422, "validation_failed"))).toEqual([
       "body.resolutions.0.path",
     ]);
   });
@@ -388,7 +393,7 @@ describe("resolving conflicts manually", () => {
     const merge_id = data.id as string;
     const of = (agent_id: string, id: string) =>
       owner.api.workspaces.mergeConflicts({ params: { agent_id, merge_id: id } });
-    await refusal(of(other.agent.id, merge_id), 404, "not_found");
-    await refusal(of(params.agent_id, params.agent_id), 404, "not_found");
+    await expectProblem(of(other.agent.id, merge_id), 404, "not_found");
+    await expectProblem(of(params.agent_id, params.agent_id), 404, "not_found");
   });
 });

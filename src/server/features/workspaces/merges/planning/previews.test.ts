@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PreviewRequest } from "#shared/api/projects/previews.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { systemRoleIds } from "../../../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   makeOrganization,
@@ -10,9 +15,9 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { gitInRepository } from "#test/support/git.js";
-import { fieldsOf } from "#test/support/raw.js";
+} from "#test/support/fixtures/factories.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { fieldsOf } from "#test/support/http/raw-request.js";
 
 describe("previews", () => {
   let app: TestApp;
@@ -124,7 +129,7 @@ describe("previews", () => {
       writeFiles(workspace, { g: text }).then(() =>
         owner.api.workspaces.sync({ params: { agent_id: id }, body }),
       );
-    await refusal(sync("changed meanwhile\n"), 412, "stale");
+    await expectProblem(sync("changed meanwhile\n"), 412, "stale");
     // The checkpoint of the rejected sync does not matter: only the files count.
     expect((await sync("unsaved\n")).status).toBe(201);
     expect(await get(workspace)).toMatchObject({ behind: 0 });
@@ -173,7 +178,7 @@ describe("previews", () => {
       params: { agent_id: id },
       body: { act: "revert", merge_id },
     });
-    await refusal(again, 409, "already_reverted");
+    await expectProblem(again, 409, "already_reverted");
   });
 
   test("reject the same input as the operation, and need only read access", async () => {
@@ -181,18 +186,18 @@ describe("previews", () => {
     const ask = (person: TestPerson, body: object) =>
       person.api.previews.create({ params: { agent_id: id }, body: body as PreviewRequest });
     const merge_id = id;
-    await refusal(ask(owner, { act: "revert", merge_id }), 404, "not_found");
-    const unknown = await refusal(
+    await expectProblem(ask(owner, { act: "revert", merge_id }), 404, "not_found");
+    const unknown = await expectProblem(
       ask(owner, { act: "merge", target_branch: "nowhere" }),
       422,
       "validation_failed",
     );
     expect(fieldsOf(unknown)).toEqual(["body.target_branch"]);
-    const wrong = await refusal(ask(owner, { act: "rebase" }), 422, "validation_failed");
+    const wrong = await expectProblem(ask(owner, { act: "rebase" }), 422, "validation_failed");
     expect(fieldsOf(wrong)).toEqual(["body.act"]);
 
     const viewer = await app.person("viewer");
-    await refusal(ask(viewer, { act: "merge" }), 404, "not_found");
+    await expectProblem(ask(viewer, { act: "merge" }), 404, "not_found");
     const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
     await owner.api.members.add({ params: { org_id: orgId }, body });
     expect((await ask(viewer, { act: "merge" })).status).toBe(200);
@@ -209,7 +214,7 @@ describe("previews", () => {
     expect(await list("final")).toEqual([]);
     expect(await get(workspace)).toMatchObject({ ahead: 3, behind: 0 });
     const query = { commit_type: "other" as "merge" };
-    await refusal(
+    await expectProblem(
       owner.api.workspaces.commits({ params: { agent_id: id }, query }),
       422,
       "validation_failed",

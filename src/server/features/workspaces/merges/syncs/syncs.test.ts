@@ -4,7 +4,12 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Merge } from "#shared/api/projects/merges.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import {
   commitFiles,
   folderOf,
@@ -13,14 +18,14 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/support/factories.js";
-import { describeFolders } from "#test/support/folder-drivers.js";
-import { git, gitInRepository, repoPathOf } from "#test/support/git.js";
-import { asOperator } from "#test/support/operator.js";
+} from "#test/support/fixtures/factories.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
+import { git, gitInRepository, repoPathOf } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { storageIn } from "../../../../data-folder/storage.js";
 import { systemRoleIds } from "../../../../db/migrate.js";
 
-describeFolders("bringing the base branch into a workspace", (driver) => {
+describeEachDriver("bringing the base branch into a workspace", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -124,7 +129,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     await others({ f: "theirs\n" });
     await owner.api.workspaces.update({ params, body: { settings: { auto_checkpoint: false } } });
     await writeFiles(workspace, { own: "o\n" });
-    await refusal(sync(), 409, "unsaved_changes");
+    await expectProblem(sync(), 409, "unsaved_changes");
     await commitFiles(owner, workspace, {}, "manual");
     expect((await sync()).status).toBe(201);
   });
@@ -150,35 +155,35 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     await others({ f: "theirs\n", g: "theirs\n" });
     const settings = { merge_strategy: "manual" } as const;
     await owner.api.workspaces.update({ params, body: { settings } });
-    const problem = await refusal(sync(), 409, "merge_conflict");
+    const problem = await expectProblem(sync(), 409, "merge_conflict");
     expect(problem["conflicts"]).toEqual([{ paths: ["f"], kind: "modify/modify" }]);
-    await refusal(sync({ expected_target: "a".repeat(40) }), 412, "stale");
+    await expectProblem(sync({ expected_target: "a".repeat(40) }), 412, "stale");
     expect([await inFolder("f"), await inFolder("g")]).toEqual(["mine\n", "base\n"]);
   });
 
   test("is rejected during a run, without a base branch and without the permission", async () => {
     await others({ f: "theirs\n" });
     const run = "insert into runs (id, org_id, agent_id, kind, status) values ($1, $2, $1, $3, $4)";
-    await asOperator(app, run, [workspace.agent_id, orgId, "managed", "running"]);
-    await refusal(sync(), 409, "run_in_progress");
-    await asOperator(app, "delete from runs where agent_id = $1", [workspace.agent_id]);
-    await asOperator(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [
+    await queryAsOwner(app, run, [workspace.agent_id, orgId, "managed", "running"]);
+    await expectProblem(sync(), 409, "run_in_progress");
+    await queryAsOwner(app, "delete from runs where agent_id = $1", [workspace.agent_id]);
+    await queryAsOwner(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [
       workspace.agent_id,
     ]);
-    await refusal(sync(), 409, "base_branch_gone");
+    await expectProblem(sync(), 409, "base_branch_gone");
     const viewer = await app.person("viewer");
     await owner.api.members.add({
       params: { org_id: orgId },
       body: { user_id: viewer.id, role_id: systemRoleIds.viewer },
     });
-    await refusal(viewer.api.workspaces.sync({ params }), 403, "insufficient_permission");
+    await expectProblem(viewer.api.workspaces.sync({ params }), 403, "insufficient_permission");
   });
 
   test("cannot be reverted, unlike a merge", async () => {
     await others({ f: "theirs\n" });
     const { data } = await sync();
     const of = { params: { ...params, merge_id: data.id as string } };
-    await refusal(owner.api.workspaces.revertMerge(of), 409, "sync_not_revertible");
+    await expectProblem(owner.api.workspaces.revertMerge(of), 409, "sync_not_revertible");
   });
 
   test("from two processes at once is one commit", async () => {
@@ -212,7 +217,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
         [before, tree, workspace.agent_id],
       ],
     ] as const) {
-      await asOperator(app, statement, [...values]);
+      await queryAsOwner(app, statement, [...values]);
     }
     if (!moved.folder) {
       const index = storageIn(app.dataDir).workspaceIndex(orgId, workspace.agent_id);
@@ -238,7 +243,7 @@ describeFolders("bringing the base branch into a workspace", (driver) => {
     expect([await inFolder("f"), await inFolder("d/new")]).toEqual(["theirs\n", "n\n"]);
     const pending = `select id from merges where state = 'pending'
       union all select id from workspace_commits where state = 'pending'`;
-    expect(await asOperator(app, pending)).toEqual([]);
+    expect(await queryAsOwner(app, pending)).toEqual([]);
   };
 
   test.each([true, false])(
