@@ -69,7 +69,8 @@ const libraries =
   /rolldown\/runtime|node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|store|react-store|react-query|query-core))\//;
 
 /** Ours, but for what is drawn only after somebody asked for it. */
-const ours = /src\/(web\/(?!ui\/(dialog-frame|palette|menu|tabs)\.)|shared\/)|^.calls$/;
+const ours =
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.)|shared\/)|^.calls$/;
 
 /** A module and all that it imports at once. */
 function withImports(
@@ -172,7 +173,7 @@ export default defineConfig({
   resolve: {
     alias: {
       "react-style-singleton": fileURLToPath(
-        new URL("src/web/ui/style-singleton.ts", import.meta.url),
+        new URL("src/web/ui/overlays/style-singleton.ts", import.meta.url),
       ),
     },
   },

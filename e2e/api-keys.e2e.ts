@@ -191,15 +191,15 @@ test("the organization's settings list and revoke keys with access to it", async
   const { data: both } = await ada.api.apiKeys.create({ body: { name: "Everywhere", scopes } });
   const { data: full } = await ada.api.apiKeys.create({ body: { name: "Private" } });
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
-  const button = page.getByRole("button", { name: "Shut out Everywhere" });
+  const button = page.getByRole("button", { name: "Block Everywhere" });
   await button.waitFor();
   expect(await page.getByText(full.key_hint).count()).toBe(0);
   await expectAccessible(page);
   await button.scrollIntoViewIfNeeded();
   await screenshot(page, "organization-api-keys");
   await button.click();
-  await page.getByRole("dialog").getByRole("button", { name: "Shut out" }).click();
-  await page.getByText("Key shut out").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Block" }).click();
+  await page.getByText("Key blocked").waitFor();
   await button.waitFor({ state: "detached" });
   const params = { org_id: organization.id };
   await expectProblem(

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import { Alert } from "../ui/alert.js";
+import { Alert } from "../ui/feedback/alert.js";
 import { archivedReason, checkingReason } from "./permissions.js";
 
 /** States above a form or list why its controls are disabled. */

@@ -2,8 +2,8 @@ import type { Preview, PreviewRequest } from "#shared/api/projects/previews.js";
 import type { Choice, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Permission } from "#shared/permissions.js";
 import { client } from "./client.js";
-import { countOf } from "../ui/number.js";
-import { visible } from "../ui/plain-text.js";
+import { countOf } from "../ui/text/number.js";
+import { visible } from "../ui/text/plain-text.js";
 
 type Without<Request> = Request extends unknown ? Omit<Request, "strategy" | "resolutions"> : never;
 /** An operation that moves a branch and may conflict, without its conflict decisions. */

@@ -1,9 +1,9 @@
 import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef } from "react";
 import { type ApiError, asApiError } from "./client.js";
-import { notify } from "../ui/toast.js";
+import { notify } from "../ui/feedback/toast.js";
 
-interface ActionOptions<Input, Data> {
+export interface ActionOptions<Input, Data> {
   /**
    * Sends the request. `headers` hold the Idempotency-Key, so that a retry after a lost response is
    * safe.

@@ -189,14 +189,14 @@ const signedInPages = {
     noun: "commit",
     load: ({ agentId, sha }) => [commitQuery(agentId, sha)],
     prefetch: ({ agentId, sha }) => [agentQuery(agentId), diffQuery(agentId, sha)],
-    component: () => import("../features/workspaces/CommitPage.js"),
+    component: () => import("../features/workspaces/commits/CommitPage.js"),
   },
   merge: {
     title: "Merge",
     noun: "merge",
     load: ({ agentId, mergeId }) => [mergeQuery(agentId, mergeId)],
     prefetch: ({ agentId }) => [agentQuery(agentId)],
-    component: () => import("../features/workspaces/MergePage.js"),
+    component: () => import("../features/workspaces/merges/MergePage.js"),
   },
   newMerge: {
     search: mergeSearchOf,

@@ -1,6 +1,6 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
-import { Skeleton } from "../ui/states.js";
+import { Skeleton } from "../ui/feedback/states.js";
 import { QueryError } from "./query-error.js";
 
 interface WaitingProps {

@@ -2,8 +2,8 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { asApiError } from "../api/client.js";
 import { paths } from "../paths/paths.js";
-import { buttonClass } from "../ui/button.js";
-import { EmptyState, ErrorState } from "../ui/states.js";
+import { buttonClass } from "../ui/actions/button.js";
+import { EmptyState, ErrorState } from "../ui/feedback/states.js";
 
 /** Why data could not be loaded: not found or forbidden, or a temporary failure. */
 export function QueryError({

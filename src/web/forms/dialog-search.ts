@@ -1,6 +1,6 @@
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { useRef } from "react";
-import { hasUnsaved } from "../ui/unsaved.js";
+import { hasUnsaved } from "../ui/fields/unsaved.js";
 
 /** Search parameter that opens a page's creation dialog. */
 export interface DialogSearch {

@@ -5,7 +5,7 @@ import type { Endpoint } from "#shared/contract/endpoint.js";
 import { useApiMutation } from "../api/use-mutation.js";
 import { ApiError, validateBody } from "../api/client.js";
 import { type Call, useSchemas } from "../api/api-calls.js";
-import { useUnsaved } from "../ui/unsaved.js";
+import { useUnsaved } from "../ui/fields/unsaved.js";
 
 interface FormOptions<Values extends object, Body extends z.ZodType, Data> {
   /** The call whose schema validates the fields while typing and on submit. */
@@ -64,6 +64,7 @@ export interface FormState<Values extends object> {
     onLeaveField: (name: string) => void;
     error: Error | null;
     isShownAtField: boolean;
+    pending: boolean;
   };
 }
 
@@ -215,6 +216,7 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
         if (!left.has(name)) setLeft(new Set([...left, name]));
       },
       error: error && isSame(sent, values) ? error : error?.code === "stale" ? error : null,
+      pending: action.pending,
       isShownAtField:
         error !== null &&
         (error.code in fieldOf ||

@@ -1,7 +1,7 @@
 import type { InfiniteData, UseInfiniteQueryResult } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { type ListOptions, useListView } from "./list-search.js";
-import type { ListView } from "../ui/list-view.js";
+import type { ListView } from "../ui/tables/list-view.js";
 
 /**
  * A view of a paginated list. Loads the next page when the viewer reaches the end, and all pages when

@@ -1,6 +1,6 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useTypedSearch } from "./typed-search.js";
-import { type ListState, type ListView, type Sorting, viewOf } from "../ui/list-view.js";
+import { type ListState, type ListView, type Sorting, viewOf } from "../ui/tables/list-view.js";
 
 type Search = Record<string, unknown>;
 

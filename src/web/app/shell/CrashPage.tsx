@@ -1,7 +1,7 @@
 import { type ErrorComponentProps, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { ApiError } from "../../api/client.js";
-import { ErrorState } from "../../ui/states.js";
+import { ErrorState } from "../../ui/feedback/states.js";
 
 /** Shown if a page cannot start: the server is unreachable, or the page's files are outdated. */
 export function CrashPage({ error, reset }: ErrorComponentProps): ReactElement {

@@ -1,7 +1,7 @@
 import { Link, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
-import { Button, buttonClass } from "../../ui/button.js";
+import { Button, buttonClass } from "../../ui/actions/button.js";
 import { mayBeSignedIn } from "../../access/signed-in.js";
 import { AppShell } from "./app-shell.js";
 import { Brand } from "../../components/brand.js";

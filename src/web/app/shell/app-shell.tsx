@@ -11,9 +11,9 @@ import {
 } from "react";
 import { loadPart } from "../../hooks/connection.js";
 import { paths } from "../../paths/paths.js";
-import { IconButton } from "../../ui/button.js";
-import { Icon } from "../../ui/icons.js";
-import { Skeleton } from "../../ui/states.js";
+import { IconButton } from "../../ui/actions/button.js";
+import { Icon } from "../../ui/actions/icons.js";
+import { Skeleton } from "../../ui/feedback/states.js";
 import { VerifyReminder } from "../../components/auth/verify-reminder.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { Brand } from "../../components/brand.js";

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import { useConnectionLost } from "../../hooks/connection.js";
-import { Icon } from "../../ui/icons.js";
+import { Icon } from "../../ui/actions/icons.js";
 
 /** States that the server is unreachable; the page below stays unchanged. */
 export function ConnectionBanner(): ReactElement {

@@ -1,10 +1,10 @@
 import { useBlocker } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense } from "react";
 import { loadPart } from "../../hooks/connection.js";
-import { hasUnsaved, leaveQuestion } from "../../ui/unsaved.js";
+import { hasUnsaved, leaveQuestion } from "../../ui/fields/unsaved.js";
 
 const DiscardDialog = lazy(async () => ({
-  default: (await loadPart(() => import("../../ui/dialog.js"))).DiscardDialog,
+  default: (await loadPart(() => import("../../ui/overlays/dialog.js"))).DiscardDialog,
 }));
 
 interface Place {

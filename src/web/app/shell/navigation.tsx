@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
-import { Icon } from "../../ui/icons.js";
+import { Icon } from "../../ui/actions/icons.js";
 import { meQuery } from "../../api/queries/auth.js";
 
 const common = [

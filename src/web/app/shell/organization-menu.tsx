@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
-import { deferMenu } from "../../ui/deferred-menu.js";
-import { Icon } from "../../ui/icons.js";
-import { initialOf, PlainText, visible } from "../../ui/plain-text.js";
+import { deferMenu } from "../../ui/overlays/deferred-menu.js";
+import { Icon } from "../../ui/actions/icons.js";
+import { initialOf, PlainText, visible } from "../../ui/text/plain-text.js";
 import { needsSearch, useCurrentOrganization } from "../../access/current-organization.js";
 
 const HeaderMenu = deferMenu(

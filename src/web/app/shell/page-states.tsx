@@ -3,8 +3,8 @@ import { type ErrorComponentProps, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { ApiError } from "../../api/client.js";
 import { QueryError } from "../../components/query-error.js";
-import { Page, UnknownCrumb } from "../../ui/page.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { Page, UnknownCrumb } from "../../ui/layout/page.js";
+import { EmptyState, Skeleton } from "../../ui/feedback/states.js";
 import { CrashPage } from "./CrashPage.js";
 
 interface PageFrame {

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import { Sheet } from "../../ui/dialog-frame.js";
+import { Sheet } from "../../ui/overlays/dialog-frame.js";
 import { Navigation } from "./navigation.js";
 
 /** The sidebar on narrow screens. */

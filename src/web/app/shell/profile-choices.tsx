@@ -3,8 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { User } from "#shared/api/identity/auth.js";
 import { paths } from "../../paths/paths.js";
-import { Menu, MenuHeading, MenuItem, MenuLine } from "../../ui/menu.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Menu, MenuHeading, MenuItem, MenuLine } from "../../ui/overlays/menu.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { useSignOut } from "../../access/sign-out.js";
 

@@ -1,7 +1,7 @@
 import { Outlet, useRouterState } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef } from "react";
-import { focusPage, keepFocus } from "../../ui/focus.js";
-import { Toasts } from "../../ui/toast.js";
+import { focusPage, keepFocus } from "../../ui/layout/focus.js";
+import { Toasts } from "../../ui/feedback/toast.js";
 import { ConnectionBanner } from "./connection-banner.js";
 import { LeaveGuard } from "./leave-guard.js";
 

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
-import { StatusDot, type Tone } from "../../ui/badge.js";
+import { StatusDot, type Tone } from "../../ui/feedback/badge.js";
 import { workOf } from "../../paths/agent-work.js";
 
 const states: Record<ReturnType<typeof workOf>, readonly [Tone, string]> = {

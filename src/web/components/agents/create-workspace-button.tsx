@@ -4,10 +4,10 @@ import type { SandboxState } from "#shared/api/agents/sandbox.js";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { Form } from "../../ui/form.js";
-import { RadioList } from "../../ui/radio.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { RadioList } from "../../ui/fields/radio.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { sandboxQuery } from "../../api/queries/runs.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
@@ -131,9 +131,7 @@ function CreateWorkspaceForm({
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Create workspace
-        </Button>
+        <SubmitButton>Create workspace</SubmitButton>
       </DialogActions>
     </Form>
   );

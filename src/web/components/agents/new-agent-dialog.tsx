@@ -3,12 +3,12 @@ import type { ReactElement } from "react";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { TextArea, TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
-import { visible } from "../../ui/plain-text.js";
-import { SelectField } from "../../ui/select.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { TextArea, TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { visible } from "../../ui/text/plain-text.js";
+import { SelectField } from "../../ui/fields/select.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { projectsKey, projectsQuery } from "../../api/queries/projects.js";
 import { agentsKey, projectAgentsQuery } from "../../api/queries/agents.js";
@@ -98,9 +98,7 @@ function NewAgentForm({
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Create agent
-        </Button>
+        <SubmitButton>Create agent</SubmitButton>
       </DialogActions>
     </Form>
   );

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/organizations/api-keys.js";
-import { StatusDot, type Tone } from "../../ui/badge.js";
+import { StatusDot, type Tone } from "../../ui/feedback/badge.js";
 
 const warnedMs = 7 * 86_400_000;
 

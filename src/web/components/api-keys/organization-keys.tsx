@@ -1,20 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import { type ReactElement } from "react";
 import type { OrganizationKey } from "#shared/api/organizations/api-keys.js";
-import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { useListView } from "../../lists/list-search.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { ConfirmDialog } from "../../ui/dialog.js";
-import { ListTable } from "../../ui/list-table.js";
-import type { Sorting } from "../../ui/list-view.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Card } from "../../ui/layout/card.js";
+import { ListTable } from "../../ui/tables/list-table.js";
+import type { Sorting } from "../../ui/tables/list-view.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { Waiting } from "../await.js";
 import { KeyStatus, Scopes } from "./key-status.js";
 import { apiKeysKey, organizationKeysQuery } from "../../api/queries/api-keys.js";
+import { ConfirmButton } from "../confirmations.js";
 
 const sortings: readonly Sorting<OrganizationKey>[] = [
   { key: "name", label: "Key", by: ({ name }) => name },
@@ -104,37 +102,23 @@ interface RemoveKeyAccessProps {
 
 /** Revokes a key of this organization alone; blocks any other key from the organization. */
 function RemoveKeyAccess({ orgId, apiKey, reason }: RemoveKeyAccessProps): ReactElement {
-  const [isAsking, setAsking] = useState(false);
-  const action = apiKey.is_only_here ? "Revoke" : "Shut out";
-  const take = useApiMutation({
-    run: () => client.apiKeys.shutOut({ params: { org_id: orgId, key_id: apiKey.id } }),
-    refresh: [apiKeysKey],
-    successMessage: () => (apiKey.is_only_here ? "Key revoked" : "Key shut out"),
-    onDone: () => setAsking(false),
-    toastErrors: true,
-  });
+  const label = apiKey.is_only_here ? "Revoke" : "Block";
   return (
-    <>
-      <Button
-        size="sm"
-        aria-label={`${action} ${visible(apiKey.name)}`}
-        disabledReason={reason}
-        onClick={() => setAsking(true)}
-      >
-        {action}
-      </Button>
-      <ConfirmDialog
-        isOpen={isAsking}
-        onClose={() => setAsking(false)}
-        title={apiKey.is_only_here ? "Revoke this key?" : "Shut this key out?"}
-        action={action}
-        pending={take.pending}
-        onConfirm={() => take.submit(undefined)}
-      >
-        {apiKey.is_only_here
-          ? "The next request with it is refused. This cannot be undone."
-          : "The key stops working in this organization and keeps working elsewhere. This cannot be undone."}
-      </ConfirmDialog>
-    </>
+    <ConfirmButton
+      size="sm"
+      label={label}
+      aria-label={`${label} ${visible(apiKey.name)}`}
+      disabledReason={reason}
+      title={`${label} this key?`}
+      mutation={{
+        run: () => client.apiKeys.shutOut({ params: { org_id: orgId, key_id: apiKey.id } }),
+        refresh: [apiKeysKey],
+        successMessage: () => (apiKey.is_only_here ? "Key revoked" : "Key blocked"),
+      }}
+    >
+      {apiKey.is_only_here
+        ? "The next request with it is refused. This cannot be undone."
+        : "The key stops working in this organization and keeps working elsewhere. This cannot be undone."}
+    </ConfirmButton>
   );
 }

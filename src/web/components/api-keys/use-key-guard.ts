@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { type LeaveQuestion, useUnsaved } from "../../ui/unsaved.js";
+import { type LeaveQuestion, useUnsaved } from "../../ui/fields/unsaved.js";
 
 export const unsavedKeyQuestion: LeaveQuestion = {
   title: "Leave without copying the key?",

@@ -3,10 +3,10 @@ import type { ReactElement } from "react";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { auditActionNames, auditActions } from "#shared/audit.js";
 import type { AuditSearch } from "../../api/queries/audit.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { visible } from "../../ui/plain-text.js";
-import { SelectField } from "../../ui/select.js";
+import { Button } from "../../ui/actions/button.js";
+import { TextField } from "../../ui/fields/field.js";
+import { visible } from "../../ui/text/plain-text.js";
+import { SelectField } from "../../ui/fields/select.js";
 import { membersQuery } from "../../api/queries/organizations.js";
 import { actionOf } from "../../api/queries/audit.js";
 

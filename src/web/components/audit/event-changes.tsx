@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 
 type Value = AuditEvent["changes"][string]["from"];
 

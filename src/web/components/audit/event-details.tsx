@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
-import { Details } from "../../ui/card.js";
-import { CopyIcon } from "../../ui/copy-button.js";
+import { Details } from "../../ui/layout/card.js";
+import { CopyIcon } from "../../ui/actions/copy-button.js";
 import { EventChanges } from "./event-changes.js";
 
 /** All fields of an event, including the input of its hash. */

@@ -1,8 +1,8 @@
 import { type ReactElement, useId, useState } from "react";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
-import { Button } from "../../ui/button.js";
-import { Table } from "../../ui/table.js";
-import { Time } from "../../ui/time.js";
+import { Button } from "../../ui/actions/button.js";
+import { Table } from "../../ui/tables/table.js";
+import { Time } from "../../ui/text/time.js";
 import { EventChanges } from "./event-changes.js";
 import { EventDetails } from "./event-details.js";
 import { Actor, EventSummary } from "./event-text.js";

@@ -1,9 +1,9 @@
 import type { ReactElement } from "react";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { auditActions } from "#shared/audit.js";
-import { Badge } from "../../ui/badge.js";
-import { Icon } from "../../ui/icons.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Badge } from "../../ui/feedback/badge.js";
+import { Icon } from "../../ui/actions/icons.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 
 /** The actor's name at the time of the event, and the credential used. */
 export function Actor({ actor }: { actor: AuditEvent["actor"] }): ReactElement {

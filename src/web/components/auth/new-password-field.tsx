@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
+import { Button } from "../../ui/actions/button.js";
+import { TextField } from "../../ui/fields/field.js";
 
 interface NewPasswordFieldProps {
   label?: string;

@@ -1,7 +1,7 @@
 import { type Action, useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { useUnsentEmailNote } from "./email-delivery.js";
-import { visible } from "../../ui/plain-text.js";
+import { visible } from "../../ui/text/plain-text.js";
 
 /** Sends a new verification link. */
 export function useResendVerification(email: string): Action<undefined> {

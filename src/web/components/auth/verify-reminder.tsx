@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { User } from "#shared/api/identity/auth.js";
-import { Button, IconButton } from "../../ui/button.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Button, IconButton } from "../../ui/actions/button.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { useUnsentEmailNote } from "./email-delivery.js";
 import { useResendVerification } from "./resend-verification.js";
 

@@ -3,17 +3,17 @@ import { flushSync } from "react-dom";
 import type { Diff, DiffFile } from "#shared/api/projects/commits.js";
 import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import { useEventCallback } from "../../hooks/use-event-callback.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { controlClass } from "../../ui/field.js";
-import { countOf } from "../../ui/number.js";
-import { useAfterFirstPaint } from "../../ui/deferred-render.js";
-import { Segments } from "../../ui/radio.js";
-import { ShortcutHelp, useShortcuts } from "../../ui/shortcuts.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { controlClass } from "../../ui/fields/field.js";
+import { countOf } from "../../ui/text/number.js";
+import { useAfterFirstPaint } from "../../ui/layout/deferred-render.js";
+import { Segments } from "../../ui/fields/radio.js";
+import { ShortcutHelp, useShortcuts } from "../../ui/actions/shortcuts.js";
 import { DiffFileSection } from "./diff-file-section.js";
 import { diffModes, useDiffMode } from "./diff-mode.js";
-import { FileTreeNav } from "./file-tree-nav.js";
-import { LineCounts } from "./file-status.js";
+import { FileTreeNav } from "./files/file-tree-nav.js";
+import { LineCounts } from "./files/file-status.js";
 import { adjacentSection, goToSection } from "./sections.js";
 
 interface DiffBrowserProps {

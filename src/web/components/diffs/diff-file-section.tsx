@@ -1,12 +1,12 @@
 import { memo, type ReactElement, type ReactNode } from "react";
 import type { DiffFile } from "#shared/api/projects/commits.js";
-import { Alert } from "../../ui/alert.js";
-import { IconButton } from "../../ui/button.js";
-import { CopyIcon } from "../../ui/copy-button.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { IconButton } from "../../ui/actions/button.js";
+import { CopyIcon } from "../../ui/actions/copy-button.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
-import { FileStatus, LineCounts } from "./file-status.js";
-import { modeChange } from "./file-mode.js";
+import { FileStatus, LineCounts } from "./files/file-status.js";
+import { modeChange } from "./files/file-mode.js";
 import { LazyRender } from "./lazy-render.js";
 import { PatchView } from "./patch-view.js";
 

@@ -3,8 +3,8 @@ import "@git-diff-view/react/styles/diff-view-pure.css";
 import "./diff-viewer.css";
 import "./selection-style.js";
 import { type ReactElement, useMemo } from "react";
-import { useMedia } from "../../ui/media.js";
-import { visibleLines } from "../../ui/plain-text.js";
+import { useMedia } from "../../hooks/use-media.js";
+import { visibleLines } from "../../ui/text/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 
 // The viewer caches files by text and clears them when a view unmounts, so the next view would lose its

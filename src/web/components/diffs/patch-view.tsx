@@ -1,6 +1,6 @@
 import { type ReactElement, startTransition, useEffect, useMemo, useState } from "react";
 import { loadPart } from "../../hooks/connection.js";
-import { visibleLines } from "../../ui/plain-text.js";
+import { visibleLines } from "../../ui/text/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 import type { DiffViewer } from "./diff-viewer.js";
 import { useNearViewport } from "./lazy-render.js";

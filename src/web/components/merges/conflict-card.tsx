@@ -1,9 +1,9 @@
 import type { ReactElement, ReactNode } from "react";
 import type { Choice, FileVersion } from "#shared/api/projects/merges.js";
-import { Badge } from "../../ui/badge.js";
-import { CopyIcon } from "../../ui/copy-button.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Badge } from "../../ui/feedback/badge.js";
+import { CopyIcon } from "../../ui/actions/copy-button.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import type { DiffMode } from "../diffs/diff-mode.js";
 import { kindLabel } from "./resolution-labels.js";
 import { VersionDiff } from "./version-diff.js";

@@ -1,5 +1,5 @@
 import type { Merge } from "#shared/api/projects/merges.js";
-import { visible } from "../../ui/plain-text.js";
+import { visible } from "../../ui/text/plain-text.js";
 
 /** The operation that moved the branch. */
 export const operationLabels: Record<Merge["kind"], string> = {

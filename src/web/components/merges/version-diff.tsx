@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
 import type { FileVersion } from "#shared/api/projects/merges.js";
-import { Alert } from "../../ui/alert.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { Skeleton } from "../../ui/feedback/states.js";
 import type { DiffMode } from "../diffs/diff-mode.js";
-import { modeLabel } from "../diffs/file-mode.js";
+import { modeLabel } from "../diffs/files/file-mode.js";
 import { LazyRender } from "../diffs/lazy-render.js";
 import { PatchView } from "../diffs/patch-view.js";
 import { pairVersions, type VersionPair } from "./versions.js";

@@ -1,5 +1,5 @@
 import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
-import { countOf } from "../../ui/number.js";
+import { countOf } from "../../ui/text/number.js";
 
 /** "4 people, 4 agents"; "1 person" if there are no agents. */
 export function membersText({

@@ -8,10 +8,10 @@ import {
   useState,
 } from "react";
 import { paths } from "../../paths/paths.js";
-import { Menu, MenuChoices, MenuHeading, MenuItem, MenuLine } from "../../ui/menu.js";
-import { Palette, type PaletteItem } from "../../ui/palette.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { notify } from "../../ui/toast.js";
+import { Menu, MenuChoices, MenuHeading, MenuItem, MenuLine } from "../../ui/overlays/menu.js";
+import { Palette, type PaletteItem } from "../../ui/overlays/palette.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { notify } from "../../ui/feedback/toast.js";
 import {
   needsSearch,
   switchOrganization,

@@ -7,9 +7,9 @@ import {
   permissionNames,
   permissions,
 } from "#shared/permissions.js";
-import { Button } from "../../ui/button.js";
-import { Checkbox } from "../../ui/field.js";
-import { countOf } from "../../ui/number.js";
+import { Button } from "../../ui/actions/button.js";
+import { Checkbox } from "../../ui/fields/field.js";
+import { countOf } from "../../ui/text/number.js";
 import { resourceGroups } from "./permission-groups.js";
 import type { DenyReason } from "../../access/permissions.js";
 

@@ -1,6 +1,6 @@
 import type { ReactElement, ReactNode } from "react";
 import type { ApiError } from "../../api/client.js";
-import { Button } from "../../ui/button.js";
+import { Button } from "../../ui/actions/button.js";
 
 /** Error codes that concern the slug. */
 export const slugCodes = { slug_taken: "slug", slug_reserved: "slug" } as const;

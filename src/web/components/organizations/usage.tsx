@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Usage } from "#shared/api/organizations/usage.js";
-import { Meter } from "../../ui/meter.js";
-import { formatHours, formatNumber } from "../../ui/number.js";
+import { Meter } from "../../ui/feedback/meter.js";
+import { formatHours, formatNumber } from "../../ui/text/number.js";
 import { monthName, periodOf } from "../usage/periods.js";
 
 export function agentsText(usage: Usage): string {

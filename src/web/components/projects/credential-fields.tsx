@@ -1,7 +1,7 @@
 import type { ReactElement, ReactNode } from "react";
 import type { CredentialInput } from "#shared/api/projects/projects.js";
-import { TextArea, TextField } from "../../ui/field.js";
-import { RadioList } from "../../ui/radio.js";
+import { TextArea, TextField } from "../../ui/fields/field.js";
+import { RadioList } from "../../ui/fields/radio.js";
 
 /** Credentials for a private repository, as entered. */
 export interface CredentialValues {

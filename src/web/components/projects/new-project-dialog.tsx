@@ -6,11 +6,11 @@ import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { TextArea, TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
-import { RadioList } from "../../ui/radio.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { TextArea, TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { RadioList } from "../../ui/fields/radio.js";
 import { slugCodes, SuggestedSlug } from "../organizations/suggested-slug.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import {
@@ -183,9 +183,7 @@ export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormPro
       />
       <DialogActions>
         {onCancel && <Button onClick={onCancel}>Cancel</Button>}
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Create project
-        </Button>
+        <SubmitButton>Create project</SubmitButton>
       </DialogActions>
     </Form>
   );

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Project } from "#shared/api/projects/projects.js";
-import { StatusDot } from "../../ui/badge.js";
-import { Progress } from "../../ui/meter.js";
+import { StatusDot } from "../../ui/feedback/badge.js";
+import { Progress } from "../../ui/feedback/meter.js";
 
 /** The status as a word; a progress bar during an import. */
 export function ProjectStatus({ project }: { project: Project }): ReactElement {

@@ -1,10 +1,10 @@
 import { type ReactElement, useState } from "react";
 import type { RadarPair } from "#shared/api/projects/radar.js";
-import { Badge } from "../../ui/badge.js";
-import { Button } from "../../ui/button.js";
-import { countOf } from "../../ui/number.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Badge } from "../../ui/feedback/badge.js";
+import { Button } from "../../ui/actions/button.js";
+import { countOf } from "../../ui/text/number.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import { kindLabel } from "../merges/resolution-labels.js";
 
 const shownAtFirst = 5;

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { RadarPair } from "#shared/api/projects/radar.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { countOf, formatNumber } from "../../ui/number.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { Table } from "../../ui/table.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { countOf, formatNumber } from "../../ui/text/number.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { Table } from "../../ui/tables/table.js";
 import { Waiting } from "../await.js";
 import { projectRadarQuery } from "../../api/queries/radar.js";
 import { RadarState } from "./radar-state.js";

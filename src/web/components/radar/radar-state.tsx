@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { Radar } from "#shared/api/projects/radar.js";
-import { Time } from "../../ui/time.js";
+import { Time } from "../../ui/text/time.js";
 
 /** The time of the last scan, and whether a scan is in progress. */
 export function RadarState({ radar }: { radar: Radar }): ReactElement {

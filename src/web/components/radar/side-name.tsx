@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { RadarSide } from "#shared/api/projects/radar.js";
 import { paths } from "../../paths/paths.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 
 /** A workspace as a link with its agent's name; a base branch by its own name. */
 export function SideName({ side }: { side: RadarSide }): ReactElement {

@@ -1,4 +1,4 @@
-import { visible } from "../../ui/plain-text.js";
+import { visible } from "../../ui/text/plain-text.js";
 
 /** The words of a command line, or a syntax error. */
 export type CommandWords = { words: string[] } | { error: string };

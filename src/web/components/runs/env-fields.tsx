@@ -1,7 +1,7 @@
 import { type ReactElement, useId } from "react";
 import { variableNameProblem } from "#shared/variable-name.js";
-import { Button, IconButton } from "../../ui/button.js";
-import { controlClass } from "../../ui/field.js";
+import { Button, IconButton } from "../../ui/actions/button.js";
+import { controlClass } from "../../ui/fields/field.js";
 
 export interface EnvRow {
   key: number;

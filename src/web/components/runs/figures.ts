@@ -1,4 +1,4 @@
-import { formatNumber } from "../../ui/number.js";
+import { formatNumber } from "../../ui/text/number.js";
 
 /** "1 h 2 min", "3 min 4 s", "5.2 s". */
 export function durationText(seconds: number): string {

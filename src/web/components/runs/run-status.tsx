@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { Run } from "#shared/api/agents/runs.js";
-import { StatusDot, type Tone } from "../../ui/badge.js";
+import { StatusDot, type Tone } from "../../ui/feedback/badge.js";
 
 const states: Record<Run["status"], readonly [tone: Tone, name: string]> = {
   queued: ["accent", "Queued"],

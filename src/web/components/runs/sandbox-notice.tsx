@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import { Alert } from "../../ui/alert.js";
+import { Alert } from "../../ui/feedback/alert.js";
 import type { Isolation } from "./isolation.js";
 import { unenforcedLimits } from "./isolation.js";
 

@@ -2,12 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { DiskUsage } from "#shared/api/organizations/usage.js";
 import { useListView } from "../../lists/list-search.js";
-import { Card } from "../../ui/card.js";
-import { ListTable } from "../../ui/list-table.js";
-import type { Sorting } from "../../ui/list-view.js";
-import { formatBytes } from "../../ui/number.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Card } from "../../ui/layout/card.js";
+import { ListTable } from "../../ui/tables/list-table.js";
+import type { Sorting } from "../../ui/tables/list-view.js";
+import { formatBytes } from "../../ui/text/number.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import { Await } from "../await.js";
 import { diskUsageQuery } from "../../api/queries/usage.js";
 

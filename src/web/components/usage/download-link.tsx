@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
-import { buttonClass } from "../../ui/button.js";
-import { Icon } from "../../ui/icons.js";
+import { buttonClass } from "../../ui/actions/button.js";
+import { Icon } from "../../ui/actions/icons.js";
 
 /** A plain download link, authenticated by the session cookie. */
 export function DownloadLink({

@@ -4,11 +4,11 @@ import { type ReactElement, useState } from "react";
 import type { TimedRun } from "#shared/api/agents/runs.js";
 import { lazy } from "../../hooks/lazy.js";
 import { paths } from "../../paths/paths.js";
-import type { Tone } from "../../ui/badge.js";
-import { Card } from "../../ui/card.js";
-import { countOf } from "../../ui/number.js";
-import { Segments } from "../../ui/radio.js";
-import { type Lane, Timeline } from "../../ui/timeline.js";
+import type { Tone } from "../../ui/feedback/badge.js";
+import { Card } from "../../ui/layout/card.js";
+import { countOf } from "../../ui/text/number.js";
+import { Segments } from "../../ui/fields/radio.js";
+import { type Lane, Timeline } from "../../ui/charts/timeline.js";
 import { Await } from "../await.js";
 import { defaultTimelineHours, timelineQuery } from "../../api/queries/usage.js";
 

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { StatementItem } from "#shared/api/organizations/usage.js";
-import { StatusDot } from "../../ui/badge.js";
+import { StatusDot } from "../../ui/feedback/badge.js";
 
 /** Whether the month is in progress or final. */
 export function StatementStatus({ status }: Pick<StatementItem, "status">): ReactElement {

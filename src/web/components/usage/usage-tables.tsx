@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { AgentUsage, DayUsage, ProjectUsage } from "#shared/api/organizations/usage.js";
-import { formatHours, formatNumber } from "../../ui/number.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { Table } from "../../ui/table.js";
+import { formatHours, formatNumber } from "../../ui/text/number.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { Table } from "../../ui/tables/table.js";
 import { dayName } from "./periods.js";
 
 /** Sums the hours of all rows without rounding errors: hours are multiples of 0.0001. */

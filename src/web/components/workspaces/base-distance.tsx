@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { countOf, formatNumber } from "../../ui/number.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { countOf, formatNumber } from "../../ui/text/number.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 
 /** "3 commits ahead of main, 2 behind"; "Not known" if either branch is missing. */
 export function BaseDistance({ workspace }: { workspace: Workspace }): ReactElement {

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { paths } from "../../paths/paths.js";
-import { UnknownCrumb } from "../../ui/page.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { UnknownCrumb } from "../../ui/layout/page.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { CrumbLink } from "../crumb-link.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { projectQuery } from "../../api/queries/projects.js";

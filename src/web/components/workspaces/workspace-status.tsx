@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { StatusDot, type Tone } from "../../ui/badge.js";
+import { StatusDot, type Tone } from "../../ui/feedback/badge.js";
 
 const states: Record<Workspace["status"], readonly [Tone, string]> = {
   creating: ["accent", "Creating"],

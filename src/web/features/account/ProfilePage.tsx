@@ -6,13 +6,13 @@ import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { queryClient } from "../../api/query-client.js";
 import { editOptions } from "../../api/incoming.js";
-import { StatusDot } from "../../ui/badge.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
-import { Page } from "../../ui/page.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { StatusDot } from "../../ui/feedback/badge.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { Page } from "../../ui/layout/page.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { useResendVerification } from "../../components/auth/resend-verification.js";
@@ -56,11 +56,7 @@ function NameSection({ user }: { user: User }): ReactElement {
           autoComplete="organization-title"
           {...form.field("department")}
         />
-        <div>
-          <Button type="submit" variant="primary" pending={form.pending}>
-            Save profile
-          </Button>
-        </div>
+        <SubmitButton className="self-start">Save profile</SubmitButton>
       </Form>
     </Card>
   );

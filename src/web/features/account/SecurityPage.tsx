@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import { Page } from "../../ui/page.js";
+import { Page } from "../../ui/layout/page.js";
 import { IdentitySection } from "./identity-section.js";
 import { PasskeysSection } from "./passkeys-section.js";
 import { PasswordSection } from "./password-section.js";

@@ -1,10 +1,10 @@
 import type { ReactElement } from "react";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
 
 interface PasskeyNameDialogProps {
@@ -43,9 +43,7 @@ function PasskeyNameForm(props: PasskeyNameDialogProps): ReactElement {
       <TextField label="Name" placeholder="My laptop" {...form.field("name")} />
       <DialogActions>
         <Button onClick={props.onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          {props.action}
-        </Button>
+        <SubmitButton>{props.action}</SubmitButton>
       </DialogActions>
     </Form>
   );

@@ -1,20 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Passkey } from "#shared/api/identity/passkeys.js";
-import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
-import { Alert } from "../../ui/alert.js";
-import { Badge } from "../../ui/badge.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { ConfirmDialog } from "../../ui/dialog.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Badge } from "../../ui/feedback/badge.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import { createPasskey, passkeyProblem } from "../../components/auth/passkey.js";
 import { methodsQuery } from "../../api/queries/auth.js";
 import { Await } from "../../components/await.js";
 import { PasskeyNameDialog } from "./passkey-name-dialog.js";
 import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
+import { ConfirmButton } from "../../components/confirmations.js";
 
 /** Adds, renames, lists and removes passkeys. */
 export function PasskeysSection(): ReactElement {
@@ -108,38 +107,20 @@ function PasskeyItem({ passkey }: { passkey: Passkey }): ReactElement {
 }
 
 function RemoveButton({ passkey }: { passkey: Passkey }): ReactElement {
-  const [isAsking, setAsking] = useState(false);
-  const remove = useApiMutation({
-    run: () => client.passkeys.remove({ params: { passkey_id: passkey.id } }),
-    refresh: [passkeysQuery.queryKey],
-    successMessage: () => "Passkey removed",
-    onDone: () => setAsking(false),
-  });
-  const close = (): void => {
-    setAsking(false);
-    remove.reset();
-  };
   return (
-    <>
-      <Button
-        size="sm"
-        aria-label={`Remove ${visible(passkey.name)}`}
-        onClick={() => setAsking(true)}
-      >
-        Remove
-      </Button>
-      <ConfirmDialog
-        isOpen={isAsking}
-        onClose={close}
-        title="Remove this passkey?"
-        action="Remove"
-        pending={remove.pending}
-        error={remove.error}
-        onConfirm={() => remove.submit(undefined)}
-      >
-        <PlainText value={passkey.name} /> no longer signs you in. Your device may go on offering it
-        until you delete it there.
-      </ConfirmDialog>
-    </>
+    <ConfirmButton
+      size="sm"
+      label="Remove"
+      aria-label={`Remove ${visible(passkey.name)}`}
+      title="Remove this passkey?"
+      mutation={{
+        run: () => client.passkeys.remove({ params: { passkey_id: passkey.id } }),
+        refresh: [passkeysQuery.queryKey],
+        successMessage: () => "Passkey removed",
+      }}
+    >
+      <PlainText value={passkey.name} /> no longer signs you in. Your device may go on offering it
+      until you delete it there.
+    </ConfirmButton>
   );
 }

@@ -5,10 +5,9 @@ import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Card } from "../../ui/layout/card.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { NewPasswordField } from "../../components/auth/new-password-field.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { sessionsQuery } from "../../api/queries/account.js";
@@ -63,11 +62,7 @@ function ChangePassword(): ReactElement {
         />
         <NewPasswordField {...form.field("new_password")} />
         <p className="text-[13px] text-muted">You will be signed out everywhere but here.</p>
-        <div>
-          <Button type="submit" variant="primary" pending={form.pending}>
-            Change password
-          </Button>
-        </div>
+        <SubmitButton className="self-start">Change password</SubmitButton>
       </Form>
     </Card>
   );

@@ -4,11 +4,11 @@ import type { api } from "../../api/api-calls.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { ApiError } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 
 type Endpoint = typeof api.secondFactor.startTotp | typeof api.secondFactor.renewRecoveryCodes;
 
@@ -101,9 +101,7 @@ function PasswordAgain<Data>({
         {...form.field("password")}
       />
       <DialogActions>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Continue
-        </Button>
+        <SubmitButton>Continue</SubmitButton>
       </DialogActions>
     </Form>
   );

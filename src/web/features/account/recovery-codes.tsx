@@ -1,7 +1,7 @@
 import { type ReactElement, useEffect, useRef } from "react";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { CopyButton } from "../../ui/copy-button.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { CopyButton } from "../../ui/actions/copy-button.js";
 
 function download(codes: readonly string[]): void {
   const text = `Recovery codes of ${location.origin}\nEach works once.\n\n${codes.join("\n")}\n`;

@@ -1,18 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import { type ReactElement } from "react";
 import type { Session } from "#shared/api/identity/auth.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
-import { Badge } from "../../ui/badge.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { ConfirmDialog } from "../../ui/dialog.js";
-import { countOf } from "../../ui/number.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Badge } from "../../ui/feedback/badge.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { countOf } from "../../ui/text/number.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import { Await } from "../../components/await.js";
 import { deviceOf } from "./device.js";
 import { sessionsQuery } from "../../api/queries/account.js";
+import { ConfirmButton } from "../../components/confirmations.js";
 
 /** Lists the user's sessions and ends them. */
 export function SessionsSection(): ReactElement {
@@ -78,38 +78,21 @@ function SessionItem({ session }: { session: Session }): ReactElement {
 }
 
 function EndOthersButton({ others }: { others: number }): ReactElement {
-  const [isAsking, setAsking] = useState(false);
-  const end = useApiMutation({
-    run: () => client.auth.endOtherSessions(),
-    refresh: [sessionsQuery.queryKey],
-    successMessage: () => "Signed out everywhere else",
-    onDone: () => setAsking(false),
-  });
-  const close = (): void => {
-    setAsking(false);
-    end.reset();
-  };
   return (
-    <>
-      <Button
-        size="sm"
-        disabledReason={others === 0 ? "You are signed in nowhere else." : undefined}
-        onClick={() => setAsking(true)}
-      >
-        Sign out everywhere else
-      </Button>
-      <ConfirmDialog
-        isOpen={isAsking}
-        onClose={close}
-        title="Sign out everywhere else?"
-        action="Sign out"
-        pending={end.pending}
-        error={end.error}
-        onConfirm={() => end.submit(undefined)}
-      >
-        {countOf(others, "other session")} {others === 1 ? "ends" : "end"} at once. You stay signed
-        in here.
-      </ConfirmDialog>
-    </>
+    <ConfirmButton
+      size="sm"
+      label="Sign out everywhere else"
+      disabledReason={others === 0 ? "You are signed in nowhere else." : undefined}
+      title="Sign out everywhere else?"
+      action="Sign out"
+      mutation={{
+        run: () => client.auth.endOtherSessions(),
+        refresh: [sessionsQuery.queryKey],
+        successMessage: () => "Signed out everywhere else",
+      }}
+    >
+      {countOf(others, "other session")} {others === 1 ? "ends" : "end"} at once. You stay signed in
+      here.
+    </ConfirmButton>
   );
 }

@@ -2,10 +2,10 @@ import { type ReactElement, useState } from "react";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 
 interface SwitchOffDialogProps {
@@ -73,9 +73,7 @@ function SwitchOffForm({
           </Button>
         )}
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="danger" pending={form.pending}>
-          Switch off
-        </Button>
+        <SubmitButton variant="danger">Switch off</SubmitButton>
       </DialogActions>
     </Form>
   );

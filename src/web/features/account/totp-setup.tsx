@@ -3,10 +3,10 @@ import { encode } from "uqr";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { CopyLine } from "../../ui/copy-button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Button } from "../../ui/actions/button.js";
+import { CopyLine } from "../../ui/actions/copy-button.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 
 /** Shows the secret as a QR code and text, and verifies the first code. */
@@ -56,9 +56,7 @@ export function TotpSetup({
           className="max-w-40 font-mono"
         />
         <div className="flex flex-wrap gap-2">
-          <Button type="submit" variant="primary" pending={form.pending}>
-            Switch on
-          </Button>
+          <SubmitButton>Switch on</SubmitButton>
           <Button onClick={onCancel}>Cancel</Button>
         </div>
       </Form>

@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import { type CursorList, useCursorPages } from "../../api/cursor-pages.js";
-import { Card } from "../../ui/card.js";
-import { PageSteps } from "../../ui/list-view.js";
-import { Table, type TableProps } from "../../ui/table.js";
+import { Card } from "../../ui/layout/card.js";
+import { PageSteps } from "../../ui/tables/list-view.js";
+import { Table, type TableProps } from "../../ui/tables/table.js";
 import { Waiting } from "../../components/await.js";
 
 interface CursorTableProps<Row> extends Omit<TableProps<Row>, "rows" | "view"> {

@@ -4,8 +4,8 @@ import type { InstallationEvent } from "#shared/api/admin.js";
 import { deletedUser } from "#shared/audit.js";
 import { installationActions } from "#shared/installation-audit.js";
 import { paths } from "../../paths/paths.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import { CursorTable } from "./cursor-table.js";
 import { installationEventList } from "../../api/queries/admin.js";
 

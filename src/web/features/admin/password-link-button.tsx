@@ -2,11 +2,11 @@ import { type ReactElement, useState } from "react";
 import type { AdminUserDetail, PasswordLink } from "#shared/api/admin.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
-import { Button } from "../../ui/button.js";
-import { CopyButton } from "../../ui/copy-button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Button } from "../../ui/actions/button.js";
+import { CopyButton } from "../../ui/actions/copy-button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import { adminKey } from "../../api/queries/admin.js";
 
 /** Creates a password reset link and shows it once. */

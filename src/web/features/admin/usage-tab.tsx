@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { Badge } from "../../ui/badge.js";
-import { Card, Details } from "../../ui/card.js";
-import { formatBytes, formatHours, formatNumber } from "../../ui/number.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Badge } from "../../ui/feedback/badge.js";
+import { Card, Details } from "../../ui/layout/card.js";
+import { formatBytes, formatHours, formatNumber } from "../../ui/text/number.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { Await } from "../../components/await.js";
 import { CursorTable } from "./cursor-table.js";
 import { installationUsageQuery, organizationUsageList } from "../../api/queries/admin.js";

@@ -1,21 +1,20 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import { type ReactElement } from "react";
 import type { AdminUserDetail } from "#shared/api/admin.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { ActionRow, ActionRows } from "../../ui/danger-zone.js";
-import { ConfirmDialog } from "../../ui/dialog.js";
-import { visible } from "../../ui/plain-text.js";
-import { TypedConfirmation } from "../../ui/typed-confirmation.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { ActionRow, ActionRows } from "../../ui/layout/danger-zone.js";
+import { visible } from "../../ui/text/plain-text.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { PasswordLinkButton } from "./password-link-button.js";
 import { adminKey } from "../../api/queries/admin.js";
+import { TypedConfirmButton, ConfirmButton } from "../../components/confirmations.js";
 
-type Operation = "disable" | "enable" | "removeSecondFactor" | "signOut" | "promote" | "demote";
+type Operation = "disable" | "removeSecondFactor" | "signOut" | "promote" | "demote";
 
 interface UserProps {
   user: AdminUserDetail;
@@ -37,9 +36,9 @@ export function UserActions({ user }: UserProps): ReactElement {
             title="Second factor"
             description="Removes the authenticator app, its recovery codes and all passkeys."
           >
-            <ActButton
+            <UserActionButton
               user={user}
-              act="removeSecondFactor"
+              operation="removeSecondFactor"
               label="Remove second factor"
               successMessage="Second factor removed"
               question="The password alone signs in afterwards. Make sure that it is the user who asked."
@@ -47,9 +46,9 @@ export function UserActions({ user }: UserProps): ReactElement {
             />
           </ActionRow>
           <ActionRow title="Sessions" description="Ends every session. API keys go on to work.">
-            <ActButton
+            <UserActionButton
               user={user}
-              act="signOut"
+              operation="signOut"
               label="Sign out everywhere"
               successMessage="Signed out everywhere"
               question="The user has to sign in again on every device."
@@ -68,17 +67,17 @@ export function UserActions({ user }: UserProps): ReactElement {
             description="Super admins see all users and the usage of all organizations."
           >
             {user.is_super_admin ? (
-              <ActButton
+              <UserActionButton
                 user={user}
-                act="demote"
+                operation="demote"
                 label="Remove super admin"
                 successMessage="Super admin removed"
                 question="The user keeps the roles in organizations."
               />
             ) : (
-              <ActButton
+              <UserActionButton
                 user={user}
-                act="promote"
+                operation="promote"
                 label="Make super admin"
                 successMessage="Made a super admin"
                 question="Super admins can do all of this to every user, you included."
@@ -91,20 +90,15 @@ export function UserActions({ user }: UserProps): ReactElement {
             description="A disabled user cannot sign in, and the user's API keys do not work."
           >
             {user.is_active ? (
-              <ActButton
+              <UserActionButton
                 user={user}
-                act="disable"
+                operation="disable"
                 label="Disable user"
                 successMessage="User disabled"
                 question="Sessions end at once and API keys stop working, until you enable the user again."
               />
             ) : (
-              <ActButton
-                user={user}
-                act="enable"
-                label="Enable user"
-                successMessage="User enabled"
-              />
+              <EnableButton user={user} />
             )}
           </ActionRow>
           <ActionRow title="Delete" description="Deletes the account for good.">
@@ -116,51 +110,48 @@ export function UserActions({ user }: UserProps): ReactElement {
   );
 }
 
-interface ActButtonProps extends UserProps {
-  act: Operation;
+interface UserActionProps extends UserProps {
+  operation: Operation;
   label: string;
   successMessage: string;
-  /** Confirmation question; undefined if none is needed. */
-  question?: string;
+  /** The consequences. */
+  question: string;
   disabledReason?: string | undefined;
 }
 
-function ActButton({
+function UserActionButton({
   user,
-  act,
-  label,
+  operation,
   successMessage,
   question,
-  disabledReason,
-}: ActButtonProps): ReactElement {
-  const [isAsking, setAsking] = useState(false);
-  const action = useApiMutation({
-    run: () => client.admin[act]({ params: { user_id: user.id } }),
-    refresh: [adminKey, meQuery.queryKey],
-    successMessage: () => successMessage,
-    onDone: () => setAsking(false),
+  ...button
+}: UserActionProps): ReactElement {
+  return (
+    <ConfirmButton
+      {...button}
+      title={`${button.label}?`}
+      mutation={{
+        run: () => client.admin[operation]({ params: { user_id: user.id } }),
+        refresh: [adminKey, meQuery.queryKey],
+        successMessage: () => successMessage,
+      }}
+    >
+      {question}
+    </ConfirmButton>
+  );
+}
+
+function EnableButton({ user }: UserProps): ReactElement {
+  const enable = useApiMutation({
+    run: () => client.admin.enable({ params: { user_id: user.id } }),
+    refresh: [adminKey],
+    successMessage: () => "User enabled",
     toastErrors: true,
   });
   return (
-    <>
-      <Button
-        pending={action.pending}
-        disabledReason={disabledReason}
-        onClick={() => (question === undefined ? action.submit(undefined) : setAsking(true))}
-      >
-        {label}
-      </Button>
-      <ConfirmDialog
-        isOpen={isAsking}
-        onClose={() => setAsking(false)}
-        title={`${label}?`}
-        action={label}
-        pending={action.pending}
-        onConfirm={() => action.submit(undefined)}
-      >
-        {question}
-      </ConfirmDialog>
-    </>
+    <Button pending={enable.pending} onClick={() => enable.submit(undefined)}>
+      Enable user
+    </Button>
   );
 }
 
@@ -187,14 +178,8 @@ function ExportButton({ user }: UserProps): ReactElement {
 }
 
 function DeleteUser({ user }: UserProps): ReactElement {
-  const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
   const { data: me } = useQuery(meQuery);
-  const action = useApiMutation({
-    run: () => client.admin.delete({ params: { user_id: user.id } }),
-    successMessage: () => "User deleted",
-    onDone: () => void navigate(paths.admin()),
-  });
   const owned = user.memberships.filter(({ is_last_owner }) => is_last_owner);
   const reason =
     owned.length > 0
@@ -203,8 +188,13 @@ function DeleteUser({ user }: UserProps): ReactElement {
         ? "You cannot delete yourself here; ask another super admin."
         : undefined;
   return (
-    <TypedConfirmation
+    <TypedConfirmButton
       label="Delete user"
+      mutation={{
+        run: () => client.admin.delete({ params: { user_id: user.id } }),
+        successMessage: () => "User deleted",
+        onDone: () => void navigate(paths.admin()),
+      }}
       reason={reason}
       title={`Delete ${visible(user.email)}?`}
       consequences={[
@@ -216,11 +206,6 @@ function DeleteUser({ user }: UserProps): ReactElement {
       word={user.email}
       wordName="email address"
       verb="Delete"
-      pending={action.pending}
-      error={action.error}
-      isOpen={isOpen}
-      onOpenChange={setOpen}
-      onConfirm={() => action.submit(undefined)}
     />
   );
 }

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { AdminUser } from "#shared/api/admin.js";
-import { Badge } from "../../ui/badge.js";
+import { Badge } from "../../ui/feedback/badge.js";
 
 /** Whether a user may sign in, and whether they are a super admin. */
 export function UserState({

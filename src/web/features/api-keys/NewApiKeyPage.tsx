@@ -5,15 +5,15 @@ import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
-import { Button, buttonClass } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { buttonClass } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { Page } from "../../ui/page.js";
-import { RadioList } from "../../ui/radio.js";
-import { Skeleton } from "../../ui/states.js";
-import { SelectField } from "../../ui/select.js";
+import { Page } from "../../ui/layout/page.js";
+import { RadioList } from "../../ui/fields/radio.js";
+import { Skeleton } from "../../ui/feedback/states.js";
+import { SelectField } from "../../ui/fields/select.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { PermissionPicker } from "../../components/organizations/permission-picker.js";
 import { useDenyReason } from "../../access/permissions.js";
@@ -191,9 +191,7 @@ export function NewApiKeyPage(): ReactElement {
               <Link {...paths.apiKeys()} className={buttonClass()}>
                 Cancel
               </Link>
-              <Button type="submit" variant="primary" pending={form.pending}>
-                Generate Key
-              </Button>
+              <SubmitButton>Generate Key</SubmitButton>
             </div>
           </Form>
         )}

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { SelectField } from "../../ui/select.js";
+import { SelectField } from "../../ui/fields/select.js";
 import { organizationAgentsQuery } from "../../api/queries/agents.js";
 import type { DenyReason } from "../../access/permissions.js";
 

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
-import { TextField } from "../../ui/field.js";
-import { Segments } from "../../ui/radio.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Segments } from "../../ui/fields/radio.js";
 
 type ExpirationChoice = "never" | "30" | "90" | "custom";
 

@@ -9,15 +9,14 @@ import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
 import { queryClient } from "../../api/query-client.js";
 import { editOptions } from "../../api/incoming.js";
-import { Button } from "../../ui/button.js";
-import { Card, type Rows, Details } from "../../ui/card.js";
-import { CopyIcon } from "../../ui/copy-button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Card, type Rows, Details } from "../../ui/layout/card.js";
+import { CopyIcon } from "../../ui/actions/copy-button.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { Page } from "../../ui/page.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Page } from "../../ui/layout/page.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { KeyStatus, Scopes } from "../../components/api-keys/key-status.js";
 import { apiKeyQuery, apiKeysKey } from "../../api/queries/api-keys.js";
@@ -93,7 +92,7 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
         }),
     "Allowed addresses": key.allowed_ips === null ? "All" : key.allowed_ips.join(", "),
     "Requests a minute": key.rate_limit_per_minute?.toLocaleString() ?? "Not limited",
-    ...(key.shut_out_of.length === 0 ? {} : { "Shut out of": key.shut_out_of.join(", ") }),
+    ...(key.shut_out_of.length === 0 ? {} : { "Blocked in": key.shut_out_of.join(", ") }),
     "Acts as": key.agent_id === null ? "You" : <AgentLink agentId={key.agent_id} />,
   };
   return <Details rows={rows} />;
@@ -131,11 +130,7 @@ function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
             perMinute: form.errorOf("rate_limit_per_minute"),
           }}
         />
-        <div>
-          <Button type="submit" variant="primary" pending={form.pending}>
-            Save Changes
-          </Button>
-        </div>
+        <SubmitButton className="self-start">Save Changes</SubmitButton>
       </Form>
     </Card>
   );

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import { TextArea, TextField } from "../../ui/field.js";
+import { TextArea, TextField } from "../../ui/fields/field.js";
 
 /** Limits of a key, as entered. */
 export interface Limits {

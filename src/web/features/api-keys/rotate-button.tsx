@@ -4,11 +4,11 @@ import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { SelectField } from "../../ui/select.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { SelectField } from "../../ui/fields/select.js";
 import { handOverNewKey } from "./new-key-handoff.js";
 import { apiKeysKey } from "../../api/queries/api-keys.js";
 

@@ -3,7 +3,7 @@ import { getRouteApi, Link, Navigate, useRouter } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import { oidcErrors } from "#shared/oidc-errors.js";
 import { paths } from "../../paths/paths.js";
-import { Alert } from "../../ui/alert.js";
+import { Alert } from "../../ui/feedback/alert.js";
 import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
 import { OtherWays } from "./other-ways.js";
 import { PasswordForm, type PasswordOutcome } from "./password-form.js";

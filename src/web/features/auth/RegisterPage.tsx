@@ -5,10 +5,9 @@ import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
-import { visible } from "../../ui/plain-text.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { visible } from "../../ui/text/plain-text.js";
 import {
   acceptAfterRegistration,
   useOpenJoinedOrganization,
@@ -92,9 +91,7 @@ export function RegisterPage(): ReactElement {
           className="read-only:bg-sunken"
         />
         <NewPasswordField label="Password" {...form.field("password")} />
-        <Button type="submit" variant="primary" pending={form.pending}>
-          {isFirst ? "Create administrator account" : "Create account"}
-        </Button>
+        <SubmitButton>{isFirst ? "Create administrator account" : "Create account"}</SubmitButton>
       </Form>
     </AuthLayout>
   );

@@ -5,10 +5,10 @@ import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
-import { Alert } from "../../ui/alert.js";
-import { Button, buttonClass } from "../../ui/button.js";
-import { Form } from "../../ui/form.js";
-import { notify } from "../../ui/toast.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { buttonClass } from "../../ui/actions/button.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { notify } from "../../ui/feedback/toast.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { useLinkToken } from "./link-token.js";
 import { NewPasswordField } from "../../components/auth/new-password-field.js";
@@ -58,9 +58,7 @@ export function ResetPasswordPage(): ReactElement {
       ) : (
         <Form label="Choose a new password" {...form.props}>
           <NewPasswordField {...form.field("new_password")} />
-          <Button type="submit" variant="primary" pending={form.pending}>
-            Save password
-          </Button>
+          <SubmitButton>Save password</SubmitButton>
         </Form>
       )}
     </AuthLayout>

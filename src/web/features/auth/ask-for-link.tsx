@@ -5,10 +5,10 @@ import type { User } from "#shared/api/identity/auth.js";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import type { Call } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Button } from "../../ui/actions/button.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { meQuery } from "../../api/queries/auth.js";
 
@@ -76,9 +76,7 @@ export function AskForLink(props: AskForLinkProps): ReactElement {
         autoComplete="username"
         {...form.field("email")}
       />
-      <Button type="submit" variant="primary" pending={form.pending}>
-        {props.action}
-      </Button>
+      <SubmitButton>{props.action}</SubmitButton>
     </Form>
   );
 }

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { useApiMutation } from "../../api/use-mutation.js";
-import { Alert } from "../../ui/alert.js";
-import { Button, buttonClass } from "../../ui/button.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button, buttonClass } from "../../ui/actions/button.js";
 import { passkeyProblem, signInWithPasskey } from "../../components/auth/passkey.js";
 import { methodsQuery } from "../../api/queries/auth.js";
 

@@ -4,9 +4,8 @@ import { api } from "../../api/api-calls.js";
 import { ApiError, client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 
 /** Outcome of a correct password: null if signed in, or the challenge of a second factor. */
 export type PasswordOutcome = { challenge: string; methods: string[] } | null;
@@ -57,9 +56,7 @@ export function PasswordForm({
       >
         Forgot password?
       </Link>
-      <Button type="submit" variant="primary" pending={form.pending}>
-        Sign in
-      </Button>
+      <SubmitButton>Sign in</SubmitButton>
     </Form>
   );
 }

@@ -2,9 +2,9 @@ import { type ReactElement, useState } from "react";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Button } from "../../ui/actions/button.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 
 /** The second step of a sign-in: a code of the authenticator app, or a recovery code. */
 export function SecondStep({
@@ -57,9 +57,7 @@ export function SecondStep({
           {...form.field("code")}
           className="font-mono"
         />
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Continue
-        </Button>
+        <SubmitButton>Continue</SubmitButton>
       </Form>
       {form.error?.code === "challenge_expired" && (
         <Button onClick={() => onExpired(form.error?.message)}>Begin again</Button>

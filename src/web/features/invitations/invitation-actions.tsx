@@ -2,9 +2,9 @@ import { useQueryClient } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { useAccept } from "../../components/auth/accept-invitation.js";
 
 export function AcceptInvitation({ token }: { token: string }): ReactElement {

@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import { useLoaded } from "../../api/use-loaded.js";
 import { asApiError } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
 import { OperationPage } from "./operation-page.js";

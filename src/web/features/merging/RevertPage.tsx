@@ -2,7 +2,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
 import { OperationPage } from "./operation-page.js";
 import { useMergeCrumbs } from "./merge-crumbs.js";

@@ -2,7 +2,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { BaseDistance } from "../../components/workspaces/base-distance.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";

@@ -1,10 +1,10 @@
 import type { ReactElement } from "react";
 import type { Preview } from "#shared/api/projects/previews.js";
 import { asApiError } from "../../api/client.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
 import { goToSection } from "../../components/diffs/sections.js";
-import { conflictId, type Decisions, nextOpen } from "./decisions.js";
+import { conflictId, type Decisions, nextOpen } from "./decisions/decisions.js";
 
 interface ActBarProps {
   verb: string;

@@ -7,12 +7,12 @@ import { useApiMutation } from "../../api/use-mutation.js";
 import { asApiError } from "../../api/client.js";
 import { useDebounced } from "../../hooks/use-debounced.js";
 import { paths } from "../../paths/paths.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { Page } from "../../ui/page.js";
-import { SelectField } from "../../ui/select.js";
-import { Skeleton } from "../../ui/states.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { Page } from "../../ui/layout/page.js";
+import { SelectField } from "../../ui/fields/select.js";
+import { Skeleton } from "../../ui/feedback/states.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { DiffBrowser } from "../../components/diffs/diff-browser.js";
 import { PermissionHint } from "../../access/permission-hint.js";
@@ -26,13 +26,13 @@ import {
   runOperation,
   operationMessage,
 } from "../../api/operations.js";
-import { ConflictList } from "./conflict-list.js";
-import { choicesFor, outdated } from "./decisions.js";
-import { OutdatedDecisions } from "./outdated-decisions.js";
+import { ConflictList } from "./decisions/conflict-list.js";
+import { choicesFor, outdated } from "./decisions/decisions.js";
+import { OutdatedDecisions } from "./decisions/outdated-decisions.js";
 import { PreviewSummary } from "./preview-summary.js";
 import { previewQuery } from "../../api/queries/merging.js";
 import { strategyOptionsOf } from "../../components/merges/strategies.js";
-import { useDecisions } from "./use-decisions.js";
+import { useDecisions } from "./decisions/use-decisions.js";
 
 interface ActPageProps {
   agentId: string;

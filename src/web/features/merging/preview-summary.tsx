@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { Preview } from "#shared/api/projects/previews.js";
-import { Alert } from "../../ui/alert.js";
-import { countOf } from "../../ui/number.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { countOf } from "../../ui/text/number.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 
 /** Summarizes the preview in a sentence or two. */
 export function PreviewSummary({ preview }: { preview: Preview }): ReactElement {

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useId, useState } from "react";
-import { TextField } from "../../ui/field.js";
+import { TextField } from "../../ui/fields/field.js";
 import { targetsQuery } from "../../api/queries/merging.js";
 
 interface TargetFieldProps {

@@ -5,12 +5,12 @@ import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
-import { Button, buttonClass } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { TextArea, TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { buttonClass } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { TextArea, TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { Page } from "../../ui/page.js";
+import { Page } from "../../ui/layout/page.js";
 import { switchOrganization } from "../../access/current-organization.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { SlugHint, SlugStatus, useSlugCheck } from "./settings/slug-check.js";
@@ -110,9 +110,7 @@ export function NewOrganizationPage(): ReactElement {
             <Link {...paths.organizations()} className={buttonClass()}>
               Cancel
             </Link>
-            <Button type="submit" variant="primary" pending={form.pending}>
-              Create organization
-            </Button>
+            <SubmitButton>Create organization</SubmitButton>
           </div>
         </Form>
       </Card>

@@ -6,23 +6,23 @@ import { loadPart } from "../../hooks/connection.js";
 import { useNewDialog } from "../../forms/dialog-search.js";
 import { useListView } from "../../lists/list-search.js";
 import { paths } from "../../paths/paths.js";
-import { Button } from "../../ui/button.js";
-import { Card } from "../../ui/card.js";
-import { CopyIcon } from "../../ui/copy-button.js";
-import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card } from "../../ui/layout/card.js";
+import { CopyIcon } from "../../ui/actions/copy-button.js";
+import { Alert } from "../../ui/feedback/alert.js";
 import {
   ListToolbar,
   type ListView,
   NothingFound,
   Pager,
   type Sorting,
-} from "../../ui/list-view.js";
-import { formatNumber } from "../../ui/number.js";
-import { Page } from "../../ui/page.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { EmptyState } from "../../ui/states.js";
-import { Table } from "../../ui/table.js";
-import { Time } from "../../ui/time.js";
+} from "../../ui/tables/list-view.js";
+import { formatNumber } from "../../ui/text/number.js";
+import { Page } from "../../ui/layout/page.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { EmptyState } from "../../ui/feedback/states.js";
+import { Table } from "../../ui/tables/table.js";
+import { Time } from "../../ui/text/time.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { RequireOrganization } from "../../components/organizations/require-organization.js";

@@ -2,9 +2,9 @@ import type { ReactElement } from "react";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { Form } from "../../ui/form.js";
+import { Button } from "../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import {
   blankCredential,
   CredentialFields,
@@ -68,9 +68,7 @@ function CredentialForm({
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Save credential
-        </Button>
+        <SubmitButton>Save credential</SubmitButton>
       </DialogActions>
     </Form>
   );

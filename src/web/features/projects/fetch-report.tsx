@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { FetchReport as Report, Project } from "#shared/api/projects/projects.js";
-import { CopyLine } from "../../ui/copy-button.js";
-import { formatNumber } from "../../ui/number.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { CopyLine } from "../../ui/actions/copy-button.js";
+import { formatNumber } from "../../ui/text/number.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 
 const mono = "font-mono text-[13px]";
 

@@ -1,17 +1,17 @@
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import { type ReactElement } from "react";
 import type { Project } from "#shared/api/projects/projects.js";
-import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
-import { ActionRow, DangerZone } from "../../ui/danger-zone.js";
-import { countOf } from "../../ui/number.js";
-import { visible } from "../../ui/plain-text.js";
-import { TypedConfirmation } from "../../ui/typed-confirmation.js";
+import { ActionRow, DangerZone } from "../../ui/layout/danger-zone.js";
+import { countOf } from "../../ui/text/number.js";
+import { visible } from "../../ui/text/plain-text.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
+import type { ActionOptions } from "../../api/use-mutation.js";
+import { TypedConfirmButton } from "../../components/confirmations.js";
 
 interface ProjectDangerZoneProps {
   project: Project;
@@ -19,10 +19,9 @@ interface ProjectDangerZoneProps {
 }
 
 export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps): ReactElement {
-  const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
-  const remove = useApiMutation({
-    run: async (_: undefined, headers) => {
+  const mutation: ActionOptions<undefined, unknown> = {
+    run: async (_input, headers) => {
       beingDeleted.add(project.id);
       try {
         return await client.projects.delete({ params: { project_id: project.id } }, { headers });
@@ -34,15 +33,16 @@ export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps):
     refresh: [[...projectsKey, "list"], agentsKey, organizationsKey],
     successMessage: () => `${visible(project.name)} is deleted`,
     onDone: () => void navigate(paths.projects()),
-  });
+  };
   return (
     <DangerZone>
       <ActionRow
         title="Delete project"
         description="Removes the repository with every commit. It cannot be restored."
       >
-        <TypedConfirmation
+        <TypedConfirmButton
           label="Delete project"
+          mutation={mutation}
           title={`Delete ${visible(project.name)}?`}
           reason={refusal("project:delete")}
           consequences={[
@@ -54,11 +54,6 @@ export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps):
           word={project.slug}
           wordName="slug"
           verb="Delete"
-          pending={remove.pending}
-          error={remove.error}
-          isOpen={isOpen}
-          onOpenChange={setOpen}
-          onConfirm={() => remove.submit(undefined)}
         />
       </ActionRow>
     </DangerZone>

@@ -2,21 +2,21 @@ import { type ReactElement, type ReactNode, useState } from "react";
 import type { Project, Upstream } from "#shared/api/projects/projects.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { Card, Details } from "../../ui/card.js";
-import { CopyLine } from "../../ui/copy-button.js";
-import { ConfirmDialog } from "../../ui/dialog.js";
-import { Progress } from "../../ui/meter.js";
-import { countOf, formatNumber } from "../../ui/number.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
-import { useAnnounceChange } from "../../ui/toast.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { Card, Details } from "../../ui/layout/card.js";
+import { CopyLine } from "../../ui/actions/copy-button.js";
+import { Progress } from "../../ui/feedback/meter.js";
+import { countOf, formatNumber } from "../../ui/text/number.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
+import { useAnnounceChange } from "../../ui/feedback/toast.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { CredentialDialog } from "./credential-dialog.js";
 import { isSsh } from "../../components/projects/credential-fields.js";
 import { FetchReport } from "./fetch-report.js";
 import { isTransferring, projectsKey } from "../../api/queries/projects.js";
+import { ConfirmButton } from "../../components/confirmations.js";
 
 interface UpstreamCardProps {
   project: Project;
@@ -165,49 +165,41 @@ interface PartProps {
 }
 
 function Credential({ project, upstream, reason }: PartProps): ReactElement {
-  const [open, setOpen] = useState<"set" | "remove" | null>(null);
-  const close = (): void => setOpen(null);
-  const remove = useApiMutation({
-    run: (_: undefined) =>
-      client.upstreams.removeCredential({ params: { project_id: project.id } }),
-    refresh: [projectsKey],
-    successMessage: () => "The credential is removed",
-    onDone: close,
-  });
+  const [isOpen, setOpen] = useState(false);
   const { credential, url } = upstream;
   if (url.startsWith("file:")) return <>None is needed</>;
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
       <span className="min-w-0">{credential === null ? "None" : describe(credential)}</span>
       <span className="flex gap-2">
-        <Button size="sm" disabledReason={reason} onClick={() => setOpen("set")}>
+        <Button size="sm" disabledReason={reason} onClick={() => setOpen(true)}>
           {credential === null ? "Set credential" : "Replace"}
         </Button>
         {credential !== null && (
-          <Button size="sm" disabledReason={reason} onClick={() => setOpen("remove")}>
-            Remove
-          </Button>
+          <ConfirmButton
+            size="sm"
+            label="Remove"
+            disabledReason={reason}
+            title="Remove the credential?"
+            action="Remove credential"
+            mutation={{
+              run: () => client.upstreams.removeCredential({ params: { project_id: project.id } }),
+              refresh: [projectsKey],
+              successMessage: () => "The credential is removed",
+            }}
+          >
+            It is forgotten here and cannot be shown again. Fetch and push of a private repository
+            stop working until another one is set.
+          </ConfirmButton>
         )}
       </span>
       <CredentialDialog
-        isOpen={open === "set"}
-        onClose={close}
+        isOpen={isOpen}
+        onClose={() => setOpen(false)}
         projectId={project.id}
         url={url}
         isReplacing={credential !== null}
       />
-      <ConfirmDialog
-        isOpen={open === "remove"}
-        onClose={close}
-        title="Remove the credential?"
-        action="Remove credential"
-        pending={remove.pending}
-        error={remove.error}
-        onConfirm={() => remove.submit(undefined)}
-      >
-        It is forgotten here and cannot be shown again. Fetch and push of a private repository stop
-        working until another one is set.
-      </ConfirmDialog>
     </div>
   );
 }
@@ -232,36 +224,29 @@ function describe(credential: NonNullable<Upstream["credential"]>): ReactNode {
 }
 
 function HostKey({ project, upstream, reason }: PartProps): ReactElement {
-  const [isOpen, setOpen] = useState(false);
-  const forget = useApiMutation({
-    run: (_: undefined) =>
-      client.upstreams.trustHostKey({
-        params: { project_id: project.id },
-        body: { host_key: null },
-      }),
-    refresh: [projectsKey],
-    successMessage: () => "The next host key that is seen will be trusted",
-    onDone: () => setOpen(false),
-  });
   if (upstream.host_key === null) return <>The first one that is seen will be trusted</>;
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
       <code className="min-w-0 font-mono text-[13px] break-all">{upstream.host_key}</code>
-      <Button size="sm" disabledReason={reason} onClick={() => setOpen(true)}>
-        Trust another
-      </Button>
-      <ConfirmDialog
-        isOpen={isOpen}
-        onClose={() => setOpen(false)}
+      <ConfirmButton
+        size="sm"
+        label="Trust another"
+        disabledReason={reason}
         title="Trust another host key?"
         action="Trust the next one"
-        pending={forget.pending}
-        error={forget.error}
-        onConfirm={() => forget.submit(undefined)}
+        mutation={{
+          run: () =>
+            client.upstreams.trustHostKey({
+              params: { project_id: project.id },
+              body: { host_key: null },
+            }),
+          refresh: [projectsKey],
+          successMessage: () => "The next host key that is seen will be trusted",
+        }}
       >
         The key that the server shows next will be trusted from then on. Do this only if the
         server's operator has changed its key. Otherwise a third party may intercept the connection.
-      </ConfirmDialog>
+      </ConfirmButton>
     </div>
   );
 }

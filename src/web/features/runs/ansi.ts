@@ -1,5 +1,5 @@
 import { type Color, createAnsiSequenceParser, createColorPalette } from "ansi-sequence-parser";
-import { visibleLines } from "../../ui/plain-text.js";
+import { visibleLines } from "../../ui/text/plain-text.js";
 
 /*
  * Terminal output (ECMA-48). Only sequences for colors and styles are kept; titles, links, clipboard

@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { Run } from "#shared/api/agents/runs.js";
-import { buttonClass, IconButton } from "../../ui/button.js";
-import { controlClass } from "../../ui/field.js";
-import { Icon } from "../../ui/icons.js";
+import { buttonClass, IconButton } from "../../ui/actions/button.js";
+import { controlClass } from "../../ui/fields/field.js";
+import { Icon } from "../../ui/actions/icons.js";
 
 interface LogToolbarProps {
   run: Run;

@@ -1,10 +1,10 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
 import { paths } from "../../paths/paths.js";
-import { Button, buttonClass } from "../../ui/button.js";
-import { Icon } from "../../ui/icons.js";
-import { Page } from "../../ui/page.js";
-import { Skeleton } from "../../ui/states.js";
+import { Button, buttonClass } from "../../ui/actions/button.js";
+import { Icon } from "../../ui/actions/icons.js";
+import { Page } from "../../ui/layout/page.js";
+import { Skeleton } from "../../ui/feedback/states.js";
 import { QueryError } from "../../components/query-error.js";
 import { AgentStep } from "./agent-step.js";
 import { CommitStep } from "./commit-step.js";

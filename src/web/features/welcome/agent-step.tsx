@@ -5,10 +5,9 @@ import type { Project } from "#shared/api/projects/projects.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { CreateWorkspaceButton } from "../../components/agents/create-workspace-button.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
@@ -79,11 +78,7 @@ export function AgentStep({ orgId, project, agent, onDone }: AgentStepProps): Re
           </>
         }
       />
-      <div>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Create agent and workspace
-        </Button>
-      </div>
+      <SubmitButton className="self-start">Create agent and workspace</SubmitButton>
     </Form>
   );
 }

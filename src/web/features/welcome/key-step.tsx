@@ -3,12 +3,12 @@ import type { OrganizationItem } from "#shared/api/organizations/organizations.j
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
-import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
-import { CopyLine } from "../../ui/copy-button.js";
-import { DiscardDialog } from "../../ui/dialog.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Button } from "../../ui/actions/button.js";
+import { CopyLine } from "../../ui/actions/copy-button.js";
+import { DiscardDialog } from "../../ui/overlays/dialog.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { unsavedKeyQuestion, useKeyGuard } from "../../components/api-keys/use-key-guard.js";
 import { apiKeysKey } from "../../api/queries/api-keys.js";
 
@@ -79,11 +79,7 @@ export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
         {...form.field("name")}
         hint={`All that you may do in ${organization.slug}, for 90 days. Other scopes are under API Keys.`}
       />
-      <div>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Generate Key
-        </Button>
-      </div>
+      <SubmitButton className="self-start">Generate Key</SubmitButton>
     </Form>
   );
 }

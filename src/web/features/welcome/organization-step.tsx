@@ -3,9 +3,8 @@ import { slugFrom } from "#shared/slug-from.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { switchOrganization } from "../../access/current-organization.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 
@@ -42,11 +41,7 @@ export function OrganizationStep({ onDone }: { onDone: () => void }): ReactEleme
           </>
         }
       />
-      <div>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Create organization
-        </Button>
-      </div>
+      <SubmitButton className="self-start">Create organization</SubmitButton>
     </Form>
   );
 }

@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { Project } from "#shared/api/projects/projects.js";
-import { Alert } from "../../ui/alert.js";
-import { Meter } from "../../ui/meter.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Meter } from "../../ui/feedback/meter.js";
+import { PlainText } from "../../ui/text/plain-text.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { NewProjectForm } from "../../components/projects/new-project-dialog.js";

@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { Alert } from "../../ui/alert.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { Time } from "../../ui/time.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 
 /** Why automatic commits of unsaved work fail; shown until they succeed. */
 export function CheckpointError({

@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { asApiError } from "../../api/client.js";
-import { Button } from "../../ui/button.js";
-import { countOf } from "../../ui/number.js";
-import { PlainText } from "../../ui/plain-text.js";
-import { FileStatus, LineCounts } from "../../components/diffs/file-status.js";
+import { Button } from "../../ui/actions/button.js";
+import { countOf } from "../../ui/text/number.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { FileStatus, LineCounts } from "../../components/diffs/files/file-status.js";
 import { changesQuery } from "../../api/queries/workspaces.js";
 
 /** Maximum files shown; the merge preview shows the rest. */

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { paths } from "../../paths/paths.js";
-import { CopyLine } from "../../ui/copy-button.js";
+import { CopyLine } from "../../ui/actions/copy-button.js";
 import { projectQuery } from "../../api/queries/projects.js";
 
 /** Git commands for a remote workspace, each ready to be pasted. */

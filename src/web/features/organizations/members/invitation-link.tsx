@@ -1,12 +1,12 @@
 import type { ReactElement } from "react";
 import type { SentInvitation } from "#shared/api/organizations/invitations.js";
-import { Alert } from "../../../ui/alert.js";
-import { Button } from "../../../ui/button.js";
-import { CopyButton } from "../../../ui/copy-button.js";
-import { DialogActions } from "../../../ui/dialog.js";
-import { PlainText } from "../../../ui/plain-text.js";
+import { Alert } from "../../../ui/feedback/alert.js";
+import { Button } from "../../../ui/actions/button.js";
+import { CopyButton } from "../../../ui/actions/copy-button.js";
+import { DialogActions } from "../../../ui/overlays/dialog.js";
+import { PlainText } from "../../../ui/text/plain-text.js";
 import { useUnsentEmailNote } from "../../../components/auth/email-delivery.js";
-import { Time } from "../../../ui/time.js";
+import { Time } from "../../../ui/text/time.js";
 
 /** A new link, shown once. */
 export function InvitationLink({

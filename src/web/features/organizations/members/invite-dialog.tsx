@@ -5,12 +5,12 @@ import { expand } from "#shared/permissions.js";
 import { client } from "../../../api/client.js";
 import { api } from "../../../api/api-calls.js";
 import { useForm } from "../../../forms/use-form.js";
-import { Button } from "../../../ui/button.js";
-import { Dialog, DialogActions } from "../../../ui/dialog.js";
-import { TextField } from "../../../ui/field.js";
-import { Form } from "../../../ui/form.js";
-import { visible } from "../../../ui/plain-text.js";
-import { SelectField } from "../../../ui/select.js";
+import { Button } from "../../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../../ui/overlays/dialog.js";
+import { TextField } from "../../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../../ui/fields/form.js";
+import { visible } from "../../../ui/text/plain-text.js";
+import { SelectField } from "../../../ui/fields/select.js";
 import { InvitationLink } from "./invitation-link.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { organizationsKey } from "../../../api/queries/organizations.js";
@@ -89,9 +89,7 @@ function InviteForm({ orgId, roles, refusal, onSent, onClose }: InviteFormProps)
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          Create invitation
-        </Button>
+        <SubmitButton>Create invitation</SubmitButton>
       </DialogActions>
     </Form>
   );

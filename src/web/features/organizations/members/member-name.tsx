@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Member } from "#shared/api/organizations/members.js";
-import { Badge } from "../../../ui/badge.js";
-import { PlainText } from "../../../ui/plain-text.js";
+import { Badge } from "../../../ui/feedback/badge.js";
+import { PlainText } from "../../../ui/text/plain-text.js";
 
 /** A person's name and address, or an agent's name with a badge. */
 export function MemberName({ member, isMe }: { member: Member; isMe: boolean }): ReactElement {

@@ -8,14 +8,13 @@ import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { useListView } from "../../../lists/list-search.js";
 import { paths } from "../../../paths/paths.js";
-import { Button } from "../../../ui/button.js";
-import { Card } from "../../../ui/card.js";
-import { ConfirmDialog } from "../../../ui/dialog.js";
-import { ListTable } from "../../../ui/list-table.js";
-import type { Sorting } from "../../../ui/list-view.js";
-import { PlainText, visible } from "../../../ui/plain-text.js";
-import { Select } from "../../../ui/select.js";
-import { Time } from "../../../ui/time.js";
+import { Button } from "../../../ui/actions/button.js";
+import { Card } from "../../../ui/layout/card.js";
+import { ListTable } from "../../../ui/tables/list-table.js";
+import type { Sorting } from "../../../ui/tables/list-view.js";
+import { PlainText, visible } from "../../../ui/text/plain-text.js";
+import { Select } from "../../../ui/fields/select.js";
+import { Time } from "../../../ui/text/time.js";
 import { OrganizationKeys } from "../../../components/api-keys/organization-keys.js";
 import { meQuery } from "../../../api/queries/auth.js";
 import { Waiting } from "../../../components/await.js";
@@ -32,6 +31,7 @@ import {
   rolesQuery,
 } from "../../../api/queries/organizations.js";
 import { RolesSection } from "../roles/roles-section.js";
+import { ConfirmButton } from "../../../components/confirmations.js";
 
 const sortings: readonly Sorting<Member>[] = [
   { key: "name", label: "Member", by: ({ display_name }) => display_name },
@@ -174,50 +174,37 @@ interface RemoveButtonProps {
 
 /** Removes a member; leaving needs no permission. */
 function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement {
-  const [isAsking, setAsking] = useState(false);
   const navigate = useNavigate();
-  const remove = useApiMutation({
-    run: () =>
-      client.members.remove({ params: { org_id: member.organization_id, member_id: member.id } }),
-    refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
-    successMessage: () =>
-      isMe ? "You left the organization" : `${visible(member.display_name)} was removed`,
-    // Former members cannot add themselves again.
-    undo: () =>
-      isMe
-        ? undefined
-        : () =>
-            client.members.add({
-              params: { org_id: member.organization_id },
-              body: {
-                role_id: member.role_id,
-                ...(member.user_id === null ? {} : { user_id: member.user_id }),
-                ...(member.agent_id === null ? {} : { agent_id: member.agent_id }),
-              },
-            }),
-    onDone: () => {
-      setAsking(false);
-      if (isMe) void navigate(paths.organizations());
-    },
-    toastErrors: true,
-  });
+  const { organization_id: org_id, role_id, user_id, agent_id } = member;
+  const name = visible(member.display_name);
+  const label = isMe ? "Leave" : "Remove";
+  const add = () =>
+    client.members.add({
+      params: { org_id },
+      body: {
+        role_id,
+        ...(user_id === null ? {} : { user_id }),
+        ...(agent_id === null ? {} : { agent_id }),
+      },
+    });
   return (
     <div className="md:text-right">
-      <Button
+      <ConfirmButton
         size="sm"
-        aria-label={isMe ? "Leave the organization" : `Remove ${visible(member.display_name)}`}
+        label={label}
+        aria-label={isMe ? "Leave the organization" : `Remove ${name}`}
         disabledReason={reason}
-        onClick={() => setAsking(true)}
-      >
-        {isMe ? "Leave" : "Remove"}
-      </Button>
-      <ConfirmDialog
-        isOpen={isAsking}
-        onClose={() => setAsking(false)}
-        title={isMe ? "Leave the organization?" : `Remove ${visible(member.display_name)}?`}
-        action={isMe ? "Leave" : "Remove"}
-        pending={remove.pending}
-        onConfirm={() => remove.submit(undefined)}
+        title={isMe ? "Leave the organization?" : `Remove ${name}?`}
+        mutation={{
+          run: () => client.members.remove({ params: { org_id, member_id: member.id } }),
+          refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
+          successMessage: () => (isMe ? "You left the organization" : `${name} was removed`),
+          // Former members cannot add themselves again.
+          undo: () => (isMe ? undefined : add),
+          onDone: () => {
+            if (isMe) void navigate(paths.organizations());
+          },
+        }}
       >
         {isMe ? (
           "You lose access to its projects and agents at once. To return, you need a new invitation."
@@ -227,7 +214,7 @@ function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement
             through any credential.
           </>
         )}
-      </ConfirmDialog>
+      </ConfirmButton>
     </div>
   );
 }

@@ -4,10 +4,10 @@ import type { Member } from "#shared/api/organizations/members.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
-import { Button } from "../../../ui/button.js";
-import { ConfirmDialog } from "../../../ui/dialog.js";
-import { PlainText, visible } from "../../../ui/plain-text.js";
-import { SelectField } from "../../../ui/select.js";
+import { Button } from "../../../ui/actions/button.js";
+import { ConfirmDialog } from "../../../ui/overlays/dialog.js";
+import { PlainText, visible } from "../../../ui/text/plain-text.js";
+import { SelectField } from "../../../ui/fields/select.js";
 import { meQuery } from "../../../api/queries/auth.js";
 import { membersQuery, organizationsKey } from "../../../api/queries/organizations.js";
 

@@ -8,9 +8,9 @@ import {
   permissionNames,
   permissions as sentences,
 } from "#shared/permissions.js";
-import { Card } from "../../../ui/card.js";
-import { PlainText } from "../../../ui/plain-text.js";
-import { SelectField } from "../../../ui/select.js";
+import { Card } from "../../../ui/layout/card.js";
+import { PlainText } from "../../../ui/text/plain-text.js";
+import { SelectField } from "../../../ui/fields/select.js";
 import { Await, Waiting } from "../../../components/await.js";
 import { PermissionList } from "./permission-list.js";
 import { explanationQuery, permissionsQuery } from "../../../api/queries/organizations.js";

@@ -7,14 +7,14 @@ import { api } from "../../../api/api-calls.js";
 import { useForm } from "../../../forms/use-form.js";
 import { queryClient } from "../../../api/query-client.js";
 import { editOptions } from "../../../api/incoming.js";
-import { Alert } from "../../../ui/alert.js";
-import { Button } from "../../../ui/button.js";
-import { Dialog, DialogActions } from "../../../ui/dialog.js";
-import { SavedMeanwhile, TextField } from "../../../ui/field.js";
-import { Form } from "../../../ui/form.js";
-import { countOf } from "../../../ui/number.js";
-import { PlainText, visible } from "../../../ui/plain-text.js";
-import { SelectField } from "../../../ui/select.js";
+import { Alert } from "../../../ui/feedback/alert.js";
+import { Button } from "../../../ui/actions/button.js";
+import { Dialog, DialogActions } from "../../../ui/overlays/dialog.js";
+import { SavedMeanwhile, TextField } from "../../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../../ui/fields/form.js";
+import { countOf } from "../../../ui/text/number.js";
+import { PlainText, visible } from "../../../ui/text/plain-text.js";
+import { SelectField } from "../../../ui/fields/select.js";
 import { PermissionList } from "./permission-list.js";
 import { PermissionPicker } from "../../../components/organizations/permission-picker.js";
 import type { DenyReason } from "../../../access/permissions.js";
@@ -181,9 +181,7 @@ function RoleForm({
       )}
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={form.pending}>
-          {role === null ? "Create role" : "Save role"}
-        </Button>
+        <SubmitButton>{role === null ? "Create role" : "Save role"}</SubmitButton>
       </DialogActions>
     </Form>
   );

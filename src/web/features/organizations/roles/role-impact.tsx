@@ -6,8 +6,8 @@ import {
   type Permission,
   permissions as sentences,
 } from "#shared/permissions.js";
-import { countOf } from "../../../ui/number.js";
-import { PlainText, visible } from "../../../ui/plain-text.js";
+import { countOf } from "../../../ui/text/number.js";
+import { PlainText, visible } from "../../../ui/text/plain-text.js";
 import { membersQuery } from "../../../api/queries/organizations.js";
 
 interface Impact {

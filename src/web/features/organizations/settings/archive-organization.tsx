@@ -1,9 +1,9 @@
-import { type ReactElement, useState } from "react";
+import { type ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { visible } from "../../../ui/plain-text.js";
-import { TypedConfirmation } from "../../../ui/typed-confirmation.js";
-import { useArchive } from "./archive.js";
+import { visible } from "../../../ui/text/plain-text.js";
 import { archivedReason, type DenyReason } from "../../../access/permissions.js";
+import { client } from "../../../api/client.js";
+import { TypedConfirmButton } from "../../../components/confirmations.js";
 
 interface ArchiveProps {
   organization: Organization;
@@ -11,11 +11,17 @@ interface ArchiveProps {
 }
 
 export function ArchiveOrganization({ organization, refusal }: ArchiveProps): ReactElement {
-  const [isOpen, setOpen] = useState(false);
-  const archive = useArchive({ organization, onDone: () => setOpen(false) });
+  const params = { org_id: organization.id };
   return (
-    <TypedConfirmation
+    <TypedConfirmButton
       label="Archive organization"
+      mutation={{
+        run: (_input, headers) => client.organizations.archive({ params }, { headers }),
+        // Archiving stops runs, keys and changes: every query depends on it.
+        refresh: [[]],
+        successMessage: () => `${visible(organization.name)} is archived`,
+        undo: () => () => client.organizations.restore({ params }),
+      }}
       reason={organization.is_active ? refusal("org:archive") : archivedReason}
       title={`Archive ${visible(organization.name)}?`}
       consequences={[
@@ -27,11 +33,6 @@ export function ArchiveOrganization({ organization, refusal }: ArchiveProps): Re
       word={organization.slug}
       wordName="slug"
       verb="Archive"
-      pending={archive.pending}
-      error={archive.error}
-      isOpen={isOpen}
-      onOpenChange={setOpen}
-      onConfirm={() => archive.submit(undefined)}
     />
   );
 }

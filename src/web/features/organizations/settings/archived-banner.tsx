@@ -1,9 +1,11 @@
 import type { ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { Alert } from "../../../ui/alert.js";
-import { Button } from "../../../ui/button.js";
-import { Time } from "../../../ui/time.js";
-import { useRestore } from "./archive.js";
+import { Alert } from "../../../ui/feedback/alert.js";
+import { Button } from "../../../ui/actions/button.js";
+import { Time } from "../../../ui/text/time.js";
+import { client } from "../../../api/client.js";
+import { useApiMutation } from "../../../api/use-mutation.js";
+import { visible } from "../../../ui/text/plain-text.js";
 import { useDenyReason } from "../../../access/permissions.js";
 
 /** Explains the archived state on the organization's pages, and offers restoration to permitted users. */
@@ -13,7 +15,14 @@ export function ArchivedBanner({
   organization: Organization;
 }): ReactElement | null {
   const refusal = useDenyReason(organization.id);
-  const restore = useRestore({ organization });
+  const restore = useApiMutation({
+    run: (_input: undefined, headers) =>
+      client.organizations.restore({ params: { org_id: organization.id } }, { headers }),
+    // Every query depends on the archived state.
+    refresh: [[]],
+    successMessage: () => `${visible(organization.name)} is restored`,
+    toastErrors: true,
+  });
   if (organization.archived_at === null) return null;
   const mayRestore = refusal("org:archive") === undefined;
   return (

@@ -1,10 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { Button } from "../../../ui/button.js";
-import { Card } from "../../../ui/card.js";
-import { TextField } from "../../../ui/field.js";
-import { Form } from "../../../ui/form.js";
+import { Card } from "../../../ui/layout/card.js";
+import { TextField } from "../../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../../ui/fields/form.js";
 import { Await } from "../../../components/await.js";
 import { StatementList } from "../../../components/usage/statement-list.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
@@ -39,11 +38,9 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
             disabledReason={reason}
             hint="Shown on every statement."
           />
-          <div>
-            <Button type="submit" variant="primary" pending={form.pending} disabledReason={reason}>
-              Save Changes
-            </Button>
-          </div>
+          <SubmitButton disabledReason={reason} className="self-start">
+            Save Changes
+          </SubmitButton>
         </Form>
       </Card>
       <Card title="Current Usage">

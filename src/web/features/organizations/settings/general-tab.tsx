@@ -1,11 +1,11 @@
 import { type ReactElement, useRef, useState } from "react";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { StatusDot } from "../../../ui/badge.js";
-import { Button } from "../../../ui/button.js";
-import { Card } from "../../../ui/card.js";
-import { ActionRow, DangerZone } from "../../../ui/danger-zone.js";
-import { TextArea, TextField } from "../../../ui/field.js";
-import { Form } from "../../../ui/form.js";
+import { StatusDot } from "../../../ui/feedback/badge.js";
+import { Button } from "../../../ui/actions/button.js";
+import { Card } from "../../../ui/layout/card.js";
+import { ActionRow, DangerZone } from "../../../ui/layout/danger-zone.js";
+import { TextArea, TextField } from "../../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../../ui/fields/form.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { ArchiveOrganization } from "./archive-organization.js";
@@ -101,16 +101,9 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
               )}
             </p>
           </div>
-          <div>
-            <Button
-              type="submit"
-              variant="primary"
-              pending={form.pending}
-              disabledReason={writeReason}
-            >
-              Save Changes
-            </Button>
-          </div>
+          <SubmitButton disabledReason={writeReason} className="self-start">
+            Save Changes
+          </SubmitButton>
         </Form>
       </Card>
       <DangerZone>

@@ -1,12 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { Button } from "../../../ui/button.js";
-import { Card } from "../../../ui/card.js";
-import { TextField } from "../../../ui/field.js";
-import { Form } from "../../../ui/form.js";
-import { Meter } from "../../../ui/meter.js";
-import { Skeleton } from "../../../ui/states.js";
+import { Card } from "../../../ui/layout/card.js";
+import { TextField } from "../../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../../ui/fields/form.js";
+import { Meter } from "../../../ui/feedback/meter.js";
+import { Skeleton } from "../../../ui/feedback/states.js";
 import { DiskUsageCard } from "../../../components/usage/disk-usage-card.js";
 import { UsageHistory } from "../../../components/usage/usage-history.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
@@ -76,11 +75,9 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
               )
             }
           />
-          <div>
-            <Button type="submit" variant="primary" pending={form.pending} disabledReason={reason}>
-              Update Limits
-            </Button>
-          </div>
+          <SubmitButton disabledReason={reason} className="self-start">
+            Update Limits
+          </SubmitButton>
         </Form>
       </Card>
       <DiskUsageCard orgId={organization.id} />

@@ -1,0 +1,34 @@
+import type { Choice } from "#shared/api/projects/merges.js";
+import { usePersistedState } from "../../../hooks/use-persisted-state.js";
+import type { Operation } from "../../../api/operations.js";
+import {
+  type Conflict,
+  type Decisions,
+  isDecisions,
+  signatureOf,
+  withoutOutdated,
+} from "./decisions.js";
+
+/**
+ * The manual decisions of an operation, kept in this tab so that they survive a reload or a visit to
+ * other pages. Also returns functions to add one, to drop outdated ones and to drop all.
+ */
+export function useDecisions(
+  agentId: string,
+  act: Operation,
+): [
+  Decisions,
+  (conflict: Conflict, choice: Choice) => void,
+  (conflicts: readonly Conflict[]) => void,
+  () => void,
+] {
+  const key = `decisions ${agentId} ${JSON.stringify(act)}`;
+  const [decisions, setDecisions] = usePersistedState<Decisions>("session", key, {}, isDecisions);
+  return [
+    decisions,
+    (conflict, choice) =>
+      setDecisions({ ...decisions, [signatureOf(conflict)]: { choice, paths: conflict.paths } }),
+    (conflicts) => setDecisions(withoutOutdated(conflicts, decisions)),
+    () => setDecisions({}),
+  ];
+}
