@@ -220,8 +220,8 @@ test("the editor shows gained and lost permissions, and the tab explains them", 
   // Twice: for the role itself, which has no holders, and for the role that inherits from it.
   expect(await impact.getByText("Gains: Push with git").count()).toBe(2);
   expect(await impact.getByText("Loses: See members and invitations").count()).toBe(2);
-  await impact.getByText("tester · held by nobody").waitFor();
-  await impact.getByText("lead · held by Grace-Hopper").waitFor();
+  await impact.getByText("tester · not assigned").waitFor();
+  await impact.getByText("lead · assigned to Grace-Hopper").waitFor();
   await expectAccessibleInBothSchemes(page);
   await screenshot(page, "role-impact");
   await button("Cancel").click();

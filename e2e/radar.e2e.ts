@@ -50,8 +50,8 @@ const card = (title: string) =>
 
 test("a predicted conflict appears on an open workspace page and disappears", async () => {
   await page.goto(`${app.url}/agents/${one.agent_id}/workspace`);
-  const ahead = card("Conflicts ahead");
-  await ahead.getByText("None with").waitFor();
+  const predicted = card("Predicted conflicts");
+  await predicted.getByText("None with").waitFor();
   await commitFiles(owner, one, {
     "src/auth/oauth2_handler.py": "a\nB\nc\n",
     "src/app.py": "1\nTWO\n3\n",
@@ -61,17 +61,17 @@ test("a predicted conflict appears on an open workspace page and disappears", as
     "src/auth/oauth2_handler.py": "a\nbe\nc\n",
     "new.py": "two\n",
   });
-  await ahead.getByText("2 conflicts").waitFor();
-  await ahead.getByText("src/auth/oauth2_handler.py").waitFor();
-  expect(await ahead.getByText(`${two.agent_name} would win`).count()).toBe(2);
-  await ahead.getByText("As of the last commits").waitFor();
-  await look(page, "workspace-conflicts-ahead", "Conflicts ahead");
-  await ahead.getByRole("link", { name: two.agent_name, exact: true }).click();
+  await predicted.getByText("2 conflicts").waitFor();
+  await predicted.getByText("src/auth/oauth2_handler.py").waitFor();
+  expect(await predicted.getByText(`${two.agent_name} would win`).count()).toBe(2);
+  await predicted.getByText("As of the last commits").waitFor();
+  await look(page, "workspace-predicted-conflicts", "Predicted conflicts");
+  await predicted.getByRole("link", { name: two.agent_name, exact: true }).click();
   await page.waitForURL(`${app.url}/agents/${two.agent_id}/workspace`);
-  await card("Conflicts ahead").getByText("2 conflicts").waitFor();
+  await card("Predicted conflicts").getByText("2 conflicts").waitFor();
   await mergeIntoBase(owner, one);
-  await card("Conflicts ahead").getByText("the base branch").waitFor();
-  await card("Conflicts ahead").getByRole("link", { name: "Preview merge" }).click();
+  await card("Predicted conflicts").getByText("the base branch").waitFor();
+  await card("Predicted conflicts").getByRole("link", { name: "Preview merge" }).click();
   await page.waitForURL(new RegExp(`/agents/${two.agent_id}/workspace/merge$`));
   await page.getByText("src/auth/oauth2_handler.py").first().waitFor();
 });
@@ -80,10 +80,10 @@ test("the project page lists conflicting workspaces", async () => {
   const three = (await makeWorkspace(owner, project.id)).workspace;
   await commitFiles(owner, three, { "new.py": "three\n" }, "validation");
   await page.goto(`${app.url}/projects/${project.id}`);
-  const table = page.getByRole("table", { name: "Conflicts ahead" });
+  const table = page.getByRole("table", { name: "Predicted conflicts" });
   await table.getByRole("row").nth(1).waitFor();
   await commitFiles(owner, three, { "new.py": "three\n", "src/app.py": "1\nzwei\n3\n" }, "final");
-  await look(page, "project-conflicts-ahead", "Conflicts ahead");
+  await look(page, "project-predicted-conflicts", "Predicted conflicts");
   await table.getByRole("link", { name: two.agent_name, exact: true }).first().waitFor();
 });
 

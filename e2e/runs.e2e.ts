@@ -374,7 +374,7 @@ test("with an engine they are enabled; a disabled sandbox is stated before a com
   await page.goto(`${there.url}/agents/${local.id}?new=true`);
   await dialog.getByText("without a sandbox", { exact: false }).first().waitFor();
   await dialog.getByText("There is no sandbox (OMOI_SANDBOX is off)").waitFor();
-  await dialog.getByText("The limits of memory and processes cannot be held here").waitFor();
+  await dialog.getByText("The limits of memory and processes cannot be enforced here").waitFor();
   expect(await dialog.getByText("It reaches nothing outside its sandbox.").count()).toBe(0);
   await look(page, "run-command-off");
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");

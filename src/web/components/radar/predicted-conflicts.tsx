@@ -23,14 +23,14 @@ export function PredictedConflicts({ workspace }: { workspace: Workspace }): Rea
   if (!isActive) return null;
   if (radar.data === undefined) {
     return (
-      <Card title="Conflicts ahead">
+      <Card title="Predicted conflicts">
         <Waiting query={radar} rows={1} />
       </Card>
     );
   }
   const { pairs, workspaces } = radar.data;
   return (
-    <Card title="Conflicts ahead" actions={<RadarState radar={radar.data} />}>
+    <Card title="Predicted conflicts" actions={<RadarState radar={radar.data} />}>
       {pairs.length === 0 ? (
         <p className="text-muted">
           None with <PlainText value={workspace.base_branch} className="font-mono text-[13px]" />

@@ -19,7 +19,7 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
   const [limit, setLimit] = useState(page);
   if (radar.data === undefined) {
     return (
-      <Card title="Conflicts ahead">
+      <Card title="Predicted conflicts">
         <Waiting query={radar} rows={1} />
       </Card>
     );
@@ -28,7 +28,7 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
   if (workspaces === 0) return null;
   const left = pairs.length - limit;
   return (
-    <Card title="Conflicts ahead" actions={<RadarState radar={radar.data} />}>
+    <Card title="Predicted conflicts" actions={<RadarState radar={radar.data} />}>
       {pairs.length === 0 ? (
         <p className="text-muted">
           None between {countOf(workspaces, "active workspace")} and their base branches.
@@ -36,7 +36,7 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
       ) : (
         <div className="-m-4">
           <Table
-            label="Conflicts ahead"
+            label="Predicted conflicts"
             rows={pairs.slice(0, limit)}
             rowKey={({ one, other }) => `${one.agent_id} ${other.agent_id}`}
             columns={[

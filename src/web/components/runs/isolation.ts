@@ -38,5 +38,5 @@ export function commandDisabledReason(isolation: Isolation): string | undefined 
   const unenforced = isolation.mode === "off" ? "" : unenforcedLimits(isolation);
   return unenforced === ""
     ? undefined
-    : `The limits of ${unenforced} cannot be held here; see Sandbox and limits.`;
+    : `The limits of ${unenforced} cannot be enforced here; see Sandbox and limits.`;
 }

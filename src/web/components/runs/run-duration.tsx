@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import { useNow } from "../../hooks/use-now.js";
-import { durationText } from "./figures.js";
+import { formatDuration } from "./format.js";
 
 interface RunDurationProps {
   /** Duration as measured by the server. */
@@ -12,5 +12,5 @@ interface RunDurationProps {
 /** The duration of a run in progress; updated every second. */
 export function RunDuration({ seconds, readAt }: RunDurationProps): ReactElement {
   const since = Math.max(0, useNow() - readAt) / 1000;
-  return <span className="tabular-nums">{durationText(Math.floor(seconds + since))}</span>;
+  return <span className="tabular-nums">{formatDuration(Math.floor(seconds + since))}</span>;
 }

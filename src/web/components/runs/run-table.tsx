@@ -9,7 +9,7 @@ import { Table } from "../../ui/tables/table.js";
 import { Time } from "../../ui/text/time.js";
 import { Waiting } from "../await.js";
 import { shownInLine } from "./command-line.js";
-import { durationText } from "./figures.js";
+import { formatDuration } from "./format.js";
 import { runList } from "../../api/queries/runs.js";
 import { RunDuration } from "./run-duration.js";
 import type { RunSearch } from "../../api/queries/runs.js";
@@ -81,7 +81,7 @@ export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactEle
               ) : run.ended_at === null ? (
                 <RunDuration seconds={run.runtime_seconds} readAt={runs.dataUpdatedAt} />
               ) : (
-                durationText(run.runtime_seconds)
+                formatDuration(run.runtime_seconds)
               ),
           },
           { name: "Exit code", isNumber: true, renderCell: (run) => run.exit_code ?? "–" },

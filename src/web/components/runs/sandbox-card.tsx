@@ -6,7 +6,7 @@ import { Alert } from "../../ui/feedback/alert.js";
 import { Card, Details } from "../../ui/layout/card.js";
 import { CopyLine } from "../../ui/actions/copy-button.js";
 import { Await } from "../await.js";
-import { bytesText, durationText } from "./figures.js";
+import { formatBinaryBytes, formatDuration } from "./format.js";
 import { type Isolation, isolationOf } from "./isolation.js";
 import { sandboxQuery } from "../../api/queries/runs.js";
 
@@ -55,8 +55,10 @@ function State({
 }): ReactElement {
   const { limits, enforcement } = isolation;
   const install = isolation.install ?? isolation.full_network.install;
-  const held = (text: string, { enforced, by }: SandboxState["enforcement"]["memory"]): string =>
-    enforced ? `${text}${by === null ? "" : ` (${by})`}` : "Not enforced here";
+  const limitText = (
+    text: string,
+    { enforced, by }: SandboxState["enforcement"]["memory"],
+  ): string => (enforced ? `${text}${by === null ? "" : ` (${by})`}` : "Not enforced here");
   return (
     <div className="flex flex-col gap-4">
       {isolation.reason !== null && (
@@ -73,15 +75,18 @@ function State({
           Sandbox: modes[isolation.mode],
           "System calls": isolation.seccomp ? "Filtered" : "Not filtered",
           Network: networkOf(isolation),
-          Memory: held(bytesText(limits.memory_bytes), enforcement.memory),
-          Processes: held(String(limits.processes), enforcement.processes),
-          CPU: held(limits.cpus === null ? "No limit" : `${limits.cpus} cores`, enforcement.cpu),
-          Disk: held(
-            limits.disk_bytes === null ? "No limit" : bytesText(limits.disk_bytes),
+          Memory: limitText(formatBinaryBytes(limits.memory_bytes), enforcement.memory),
+          Processes: limitText(String(limits.processes), enforcement.processes),
+          CPU: limitText(
+            limits.cpus === null ? "No limit" : `${limits.cpus} cores`,
+            enforcement.cpu,
+          ),
+          Disk: limitText(
+            limits.disk_bytes === null ? "No limit" : formatBinaryBytes(limits.disk_bytes),
             enforcement.disk,
           ),
-          Output: held(bytesText(limits.output_bytes), enforcement.output),
-          "Time limit": durationText(timeoutSeconds),
+          Output: limitText(formatBinaryBytes(limits.output_bytes), enforcement.output),
+          "Time limit": formatDuration(timeoutSeconds),
         }}
       />
     </div>

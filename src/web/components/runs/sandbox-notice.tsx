@@ -6,7 +6,7 @@ import { unenforcedLimits } from "./isolation.js";
 /** Warns before a command runs about limits that are not enforced. */
 export function SandboxNotice({ isolation }: { isolation: Isolation }): ReactElement | null {
   const unenforced = unenforcedLimits(isolation);
-  const limits = `The limits of ${unenforced} cannot be held here`;
+  const limits = `The limits of ${unenforced} cannot be enforced here`;
   if (isolation.mode === "off") {
     return (
       <Alert tone="warn">

@@ -12,7 +12,7 @@ import { type Lane, Timeline } from "../../ui/charts/timeline.js";
 import { Await } from "../await.js";
 import { defaultTimelineHours, timelineQuery } from "../../api/queries/usage.js";
 
-const looks: Record<TimedRun["status"], { tone: Tone; text: string }> = {
+const statusStyles: Record<TimedRun["status"], { tone: Tone; text: string }> = {
   queued: { tone: "neutral", text: "Queued" },
   running: { tone: "accent", text: "Running" },
   succeeded: { tone: "good", text: "Succeeded" },
@@ -23,10 +23,10 @@ const looks: Record<TimedRun["status"], { tone: Tone; text: string }> = {
   quota_exceeded: { tone: "warn", text: "Out of quota" },
 };
 const legend = [
-  looks.running,
-  looks.succeeded,
-  looks.failed,
-  looks.stopped,
+  statusStyles.running,
+  statusStyles.succeeded,
+  statusStyles.failed,
+  statusStyles.stopped,
   { tone: "warn" as const, text: "Lost, timed out or out of quota" },
 ];
 
@@ -69,7 +69,7 @@ function lanesOf(runs: readonly TimedRun[], now: number): Lane[] {
       bars: own.toReversed().map(({ id, status, started_at, ended_at }) => {
         const from = Date.parse(started_at);
         const to = ended_at === null ? now : Date.parse(ended_at);
-        const { tone, text } = looks[status];
+        const { tone, text } = statusStyles[status];
         return {
           key: id,
           from,

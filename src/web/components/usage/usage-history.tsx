@@ -8,8 +8,7 @@ import { BarChart } from "../../ui/charts/bar-chart.js";
 import { Card } from "../../ui/layout/card.js";
 import { countOf, formatHours, formatNumber } from "../../ui/text/number.js";
 import { Select } from "../../ui/fields/select.js";
-import { Await } from "../await.js";
-import { QueryError } from "../query-error.js";
+import { Await, Waiting } from "../await.js";
 import { DownloadLink } from "./download-link.js";
 import { dayName, monthName, periodOf, periodsSince } from "./periods.js";
 import { agentUsageQuery, dayUsageQuery, projectUsageQuery } from "../../api/queries/usage.js";
@@ -111,11 +110,8 @@ function DayChart({
 function Breakdown({ orgId, period }: { orgId: string; period: string }): ReactNode {
   const projects = useQuery(projectUsageQuery(orgId, period));
   const agents = useQuery(agentUsageQuery(orgId, period));
-  const error = projects.error ?? agents.error;
-  if (error !== null) {
-    const retry = (): void => void Promise.all([projects.refetch(), agents.refetch()]);
-    return <QueryError error={error} onRetry={retry} />;
-  }
+  const failed = [projects, agents].find(({ error }) => error !== null);
+  if (failed) return <Waiting query={failed} />;
   // The card above already shows the empty or loading state.
   if (!projects.data?.length || !agents.data?.length) return null;
   const month = monthName(period);

@@ -10,7 +10,7 @@ import { Await } from "../../components/await.js";
 import { ReauthButton } from "./reauth-button.js";
 import { RecoveryCodes } from "./recovery-codes.js";
 import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
-import { SwitchOffDialog } from "./switch-off-dialog.js";
+import { DisableTotpDialog } from "./disable-totp-dialog.js";
 import { TotpSetup } from "./totp-setup.js";
 
 /** Sets up and removes the authenticator app, and renews its recovery codes. */
@@ -112,7 +112,7 @@ function IsOn({
         />
         <Button onClick={() => setAsking(true)}>Switch off</Button>
       </div>
-      <SwitchOffDialog
+      <DisableTotpDialog
         isOpen={isAsking}
         hasPassword={hasPassword}
         onClose={() => setAsking(false)}

@@ -55,7 +55,7 @@ export function UserActions({ user }: UserProps): ReactElement {
               disabledReason={user.sessions > 0 ? undefined : "The user is signed in nowhere."}
             />
           </ActionRow>
-          <ActionRow title="Export" description="All that is held of the user, as JSON.">
+          <ActionRow title="Export" description="All stored data of the user, as JSON.">
             <ExportButton user={user} />
           </ActionRow>
         </ActionRows>

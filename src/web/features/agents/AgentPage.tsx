@@ -39,7 +39,7 @@ export function AgentPage(): ReactElement {
   const crumbs = useWorkspaceCrumbs(agentId);
   const refusal = useDenyReason(agent.organization_id);
   const dialog = useNewDialog();
-  const look = (next: RunSearch): void =>
+  const changeSearch = (next: RunSearch): void =>
     void navigate({ ...paths.agent(agentId), search: next, replace: true, resetScroll: false });
   const forbidden = refusal("agent:run");
   const isolation = sandbox && isolationOf(sandbox, agent.workspace_type);
@@ -93,7 +93,9 @@ export function AgentPage(): ReactElement {
             <Select
               aria-label="Filter by status"
               value={search.run ?? ""}
-              onChange={(value) => look({ sort: search.sort, ...runSearchOf({ run: value }) })}
+              onChange={(value) =>
+                changeSearch({ sort: search.sort, ...runSearchOf({ run: value }) })
+              }
               options={[
                 { value: "", label: "Any status" },
                 ...runStatuses.map((value) => ({ value, label: statusName(value) })),
@@ -102,7 +104,7 @@ export function AgentPage(): ReactElement {
           </div>
         }
       >
-        <RunTable agentId={agentId} search={search} onSearch={look} />
+        <RunTable agentId={agentId} search={search} onSearch={changeSearch} />
       </Card>
       <SandboxCard workspaceType={agent.workspace_type} />
       <RunTimeline title="Timeline" orgId={agent.organization_id} agentId={agentId} />

@@ -5,7 +5,7 @@ import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
-import { AskForLink } from "./ask-for-link.js";
+import { RequestLinkForm } from "./request-link-form.js";
 
 export function ForgotPasswordPage(): ReactElement {
   const note = useUnsentEmailNote();
@@ -26,7 +26,7 @@ export function ForgotPasswordPage(): ReactElement {
         </>
       }
     >
-      <AskForLink
+      <RequestLinkForm
         label="Reset your password"
         action={note === null ? "Send link" : "Create link"}
         validity="It works once, within one hour."

@@ -5,7 +5,7 @@ import { oidcErrors } from "#shared/oidc-errors.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
-import { OtherWays } from "./other-ways.js";
+import { AlternativeSignIn } from "./alternative-sign-in.js";
 import { PasswordForm, type PasswordOutcome } from "./password-form.js";
 import { methodsQuery } from "../../api/queries/auth.js";
 import { SecondStep } from "./second-step.js";
@@ -70,7 +70,7 @@ export function LoginPage(): ReactElement {
             else enter();
           }}
         />
-        <OtherWays destination={destinationOf(redirect)} onSignedIn={enter} />
+        <AlternativeSignIn destination={destinationOf(redirect)} onSignedIn={enter} />
       </div>
     </AuthLayout>
   );

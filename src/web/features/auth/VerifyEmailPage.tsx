@@ -7,7 +7,7 @@ import { validateBody, client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Button, buttonClass } from "../../ui/actions/button.js";
-import { AskForLink } from "./ask-for-link.js";
+import { RequestLinkForm } from "./request-link-form.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { useLinkToken } from "./link-token.js";
 import { meQuery } from "../../api/queries/auth.js";
@@ -65,7 +65,7 @@ export function VerifyEmailPage(): ReactElement {
           </Link>
         </div>
       ) : isDead ? (
-        <AskForLink
+        <RequestLinkForm
           label="A new link"
           notice={
             <Alert live>

@@ -16,7 +16,7 @@ import { useDenyReason } from "../../access/permissions.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { lineOf } from "../../components/runs/command-line.js";
-import { bytesText, durationText } from "../../components/runs/figures.js";
+import { formatBinaryBytes, formatDuration } from "../../components/runs/format.js";
 import { LogView } from "./log-view.js";
 import { runQuery } from "../../api/queries/runs.js";
 import { RunDuration } from "../../components/runs/run-duration.js";
@@ -94,7 +94,7 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
               ) : run.ended_at === null ? (
                 <RunDuration seconds={run.runtime_seconds} readAt={readAt} />
               ) : (
-                durationText(run.runtime_seconds)
+                formatDuration(run.runtime_seconds)
               ),
             "Exit code": run.exit_code ?? "None",
             ...(run.kind === "managed" ? managedRows(run, limits) : { Kind: "Leased, elsewhere" }),
@@ -113,7 +113,7 @@ function measured(run: Run, figure: number | null, textOf: (figure: number) => s
 
 function managedRows(run: Run, limits: Run["limits"]): Rows {
   const { checkpoint } = run;
-  const of = limits === null ? "" : ` of ${bytesText(limits.memory_bytes)}`;
+  const of = limits === null ? "" : ` of ${formatBinaryBytes(limits.memory_bytes)}`;
   return {
     Checkpoint: checkpoint?.commit_sha ? (
       <Link
@@ -126,15 +126,15 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
       "None"
     ),
     Network: run.network === "full" ? "Full" : "None",
-    "Time limit": run.timeout_seconds === null ? "None" : durationText(run.timeout_seconds),
-    "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => bytesText(bytes) + of),
-    "CPU time": measured(run, run.cpu_seconds, durationText),
+    "Time limit": run.timeout_seconds === null ? "None" : formatDuration(run.timeout_seconds),
+    "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => formatBinaryBytes(bytes) + of),
+    "CPU time": measured(run, run.cpu_seconds, formatDuration),
     ...(limits?.cpus == null ? {} : { "CPU limit": `${limits.cpus} cores` }),
     // Measured at the end.
     Output:
       run.ended_at === null
         ? "Available when the run ends"
-        : bytesText(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
+        : formatBinaryBytes(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
     Environment:
       run.env_names.length === 0 ? (
         "None given"

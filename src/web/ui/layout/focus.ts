@@ -91,7 +91,7 @@ export function keepFocus(): () => void {
   let last: { element: Element; restore: () => void } | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const look = (): void => {
+  const restoreFocus = (): void => {
     timer = undefined;
     if (last === undefined || !hasNoFocus()) return;
     const { element, restore } = last;
@@ -100,13 +100,13 @@ export function keepFocus(): () => void {
     if (!isVisible(element)) restore();
   };
   const schedule = (): void => {
-    if (last !== undefined && hasNoFocus()) timer ??= setTimeout(look, settleMs);
+    if (last !== undefined && hasNoFocus()) timer ??= setTimeout(restoreFocus, settleMs);
   };
   const handleFocus = ({ target }: FocusEvent): void => {
     if (target instanceof Element) last = { element: target, restore: rememberFocus(target) };
   };
   const handleBlur = ({ relatedTarget }: FocusEvent): void => {
-    if (relatedTarget === null) timer ??= setTimeout(look, settleMs);
+    if (relatedTarget === null) timer ??= setTimeout(restoreFocus, settleMs);
   };
   // Not every browser fires an event when the focused element is removed.
   const removals = new MutationObserver(schedule);

@@ -40,7 +40,7 @@ export function useLongList(keys: readonly string[], rowHeight: number): LongLis
   const found = active === undefined ? -1 : keys.indexOf(active);
   const current = found === -1 ? Math.min(top, last) : found;
 
-  const look = (): void => {
+  const recordScroll = (): void => {
     const list = ref.current;
     if (list === null) return;
     const sight = {
@@ -53,9 +53,9 @@ export function useLongList(keys: readonly string[], rowHeight: number): LongLis
     const isSeen = current >= sight.top && current < sight.top + sight.fitting;
     if (!isSeen && !list.contains(document.activeElement)) setActive(undefined);
   };
-  const latest = useRef(look);
+  const latest = useRef(recordScroll);
   useLayoutEffect(() => {
-    latest.current = look;
+    latest.current = recordScroll;
   });
   useEffect(() => {
     if (ref.current === null) return;
@@ -107,7 +107,7 @@ export function useLongList(keys: readonly string[], rowHeight: number): LongLis
   return {
     scroller: {
       ref,
-      onScroll: look,
+      onScroll: recordScroll,
       onFocus: ({ target }) => {
         const row = target.closest<HTMLElement>("[data-row]");
         if (row) setActive(keys[Number(row.dataset["row"])]);

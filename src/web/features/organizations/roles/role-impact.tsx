@@ -89,12 +89,12 @@ function Holders({ orgId, role }: { orgId: string; role: Role }): ReactElement {
   const names = members
     .filter(({ role_id }) => role_id === role.id)
     .map(({ display_name }) => visible(display_name));
-  if (role.member_count === 0) return <>held by nobody</>;
-  if (names.length === 0) return <>held by {countOf(role.member_count, "member")}</>;
+  if (role.member_count === 0) return <>not assigned</>;
+  if (names.length === 0) return <>assigned to {countOf(role.member_count, "member")}</>;
   const more = names.length - namesShown;
   return (
     <>
-      held by {names.slice(0, namesShown).join(", ")}
+      assigned to {names.slice(0, namesShown).join(", ")}
       {more > 0 && ` and ${countOf(more, "other")}`}
     </>
   );

@@ -8,14 +8,14 @@ import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 
-interface SwitchOffDialogProps {
+interface DisableTotpDialogProps {
   isOpen: boolean;
   hasPassword: boolean;
   onClose: () => void;
 }
 
 /** Turns off the authenticator app; requires the password or, if the account has none, a code. */
-export function SwitchOffDialog({ isOpen, ...rest }: SwitchOffDialogProps): ReactElement {
+export function DisableTotpDialog({ isOpen, ...rest }: DisableTotpDialogProps): ReactElement {
   return (
     <Dialog
       isOpen={isOpen}
@@ -31,7 +31,7 @@ export function SwitchOffDialog({ isOpen, ...rest }: SwitchOffDialogProps): Reac
 function SwitchOffForm({
   hasPassword,
   onClose,
-}: Omit<SwitchOffDialogProps, "isOpen">): ReactElement {
+}: Omit<DisableTotpDialogProps, "isOpen">): ReactElement {
   const [isByCode, setByCode] = useState(!hasPassword);
   const form = useForm({
     endpoint: api.secondFactor.removeTotp,

@@ -7,7 +7,7 @@ import { passkeyProblem, signInWithPasskey } from "../../components/auth/passkey
 import { methodsQuery } from "../../api/queries/auth.js";
 
 /** Sign-in without a password: by passkey or identity provider. */
-export function OtherWays({
+export function AlternativeSignIn({
   destination,
   onSignedIn,
 }: {

@@ -12,7 +12,7 @@ import { PlainText } from "../../ui/text/plain-text.js";
 import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { meQuery } from "../../api/queries/auth.js";
 
-interface AskForLinkProps {
+interface RequestLinkFormProps {
   /** The reason for the request, shown until it is sent. */
   notice?: ReactNode;
   label: string;
@@ -23,7 +23,7 @@ interface AskForLinkProps {
 }
 
 /** Requests an emailed link. The confirmation does not reveal whether the account exists. */
-export function AskForLink(props: AskForLinkProps): ReactElement {
+export function RequestLinkForm(props: RequestLinkFormProps): ReactElement {
   const queries = useQueryClient();
   // Fill in the address of a signed-in user.
   const me = queries.getQueryData<User>(meQuery.queryKey);

@@ -1,7 +1,7 @@
 import { formatNumber } from "../../ui/text/number.js";
 
 /** "1 h 2 min", "3 min 4 s", "5.2 s". */
-export function durationText(seconds: number): string {
+export function formatDuration(seconds: number): string {
   if (seconds < 60) return `${formatNumber(seconds)} s`;
   const whole = Math.round(seconds);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
@@ -11,7 +11,7 @@ export function durationText(seconds: number): string {
 const units = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** "4 GiB". */
-export function bytesText(bytes: number): string {
+export function formatBinaryBytes(bytes: number): string {
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   return `${formatNumber(bytes / 1024 ** power)} ${units[power]}`;
 }
