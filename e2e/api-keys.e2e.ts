@@ -34,7 +34,7 @@ afterAll(async () => {
 test("a key is created with allowed networks and a limit, used, rotated and restricted", async () => {
   await page.goto(`${app.url}/settings/api-keys/new`);
   await page.getByLabel("Name").fill("CI/CD Integration");
-  await page.getByText("More", { exact: true }).click();
+  await page.getByText("More options", { exact: true }).click();
   await page.getByLabel("Allowed addresses").fill("not a network");
   await page.getByLabel("Requests a minute").fill("600");
   await screenshot(page, "api-key-form");
@@ -59,6 +59,8 @@ test("a key is created with allowed networks and a limit, used, rotated and rest
     .click();
   await page.getByRole("heading", { name: "Usage" }).waitFor();
   await page.getByText("10.0.0.0/8").first().waitFor();
+  const ticks = page.locator("figure").getByText(/^[\d.,]+$/);
+  expect((await ticks.allInnerTexts()).slice(0, 3)).toEqual(["2", "1", "0"]);
   await screenshot(page, "api-key-details");
   await expectAccessible(page);
 
@@ -125,6 +127,8 @@ test("leaving an uncopied key asks for confirmation", async () => {
   const navigation = page.getByRole("navigation", { name: "Main" });
   await generate();
   const key = await page.getByTestId("secret").innerText();
+  // Neither the example nor anything else repeats the secret.
+  expect((await page.content()).split(key)).toHaveLength(2);
   for (const leave of [
     () => navigation.getByRole("link", { name: "Projects" }).click(),
     () => page.getByRole("link", { name: "Done" }).click(),
@@ -166,10 +170,10 @@ test("the list's copy button names the key's ID", async () => {
 test("an invalid limit gets the focus, even within closed details", async () => {
   await page.goto(`${app.url}/settings/api-keys/new`);
   await page.getByLabel("Name").fill("Limited");
-  await page.getByText("More", { exact: true }).click();
+  await page.getByText("More options", { exact: true }).click();
   const limit = page.getByLabel("Requests a minute");
   await limit.fill("many");
-  await page.getByText("More", { exact: true }).click();
+  await page.getByText("More options", { exact: true }).click();
   await page.getByRole("button", { name: "Generate Key" }).click();
   await expect.poll(() => limit.evaluate((one) => one === document.activeElement)).toBe(true);
 

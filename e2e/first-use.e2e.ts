@@ -74,7 +74,7 @@ test("the setup guide leads to a commit and a key; steps can be skipped and resu
 
   await current().getByRole("heading", { name: "Generate an API key" }).waitFor();
   await button("Skip: Generate an API key").click();
-  await page.getByRole("heading", { name: "What next" }).waitFor();
+  await page.getByRole("heading", { name: "Next steps" }).waitFor();
   await page.reload();
   await page.getByText("· skipped").waitFor();
   await button("Open: Generate an API key").click();

@@ -154,7 +154,7 @@ test("the tree of a diff of two thousand files is one tab stop and reaches the l
 test("five hundred conflicts are resolved one by one", async () => {
   await page.goto(`${app.url}/agents/${full.torn.agent.id}/workspace/merge?strategy=manual`);
   await page.getByText("0 of 500 decided").waitFor();
-  await button("Next to decide").click();
+  await button("Next undecided").click();
   await page.keyboard.press("t");
   await page.getByText("1 of 500 decided").waitFor();
   await page.keyboard.press("u");

@@ -151,7 +151,7 @@ test("resending invalidates the old link; revoking invalidates the new one", asy
 
   const page = await newPage(browser);
   await page.goto(first.invite_url as string);
-  await page.getByRole("heading", { name: "This link leads nowhere" }).waitFor();
+  await page.getByRole("heading", { name: "Invitation not found" }).waitFor();
   await expectGood(page, "invitation-unknown");
 
   await button("Revoke the invitation of linus@example.com").click();

@@ -83,7 +83,7 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace`);
   await button("Merge into main").click();
   await page.waitForURL(/\/workspace\/merge$/);
-  await page.getByText("4 conflicts would be resolved as below").waitFor();
+  await page.getByText("4 conflicts would be resolved as shown below").waitFor();
   await conflict("old.txt").getByText("newest_file_wins", { exact: false }).waitFor();
   await expectAccessible(page);
 
@@ -136,7 +136,7 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await page.getByRole("heading", { name: /files would change on main/ }).waitFor();
   await button("Merge").click();
   await page.waitForURL(/\/merges\/[^/]+$/);
-  await page.getByRole("heading", { name: "What was decided for 4 conflicts" }).waitFor();
+  await page.getByRole("heading", { name: "4 resolved conflicts" }).waitFor();
   // The file's own line endings, which a text field does not keep.
   expect(await onMain("crlf.txt")).toBe("both\r\ntwo\r");
   expect(await onMain("src/auth/handler.ts")).toContain("return source();");
@@ -174,7 +174,7 @@ test("losing versions are restored; the merge is reverted and the revert reverte
   await page.waitForURL(/\/revert$/);
   await page.getByText("0 of 1 decided").waitFor();
   await expectAccessible(page);
-  await button("Next to decide").click();
+  await button("Next undecided").click();
   await page.keyboard.press("t");
   await page.getByText("1 of 1 decided").waitFor();
   await button("Revert").click();
@@ -197,7 +197,7 @@ test("a sync merges main into the workspace, with conflicts", async () => {
   await writeFiles(second, { "crlf.txt": "mine\r\n" });
   await button("Sync from main").click();
   await page.waitForURL(/\/sync$/);
-  await page.getByText("1 conflict would be resolved as below.", { exact: false }).waitFor();
+  await page.getByText("1 conflict would be resolved as shown below.", { exact: false }).waitFor();
   await page.getByLabel("Strategy").selectOption("target_wins");
   await conflict("crlf.txt").getByText("target_wins", { exact: false }).waitFor();
   await expectAccessible(page);

@@ -226,7 +226,7 @@ test("the editor shows gained and lost permissions, and the tab explains them", 
   await screenshot(page, "role-impact");
   await button("Cancel").click();
 
-  await page.getByLabel("Ask about a permission").selectOption("org:archive");
+  await page.getByLabel("Check a permission").selectOption("org:archive");
   await page.getByText("Your role owner has *:*.").waitFor();
   // The toast about Grace-Hopper covers the page and offers an undo for a while.
   await page.getByText("Grace-Hopper is now lead").waitFor({ state: "hidden" });
@@ -317,6 +317,45 @@ test("the audit log is shown, filtered by the address, and summarized on the ove
   await page.getByRole("link", { name: "Audit log" }).click();
   await page.waitForURL(/settings\?tab=audit$/);
   expect(consoleMessages).toEqual([]);
+});
+
+test("labels are those of the design, and people and agents are counted apart", async () => {
+  const { data: projects } = await ada.api.projects.list({
+    query: { organization_id: organization.id },
+  });
+  const body = { project_id: projects[0]?.id as string, name: "worker-1" };
+  await ada.api.agents.create({ body });
+  await page.goto(`${app.url}/organizations`);
+  const card = page.getByRole("main").locator("section, li").filter({ hasText: "acme-corp" });
+  await card.getByText("2 people, 1 agent", { exact: true }).first().waitFor();
+  await card.getByText("0/5 agents, 0/100 hours").first().waitFor();
+
+  await page.goto(settings("resources"));
+  await page.getByRole("heading", { level: 1, name: "Organization: Acme Corp" }).waitFor();
+  await page.getByText("Slug: acme-corp").waitFor();
+  expect(await page.getByRole("tab").allInnerTexts()).toEqual([
+    "General",
+    "Resources",
+    "Members",
+    "Billing",
+    "Audit",
+  ]);
+  expect(await page.getByLabel("Max Runtime Hours").inputValue()).toBe("100.0");
+  await page.goto(settings("members"));
+  const invite = await button("Invite Member").boundingBox();
+  const members = await page.getByRole("table", { name: "Members" }).boundingBox();
+  expect(invite?.y).toBeLessThan(members?.y ?? 0);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("the audit log shows whole scopes", async () => {
+  const scopes = ["org:acme-corp:*"];
+  const { data: key } = await ada.api.apiKeys.create({ body: { name: "Scoped", scopes } });
+  await page.goto(settings("audit"));
+  const row = page.getByRole("table", { name: "Audit log" }).getByRole("row").nth(1);
+  await row.getByText("Scoped").first().waitFor();
+  expect((await row.innerText()).replaceAll(/\s+/g, " ")).toContain("scopes: org:acme-corp:*");
+  await ada.api.apiKeys.revoke({ params: { key_id: key.id } });
 });
 
 test("Edit focuses the slug", async () => {

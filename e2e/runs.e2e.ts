@@ -375,7 +375,7 @@ test("with an engine they are enabled; a disabled sandbox is stated before a com
   await dialog.getByText("without a sandbox", { exact: false }).first().waitFor();
   await dialog.getByText("There is no sandbox (OMOI_SANDBOX is off)").waitFor();
   await dialog.getByText("The limits of memory and processes cannot be enforced here").waitFor();
-  expect(await dialog.getByText("It reaches nothing outside its sandbox.").count()).toBe(0);
+  expect(await dialog.getByText("No access outside the sandbox.").count()).toBe(0);
   await look(page, "run-command-off");
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");
   await dialog.getByRole("button", { name: "Run", exact: true }).click();

@@ -205,7 +205,7 @@ test("a lost response is reported, keeps the input, and the retry creates one re
 
 test("an unknown address shows a helpful page, signed in and signed out", async () => {
   await page.goto(`${app.url}/nowhere/at/all`);
-  await page.getByRole("heading", { name: "There is no page at this address" }).waitFor();
+  await page.getByRole("heading", { name: "Page not found" }).waitFor();
   await expectAccessible(page, "no page");
   await page.keyboard.press("Control+k");
   await palette().waitFor();

@@ -102,7 +102,7 @@ test("empty pages show the next step", async () => {
     /No events match/,
   );
   const project = await makeProject(newcomer, empty.id);
-  await look(`/projects/${project.id}`, /Nothing was merged yet/);
+  await look(`/projects/${project.id}`, /No merges yet/);
   await hers.context().close();
 });
 

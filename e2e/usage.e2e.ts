@@ -150,7 +150,7 @@ test("the Billing tab links to a statement, which is shown, saved and printed", 
   await page.goto(settings("billing"));
   const list = page.getByRole("table", { name: "Statements" });
   await list.getByRole("row", { name: /October 2025 .*Closed/ }).waitFor();
-  await list.getByRole("row", { name: /Open, so far/ }).waitFor();
+  await list.getByRole("row", { name: /Open, month to date/ }).waitFor();
   await expectAccessibleInBothSchemes(page);
   await screenshot(page, "billing");
   await page.setViewportSize({ width: 320, height: 844 });

@@ -26,8 +26,8 @@ export function QueryError({
           </Link>
         }
       >
-        It does not exist, or you are not a member of its organization. Ask the sender of this
-        address to add you.
+        It does not exist, or you are not a member of the organization. Ask the sender of the link
+        to invite you.
       </EmptyState>
     );
   }

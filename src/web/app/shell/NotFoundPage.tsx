@@ -30,10 +30,9 @@ function Explanation(): ReactElement {
   return (
     <>
       <title>Page not found · Omoi</title>
-      <h1 className="mt-4 text-xl font-semibold">There is no page at this address</h1>
+      <h1 className="mt-4 text-xl font-semibold">Page not found</h1>
       <p className="text-muted">
-        The address may be mistyped, or the link is older than the page it meant. Ctrl K (⌘K) finds
-        things by a few letters, or go on from here:
+        Check the address. Press Ctrl K (⌘K) to search, or open one of these pages:
       </p>
       <div className="mt-2 flex flex-wrap justify-center gap-2">
         <Link {...paths.organizations()} className={buttonClass("primary")}>

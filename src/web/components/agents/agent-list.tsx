@@ -30,7 +30,7 @@ const sortings: readonly Sorting<Agent>[] = [
       current_run?.started_at ??
       (queued_run && `queue ${String(queued_run.queue_position).padStart(6, "0")}`),
   },
-  { key: "branch", label: "Branch", by: ({ workspace_branch }) => workspace_branch },
+  { key: "branch", label: "Workspace", by: ({ workspace_branch }) => workspace_branch },
   { key: "created", label: "Created", by: ({ created_at }) => created_at },
 ];
 const textOf = (agent: Agent): string => {
@@ -118,22 +118,13 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
               ]
             : []),
           {
-            name: "Branch",
-            sortKey: "branch",
-            renderCell: (agent) =>
-              agent.workspace_branch === null ? (
-                <span className="text-muted">None</span>
-              ) : (
-                <PlainText value={agent.workspace_branch} className="font-mono text-[13px]" />
-              ),
-          },
-          {
             name: "Created",
             sortKey: "created",
             renderCell: (agent) => <Time value={agent.created_at} dateOnly />,
           },
           {
             name: "Workspace",
+            sortKey: "branch",
             renderCell: (agent) =>
               agent.workspace_branch === null ? (
                 <CreateWorkspaceButton
@@ -142,13 +133,18 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
                   disabledReason={refusal("agent:workspace:write")}
                 />
               ) : (
-                <Link
-                  {...paths.workspace(agent.id)}
-                  title={`Workspace of ${agent.name}`}
-                  className="font-medium text-accent-ink hover:underline"
-                >
-                  Open workspace
-                </Link>
+                <>
+                  <Link
+                    {...paths.workspace(agent.id)}
+                    title={`Workspace of ${agent.name}`}
+                    className="font-medium whitespace-nowrap text-accent-ink hover:underline"
+                  >
+                    Open workspace
+                  </Link>
+                  <span className="block font-mono text-[13px] text-muted">
+                    <PlainText value={agent.workspace_branch} />
+                  </span>
+                </>
               ),
           },
         ]}

@@ -117,7 +117,7 @@ function RemoveKeyAccess({ orgId, apiKey, reason }: RemoveKeyAccessProps): React
       }}
     >
       {apiKey.is_only_here
-        ? "The next request with it is refused. This cannot be undone."
+        ? "Requests with it are rejected at once. This cannot be undone."
         : "The key stops working in this organization and keeps working elsewhere. This cannot be undone."}
     </ConfirmButton>
   );

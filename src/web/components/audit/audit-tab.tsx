@@ -35,9 +35,9 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
   return (
     <div className="flex flex-col gap-4">
       <p className="text-muted">
-        Every change is written here together with the change itself. Each event carries the hash of
-        the one before it, so that edits and gaps are detected; the server&apos;s operator verifies
-        the log with <code className="font-mono text-[13px]">npm run audit:verify</code>.
+        Each event is recorded in the transaction of its change and contains the hash of the
+        previous event. The server&apos;s operator detects edits and gaps with{" "}
+        <code className="font-mono text-[13px]">npm run audit:verify</code>.
       </p>
       <AuditFilters orgId={orgId} search={search} events={events} onChange={change} />
       <Await query={log}>
@@ -46,7 +46,7 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
             <div className="-m-4">
               {events.length === 0 ? (
                 <p className="px-4 py-10 text-center text-muted">
-                  {isFiltered ? "No events match these filters." : "Nothing was changed yet."}
+                  {isFiltered ? "No events match these filters." : "No events yet."}
                 </p>
               ) : (
                 <EventTable events={events} />

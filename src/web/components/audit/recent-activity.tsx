@@ -32,16 +32,13 @@ function Recent({ orgId }: { orgId: string }): ReactElement {
         {(recent) => (
           <ul className="-my-2 divide-y divide-line">
             {recent.map((event) => (
-              <li
-                key={event.id}
-                className="flex flex-wrap items-baseline justify-between gap-x-4 py-2"
-              >
-                <span className="min-w-0">
+              <li key={event.id} className="py-2">
+                <div>
                   <Actor actor={event.actor} /> <EventSummary event={event} />
-                </span>
-                <span className="text-[13px] text-muted">
+                </div>
+                <div className="text-[13px] text-muted">
                   <Time value={event.at} />
-                </span>
+                </div>
               </li>
             ))}
           </ul>

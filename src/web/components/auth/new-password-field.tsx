@@ -27,7 +27,7 @@ export function NewPasswordField({
       autoComplete="new-password"
       spellCheck={false}
       autoCapitalize="none"
-      hint="At least 8 characters; not a common one."
+      hint="At least 8 characters, and not a common password."
       value={value}
       onChange={onChange}
       error={error}

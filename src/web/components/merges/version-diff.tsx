@@ -93,7 +93,7 @@ function isPlain({ target, source }: VersionPair): boolean {
 
 /** Describes one side's version, if it is more than its text. */
 function VersionLine({ version }: { version: FileVersion | null }): ReactElement {
-  if (version === null) return <span>Not there</span>;
+  if (version === null) return <span>No file</span>;
   const { path, mode, oid, omitted } = version;
   return (
     <span className="min-w-0">

@@ -21,7 +21,7 @@ export function UsageLine({ usage }: { usage: Usage }): ReactElement {
   return (
     <div className="flex max-w-72 flex-col gap-1.5">
       <span>
-        {agentsText(usage)} agents, {hoursText(usage)}
+        {agentsText(usage)} agents, <span className="whitespace-nowrap">{hoursText(usage)}</span>
       </span>
       <div className="grid grid-cols-2 gap-2">
         <Meter

@@ -132,7 +132,7 @@ export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormPro
         className="font-mono text-[13px]"
         hint={
           <SuggestedSlug suggestion={form.error?.problem.suggestion} onTake={setSlug}>
-            The last part of the address git clones from.
+            The last part of the clone URL.
           </SuggestedSlug>
         }
       />

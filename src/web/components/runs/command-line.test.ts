@@ -19,6 +19,15 @@ test.each(["a | b", "echo $HOME", 'echo "$HOME"', "echo `id`", "ls *.ts", "a 'b"
   },
 );
 
+test.each([
+  [["echo", "it's"], `echo "it's"`],
+  [["echo", `say "it's"`], String.raw`echo "say \"it's\""`],
+  [["echo", "$HOME's"], String.raw`echo "\$HOME's"`],
+  [["echo", `"a" 'b'`], String.raw`echo "\"a\" 'b'"`],
+])("%j uses the shorter quotes", (words, line) => {
+  expect(lineOf(words)).toBe(line);
+});
+
 test("words survive a round trip through a command line", () => {
   fc.assert(
     fc.property(fc.array(fc.string()), (words) => {

@@ -44,11 +44,15 @@ export function wordsOf(line: string): CommandWords {
 
 /** Quotes words into a line that splits into the same words. */
 export function lineOf(words: readonly string[]): string {
-  return words
-    .map((word) =>
-      /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`,
-    )
-    .join(" ");
+  return words.map(quoted).join(" ");
+}
+
+/** Uses the quotes that need fewer escapes. */
+function quoted(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  const single = `'${word.replaceAll("'", String.raw`'\''`)}'`;
+  const double = `"${word.replaceAll(/["\\$`]/g, String.raw`\$&`)}"`;
+  return double.length < single.length ? double : single;
 }
 
 /** Formats a command in one line: line breaks are shown as return signs, tabs as spaces. */

@@ -1,11 +1,14 @@
 import { formatNumber } from "../../ui/text/number.js";
 
-/** "1 h 2 min", "3 min 4 s", "5.2 s". */
+/** "24 h", "1 h 2 min", "3 min 4 s", "5.2 s". */
 export function formatDuration(seconds: number): string {
   if (seconds < 60) return `${formatNumber(seconds)} s`;
   const whole = Math.round(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const [count, unit, rest, smaller] =
+    whole < 3600
+      ? [Math.floor(whole / 60), "min", whole % 60, "s"]
+      : [Math.floor(whole / 3600), "h", Math.floor((whole % 3600) / 60), "min"];
+  return rest === 0 ? `${count} ${unit}` : `${count} ${unit} ${rest} ${smaller}`;
 }
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"];

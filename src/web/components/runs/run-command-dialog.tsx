@@ -132,7 +132,7 @@ function RunCommandForm({
                 </code>
               </span>
             ) : (
-              "Quotes group words; no shell takes part, so nothing else is replaced."
+              "Quotes group words. No shell is used: variables and pipes do not work."
             )
           }
         />
@@ -161,11 +161,11 @@ function RunCommandForm({
           value={values.network}
           onChange={(network) => form.set({ network })}
           options={[
-            { value: "none", label: "None", hint: "It reaches nothing outside its sandbox." },
+            { value: "none", label: "None", hint: "No access outside the sandbox." },
             {
               value: "full",
               label: "Full",
-              hint: "It reaches other machines, such as package registries and models, and this server.",
+              hint: "Access to other machines, such as package registries and models, and to this server.",
               disabledReason:
                 isolation?.full_network.isolated === false
                   ? `${isolation.full_network.reason}.`
@@ -175,8 +175,8 @@ function RunCommandForm({
         />
       )}
       <Checkbox
-        label="Queue if no place is free"
-        hint="The run starts when a place is free. Otherwise it is refused."
+        label="Queue if no slot is free"
+        hint="The run starts when a slot is free. Otherwise it is rejected."
         checked={values.queue}
         onChange={(queue) => form.set({ queue })}
       />

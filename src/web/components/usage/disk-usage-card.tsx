@@ -15,19 +15,19 @@ import { diskUsageQuery } from "../../api/queries/usage.js";
 export function DiskUsageCard({ orgId }: { orgId: string }): ReactElement {
   const usage = useQuery(diskUsageQuery(orgId));
   return (
-    <Card title="Disk use">
+    <Card title="Disk usage">
       <Await query={usage} rows={2}>
         {(data) =>
           data.measured_at === null ? (
-            <p className="text-muted">Nothing takes up the disk yet: there is no project.</p>
+            <p className="text-muted">There is no project yet.</p>
           ) : (
             <div className="flex flex-col gap-3">
               <div className="-mx-4 -mt-4">
                 <ProjectTable usage={data} />
               </div>
               <p className="text-muted">
-                Shared files are those of a commit that several workspaces began with; each
-                workspace adds what it changed. Measured <Time value={data.measured_at} /> or later.
+                Shared files belong to the commit that workspaces start from. A workspace adds its
+                own changes. Measured <Time value={data.measured_at} /> or later.
               </p>
             </div>
           )
@@ -48,7 +48,7 @@ const sortings: readonly Sorting<Row>[] = [
   { key: "workspaces", label: "Workspaces", by: ({ workspaces_bytes }) => workspaces_bytes },
   { key: "shared", label: "Shared files", by: ({ layers_bytes }) => layers_bytes },
   { key: "repository", label: "Repository", by: ({ repositories_bytes }) => repositories_bytes },
-  { key: "together", label: "Together", by: sumOf },
+  { key: "together", label: "Total", by: sumOf },
 ];
 const textOf = ({ project_name }: Row): string => project_name;
 
@@ -63,7 +63,7 @@ function ProjectTable({ usage }: { usage: DiskUsage }): ReactElement {
   });
   return (
     <ListTable
-      label="Disk use by project"
+      label="Disk usage by project"
       noun="project"
       placeholder="Project"
       view={view}
@@ -79,7 +79,7 @@ function ProjectTable({ usage }: { usage: DiskUsage }): ReactElement {
         column("Shared files", "shared", "layers_bytes"),
         column("Repository", "repository", "repositories_bytes"),
         {
-          name: "Together",
+          name: "Total",
           sortKey: "together",
           isNumber: true,
           renderCell: (row) => formatBytes(sumOf(row)),

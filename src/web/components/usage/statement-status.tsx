@@ -5,7 +5,7 @@ import { StatusDot } from "../../ui/feedback/badge.js";
 /** Whether the month is in progress or final. */
 export function StatementStatus({ status }: Pick<StatementItem, "status">): ReactElement {
   return status === "open" ? (
-    <StatusDot tone="accent">Open, so far</StatusDot>
+    <StatusDot tone="accent">Open, month to date</StatusDot>
   ) : (
     <StatusDot tone="neutral">Closed</StatusDot>
   );

@@ -91,7 +91,7 @@ export function DayUsageTable({ rows }: { rows: readonly DayUsage[] }): ReactEle
       columns={[
         { name: "Day", renderCell: (row) => dayName(row.date), total: "Total" },
         {
-          name: "Most agents at once",
+          name: "Peak agents",
           isNumber: true,
           renderCell: (row) => formatNumber(row.peak_concurrent_agents),
           total: formatNumber(Math.max(0, ...rows.map((row) => row.peak_concurrent_agents))),

@@ -32,8 +32,8 @@ export function PasskeysSection(): ReactElement {
     >
       <div className="flex flex-col gap-4">
         <p>
-          A passkey signs you in by your fingerprint, your face or your device's PIN, without
-          password and code.
+          A passkey signs you in with your fingerprint, face or device PIN, without password and
+          code.
         </p>
         {problem !== undefined && <Alert tone="info">{problem}</Alert>}
         <Await query={passkeys} rows={1}>

@@ -37,7 +37,7 @@ function ChangePassword(): ReactElement {
     toBody: (values) => values,
     run: (body) => client.auth.changePassword({ body }),
     refresh: [sessionsQuery.queryKey],
-    successMessage: () => "Password changed. You are signed out everywhere else.",
+    successMessage: () => "Password changed. You are signed out on all other devices.",
     onDone: () => form.reset(),
   });
   return (
@@ -51,9 +51,9 @@ function ChangePassword(): ReactElement {
           autoComplete="current-password"
           hint={
             <>
-              Forgotten?{" "}
+              Forgot it?{" "}
               <Link {...paths.forgotPassword()} className="underline">
-                Reset it by email
+                Reset your password
               </Link>
               .
             </>
@@ -61,7 +61,7 @@ function ChangePassword(): ReactElement {
           {...form.field("current_password")}
         />
         <NewPasswordField {...form.field("new_password")} />
-        <p className="text-[13px] text-muted">You will be signed out everywhere but here.</p>
+        <p className="text-[13px] text-muted">This signs you out on all other devices.</p>
         <SubmitButton className="self-start">Change password</SubmitButton>
       </Form>
     </Card>

@@ -50,10 +50,7 @@ export function SecondFactorSection(): ReactElement {
             />
           ) : (
             <div className="flex flex-col items-start gap-3">
-              <p>
-                After your password, signing in then also asks for a code that an app on your phone
-                shows. The password alone is not enough to sign in.
-              </p>
+              <p>Signing in with your password then also needs a code from an app on your phone.</p>
               <ReauthButton
                 endpoint={api.secondFactor.startTotp}
                 label="Set up"

@@ -14,13 +14,13 @@ export function EventsTab(): ReactElement {
   return (
     <div className="flex flex-col gap-4">
       <p className="text-muted">
-        Each event carries the hash of the one before it, so that an edit or a gap shows; an
-        operator checks that with <code className="font-mono text-[13px]">omoi admin verify</code>.
+        Each event contains the hash of the previous event. An operator detects edits and gaps with{" "}
+        <code className="font-mono text-[13px]">omoi admin verify</code>.
       </p>
       <CursorTable
         label="events"
         list={installationEventList}
-        empty="Nothing was changed yet."
+        empty="No events yet."
         rowKey={({ id }) => id}
         columns={[
           { name: "When", renderCell: ({ at }) => <Time value={at} withSeconds /> },

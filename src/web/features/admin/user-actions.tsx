@@ -45,7 +45,7 @@ export function UserActions({ user }: UserProps): ReactElement {
               disabledReason={user.has_second_factor ? undefined : "The user has no second factor."}
             />
           </ActionRow>
-          <ActionRow title="Sessions" description="Ends every session. API keys go on to work.">
+          <ActionRow title="Sessions" description="Ends every session. API keys keep working.">
             <UserActionButton
               user={user}
               operation="signOut"

@@ -57,7 +57,10 @@ export function UsersTab(): ReactElement {
             name: "User",
             renderCell: (user) => (
               <>
-                <Link {...paths.adminUser(user.id)} className="font-medium hover:underline">
+                <Link
+                  {...paths.adminUser(user.id)}
+                  className="font-medium text-accent-ink hover:underline"
+                >
                   <PlainText value={user.full_name ?? user.email} />
                 </Link>
                 {user.full_name !== null && (

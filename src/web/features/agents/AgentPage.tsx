@@ -82,7 +82,7 @@ export function AgentPage(): ReactElement {
     >
       <PermissionHint reason={forbidden} />
       {(current || queued || agent.last_run) && (
-        <Card title={current || queued ? "Now" : "Last run"}>
+        <Card title={current || queued ? "Current run" : "Last run"}>
           <AgentRuns agent={agent} readAt={dataUpdatedAt} />
         </Card>
       )}

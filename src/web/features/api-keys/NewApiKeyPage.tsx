@@ -101,7 +101,7 @@ export function NewApiKeyPage(): ReactElement {
           API Keys
         </CrumbLink>,
       ]}
-      description="A key acts as you or as an agent, within its scope, and never does more than you may."
+      description="A key acts as you or as an agent, with the permissions of its scope."
     >
       <Card>
         {isPending ? (
@@ -118,7 +118,7 @@ export function NewApiKeyPage(): ReactElement {
                 {
                   value: "full",
                   label: "Full Access (*:*)",
-                  hint: "All that you may do, in every organization.",
+                  hint: "All of your permissions, in every organization.",
                 },
                 ...(organization === undefined
                   ? []
@@ -126,7 +126,7 @@ export function NewApiKeyPage(): ReactElement {
                       {
                         value: "organization" as const,
                         label: "Organization Scope",
-                        hint: "One organization, and of that as much as you choose.",
+                        hint: "One organization, with the permissions you choose.",
                         children: (
                           <div className="flex flex-col gap-4">
                             <SelectField
@@ -175,7 +175,7 @@ export function NewApiKeyPage(): ReactElement {
               error={form.errorOf("expires_at", "expires_in_days")}
             />
             <details>
-              <summary className="cursor-pointer text-[13px] font-medium">More</summary>
+              <summary className="cursor-pointer text-[13px] font-medium">More options</summary>
               <div className="mt-4 flex flex-col gap-4">
                 <LimitsFields
                   value={values.limits}

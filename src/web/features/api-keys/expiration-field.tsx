@@ -37,7 +37,8 @@ export function ExpirationField({ value, onChange, error }: ExpirationFieldProps
   return (
     <div className="flex flex-col gap-3">
       <Segments
-        legend="Expiration (optional)"
+        legend="Expiration"
+        optional
         value={value.choice}
         onChange={(choice) => onChange({ ...value, choice })}
         options={[

@@ -61,7 +61,7 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
     value === null ? "Never" : <Time value={value} />;
   const rows: Rows = {
     Key: <code className="font-mono text-[13px]">{key.key_hint}</code>,
-    Id: (
+    ID: (
       <span className="flex items-start gap-0.5">
         <code className="font-mono text-[13px]">{key.id}</code>
         <CopyIcon text={key.id} label="Copy id" />
@@ -118,7 +118,7 @@ function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
     successMessage: () => "Changes saved",
   });
   return (
-    <Card title="Change">
+    <Card title="Edit key">
       <Form label="Change the key" {...form.props}>
         <TextField label="Name" {...form.field("name")} />
         <TextField label="Description" optional {...form.field("description")} />

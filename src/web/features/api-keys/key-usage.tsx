@@ -51,29 +51,30 @@ export function KeyUsageCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
           <div className="flex flex-col gap-4">
             <BarChart
               title="Requests by day"
-              description={`Requests of the last ${days} days, refused ones too. Days are UTC.`}
+              description={`Requests of the last ${days} days, including rejected ones. Days are UTC.`}
               bars={barsOf(usage.data)}
-              areCounts
             />
-            <Table
-              label="Requests by endpoint"
-              rows={rows}
-              rowKey={({ endpoint, status }) => `${endpoint} ${status}`}
-              columns={[
-                {
-                  name: "Endpoint",
-                  renderCell: ({ endpoint }) => (
-                    <code className="font-mono text-[13px] break-all">{endpoint}</code>
-                  ),
-                },
-                { name: "Status", isNumber: true, renderCell: ({ status }) => status },
-                {
-                  name: "Requests",
-                  isNumber: true,
-                  renderCell: ({ count }) => formatNumber(count),
-                },
-              ]}
-            />
+            <div className="-mx-4 -mb-4">
+              <Table
+                label="Requests by endpoint"
+                rows={rows}
+                rowKey={({ endpoint, status }) => `${endpoint} ${status}`}
+                columns={[
+                  {
+                    name: "Endpoint",
+                    renderCell: ({ endpoint }) => (
+                      <code className="font-mono text-[13px] break-all">{endpoint}</code>
+                    ),
+                  },
+                  { name: "Status", isNumber: true, renderCell: ({ status }) => status },
+                  {
+                    name: "Requests",
+                    isNumber: true,
+                    renderCell: ({ count }) => formatNumber(count),
+                  },
+                ]}
+              />
+            </div>
           </div>
         )}
       </Card>
@@ -94,7 +95,7 @@ function NarrowOffer({ apiKey, scopes }: { apiKey: ApiKey; scopes: string[] }): 
   });
   return (
     <Card
-      title="A smaller scope is enough"
+      title="Unused permissions"
       footer={
         <Button variant="primary" pending={narrow.pending} onClick={() => narrow.submit(scopes)}>
           Narrow scope
@@ -103,8 +104,8 @@ function NarrowOffer({ apiKey, scopes }: { apiKey: ApiKey; scopes: string[] }): 
     >
       <div className="flex flex-col gap-3">
         <p>
-          In the last {days} days the key used only a part of what it may do. With this scope all of
-          that stays allowed, and nothing else. A key is never widened again.
+          In the last {days} days the key needed only the scope below. A scope cannot be widened
+          later.
         </p>
         <Scopes scopes={scopes} />
       </div>

@@ -43,7 +43,7 @@ export function LimitsFields({ value, onChange, errors }: LimitsFieldsProps): Re
         label="Allowed addresses"
         name="allowed_ips"
         optional
-        hint="Networks such as 10.0.0.0/8 or 2001:db8::/32, one a line. Empty: from everywhere."
+        hint="Networks such as 10.0.0.0/8 or 2001:db8::/32, one per line. Leave empty to allow all addresses."
         value={value.networks}
         onChange={(networks) => onChange({ ...value, networks })}
         error={errors.networks}
@@ -54,7 +54,7 @@ export function LimitsFields({ value, onChange, errors }: LimitsFieldsProps): Re
           name="rate_limit_per_minute"
           optional
           inputMode="numeric"
-          hint="Empty: not limited."
+          hint="Leave empty for no limit."
           value={value.perMinute}
           onChange={(perMinute) => onChange({ ...value, perMinute })}
           error={errors.perMinute}

@@ -14,8 +14,8 @@ export function ForgotPasswordPage(): ReactElement {
       title="Reset your password"
       lead={
         note === null
-          ? "You get an email with a link to choose a new one."
-          : "A link lets you choose a new one. This server sends no email: its administrator passes the link on to you."
+          ? "You get an email with a link to choose a new password."
+          : "This server sends no email. Create a link, then ask the administrator for it."
       }
       footer={
         <>

@@ -66,7 +66,7 @@ export function RegisterPage(): ReactElement {
           ? "This installation has no account yet. The first one manages its users and settings."
           : invitation
             ? `With it you join ${visible(invitation.organization.name)} as ${visible(invitation.role_name)}.`
-            : "You can create an organization right after, or join one that adds you."
+            : "Then create an organization, or join one by invitation."
       }
       footer={
         !isFirst && (

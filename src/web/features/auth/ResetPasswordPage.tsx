@@ -38,7 +38,7 @@ export function ResetPasswordPage(): ReactElement {
   return (
     <AuthLayout
       title="Choose a new password"
-      lead="You are signed out everywhere, and sign in again with the new one. If your email address was not confirmed before, the account's API keys, passkeys, linked identities and second factor are removed."
+      lead="This signs you out on all devices. If your email address was not confirmed before, the account's API keys, passkeys, linked identities and second factor are removed."
       footer={
         <Link {...paths.login()} className="font-medium text-accent-ink underline">
           Back to sign in

@@ -47,7 +47,7 @@ export function VerifyEmailPage(): ReactElement {
   return (
     <AuthLayout
       title="Confirm your email address"
-      lead="So that you can be reached, for example to reset your password."
+      lead="A confirmed address is needed to reset your password."
       footer={
         isDone ? null : (
           <Link {...paths.organizations()} className="font-medium text-accent-ink underline">

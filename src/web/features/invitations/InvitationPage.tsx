@@ -26,7 +26,7 @@ export function InvitationPage(): ReactElement {
 
   if (offer.isPending || me.isLoading) {
     return (
-      <Frame title="Invitation" lead="Looking at your link…">
+      <Frame title="Invitation" lead="Loading your invitation…">
         <Skeleton rows={2} />
       </Frame>
     );
@@ -35,12 +35,12 @@ export function InvitationPage(): ReactElement {
     const { status, message } = asApiError(offer.error);
     return status === 404 ? (
       <Frame
-        title="This link leads nowhere"
-        lead="The link has no invitation, or the invitation has ended."
+        title="Invitation not found"
+        lead="The link is incomplete, or the invitation was accepted or revoked."
       >
         <p>
-          Check that you have the whole link. If you were sent more than one mail, use the link in
-          the newest: it replaces the earlier ones.
+          Check that you have the whole link. If you received several emails, use the link in the
+          newest one.
         </p>
       </Frame>
     ) : (

@@ -41,19 +41,15 @@ export function RestorePage(): ReactElement {
       description={
         merge && (
           <>
-            A new commit on <PlainText value={merge.target_branch} /> puts back what lost; what came
-            later stays.
+            A new commit on <PlainText value={merge.target_branch} /> restores the versions that
+            lost. Later changes are kept.
           </>
         )
       }
       crumbs={crumbs}
       strategy={search.strategy}
       onStrategy={(strategy) => go({ ...search, strategy })}
-      waiting={
-        chosen.length === 0
-          ? "Choose above of which files the other version comes back."
-          : undefined
-      }
+      waiting={chosen.length === 0 ? "Choose the files to restore." : undefined}
       choices={<RestorableFiles merge={merge} chosen={chosen} onChange={choose} />}
     />
   );
@@ -98,7 +94,7 @@ function RestorableFiles({
             <Checkbox
               key={files.join("\n")}
               label={<PlainText value={files.join(", ")} className="font-mono text-[13px]" />}
-              hint={`Won by ${winnerLabel(winner, merge)}; the other side comes back.`}
+              hint={`Winner: ${winnerLabel(winner, merge)}. The other side is restored.`}
               checked={isChosen}
               onChange={(isWanted) => {
                 const others = chosen.filter((path) => !files.includes(path));

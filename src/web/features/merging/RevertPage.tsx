@@ -25,9 +25,8 @@ export function RevertPage(): ReactElement {
       description={
         merge && (
           <>
-            A new commit on <PlainText value={merge.target_branch} /> takes out what the{" "}
-            {merge.kind} of <PlainText value={merge.source_branch} /> brought; what came later
-            stays.
+            A new commit on <PlainText value={merge.target_branch} /> undoes the {merge.kind} of{" "}
+            <PlainText value={merge.source_branch} />. Later changes are kept.
           </>
         )
       }

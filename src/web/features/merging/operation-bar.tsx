@@ -52,7 +52,7 @@ export function OperationBar(props: ActBarProps): ReactElement {
             size="sm"
             onClick={() => goToSection(conflictId(nextOpen(conflicts, decisions, -1)))}
           >
-            Next to decide
+            Next undecided
           </Button>
         )}
       </div>

@@ -85,11 +85,11 @@ export function OperationPage(props: ActPageProps): ReactElement {
             value={strategy ?? preview.data?.strategy ?? ""}
             options={
               strategy === undefined && preview.data === undefined
-                ? [{ value: "", label: "As the workspace is set" }, ...strategyOptionsOf[act.act]]
+                ? [{ value: "", label: "Strategy of the workspace" }, ...strategyOptionsOf[act.act]]
                 : strategyOptionsOf[act.act]
             }
             onChange={(value) => props.onStrategy(value as MergeStrategy)}
-            hint="Decides real conflicts only; the rest is merged as git merges it."
+            hint="Resolves the conflicts that git cannot merge."
           />
         </div>
       </Card>

@@ -20,7 +20,7 @@ export function PreviewSummary({ preview }: { preview: Preview }): ReactElement 
           </>
         ) : (
           <>
-            Nothing to merge: <PlainText value={target_branch} /> is as it would be after.
+            Nothing to merge: <PlainText value={target_branch} /> already contains these changes.
           </>
         )}
       </Alert>
@@ -37,8 +37,8 @@ export function PreviewSummary({ preview }: { preview: Preview }): ReactElement 
   return (
     <Alert tone="warn">
       {strategy === "manual"
-        ? `${countOf(conflicts.length, "conflict")} to decide. Until then, what the target has is shown below.`
-        : `${countOf(conflicts.length, "conflict")} would be resolved as below. The losing side stays fetchable, and can be restored.`}
+        ? `${countOf(conflicts.length, "conflict")} to decide. Until then, the target's version is shown below.`
+        : `${countOf(conflicts.length, "conflict")} would be resolved as shown below. The losing version is kept and can be restored.`}
       {saved}
     </Alert>
   );

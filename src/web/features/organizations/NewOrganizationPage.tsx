@@ -82,7 +82,7 @@ export function NewOrganizationPage(): ReactElement {
             className="font-mono text-[13px]"
             hint={
               <SlugHint slug={slug} check={check} onTake={setSlug}>
-                Part of addresses, such as the one git clones from. Suggested from the name.
+                Part of URLs, such as clone URLs. Suggested from the name.
               </SlugHint>
             }
           />

@@ -90,10 +90,10 @@ export function ProjectPage(): ReactElement {
             }}
           />
           <div className="flex flex-col gap-1.5">
-            <p className="text-[13px] font-medium">Clone it</p>
+            <p className="text-[13px] font-medium">Clone</p>
             <CopyLine text={`git clone ${project.clone_url}`} label="Copy clone command" />
             <p className="text-[13px] text-muted">
-              When git asks, give any user name and an{" "}
+              Git asks for a login: use any user name and an{" "}
               <Link {...paths.apiKeys()} className="text-accent-ink underline">
                 API key
               </Link>{" "}

@@ -46,7 +46,7 @@ export function ProjectWorkspaces({ projectId }: { projectId: string }): ReactEl
       <PagedList
         query={workspaces}
         isEmpty={view.total === 0}
-        empty="No agent has a workspace here yet. Create one beside an agent above."
+        empty="No workspaces yet. Create one in the list of agents above."
       >
         <ListTable
           label="Workspaces"
@@ -115,7 +115,7 @@ export function ProjectMerges({ projectId }: { projectId: string }): ReactElemen
       <PagedList
         query={merges}
         isEmpty={view.total === 0}
-        empty="Nothing was merged yet. An agent's workspace is merged on its page."
+        empty="No merges yet. Merge a workspace on its page."
       >
         <ListTable
           label="Merges"

@@ -76,7 +76,8 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
         )}
         {checkpoint?.error && (
           <Alert tone="warn">
-            The workspace was not saved at its end: <PlainText value={checkpoint.error} />
+            The workspace was not saved at the end of the run:{" "}
+            <PlainText value={checkpoint.error} />
           </Alert>
         )}
         <Details
@@ -137,7 +138,7 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
         : formatBinaryBytes(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
     Environment:
       run.env_names.length === 0 ? (
-        "None given"
+        "None"
       ) : (
         <code className="font-mono text-[13px]">{run.env_names.join(", ")}</code>
       ),

@@ -19,7 +19,7 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
   const { run, query, onSearch, found, onGo, switches } = props;
   return (
     <div className="flex flex-wrap items-center gap-2 px-4 py-3">
-      <search className="flex min-w-0 grow basis-full flex-wrap items-center gap-1 sm:basis-0">
+      <search className="flex min-w-0 grow basis-full items-center gap-1 sm:basis-0">
         <input
           type="search"
           aria-label="Search the log"
@@ -33,7 +33,7 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
             event.preventDefault();
             onGo(event.shiftKey ? -1 : 1);
           }}
-          className={`${controlClass} h-8 min-w-28 max-w-64 shrink-0`}
+          className={`${controlClass} h-8 w-64 min-w-28 shrink`}
         />
         <IconButton
           label="Previous line found"

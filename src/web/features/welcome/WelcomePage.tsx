@@ -104,7 +104,7 @@ export function WelcomePage(): ReactElement {
               </StepItem>
             ))}
           </ol>
-          {current === undefined && <WhatNext progress={progress} />}
+          {current === undefined && <NextSteps progress={progress} />}
         </>
       )}
     </Page>
@@ -233,16 +233,16 @@ function StepBody({ step, progress, onDone, onKeep }: StepBodyProps): ReactEleme
   }
 }
 
-function WhatNext({
+function NextSteps({
   progress: { organization, agent, project },
 }: {
   progress: Progress;
 }): ReactElement {
   return (
     <div className="rounded-lg border border-line bg-surface p-4">
-      <h2 className="font-semibold">What next</h2>
+      <h2 className="font-semibold">Next steps</h2>
       <p className="mt-1 text-muted">
-        Everything here is also in the API. Press Ctrl K (⌘K) to go anywhere by a few letters.
+        The API offers everything that these pages do. Press Ctrl K (⌘K) to search.
       </p>
       <div className="mt-3 flex flex-wrap gap-2">
         {agent && (

@@ -77,7 +77,7 @@ export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
       <TextField
         label="Key name"
         {...form.field("name")}
-        hint={`All that you may do in ${organization.slug}, for 90 days. Other scopes are under API Keys.`}
+        hint={`All of your permissions in ${organization.slug}, for 90 days. Other scopes are under API Keys.`}
       />
       <SubmitButton className="self-start">Generate Key</SubmitButton>
     </Form>

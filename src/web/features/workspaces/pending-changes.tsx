@@ -13,7 +13,7 @@ const maxFiles = 200;
 /** As high as the collapsed list, to avoid a layout shift. */
 const line = "rounded-md border border-line px-3 py-2 text-muted";
 
-/** "3 files not merged", expandable to a list. */
+/** "3 unmerged files", expandable to a list. */
 export function PendingChanges({ agentId, base }: { agentId: string; base: string }): ReactElement {
   const changes = useQuery(changesQuery(agentId));
   if (changes.isPending) {
@@ -44,7 +44,7 @@ export function PendingChanges({ agentId, base }: { agentId: string; base: strin
   return (
     <details className="rounded-md border border-line">
       <summary className="flex flex-wrap items-center gap-x-3 px-3 py-2 font-medium before:mr-0 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
-        {countOf(stats.files_changed, "file")} not merged
+        {countOf(stats.files_changed, "unmerged file")}
         <LineCounts additions={stats.additions} deletions={stats.deletions} />
       </summary>
       <ul className="max-h-80 divide-y divide-line overflow-y-auto border-t border-line">

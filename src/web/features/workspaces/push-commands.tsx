@@ -13,14 +13,14 @@ export function PushCommands({ workspace }: { workspace: Workspace }): ReactElem
   const { branch_name: branch } = workspace;
   return (
     <div className="flex flex-col gap-1.5">
-      <p className="text-[13px] font-medium">Clone its branch, commit, and push</p>
+      <p className="text-[13px] font-medium">Clone the branch, commit, and push</p>
       <CopyLine
         text={`git clone --branch ${branch} ${project.clone_url}`}
         label="Copy clone command"
       />
       <CopyLine text={`git push origin ${branch}`} label="Copy push command" />
       <p className="text-[13px] text-muted">
-        When git asks, give any user name and an{" "}
+        Git asks for a login: use any user name and an{" "}
         <Link {...paths.apiKeys()} className="text-accent-ink underline">
           API key
         </Link>{" "}

@@ -73,7 +73,7 @@ function folderRows({ folder_driver, disk }: Workspace): Rows {
       <Time value={disk.measured_at} />
     </>
   );
-  return { Folder: folderKinds[folder_driver], "Disk use": measured ?? "Not measured yet" };
+  return { Folder: folderKinds[folder_driver], "Disk usage": measured ?? "Not measured yet" };
 }
 
 function WorkingDirectory({ path }: { path: string | null }): ReactElement {

@@ -19,8 +19,6 @@ interface BarChartProps {
   bars: readonly Bar[];
   /** Reference value, drawn as a dashed line unless it is far above all bars. */
   reference?: { value: number; label: string };
-  /** Whether values are integers: the axis then has integer ticks only. */
-  areCounts?: boolean;
   /** Formats a value of the axis. */
   formatValue?: (value: number) => string;
 }
@@ -29,17 +27,14 @@ const plotHeight = 160;
 const ticksEvery = 7;
 
 /** Axis maxima, times a power of ten. */
-const maxima = [1, 2, 2.5, 5, 10];
-/** Maxima whose half is an integer, too. */
-const countMaxima = [2, 4, 6, 10];
+const maxima = [1, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10];
 
-/** Returns the axis maximum for the highest value; at least 2 for counts. */
-function axisEnd(highest: number, areCounts: boolean): number {
-  const value = areCounts ? Math.max(1, highest) : highest || 1;
+/** Returns the axis maximum for the highest value: an even number, so that its half is whole, too. */
+function axisEnd(highest: number): number {
+  const value = Math.max(2, highest);
   const power = 10 ** Math.floor(Math.log10(value));
-  return (
-    ((areCounts ? countMaxima : maxima).find((factor) => factor * power >= value) ?? 10) * power
-  );
+  const ends = maxima.map((factor) => Math.round(factor * power));
+  return ends.find((end) => end >= value && end % 2 === 0) as number;
 }
 
 /** A bar chart. A single tab stop; arrow keys move between bars, Escape hides the tooltip. */
@@ -48,7 +43,6 @@ export function BarChart({
   description,
   bars,
   reference,
-  areCounts = false,
   formatValue = formatNumber,
 }: BarChartProps): ReactElement {
   const id = useId();
@@ -58,7 +52,7 @@ export function BarChart({
   const highest = Math.max(...bars.map(({ value }) => value));
   const line =
     reference && reference.value > 0 && reference.value <= highest * 2 ? reference : null;
-  const top = axisEnd(Math.max(highest, line?.value ?? 0), areCounts);
+  const top = axisEnd(Math.max(highest, line?.value ?? 0));
   const yOf = (value: number): number => plotHeight * (1 - value / top);
   const width = 100 / bars.length;
 

@@ -62,6 +62,7 @@ export function RadioList<Value extends string>({
 interface SegmentsProps<Value extends string> {
   legend: string;
   hideLegend?: boolean;
+  optional?: boolean;
   value: Value;
   onChange: (value: Value) => void;
   options: readonly { value: Value; label: string }[];
@@ -74,6 +75,7 @@ export function Segments<Value extends string>(props: SegmentsProps<Value>): Rea
     <fieldset className="min-w-0">
       <legend className={props.hideLegend ? "sr-only" : "mb-1.5 text-[13px] font-medium"}>
         {props.legend}
+        {props.optional && <span className="font-normal text-muted"> (optional)</span>}
       </legend>
       <div className="inline-flex max-w-full flex-wrap gap-1 rounded-lg bg-sunken p-1">
         {props.options.map((option) => (

@@ -30,7 +30,7 @@ export function ActionRow({ title, description, children }: ActionRowProps): Rea
         <h3 className="font-medium">{title}</h3>
         <p className="text-[13px] text-muted">{description}</p>
       </div>
-      <div className="min-w-0">{children}</div>
+      <div className="flex min-w-0 flex-col items-start md:items-end">{children}</div>
     </section>
   );
 }

@@ -56,7 +56,7 @@ export function TransferOwnership({ organization, reason }: TransferProps): Reac
   const buttonReason = selectReason ?? (heir ? undefined : "Choose the new owner first.");
 
   return (
-    <div className="flex flex-col gap-1.5">
+    <div className="flex w-full flex-col gap-1.5">
       <div className="flex flex-wrap items-end gap-2">
         <div className="min-w-0 flex-[1_1_12rem]">
           <SelectField

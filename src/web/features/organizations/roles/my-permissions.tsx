@@ -31,7 +31,7 @@ export function MyPermissions({ orgId, roles }: MyPermissionsProps): ReactElemen
           <div className="flex flex-col gap-4">
             <div className="max-w-xl">
               <SelectField
-                label="Ask about a permission"
+                label="Check a permission"
                 value={asked ?? ""}
                 options={[
                   { value: "", label: "Choose one…" },

@@ -20,7 +20,7 @@ const sortings: readonly Sorting<Role>[] = [
   { key: "members", label: "Members", by: ({ member_count }) => member_count },
   {
     key: "permissions",
-    label: "Can do",
+    label: "Permissions",
     by: ({ effective_permissions }) => expand(effective_permissions).length,
   },
 ];
@@ -56,8 +56,8 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
       <div className="-m-4">
         <div className="flex flex-col gap-3 border-b border-line px-4 py-3">
           <p className="text-muted">
-            System roles are the same everywhere and read-only. A role of your own can inherit from
-            one and add to it.
+            System roles are the same in every organization and read-only. A custom role can inherit
+            from another role and add permissions.
           </p>
           <SettingsHint reason={reason} />
         </div>
@@ -107,7 +107,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
               renderCell: (role) => formatNumber(role.member_count),
             },
             {
-              name: "Can do",
+              name: "Permissions",
               sortKey: "permissions",
               renderCell: (role) => {
                 const count = expand(role.effective_permissions).length;

@@ -81,7 +81,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
               <SlugHint slug={slug} check={check} onTake={setSlug}>
                 {isSlugOpen
                   ? "Part of addresses. The old slug keeps working and is never given to another organization."
-                  : "Part of addresses, such as the one git clones from."}
+                  : "Part of URLs, such as clone URLs."}
               </SlugHint>
             }
           />
@@ -109,7 +109,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
       <DangerZone>
         <ActionRow
           title="Transfer ownership"
-          description="Hands the organization to another of its people."
+          description="Makes another person the owner. You become an admin."
         >
           <TransferOwnership organization={organization} reason={refusal("org:transfer")} />
         </ActionRow>

@@ -31,7 +31,7 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
       <Await query={merges}>
         {(_data) =>
           rows.length === 0 ? (
-            <EmptyState title="Nothing was merged yet">
+            <EmptyState title="No merges yet">
               Merge into <PlainText value={workspace.base_branch} />, under Commits, brings this
               workspace's work there and records here what conflicted and how it was decided.
             </EmptyState>

@@ -57,7 +57,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
     <section data-long="" aria-labelledby="decisions" className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center justify-between gap-3">
         <h2 id="decisions" className="text-base font-semibold">
-          What was decided for {countOf(merge.resolutions.length, "conflict")}
+          {countOf(merge.resolutions.length, "resolved conflict")}
         </h2>
         <div className="flex flex-wrap items-center gap-2">
           {restorable.length > 1 && (
