@@ -46,6 +46,12 @@ test("the palette reaches every page and action by keyboard", async () => {
   await page.keyboard.press("Control+k");
   await palette().waitFor();
   await page.getByRole("option", { name: /Atlas/ }).waitFor({ state: "attached" });
+  const groups = await page.getByRole("listbox").getByRole("group").all();
+  const named = groups.map((group) => group.getAttribute("aria-labelledby"));
+  for (const id of await Promise.all(named)) {
+    expect(await page.locator(`[id="${id}"]`).innerText()).not.toBe("");
+  }
+  await page.getByRole("group", { name: "Go to" }).waitFor();
   await expectAccessible(page, "the palette");
   await screenshot(page, "command-palette");
   expect(await palette().evaluate((input) => input === document.activeElement)).toBe(true);
