@@ -10,7 +10,7 @@ import {
   type MergeTreeOutput,
   type Renames,
 } from "./merge-conflicts.js";
-import { git, GitError } from "../process/run.js";
+import { git, GitError, type ProcessOptions } from "../process/run.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
 export { applyDecisions, type Decision } from "./apply-decisions.js";
@@ -42,12 +42,12 @@ export async function computeMerge(
   target: string,
   source: string,
   base: string | null = null,
-  signal?: AbortSignal,
+  process: ProcessOptions = {},
 ): Promise<ComputedMerge> {
   for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
   const [merged, bases] = await Promise.all([
-    mergeTree(repoPath, target, source, base, signal),
-    base === null ? mergeBases(repoPath, target, source) : [base],
+    mergeTree(repoPath, target, source, base, process),
+    base === null ? mergeBases(repoPath, target, source, process) : [base],
   ]);
   const output = parseMergeTree(merged.stdout.toString("latin1"));
   if (output === null || merged.exitCode === 128) {
@@ -68,9 +68,14 @@ export async function computeMerge(
   return { target, source, bases, tree: output.tree, conflicts, upToDate };
 }
 
-async function mergeBases(repoPath: string, target: string, source: string): Promise<string[]> {
+async function mergeBases(
+  repoPath: string,
+  target: string,
+  source: string,
+  process: ProcessOptions,
+): Promise<string[]> {
   const args = ["merge-base", "--all", target, source];
-  const { stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 1] });
+  const { stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 1], ...process });
   return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
@@ -84,7 +89,7 @@ async function mergeTree(
   target: string,
   source: string,
   base: string | null,
-  signal: AbortSignal | undefined,
+  process: ProcessOptions,
 ): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
   const from = base === null ? [] : [`--merge-base=${base}`];
   const args = [
@@ -99,7 +104,7 @@ async function mergeTree(
     gitDir: repoPath,
     timeoutMs: MERGE_MS,
     okExitCodes: [0, 1, 128],
-    ...(signal ? { signal } : {}),
+    ...process,
   };
   try {
     return await git([...args, target, source], options);

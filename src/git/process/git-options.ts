@@ -53,3 +53,6 @@ export interface GitOptions {
   /** Receives standard error as it arrives, in chunks of any size. */
   onStderr?: (text: string) => void;
 }
+
+/** How the processes of one operation run. */
+export type ProcessOptions = Pick<GitOptions, "background" | "signal">;

@@ -11,7 +11,7 @@ import { environment } from "./environment.js";
 import type { GitOptions } from "./git-options.js";
 
 export { EMPTY_TREE } from "./environment.js";
-export type { GitOptions, Protocol } from "./git-options.js";
+export type { GitOptions, ProcessOptions, Protocol } from "./git-options.js";
 
 /** The null object id. */
 export const ZERO_OID = "0".repeat(40);

@@ -1,7 +1,7 @@
 /** Finds the commits that touched the paths of a conflict. */
 import { assertOid } from "./bare-repository.js";
 import type { Side } from "../merge/merge-conflicts.js";
-import { spawnGit } from "../process/run.js";
+import { spawnGit, type ProcessOptions } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
 /**
@@ -15,6 +15,7 @@ export async function commitsTouching(
   repoPath: string,
   { source, target }: Record<Side, string>,
   groups: readonly (readonly string[])[],
+  process: ProcessOptions = {},
 ): Promise<Record<Side, string[][]>> {
   assertOid(source);
   assertOid(target);
@@ -28,7 +29,7 @@ export async function commitsTouching(
   const compare = ["-c", "-r", "--root", "--no-renames", "--name-only", "--no-ext-diff"];
   const child = spawnGit(
     ["log", "-z", format, "--topo-order", "--left-right", ...compare, `${source}...${target}`],
-    { gitDir: repoPath, timeoutMs: 5 * 60_000 },
+    { gitDir: repoPath, timeoutMs: 5 * 60_000, ...process },
   );
   let commit = "";
   let side: Side = "source";

@@ -6,7 +6,7 @@ import { exists, createDirectoryAtomically, flushToDisk } from "../worktree/atom
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
 import { looseObject, writeObject, type LooseObject } from "../objects/loose-object.js";
 import { readObjects } from "../objects/object-reader.js";
-import { git, GitError } from "../process/run.js";
+import { git, GitError, type ProcessOptions } from "../process/run.js";
 
 /** Name and email address of an author or committer. */
 export interface Person {
@@ -203,9 +203,11 @@ export async function mergeBase(
   repoPath: string,
   one: string,
   other: string,
+  process: ProcessOptions = {},
 ): Promise<string | null> {
   assertOid(one);
   assertOid(other);
-  const result = await git(["merge-base", one, other], { gitDir: repoPath, okExitCodes: [0, 1] });
+  const options = { gitDir: repoPath, okExitCodes: [0, 1], ...process };
+  const result = await git(["merge-base", one, other], options);
   return result.exitCode === 0 ? result.stdout.toString("latin1").trim().slice(0, 40) : null;
 }

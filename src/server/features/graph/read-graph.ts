@@ -5,7 +5,7 @@ import { listBranches } from "#git/store/branches.js";
 import { readHistory } from "#git/store/history.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import type { Storage } from "../../data-folder/storage.js";
-import { importedAt, receivedTimes, visibleBranches } from "../workspaces/index.js";
+import { receivedTimes, visibleBranches } from "../workspaces/index.js";
 import { assignBranches, sortNewestFirst } from "./order.js";
 import * as queries from "./graph.queries.js";
 
@@ -57,11 +57,10 @@ export async function readGraph(
   );
   const shown = history.slice(0, limit);
   const shas = shown.map(({ sha }) => sha);
-  const { commits, merges, received, imported } = await context.tx(async (tx) => ({
+  const { commits, merges, received, importedAt } = await context.tx(async (tx) => ({
     commits: await queries.findCommits(tx, projectId, shas),
     merges: await queries.findMerges(tx, projectId, shas),
-    received: await receivedTimes(tx, projectId, shas),
-    imported: await importedAt(tx, projectId),
+    ...(await receivedTimes(tx, projectId, shas)),
   }));
   const branchOf = assignBranches(shown, branches);
   return {
@@ -75,7 +74,7 @@ export async function readGraph(
           subject,
           author_name: authorName,
           // A commit date after the import is invalid.
-          at: received.get(sha)?.at ?? (claimed < imported ? claimed : imported),
+          at: received.get(sha)?.at ?? (claimed < importedAt ? claimed : importedAt),
           branch: branchOf.get(sha) ?? null,
           agent_id: commits.get(sha)?.agent_id ?? null,
           commit_type: commits.get(sha)?.commit_type ?? null,

@@ -119,53 +119,64 @@ function orientPair(pair: RadarPair, agentId: string): RadarPair {
   };
 }
 
-/** Debounce interval: changes within it cause one scan, in milliseconds. */
-const DEBOUNCE_MS = 100;
+/** A scan waits until a project has had no change for this long. */
+const QUIET_MS = 1000;
+/** A project that keeps changing is scanned this long after its first change. */
+const MAX_DELAY_MS = 5000;
 
 /**
- * Schedules a scan of each project whose branches changed, for any server process. After missed
- * changes, schedules all stale projects.
+ * Schedules a scan of each project whose branches changed, for any server process. Changes in quick
+ * succession cause one scan after the last, so that a scan does not compete with the merges and commits
+ * that would make it stale. After missed changes, schedules all stale projects.
  */
 export function startRadar(
   deps: ScanDeps,
   jobs: Pick<Jobs, "send">,
   log: Logger,
 ): { stop(): void } {
-  const waiting = new Map<string, ScanTarget>();
-  let isBehind = true;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const send = async (): Promise<void> => {
-    const targets = [...waiting.values()];
-    waiting.clear();
-    if (isBehind) {
-      isBehind = false;
-      targets.push(
-        ...(await deps.db.withSystem("find changed projects", queries.listStaleProjects)),
-      );
-    }
-    for (const target of targets) await jobs.send("scan-project", target, target.project_id);
+  /** Changed projects, with the time of their first change. */
+  const waiting = new Map<string, { since: number; timer: NodeJS.Timeout }>();
+  let retry: NodeJS.Timeout | undefined;
+  const sendStale = (): void => {
+    clearTimeout(retry);
+    const send = async (): Promise<void> => {
+      const stale = await deps.db.withSystem("find changed projects", queries.listStaleProjects);
+      for (const target of stale) await jobs.send("scan-project", target, target.project_id);
+    };
+    send().catch((error: unknown) => {
+      log.warn({ err: error }, "cannot scan for conflicts between workspaces");
+    });
   };
-  const soon = (): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      send().catch((error: unknown) => {
-        isBehind = true;
-        log.warn({ err: error }, "cannot scan for conflicts between workspaces");
-      });
-    }, DEBOUNCE_MS);
-    timer.unref();
+  /** Finds missed changes once the database has answered again. */
+  const recover = (): void => {
+    clearTimeout(retry);
+    retry = setTimeout(sendStale, QUIET_MS).unref();
+  };
+  const schedule = (target: ScanTarget): void => {
+    const { project_id } = target;
+    const before = waiting.get(project_id);
+    clearTimeout(before?.timer);
+    const now = performance.now();
+    const since = before?.since ?? now;
+    const delay = Math.max(0, Math.min(QUIET_MS, since + MAX_DELAY_MS - now));
+    const timer = setTimeout(() => {
+      waiting.delete(project_id);
+      jobs.send("scan-project", target, project_id).catch(recover);
+    }, delay).unref();
+    waiting.set(project_id, { since, timer });
   };
   const unsubscribe = deps.db.changes.subscribe((change) => {
-    if (change === null) isBehind = true;
-    else if (change.table !== "radar_due" || change.orgId === null || change.id === null) return;
-    else waiting.set(change.id, { org_id: change.orgId, project_id: change.id });
-    soon();
+    if (change === null) recover();
+    else if (change.table === "radar_due" && change.orgId !== null && change.id !== null) {
+      schedule({ org_id: change.orgId, project_id: change.id });
+    }
   });
-  soon();
+  recover();
   return {
     stop: () => {
       unsubscribe();
-      clearTimeout(timer);
+      clearTimeout(retry);
+      for (const { timer } of waiting.values()) clearTimeout(timer);
     },
   };
 }

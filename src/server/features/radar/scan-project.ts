@@ -102,7 +102,7 @@ async function findForkPoints(
     const isKnown = last?.head_commit === line.head_commit && last.base_commit === base;
     const fork_commit = isKnown
       ? last.fork_commit
-      : base && (await mergeBase(repoPath, base, line.head_commit));
+      : base && (await mergeBase(repoPath, base, line.head_commit, { background: true, signal }));
     scans.push({ ...line, base_commit: base, fork_commit });
   }
   return scans;
@@ -151,7 +151,7 @@ async function computePair(
   ];
   try {
     const merge = { org_id, project_id, source, target };
-    const found = await predictConflicts(deps, scratch, merge, signal);
+    const found = await predictConflicts(deps, scratch, merge, { background: true, signal });
     return found
       .filter(
         ({ paths }) => conflictInvolves(sourceWork, paths) && conflictInvolves(targetWork, paths),

@@ -163,8 +163,8 @@ async function startingCommit(
     if (parent?.status === "active") {
       const checkpoint = { commit_type: "checkpoint" } as const;
       const newest = await activeUnderLock(deps, workspace.org_id, parentId);
-      const { commit, created } = await commitUnderLock(deps, newest, checkpoint);
-      return created ? commit.commit_sha : newest.head_commit;
+      const { commit } = await commitUnderLock(deps, newest, checkpoint);
+      return commit?.commit_sha ?? newest.head_commit;
     }
   }
   const base = await resolveCommit(repoPath, branchRef(workspace.base_branch));

@@ -70,9 +70,8 @@ export function workspaceHandlers(
     },
     changes: (context, { params }) => readChanges(deps, context, params.agent_id),
     createCommit: async (context, { params, body }) => {
-      const result = await commitWorkspace(deps, context, params.agent_id, body);
-      const { commit, created, skipped } = result;
-      return new Answer({ ...commit, created, skipped }, { status: created ? 201 : 200 });
+      const commit = await commitWorkspace(deps, context, params.agent_id, body);
+      return new Answer(commit, { status: commit.created ? 201 : 200 });
     },
     commits: async (context, { params, query }) => {
       const { commit_type } = query;

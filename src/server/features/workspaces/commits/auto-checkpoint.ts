@@ -44,8 +44,8 @@ async function checkpointUnderLock(
   }
   const workspace = await activeUnderLock(deps, orgId, agentId);
   try {
-    const result = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
-    return { commit: result.created ? result.commit : null, error: null };
+    const { commit } = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
+    return { commit, error: null };
   } catch (error) {
     const told =
       error instanceof AppError

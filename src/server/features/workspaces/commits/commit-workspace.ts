@@ -36,15 +36,15 @@ export interface CommitRequest {
   message?: string | undefined;
 }
 
+/** The commit; null when nothing had changed. */
 export interface CommitResult {
-  commit: Commit;
-  /** False when nothing had changed; the commit is then the newest one. */
-  created: boolean;
+  commit: Commit | null;
   skipped: SkippedPath[];
 }
 
 /**
- * Commits the content of the agent's folder to its branch.
+ * Commits the content of the agent's folder to its branch. If nothing has changed, returns the newest
+ * commit, not `created`.
  * @throws AppError 409, for a remote workspace `workspace_remote`; 422 naming a path
  */
 export function commitWorkspace(
@@ -52,14 +52,18 @@ export function commitWorkspace(
   context: OrgContext,
   agentId: string,
   request: CommitRequest,
-): Promise<CommitResult> {
+): Promise<Commit & { created: boolean; skipped: SkippedPath[] }> {
   return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
-    if (hasFolder(workspace)) return commitUnderLock(deps, workspace, request, context.write);
-    throw new AppError(
-      "workspace_remote",
-      `The workspace has no folder here; push to its branch ${workspace.branch_name} instead.`,
-    );
+    if (!hasFolder(workspace)) {
+      throw new AppError(
+        "workspace_remote",
+        `The workspace has no folder here; push to its branch ${workspace.branch_name} instead.`,
+      );
+    }
+    const { commit, skipped } = await commitUnderLock(deps, workspace, request, context.write);
+    const shown = commit ?? (await newestCommit(deps, workspace));
+    return { ...shown, created: commit !== null, skipped };
   });
 }
 
@@ -86,7 +90,7 @@ export async function commitUnderLock(
       const { org_id, agent_id } = workspace;
       await deps.db.tenant(org_id, (tx) => clearCheckpointError(tx, agent_id));
     }
-    if (result.created) publish("checkpoint", { seconds: secondsSince(start) });
+    if (result.commit) publish("checkpoint", { seconds: secondsSince(start) });
     return result;
   } finally {
     started.updates?.cancel();
@@ -106,13 +110,7 @@ async function commitThrough(
   const places = placesOf(deps, workspace);
   const { keyPrefix } = deps.leaks;
   const snapshot = await snapshotOf(deps, workspace, { onChanges: begin, keyPrefix });
-  if (!snapshot.changed) {
-    return {
-      commit: await newestCommit(deps, workspace),
-      created: false,
-      skipped: snapshot.skipped,
-    };
-  }
+  if (!snapshot.changed) return { commit: null, skipped: snapshot.skipped };
   const iteration =
     request.commit_type === "validation"
       ? (request.iteration ?? (await db.tenant(orgId, (tx) => commits.nextIteration(tx, agentId))))
@@ -154,7 +152,7 @@ async function commitThrough(
     throw error;
   }
   const commit = await db.tenant(orgId, (tx) => commits.recordCommit(tx, workspace, sha));
-  return { commit, created: true, skipped: snapshot.skipped };
+  return { commit, skipped: snapshot.skipped };
 }
 
 /** @throws AppError 422 `leaked_key` when one of the keys is active */

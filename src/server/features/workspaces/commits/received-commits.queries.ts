@@ -39,33 +39,39 @@ export function receiving(tx: Queryable, { org_id, project_id }: ProjectKey, sha
     .returning({ commit_sha: receivedCommits.commit_sha });
 }
 
-/** When commits were received; imported ones are missing, see `importedAt`. */
+/** A project's receive times: of single commits, and of its imported history, which has no others. */
+interface ReceivedTimes {
+  received: Map<string, { at: string; sequence: number }>;
+  importedAt: string;
+}
+
+/** Returns when commits were received. */
 export async function receivedTimes(
   tx: Queryable,
   projectId: string,
   shas: string[],
-): Promise<Map<string, { at: string; sequence: number }>> {
+): Promise<ReceivedTimes> {
   const rows = await tx
     .select({
       sha: receivedCommits.commit_sha,
       at: receivedCommits.received_at,
       sequence: receivedCommits.sequence,
+      importedAt: sql<string>`coalesce(${projects.imported_at}, ${projects.created_at})`.mapWith(
+        projects.created_at,
+      ),
     })
-    .from(receivedCommits)
-    .where(
+    .from(projects)
+    .leftJoin(
+      receivedCommits,
       and(
-        eq(receivedCommits.project_id, projectId),
+        eq(receivedCommits.project_id, projects.id),
         sql`${receivedCommits.commit_sha} = any(${sql.param(shas)}::text[])`,
       ),
-    );
-  return new Map(rows.map(({ sha, at, sequence }) => [sha, { at, sequence }]));
-}
-
-/** When a project's imported history was received. */
-export async function importedAt(tx: Queryable, projectId: string): Promise<string> {
-  const [row] = await tx
-    .select({ imported_at: projects.imported_at, created_at: projects.created_at })
-    .from(projects)
+    )
     .where(eq(projects.id, projectId));
-  return row?.imported_at ?? row?.created_at ?? new Date(0).toISOString();
+  const received: ReceivedTimes["received"] = new Map();
+  for (const { sha, at, sequence } of rows) {
+    if (sha !== null && at !== null && sequence !== null) received.set(sha, { at, sequence });
+  }
+  return { received, importedAt: rows[0]?.importedAt ?? new Date(0).toISOString() };
 }

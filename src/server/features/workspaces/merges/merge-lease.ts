@@ -1,17 +1,18 @@
 /** Marks workspaces as merging. */
 import { eq, sql } from "drizzle-orm";
 import { newId } from "../../../db/tables/columns.js";
-import type { Database } from "../../../db/connection/connect.js";
+import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { mergeLeases } from "../../../db/tables/workspace-tables.js";
-import { requireWorkspace } from "../workspace.js";
 
 /** Duration and renewal interval of a lease. */
 const LEASE_SECONDS = 60;
 const RENEWAL_MS = 20_000;
+/** A shorter merge is not marked: it would end before anyone sees it. */
+const UNMARKED_MS = 150;
 
 /**
- * Runs a merge, including its wait, and marks the workspace as `merging` meanwhile.
- * @throws AppError 404 `workspace_missing`, 410 `workspace_expired`
+ * Runs a merge, including its wait, and marks the workspace as `merging` if it takes longer than
+ * `UNMARKED_MS`. The merge does not depend on the mark.
  */
 export async function withMergeLease<Result>(
   db: Database,
@@ -20,27 +21,32 @@ export async function withMergeLease<Result>(
 ): Promise<Result> {
   const id = newId();
   const until = sql`now() + make_interval(secs => ${LEASE_SECONDS})`;
-  await db.tenant(orgId, async (tx) => {
-    await requireWorkspace(tx, agentId);
-    // Not durable: it is useless after a crash.
-    await tx.execute(sql`set local synchronous_commit = off`);
-    await tx.insert(mergeLeases).values({ id, org_id: orgId, agent_id: agentId, until });
-  });
-  const renewing = setInterval(() => {
-    db.tenant(orgId, (tx) =>
-      tx.update(mergeLeases).set({ until }).where(eq(mergeLeases.id, id)),
-    ).catch(lapse);
-  }, RENEWAL_MS);
+  /** The last statement; a lease must not be written after its deletion. */
+  let writing: Promise<unknown> | undefined;
+  const write = (change: (tx: Queryable) => Promise<unknown>): void => {
+    const next = async (): Promise<void> => {
+      await db.tenant(orgId, async (tx) => {
+        // Not durable: it is useless after a crash.
+        await tx.execute(sql`set local synchronous_commit = off`);
+        await change(tx);
+      });
+    };
+    // A lease that cannot be written or released expires.
+    writing = (writing ?? Promise.resolve()).then(next).catch(() => undefined);
+  };
+  const mark = (): void =>
+    write((tx) => tx.insert(mergeLeases).values({ id, org_id: orgId, agent_id: agentId, until }));
+  const renew = (): void =>
+    write((tx) => tx.update(mergeLeases).set({ until }).where(eq(mergeLeases.id, id)));
+  const marking = setTimeout(mark, UNMARKED_MS);
+  const renewing = setInterval(renew, RENEWAL_MS);
   try {
     return await work();
   } finally {
+    clearTimeout(marking);
     clearInterval(renewing);
-    await db
-      .tenant(orgId, async (tx) => {
-        await tx.execute(sql`set local synchronous_commit = off`);
-        await tx.delete(mergeLeases).where(eq(mergeLeases.id, id));
-      })
-      .catch(lapse);
+    if (writing) write((tx) => tx.delete(mergeLeases).where(eq(mergeLeases.id, id)));
+    await writing;
   }
 }
 
@@ -53,9 +59,6 @@ export async function isMerging(db: Database, orgId: string, projectId: string):
   );
   return rows[0]?.found ?? false;
 }
-
-/** A lease that cannot be written or released expires; the merge does not depend on it. */
-function lapse(): void {}
 
 /** Deletes expired leases, and with `all` (no other process is running) those of dead processes. */
 export async function clearMergeLeases(db: Database, all: boolean): Promise<void> {

@@ -37,7 +37,8 @@ export interface MergeRequest extends DecidedRequest {
 
 /**
  * Merges the workspace's branch into the target by a commit with two parents, or returns `up_to_date`.
- * Merges into one branch are queued in order.
+ * Merges into one branch are queued in order. Uncommitted changes are committed before the merge enters
+ * the queue, so that other merges into the branch do not wait for it.
  * @throws AppError 409 `unsaved_changes`, `workspace_not_active`, `merge_conflict`; 412 `stale`; 422
  * for an unknown target or a resolution of a path without conflict
  */
@@ -47,16 +48,22 @@ export async function mergeWorkspace(
   agentId: string,
   request: MergeRequest,
 ): Promise<Merge> {
-  return measureMerge(async () => {
-    const target = await targetOf(deps, context, agentId, request);
-    const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
-    return withMergeLease(deps.db, { orgId: context.orgId, agentId }, () =>
-      deps.db.locks(context.orgId, keys, async () => {
-        const workspace = await commitUnsavedChanges(deps, context, agentId);
+  const { db } = deps;
+  const { orgId } = context;
+  const own = workspaceLock(agentId);
+  return measureMerge(() =>
+    withMergeLease(db, { orgId, agentId }, async () => {
+      const target = await db.locks(orgId, [own], async () => {
+        const found = await targetOf(deps, context, agentId, request);
+        await commitUnsavedChanges(deps, context, agentId);
+        return found;
+      });
+      return db.locks(orgId, [own, branchLock(target.projectId, target.branch)], async () => {
+        const workspace = await activeUnderLock(deps, orgId, agentId);
         return retryOnRefMoved(() => mergeOnce(deps, context, workspace, target.branch, request));
-      }),
-    );
-  });
+      });
+    }),
+  );
 }
 
 /** Computes the merge including uncommitted changes, without side effects. */
@@ -140,7 +147,10 @@ async function targetOf(
   return { projectId: workspace.project_id, branch };
 }
 
-/** Commits uncommitted changes of the workspace, or rejects them when that is turned off. */
+/**
+ * Commits uncommitted changes of the workspace, or rejects them when that is turned off. Returns the
+ * workspace with its new head.
+ */
 export async function commitUnsavedChanges(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -149,8 +159,8 @@ export async function commitUnsavedChanges(
   const workspace = await activeUnderLock(deps, context.orgId, agentId);
   if (workspace.auto_checkpoint) {
     const checkpoint = { commit_type: "checkpoint" } as const;
-    const { created } = await commitUnderLock(deps, workspace, checkpoint, context.write);
-    return created ? context.tx((tx) => requireActive(tx, agentId)) : workspace;
+    const { commit } = await commitUnderLock(deps, workspace, checkpoint, context.write);
+    return commit ? context.tx((tx) => requireActive(tx, agentId)) : workspace;
   }
   if ((await snapshotOf(deps, workspace)).changed) {
     throw new AppError(

@@ -4,7 +4,7 @@ import type { Merge, ProjectMerge } from "#shared/api/projects/merges.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agents } from "../../../db/tables/tables.js";
 import { merges } from "../../../db/tables/workspace-tables.js";
-import { receiveCommits } from "../commits/received-commits.queries.js";
+import { receiving } from "../commits/received-commits.queries.js";
 
 const mergeColumns = {
   id: merges.id,
@@ -188,17 +188,33 @@ export async function findPendingSync(tx: Queryable, agentId: string, commit: st
   return row;
 }
 
-/** Records that the target branch contains the merge commit, received now. */
+/** Records that the target branch contains the merge commit, received now, and returns the merge. */
 export async function recordMerge(
   tx: Queryable,
   merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit" | "kind" | "of_merge">,
-): Promise<void> {
-  await tx.update(merges).set({ state: "done" }).where(eq(merges.id, merge.id));
-  await receiveCommits(tx, merge, [merge.merge_commit]);
-  if (merge.kind !== "revert" || merge.of_merge === null) return;
-  await tx.update(merges).set({ reverted_by: merge.id }).where(eq(merges.id, merge.of_merge));
-  // Reverting a revert restores the original merge.
-  await tx.update(merges).set({ reverted_by: null }).where(eq(merges.reverted_by, merge.of_merge));
+): Promise<Merge & { id: string }> {
+  const done = tx
+    .$with("done")
+    .as(
+      tx
+        .update(merges)
+        .set({ state: "done" })
+        .where(eq(merges.id, merge.id))
+        .returning(mergeColumns),
+    );
+  const received = tx.$with("received").as(receiving(tx, merge, merge.merge_commit));
+  // One statement: PostgreSQL executes all of its parts, also those whose results are unused.
+  const [row] = await tx.with(done, received).select().from(done);
+  if (!row) throw new Error(`the merge ${merge.id} was not written as pending`);
+  if (merge.kind === "revert" && merge.of_merge !== null) {
+    await tx.update(merges).set({ reverted_by: merge.id }).where(eq(merges.id, merge.of_merge));
+    // Reverting a revert restores the original merge.
+    await tx
+      .update(merges)
+      .set({ reverted_by: null })
+      .where(eq(merges.reverted_by, merge.of_merge));
+  }
+  return mergeOf(row);
 }
 
 export async function deletePendingMerge(tx: Queryable, id: string): Promise<void> {

@@ -14,8 +14,7 @@ export async function recordMerge(
     "id" | "org_id" | "project_id" | "agent_id" | "merge_commit" | "kind" | "of_merge"
   >,
 ): Promise<Merge> {
-  await merges.recordMerge(tx, merge);
-  const done = (await merges.findMerge(tx, merge.agent_id, merge.id)) as Merge & { id: string };
+  const done = await merges.recordMerge(tx, merge);
   const told = {
     ...(done.kind === "revert" ? { reverted_by: done.id } : {}),
     status: done.status,

@@ -10,6 +10,7 @@ import {
   type ComputedMerge,
   type Decision,
 } from "#git/merge/merge.js";
+import type { ProcessOptions } from "#git/process/run.js";
 import { resolveTree } from "#git/store/repository.js";
 import { assertTreesWithin, TreeLimitError } from "#git/objects/tree-limits.js";
 import type { Storage } from "../../../../data-folder/storage.js";
@@ -20,7 +21,7 @@ import {
   type SideTime,
 } from "./resolve-by-strategy.js";
 import { resolveManually, invalidChoice, type OpenConflicts } from "./resolve-manually.js";
-import { importedAt, receivedTimes } from "../../commits/received-commits.queries.js";
+import { receivedTimes } from "../../commits/received-commits.queries.js";
 
 /** Dependencies of a merge computation. */
 export interface PlanDeps {
@@ -145,12 +146,12 @@ export async function predictConflicts(
   deps: PlanDeps,
   scratch: string,
   merge: Pick<MergeInput, "org_id" | "project_id" | "source" | "target">,
-  signal: AbortSignal,
+  process: ProcessOptions,
 ): Promise<PredictedConflict[]> {
-  const computed = await computeMerge(scratch, merge.target, merge.source, null, signal);
+  const computed = await computeMerge(scratch, merge.target, merge.source, null, process);
   if (computed.conflicts.length === 0) return [];
   const input = { ...merge, base: null, unsaved: false, workspace: "source" } as const;
-  const times = await timesOf(deps, scratch, computed, input);
+  const times = await timesOf(deps, scratch, computed, input, process);
   return computed.conflicts.map(({ paths, kind }, index) => {
     const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
     const { take } = resolveByStrategy("newest_file_wins", sides, {
@@ -246,17 +247,15 @@ async function timesOf(
   repoPath: string,
   computed: ComputedMerge,
   input: Omit<MergeInput, "mergeId" | "strategy" | "choices" | "branches">,
+  process: ProcessOptions = {},
 ): Promise<{ source: GroupTimes; target: GroupTimes }> {
   if (input.base !== null) return { source: [], target: [] };
   const groups = computed.conflicts.map(({ paths }) => paths);
-  const { source, target } = await commitsTouching(repoPath, input, groups);
+  const { source, target } = await commitsTouching(repoPath, input, groups, process);
   return deps.db.tenant(input.org_id, async (tx) => {
     const shas = [...new Set([...source.flat(), ...target.flat()])];
-    const received = await receivedTimes(tx, input.project_id, shas);
-    const imported: SideTime = {
-      at: await importedAt(tx, input.project_id),
-      sequence: 0,
-    };
+    const { received, importedAt } = await receivedTimes(tx, input.project_id, shas);
+    const imported: SideTime = { at: importedAt, sequence: 0 };
     const now: SideTime = { at: new Date().toISOString(), sequence: Number.MAX_SAFE_INTEGER };
     const timeOf = (sha: string): SideTime =>
       received.get(sha) ?? (input.unsaved && sha === input[input.workspace] ? now : imported);
