@@ -107,7 +107,7 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await page.keyboard.press("t");
   await page.getByText("2 of 4 decided").waitFor();
   await page.keyboard.press("?");
-  await page.getByRole("dialog").getByText("Take the target's version (left)").waitFor();
+  await page.getByRole("dialog").getByText("Take the target's version or lines").waitFor();
   await expectAccessible(page);
   await page.keyboard.press("Escape");
 
@@ -132,6 +132,29 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await crlf.getByRole("button", { name: "Edit the content" }).click();
   await crlf.getByLabel("Content of crlf.txt").fill("both\ntwo\n");
   await button(/^Delete, as source/, conflict("old.txt")).click();
+  await page.getByText("4 of 4 decided").waitFor();
+
+  // By hunk, with the keyboard: the decision is open until each hunk is decided.
+  const token = conflict("src/auth/token.ts");
+  await token.focus();
+  await page.keyboard.press("h");
+  await page.getByText("3 of 4 decided").waitFor();
+  await expectAccessible(page);
+  await screenshot(page, "merge-hunks");
+  const hunk = token.getByRole("region", { name: "Hunk 1" });
+  await expect.poll(() => hunk.evaluate((one) => one.ownerDocument.activeElement === one)).toBe(true);
+  await page.keyboard.press("b");
+  await page.getByText("4 of 4 decided").waitFor();
+  await page.reload();
+  await token.getByText("All 1 hunk decided").waitFor();
+  await token.getByRole("button", { name: "Edit the content" }).click();
+  const edited = token.getByLabel("Content of src/auth/token.ts");
+  expect(await edited.inputValue()).toMatch(/return target\(\);\n.*return source\(\);/);
+  await button("Start from the merged text", token).click();
+  await token.getByText("Conflict markers are left.", { exact: false }).waitFor();
+  await page.getByText("3 of 4 decided").waitFor();
+  await button(/^Decide 1 hunk/, token).click();
+  await button("Target", token).click();
   await page.getByText("4 of 4 decided").waitFor();
   await page.getByRole("heading", { name: /files would change on main/ }).waitFor();
   await button("Merge").click();

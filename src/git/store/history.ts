@@ -21,18 +21,20 @@ export function commitDate(seconds: string): Date {
 const FORMAT = "--format=tformat:%H%x00%P%x00%an%x00%ct%x00%s";
 
 /**
- * Returns the commits reachable from any of `tips` (full ids), children before parents, at most
- * `limit`.
+ * Returns the commits reachable from any of `tips` and from none of `exclude` (full ids), children
+ * before parents, at most `limit`.
  */
 export async function readHistory(
   repoPath: string,
   tips: readonly string[],
   limit: number,
+  exclude: readonly string[] = [],
 ): Promise<HistoryCommit[]> {
-  for (const sha of tips) assertOid(sha);
+  for (const sha of [...tips, ...exclude]) assertOid(sha);
   if (tips.length === 0) return [];
   const args = ["log", "-z", "--date-order", `--max-count=${limit}`, FORMAT, "--stdin"];
-  const { stdout } = await git(args, { gitDir: repoPath, input: `${tips.join("\n")}\n` });
+  const input = [...tips, ...exclude.map((sha) => `^${sha}`), ""].join("\n");
+  const { stdout } = await git(args, { gitDir: repoPath, input });
   const fields = stdout.toString("utf8").split("\0");
   const commits: HistoryCommit[] = [];
   for (let at = 0; at + 4 < fields.length; at += 5) {

@@ -5,7 +5,7 @@ import { listBranches } from "#git/store/branches.js";
 import { readHistory } from "#git/store/history.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import type { Storage } from "../../data-folder/storage.js";
-import { receivedTimes, visibleBranches } from "../workspaces/index.js";
+import { receivedTimes, receiveTimeOf, visibleBranches } from "../workspaces/index.js";
 import { assignBranches, sortNewestFirst } from "./order.js";
 import * as queries from "./graph.queries.js";
 
@@ -57,24 +57,22 @@ export async function readGraph(
   );
   const shown = history.slice(0, limit);
   const shas = shown.map(({ sha }) => sha);
-  const { commits, merges, received, importedAt } = await context.tx(async (tx) => ({
+  const { commits, merges, times } = await context.tx(async (tx) => ({
     commits: await queries.findCommits(tx, projectId, shas),
     merges: await queries.findMerges(tx, projectId, shas),
-    ...(await receivedTimes(tx, projectId, shas)),
+    times: await receivedTimes(tx, projectId, shas),
   }));
   const branchOf = assignBranches(shown, branches);
   return {
     branches,
     commits: sortNewestFirst(
       shown.map(({ sha, parents, authorName, date, subject }) => {
-        const claimed = date.toISOString();
         return {
           sha,
           parents,
           subject,
           author_name: authorName,
-          // A commit date after the import is invalid.
-          at: received.get(sha)?.at ?? (claimed < importedAt ? claimed : importedAt),
+          at: receiveTimeOf(times, { sha, date }),
           branch: branchOf.get(sha) ?? null,
           agent_id: commits.get(sha)?.agent_id ?? null,
           commit_type: commits.get(sha)?.commit_type ?? null,

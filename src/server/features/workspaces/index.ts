@@ -5,7 +5,11 @@ export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { predictConflicts } from "./merges/planning/plan-merge.js";
 export { applyPush, type PushedRef } from "./pushes/apply-push.js";
 export { agentsOfBranches } from "./workspaces.queries.js";
-export { receiveCommits, receivedTimes } from "./commits/received-commits.queries.js";
+export {
+  receiveCommits,
+  receivedTimes,
+  receiveTimeOf,
+} from "./commits/received-commits.queries.js";
 export { visibleBranches } from "./visible-branches.js";
 export { openDriver, recreateFolders } from "./open-driver.js";
 export { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";

@@ -14,6 +14,7 @@ import { listWorkspaces } from "./list-workspaces.js";
 import * as merges from "./merges/merges.queries.js";
 import { mergeWorkspace, previewConflicts, previewMerge } from "./merges/merge-workspace.js";
 import { preview } from "./merges/planning/preview.js";
+import { readMergeChanges } from "./merges/read-merge-changes.js";
 import { readMergeConflicts } from "./merges/planning/read-conflicts.js";
 import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./workspaces.js";
 import { syncWorkspace } from "./merges/syncs/sync-workspace.js";
@@ -123,6 +124,8 @@ export function workspaceHandlers(
         if (!recorded || !(await isVisible(db, actor, recorded))) throw notFound();
         return (await merges.findMerge(db, agent_id, merge_id)) as Merge;
       }),
+    mergeChanges: (context, { params }) =>
+      readMergeChanges(deps, context, params.agent_id, params.merge_id),
     mergeConflicts: (context, { params }) =>
       readMergeConflicts(deps, context, params.agent_id, params.merge_id),
     previewConflicts: (context, { params, body }) =>

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { mergeStrategies } from "../../workspace-choices.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { agentParams, commitId, id, page, timestamp } from "../../contract/fields.js";
+import { diff } from "./commits.js";
 import { branch } from "./projects.js";
 
 export const mergeStrategy = z.enum(
@@ -71,12 +72,33 @@ const version = z.strictObject({
 });
 export type FileVersion = z.output<typeof version>;
 
+/** Which lines a conflict hunk takes; `both` takes the target's and then the source's. */
+export const hunkTakes = ["source", "target", "both"] as const;
+export type HunkTake = (typeof hunkTakes)[number];
+
+/** A part of a merged text: lines that git merged, or a conflict hunk with the lines of both sides. */
+const segment = z.union([
+  z.strictObject({ text: z.string() }),
+  z.strictObject({ target: z.string(), source: z.string() }),
+]);
+const mergedText = z.strictObject({
+  /** The path of the text, one of the conflict's. */
+  path: z.string(),
+  segments: z.array(segment),
+});
+export type MergedText = z.output<typeof mergedText>;
+
 export const conflict = z.strictObject({
   paths: z.array(z.string()),
   kind: z.string(),
   /** The files of each side; empty if that side deleted them. */
   source: z.array(version),
   target: z.array(version),
+  /**
+   * git's merged text with at least one conflict hunk. Null for files that are deleted, moved, binary
+   * or large, for links and submodules, and after the first 200 conflicts.
+   */
+  merged: mergedText.nullable(),
 });
 export const conflicts = z.strictObject({
   /** The merged commits; in a preview, the source may be a commit that is not stored. */
@@ -86,20 +108,52 @@ export const conflicts = z.strictObject({
 });
 export type Conflicts = z.output<typeof conflicts>;
 
+/** Maximum number of commits that `mergeChanges` lists. */
+export const maxMergedCommits = 250;
+
+export const mergeChanges = z.strictObject({
+  /** Who made the merge. */
+  author: z.strictObject({ type: z.enum(["user", "agent", "system"]), name: z.string() }),
+  /** The commits that the merge brought into the target, newest first; at most 250. */
+  commits: z
+    .array(
+      z.strictObject({
+        sha: z.string(),
+        subject: z.string(),
+        author_name: z.string(),
+        /** When the server received it; for imported commits, their own date. */
+        at: timestamp,
+      }),
+    )
+    .max(maxMergedCommits),
+  has_more_commits: z.boolean(),
+  /** The change of the target branch. */
+  diff,
+});
+export type MergeChanges = z.output<typeof mergeChanges>;
+
 export const path = z.string().min(1).max(4096, "is too long");
 
 /**
- * The resolution of one conflict, named by any of its paths: one side's version, or new content.
+ * The resolution of one conflict, named by any of its paths: one side's version, new content, or the
+ * lines of each hunk of the merged text, in their order.
  */
 export const choice = z
   .strictObject({
     path,
     take: z.enum(["source", "target"]).optional(),
     content: z.string().optional(),
+    hunks: z
+      .array(z.strictObject({ take: z.enum(hunkTakes) }))
+      .min(1)
+      .max(100_000)
+      .optional(),
   })
-  .refine(({ take, content }) => (take === undefined) !== (content === undefined), {
-    message: "must have either take or content",
-  });
+  .refine(
+    ({ take, content, hunks }) =>
+      [take, content, hunks].filter((given) => given !== undefined).length === 1,
+    { message: "must have one of take, content and hunks" },
+  );
 export type Choice = z.output<typeof choice>;
 
 const message = z.string().min(1).max(8192, "must be at most 8 KiB").optional();
@@ -174,6 +228,14 @@ export const mergeCalls = {
     summary: "Get a merge with the resolution of each conflict",
     params: mergeParams,
     response: merge,
+  }),
+  mergeChanges: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/changes",
+    access: "agent:workspace:read",
+    summary: "Get the author, the commits and the diff of a merge",
+    params: mergeParams,
+    response: mergeChanges,
   }),
   mergeConflicts: endpoint({
     method: "GET",

@@ -94,6 +94,20 @@ export const mergeQuery = (agentId: string, mergeId: string) =>
       ).data,
   });
 
+/** The changes of a merge never change. */
+export const mergeChangesQuery = (agentId: string, mergeId: string) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "merge-changes", mergeId],
+    staleTime: Infinity,
+    queryFn: async ({ signal }) =>
+      (
+        await client.workspaces.mergeChanges(
+          { params: { agent_id: agentId, merge_id: mergeId } },
+          { signal },
+        )
+      ).data,
+  });
+
 /** The conflicts of a merge never change. */
 export const mergeConflictsQuery = (agentId: string, mergeId: string) =>
   queryOptions({

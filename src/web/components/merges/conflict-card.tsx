@@ -84,7 +84,7 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
 }
 
 /** Returns the outcome of a manual decision. */
-export function outcomeOf(choice: Choice | undefined): Outcome {
-  if (choice === undefined) return null;
+export function outcomeOf(choice: Choice | null | undefined): Outcome {
+  if (!choice) return null;
   return choice.take ?? "merged";
 }

@@ -45,6 +45,18 @@ interface ReceivedTimes {
   importedAt: string;
 }
 
+/**
+ * Returns when a commit was received. An imported one has the date it claims, at most that of the
+ * import.
+ */
+export function receiveTimeOf(
+  { received, importedAt }: ReceivedTimes,
+  { sha, date }: { sha: string; date: Date },
+): string {
+  const claimed = date.toISOString();
+  return received.get(sha)?.at ?? (claimed < importedAt ? claimed : importedAt);
+}
+
 /** Returns when commits were received. */
 export async function receivedTimes(
   tx: Queryable,

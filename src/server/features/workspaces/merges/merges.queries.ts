@@ -1,7 +1,8 @@
 /** The merges of workspaces. */
 import { and, asc, desc, eq, gt, inArray, sql } from "drizzle-orm";
-import type { Merge, ProjectMerge } from "#shared/api/projects/merges.js";
+import type { Merge, MergeChanges, ProjectMerge } from "#shared/api/projects/merges.js";
 import type { Queryable } from "../../../db/connection/connect.js";
+import { users } from "../../../db/tables/identity-tables.js";
 import { agents } from "../../../db/tables/tables.js";
 import { merges } from "../../../db/tables/workspace-tables.js";
 import { receiving } from "../commits/received-commits.queries.js";
@@ -145,6 +146,21 @@ export async function findRecorded(
     .from(merges)
     .where(and(eq(merges.id, id), eq(merges.agent_id, agentId), eq(merges.state, "done")));
   return row;
+}
+
+/** Returns who made a merge: an agent, a user by the current name, or the server itself. */
+export async function findAuthor(tx: Queryable, id: string): Promise<MergeChanges["author"]> {
+  const userId = sql`(${merges.origin} -> 'actor' ->> 'userId')::uuid`;
+  const [row] = await tx
+    .select({
+      agent: sql<string | null>`${merges.origin} -> 'actor' -> 'agent' ->> 'name'`,
+      user: sql<string | null>`coalesce(${users.full_name}, ${users.email})`,
+    })
+    .from(merges)
+    .leftJoin(users, eq(users.id, userId))
+    .where(eq(merges.id, id));
+  if (row?.agent) return { type: "agent", name: row.agent };
+  return row?.user ? { type: "user", name: row.user } : { type: "system", name: "Omoi" };
 }
 
 /** Lists an organization's merges by id, after the given one. */

@@ -68,6 +68,33 @@ describe("merging a workspace", () => {
     expect(project_.counts).toEqual({ agents: 1, workspaces: 1, merges: 1 });
   });
 
+  test("shows its author, its commits and its diff", async () => {
+    const project = await makeProject(owner, orgId);
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const first = await commitFiles(owner, workspace, { "a.txt": "a\n" });
+    const second = await commitFiles(owner, workspace, { "b.txt": "b\n" });
+    const merged = await mergeIntoBase(owner, workspace);
+    const params = { agent_id: agent.id, merge_id: merged.id as string };
+    const { data } = await owner.api.workspaces.mergeChanges({ params });
+    expect(data.author).toEqual({ type: "user", name: "owner" });
+    expect(data.commits.map(({ sha, author_name }) => [sha, author_name])).toEqual([
+      [second.commit_sha, agent.name],
+      [first.commit_sha, agent.name],
+    ]);
+    expect(data.has_more_commits).toBe(false);
+    expect(data.diff.files.map(({ path, status }) => [path, status])).toEqual([
+      ["a.txt", "added"],
+      ["b.txt", "added"],
+    ]);
+    expect(data.diff.stats).toEqual({ files_changed: 2, additions: 2, deletions: 0 });
+
+    const other = await makeWorkspace(owner, project.id);
+    const wrong = { agent_id: other.agent.id, merge_id: params.merge_id };
+    await refusal(owner.api.workspaces.mergeChanges({ params: wrong }), 404, "not_found");
+    const stranger = await app.person("stranger");
+    await refusal(stranger.api.workspaces.mergeChanges({ params }), 404, "not_found");
+  });
+
   test("with nothing to merge is 200 up_to_date and moves nothing", async () => {
     const project = await makeProject(owner, orgId);
     const { workspace } = await makeWorkspace(owner, project.id);

@@ -1,6 +1,6 @@
 import { memo, type ReactElement, useMemo } from "react";
 import type { Preview } from "#shared/api/projects/previews.js";
-import type { Choice } from "#shared/api/projects/merges.js";
+import type { HunkTake } from "#shared/api/projects/merges.js";
 import { useEventCallback } from "../../../hooks/use-event-callback.js";
 import { countOf } from "../../../ui/text/number.js";
 import { PlainText, visible } from "../../../ui/text/plain-text.js";
@@ -11,13 +11,22 @@ import { adjacentSection, goToSection } from "../../../components/diffs/sections
 import { sidesOf } from "../../../components/merges/resolution-labels.js";
 import { ConflictCard, outcomeOf, type Side } from "../../../components/merges/conflict-card.js";
 import { contentToEdit } from "./content-editor.js";
-import { DecideConflict, focusEditor } from "./decide-conflict.js";
-import { type Conflict, conflictId, type Decisions, nextOpen, signatureOf } from "./decisions.js";
+import { DecideConflict, focusEditor, openHunks, takeHunk } from "./decide-conflict.js";
+import {
+  completeChoice,
+  type Conflict,
+  conflictId,
+  type Decisions,
+  type DraftChoice,
+  hunkId,
+  nextOpen,
+  signatureOf,
+} from "./decisions.js";
 
 interface ConflictListProps {
   preview: Preview;
   decisions: Decisions;
-  onDecide: (conflict: Conflict, choice: Choice) => void;
+  onDecide: (conflict: Conflict, choice: DraftChoice) => void;
   reason: string | undefined;
 }
 
@@ -32,20 +41,45 @@ export function ConflictList({
   const { conflicts } = preview;
   const isManual = preview.strategy === "manual";
   const ids = conflicts.map((_conflict, index) => conflictId(index));
-  const choiceOf = (conflict: Conflict): Choice | undefined =>
+  const choiceOf = (conflict: Conflict): DraftChoice | undefined =>
     decisions[signatureOf(conflict)]?.choice;
   const place = (): number =>
     ids.indexOf(document.activeElement?.closest("section[id^=conflict-]")?.id ?? "");
   const current = (): Conflict | undefined => conflicts[place()];
-  const take = (side: Side): void => {
+  /** Decides the focused hunk, or the whole conflict. */
+  const take = (side: HunkTake): void => {
     const conflict = current();
-    if (conflict && reason === undefined) {
+    if (!conflict || reason !== undefined) return;
+    const choice = choiceOf(conflict);
+    const hunk = document.activeElement?.closest<HTMLElement>("[data-hunk]")?.dataset["hunk"];
+    if (hunk !== undefined && choice?.hunks) {
+      onDecide(conflict, takeHunk(choice, Number(hunk), side));
+      const next = choice.hunks.findIndex((one, at) => at > Number(hunk) && one === null);
+      if (next !== -1) goToSection(hunkId(ids[place()] as string, next));
+    } else if (side !== "both") {
       onDecide(conflict, { path: conflict.paths[0] as string, take: side });
     }
   };
+  /** Decides a conflict by hunks, and goes to the first open one, or to the adjacent one. */
+  const goToHunk = (by: 1 | -1): void => {
+    const conflict = current();
+    if (!conflict?.merged || reason !== undefined) return;
+    const choice = choiceOf(conflict) ?? {};
+    const id = ids[place()] as string;
+    if (!("hunks" in choice) || choice.hunks === undefined) {
+      onDecide(conflict, openHunks(conflict.merged));
+      requestAnimationFrame(() => goToSection(hunkId(id, 0)));
+      return;
+    }
+    const hunks = choice.hunks.map((_take, at) => hunkId(id, at));
+    const at = hunks.findIndex((one) =>
+      document.getElementById(one)?.contains(document.activeElement),
+    );
+    goToSection(hunks[at === -1 ? (by === 1 ? 0 : hunks.length - 1) : at + by]);
+  };
   const edit = (): void => {
     const conflict = current();
-    const content = conflict && contentToEdit(conflict);
+    const content = conflict && contentToEdit(conflict, choiceOf(conflict));
     if (content && reason === undefined && choiceOf(conflict)?.content === undefined) {
       onDecide(conflict, content);
     }
@@ -65,8 +99,11 @@ export function ConflictList({
             what: "Next conflict that is not decided",
             run: () => goToSection(ids[nextOpen(conflicts, decisions, place())]),
           },
-          { key: "t", what: "Take the target's version (left)", run: () => take("target") },
-          { key: "s", what: "Take the source's version (right)", run: () => take("source") },
+          { key: "t", what: "Take the target's version or lines", run: () => take("target") },
+          { key: "s", what: "Take the source's version or lines", run: () => take("source") },
+          { key: "b", what: "Take the lines of both sides in a hunk", run: () => take("both") },
+          { key: "h", what: "Decide by hunk; next hunk", run: () => goToHunk(1) },
+          { key: "H", what: "Previous hunk", run: () => goToHunk(-1) },
           { key: "e", what: "Edit the content", run: edit },
         ]
       : []),
@@ -109,8 +146,8 @@ interface OneConflictProps {
   conflict: Conflict;
   sides: ReturnType<typeof sidesOf>;
   isManual: boolean;
-  choice: Choice | undefined;
-  onDecide: (conflict: Conflict, choice: Choice) => void;
+  choice: DraftChoice | undefined;
+  onDecide: (conflict: Conflict, choice: DraftChoice) => void;
   reason: string | undefined;
   mode: DiffMode;
 }
@@ -123,7 +160,9 @@ const OneConflict = memo(function OneConflict(props: OneConflictProps): ReactEle
       id={props.id}
       paths={conflict.paths}
       kind={conflict.kind}
-      outcome={isManual ? outcomeOf(choice) : (conflict.decision?.winner ?? null)}
+      outcome={
+        isManual ? outcomeOf(choice && completeChoice(choice)) : (conflict.decision?.winner ?? null)
+      }
       sides={{
         source: { ...sides.source, time: conflict.source_time },
         target: { ...sides.target, time: conflict.target_time },
@@ -133,6 +172,7 @@ const OneConflict = memo(function OneConflict(props: OneConflictProps): ReactEle
     >
       {isManual ? (
         <DecideConflict
+          id={props.id}
           conflict={conflict}
           choice={choice}
           onDecide={(next) => props.onDecide(conflict, next)}

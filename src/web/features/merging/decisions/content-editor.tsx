@@ -1,22 +1,28 @@
 import { type ReactElement, useState } from "react";
-import type { Choice } from "#shared/api/projects/merges.js";
 import { Alert } from "../../../ui/feedback/alert.js";
 import { Button } from "../../../ui/actions/button.js";
 import { CodeEditor } from "../../../ui/fields/code-editor.js";
 import { visible, visibleLines } from "../../../ui/text/plain-text.js";
 import { SelectField } from "../../../ui/fields/select.js";
-import type { Conflict } from "./decisions.js";
+import { type Conflict, type DraftChoice, hasMarkers, textWithMarkers } from "./decisions.js";
 import { isEditable, lineEndOf, withLineEnds } from "../../../components/merges/versions.js";
 
 interface ContentEditorProps {
   conflict: Conflict;
   /** The current decision, with the edited content. */
-  choice: Choice;
-  onChange: (choice: Choice) => void;
+  choice: DraftChoice;
+  onChange: (choice: DraftChoice) => void;
 }
 
-/** Returns the initial content: the version of a side that is text; undefined if neither is. */
-export function contentToEdit({ source, target }: Conflict): Choice | undefined {
+/**
+ * Returns the initial content: git's merged text with the hunks chosen so far, or else the version of a
+ * side that is text; undefined if neither is.
+ */
+export function contentToEdit(
+  { source, target, merged }: Conflict,
+  choice?: DraftChoice,
+): DraftChoice | undefined {
+  if (merged) return { path: merged.path, content: textWithMarkers(merged, choice?.hunks) };
   const version = [...source, ...target].find(isEditable);
   return version && { path: version.path, content: version.text ?? "" };
 }
@@ -44,6 +50,17 @@ export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps
             onChange={(next) => onChange({ path: next, content })}
           />
         )}
+        {conflict.merged && (
+          <Button
+            size="sm"
+            onClick={() => {
+              const merged = contentToEdit(conflict);
+              if (merged) onChange(merged);
+            }}
+          >
+            Start from the merged text
+          </Button>
+        )}
         {(["target", "source"] as const).map(
           (side) =>
             conflict[side].some(isEditable) && (
@@ -59,6 +76,12 @@ export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps
         onChange={(typed) => onChange({ path, content: withLineEnds(typed, lineEnd) })}
         hint={`Takes the place of both versions. Lines end with ${lineEnd === "\n" ? "LF" : "CRLF"}.`}
       />
+      {hasMarkers(content) && (
+        <Alert tone="warn">
+          Conflict markers are left. Keep the lines that you want, and delete the lines that begin
+          with &lt;&lt;&lt;&lt;&lt;&lt;&lt;, ======= and &gt;&gt;&gt;&gt;&gt;&gt;&gt;.
+        </Alert>
+      )}
       {hasHidden && (
         <Alert tone="warn">
           This content holds characters that cannot be seen or that change the direction of text:{" "}

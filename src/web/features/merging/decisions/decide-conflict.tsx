@@ -1,25 +1,30 @@
 import type { ReactElement } from "react";
-import type { Choice } from "#shared/api/projects/merges.js";
+import type { HunkTake, MergedText } from "#shared/api/projects/merges.js";
 import { Button } from "../../../ui/actions/button.js";
+import { countOf } from "../../../ui/text/number.js";
 import { visible } from "../../../ui/text/plain-text.js";
 import { ContentEditor, contentToEdit } from "./content-editor.js";
-import type { Conflict } from "./decisions.js";
+import { type Conflict, countHunks, type DraftChoice } from "./decisions.js";
+import { HunkEditor } from "./hunk-editor.js";
 import type { Side } from "../../../components/merges/conflict-card.js";
 
 interface DecideConflictProps {
+  /** The element id of the conflict. */
+  id: string;
   conflict: Conflict;
-  choice: Choice | undefined;
-  onDecide: (choice: Choice) => void;
+  choice: DraftChoice | undefined;
+  onDecide: (choice: DraftChoice) => void;
   names: Record<Side, string>;
   /** Why the viewer may not decide. */
   reason: string | undefined;
 }
 
-/** The options for a conflict: a side's version, or custom content. */
+/** The options for a conflict: a side's version, the lines of each hunk, or custom content. */
 export function DecideConflict(props: DecideConflictProps): ReactElement {
   const { conflict, choice, onDecide, names, reason } = props;
   const path = conflict.paths[0] as string;
-  const content = contentToEdit(conflict);
+  const { merged } = conflict;
+  const content = contentToEdit(conflict, choice);
   const of = conflict.paths.map(visible).join(", ");
   return (
     <div className="flex flex-col gap-3">
@@ -40,6 +45,20 @@ export function DecideConflict(props: DecideConflictProps): ReactElement {
             </span>
           </Button>
         ))}
+        {merged && (
+          <Button
+            size="sm"
+            variant={choice?.hunks === undefined ? "secondary" : "primary"}
+            icon="merge"
+            aria-pressed={choice?.hunks !== undefined}
+            disabledReason={reason}
+            onClick={() => {
+              if (choice?.hunks === undefined) onDecide(openHunks(merged));
+            }}
+          >
+            Decide {countOf(countHunks(merged), "hunk")}
+          </Button>
+        )}
         <Button
           size="sm"
           variant={choice?.content === undefined ? "secondary" : "primary"}
@@ -59,11 +78,31 @@ export function DecideConflict(props: DecideConflictProps): ReactElement {
           Edit the content
         </Button>
       </fieldset>
+      {merged && choice?.hunks !== undefined && (
+        <HunkEditor
+          id={props.id}
+          merged={merged}
+          takes={choice.hunks}
+          names={names}
+          reason={reason}
+          onTake={(hunk, take) => onDecide(takeHunk(choice, hunk, take))}
+        />
+      )}
       {choice?.content !== undefined && (
         <ContentEditor conflict={conflict} choice={choice} onChange={onDecide} />
       )}
     </div>
   );
+}
+
+/** Returns the choice by hunks, none of them decided. */
+export function openHunks(merged: MergedText): DraftChoice {
+  return { path: merged.path, hunks: Array<null>(countHunks(merged)).fill(null) };
+}
+
+/** Returns the choice with another decision of a hunk. */
+export function takeHunk(choice: DraftChoice, hunk: number, take: HunkTake): DraftChoice {
+  return { ...choice, hunks: (choice.hunks ?? []).with(hunk, take) };
 }
 
 /** Focuses the editor of a conflict once it is rendered. */

@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import {
   choicesFor,
+  completeChoice,
   type Conflict,
   isDecisions,
   nextOpen,
   outdated,
   signatureOf,
+  textWithMarkers,
   withoutOutdated,
 } from "./decisions.js";
 
@@ -14,6 +16,7 @@ const conflict = (path: string, source: string, target: string): Conflict => ({
   kind: "modify/modify",
   source: [{ path, mode: "100644", oid: source, text: source, omitted: null }],
   target: [{ path, mode: "100644", oid: target, text: target, omitted: null }],
+  merged: null,
   source_time: null,
   target_time: null,
   decision: null,
@@ -63,4 +66,29 @@ test("the next unresolved conflict comes after the current one and wraps around"
   expect(nextOpen(all, took(g), 0)).toBe(2);
   expect(nextOpen(all, took(h), 1)).toBe(0);
   expect(nextOpen(all, { ...took(f), ...took(g), ...took(h) }, 0)).toBe(-1);
+});
+
+test("a choice by hunks is complete once each hunk is decided", () => {
+  const one = conflict("f", "1", "2");
+  const by = (hunks: ("source" | "both" | null)[]) => ({
+    [signatureOf(one)]: { choice: { path: "f", hunks }, paths: one.paths },
+  });
+  expect(choicesFor([one], by(["source", null]))).toEqual([]);
+  expect(nextOpen([one], by(["source", null]), -1)).toBe(0);
+  expect(choicesFor([one], by(["source", "both"]))).toEqual([
+    { path: "f", hunks: [{ take: "source" }, { take: "both" }] },
+  ]);
+  expect(nextOpen([one], by(["source", "both"]), -1)).toBe(-1);
+});
+
+test("the text to edit has markers around open hunks, and is incomplete until they are gone", () => {
+  const merged = {
+    path: "f",
+    segments: [{ text: "a\n" }, { target: "t\n", source: "s\n" }, { target: "u", source: "v" }],
+  };
+  const content = textWithMarkers(merged, [null, "both"]);
+  expect(content).toBe("a\n<<<<<<< target\nt\n=======\ns\n>>>>>>> source\nu\nv");
+  expect(completeChoice({ path: "f", content })).toBeNull();
+  const edited = { path: "f", content: "a\nt\ns\nu\nv" };
+  expect(completeChoice(edited)).toEqual(edited);
 });

@@ -1,11 +1,17 @@
 import type { Preview } from "#shared/api/projects/previews.js";
-import type { Choice, FileVersion } from "#shared/api/projects/merges.js";
+import type { Choice, FileVersion, HunkTake, MergedText } from "#shared/api/projects/merges.js";
 
 export type Conflict = Preview["conflicts"][number];
 
+/** A choice for each hunk of the merged text; null while it is missing. */
+export type HunkTakes = readonly (HunkTake | null)[];
+
+/** A choice that may lack hunks. */
+export type DraftChoice = Pick<Choice, "path" | "take" | "content"> & { hunks?: HunkTakes };
+
 /** A decision and its paths, which are named if it becomes outdated. */
 export interface Decision {
-  choice: Choice;
+  choice: DraftChoice;
   paths: readonly string[];
 }
 
@@ -19,9 +25,57 @@ export function signatureOf({ kind, paths, source, target }: Conflict): string {
   return JSON.stringify([kind, paths, of(source), of(target)]);
 }
 
-/** Returns the decisions that apply to the current conflicts, in the conflicts' order. */
+/** Returns the complete form of a choice; null while hunks are open or conflict markers are left. */
+export function completeChoice({ hunks, ...choice }: DraftChoice): Choice | null {
+  if (hunks === undefined) return hasMarkers(choice.content ?? "") ? null : choice;
+  const takes = hunks.flatMap((take) => (take === null ? [] : [{ take }]));
+  return takes.length < hunks.length ? null : { ...choice, hunks: takes };
+}
+
+/** Returns the complete decisions that apply to the current conflicts, in the conflicts' order. */
 export function choicesFor(conflicts: readonly Conflict[], decisions: Decisions): Choice[] {
-  return conflicts.flatMap((conflict) => decisions[signatureOf(conflict)]?.choice ?? []);
+  return conflicts.flatMap((conflict) => {
+    const draft = decisions[signatureOf(conflict)]?.choice;
+    return (draft && completeChoice(draft)) ?? [];
+  });
+}
+
+const markers = { begin: "<<<<<<< target", middle: "=======", end: ">>>>>>> source" };
+
+/** Returns the merged text with git's conflict markers around the hunks without a choice. */
+export function textWithMarkers({ segments }: MergedText, takes: HunkTakes = []): string {
+  const isCrlf = segments.some((segment) =>
+    Object.values(segment).some((text) => /\r\n/.test(text)),
+  );
+  const end = isCrlf ? "\r\n" : "\n";
+  const asLines = (text: string): string =>
+    text === "" || text.endsWith("\n") ? text : text + end;
+  let at = -1;
+  return segments
+    .map((segment) => {
+      if ("text" in segment) return segment.text;
+      at += 1;
+      const take = takes[at] ?? null;
+      const { target, source } = segment;
+      if (take === "both") return asLines(target) + source;
+      if (take !== null) return segment[take];
+      return [
+        `${markers.begin}${end}${asLines(target)}`,
+        `${markers.middle}${end}${asLines(source)}`,
+        `${markers.end}${end}`,
+      ].join("");
+    })
+    .join("");
+}
+
+/** Whether a text still has markers of `textWithMarkers`. */
+export function hasMarkers(text: string): boolean {
+  return /^(?:<{7} target|>{7} source)\r?$/m.test(text);
+}
+
+/** Returns the number of conflict hunks of a merged text. */
+export function countHunks({ segments }: MergedText): number {
+  return segments.filter((segment) => "target" in segment).length;
 }
 
 /** Returns the decisions whose versions no longer exist. */
@@ -45,7 +99,7 @@ export function nextOpen(
   decisions: Decisions,
   after: number,
 ): number {
-  const isOpen = (conflict: Conflict): boolean => decisions[signatureOf(conflict)] === undefined;
+  const isOpen = (conflict: Conflict): boolean => choicesFor([conflict], decisions).length === 0;
   const next = conflicts.findIndex((conflict, at) => at > after && isOpen(conflict));
   return next === -1 ? conflicts.findIndex(isOpen) : next;
 }
@@ -53,6 +107,11 @@ export function nextOpen(
 /** Returns the element id of a conflict. */
 export function conflictId(at: number): string {
   return `conflict-${at}`;
+}
+
+/** Returns the element id of a hunk of a conflict. */
+export function hunkId(conflict: string, at: number): string {
+  return `${conflict}-hunk-${at}`;
 }
 
 /** Whether a stored value has the shape of decisions. */

@@ -1,9 +1,9 @@
-import type { Choice } from "#shared/api/projects/merges.js";
 import { usePersistedState } from "../../../hooks/use-persisted-state.js";
 import type { Operation } from "../../../api/operations.js";
 import {
   type Conflict,
   type Decisions,
+  type DraftChoice,
   isDecisions,
   signatureOf,
   withoutOutdated,
@@ -18,7 +18,7 @@ export function useDecisions(
   act: Operation,
 ): [
   Decisions,
-  (conflict: Conflict, choice: Choice) => void,
+  (conflict: Conflict, choice: DraftChoice) => void,
   (conflicts: readonly Conflict[]) => void,
   () => void,
 ] {

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Merge } from "#shared/api/projects/merges.js";
+import type { Merge, MergeChanges } from "#shared/api/projects/merges.js";
 import { useLoaded } from "../../../api/use-loaded.js";
 import { paths } from "../../../paths/paths.js";
 import { Badge } from "../../../ui/feedback/badge.js";
@@ -9,16 +9,21 @@ import { Button } from "../../../ui/actions/button.js";
 import { Card, type Rows, Details } from "../../../ui/layout/card.js";
 import { CommitId } from "../../../ui/actions/copy-button.js";
 import { Page } from "../../../ui/layout/page.js";
+import { countOf } from "../../../ui/text/number.js";
+import { PlainText } from "../../../ui/text/plain-text.js";
 import { EmptyState } from "../../../ui/feedback/states.js";
+import { Time } from "../../../ui/text/time.js";
 import { agentQuery } from "../../../api/queries/agents.js";
 import { PermissionHint } from "../../../access/permission-hint.js";
 import { useDenyReason } from "../../../access/permissions.js";
+import { Await } from "../../../components/await.js";
 import { CrumbLink } from "../../../components/crumb-link.js";
 import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "../../../components/workspaces/crumbs.js";
 import { MergeLink } from "./merge-link.js";
-import { mergeQuery, mergesOfQuery } from "../../../api/queries/workspaces.js";
+import { mergeChangesQuery, mergeQuery, mergesOfQuery } from "../../../api/queries/workspaces.js";
 import { operationLabels } from "../../../components/merges/resolution-labels.js";
+import { DiffBrowser } from "../../../components/diffs/diff-browser.js";
 import { ResolutionList } from "./resolution-list.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId");
@@ -40,6 +45,7 @@ export function MergePage(): ReactElement {
   const reason = refusal("agent:workspace:merge") ?? undoReason(merge);
   // The files are listed below, with their outcomes.
   const { Files: _files, ...rows } = mergeRows(merge);
+  const changes = useQuery(mergeChangesQuery(agentId, mergeId));
   return (
     <Page
       title={`${operationLabels[merge.kind]} ${sha?.slice(0, 12) ?? "details"}`}
@@ -64,15 +70,12 @@ export function MergePage(): ReactElement {
           rows={{
             ...(sha === null ? {} : { [operationLabels[merge.kind]]: <CommitId sha={sha} /> }),
             ...rows,
+            ...(changes.data ? { Author: authorOf(changes.data.author) } : {}),
             ...relatedMergeRows(agentId, merge, madeFrom.data ?? []),
           }}
         />
       </Card>
-      {merge.resolutions.length === 0 ? (
-        <EmptyState title="No conflicts">
-          Git merged this cleanly; nothing had to be decided.
-        </EmptyState>
-      ) : (
+      {merge.resolutions.length > 0 && (
         <ResolutionList
           agentId={agentId}
           mergeId={mergeId}
@@ -81,7 +84,52 @@ export function MergePage(): ReactElement {
           reason={reason}
         />
       )}
+      <Await query={changes} what="The changes">
+        {(data) => <ChangesOf changes={data} merge={merge} />}
+      </Await>
     </Page>
+  );
+}
+
+function authorOf({ type, name }: MergeChanges["author"]): ReactElement {
+  return (
+    <span className="flex flex-wrap items-center gap-2">
+      <PlainText value={name} />
+      {type === "agent" && <Badge>Agent</Badge>}
+    </span>
+  );
+}
+
+/** The merged commits, and the change of the target branch. */
+function ChangesOf({ changes, merge }: { changes: MergeChanges; merge: Merge }): ReactElement {
+  const { commits, has_more_commits, diff } = changes;
+  return (
+    <>
+      {commits.length > 0 && (
+        <Card title={`${countOf(commits.length, "commit")}${has_more_commits ? " and more" : ""}`}>
+          <ul className="flex flex-col divide-y divide-line">
+            {commits.map(({ sha, subject, author_name, at }) => (
+              <li key={sha} className="flex flex-wrap items-baseline justify-between gap-x-4 py-2">
+                <span className="min-w-0">
+                  <PlainText value={subject} className="font-medium" />{" "}
+                  <span className="text-[13px] text-muted">
+                    by <PlainText value={author_name} />, <Time value={at} />
+                  </span>
+                </span>
+                <CommitId sha={sha} />
+              </li>
+            ))}
+          </ul>
+        </Card>
+      )}
+      {diff.stats.files_changed === 0 ? (
+        <EmptyState title="No files changed">
+          {merge.target_branch} already had this content.
+        </EmptyState>
+      ) : (
+        <DiffBrowser diff={diff} verb={`changed on ${merge.target_branch}`} />
+      )}
+    </>
   );
 }
 

@@ -155,6 +155,52 @@ describe("resolving conflicts manually", () => {
     ]);
   });
 
+  test("takes the lines of each hunk, as the preview shows them", async () => {
+    const text = (a: string, b: string): string =>
+      `${a}\n${"a line that stays\n".repeat(20)}${b}\n`;
+    const { project, workspace, params } = await conflicting(
+      { f: text("base", "base"), g: "base\n" },
+      both(put("f", text("target 1", "target 2")), put("g", "target\n")),
+      both(put("f", text("source 1", "source 2")), remove("g")),
+    );
+    const { data: preview } = await owner.api.previews.create({
+      params,
+      body: { act: "merge", strategy: "manual" },
+    });
+    const [f, g] = preview.conflicts;
+    expect(f?.merged?.path).toBe("f");
+    expect(f?.merged?.segments.filter((segment) => "target" in segment)).toEqual([
+      { target: "target 1\n", source: "source 1\n" },
+      { target: "target 2\n", source: "source 2\n" },
+    ]);
+    expect(g?.merged).toBeNull();
+
+    const rest = { path: "g", take: "target" } as const;
+    const refused = async (choice: Choice, field: string, type: string) => {
+      const problem = await refusal(merge(workspace, [rest, choice]), 422, "validation_failed");
+      expect(problem["errors"]).toEqual([
+        { loc: ["body", "resolutions", 1, field], msg: expect.any(String), type },
+      ]);
+    };
+    await refused({ path: "f", hunks: [{ take: "both" }] }, "hunks", "wrong_count");
+    const withoutHunks: Choice[] = [
+      { path: "f", take: "source" },
+      { path: "g", hunks: [{ take: "both" }] },
+    ];
+    const none = await refusal(merge(workspace, withoutHunks), 422, "validation_failed");
+    expect(none["errors"]).toEqual([
+      { loc: ["body", "resolutions", 1, "hunks"], msg: expect.any(String), type: "no_hunks" },
+    ]);
+
+    const hunks: Choice = { path: "f", hunks: [{ take: "source" }, { take: "both" }] };
+    const { data } = await merge(workspace, [hunks, rest]);
+    expect(data.resolutions.map(({ winner }) => winner)).toEqual(["merged", "target"]);
+    expect(await gitInRepository(app, project, "show", "main:f")).toBe(
+      text("source 1", "target 2\nsource 2").trimEnd(),
+    );
+    expect(await filesOf(project)).toEqual(["f", "g"]);
+  });
+
   test("can be a workspace's setting", async () => {
     const { workspace, params } = await modified();
     const settings = { merge_strategy: "manual" } as const;

@@ -1,6 +1,7 @@
 import type { Conflicts, FileVersion } from "#shared/api/projects/merges.js";
 import { notFound } from "../../../../errors.js";
 import { computeMerge, conflictFiles, readTexts, type ConflictFile } from "#git/merge/merge.js";
+import { mergedTexts } from "#git/merge/merged-text.js";
 import type { OrgContext } from "../../../../http/register-routes.js";
 import * as merges from "../merges.queries.js";
 import type { MergeInput } from "./plan-merge.js";
@@ -41,7 +42,10 @@ export async function readConflicts(
   const computed = await computeMerge(repoPath, input.target, input.source, input.base);
   const files = await conflictFiles(repoPath, computed);
   const oids = files.flatMap(({ source, target }) => [...source, ...target].map(({ oid }) => oid));
-  const texts = await readTexts(repoPath, oids);
+  const [texts, merged] = await Promise.all([
+    readTexts(repoPath, oids),
+    mergedTexts(repoPath, computed),
+  ]);
   const versionOf = ({ path, mode, oid }: ConflictFile): FileVersion => {
     const text = texts.get(oid) ?? { omitted: "submodule" as const };
     return typeof text === "string"
@@ -56,6 +60,7 @@ export async function readConflicts(
       kind,
       source: (files[index]?.source ?? []).map(versionOf),
       target: (files[index]?.target ?? []).map(versionOf),
+      merged: merged[index] ?? null,
     })),
   };
 }

@@ -6,6 +6,7 @@ import {
   type ConflictFile,
   type Decision,
 } from "#git/merge/merge.js";
+import { mergedTexts, takeHunks } from "#git/merge/merged-text.js";
 import { writeBlob } from "#git/store/repository.js";
 
 /** Unresolved conflicts of a merge, at least one. */
@@ -33,18 +34,59 @@ export async function resolveManually(
   }
   const open = merge.conflicts.filter((_conflict, index) => !chosen.has(index));
   if (open.length > 0) return { open: open.map(({ paths, kind }) => ({ paths, kind })) };
-  const files = choices.some(({ content }) => content !== undefined)
+  const files = choices.some(({ take }) => take === undefined)
     ? await conflictFiles(repoPath, merge)
     : [];
+  const texts = await textsForHunks(repoPath, merge, choices, chosen);
   return Promise.all(
     merge.conflicts.map(async (_conflict, index): Promise<Decision> => {
-      const { path, take, content } = chosen.get(index) as Choice;
-      if (take !== undefined) return { take };
+      const choice = chosen.get(index) as Choice;
+      if (choice.take !== undefined) return { take: choice.take };
       const { target = [], source = [] } = files[index] ?? {};
-      const oid = await writeBlob(repoPath, content ?? "");
+      const text = texts.get(index);
+      const path = text?.path ?? choice.path;
+      const oid = await writeBlob(repoPath, text?.content ?? choice.content ?? "");
       return { take: "content", path, oid, mode: modeFor(path, [...target, ...source]) };
     }),
   );
+}
+
+/**
+ * Assembles the texts of the conflicts that are resolved by hunks.
+ * @throws AppError 422
+ */
+async function textsForHunks(
+  repoPath: string,
+  merge: ComputedMerge,
+  choices: readonly Choice[],
+  chosen: ReadonlyMap<number, Choice>,
+): Promise<Map<number, { path: string; content: string }>> {
+  const wanted = [...chosen].flatMap(([index, { hunks }]) => (hunks ? [{ index, hunks }] : []));
+  const conflicts = wanted.map(
+    ({ index }) => merge.conflicts[index] as ComputedMerge["conflicts"][number],
+  );
+  const merged = await mergedTexts(repoPath, { conflicts });
+  const texts = new Map<number, { path: string; content: string }>();
+  for (const [at, { index, hunks }] of wanted.entries()) {
+    const text = merged[at];
+    const place = choices.indexOf(chosen.get(index) as Choice);
+    if (!text) {
+      throw invalidChoice(
+        place,
+        "has no hunks; take one side or give the content",
+        "no_hunks",
+        "hunks",
+      );
+    }
+    const count = text.segments.filter((segment) => "target" in segment).length;
+    if (hunks.length !== count) {
+      const msg = `must have one entry for each of the ${count} conflict hunks, not ${hunks.length}`;
+      throw invalidChoice(place, msg, "wrong_count", "hunks");
+    }
+    const takes = hunks.map(({ take }) => take);
+    texts.set(index, { path: text.path, content: takeHunks(text, takes) });
+  }
+  return texts;
 }
 
 /**
@@ -60,8 +102,13 @@ function modeFor(path: string, files: readonly ConflictFile[]): string {
  * The error for an invalid choice.
  * @param at its index in the request's list
  */
-export function invalidChoice(at: number, msg: string, type = "invalid"): AppError {
-  return new AppError("validation_failed", `resolutions.${at}.path: ${msg}.`, {
-    errors: [{ loc: ["body", "resolutions", at, "path"], msg, type }],
+export function invalidChoice(
+  at: number,
+  msg: string,
+  type = "invalid",
+  field: keyof Choice = "path",
+): AppError {
+  return new AppError("validation_failed", `resolutions.${at}.${field}: ${msg}.`, {
+    errors: [{ loc: ["body", "resolutions", at, field], msg, type }],
   });
 }
