@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import fc from "fast-check";
-import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
+import { commitFiles, testRepository, type Files } from "#test/support/git/test-repository.js";
 import { rounds } from "#test/support/thorough.js";
 import { git } from "../process/run.js";
 import { looseObject, writeObject } from "../objects/loose-object.js";

@@ -90,9 +90,9 @@ describe("merging a workspace", () => {
 
     const other = await makeWorkspace(owner, project.id);
     const wrong = { agent_id: other.agent.id, merge_id: params.merge_id };
-    await refusal(owner.api.workspaces.mergeChanges({ params: wrong }), 404, "not_found");
+    await expectProblem(owner.api.workspaces.mergeChanges({ params: wrong }), 404, "not_found");
     const stranger = await app.person("stranger");
-    await refusal(stranger.api.workspaces.mergeChanges({ params }), 404, "not_found");
+    await expectProblem(stranger.api.workspaces.mergeChanges({ params }), 404, "not_found");
   });
 
   test("with nothing to merge is 200 up_to_date and moves nothing", async () => {

@@ -9,7 +9,7 @@ import { useShortcuts } from "../../../ui/actions/shortcuts.js";
 import { type DiffMode, diffModes, useDiffMode } from "../../../components/diffs/diff-mode.js";
 import { adjacentSection, goToSection } from "../../../components/diffs/sections.js";
 import { sidesOf } from "../../../components/merges/resolution-labels.js";
-import { ConflictCard, outcomeOf, type Side } from "../../../components/merges/conflict-card.js";
+import { ConflictCard, outcomeOf } from "../../../components/merges/conflict-card.js";
 import { contentToEdit } from "./content-editor.js";
 import { DecideConflict, focusEditor, openHunks, takeHunk } from "./decide-conflict.js";
 import {
@@ -64,14 +64,14 @@ export function ConflictList({
   const goToHunk = (by: 1 | -1): void => {
     const conflict = current();
     if (!conflict?.merged || reason !== undefined) return;
-    const choice = choiceOf(conflict) ?? {};
+    const hunkTakes = choiceOf(conflict)?.hunks;
     const id = ids[place()] as string;
-    if (!("hunks" in choice) || choice.hunks === undefined) {
+    if (hunkTakes === undefined) {
       onDecide(conflict, openHunks(conflict.merged));
       requestAnimationFrame(() => goToSection(hunkId(id, 0)));
       return;
     }
-    const hunks = choice.hunks.map((_take, at) => hunkId(id, at));
+    const hunks = hunkTakes.map((_take, at) => hunkId(id, at));
     const at = hunks.findIndex((one) =>
       document.getElementById(one)?.contains(document.activeElement),
     );

@@ -177,7 +177,11 @@ describe("resolving conflicts manually", () => {
 
     const rest = { path: "g", take: "target" } as const;
     const refused = async (choice: Choice, field: string, type: string) => {
-      const problem = await refusal(merge(workspace, [rest, choice]), 422, "validation_failed");
+      const problem = await expectProblem(
+        merge(workspace, [rest, choice]),
+        422,
+        "validation_failed",
+      );
       expect(problem["errors"]).toEqual([
         { loc: ["body", "resolutions", 1, field], msg: expect.any(String), type },
       ]);
@@ -187,7 +191,7 @@ describe("resolving conflicts manually", () => {
       { path: "f", take: "source" },
       { path: "g", hunks: [{ take: "both" }] },
     ];
-    const none = await refusal(merge(workspace, withoutHunks), 422, "validation_failed");
+    const none = await expectProblem(merge(workspace, withoutHunks), 422, "validation_failed");
     expect(none["errors"]).toEqual([
       { loc: ["body", "resolutions", 1, "hunks"], msg: expect.any(String), type: "no_hunks" },
     ]);
