@@ -15,7 +15,7 @@ import { registerStatic } from "./pages/static.js";
 export interface AppInput extends ServerInput {
   /** Folder of the built web app. */
   webDir: string;
-  /** Whether responses are validated against their schemas, as in every test. */
+  /** Whether responses and error codes are checked against the calls, as in every test. */
   checkResponses: boolean;
 }
 

@@ -90,6 +90,34 @@ describe("the OpenAPI document", () => {
     expect(paths["/api/v1/auth/api-keys"]?.["get"]).not.toHaveProperty("x-secrets");
   });
 
+  test("names the codes of each error status", () => {
+    const { paths } = document as {
+      paths: Record<
+        string,
+        Record<
+          string,
+          {
+            responses: Record<
+              string,
+              {
+                description: string;
+                content: Record<string, { schema: { allOf: [object, { properties: object }] } }>;
+              }
+            >;
+          }
+        >
+      >;
+    };
+    const responses = paths["/api/v1/agents/{agent_id}/workspace/merges"]?.["post"]?.responses;
+    const codesOf = (status: number): unknown =>
+      responses?.[status]?.content["application/problem+json"]?.schema.allOf[1].properties;
+    expect(codesOf(412)).toEqual({ code: { enum: ["stale"] } });
+    expect(codesOf(410)).toEqual({ code: { enum: ["workspace_expired"] } });
+    expect(codesOf(401)).toEqual({ code: { enum: ["invalid_token", "unauthenticated"] } });
+    expect(responses?.["412"]?.description).toBe("The resource has changed");
+    expect(responses).not.toHaveProperty("default");
+  });
+
   test("names the schema of every response", () => {
     const { paths } = document as {
       paths: Record<string, Record<string, { operationId: string; responses: object }>>;

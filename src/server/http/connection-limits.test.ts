@@ -66,7 +66,7 @@ describe("slow and malformed requests", () => {
     );
     await new Promise((resolve) => setTimeout(resolve, 2500));
     socket.destroy();
-    expect(await answer).not.toContain("408");
+    expect(await answer).not.toContain("HTTP/1.1 408");
   });
 });
 

@@ -74,7 +74,8 @@ const clientErrors: Readonly<Record<string, AppError>> = {
   ),
 };
 
-function toAppError(error: unknown): AppError {
+/** Maps any error to the one that is sent. */
+export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (isNoSpace(error)) return noSpace();
   if (isDatabaseUnavailable(error)) {

@@ -16,6 +16,7 @@ import { authorizedWrites, type AuthorizedWrites } from "../access/current-acces
 import { requireNotArchived, requirePermission, type Access } from "../access/access.js";
 import { Answer, applyHead, type Content } from "./answer.js";
 import { isRunAddress } from "./callback-listener.js";
+import { checkedErrors } from "./check-error.js";
 import { requireSuperAdmin } from "../access/super-admin.js";
 import {
   isItem,
@@ -79,7 +80,7 @@ export interface RouteOptions {
   secret: string;
   credentials: Credentials;
   publicUrl: () => string;
-  /** Whether responses are validated against their schemas: in every test, not in production. */
+  /** Whether responses and error codes are checked against the calls: in every test, not in production. */
   checkResponses: boolean;
   requests: RequestsUnderWay;
   /**
@@ -196,6 +197,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
     app.route({
       method: endpoint.method,
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      ...(options.checkResponses && { errorHandler: checkedErrors(endpoint) }),
       // Returns no promise: Fastify would watch the connection until the response is sent.
       handler: (request, reply) => {
         const { requests } = options;

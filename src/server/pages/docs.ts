@@ -23,15 +23,15 @@ thead th{font-weight:600}code{font:14px ui-monospace,monospace;overflow-wrap:any
 function page(): string {
   const sections = Object.entries(api).map(([resource, endpoints]) => {
     const rows = Object.values(endpoints as Record<string, Endpoint>).map(
-      ({ method, path, summary, access }) =>
-        `<tr><th scope="row"><code>${method}</code> <code>${escape(path)}</code></th><td>${escape(summary)}</td><td><code>${escape(access)}</code></td></tr>`,
+      ({ method, path, summary, access, errors }) =>
+        `<tr><th scope="row"><code>${method}</code> <code>${escape(path)}</code></th><td>${escape(summary)}</td><td><code>${escape(access)}</code></td><td>${errors.map((code) => `<code>${code}</code>`).join(" ")}</td></tr>`,
     );
-    return `<h2 id="${resource}">${resource}</h2><table><thead><tr><th scope="col">Call</th><th scope="col">What it does</th><th scope="col">Needs</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+    return `<h2 id="${resource}">${resource}</h2><table><thead><tr><th scope="col">Call</th><th scope="col">What it does</th><th scope="col">Needs</th><th scope="col">Its own errors</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
   });
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Omoi API reference</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/api/docs.css"></head><body><main>
 <h1>Omoi API reference</h1><p>Send an access token or an API key as <code>Authorization: Bearer …</code>.
-Schemas are in the <a href="/api/v1/openapi.json">OpenAPI document</a>.</p>${sections.join("")}</main></body></html>`;
+Schemas, and all errors by status, are in the <a href="/api/v1/openapi.json">OpenAPI document</a>.</p>${sections.join("")}</main></body></html>`;
 }
 
 function escape(text: string): string {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ErrorCode } from "../errors.js";
 import { installationActionNames } from "../installation-audit.js";
 import { auditEvent } from "./organizations/audit.js";
 import { user } from "./identity/auth.js";
@@ -106,7 +107,7 @@ export type OrganizationUsage = z.output<typeof organizationUsage>;
 const userParams = z.strictObject({ user_id: id });
 const access = "super-admin";
 
-const act = (name: string, summary: string) =>
+const act = (name: string, summary: string, errors: readonly ErrorCode[] = []) =>
   endpoint({
     method: "POST",
     path: `/api/v1/admin/users/{user_id}/${name}`,
@@ -115,6 +116,7 @@ const act = (name: string, summary: string) =>
     summary,
     params: userParams,
     response: adminUserDetail,
+    errors,
   });
 
 /** Super admins' endpoints for the whole installation; for all others they answer 404. */
@@ -140,15 +142,19 @@ export const admin = {
     params: userParams,
     response: adminUserDetail,
   }),
-  disable: act("disable", "Disable a user: ends sessions and suspends API keys"),
+  disable: act("disable", "Disable a user: ends sessions and suspends API keys", [
+    "last_super_admin",
+  ]),
   enable: act("enable", "Enable a disabled user"),
   removeSecondFactor: act(
     "remove-second-factor",
     "Remove a user's authenticator app, recovery codes and passkeys",
   ),
   signOut: act("sign-out", "End all sessions of a user"),
-  promote: act("promote", "Make a user a super admin"),
-  demote: act("demote", "Remove super admin rights from a user; the last super admin stays"),
+  promote: act("promote", "Make a user a super admin", ["user_disabled"]),
+  demote: act("demote", "Remove super admin rights from a user; the last super admin stays", [
+    "last_super_admin",
+  ]),
   resetPassword: endpoint({
     method: "POST",
     path: "/api/v1/admin/users/{user_id}/reset-password",
@@ -158,6 +164,7 @@ export const admin = {
     params: userParams,
     response: passwordLink,
     secrets: ["reset_url"],
+    errors: ["user_disabled"],
   }),
   export: endpoint({
     method: "POST",
@@ -175,6 +182,7 @@ export const admin = {
     summary:
       'Delete a user: audit and statements stay under "Deleted user"; refused for the last owner of an organization',
     params: userParams,
+    errors: ["last_owner", "last_super_admin"],
   }),
   usage: endpoint({
     method: "GET",

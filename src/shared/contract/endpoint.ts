@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { ErrorCode } from "../errors.js";
 import type { Permission } from "../permissions.js";
 
 export type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
@@ -32,6 +33,8 @@ type ObjectSchema = z.ZodObject;
  * - `media`: further media types of the response.
  * - `secrets`: fields of the body that are shown once. A repeated request gets null for them, and no
  *   cache keeps the response.
+ * - `errors`: the error codes of its own rules. `errorCodesOf` adds those that follow from the other
+ *   parts. Tests fail on any other code.
  */
 export interface Endpoint<
   Params extends ObjectSchema | null = ObjectSchema | null,
@@ -59,6 +62,7 @@ export interface Endpoint<
   response: Response;
   media: readonly Media[];
   secrets: readonly string[];
+  errors: readonly ErrorCode[];
 }
 
 /** The names of an object's fields, of each part of a union. */
@@ -87,6 +91,7 @@ interface Definition<
   response?: Response;
   media?: readonly Media[];
   secrets?: readonly FieldOf<Response extends Schema ? z.output<Response> : never>[];
+  errors?: readonly ErrorCode[];
 }
 
 /**
@@ -121,6 +126,7 @@ export function endpoint<
     response: (definition.response ?? null) as Response,
     media: definition.media ?? [],
     secrets: definition.secrets ?? [],
+    errors: definition.errors ?? [],
   };
 }
 

@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { errorCodes } from "../errors.js";
+import { errorCodes, type ErrorCode } from "../errors.js";
 import { components } from "./components.js";
 import type { Endpoint } from "./endpoint.js";
+import { errorCodesOf } from "./error-codes-of.js";
 import { api } from "../api/index.js";
 
 type JsonObject = Record<string, unknown>;
@@ -11,6 +12,7 @@ const place = "#/components/schemas/";
 
 const problemSchema = {
   type: "object",
+  description: "An error; `detail` says what to do next (RFC 9457)",
   required: ["type", "title", "status", "detail", "code", "request_id"],
   properties: {
     type: { type: "string", description: "The type of the problem, by its code" },
@@ -44,22 +46,29 @@ const problemSchema = {
   additionalProperties: true,
 };
 
-const problem = {
-  description: "An error; `detail` says what to do next (RFC 9457)",
-  content: { "application/problem+json": { schema: { $ref: `${place}Problem` } } },
-};
-
-/** Error statuses implied by an endpoint's input; `default` stands for all others. */
-function refusalsOf({ access, params, query, body }: Endpoint): JsonObject {
-  const statuses = [
-    ...(access === "public" ? [] : [401, 403]),
-    ...(params ? [404] : []),
-    ...(query || body ? [422] : []),
-    "default",
-  ];
+/** The error responses of a call: for each status the codes that it can have. */
+function errorResponsesOf(endpoint: Endpoint): JsonObject {
+  const codes = errorCodesOf(endpoint).toSorted();
+  const statusOf = (code: ErrorCode): number => errorCodes[code][0];
   return Object.fromEntries(
-    statuses.map((status) => [status, { $ref: "#/components/responses/Problem" }]),
+    [...new Set(codes.map(statusOf))].map((status) => [
+      status,
+      errorResponse(codes.filter((code) => statusOf(code) === status)),
+    ]),
   );
+}
+
+function errorResponse(codes: readonly ErrorCode[]): JsonObject {
+  const schema = {
+    allOf: [
+      { $ref: `${place}Problem` },
+      { type: "object", properties: { code: { enum: codes } }, required: ["code"] },
+    ],
+  };
+  return {
+    description: codes.map((code) => errorCodes[code][1]).join("; "),
+    content: { "application/problem+json": { schema } },
+  };
 }
 
 /** The named schemas found so far. */
@@ -147,7 +156,7 @@ function operationOf(
     ...(endpoint.secrets.length > 0 && { "x-secrets": endpoint.secrets }),
     responses: {
       [endpoint.status]: successOf(endpoint, schemas),
-      ...refusalsOf(endpoint),
+      ...errorResponsesOf(endpoint),
     },
   };
 }
@@ -172,7 +181,6 @@ export function openApiDocument(serverUrl: string): JsonObject {
     servers: [{ url: serverUrl }],
     paths,
     components: {
-      responses: { Problem: problem },
       schemas: Object.fromEntries(
         [...schemas].toSorted(([one], [other]) => (one < other ? -1 : 1)),
       ),

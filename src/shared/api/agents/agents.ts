@@ -2,6 +2,7 @@ import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { description, id, page, timestamp } from "../../contract/fields.js";
 import { run } from "./runs.js";
+import { commitErrors } from "../projects/workspace-errors.js";
 
 /** The agent's current run; `runtime_seconds` as of the response. */
 export const currentRun = run
@@ -70,6 +71,7 @@ export const agents = {
       status: z.enum(["idle", "running", "terminated"]).optional(),
     }),
     response: z.array(agent),
+    errors: ["insufficient_permission"],
   }),
   create: endpoint({
     method: "POST",
@@ -85,6 +87,7 @@ export const agents = {
       parent_agent_id: id.nullish(),
     }),
     response: agent,
+    errors: ["name_taken"],
   }),
   get: endpoint({
     method: "GET",
@@ -110,5 +113,12 @@ export const agents = {
     summary: "Terminate an agent: stop its run, archive its workspace, free its name",
     revokes: true,
     params: agentParams,
+    errors: [
+      "privilege_escalation",
+      "run_in_progress",
+      "workspace_not_active",
+      "repository_mismatch",
+      ...commitErrors,
+    ],
   }),
 };

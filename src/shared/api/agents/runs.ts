@@ -3,6 +3,7 @@ import { runStatuses } from "../../run-statuses.js";
 import { variableNameRules } from "../../variable-name.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { boolean, id, instant, page, timestamp } from "../../contract/fields.js";
+import { activeErrors } from "../projects/workspace-errors.js";
 
 const runStatus = z.enum(runStatuses);
 
@@ -156,6 +157,19 @@ export const runs = {
     params: agentParams,
     body: newRun,
     response: run,
+    errors: [
+      "run_token_starts_no_runs",
+      "quota_exceeded",
+      "queue_full",
+      "run_in_progress",
+      "sandbox_unavailable",
+      "docker_unavailable",
+      "network_not_isolated",
+      "workspace_remote",
+      "workspace_busy",
+      "folder_unavailable",
+      ...activeErrors,
+    ],
   }),
   list: endpoint({
     method: "GET",
@@ -217,6 +231,7 @@ export const runs = {
     summary: "Extend the lease of a run by 60 s",
     params: runParams,
     response: run,
+    errors: ["run_managed", "run_ended"],
   }),
   stop: endpoint({
     method: "POST",

@@ -59,6 +59,7 @@ export const auth = {
       invitation: invitationToken.nullish(),
     }),
     response: user,
+    errors: ["email_taken", "registration_closed", "rate_limited"],
   }),
   login: endpoint({
     method: "POST",
@@ -68,6 +69,7 @@ export const auth = {
     body: z.strictObject({ email, password: z.string().max(1024) }),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
+    errors: ["invalid_credentials", "second_factor_required", "invalid_token", "rate_limited"],
   }),
   methods: endpoint({
     method: "GET",
@@ -97,6 +99,7 @@ export const auth = {
     body: z.strictObject({ refresh_token: z.string().max(1024).optional() }).optional(),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
+    errors: ["unauthenticated", "invalid_token", "cross_origin"],
   }),
   logout: endpoint({
     method: "POST",
@@ -111,6 +114,7 @@ export const auth = {
     access: "signed-in",
     summary: "Get the user or agent of the credential",
     response: user,
+    errors: ["insufficient_permission"],
   }),
   updateMe: endpoint({
     method: "PATCH",
@@ -123,6 +127,7 @@ export const auth = {
       attributes: jsonObject(4 * 1024).optional(),
     }),
     response: user,
+    errors: ["insufficient_permission"],
   }),
   sessions: endpoint({
     method: "GET",
@@ -131,6 +136,7 @@ export const auth = {
     summary: "List your sessions, latest sign-in first",
     query: page,
     response: z.array(session),
+    errors: ["insufficient_permission"],
   }),
   session: endpoint({
     method: "GET",
@@ -139,6 +145,7 @@ export const auth = {
     summary: "Get one of your sessions; its ETag guards its end",
     params: sessionParams,
     response: session,
+    errors: ["insufficient_permission"],
   }),
   endSession: endpoint({
     method: "DELETE",
@@ -147,6 +154,7 @@ export const auth = {
     revokes: true,
     summary: "End one of your sessions",
     params: sessionParams,
+    errors: ["insufficient_permission"],
   }),
   endOtherSessions: endpoint({
     method: "DELETE",
@@ -154,6 +162,7 @@ export const auth = {
     access: "signed-in",
     revokes: true,
     summary: "End all of your sessions except the current one",
+    errors: ["insufficient_permission"],
   }),
   verifyEmail: endpoint({
     method: "POST",
@@ -163,6 +172,7 @@ export const auth = {
     summary:
       "Confirm an email address by the token of a mailed link; without a session of the account, this ends every session, key and second factor",
     body: z.strictObject({ token }),
+    errors: ["invalid_link", "invalid_token", "rate_limited"],
   }),
   resendVerification: endpoint({
     method: "POST",
@@ -170,6 +180,7 @@ export const auth = {
     access: "public",
     summary: "Mail a new confirmation link; the response is the same for every address",
     body: z.strictObject({ email }),
+    errors: ["rate_limited"],
   }),
   forgotPassword: endpoint({
     method: "POST",
@@ -177,6 +188,7 @@ export const auth = {
     access: "public",
     summary: "Mail a password reset link; the response is the same for every address",
     body: z.strictObject({ email }),
+    errors: ["rate_limited"],
   }),
   resetPassword: endpoint({
     method: "POST",
@@ -186,6 +198,7 @@ export const auth = {
     summary:
       "Reset a password by the token of a mailed link; this ends every session and, for an unconfirmed address, every key and second factor",
     body: z.strictObject({ token, new_password: password }),
+    errors: ["invalid_link", "invalid_token", "rate_limited"],
   }),
   changePassword: endpoint({
     method: "POST",
@@ -197,5 +210,6 @@ export const auth = {
       current_password: z.string().max(1024),
       new_password: password,
     }),
+    errors: ["session_required"],
   }),
 };

@@ -16,6 +16,7 @@ export const oidc = {
     summary: "Redirect to the identity provider to sign in; `redirect` is the path to return to",
     status: 302,
     query: z.strictObject({ redirect }),
+    errors: ["not_found"],
   }),
   callback: endpoint({
     method: "GET",
@@ -25,6 +26,7 @@ export const oidc = {
     status: 302,
     // Providers may add their own parameters.
     query: z.looseObject({}),
+    errors: ["not_found", "invalid_token"],
   }),
   identities: endpoint({
     method: "GET",
@@ -33,6 +35,7 @@ export const oidc = {
     summary: "List the linked identities",
     query: page,
     response: z.array(identity),
+    errors: ["insufficient_permission"],
   }),
   identity: endpoint({
     method: "GET",
@@ -41,6 +44,7 @@ export const oidc = {
     summary: "Get an identity; its ETag guards its removal",
     params: identityParams,
     response: identity,
+    errors: ["insufficient_permission"],
   }),
   link: endpoint({
     method: "POST",
@@ -49,6 +53,7 @@ export const oidc = {
     summary: "Start linking an identity to the account; returns the URL to visit",
     body: z.strictObject({ redirect }).optional(),
     response: z.strictObject({ url: z.string() }),
+    errors: ["session_required", "email_unverified", "not_found"],
   }),
   unlink: endpoint({
     method: "DELETE",
@@ -56,5 +61,6 @@ export const oidc = {
     access: "signed-in",
     summary: "Unlink an identity; the last way to sign in cannot be removed",
     params: identityParams,
+    errors: ["session_required", "insufficient_permission", "last_sign_in_method"],
   }),
 };

@@ -52,6 +52,7 @@ export const passkeys = {
     summary: "List your passkeys",
     query: page,
     response: z.array(passkey),
+    errors: ["insufficient_permission"],
   }),
   get: endpoint({
     method: "GET",
@@ -60,6 +61,7 @@ export const passkeys = {
     summary: "Get a passkey; its ETag guards changes",
     params,
     response: passkey,
+    errors: ["insufficient_permission"],
   }),
   options: endpoint({
     method: "POST",
@@ -67,6 +69,7 @@ export const passkeys = {
     access: "signed-in",
     summary: "Get the browser's options for creating a passkey",
     response: options,
+    errors: ["session_required", "passkeys_unavailable"],
   }),
   create: endpoint({
     method: "POST",
@@ -76,6 +79,7 @@ export const passkeys = {
     status: 201,
     body: z.strictObject({ name, response: attestation }),
     response: passkey,
+    errors: ["session_required", "passkeys_unavailable", "passkey_exists"],
   }),
   rename: endpoint({
     method: "PATCH",
@@ -85,6 +89,7 @@ export const passkeys = {
     params,
     body: z.strictObject({ name }),
     response: passkey,
+    errors: ["session_required", "insufficient_permission"],
   }),
   remove: endpoint({
     method: "DELETE",
@@ -92,6 +97,7 @@ export const passkeys = {
     access: "signed-in",
     summary: "Remove a passkey; the last way to sign in cannot be removed",
     params,
+    errors: ["session_required", "insufficient_permission", "last_sign_in_method"],
   }),
   loginOptions: endpoint({
     method: "POST",
@@ -99,6 +105,7 @@ export const passkeys = {
     access: "public",
     summary: "Get the browser's options for signing in with a passkey",
     response: options,
+    errors: ["passkeys_unavailable"],
   }),
   login: endpoint({
     method: "POST",
@@ -108,5 +115,6 @@ export const passkeys = {
     body: z.strictObject({ response: assertion }),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
+    errors: ["passkeys_unavailable", "passkey_rejected", "challenge_expired", "invalid_token"],
   }),
 };

@@ -25,6 +25,7 @@ export const secondFactor = {
       recovery_codes_left: z.number(),
       has_password: z.boolean(),
     }),
+    errors: ["insufficient_permission"],
   }),
   startTotp: endpoint({
     method: "POST",
@@ -36,6 +37,7 @@ export const secondFactor = {
     /** Null in a replayed response. */
     response: z.strictObject({ secret: z.string().nullable(), uri: z.string().nullable() }),
     secrets: ["secret", "uri"],
+    errors: ["session_required", "reauthentication_required", "second_factor_on"],
   }),
   confirmTotp: endpoint({
     method: "POST",
@@ -45,6 +47,7 @@ export const secondFactor = {
     body: z.strictObject({ code }),
     response: recoveryCodes,
     secrets: ["recovery_codes"],
+    errors: ["session_required", "second_factor_off", "second_factor_unreadable"],
   }),
   removeTotp: endpoint({
     method: "DELETE",
@@ -52,6 +55,12 @@ export const secondFactor = {
     access: "signed-in",
     summary: "Turn off the authenticator app, by a code or the password",
     body: z.strictObject({ code: code.optional(), password: currentPassword.optional() }),
+    errors: [
+      "session_required",
+      "insufficient_permission",
+      "second_factor_off",
+      "second_factor_unreadable",
+    ],
   }),
   renewRecoveryCodes: endpoint({
     method: "POST",
@@ -61,6 +70,7 @@ export const secondFactor = {
     body: again,
     response: recoveryCodes,
     secrets: ["recovery_codes"],
+    errors: ["session_required", "reauthentication_required", "second_factor_off"],
   }),
   login: endpoint({
     method: "POST",
@@ -70,5 +80,12 @@ export const secondFactor = {
     body: z.strictObject({ challenge: z.string().max(512), code }),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
+    errors: [
+      "challenge_expired",
+      "invalid_code",
+      "invalid_token",
+      "second_factor_unreadable",
+      "rate_limited",
+    ],
   }),
 };

@@ -127,6 +127,7 @@ export const apiKeys = {
       }),
     response: apiKeyWithSecret,
     secrets: ["key"],
+    errors: ["insufficient_permission", "privilege_escalation", "organization_archived"],
   }),
   list: endpoint({
     method: "GET",
@@ -135,6 +136,7 @@ export const apiKeys = {
     summary: "List your API keys, including revoked and expired ones",
     query: page,
     response: z.array(apiKey),
+    errors: ["insufficient_permission"],
   }),
   get: endpoint({
     method: "GET",
@@ -143,6 +145,7 @@ export const apiKeys = {
     summary: "Get one of your API keys",
     params: keyParams,
     response: apiKey,
+    errors: ["insufficient_permission"],
   }),
   update: endpoint({
     method: "PATCH",
@@ -158,6 +161,7 @@ export const apiKeys = {
       rate_limit_per_minute: rateLimitPerMinute.nullable().optional(),
     }),
     response: apiKey,
+    errors: ["insufficient_permission", "privilege_escalation"],
   }),
   revoke: endpoint({
     method: "DELETE",
@@ -166,6 +170,7 @@ export const apiKeys = {
     revokes: true,
     summary: "Revoke a key; the next request with it is refused",
     params: keyParams,
+    errors: ["insufficient_permission"],
   }),
   rotate: endpoint({
     method: "POST",
@@ -183,6 +188,12 @@ export const apiKeys = {
       .optional(),
     response: apiKeyWithSecret,
     secrets: ["key"],
+    errors: [
+      "insufficient_permission",
+      "privilege_escalation",
+      "key_not_active",
+      "organization_archived",
+    ],
   }),
   usage: endpoint({
     method: "GET",
@@ -195,6 +206,7 @@ export const apiKeys = {
       days: z.coerce.number().int().min(1).max(90).default(30),
     }),
     response: keyUsage,
+    errors: ["insufficient_permission"],
   }),
   narrow: endpoint({
     method: "POST",
@@ -211,6 +223,7 @@ export const apiKeys = {
         .max(500, "at most 500 scopes"),
     }),
     response: apiKey,
+    errors: ["insufficient_permission", "privilege_escalation", "key_not_active"],
   }),
   verify: endpoint({
     method: "POST",
@@ -227,6 +240,7 @@ export const apiKeys = {
       ip: z.union([z.ipv4(), z.ipv6()], "must be an IP address").optional(),
     }),
     response: verification,
+    errors: ["insufficient_permission"],
   }),
   revokeLeaked: endpoint({
     method: "POST",
@@ -234,6 +248,7 @@ export const apiKeys = {
     access: "public",
     summary: "Revoke a leaked key; the response does not disclose whether it existed",
     body: z.strictObject({ key: keyText }),
+    errors: ["rate_limited"],
   }),
   listOfOrganization: endpoint({
     method: "GET",

@@ -52,6 +52,7 @@ export const invitations = {
     body: z.strictObject({ email, role_id: id }),
     response: sentInvitation,
     secrets: ["invite_url"],
+    errors: ["privilege_escalation", "already_member", "already_invited"],
   }),
   list: endpoint({
     method: "GET",
@@ -76,6 +77,7 @@ export const invitations = {
     access: "org:members:write",
     summary: "Revoke an invitation; its link stops working",
     params: invitationParams,
+    errors: ["privilege_escalation", "invitation_not_pending"],
   }),
   resend: endpoint({
     method: "POST",
@@ -86,6 +88,7 @@ export const invitations = {
     params: invitationParams,
     response: sentInvitation,
     secrets: ["invite_url"],
+    errors: ["privilege_escalation", "already_member", "invitation_not_pending"],
   }),
   get: endpoint({
     method: "GET",
@@ -103,5 +106,11 @@ export const invitations = {
     status: 200,
     params: tokenParams,
     response: member,
+    errors: [
+      "insufficient_permission",
+      "invitation_for_another",
+      "invitation_not_pending",
+      "organization_archived",
+    ],
   }),
 };

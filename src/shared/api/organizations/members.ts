@@ -34,6 +34,7 @@ export const members = {
         path: ["user_id"],
       }),
     response: member,
+    errors: ["privilege_escalation", "already_member"],
   }),
   list: endpoint({
     method: "GET",
@@ -61,6 +62,7 @@ export const members = {
     params: memberParams,
     body: z.strictObject({ role_id: id }),
     response: member,
+    errors: ["privilege_escalation", "last_owner"],
   }),
   remove: endpoint({
     method: "DELETE",
@@ -70,5 +72,11 @@ export const members = {
     summary: "Remove a member, or leave the organization",
     tenant: "params.org_id",
     params: memberParams,
+    errors: [
+      "insufficient_permission",
+      "privilege_escalation",
+      "last_owner",
+      "organization_archived",
+    ],
   }),
 };

@@ -105,6 +105,7 @@ export const organizations = {
       max_agent_runtime_hours: maxRuntimeHours.optional(),
     }),
     response: organization,
+    errors: ["insufficient_permission", "slug_taken", "slug_reserved", "workspace_busy"],
   }),
   list: endpoint({
     method: "GET",
@@ -125,6 +126,7 @@ export const organizations = {
       organization_id: id.optional(),
     }),
     response: slugAvailability,
+    errors: ["insufficient_permission"],
   }),
   get: endpoint({
     method: "GET",
@@ -150,6 +152,7 @@ export const organizations = {
       max_agent_runtime_hours: maxRuntimeHours.optional(),
     }),
     response: organization,
+    errors: ["slug_taken", "slug_reserved"],
   }),
   archive: endpoint({
     method: "DELETE",
@@ -158,6 +161,7 @@ export const organizations = {
     revokes: true,
     summary: "Archive organization (soft delete, owner only)",
     params: orgParams,
+    errors: ["run_in_progress"],
   }),
   restore: endpoint({
     method: "POST",

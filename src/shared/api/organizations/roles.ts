@@ -46,6 +46,7 @@ export const roles = {
       organization_id: id.optional(),
     }),
     response: role,
+    errors: ["privilege_escalation", "role_name_taken"],
   }),
   get: endpoint({
     method: "GET",
@@ -69,6 +70,7 @@ export const roles = {
       inherits_from: z.string("must be a role's name or id").min(1).max(255).nullable().optional(),
     }),
     response: role,
+    errors: ["system_role", "privilege_escalation", "role_name_taken"],
   }),
   remove: endpoint({
     method: "DELETE",
@@ -77,6 +79,7 @@ export const roles = {
     revokes: true,
     summary: "Delete custom role (cannot delete system roles)",
     params: roleParams,
+    errors: ["system_role", "privilege_escalation", "role_in_use"],
   }),
   list: endpoint({
     method: "GET",

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { commitTypes, recordedCommitTypes } from "../../workspace-choices.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { agentParams, commitId, page, timestamp } from "../../contract/fields.js";
+import { activeErrors, commitErrors, workspaceErrors } from "./workspace-errors.js";
 
 const commitFields = {
   commit_sha: z.string(),
@@ -64,6 +65,7 @@ export const commitCalls = {
       created: z.boolean(),
       skipped: z.array(skippedFile),
     }),
+    errors: ["workspace_busy", "workspace_remote", ...activeErrors, ...commitErrors],
   }),
   commits: endpoint({
     method: "GET",
@@ -75,6 +77,7 @@ export const commitCalls = {
       commit_type: z.enum(recordedCommitTypes).optional(),
     }),
     response: z.array(commit),
+    errors: workspaceErrors,
   }),
   commit: endpoint({
     method: "GET",
@@ -92,5 +95,6 @@ export const commitCalls = {
     params: agentParams.extend({ sha: commitId }),
     media: ["text/x-diff"],
     response: diff,
+    errors: workspaceErrors,
   }),
 };

@@ -4,6 +4,7 @@ import { endpoint } from "../../contract/endpoint.js";
 import { agentParams, commitId, id, page, timestamp } from "../../contract/fields.js";
 import { diff } from "./commits.js";
 import { branch } from "./projects.js";
+import { activeErrors, commitErrors, folderErrors, workspaceErrors } from "./workspace-errors.js";
 
 export const mergeStrategy = z.enum(
   mergeStrategies,
@@ -179,6 +180,16 @@ const undoFields = {
 };
 const mergeParams = agentParams.extend({ merge_id: id });
 
+const mergeErrors = ["merge_conflict", "stale", "workspace_busy"] as const;
+const undoErrors = [
+  ...mergeErrors,
+  "already_reverted",
+  "merge_gone",
+  "sync_not_revertible",
+  "tree_too_large",
+  ...workspaceErrors,
+] as const;
+
 /** Endpoints for a workspace's merges. */
 export const mergeCalls = {
   mergesOfProject: endpoint({
@@ -200,6 +211,7 @@ export const mergeCalls = {
     params: agentParams,
     body: mergeRequest.omit({ message: true }).optional(),
     response: merge,
+    errors: [...mergeErrors, ...activeErrors, ...folderErrors],
   }),
   createMerge: endpoint({
     method: "POST",
@@ -210,6 +222,7 @@ export const mergeCalls = {
     params: agentParams,
     body: mergeRequest.optional(),
     response: merge,
+    errors: [...mergeErrors, "unsaved_changes", ...activeErrors, ...commitErrors],
   }),
   merges: endpoint({
     method: "GET",
@@ -220,6 +233,7 @@ export const mergeCalls = {
     /** Reverts and restores of this merge. */
     query: page.extend({ of_merge: id.optional() }),
     response: z.array(merge),
+    errors: workspaceErrors,
   }),
   merge: endpoint({
     method: "GET",
@@ -255,6 +269,7 @@ export const mergeCalls = {
     params: agentParams,
     body: z.strictObject({ target_branch: branch.optional() }).optional(),
     response: conflicts,
+    errors: ["workspace_busy", ...activeErrors, ...folderErrors],
   }),
   sync: endpoint({
     method: "POST",
@@ -265,6 +280,14 @@ export const mergeCalls = {
     params: agentParams,
     body: mergeRequest.omit({ target_branch: true }).optional(),
     response: merge,
+    errors: [
+      ...mergeErrors,
+      "run_in_progress",
+      "base_branch_gone",
+      "unsaved_changes",
+      ...activeErrors,
+      ...commitErrors,
+    ],
   }),
   revertMerge: endpoint({
     method: "POST",
@@ -275,6 +298,7 @@ export const mergeCalls = {
     params: mergeParams,
     body: z.strictObject(undoFields).optional(),
     response: merge,
+    errors: undoErrors,
   }),
   restoreVersion: endpoint({
     method: "POST",
@@ -288,5 +312,6 @@ export const mergeCalls = {
       ...undoFields,
     }),
     response: merge,
+    errors: undoErrors,
   }),
 };

@@ -6,6 +6,7 @@ import { branch } from "./projects.js";
 import { diff } from "./commits.js";
 import { agentParams } from "../../contract/fields.js";
 import { choice, conflict, mergeKinds, mergeStrategy, path, undoStrategies } from "./merges.js";
+import { activeErrors, folderErrors } from "./workspace-errors.js";
 
 const resolutions = z.array(choice).max(10_000).optional();
 const undoStrategy = z.enum(undoStrategies).optional();
@@ -82,5 +83,15 @@ export const previews = {
     params: agentParams,
     body: previewRequest,
     response: preview,
+    errors: [
+      "workspace_busy",
+      "run_in_progress",
+      "base_branch_gone",
+      "sync_not_revertible",
+      "already_reverted",
+      "merge_gone",
+      ...activeErrors,
+      ...folderErrors,
+    ],
   }),
 };

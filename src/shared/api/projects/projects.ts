@@ -133,6 +133,7 @@ export const projects = {
     summary: "List the projects of one organization, or all visible to the caller",
     query: page.extend({ organization_id: id.optional() }),
     response: z.array(project),
+    errors: ["insufficient_permission"],
   }),
   create: endpoint({
     method: "POST",
@@ -154,6 +155,7 @@ export const projects = {
       host_key: hostKeyInput.optional(),
     }),
     response: project,
+    errors: ["slug_taken"],
   }),
   get: endpoint({
     method: "GET",
@@ -188,5 +190,6 @@ export const projects = {
     summary: "Delete a project with its agents, workspaces and repository; its usage stays",
     revokes: true,
     params: projectParams,
+    errors: ["agent_running", "run_in_progress"],
   }),
 };

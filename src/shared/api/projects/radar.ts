@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { id, timestamp } from "../../contract/fields.js";
+import { workspaceErrors } from "./workspace-errors.js";
 
 /** A branch as of its last commit: a workspace's, or the base branch. */
 const side = z.strictObject({
@@ -54,6 +55,7 @@ export const radar = {
       "List conflicts with the other active workspaces and the base branch, as of the last commits; `one` is this workspace",
     params: z.strictObject({ agent_id: id }),
     response: radarAnswer,
+    errors: workspaceErrors,
   }),
   project: endpoint({
     method: "GET",

@@ -14,6 +14,7 @@ export const upstreams = {
     status: 202,
     params,
     response: project,
+    errors: ["no_upstream", "upstream_busy"],
   }),
   cancelFetch: endpoint({
     method: "DELETE",
@@ -23,6 +24,7 @@ export const upstreams = {
     status: 200,
     params,
     response: project,
+    errors: ["no_upstream", "nothing_to_cancel"],
   }),
   push: endpoint({
     method: "POST",
@@ -35,6 +37,7 @@ export const upstreams = {
     /** Defaults to the default branch. */
     body: z.strictObject({ branch: branch.optional() }).optional(),
     response: project,
+    errors: ["no_upstream", "upstream_busy", "project_not_ready"],
   }),
   setCredential: endpoint({
     method: "PUT",
@@ -44,6 +47,7 @@ export const upstreams = {
     params,
     body: credentialInput,
     response: project,
+    errors: ["no_upstream"],
   }),
   removeCredential: endpoint({
     method: "DELETE",
@@ -51,6 +55,7 @@ export const upstreams = {
     access: "project:write",
     summary: "Remove the upstream credential",
     params,
+    errors: ["no_upstream"],
   }),
   trustHostKey: endpoint({
     method: "PUT",
@@ -60,5 +65,6 @@ export const upstreams = {
     params,
     body: z.strictObject({ host_key: hostKeyInput.nullable() }),
     response: project,
+    errors: ["no_upstream"],
   }),
 };

@@ -4,6 +4,7 @@ import { endpoint } from "../../contract/endpoint.js";
 import { agentParams, id, page, timestamp } from "../../contract/fields.js";
 import { mergeCalls, mergeStrategy } from "./merges.js";
 import { branch } from "./projects.js";
+import { activeErrors, commitErrors, folderErrors, workspaceErrors } from "./workspace-errors.js";
 
 const settings = z.strictObject({
   merge_strategy: mergeStrategy,
@@ -106,6 +107,17 @@ export const workspaces = {
       })
       .optional(),
     response: workspace,
+    errors: [
+      "project_not_ready",
+      "agent_terminated",
+      "docker_unavailable",
+      "workspace_exists",
+      "workspace_expired",
+      "workspace_not_active",
+      "workspace_busy",
+      "repository_mismatch",
+      ...commitErrors,
+    ],
   }),
   get: endpoint({
     method: "GET",
@@ -114,6 +126,7 @@ export const workspaces = {
     summary: "Get the agent's workspace",
     params: agentParams,
     response: workspace,
+    errors: workspaceErrors,
   }),
   update: endpoint({
     method: "PATCH",
@@ -139,6 +152,7 @@ export const workspaces = {
         .optional(),
     }),
     response: workspace,
+    errors: workspaceErrors,
   }),
   archive: endpoint({
     method: "DELETE",
@@ -146,6 +160,7 @@ export const workspaces = {
     access: "agent:workspace:write",
     summary: "Archive the workspace: commit unsaved changes, keep the branch, remove the folder",
     params: agentParams,
+    errors: ["agent_running", "run_in_progress", ...activeErrors, ...commitErrors],
   }),
   restore: endpoint({
     method: "POST",
@@ -155,6 +170,7 @@ export const workspaces = {
     status: 200,
     params: agentParams,
     response: workspace,
+    errors: ["agent_terminated", "workspace_not_archived", "workspace_busy", ...workspaceErrors],
   }),
   changes: endpoint({
     method: "GET",
@@ -163,6 +179,7 @@ export const workspaces = {
     summary: "Get the diff to the base branch, including uncommitted changes",
     params: agentParams,
     response: diff,
+    errors: ["workspace_busy", ...activeErrors, ...folderErrors],
   }),
   ...commitCalls,
   ...mergeCalls,
