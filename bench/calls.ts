@@ -13,7 +13,7 @@ const seconds = 3;
 const rounds = 3;
 
 interface Call {
-  what: string;
+  label: string;
   /** Required ratio to better-auth's best configuration. */
   target: number;
   path: string;
@@ -30,28 +30,28 @@ function callsOn(orgId: string, theirOrgId: string): Call[] {
   const query = `organizationId=${theirOrgId}`;
   return [
     {
-      what: `List ${organizationCount} organizations`,
+      label: `List ${organizationCount} organizations`,
       target: 20,
       path: "/api/v1/organizations",
       theirs: { path: "/list" },
       proof: [/"slug":/g, organizationCount],
     },
     {
-      what: "Get one organization",
+      label: "Get one organization",
       target: 15,
       path: org,
       theirs: { path: `/get-organization?${query}` },
       proof: [/"slug":/g, 1],
     },
     {
-      what: `List ${memberCount} members`,
+      label: `List ${memberCount} members`,
       target: 15,
       path: `${org}/members`,
       theirs: { path: `/list-members?${query}&limit=${memberCount}` },
       proof: [/"email":/g, memberCount],
     },
     {
-      what: "Check a permission",
+      label: "Check a permission",
       target: 15,
       path: `${org}/permissions?check=org:write`,
       theirs: {
@@ -70,13 +70,14 @@ function callsOn(orgId: string, theirOrgId: string): Call[] {
 export const calls: Benchmark = {
   name: "calls",
   method:
-    "Each call beside better-auth 1.7.5's organization plugin (list, get-organization, list-members, " +
-    `has-permission) doing the same on the same PostgreSQL, in a database of its own: ${organizationCount} ` +
-    `organizations of one person, ${memberCount} members in the first. Ours is called with an API key and answers ` +
-    "from memory that hears of changes. Theirs runs behind node:http in production mode with joins, cached session cookies and deferred " +
-    "updates of keys, without rate limits, telemetry and logging; it is called with a session whose " +
-    "cookie holds the session, so that no query is spent on it (its best), and for comparison with an " +
-    `API key. ${connections} connections, ${seconds} s a round, ${rounds} rounds in turn.`,
+    "Each call is compared with the same call of better-auth 1.7.5's organization plugin (list, " +
+    "get-organization, list-members, has-permission) on the same PostgreSQL, in separate databases. " +
+    `One person has ${organizationCount} organizations; the first has ${memberCount} members. Omoi ` +
+    "is called with an API key and answers from its cache. better-auth runs behind node:http in " +
+    "production mode with joins, cached session cookies and deferred key updates, without rate " +
+    "limits, telemetry and logging. It is called with a cached session, which needs no query and is " +
+    `its fastest case, and with an API key. ${connections} connections, ${seconds} s per round, ` +
+    `${rounds} alternating rounds.`,
   run: (folder, log) =>
     withPostgres(folder, async ({ makeDatabase }) => {
       const databaseUrl = await makeDatabase("omoi");
@@ -105,7 +106,7 @@ export const calls: Benchmark = {
         try {
           const rows: Row[] = [];
           for (const call of callsOn(orgId, theirs.organizationId)) {
-            log(call.what);
+            log(call.label);
             const url = `${theirs.origin}/api/auth/organization${call.theirs.path}`;
             const { body } = call.theirs;
             rows.push(
@@ -148,7 +149,7 @@ function request(url: string, headers: Record<string, string>, body?: string): R
 }
 
 async function compare(
-  { what, target, proof }: Call,
+  { label, target, proof }: Call,
   requests: Record<"ours" | "cookie" | "key", Request>,
 ): Promise<Row[]> {
   for (const one of Object.values(requests)) await prove(one, proof);
@@ -167,17 +168,17 @@ async function compare(
   const perSecond = (value: number): string => `${Math.round(value)} requests/s`;
   return [
     {
-      what,
-      measured: perSecond(ours),
-      against: `${perSecond(cookie)}, better-auth with a cached session`,
+      label,
+      result: perSecond(ours),
+      baseline: `${perSecond(cookie)}, better-auth with a cached session`,
       ratio: `${times(ours / cookie)} (${spread(figures.ours, figures.cookie)})`,
       target: `at least ${target} ×`,
       met: ours / cookie >= target,
     },
     {
-      what: "… against its API key",
-      measured: perSecond(ours),
-      against: `${perSecond(key)}, better-auth with an API key`,
+      label: "… compared with an API key of better-auth",
+      result: perSecond(ours),
+      baseline: `${perSecond(key)}, better-auth with an API key`,
       ratio: `${times(ours / key)} (${spread(figures.ours, figures.key)})`,
       target: "",
       met: null,

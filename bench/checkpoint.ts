@@ -21,10 +21,9 @@ const rounds = 21;
 export const checkpoint: Benchmark = {
   name: "checkpoint",
   method:
-    "POST …/commits of seven changed files among 2 000, from the request to the answer, " +
-    `${rounds} rounds in turn with \`git add -A && git commit\` in a checkout of the same files on ` +
-    "the same disk. The snapshot alone is the part that reads the folder and writes the tree, called " +
-    "in the benchmark's own process.",
+    `POST …/commits of seven changed files among 2 000, from request to response, in ${rounds} ` +
+    "rounds that alternate with `git add -A && git commit` in a checkout of the same files on the " +
+    `same disk. "Snapshot only" reads the folder and writes the tree in the benchmark's process.`,
   run: async (folder, log) => {
     const source = await makeRepository(folder);
     const checkout = join(folder, "checkout");
@@ -69,21 +68,21 @@ export const checkpoint: Benchmark = {
         },
       });
       const commitMs = median(figures.commit);
-      const against = `${ms(commitMs)}, git add -A && git commit`;
+      const baseline = `${ms(commitMs)}, git add -A && git commit`;
       const [ours, snapshot] = [median(figures.api), median(figures.snapshot)];
       return [
         {
-          what: "Checkpoint of 7 files among 2 000, through the API",
-          measured: ms(ours),
-          against,
+          label: "Checkpoint of 7 files among 2 000, through the API",
+          result: ms(ours),
+          baseline,
           ratio: `${times(ours / commitMs)} (${spread(figures.api, figures.commit)})`,
           target: "at most 1.3 ×",
           met: ours / commitMs <= 1.3,
         },
         {
-          what: "… its snapshot alone",
-          measured: ms(snapshot),
-          against,
+          label: "… snapshot only",
+          result: ms(snapshot),
+          baseline,
           ratio: `${times(snapshot / commitMs)} (${spread(figures.snapshot, figures.commit)})`,
           target: "",
           met: null,

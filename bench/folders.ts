@@ -49,12 +49,12 @@ const owner = isRoot ? { uid: 60_861, gid: 60_861 } : null;
 export const folders: Benchmark = {
   name: "folders",
   method:
-    "The folder drivers called in the benchmark's own process, on bare clones of 2 000 and 50 000 files of " +
-    "2–8 KB, in turn with `git worktree add --detach` of the same clone; a checkpoint is the snapshot, " +
-    "the commit and the move of the branch, in turn with `git add -A && git commit` in a checkout. The " +
-    "overlays' lower layer is there already, as it is for every workspace of a commit but the first, " +
-    `which is a line of its own. ${many} overlays are of one project of 2 000 files, all mounted; the ` +
-    "first hundred are compared with the last.",
+    "The folder drivers run in the benchmark's process on bare clones of 2 000 and 50 000 files of " +
+    "2–8 KB, alternating with `git worktree add --detach` of the same clone. A checkpoint is the " +
+    "snapshot, the commit and the branch update, alternating with `git add -A && git commit` in a " +
+    "checkout. The overlays' base layer already exists, as for every workspace of a commit except " +
+    `the first, which has its own row. The ${many} mounted overlays belong to one project of 2 000 ` +
+    "files; the first hundred are compared with the last hundred.",
   run: async (folder, log) => {
     const missing = await probeOverlay("overlay", folder);
     const drivers: [Name, WorktreeDriver][] = [["checkout", checkoutDriver]];
@@ -98,7 +98,8 @@ async function measureSize(
     const places = placesOf(root, repoPath, `kept-${name}`);
     const first = await timed(() => driver.create({ ...places, commit }));
     kept.set(name, places);
-    if (name === "overlay") rows.push(plain(`… the first of a commit (${files} files)`, ms(first)));
+    if (name === "overlay")
+      rows.push(plain(`… first folder of a commit (${files} files)`, ms(first)));
   }
   const worktree = join(root, "worktree");
   const made = await interleave(rounds, {
@@ -124,10 +125,10 @@ async function measureSize(
   });
   const creation = drivers.map(([name]) =>
     compared({
-      what: `Folder of ${files} files, ${name}`,
+      label: `Create a folder of ${files} files, ${name}`,
       ours: made[name as "worktree"],
       theirs: made.worktree,
-      against: "git worktree add",
+      baseline: "git worktree add",
       target: size.create[name],
     }),
   );
@@ -135,9 +136,9 @@ async function measureSize(
   for (const [name, driver] of drivers) {
     const bytes = await driver.measure(kept.get(name) as WorktreePaths);
     rows.push({
-      what: `… its disk, ${name}`,
-      measured: `${(bytes / 2 ** 20).toFixed(2)} MiB`,
-      against: "",
+      label: `… disk usage, ${name}`,
+      result: `${(bytes / 2 ** 20).toFixed(2)} MiB`,
+      baseline: "",
       ratio: "",
       target: name === "overlay" ? "at most 1 MB" : "",
       met: name === "overlay" ? bytes <= 1e6 : null,
@@ -179,10 +180,10 @@ async function measureTen(
     });
     rows.push(
       compared({
-        what: `Ten folders of ${files} files at once, ${name}`,
+        label: `Create ten folders of ${files} files concurrently, ${name}`,
         ours: figures.once,
         theirs: figures.after,
-        against: "one after another",
+        baseline: "in sequence",
         target: 1,
       }),
     );
@@ -227,10 +228,10 @@ async function measureSaves(
   });
   return drivers.map(([name]) =>
     compared({
-      what: `Checkpoint of 7 files among ${files}, ${name}`,
+      label: `Checkpoint of 7 files among ${files}, ${name}`,
       ours: saved[name as "commit"],
       theirs: saved.commit,
-      against: "git add -A && git commit",
+      baseline: "git add -A && git commit",
       target: save[name],
     }),
   );
@@ -284,12 +285,12 @@ async function measureMany(folder: string, log: (line: string) => void): Promise
   for (let number = 0; number < many; number += 1) {
     removals.push(await timed(() => driver.remove(placesOf(root, repoPath, `agent-${number}`))));
   }
-  const flat = (what: string, early: readonly number[], late: readonly number[]): Row =>
+  const flat = (label: string, early: readonly number[], late: readonly number[]): Row =>
     compared({
-      what: `${what} with ${many} overlays of one project`,
+      label: `${label} with ${many} overlays in one project`,
       ours: late,
       theirs: early,
-      against: "with the first hundred",
+      baseline: "with the first hundred",
       target: 1.3,
     });
   return [
@@ -300,23 +301,23 @@ async function measureMany(folder: string, log: (line: string) => void): Promise
 }
 
 function compared(of: {
-  what: string;
+  label: string;
   ours: readonly number[];
   theirs: readonly number[];
-  against: string;
+  baseline: string;
   target: number;
 }): Row {
   const [ours, theirs] = [median(of.ours), median(of.theirs)];
   return {
-    what: of.what,
-    measured: ms(ours),
-    against: `${ms(theirs)}, ${of.against}`,
+    label: of.label,
+    result: ms(ours),
+    baseline: `${ms(theirs)}, ${of.baseline}`,
     ratio: `${times(ours / theirs)} (${spread(of.ours, of.theirs)})`,
     target: `at most ${of.target} ×`,
     met: ours / theirs <= of.target,
   };
 }
 
-function plain(what: string, measured: string): Row {
-  return { what, measured, against: "", ratio: "", target: "", met: null };
+function plain(label: string, result: string): Row {
+  return { label, result, baseline: "", ratio: "", target: "", met: null };
 }

@@ -33,9 +33,9 @@ export async function keyCreation(
   });
   const ratio = median(figures.many) / median(figures.few);
   return {
-    what: `Create a key of full access as the owner of ${many} organizations`,
-    measured: `p50 ${ms(median(figures.many))}`,
-    against: `p50 ${ms(median(figures.few))}, as the owner of ${few}`,
+    label: `Create a full-access key as the owner of ${many} organizations`,
+    result: `p50 ${ms(median(figures.many))}`,
+    baseline: `p50 ${ms(median(figures.few))}, as the owner of ${few}`,
     ratio: `${times(ratio)} (${spread(figures.many, figures.few)})`,
     target: "at most 1.2 ×",
     met: ratio <= 1.2,

@@ -89,9 +89,9 @@ async function measureSize(
       const ratio = median(ours) / median(theirs);
       const what = kind === "clean" ? "A clean merge" : `A merge with ${conflicts} conflicts`;
       rows.push({
-        what: `${what}, ${files} files, through the API`,
-        measured: ms(median(ours)),
-        against: `${ms(median(theirs))}, git merge in a checkout`,
+        label: `${what}, ${files} files, through the API`,
+        result: ms(median(ours)),
+        baseline: `${ms(median(theirs))}, git merge in a checkout`,
         ratio: `${times(ratio)} (${spread(ours, theirs)})`,
         target: `at most ${target} ×`,
         met: ratio <= target,
@@ -193,9 +193,9 @@ async function together(agents: Agents, log: (line: string) => void): Promise<Ro
   const [atOnce, inTurn] = [median(figures.together), median(figures.sequential)];
   const rate = (took: number): string => `${((parallel / took) * 1000).toFixed(1)} merges/s`;
   return {
-    what: `${parallel} clean merges into one branch at once`,
-    measured: rate(atOnce),
-    against: `${rate(inTurn)}, one after another`,
+    label: `${parallel} clean merges into one branch at once`,
+    result: rate(atOnce),
+    baseline: `${rate(inTurn)}, one after another`,
     ratio: `${times(inTurn / atOnce)} (${spread(figures.sequential, figures.together)})`,
     target: "at least 1.5 ×",
     met: inTurn / atOnce >= 1.5,

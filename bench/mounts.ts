@@ -13,9 +13,9 @@ const readySeconds = 5;
 export const mounts: Benchmark = {
   name: "mounts",
   method:
-    `${count} agents with a workspace each, mounted as overlays. Stop: from SIGTERM to the end of the ` +
-    "process, after which no mount may be left. Start: from the start of the process to “Omoi is ready”; " +
-    "the server mounts the folders after that, and whoever needs one earlier has it mounted then.",
+    `${count} agents have one overlay workspace each. Stop: from SIGTERM to the exit of the process, ` +
+    "after which no mount may remain. Start: from the start of the process to “Omoi is ready”. The " +
+    "server then mounts the folders in the background, and on demand before their first use.",
   run: async (folder, log) => {
     const dataDir = join(folder, "data");
     const env = { OMOI_FOLDER_DRIVER: "overlay" };
@@ -39,7 +39,7 @@ export const mounts: Benchmark = {
     });
     const stopMs = performance.now() - stopping;
     const left = (await listMounts(dataDir)).length;
-    log("starting again");
+    log("restarting");
     const server = await startServer({ dataDir, env });
     let mounted = 0;
     const from = performance.now();
@@ -52,25 +52,25 @@ export const mounts: Benchmark = {
     const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
     return [
       {
-        what: `Stop with ${count} mounted workspaces`,
-        measured: `${seconds(stopMs)}, ${left} mounts left`,
-        against: "",
+        label: `Stop with ${count} mounted workspaces`,
+        result: `${seconds(stopMs)}, ${left} mounts left`,
+        baseline: "",
         ratio: "",
         target: `under ${stopSeconds} s, 0 mounts left`,
         met: stopMs < stopSeconds * 1000 && left === 0,
       },
       {
-        what: `Start with ${count} workspaces until ready`,
-        measured: seconds(server.readyMs),
-        against: "",
+        label: `Start with ${count} workspaces, until ready`,
+        result: seconds(server.readyMs),
+        baseline: "",
         ratio: "",
         target: `at most ${readySeconds} s`,
         met: server.readyMs <= readySeconds * 1000,
       },
       {
-        what: `… until all ${count} are mounted again`,
-        measured: `${seconds(mountedMs)} (${mounted})`,
-        against: "",
+        label: `… until all ${count} are mounted`,
+        result: `${seconds(mountedMs)} (${mounted})`,
+        baseline: "",
         ratio: "",
         target: "",
         met: null,

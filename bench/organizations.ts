@@ -13,10 +13,9 @@ const rounds = 5;
 export const organizations: Benchmark = {
   name: "organizations",
   method:
-    `GET /api/v1/organizations by an API key with ${organizationCount} organizations, ` +
-    `${connections} connections, ${seconds} s a round, ${rounds} rounds in turn with a process that ` +
-    "holds nothing but Fastify and one route sending the same bytes. The load comes from a third " +
-    "process.",
+    `GET /api/v1/organizations with an API key and ${organizationCount} organizations, ` +
+    `${connections} connections, ${seconds} s per round, ${rounds} rounds that alternate with a bare ` +
+    "Fastify process whose only route sends the same bytes. A third process generates the load.",
   run: (folder, log) =>
     withServer({ dataDir: join(folder, "data") }, async (server, api) => {
       for (let number = 1; number <= organizationCount; number += 1) {
@@ -49,17 +48,17 @@ export const organizations: Benchmark = {
         const perSecond = (value: number): string => `${Math.round(value)} requests/s`;
         return [
           {
-            what: `List of ${organizationCount} organizations (${text.length} bytes)`,
-            measured: `${perSecond(ours)}, p99 ${median(p99)} ms`,
-            against: `${perSecond(bytes)}, bare Fastify, same bytes`,
+            label: `List of ${organizationCount} organizations (${text.length} bytes)`,
+            result: `${perSecond(ours)}, p99 ${median(p99)} ms`,
+            baseline: `${perSecond(bytes)}, bare Fastify, same bytes`,
             ratio: `${times(ours / bytes)} (${spread(figures.api, figures.bytes)})`,
             target: "at least 0.5 ×",
             met: ours / bytes >= 0.5,
           },
           {
-            what: "… against a route that writes the JSON each time",
-            measured: perSecond(ours),
-            against: `${perSecond(json)}, bare Fastify, JSON.stringify`,
+            label: "… compared with serializing the JSON per request",
+            result: perSecond(ours),
+            baseline: `${perSecond(json)}, bare Fastify, JSON.stringify`,
             ratio: `${times(ours / json)} (${spread(figures.api, figures.json)})`,
             target: "",
             met: null,

@@ -24,11 +24,12 @@ const rounds = 9;
 export const packing: Benchmark = {
   name: "packing",
   method:
-    `A project with ${checkpoints} checkpoints of one file among ${files}, stored as loose objects as the ` +
-    "server stores them, is packed as in the background. git clone over HTTP, in turn with clones of the " +
-    `same project packed by \`git repack -a -d -f\`: ${rounds} rounds, after one clone of the loose objects.`,
+    `A project with ${checkpoints} checkpoints of one file among ${files}, stored as loose objects, ` +
+    `is packed by the background maintenance. git clone over HTTP, ${rounds} rounds that alternate ` +
+    "with clones of the same project after `git repack -a -d -f`. The loose objects are cloned once " +
+    "before.",
   run: async (folder, log) => {
-    log("making the history");
+    log("creating the history");
     const history = join(folder, "history.git");
     await command("git", ["init", "--quiet", "--bare", "--initial-branch=main", history], folder);
     await git(["fast-import", "--quiet"], { gitDir: history, input: historyOf(), timeoutMs: 0 });
@@ -70,25 +71,25 @@ export const packing: Benchmark = {
       const [mine, other] = [median(figures.ours), median(figures.fresh)];
       return [
         {
-          what: `git clone after ${checkpoints} checkpoints, packed in the background`,
-          measured: ms(mine),
-          against: `${ms(other)}, freshly packed`,
+          label: `git clone after ${checkpoints} checkpoints and background packing`,
+          result: ms(mine),
+          baseline: `${ms(other)}, freshly packed`,
           ratio: `${times(mine / other)} (${spread(figures.ours, figures.fresh)})`,
           target: "at most 1.3 ×",
           met: mine / other <= 1.3,
         },
         {
-          what: "… before it was packed",
-          measured: ms(loose),
-          against: `${ms(other)}, freshly packed`,
+          label: "… before packing",
+          result: ms(loose),
+          baseline: `${ms(other)}, freshly packed`,
           ratio: times(loose / other),
           target: "",
           met: null,
         },
         {
-          what: "… the packing, at low priority",
-          measured: ms(packMs),
-          against: "",
+          label: "… duration of packing at low priority",
+          result: ms(packMs),
+          baseline: "",
           ratio: "",
           target: "",
           met: null,

@@ -18,13 +18,13 @@ const targetMs = 1000;
 export const pages: Benchmark = {
   name: "pages",
   method:
-    `Chromium with an empty cache and its processor slowed down ${slowdown} times (DevTools protocol), ` +
-    `the built app served by our server on loopback: medians of ${rounds} first visits to each page, ` +
-    "all pages in turn. Scripts are all the bytes of scripts that came over the network until the page " +
-    "was quiet, compressed as they were sent. LCP is the largest contentful paint, CLS the worst " +
-    "cumulative layout shift of the visits, messages are the console's. There are 20 organizations; in " +
-    "the first a project, an agent with a workspace and 8 commits of 12 TypeScript files. Memory, disk " +
-    "and processor are shared by browser, server and database.",
+    `Chromium with an empty cache and ${slowdown} times CPU throttling (DevTools protocol) loads the ` +
+    `built app from the server on loopback: medians of ${rounds} first visits per page, all pages in ` +
+    "turn. Scripts are the compressed script bytes transferred until the network is idle. LCP is the " +
+    "largest contentful paint, CLS the worst cumulative layout shift of the visits, and messages are " +
+    "those of the console. The data are 20 organizations; the first has a project and an agent with " +
+    "a workspace and 8 commits of 12 TypeScript files. Browser, server and database share memory, " +
+    "disk and processor.",
   run: async (folder, log) => {
     const executablePath = findChromium();
     if (executablePath === null) return [notMeasured];
@@ -33,17 +33,17 @@ export const pages: Benchmark = {
       try {
         const visited = await pagesOf(api);
         const session = await sessionOf(browser, url);
-        const seen = new Map<string, Visit[]>(visited.map(({ what }) => [what, []]));
+        const seen = new Map<string, Visit[]>(visited.map(({ label }) => [label, []]));
         // The first round warms up and is dropped.
         for (let round = 0; round <= rounds; round += 1) {
           log(`round ${round} of ${rounds}`);
-          for (const { what, path, isSignedOut } of visited) {
+          for (const { label, path, isSignedOut } of visited) {
             const by = isSignedOut ? undefined : session;
             const one = await visit(browser, url + path, by, slowdown);
-            if (round > 0) seen.get(what)?.push(one);
+            if (round > 0) seen.get(label)?.push(one);
           }
         }
-        return visited.map(({ what, hasDiff }) => rowOf(what, seen.get(what) ?? [], hasDiff));
+        return visited.map(({ label, hasDiff }) => rowOf(label, seen.get(label) ?? [], hasDiff));
       } finally {
         await browser.close();
       }
@@ -52,16 +52,16 @@ export const pages: Benchmark = {
 };
 
 const notMeasured: Row = {
-  what: "Pages",
-  measured: "not measured: needs Chromium",
-  against: "",
+  label: "Pages",
+  result: "not measured: needs Chromium",
+  baseline: "",
   ratio: "",
   target: "",
   met: null,
 };
 
 export interface VisitedPage {
-  what: string;
+  label: string;
   path: string;
   isSignedOut?: boolean;
   /** Whether it highlights code, which loads last and is counted separately. */
@@ -93,18 +93,18 @@ export async function pagesOf(api: Client): Promise<VisitedPage[]> {
   await api.apiKeys.create({ body: { name: "Continuous integration", organization_id } });
   const agentPath = `/agents/${agent.id}`;
   return [
-    { what: "Sign-in", path: "/login", isSignedOut: true },
-    { what: "Register", path: "/register", isSignedOut: true },
-    { what: "Organizations", path: "/organizations" },
-    { what: "Organization", path: `/organizations/${slug}` },
-    { what: "Organization's settings", path: `/organizations/${slug}/settings` },
-    { what: "Project", path: `/projects/${project.id}` },
-    { what: "Agents", path: "/agents" },
-    { what: "Agent", path: agentPath },
-    { what: "Workspace", path: `${agentPath}/workspace` },
-    { what: "API keys", path: "/settings/api-keys" },
-    { what: "Getting started", path: "/welcome" },
-    { what: "Commit, with its diff", path: `${agentPath}/workspace/commits/${sha}`, hasDiff: true },
+    { label: "Sign-in", path: "/login", isSignedOut: true },
+    { label: "Register", path: "/register", isSignedOut: true },
+    { label: "Organizations", path: "/organizations" },
+    { label: "Organization", path: `/organizations/${slug}` },
+    { label: "Organization settings", path: `/organizations/${slug}/settings` },
+    { label: "Project", path: `/projects/${project.id}` },
+    { label: "Agents", path: "/agents" },
+    { label: "Agent", path: agentPath },
+    { label: "Workspace", path: `${agentPath}/workspace` },
+    { label: "API keys", path: "/settings/api-keys" },
+    { label: "Getting started", path: "/welcome" },
+    { label: "Commit with diff", path: `${agentPath}/workspace/commits/${sha}`, hasDiff: true },
   ];
 }
 
@@ -117,7 +117,7 @@ export async function sessionOf(browser: Browser, url: string): Promise<Session>
   return session;
 }
 
-export function rowOf(what: string, visits: readonly Visit[], hasDiff = false): Row {
+export function rowOf(label: string, visits: readonly Visit[], hasDiff = false): Row {
   const kib = median(visits.map(({ scriptBytes }) => scriptBytes)) / 1024;
   const lcp = median(visits.map(({ lcpMs }) => lcpMs));
   const requests = median(visits.map((one) => one.requests));
@@ -125,11 +125,11 @@ export function rowOf(what: string, visits: readonly Visit[], hasDiff = false): 
   const messages = Math.max(...visits.map((one) => one.messages.length));
   const isLight = hasDiff || kib <= targetKiB;
   return {
-    what,
-    measured:
+    label,
+    result:
       `${kib.toFixed(0)} KiB of scripts, ${requests} requests, LCP ${ms(lcp)}, ` +
       `CLS ${cls.toFixed(3)}, ${messages} messages`,
-    against: "",
+    baseline: "",
     ratio: "",
     target: `${hasDiff ? "" : `${targetKiB} KiB, `}${targetMs} ms, 0.000, 0`,
     met: isLight && lcp < targetMs && cls < 0.0005 && messages === 0,

@@ -12,10 +12,10 @@ const limit = 3;
 export const quota: Benchmark = {
   name: "quota",
   method:
-    `Two server processes on one PostgreSQL, ${starts} agents of one organization whose limit is ` +
-    `${limit}: all are started at once, half of them through each process. A round is exact where ` +
-    `${limit} starts succeed and all others are refused as over the quota; what runs is then stopped. ` +
-    "The time is from the first request to the last answer.",
+    `Two server processes share one PostgreSQL. ${starts} agents of one organization with a limit of ` +
+    `${limit} are started at once, half of them through each process. A round is exact if ${limit} ` +
+    "starts succeed and all others are rejected as over the quota; the runs are then stopped. The " +
+    "time is from the first request to the last response.",
   run: (folder, log) =>
     withPostgres(folder, async ({ makeDatabase }) => {
       const options = {
@@ -46,9 +46,9 @@ export const quota: Benchmark = {
           }
           return [
             {
-              what: `${starts} starts at once in two processes, limit ${limit}`,
-              measured: `exactly ${limit} in ${exact} of ${rounds} rounds, ${ms(median(took))} a round`,
-              against: "",
+              label: `${starts} concurrent starts in two processes, limit ${limit}`,
+              result: `exactly ${limit} in ${exact} of ${rounds} rounds, ${ms(median(took))} a round`,
+              baseline: "",
               ratio: "",
               target: "every round",
               met: exact === rounds,

@@ -23,10 +23,10 @@ interface Crowd {
 export const radar: Benchmark = {
   name: "radar",
   method:
-    `POST …/commits of seven changed files among 2 000, sent just after another commit of the same ` +
-    `project, so that the radar is at work: in a project of ${rivals} more workspaces which all conflict ` +
-    `with each other, in turn with a project of two workspaces that do not; ${rounds} rounds. Between ` +
-    "measurements the radar comes to its end.",
+    "POST …/commits of seven changed files among 2 000, sent right after another commit of the same " +
+    `project so that the radar is busy. A project of ${rivals} more workspaces that all conflict ` +
+    `with each other alternates with a project of two workspaces without conflicts; ${rounds} ` +
+    "rounds. The radar becomes idle between measurements.",
   run: async (folder, log) => {
     const source = await makeRepository(folder);
     const options = { dataDir: join(folder, "data"), env: { OMOI_IMPORT_ROOTS: folder } };
@@ -60,17 +60,17 @@ export const radar: Benchmark = {
       const [withRadar, without] = [median(figures.busy), median(figures.calm)];
       return [
         {
-          what: "Checkpoint of 7 files while the radar looks at 22 workspaces in conflict",
-          measured: ms(withRadar),
-          against: `${ms(without)}, two workspaces without a conflict`,
+          label: "Checkpoint of 7 files while the radar checks 22 conflicting workspaces",
+          result: ms(withRadar),
+          baseline: `${ms(without)}, two workspaces without a conflict`,
           ratio: `${times(withRadar / without)} (${spread(figures.busy, figures.calm)})`,
           target: "at most 1.5 ×",
           met: withRadar / without <= 1.5,
         },
         {
-          what: `… from its answer until all ${data.total_pairs} pairs in conflict are known`,
-          measured: ms(median(looks)),
-          against: "",
+          label: `… from its response until all ${data.total_pairs} conflicting pairs are found`,
+          result: ms(median(looks)),
+          baseline: "",
           ratio: "",
           target: "",
           met: null,

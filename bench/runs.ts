@@ -28,13 +28,14 @@ const hostile = [
 export const runs: Benchmark = {
   name: "runs",
   method:
-    `One server on its own PostgreSQL. First line: from the request to start \`echo\` to its first line ` +
-    `in an event stream that is opened with the answer, the median of ${starts}. Streams: ${streams} ` +
-    `runs of ${lines} lines each, followed from their start by ${streams} readers; a line counts as lost ` +
-    `where a reader's text differs. Decision: the start of a leased run, from the request to the answer, ` +
-    `in an organization with ${pastRuns} runs this month (vacuumed), the median of ${decisions}. Hostile runs: ` +
-    `GET of one organization, 10 connections for 5 s, while ${hostile.length} commands fork without end, ` +
-    `leave daemons, flood their output, eat memory and fill the folder.`,
+    "One server with its own PostgreSQL. First line: from the request that starts `echo` to its " +
+    `first line in an event stream opened after the response, median of ${starts}. Streams: ` +
+    `${streams} runs of ${lines} lines each, followed from their start by ${streams} readers; a line ` +
+    "is lost if a reader's text differs. Quota check: the start of a leased run, from request to " +
+    `response, in an organization with ${pastRuns} runs this month (vacuumed), median of ` +
+    `${decisions}. Hostile runs: GET of one organization, 10 connections for 5 s, while ` +
+    `${hostile.length} commands fork endlessly, leave daemons, flood their output, allocate memory ` +
+    "and fill the folder.",
   run: (folder, log) =>
     withPostgres(folder, async ({ makeDatabase }) => {
       const address = await makeDatabase("omoi");
@@ -42,7 +43,7 @@ export const runs: Benchmark = {
       return withServer(options, async (server, api) => {
         const { data: state } = await api.sandbox.get();
         if (state.mode === "unavailable") {
-          log(`commands cannot be isolated here: ${state.reason}`);
+          log(`no sandbox available: ${state.reason}`);
           return [];
         }
         const { data: key } = await api.apiKeys.create({ body: { name: "Bench" } });
@@ -51,7 +52,7 @@ export const runs: Benchmark = {
         const first = await firstLines(bench);
         log("streams");
         const streamed = await streamAll(bench);
-        log("decisions");
+        log("quota checks");
         const decided = await decide(bench, addressFromUrl(address));
         log("hostile runs");
         return [first, streamed, decided, ...(await besideHostile(bench))];
@@ -104,9 +105,9 @@ async function firstLines({ server, api, token }: Bench): Promise<Row> {
   }
   const figure = median(took);
   return {
-    what: "Start of a command to its first line in the log's stream",
-    measured: ms(figure),
-    against: "",
+    label: "From starting a command to its first log line in the stream",
+    result: ms(figure),
+    baseline: "",
     ratio: "",
     target: "under 150 ms",
     met: figure < 150,
@@ -130,9 +131,9 @@ async function streamAll({ server, api, token }: Bench): Promise<Row> {
     ),
   );
   return {
-    what: `${streams} commands of ${lines} lines streamed to ${streams} readers`,
-    measured: `${lost} lines lost, ${ms(took)}`,
-    against: "",
+    label: `${streams} commands of ${lines} lines streamed to ${streams} readers`,
+    result: `${lost} lines lost, ${ms(took)}`,
+    baseline: "",
     ratio: "",
     target: "none lost",
     met: lost === 0,
@@ -173,9 +174,9 @@ async function decide(
   }
   const figure = median(took);
   return {
-    what: `Start decided by the limits, with ${pastRuns} past runs`,
-    measured: `p50 ${ms(figure)}`,
-    against: "",
+    label: `Quota check of a start, with ${pastRuns} past runs`,
+    result: `p50 ${ms(figure)}`,
+    baseline: "",
     ratio: "",
     target: "under 5 ms",
     met: figure < 5,
@@ -201,9 +202,9 @@ async function besideHostile({ server, api, token }: Bench): Promise<Row[]> {
   await Promise.all(ids.map((run_id) => api.runs.stop({ params: { run_id } })));
   return [
     {
-      what: `API beside ${hostile.length} hostile commands`,
-      measured: `p99 ${ms(beside.p99)}, ${Math.round(beside.requestsPerSecond)} requests/s`,
-      against: `p99 ${ms(alone.p99)}, ${Math.round(alone.requestsPerSecond)} requests/s, alone`,
+      label: `API during ${hostile.length} hostile commands`,
+      result: `p99 ${ms(beside.p99)}, ${Math.round(beside.requestsPerSecond)} requests/s`,
+      baseline: `p99 ${ms(alone.p99)}, ${Math.round(alone.requestsPerSecond)} requests/s, alone`,
       ratio: "",
       target: "p99 under 50 ms",
       met: beside.p99 < 50,

@@ -13,13 +13,13 @@ const agentUid = 60_861;
 
 /** Programs for comparing gVisor with bubblewrap alone. */
 const work = {
-  "computing for about a second": `let sum = 0; for (let i = 0; i < 1.2e9; i++) sum = (sum + i * 7) | 0;`,
-  "2 000 files written, read and removed": `
+  "compute for about one second": `let sum = 0; for (let i = 0; i < 1.2e9; i++) sum = (sum + i * 7) | 0;`,
+  "write, read and remove 2 000 files": `
     const fs = require("fs"); fs.mkdirSync("work");
     for (let i = 0; i < 2000; i++) fs.writeFileSync("work/" + i, "text " + i);
     for (let i = 0; i < 2000; i++) fs.readFileSync("work/" + i);
     fs.rmSync("work", { recursive: true });`,
-  "100 programs started one after another": `
+  "start 100 programs in sequence": `
     for (let i = 0; i < 100; i++) require("child_process").spawnSync("true");`,
 };
 
@@ -27,10 +27,10 @@ const work = {
 export const sandbox: Benchmark = {
   name: "sandbox",
   method:
-    `\`true\` from its start to its end, ${rounds} rounds in turn with a bare spawn of it from the same ` +
-    `process: namespaces, control groups, the system call filter and the agent's user made, the output's ` +
-    `pipes opened and closed, and everything removed again. Then programs of Node that work for some time, ` +
-    `by gVisor and by bubblewrap alone, ${workRounds} rounds in turn.`,
+    `\`true\` from start to exit in ${rounds} rounds that alternate with a plain spawn in the same ` +
+    "process. The sandbox includes namespaces, control groups, the system call filter, the agent's " +
+    "user, output pipes and cleanup. The Node programs that follow run for longer, in gVisor and in " +
+    `plain bubblewrap, in ${workRounds} alternating rounds.`,
   run: async (folder, log) => {
     const [bubblewrap, gvisor] = [
       await openPlace(join(folder, "bubblewrap"), "required"),
@@ -40,11 +40,11 @@ export const sandbox: Benchmark = {
       log(`${rounds} rounds`);
       const rows = [
         await startRow("`true` in a sandbox", bubblewrap, targetMs),
-        await startRow("… with a kernel of its own, by gVisor", gvisor, null),
+        await startRow("… with its own kernel, in gVisor", gvisor, null),
       ];
       if (bubblewrap.why !== null || gvisor.why !== null) return rows;
-      for (const [what, program] of Object.entries(work)) {
-        log(what);
+      for (const [label, program] of Object.entries(work)) {
+        log(label);
         const command = ["node", "-e", program];
         const times = await interleave(workRounds, {
           bubblewrap: () => timed(() => bubblewrap.runCommand(command)),
@@ -52,9 +52,9 @@ export const sandbox: Benchmark = {
         });
         const ratio = median(times.gvisor.map((ms, round) => ms / (times.bubblewrap[round] ?? ms)));
         rows.push({
-          what: `By gVisor: ${what}`,
-          measured: `${median(times.gvisor).toFixed(0)} ms`,
-          against: `${median(times.bubblewrap).toFixed(0)} ms, by bubblewrap alone`,
+          label: `In gVisor: ${label}`,
+          result: `${median(times.gvisor).toFixed(0)} ms`,
+          baseline: `${median(times.bubblewrap).toFixed(0)} ms, in plain bubblewrap`,
           ratio: `${ratio.toFixed(2)} ×`,
           target: "",
           met: null,
@@ -111,11 +111,11 @@ async function openPlace(dataDir: string, setting: "required" | "gvisor"): Promi
   };
 }
 
-/** @param mostMs maximum overhead over a bare spawn; null for no target */
-async function startRow(what: string, place: Place, mostMs: number | null): Promise<Row> {
-  const row = { what, target: mostMs === null ? "" : `at most ${mostMs} ms more` };
+/** @param mostMs maximum overhead over a plain spawn; null for no target */
+async function startRow(label: string, place: Place, mostMs: number | null): Promise<Row> {
+  const row = { label, target: mostMs === null ? "" : `at most ${mostMs} ms more` };
   if (place.why !== null) {
-    return { ...row, measured: `not measured: ${place.why}`, against: "", ratio: "", met: null };
+    return { ...row, result: `not measured: ${place.why}`, baseline: "", ratio: "", met: null };
   }
   const { bare, sandboxed } = await interleave(rounds, {
     bare: () => timed(spawnBare),
@@ -124,8 +124,8 @@ async function startRow(what: string, place: Place, mostMs: number | null): Prom
   const more = median(sandboxed.map((ms, round) => ms - (bare[round] as number)));
   return {
     ...row,
-    measured: `${median(sandboxed).toFixed(1)} ms`,
-    against: `${median(bare).toFixed(1)} ms, a bare spawn`,
+    result: `${median(sandboxed).toFixed(1)} ms`,
+    baseline: `${median(bare).toFixed(1)} ms, a plain spawn`,
     ratio: `${more.toFixed(1)} ms more`,
     met: mostMs === null ? null : more <= mostMs,
   };

@@ -12,12 +12,12 @@ const targetMiB = 300;
 export const start: Benchmark = {
   name: "start",
   method:
-    `From the start of the process (${serverKind}) to "Omoi is ready", on a data folder that has been ` +
-    `served before: the median of ${rounds} starts. Memory is the proportional share (PSS) of the ` +
-    `server and all of PostgreSQL's processes, ${idleSeconds} s after the last of these starts.`,
+    `From the start of the process (${serverKind}) to "Omoi is ready" on a data folder that was ` +
+    `served before: median of ${rounds} starts. Memory is the proportional set size (PSS) of the ` +
+    `server and all PostgreSQL processes, ${idleSeconds} s after the last start.`,
   run: async (folder, log) => {
     const dataDir = join(folder, "data");
-    log("the first start, which makes the database");
+    log("first start, which creates the database");
     await (await startServer({ dataDir })).stop();
     const ready: number[] = [];
     for (let round = 1; round < rounds; round += 1) {
@@ -39,9 +39,9 @@ export const start: Benchmark = {
 
 function startRow(readyMs: number): Row {
   return {
-    what: "Start until ready, built and served before",
-    measured: `${(readyMs / 1000).toFixed(2)} s`,
-    against: "",
+    label: "Start of the built server until ready, existing data",
+    result: `${(readyMs / 1000).toFixed(2)} s`,
+    baseline: "",
     ratio: "",
     target: `at most ${targetSeconds} s`,
     met: readyMs <= targetSeconds * 1000,
@@ -49,10 +49,10 @@ function startRow(readyMs: number): Row {
 }
 
 async function memoryRow(pid: number, dataDir: string): Promise<Row> {
-  const row = { what: `Memory, idle for ${idleSeconds} s`, against: "", ratio: "" };
+  const row = { label: `Memory after ${idleSeconds} s idle`, baseline: "", ratio: "" };
   const target = `at most ${targetMiB} MiB`;
   if (process.platform !== "linux") {
-    return { ...row, measured: "not measured: needs /proc", target, met: null };
+    return { ...row, result: "not measured: needs /proc", target, met: null };
   }
   // From its pid file, independent of its parent process.
   const postmaster = Number.parseInt(
@@ -73,7 +73,7 @@ async function memoryRow(pid: number, dataDir: string): Promise<Row> {
   const mib = (value: number): string => `${Math.round(value)} MiB`;
   return {
     ...row,
-    measured: `${mib(server + postgres)} (server ${mib(server)}, ${shares.length} PostgreSQL processes ${mib(postgres)}); at most ${mib(alone + postgres)} with no other Node running`,
+    result: `${mib(server + postgres)} (server ${mib(server)}, ${shares.length} PostgreSQL processes ${mib(postgres)}); at most ${mib(alone + postgres)} without another Node process`,
     target,
     met: server + postgres <= targetMiB,
   };

@@ -19,10 +19,10 @@ const rounds = 21;
 export const workspaceCreation: Benchmark = {
   name: "workspace",
   method:
-    "POST …/workspace from the request to the answer, on an imported repository of 2 000 files of " +
-    `2–8 KB, ${rounds} rounds in turn with \`git worktree add -b\` on an equal bare clone on the same ` +
-    "disk. The agent is created before the clock starts. The git part alone is the folder driver " +
-    "called in the benchmark's own process.",
+    "POST …/workspace from request to response on an imported repository of 2 000 files of 2–8 KB, " +
+    `in ${rounds} rounds that alternate with \`git worktree add -b\` on an equal bare clone on the ` +
+    `same disk. The agent is created before the measurement. "Git only" calls the folder driver in ` +
+    "the benchmark's process.",
   run: async (folder, log) => {
     const source = await makeRepository(folder);
     const clone = join(folder, "clone.git");
@@ -54,21 +54,21 @@ export const workspaceCreation: Benchmark = {
         },
       });
       const worktree = median(figures.worktree);
-      const against = `${ms(worktree)}, git worktree add`;
+      const baseline = `${ms(worktree)}, git worktree add`;
       const [ours, driver] = [median(figures.api), median(figures.driver)];
       return [
         {
-          what: "Workspace on 2 000 files, through the API",
-          measured: ms(ours),
-          against,
+          label: "Create a workspace of 2 000 files through the API",
+          result: ms(ours),
+          baseline,
           ratio: `${times(ours / worktree)} (${spread(figures.api, figures.worktree)})`,
           target: "at most 1.3 ×",
           met: ours / worktree <= 1.3,
         },
         {
-          what: "… its git part alone",
-          measured: ms(driver),
-          against,
+          label: "… git only",
+          result: ms(driver),
+          baseline,
           ratio: `${times(driver / worktree)} (${spread(figures.driver, figures.worktree)})`,
           target: "",
           met: null,

@@ -6,9 +6,9 @@ import { listMounts, unmount } from "#git/worktree/mounts.js";
 
 /** One line of the results: the measurement, its baseline, and whether the target is met. */
 export interface Row {
-  what: string;
-  measured: string;
-  against: string;
+  label: string;
+  result: string;
+  baseline: string;
   ratio: string;
   target: string;
   /** Null for a line without a target. */
