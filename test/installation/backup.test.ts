@@ -205,6 +205,8 @@ describe("omoi admin backup and restore", () => {
 
   test("a repeated restore finishes an interrupted one", async () => {
     const folder = join(root, "cut");
+    const isUnfinished = async (): Promise<boolean> =>
+      (await readdir(folder).catch((): string[] => [])).includes("restore-under-way");
     for (let round = 0; round < rounds({ thorough: 15, else: 1 }); round += 1) {
       await rm(folder, { recursive: true, force: true });
       const child = spawn(
@@ -216,13 +218,15 @@ describe("omoi admin backup and restore", () => {
         },
       );
       const ended = once(child, "close");
-      await pause(400 + Math.random() * 5000);
+      // A kill before the marker exists would leave nothing to finish.
+      await expect.poll(isUnfinished, { interval: 5, timeout: 120_000 }).toBe(true);
+      // Soon after the marker the first time, so that at least one restore is interrupted.
+      await pause(Math.random() * (round === 0 ? 100 : 5000));
       child.kill("SIGKILL");
       await ended;
-      const isBegun = (await readdir(folder).catch((): string[] => [])).includes(
-        "restore-under-way",
-      );
-      if (isBegun) {
+      const isInterrupted = await isUnfinished();
+      if (round === 0) expect(isInterrupted).toBe(true);
+      if (isInterrupted) {
         const { code, stderr } = await startServer({ OMOI_DATA_DIR: folder }).ended;
         expect([code, stderr]).toEqual([1, expect.stringContaining("was not completed")]);
         expect(await restoreTo("cut")).toMatchObject({ code: 0, err: "" });
