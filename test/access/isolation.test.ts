@@ -79,7 +79,7 @@ const idsOf = (full: Full): Ids => ({
   key_id: full.key.id,
   period: thisMonth(),
   invitation_id: full.invitation.id,
-  // An invitation token grants access to whoever has it, so it is replaced by a random one.
+  // An invitation token grants access to its holder, so it is replaced by a random one.
   token: randomBytes(32).toString("base64url"),
   passkey_id: full.passkeyId,
   identity_id: full.identityId,
@@ -251,7 +251,7 @@ describe("isolation over HTTP", () => {
   });
 
   test.each(withInner)(
-    "$call with one's own organization does not reach another's resources",
+    "$call with the caller's organization does not reach another's resources",
     async (one) => {
       const { call, endpoint } = one;
       const [mine, other, nothing] = [idsOf(own), idsOf(theirs), idsOfNothing()];
@@ -290,7 +290,7 @@ describe("isolation over HTTP", () => {
     }
   });
 
-  test("lists contain only one's own rows, also if they name another organization", async () => {
+  test("lists contain only the caller's rows, also if they name another organization", async () => {
     const { api: mine } = stranger;
     expect((await mine.organizations.list()).data.map(({ id }) => id)).toEqual([own.id]);
     expect((await mine.projects.list()).data.map(({ id }) => id)).toEqual([own.project.id]);

@@ -51,31 +51,63 @@ test("the documents keep the wording rules", async () => {
   expect(found).toEqual([]);
 });
 
-/** Folders of src whose comments keep the rules. */
-const commented = ["shared", "git", "sandbox", "cli", "server", "web"];
+/** Folders whose comments and test titles keep the rules. */
+const sourceFolders = ["src", "test", "e2e", "bench", "scripts"];
 
-/** A source text with all but its comments blanked out, line by line. */
-function commentsOf(text: string): string {
+/** A source text with only the given parts, each on its own line. */
+function keepParts(text: string, parts: readonly { part: string; index: number }[]): string {
   const lines = text.split("\n").map(() => "");
-  for (const { 0: comment, index } of text.matchAll(/\/\*.*?\*\/|(?<![:\w"'`])\/\/[^\n]*/gs)) {
+  for (const { part, index } of parts) {
     const first = text.slice(0, index).split("\n").length - 1;
-    for (const [at, line] of comment.split("\n").entries()) lines[first + at] += line;
+    for (const [at, line] of part.split("\n").entries()) lines[first + at] += line;
   }
   return lines.join("\n");
 }
 
-test("the comments keep the wording rules", async () => {
+function commentsOf(text: string): string {
+  const comments = text.matchAll(/\/\*.*?\*\/|(?<![:\w"'`])\/\/[^\n]*/gs);
+  return keepParts(
+    text,
+    [...comments].map(({ 0: part, index }) => ({ part, index })),
+  );
+}
+
+/** The titles of tests and suites, including those of `test.skipIf(…)` and `describeEachDriver`. */
+function titlesOf(text: string): string {
+  const call = /\b(?:test|it|describe\w*)(?:\.\w+(?:\([^\n]*?\))?)?\(\s*(["`])(.*?)(?<!\\)\1/g;
+  const titles = text.matchAll(call);
+  return keepParts(
+    text,
+    [...titles].map(({ 2: part = "", index }) => ({ part, index })),
+  );
+}
+
+/** These files quote forbidden words. */
+const quoting = new Set(["test/documents/words.test.ts", "src/web/words.test.ts"]);
+
+test("comments and test titles keep the wording rules", async () => {
   const found: string[] = [];
-  for (const folder of commented) {
-    const entries = await readdir(join(root, "src", folder), { recursive: true });
-    const sources = entries.filter((name) => /(?<!\.test)\.(tsx?|css)$/.test(name));
+  for (const folder of sourceFolders) {
+    const entries = await readdir(join(root, folder), { recursive: true });
+    const sources = entries
+      .map((entry) => join(folder, entry))
+      .filter((name) => /\.([mc]?[jt]s|tsx|css)$/.test(name) && !name.includes("node_modules"))
+      .filter((name) => !quoting.has(name));
     expect([folder, sources.length > 0]).toEqual([folder, true]);
-    for (const source of sources) {
-      const name = join("src", folder, source);
-      found.push(...violations(name, commentsOf(await readFile(join(root, name), "utf8"))));
+    for (const name of sources) {
+      const text = await readFile(join(root, name), "utf8");
+      found.push(...violations(name, commentsOf(text)));
+      if (/\.(test|e2e)\.tsx?$/.test(name)) found.push(...violations(name, titlesOf(text)));
     }
   }
   expect(found).toEqual([]);
+});
+
+test("finds the titles of tests and suites", () => {
+  const text =
+    'describe("a", () => {\n  test.skipIf(x)("b", f);\n  test.each([1])(`c ${d}`, f);\n' +
+    '  describeEachDriver(\n    "d", f);\n  latest("e");\n});';
+  expect(titlesOf(text)).toBe("a\nb\nc ${d}\nd\n\n\n");
 });
 
 test("only comments of a source are checked", () => {

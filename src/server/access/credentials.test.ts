@@ -20,7 +20,7 @@ describe("credentials", () => {
   const get = (headers: Record<string, string>) => send(app, "GET", me, { headers });
   const bearer = (token: string) => get({ authorization: `Bearer ${token}` });
 
-  test("none at all is 401 with the plain challenge, before anything else is looked at", async () => {
+  test("none at all is 401 with the plain challenge, before any other check", async () => {
     for (const [method, path, body] of [
       ["GET", me, undefined],
       ["POST", "/api/v1/organizations", { nonsense: true }],
@@ -226,7 +226,7 @@ describe("the session cookie", () => {
       expect(await patchAt(host, { origin: `http://${host}` })).toBe(403);
       expect(await patchAt(host, { "sec-fetch-site": "same-origin" })).toBe(403);
     }
-    // Of one's own machine, also through a development server or a tunnel at another port.
+    // A loopback host is accepted at any port, for development servers and tunnels.
     for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, "localhost:5173", "[::1]:9000"]) {
       expect(await patchAt(host, { origin: `http://${host}` })).toBe(200);
       expect(await patchAt(host, { origin: "http://evil.example" })).toBe(403);

@@ -454,7 +454,7 @@ test("admits its own user as superuser and roles by password, and no other user"
 });
 
 test.skipIf(!IS_ROOT)(
-  "takes over a cluster served as nobody, also while it is running (needs root)",
+  "takes over a cluster served as the user `nobody`, also while it is running (needs root)",
   async () => {
     for (const isRunning of [false, true]) {
       const dataDir = await newDataDir();
