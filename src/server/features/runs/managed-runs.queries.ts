@@ -165,15 +165,15 @@ export interface HeartbeatReply extends Record<string, unknown> {
  */
 export async function recordHeartbeats(
   db: Queryable,
-  beats: readonly Heartbeat[],
+  heartbeats: readonly Heartbeat[],
 ): Promise<HeartbeatReply[]> {
   const { rows } = await db.execute<HeartbeatReply>(sql`
     update runs set last_heartbeat_at = now(), lease_expires_at = ${serverLease},
-      output_bytes = said.bytes, output_truncated = said.truncated
-    from unnest(${sql.param(beats.map(({ id }) => id))}::uuid[],
-      ${sql.param(beats.map(({ bytes }) => bytes))}::bigint[],
-      ${sql.param(beats.map(({ truncated }) => truncated))}::boolean[]) as said (id, bytes, truncated)
-    where runs.id = said.id and runs.status = 'running'
+      output_bytes = sent.bytes, output_truncated = sent.truncated
+    from unnest(${sql.param(heartbeats.map(({ id }) => id))}::uuid[],
+      ${sql.param(heartbeats.map(({ bytes }) => bytes))}::bigint[],
+      ${sql.param(heartbeats.map(({ truncated }) => truncated))}::boolean[]) as sent (id, bytes, truncated)
+    where runs.id = sent.id and runs.status = 'running'
     returning runs.id, runs.stop_status, runs.stop_detail`);
   return rows;
 }
@@ -191,12 +191,12 @@ export interface Exit {
 
 /** Records a command's exit and invalidates its token. Returns false if the run has already ended. */
 export async function recordExit(tx: Queryable, id: string, exit: Exit): Promise<boolean> {
-  const noted = await tx
+  const exited = await tx
     .update(runs)
     .set({ ...exit, exited_at: sql`now()`, token_hash: null })
     .where(and(eq(runs.id, id), eq(runs.status, "running")))
     .returning({ id: runs.id });
-  return noted.length === 1;
+  return exited.length === 1;
 }
 
 /** Ends a run with its command's exit status and time. */

@@ -8,7 +8,7 @@ import { Content, eventStream } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
-import { fullNetworkOf } from "./full-network.js";
+import { fullNetworkOf } from "./execution/full-network.js";
 import * as queries from "./runs.queries.js";
 import { heartbeat } from "./heartbeat.js";
 import type { RunDeps } from "./run-deps.js";

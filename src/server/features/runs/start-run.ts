@@ -9,13 +9,13 @@ import { purposes, encrypt } from "../../encrypt.js";
 import { enforcementProblem, isolationProblem } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
-import { fullNetworkOf } from "./full-network.js";
+import { fullNetworkOf } from "./execution/full-network.js";
 import * as managed from "./managed-runs.queries.js";
 import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.js";
 import * as queries from "./runs.queries.js";
 import { checkCapacity, runInProgress } from "./queue/reserve-run.js";
 import type { RunDeps } from "./run-deps.js";
-import type { Launch } from "./supervisor.js";
+import type { Launch } from "./execution/supervisor.js";
 
 /** Maximum length of an organization's queue. */
 const MAX_QUEUE_LENGTH = 1000;

@@ -1,13 +1,13 @@
 import type { Logger } from "pino";
-import { systemOrigin } from "../../db/audit/audit.js";
-import type { Database } from "../../db/connection/connect.js";
-import { hoursLow } from "../../mail/email-templates.js";
-import type { Mailer } from "../../mail/mailer.js";
-import type { Jobs } from "../../jobs/queue.js";
-import { readUsage } from "../usage/index.js";
-import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/index.js";
-import * as managed from "./managed-runs.queries.js";
-import * as queries from "./runs.queries.js";
+import { systemOrigin } from "../../../db/audit/audit.js";
+import type { Database } from "../../../db/connection/connect.js";
+import { hoursLow } from "../../../mail/email-templates.js";
+import type { Mailer } from "../../../mail/mailer.js";
+import type { Jobs } from "../../../jobs/queue.js";
+import { readUsage } from "../../usage/index.js";
+import { checkpointAfterRun, type WorkspaceDeps } from "../../workspaces/index.js";
+import * as managed from "../managed-runs.queries.js";
+import * as queries from "../runs.queries.js";
 
 export interface WatchDeps {
   db: Database;
@@ -28,8 +28,8 @@ const warnFrom = 0.8;
  */
 export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
   const { db, jobs, log } = deps;
-  let looking: Promise<void> | null = null;
-  const look = async (): Promise<void> => {
+  let checking: Promise<void> | null = null;
+  const checkRuns = async (): Promise<void> => {
     await endLost(deps, null);
     const running = await db.withSystem("find running organizations", (tx) =>
       queries.listRunningOrganizations(tx),
@@ -39,17 +39,17 @@ export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
     for (const orgId of waiting) await jobs.send("start-queued-runs", { org_id: orgId });
   };
   const timer = setInterval(() => {
-    looking ??= look()
+    checking ??= checkRuns()
       .catch((error: unknown) => log.warn({ err: error }, "cannot check runs"))
       .finally(() => {
-        looking = null;
+        checking = null;
       });
   }, watchMs);
   timer.unref();
   return {
     stop: async () => {
       clearInterval(timer);
-      await looking;
+      await checking;
     },
   };
 }

@@ -19,7 +19,7 @@ import {
   makeWorkspace,
 } from "#test/support/fixtures/factories.js";
 import { openSandbox } from "#sandbox/open-sandbox.js";
-import { endLostRuns } from "./runs.queries.js";
+import { endLostRuns } from "../runs.queries.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { followLog, shell, waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
 import { send } from "#test/support/http/raw-request.js";

@@ -1,7 +1,26 @@
+import { createHmac, randomBytes } from "node:crypto";
 import { cached } from "../../db/cache/cache.js";
 import type { Database } from "../../db/connection/connect.js";
 import { invalidToken, type Actor } from "../../access/authenticate.js";
-import { hashRunToken, runTokenPrefix } from "./run-token.js";
+
+/** The prefix of run tokens, distinct from API keys and access tokens. */
+const runTokenPrefix = "ort_";
+
+/** A run's credential, which acts as its agent until its command exits. */
+export interface RunToken {
+  token: string;
+  hash: Buffer;
+}
+
+export function newRunToken(secret: string): RunToken {
+  const token = runTokenPrefix + randomBytes(32).toString("base64url");
+  return { token, hash: hashRunToken(secret, token) };
+}
+
+/** Returns the stored form of a token: its HMAC-SHA-256 under the installation's secret. */
+function hashRunToken(secret: string, token: string): Buffer {
+  return createHmac("sha256", secret).update("omoi run token\n").update(token).digest();
+}
 
 /** Authenticates the tokens of active runs, from a cache that is invalidated by changes. */
 export interface RunKeyring {

@@ -1,6 +1,6 @@
 import type { Run } from "#shared/api/agents/runs.js";
 import type { SandboxExit } from "#sandbox/sandbox.js";
-import type { Exit, ManagedRun } from "./managed-runs.queries.js";
+import type { Exit, ManagedRun } from "../managed-runs.queries.js";
 
 /** The requested ending of a run and its reason. */
 export interface Ending {
@@ -14,11 +14,11 @@ export function outcomeOf(
   exit: SandboxExit,
   ending: Ending | null,
 ): Omit<Exit, "output_bytes" | "output_truncated"> {
-  const told = ending ?? endingOf(limits, exit);
+  const { status, detail } = ending ?? endingOf(limits, exit);
   return {
-    outcome: told.status,
+    outcome: status,
     exit_code: exit.exitCode,
-    detail: told.detail,
+    detail,
     peak_memory_bytes: exit.peakMemoryBytes,
     cpu_seconds: exit.cpuSeconds,
   };

@@ -1,25 +1,20 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Run } from "#shared/api/agents/runs.js";
-import type { Database } from "../../db/connection/connect.js";
-import type { CallbackListener } from "../../http/callback-listener.js";
+import type { Database } from "../../../db/connection/connect.js";
+import type { CallbackListener } from "../../../http/callback-listener.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
-import {
-  isOwnSandbox,
-  SandboxRefusal,
-  type Sandbox,
-  type SandboxedProcess,
-  type SandboxExit,
-} from "#sandbox/sandbox.js";
-import type { Storage } from "../../data-folder/storage.js";
-import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/index.js";
-import { outcomeOf, type Ending } from "./outcome.js";
-import { openLog, type LogWriter } from "./logs/log-writer.js";
-import type { Masker } from "./logs/mask-secrets.js";
-import * as managed from "./managed-runs.queries.js";
-import type { ManagedRun } from "./managed-runs.queries.js";
-import { newRunToken, type RunToken } from "./run-token.js";
-import type { RunSettings } from "./run-settings.js";
+import { isOwnSandbox, SandboxRefusal, type Sandbox, type SandboxExit } from "#sandbox/sandbox.js";
+import type { Storage } from "../../../data-folder/storage.js";
+import { checkpointAfterRun, type WorkspaceDeps } from "../../workspaces/index.js";
+import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
+import { outcomeOf } from "./outcome.js";
+import { renewLeases } from "./renew-leases.js";
+import { openLog } from "../logs/log-writer.js";
+import type { Masker } from "../logs/mask-secrets.js";
+import * as managed from "../managed-runs.queries.js";
+import type { ManagedRun } from "../managed-runs.queries.js";
+import { newRunToken, type RunToken } from "../run-tokens.js";
+import type { RunSettings } from "../run-deps.js";
 
 /** A run reserved for this process, with everything needed to start it. */
 export interface Launch {
@@ -68,144 +63,51 @@ export interface SupervisorDeps {
   log: Logger;
 }
 
-const beatMs = 3000;
 /** Part of the shutdown time that runs get for exiting. */
 const shutdownGraceMs = 3000;
 const shutdownMs = 6000;
-/** Grace period of a run that exceeded its time or hours. */
-const shortGraceMs = 2000;
 
 const outputLost =
   "Its output could not be stored; the operator can find the cause in the server's log.";
-
-interface LiveRun {
-  run: ManagedRun;
-  agentId: string;
-  log: LogWriter | null;
-  process: SandboxedProcess | null;
-  ending: Ending | null;
-  graceMs: number;
-  timer: NodeJS.Timeout | null;
-  done: Promise<void>;
-}
 
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const { db, settings, serverId, log } = deps;
   const live = new Map<string, LiveRun>();
   let accepts = true;
   let closed = false;
-  let lastBeat = Date.now();
-
-  /** Requests a run's end; the first reason wins. */
-  const end = (one: LiveRun, ending: Ending, graceMs: number): void => {
-    if (one.ending) return;
-    one.ending = ending;
-    one.graceMs = graceMs;
-    stopProcess(one);
-  };
-  /** Timers and the change feed call this, so one run's error must not propagate. */
-  const stopProcess = ({ run, process, graceMs }: LiveRun): void => {
-    try {
-      process?.stop(graceMs);
-    } catch (error) {
-      log.error({ err: error, run: run.id }, "cannot stop a run");
-    }
-  };
-  const graceOf = (status: Run["status"]): number =>
-    status === "quota_exceeded" ? shortGraceMs : settings.runStopGraceSeconds * 1000;
-
-  let beating: Promise<void> | null = null;
-  let beatAgain = false;
-  const beatOnce = async (): Promise<void> => {
-    const beats = [...live.values()].map(({ run, log: written }) => ({
-      id: run.id,
-      bytes: written?.bytes ?? 0,
-      truncated: written?.truncated ?? false,
-    }));
-    if (beats.length === 0) {
-      lastBeat = Date.now();
-      return;
-    }
-    const asked = Date.now();
-    try {
-      const answers = await db.withSystem("say that runs are alive", (tx) =>
-        managed.recordHeartbeats(tx, beats),
-      );
-      lastBeat = asked;
-      const known = new Map(answers.map((answer) => [answer.id, answer]));
-      for (const { id } of beats) {
-        const one = live.get(id);
-        const answer = known.get(id);
-        if (!one) continue;
-        if (!answer)
-          end(one, { status: "lost", detail: "It was ended by another server process." }, 0);
-        else if (answer.stop_status) {
-          const { stop_status: status, stop_detail: detail } = answer;
-          end(one, { status, detail: detail ?? "It was stopped." }, graceOf(status));
-        }
-      }
-    } catch (error) {
-      log.warn({ err: error }, "cannot extend the leases of runs");
-      // Other processes now consider the runs lost, and their agents may start again.
-      if (Date.now() - lastBeat < managed.serverLeaseSeconds * 1000) return;
-      for (const one of live.values()) {
-        end(one, { status: "lost", detail: "The server lost its database connection." }, 0);
-      }
-    }
-  };
-  const recordHeartbeats = (): void => {
-    if (beating) {
-      beatAgain = true;
-      return;
-    }
-    beating = beatOnce()
-      .catch((error: unknown) => log.error({ err: error }, "cannot check runs"))
-      .finally(() => {
-        beating = null;
-        if (!beatAgain) return;
-        beatAgain = false;
-        recordHeartbeats();
-      });
-  };
-  const timer = setInterval(recordHeartbeats, beatMs);
-  timer.unref();
-  const unsubscribe = db.changes.subscribe((change) => {
-    if (change !== null && change.table !== "runs") return;
-    const isOurs = [...live.values()].some(({ agentId }) => agentId === change?.id);
-    if (change === null || isOurs) recordHeartbeats();
-  });
+  const leases = renewLeases({ db, log, live, stopGraceMs: settings.runStopGraceSeconds * 1000 });
 
   /** Retries a mandatory write while the database is unavailable. Fails when the lease has expired. */
-  const record = async <Result>(what: string, work: () => Promise<Result>): Promise<Result> => {
+  const record = async <Result>(subject: string, work: () => Promise<Result>): Promise<Result> => {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
       try {
         return await work();
       } catch (error) {
         if (closed) throw error;
-        log.warn({ err: error }, `${what} could not be written; retrying`);
+        log.warn({ err: error }, `${subject} could not be written; retrying`);
         await pause(waitMs);
       }
     }
   };
 
-  const finish = async (one: LiveRun, exit: SandboxExit): Promise<void> => {
-    const { run } = one;
-    if (one.timer) clearTimeout(one.timer);
-    await one.log?.close().catch((error: unknown) => {
+  const finish = async (liveRun: LiveRun, exit: SandboxExit): Promise<void> => {
+    const { run } = liveRun;
+    if (liveRun.timer) clearTimeout(liveRun.timer);
+    await liveRun.log?.close().catch((error: unknown) => {
       log.error({ err: error, run: run.id }, "cannot close a run's log");
     });
     const tenant = <Result>(work: Parameters<typeof db.tenant<Result>>[1]) =>
       db.tenant(run.org_id, work);
-    const noted = await record("the end of a run", () =>
+    const isRecorded = await record("the end of a run", () =>
       tenant((tx) =>
         managed.recordExit(tx, run.id, {
-          ...outcomeOf(run, exit, one.ending),
-          output_bytes: one.log?.bytes ?? 0,
-          output_truncated: one.log?.truncated ?? false,
+          ...outcomeOf(run, exit, liveRun.ending),
+          output_bytes: liveRun.log?.bytes ?? 0,
+          output_truncated: liveRun.log?.truncated ?? false,
         }),
       ),
     );
-    if (noted) {
+    if (isRecorded) {
       const checkpoint = await checkpointAfterRun(deps.workspaces, run.org_id, run.agent_id, log);
       await record("the end of a run", () =>
         tenant(async (tx) => {
@@ -218,11 +120,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     await deps.ended(run.org_id);
   };
 
-  const launch = async (asked: Launch): Promise<void> => {
-    const { run, projectId, folder, uid, env, token, masker, sandbox } = asked;
-    const one: LiveRun = {
+  const launch = async (request: Launch): Promise<void> => {
+    const { run, projectId, folder, uid, env, token, masker, sandbox } = request;
+    const liveRun: LiveRun = {
       run,
-      agentId: run.agent_id,
+      logger: log,
       log: null,
       process: null,
       ending: null,
@@ -230,7 +132,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       timer: null,
       done: Promise.resolve(),
     };
-    live.set(run.id, one);
+    live.set(run.id, liveRun);
     let exit: Promise<SandboxExit>;
     let callback: CallbackListener | null = null;
     try {
@@ -243,11 +145,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         written: () => deps.written(run.id),
         failed: (error) => {
           log.error({ err: error, run: run.id }, "cannot store a run's output");
-          end(one, { status: "failed", detail: outputLost }, 0);
+          requestEnd(liveRun, { status: "failed", detail: outputLost }, 0);
         },
       });
-      one.log = written;
-      one.process = await sandbox.start({
+      liveRun.log = written;
+      liveRun.process = await sandbox.start({
         id: run.id,
         folder,
         uid,
@@ -270,27 +172,27 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         },
         onOutput: (stream, chunk) => written.write(stream, chunk),
       });
-      exit = one.process.done;
+      exit = liveRun.process.done;
       const seconds = run.timeout_seconds;
-      one.timer = setTimeout(() => {
+      liveRun.timer = setTimeout(() => {
         const detail = `It exceeded its timeout of ${seconds} seconds.`;
-        end(one, { status: "timed_out", detail }, shortGraceMs);
+        requestEnd(liveRun, { status: "timed_out", detail }, shortGraceMs);
       }, seconds * 1000).unref();
       // A request to end it during its start has not reached the process.
-      if (one.ending) stopProcess(one);
+      if (liveRun.ending) stopProcess(liveRun);
     } catch (error) {
       const isRefused = error instanceof SandboxRefusal;
       if (!isRefused) log.error({ err: error, run: run.id }, "cannot start a run");
       exit = Promise.resolve(notStarted(isRefused ? error.message : null));
     }
-    one.done = exit
+    liveRun.done = exit
       .catch((error: unknown) => {
         log.error({ err: error, run: run.id }, "cannot store a run's output");
         return notStarted(outputLost);
       })
       .then((ended) => {
         callback?.close();
-        return finish(one, ended);
+        return finish(liveRun, ended);
       })
       .catch((error: unknown) => {
         live.delete(run.id);
@@ -314,14 +216,16 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         }
       };
       if (how === "drain") await allDone();
-      for (const one of live.values()) {
-        end(one, { status: "stopped", detail: "The server was stopped." }, shutdownGraceMs);
+      for (const liveRun of live.values()) {
+        requestEnd(
+          liveRun,
+          { status: "stopped", detail: "The server was stopped." },
+          shutdownGraceMs,
+        );
       }
       await Promise.race([allDone(), pause(shutdownMs, undefined, { ref: false })]);
       closed = true;
-      clearInterval(timer);
-      unsubscribe();
-      await beating;
+      await leases.stop();
     },
   };
 }
