@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 import { chmod, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -43,7 +44,7 @@ beforeAll(async () => {
   await writeFiles(workspace, {
     ...Object.fromEntries(many),
     "src/a.ts": "const a = 2; // \u202efdp.exe\u202c\n",
-    "src/web/b.ts": "const b = 2;\n",
+    "src/web/b.ts": `const b = 2; // ${"ordinary words with whole letters ".repeat(20)}\n`,
     "evil\u202egnp.exe": "<img src=x onerror=alert(1)>\n",
     "long.txt": manyLines("line"),
   });
@@ -111,6 +112,33 @@ test("without the diff viewer the lines are shown as plain text", async () => {
   expect(await cut.locator("table").count()).toBe(0);
   await cut.getByRole("heading", { name: /^188 files changed/ }).waitFor();
   await cut.context().close();
+});
+
+test("a long line breaks between words", async () => {
+  await open();
+  const part = section("src/web/b.ts");
+  await part.scrollIntoViewIfNeeded();
+  await part.locator("table").first().waitFor();
+  const { words, lines, broken } = await part.locator("table").evaluate((table) => {
+    const seen = { words: 0, lines: new Set<number>(), broken: [] as string[] };
+    const texts = document.createTreeWalker(table, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const node = texts.currentNode as Text;
+      for (const { 0: word, index } of node.data.matchAll(/[a-z]{4,}/g)) {
+        const range = document.createRange();
+        range.setStart(node, index);
+        range.setEnd(node, index + word.length);
+        const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+        seen.words += 1;
+        for (const top of tops) seen.lines.add(top);
+        if (tops.size > 1) seen.broken.push(word);
+      }
+    }
+    return { ...seen, lines: seen.lines.size };
+  });
+  expect(words).toBeGreaterThan(70);
+  expect(lines).toBeGreaterThan(3);
+  expect(broken).toEqual([]);
 });
 
 test("files are found by tree, filter and shortcuts, collapsed and marked as viewed", async () => {

@@ -101,6 +101,8 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
     "Wed, Oct 15: 14 h, at most 3 agents at once",
   );
   await page.getByText("of 100 h in the month").waitFor();
+  const ticks = page.locator("figure", { has: chart }).getByText(/^[\d.,]+ h$/);
+  expect(await ticks.allInnerTexts()).toEqual(["16 h", "8 h", "0 h"]);
 
   // A single tab stop; arrow keys move between bars.
   await bars.first().focus();
