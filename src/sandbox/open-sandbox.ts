@@ -10,10 +10,10 @@ import { resourceName, readProcess } from "./processes.js";
 import {
   SandboxRefusal,
   type Sandbox,
-  type SandboxedProcess,
-  type SandboxReport,
   type SandboxSettings,
+  unavailableReport,
 } from "./sandbox.js";
+import { RunningProcesses } from "./running-processes.js";
 import { openUnconfined } from "./unconfined.js";
 
 /**
@@ -41,7 +41,7 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
     return unavailable(opened.missing, opened.install);
   }
   const report = withContainerOptions(await probe(folder, opened, groups));
-  const running = new Set<SandboxedProcess>();
+  const running = new RunningProcesses();
   return {
     report,
     async start(input) {
@@ -50,8 +50,6 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
       if (report.mode !== "off") assertEnforceable(report, input);
       const started = await opened.start(input);
       running.add(started);
-      const forget = (): unknown => running.delete(started);
-      started.done.then(forget, forget);
       return started;
     },
     async cleanUp() {
@@ -60,8 +58,7 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
       removeOrphanFolders(parent);
     },
     async close() {
-      for (const started of running) started.stop(0);
-      await Promise.allSettled([...running].map((started) => started.done));
+      await running.stopAll();
       close();
     },
   };
@@ -69,19 +66,8 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
 
 /** Returns a sandbox that refuses every command for the given reason. */
 export function unavailable(reason: string, install: string | null = null): Sandbox {
-  const none = { enforced: false, by: null };
-  const report: SandboxReport = {
-    mode: "unavailable",
-    reason,
-    install,
-    uid: null,
-    seccomp: false,
-    network: false,
-    fullNetwork: { isolated: false, reason, install },
-    limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
-  };
   return {
-    report,
+    report: unavailableReport(reason, install),
     start: async () => {
       throw new SandboxRefusal(`${reason}${install === null ? "" : `; install it: ${install}`}.`);
     },

@@ -166,3 +166,21 @@ export interface MissingProgram {
   missing: string;
   install: string | null;
 }
+
+/** Returns the report of a sandbox that refuses every command. */
+export function unavailableReport(
+  reason: string,
+  install: string | null,
+): SandboxReport & { mode: "unavailable" } {
+  const none = { enforced: false, by: null };
+  return {
+    mode: "unavailable",
+    reason,
+    install,
+    uid: null,
+    seccomp: false,
+    network: false,
+    fullNetwork: { isolated: false, reason, install },
+    limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
+  };
+}

@@ -6,6 +6,7 @@ import { containerOf, HOST, SERVER, type ContainerRun } from "./docker-container
 import { watchUsage } from "./docker-usage.js";
 import { seesWorkspace } from "./docker-workspace.js";
 import { trackProcess } from "../bubblewrap/sandboxed-process.js";
+import { RunningProcesses } from "../running-processes.js";
 import { descendantsOf, isAlive, resourceName, ownerOf, readProcess } from "../processes.js";
 import {
   SandboxRefusal,
@@ -14,6 +15,7 @@ import {
   type SandboxedProcess,
   type SandboxInput,
   type SandboxReport,
+  unavailableReport,
 } from "../sandbox.js";
 
 export interface DockerSettings {
@@ -35,9 +37,9 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
   const name = self === null ? "" : resourceName(self, settings.dataDir);
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? settings.agentUid : (process.getuid?.() ?? 0);
-  const report = await look(api, settings, uid);
+  const report = await inspectEngine(api, settings, uid);
   const engine: Engine = { api, limitsOpenFiles: true };
-  const running = new Set<SandboxedProcess>();
+  const running = new RunningProcesses();
   return {
     report,
     async start(input) {
@@ -51,8 +53,6 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
         image: settings.dockerImage,
       });
       running.add(started);
-      const forget = (): unknown => running.delete(started);
-      started.done.then(forget, forget);
       return started;
     },
     async cleanUp() {
@@ -70,8 +70,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
       }
     },
     async close() {
-      for (const started of running) started.stop(0);
-      await Promise.allSettled([...running].map((started) => started.done));
+      await running.stopAll();
     },
   };
 }
@@ -83,37 +82,29 @@ interface EngineInfo {
   SecurityOptions: string[] | null;
 }
 
-async function look(
+async function inspectEngine(
   api: DockerApi,
   { dockerSocket, dockerImage }: DockerSettings,
   uid: number,
 ): Promise<DockerSandbox["report"]> {
-  const none = { enforced: false, by: null };
-  const refused = (reason: string, install: string | null): DockerSandbox["report"] => ({
-    mode: "unavailable",
-    reason,
-    install,
-    uid: null,
-    seccomp: false,
-    network: false,
-    fullNetwork: { isolated: false, reason, install },
-    limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
-  });
   let info: EngineInfo;
   try {
     info = (await api.call("GET", "/info")) as EngineInfo;
   } catch {
-    return refused(`No Docker engine answers at ${dockerSocket}`, null);
+    return unavailableReport(`No Docker engine answers at ${dockerSocket}`, null);
   }
   try {
     await api.call("GET", `/images/${encodeURIComponent(dockerImage)}/json`);
   } catch {
     const reason = `The Docker engine has no image ${dockerImage}`;
-    return refused(reason, `docker pull ${dockerImage}`);
+    return unavailableReport(reason, `docker pull ${dockerImage}`);
   }
-  const held = (enforced: boolean): LimitReport => ({ enforced, by: enforced ? "Docker" : null });
+  const limitReport = (enforced: boolean): LimitReport => ({
+    enforced,
+    by: enforced ? "Docker" : null,
+  });
   if (!info.MemoryLimit || !info.PidsLimit) {
-    return refused("The Docker engine cannot limit memory or processes here", null);
+    return unavailableReport("The Docker engine cannot limit memory or processes here", null);
   }
   return {
     mode: "docker",
@@ -124,9 +115,9 @@ async function look(
     network: true,
     fullNetwork: { isolated: true, reason: null, install: null },
     limits: {
-      memory: held(true),
-      processes: held(true),
-      cpu: held(info.CpuCfsQuota),
+      memory: limitReport(true),
+      processes: limitReport(true),
+      cpu: limitReport(info.CpuCfsQuota),
       output: { enforced: true, by: "the server, which stops commands that write too much" },
       disk: { enforced: true, by: "a monitor, and resource limits per file" },
     },

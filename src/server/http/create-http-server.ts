@@ -7,11 +7,7 @@ import type { Config } from "../config/config.js";
 import { isRunAddress } from "./callback-listener.js";
 import { headerTimeout, limitConnections } from "./connection-limits.js";
 import { batchResponses } from "./fast-path/batched-flush.js";
-import {
-  countRequests,
-  dropUnusedConnections,
-  type RequestsUnderWay,
-} from "./graceful-shutdown.js";
+import { countRequests, dropUnusedConnections, type ActiveRequests } from "./graceful-shutdown.js";
 import { logRequest, observeRequests, type ObservedRequest } from "./observe-requests.js";
 import { answerClientError, sendProblem } from "./problem.js";
 
@@ -29,7 +25,7 @@ export async function createHttpServer(
   config: HttpConfig,
   log: Logger,
   onEnd: (request: ObservedRequest) => void,
-): Promise<{ app: FastifyInstance; requests: RequestsUnderWay }> {
+): Promise<{ app: FastifyInstance; requests: ActiveRequests }> {
   const { trustedProxies, requestTimeoutSeconds: requestSeconds } = config;
   const app: FastifyInstance = fastify({
     // main.ts logs the address; Fastify would log it again at info.

@@ -32,7 +32,7 @@ export function endWhenStopping(request: FastifyRequest, reply: FastifyReply): v
  * Counts running handlers. Node waits only for connections, and a client may disconnect before its
  * response.
  */
-export class RequestsUnderWay {
+export class ActiveRequests {
   #count = 0;
   #waiting: (() => void)[] = [];
 
@@ -57,8 +57,8 @@ export class RequestsUnderWay {
 }
 
 /** Counts the handlers of all routes that return a promise. Other handlers count themselves. */
-export function countRequests(app: FastifyInstance): RequestsUnderWay {
-  const requests = new RequestsUnderWay();
+export function countRequests(app: FastifyInstance): ActiveRequests {
+  const requests = new ActiveRequests();
   app.addHook("onRoute", (route) => {
     const { handler } = route;
     route.handler = function (request, reply) {

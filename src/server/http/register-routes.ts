@@ -1,23 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Logger } from "pino";
 import type { Endpoint, ParsedRequestOf, ResponseOf } from "#shared/contract/endpoint.js";
-import type { Permission } from "#shared/permissions.js";
-import type { Database, Queryable } from "../db/connection/connect.js";
-import { AppError, notFound } from "../errors.js";
-import {
-  authenticate,
-  type Actor,
-  type ActorKey,
-  type Credentials,
-} from "../access/authenticate.js";
-import type { RequestHead } from "../access/request-head.js";
-import { resolveBodyAccess, resolvePathAccess, unknownInBody } from "../access/authorize.js";
-import { authorizedWrites, type AuthorizedWrites } from "../access/current-access.js";
-import { requireNotArchived, requirePermission, type Access } from "../access/access.js";
+import { AppError } from "../errors.js";
+import type { ActorKey } from "../access/authenticate.js";
 import { Answer, applyHead, type Content } from "./answer.js";
-import { isRunAddress } from "./callback-listener.js";
 import { checkedErrors } from "./check-error.js";
-import { requireSuperAdmin } from "../access/super-admin.js";
 import {
   isItem,
   itemOf,
@@ -27,30 +13,19 @@ import {
   type ReadItem,
 } from "./conditional.js";
 import { withIdempotencyKey } from "./idempotency.js";
-import { endWhenStopping, type RequestsUnderWay } from "./graceful-shutdown.js";
+import { endWhenStopping, type ActiveRequests } from "./graceful-shutdown.js";
 import { parse, parseParams } from "./parse-request.js";
+import {
+  bodyContextOf,
+  callerOf,
+  pathContextOf,
+  tenancyOf,
+  type ActorContext,
+  type ContextOptions,
+  type OrgContext,
+  type PublicContext,
+} from "./request-context.js";
 import { textOf } from "./fast-path/prepared-json.js";
-
-export interface PublicContext {
-  readonly requestId: string;
-  readonly ip: string;
-  readonly log: Logger;
-  readonly request: RequestHead;
-}
-
-export interface ActorContext extends PublicContext {
-  readonly actor: Actor;
-}
-
-export interface OrgContext extends ActorContext, AuthorizedWrites {
-  readonly orgId: string;
-  /**
-   * Access at the start of the request. Decisions inside a change use the access passed to the change.
-   */
-  readonly access: Access;
-  /** Runs a transaction that reads only this organization's rows. */
-  readonly tx: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
-}
 
 type ContextOf<E extends Endpoint> = E["access"] extends "public"
   ? PublicContext
@@ -74,15 +49,12 @@ export type Handlers<Resource> = {
   [Name in keyof Resource]: Resource[Name] extends Endpoint ? Handler<Resource[Name]> : never;
 };
 
-export interface RouteOptions {
-  db: Database;
+export interface RouteOptions extends ContextOptions {
   /** The installation's secret. */
   secret: string;
-  credentials: Credentials;
-  publicUrl: () => string;
   /** Whether responses and error codes are checked against the calls: in every test, not in production. */
   checkResponses: boolean;
-  requests: RequestsUnderWay;
+  requests: ActiveRequests;
   /**
    * Readers of single items by the path of their GET, filled by `registerRoutes` and used for If-Match.
    */
@@ -126,7 +98,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
       options.items.set(endpoint.path, async (caller, params) => {
         const context =
           tenancy?.place === "params"
-            ? await contextOf(endpoint, tenancy.key, params, caller, options)
+            ? await pathContextOf(endpoint, tenancy.key, params, caller, options)
             : caller;
         const answer = await handle(context, { params, query: noQuery.data, body: undefined });
         return answer instanceof Answer ? (answer.body as unknown) : answer;
@@ -135,7 +107,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
     const label = `${endpoint.method} ${endpoint.path}`;
     const representations = endpoint.media.length + (endpoint.response ? 1 : 0);
     const withoutSecrets = endpoint.secrets.length > 0 ? redaction(endpoint.secrets) : null;
-    const answerTo = async (
+    const respond = async (
       caller: PublicContext,
       request: FastifyRequest,
       reply: FastifyReply,
@@ -143,7 +115,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
       const params = parseParams(endpoint, request);
       const context =
         tenancy?.place === "params"
-          ? await contextOf(endpoint, tenancy.key, params, caller, options)
+          ? await pathContextOf(endpoint, tenancy.key, params, caller, options)
           : caller;
       const isPlainUrl = Object.keys(request.query as object).length === 0;
       const query =
@@ -151,12 +123,12 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
       const body = parse(endpoint, "body", request.body ?? undefined);
       const full =
         tenancy?.place === "body"
-          ? await withBodyTenant(endpoint, tenancy.key, context, body, options)
+          ? await bodyContextOf(endpoint, tenancy.key, context, body, options)
           : context;
       reply.code(endpoint.status);
       if (representations > 1) reply.header("vary", "Accept");
       if (withoutSecrets) reply.header("cache-control", "no-store");
-      const act = async (): Promise<unknown> => {
+      const run = async (): Promise<unknown> => {
         const { changes } = options.db;
         try {
           const answer = await handle(full, { params, query, body });
@@ -167,21 +139,21 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
           else if (!endpoint.safe) await changes.syncLocal();
         }
       };
-      if (isRead) return tagged(request, reply, await act());
+      if (isRead) return tagged(request, reply, await run());
       const ifMatch = request.headers["if-match"];
       if (ifMatch !== undefined && endpoint.method !== "POST") {
-        return changeIfMatch(full, endpoint, params, ifMatch, act, options);
+        return changeIfMatch(full, endpoint, params, ifMatch, run, options);
       }
-      if (endpoint.method !== "POST" || endpoint.access === "public") return act();
+      if (endpoint.method !== "POST" || endpoint.access === "public") return run();
       const { actor } = full as ActorContext;
-      return withIdempotencyKey(options, actor, request, reply, act, withoutSecrets);
+      return withIdempotencyKey(options, actor, request, reply, run, withoutSecrets);
     };
     const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const caller = await callerOf(endpoint, request, options);
       const key = (caller as Partial<ActorContext>).actor?.key;
       const data = key
-        ? await counted(key, label, reply, options, () => answerTo(caller, request, reply))
-        : await answerTo(caller, request, reply);
+        ? await counted(key, label, reply, options, () => respond(caller, request, reply))
+        : await respond(caller, request, reply);
       endWhenStopping(request, reply);
       if (data === undefined) {
         reply.send();
@@ -243,7 +215,7 @@ async function changeIfMatch(
   endpoint: Endpoint,
   params: unknown,
   ifMatch: string,
-  act: () => Promise<unknown>,
+  run: () => Promise<unknown>,
   options: RouteOptions,
 ): Promise<unknown> {
   const item = itemOf(endpoint.path, options.items);
@@ -254,7 +226,7 @@ async function changeIfMatch(
     // This process may not have seen a change by another process yet.
     await options.db.changes.syncLocal();
     requireMatch(ifMatch, await item.read(context, params));
-    return act();
+    return run();
   });
 }
 
@@ -281,100 +253,4 @@ function redaction(fields: readonly string[]): (data: unknown) => unknown {
 /** Whether a response is a plain object or a list, and not a stream. */
 function isPlain(data: unknown): boolean {
   return Array.isArray(data) || Object.getPrototypeOf(data) === Object.prototype;
-}
-
-/** Authenticates the caller before the input is parsed: without a credential every call is 401. */
-async function callerOf(
-  endpoint: Endpoint,
-  request: FastifyRequest,
-  options: RouteOptions,
-): Promise<PublicContext> {
-  const { id: requestId, ip, log } = request;
-  if (endpoint.access === "public") {
-    refuseRuns(endpoint, ip);
-    return { requestId, ip, log: log as Logger, request };
-  }
-  const actor = await authenticate(request, options.credentials, options.publicUrl);
-  if (endpoint.access === "super-admin") await requireSuperAdmin(options.db, actor);
-  const caller: ActorContext = { requestId, ip, log: log as Logger, request, actor };
-  return caller;
-}
-
-/** Rejects a public call by which a run would create an account or sign in. @throws AppError 403 */
-function refuseRuns({ safe }: Endpoint, ip: string): void {
-  if (safe || !isRunAddress(ip)) return;
-  throw new AppError(
-    "insufficient_permission",
-    "A run cannot make accounts or sign in; call with the token in OMOI_TOKEN.",
-  );
-}
-
-/**
- * Returns the place of the organization's id in a request; null if the call needs no permission in one.
- */
-function tenancyOf({ access, tenant }: Endpoint): { place: string; key: string } | null {
-  const [place, key] = (tenant ?? "").split(".");
-  const isForAll = access === "public" || access === "signed-in" || access === "super-admin";
-  if (place === undefined || key === undefined || (isForAll && place === "params")) return null;
-  return { place, key };
-}
-
-async function contextOf(
-  endpoint: Endpoint,
-  key: string,
-  params: unknown,
-  caller: PublicContext,
-  options: RouteOptions,
-): Promise<PublicContext> {
-  const value = (params as Record<string, string>)[key] as string;
-  const { actor } = caller as ActorContext;
-  const access = await resolvePathAccess(options.db, actor, key as "org_id", value);
-  return orgContext(caller as ActorContext, access, endpoint, notFound, options);
-}
-
-async function withBodyTenant(
-  endpoint: Endpoint,
-  key: string,
-  context: PublicContext,
-  body: unknown,
-  options: RouteOptions,
-): Promise<PublicContext> {
-  const { actor } = context as ActorContext;
-  const value = (body as Record<string, string>)[key] as string;
-  const field = key as "organization_id" | "project_id";
-  const access = await resolveBodyAccess(options.db, actor, field, value);
-  const absent = (): AppError => unknownInBody(field);
-  return orgContext(context as ActorContext, access, endpoint, absent, options);
-}
-
-function orgContext(
-  context: ActorContext,
-  access: Access,
-  endpoint: Endpoint,
-  absent: () => AppError,
-  { db }: RouteOptions,
-): OrgContext {
-  const { whenArchived } = endpoint;
-  const permission = endpoint.access as Permission;
-  const { orgId } = access;
-  requirePermission(access, permission);
-  if (!whenArchived) requireNotArchived(access);
-  // Listed field by field: spreading the objects took a fifth of a request's time.
-  const { requestId, ip, log, request, actor } = context;
-  const demand = { requestId, ip, actor, orgId, permission, whenArchived, absent };
-  const { judge, change, write } = authorizedWrites(db, demand);
-  const tx: OrgContext["tx"] = (work) => db.read(orgId, work);
-  return Object.freeze({
-    requestId,
-    ip,
-    log,
-    request,
-    actor,
-    orgId,
-    access,
-    tx,
-    judge,
-    change,
-    write,
-  });
 }

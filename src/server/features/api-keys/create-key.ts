@@ -12,7 +12,7 @@ import {
   requireNotArchived,
   requirePermission,
 } from "../../access/access.js";
-import type { ActorContext } from "../../http/register-routes.js";
+import type { ActorContext } from "../../http/request-context.js";
 import { isWithin, normalNetwork } from "#shared/node/networks.js";
 import { requireLiveCredential } from "../auth/index.js";
 import { generateKey } from "#shared/node/key-text.js";

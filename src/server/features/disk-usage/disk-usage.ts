@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { DiskUsage } from "#shared/api/organizations/usage.js";
 import { measureTree } from "#git/worktree/disk-usage.js";
-import type { OrgContext } from "../../http/register-routes.js";
+import type { OrgContext } from "../../http/request-context.js";
 import { measureFolder, type WorkspaceDeps } from "../workspaces/index.js";
 import * as queries from "./disk-usage.queries.js";
 import type { Due } from "./disk-usage.queries.js";

@@ -1,7 +1,8 @@
 import { admin } from "#shared/api/admin.js";
 import type { Database } from "../../db/connection/connect.js";
 import { listInstallationEvents } from "../../db/audit/installation-audit.js";
-import type { ActorContext, Handlers } from "../../http/register-routes.js";
+import type { Handlers } from "../../http/register-routes.js";
+import type { ActorContext } from "../../http/request-context.js";
 import { byId, byNumber, pagesOf } from "../../http/pagination.js";
 import { listUsers } from "./people.queries.js";
 import { deleteUser } from "./delete-user.js";

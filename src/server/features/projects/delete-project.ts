@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { AppError, notFound } from "../../errors.js";
 import { removeRepository } from "#git/store/remove-repository.js";
-import type { OrgContext } from "../../http/register-routes.js";
+import type { OrgContext } from "../../http/request-context.js";
 import { removeMembersOfProject } from "../members/index.js";
 import { endManagedRuns, waitForEnd } from "../runs/index.js";
 import { removeWorkspacesOf } from "../workspaces/index.js";

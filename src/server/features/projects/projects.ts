@@ -11,7 +11,7 @@ import { removeQuarantines } from "#git/smart-http/quarantine.js";
 import { removePackingLeftovers } from "#git/store/pack-repository.js";
 import { createRepository } from "#git/store/repository.js";
 import { removeStaleLocks } from "#git/store/stale-locks.js";
-import type { OrgContext } from "../../http/register-routes.js";
+import type { OrgContext } from "../../http/request-context.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { checkImportUrl } from "./imports/import-url.js";
 import { readProject, type ProjectDeps } from "./project.js";

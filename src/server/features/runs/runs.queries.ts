@@ -3,7 +3,7 @@ import type { Run } from "#shared/api/agents/runs.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 import { agents, organizations, runs } from "../../db/tables/tables.js";
-import type { OrgContext } from "../../http/register-routes.js";
+import type { OrgContext } from "../../http/request-context.js";
 import { usageColumns, type UsageRow } from "../usage/index.js";
 
 /**

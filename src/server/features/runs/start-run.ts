@@ -3,7 +3,7 @@ import { originOf } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, unavailable } from "../../errors.js";
-import type { OrgContext } from "../../http/register-routes.js";
+import type { OrgContext } from "../../http/request-context.js";
 import { publish } from "#shared/node/measurements.js";
 import { purposes, encrypt } from "../../encrypt.js";
 import { enforcementProblem, isolationProblem } from "#sandbox/input.js";

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/register-routes.js";
+import type { OrgContext } from "../../http/request-context.js";
 import * as managed from "./managed-runs.queries.js";
 import * as queries from "./runs.queries.js";
 import type { Which } from "./runs.queries.js";

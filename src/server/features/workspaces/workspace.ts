@@ -22,7 +22,7 @@ import {
   UnsafePathError,
 } from "#git/snapshot/path-errors.js";
 import { countApart } from "#git/store/branches.js";
-import type { OrgContext } from "../../http/register-routes.js";
+import type { OrgContext } from "../../http/request-context.js";
 import { MountError } from "#git/worktree/mounts.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import type { Storage } from "../../data-folder/storage.js";

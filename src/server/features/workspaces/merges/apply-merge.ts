@@ -3,7 +3,7 @@ import type { Merge } from "#shared/api/projects/merges.js";
 import { originOf, systemOrigin } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { RefMovedError, startRefUpdates } from "#git/store/refs.js";
-import type { OrgContext } from "../../../http/register-routes.js";
+import type { OrgContext } from "../../../http/request-context.js";
 import { recoverCommit } from "../commits/commit-workspace.js";
 import * as merges from "./merges.queries.js";
 import type { NewMerge } from "./merges.queries.js";

@@ -3,7 +3,7 @@ import { newId } from "../../../db/tables/columns.js";
 import { AppError, invalidField } from "../../../errors.js";
 import { commitTree, resolveCommit, resolveTree } from "#git/store/repository.js";
 import { RefMovedError } from "#git/store/refs.js";
-import type { OrgContext } from "../../../http/register-routes.js";
+import type { OrgContext } from "../../../http/request-context.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
 import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
 import { measureMerge } from "./measure-merge.js";

@@ -4,7 +4,7 @@ import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
 import { applyDecisions, computeMerge, type Decision } from "#git/merge/merge.js";
 import { commitTree, isAncestor, resolveCommit } from "#git/store/repository.js";
-import type { OrgContext } from "../../../http/register-routes.js";
+import type { OrgContext } from "../../../http/request-context.js";
 import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
 import * as merges from "./merges.queries.js";
 import type { RecordedMerge } from "./merges.queries.js";

@@ -5,7 +5,7 @@ import { AppError } from "../../../../errors.js";
 import { diffStats } from "#git/diff/diff.js";
 import { commitTree, resolveCommit } from "#git/store/repository.js";
 import { updateRefs } from "#git/store/refs.js";
-import type { OrgContext } from "../../../../http/register-routes.js";
+import type { OrgContext } from "../../../../http/request-context.js";
 import * as commits from "../../commits/commits.queries.js";
 import { activeUnderLock } from "../../commits/commit-workspace.js";
 import { recoverSync } from "./recover-sync.js";
