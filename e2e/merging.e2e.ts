@@ -142,7 +142,9 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await expectAccessible(page);
   await screenshot(page, "merge-hunks");
   const hunk = token.getByRole("region", { name: "Hunk 1" });
-  await expect.poll(() => hunk.evaluate((one) => one.ownerDocument.activeElement === one)).toBe(true);
+  await expect
+    .poll(() => hunk.evaluate((one) => one.ownerDocument.activeElement === one))
+    .toBe(true);
   await page.keyboard.press("b");
   await page.getByText("4 of 4 decided").waitFor();
   await page.reload();

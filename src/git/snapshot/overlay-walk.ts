@@ -1,6 +1,6 @@
 import type { Dirent } from "node:fs";
 import { assertDotGitFile } from "./dot-git-files.js";
-import { FolderHandle, pauses } from "../worktree/folder-handle.js";
+import { type FolderHandle, pauses } from "../worktree/folder-handle.js";
 import type { CandidatePaths } from "../worktree/folder-change.js";
 import { assertPathBounds, NestedRepositoryError } from "./path-errors.js";
 import { displayPath } from "../worktree/safe-folder.js";

@@ -12,7 +12,8 @@ import type { WorkspaceDeps } from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
 import { createLogStreams } from "./logs/log-stream.js";
 import * as managed from "./managed-runs.queries.js";
-import type { RunDeps, RunSettings } from "./run-deps.js";
+import type { RunDeps } from "./run-deps.js";
+import type { RunSettings } from "./run-settings.js";
 import { createSupervisor } from "./execution/supervisor.js";
 import { endLost, startRunWatch } from "./execution/watch-runs.js";
 

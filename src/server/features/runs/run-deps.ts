@@ -1,6 +1,5 @@
 import type { Logger } from "pino";
 import type { RunLimits } from "#shared/api/agents/runs.js";
-import type { Config } from "../../config/config.js";
 import type { Database } from "../../db/connection/connect.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
@@ -10,19 +9,7 @@ import type { WorkspaceDeps } from "../workspaces/index.js";
 import type { LogAccess } from "./logs/log-access.js";
 import type { LogStreams } from "./logs/log-stream.js";
 import type { Supervisor } from "./execution/supervisor.js";
-
-/** The operator's settings for managed runs. */
-export type RunSettings = Pick<
-  Config,
-  | "runLimits"
-  | "runFiles"
-  | "runTimeoutSeconds"
-  | "runStopGraceSeconds"
-  | "runLogDays"
-  | "secret"
-  | "keyPrefix"
-  | "trustedProxies"
->;
+import type { RunSettings } from "./run-settings.js";
 
 /** Dependencies of managed runs. */
 export interface RunDeps {

@@ -1,6 +1,6 @@
 import { overlaps } from "#shared/node/networks.js";
 import { isOwnSandbox, type SandboxReport } from "#sandbox/sandbox.js";
-import type { RunSettings } from "../run-deps.js";
+import type { RunSettings } from "../run-settings.js";
 
 const LOOPBACK = ["127.0.0.0/8", "::1"];
 

@@ -14,7 +14,7 @@ import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
 import { newRunToken, type RunToken } from "../run-tokens.js";
-import type { RunSettings } from "../run-deps.js";
+import type { RunSettings } from "../run-settings.js";
 
 /** A run reserved for this process, with everything needed to start it. */
 export interface Launch {

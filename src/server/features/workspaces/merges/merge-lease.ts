@@ -24,7 +24,7 @@ export async function withMergeLease<Result>(
   /** The last statement; a lease must not be written after its deletion. */
   let writing: Promise<unknown> | undefined;
   const write = (change: (tx: Queryable) => Promise<unknown>): void => {
-    const next = async (): Promise<void> => {
+    const execute = async (): Promise<void> => {
       await db.tenant(orgId, async (tx) => {
         // Not durable: it is useless after a crash.
         await tx.execute(sql`set local synchronous_commit = off`);
@@ -32,7 +32,7 @@ export async function withMergeLease<Result>(
       });
     };
     // A lease that cannot be written or released expires.
-    writing = (writing ?? Promise.resolve()).then(next).catch(() => undefined);
+    writing = (writing ?? Promise.resolve()).then(execute).catch(() => undefined);
   };
   const mark = (): void =>
     write((tx) => tx.insert(mergeLeases).values({ id, org_id: orgId, agent_id: agentId, until }));

@@ -22,7 +22,6 @@ const labels = { target: "Target", source: "Source", both: "Both" } as const;
 export function HunkEditor(props: HunkEditorProps): ReactElement {
   const { merged, takes } = props;
   const open = takes.filter((take) => take === null).length;
-  let hunk = -1;
   return (
     <div className="flex flex-col gap-2">
       <p className="text-[13px] text-muted" aria-live="polite">
@@ -31,12 +30,12 @@ export function HunkEditor(props: HunkEditorProps): ReactElement {
           : `${open} of ${countOf(countHunks(merged), "hunk")} to decide`}
       </p>
       <div className="min-w-0 overflow-hidden rounded-md border border-line font-mono text-[13px]">
-        {merged.segments.map((segment, at) => {
-          if ("text" in segment) return <MergedLines key={at} text={segment.text} />;
-          hunk += 1;
-          return (
+        {numbered(merged).map(({ key, segment, hunk }) =>
+          "text" in segment ? (
+            <MergedLines key={key} text={segment.text} />
+          ) : (
             <Hunk
-              key={at}
+              key={key}
               id={hunkId(props.id, hunk)}
               at={hunk}
               segment={segment}
@@ -45,11 +44,21 @@ export function HunkEditor(props: HunkEditorProps): ReactElement {
               names={props.names}
               reason={props.reason}
             />
-          );
-        })}
+          ),
+        )}
       </div>
     </div>
   );
+}
+
+/** The segments with the number of the hunk that they are, or that follows them. */
+function numbered({ segments }: MergedText) {
+  let hunk = 0;
+  return segments.map((segment, at) => ({
+    key: `segment-${at}`,
+    segment,
+    hunk: "text" in segment ? hunk : hunk++,
+  }));
 }
 
 interface HunkProps extends Pick<HunkEditorProps, "onTake" | "names" | "reason"> {
