@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import type { Client } from "#shared/contract/client.js";
 import {
   command,
@@ -37,7 +37,7 @@ export const merging: Benchmark = {
     const rows: Row[] = [];
     for (const size of sizes) {
       const place = join(folder, String(size.count));
-      await command("mkdir", [place], folder);
+      await mkdir(place);
       rows.push(...(await measureSize(place, size, log)));
     }
     return rows;

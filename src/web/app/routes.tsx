@@ -75,13 +75,15 @@ const publicPages = {
 
 const signedInPages = {
   welcome: {
-    prefetch: async () => {
+    title: "Getting started",
+    load: async () => {
       const organization_id = await currentOrganizationId();
       if (organization_id === undefined) return [apiKeysQuery];
-      const agents = await queryClient.fetchQuery(agentsQuery({ organization_id }));
-      const agent = agents.find(hasBranch);
+      const ofOrganization = agentsQuery({ organization_id });
+      const agent = (await queryClient.fetchQuery(ofOrganization)).find(hasBranch);
       return [
         apiKeysQuery,
+        ofOrganization,
         projectsQuery(organization_id),
         ...(agent ? [workspaceQuery(agent.id)] : []),
       ];

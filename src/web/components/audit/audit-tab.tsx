@@ -37,7 +37,7 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
       <p className="text-muted">
         Each event is recorded in the transaction of its change and contains the hash of the
         previous event. The server&apos;s operator detects edits and gaps with{" "}
-        <code className="font-mono text-[13px]">npm run audit:verify</code>.
+        <code className="font-mono text-[13px]">omoi admin verify</code>.
       </p>
       <AuditFilters orgId={orgId} search={search} events={events} onChange={change} />
       <Await query={log}>

@@ -4,8 +4,6 @@ import { paths } from "../../paths/paths.js";
 import { Button, buttonClass } from "../../ui/actions/button.js";
 import { Icon } from "../../ui/actions/icons.js";
 import { Page } from "../../ui/layout/page.js";
-import { Skeleton } from "../../ui/feedback/states.js";
-import { QueryError } from "../../components/query-error.js";
 import { AgentStep } from "./agent-step.js";
 import { CommitStep } from "./commit-step.js";
 import { KeyStep } from "./key-step.js";
@@ -56,11 +54,9 @@ export function WelcomePage(): ReactElement {
       title="Getting started"
       width="narrow"
       description={
-        progress.isPending
-          ? "From nothing to an agent whose work merges."
-          : progress.current === undefined && count === steps.length
-            ? "All done. Your agents can work."
-            : `${count} of ${steps.length} done. Leave whenever you like: it goes on where you are.`
+        progress.current === undefined && count === steps.length
+          ? "All done. Your agents can work."
+          : `${count} of ${steps.length} done. Leave whenever you like: it goes on where you are.`
       }
       actions={
         progress.current !== undefined && (
@@ -74,39 +70,31 @@ export function WelcomePage(): ReactElement {
         )
       }
     >
-      {progress.isPending ? (
-        <Skeleton rows={5} />
-      ) : progress.error ? (
-        <QueryError error={progress.error} onRetry={() => location.reload()} />
-      ) : (
-        <>
-          <ol className="flex flex-col">
-            {steps.map((step, index) => (
-              <StepItem
-                key={step}
-                step={step}
-                number={index + 1}
-                progress={progress}
-                isCurrent={step === current}
-                isLast={index === steps.length - 1}
-                onOpen={() => setOpened(step)}
-                onSkip={() => handleSkip(step)}
-              >
-                <StepBody
-                  step={step}
-                  progress={progress}
-                  onDone={() => setOpened(null)}
-                  onKeep={(isKept) => {
-                    setKept(isKept ? step : null);
-                    if (!isKept) setOpened(null);
-                  }}
-                />
-              </StepItem>
-            ))}
-          </ol>
-          {current === undefined && <NextSteps progress={progress} />}
-        </>
-      )}
+      <ol className="flex flex-col">
+        {steps.map((step, index) => (
+          <StepItem
+            key={step}
+            step={step}
+            number={index + 1}
+            progress={progress}
+            isCurrent={step === current}
+            isLast={index === steps.length - 1}
+            onOpen={() => setOpened(step)}
+            onSkip={() => handleSkip(step)}
+          >
+            <StepBody
+              step={step}
+              progress={progress}
+              onDone={() => setOpened(null)}
+              onKeep={(isKept) => {
+                setKept(isKept ? step : null);
+                if (!isKept) setOpened(null);
+              }}
+            />
+          </StepItem>
+        ))}
+      </ol>
+      {current === undefined && <NextSteps progress={progress} />}
     </Page>
   );
 }

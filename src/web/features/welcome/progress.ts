@@ -6,6 +6,7 @@ import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { agentsQuery, hasBranch } from "../../api/queries/agents.js";
 import { apiKeysQuery } from "../../api/queries/api-keys.js";
 import { meQuery } from "../../api/queries/auth.js";
@@ -20,8 +21,6 @@ export type Step = (typeof steps)[number];
 const attribute = "getting_started";
 
 export interface Progress {
-  isPending: boolean;
-  error: Error | null;
   /** Existing resources, whether or not the guide created them. */
   organization: OrganizationItem | undefined;
   project: Project | undefined;
@@ -39,12 +38,12 @@ export interface Progress {
  */
 export function useProgress(): Progress {
   const me = useQuery(meQuery);
-  const { organization, isPending, error } = useCurrentOrganization();
+  const { organization } = useCurrentOrganization();
   const orgId = organization?.id ?? "";
   const enabled = orgId !== "";
   const projects = useQuery({ ...projectsQuery(orgId), enabled });
   const agents = useQuery({ ...agentsQuery({ organization_id: orgId }), enabled });
-  const keys = useQuery(apiKeysQuery);
+  const { data: keys } = useLoaded(apiKeysQuery);
   const agent = agents.data?.find(hasBranch) ?? agents.data?.[0];
   const hasWorkspace = agent !== undefined && hasBranch(agent);
   const workspace = useQuery({ ...workspaceQuery(agent?.id ?? ""), enabled: hasWorkspace });
@@ -59,17 +58,11 @@ export function useProgress(): Progress {
     project: project?.status === "ready",
     agent: hasWorkspace,
     commit: hasMerged || (workspace.data?.counts.commits ?? 0) > 0,
-    key: (keys.data?.length ?? 0) > 0,
+    key: keys.length > 0,
   };
   const done = new Set(steps.filter((step) => facts[step]));
   const skipped = new Set(skippedOf(me.data).filter((step) => !done.has(step)));
   return {
-    isPending:
-      isPending ||
-      keys.isPending ||
-      (enabled && (projects.isPending || agents.isPending)) ||
-      (hasWorkspace && workspace.isPending),
-    error: error ?? projects.error ?? agents.error ?? keys.error,
     organization,
     project,
     agent,
