@@ -37,6 +37,20 @@ const recent = new Map<string, ReadonlyMap<string, TreeEntry>>();
 const RECENT_ENTRIES = 100_000;
 let recentEntries = 0;
 
+/** The trees of recently read commits; both are immutable. Without it, each read asks git again. */
+const treesOfCommits = new Map<string, string>();
+const MAX_COMMITS = 10_000;
+
+function cacheTreeOf(commit: string, tree: string): void {
+  treesOfCommits.delete(commit);
+  treesOfCommits.set(commit, tree);
+  if (treesOfCommits.size <= MAX_COMMITS) return;
+  for (const oldest of treesOfCommits.keys()) {
+    treesOfCommits.delete(oldest);
+    break;
+  }
+}
+
 /** Caches the entries of a tree that was read or written. */
 export function cacheTree(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
   if (recent.has(oid)) return;
@@ -91,9 +105,11 @@ export class TreeReader {
     const ids = new Map<string, string>();
     for (const [name, { tree, folder }] of wanted) {
       const entry = folder === "" ? null : this.find(tree, folder.slice(0, -1));
-      // A commit is not cached by its own id, so git resolves it.
-      if (folder === "") ids.set(name, recent.has(tree) ? tree : `${tree}^{tree}`);
-      else if (entry?.mode === FOLDER) ids.set(name, entry.oid);
+      if (folder === "") {
+        const known = recent.has(tree) ? tree : treesOfCommits.get(tree);
+        ids.set(name, known ?? `${tree}^{tree}`);
+      }
+      if (entry?.mode === FOLDER) ids.set(name, entry.oid);
     }
     const byId = new Map<string, ReadonlyMap<string, TreeEntry>>();
     for (const id of ids.values()) {
@@ -108,6 +124,7 @@ export class TreeReader {
       const entries = parseTree(object.content ?? Buffer.alloc(0));
       byId.set(id, entries);
       cacheTree(object.oid, entries);
+      if (id.endsWith("^{tree}")) cacheTreeOf(id.slice(0, -"^{tree}".length), object.oid);
     }
     for (const name of wanted.keys()) {
       this.#folders.set(name, byId.get(ids.get(name) ?? "") ?? new Map());

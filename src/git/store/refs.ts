@@ -1,6 +1,6 @@
 /** References of a repository. */
 import { assertOid, assertRefName } from "./bare-repository.js";
-import { git, GitError, spawnGit, ZERO_OID } from "../process/run.js";
+import { git, GitError, spawnGit, ZERO_OID, type GitProcess } from "../process/run.js";
 
 /** A reference does not have the expected value; nothing was changed. */
 export class RefMovedError extends Error {
@@ -61,44 +61,132 @@ export interface RefUpdates {
 
 /**
  * Starts the git process of `updateRefs` early: starting git takes longer than moving a reference.
+ * After a transaction the process waits for the next one of its repository.
  */
 export function startRefUpdates(repoPath: string): RefUpdates {
-  // It may wait for long; the time limit applies to `finish`.
-  const child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
-    gitDir: repoPath,
-    stdin: "pipe",
-    persistent: true,
-    timeoutMs: 0,
-  });
-  child.stdout.resume();
+  const updater = takeUpdater(repoPath);
+  let isOver = false;
   return {
-    cancel: () => child.kill(),
+    cancel: () => {
+      if (!isOver) keepUpdater(repoPath, updater);
+      isOver = true;
+    },
     finish: async (updates) => {
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        child.kill();
-      }, UPDATE_MS);
-      try {
-        child.stdin?.end(refCommands(updates));
-        await child.done;
-      } catch (error) {
-        child.kill();
-        if (!(error instanceof GitError)) throw error;
-        if (late) throw new GitError("timeout", error.exitCode, error.stderr, error.args);
-        if (error.reason === "exit" && MOVED.test(error.stderr)) {
-          const named = updates.find(({ ref }) => error.stderr.includes(`'${ref}'`)) ?? updates[0];
-          throw new RefMovedError(named?.ref ?? "");
-        }
-        throw error;
-      } finally {
-        clearTimeout(timer);
-      }
+      isOver = true;
+      await updater.run(updates);
+      keepUpdater(repoPath, updater);
     },
   };
 }
 
+/** Milliseconds after which an idle process ends. */
+const IDLE_MS = 2000;
+/** Maximum number of idle processes, at most one for each repository. */
+const MOST_IDLE = 16;
 const UPDATE_MS = 60_000;
+
+/** `git update-ref --stdin`, which runs transactions one after another until one of them fails. */
+class RefUpdater {
+  readonly #child: GitProcess;
+  #output = "";
+  #onOutput: (() => void) | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  isOver = false;
+
+  constructor(repoPath: string) {
+    // It may wait for long; the time limit applies to `run`.
+    this.#child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
+      gitDir: repoPath,
+      stdin: "pipe",
+      persistent: true,
+      timeoutMs: 0,
+    });
+    this.#child.stdout.setEncoding("latin1").on("data", (text: string) => {
+      this.#output += text;
+      this.#onOutput?.();
+    });
+    const end = (): void => {
+      this.isOver = true;
+    };
+    this.#child.done.then(end, end);
+  }
+
+  /**
+   * Runs one transaction. After an error the process is over.
+   * @throws RefMovedError, GitError
+   */
+  async run(updates: readonly RefUpdate[]): Promise<void> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#child.kill();
+    }, UPDATE_MS);
+    this.#output = "";
+    const committed = new Promise<void>((resolve) => {
+      this.#onOutput = () => {
+        if (this.#output.includes("commit: ok\n")) resolve();
+      };
+    });
+    const ended = this.#child.done.then(() => {
+      throw new GitError("exit", 0, "ended before the transaction", ["update-ref"]);
+    });
+    try {
+      this.#child.stdin?.write(`start\0${refCommands(updates)}commit\0`);
+      await Promise.race([committed, ended]);
+    } catch (error) {
+      this.isOver = true;
+      this.#child.kill();
+      if (!(error instanceof GitError)) throw error;
+      if (late) throw new GitError("timeout", error.exitCode, error.stderr, error.args);
+      if (error.reason === "exit" && MOVED.test(error.stderr)) {
+        const named = updates.find(({ ref }) => error.stderr.includes(`'${ref}'`)) ?? updates[0];
+        throw new RefMovedError(named?.ref ?? "");
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the process unless it is used in time. */
+  rest(onEnd: () => void): void {
+    this.#idle = setTimeout(() => {
+      onEnd();
+      this.end();
+    }, IDLE_MS);
+  }
+
+  wake(): void {
+    clearTimeout(this.#idle);
+  }
+
+  end(): void {
+    this.isOver = true;
+    clearTimeout(this.#idle);
+    this.#child.stdin?.end();
+  }
+}
+
+const idleUpdaters = new Map<string, RefUpdater>();
+
+function takeUpdater(repoPath: string): RefUpdater {
+  const idle = idleUpdaters.get(repoPath);
+  idleUpdaters.delete(repoPath);
+  idle?.wake();
+  return idle?.isOver === false ? idle : new RefUpdater(repoPath);
+}
+
+function keepUpdater(repoPath: string, updater: RefUpdater): void {
+  if (updater.isOver) return;
+  idleUpdaters.get(repoPath)?.end();
+  idleUpdaters.set(repoPath, updater);
+  updater.rest(() => idleUpdaters.delete(repoPath));
+  for (const [oldest, one] of idleUpdaters) {
+    if (idleUpdaters.size <= MOST_IDLE) break;
+    idleUpdaters.delete(oldest);
+    one.end();
+  }
+}
 
 function refCommands(updates: readonly RefUpdate[]): string {
   for (const { ref, newSha, expectedOld } of updates) {

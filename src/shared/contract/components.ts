@@ -2,7 +2,7 @@ import { z } from "zod";
 import { api } from "../api/index.js";
 import { currentRun, waitingRun } from "../api/agents/agents.js";
 import { diff } from "../api/projects/commits.js";
-import { conflict } from "../api/projects/merges.js";
+import { conflict, mergedText } from "../api/projects/merges.js";
 import { runLimits } from "../api/agents/runs.js";
 import { agentUsage, dayUsage, projectUsage } from "../api/organizations/usage.js";
 
@@ -13,6 +13,7 @@ const named = {
   CurrentRun: currentRun,
   DayUsage: dayUsage,
   Diff: diff,
+  MergedText: mergedText,
   ProjectUsage: projectUsage,
   RunLimits: runLimits,
   WaitingRun: waitingRun,
@@ -61,6 +62,7 @@ const named = {
   CreatedCommit: api.workspaces.createCommit.response,
   Merge: api.workspaces.merge.response,
   ProjectMerge: api.workspaces.mergesOfProject.response.element,
+  MergeChanges: api.workspaces.mergeChanges.response,
   MergeConflicts: api.workspaces.mergeConflicts.response,
   Preview: api.previews.create.response,
   Radar: api.radar.project.response,

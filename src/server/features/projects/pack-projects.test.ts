@@ -18,7 +18,7 @@ import {
 import { gitInRepository, makeTempFolder, repoPathOf } from "#test/support/git/git.js";
 import { rounds } from "#test/support/thorough.js";
 import { storageIn } from "../../data-folder/storage.js";
-import { withMergeLease } from "../workspaces/merges/merge-lease.js";
+import { isMerging, withMergeLease } from "../workspaces/merges/merge-lease.js";
 import { verifyMerges } from "../workspaces/merges/verify-merges.js";
 import { packProject, type PackingOutcome } from "./pack-projects.js";
 
@@ -134,7 +134,12 @@ test("no repack runs during a merge or twice at a time", async () => {
   const project = await newProject();
   const { agent } = await makeWorkspace(owner, project.id);
   const merging = { orgId: project.organization_id, agentId: agent.id };
-  expect(await withMergeLease(app.db, merging, () => pack(project))).toBe("merging");
+  const outcome = await withMergeLease(app.db, merging, async () => {
+    // A merge is marked when it takes long.
+    await expect.poll(() => isMerging(app.db, merging.orgId, project.id)).toBe(true);
+    return pack(project);
+  });
+  expect(outcome).toBe("merging");
   expect((await countsOf(project))["packs"]).toBe(0);
   expect(await leftoversOf(project)).toEqual([]);
   const outcomes = await Promise.all([pack(project), pack(project), pack(project)]);

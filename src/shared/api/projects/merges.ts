@@ -82,7 +82,7 @@ const segment = z.union([
   z.strictObject({ text: z.string() }),
   z.strictObject({ target: z.string(), source: z.string() }),
 ]);
-const mergedText = z.strictObject({
+export const mergedText = z.strictObject({
   /** The path of the text, one of the conflict's. */
   path: z.string(),
   segments: z.array(segment),

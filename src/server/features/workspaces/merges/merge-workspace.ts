@@ -54,8 +54,9 @@ export async function mergeWorkspace(
   return measureMerge(() =>
     withMergeLease(db, { orgId, agentId }, async () => {
       const target = await db.locks(orgId, [own], async () => {
-        const found = await targetOf(deps, context, agentId, request);
-        await commitUnsavedChanges(deps, context, agentId);
+        const workspace = await activeUnderLock(deps, orgId, agentId);
+        const found = await targetOf(deps, context, workspace, request);
+        await commitUnsavedChanges(deps, context, workspace);
         return found;
       });
       return db.locks(orgId, [own, branchLock(target.projectId, target.branch)], async () => {
@@ -99,9 +100,9 @@ export async function withMerge<Result>(
   request: MergeRequest,
   work: (input: MergeInput) => Promise<Result>,
 ): Promise<Result> {
-  const target = await targetOf(deps, context, agentId, request);
   return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    const target = await targetOf(deps, context, workspace, request);
     const { repoPath } = placesOf(deps, workspace);
     const { commit, unsaved } = await headWithUnsaved(deps, workspace);
     const input = await inputOf(repoPath, workspace, target.branch, request, null, commit);
@@ -132,16 +133,13 @@ export async function headWithUnsaved(
 async function targetOf(
   deps: WorkspaceDeps,
   context: OrgContext,
-  agentId: string,
+  workspace: ActiveWorkspace,
   request: MergeRequest,
 ): Promise<{ projectId: string; branch: string }> {
-  const { workspace, visible } = await context.tx(async (tx) => {
-    const active = await requireActive(tx, agentId);
-    return {
-      workspace: active,
-      visible: await visibleBranches(tx, context.actor, active.project_id),
-    };
-  });
+  const { actor } = context;
+  const visible = actor.agent
+    ? await context.tx((tx) => visibleBranches(tx, actor, workspace.project_id))
+    : null;
   const branch = request.target_branch ?? workspace.base_branch;
   await requireMergeTarget("target_branch", branch, placesOf(deps, workspace).repoPath, visible);
   return { projectId: workspace.project_id, branch };
@@ -154,13 +152,12 @@ async function targetOf(
 export async function commitUnsavedChanges(
   deps: WorkspaceDeps,
   context: OrgContext,
-  agentId: string,
+  workspace: ActiveWorkspace,
 ): Promise<ActiveWorkspace> {
-  const workspace = await activeUnderLock(deps, context.orgId, agentId);
   if (workspace.auto_checkpoint) {
     const checkpoint = { commit_type: "checkpoint" } as const;
     const { commit } = await commitUnderLock(deps, workspace, checkpoint, context.write);
-    return commit ? context.tx((tx) => requireActive(tx, agentId)) : workspace;
+    return commit ? context.tx((tx) => requireActive(tx, workspace.agent_id)) : workspace;
   }
   if ((await snapshotOf(deps, workspace)).changed) {
     throw new AppError(

@@ -46,7 +46,8 @@ export function syncWorkspace(
   return measureMerge(() =>
     withMergeLease(deps.db, { orgId: context.orgId, agentId }, () =>
       whileNothingRuns(deps, context, agentId, async () => {
-        const workspace = await commitUnsavedChanges(deps, context, agentId);
+        const active = await activeUnderLock(deps, context.orgId, agentId);
+        const workspace = await commitUnsavedChanges(deps, context, active);
         const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
         const plan = await planDecidedMerge(deps, input);
         if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
