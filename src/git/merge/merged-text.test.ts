@@ -110,7 +110,6 @@ describe("the merged text of a conflict", () => {
         };
         expect(all("target")).toBe(await favor("--ours"));
         expect(all("source")).toBe(await favor("--theirs"));
-        expect(all("both")).toBe(await favor("--union"));
       }),
       { numRuns: rounds({ thorough: 2000, else: 40 }) },
     );

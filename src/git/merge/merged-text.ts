@@ -2,6 +2,7 @@
 import type { ComputedMerge, Conflict } from "./merge-conflicts.js";
 import { readTexts } from "./conflict-files.js";
 import { git, gitVersion } from "../process/run.js";
+import { TreeReader } from "../objects/tree-reader.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
 /** A part of a merged text: merged lines, or a hunk with the lines of both sides. */
@@ -17,9 +18,8 @@ export interface MergedText {
 /** The lines that a hunk takes; `both` are the target's, then the source's. */
 export type HunkTake = "source" | "target" | "both";
 
-/** Each text costs a process; further conflicts are resolved by whole files. */
-const MAX_TEXTS = 200;
-const CONCURRENT = 4;
+/** Texts with lines like conflict markers cost a process each; more are resolved by whole files. */
+const MAX_PROCESSES = 50;
 
 /**
  * Returns the merged text of each conflict; null where there is none: deleted, moved, binary or
@@ -28,23 +28,39 @@ const CONCURRENT = 4;
  */
 export async function mergedTexts(
   repoPath: string,
-  { conflicts }: Pick<ComputedMerge, "conflicts">,
+  { tree, conflicts }: Pick<ComputedMerge, "tree" | "conflicts">,
 ): Promise<(MergedText | null)[]> {
-  const versions = conflicts.map(versionsOf);
-  const wanted = versions.filter((found) => found !== null).slice(0, MAX_TEXTS);
+  const trees = new TreeReader(repoPath);
+  const paths = conflicts.flatMap(({ detail }) => detail.entries.map(({ path }) => path));
+  await trees.load([{ tree, paths }]);
+  const versions = conflicts.map((conflict) => versionsOf(conflict, trees, tree));
   const texts = await readTexts(
     repoPath,
-    wanted.flatMap(({ target, base, source }) => [target, source, ...(base ? [base] : [])]),
+    versions.flatMap((found) => (found ? [found.merged, found.target, found.source] : [])),
   );
-  const found = new Map<Versions, MergedText | null>();
-  const pending = [...wanted];
-  const work = async (): Promise<void> => {
-    for (let next = pending.shift(); next; next = pending.shift()) {
-      found.set(next, await mergeText(repoPath, next, texts));
+  let processes = 0;
+  const found: (MergedText | null)[] = [];
+  for (const version of versions) {
+    const [merged, target, source] = [version?.merged, version?.target, version?.source].map(
+      (oid) => texts.get(oid ?? ""),
+    );
+    const areTexts =
+      typeof merged === "string" && typeof target === "string" && typeof source === "string";
+    if (!version || !areTexts) {
+      found.push(null);
+      continue;
     }
-  };
-  await Promise.all(Array.from({ length: CONCURRENT }, work));
-  return versions.map((version) => (version && found.get(version)) ?? null);
+    const size = markerSize([target, source]);
+    const isMarked = size > MARKER_SIZE;
+    if (isMarked) processes += 1;
+    if (processes > MAX_PROCESSES) {
+      found.push(null);
+      continue;
+    }
+    const text = isMarked ? await mergeWithMarkers(repoPath, version, size) : merged;
+    found.push(textOf(version.path, parseHunks(text, size), { target, source }));
+  }
+  return found;
 }
 
 /**
@@ -77,13 +93,16 @@ export function takeHunks({ segments }: MergedText, takes: readonly HunkTake[]):
 
 /** The blobs of a conflict at one path; no base if both sides added the file. */
 interface Versions {
+  /** Latin1 bytes. */
   path: string;
   target: string;
   source: string;
   base: string | null;
+  /** git's result, with conflict markers. */
+  merged: string;
 }
 
-function versionsOf({ detail }: Conflict): Versions | null {
+function versionsOf({ detail }: Conflict, trees: TreeReader, tree: string): Versions | null {
   const { entries, clashes } = detail;
   const [first] = entries;
   if (first === undefined || clashes.length > 0) return null;
@@ -91,49 +110,41 @@ function versionsOf({ detail }: Conflict): Versions | null {
   const oidOf = (stage: number): string | undefined =>
     entries.find((entry) => entry.stage === stage)?.oid;
   const [target, source] = [oidOf(2), oidOf(3)];
-  if (target === undefined || source === undefined) return null;
-  return { path: displayPath(first.path), target, source, base: oidOf(1) ?? null };
+  const merged = trees.findFile(tree, first.path)?.oid;
+  if (target === undefined || source === undefined || merged === undefined) return null;
+  return { path: first.path, target, source, base: oidOf(1) ?? null, merged };
+}
+
+function textOf(
+  path: string,
+  segments: Segment[],
+  files: { target: string; source: string },
+): MergedText | null {
+  if (!segments.some((segment) => "target" in segment)) return null;
+  const last = segments.at(-1);
+  if (last && "target" in last) {
+    last.target = asAtEnd(last.target, files.target);
+    last.source = asAtEnd(last.source, files.source);
+  }
+  return { path: displayPath(path), segments };
 }
 
 /** The empty blob, known to every repository. */
 const EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
-async function mergeText(
+/** Merges the file again with longer markers, which no line of the file is mistaken for. */
+async function mergeWithMarkers(
   repoPath: string,
-  { path, target, source, base }: Versions,
-  texts: Awaited<ReturnType<typeof readTexts>>,
-): Promise<MergedText | null> {
-  const [ours, theirs, before] = [target, source, base].map((oid) => {
-    const text = oid === null ? "" : texts.get(oid);
-    return typeof text === "string" ? text : null;
-  });
-  if (typeof ours !== "string" || typeof theirs !== "string" || typeof before !== "string") {
-    return null;
-  }
-  const size = markerSize([ours, theirs, before]);
+  { target, base, source }: Versions,
+  size: number,
+): Promise<string> {
+  const options = ["--object-id", "--stdout", "--quiet", `--marker-size=${size}`];
   const { stdout } = await git(
-    [
-      "merge-file",
-      "--object-id",
-      "--stdout",
-      "--quiet",
-      `--marker-size=${size}`,
-      ...(await algorithm()),
-      target,
-      base ?? EMPTY_BLOB,
-      source,
-    ],
+    ["merge-file", ...options, ...(await algorithm()), target, base ?? EMPTY_BLOB, source],
     // The exit code is the number of hunks, at most 127.
     { gitDir: repoPath, okExitCodes: Array.from({ length: 128 }, (_, code) => code) },
   );
-  const segments = parseHunks(stdout.toString("utf8"), size);
-  const last = segments.at(-1);
-  if (!segments.some((segment) => "target" in segment)) return null;
-  if (last && "target" in last) {
-    last.target = asAtEnd(last.target, ours);
-    last.source = asAtEnd(last.source, theirs);
-  }
-  return { path, segments };
+  return stdout.toString("utf8");
 }
 
 /** Removes the newline that git adds to the last line of a hunk if the file has none. */
@@ -142,9 +153,12 @@ function asAtEnd(lines: string, file: string): string {
   return ends.find((end) => file.endsWith(end)) ?? lines;
 }
 
+/** The length of git's conflict markers (gitattributes, conflict-marker-size). */
+const MARKER_SIZE = 7;
+
 /** Returns a marker length that no line of the texts can be mistaken for. */
 function markerSize(texts: readonly string[]): number {
-  let longest = 6;
+  let longest = MARKER_SIZE - 1;
   for (const text of texts) {
     for (const [run] of text.matchAll(/^(?:<+|=+|>+)/gm)) longest = Math.max(longest, run.length);
   }

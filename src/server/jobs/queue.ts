@@ -1,8 +1,27 @@
+import { createRequire } from "node:module";
 import { setImmediate as immediate } from "node:timers/promises";
 import PgBoss from "pg-boss";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { adapter, schema, type JobData, type JobName } from "../db/queue-schema.js";
+
+/**
+ * pg-boss 10 ends jobs by statements that it does not await: if the database cannot be reached, their
+ * rejections would end the process. The job is then retried when it expires.
+ */
+const require = createRequire(import.meta.url);
+type EndJob = (...args: unknown[]) => Promise<unknown>;
+const { prototype } = require("pg-boss/src/manager.js") as {
+  prototype: Record<"complete" | "fail", EndJob>;
+};
+for (const name of ["complete", "fail"] as const) {
+  const end = prototype[name];
+  prototype[name] = function endJob(...args) {
+    const ended = end.apply(this, args);
+    ended.catch(noop);
+    return ended;
+  };
+}
 
 export type { JobData, JobName } from "../db/queue-schema.js";
 
@@ -83,7 +102,7 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
   };
 }
 
-const noop = (): void => {};
+function noop(): void {}
 
 /**
  * Waits until no job is running. The queue records a job's end after it, in another turn of the event

@@ -97,7 +97,7 @@ export const conflict = z.strictObject({
   target: z.array(version),
   /**
    * git's merged text with at least one conflict hunk. Null for files that are deleted, moved, binary
-   * or large, for links and submodules, and after the first 200 conflicts.
+   * or large, and for links and submodules.
    */
   merged: mergedText.nullable(),
 });

@@ -65,7 +65,7 @@ async function textsForHunks(
   const conflicts = wanted.map(
     ({ index }) => merge.conflicts[index] as ComputedMerge["conflicts"][number],
   );
-  const merged = await mergedTexts(repoPath, { conflicts });
+  const merged = await mergedTexts(repoPath, { tree: merge.tree, conflicts });
   const texts = new Map<number, { path: string; content: string }>();
   for (const [at, { index, hunks }] of wanted.entries()) {
     const text = merged[at];
