@@ -162,6 +162,8 @@ test("five hundred conflicts are resolved one by one", async () => {
   await page.getByText("2 of 500 decided").waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("e");
+  // Instead of the merged text.
+  await page.keyboard.press("Control+A");
   await page.keyboard.type("// by hand");
   await page.getByText("3 of 500 decided").waitFor();
   expect(await page.locator("section[id^=conflict-]").count()).toBe(500);

@@ -158,6 +158,8 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await button(/^Decide 1 hunk/, token).click();
   await button("Target", token).click();
   await page.getByText("4 of 4 decided").waitFor();
+  // One side as a whole again, so that the other can be restored.
+  await button(/^Take target/, token).click();
   await page.getByRole("heading", { name: /files would change on main/ }).waitFor();
   await button("Merge").click();
   await page.waitForURL(/\/merges\/[^/]+$/);

@@ -124,7 +124,7 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   await screenshot(page, "usage-resources-dark");
   await page.emulateMedia({ colorScheme: "light" });
 
-  const projects = page.getByRole("table", { name: "Usage by project" });
+  const projects = page.getByRole("table", { name: "Usage by project", exact: true });
   await projects.getByRole("row", { name: /^=Billing, export/ }).waitFor();
   await projects.scrollIntoViewIfNeeded();
   await screenshot(page, "usage-tables");

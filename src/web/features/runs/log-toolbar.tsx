@@ -38,14 +38,19 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
         <IconButton
           label="Previous line found"
           icon="chevronDown"
-          className="[&_svg]:rotate-180"
+          className="shrink-0 [&_svg]:rotate-180"
           onClick={() => onGo(-1)}
         />
-        <IconButton label="Next line found" icon="chevronDown" onClick={() => onGo(1)} />
+        <IconButton
+          label="Next line found"
+          icon="chevronDown"
+          className="shrink-0"
+          onClick={() => onGo(1)}
+        />
         <output
           // While the log grows, so does the count.
           aria-live={run.ended_at === null ? "off" : "polite"}
-          className="text-[13px] whitespace-nowrap text-muted"
+          className="min-w-0 truncate text-[13px] text-muted"
         >
           {found}
         </output>

@@ -111,7 +111,7 @@ export function conflictId(at: number): string {
 
 /** Returns the element id of a hunk of a conflict. */
 export function hunkId(conflict: string, at: number): string {
-  return `${conflict}-hunk-${at}`;
+  return `hunk-${at}-of-${conflict}`;
 }
 
 /** Whether a stored value has the shape of decisions. */
