@@ -164,6 +164,10 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await button("Merge").click();
   await page.waitForURL(/\/merges\/[^/]+$/);
   await page.getByRole("heading", { name: "4 resolved conflicts" }).waitFor();
+  // The merged commits, their author and the diff.
+  await page.getByText("Author:").waitFor();
+  await page.getByRole("heading", { name: /^\d+ commits?$/ }).waitFor();
+  await page.getByRole("heading", { name: /files changed on main/ }).waitFor();
   // The file's own line endings, which a text field does not keep.
   expect(await onMain("crlf.txt")).toBe("both\r\ntwo\r");
   expect(await onMain("src/auth/handler.ts")).toContain("return source();");
