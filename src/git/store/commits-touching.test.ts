@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rounds } from "#test/support/thorough.js";
 import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
 import { commitsTouching } from "./commits-touching.js";
 
@@ -95,6 +97,31 @@ describe("commitsTouching", () => {
     const many = Array.from({ length: 5000 }, (_, at) => `folder/${at}/${"long".repeat(20)}`);
     const groups = [["é"], [fake], ["\nfirst"], ["\nsecond"], many];
     expect(await ofSide(repoPath, one, base, groups)).toEqual([[one], [one], [one], [one], []]);
+  });
+
+  it("gives the same commits of random histories with and without a limit to paths", async () => {
+    // Text of a path outside ASCII turns the limit off.
+    const unlimited = ["ü"];
+    const edit = fc.record({
+      parents: fc.array(fc.nat(), { minLength: 1, maxLength: 2 }),
+      files: fc.dictionary(fc.constantFrom("a", "d/b", "d/e/c", "x"), fc.constantFrom("1", "2")),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { minLength: 4, maxLength: 12 }), async (edits) => {
+        const commits = [await commitFiles(repoPath, [], { a: "0", "d/b": "0" })];
+        for (const [at, { parents, files }] of edits.entries()) {
+          const known = parents.map((parent) => commits[parent % commits.length] as string);
+          const content = { ...files, z: String(at) };
+          commits.push(await commitFiles(repoPath, [...new Set(known)], content));
+        }
+        const [target, source] = commits.slice(-2) as [string, string];
+        const groups = [["a"], ["d/b", "x"], ["d"], ["d/e/c"], ["missing"]];
+        const limited = await commitsTouching(repoPath, { source, target }, groups);
+        const all = await commitsTouching(repoPath, { source, target }, [...groups, unlimited]);
+        expect({ source: [...limited.source, []], target: [...limited.target, []] }).toEqual(all);
+      }),
+      { numRuns: rounds({ thorough: 300, else: 15 }) },
+    );
   });
 
   it("counts the root commit and rejects invalid commit ids", async () => {

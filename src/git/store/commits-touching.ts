@@ -4,6 +4,11 @@ import type { Side } from "../merge/merge-conflicts.js";
 import { spawnGit, type ProcessOptions } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
+/** Paths that are given to git: more take longer to match than they save. */
+const MAX_PATHS = 200;
+/** Paths whose display text is the path itself. */
+const PLAIN = /^[\x20-\x7e]+$/;
+
 /**
  * For each side and each group of paths, returns the commits reachable from that side only that
  * touch one of the paths or something below it: children before parents, newest first. A merge
@@ -27,10 +32,18 @@ export async function commitsTouching(
   }
   const format = "--format=tformat:/%m%H";
   const compare = ["-c", "-r", "--root", "--no-renames", "--name-only", "--no-ext-diff"];
-  const child = spawnGit(
-    ["log", "-z", format, "--topo-order", "--left-right", ...compare, `${source}...${target}`],
-    { gitDir: repoPath, timeoutMs: 5 * 60_000, ...process },
-  );
+  const range = ["--topo-order", "--left-right", `${source}...${target}`];
+  const paths = [...byPath.keys()];
+  // git then reads only the folders of the paths. Without simplification every commit that touches
+  // one of them is listed.
+  const isLimited = paths.length <= MAX_PATHS && paths.every((path) => PLAIN.test(path));
+  const limit = isLimited ? ["--full-history", "--stdin"] : [];
+  const child = spawnGit(["log", "-z", format, ...compare, ...range, ...limit], {
+    gitDir: repoPath,
+    timeoutMs: 5 * 60_000,
+    ...(isLimited && { input: `--\n${paths.join("\n")}\n` }),
+    ...process,
+  });
   let commit = "";
   let side: Side = "source";
   const touch = (path: string): void => {
