@@ -13,7 +13,7 @@ import { mergeBase, resolveCommit } from "#git/store/repository.js";
 import { GitError } from "#git/process/run.js";
 import { withTempRepository } from "#git/store/temp-repository.js";
 import type { Storage } from "../../data-folder/storage.js";
-import { branchRef, predictConflicts } from "../workspaces/index.js";
+import { branchRef, predictConflicts, yieldToForeground } from "../workspaces/index.js";
 import * as queries from "./radar.queries.js";
 import { pairKeyText, type ScannedWorkspace, type PairKey, type Scan } from "./radar.queries.js";
 
@@ -62,6 +62,7 @@ export function scanProject(
     if (missing.length > 0) {
       await withTempRepository(repoPath, async (scratch) => {
         for (const key of missing) {
+          await yieldToForeground(signal);
           signal.throwIfAborted();
           const found = await computePair(deps, scratch, project, key, work, signal);
           await deps.db.tenant(org_id, (tx) =>
@@ -100,6 +101,7 @@ async function findForkPoints(
     signal.throwIfAborted();
     const base = tips.get(line.base_branch) ?? null;
     const isKnown = last?.head_commit === line.head_commit && last.base_commit === base;
+    if (!isKnown) await yieldToForeground(signal);
     const fork_commit = isKnown
       ? last.fork_commit
       : base && (await mergeBase(repoPath, base, line.head_commit, { background: true, signal }));

@@ -1,4 +1,5 @@
 export { archiveTerminated, saveWorkspace } from "./archives/archive-workspace.js";
+export { yieldToForeground } from "./foreground.js";
 export { isMerging } from "./merges/merge-lease.js";
 export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";

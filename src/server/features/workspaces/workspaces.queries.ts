@@ -114,7 +114,9 @@ export async function findWorkspace(
     .leftJoin(archives, eq(archives.id, workspaces.archive_id))
     .leftJoin(workspaceDiskUsage, eq(workspaceDiskUsage.agent_id, workspaces.agent_id))
     .leftJoin(checkpointChecks, eq(checkpointChecks.agent_id, workspaces.agent_id))
-    .where(eq(workspaces.agent_id, agentId));
+    .where(eq(workspaces.agent_id, sql.placeholder("agentId")))
+    .prepare("find a workspace")
+    .execute({ agentId });
   return row;
 }
 

@@ -13,6 +13,7 @@ import type { OrgContext } from "../../../http/request-context.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 import { clearCheckpointError } from "./checkpoints.queries.js";
 import * as commits from "./commits.queries.js";
+import { inForeground } from "../foreground.js";
 import { recoverPushUnderLock } from "../pushes/recover-pushes.js";
 import { recoverSync } from "../merges/syncs/recover-sync.js";
 import * as merges from "../merges/merges.queries.js";
@@ -53,7 +54,7 @@ export function commitWorkspace(
   agentId: string,
   request: CommitRequest,
 ): Promise<Commit & { created: boolean; skipped: SkippedPath[] }> {
-  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
+  const work = async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
     if (!hasFolder(workspace)) {
       throw new AppError(
@@ -64,7 +65,8 @@ export function commitWorkspace(
     const { commit, skipped } = await commitUnderLock(deps, workspace, request, context.write);
     const shown = commit ?? (await newestCommit(deps, workspace));
     return { ...shown, created: commit !== null, skipped };
-  });
+  };
+  return inForeground(() => deps.db.locks(context.orgId, [workspaceLock(agentId)], work));
 }
 
 /**

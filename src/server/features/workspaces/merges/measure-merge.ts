@@ -1,4 +1,5 @@
 import type { Merge } from "#shared/api/projects/merges.js";
+import { inForeground } from "../foreground.js";
 import { AppError } from "../../../errors.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 
@@ -9,7 +10,7 @@ import { publish, secondsSince } from "#shared/node/measurements.js";
 export async function measureMerge(work: () => Promise<Merge>): Promise<Merge> {
   const start = performance.now();
   try {
-    const merge = await work();
+    const merge = await inForeground(work);
     const { status, resolution_strategy: strategy } = merge;
     publish("merge", { status, strategy, seconds: secondsSince(start) });
     return merge;
