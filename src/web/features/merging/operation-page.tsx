@@ -130,7 +130,9 @@ export function OperationPage(props: ActPageProps): ReactElement {
             decisions={decisions}
             pending={run.pending}
             error={run.error ?? (isManual && isDecided ? result.error : null)}
-            reason={reason ?? (isFresh ? undefined : "Loading preview…")}
+            // While a preview is refetched, the operation is sent with the commits that were shown: if one of
+            // them has moved, it is refused as stale.
+            reason={reason ?? (preview.isPlaceholderData ? "Loading preview…" : undefined)}
             onRun={() =>
               run.submit({
                 deciding: {
