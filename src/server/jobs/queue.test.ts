@@ -40,7 +40,7 @@ test("a database that is lost while a job ends does not end the process", async 
           },
           { timeout: 30_000 },
         )
-        .toBeGreaterThanOrEqual(count) as unknown as Promise<void>;
+        .toBeGreaterThanOrEqual(count);
     await sendUntil(1);
     await expect.poll(() => isLost).toBe(true);
     await new Promise((resolve) => setTimeout(resolve, 100));
