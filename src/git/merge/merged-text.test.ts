@@ -55,6 +55,12 @@ describe("the merged text of a conflict", () => {
     expect(text?.segments).toEqual([{ text: own }, { target: "T\n", source: "S\n" }]);
   });
 
+  it("accepts lines of any number of marker characters", async () => {
+    const own = `${"=".repeat(200_000)}\n`;
+    const [text] = await merged({ a: `${own}x\n` }, { a: `${own}T\n` }, { a: `${own}S\n` });
+    expect(text?.segments).toEqual([{ text: own }, { target: "T\n", source: "S\n" }]);
+  });
+
   it("keeps a missing newline at the end and CRLF line ends", async () => {
     const [text] = await merged({ a: "x" }, { a: "T" }, { a: "S\n" });
     expect(text?.segments).toEqual([{ target: "T", source: "S\n" }]);

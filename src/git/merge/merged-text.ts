@@ -172,23 +172,28 @@ async function algorithm(): Promise<string[]> {
 }
 let version: ReturnType<typeof gitVersion> | undefined;
 
+type IsMarker = (line: string) => boolean;
+
 function parseHunks(merged: string, size: number): Segment[] {
-  const marker = (character: string): RegExp =>
-    new RegExp(`^${character}{${size}}(?: [^\\n]*)?\\r?\\n?$`);
-  const [begin, middle, end] = [marker("<"), marker("="), marker(">")];
+  // No regular expression: an agent chooses the size, and patterns of that size are refused.
+  const [begin, middle, end] = ["<", "=", ">"].map((character) => {
+    const marker = character.repeat(size);
+    return (line: string): boolean =>
+      line.startsWith(marker) && [" ", "\r", "\n", undefined].includes(line[size]);
+  }) as [IsMarker, IsMarker, IsMarker];
   const segments: Segment[] = [];
   let text = "";
   let hunk: { target: string; source: string } | null = null;
   let side: "target" | "source" = "target";
   for (const line of merged.match(/[^\n]*\n|[^\n]+$/g) ?? []) {
-    if (hunk === null && begin.test(line)) {
+    if (hunk === null && begin(line)) {
       if (text !== "") segments.push({ text });
       text = "";
       hunk = { target: "", source: "" };
       side = "target";
-    } else if (hunk !== null && side === "target" && middle.test(line)) {
+    } else if (hunk !== null && side === "target" && middle(line)) {
       side = "source";
-    } else if (hunk !== null && side === "source" && end.test(line)) {
+    } else if (hunk !== null && side === "source" && end(line)) {
       segments.push(hunk);
       hunk = null;
     } else if (hunk === null) {

@@ -113,7 +113,7 @@ export type Conflicts = z.output<typeof conflicts>;
 export const maxMergedCommits = 250;
 
 export const mergeChanges = z.strictObject({
-  /** Who made the merge. */
+  /** The author of the merge: a user, an agent, or the server itself. */
   author: z.strictObject({ type: z.enum(["user", "agent", "system"]), name: z.string() }),
   /** The commits that the merge brought into the target, newest first; at most 250. */
   commits: z

@@ -11,11 +11,12 @@ import { adjacentSection, goToSection } from "../../../components/diffs/sections
 import { sidesOf } from "../../../components/merges/resolution-labels.js";
 import { ConflictCard, outcomeOf } from "../../../components/merges/conflict-card.js";
 import { contentToEdit } from "./content-editor.js";
-import { DecideConflict, focusEditor, openHunks, takeHunk } from "./decide-conflict.js";
+import { DecideConflict, focusEditor, MAX_HUNKS, openHunks, takeHunk } from "./decide-conflict.js";
 import {
   completeChoice,
   type Conflict,
   conflictId,
+  countHunks,
   type Decisions,
   type DraftChoice,
   hunkId,
@@ -64,6 +65,7 @@ export function ConflictList({
   const goToHunk = (by: 1 | -1): void => {
     const conflict = current();
     if (!conflict?.merged || reason !== undefined) return;
+    if (countHunks(conflict.merged) > MAX_HUNKS) return;
     const hunkTakes = choiceOf(conflict)?.hunks;
     const id = ids[place()] as string;
     if (hunkTakes === undefined) {

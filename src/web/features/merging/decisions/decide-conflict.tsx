@@ -8,6 +8,9 @@ import { type Conflict, countHunks, type DraftChoice } from "./decisions.js";
 import { HunkEditor } from "./hunk-editor.js";
 import type { Side } from "../../../components/merges/conflict-card.js";
 
+/** More hunks would take the browser too long to render. */
+export const MAX_HUNKS = 300;
+
 interface DecideConflictProps {
   /** The element id of the conflict. */
   id: string;
@@ -51,7 +54,12 @@ export function DecideConflict(props: DecideConflictProps): ReactElement {
             variant={choice?.hunks === undefined ? "secondary" : "primary"}
             icon="merge"
             aria-pressed={choice?.hunks !== undefined}
-            disabledReason={reason}
+            disabledReason={
+              reason ??
+              (countHunks(merged) > MAX_HUNKS
+                ? `More than ${MAX_HUNKS} hunks cannot be shown; take one side, or edit the content.`
+                : undefined)
+            }
             onClick={() => {
               if (choice?.hunks === undefined) onDecide(openHunks(merged));
             }}
