@@ -175,7 +175,7 @@ let version: ReturnType<typeof gitVersion> | undefined;
 type IsMarker = (line: string) => boolean;
 
 function parseHunks(merged: string, size: number): Segment[] {
-  // No regular expression: an agent chooses the size, and patterns of that size are refused.
+  // Compared as text, since the files decide how long the marker is.
   const [begin, middle, end] = ["<", "=", ">"].map((character) => {
     const marker = character.repeat(size);
     return (line: string): boolean =>
