@@ -101,7 +101,8 @@ const signedInPages = {
     beforeLoad: (entering) => redirectFromSlug(entering),
     title: "Organization",
     noun: "organization",
-    load: ({ orgId }) => [organizationQuery(orgId)],
+    // The list has the counts, the role, and which organization is current.
+    load: ({ orgId }) => [organizationQuery(orgId), organizationsQuery],
     prefetch: ({ orgId }) => [
       usageQuery(orgId),
       projectsQuery(orgId),
