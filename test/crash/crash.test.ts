@@ -1,23 +1,11 @@
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Client } from "#shared/contract/client.js";
-import type { Project } from "#shared/api/projects/projects.js";
 import type { Merge } from "#shared/api/projects/merges.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { storageIn } from "#server/data-folder/storage.js";
+import { RestartableServer } from "../support/crash/restartable-server.js";
 import { folderOf } from "../support/fixtures/factories.js";
-import { git } from "../support/git/git.js";
-import {
-  clientOf,
-  isAlive,
-  postgresPid,
-  startServer,
-  type ServerProcess,
-} from "../support/server/server-process.js";
-import { removeDataFolder } from "../support/server/data-folder.js";
+import { isAlive, postgresPid } from "../support/server/server-process.js";
 
 /** Acknowledged results, which must survive any crash. */
 interface Acknowledged {
@@ -28,49 +16,25 @@ interface Acknowledged {
 }
 
 describe("a server that is killed while it works", () => {
-  let dataDir: string;
-  let server: ServerProcess;
-  let url: string;
-  let token: string;
-  let api: Client;
-  let project: Project;
+  const server = new RestartableServer();
   const workspaces: Workspace[] = [];
   const acknowledged = new Map<string, Acknowledged>();
   let written = 0;
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), "omoi-crash-"));
-    await start();
-    const person = { email: "ann@example.com", password: "correct staple horse" };
-    await clientOf(url).auth.register({ body: person });
-    token = (await clientOf(url).auth.login({ body: person })).data.access_token;
-    api = clientOf(url, token);
-    const { data: org } = await api.organizations.create({ body: { name: "Crash" } });
-    const body = { organization_id: org.id, name: "Site" };
-    project = (await api.projects.create({ body })).data;
-    for (let number = 0; number < 4; number += 1) {
-      const agent = { project_id: project.id, name: `worker-${number}` };
-      const { data } = await api.agents.create({ body: agent });
-      const params = { agent_id: data.id };
-      workspaces.push((await api.workspaces.create({ params })).data);
-      acknowledged.set(data.id, {
+    await server.open();
+    await server.createProject();
+    for (let count = 0; count < 4; count += 1) {
+      const workspace = await server.createWorkspace();
+      workspaces.push(workspace);
+      acknowledged.set(workspace.agent_id, {
         commits: new Set(),
         merges: new Set(),
         reverts: new Map(),
       });
     }
   });
-  afterAll(async () => {
-    server.process.kill("SIGTERM");
-    await server.ended;
-    await removeDataFolder(dataDir);
-  });
-
-  async function start(): Promise<void> {
-    server = startServer({ OMOI_DATA_DIR: dataDir });
-    url = await server.ready;
-    api = clientOf(url, token);
-  }
+  afterAll(() => server.close());
 
   /** Writes, commits, merges, reverts and syncs until the server is gone. */
   async function work(workspace: Workspace, done: () => void): Promise<void> {
@@ -84,17 +48,17 @@ describe("a server that is killed while it works", () => {
       await writeFile(join(folderOf(workspace), "shared.txt"), `${number}\n`);
       try {
         const body = { commit_type: "checkpoint" } as const;
-        const { data: commit } = await api.workspaces.createCommit({ params, body });
+        const { data: commit } = await server.api.workspaces.createCommit({ params, body });
         if (commit.created) commits.add(commit.commit_sha);
         done();
-        const { data: merge } = await api.workspaces.createMerge({ params });
+        const { data: merge } = await server.api.workspaces.createMerge({ params });
         if (merge.id !== null) merges.add(merge.id);
         done();
         if (merge.id !== null && number % 3 === 0) {
           reverts.set(merge.id, (await revert(workspace, merge.id)).id as string);
           done();
         }
-        const { data: synced } = await api.workspaces.sync({ params });
+        const { data: synced } = await server.api.workspaces.sync({ params });
         if (synced.merge_commit_sha !== null) commits.add(synced.merge_commit_sha);
         done();
       } catch (error) {
@@ -109,86 +73,79 @@ describe("a server that is killed while it works", () => {
   async function revert(workspace: Workspace, mergeId: string): Promise<Merge> {
     const params = { agent_id: workspace.agent_id, merge_id: mergeId };
     const body = { strategy: "target_wins" } as const;
-    return (await api.workspaces.revertMerge({ params, body })).data;
+    return (await server.api.workspaces.revertMerge({ params, body })).data;
   }
 
   test.each([1, 2, 3])("loses nothing that it acknowledged: kill %i", async (round) => {
-    const postgres = await postgresPid(dataDir);
+    const postgres = await postgresPid(server.dataDir);
     let answers = 0;
     await new Promise<void>((resolve, reject) => {
       const working = workspaces.map((workspace) =>
         work(workspace, () => {
           answers += 1;
-          if (answers === 12 + round) server.process.kill("SIGKILL");
+          if (answers === 12 + round) server.signal("SIGKILL");
         }),
       );
       Promise.all(working).then(() => resolve(), reject);
     });
-    expect((await server.ended).signal).toBe("SIGKILL");
-    expect(await postgresPid(dataDir)).toBe(postgres);
+    await server.waitForKill();
+    expect(await postgresPid(server.dataDir)).toBe(postgres);
 
-    await start();
-    expect(server.stderr()).toContain(`Using the PostgreSQL left running (pid ${postgres})`);
-    expect(await postgresPid(dataDir)).toBe(postgres);
-    await everythingAgrees();
+    await server.start();
+    expect(server.stderr).toContain(`Using the PostgreSQL left running (pid ${postgres})`);
+    expect(await postgresPid(server.dataDir)).toBe(postgres);
+    await verifyConsistency();
   });
 
   test("works on where it was killed, with all written files", async () => {
     for (const workspace of workspaces) {
       await writeFile(join(folderOf(workspace), "last.txt"), workspace.agent_name);
       const params = { agent_id: workspace.agent_id };
-      const { data } = await api.workspaces.createMerge({ params });
+      const { data } = await server.api.workspaces.createMerge({ params });
       expect(["clean", "conflict_resolved"]).toContain(data.status);
       acknowledged.get(workspace.agent_id)?.merges.add(data.id as string);
     }
-    await everythingAgrees();
+    await verifyConsistency();
     // A revert of the revert restores the changes.
     for (const workspace of workspaces) {
       const params = { agent_id: workspace.agent_id };
-      const { data } = await api.workspaces.merges({ params, query: { limit: 200 } });
+      const { data } = await server.api.workspaces.merges({ params, query: { limit: 200 } });
       for (const { id, kind } of data) {
         if (kind === "revert") await revert(workspace, id as string);
       }
     }
-    await everythingAgrees();
-    const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
-    const files = await git(["--git-dir", repoPath, "ls-tree", "-r", "--name-only", "main"]);
+    await verifyConsistency();
+    const files = await server.git("ls-tree", "-r", "--name-only", "main");
     const numbers = [...files.matchAll(/^worker-\d\/(\d+)\.txt$/gm)].map(([, number]) =>
       Number(number),
     );
     expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: written }, (_, i) => i + 1));
-    expect(await git(["--git-dir", repoPath, "show", "main:last.txt"])).toBe("worker-3");
+    expect(await server.git("show", "main:last.txt")).toBe("worker-4");
   });
 
   test("stops the PostgreSQL that it adopted", async () => {
-    const postgres = (await postgresPid(dataDir)) as number;
-    server.process.kill("SIGTERM");
-    expect((await server.ended).code).toBe(0);
+    const postgres = (await postgresPid(server.dataDir)) as number;
+    await server.stop();
     expect(isAlive(postgres)).toBe(false);
   });
 
-  /** The lists contain all acknowledged results, and git contains exactly the lists. */
-  async function everythingAgrees(): Promise<void> {
-    const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
-    const log = async (...args: string[]) =>
-      (await git(["--git-dir", repoPath, "log", "--format=%H", ...args]))
-        .split("\n")
-        .filter(Boolean);
-    const root_ = await log("--max-parents=0", "main");
+  /** Checks that the lists contain all acknowledged results, and git contains exactly the lists. */
+  async function verifyConsistency(): Promise<void> {
+    const [root] = await server.listCommits("--max-parents=0", "main");
     const merged: string[] = [];
     for (const workspace of workspaces) {
       const params = { agent_id: workspace.agent_id };
       const known = acknowledged.get(workspace.agent_id) as Acknowledged;
       const query = { limit: 200 };
-      const { data: commits } = await api.workspaces.commits({ params, query });
+      const { data: commits } = await server.api.workspaces.commits({ params, query });
       const shas = commits.map(({ commit_sha }) => commit_sha);
       expect(shas).toEqual(expect.arrayContaining([...known.commits]));
-      const own = await log("--first-parent", workspace.branch_name, `^${root_[0]}`);
+      const own = await server.listCommits("--first-parent", workspace.branch_name, `^${root}`);
       expect(own).toEqual(shas);
-      const { data: shown } = await api.workspaces.get({ params });
-      expect([shown.status, shown.head_commit]).toEqual(["active", shas[0]]);
+      const { data: current } = await server.api.workspaces.get({ params });
+      expect([current.status, current.head_commit]).toEqual(["active", shas[0]]);
 
-      const { data: merges } = await api.workspaces.merges({ params, query });
+      const { data: merges } = await server.api.workspaces.merges({ params, query });
       expect(merges.map(({ id }) => id)).toEqual(expect.arrayContaining([...known.merges]));
       for (const [id, revertedBy] of known.reverts) {
         expect(merges.find((merge) => merge.id === id)?.reverted_by).toBe(revertedBy);
@@ -197,26 +154,21 @@ describe("a server that is killed while it works", () => {
       const intoMain = merges.filter(({ kind }) => kind !== "sync");
       merged.push(...intoMain.map(({ merge_commit_sha }) => String(merge_commit_sha)));
     }
-    expect(merged.sort()).toEqual((await log("--first-parent", "main", `^${root_[0]}`)).sort());
-    await git(["--git-dir", repoPath, "fsck", "--full", "--strict", "--no-dangling"]);
+    expect(merged.sort()).toEqual(
+      (await server.listCommits("--first-parent", "main", `^${root}`)).sort(),
+    );
+    await server.git("fsck", "--full", "--strict", "--no-dangling");
 
-    const database = new pg.Client({
-      host: join(dataDir, "postgres"),
-      port: 5432,
-      user: "postgres",
-    });
-    await database.connect();
-    const { rows } = await database.query(
+    const unfinished = await server.query(
       `select commit_sha from workspace_commits where state <> 'recorded'
        union all select merge_commit from merges where state <> 'done'
        union all select agent_id::text from workspaces where status <> 'active'`,
     );
-    const { rows: received } = await database.query<{ missing: number }>(
-      `select count(*)::int as missing from (
+    const notReceived = await server.query(
+      `select commit_sha from (
          select commit_sha from workspace_commits union select merge_commit from merges) c
        where not exists (select from received_commits r where r.commit_sha = c.commit_sha)`,
     );
-    await database.end();
-    expect([rows, received[0]?.missing]).toEqual([[], 0]);
+    expect([unfinished, notReceived]).toEqual([[], []]);
   }
 });

@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
+import { folderOf } from "../support/fixtures/factories.js";
 import { openCloneFactory, withKey } from "../support/git/clone.js";
 import { describeEachDriver } from "../support/git/folder-drivers.js";
 import { CrashingServer, type KillTime } from "../support/crash/crashing-server.js";
@@ -31,7 +32,8 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
   let server: CrashingServer;
   let clones: Awaited<ReturnType<typeof openCloneFactory>>;
   beforeAll(async () => {
-    server = await CrashingServer.open(driver);
+    server = new CrashingServer(driver);
+    await server.open();
     clones = await openCloneFactory();
   });
   afterAll(async () => {
@@ -46,17 +48,17 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
     { prepare, act, check }: Act<Subject>,
   ): Promise<void> {
     await server.stop();
-    await server.start(first, whenOf(1));
+    await server.startWithKillAt(first, whenOf(1));
     for (let [effect, round] = [first, 1]; ; effect += step, round += 1) {
       const subject = await prepare(server);
-      const isCutOff = await server.cutOff(() => act(server, subject));
+      const isKilled = await server.runUntilKilled(() => act(server, subject));
       // Arms the counter for the next round.
-      if (isCutOff) await server.start(effect + step, whenOf(round + 1));
-      await server.everythingAgrees();
+      if (isKilled) await server.startWithKillAt(effect + step, whenOf(round + 1));
+      await server.verifyConsistency();
       await check(server, subject);
-      await server.everythingAgrees();
-      await server.nothingIsLeftBehind();
-      if (!isCutOff) {
+      await server.verifyConsistency();
+      await server.verifyNoTempFiles();
+      if (!isKilled) {
         expect(effect).toBeGreaterThan(fewestEffects);
         return;
       }
@@ -74,7 +76,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
 
   test("creating a workspace", () =>
     atEveryEffectInTurn({
-      prepare: (it) => it.agent(),
+      prepare: (it) => it.createAgent(),
       act: (it, params) => it.api.workspaces.create({ params }),
       check: async (it, params) => {
         // A reserved workspace is finished; otherwise the request can be repeated.
@@ -90,7 +92,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
   test("a checkpoint", () =>
     atEveryEffectInTurn({
       prepare: async (it) => {
-        const workspace = await it.workspace();
+        const workspace = await it.createWorkspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "a\n");
         return workspace;
       },
@@ -98,7 +100,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
       check: async (it, workspace) => {
         await save(it, workspace);
         expect((await save(it, workspace)).created).toBe(false);
-        expect(await it.gitInRepository("show", `${workspace.branch_name}:a.txt`)).toBe("a");
+        expect(await it.git("show", `${workspace.branch_name}:a.txt`)).toBe("a");
         const params = { agent_id: workspace.agent_id };
         expect((await it.api.workspaces.commits({ params })).data).toHaveLength(1);
       },
@@ -115,7 +117,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
         // The merge lease was released.
         expect((await it.api.workspaces.get({ params })).data.status).toBe("active");
         expect(await it.merges(params)).toHaveLength(1);
-        expect(await it.gitInRepository("show", "main:shared.txt")).toBe(text);
+        expect(await it.git("show", "main:shared.txt")).toBe(text);
       },
     }),
   );
@@ -157,7 +159,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
           await it.api.workspaces.restoreVersion({ params, body: { paths: ["shared.txt"] } });
         }
         expect(await restored()).toHaveLength(1);
-        expect(await it.gitInRepository("show", "main:shared.txt")).toBe(lost);
+        expect(await it.git("show", "main:shared.txt")).toBe(lost);
       },
     }),
   );
@@ -165,7 +167,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
   test("a sync", () =>
     atEveryEffectInTurn({
       prepare: async (it) => {
-        const { agent_id, ...workspace } = await it.workspace();
+        const { agent_id, ...workspace } = await it.createWorkspace();
         await conflicting(it).then((other) =>
           it.api.workspaces.createMerge({ params: { agent_id: other.agent_id } }),
         );
@@ -178,7 +180,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
         expect((await it.api.workspaces.sync({ params })).data.status).toBe("up_to_date");
         // The folder follows, and its snapshot finds no changes.
         const text = await readFile(join(folderOf(workspace), "shared.txt"), "utf8");
-        expect(text.trimEnd()).toBe(await it.gitInRepository("show", "main:shared.txt"));
+        expect(text.trimEnd()).toBe(await it.git("show", "main:shared.txt"));
         expect((await save(it, workspace)).created).toBe(false);
       },
     }));
@@ -186,7 +188,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
   testOnce("a push to a workspace's branch", () =>
     atEveryEffect({
       prepare: async (it) => {
-        const workspace = await it.workspace();
+        const workspace = await it.createWorkspace();
         const { data: key } = await it.api.apiKeys.create({ body: { name: "git" } });
         const branch = ["--branch", workspace.branch_name];
         const clone = await clones.clone(it.cloneUrl, key.key as string, ...branch);
@@ -196,7 +198,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
       act: async (_it, { clone, branch_name }) => {
         // git only reports that the remote hung up.
         const { code } = await clone.push(branch_name);
-        if (code !== 0) throw new Error("cut off");
+        if (code !== 0) throw new Error("The remote hung up.");
       },
       check: async (it, workspace) => {
         const { clone, branch_name, sha, key } = workspace;
@@ -217,7 +219,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
   test("archiving", () =>
     atEveryEffectInTurn({
       prepare: async (it) => {
-        const workspace = await it.workspace();
+        const workspace = await it.createWorkspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "unsaved\n");
         return workspace;
       },
@@ -234,15 +236,15 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
   test("restoring an archived workspace", () =>
     atEveryEffectInTurn({
       prepare: async (it) => {
-        const workspace = await it.workspace();
+        const workspace = await it.createWorkspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "kept\n");
         await it.api.workspaces.archive({ params: { agent_id: workspace.agent_id } });
         return { agent_id: workspace.agent_id };
       },
       act: (it, params) => it.api.workspaces.restore({ params }),
       check: async (it, params) => {
-        const { data: shown } = await it.api.workspaces.get({ params });
-        if (shown.status === "archived") await it.api.workspaces.restore({ params });
+        const { data: current } = await it.api.workspaces.get({ params });
+        if (current.status === "archived") await it.api.workspaces.restore({ params });
         const { data } = await it.api.workspaces.get({ params });
         expect(data.status).toBe("active");
         expect(await readFile(join(folderOf(data), "a.txt"), "utf8")).toBe("kept\n");
@@ -250,11 +252,6 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
       },
     }));
 });
-
-function folderOf({ working_directory }: Pick<Workspace, "working_directory">): string {
-  if (working_directory === null) throw new Error("the workspace has no folder");
-  return working_directory;
-}
 
 async function save(it: CrashingServer, { agent_id }: { agent_id: string }) {
   const body = { commit_type: "checkpoint" } as const;
@@ -267,8 +264,8 @@ let written = 0;
 async function conflicting(
   it: CrashingServer,
 ): Promise<Workspace & { text: string; lost: string }> {
-  const workspace = await it.workspace();
-  const other = await it.workspace();
+  const workspace = await it.createWorkspace();
+  const other = await it.createWorkspace();
   const [lost, text] = [`main ${(written += 1)}`, `agent ${(written += 1)}`];
   await writeFile(join(folderOf(other), "shared.txt"), `${lost}\n`);
   await it.api.workspaces.createMerge({ params: { agent_id: other.agent_id } });

@@ -5,7 +5,7 @@
  *
  * Counting starts at SIGUSR2 and ends at the next one, acknowledged by the lines "armed" and
  * "disarmed"; or it starts with the program KILL_FROM. KILL_AT is the number of the effect,
- * starting at 1; 0 for none. KILL_WHEN chooses between just before it and just after its start.
+ * starting at 1; unset for none. KILL_WHEN chooses between just before it and just after its start.
  */
 import childProcess from "node:child_process";
 import fsPromises from "node:fs/promises";
