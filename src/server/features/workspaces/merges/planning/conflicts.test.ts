@@ -41,28 +41,43 @@ describe("conflicts of a merge", () => {
   const show = (project: { id: string; organization_id: string }, path: string) =>
     gitInRepository(app, project, "show", `main:${path}`);
 
+  /** Creates a project with the base, and a workspace with a commit per version, in this order. */
+  async function makeConflict(
+    base: Record<string, string> = { f: "base\n" },
+    early: Record<string, string> = { f: "early\n" },
+    late: Record<string, string> = { f: "late\n" },
+  ) {
+    const project = await makeProjectWith(owner, orgId, base);
+    const workspaces = { early: await workspaceIn(project), late: await workspaceIn(project) };
+    const commits = {
+      early: await commitFiles(owner, workspaces.early, early),
+      late: await commitFiles(owner, workspaces.late, late),
+    };
+    return { project, ...workspaces, commits };
+  }
+
   test("the second of two merges conflicts and is recorded file by file", async () => {
-    const project = await makeProjectWith(owner, orgId, {
-      "src/oauth2.py": "base\n",
-      "tests/oauth2.py": "base\n",
-      "both.txt": "1\n2\n3\n4\n5\n6\n7\n",
-    });
-    const one = await workspaceIn(project);
-    const two = await workspaceIn(project);
-    const first = await commitFiles(owner, one, {
-      "src/oauth2.py": "one\n",
-      "tests/oauth2.py": "one\n",
-      "both.txt": "one\n2\n3\n4\n5\n6\n7\n",
-    });
-    const second = await commitFiles(owner, two, {
-      "src/oauth2.py": "two\n",
-      "tests/oauth2.py": "two\n",
-      "both.txt": "1\n2\n3\n4\n5\n6\ntwo\n",
-    });
-    expect((await mergeIntoBase(owner, one)).status).toBe("clean");
+    const { project, early, late, commits } = await makeConflict(
+      {
+        "src/oauth2.py": "base\n",
+        "tests/oauth2.py": "base\n",
+        "both.txt": "1\n2\n3\n4\n5\n6\n7\n",
+      },
+      {
+        "src/oauth2.py": "early\n",
+        "tests/oauth2.py": "early\n",
+        "both.txt": "early\n2\n3\n4\n5\n6\n7\n",
+      },
+      {
+        "src/oauth2.py": "late\n",
+        "tests/oauth2.py": "late\n",
+        "both.txt": "1\n2\n3\n4\n5\n6\nlate\n",
+      },
+    );
+    expect((await mergeIntoBase(owner, early)).status).toBe("clean");
     const before = await gitInRepository(app, project, "rev-parse", "main");
 
-    const merge = await mergeIntoBase(owner, two);
+    const merge = await mergeIntoBase(owner, late);
     const received = new Map(
       (
         await queryAsOwner<{ sha: string; at: Date }>(
@@ -81,34 +96,30 @@ describe("conflicts of a merge", () => {
         paths: [path],
         kind: "modify/modify",
         winner: "source",
-        rule: expect.stringContaining(two.branch_name) as string,
-        source_time: received.get(second.commit_sha),
-        target_time: received.get(first.commit_sha),
+        rule: expect.stringContaining(late.branch_name) as string,
+        source_time: received.get(commits.late.commit_sha),
+        target_time: received.get(commits.early.commit_sha),
         loser_ref: `refs/keep/${merge.id}/target`,
       });
-      expect(await show(project, path)).toBe("two");
+      expect(await show(project, path)).toBe("late");
     }
     // git merges this file cleanly: it contains both edits.
-    expect(await show(project, "both.txt")).toBe("one\n2\n3\n4\n5\n6\ntwo");
+    expect(await show(project, "both.txt")).toBe("early\n2\n3\n4\n5\n6\nlate");
     const parents = await gitInRepository(app, project, "log", "-1", "--format=%P", "main");
-    expect(parents).toBe(`${before} ${second.commit_sha}`);
+    expect(parents).toBe(`${before} ${commits.late.commit_sha}`);
     expect(await gitInRepository(app, project, "rev-parse", `refs/keep/${merge.id}/target`)).toBe(
       before,
     );
 
-    const params = { agent_id: two.agent_id };
-    const { data: shown } = await owner.api.workspaces.get({ params });
-    expect(shown.counts.conflicts_resolved).toBe(2);
+    const params = { agent_id: late.agent_id };
+    const { data: workspace } = await owner.api.workspaces.get({ params });
+    expect(workspace.counts.conflicts_resolved).toBe(2);
     const kept = { ...params, merge_id: merge.id as string };
     expect((await owner.api.workspaces.merge({ params: kept })).data).toEqual(merge);
   });
 
   test("the order of the writes decides, not the order of the merges", async () => {
-    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
-    const early = await workspaceIn(project);
-    const late = await workspaceIn(project);
-    await commitFiles(owner, early, { f: "early\n" });
-    await commitFiles(owner, late, { f: "late\n" });
+    const { project, early, late } = await makeConflict();
     await mergeIntoBase(owner, late);
     const merge = await mergeIntoBase(owner, early);
     expect(merge.resolutions).toMatchObject([
@@ -118,11 +129,7 @@ describe("conflicts of a merge", () => {
   });
 
   test("a merge commit that only carries a change over does not make it newer", async () => {
-    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
-    const early = await workspaceIn(project);
-    const late = await workspaceIn(project);
-    await commitFiles(owner, early, { f: "early\n" });
-    await commitFiles(owner, late, { f: "late\n" });
+    const { project, early, late } = await makeConflict();
     // This merge commit is received after both writes.
     await mergeIntoBase(owner, early);
     expect((await mergeIntoBase(owner, late)).resolutions).toMatchObject([{ winner: "source" }]);
@@ -157,23 +164,19 @@ describe("conflicts of a merge", () => {
   });
 
   test("of two commits received in the same millisecond, the later in sequence wins", async () => {
-    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
-    const first = await workspaceIn(project);
-    const second = await workspaceIn(project);
-    await commitFiles(owner, first, { f: "first\n" });
-    await commitFiles(owner, second, { f: "second\n" });
+    const { project, early, late } = await makeConflict();
     await queryAsOwner(
       app,
       "update received_commits set received_at = now() where project_id = $1",
       [project.id],
     );
-    await mergeIntoBase(owner, second);
-    const merge = await mergeIntoBase(owner, first);
+    await mergeIntoBase(owner, late);
+    const merge = await mergeIntoBase(owner, early);
     const [resolution] = merge.resolutions;
     expect(resolution?.source_time).toBe(resolution?.target_time);
     expect(resolution).toMatchObject({ winner: "target" });
     expect(resolution?.rule).toContain("same millisecond");
-    expect(await show(project, "f")).toBe("second");
+    expect(await show(project, "f")).toBe("late");
   });
 
   test.each([
@@ -181,11 +184,7 @@ describe("conflicts of a merge", () => {
     { strategy: "target_wins", winner: "target", kept: "late" },
     { strategy: "newest_file_wins", winner: "target", kept: "late" },
   ] as const)("$strategy decides by its rule", async ({ strategy, winner, kept }) => {
-    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
-    const early = await workspaceIn(project);
-    const late = await workspaceIn(project);
-    await commitFiles(owner, early, { f: "early\n" });
-    await commitFiles(owner, late, { f: "late\n" });
+    const { project, early, late } = await makeConflict();
     await mergeIntoBase(owner, late);
     const params = { agent_id: early.agent_id };
     // The request's strategy overrides the workspace's setting.
@@ -199,51 +198,47 @@ describe("conflicts of a merge", () => {
 
   test("a deletion counts as an edit, and a losing deletion has no reference", async () => {
     const project = await makeProjectWith(owner, orgId, { f: "base\n", g: "base\n" });
-    const one = await workspaceIn(project);
-    const two = await workspaceIn(project);
-    await rm(join(folderOf(one), "f"));
-    await commitFiles(owner, one, { g: "one\n" });
-    await rm(join(folderOf(two), "g"));
-    await commitFiles(owner, two, { f: "two\n" });
-    await mergeIntoBase(owner, one);
-    const merge = await mergeIntoBase(owner, two);
+    const early = await workspaceIn(project);
+    const late = await workspaceIn(project);
+    await rm(join(folderOf(early), "f"));
+    await commitFiles(owner, early, { g: "early\n" });
+    await rm(join(folderOf(late), "g"));
+    await commitFiles(owner, late, { f: "late\n" });
+    await mergeIntoBase(owner, early);
+    const merge = await mergeIntoBase(owner, late);
     expect(merge.resolutions).toMatchObject([
       { paths: ["f"], kind: "modify/delete", winner: "source", loser_ref: null },
       { paths: ["g"], kind: "modify/delete", winner: "source" },
     ]);
     expect(merge.resolutions[1]?.loser_ref).toBe(`refs/keep/${merge.id}/target`);
     expect(await gitInRepository(app, project, "ls-tree", "--name-only", "main")).toBe("f");
-    expect(await show(project, "f")).toBe("two");
+    expect(await show(project, "f")).toBe("late");
   });
 
   test("the winner's binary file is taken whole", async () => {
-    const project = await makeProjectWith(owner, orgId, { "logo.png": "\u0000base\n" });
-    const one = await workspaceIn(project);
-    const two = await workspaceIn(project);
-    await commitFiles(owner, one, { "logo.png": "\u0000one\n" });
-    await commitFiles(owner, two, { "logo.png": "\u0000two\n" });
-    await mergeIntoBase(owner, two);
-    const merge = await mergeIntoBase(owner, one);
+    const { project, early, late } = await makeConflict(
+      { "logo.png": "\u0000base\n" },
+      { "logo.png": "\u0000early\n" },
+      { "logo.png": "\u0000late\n" },
+    );
+    await mergeIntoBase(owner, late);
+    const merge = await mergeIntoBase(owner, early);
     expect(merge.resolutions).toMatchObject([{ kind: "binary", winner: "target" }]);
-    expect(await show(project, "logo.png")).toBe("\u0000two");
+    expect(await show(project, "logo.png")).toBe("\u0000late");
   });
 
   test("git can fetch the losing version by its reference", async () => {
-    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
-    const one = await workspaceIn(project);
-    const two = await workspaceIn(project);
-    await commitFiles(owner, one, { f: "one\n" });
-    await commitFiles(owner, two, { f: "two\n" });
-    await mergeIntoBase(owner, two);
-    const merge = await mergeIntoBase(owner, one);
+    const { project, early, late } = await makeConflict();
+    await mergeIntoBase(owner, late);
+    const merge = await mergeIntoBase(owner, early);
     const loserRef = merge.resolutions[0]?.loser_ref as string;
     const { data: key } = await owner.api.apiKeys.create({ body: { name: "git" } });
     const clone = join(await makeTempFolder(), "clone");
     const url = project.clone_url.replace("http://", `http://x:${key.key}@`);
     await git(["clone", "--quiet", url, clone]);
     await git(["fetch", "--quiet", "origin", loserRef], { cwd: clone });
-    expect(await git(["show", "FETCH_HEAD:f"], { cwd: clone })).toBe("one");
-    expect(await git(["show", "origin/main:f"], { cwd: clone })).toBe("two");
+    expect(await git(["show", "FETCH_HEAD:f"], { cwd: clone })).toBe("early");
+    expect(await git(["show", "origin/main:f"], { cwd: clone })).toBe("late");
     await rm(join(clone, ".."), { recursive: true });
   });
 });
