@@ -107,12 +107,14 @@ export function createAuthService(
         (registration === "invite" && !(invitation && (await deps.isInvited(invitation, email))));
       if (onlyFirst && (await hasUsers(db))) throw registrationClosed(registration);
       rejectGuessablePassword(password, email, "password");
-      const password_hash = await hash(password);
+      const passwordHash = await hash(password);
       try {
-        const input = { email, full_name: full_name ?? null, password_hash };
-        const user = await db.withSystemTx("register a user", (tx) =>
-          queries.insertUser(tx, input, onlyFirst),
-        );
+        const input = { email, full_name: full_name ?? null };
+        const user = await db.withSystemTx("register a user", async (tx) => {
+          const inserted = await queries.insertUser(tx, input, onlyFirst);
+          if (inserted) await queries.setPassword(tx, inserted.id, passwordHash);
+          return inserted;
+        });
         if (!user) throw registrationClosed(registration);
         await deps.jobs.send("send-link", { purpose: "verify", email });
         return user;

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { User } from "#shared/api/identity/auth.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { accounts, users } from "../../db/tables/identity-tables.js";
@@ -18,12 +18,12 @@ const userColumns = {
 };
 
 /**
- * Inserts a user with a password. The first user of the installation becomes its super admin. With
- * `onlyFirst`, returns null if a user exists.
+ * Inserts a user. The first user of the installation becomes its super admin. With `onlyFirst`, returns
+ * null if a user exists.
  */
 export async function insertUser(
   tx: Queryable,
-  input: { email: string; full_name: string | null; password_hash: string },
+  input: { email: string; full_name: string | null; is_verified?: boolean },
   onlyFirst: boolean,
 ): Promise<User | null> {
   // Two concurrent first registrations must not both find an empty table.
@@ -31,21 +31,9 @@ export async function insertUser(
   if (onlyFirst && (await tx.select({ id: users.id }).from(users).limit(1)).length > 0) return null;
   const [user] = await tx
     .insert(users)
-    .values({
-      id: newId(),
-      email: input.email,
-      full_name: input.full_name,
-      is_super_admin: sql<boolean>`not exists (select from users)`,
-    })
+    .values({ id: newId(), ...input, is_super_admin: sql<boolean>`not exists (select from users)` })
     .returning(userColumns);
   if (!user) throw new Error("the user was not inserted");
-  await tx.insert(accounts).values({
-    id: newId(),
-    user_id: user.id,
-    provider_id: "password",
-    account_id: user.id,
-    password_hash: input.password_hash,
-  });
   return user;
 }
 
@@ -67,32 +55,26 @@ export async function updateUser(
   return user;
 }
 
-/** Returns the password hash for an address of an active user. */
-export async function findPassword(
-  tx: Queryable,
-  email: string,
-): Promise<{ user_id: string; password_hash: string } | undefined> {
-  const [row] = await tx
-    .select({ user_id: users.id, password_hash: accounts.password_hash })
-    .from(users)
-    .innerJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
-    .where(and(eq(users.email, email), eq(users.is_active, true)));
-  return row?.password_hash
-    ? { user_id: row.user_id, password_hash: row.password_hash }
-    : undefined;
+/** Finds the password hash of an active user by the address. */
+export async function findPassword(tx: Queryable, email: string) {
+  return selectPassword(tx, and(eq(users.email, email), eq(users.is_active, true)));
 }
 
-/** Returns a user's address and password hash. */
-export async function findOwnPassword(
+/** Finds a user's address and password hash. */
+export async function findOwnPassword(tx: Queryable, userId: string) {
+  return selectPassword(tx, eq(users.id, userId));
+}
+
+async function selectPassword(
   tx: Queryable,
-  userId: string,
-): Promise<{ email: string; password_hash: string } | undefined> {
+  condition: SQL | undefined,
+): Promise<{ user_id: string; email: string; password_hash: string } | undefined> {
   const [row] = await tx
-    .select({ email: users.email, password_hash: accounts.password_hash })
+    .select({ user_id: users.id, email: users.email, password_hash: accounts.password_hash })
     .from(users)
     .innerJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
-    .where(eq(users.id, userId));
-  return row?.password_hash ? { email: row.email, password_hash: row.password_hash } : undefined;
+    .where(condition);
+  return row?.password_hash ? { ...row, password_hash: row.password_hash } : undefined;
 }
 
 /** Sets a user's password, also the first one. */

@@ -44,33 +44,15 @@ export async function insertIdentity(
     .values({ id: newId(), user_id: userId, provider_id: issuer, account_id: subject });
 }
 
-/**
- * Inserts a user whose address the provider verified. The first user of the installation becomes its
- * super admin. With `onlyFirst`, returns null if a user exists.
- */
-export async function insertVerifiedUser(
-  tx: Queryable,
-  input: { email: string; full_name: string | null },
-  onlyFirst: boolean,
-): Promise<string | null> {
-  // The lock that password registrations take: two first users must not both find an empty table.
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('omoi first user'))`);
-  if (onlyFirst && (await tx.select({ id: users.id }).from(users).limit(1)).length > 0) return null;
-  const id = newId();
-  await tx.insert(users).values({
-    id,
-    ...input,
-    is_verified: true,
-    is_super_admin: sql<boolean>`not exists (select from users)`,
-  });
-  return id;
-}
+/** Matches the identities of a user, and not the password. */
+const isIdentityOf = (userId: string) =>
+  and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password"));
 
 function selectIdentities(tx: Queryable, userId: string, which: SQL | undefined) {
   return tx
     .select({ id: accounts.id, issuer: accounts.provider_id, created_at: accounts.created_at })
     .from(accounts)
-    .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password"), which));
+    .where(and(isIdentityOf(userId), which));
 }
 
 /** Finds an identity the user can sign in with. */
@@ -99,22 +81,14 @@ export async function deleteIdentity(
 ): Promise<string | null> {
   const [deleted] = await tx
     .delete(accounts)
-    .where(
-      and(
-        eq(accounts.id, identityId),
-        eq(accounts.user_id, userId),
-        ne(accounts.provider_id, "password"),
-      ),
-    )
+    .where(and(eq(accounts.id, identityId), isIdentityOf(userId)))
     .returning({ issuer: accounts.provider_id });
   return deleted?.issuer ?? null;
 }
 
 /** Deletes all identities of a user. */
 export async function deleteIdentities(tx: Queryable, userId: string): Promise<void> {
-  await tx
-    .delete(accounts)
-    .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password")));
+  await tx.delete(accounts).where(isIdentityOf(userId));
 }
 
 /** Whether an identity belongs to the user; locks it until the transaction ends. */

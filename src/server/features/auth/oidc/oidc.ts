@@ -18,7 +18,7 @@ import type { SessionOrigin } from "../sessions/sessions.queries.js";
 import { encrypt, decrypt } from "../../../encrypt.js";
 import { isClaimed } from "../claim-account.js";
 import { requireLiveCredential } from "../person-lock.js";
-import { findUser } from "../auth.queries.js";
+import { findUser, insertUser } from "../auth.queries.js";
 import { lockSignInMethods } from "../lock-sign-in-methods.js";
 import type { SignedIn, StartSession } from "../sign-in.js";
 
@@ -242,11 +242,11 @@ async function linkOrRegister(
     await queries.insertIdentity(tx, existing.user_id, issuer, identity.subject);
     return existing.user_id;
   }
-  const input = { email: address.data, full_name: identity.name };
-  const userId = await queries.insertVerifiedUser(tx, input, !mayRegister);
-  if (userId === null) throw new OidcFailure("registration_closed");
-  await queries.insertIdentity(tx, userId, issuer, identity.subject);
-  return userId;
+  const input = { email: address.data, full_name: identity.name, is_verified: true };
+  const user = await insertUser(tx, input, !mayRegister);
+  if (!user) throw new OidcFailure("registration_closed");
+  await queries.insertIdentity(tx, user.id, issuer, identity.subject);
+  return user.id;
 }
 
 /** Retries when a concurrent first sign-in of the same user created the account. */
