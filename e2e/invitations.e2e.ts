@@ -54,6 +54,14 @@ async function expectGood(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1440, height: 900 });
 }
 
+const unavailable = {
+  type: "about:blank",
+  title: "Service unavailable",
+  status: 503,
+  detail: "The database cannot be reached.",
+  code: "unavailable",
+};
+
 const dialog = () => adas.getByRole("dialog");
 const button = (name: string | RegExp) => adas.getByRole("button", { name, exact: true });
 const row = (email: string) =>
@@ -177,6 +185,20 @@ test("an expired invitation names the next step", async () => {
   await page.context().close();
   await adas.reload();
   await row("late@example.com").getByText("Expired").waitFor();
+});
+
+test("an invitation that cannot be loaded is shown after a retry", async () => {
+  const sent = await invite("retry@example.com");
+  const page = await newPage(browser);
+  const offers = "**/api/v1/invitations/*";
+  await page.route(offers, (route) => route.fulfill({ status: 503, json: unavailable }));
+  await page.goto(sent.invite_url as string);
+  await page.getByText(unavailable.detail, { exact: true }).waitFor();
+  await expectGood(page, "invitation-unavailable");
+  await page.unroute(offers);
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("heading", { name: "Join Acme Corp" }).waitFor();
+  await page.context().close();
 });
 
 test("another user signs out first; the invitee signs in and accepts", async () => {

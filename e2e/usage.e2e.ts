@@ -215,6 +215,8 @@ test("a month without a statement is not found, and an empty one is marked", asy
   await expectAccessibleInBothSchemes(page);
   await page.goto(`${app.url}/organizations/${organization.id}/statements/2019-01`);
   await page.getByText("The statement was not found").waitFor();
+  const crumbs = page.getByRole("navigation", { name: "Breadcrumbs" });
+  await crumbs.getByRole("link", { name: "Organizations" }).waitFor();
   expect(consoleMessages.every((message) => message.includes("404"))).toBe(true);
 });
 

@@ -10,7 +10,13 @@ import {
 import { type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
 import { queryClient } from "../api/query-client.js";
 import { isConnectionLost, loadPart } from "../hooks/connection.js";
-import { FailedPage, PendingPage } from "./shell/page-states.js";
+import {
+  FailedPage,
+  FailedPublicPage,
+  type ListPage,
+  PendingPage,
+  PendingPublicPage,
+} from "./shell/page-states.js";
 
 /** Time that the first page waits for its parts, whose responses are preloaded; milliseconds. */
 const firstPageTimeoutMs = 300;
@@ -62,12 +68,28 @@ export function routesOf<Entries extends Partial<PageEntries>, Parent extends An
 ): PageRoutes<Entries, Parent> {
   const routes = Object.entries(entries).map(([name, entry]) => [
     name,
-    routeOf(name as PageName, entry as PageEntry<PageName>, parent),
+    routeOf(name as PageName, entry as PageEntry<PageName>, parent, listAbove(name, entries)),
   ]);
   return Object.fromEntries(routes) as PageRoutes<Entries, Parent>;
 }
 
-function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): unknown {
+/** Finds the list above a page: "Agents" above "/agents/$agentId/runs/$runId". */
+function listAbove(name: string, entries: Partial<PageEntries>): ListPage | undefined {
+  const { path } = pages[name as PageName];
+  const above = Object.entries(entries).find(([other]) =>
+    path.startsWith(`${pages[other as PageName].path}/`),
+  );
+  return above?.[1].title === undefined
+    ? undefined
+    : { path: pages[above[0] as PageName].path, title: above[1].title };
+}
+
+function routeOf(
+  name: PageName,
+  entry: PageEntry<PageName>,
+  parent: AnyRoute,
+  list: ListPage | undefined,
+): unknown {
   const { search, beforeLoad, title, noun, load, prefetch, component } = entry;
   return createRoute({
     getParentRoute: () => parent,
@@ -88,12 +110,19 @@ function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): 
     get pendingMs() {
       return isConnectionLost() ? Infinity : pendingMs;
     },
-    ...(!("isPublic" in pages[name]) && {
-      pendingComponent: () => <PendingPage title={title} />,
-      errorComponent: (props: ErrorComponentProps) => (
-        <FailedPage title={title} noun={noun} {...props} />
-      ),
-    }),
+    ...("isPublic" in pages[name]
+      ? {
+          pendingComponent: () => <PendingPublicPage title={title} />,
+          errorComponent: (props: ErrorComponentProps) => (
+            <FailedPublicPage title={title} {...props} />
+          ),
+        }
+      : {
+          pendingComponent: () => <PendingPage title={title} />,
+          errorComponent: (props: ErrorComponentProps) => (
+            <FailedPage title={title} noun={noun} list={list} {...props} />
+          ),
+        }),
     component: lazyRouteComponent(
       () => loadPart(component as () => Promise<Record<string, RouteComponent>>),
       `${name.charAt(0).toUpperCase()}${name.slice(1)}Page`,

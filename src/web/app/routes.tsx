@@ -9,6 +9,7 @@ import { adminUserQuery } from "../api/queries/admin.js";
 import { agentQuery, agentsQuery, hasBranch } from "../api/queries/agents.js";
 import { apiKeyQuery, apiKeysQuery } from "../api/queries/api-keys.js";
 import { meQuery, methodsQuery } from "../api/queries/auth.js";
+import { offerQuery } from "../api/queries/invitations.js";
 import {
   membersQuery,
   organizationQuery,
@@ -50,13 +51,16 @@ import { RootLayout } from "./shell/root-layout.js";
 const publicPages = {
   login: {
     search: loginSearchOf,
+    title: "Sign in",
     component: () => import("../features/auth/LoginPage.js"),
   },
   register: {
     search: redirectOf,
+    title: "Create an account",
     component: () => import("../features/auth/RegisterPage.js"),
   },
   forgotPassword: {
+    title: "Reset your password",
     // Its text depends on whether the server sends email.
     prefetch: () => [methodsQuery],
     awaitsPrefetch: true,
@@ -64,13 +68,22 @@ const publicPages = {
   },
   resetPassword: {
     search: tokenOf,
+    title: "Choose a new password",
     component: () => import("../features/auth/ResetPasswordPage.js"),
   },
   verifyEmail: {
     search: tokenOf,
+    title: "Confirm your email address",
     component: () => import("../features/auth/VerifyEmailPage.js"),
   },
-  invitation: { component: () => import("../features/invitations/InvitationPage.js") },
+  invitation: {
+    title: "Invitation",
+    load: ({ token }) => [offerQuery(token)],
+    // Its actions depend on whether the invited user is signed in.
+    prefetch: () => (mayBeSignedIn() ? [meQuery] : []),
+    awaitsPrefetch: true,
+    component: () => import("../features/invitations/InvitationPage.js"),
+  },
 } satisfies Pick<PageEntries, PublicPageName>;
 
 const signedInPages = {
@@ -255,6 +268,7 @@ const signedInPages = {
   },
   admin: {
     search: adminSearchOf,
+    title: "Installation",
     component: () => import("../features/admin/AdminPage.js"),
   },
   adminUser: {

@@ -2,20 +2,34 @@ import { useQueryErrorResetBoundary } from "@tanstack/react-query";
 import { type ErrorComponentProps, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { ApiError } from "../../api/client.js";
+import { AuthLayout } from "../../components/auth/auth-layout.js";
+import { CrumbLink } from "../../components/crumb-link.js";
 import { QueryError } from "../../components/query-error.js";
 import { Page, UnknownCrumb } from "../../ui/layout/page.js";
-import { EmptyState, Skeleton } from "../../ui/feedback/states.js";
+import { EmptyState, ErrorState, Skeleton } from "../../ui/feedback/states.js";
 import { CrashPage } from "./CrashPage.js";
 
-interface PageFrame {
+/** The list that contains a page's resource, as the breadcrumb of a page that cannot be loaded. */
+export interface ListPage {
+  path: string;
+  title: string;
+}
+
+interface PendingPageProps {
   /** Heading while the page's own is unknown. */
   title: string | undefined;
 }
 
+interface FailedPageProps extends PendingPageProps, ErrorComponentProps {
+  /** The resource that the page shows. */
+  noun: string | undefined;
+  list: ListPage | undefined;
+}
+
 const unknownCrumbs = [<UnknownCrumb key="unknown" />];
 
-/** Shown while a page's code or data is loading. */
-export function PendingPage({ title }: PageFrame): ReactElement {
+/** Shown while the code or data of a page is loading. */
+export function PendingPage({ title }: PendingPageProps): ReactElement {
   if (title === undefined) return <Skeleton />;
   return (
     <Page title={title} crumbs={unknownCrumbs}>
@@ -24,24 +38,27 @@ export function PendingPage({ title }: PageFrame): ReactElement {
   );
 }
 
-/** Shown if a page's data cannot be loaded; `CrashPage` handles errors of the page itself. */
-export function FailedPage({
-  title,
-  noun,
-  error,
-  ...props
-}: PageFrame & ErrorComponentProps & { noun: string | undefined }): ReactElement {
-  const router = useRouter();
-  const { reset } = useQueryErrorResetBoundary();
-  if (!(error instanceof ApiError) || title === undefined) {
-    return <CrashPage error={error} {...props} />;
-  }
-  const handleRetry = (): void => {
-    reset();
-    void router.invalidate();
-  };
+/** Shown while the code or data of a page before sign-in is loading. */
+export function PendingPublicPage({ title = "Omoi" }: PendingPageProps): ReactElement {
   return (
-    <Page title={title}>
+    <AuthLayout title={title} lead="Loading…">
+      <Skeleton rows={2} />
+    </AuthLayout>
+  );
+}
+
+/** Shown if a page's data cannot be loaded; `CrashPage` handles errors of the page itself. */
+export function FailedPage({ title, noun, list, ...props }: FailedPageProps): ReactElement {
+  const { error } = props;
+  const handleRetry = useRetry();
+  if (!(error instanceof ApiError) || title === undefined) return <CrashPage {...props} />;
+  const crumbs = list && [
+    <CrumbLink key="list" to={list.path}>
+      {list.title}
+    </CrumbLink>,
+  ];
+  return (
+    <Page title={title} {...(crumbs && { crumbs })}>
       {error.status === 403 && noun !== undefined ? (
         <EmptyState title={`You may not see this ${noun}`}>{error.message}</EmptyState>
       ) : (
@@ -53,4 +70,29 @@ export function FailedPage({
       )}
     </Page>
   );
+}
+
+/** Shown if the data of a page before sign-in cannot be loaded. */
+export function FailedPublicPage({
+  title,
+  ...props
+}: PendingPageProps & ErrorComponentProps): ReactElement {
+  const { error } = props;
+  const handleRetry = useRetry();
+  if (!(error instanceof ApiError) || title === undefined) return <CrashPage {...props} />;
+  return (
+    <AuthLayout title={title} lead="This page could not be loaded.">
+      <ErrorState detail={error.message} onRetry={handleRetry} />
+    </AuthLayout>
+  );
+}
+
+/** Loads the data of the page again. */
+function useRetry(): () => void {
+  const router = useRouter();
+  const { reset } = useQueryErrorResetBoundary();
+  return () => {
+    reset();
+    void router.invalidate();
+  };
 }

@@ -7,12 +7,12 @@ export function AuthLayout({
   title,
   lead,
   children,
-  footer,
+  footer = null,
 }: {
   title: string;
   lead: string;
   children: ReactNode;
-  footer: ReactNode;
+  footer?: ReactNode;
 }): ReactElement {
   return (
     <main className="mx-auto flex min-h-dvh w-full max-w-sm flex-col justify-center gap-6 px-4 py-10">
@@ -23,7 +23,7 @@ export function AuthLayout({
         <p className="mt-1 text-muted">{lead}</p>
       </div>
       <div className="rounded-lg border border-line bg-surface p-5 shadow-raised">{children}</div>
-      <p className="text-muted">{footer}</p>
+      {footer && <p className="text-muted">{footer}</p>}
     </main>
   );
 }

@@ -2,15 +2,14 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { InvitationOffer } from "#shared/api/organizations/invitations.js";
-import { asApiError } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { buttonClass } from "../../ui/actions/button.js";
 import { Details } from "../../ui/layout/card.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
-import { ErrorState, Skeleton } from "../../ui/feedback/states.js";
 import { Time } from "../../ui/text/time.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
+import { useLoaded } from "../../api/use-loaded.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { mayBeSignedIn } from "../../access/signed-in.js";
 import { AcceptInvitation, SignOutFirst } from "./invitation-actions.js";
@@ -21,19 +20,10 @@ const route = getRouteApi("/invitations/$token");
 /** Shows an invitation to anyone with the link, and the options to accept it. */
 export function InvitationPage(): ReactElement {
   const { token } = route.useParams();
-  const offer = useQuery(offerQuery(token));
-  const me = useQuery({ ...meQuery, enabled: mayBeSignedIn() });
-
-  if (offer.isPending || me.isLoading) {
+  const { data: offer } = useLoaded(offerQuery(token));
+  const { data: me } = useQuery({ ...meQuery, enabled: mayBeSignedIn() });
+  if (offer === null) {
     return (
-      <Frame title="Invitation" lead="Loading your invitation…">
-        <Skeleton rows={2} />
-      </Frame>
-    );
-  }
-  if (offer.isError) {
-    const { status, message } = asApiError(offer.error);
-    return status === 404 ? (
       <Frame
         title="Invitation not found"
         lead="The link is incomplete, or the invitation was accepted or revoked."
@@ -43,13 +33,9 @@ export function InvitationPage(): ReactElement {
           newest one.
         </p>
       </Frame>
-    ) : (
-      <Frame title="Invitation" lead="Your link could not be checked.">
-        <ErrorState detail={message} onRetry={() => void offer.refetch()} />
-      </Frame>
     );
   }
-  return <Offer offer={offer.data} token={token} signedInAs={me.data?.email} />;
+  return <Offer offer={offer} token={token} signedInAs={me?.email} />;
 }
 
 function Frame({
@@ -172,7 +158,7 @@ function ClosedInvitation({ offer, inviter, signedInAs }: ClosedInvitationProps)
         <Frame title="This invitation has expired" lead="It was not accepted in time.">
           <p>
             It could be accepted until <Time value={offer.expires_at} />. Ask {inviter} to send you
-            the invitation to {organization} again; the new mail holds a new link.
+            the invitation to {organization} again; the new email contains a new link.
           </p>
         </Frame>
       );
