@@ -175,7 +175,9 @@ test("an invalid limit gets the focus, even within closed details", async () => 
   await limit.fill("many");
   await page.getByText("More options", { exact: true }).click();
   await page.getByRole("button", { name: "Generate Key" }).click();
-  await expect.poll(() => limit.evaluate((one) => one === document.activeElement)).toBe(true);
+  await expect
+    .poll(() => limit.evaluate((element) => element === document.activeElement))
+    .toBe(true);
 
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=resources`);
   for (const [label, value] of [
@@ -185,7 +187,9 @@ test("an invalid limit gets the focus, even within closed details", async () => 
     const field = page.getByLabel(label);
     await field.fill(value);
     await page.getByRole("button", { name: "Update Limits" }).click();
-    await expect.poll(() => field.evaluate((one) => one === document.activeElement)).toBe(true);
+    await expect
+      .poll(() => field.evaluate((element) => element === document.activeElement))
+      .toBe(true);
   }
 });
 

@@ -48,7 +48,7 @@ function collectAnnouncements(): void {
 }
 const announced = (): Promise<string[]> => page.evaluate(() => window.announced);
 const countTold = async (text: string): Promise<number> =>
-  (await announced()).filter((one) => one === text).length;
+  (await announced()).filter((message) => message === text).length;
 
 const button = (name: string | RegExp, where: Page | Locator = page) =>
   where.getByRole("button", { name, exact: true });
@@ -152,7 +152,7 @@ describe("the focus", () => {
       const row = next === undefined ? rows : rows.filter({ hasText: next });
       await expect
         .poll(() =>
-          row.evaluateAll((all) => all.some((one) => one.contains(document.activeElement))),
+          row.evaluateAll((all) => all.some((element) => element.contains(document.activeElement))),
         )
         .toBe(true);
     }
@@ -326,7 +326,7 @@ function contrast(one: string, other: string): number {
 // Other tests use the width of a phone, too; these pages are not covered there.
 test("at 320 pixels (a zoom of 400 %) pages do not scroll sideways and targets are large", async () => {
   await page.setViewportSize({ width: 320, height: 640 });
-  for (const path of made.paths.filter((one) => /workspace|welcome|new|audit/.test(one))) {
+  for (const path of made.paths.filter((address) => /workspace|welcome|new|audit/.test(address))) {
     await open(path);
     await expectFits(page);
     await expectAccessible(page);

@@ -148,7 +148,9 @@ test("files are found by tree, filter and shortcuts, collapsed and marked as vie
   await tree.getByText("b.ts", { exact: true }).click();
   const focused = (path: string) =>
     expect
-      .poll(() => section(path).evaluate((one) => one.contains(one.ownerDocument.activeElement)))
+      .poll(() =>
+        section(path).evaluate((element) => element.contains(element.ownerDocument.activeElement)),
+      )
       .toBe(true);
   await focused("src/web/b.ts");
   await page.keyboard.press("p");

@@ -45,7 +45,7 @@ describe("preloaded responses", () => {
     page.off("request", note);
     const json = await page.locator(`#${firstAnswersId}`).textContent();
     return {
-      carried: (JSON.parse(json ?? "[]") as { path: string }[]).map((one) => one.path),
+      carried: (JSON.parse(json ?? "[]") as { path: string }[]).map((response) => response.path),
       asked,
     };
   }
@@ -72,7 +72,7 @@ describe("preloaded responses", () => {
       const { carried, asked } = await visit(path);
       expect(carried.length, path).toBeGreaterThan(1);
       expect(
-        asked.filter((one) => carried.includes(one)),
+        asked.filter((path) => carried.includes(path)),
         path,
       ).toEqual([]);
     }

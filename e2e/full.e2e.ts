@@ -60,18 +60,22 @@ test("of two thousand commits only visible ones are rendered; the keyboard reach
     if (limit === 2000) break;
     // The whole graph is a single tab stop.
     await page.keyboard.press("Tab");
-    expect(await older.evaluate((one) => one === document.activeElement)).toBe(true);
+    expect(await older.evaluate((element) => element === document.activeElement)).toBe(true);
     await page.keyboard.press("Enter");
   }
   await page.getByText("The newest 2,000 commits").waitFor();
   expect(await sizeOf(graph)).toBeLessThan(4000);
   await page.keyboard.press("Home");
-  await expect.poll(() => row(1).evaluate((one) => one === document.activeElement)).toBe(true);
+  await expect
+    .poll(() => row(1).evaluate((element) => element === document.activeElement))
+    .toBe(true);
   // The focused row stays rendered, however far the list is scrolled.
-  await graph.evaluate((one) => one.scrollTo({ top: 20_000 }));
+  await graph.evaluate((element) => element.scrollTo({ top: 20_000 }));
   await row(640).waitFor();
   await page.keyboard.press("ArrowDown");
-  await expect.poll(() => row(2).evaluate((one) => one === document.activeElement)).toBe(true);
+  await expect
+    .poll(() => row(2).evaluate((element) => element === document.activeElement))
+    .toBe(true);
   await expectAccessible(page, "the project of 2 000 commits");
   const commits = await newest(2000);
   await page.keyboard.press("Enter");
@@ -93,7 +97,7 @@ test("the organization menu searches two hundred organizations", async () => {
   await page.keyboard.press("Enter");
   await page.getByText("Switched to Division 200").waitFor();
   await button("Current organization: Division 200").waitFor();
-  expect(await switcher.evaluate((one) => one === document.activeElement)).toBe(true);
+  expect(await switcher.evaluate((element) => element === document.activeElement)).toBe(true);
   await page.keyboard.press("Enter");
   await page.keyboard.type("division 1");
   await page.getByRole("option", { name: /^Division 1 / }).click();
@@ -113,7 +117,8 @@ test("a long audit log is paginated", async () => {
     await expect.poll(() => button("Next").getAttribute("aria-busy")).not.toBe("true");
     const details = button(/^Details of event \d+$/);
     expect(await rows.count()).toBeLessThanOrEqual(51);
-    for (const one of await details.all()) seen.push((await one.getAttribute("aria-label")) ?? "");
+    for (const element of await details.all())
+      seen.push((await element.getAttribute("aria-label")) ?? "");
     if ((await button("Next").getAttribute("aria-disabled")) === "true") break;
     await button("Next").click();
   }
@@ -180,7 +185,7 @@ test("five hundred runs are paginated, and their timeline is one tab stop", asyn
   await expect.poll(() => bars.count()).toBe(500);
   await bars.first().focus();
   await page.keyboard.press("End");
-  expect(await bars.last().evaluate((one) => one === document.activeElement)).toBe(true);
+  expect(await bars.last().evaluate((element) => element === document.activeElement)).toBe(true);
   await button("Next").click();
   await page.getByText("Page 2", { exact: true }).waitFor();
   await page.getByText("Hour", { exact: true }).click();
@@ -209,7 +214,7 @@ test("in a narrow window pages begin at the top and tables stay within their car
       await page.getByRole("heading", { level: 1 }).waitFor();
       await page.getByText("Loading…").first().waitFor({ state: "detached" });
       const faults = await page.evaluate(() => {
-        const rightOf = (one: Element | null) => one?.getBoundingClientRect().right ?? 0;
+        const rightOf = (element: Element | null) => element?.getBoundingClientRect().right ?? 0;
         const wide = [...document.querySelectorAll("table")].filter(
           (table) => rightOf(table) > rightOf(table.closest("section")) + 1,
         );

@@ -99,7 +99,7 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   const handler = conflict("src/auth/handler.ts");
   for (const key of ["j", "j", "j"]) await page.keyboard.press(key);
   await expect
-    .poll(() => handler.evaluate((one) => one.ownerDocument.activeElement === one))
+    .poll(() => handler.evaluate((element) => element.ownerDocument.activeElement === element))
     .toBe(true);
   await page.keyboard.press("s");
   await page.getByText("1 of 4 decided").waitFor();
@@ -143,7 +143,7 @@ test("conflicts are resolved manually, and decisions survive reloads", async () 
   await screenshot(page, "merge-hunks");
   const hunk = token.getByRole("region", { name: "Hunk 1" });
   await expect
-    .poll(() => hunk.evaluate((one) => one.ownerDocument.activeElement === one))
+    .poll(() => hunk.evaluate((element) => element.ownerDocument.activeElement === element))
     .toBe(true);
   await page.keyboard.press("b");
   await page.getByText("4 of 4 decided").waitFor();

@@ -96,8 +96,10 @@ test("the graph shows new commits, and opens commits and merges by keyboard", as
   await row.waitFor();
   await look(page, "project-graph", "Commit graph");
   const dots = await graph.getByRole("row").count();
-  const shown = (await gitInRepository(app, project, "rev-list", "--count", "--branches")).trim();
-  expect(dots).toBe(Number(shown));
+  const commitCount = (
+    await gitInRepository(app, project, "rev-list", "--count", "--branches")
+  ).trim();
+  expect(dots).toBe(Number(commitCount));
   const at = (): Promise<string | null> => graph.locator(":focus > [title]").getAttribute("title");
   await graph.getByRole("row").first().focus();
   while (!(await at())?.endsWith(commit.commit_sha)) await page.keyboard.press("ArrowDown");

@@ -103,7 +103,7 @@ async function faultsOf(
     await quiet();
     const { cls, moved, violations } = await seen();
     faults.push(...messages, ...violations);
-    if (cls >= shift) faults.push(...moved.map((one) => `moved ${one}`));
+    if (cls >= shift) faults.push(...moved.map((element) => `moved ${element}`));
     if (scriptBytes() > bytes) faults.push(`${scriptBytes()} bytes of scripts`);
   });
   return faults.map((fault) => `${path}: ${fault}`);

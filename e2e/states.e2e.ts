@@ -29,7 +29,7 @@ beforeAll(async () => {
   const ofOnesOwn = /^\/organizations(\/new)?$|\/profile$|\/api-keys\/new$/;
   every = made.paths.filter(
     (path, at, all) =>
-      !ofOnesOwn.test(path) && all.findIndex((one) => pathOf(one) === pathOf(path)) === at,
+      !ofOnesOwn.test(path) && all.findIndex((other) => pathOf(other) === pathOf(path)) === at,
   );
   page = await signedInPage(browser, app, owner);
 });

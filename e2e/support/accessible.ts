@@ -30,7 +30,7 @@ export async function expectFits(page: Page, what = page.url()): Promise<void> {
 async function expectNothingFound(page: Page, what: string, rules?: string[]): Promise<void> {
   // Finish transitions, so that no color is measured in between.
   await page.evaluate(() =>
-    Promise.allSettled(document.getAnimations().map((one) => one.finished)),
+    Promise.allSettled(document.getAnimations().map((animation) => animation.finished)),
   );
   // By the DevTools protocol: the page's security policy blocks injected scripts.
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);

@@ -272,8 +272,8 @@ describeEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(await sandbox.run(["sleep", "60"], { folder, limits })).toMatchObject({
       reason: "disk",
     });
-    const one = await sandbox.run(["head", "-c", "30000000", "/dev/zero"], { limits });
-    expect(one.reason).toBe("exited");
+    const stream = await sandbox.run(["head", "-c", "30000000", "/dev/zero"], { limits });
+    expect(stream.reason).toBe("exited");
     const big = await sandbox.run(["dd", "if=/dev/zero", "of=big", "bs=1M", "count=30"], {
       limits,
     });

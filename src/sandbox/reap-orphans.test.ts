@@ -78,13 +78,13 @@ test("200 short runs leave no process, mount, control group, descriptor or file"
   });
   await sandbox.run(["true"]);
   const before = measure();
-  const one = async (): Promise<void> => {
+  const startRuns = async (): Promise<void> => {
     for (let round = 0; round < 25; round += 1) {
       const ended = await sandbox.run(["sh", "-c", "(sleep 60 &); exit 4", mark], { folder });
       expect(ended).toMatchObject({ reason: "exited", exitCode: 4 });
     }
   };
-  await Promise.all(Array.from({ length: 8 }, one));
+  await Promise.all(Array.from({ length: 8 }, startRuns));
   // Files of earlier tests may be closed meanwhile.
   const { descriptors, ...all } = before;
   await expect.poll(measure).toMatchObject(all);

@@ -65,7 +65,7 @@ describeEachSandbox("a command", ({ setting, mode }) => {
         await other.close();
       }
     } finally {
-      for (const one of busy) one.kill("SIGKILL");
+      for (const child of busy) child.kill("SIGKILL");
     }
   }, 60_000);
 
@@ -240,7 +240,7 @@ describeEachSandbox("a command", ({ setting, mode }) => {
     const neighbours = await Promise.all(
       [1, 2, 3, 4].map(() => here.start(["sh", "-c", crowd], { limits })),
     );
-    for (const one of neighbours) await expect.poll(() => one.output()).toContain("up");
+    for (const neighbour of neighbours) await expect.poll(() => neighbour.output()).toContain("up");
     // As many again, all of the same user.
     const another = "for i in $(seq 16); do sleep 0.1 & done; wait";
     expect(await here.run(["sh", "-c", another], { limits })).toMatchObject({

@@ -92,10 +92,10 @@ function avoidedIn(source: string): string[] {
 
 function isRight(label: string): boolean {
   const isFixed = fixed.includes(label);
-  const isLike = fixed.some((one) => one.toLowerCase() === label.toLowerCase());
+  const isLike = fixed.some((text) => text.toLowerCase() === label.toLowerCase());
   if (isLike) return isFixed;
   let rest = label.replaceAll(names, "x");
-  for (const one of fixed) rest = rest.replaceAll(one, "X");
+  for (const text of fixed) rest = rest.replaceAll(text, "X");
   return !/ [A-Z][a-z]/.test(rest);
 }
 

@@ -74,9 +74,9 @@ async function playAnew(steps: Step[]): Promise<void> {
   }
   await app.db.changes.syncAll();
   const game = new Game();
-  for (const [number, one] of steps.entries()) {
-    await game.play(one).catch((error: unknown) => {
-      throw new Error(`step ${number}, ${one.kind}`, { cause: error });
+  for (const [number, step] of steps.entries()) {
+    await game.play(step).catch((error: unknown) => {
+      throw new Error(`step ${number}, ${step.kind}`, { cause: error });
     });
   }
 }
@@ -92,12 +92,12 @@ class Game {
   readonly #keys = new Map<string, { text: string; clients: Client[] }>();
   #rows: Rows | undefined;
 
-  async play(one: Step): Promise<void> {
+  async play(step: Step): Promise<void> {
     const before = (this.#rows ??= await this.#read());
-    const clients = this.#clients[one.process] as Map<string, Client>;
+    const clients = this.#clients[step.process] as Map<string, Client>;
     const newName = (): string => `name-${(names += 1)}`;
-    const change = changeForStep(one, { rows: before, clients, newName });
-    const noise = one.isBusy ? this.#questions(before, one, 1 - one.process) : [];
+    const change = changeForStep(step, { rows: before, clients, newName });
+    const noise = step.isBusy ? this.#questions(before, step, 1 - step.process) : [];
     const asked = Promise.all(noise.map(responseTo));
     const outcome: { status: number; data?: unknown } = await change.run().catch(refused);
     await asked;
@@ -108,9 +108,9 @@ class Game {
       else this.#keys.set(id, { text: key, clients: servers.map(({ url }) => clientOf(url, key)) });
     }
     this.#rows = await this.#read();
-    await this.#compare(this.#rows, one, one.process);
+    await this.#compare(this.#rows, step, step.process);
     if (!change.revokes) await app.db.changes.syncAll();
-    await this.#compare(this.#rows, one, 1 - one.process);
+    await this.#compare(this.#rows, step, 1 - step.process);
   }
 
   #read(): Promise<Rows> {
@@ -121,8 +121,8 @@ class Game {
     );
   }
 
-  async #compare(rows: Rows, one: Step, process: number): Promise<void> {
-    const questions = this.#questions(rows, one, process);
+  async #compare(rows: Rows, step: Step, process: number): Promise<void> {
+    const questions = this.#questions(rows, step, process);
     const got = await Promise.all(questions.map(responseTo));
     expect(got).toEqual(questions.map(({ what, expected }) => ({ what, ...expected })));
   }

@@ -39,15 +39,15 @@ test(
     });
     const base = `/api/v1/organizations/${orgId}`;
     const roleIds: string[] = [];
-    const one = <Item>(items: readonly Item[]): Item =>
+    const pick = <Item>(items: readonly Item[]): Item =>
       items[Math.floor(Math.random() * items.length)] as Item;
     const idOf = ({ text, status }: RawResponse): string[] =>
       status === 201 ? [(JSON.parse(text) as { id: string }).id] : [];
 
     /** A request of one kind, by one of two people through one of two processes. */
     const write = (method: string, path: string, body?: unknown): Promise<RawResponse> => {
-      const { token } = one([owner, owner, member]);
-      return send(one([here, there]), method, path, { token, body });
+      const { token } = pick([owner, owner, member]);
+      return send(pick([here, there]), method, path, { token, body });
     };
     const kinds: (() => Promise<RawResponse>)[] = [
       async () => {
@@ -57,19 +57,19 @@ test(
         return answer;
       },
       () =>
-        write("PATCH", `${base}/roles/${one([...roleIds, randomUUID()])}`, {
+        write("PATCH", `${base}/roles/${pick([...roleIds, randomUUID()])}`, {
           description: randomUUID(),
-          inherits_from: one([null, ...roleIds]),
+          inherits_from: pick([null, ...roleIds]),
         }),
       () => write("DELETE", `${base}/roles/${roleIds.shift() ?? randomUUID()}`),
       () =>
         write("PATCH", `${base}/members/${joined.id}`, {
-          role_id: one([systemRoleIds.admin, systemRoleIds.owner, ...roleIds]),
+          role_id: pick([systemRoleIds.admin, systemRoleIds.owner, ...roleIds]),
         }),
       () =>
         write("POST", `${base}/invitations`, {
           email: `${randomUUID()}@example.com`,
-          role_id: one([systemRoleIds.member, ...roleIds]),
+          role_id: pick([systemRoleIds.member, ...roleIds]),
         }),
       async () => {
         const body = { name: "short-lived", organization_id: orgId };
@@ -86,14 +86,14 @@ test(
         return agent === undefined ? made : write("DELETE", `/api/v1/agents/${agent}`);
       },
       () =>
-        write("PATCH", `/api/v1/agents/${one(agents).id}`, {
+        write("PATCH", `/api/v1/agents/${pick(agents).id}`, {
           description: randomUUID(),
         }),
       () => write("PATCH", base, { settings: { at: randomUUID() } }),
       () => write("PATCH", base, { slug: `s-${randomUUID().slice(0, 8)}` }),
       () => write("PATCH", `/api/v1/projects/${project.id}`, { name: randomUUID() }),
       async () => {
-        const path = `/api/v1/agents/${one(agents).id}/runs`;
+        const path = `/api/v1/agents/${pick(agents).id}/runs`;
         const made = await write("POST", path, { external: true });
         const [run] = idOf(made);
         return run === undefined ? made : write("POST", `/api/v1/runs/${run}/stop`);
@@ -105,7 +105,7 @@ test(
     const end = Date.now() + seconds * 1000;
     const writing = async (): Promise<void> => {
       while (Date.now() < end) {
-        const { status, text } = await one(kinds)();
+        const { status, text } = await pick(kinds)();
         counts.set(status, (counts.get(status) ?? 0) + 1);
         if (status >= 500) failures.push(`${status} ${text}`);
       }

@@ -20,7 +20,7 @@ describe("a server that is killed while workspaces are archived and restored", (
   const at = () => ({ agent_id: workspace.agent_id });
 
   /**
-   * Writes, archives and restores until the server is gone; returns the number of completed acts.
+   * Writes, archives and restores until the server is gone; calls `done` after each response.
    */
   async function work(done: () => void): Promise<void> {
     for (;;) {
@@ -42,12 +42,12 @@ describe("a server that is killed while workspaces are archived and restored", (
 
   // Each delay after a response interrupts another step.
   test.each([0, 15, 40, 65, 110])(
-    "keeps the last bytes written: kill %i ms into an act",
+    "keeps the last bytes written: kill %i ms after a response",
     async (pause) => {
-      let acts = 0;
+      let completed = 0;
       await work(() => {
-        acts += 1;
-        if (acts === 2 + (pause % 2)) setTimeout(() => server.signal("SIGKILL"), pause);
+        completed += 1;
+        if (completed === 2 + (pause % 2)) setTimeout(() => server.signal("SIGKILL"), pause);
       });
       await server.waitForKill();
       await server.start();

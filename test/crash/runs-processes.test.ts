@@ -64,7 +64,7 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
     const { data } = await clientOf(url, token).runs.create({ params: { agent_id }, body });
     return data;
   }
-  const untilFile = (workspace: Workspace, name: string) =>
+  const waitForFile = (workspace: Workspace, name: string) =>
     expect.poll(() => readFile(join(folderOf(workspace), name)).catch(() => null)).not.toBeNull();
 
   test("its runs are lost at their last heartbeat, the other's continue, and queued ones start", async () => {
@@ -88,7 +88,7 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
     );
     const waiting = await start(survivorUrl, four, "echo started > started.txt");
     expect(waiting.queue_position).toBe(1);
-    for (const workspace of [one, two, three]) await untilFile(workspace, "up");
+    for (const workspace of [one, two, three]) await waitForFile(workspace, "up");
     // A reader at the other process receives the end, too.
     const followed = followLog({ url: survivorUrl }, { token }, lost.id);
     // A stop request at the surviving process for a run of the killed one.
@@ -133,8 +133,8 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
     const runs = await Promise.all(
       workspaces.map(({ agent_id }) => api.runs.list({ params: { agent_id }, query: {} })),
     );
-    const told = runs.flatMap(({ data }) => data);
-    expect(told.every(({ ended_at }) => ended_at !== null)).toBe(true);
+    const listed = runs.flatMap(({ data }) => data);
+    expect(listed.every(({ ended_at }) => ended_at !== null)).toBe(true);
     const [sum] = (await queryAsOwner(
       database,
       `select sum(extract(epoch from ended_at - started_at))::float8 as seconds from runs
@@ -144,7 +144,7 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
     const { data: usage } = await api.usage.get({ params: { org_id: orgId } });
     expect(usage.concurrent_agents.current).toBe(0);
     expect(usage.runtime_hours.current).toBeCloseTo(sum.seconds / 3600, 4);
-    const ofRuns = told.reduce((total, { runtime_seconds }) => total + runtime_seconds, 0);
+    const ofRuns = listed.reduce((total, { runtime_seconds }) => total + runtime_seconds, 0);
     expect(ofRuns).toBeCloseTo(sum.seconds, 2);
   }
 });

@@ -65,11 +65,15 @@ test("a start restricts files that an earlier version left open, also for a root
   if (isRoot) {
     const script = `for path; do cat "$path" || ls "$path/"; done`;
     const paths = ["", "secret", "repositories/deep/object", "logs", "postgres/PG_VERSION"];
-    const tried = spawnSync("sh", ["-c", script, "sh", ...paths.map((one) => join(folder, one))], {
-      uid: 65_534,
-      gid: 65_534,
-      cwd: "/",
-    });
+    const tried = spawnSync(
+      "sh",
+      ["-c", script, "sh", ...paths.map((path) => join(folder, path))],
+      {
+        uid: 65_534,
+        gid: 65_534,
+        cwd: "/",
+      },
+    );
     expect(tried.stdout.toString()).toBe("");
   }
   first.process.kill("SIGTERM");

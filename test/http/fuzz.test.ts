@@ -118,7 +118,7 @@ describe("fuzzed requests", () => {
       fc.record(
         Object.fromEntries(
           operation.parameters
-            .filter((one) => one.in === place)
+            .filter((parameter) => parameter.in === place)
             .map(({ name, schema }) => [name, values(schema, name)]),
         ),
         place === "path" ? {} : { requiredKeys: [] },

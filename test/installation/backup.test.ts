@@ -148,9 +148,9 @@ describe("omoi admin backup and restore", () => {
     const { data: agents } = await api.agents.list({ query: { organization_id: orgId } });
     expect(agents.length).toBe(3);
     for (const agent of agents) {
-      const { data: one } = await api.workspaces.get({ params: { agent_id: agent.id } });
-      await commitFiles({ api }, one, { "after.txt": "after\n" });
-      await mergeIntoBase({ api }, one);
+      const { data: workspace } = await api.workspaces.get({ params: { agent_id: agent.id } });
+      await commitFiles({ api }, workspace, { "after.txt": "after\n" });
+      await mergeIntoBase({ api }, workspace);
     }
     await stop(server);
     const env = { OMOI_DATA_DIR: folder };

@@ -90,7 +90,11 @@ test("without options, it serves as an unprivileged user and explains why it ref
 test("with the options of the guide it runs commands of agents", async () => {
   const port = await freePort();
   const unconfined = ["seccomp=unconfined", "systempaths=unconfined", "no-new-privileges"];
-  const options = ["--cap-drop", "ALL", ...unconfined.flatMap((one) => ["--security-opt", one])];
+  const options = [
+    "--cap-drop",
+    "ALL",
+    ...unconfined.flatMap((option) => ["--security-opt", option]),
+  ];
   const publish = ["--publish", `127.0.0.1:${port}:8080`];
   engine.cli(["run", "--detach", "--name", "full", ...options, ...publish, "omoi"]);
   await untilHealthy("full");

@@ -45,7 +45,8 @@ test.skipIf(!isRoot)(
       const five = Array.from({ length: 5 }, () => makeWorkspace(owner, project.id));
       made.push(...(await Promise.all(five)).map(({ workspace }) => workspace));
     }
-    for (const one of made) await writeFile(join(folderOf(one), "unsaved.txt"), one.agent_id);
+    for (const workspace of made)
+      await writeFile(join(folderOf(workspace), "unsaved.txt"), workspace.agent_id);
     expect(await listMounts(dataDir)).toHaveLength(workspaces);
     server.process.kill("SIGTERM");
     expect((await server.ended).code).toBe(0);
@@ -55,8 +56,10 @@ test.skipIf(!isRoot)(
     await expect
       .poll(async () => (await listMounts(dataDir)).length, { timeout: 60_000 })
       .toBe(workspaces);
-    for (const one of made) {
-      expect(await readFile(join(folderOf(one), "unsaved.txt"), "utf8")).toBe(one.agent_id);
+    for (const workspace of made) {
+      expect(await readFile(join(folderOf(workspace), "unsaved.txt"), "utf8")).toBe(
+        workspace.agent_id,
+      );
     }
     again.process.kill("SIGTERM");
     expect((await again.ended).code).toBe(0);

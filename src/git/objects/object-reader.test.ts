@@ -98,14 +98,14 @@ describe("readObjects", () => {
 
   it("limits the number of processes", async () => {
     const stores = await Promise.all(Array.from({ length: 20 }, () => testRepository()));
-    await Promise.all(stores.map((one) => readObjects(one.repoPath, ["HEAD"], "info")));
+    await Promise.all(stores.map((store) => readObjects(store.repoPath, ["HEAD"], "info")));
     const left = async (): Promise<number> => {
       const counts = await Promise.all(
-        stores.map(async (one) => (await readersOf(one.repoPath)).length),
+        stores.map(async (store) => (await readersOf(store.repoPath)).length),
       );
       return counts.reduce((sum, count) => sum + count, 0);
     };
     await expect.poll(left).toBeLessThanOrEqual(16);
-    await Promise.all(stores.map((one) => one.dispose()));
+    await Promise.all(stores.map((store) => store.dispose()));
   });
 });

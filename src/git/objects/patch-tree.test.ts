@@ -28,8 +28,8 @@ const name = fc.constantFrom("a", "a.b", "a-b", "a/x", "a/y/z", "a/y.z", "b", "b
 
 it("gives the tree that git itself builds from the same files", async () => {
   const tree = fc.uniqueArray(name, { maxLength: 8 }).map((names) => {
-    const kept = names.filter((one) => !names.some((other) => other.startsWith(`${one}/`)));
-    return Object.fromEntries(kept.map((one) => [one, one.length % 2 === 0 ? one : "same"]));
+    const kept = names.filter((name) => !names.some((other) => other.startsWith(`${name}/`)));
+    return Object.fromEntries(kept.map((name) => [name, name.length % 2 === 0 ? name : "same"]));
   });
   await fc.assert(
     fc.asyncProperty(tree, tree, async (before, after) => {

@@ -91,7 +91,7 @@ describe("tree limits", () => {
       all.push(chain);
     }
     await assertTreesWithin(repoPath, [chain]);
-    const root = await tree(Object.fromEntries(all.map((one, at) => [`t${at}`, ["40000", one]])));
+    const root = await tree(Object.fromEntries(all.map((oid, at) => [`t${at}`, ["40000", oid]])));
     await expect(assertTreesWithin(repoPath, [root])).rejects.toThrow("deeper than 128 levels");
     const deeper = await tree({ d: ["40000", chain] });
     await expect(assertTreesWithin(repoPath, [deeper])).rejects.toThrow("deeper than 128 levels");

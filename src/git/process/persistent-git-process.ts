@@ -59,10 +59,10 @@ export class PersistentGitPool<Question, Answer> {
     this.#standing.delete(repoPath);
     if (git?.isOver !== false) git = new PersistentGit(repoPath, this.#dialogue);
     this.#standing.set(repoPath, git);
-    for (const [other, one] of this.#standing) {
+    for (const [oldest, evicted] of this.#standing) {
       if (this.#standing.size <= MOST) break;
-      this.#standing.delete(other);
-      one.endWhenIdle();
+      this.#standing.delete(oldest);
+      evicted.endWhenIdle();
     }
     return git;
   }

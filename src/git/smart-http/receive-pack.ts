@@ -50,8 +50,8 @@ export function advertisePush(
   { thin }: { thin: boolean },
 ): Buffer {
   const capabilities = `${CAPABILITIES}${thin ? "" : " no-thin"} object-format=sha1 agent=omoi`;
-  const shown = refs.length > 0 ? refs : [{ ref: "capabilities^{}", sha: ZERO_OID }];
-  const lines = shown.map(({ ref, sha }, index) =>
+  const advertised = refs.length > 0 ? refs : [{ ref: "capabilities^{}", sha: ZERO_OID }];
+  const lines = advertised.map(({ ref, sha }, index) =>
     pktLine(Buffer.from(`${sha} ${ref}${index === 0 ? `\0${capabilities}` : ""}\n`)),
   );
   return Buffer.concat([pktLine("# service=git-receive-pack\n"), FLUSH, ...lines, FLUSH]);

@@ -113,8 +113,11 @@ describe("clone and fetch", () => {
       const fetch = client(...use, "-C", folder, "fetch", "--quiet", "origin", secret);
       await expect(fetch).rejects.toThrow(/not our ref|unadvertised/);
       hidden = ["refs", "!refs/heads/workspace-a"];
-      const shown = (await client(...use, "ls-remote", url)).trim().split("\n");
-      expect(shown.map((line) => line.split("\t")[1])).toEqual(["HEAD", "refs/heads/workspace-a"]);
+      const advertised = (await client(...use, "ls-remote", url)).trim().split("\n");
+      expect(advertised.map((line) => line.split("\t")[1])).toEqual([
+        "HEAD",
+        "refs/heads/workspace-a",
+      ]);
     },
   );
 

@@ -50,9 +50,9 @@ export async function visibleRequest(
   }
   const hidden = new Set(lines.flatMap(({ oid }) => oid ?? []));
   const [head] = await readObjects(repoPath, ["HEAD^{commit}"], "info");
-  const shown = head ? [...tips, head.oid] : tips;
-  for (const tip of shown) hidden.delete(tip);
-  await removeReached(repoPath, shown, hidden);
+  const visibleTips = head ? [...tips, head.oid] : tips;
+  for (const tip of visibleTips) hidden.delete(tip);
+  await removeReached(repoPath, visibleTips, hidden);
   const wanted = lines.find(({ verb, oid }) => verb === "want" && oid && hidden.has(oid));
   if (wanted?.oid !== undefined) throw new NotOurRefError(wanted.oid);
   const kept = lines.filter(({ oid }) => oid === undefined || !hidden.has(oid));

@@ -167,19 +167,19 @@ export class OverlayWalk {
     if (isMarked) return [entriesOf(lower, null), entriesOf(merged, null)];
     const others = [...(this.#inFolder.get(prefix) ?? [])].filter((name) => !own.has(name));
     // The merged folder shows all upper entries except whiteouts.
-    const [shown, marks] = [new Map<string, Entry>(), new Set(others)];
+    const [visible, marks] = [new Map<string, Entry>(), new Set(others)];
     for (const [name, entry] of own) {
       if (entry.isCharacterDevice()) marks.add(name);
-      else shown.set(name, entry);
+      else visible.set(name, entry);
     }
-    for (const [name, entry] of entriesOf(merged, marks)) shown.set(name, entry);
+    for (const [name, entry] of entriesOf(merged, marks)) visible.set(name, entry);
     // Below a path that is a file in the tree, the tree has nothing.
     const names = [...own.keys(), ...others].filter((name) => {
       const mode = this.#modes.get(prefix + name) ?? GONE;
-      return mode === GONE || shown.get(name)?.isDirectory() !== false;
+      return mode === GONE || visible.get(name)?.isDirectory() !== false;
     });
     const before = entriesOf(lower, names);
-    return [before, shown];
+    return [before, visible];
   }
 
   /** Whether the path is tracked, so that no ignore check is needed. */

@@ -60,7 +60,7 @@ describe("the snapshot process", () => {
     const unsubscribe = subscribe("gitCommand", ({ command }) => {
       seen.push([asked.getStore(), command]);
     });
-    await Promise.all(folders.map((one) => asked.run(one.folder, () => snapshotFolder(one))));
+    await Promise.all(folders.map((input) => asked.run(input.folder, () => snapshotFolder(input))));
     unsubscribe();
     for (const { folder } of folders) {
       const commands = seen.flatMap(([where, command]) => (where === folder ? [command] : []));

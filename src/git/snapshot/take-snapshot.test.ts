@@ -305,11 +305,11 @@ describe("snapshotFolder", () => {
     await put("z", "changed");
     const before = await readFile(indexFile);
     const onChanges = (): never => {
-      throw new Error("told");
+      throw new Error("refused");
     };
     const parentTree = await readIndexTree();
-    const told = snapshotFolder({ repoPath, folder, indexFile, parentTree, onChanges });
-    await expect(told).rejects.toThrow("told");
+    const snapshot = snapshotFolder({ repoPath, folder, indexFile, parentTree, onChanges });
+    await expect(snapshot).rejects.toThrow("refused");
     expect(await readFile(indexFile)).toEqual(before);
     expect(await readdir(dirname(indexFile))).toEqual(["a"]);
   });

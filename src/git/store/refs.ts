@@ -181,10 +181,10 @@ function keepUpdater(repoPath: string, updater: RefUpdater): void {
   idleUpdaters.get(repoPath)?.end();
   idleUpdaters.set(repoPath, updater);
   updater.rest(() => idleUpdaters.delete(repoPath));
-  for (const [oldest, one] of idleUpdaters) {
+  for (const [oldest, updater] of idleUpdaters) {
     if (idleUpdaters.size <= MOST_IDLE) break;
     idleUpdaters.delete(oldest);
-    one.end();
+    updater.end();
   }
 }
 

@@ -178,7 +178,7 @@ async function takeOver(repoPath: string, folder: string): Promise<void> {
   const order = [".pack", ".rev", ".idx"];
   const names = (await readdir(from)).filter((name) => /^pack-[0-9a-f]{40}\./.test(name));
   for (const suffix of order) {
-    for (const name of names.filter((one) => one.endsWith(suffix))) {
+    for (const name of names.filter((candidate) => candidate.endsWith(suffix))) {
       await rename(join(from, name), join(repoPath, "objects/pack", name));
     }
   }

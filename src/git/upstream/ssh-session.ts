@@ -124,21 +124,22 @@ async function connectTo({ addresses, port }: SshTarget, signal: AbortSignal): P
 }
 
 /** Whether the presented host key is acceptable. */
-function isExpected(expected: string | null, shown: string): boolean {
-  return expected === null || expected === shown || expected === fingerprintOf(shown);
+function isExpected(expected: string | null, presented: string): boolean {
+  return expected === null || expected === presented || expected === fingerprintOf(presented);
 }
 
 function failureOf(
   error: unknown,
   { hostKey: expected, privateKey }: SshTarget,
-  shown: string | null,
+  presented: string | null,
   signal: AbortSignal,
 ): UpstreamError {
   if (signal.aborted) return upstreamError("aborted");
   if (error instanceof UpstreamError) return error;
   const { level, message = "" } = error as { level?: string; message?: string };
-  if (shown !== null && !isExpected(expected, shown)) return changedHost(expected ?? "", shown);
-  if (shown === null && expected !== null && /no matching host key/i.test(message)) {
+  if (presented !== null && !isExpected(expected, presented))
+    return changedHost(expected ?? "", presented);
+  if (presented === null && expected !== null && /no matching host key/i.test(message)) {
     return changedHost(expected, null);
   }
   if (level === "client-authentication") {
@@ -147,9 +148,9 @@ function failureOf(
   return upstreamError(level === "client-timeout" ? "timed_out" : "unreachable");
 }
 
-function changedHost(expected: string, shown: string | null): UpstreamError {
+function changedHost(expected: string, presented: string | null): UpstreamError {
   const was = fingerprintOf(expected) ?? "unknown";
-  const is = shown === null ? "a key of another type" : (fingerprintOf(shown) ?? "unknown");
+  const is = presented === null ? "a key of another type" : (fingerprintOf(presented) ?? "unknown");
   return new UpstreamError(
     "host_key_changed",
     `The upstream's host key changed from the trusted ${was} to ${is}. Verify the new key with the upstream's operator, then trust it.`,

@@ -196,9 +196,9 @@ describe("an upstream behind SSH", () => {
   afterEach(() => upstream.close());
 
   it("can be read and written with a key, and returns the host key", async () => {
-    const shown = new Set<string>();
-    await thereAndBack(url, { ...options, onHostKey: async (line) => void shown.add(line) });
-    expect([...shown]).toEqual([upstream.hostKey]);
+    const hostKeys = new Set<string>();
+    await thereAndBack(url, { ...options, onHostKey: async (line) => void hostKeys.add(line) });
+    expect([...hostKeys]).toEqual([upstream.hostKey]);
     await upstream.close();
     upstream = await startSshUpstream(root, { type: "rsa" });
     upstream.allowed.add(key.publicKey);

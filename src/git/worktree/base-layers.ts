@@ -137,8 +137,8 @@ async function isForgotten(path: string): Promise<boolean> {
 }
 
 /** Returns false if the target is missing; rethrows other errors. */
-function happened(act: Promise<void>): Promise<boolean> {
-  return act.then(
+function happened(change: Promise<void>): Promise<boolean> {
+  return change.then(
     () => true,
     (error: unknown) => {
       ignoreMissing(error);

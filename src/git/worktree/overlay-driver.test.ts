@@ -316,7 +316,7 @@ for (const kind of overlayKinds) {
       ];
       const name = fc.constantFrom(...names);
       const text = fc.constantFrom("1\n", "2\n", "three\n");
-      const act = fc.oneof(
+      const anyChange = fc.oneof(
         { weight: 4, arbitrary: fc.record({ do: fc.constant("write" as const), at: name, text }) },
         {
           weight: 3,
@@ -333,29 +333,29 @@ for (const kind of overlayKinds) {
         fc.record({ do: fc.constant("sync" as const) }),
       );
       const brokenByFuse = new Set(["rename", "swap", "remake"]);
-      type Act = typeof act extends fc.Arbitrary<infer T> ? T : never;
+      type Change = typeof anyChange extends fc.Arbitrary<infer T> ? T : never;
 
       /** Performs a change in a folder; the system must refuse it in both or neither. */
-      async function perform(folder: string, one: Act): Promise<string> {
+      async function perform(folder: string, change: Change): Promise<string> {
         const at = (path: string): string => join(folder, path);
         try {
-          if (one.do === "write") await writeFile(at(one.at), one.text, { flag: "w" });
-          else if (one.do === "rename") await move(at(one.at), at(one.to));
-          else if (one.do === "remove") await rm(at(one.at), { recursive: true });
-          else if (one.do === "mkdir") await mkdir(at(one.at), { recursive: true });
-          else if (one.do === "swap") {
-            await move(at(one.at), at("swapped"));
-            await move(at(one.to), at(one.at));
-            await move(at("swapped"), at(one.to));
-          } else if (one.do === "link") await link(at(one.at), at(one.to));
-          else if (one.do === "symlink") await symlink(one.text, at(one.at));
-          else if (one.do === "chmod") {
-            const stats = await lstat(at(one.at));
-            if (stats.isFile()) await chmod(at(one.at), stats.mode ^ 0o111);
-          } else if (one.do === "remake") {
-            await rm(at(one.at), { recursive: true });
-            await mkdir(at(one.at));
-            await writeFile(at(`${one.at}/again`), one.text);
+          if (change.do === "write") await writeFile(at(change.at), change.text, { flag: "w" });
+          else if (change.do === "rename") await move(at(change.at), at(change.to));
+          else if (change.do === "remove") await rm(at(change.at), { recursive: true });
+          else if (change.do === "mkdir") await mkdir(at(change.at), { recursive: true });
+          else if (change.do === "swap") {
+            await move(at(change.at), at("swapped"));
+            await move(at(change.to), at(change.at));
+            await move(at("swapped"), at(change.to));
+          } else if (change.do === "link") await link(at(change.at), at(change.to));
+          else if (change.do === "symlink") await symlink(change.text, at(change.at));
+          else if (change.do === "chmod") {
+            const stats = await lstat(at(change.at));
+            if (stats.isFile()) await chmod(at(change.at), stats.mode ^ 0o111);
+          } else if (change.do === "remake") {
+            await rm(at(change.at), { recursive: true });
+            await mkdir(at(change.at));
+            await writeFile(at(`${change.at}/again`), change.text);
           }
           return "done";
         } catch {
@@ -372,10 +372,11 @@ for (const kind of overlayKinds) {
           "docs/guide.md": { mode: "120000", data: "old.log" },
         });
         await fc.assert(
-          fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 12 }), async (all) => {
+          fc.asyncProperty(fc.array(anyChange, { minLength: 1, maxLength: 12 }), async (all) => {
             // fuse-overlayfs shows a replaced folder's content again after a rename, and reads
             // unlisted entries in a recreated folder.
-            const acts = kind === "overlay" ? all : all.filter((one) => !brokenByFuse.has(one.do));
+            const changes =
+              kind === "overlay" ? all : all.filter((change) => !brokenByFuse.has(change.do));
             const [overlay, checkout] = [newPlaces(), newPlaces()];
             await driver.create({ ...overlay, commit: first });
             await checkoutDriver.create({ ...checkout, commit: first });
@@ -395,9 +396,9 @@ for (const kind of overlayKinds) {
                 parentTree = ours;
                 return ours;
               };
-              for (const one of acts) {
-                if (one.do === "snapshot") await sameTrees();
-                else if (one.do === "sync") {
+              for (const change of changes) {
+                if (change.do === "snapshot") await sameTrees();
+                else if (change.do === "sync") {
                   const tree = await sameTrees();
                   const held = await commitOfTree(tree, at);
                   at = at === first ? second : first;
@@ -406,8 +407,8 @@ for (const kind of overlayKinds) {
                   await syncFolder({ ...checkout, ...move });
                   parentTree = await resolveTree(repoPath, at);
                 } else {
-                  expect(await perform(overlay.folder, one)).toBe(
-                    await perform(checkout.folder, one),
+                  expect(await perform(overlay.folder, change)).toBe(
+                    await perform(checkout.folder, change),
                   );
                 }
               }

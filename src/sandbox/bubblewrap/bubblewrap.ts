@@ -93,7 +93,7 @@ export function openBubblewrap(
         return {
           argv: [...gvisorArgs(parts), ...found, ...gvisor.argv(input)],
           environment: { PATH: view.path },
-          inMemory: inMemory.map((one) => ({ ...one, path: GVISOR.root + one.path })),
+          inMemory: inMemory.map((mount) => ({ ...mount, path: GVISOR.root + mount.path })),
           limits: gvisor.groupLimits(limits),
           measureMemory: gvisor.measureMemory(),
           needsAll: true,

@@ -27,8 +27,8 @@ except OSError as error:
 test("a run that uses up its terminals leaves others theirs", async () => {
   const greedy = await sandbox.start(["python3", "-c", terminals]);
   await expect.poll(() => greedy.output()).toBe("64 No space left on device\n");
-  const one = "import os; print(os.ttyname(os.openpty()[1]))";
-  expect((await sandbox.run(["python3", "-c", one])).output).toBe("/dev/pts/0\n");
+  const terminal = "import os; print(os.ttyname(os.openpty()[1]))";
+  expect((await sandbox.run(["python3", "-c", terminal])).output).toBe("/dev/pts/0\n");
   greedy.stop(0);
   await greedy.done;
 });

@@ -177,12 +177,12 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
       my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!;
       print $socket "GET /api/v1/agents/$ENV{OMOI_AGENT_ID} HTTP/1.1\\r\\nHost: $host\\r\\nAuthorization: Bearer $ENV{OMOI_TOKEN}\\r\\nConnection: close\\r\\n\\r\\n";
       my $line = <$socket>; die $line if $line !~ / 200 /; print "hello";'`;
-    const told = runScenario(`http://127.0.0.1:${port}`, {
+    const scenario = runScenario(`http://127.0.0.1:${port}`, {
       script,
       type: "docker",
       network: "full",
     });
-    await told.finally(() => server.process.kill("SIGTERM"));
+    await scenario.finally(() => server.process.kill("SIGTERM"));
     expect((await server.ended).code).toBe(0);
   });
 
@@ -197,8 +197,8 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     const url = await server.ready;
     const write = async (path: string, text: string): Promise<void> =>
       writeFile(`/proc/${server.process.pid}/root${path}`, text);
-    const told = runScenario(url, { type: "docker", write });
-    await expect(told).rejects.toThrow("does not see the workspace's folder");
+    const scenario = runScenario(url, { type: "docker", write });
+    await expect(scenario).rejects.toThrow("does not see the workspace's folder");
     server.process.kill("SIGTERM");
     await server.ended;
   });

@@ -95,8 +95,8 @@ test("a container gets the workspace and nothing else of the machine", async () 
     expect(host).not.toHaveProperty(name);
   }
   // Attached and awaited before the start, so that no output or exit is missed.
-  const acts = engine.requests.map((line) => /(create|attach|wait|start)/.exec(line)?.[1]);
-  expect(acts.filter(Boolean)).toEqual(["create", "attach", "wait", "start"]);
+  const requests = engine.requests.map((line) => /(create|attach|wait|start)/.exec(line)?.[1]);
+  expect(requests.filter(Boolean)).toEqual(["create", "attach", "wait", "start"]);
   expect(container?.removed).toBe(true);
 });
 

@@ -87,8 +87,8 @@ describe("requests", () => {
       send(app, "POST", "/api/v1/auth/logout", { token, body });
     const answer = await logout(owner.token, { everywhere: true });
     expect([answer.status, problemOf(answer).code]).toEqual([400, "bad_request"]);
-    const one = await app.person();
-    expect((await logout(one.token, {})).status).toBe(204);
+    const person = await app.person();
+    expect((await logout(person.token, {})).status).toBe(204);
     const two = await app.person();
     const headers = { "content-type": "application/json" };
     const bare = await send(app, "POST", "/api/v1/auth/logout", { token: two.token, headers });

@@ -25,7 +25,7 @@ export function pathOf({ url }: Pick<FastifyRequest, "url">): string {
 /** @returns AppError 405 with `Allow` if the path supports other methods; else 404 */
 export function unknownPath(request: FastifyRequest): AppError {
   const path = pathOf(request);
-  const methods = paths.flatMap((one) => (one.pattern.test(path) ? [...one.methods] : []));
+  const methods = paths.flatMap((known) => (known.pattern.test(path) ? [...known.methods] : []));
   if (methods.length === 0 || methods.includes(request.method)) return notFound();
   const allow = [...new Set(methods)].toSorted().join(", ");
   return new AppError("method_not_allowed", `This address takes ${allow}; use one of these.`, {

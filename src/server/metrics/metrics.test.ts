@@ -32,7 +32,7 @@ const read = async (): Promise<string> => (await send(app, "GET", "/metrics")).t
 
 /** Returns the value of a sample by name and labels; undefined if missing. */
 function valueOf(text: string, sample: string): number | undefined {
-  const line = text.split("\n").find((one) => one.startsWith(`${sample} `));
+  const line = text.split("\n").find((candidate) => candidate.startsWith(`${sample} `));
   return line === undefined ? undefined : Number(line.slice(sample.length + 1));
 }
 

@@ -30,7 +30,7 @@ describe("pages", () => {
     });
     return headers
       .getSetCookie()
-      .map((one) => one.split(";")[0])
+      .map((cookie) => cookie.split(";")[0])
       .join("; ");
   }
 
@@ -133,7 +133,7 @@ describe("pages", () => {
       const { status, paths, text } = await open(path, cookie);
       expect(status).toBe(200);
       expect(
-        paths?.filter((one) => !one.includes("auth/me") && !one.includes("limit=200")),
+        paths?.filter((request) => !request.includes("auth/me") && !request.includes("limit=200")),
       ).toEqual([]);
       expect(text).not.toContain(org.slug);
     }
@@ -174,8 +174,8 @@ describe("pages", () => {
     // A browser gets the app, which shows that the page does not exist, except under the addresses of
     // the API or files.
     const browser = { headers: { accept: "text/html,application/xhtml+xml" } };
-    const shown = await send(app, "GET", "/nowhere", browser);
-    expect([shown.status, shown.headers.get("content-type")]).toEqual([
+    const page = await send(app, "GET", "/nowhere", browser);
+    expect([page.status, page.headers.get("content-type")]).toEqual([
       404,
       "text/html; charset=utf-8",
     ]);
@@ -189,16 +189,16 @@ describe("pages", () => {
       const { text } = await open(path, cookie);
       return Array.from(
         text.matchAll(/modulepreload" crossorigin href="\/assets\/(\w+)-/g),
-        ([, one = ""]) => one,
+        ([, script = ""]) => script,
       );
     };
     const common = await scriptsOf("/nowhere/at/all");
     const path = (pattern: string): string => pattern.replaceAll(/\$\w+/g, "x");
     const names = await Promise.all(
       Object.values(pages).map(async ({ path: pattern }) => {
-        const own = (await scriptsOf(path(pattern))).filter((one) => !common.includes(one));
+        const own = (await scriptsOf(path(pattern))).filter((script) => !common.includes(script));
         expect(own.length).toBeGreaterThan(0);
-        return own.find((one) => one.endsWith("Page"));
+        return own.find((script) => script.endsWith("Page"));
       }),
     );
     expect(new Set(names).size).toBe(names.length);

@@ -107,7 +107,7 @@ export type OrganizationUsage = z.output<typeof organizationUsage>;
 const userParams = z.strictObject({ user_id: id });
 const access = "super-admin";
 
-const act = (name: string, summary: string, errors: readonly ErrorCode[] = []) =>
+const userOperation = (name: string, summary: string, errors: readonly ErrorCode[] = []) =>
   endpoint({
     method: "POST",
     path: `/api/v1/admin/users/{user_id}/${name}`,
@@ -142,19 +142,21 @@ export const admin = {
     params: userParams,
     response: adminUserDetail,
   }),
-  disable: act("disable", "Disable a user: ends sessions and suspends API keys", [
+  disable: userOperation("disable", "Disable a user: ends sessions and suspends API keys", [
     "last_super_admin",
   ]),
-  enable: act("enable", "Enable a disabled user"),
-  removeSecondFactor: act(
+  enable: userOperation("enable", "Enable a disabled user"),
+  removeSecondFactor: userOperation(
     "remove-second-factor",
     "Remove a user's authenticator app, recovery codes and passkeys",
   ),
-  signOut: act("sign-out", "End all sessions of a user"),
-  promote: act("promote", "Make a user a super admin", ["user_disabled"]),
-  demote: act("demote", "Remove super admin rights from a user; the last super admin stays", [
-    "last_super_admin",
-  ]),
+  signOut: userOperation("sign-out", "End all sessions of a user"),
+  promote: userOperation("promote", "Make a user a super admin", ["user_disabled"]),
+  demote: userOperation(
+    "demote",
+    "Remove super admin rights from a user; the last super admin stays",
+    ["last_super_admin"],
+  ),
   resetPassword: endpoint({
     method: "POST",
     path: "/api/v1/admin/users/{user_id}/reset-password",

@@ -45,7 +45,7 @@ export function fairSlots({ slots, perOwner }: { slots: number; perOwner: number
       owners.set(name, owner);
       await new Promise<void>((resolve, reject) => {
         const leave = (): void => {
-          owner.waiting = owner.waiting.filter((one) => one !== enter);
+          owner.waiting = owner.waiting.filter((other) => other !== enter);
           forgetIdle(name, owner);
           reject(signal?.reason as Error);
         };

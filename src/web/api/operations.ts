@@ -29,12 +29,12 @@ export const operationTexts: Record<
 
 /** Returns the body of a preview request. */
 export function previewRequest(
-  act: Operation,
+  operation: Operation,
   strategy: MergeStrategy | undefined,
   resolutions: Choice[] | undefined,
 ): PreviewRequest {
   return {
-    ...act,
+    ...operation,
     ...(strategy === undefined ? {} : { strategy }),
     ...(resolutions === undefined ? {} : { resolutions }),
   } as PreviewRequest;
@@ -47,7 +47,7 @@ export function previewRequest(
  */
 export function runOperation(
   agentId: string,
-  act: Operation,
+  operation: Operation,
   { deciding, seen }: { deciding: Deciding; seen: Preview },
   headers: Record<string, string>,
 ): Promise<{ data: Merge; status: number }> {
@@ -57,9 +57,9 @@ export function runOperation(
   const target = { expected_target: seen.target_commit };
   const { strategy: _manual, ...byHand } = deciding;
   const decided = isByHand ? byHand : deciding;
-  switch (act.act) {
+  switch (operation.act) {
     case "merge": {
-      const { act: _act, ...rest } = act;
+      const { act: _act, ...rest } = operation;
       const body = { ...rest, ...decided, ...target, ...(isByHand ? source : {}) };
       return client.workspaces.createMerge({ params, body }, { headers });
     }
@@ -69,12 +69,17 @@ export function runOperation(
     }
     case "revert": {
       const body = { ...withoutNewestFileWins(decided), ...source, ...target };
-      const of = { ...params, merge_id: act.merge_id };
+      const of = { ...params, merge_id: operation.merge_id };
       return client.workspaces.revertMerge({ params: of, body }, { headers });
     }
     case "restore": {
-      const body = { paths: act.paths, ...withoutNewestFileWins(decided), ...source, ...target };
-      const of = { ...params, merge_id: act.merge_id };
+      const body = {
+        paths: operation.paths,
+        ...withoutNewestFileWins(decided),
+        ...source,
+        ...target,
+      };
+      const of = { ...params, merge_id: operation.merge_id };
       return client.workspaces.restoreVersion({ params: of, body }, { headers });
     }
   }

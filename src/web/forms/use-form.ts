@@ -110,7 +110,7 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
 
   if (!isSame(state.seen, saved)) setState(follow(state, saved, names));
   const { values, base, incoming } = state;
-  const shown = new Set<string>([...names, ...(options.alsoShown ?? [])]);
+  const displayed = new Set<string>([...names, ...(options.alsoShown ?? [])]);
   const changed = new Set(names.filter((name) => !isSame(values[name], base[name])));
   const forget = useUnsaved((options.isGuarded ?? true) && changed.size > 0);
 
@@ -221,7 +221,7 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
         error !== null &&
         (error.code in fieldOf ||
           (error.problem.errors ?? []).some(
-            ({ loc }) => shown.has(String(loc[1])) || shown.has(loc.slice(1).join(".")),
+            ({ loc }) => displayed.has(String(loc[1])) || displayed.has(loc.slice(1).join(".")),
           )),
     },
   };

@@ -3,7 +3,7 @@ import { runStatuses } from "#shared/run-statuses.js";
 
 /** Filter and sort order of an agent's runs. */
 export function runSearchOf(search: Record<string, unknown>): RunSearch {
-  const status = runStatuses.find((one) => one === search["run"]);
+  const status = runStatuses.find((known) => known === search["run"]);
   return {
     ...(status === undefined ? {} : { run: status }),
     ...(search["sort"] === "started" ? { sort: "started" } : {}),

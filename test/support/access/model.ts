@@ -145,8 +145,10 @@ export class AccessModel {
     if (!this.#isKnown(caller)) return { status: 200, data: "revoked" };
     // A full-access key acts wherever its owner is a member, except in archived organizations.
     const isFull = key.scopes.includes("*:*");
-    const acts = isFull ? this.#organization(orgId)?.is_active : scopesIn(key, orgId).length > 0;
-    const isAllowed = acts === true && this.#status(caller, orgId, permission) === 200;
+    const isUsable = isFull
+      ? this.#organization(orgId)?.is_active
+      : scopesIn(key, orgId).length > 0;
+    const isAllowed = isUsable === true && this.#status(caller, orgId, permission) === 200;
     return { status: 200, data: isAllowed ? "valid" : "insufficient_permission" };
   }
 

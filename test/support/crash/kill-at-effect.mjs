@@ -27,13 +27,13 @@ process.on("SIGUSR2", () => {
 /**
  * Performs an effect, unless the process ends before it.
  * @template Result
- * @param {() => Result} act
+ * @param {() => Result} perform
  */
-function effect(act) {
+function effect(perform) {
   if (isArmed) count += 1;
   const isLast = isArmed && count === killAt;
   if (isLast && !isAfter) process.kill(process.pid, "SIGKILL");
-  const result = act();
+  const result = perform();
   if (isLast) process.kill(process.pid, "SIGKILL");
   return result;
 }

@@ -135,7 +135,7 @@ export function valuesOf(
   resolve: (ref: string) => JsonSchema,
   known: (name: string) => fc.Arbitrary<unknown> | undefined,
 ): fc.Arbitrary<unknown> {
-  const proper = (one: JsonSchema, name: string, depth: number): fc.Arbitrary<unknown> => {
+  const proper = (schema: JsonSchema, name: string, depth: number): fc.Arbitrary<unknown> => {
     const inner = (next: JsonSchema, of: string): fc.Arbitrary<unknown> => {
       if (depth > 5) return fc.constant(null);
       const existing = known(of);
@@ -145,24 +145,27 @@ export function valuesOf(
         ...(existing ? [{ arbitrary: existing, weight: 8 }] : []),
       );
     };
-    if (one.$ref !== undefined) return proper(resolve(one.$ref), name, depth + 1);
-    if ("const" in one) return fc.constant(one.const);
-    if (one.enum) return fc.constantFrom(...one.enum);
-    const choices = one.anyOf ?? one.oneOf ?? one.allOf;
+    if (schema.$ref !== undefined) return proper(resolve(schema.$ref), name, depth + 1);
+    if ("const" in schema) return fc.constant(schema.const);
+    if (schema.enum) return fc.constantFrom(...schema.enum);
+    const choices = schema.anyOf ?? schema.oneOf ?? schema.allOf;
     if (choices) return fc.oneof(...choices.map((choice) => proper(choice, name, depth)));
-    switch (Array.isArray(one.type) ? one.type[0] : one.type) {
+    switch (Array.isArray(schema.type) ? schema.type[0] : schema.type) {
       case "null":
         return fc.constant(null);
       case "boolean":
         return fc.boolean();
       case "integer":
-        return fc.integer({ min: one.minimum ?? -10, max: Math.min(one.maximum ?? 1000, 2 ** 31) });
+        return fc.integer({
+          min: schema.minimum ?? -10,
+          max: Math.min(schema.maximum ?? 1000, 2 ** 31),
+        });
       case "number":
-        return fc.double({ min: one.minimum ?? -10, max: one.maximum ?? 1000, noNaN: true });
+        return fc.double({ min: schema.minimum ?? -10, max: schema.maximum ?? 1000, noNaN: true });
       case "array":
-        return fc.array(inner(one.items ?? {}, name), { maxLength: 4 });
+        return fc.array(inner(schema.items ?? {}, name), { maxLength: 4 });
       case "object": {
-        const { properties = {}, required = [], additionalProperties } = one;
+        const { properties = {}, required = [], additionalProperties } = schema;
         const fields = fc.record(
           Object.fromEntries(
             Object.entries(properties).map(([field, of]) => [field, inner(of, field)]),
@@ -177,7 +180,7 @@ export function valuesOf(
         return fc.dictionary(names, inner(additionalProperties, name), { maxKeys: 4 });
       }
       case "string":
-        return texts(one.format);
+        return texts(schema.format);
       default:
         return hostileValues;
     }

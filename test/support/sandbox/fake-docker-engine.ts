@@ -87,7 +87,7 @@ export async function startFakeEngine(socket: string): Promise<FakeEngine> {
       response.writeHead(status, { "content-type": "application/json" });
       response.end(body === undefined ? undefined : JSON.stringify(body));
     };
-    const [, id, act] = /\/containers\/(\w+)(?:\/(\w+))?/.exec(url) ?? [];
+    const [, id, action] = /\/containers\/(\w+)(?:\/(\w+))?/.exec(url) ?? [];
     if (url.endsWith("/info")) return send(200, engine.info);
     if (url.includes("/images/")) {
       return url.includes("missing")
@@ -130,30 +130,30 @@ export async function startFakeEngine(socket: string): Promise<FakeEngine> {
     }
     const container = find(id);
     if (!container) return send(404, { message: `No such container: ${id}` });
-    if (act === "archive") {
+    if (action === "archive") {
       const { Mounts } = container.created["HostConfig"] as { Mounts: { Source: string }[] };
       const { mtime } = await stat(engine.seen ?? (Mounts[0]?.Source as string));
-      const told = Buffer.from(JSON.stringify({ mtime })).toString("base64");
-      response.writeHead(200, { "x-docker-container-path-stat": told });
+      const pathStat = Buffer.from(JSON.stringify({ mtime })).toString("base64");
+      response.writeHead(200, { "x-docker-container-path-stat": pathStat });
       response.end();
       return;
     }
-    if (act === "stats") return send(200, engine.stats);
+    if (action === "stats") return send(200, engine.stats);
     if (request.method === "DELETE") {
       container.removed = true;
       container.end(137);
       return send(204);
     }
-    if (act === "wait") {
+    if (action === "wait") {
       response.writeHead(200, { "content-type": "application/json" });
       response.flushHeaders();
       response.end(JSON.stringify({ StatusCode: await container.ended }));
       return;
     }
-    if (act === "json") {
+    if (action === "json") {
       return send(200, { State: { Pid: 4711, OOMKilled: container.oomKilled } });
     }
-    if (act === "kill") {
+    if (action === "kill") {
       const signal = new URL(url, "http://docker").searchParams.get("signal") ?? "SIGKILL";
       container.signals.push(signal);
       if (signal === "SIGKILL") container.end(137);

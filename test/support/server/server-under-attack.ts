@@ -116,12 +116,12 @@ export async function makeBystander(server: ServerUnderAttack): Promise<Bystande
   const project = await makeProject(person, organization.id);
   const { workspace } = await makeWorkspace(person, project.id);
   const runner = await makeWorkspace(person, project.id);
-  const acts = actsOf(person.api, organization.id, workspace, runner.agent);
+  const operations = operationsOf(person.api, organization.id, workspace, runner.agent);
 
   const round = async (kinds: readonly Kind[], latencies: Latencies): Promise<void> => {
     for (const kind of kinds) {
       const start = performance.now();
-      await acts[kind]();
+      await operations[kind]();
       (latencies[kind] ??= []).push(performance.now() - start);
     }
   };
@@ -152,7 +152,7 @@ const allKinds: readonly Kind[] = ["read", "list", "change", "commit", "run"];
 
 type Latencies = Partial<Record<Kind, number[]>>;
 
-function actsOf(
+function operationsOf(
   api: Client,
   orgId: string,
   workspace: Workspace,

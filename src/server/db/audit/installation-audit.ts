@@ -88,13 +88,13 @@ export async function listInstallationEvents(
   const { rows: gone } = await tx.execute<{ id: string }>(sql`
     select id from users where deleted_at is not null and id = any(${sql.param(people)}::uuid[])`);
   const deleted = new Set(gone.map(({ id }) => id));
-  const shown = <Person extends { id: string | null; name: string }>(person: Person): Person =>
+  const redacted = <Person extends { id: string | null; name: string }>(person: Person): Person =>
     deleted.has(person.id ?? "") ? { ...person, name: deletedUser } : person;
   return rows.map((row) => ({
     ...row,
     at: isoInstant(row.at),
-    actor: shown(row.actor),
-    target: row.target && shown(row.target),
+    actor: redacted(row.actor),
+    target: row.target && redacted(row.target),
   }));
 }
 

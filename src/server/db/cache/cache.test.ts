@@ -161,7 +161,7 @@ describe("cached", () => {
         const { versions, get, arrive } = rowsOf(feed);
         versions.set("a", 0).set("b", 0);
         // The delivered version is the minimum that a later read may return.
-        const told = new Map([
+        const delivered = new Map([
           ["a", 0],
           ["b", 0],
         ]);
@@ -170,14 +170,14 @@ describe("cached", () => {
           if (what === "write") versions.set(id, (versions.get(id) ?? 0) + 1);
           else if (what === "tell") {
             user(id);
-            told.set(id, versions.get(id) ?? 0);
+            delivered.set(id, versions.get(id) ?? 0);
           } else if (what === "arrive") await arrive();
           else if (what === "deaf") {
             feed.isConnected = !feed.isConnected;
             audit(null);
-            for (const [key, version] of versions) told.set(key, version);
+            for (const [key, version] of versions) delivered.set(key, version);
           } else {
-            const least = told.get(id) ?? 0;
+            const least = delivered.get(id) ?? 0;
             answers.push(
               Promise.resolve(get(id)).then((value) => {
                 expect(value?.version).toBeGreaterThanOrEqual(least);

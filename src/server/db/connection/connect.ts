@@ -174,7 +174,7 @@ export async function openDatabase(
     poolState: () => {
       const pools = [tenantPool, systemPool, lockPool];
       const sum = (of: (pool: pg.Pool) => number): number =>
-        pools.reduce((total, one) => total + of(one), 0);
+        pools.reduce((total, pool) => total + of(pool), 0);
       const idle = sum(({ idleCount }) => idleCount);
       const total = sum(({ totalCount }) => totalCount);
       return { active: total - idle, idle, waiting: sum(({ waitingCount }) => waitingCount) };

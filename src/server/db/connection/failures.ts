@@ -57,7 +57,7 @@ function someCause(
 ): boolean {
   if (!(error instanceof Error)) return false;
   if (matches(error)) return true;
-  if (error instanceof AggregateError && error.errors.some((one) => someCause(one, matches))) {
+  if (error instanceof AggregateError && error.errors.some((inner) => someCause(inner, matches))) {
     return true;
   }
   return someCause(error.cause, matches);

@@ -135,8 +135,8 @@ function differences(declared: Columns, migrated: Columns): string[] {
   );
 }
 
-const all = Object.values({ ...tables, ...identityTables, ...workspaceTables }).filter((one) =>
-  is(one, PgTable),
+const all = Object.values({ ...tables, ...identityTables, ...workspaceTables }).filter((table) =>
+  is(table, PgTable),
 );
 
 test("the declared tables are those of the migrations", async () => {

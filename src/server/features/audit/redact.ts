@@ -36,11 +36,11 @@ export async function redactDeleted(
 }
 
 function redactChanges(changes: AuditEvent["changes"]): AuditEvent["changes"] {
-  const shown = (value: AuditEvent["changes"][string]["to"]) => value && deletedUser;
+  const redact = (value: AuditEvent["changes"][string]["to"]) => value && deletedUser;
   return Object.fromEntries(
     Object.entries(changes).map(([field, { from, to }]) => [
       field,
-      personal.has(field) ? { from: shown(from), to: shown(to) } : { from, to },
+      personal.has(field) ? { from: redact(from), to: redact(to) } : { from, to },
     ]),
   );
 }

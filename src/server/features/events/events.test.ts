@@ -81,13 +81,13 @@ describe("the event stream of an organization", () => {
       await there.api.runs.create({ params: { agent_id: agent.id }, body: { external: true } });
       await expect.poll(types).toContain("run");
       expect(heard.every(({ event }) => event === "change")).toBe(true);
-      const told = (type: string) => heard.filter(({ data }) => data?.type === type);
-      expect(told("project").map(({ data }) => data?.id)).toContain(project.id);
-      expect(told("agent").map(({ data }) => data?.id)).toContain(agent.id);
-      expect(told("run").map(({ data }) => data?.id)).toContain(agent.id);
-      expect(told("member").length).toBeGreaterThan(0);
-      expect(told("invitation").length).toBe(1);
-      expect(told("audit_event").length).toBe(3);
+      const eventsOf = (type: string) => heard.filter(({ data }) => data?.type === type);
+      expect(eventsOf("project").map(({ data }) => data?.id)).toContain(project.id);
+      expect(eventsOf("agent").map(({ data }) => data?.id)).toContain(agent.id);
+      expect(eventsOf("run").map(({ data }) => data?.id)).toContain(agent.id);
+      expect(eventsOf("member").length).toBeGreaterThan(0);
+      expect(eventsOf("invitation").length).toBe(1);
+      expect(eventsOf("audit_event").length).toBe(3);
       expect(JSON.stringify(heard)).not.toContain(other.id);
       stop();
     } finally {

@@ -220,11 +220,11 @@ describe("a push to a workspace's branch", () => {
       if (synced.merge_commit_sha !== null) acknowledged.push(synced.merge_commit_sha);
     };
     const names = Array.from({ length: 5 }, (_, round) => `${round}.txt`);
-    const inTurn = async (act: (path: string) => Promise<void>, prefix: string) => {
-      for (const name of names) await act(`${prefix}-${name}`);
+    const inTurn = async (operation: (path: string) => Promise<void>, prefix: string) => {
+      for (const name of names) await operation(`${prefix}-${name}`);
     };
     await Promise.all([inTurn(push, "pushed"), inTurn(work, "committed")]);
-    const shown = (await commits()).map(({ commit_sha }) => commit_sha);
+    const listed = (await commits()).map(({ commit_sha }) => commit_sha);
     const line = await gitInRepository(
       app,
       project,
@@ -234,8 +234,8 @@ describe("a push to a workspace's branch", () => {
       branch,
       `^${workspace.parent_commit}`,
     );
-    expect(shown).toEqual(line.split("\n"));
-    expect(shown).toEqual(expect.arrayContaining(acknowledged));
+    expect(listed).toEqual(line.split("\n"));
+    expect(listed).toEqual(expect.arrayContaining(acknowledged));
     const files = (await gitInRepository(app, project, "ls-tree", "--name-only", branch)).split(
       "\n",
     );

@@ -216,8 +216,10 @@ async function filterRequestBody(
   visible: readonly string[] | null,
 ): Promise<Readable | Buffer> {
   if (visible === null) return body;
-  const shown = (await listRefs(repoPath, "refs/")).filter(({ ref }) => visible.includes(ref));
-  const tips = new Set(shown.map(({ sha }) => sha));
+  const visibleRefs = (await listRefs(repoPath, "refs/")).filter(({ ref }) =>
+    visible.includes(ref),
+  );
+  const tips = new Set(visibleRefs.map(({ sha }) => sha));
   try {
     return Readable.from([await visibleRequest(repoPath, body, [...tips])]);
   } catch (error) {

@@ -55,18 +55,18 @@ export async function readGraph(
     branches.map(({ commit_sha }) => commit_sha),
     limit + 1,
   );
-  const shown = history.slice(0, limit);
-  const shas = shown.map(({ sha }) => sha);
+  const page = history.slice(0, limit);
+  const shas = page.map(({ sha }) => sha);
   const { commits, merges, times } = await context.tx(async (tx) => ({
     commits: await queries.findCommits(tx, projectId, shas),
     merges: await queries.findMerges(tx, projectId, shas),
     times: await receivedTimes(tx, projectId, shas),
   }));
-  const branchOf = assignBranches(shown, branches);
+  const branchOf = assignBranches(page, branches);
   return {
     branches,
     commits: sortNewestFirst(
-      shown.map(({ sha, parents, authorName, date, subject }) => {
+      page.map(({ sha, parents, authorName, date, subject }) => {
         return {
           sha,
           parents,

@@ -88,8 +88,8 @@ describe("members", () => {
     const member = await add(person, "viewer");
     await waitForMailQueue(app);
     const link = `${app.url}/organizations/${org.id}`;
-    const told = (await mailsTo(app, person.email)).filter(({ text }) => text.includes(link));
-    expect(told.map(({ text }) => text.includes("choose Leave"))).toEqual([true]);
+    const emails = (await mailsTo(app, person.email)).filter(({ text }) => text.includes(link));
+    expect(emails.map(({ text }) => text.includes("choose Leave"))).toEqual([true]);
     expect((await person.api.organizations.list()).data.map(({ id }) => id)).toContain(org.id);
     expect((await person.api.members.remove({ params: params(member) })).status).toBe(204);
     expect((await person.api.organizations.list()).data.map(({ id }) => id)).not.toContain(org.id);

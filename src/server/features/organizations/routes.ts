@@ -38,7 +38,7 @@ export function organizationHandlers(
     }),
   });
 
-  const one = cached<Organization>({
+  const byOrganization = cached<Organization>({
     changes: db.changes,
     load: async (orgId) => {
       const found = await db.tenant(orgId, (tx) => queries.findOrganization(tx, orgId));
@@ -87,7 +87,7 @@ export function organizationHandlers(
       return checkSlug(db, actor.userId, slug, organization_id);
     },
     get: async ({ orgId }) => {
-      const organization = await one(orgId);
+      const organization = await byOrganization(orgId);
       if (!organization) throw notFound();
       return organization;
     },

@@ -178,7 +178,7 @@ test("commits, merges, pushes and clones continue during repeated repacks", asyn
   const made: string[] = [];
   const over = new AbortController();
   let packed = 0;
-  const acts = rounds({ thorough: 40, else: 6 });
+  const commits = rounds({ thorough: 40, else: 6 });
   const packing = async (from: TestApp): Promise<void> => {
     while (!over.signal.aborted) {
       if ((await pack(project, from)) === "packed") packed += 1;
@@ -187,7 +187,7 @@ test("commits, merges, pushes and clones continue during repeated repacks", asyn
   };
   const committing = async (name: string): Promise<void> => {
     const { workspace } = await makeWorkspace(owner, project.id);
-    for (let i = 0; i < acts; i += 1) {
+    for (let i = 0; i < commits; i += 1) {
       const files = { [`${name}/${i}.txt`]: `${i}\n` };
       made.push((await commitFiles(owner, workspace, files)).commit_sha);
       if (i % 2 === 0) {
@@ -198,14 +198,14 @@ test("commits, merges, pushes and clones continue during repeated repacks", asyn
   };
   const pushing = async (): Promise<void> => {
     const clone = await clones.clone(url, key);
-    for (let i = 0; i < acts; i += 1) {
+    for (let i = 0; i < commits; i += 1) {
       made.push(await clone.commit({ [`pushed/${i}.txt`]: `${i}\n` }));
       const { code, stderr } = await clone.push(`HEAD:refs/heads/topic-${i}`);
       expect([code, stderr]).toEqual([0, expect.anything()]);
     }
   };
   const cloningOn = async (): Promise<void> => {
-    for (let i = 0; i < acts; i += 1) {
+    for (let i = 0; i < commits; i += 1) {
       const clone = await clones.clone(url, key);
       await clone.git("fsck", "--connectivity-only");
       await rm(clone.folder, { recursive: true });

@@ -314,7 +314,7 @@ describe("the conflict radar", () => {
     void (async () => {
       for await (const bytes of response.body ?? []) text += new TextDecoder().decode(bytes);
     })().catch(() => {});
-    const told = () =>
+    const conflictEvents = () =>
       [...text.matchAll(/^data: (\{.*\})$/gm)]
         .map(([, json]) => JSON.parse(json as string) as { type: string; id: string })
         .filter(({ type }) => type === "conflict")
@@ -322,11 +322,11 @@ describe("the conflict radar", () => {
     const both = [one.agent_id, two.agent_id].toSorted();
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
-    await expect.poll(() => told().toSorted()).toEqual(both);
+    await expect.poll(() => conflictEvents().toSorted()).toEqual(both);
     await commitFiles(owner, two, { "other.txt": "nobody else's\n" });
     await settled(all);
     await commitFiles(owner, two, { "shared.txt": base["shared.txt"] });
-    await expect.poll(() => told().slice(2).toSorted()).toEqual(both);
+    await expect.poll(() => conflictEvents().slice(2).toSorted()).toEqual(both);
     stop.abort();
   });
 });

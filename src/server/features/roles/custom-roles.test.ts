@@ -42,13 +42,13 @@ describe("custom roles", () => {
 
   test("a role is readable by the organization's readers, and its ETag guards changes", async () => {
     const { data: role } = await create("guarded", ["org:read"]);
-    const one = { ...params, role_id: role.id };
-    const { data, headers } = await viewer.api.roles.get({ params: one });
+    const roleParams = { ...params, role_id: role.id };
+    const { data, headers } = await viewer.api.roles.get({ params: roleParams });
     expect(data).toEqual(role);
     const seen = { headers: { "if-match": headers.get("etag") ?? "" } };
-    await owner.api.roles.update({ params: one, body: { description: "First" } }, seen);
+    await owner.api.roles.update({ params: roleParams, body: { description: "First" } }, seen);
     await expectProblem(
-      owner.api.roles.update({ params: one, body: { description: "Second" } }, seen),
+      owner.api.roles.update({ params: roleParams, body: { description: "Second" } }, seen),
       412,
       "stale",
     );

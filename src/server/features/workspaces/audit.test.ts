@@ -94,8 +94,8 @@ describe("the audit log of workspaces", () => {
         actor: { id: owner.id, api_key_id: key.id },
       },
     ]);
-    const told = (await eventsOf(workspace.agent_id)).map(({ action }) => action);
-    expect(told.toSorted()).toEqual(["agent.created", "workspace.created"]);
+    const actions = (await eventsOf(workspace.agent_id)).map(({ action }) => action);
+    expect(actions.toSorted()).toEqual(["agent.created", "workspace.created"]);
   });
 
   test.each([true, false])(
@@ -114,9 +114,9 @@ describe("the audit log of workspaces", () => {
         expect(again).toEqual([]);
         return;
       }
-      const { id: _id, at: _at, hash: _hash, ...told } = event as AuditEvent;
-      expect(again).toMatchObject([told]);
-      expect(told.actor.api_key_id).toBe(key.id);
+      const { id: _id, at: _at, hash: _hash, ...recorded } = event as AuditEvent;
+      expect(again).toMatchObject([recorded]);
+      expect(recorded.actor.api_key_id).toBe(key.id);
     },
   );
 });

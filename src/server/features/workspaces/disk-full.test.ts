@@ -41,7 +41,7 @@ function mountSmall(folder: string): string | null {
   }
 }
 
-async function whyNot(): Promise<string | null> {
+async function findSkipReason(): Promise<string | null> {
   const folder = await mkdtemp(join(tmpdir(), "omoi-small-"));
   const reason = mountSmall(folder);
   await removeDataFolder(folder).catch(() => {});
@@ -49,7 +49,7 @@ async function whyNot(): Promise<string | null> {
   await rm(folder, { recursive: true, force: true });
   return reason;
 }
-const reason = await whyNot();
+const reason = await findSkipReason();
 
 describe.skipIf(reason !== null)(`a full disk ${reason ?? ""}`, () => {
   describeEachDriver("workspaces", (driver) => {

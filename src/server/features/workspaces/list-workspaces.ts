@@ -39,9 +39,9 @@ export async function listWorkspaces(
     for (const [ref, count] of counted) ahead.set(ref, count);
   }
   return rows.map((row) => {
-    const { status, is_merging, ...shown } = row;
+    const { status, is_merging, ...fields } = row;
     return {
-      ...shown,
+      ...fields,
       status: publicStatus({ status, is_merging }),
       unmerged_commits: isThere(row) ? (ahead.get(branchRef(row.branch_name)) ?? null) : null,
     };

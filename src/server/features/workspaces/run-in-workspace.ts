@@ -94,7 +94,7 @@ export async function checkpointAfterRun(
   } catch (error) {
     if (error instanceof AppError) return { checkpoint_sha: null, checkpoint_error: error.message };
     log.error({ err: error, agent: agentId }, "cannot make the checkpoint after a run");
-    const told = "The checkpoint failed; the operator can find the cause in the server's log.";
-    return { checkpoint_sha: null, checkpoint_error: told };
+    const detail = "The checkpoint failed; the operator can find the cause in the server's log.";
+    return { checkpoint_sha: null, checkpoint_error: detail };
   }
 }

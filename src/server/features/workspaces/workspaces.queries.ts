@@ -271,7 +271,7 @@ export async function assignRunUid(
  * a system transaction.
  */
 export async function listUnfinished(db: Queryable) {
-  const acts = await db
+  const unfinishedWorkspaces = await db
     .select({
       org_id: workspaces.org_id,
       agent_id: workspaces.agent_id,
@@ -293,7 +293,7 @@ export async function listUnfinished(db: Queryable) {
     .from(merges)
     .where(eq(merges.state, "pending"))
     .orderBy(asc(merges.created_at));
-  return { acts, commits, merges: unfinishedMerges };
+  return { workspaces: unfinishedWorkspaces, commits, merges: unfinishedMerges };
 }
 
 /** The fields that determine a workspace's paths. */

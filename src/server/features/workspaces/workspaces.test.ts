@@ -74,8 +74,8 @@ describe("a workspace", () => {
       ...data,
       disk: { bytes: expect.any(Number), measured_at: expect.any(String) },
     });
-    const { data: shown } = await owner.api.agents.get({ params });
-    expect(shown.workspace_branch).toBe(data.branch_name);
+    const { data: current } = await owner.api.agents.get({ params });
+    expect(current.workspace_branch).toBe(data.branch_name);
   });
 
   test("is created once, also if requested ten times at once", async () => {

@@ -175,7 +175,7 @@ export async function recoverWorkspaces(deps: WorkspaceDeps, log: Logger): Promi
   for (const { org_id, id } of unfinished.pushes) {
     await settle("a push", () => recoverPush(deps, org_id, id));
   }
-  for (const { org_id, agent_id, status } of unfinished.acts) {
+  for (const { org_id, agent_id, status } of unfinished.workspaces) {
     const finish = { creating: finishWorkspace, archiving: finishArchiving }[status as "creating"];
     await settle("a workspace", () => (finish ?? finishRestoring)(deps, org_id, agent_id));
   }

@@ -18,14 +18,14 @@ export function batchResponses(app: FastifyInstance): void {
 }
 
 /** Collects actions and runs all of them when the first one is due. */
-function together(atItsTime: (run: () => void) => void): (act: () => void) => void {
+function together(atItsTime: (run: () => void) => void): (action: () => void) => void {
   let waiting: (() => void)[] = [];
   const run = (): void => {
     const now = waiting;
     waiting = [];
-    for (const act of now) act();
+    for (const action of now) action();
   };
-  return (act) => {
-    if (waiting.push(act) === 1) atItsTime(run);
+  return (action) => {
+    if (waiting.push(action) === 1) atItsTime(run);
   };
 }

@@ -7,14 +7,14 @@ import { type Operation, previewRequest } from "../operations.js";
 /** Preview of an operation. Refetched on every commit and merge; not cached after use. */
 export const previewQuery = (
   agentId: string,
-  act: Operation,
+  operation: Operation,
   strategy: MergeStrategy | undefined,
   resolutions?: Choice[],
 ) =>
   queryOptions({
-    queryKey: [...workspacesKey, agentId, "preview", act, strategy, resolutions],
+    queryKey: [...workspacesKey, agentId, "preview", operation, strategy, resolutions],
     queryFn: async ({ signal }) => {
-      const body = previewRequest(act, strategy, resolutions);
+      const body = previewRequest(operation, strategy, resolutions);
       return (await client.previews.create({ params: { agent_id: agentId }, body }, { signal }))
         .data;
     },

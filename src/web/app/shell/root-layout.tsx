@@ -24,10 +24,10 @@ export function RootLayout(): ReactElement {
  */
 function useFocusOnNavigation(): void {
   const pathname = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
-  const shown = useRef(pathname);
+  const lastPathname = useRef(pathname);
   useEffect(() => {
-    const isOther = shown.current !== undefined && shown.current !== pathname;
-    shown.current = pathname;
+    const isOther = lastPathname.current !== undefined && lastPathname.current !== pathname;
+    lastPathname.current = pathname;
     if (!isOther) return;
     const isPlaced = document.activeElement?.closest("main :is(input, textarea), [role=dialog]");
     if (!isPlaced) focusPage();

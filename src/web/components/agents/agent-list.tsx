@@ -90,7 +90,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
       <Table
         label="Agents"
         view={view}
-        rows={view.shown}
+        rows={view.pageRows}
         rowKey={(agent) => agent.id}
         columns={[
           { name: "Agent", sortKey: "name", renderCell: (agent) => <AgentName agent={agent} /> },

@@ -125,8 +125,8 @@ function CreateWorkspaceForm({
         legend="Location of the workspace"
         value={form.values.workspace_type}
         onChange={(workspace_type) => form.set({ workspace_type })}
-        options={types.map((one) =>
-          one.value === "docker" ? { ...one, disabledReason: whyNoDocker(sandbox) } : one,
+        options={types.map((type) =>
+          type.value === "docker" ? { ...type, disabledReason: whyNoDocker(sandbox) } : type,
         )}
       />
       <DialogActions>

@@ -27,13 +27,13 @@ interface EventChangesProps {
   isWhole?: boolean;
 }
 
-const shown = 3;
+const maxShown = 3;
 
 /** The changed values: "role: viewer → admin". */
 export function EventChanges({ changes, isWhole = false }: EventChangesProps): ReactElement | null {
   const entries = Object.entries(changes);
   const telling = entries.filter(([field]) => !field.endsWith("_id"));
-  const rows = isWhole ? entries : telling.slice(0, shown);
+  const rows = isWhole ? entries : telling.slice(0, maxShown);
   if (rows.length === 0) return null;
   return (
     <ul className="text-[13px]">

@@ -58,7 +58,7 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
     setOpen([path], isOpen),
   );
   const tickFile = useEventCallback(({ path }: DiffFile, isViewed: boolean) => {
-    setViewed(isViewed ? [...viewed, path] : viewed.filter((one) => one !== path));
+    setViewed(isViewed ? [...viewed, path] : viewed.filter((other) => other !== path));
     setOpen([path], !isViewed);
   });
   const [isTime, hurry] = useAfterFirstPaint();

@@ -15,7 +15,9 @@ class SelectionStyle extends HTMLElement {
   }
 
   disconnectedCallback(): void {
-    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== this.#sheet);
+    document.adoptedStyleSheets = document.adoptedStyleSheets.filter(
+      (other) => other !== this.#sheet,
+    );
   }
 }
 

@@ -29,9 +29,9 @@ export function sidesOf({ kind, source_branch, target_branch }: Sided) {
 }
 
 /** "source (workspace-worker-1)": the winner's role in the operation, and its branch. */
-export function winnerLabel(winner: Winner, act: Sided): string {
+export function winnerLabel(winner: Winner, operation: Sided): string {
   if (winner === "merged") return "content of both, as given by hand";
-  const { role, branch } = sidesOf(act)[winner];
+  const { role, branch } = sidesOf(operation)[winner];
   return `${role.toLowerCase()}${branch === "" ? "" : ` (${visible(branch)})`}`;
 }
 

@@ -13,12 +13,12 @@ const shownAtFirst = 5;
 export function PredictedConflictList({ pair }: { pair: RadarPair }): ReactElement {
   const [isWhole, setWhole] = useState(false);
   const { conflicts, total_conflicts: total } = pair;
-  const shown = isWhole ? conflicts : conflicts.slice(0, shownAtFirst);
+  const displayed = isWhole ? conflicts : conflicts.slice(0, shownAtFirst);
   const beyond = total - conflicts.length;
   return (
     <div className="flex flex-col gap-2">
       <ul className="flex flex-col gap-1.5">
-        {shown.map((conflict) => (
+        {displayed.map((conflict) => (
           <li
             key={`${conflict.kind} ${conflict.paths.join("\0")}`}
             className="flex flex-wrap items-baseline gap-x-3 gap-y-0.5"

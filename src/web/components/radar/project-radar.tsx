@@ -79,11 +79,11 @@ function Between({ pair }: { pair: RadarPair }): ReactElement {
 }
 
 function Files({ pair }: { pair: RadarPair }): ReactElement {
-  const shown = pair.conflicts.slice(0, 2).flatMap(({ paths }) => paths.slice(0, 1));
-  const more = pair.total_conflicts - shown.length;
+  const displayed = pair.conflicts.slice(0, 2).flatMap(({ paths }) => paths.slice(0, 1));
+  const more = pair.total_conflicts - displayed.length;
   return (
     <span className="flex flex-wrap gap-x-2 [overflow-wrap:anywhere]">
-      {shown.map((path) => (
+      {displayed.map((path) => (
         <PlainText key={path} value={path} className="font-mono text-[13px]" />
       ))}
       {more > 0 && <span className="text-[13px] text-muted">and {formatNumber(more)} more</span>}

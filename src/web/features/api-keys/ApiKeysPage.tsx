@@ -57,7 +57,7 @@ export function ApiKeysPage(): ReactElement {
             isOfCards
           />
           {view.found === 0 && <NothingFound view={view} noun="API key" />}
-          {view.shown.map((key) => (
+          {view.pageRows.map((key) => (
             <KeyCard key={key.id} apiKey={key} />
           ))}
           <Pager view={view} label="Pages of API keys" />

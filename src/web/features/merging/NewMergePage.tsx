@@ -22,14 +22,14 @@ export function NewMergePage(): ReactElement {
   const crumbs = useWorkspaceCrumbs(agentId, true);
   const { data: workspace } = useLoaded(workspaceQuery(agentId));
   const target = search.target ?? workspace.base_branch;
-  const act: Operation = { act: "merge", target_branch: target };
-  const { error } = useQuery(previewQuery(agentId, act, search.strategy));
+  const operation: Operation = { act: "merge", target_branch: target };
+  const { error } = useQuery(previewQuery(agentId, operation, search.strategy));
   const go = (next: typeof search): void =>
     void navigate({ ...paths.newMerge(agentId, { ...search, ...next }), replace: true });
   return (
     <OperationPage
       agentId={agentId}
-      act={act}
+      operation={operation}
       title={`Merge into ${visible(target)}`}
       description={
         <>

@@ -36,7 +36,7 @@ export function RestorePage(): ReactElement {
   return (
     <OperationPage
       agentId={agentId}
-      act={{ act: "restore", merge_id: mergeId, paths: chosen }}
+      operation={{ act: "restore", merge_id: mergeId, paths: chosen }}
       title="Restore the other version"
       description={
         merge && (

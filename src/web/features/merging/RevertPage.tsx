@@ -20,7 +20,7 @@ export function RevertPage(): ReactElement {
   return (
     <OperationPage
       agentId={agentId}
-      act={{ act: "revert", merge_id: mergeId }}
+      operation={{ act: "revert", merge_id: mergeId }}
       title={`Revert ${merge.kind} ${sha}`.trim()}
       description={
         merge && (

@@ -20,7 +20,7 @@ export function SyncPage(): ReactElement {
   return (
     <OperationPage
       agentId={agentId}
-      act={{ act: "sync" }}
+      operation={{ act: "sync" }}
       title={`Sync from ${visible(workspace.base_branch)}`}
       description={
         workspace && (

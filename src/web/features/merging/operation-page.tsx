@@ -36,7 +36,7 @@ import { useDecisions } from "./decisions/use-decisions.js";
 
 interface ActPageProps {
   agentId: string;
-  act: Operation;
+  operation: Operation;
   title: string;
   description: ReactNode;
   crumbs: readonly ReactNode[];
@@ -51,15 +51,15 @@ interface ActPageProps {
 
 /** Previews an operation, collects the decisions of its conflicts, and runs it. */
 export function OperationPage(props: ActPageProps): ReactElement {
-  const { agentId, act, strategy, waiting } = props;
-  const { verb, permission } = operationTexts[act.act];
+  const { agentId, operation, strategy, waiting } = props;
+  const { verb, permission } = operationTexts[operation.act];
   const { data: agent } = useQuery(agentQuery(agentId));
   const reason = useDenyReason(agent?.organization_id)(permission);
   const preview = useQuery({
-    ...previewQuery(agentId, act, strategy),
+    ...previewQuery(agentId, operation, strategy),
     enabled: waiting === undefined,
   });
-  const [decisions, decide, prune, forget] = useDecisions(agentId, act);
+  const [decisions, decide, prune, forget] = useDecisions(agentId, operation);
   const conflicts = preview.data?.conflicts ?? [];
   const isManual = preview.data?.strategy === "manual" && conflicts.length > 0;
   const choices = isManual ? choicesFor(conflicts, decisions) : [];
@@ -67,10 +67,10 @@ export function OperationPage(props: ActPageProps): ReactElement {
   // Once all conflicts are resolved, the result can be previewed; debounced, not on every keystroke.
   const settled = useDebounced(JSON.stringify(choices), 600);
   const result = useQuery({
-    ...previewQuery(agentId, act, strategy, JSON.parse(settled)),
+    ...previewQuery(agentId, operation, strategy, JSON.parse(settled)),
     enabled: isManual && isDecided && waiting === undefined && settled === JSON.stringify(choices),
   });
-  const run = useRunOperation(agentId, act, forget, () => void preview.refetch());
+  const run = useRunOperation(agentId, operation, forget, () => void preview.refetch());
   const error = preview.isError ? asApiError(preview.error) : null;
   const isFresh = !preview.isPlaceholderData && !preview.isFetching;
   const old = preview.data && isManual ? outdated(conflicts, decisions) : [];
@@ -85,8 +85,11 @@ export function OperationPage(props: ActPageProps): ReactElement {
             value={strategy ?? preview.data?.strategy ?? ""}
             options={
               strategy === undefined && preview.data === undefined
-                ? [{ value: "", label: "Strategy of the workspace" }, ...strategyOptionsOf[act.act]]
-                : strategyOptionsOf[act.act]
+                ? [
+                    { value: "", label: "Strategy of the workspace" },
+                    ...strategyOptionsOf[operation.act],
+                  ]
+                : strategyOptionsOf[operation.act]
             }
             onChange={(value) => props.onStrategy(value as MergeStrategy)}
             hint="Resolves the conflicts that git cannot merge."
@@ -120,7 +123,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
             />
           )}
           <ResultDiff
-            shown={preview.data}
+            preview={preview.data}
             result={isManual && isDecided ? result.data : undefined}
           />
           <OperationBar
@@ -151,19 +154,24 @@ export function OperationPage(props: ActPageProps): ReactElement {
 
 /** Changes to the target; with decisions, the result includes them. */
 function ResultDiff({
-  shown,
+  preview,
   result,
 }: {
-  shown: Preview;
+  preview: Preview;
   result: Preview | undefined;
 }): ReactElement | null {
-  const { diff } = result ?? shown;
-  if (shown.up_to_date || diff.stats.files_changed === 0) return null;
-  return <DiffBrowser diff={diff} verb={`would change on ${shown.target_branch}`} />;
+  const { diff } = result ?? preview;
+  if (preview.up_to_date || diff.stats.files_changed === 0) return null;
+  return <DiffBrowser diff={diff} verb={`would change on ${preview.target_branch}`} />;
 }
 
 /** Runs the operation. It continues if the viewer leaves the page; its outcome is a toast. */
-function useRunOperation(agentId: string, act: Operation, onDone: () => void, onStale: () => void) {
+function useRunOperation(
+  agentId: string,
+  operation: Operation,
+  onDone: () => void,
+  onStale: () => void,
+) {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const isHere = useRef(true);
@@ -175,7 +183,7 @@ function useRunOperation(agentId: string, act: Operation, onDone: () => void, on
   }, []);
   const run = useApiMutation({
     run: (input: Parameters<typeof runOperation>[2], headers) =>
-      runOperation(agentId, act, input, headers),
+      runOperation(agentId, operation, input, headers),
     successMessage: operationMessage,
     onDone: (merge) => {
       onDone();

@@ -113,7 +113,7 @@ export function OrganizationsPage(): ReactElement {
         </EmptyState>
       ) : (
         <div className="grid items-start gap-4 lg:grid-cols-2">
-          {view.shown.map((organization) => (
+          {view.pageRows.map((organization) => (
             <OrganizationCard
               key={organization.id}
               organization={organization}

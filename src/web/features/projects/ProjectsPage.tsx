@@ -127,7 +127,7 @@ function ProjectTable({ view }: { view: ListView<Project> }): ReactElement {
     <Table
       label="Projects"
       view={view}
-      rows={view.shown}
+      rows={view.pageRows}
       rowKey={({ id }) => id}
       renderDetails={({ error }) =>
         error === null ? undefined : (

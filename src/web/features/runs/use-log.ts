@@ -14,7 +14,7 @@ const drawMs = 80;
 
 /** Follows a run's log. Components must remount for another run. */
 export function useLog(runId: string): Log {
-  const [shown, setShown] = useState<Log>(() => ({
+  const [displayed, setDisplayed] = useState<Log>(() => ({
     log: createLogLines(),
     state: "connecting",
     version: 0,
@@ -28,7 +28,7 @@ export function useLog(runId: string): Log {
       timer ??= setTimeout(() => {
         timer = undefined;
         version += 1;
-        setShown({ log, state, version });
+        setDisplayed({ log, state, version });
       }, drawMs);
     };
     const stop = followLog(runId, {
@@ -46,5 +46,5 @@ export function useLog(runId: string): Log {
       clearTimeout(timer);
     };
   }, [runId]);
-  return shown;
+  return displayed;
 }

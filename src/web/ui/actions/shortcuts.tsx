@@ -16,10 +16,10 @@ type Group = { name: string; shortcuts: readonly Shortcut[] };
 const groups = new Map<symbol, Group>();
 const listeners = new Set<() => void>();
 /** Replaced on each change, as required of a store's snapshot. */
-let shown: readonly Group[] = [];
+let snapshot: readonly Group[] = [];
 
 function notifyListeners(): void {
-  shown = [...groups.values()];
+  snapshot = [...groups.values()];
   for (const listener of listeners) listener();
 }
 
@@ -89,7 +89,7 @@ export function ShortcutHelp(): ReactElement {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    () => shown,
+    () => snapshot,
   );
   useShortcuts("Help", [{ key: "?", what: "Show these shortcuts", run: () => setOpen(true) }]);
   const handleSwitch = (isOn: boolean): void => {

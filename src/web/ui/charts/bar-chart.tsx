@@ -48,7 +48,7 @@ export function BarChart({
   const id = useId();
   const shapes = useRef<(SVGGElement | null)[]>([]);
   const [stop, setStop] = useState(0);
-  const [shown, setShown] = useState<number | null>(null);
+  const [hovered, setHovered] = useState<number | null>(null);
   const highest = Math.max(...bars.map(({ value }) => value));
   const line =
     reference && reference.value > 0 && reference.value <= highest * 2 ? reference : null;
@@ -57,7 +57,7 @@ export function BarChart({
   const width = 100 / bars.length;
 
   const handleKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === "Escape") setShown(null);
+    if (event.key === "Escape") setHovered(null);
     const last = bars.length - 1;
     const targets: Record<string, number> = {
       ArrowLeft: Math.max(0, stop - 1),
@@ -93,7 +93,7 @@ export function BarChart({
             </span>
           ))}
         </div>
-        <div className="relative min-w-0 flex-1" onPointerLeave={() => setShown(null)}>
+        <div className="relative min-w-0 flex-1" onPointerLeave={() => setHovered(null)}>
           <svg
             role="list"
             aria-labelledby={`${id}-title`}
@@ -125,17 +125,17 @@ export function BarChart({
                   tabIndex={index === stop ? 0 : -1}
                   onFocus={() => {
                     setStop(index);
-                    setShown(index);
+                    setHovered(index);
                   }}
-                  onBlur={() => setShown(null)}
-                  onPointerEnter={() => setShown(index)}
+                  onBlur={() => setHovered(null)}
+                  onPointerEnter={() => setHovered(index)}
                 >
                   {/* The whole column reacts to the pointer, so that low bars are easy to hit. */}
                   <rect
                     x={`${index * width}%`}
                     width={`${width}%`}
                     height={plotHeight}
-                    className={shown === index ? "fill-sunken" : "fill-transparent"}
+                    className={hovered === index ? "fill-sunken" : "fill-transparent"}
                   />
                   <rect
                     x={`${(index + 0.15) * width}%`}
@@ -169,11 +169,11 @@ export function BarChart({
               )}
             </svg>
           </svg>
-          {shown !== null && bars[shown] && (
+          {hovered !== null && bars[hovered] && (
             <Tooltip
-              bar={bars[shown]}
-              at={(shown + 0.5) / bars.length}
-              y={yOf(bars[shown].value)}
+              bar={bars[hovered]}
+              at={(hovered + 0.5) / bars.length}
+              y={yOf(bars[hovered].value)}
             />
           )}
         </div>

@@ -48,13 +48,13 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
   const root = useRef<HTMLDivElement>(null);
   const order = lanes.flatMap(({ bars }) => bars.map(({ key }) => key));
   const [stop, setStop] = useState<string | undefined>();
-  const [shown, setShown] = useState<string | null>(null);
+  const [hovered, setHovered] = useState<string | null>(null);
   const current = stop !== undefined && order.includes(stop) ? stop : order[0];
   const shareOf = (time: number): number =>
     Math.min(100, Math.max(0, ((time - from) / (to - from)) * 100));
 
   const handleKeyDown = (event: KeyboardEvent): void => {
-    if (event.key === "Escape") setShown(null);
+    if (event.key === "Escape") setHovered(null);
     const at = order.indexOf(current ?? "");
     const targets: Record<string, number> = {
       ArrowLeft: at - 1,
@@ -100,12 +100,12 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                     tabIndex={bar.key === current ? 0 : -1}
                     onFocus={() => {
                       setStop(bar.key);
-                      setShown(bar.key);
+                      setHovered(bar.key);
                     }}
-                    onBlur={() => setShown(null)}
-                    onPointerEnter={() => setShown(bar.key)}
-                    onPointerLeave={() => setShown(null)}
-                    className={`absolute inset-y-0 flex items-center ${least} ${shown === bar.key ? "z-20" : (stacking[bar.tone] ?? "")}`}
+                    onBlur={() => setHovered(null)}
+                    onPointerEnter={() => setHovered(bar.key)}
+                    onPointerLeave={() => setHovered(null)}
+                    className={`absolute inset-y-0 flex items-center ${least} ${hovered === bar.key ? "z-20" : (stacking[bar.tone] ?? "")}`}
                     // Keep bars that have just begun visible.
                     style={{ left: `min(${left}%, 100% - 4px)`, width: `${right - left}%` }}
                   >
@@ -113,7 +113,7 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                       aria-hidden="true"
                       className={`h-4 w-full forced-color-adjust-none ${least} ${fills[bar.tone]}`}
                     />
-                    {shown === bar.key && (
+                    {hovered === bar.key && (
                       <span
                         aria-hidden="true"
                         className="pointer-events-none absolute top-full z-20 w-max max-w-56 rounded-md border border-line bg-surface px-2.5 py-1.5 text-[13px] text-ink shadow-floating"

@@ -94,7 +94,7 @@ function focusNewest(event: KeyboardEvent): void {
  */
 export function Toasts(): ReactElement {
   const goBack = useRef<() => void>(undefined);
-  const shown = useSyncExternalStore(
+  const current = useSyncExternalStore(
     (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -105,7 +105,7 @@ export function Toasts(): ReactElement {
     document.addEventListener("keydown", focusNewest);
     return () => document.removeEventListener("keydown", focusNewest);
   }, []);
-  const newest = shown.findLast(({ tone }) => tone !== "announced");
+  const newest = current.findLast(({ tone }) => tone !== "announced");
   const handleFocus = ({ currentTarget, relatedTarget }: FocusEvent): void => {
     if (!currentTarget.contains(relatedTarget)) goBack.current = rememberFocus(relatedTarget);
   };
@@ -125,7 +125,7 @@ export function Toasts(): ReactElement {
       onKeyDown={({ key: pressed }) => pressed === "Escape" && goBack.current?.()}
       className="pointer-events-none fixed inset-x-4 print:hidden bottom-4 z-50 flex flex-col items-center gap-2 sm:left-auto sm:items-end"
     >
-      {shown.map((toast) =>
+      {current.map((toast) =>
         toast.tone === "announced" ? (
           <p key={toast.id} className="sr-only">
             {toast.text}

@@ -27,7 +27,7 @@ function placesOf(element: Element): Place[] {
     const all = [...(at.parentElement?.children ?? [])];
     const index = all.indexOf(at);
     const beside = [...all.slice(index + 1), ...all.slice(0, index).toReversed()];
-    places.push({ part: at, beside: beside.filter((one) => one.tagName === tagName) });
+    places.push({ part: at, beside: beside.filter((element) => element.tagName === tagName) });
   }
   return places;
 }

@@ -21,7 +21,9 @@ function styleHookSingleton(): (styles: string, isDynamic?: boolean) => void {
         return () => {
           users -= 1;
           if (users > 0) return;
-          document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== sheet);
+          document.adoptedStyleSheets = document.adoptedStyleSheets.filter(
+            (other) => other !== sheet,
+          );
         };
       },
       // oxlint-disable-next-line react/exhaustive-deps -- as in the original: other styles apply only if dynamic

@@ -23,7 +23,7 @@ export function ListTable<Row>({
         <ListToolbar view={view} noun={noun} placeholder={placeholder} />
       </div>
       {view.found === 0 && <NothingFound view={view} noun={noun} />}
-      <Table {...table} view={view} rows={view.shown} />
+      <Table {...table} view={view} rows={view.pageRows} />
       <Pager view={view} label={`Pages of ${noun}s`} />
     </>
   );

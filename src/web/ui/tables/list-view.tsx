@@ -30,7 +30,7 @@ export interface ListView<Row> {
   change: (change: Partial<ListState>) => void;
   sortings: readonly Sorting<Row>[];
   /** The current page's rows. */
-  shown: readonly Row[];
+  pageRows: readonly Row[];
   /** Number of rows that match the search, before pagination. */
   found: number;
   total: number;
@@ -53,7 +53,7 @@ export function viewOf<Row>(
     textOf,
     pageSize,
   }: { sortings: readonly Sorting<Row>[]; textOf: (row: Row) => string; pageSize: number },
-): Pick<ListView<Row>, "shown" | "found" | "total" | "pages"> & { page: number } {
+): Pick<ListView<Row>, "pageRows" | "found" | "total" | "pages"> & { page: number } {
   const words = q.toLowerCase().split(/\s+/).filter(Boolean);
   const found = rows.filter((row) => {
     const text = textOf(row).toLowerCase();
@@ -71,7 +71,7 @@ export function viewOf<Row>(
   const pages = Math.max(1, Math.ceil(found.length / pageSize));
   const at = Math.min(Math.max(1, page), pages);
   return {
-    shown: sorted.slice((at - 1) * pageSize, at * pageSize),
+    pageRows: sorted.slice((at - 1) * pageSize, at * pageSize),
     found: found.length,
     total: rows.length,
     pages,

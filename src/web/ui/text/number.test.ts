@@ -50,9 +50,9 @@ test("formatted hours are monotonic, and never zero after any usage", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1e8 }), (units) => {
       const hours = units / 10_000;
-      const shown = secondsIn(formatHours(hours));
-      expect(shown).toBeGreaterThan(0);
-      expect(Math.abs(shown - hours * 3600)).toBeLessThanOrEqual(hours * 3600 < 59 ? 1 : 31);
+      const displayed = secondsIn(formatHours(hours));
+      expect(displayed).toBeGreaterThan(0);
+      expect(Math.abs(displayed - hours * 3600)).toBeLessThanOrEqual(hours * 3600 < 59 ? 1 : 31);
     }),
   );
 });

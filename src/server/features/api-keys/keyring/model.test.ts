@@ -113,18 +113,18 @@ test("no key ever has a permission that its creator lacked", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
       const keys: Key[] = [];
-      for (const one of steps) {
-        const key = "of" in one ? keys[one.of % keys.length] : undefined;
-        const person = "who" in one ? (people[one.who] as Person) : undefined;
-        if (one.kind === "role" && person) await setRole(person, one.role);
+      for (const step of steps) {
+        const key = "of" in step ? keys[step.of % keys.length] : undefined;
+        const person = "who" in step ? (people[step.who] as Person) : undefined;
+        if (step.kind === "role" && person) await setRole(person, step.role);
         const made =
-          one.kind === "key" && person
-            ? await make(person.api, person, null, one.pattern)
-            : one.kind === "child" && key
-              ? await make(key.api, key.person, key, one.pattern)
+          step.kind === "key" && person
+            ? await make(person.api, person, null, step.pattern)
+            : step.kind === "child" && key
+              ? await make(key.api, key.person, key, step.pattern)
               : null;
         if (made) keys.push(made);
-        if (one.kind === "use" && key) await check(key);
+        if (step.kind === "use" && key) await check(key);
       }
       for (const key of keys) await check(key);
     }),

@@ -35,8 +35,8 @@ export async function verifyKey(
   // Active keys come from the cache; the database gives the reason for others.
   const known = await keyring.find(key);
   const named = known ? ownerOf(known.actor) : await findUnusable({ db, settings }, key);
-  const told = named && (await organizationsVisibleToCaller({ db, keyring }, actor, named));
-  if (!named || !told) return notKnown;
+  const visible = named && (await organizationsVisibleToCaller({ db, keyring }, actor, named));
+  if (!named || !visible) return notKnown;
 
   const answer = (
     code: Verification["code"],
@@ -54,7 +54,7 @@ export async function verifyKey(
   if (!known.allows(ip)) return answer("ip_not_allowed");
 
   const asked =
-    organization_id === undefined ? told : told.filter((orgId) => orgId === organization_id);
+    organization_id === undefined ? visible : visible.filter((orgId) => orgId === organization_id);
   const standings = await Promise.all(
     asked.map((orgId) => resolveAccess(db, known.actor, "organization_id", orgId)),
   );

@@ -77,13 +77,15 @@ describe("reporting a leaked key", () => {
   });
 
   test("is rate limited by address", async () => {
-    const one = await startTestApp();
+    const limited = await startTestApp();
     const reports = await Promise.allSettled(
-      Array.from({ length: 301 }, () => one.client().apiKeys.revokeLeaked({ body: { key: "x" } })),
+      Array.from({ length: 301 }, () =>
+        limited.client().apiKeys.revokeLeaked({ body: { key: "x" } }),
+      ),
     );
     expect(reports.some(({ status }) => status === "rejected")).toBe(true);
-    const again = one.client().apiKeys.revokeLeaked({ body: { key: "x" } });
+    const again = limited.client().apiKeys.revokeLeaked({ body: { key: "x" } });
     await expectProblem(again, 429, "rate_limited");
-    await one.close();
+    await limited.close();
   });
 });

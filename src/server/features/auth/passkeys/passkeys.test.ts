@@ -208,7 +208,7 @@ describe("passkeys", () => {
     const made = [await addPasskey(api), await addPasskey(api)];
     await queryAsOwner(app, "delete from accounts where user_id = $1", [id]);
     const outcomes = await Promise.allSettled(
-      made.map((one) => api.passkeys.remove({ params: { passkey_id: one.id } })),
+      made.map((passkey) => api.passkeys.remove({ params: { passkey_id: passkey.id } })),
     );
     expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     const { data: left } = await api.passkeys.list();

@@ -39,8 +39,8 @@ describe("passwords", () => {
     expect((await sibling.client(other.access_token).auth.me()).status).toBe(200);
     const token = await askForReset(person);
     expect((await reset(token)).status).toBe(204);
-    for (const one of [person.token, other.access_token]) {
-      await expectProblem(sibling.client(one).auth.me(), 401, "invalid_token");
+    for (const token of [person.token, other.access_token]) {
+      await expectProblem(sibling.client(token).auth.me(), 401, "invalid_token");
     }
     const body = { refresh_token: other.refresh_token };
     await expectProblem(sibling.client().auth.refresh({ body }), 401, "invalid_token");

@@ -353,9 +353,9 @@ describe("the second factor", () => {
     );
     const text = kept?.text ?? "";
     expect(text).toContain(id);
-    for (const shown of [secret, ...(confirmed.recovery_codes ?? [])]) {
-      expect(text).not.toContain(shown);
-      expect(text).not.toContain(Buffer.from(shown).toString("hex"));
+    for (const credential of [secret, ...(confirmed.recovery_codes ?? [])]) {
+      expect(text).not.toContain(credential);
+      expect(text).not.toContain(Buffer.from(credential).toString("hex"));
     }
   });
 

@@ -33,10 +33,10 @@ export async function updateUpstream(
 export async function updateOperation(
   tx: Queryable,
   projectId: string,
-  act: UpstreamOperation,
+  operation: UpstreamOperation,
   changes: Parameters<typeof updateUpstream>[2],
 ): Promise<boolean> {
-  const isStill = sql`${upstreams.act} ->> 'id' = ${act.id}`;
+  const isStill = sql`${upstreams.act} ->> 'id' = ${operation.id}`;
   const rows = await tx
     .update(upstreams)
     .set(changes)
@@ -49,11 +49,16 @@ export async function updateOperation(
 export async function beginOperation(
   tx: Queryable,
   projectId: string,
-  act: UpstreamOperation,
+  operation: UpstreamOperation,
 ): Promise<boolean> {
   const rows = await tx
     .update(upstreams)
-    .set({ status: act.push === null ? "fetching" : "pushing", progress: 0, error: null, act })
+    .set({
+      status: operation.push === null ? "fetching" : "pushing",
+      progress: 0,
+      error: null,
+      act: operation,
+    })
     .where(and(eq(upstreams.project_id, projectId), inArray(upstreams.status, ["idle", "failed"])))
     .returning({ id: upstreams.project_id });
   return rows.length > 0;

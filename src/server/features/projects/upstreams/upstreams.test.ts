@@ -220,9 +220,9 @@ describe("the upstream of a project", () => {
     await git(["reset", "--quiet", "--hard", tip], { cwd: source });
     expect((await pushed(project)).upstream?.error).toContain("branch is currently checked out");
     const { data: events } = await owner.api.audit.list({ params: { org_id: orgId }, query: {} });
-    const told = events.filter(({ target }) => target.id === project.id);
-    expect(told.map(({ action }) => action)).toContain("project.upstream_pushed");
-    expect(told.find(({ action }) => action === "project.upstream_pushed")).toMatchObject({
+    const ofProject = events.filter(({ target }) => target.id === project.id);
+    expect(ofProject.map(({ action }) => action)).toContain("project.upstream_pushed");
+    expect(ofProject.find(({ action }) => action === "project.upstream_pushed")).toMatchObject({
       actor: { id: owner.id },
       changes: { branch: { to: "main" }, commit: { to: tip } },
     });
@@ -299,8 +299,8 @@ describe("the upstream of a project", () => {
     const after = await fetched(project);
     expect(after.upstream).toMatchObject({ status: "idle", last_fetch: { updated: ["main"] } });
     const { data: events } = await owner.api.audit.list({ params: { org_id: orgId }, query: {} });
-    const told = events.filter(({ target }) => target.id === project.id);
-    expect(told.slice(0, 3).map(({ action }) => action)).toEqual([
+    const ofProject = events.filter(({ target }) => target.id === project.id);
+    expect(ofProject.slice(0, 3).map(({ action }) => action)).toEqual([
       "project.upstream_fetched",
       "project.upstream_fetch_cancelled",
       "project.upstream_fetch_cancelled",

@@ -95,9 +95,9 @@ export async function cancelFetch(
 async function begin(
   tx: Parameters<typeof upstreams.beginOperation>[0],
   id: string,
-  act: UpstreamOperation,
+  operation: UpstreamOperation,
 ): Promise<void> {
-  if (!(await upstreams.beginOperation(tx, id, act))) throw busy();
+  if (!(await upstreams.beginOperation(tx, id, operation))) throw busy();
 }
 
 function busy(): AppError {
@@ -115,18 +115,18 @@ export async function runUpstream(
 ): Promise<void> {
   const { org_id: orgId, project_id: id } = ids;
   await deps.db.locks(orgId, [storeLock(id)], async () => {
-    const { project, act } = await deps.db.tenant(orgId, async (tx) => ({
+    const { project, act: operation } = await deps.db.tenant(orgId, async (tx) => ({
       project: await queries.findProject(tx, id),
       act: await upstreams.findOperation(tx, id),
     }));
-    if (act === null || project?.status !== "ready" || project.import_url === null) return;
+    if (operation === null || project?.status !== "ready" || project.import_url === null) return;
     const url = project.import_url;
     const progress = progressWriter((percent) =>
       deps.db.tenant(orgId, async (tx) => {
-        await upstreams.updateOperation(tx, id, act, { progress: percent });
+        await upstreams.updateOperation(tx, id, operation, { progress: percent });
       }),
     );
-    const cancelling = abortOnCancel(deps, ids, act);
+    const cancelling = abortOnCancel(deps, ids, operation);
     try {
       const access = await accessUpstream(deps, { ...ids, url });
       const options = {
@@ -134,25 +134,35 @@ export async function runUpstream(
         signal: AbortSignal.any([signal, cancelling.signal]),
         onProgress: progress.onProgress,
       };
-      if (act.push === null) {
+      if (operation.push === null) {
         const report = await fetchProject(deps, { ...ids, url }, project.upstream, options);
         await progress.settled();
-        await finishFetch(deps, ids, project.name, act, report);
+        await finishFetch(deps, ids, project.name, operation, report);
       } else {
         const repoPath = deps.storage.repository(orgId, id);
-        await pushUpstream(repoPath, url, act.push.branch, act.push.commit, withoutLimit(options));
+        await pushUpstream(
+          repoPath,
+          url,
+          operation.push.branch,
+          operation.push.commit,
+          withoutLimit(options),
+        );
         await progress.settled();
-        await finishPush(deps, ids, project.name, act, act.push);
+        await finishPush(deps, ids, project.name, operation, operation.push);
       }
     } catch (error) {
       // The server is stopping; the next start resumes the operation.
       if (signal.aborted) throw error;
       await progress.settled();
       if (cancelling.signal.aborted) return;
-      const what = act.push === null ? "fetch" : "push";
+      const what = operation.push === null ? "fetch" : "push";
       const sentence = describeFailure(deps, id, what, error);
       await deps.db.tenant(orgId, (tx) =>
-        upstreams.updateOperation(tx, id, act, { status: "failed", error: sentence, act: null }),
+        upstreams.updateOperation(tx, id, operation, {
+          status: "failed",
+          error: sentence,
+          act: null,
+        }),
       );
     } finally {
       cancelling.end();
@@ -164,12 +174,12 @@ export async function runUpstream(
 function abortOnCancel(
   { db }: ProjectDeps,
   { org_id, project_id: id }: { org_id: string; project_id: string },
-  act: UpstreamOperation,
+  operation: UpstreamOperation,
 ): { signal: AbortSignal; end(): void } {
   const controller = new AbortController();
   const look = async (): Promise<void> => {
     const now = await db.tenant(org_id, (tx) => upstreams.findOperation(tx, id));
-    if (now?.id !== act.id) controller.abort();
+    if (now?.id !== operation.id) controller.abort();
   };
   // Null: changes may have been missed.
   const end = db.changes.subscribe((change) => {
@@ -192,13 +202,13 @@ async function finishFetch(
   deps: ProjectDeps,
   { org_id, project_id: id }: { org_id: string; project_id: string },
   name: string,
-  act: UpstreamOperation,
+  operation: UpstreamOperation,
   report: Awaited<ReturnType<typeof fetchProject>>,
 ): Promise<void> {
-  await deps.db.change(org_id, act.origin, async (tx, audit) => {
+  await deps.db.change(org_id, operation.origin, async (tx, audit) => {
     const fetched_at = sql`clock_timestamp()`;
     const finished = { ...done, fetched_at, last_fetch: report };
-    if (!(await upstreams.updateOperation(tx, id, act, finished))) return;
+    if (!(await upstreams.updateOperation(tx, id, operation, finished))) return;
     if (!(await queries.findProject(tx, id))) return;
     const moved = [...report.created, ...report.updated];
     audit({

@@ -66,10 +66,10 @@ describeEachDriver("archived workspaces", (driver) => {
       () => true,
       () => false,
     );
-  const endAll = (one: TestApp = app) =>
+  const endAll = (server: TestApp = app) =>
     expireArchives(
       {
-        db: one.db,
+        db: server.db,
         storage: storageIn(app.dataDir),
         driver: checkoutDriver,
         runUids: null,
@@ -101,12 +101,12 @@ describeEachDriver("archived workspaces", (driver) => {
     await archive();
 
     expect(await isThere(folder)).toBe(false);
-    const shown = await read();
-    expect(shown.status).toBe("archived");
-    const ends = Date.parse(shown.retention_ends_at as string);
-    expect(ends - Date.parse(shown.archived_at as string)).toBe(30 * 86_400_000);
+    const current = await read();
+    expect(current.status).toBe("archived");
+    const ends = Date.parse(current.retention_ends_at as string);
+    expect(ends - Date.parse(current.archived_at as string)).toBe(30 * 86_400_000);
     expect(await refs(`refs/heads/${workspace.branch_name}`)).toBe("");
-    expect(await refs("refs/archive/")).toContain(`${shown.head_commit} refs/archive/`);
+    expect(await refs("refs/archive/")).toContain(`${current.head_commit} refs/archive/`);
     const body = { commit_type: "manual" } as const;
     for (const call of [
       () => owner.api.workspaces.changes({ params: at() }),
@@ -116,7 +116,7 @@ describeEachDriver("archived workspaces", (driver) => {
       await expectProblem(call(), 409, "workspace_not_active");
     }
     const { data: commits } = await owner.api.workspaces.commits({ params: at(), query: {} });
-    expect(commits.map(({ commit_sha }) => commit_sha)).toEqual([shown.head_commit]);
+    expect(commits.map(({ commit_sha }) => commit_sha)).toEqual([current.head_commit]);
 
     const { data: back } = await restore();
     expect(back).toMatchObject({ status: "active", archived_at: null, retention_ends_at: null });
@@ -126,7 +126,7 @@ describeEachDriver("archived workspaces", (driver) => {
     expect(await readlink(join(folder, "deep/link"))).toBe("../a.txt");
     expect(await isThere(join(folder, "deep/noise.log"))).toBe(false);
     expect(await refs("refs/archive/")).toBe("");
-    expect(await refs(`refs/heads/${workspace.branch_name}`)).toContain(shown.head_commit);
+    expect(await refs(`refs/heads/${workspace.branch_name}`)).toContain(current.head_commit);
     expect((await actions()).slice(0, 2)).toEqual(["workspace.restored", "workspace.archived"]);
     expect((await commitFiles(owner, workspace, { "b.txt": "b\n" })).files_changed).toBe(1);
     expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
@@ -250,9 +250,9 @@ describeEachDriver("archived workspaces", (driver) => {
       await archive();
       await age(400);
       await endAll();
-      const shown = await read();
-      expect(shown.status).toBe("archived");
-      expect(Date.parse(shown.retention_ends_at as string)).toBeLessThan(Date.now());
+      const current = await read();
+      expect(current.status).toBe("archived");
+      expect(Date.parse(current.retention_ends_at as string)).toBeLessThan(Date.now());
       expect(await refs("refs/archive/")).toContain(commit_sha);
       await restore();
       await mergeIntoBase(owner, workspace);
@@ -382,8 +382,8 @@ describeEachDriver("archived workspaces", (driver) => {
     await rename(parent, aside);
     await writeFile(parent, "in the way");
     await expectProblem(restore(), 500, "internal");
-    const shown = await read();
-    expect([shown.status, shown.error]).toEqual([
+    const current = await read();
+    expect([current.status, current.error]).toEqual([
       "archived",
       "The folder could not be created; the operator can find the cause in the server's log.",
     ]);

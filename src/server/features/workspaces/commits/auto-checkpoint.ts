@@ -47,15 +47,15 @@ async function checkpointUnderLock(
     const { commit } = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
     return { commit, error: null };
   } catch (error) {
-    const told =
+    const failure =
       error instanceof AppError
         ? { code: error.code, detail: error.message }
         : {
             code: "internal" as const,
             detail: "The checkpoint failed; the operator can find the cause in the server's log.",
           };
-    await deps.db.tenant(orgId, (tx) => checkpoints.recordCheckpointError(tx, workspace, told));
-    if (error instanceof AppError) return { commit: null, error: told.detail };
+    await deps.db.tenant(orgId, (tx) => checkpoints.recordCheckpointError(tx, workspace, failure));
+    if (error instanceof AppError) return { commit: null, error: failure.detail };
     throw error;
   }
 }

@@ -63,8 +63,8 @@ export function commitWorkspace(
       );
     }
     const { commit, skipped } = await commitUnderLock(deps, workspace, request, context.write);
-    const shown = commit ?? (await newestCommit(deps, workspace));
-    return { ...shown, created: commit !== null, skipped };
+    const newest = commit ?? (await newestCommit(deps, workspace));
+    return { ...newest, created: commit !== null, skipped };
   };
   return inForeground(() => deps.db.locks(context.orgId, [workspaceLock(agentId)], work));
 }

@@ -38,12 +38,12 @@ test("similar names stay separate, and unusual ones are harmless", () => {
 
 test("rows know their position among siblings, and closed folders hide their contents", () => {
   const tree = fileTree(["a/x.ts", "a/y.ts", "b/c/z.ts", "top.ts"].map((path) => ({ path })));
-  const told = (...closed: string[]): string[] =>
+  const rows = (...closed: string[]): string[] =>
     rowsOf(tree, new Set(closed)).map(
       ({ key, level, place, siblings, isOpen }) =>
         `${key} ${level} ${place}/${siblings}${isOpen === undefined ? "" : isOpen ? " open" : " closed"}`,
     );
-  expect(told()).toEqual([
+  expect(rows()).toEqual([
     "a/ 1 1/3 open",
     "a/x.ts 2 1/2",
     "a/y.ts 2 2/2",
@@ -51,5 +51,5 @@ test("rows know their position among siblings, and closed folders hide their con
     "b/c/z.ts 2 1/1",
     "top.ts 1 3/3",
   ]);
-  expect(told("a/", "b/c/")).toEqual(["a/ 1 1/3 closed", "b/c/ 1 2/3 closed", "top.ts 1 3/3"]);
+  expect(rows("a/", "b/c/")).toEqual(["a/ 1 1/3 closed", "b/c/ 1 2/3 closed", "top.ts 1 3/3"]);
 });

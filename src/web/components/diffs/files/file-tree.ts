@@ -31,12 +31,12 @@ export function fileTree<File extends { path: string }>(files: readonly File[]):
 /** Joins a folder with its only child, if that is a folder. */
 function joined<File>(folder: FolderNode<File>): FolderNode<File> {
   const folders = folder.folders.map((inner) => {
-    let [one, name] = [inner, inner.name];
-    while (one.files.length === 0 && one.folders.length === 1) {
-      one = one.folders[0] as FolderNode<File>;
-      name = `${name}/${one.name}`;
+    let [last, name] = [inner, inner.name];
+    while (last.files.length === 0 && last.folders.length === 1) {
+      last = last.folders[0] as FolderNode<File>;
+      name = `${name}/${last.name}`;
     }
-    return { ...joined(one), name };
+    return { ...joined(last), name };
   });
   folders.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { ...folder, folders };

@@ -55,7 +55,7 @@ export function ConflictList({
     const hunk = document.activeElement?.closest<HTMLElement>("[data-hunk]")?.dataset["hunk"];
     if (hunk !== undefined && choice?.hunks) {
       onDecide(conflict, takeHunk(choice, Number(hunk), side));
-      const next = choice.hunks.findIndex((one, at) => at > Number(hunk) && one === null);
+      const next = choice.hunks.findIndex((take, at) => at > Number(hunk) && take === null);
       if (next !== -1) goToSection(hunkId(ids[place()] as string, next));
     } else if (side !== "both") {
       onDecide(conflict, { path: conflict.paths[0] as string, take: side });
@@ -74,8 +74,8 @@ export function ConflictList({
       return;
     }
     const hunks = hunkTakes.map((_take, at) => hunkId(id, at));
-    const at = hunks.findIndex((one) =>
-      document.getElementById(one)?.contains(document.activeElement),
+    const at = hunks.findIndex((hunk) =>
+      document.getElementById(hunk)?.contains(document.activeElement),
     );
     goToSection(hunks[at === -1 ? (by === 1 ? 0 : hunks.length - 1) : at + by]);
   };

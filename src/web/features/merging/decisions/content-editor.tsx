@@ -35,7 +35,7 @@ export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps
   const hasHidden = visibleLines(content) !== content;
   const startFrom = (side: "source" | "target"): void => {
     const version =
-      conflict[side].find((one) => one.path === path && isEditable(one)) ??
+      conflict[side].find((version) => version.path === path && isEditable(version)) ??
       conflict[side].find(isEditable);
     if (version) onChange({ path, content: version.text ?? "" });
   };
@@ -46,7 +46,7 @@ export function ContentEditor({ conflict, choice, onChange }: ContentEditorProps
           <SelectField
             label="Path of the file"
             value={path}
-            options={conflict.paths.map((one) => ({ value: one, label: visible(one) }))}
+            options={conflict.paths.map((path) => ({ value: path, label: visible(path) }))}
             onChange={(next) => onChange({ path: next, content })}
           />
         )}

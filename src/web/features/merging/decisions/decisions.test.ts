@@ -21,10 +21,10 @@ const conflict = (path: string, source: string, target: string): Conflict => ({
   target_time: null,
   decision: null,
 });
-const took = (one: Conflict) => ({
-  [signatureOf(one)]: {
-    choice: { path: one.paths[0] as string, take: "source" as const },
-    paths: one.paths,
+const took = (decided: Conflict) => ({
+  [signatureOf(decided)]: {
+    choice: { path: decided.paths[0] as string, take: "source" as const },
+    paths: decided.paths,
   },
 });
 
@@ -44,12 +44,14 @@ test("decisions apply while both versions are unchanged, and are reported as out
 });
 
 test("a conflict's signature depends on paths, kinds and modes, not on times or winners", () => {
-  const one = conflict("f", "1", "2");
-  expect(signatureOf({ ...one, source_time: "2026-01-01T00:00:00Z" })).toBe(signatureOf(one));
-  expect(signatureOf({ ...one, kind: "add/add" })).not.toBe(signatureOf(one));
-  const [version] = one.source;
-  const executable = { ...one, source: [{ ...version!, mode: "100755" }] };
-  expect(signatureOf(executable)).not.toBe(signatureOf(one));
+  const original = conflict("f", "1", "2");
+  expect(signatureOf({ ...original, source_time: "2026-01-01T00:00:00Z" })).toBe(
+    signatureOf(original),
+  );
+  expect(signatureOf({ ...original, kind: "add/add" })).not.toBe(signatureOf(original));
+  const [version] = original.source;
+  const executable = { ...original, source: [{ ...version!, mode: "100755" }] };
+  expect(signatureOf(executable)).not.toBe(signatureOf(original));
 });
 
 test("stored decisions are validated", () => {
@@ -69,16 +71,16 @@ test("the next unresolved conflict comes after the current one and wraps around"
 });
 
 test("a choice by hunks is complete once each hunk is decided", () => {
-  const one = conflict("f", "1", "2");
+  const undecided = conflict("f", "1", "2");
   const by = (hunks: ("source" | "both" | null)[]) => ({
-    [signatureOf(one)]: { choice: { path: "f", hunks }, paths: one.paths },
+    [signatureOf(undecided)]: { choice: { path: "f", hunks }, paths: undecided.paths },
   });
-  expect(choicesFor([one], by(["source", null]))).toEqual([]);
-  expect(nextOpen([one], by(["source", null]), -1)).toBe(0);
-  expect(choicesFor([one], by(["source", "both"]))).toEqual([
+  expect(choicesFor([undecided], by(["source", null]))).toEqual([]);
+  expect(nextOpen([undecided], by(["source", null]), -1)).toBe(0);
+  expect(choicesFor([undecided], by(["source", "both"]))).toEqual([
     { path: "f", hunks: [{ take: "source" }, { take: "both" }] },
   ]);
-  expect(nextOpen([one], by(["source", "both"]), -1)).toBe(-1);
+  expect(nextOpen([undecided], by(["source", "both"]), -1)).toBe(-1);
 });
 
 test("the text to edit has markers around open hunks, and is incomplete until they are gone", () => {

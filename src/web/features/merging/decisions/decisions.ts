@@ -81,7 +81,9 @@ export function countHunks({ segments }: MergedText): number {
 /** Returns the decisions whose versions no longer exist. */
 export function outdated(conflicts: readonly Conflict[], decisions: Decisions): Decision[] {
   const known = new Set(conflicts.map(signatureOf));
-  return Object.entries(decisions).flatMap(([signature, one]) => (known.has(signature) ? [] : one));
+  return Object.entries(decisions).flatMap(([signature, decision]) =>
+    known.has(signature) ? [] : decision,
+  );
 }
 
 /** Returns the decisions without those that `outdated` returns. */
@@ -120,13 +122,13 @@ export function isDecisions(stored: unknown): stored is Decisions {
     typeof stored === "object" &&
     stored !== null &&
     Object.values(stored).every(
-      (one: unknown) =>
-        typeof one === "object" &&
-        one !== null &&
-        "choice" in one &&
-        typeof one.choice === "object" &&
-        "paths" in one &&
-        Array.isArray(one.paths),
+      (decision: unknown) =>
+        typeof decision === "object" &&
+        decision !== null &&
+        "choice" in decision &&
+        typeof decision.choice === "object" &&
+        "paths" in decision &&
+        Array.isArray(decision.paths),
     )
   );
 }

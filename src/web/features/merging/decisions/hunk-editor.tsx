@@ -80,17 +80,17 @@ function Hunk({ id, at, segment, take, onTake, names, reason }: HunkProps): Reac
       <div className="flex flex-wrap items-center justify-between gap-2 px-3 py-1.5 font-sans">
         <span className="font-medium">Hunk {at + 1}</span>
         <fieldset aria-label={`Lines of hunk ${at + 1}`} className="flex flex-wrap gap-1.5">
-          {(["target", "source", "both"] as const).map((one) => (
+          {(["target", "source", "both"] as const).map((side) => (
             <Button
-              key={one}
+              key={side}
               size="sm"
-              variant={take === one ? "primary" : "secondary"}
-              {...(take === one ? { icon: "check" as const } : {})}
-              aria-pressed={take === one}
+              variant={take === side ? "primary" : "secondary"}
+              {...(take === side ? { icon: "check" as const } : {})}
+              aria-pressed={take === side}
               disabledReason={reason}
-              onClick={() => onTake(at, one)}
+              onClick={() => onTake(at, side)}
             >
-              {labels[one]}
+              {labels[side]}
             </Button>
           ))}
         </fieldset>

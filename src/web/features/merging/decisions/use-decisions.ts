@@ -15,14 +15,14 @@ import {
  */
 export function useDecisions(
   agentId: string,
-  act: Operation,
+  operation: Operation,
 ): [
   Decisions,
   (conflict: Conflict, choice: DraftChoice) => void,
   (conflicts: readonly Conflict[]) => void,
   () => void,
 ] {
-  const key = `decisions ${agentId} ${JSON.stringify(act)}`;
+  const key = `decisions ${agentId} ${JSON.stringify(operation)}`;
   const [decisions, setDecisions] = usePersistedState<Decisions>("session", key, {}, isDecisions);
   return [
     decisions,

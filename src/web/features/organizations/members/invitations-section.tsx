@@ -54,8 +54,8 @@ export function InvitationsSection({
   );
   const writeReason = refusal("org:members:write");
   const all = invitations.data ?? [];
-  const shown = showsAll ? all : all.filter(isOpen);
-  const view = useListView(shown, { sortings, textOf, prefix: "invitations_" });
+  const displayed = showsAll ? all : all.filter(isOpen);
+  const view = useListView(displayed, { sortings, textOf, prefix: "invitations_" });
   return (
     <Card title="Invitations">
       <div className="-m-4">
@@ -63,7 +63,7 @@ export function InvitationsSection({
           <div className="p-4">
             <Waiting query={invitations} rows={1} what="The list of invitations" />
           </div>
-        ) : shown.length === 0 ? (
+        ) : displayed.length === 0 ? (
           <p className="px-4 py-3 text-muted">
             No open invitations. Invite Member creates a link to join by.
           </p>

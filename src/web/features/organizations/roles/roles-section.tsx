@@ -35,14 +35,14 @@ interface RolesSectionProps {
 /** The system roles, which are fixed, and the organization's own roles. */
 export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): ReactElement {
   const id = useId();
-  const [shown, setShown] = useState<ReadonlySet<string>>(new Set());
+  const [expanded, setExpanded] = useState<ReadonlySet<string>>(new Set());
   const [isCreating, setCreating] = useState(false);
   const view = useListView(roles, { sortings, textOf, prefix: "roles_" });
   const reason = refusal("org:roles:write");
   const toggle = (roleId: string): void => {
-    const next = new Set(shown);
+    const next = new Set(expanded);
     if (!next.delete(roleId)) next.add(roleId);
-    setShown(next);
+    setExpanded(next);
   };
   return (
     <Card
@@ -68,7 +68,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
           view={view}
           rowKey={(role) => role.id}
           renderDetails={(role) =>
-            shown.has(role.id) ? (
+            expanded.has(role.id) ? (
               <section id={`${id}-${role.id}`} aria-label={`What ${visible(role.name)} can do`}>
                 <PermissionList permissions={expand(role.effective_permissions)} />
               </section>
@@ -112,7 +112,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
               renderCell: (role) => {
                 const count = expand(role.effective_permissions).length;
                 const total = `${count} of ${permissionNames.length}`;
-                const isShown = shown.has(role.id);
+                const isShown = expanded.has(role.id);
                 return (
                   <Button
                     variant="ghost"

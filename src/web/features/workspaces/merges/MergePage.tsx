@@ -150,14 +150,14 @@ function relatedMergeRows(
   madeFrom: readonly Merge[],
 ): Rows {
   const linksTo = (which: Merge["kind"]): Rows[string] | null => {
-    const ids = madeFrom.flatMap((one) =>
-      one.kind === which && one.id !== null && one.id !== reverted_by ? [one.id] : [],
+    const ids = madeFrom.flatMap((merge) =>
+      merge.kind === which && merge.id !== null && merge.id !== reverted_by ? [merge.id] : [],
     );
     if (ids.length === 0) return null;
     return (
       <span className="flex flex-col gap-1">
-        {ids.map((one) => (
-          <MergeLink key={one} agentId={agentId} mergeId={one} />
+        {ids.map((id) => (
+          <MergeLink key={id} agentId={agentId} mergeId={id} />
         ))}
       </span>
     );
