@@ -141,6 +141,25 @@ test("a long line breaks between words", async () => {
   expect(broken).toEqual([]);
 });
 
+test("on a phone, a file tree of twelve rows is whole, and a longer one ends within a row", async () => {
+  await open();
+  await page.setViewportSize({ width: 390, height: 844 });
+  const tree = page.getByRole("tree", { name: "Files by folder" });
+  const rowHeight = await tree
+    .getByRole("treeitem")
+    .first()
+    .evaluate((row) => row.clientHeight);
+  const measure = () =>
+    tree.evaluate(({ clientHeight, scrollHeight }) => [clientHeight, scrollHeight]);
+  const [height = 0, total = 0] = await measure();
+  expect(total).toBeGreaterThan(height);
+  expect(height % rowHeight).toBe(rowHeight / 2);
+  // A folder and eleven files.
+  await page.getByLabel("Filter files by path").fill("many/file-17");
+  await expect.poll(measure).toEqual([12 * rowHeight, 12 * rowHeight]);
+  await page.setViewportSize({ width: 1440, height: 900 });
+});
+
 test("files are found by tree, filter and shortcuts, collapsed and marked as viewed", async () => {
   await open();
   const tree = page.getByRole("tree", { name: "Files by folder" });

@@ -189,6 +189,11 @@ test("the list of agents shows running and queued work live, sorted and filtered
   await table.getByRole("link", { name: "echo 'at last'" }).click();
   await page.getByText("Queued, place 1").waitFor();
   await page.getByText("Waiting for one of the organization's 1 slots.").waitFor();
+  // The log is open, but not live yet.
+  await page
+    .getByRole("status")
+    .filter({ hasText: /^Queued$/ })
+    .waitFor();
   await page.getByRole("button", { name: "Cancel queued run" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel queued run" }).click();
   await page.getByText("Stopped by Ada while queued.").waitFor();

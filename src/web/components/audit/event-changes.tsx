@@ -1,6 +1,7 @@
 import type { ReactElement } from "react";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { PlainText } from "../../ui/text/plain-text.js";
+import { Time } from "../../ui/text/time.js";
 
 type Value = AuditEvent["changes"][string]["from"];
 
@@ -11,11 +12,14 @@ function textOf(value: Value): string {
 }
 
 const clipped = 80;
+/** A timestamp of the API: RFC 3339, UTC. */
+const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
 
 function ValueText({ value, isWhole }: { value: Value; isWhole: boolean }): ReactElement {
   if (value === null || value === "") {
     return <span className="text-muted">{value === null ? "none" : "empty"}</span>;
   }
+  if (typeof value === "string" && timestamp.test(value)) return <Time value={value} wraps />;
   const text = textOf(value);
   const isCut = !isWhole && text.length > clipped;
   return <PlainText value={isCut ? `${text.slice(0, clipped)}…` : text} multiline={isWhole} />;

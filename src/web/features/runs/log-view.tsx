@@ -68,7 +68,14 @@ export function LogView({ run }: { run: Run }): ReactElement {
   };
 
   return (
-    <Card title="Log" actions={<output className="text-[13px] text-muted">{states[state]}</output>}>
+    <Card
+      title="Log"
+      actions={
+        <output className="text-[13px] text-muted">
+          {state === "live" && run.status === "queued" ? "Queued" : states[state]}
+        </output>
+      }
+    >
       <div className="-m-4 flex flex-col">
         <LogToolbar
           run={run}

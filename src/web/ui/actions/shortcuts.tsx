@@ -80,7 +80,7 @@ export function useShortcuts(name: string, shortcuts: readonly Shortcut[]): void
   }, [name, signature]);
 }
 
-/** The `?` button and key: lists the shortcuts of this page. */
+/** The `?` button and key: lists the shortcuts of this page. Touch screens have no button. */
 export function ShortcutHelp(): ReactElement {
   const [isOpen, setOpen] = useState(false);
   const [isOff, setOff] = useState(areOff);
@@ -106,6 +106,7 @@ export function ShortcutHelp(): ReactElement {
       <IconButton
         label="Keyboard shortcuts"
         icon="keyboard"
+        className="pointer-coarse:hidden"
         aria-haspopup="dialog"
         onClick={() => setOpen(true)}
       />

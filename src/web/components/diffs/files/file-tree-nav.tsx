@@ -20,7 +20,7 @@ export function FileTreeNav({ files, onChoose }: FileTreeNavProps): ReactElement
   return (
     <nav aria-label="Files" className="rounded-lg border border-line bg-surface p-1.5">
       {files.length === 0 ? (
-        <p className="px-2 py-1 text-muted">No file's path holds that.</p>
+        <p className="px-2 py-1 text-muted">No file's path contains that.</p>
       ) : (
         <Tree files={files} onChoose={onChoose} />
       )}
@@ -62,7 +62,8 @@ function Tree({ files, onChoose }: FileTreeNavProps): ReactElement {
       aria-label="Files by folder"
       tabIndex={-1}
       {...list.scroller}
-      className="max-h-64 overflow-y-auto xl:max-h-[calc(100dvh-12rem)]"
+      // Above the files, twelve rows and half of the next one, which shows that the list scrolls.
+      className="max-h-[min(21.875rem,60dvh)] overflow-y-auto xl:max-h-[calc(100dvh-12rem)]"
     >
       <div {...list.inner}>
         {list.drawn.map((at) => {
