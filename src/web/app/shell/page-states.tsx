@@ -5,8 +5,10 @@ import { ApiError } from "../../api/client.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { QueryError } from "../../components/query-error.js";
+import { Button } from "../../ui/actions/button.js";
+import { Alert } from "../../ui/feedback/alert.js";
 import { Page, UnknownCrumb } from "../../ui/layout/page.js";
-import { EmptyState, ErrorState, Skeleton } from "../../ui/feedback/states.js";
+import { EmptyState, Skeleton } from "../../ui/feedback/states.js";
 import { CrashPage } from "./CrashPage.js";
 
 /** The list that contains a page's resource, as the breadcrumb of a page that cannot be loaded. */
@@ -82,7 +84,12 @@ export function FailedPublicPage({
   if (!(error instanceof ApiError) || title === undefined) return <CrashPage {...props} />;
   return (
     <AuthLayout title={title} lead="This page could not be loaded.">
-      <ErrorState detail={error.message} onRetry={handleRetry} />
+      <div className="flex flex-col gap-4">
+        <Alert live>{error.message}</Alert>
+        <Button icon="retry" onClick={handleRetry}>
+          Retry
+        </Button>
+      </div>
     </AuthLayout>
   );
 }
