@@ -78,7 +78,7 @@ const packages = [
     except: [
       "src/git/process/run.ts",
       "src/git/process/system-command.ts",
-      "src/git/snapshot/snapshot-folder.ts",
+      "src/git/process/limited-node.ts",
       "src/sandbox/launch.ts",
       "src/server/db/embedded",
       "src/server/data-folder/data-folder-lock.ts",

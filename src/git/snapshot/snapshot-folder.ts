@@ -1,21 +1,21 @@
 /** Takes snapshots of working trees in a child process. */
-import { spawn, type ChildProcess } from "node:child_process";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fairSlots } from "#shared/node/fair-slots.js";
 import { publish, type GitCommand } from "#shared/node/measurements.js";
-import { PATH } from "../process/environment.js";
+import { spawnLimitedNode, type ChildProcess, type NodeLimits } from "../process/limited-node.js";
 import { FolderTooLargeError } from "./path-errors.js";
 import { GitError } from "../process/run.js";
 import { receiveError, type FromProcess, type ToProcess } from "./snapshot-messages.js";
 import type { Snapshot, SnapshotInput } from "./snapshot.js";
 
-/** Heap of the process; a folder within TREE_LIMITS needs less than half. */
-const HEAP_MIB = 1024;
-/** All writable memory of the process, including the heap and file contents (RLIMIT_DATA). */
-const MEMORY_KIB = 3 * 1024 * 1024;
-/** Open files: a snapshot holds up to four per level of the folder (MAX_PATH_DEPTH). */
-const DESCRIPTORS = 16_384;
+const LIMITS: NodeLimits = {
+  /** A folder within TREE_LIMITS needs less than half. */
+  heapMib: 1024,
+  /** Includes the heap and file contents. */
+  memoryKib: 3 * 1024 * 1024,
+  /** A snapshot holds up to four per level of the folder (MAX_PATH_DEPTH). */
+  descriptors: 16_384,
+};
 /** Interval of the health checks while a snapshot runs. */
 const PING_MS = 5000;
 /** Time limits for a health check and for one snapshot. */
@@ -82,12 +82,11 @@ class SnapshotProcess {
   isOver = false;
 
   constructor() {
-    this.#child = spawn("/bin/sh", limited(), {
-      cwd: "/",
-      env: { PATH },
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-      serialization: "advanced",
-    });
+    this.#child = spawnLimitedNode(
+      join(import.meta.dirname, "snapshot-process"),
+      "omoi-snapshots",
+      LIMITS,
+    );
     this.#child.on("message", (message: FromProcess) => this.#hear(message));
     this.#child.once("error", () => this.#over());
     this.#child.once("exit", () => this.#over());
@@ -172,26 +171,4 @@ class SnapshotProcess {
     clearInterval(this.#timer);
     for (const pending of this.#pending.values()) pending.reject(new ProcessEndedError());
   }
-}
-
-/** Wraps the command in a shell, which sets the limits and then becomes the process. */
-function limited(): string[] {
-  const isSource = import.meta.filename.endsWith(".ts");
-  const script = join(
-    import.meta.dirname,
-    isSource ? "snapshot-process.ts" : "snapshot-process.js",
-  );
-  // Tests and benchmarks run from source.
-  const { resolve } = createRequire(import.meta.url);
-  const loader = isSource ? ["--import", resolve("tsx")] : [];
-  const options = ["--title=omoi-snapshots", `--max-old-space-size=${HEAP_MIB}`, ...loader];
-  return [
-    "-c",
-    '{ ulimit -c 0; ulimit -S -n "$1"; ulimit -d "$2"; } 2>/dev/null; shift 2; exec "$@"',
-    "sh",
-    ...[DESCRIPTORS, MEMORY_KIB].map(String),
-    process.execPath,
-    ...options,
-    script,
-  ];
 }
