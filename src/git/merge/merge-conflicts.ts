@@ -1,4 +1,5 @@
 /** Parses the output of `git merge-tree` into conflicts, one per decision to make. */
+import type { AppliedDrivers, DriverFile } from "./drivers/applied-drivers.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
 /** One side's version of a conflicted path: stage 1 is the base, 2 the target, 3 the source. */
@@ -21,6 +22,8 @@ export interface Conflict {
   kind: string;
   /** The versions recorded by git, at the paths where git placed them. */
   entries: ConflictEntry[];
+  /** Why a merge driver did not merge the file, in one sentence. */
+  reason?: string;
   /** Input for `applyDecisions`, not part of the public interface. Paths are latin1 bytes. */
   detail: ConflictDetail;
 }
@@ -38,6 +41,10 @@ export interface ComputedMerge {
   conflicts: Conflict[];
   /** Whether the target already contains the source. */
   upToDate: boolean;
+  /** The drivers of the merge; null if attributes of the target applied instead. */
+  drivers: AppliedDrivers | null;
+  /** The files that drivers applied to, sorted by path. */
+  driverFiles: DriverFile[];
 }
 
 /** See `Conflict.detail`. */

@@ -8,14 +8,22 @@ import {
   parseMergeTree,
   type ComputedMerge,
   type MergeTreeOutput,
-  type Renames,
 } from "./merge-conflicts.js";
-import { git, GitError, type ProcessOptions } from "../process/run.js";
+import { NO_DRIVERS, type AppliedDrivers } from "./drivers/applied-drivers.js";
+import { applyDrivers } from "./drivers/apply-drivers.js";
+import { EMPTY_TREE, git, GitError, type ProcessOptions } from "../process/run.js";
+import { readRenames } from "./read-renames.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
 export { applyDecisions, type Decision } from "./apply-decisions.js";
 export { conflictFiles, readTexts, type ConflictFile } from "./conflict-files.js";
 export type { ComputedMerge } from "./merge-conflicts.js";
+export {
+  currentDrivers,
+  NO_DRIVERS,
+  type AppliedDrivers,
+  type DriverFile,
+} from "./drivers/applied-drivers.js";
 export { TreeClashError } from "../objects/patch-tree.js";
 export { commitsTouching } from "../store/commits-touching.js";
 
@@ -31,9 +39,11 @@ export class UnrelatedHistoriesError extends Error {
 const MERGE_MS = 5 * 60_000;
 
 /**
- * Merges two commits (full ids) in memory: writes objects, moves no reference. Merge attributes
- * (`binary`, `merge=union`) come from the target; no merge driver ever runs. With `base`, that
- * commit is the merge base: only changes of `source` since then are applied.
+ * Merges two commits (full ids) in memory: writes objects, moves no reference. Files that both
+ * sides changed are merged by `drivers`, others by lines. The `.gitattributes` of the commits have no
+ * effect; with null for `drivers`, merge attributes (`binary`, `merge=union`) come from the target, as
+ * in merges before drivers were recorded. With `base`, that commit is the merge base: only changes of
+ * `source` since then are applied.
  * @throws UnrelatedHistoriesError
  * @throws GitError if a commit is missing or git fails
  */
@@ -42,11 +52,16 @@ export async function computeMerge(
   target: string,
   source: string,
   base: string | null = null,
+  drivers: AppliedDrivers | null = NO_DRIVERS,
   process: ProcessOptions = {},
 ): Promise<ComputedMerge> {
   for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
   const [merged, bases] = await Promise.all([
-    mergeTree(repoPath, target, source, base, process),
+    mergeTree(
+      repoPath,
+      { target, source, base, attributes: drivers ? EMPTY_TREE : target },
+      process,
+    ),
     base === null ? mergeBases(repoPath, target, source, process) : [base],
   ]);
   const output = parseMergeTree(merged.stdout.toString("latin1"));
@@ -65,7 +80,9 @@ export async function computeMerge(
             : { target: new Map(), source: new Map() },
         );
   const upToDate = bases.includes(source);
-  return { target, source, bases, tree: output.tree, conflicts, upToDate };
+  const { tree } = output;
+  const merge = { target, source, bases, tree, conflicts, upToDate, drivers, driverFiles: [] };
+  return drivers === null ? merge : applyDrivers(repoPath, merge, process);
 }
 
 async function mergeBases(
@@ -86,14 +103,17 @@ async function mergeBases(
  */
 async function mergeTree(
   repoPath: string,
-  target: string,
-  source: string,
-  base: string | null,
+  {
+    target,
+    source,
+    base,
+    attributes,
+  }: { target: string; source: string; base: string | null; attributes: string },
   process: ProcessOptions,
 ): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
   const from = base === null ? [] : [`--merge-base=${base}`];
   const args = [
-    `--attr-source=${target}`,
+    `--attr-source=${attributes}`,
     "merge-tree",
     "--write-tree",
     "-z",
@@ -130,30 +150,4 @@ async function mayBeRenamed(
   const trees = new TreeReader(repoPath);
   await trees.load(bases.map((tree) => ({ tree, paths })));
   return [...paths].some((path) => bases.some((base) => trees.findFile(base, path) === null));
-}
-
-/** Returns the renames of each side since the bases, new name → old name. One process. */
-async function readRenames(
-  repoPath: string,
-  target: string,
-  source: string,
-  bases: readonly string[],
-): Promise<{ target: Renames; source: Renames }> {
-  const pairs = bases.flatMap((base) => [`${target} ${base}`, `${source} ${base}`]);
-  const args = ["diff-tree", "--stdin", "-r", "-z", "-M", "--diff-filter=R", "--name-status"];
-  const { stdout } = await git(args, { gitDir: repoPath, input: `${pairs.join("\n")}\n` });
-  const renames = { target: new Map<string, string>(), source: new Map<string, string>() };
-  const fields = stdout.toString("latin1").split("\0");
-  let side = renames.target;
-  for (let at = 0; at < fields.length; at += 1) {
-    const field = fields[at] ?? "";
-    const [oldPath, newPath] = [fields[at + 1], fields[at + 2]];
-    if (field === target) side = renames.target;
-    else if (field === source) side = renames.source;
-    else if (/^R\d+$/.test(field) && oldPath !== undefined && newPath !== undefined) {
-      side.set(newPath, oldPath);
-      at += 2;
-    }
-  }
-  return renames;
 }

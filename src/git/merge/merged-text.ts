@@ -1,7 +1,8 @@
 /** git's merged text of a conflict, in hunks that take one side or both. */
 import type { ComputedMerge, Conflict } from "./merge-conflicts.js";
 import { readTexts } from "./conflict-files.js";
-import { git, gitVersion } from "../process/run.js";
+import { diffAlgorithm, EMPTY_BLOB } from "./merge-file.js";
+import { git } from "../process/run.js";
 import { TreeReader } from "../objects/tree-reader.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
@@ -129,9 +130,6 @@ function textOf(
   return { path: displayPath(path), segments };
 }
 
-/** The empty blob, known to every repository. */
-const EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
-
 /** Merges the file again with longer markers, which no line of the file is mistaken for. */
 async function mergeWithMarkers(
   repoPath: string,
@@ -140,7 +138,7 @@ async function mergeWithMarkers(
 ): Promise<string> {
   const options = ["--object-id", "--stdout", "--quiet", `--marker-size=${size}`];
   const { stdout } = await git(
-    ["merge-file", ...options, ...(await algorithm()), target, base ?? EMPTY_BLOB, source],
+    ["merge-file", ...options, ...(await diffAlgorithm()), target, base ?? EMPTY_BLOB, source],
     // The exit code is the number of hunks, at most 127.
     { gitDir: repoPath, okExitCodes: Array.from({ length: 128 }, (_, code) => code) },
   );
@@ -164,13 +162,6 @@ function markerSize(texts: readonly string[]): number {
   }
   return longest + 1;
 }
-
-/** The algorithm of `git merge-tree`; git before 2.44 has no choice. */
-async function algorithm(): Promise<string[]> {
-  const { major, minor } = await (version ??= gitVersion());
-  return major > 2 || minor >= 44 ? ["--diff-algorithm=histogram"] : [];
-}
-let version: ReturnType<typeof gitVersion> | undefined;
 
 type IsMarker = (line: string) => boolean;
 

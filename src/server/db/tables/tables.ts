@@ -14,6 +14,7 @@ import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { FetchReport } from "#shared/api/projects/projects.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
+import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";
 import { bytes, createdAt, instant } from "./columns.js";
 
@@ -67,6 +68,7 @@ export const projects = pgTable("projects", {
   progress: smallint().notNull().default(0),
   error: text(),
   imported_at: instant(),
+  merge_drivers: jsonb().$type<MergeDriver[]>().notNull().default([]),
   deleted_at: instant(),
   removed_at: instant(),
   created_at: createdAt(),

@@ -11,7 +11,7 @@ import {
 import type { Commit } from "#shared/api/projects/commits.js";
 import type { Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import type { ErrorCode } from "#shared/errors.js";
-import type { Decision } from "#git/merge/merge.js";
+import type { AppliedDrivers, Decision } from "#git/merge/merge.js";
 import type { Origin } from "../audit/audit.js";
 import { clockTime, createdAt, instant } from "./columns.js";
 
@@ -137,6 +137,8 @@ export const merges = pgTable("merges", {
   status: text({ enum: ["clean", "conflict_resolved"] }).notNull(),
   resolutions: jsonb().$type<Merge["resolutions"]>().notNull(),
   decisions: jsonb().$type<Decision[]>(),
+  drivers: jsonb().$type<AppliedDrivers>(),
+  driver_files: jsonb().$type<Merge["driver_files"]>().notNull().default([]),
   reverted_by: uuid(),
   origin: jsonb().$type<Origin>(),
   created_at: clockTime(),

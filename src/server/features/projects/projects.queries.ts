@@ -22,6 +22,7 @@ const projectColumns = {
   status: projects.status,
   progress: projects.progress,
   error: projects.error,
+  merge_drivers: projects.merge_drivers,
   org_slug: organizations.slug,
   agents: sql<number>`(select count(*)::int from agents a where a.project_id = ${projects.id} and a.terminated_at is null)`,
   workspaces: sql<number>`(select count(*)::int from workspaces w where w.project_id = ${projects.id} and w.status not in ('archiving', 'archived', 'expired'))`,
@@ -140,7 +141,14 @@ export async function updateProject(
   id: string,
   changes: Pick<
     PgUpdateSetSource<typeof projects>,
-    "name" | "description" | "default_branch" | "status" | "progress" | "error" | "imported_at"
+    | "name"
+    | "description"
+    | "default_branch"
+    | "status"
+    | "progress"
+    | "error"
+    | "imported_at"
+    | "merge_drivers"
   >,
 ): Promise<void> {
   await tx

@@ -45,6 +45,7 @@ describe("projects", () => {
       error: null,
       clone_url: `${app.url}/git/${org.slug}/web-site.git`,
       upstream: null,
+      merge_drivers: [],
       counts: { agents: 0, workspaces: 0, merges: 0 },
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,
@@ -131,6 +132,66 @@ describe("projects", () => {
         field,
       ]);
     }
+  });
+
+  test("merge drivers change as a list, with an audit event", async () => {
+    const { id, merge_drivers } = await create({ name: "Drivers" });
+    expect(merge_drivers).toEqual([]);
+    const params = { project_id: id };
+    const update = async (body: object) => (await owner.api.projects.update({ params, body })).data;
+    const first = { pattern: "**/package-lock.json", driver: "json" } as const;
+    const second = { pattern: "go.sum", driver: "union" } as const;
+    expect(await update({ merge_drivers: [first, second] })).toMatchObject({
+      merge_drivers: [first, second],
+    });
+    expect(await update({ name: "Renamed" })).toMatchObject({ merge_drivers: [first, second] });
+    expect((await update({ merge_drivers: [second, first] })).merge_drivers).toEqual([
+      second,
+      first,
+    ]);
+    expect((await update({ merge_drivers: [second, first] })).merge_drivers).toHaveLength(2);
+    const query = { action: "project.updated", limit: 3 } as const;
+    const { data: events } = await owner.api.audit.list({ params: { org_id: org.id }, query });
+    expect(events.map(({ changes }) => changes)).toEqual([
+      {
+        merge_drivers: {
+          from: ["**/package-lock.json: json", "go.sum: union"],
+          to: ["go.sum: union", "**/package-lock.json: json"],
+        },
+      },
+      { name: { from: "Drivers", to: "Renamed" } },
+      { merge_drivers: { from: [], to: ["**/package-lock.json: json", "go.sum: union"] } },
+    ]);
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({ ...second, pattern: `f${at}` }));
+    expect((await update({ merge_drivers: many(50) })).merge_drivers).toHaveLength(50);
+    const path = (length: number) => [{ ...second, pattern: "x".repeat(length) }];
+    expect((await update({ merge_drivers: path(200) })).merge_drivers).toEqual(path(200));
+    for (const [list, field] of [
+      [many(51), ""],
+      [path(201), ".0.pattern"],
+      [[first, { ...second, pattern: "a//b" }], ".1.pattern"],
+      [[{ ...first, pattern: "" }], ".0.pattern"],
+      [[{ ...first, pattern: "../x" }], ".0.pattern"],
+      [[{ ...first, pattern: "a**" }], ".0.pattern"],
+      [[first, second, { ...first, driver: "union" }], ".2.pattern"],
+      [[{ ...first, driver: "ours" }], ".0.driver"],
+      [[{ pattern: "x" }], ".0.driver"],
+      [[{ ...first, command: "x" }], ".0.command"],
+      [null, ""],
+      [{}, ""],
+    ] as [unknown, string][]) {
+      const problem = await expectProblem(
+        update({ merge_drivers: list }),
+        422,
+        "validation_failed",
+      );
+      expect(fieldsOf(problem)).toEqual([`body.merge_drivers${field}`]);
+    }
+    expect((await update({ merge_drivers: [] })).merge_drivers).toEqual([]);
+    const stranger = await app.person("stranger");
+    const foreign = stranger.api.projects.update({ params, body: { merge_drivers: [] } });
+    await expectProblem(foreign, 404, "not_found");
   });
 
   test("another organization is indistinguishable from a missing one", async () => {

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
+import type { MergeDriver } from "#shared/merge-drivers.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { CredentialInput, Project } from "#shared/api/projects/projects.js";
 import { diffFields } from "../../db/audit/audit.js";
@@ -127,26 +128,34 @@ function initialAccess(
 }
 
 /**
- * Renames a project or changes its description.
+ * Changes a project's name, description or merge drivers.
  * @throws AppError 404
  */
 export async function updateProject(
   deps: ProjectDeps,
   context: OrgContext,
   id: string,
-  changes: { name?: string; description?: string | null },
+  changes: { name?: string; description?: string | null; merge_drivers?: MergeDriver[] },
 ): Promise<Project> {
   await context.change(async (tx, audit) => {
     const before = await queries.findProject(tx, id);
     await queries.updateProject(tx, id, changes);
     const after = await queries.findProject(tx, id);
     if (!before || !after) throw notFound();
-    const changed = diffFields(before, after, ["name", "description"]);
+    const changed = {
+      ...diffFields(before, after, ["name", "description"]),
+      ...diffFields(auditedDrivers(before), auditedDrivers(after), ["merge_drivers"]),
+    };
     if (Object.keys(changed).length === 0) return;
     const target = { type: "project", id, name: after.name } as const;
     audit({ action: "project.updated", target, changes: changed });
   });
   return readProject(deps, context, id);
+}
+
+/** The drivers as recorded in the audit log: one text each. */
+function auditedDrivers({ merge_drivers }: Pick<Project, "merge_drivers">) {
+  return { merge_drivers: merge_drivers.map(({ pattern, driver }) => `${pattern}: ${driver}`) };
 }
 
 async function finishEmpty(

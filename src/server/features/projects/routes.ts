@@ -50,6 +50,7 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
       updateProject(deps, context, params.project_id, {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),
+        ...(body.merge_drivers === undefined ? {} : { merge_drivers: body.merge_drivers }),
       }),
     branches: (context, { params, query }) =>
       branchPages(context, query, {

@@ -1,6 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
+import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import { agents } from "../../db/tables/tables.js";
+import { agents, projects } from "../../db/tables/tables.js";
 import {
   radarPairs,
   radarScans,
@@ -66,6 +67,30 @@ const pairColumns = {
   target_commit: radarPairs.target_commit,
   target_fork: radarPairs.target_fork,
 };
+
+/** Returns a project's merge drivers; none for a deleted project. */
+export async function findMergeDrivers(tx: Queryable, projectId: string): Promise<MergeDriver[]> {
+  const [row] = await tx
+    .select({ drivers: projects.merge_drivers })
+    .from(projects)
+    .where(eq(projects.id, projectId));
+  return row?.drivers ?? [];
+}
+
+/**
+ * Whether the project still has these merge drivers. They stay until the transaction ends, so that a
+ * change voids what the transaction writes (trigger `reset_radar`).
+ */
+export async function lockMergeDrivers(
+  tx: Queryable,
+  projectId: string,
+  drivers: MergeDriver[],
+): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    select from projects where id = ${projectId} and merge_drivers = ${JSON.stringify(drivers)}::jsonb
+    for share`);
+  return rows.length > 0;
+}
 
 /** Lists a project's computed pairs. */
 export function listPairKeys(tx: Queryable, projectId: string): Promise<PairKey[]> {

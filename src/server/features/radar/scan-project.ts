@@ -8,7 +8,7 @@ import {
   type ChangedPaths,
   type ReadChangedPaths,
 } from "#git/diff/changed-paths.js";
-import { UnrelatedHistoriesError } from "#git/merge/merge.js";
+import { currentDrivers, UnrelatedHistoriesError, type AppliedDrivers } from "#git/merge/merge.js";
 import { mergeBase, resolveCommit } from "#git/store/repository.js";
 import { GitError } from "#git/process/run.js";
 import { withTempRepository } from "#git/store/temp-repository.js";
@@ -45,9 +45,10 @@ export function scanProject(
 ): Promise<void> {
   return deps.db.locks(project.org_id, [`radar ${project.project_id}`], async () => {
     const { org_id, project_id } = project;
-    const [lines, keys] = await deps.db.tenant(org_id, async (tx) => [
+    const [lines, keys, drivers] = await deps.db.tenant(org_id, async (tx) => [
       await queries.listActiveWorkspaces(tx, project_id),
       await queries.listPairKeys(tx, project_id),
+      await queries.findMergeDrivers(tx, project_id),
     ]);
     const repoPath = deps.storage.repository(org_id, project_id);
     const work: ReadWork = (from, to) => deps.changedPaths(repoPath, from, to);
@@ -64,15 +65,20 @@ export function scanProject(
         for (const key of missing) {
           await yieldToForeground(signal);
           signal.throwIfAborted();
-          const found = await computePair(deps, scratch, project, key, work, signal);
-          await deps.db.tenant(org_id, (tx) =>
-            queries.insertPair(tx, project, key, found.slice(0, MAX_CONFLICTS), found.length),
-          );
+          const input = { ...project, drivers: currentDrivers(drivers) };
+          const found = await computePair(deps, scratch, input, key, work, signal);
+          await deps.db.tenant(org_id, async (tx) => {
+            if (!(await queries.lockMergeDrivers(tx, project_id, drivers))) return;
+            const stored = found.slice(0, MAX_CONFLICTS);
+            await queries.insertPair(tx, project, key, stored, found.length);
+          });
         }
       });
     }
     const stale = [...known].filter(([text]) => !needed.has(text)).map(([, key]) => key);
     await deps.db.tenant(org_id, async (tx) => {
+      // Other drivers start another scan.
+      if (!(await queries.lockMergeDrivers(tx, project_id, drivers))) return;
       const before = await queries.fingerprints(tx, project_id);
       await queries.replaceScans(tx, project, scans);
       const after = await queries.fingerprints(tx, project_id);
@@ -141,7 +147,7 @@ async function* candidatePairs(scans: readonly Scan[], workOf: ReadWork): AsyncG
 async function computePair(
   deps: ScanDeps,
   scratch: string,
-  { org_id, project_id }: ScanTarget,
+  project: ScanTarget & { drivers: AppliedDrivers },
   key: PairKey,
   workOf: ReadWork,
   signal: AbortSignal,
@@ -152,7 +158,7 @@ async function computePair(
     await workOf(key.target_fork, target),
   ];
   try {
-    const merge = { org_id, project_id, source, target };
+    const merge = { ...project, source, target };
     const found = await predictConflicts(deps, scratch, merge, { background: true, signal });
     return found
       .filter(

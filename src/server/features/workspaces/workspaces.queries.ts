@@ -2,6 +2,7 @@ import { and, asc, eq, inArray, ne, notInArray, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
@@ -57,6 +58,9 @@ const workspaceColumns = {
   pending_commits: sql<
     string[]
   >`array(select c.commit_sha from workspace_commits c where c.agent_id = ${workspaces.agent_id} and c.state = 'pending' order by c.created_at)`,
+  merge_drivers: sql<
+    MergeDriver[]
+  >`(select p.merge_drivers from projects p where p.id = ${workspaces.project_id})`,
   created_at: workspaces.created_at,
   updated_at: workspaces.updated_at,
 };
@@ -98,6 +102,8 @@ export type WorkspaceRow = {
   checkpoint_error: string | null;
   /** Pending commits in their order. */
   pending_commits: string[];
+  /** The project's. */
+  merge_drivers: MergeDriver[];
   created_at: string;
   updated_at: string;
 };

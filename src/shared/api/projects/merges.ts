@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mergeDriverNames } from "../../merge-drivers.js";
 import { mergeStrategies } from "../../workspace-choices.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { agentParams, commitId, id, page, timestamp } from "../../contract/fields.js";
@@ -23,6 +24,20 @@ const resolution = z.strictObject({
   loser_ref: z.string().nullable(),
 });
 
+/** A file that both sides changed and that a merge driver of the project applied to. */
+export const driverFile = z.strictObject({
+  path: z.string(),
+  driver: z.enum(mergeDriverNames),
+  /**
+   * `merged` by the driver; `conflict` of the data, decided by the strategy; or `lines`: the driver does
+   * not apply, and git merged the lines.
+   */
+  result: z.enum(["merged", "conflict", "lines"]),
+  /** Why the driver did not merge the file, in one sentence. */
+  reason: z.string().nullable(),
+});
+export type DriverFile = z.output<typeof driverFile>;
+
 /**
  * The operation that moved the target branch: a merge of the workspace, an undo of all or part of
  * one, or a sync, whose source is the base branch and whose target is the workspace's branch.
@@ -42,6 +57,7 @@ const mergeFields = {
   total_conflicts: z.number().int(),
   conflicts_resolved: z.array(z.string()),
   resolutions: z.array(resolution),
+  driver_files: z.array(driverFile),
   reverted_by: id.nullable(),
   created_at: timestamp,
 };
@@ -54,7 +70,7 @@ export type Merge = z.output<typeof merge>;
 
 /** A merge in a project's list, with its agent and without resolutions. */
 export const projectMerge = merge
-  .omit({ resolutions: true })
+  .omit({ resolutions: true, driver_files: true })
   .extend({ id, agent_id: id, agent_name: z.string() });
 export type ProjectMerge = z.output<typeof projectMerge>;
 

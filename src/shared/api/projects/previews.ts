@@ -5,7 +5,15 @@ import { id, timestamp } from "../../contract/fields.js";
 import { branch } from "./projects.js";
 import { diff } from "./commits.js";
 import { agentParams } from "../../contract/fields.js";
-import { choice, conflict, mergeKinds, mergeStrategy, path, undoStrategies } from "./merges.js";
+import {
+  choice,
+  conflict,
+  driverFile,
+  mergeKinds,
+  mergeStrategy,
+  path,
+  undoStrategies,
+} from "./merges.js";
 import { activeErrors, folderErrors } from "./workspace-errors.js";
 
 const resolutions = z.array(choice).max(10_000).optional();
@@ -67,6 +75,7 @@ export const preview = z.strictObject({
   /** Whether there is nothing to do. */
   up_to_date: z.boolean(),
   conflicts: z.array(previewConflict),
+  driver_files: z.array(driverFile),
   /** The resulting changes to the target; undecided conflicts keep the target's version. */
   diff,
 });

@@ -1,4 +1,10 @@
 import { z } from "zod";
+import {
+  MAX_MERGE_DRIVERS,
+  MAX_PATTERN_LENGTH,
+  mergeDriverNames,
+  patternError,
+} from "../../merge-drivers.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { description, id, name, page, slug, timestamp } from "../../contract/fields.js";
 
@@ -79,6 +85,37 @@ const upstream = z.strictObject({
 });
 export type Upstream = z.output<typeof upstream>;
 
+/** A merge driver for the files whose paths match the pattern; the first match applies. */
+const mergeDriver = z.strictObject({
+  /** A path, in which `*` matches within a folder and `**` any depth. */
+  pattern: z.string(),
+  /** `union` keeps the lines of both sides; `json` merges the data of JSON, YAML and TOML files. */
+  driver: z.enum(mergeDriverNames, `must be one of ${mergeDriverNames.join(", ")}`),
+});
+const mergeDriversInput = z
+  .array(
+    mergeDriver.extend({
+      pattern: z
+        .string()
+        .min(1, "must not be empty")
+        .max(MAX_PATTERN_LENGTH, `must have at most ${MAX_PATTERN_LENGTH} characters`)
+        .refine((pattern) => patternError(pattern) === null, {
+          error: ({ input }) => patternError(String(input)) ?? "must be a path",
+        }),
+    }),
+  )
+  .max(MAX_MERGE_DRIVERS, `must have at most ${MAX_MERGE_DRIVERS} entries`)
+  .superRefine((drivers, context) => {
+    const seen = new Set<string>();
+    for (const [at, { pattern }] of drivers.entries()) {
+      if (seen.has(pattern)) {
+        const message = "is already in the list; the first match applies";
+        context.addIssue({ code: "custom", path: [at, "pattern"], message });
+      }
+      seen.add(pattern);
+    }
+  });
+
 export const project = z.strictObject({
   id,
   organization_id: id,
@@ -94,6 +131,7 @@ export const project = z.strictObject({
   clone_url: z.string(),
   /** The import source; null for a project that was created empty. */
   upstream: upstream.nullable(),
+  merge_drivers: z.array(mergeDriver),
   counts: z.strictObject({ agents: z.number(), workspaces: z.number(), merges: z.number() }),
   created_at: timestamp,
   updated_at: timestamp,
@@ -171,7 +209,11 @@ export const projects = {
     access: "project:write",
     summary: "Update a project",
     params: projectParams,
-    body: z.strictObject({ name: name.optional(), description: description.nullable().optional() }),
+    body: z.strictObject({
+      name: name.optional(),
+      description: description.nullable().optional(),
+      merge_drivers: mergeDriversInput.optional(),
+    }),
     response: project,
   }),
   branches: endpoint({

@@ -1,6 +1,7 @@
 import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, invalidField } from "../../../errors.js";
+import { currentDrivers } from "#git/merge/merge.js";
 import { commitTree, resolveCommit, resolveTree } from "#git/store/repository.js";
 import { RefMovedError } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/request-context.js";
@@ -210,6 +211,8 @@ async function mergeOnce(
       status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
       resolutions: plan.resolutions,
       decisions: plan.decisions,
+      drivers: plan.drivers,
+      driver_files: plan.driverFiles,
     },
     plan.keep,
   );
@@ -233,6 +236,7 @@ async function inputOf(
     source,
     target,
     base: null,
+    drivers: currentDrivers(workspace.merge_drivers),
     unsaved: false,
     workspace: "source",
     ...resolveStrategy(request, workspace.merge_strategy),
@@ -299,6 +303,7 @@ export function mergeOf(
     total_conflicts: plan.resolutions.length,
     conflicts_resolved: plan.resolutions.flatMap(({ paths }) => paths),
     resolutions: plan.resolutions,
+    driver_files: plan.driverFiles,
     reverted_by: null,
     created_at: new Date().toISOString(),
   };

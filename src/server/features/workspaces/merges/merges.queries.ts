@@ -17,6 +17,7 @@ const mergeColumns = {
   status: merges.status,
   resolution_strategy: merges.strategy,
   resolutions: merges.resolutions,
+  driver_files: merges.driver_files,
   reverted_by: merges.reverted_by,
   created_at: merges.created_at,
 };
@@ -99,7 +100,7 @@ export async function listMergesOfProject(
     .orderBy(desc(merges.created_at), desc(merges.id))
     .limit(limit);
   return rows.map((row) => {
-    const { resolutions: _resolutions, ...shown } = mergeOf(row);
+    const { resolutions: _resolutions, driver_files: _files, ...shown } = mergeOf(row);
     return { ...shown, agent_id: row.agent_id, agent_name: row.agent_name };
   });
 }
@@ -131,6 +132,7 @@ const rowColumns = {
   merge_commit: merges.merge_commit,
   strategy: merges.strategy,
   decisions: merges.decisions,
+  drivers: merges.drivers,
 };
 
 /** A merge with all of its inputs. */

@@ -1,8 +1,9 @@
 /** Undoes a merge, or restores a conflict's losing version, by a new commit on the target branch. */
 import type { Merge } from "#shared/api/projects/merges.js";
+import type { MergeDriver } from "#shared/merge-drivers.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
-import { applyDecisions, computeMerge, type Decision } from "#git/merge/merge.js";
+import { applyDecisions, computeMerge, currentDrivers, type Decision } from "#git/merge/merge.js";
 import { commitTree, isAncestor, resolveCommit } from "#git/store/repository.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
@@ -32,6 +33,13 @@ interface Undo {
 }
 
 type Author = { name: string; email: string };
+
+/** A merge to be undone, with the current author and merge drivers of its workspace. */
+interface Undone {
+  merge: RecordedMerge;
+  author: Author;
+  drivers: MergeDriver[];
+}
 
 /**
  * Reverts a merge by a new commit on its target branch; later changes stay. When later changes
@@ -89,10 +97,11 @@ async function undo(
 ): Promise<Merge> {
   const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
   return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
-    const { merge, author } = await readUndone(context, agentId, mergeId);
+    const undone = await readUndone(context, agentId, mergeId);
+    const { merge, author } = undone;
     requireNotReverted(merge);
     const source = await undoing.wanted(repoPathOf(deps, merge), merge, author);
-    return retryOnRefMoved(() => undoOnce(deps, context, merge, source, author, request, undoing));
+    return retryOnRefMoved(() => undoOnce(deps, context, undone, source, request, undoing));
   });
 }
 
@@ -108,22 +117,19 @@ export async function withUndo<Result>(
   request: DecidedRequest & { paths?: readonly string[] },
   work: (input: MergeInput) => Promise<Result>,
 ): Promise<Result> {
-  const { merge, author } = await readUndone(context, agentId, mergeId);
+  const undone = await readUndone(context, agentId, mergeId);
+  const { merge, author } = undone;
   requireNotReverted(merge);
   const undoing = request.paths === undefined ? reverting : restoring(request.paths);
   const source = await undoing.wanted(repoPathOf(deps, merge), merge, author);
-  return work(await currentInput(deps, merge, source, request, undoing.kind, null));
+  return work(await currentInput(deps, undone, source, request, undoing.kind, null));
 }
 
 const repoPathOf = (deps: WorkspaceDeps, { org_id, project_id }: RecordedMerge): string =>
   deps.storage.repository(org_id, project_id);
 
 /** @throws AppError 404; 409 `sync_not_revertible` */
-async function readUndone(
-  context: OrgContext,
-  agentId: string,
-  mergeId: string,
-): Promise<{ merge: RecordedMerge; author: Author }> {
+async function readUndone(context: OrgContext, agentId: string, mergeId: string): Promise<Undone> {
   return context.tx(async (tx) => {
     const merge = await merges.findRecorded(tx, agentId, mergeId);
     if (!merge || !(await isVisible(tx, context.actor, merge))) throw notFound();
@@ -133,8 +139,9 @@ async function readUndone(
         "A sync only changes the workspace; change its files there and commit them.",
       );
     }
-    const { agent_name } = await requireWorkspace(tx, agentId);
-    return { merge, author: { name: agent_name, email: `${agentId}@agents.omoi` } };
+    const { agent_name, merge_drivers } = await requireWorkspace(tx, agentId);
+    const author = { name: agent_name, email: `${agentId}@agents.omoi` };
+    return { merge, author, drivers: merge_drivers };
   });
 }
 
@@ -154,7 +161,7 @@ function requireNotReverted({ reverted_by }: RecordedMerge): void {
  */
 async function currentInput(
   deps: WorkspaceDeps,
-  merge: RecordedMerge,
+  { merge, drivers }: Undone,
   source: string,
   request: DecidedRequest,
   kind: Undo["kind"],
@@ -172,6 +179,7 @@ async function currentInput(
     mergeId,
     source,
     target,
+    drivers: currentDrivers(drivers),
     ...resolveStrategy(request, "manual"),
   };
 }
@@ -179,15 +187,15 @@ async function currentInput(
 async function undoOnce(
   deps: WorkspaceDeps,
   context: OrgContext,
-  merge: RecordedMerge,
+  undone: Undone,
   source: string,
-  author: Author,
   request: UndoRequest,
   { kind, message }: Undo,
 ): Promise<Merge> {
+  const { merge, author } = undone;
   const { org_id, project_id, agent_id, source_branch, target_branch } = merge;
   const id = newId();
-  const input = await currentInput(deps, merge, source, request, kind, id);
+  const input = await currentInput(deps, undone, source, request, kind, id);
   const { target } = input;
   const plan = await planDecidedMerge(deps, input);
   if (plan.upToDate)
@@ -223,6 +231,8 @@ async function undoOnce(
       status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
       resolutions: plan.resolutions,
       decisions: plan.decisions,
+      drivers: plan.drivers,
+      driver_files: plan.driverFiles,
     },
     keep,
   );
@@ -245,6 +255,7 @@ export function inputOf(merge: Omit<RecordedMerge, "id">): MergeInput {
     source: merge.source_commit,
     target: merge.target_commit,
     base: base_commit,
+    drivers: merge.drivers,
     unsaved: false,
     strategy: merge.strategy,
     choices: { recorded: decisionsOf(merge) },
@@ -270,8 +281,8 @@ async function commitOtherVersions(
   paths: readonly string[],
   author: Author,
 ): Promise<string> {
-  const { source, target, base, branches } = inputOf(merge);
-  const computed = await computeMerge(repoPath, target, source, base);
+  const { source, target, base, drivers, branches } = inputOf(merge);
+  const computed = await computeMerge(repoPath, target, source, base, drivers);
   const decisions = decisionsOf(merge);
   for (const [at, path] of paths.entries()) {
     const index = merge.resolutions.findIndex((resolution) => resolution.paths.includes(path));

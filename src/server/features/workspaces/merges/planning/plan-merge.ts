@@ -7,8 +7,10 @@ import {
   commitsTouching,
   TreeClashError,
   UnrelatedHistoriesError,
+  type AppliedDrivers,
   type ComputedMerge,
   type Decision,
+  type DriverFile,
 } from "#git/merge/merge.js";
 import type { ProcessOptions } from "#git/process/run.js";
 import { resolveTree } from "#git/store/repository.js";
@@ -36,6 +38,9 @@ export interface MergePlan {
   resolutions: Resolution[];
   /** Manual decisions to be recorded; null when a strategy decided. */
   decisions: Decision[] | null;
+  /** The merge drivers, to be recorded, and the files that they applied to. */
+  drivers: AppliedDrivers | null;
+  driverFiles: DriverFile[];
   /** Refs that keep the losing versions reachable, with their commits. */
   keep: { ref: string; sha: string }[];
 }
@@ -49,6 +54,8 @@ export interface MergeInput {
   target: string;
   /** The merge base to use; null lets git find it. */
   base: string | null;
+  /** The merge drivers; null for merges recorded without them. */
+  drivers: AppliedDrivers | null;
   /** Whether the workspace's side is a temporary commit of uncommitted changes. */
   unsaved: boolean;
   strategy: MergeStrategy;
@@ -89,10 +96,12 @@ export async function planMerge(
   const computed = await computeRelated(repoPath, input);
   const { strategy, branches } = input;
   const isManual = strategy === "manual";
+  const { drivers, driverFiles } = computed;
   if (computed.upToDate || (computed.conflicts.length === 0 && !isManual)) {
     await requireTreeSize(repoPath, computed.tree);
     const upToDate = computed.upToDate || (await changesNothing(repoPath, input, computed.tree));
-    return { upToDate, tree: computed.tree, resolutions: [], decisions: null, keep: [] };
+    const { tree } = computed;
+    return { upToDate, tree, resolutions: [], decisions: null, drivers, driverFiles, keep: [] };
   }
   const times = await timesOf(deps, repoPath, computed, input);
   const byHand = isManual ? await manualDecisions(repoPath, computed, input.choices) : null;
@@ -113,7 +122,7 @@ export async function planMerge(
       paths: conflict.paths,
       kind: conflict.kind,
       winner: take === "content" ? "merged" : take,
-      rule,
+      rule: conflict.reason === undefined ? rule : `${conflict.reason} ${rule}`,
       source_time: times.source[index]?.at ?? null,
       target_time: times.target[index]?.at ?? null,
       loser_ref: isKept && input.mergeId !== null ? keepRef(input.mergeId, loser) : null,
@@ -126,7 +135,8 @@ export async function planMerge(
       : [];
   });
   const upToDate = await changesNothing(repoPath, input, applied.tree);
-  return { upToDate, tree: applied.tree, resolutions, decisions: byHand, keep };
+  const { tree } = applied;
+  return { upToDate, tree, resolutions, decisions: byHand, drivers, driverFiles, keep };
 }
 
 /** A predicted conflict and its winner. */
@@ -145,10 +155,11 @@ export type PredictedConflict = Pick<
 export async function predictConflicts(
   deps: PlanDeps,
   scratch: string,
-  merge: Pick<MergeInput, "org_id" | "project_id" | "source" | "target">,
+  merge: Pick<MergeInput, "org_id" | "project_id" | "source" | "target" | "drivers">,
   process: ProcessOptions,
 ): Promise<PredictedConflict[]> {
-  const computed = await computeMerge(scratch, merge.target, merge.source, null, process);
+  const { target, source, drivers } = merge;
+  const computed = await computeMerge(scratch, target, source, null, drivers, process);
   if (computed.conflicts.length === 0) return [];
   const input = { ...merge, base: null, unsaved: false, workspace: "source" } as const;
   const times = await timesOf(deps, scratch, computed, input, process);
@@ -183,7 +194,7 @@ async function requireTreeSize(repoPath: string, tree: string): Promise<void> {
 
 async function computeRelated(repoPath: string, input: MergeInput): Promise<ComputedMerge> {
   try {
-    return await computeMerge(repoPath, input.target, input.source, input.base);
+    return await computeMerge(repoPath, input.target, input.source, input.base, input.drivers);
   } catch (error) {
     if (!(error instanceof UnrelatedHistoriesError)) throw error;
     throw invalidField(

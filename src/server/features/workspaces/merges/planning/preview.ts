@@ -61,6 +61,7 @@ async function previewOf(
         decision: isOpen ? null : { winner, rule },
       };
     }),
+    driver_files: plan.driverFiles,
     diff: await diffFiles(repoPath, input.target, plan.tree, { patch: true }),
   };
 }

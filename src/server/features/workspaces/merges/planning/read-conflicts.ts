@@ -30,16 +30,18 @@ export async function readMergeConflicts(
     source: merge.source_commit,
     target: merge.target_commit,
     base: merge.base_commit,
+    drivers: merge.drivers,
   });
 }
 
 /** Returns the conflicts of a merge with both versions. */
 export async function readConflicts(
   deps: WorkspaceDeps,
-  input: Pick<MergeInput, "org_id" | "project_id" | "source" | "target" | "base">,
+  input: Pick<MergeInput, "org_id" | "project_id" | "source" | "target" | "base" | "drivers">,
 ): Promise<Conflicts> {
   const repoPath = deps.storage.repository(input.org_id, input.project_id);
-  const computed = await computeMerge(repoPath, input.target, input.source, input.base);
+  const { target, source, base, drivers } = input;
+  const computed = await computeMerge(repoPath, target, source, base, drivers);
   const files = await conflictFiles(repoPath, computed);
   const oids = files.flatMap(({ source, target }) => [...source, ...target].map(({ oid }) => oid));
   const [texts, merged] = await Promise.all([

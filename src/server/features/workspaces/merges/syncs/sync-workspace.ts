@@ -3,6 +3,7 @@ import { originOf } from "../../../../db/audit/audit.js";
 import { newId } from "../../../../db/tables/columns.js";
 import { AppError } from "../../../../errors.js";
 import { diffStats } from "#git/diff/diff.js";
+import { currentDrivers } from "#git/merge/merge.js";
 import { commitTree, resolveCommit } from "#git/store/repository.js";
 import { updateRefs } from "#git/store/refs.js";
 import type { OrgContext } from "../../../../http/request-context.js";
@@ -117,6 +118,7 @@ async function inputOf(
     source,
     target,
     base: null,
+    drivers: currentDrivers(workspace.merge_drivers),
     unsaved: false,
     workspace: "target",
     ...resolveStrategy(request, workspace.merge_strategy),
@@ -165,6 +167,8 @@ async function applySync(
     status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
     resolutions: plan.resolutions,
     decisions: plan.decisions,
+    drivers: plan.drivers,
+    driver_files: plan.driverFiles,
     origin: originOf(context),
   };
   const commit = {

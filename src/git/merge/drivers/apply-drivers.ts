@@ -1,0 +1,139 @@
+/** Applies a project's merge drivers to the files that both sides of a merge changed. */
+import { driverOf } from "#shared/merge-drivers.js";
+import { readObjects } from "../../objects/object-reader.js";
+import { patchTree } from "../../objects/patch-tree.js";
+import { TreeReader, type TreeEntry } from "../../objects/tree-reader.js";
+import type { ProcessOptions } from "../../process/run.js";
+import { displayPath } from "../../worktree/safe-folder.js";
+import type { ComputedMerge, Conflict } from "../merge-conflicts.js";
+import { DataMerger } from "./data/data-merger.js";
+import {
+  byLines,
+  DRIVERS_VERSION,
+  NO_DRIVERS,
+  type DriverFile,
+  type DriverResult,
+} from "./applied-drivers.js";
+import { findCandidates, type Candidate } from "./find-candidates.js";
+import { mergeFileData } from "./merge-file-data.js";
+import { mergeUnion } from "./merge-union.js";
+
+/** Maximum number of files per merge, in the order of their paths; git merges the lines of others. */
+const MAX_DRIVER_FILES = 200;
+/** Maximum bytes of one version of a file, and of all versions of all files. */
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
+const MAX_ALL_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Returns the merge with the results of the drivers: files that a driver merged have no conflict, and
+ * files whose data conflict have one, also where git merged their lines.
+ * @throws GitError
+ */
+export async function applyDrivers(
+  repoPath: string,
+  merge: ComputedMerge,
+  process: ProcessOptions,
+): Promise<ComputedMerge> {
+  const { drivers, version } = merge.drivers ?? NO_DRIVERS;
+  if (version !== DRIVERS_VERSION) throw new Error(`unknown version ${version} of merge drivers`);
+  if (drivers.length === 0 || merge.upToDate) return merge;
+  const trees = new TreeReader(repoPath);
+  const found = await findCandidates(repoPath, merge, trees, (path) => driverOf(drivers, path));
+  const files: DriverFile[] = [];
+  const edits = new Map<string, TreeEntry>();
+  const conflicts = new Set(merge.conflicts);
+  const lines = new Set(merge.drivers?.lines);
+  const candidates = found.slice(0, MAX_DRIVER_FILES);
+  const results = await runDrivers(repoPath, candidates, lines, process);
+  for (const [index, candidate] of candidates.entries()) {
+    const { path, driver, conflict } = candidate;
+    const outcome = results[index] as DriverResult;
+    const reason = outcome.result === "merged" ? null : outcome.reason;
+    files.push({ path: displayPath(path), driver, result: outcome.result, reason });
+    if (outcome.result === "lines") continue;
+    if (conflict) conflicts.delete(conflict);
+    if (outcome.result === "merged") {
+      edits.set(path, { mode: candidate.mode, oid: outcome.oid });
+    } else {
+      conflicts.add({ ...(conflict ?? conflictOf(candidate)), reason: outcome.reason });
+    }
+  }
+  return {
+    ...merge,
+    drivers: { version, drivers, lines: [...lines].sort() },
+    driverFiles: files,
+    conflicts: [...conflicts].sort((one, other) => (firstPath(one) < firstPath(other) ? -1 : 1)),
+    tree: edits.size === 0 ? merge.tree : await patchTree(repoPath, merge.tree, edits, trees),
+  };
+}
+
+const firstPath = ({ detail }: Conflict): string => detail.paths[0] ?? "";
+
+/** Runs the drivers of the files, within the limits of size. */
+async function runDrivers(
+  repoPath: string,
+  candidates: readonly Candidate[],
+  lines: Set<string>,
+  process: ProcessOptions,
+): Promise<DriverResult[]> {
+  const versions = candidates.map(({ base, target, source }) =>
+    [base, target, source].flatMap((entry) => (entry ? [entry.oid] : [])),
+  );
+  const sizes = new Map<string, number>();
+  for (const found of await readObjects(repoPath, [...new Set(versions.flat())], "info")) {
+    if (found) sizes.set(found.oid, found.size);
+  }
+  const merger = new DataMerger(repoPath, process.signal);
+  const run = async (candidate: Candidate): Promise<DriverResult> => {
+    if (candidate.driver === "union") return mergeUnion(repoPath, candidate, process);
+    const path = displayPath(candidate.path);
+    const result = lines.has(path) ? null : await mergeFileData(repoPath, candidate, merger);
+    if (result !== null) return result;
+    lines.add(path);
+    return byLines("Merging its data takes too much time or memory.");
+  };
+  let all = 0;
+  const results: DriverResult[] = [];
+  try {
+    for (const [index, candidate] of candidates.entries()) {
+      const bytes = (versions[index] ?? []).map((oid) => sizes.get(oid) ?? Infinity);
+      const sum = bytes.reduce((total, size) => total + size, 0);
+      if (candidate.ambiguous) {
+        results.push(byLines("The merge bases have different versions of it."));
+      } else if (Math.max(...bytes) > MAX_FILE_BYTES) {
+        results.push(byLines("It is larger than 8 MiB."));
+      } else if (all + sum > MAX_ALL_BYTES) {
+        results.push(byLines("The files of this merge are larger than 64 MiB together."));
+      } else {
+        all += sum;
+        results.push(await run(candidate));
+      }
+    }
+  } finally {
+    merger.end();
+  }
+  return results;
+}
+
+/** The conflict of a file whose lines git merged. */
+function conflictOf({ path, origin, base, target, source }: Candidate): Conflict {
+  const versions = [base, target, source].map((entry, index) => ({
+    entry,
+    stage: (index + 1) as 1 | 2 | 3,
+  }));
+  const entries = versions.flatMap(({ entry, stage }) =>
+    entry === null ? [] : [{ path, stage, ...entry }],
+  );
+  const paths = origin === null ? [path] : [path, origin].sort();
+  return {
+    paths: paths.map(displayPath).sort(),
+    kind: base === null ? "add/add" : "modify/modify",
+    entries: entries.map((entry) => ({ ...entry, path: displayPath(path) })),
+    detail: {
+      entries: entries.map((entry) => ({ ...entry, placed: path })),
+      paths,
+      origins: origin === null ? {} : { [path]: [origin] },
+      clashes: [],
+    },
+  };
+}
