@@ -127,11 +127,12 @@ class RefUpdater {
         if (this.#output.includes("commit: ok\n")) resolve();
       };
     });
-    const ended = this.#child.done.then(() => {
-      throw new GitError("exit", 0, "ended before the transaction", ["update-ref"]);
-    });
     try {
       this.#child.stdin?.write(`start\0${refCommands(updates)}commit\0`);
+      // Not before the names are checked: nothing would handle the rejection.
+      const ended = this.#child.done.then(() => {
+        throw new GitError("exit", 0, "ended before the transaction", ["update-ref"]);
+      });
       await Promise.race([committed, ended]);
     } catch (error) {
       this.isOver = true;
@@ -181,10 +182,10 @@ function keepUpdater(repoPath: string, updater: RefUpdater): void {
   idleUpdaters.get(repoPath)?.end();
   idleUpdaters.set(repoPath, updater);
   updater.rest(() => idleUpdaters.delete(repoPath));
-  for (const [oldest, updater] of idleUpdaters) {
+  for (const [oldest, evicted] of idleUpdaters) {
     if (idleUpdaters.size <= MOST_IDLE) break;
     idleUpdaters.delete(oldest);
-    updater.end();
+    evicted.end();
   }
 }
 
