@@ -57,6 +57,9 @@ const publicPages = {
   register: {
     search: redirectOf,
     title: "Create an account",
+    // The first account is the administrator's.
+    prefetch: () => [methodsQuery],
+    awaitsPrefetch: true,
     component: () => import("../features/auth/RegisterPage.js"),
   },
   forgotPassword: {
