@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { Branch, Project } from "#shared/api/projects/projects.js";
 import { client, everyPage, nextCursor } from "../client.js";
+import { withVersion } from "../incoming.js";
 import type { CursorList } from "../cursor-pages.js";
 
 export const projectsKey = ["projects"] as const;
@@ -35,7 +36,8 @@ export const projectQuery = (projectId: string) =>
   queryOptions({
     queryKey: [...projectsKey, projectId],
     queryFn: async ({ signal }) =>
-      (await client.projects.get({ params: { project_id: projectId } }, { signal })).data,
+      withVersion(await client.projects.get({ params: { project_id: projectId } }, { signal })),
+    structuralSharing: false,
     refetchInterval: ({ state }) => pollInterval(state.data ? [state.data] : []),
   });
 

@@ -31,6 +31,7 @@ import { choicesFor, outdated } from "./decisions/decisions.js";
 import { OutdatedDecisions } from "./decisions/outdated-decisions.js";
 import { PreviewSummary } from "./preview-summary.js";
 import { previewQuery } from "../../api/queries/merging.js";
+import { DriverFiles } from "../../components/merges/driver-files.js";
 import { strategyOptionsOf } from "../../components/merges/strategies.js";
 import { useDecisions } from "./decisions/use-decisions.js";
 
@@ -122,6 +123,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
               reason={reason}
             />
           )}
+          <DriverFiles files={preview.data.driver_files} />
           <ResultDiff
             preview={preview.data}
             result={isManual && isDecided ? result.data : undefined}

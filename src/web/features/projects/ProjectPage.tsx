@@ -22,6 +22,7 @@ import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
 import { BranchesCard } from "./branches-card.js";
+import { MergeDriversCard } from "./merge-drivers-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
 import { ProjectMerges, ProjectWorkspaces } from "./project-lists.js";
 import { ProjectStatus } from "../../components/projects/project-status.js";
@@ -118,6 +119,7 @@ export function ProjectPage(): ReactElement {
         <BranchesCard project={project} />
         <ProjectWorkspaces projectId={project.id} />
         <ProjectMerges projectId={project.id} />
+        <MergeDriversCard project={project} refusal={refusal} />
         <ProjectDangerZone project={project} refusal={refusal} />
       </DeferredRender>
       <NewAgentDialog

@@ -23,6 +23,7 @@ import { useWorkspaceCrumbs } from "../../../components/workspaces/crumbs.js";
 import { MergeLink } from "./merge-link.js";
 import { mergeChangesQuery, mergeQuery, mergesOfQuery } from "../../../api/queries/workspaces.js";
 import { operationLabels } from "../../../components/merges/resolution-labels.js";
+import { DriverFiles } from "../../../components/merges/driver-files.js";
 import { DiffBrowser } from "../../../components/diffs/diff-browser.js";
 import { ResolutionList } from "./resolution-list.js";
 
@@ -84,6 +85,7 @@ export function MergePage(): ReactElement {
           reason={reason}
         />
       )}
+      <DriverFiles files={merge.driver_files} />
       <Await query={changes} what="The changes">
         {(data) => <ChangesOf changes={data} merge={merge} />}
       </Await>

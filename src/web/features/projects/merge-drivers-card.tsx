@@ -1,0 +1,199 @@
+import { type ReactElement, useEffect, useRef, useState } from "react";
+import {
+  MAX_MERGE_DRIVERS,
+  type MergeDriver,
+  type MergeDriverName,
+} from "#shared/merge-drivers.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import type { DenyReason } from "../../access/permissions.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { editOptions } from "../../api/incoming.js";
+import { queryClient } from "../../api/query-client.js";
+import { projectQuery, projectsKey } from "../../api/queries/projects.js";
+import { useForm } from "../../forms/use-form.js";
+import { Button } from "../../ui/actions/button.js";
+import { SavedMeanwhile, TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { SelectField } from "../../ui/fields/select.js";
+import { Card } from "../../ui/layout/card.js";
+import { visible } from "../../ui/text/plain-text.js";
+
+const sentences: Record<MergeDriverName, string> = {
+  json: "Merges the data of JSON, YAML and TOML files key by key, for example of lock files.",
+  union: "Keeps the lines of both sides, for example of go.sum and of changelogs.",
+};
+const options = [
+  { value: "json", label: "json: merge the data" },
+  { value: "union", label: "union: keep the lines of both" },
+];
+
+const fieldsOf = ({ merge_drivers }: Project) => ({ merge_drivers });
+
+/** The project's merge drivers, in their order: a person adds, orders and removes them. */
+export function MergeDriversCard({
+  project,
+  refusal,
+}: {
+  project: Project;
+  refusal: DenyReason;
+}): ReactElement {
+  const params = { project_id: project.id };
+  const reason = refusal("project:write");
+  const form = useForm({
+    endpoint: api.projects.update,
+    ...editOptions(
+      project,
+      () => queryClient.fetchQuery({ ...projectQuery(project.id), staleTime: 0 }),
+      fieldsOf,
+    ),
+    toBody: ({ merge_drivers }) => ({
+      merge_drivers: merge_drivers.map(({ pattern, driver }) => ({
+        pattern: pattern.trim(),
+        driver,
+      })),
+    }),
+    run: (body, headers) => client.projects.update({ params, body }, { headers }),
+    refresh: [projectsKey],
+    successMessage: () => "Merge drivers saved",
+  });
+  const { value: drivers, onChange, incoming } = form.field("merge_drivers");
+  const list = useRef<HTMLOListElement>(null);
+  /** The button that was pressed, in the new place of its driver. */
+  const [moved, setMoved] = useState<{ index: number; by: -1 | 1 } | null>(null);
+  useEffect(() => {
+    if (moved === null) return;
+    const row = list.current?.children[moved.index];
+    row?.querySelector<HTMLElement>(`[data-move="${moved.by}"]`)?.focus();
+  }, [moved]);
+
+  const change = (index: number, part: Partial<MergeDriver>): void =>
+    onChange(drivers.map((driver, at) => (at === index ? { ...driver, ...part } : driver)));
+  const move = (index: number, by: -1 | 1): void => {
+    const others = drivers.filter((_driver, at) => at !== index);
+    onChange(others.toSpliced(index + by, 0, drivers[index] as MergeDriver));
+    setMoved({ index: index + by, by });
+  };
+  return (
+    <Card title="Merge drivers">
+      <Form label="Merge drivers" {...form.props}>
+        <p className="text-muted">
+          Files that both sides of a merge changed are merged by the first driver whose pattern
+          matches their path, all others by lines. The .gitattributes of branches have no effect.
+        </p>
+        <PermissionHint reason={reason} />
+        {drivers.length > 0 && (
+          <ol ref={list} className="flex flex-col gap-4">
+            {drivers.map((driver, index) => (
+              // oxlint-disable-next-line react/no-array-index-key -- the place is the identity of a driver
+              <li key={index} className="flex flex-col gap-2 border-b border-line pb-4">
+                <DriverFields
+                  driver={driver}
+                  index={index}
+                  reason={reason}
+                  errorOf={(name) => form.errorOf(`merge_drivers.${index}.${name}`)}
+                  onChange={(part) => change(index, part)}
+                />
+                <div className="flex flex-wrap gap-2">
+                  {([-1, 1] as const).map((by) => (
+                    <Button
+                      key={by}
+                      size="sm"
+                      data-move={by}
+                      aria-label={`Move ${nameOf(driver, index)} ${by < 0 ? "up" : "down"}`}
+                      disabledReason={reason ?? endReason(index + by, drivers.length)}
+                      onClick={() => move(index, by)}
+                    >
+                      Move {by < 0 ? "up" : "down"}
+                    </Button>
+                  ))}
+                  <Button
+                    size="sm"
+                    aria-label={`Remove ${nameOf(driver, index)}`}
+                    disabledReason={reason}
+                    onClick={() => onChange(drivers.filter((_driver, at) => at !== index))}
+                  >
+                    Remove
+                  </Button>
+                </div>
+              </li>
+            ))}
+          </ol>
+        )}
+        {incoming && (
+          <SavedMeanwhile
+            label="merge drivers"
+            incoming={{
+              ...incoming,
+              value: incoming.value.map(({ pattern, driver }) => `${pattern}: ${driver}`),
+            }}
+          />
+        )}
+        <div className="flex flex-wrap gap-2">
+          <Button
+            icon="plus"
+            disabledReason={
+              reason ??
+              (drivers.length >= MAX_MERGE_DRIVERS
+                ? `A project has at most ${MAX_MERGE_DRIVERS} merge drivers.`
+                : undefined)
+            }
+            onClick={() => onChange([...drivers, { pattern: "", driver: "json" }])}
+          >
+            Add driver
+          </Button>
+          <SubmitButton disabledReason={reason}>Save Changes</SubmitButton>
+        </div>
+      </Form>
+    </Card>
+  );
+}
+
+function DriverFields({
+  driver: { pattern, driver },
+  index,
+  reason,
+  errorOf,
+  onChange,
+}: {
+  driver: MergeDriver;
+  index: number;
+  reason: string | undefined;
+  errorOf: (name: keyof MergeDriver) => string | undefined;
+  onChange: (part: Partial<MergeDriver>) => void;
+}): ReactElement {
+  return (
+    <div className="grid gap-3 sm:grid-cols-2">
+      <TextField
+        label={`Pattern ${index + 1}`}
+        name={`merge_drivers.${index}.pattern`}
+        value={pattern}
+        placeholder="**/package-lock.json"
+        className="font-mono text-[13px]"
+        disabledReason={reason}
+        error={errorOf("pattern")}
+        hint="A path: * matches within a folder, ** any depth."
+        onChange={(value) => onChange({ pattern: value })}
+      />
+      <SelectField
+        label={`Driver ${index + 1}`}
+        name={`merge_drivers.${index}.driver`}
+        value={driver}
+        options={options}
+        disabledReason={reason}
+        error={errorOf("driver")}
+        hint={sentences[driver]}
+        onChange={(value) => onChange({ driver: value as MergeDriverName })}
+      />
+    </div>
+  );
+}
+
+const nameOf = ({ pattern }: MergeDriver, index: number): string =>
+  pattern === "" ? `driver ${index + 1}` : visible(pattern);
+
+function endReason(place: number, count: number): string | undefined {
+  if (place < 0) return "It is the first one.";
+  return place >= count ? "It is the last one." : undefined;
+}
