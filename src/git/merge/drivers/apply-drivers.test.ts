@@ -63,8 +63,8 @@ describe("drivers apply to files that both sides changed", () => {
   it.each(["target", "source"] as const)(
     "and that the %s renamed, with a conflict of the data",
     async (side) => {
-      const renamed = { "new/a.json": json(2, 1) };
-      const changed = { "old/a.json": json(3, 1) };
+      const renamed: Files = { "new/a.json": json(2, 1) };
+      const changed: Files = { "old/a.json": json(3, 1) };
       const [target, source] = side === "target" ? [renamed, changed] : [changed, renamed];
       const merge = await three({ "old/a.json": json(1, 1) }, target, source);
       expect(results(merge)).toEqual([["new/a.json", "conflict"]]);
@@ -73,9 +73,7 @@ describe("drivers apply to files that both sides changed", () => {
         const labels = { target: "t", source: "s" };
         const { tree } = await applyDecisions(repoPath, merge, [{ take }], labels);
         expect(await readFiles(repoPath, tree)).toEqual({
-          "new/a.json": (take === side ? renamed : changed)[
-            take === side ? "new/a.json" : "old/a.json"
-          ],
+          "new/a.json": take === side ? renamed["new/a.json"] : changed["old/a.json"],
         });
       }
     },
