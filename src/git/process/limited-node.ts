@@ -36,7 +36,9 @@ export function spawnLimitedNode(
     "sh",
     ...[descriptors, memoryKib].map(String),
     process.execPath,
-    ...[`--title=${title}`, `--max-old-space-size=${heapMib}`, ...loader],
+    `--title=${title}`,
+    `--max-old-space-size=${heapMib}`,
+    ...loader,
     `${script}.${isSource ? "ts" : "js"}`,
   ];
   return spawn("/bin/sh", args, {
