@@ -41,7 +41,7 @@ export function driverOf(drivers: readonly MergeDriver[], path: string): MergeDr
  */
 export function matchesPattern(pattern: string, path: string): boolean {
   return matchesWild(pattern.split("/"), path.split("/"), "**", (part, name) =>
-    matchesWild([...part], [...name], "*", (one, other) => one === other),
+    matchesWild(Array.from(part), Array.from(name), "*", (one, other) => one === other),
   );
 }
 

@@ -18,12 +18,7 @@ import { TreeReader } from "../objects/tree-reader.js";
 export { applyDecisions, type Decision } from "./apply-decisions.js";
 export { conflictFiles, readTexts, type ConflictFile } from "./conflict-files.js";
 export type { ComputedMerge } from "./merge-conflicts.js";
-export {
-  currentDrivers,
-  NO_DRIVERS,
-  type AppliedDrivers,
-  type DriverFile,
-} from "./drivers/applied-drivers.js";
+export { currentDrivers, type AppliedDrivers, type DriverFile } from "./drivers/applied-drivers.js";
 export { TreeClashError } from "../objects/patch-tree.js";
 export { commitsTouching } from "../store/commits-touching.js";
 

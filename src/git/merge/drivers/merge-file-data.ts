@@ -40,7 +40,7 @@ function conflictText(keys: readonly string[]): string {
   if (keys.length === 0) return "both sides changed the whole file.";
   const shown = keys.slice(0, MAX_KEYS).map((key) => {
     const text = key.replaceAll(/[\p{C}\p{Z}]+/gu, " ");
-    return text.length > KEY_LENGTH ? `${[...text].slice(0, KEY_LENGTH).join("")}…` : text;
+    return text.length > KEY_LENGTH ? `${Array.from(text).slice(0, KEY_LENGTH).join("")}…` : text;
   });
   const more = keys.length > MAX_KEYS ? " › …" : "";
   return `both sides changed "${shown.join(" › ")}${more}".`;

@@ -68,7 +68,7 @@ function writeToml(tree: Map<string, Tree>, path: string[]): string {
   const tables = [...tree].filter(([, value]) => value instanceof Map);
   return [
     path.length === 0 ? "" : `\n[${names}]\n`,
-    ...values.map(([key, value]) => `${JSON.stringify(key)} = ${String(value)}\n`),
+    ...values.map(([key, value]) => `${JSON.stringify(key)} = ${value as string}\n`),
     ...tables.map(([key, value]) => writeToml(value as Map<string, Tree>, [...path, key])),
   ].join("");
 }

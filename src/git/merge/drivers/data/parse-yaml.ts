@@ -37,7 +37,7 @@ export function parseYaml(text: string, ids: NodeIds): Container {
   const { contents } = document;
   if (!isCollection(contents)) throw new DataError("It is no YAML mapping or list.");
   const parser = new YamlParser(text, ids);
-  return parser.root(contents as YAMLMap | YAMLSeq);
+  return parser.root(contents);
 }
 
 class YamlParser {
@@ -72,10 +72,7 @@ class YamlParser {
     if (isAlias(node)) throw hasAliases();
     if (isCollection(node)) {
       if (node.anchor !== undefined || node.tag !== undefined) throw hasAliases();
-      const collection = node as YAMLMap | YAMLSeq;
-      return collection.flow === true
-        ? this.#flow(collection, depth)
-        : this.#block(collection, depth);
+      return node.flow === true ? this.#flow(node, depth) : this.#block(node, depth);
     }
     if (!isScalar(node) || node.anchor !== undefined || node.tag !== undefined) throw hasAliases();
     return this.#scalar(node);
@@ -145,7 +142,7 @@ class YamlParser {
       return { space: "", node: this.#ids.scalar("", ""), trail: cursor.endOfLine() };
     }
     const isLines = isCollection(value) && value.flow !== true;
-    const start = isLines ? startOf(value as YAMLMap | YAMLSeq) : rangeOf(value);
+    const start = isLines ? startOf(value) : rangeOf(value);
     const isOnNextLine = cursor.text.slice(cursor.at, start).includes("\n");
     const space =
       isLines && isOnNextLine ? cursor.endOfLine() : cursor.take(/[ \t]*(?:\r?\n[ \t]*)*/y);
