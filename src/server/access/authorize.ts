@@ -7,7 +7,7 @@ import { AppError, invalidField, notFound } from "../errors.js";
 import type { Actor } from "./authenticate.js";
 import { allows, heldPatterns, requirePermission, scopesIn, type Access } from "./access.js";
 
-type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
+type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id" | "merge_request_id";
 
 /** How each kind of id (`$2`) leads to its organization, and to the agent it belongs to. */
 const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }> = {
@@ -26,6 +26,11 @@ const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }>
     organization: `(select p.org_id from runs r join agents a on a.id = r.agent_id
       join projects p on p.id = a.project_id where r.id = $2::uuid and p.deleted_at is null)`,
     agent: "(select agent_id from runs where id = $2::uuid)",
+  },
+  merge_request_id: {
+    organization: `(select p.org_id from merge_requests q join projects p on p.id = q.project_id
+      where q.id = $2::uuid and p.deleted_at is null)`,
+    agent: "(select agent_id from merge_requests where id = $2::uuid)",
   },
 };
 

@@ -284,6 +284,12 @@ export const settings = {
     default: "10",
     documentation: "Seconds between SIGTERM and SIGKILL when a run is stopped.",
   }),
+  checksAtOnce: setting({
+    variable: "OMOI_CHECKS_AT_ONCE",
+    type: wholeNumber(1, 100),
+    default: "2",
+    documentation: "Checks of merge queues that this process runs at the same time.",
+  }),
   runLogDays: setting({
     variable: "OMOI_RUN_LOG_DAYS",
     type: wholeNumber(1, 3650),

@@ -8,6 +8,8 @@ export interface Storage {
   readonly overlays: string;
   /** The parent of the agents' working folders. */
   readonly workspaces: string;
+  /** The parent of the folders in which commits are checked, with one folder per organization. */
+  readonly checks: string;
   /** The parent of the layers shared by overlays. */
   readonly layers: string;
   /** Emails are written here when no mail server is configured. */
@@ -18,6 +20,8 @@ export interface Storage {
   repository(orgId: string, projectId: string): string;
   /** The working folder of an agent. */
   workspace(orgId: string, agentName: string): string;
+  /** The folder of a check's run. */
+  check(orgId: string, runId: string): string;
   /** The folder of a project's run logs. */
   runLogs(orgId: string, projectId: string): string;
   runLog(orgId: string, projectId: string, runId: string): string;
@@ -36,11 +40,13 @@ export function storageIn(dataDir: string): Storage {
     repositories: join(dataDir, "repositories"),
     overlays: join(dataDir, "overlays"),
     workspaces: join(dataDir, "workspaces"),
+    checks: join(dataDir, "checks"),
     layers: join(dataDir, "lowers"),
     outbox: join(dataDir, "outbox"),
     dumps: join(dataDir, "dumps"),
     repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
     workspace: (orgId, agentName) => join(dataDir, "workspaces", orgId, `ws_${agentName}`),
+    check: (orgId, runId) => join(dataDir, "checks", orgId, runId),
     logs: join(dataDir, "logs"),
     runLogs: (orgId, projectId) => join(dataDir, "logs", orgId, projectId),
     runLog: (orgId, projectId, runId) => join(dataDir, "logs", orgId, projectId, `${runId}.log`),

@@ -9,6 +9,10 @@ export interface JobData {
   "remove-project": { org_id: string; project_id: string };
   /** Starts runs that wait in an organization's queue. */
   "start-queued-runs": { org_id: string };
+  /** Starts queued checks of merge queues while this process has room for them. */
+  "start-checks": Record<string, never>;
+  /** Continues the merge queue of a branch. */
+  "advance-merge-queue": { org_id: string; project_id: string; branch: string };
   /** Detects conflicts between the project's workspaces. */
   "scan-project": { org_id: string; project_id: string };
   /** Emails a link if the account exists. */
@@ -30,6 +34,15 @@ const queues: Record<JobName, PgBoss.Queue> = {
   },
   // Not retried: a periodic job starts waiting runs within seconds.
   "start-queued-runs": { name: "start-queued-runs", retryLimit: 0, expireInSeconds: 300 },
+  // Not retried either, for the same reason.
+  "start-checks": { name: "start-checks", retryLimit: 0, expireInSeconds: 300 },
+  // At most one step per branch is pending. A periodic job sends another one if it fails.
+  "advance-merge-queue": {
+    name: "advance-merge-queue",
+    policy: "short",
+    retryLimit: 0,
+    expireInSeconds: 600,
+  },
   // At most one scan per project is pending (see `send`), however often the project changes.
   "scan-project": {
     name: "scan-project",

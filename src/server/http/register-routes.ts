@@ -1,5 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Endpoint, ParsedRequestOf, ResponseOf } from "#shared/contract/endpoint.js";
+import type {
+  AcceptedOf,
+  Endpoint,
+  ParsedRequestOf,
+  ResponseOf,
+} from "#shared/contract/endpoint.js";
 import { AppError } from "../errors.js";
 import type { ActorKey } from "../access/authenticate.js";
 import { Answer, applyHead, type Content } from "./answer.js";
@@ -42,7 +47,7 @@ type ContentOf<E extends Endpoint> = [E["media"][number]] extends [never]
 type Handler<E extends Endpoint> = (
   context: ContextOf<E>,
   request: ParsedRequestOf<E>,
-) => Promise<ResponseOf<E> | Answer<ResponseOf<E>> | ContentOf<E>>;
+) => Promise<ResponseOf<E> | Answer<ResponseOf<E>> | Answer<AcceptedOf<E>> | ContentOf<E>>;
 
 /** A handler for each call of a resource. A missing handler is a compile error. */
 export type Handlers<Resource> = {
@@ -160,8 +165,9 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
         return;
       }
       const prepared = typeof data === "object" && data !== null && textOf(data);
-      if (options.checkResponses && endpoint.response && isPlain(data)) {
-        endpoint.response.parse(prepared ? JSON.parse(prepared) : data);
+      const schema = reply.statusCode === 202 ? endpoint.accepted : endpoint.response;
+      if (options.checkResponses && schema && isPlain(data)) {
+        schema.parse(prepared ? JSON.parse(prepared) : data);
       }
       if (prepared) reply.type("application/json; charset=utf-8").send(prepared);
       else reply.send(data);

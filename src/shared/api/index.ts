@@ -7,6 +7,7 @@ import { events } from "./organizations/events.js";
 import { graph } from "./projects/graph.js";
 import { invitations } from "./organizations/invitations.js";
 import { members } from "./organizations/members.js";
+import { mergeQueue } from "./projects/merge-requests.js";
 import { oidc } from "./identity/oidc.js";
 import { organizations } from "./organizations/organizations.js";
 import { passkeys } from "./identity/passkeys.js";
@@ -38,6 +39,7 @@ export const api = {
   sandbox,
   usage,
   workspaces,
+  mergeQueue,
   previews,
   radar,
   graph,

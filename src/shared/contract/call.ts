@@ -1,5 +1,5 @@
 import type { Problem } from "../errors.js";
-import type { Endpoint, RequestOf, ResponseOf } from "./endpoint.js";
+import type { AcceptedOf, Endpoint, RequestOf, ResponseOf } from "./endpoint.js";
 import type { api } from "../api/index.js";
 
 /** An error response of the API, or (status 0) no response. */
@@ -45,7 +45,18 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
-type Call<E extends Endpoint> =
+/** A call that answers 202 when its body asks for queued work. */
+interface QueueableCall<E extends Endpoint> {
+  (
+    request: RequestOf<E> & { body: { queue: true } },
+    options?: CallOptions,
+  ): Promise<Answer<AcceptedOf<E>>>;
+  (request: RequestOf<E>, options?: CallOptions): Promise<Answer<ResponseOf<E>>>;
+}
+
+type Call<E extends Endpoint> = [AcceptedOf<E>] extends [never] ? PlainCall<E> : QueueableCall<E>;
+
+type PlainCall<E extends Endpoint> =
   {} extends RequestOf<E>
     ? (request?: RequestOf<E>, options?: CallOptions) => Promise<Answer<ResponseOf<E>>>
     : (request: RequestOf<E>, options?: CallOptions) => Promise<Answer<ResponseOf<E>>>;

@@ -61,6 +61,8 @@ const named = {
   Commit: api.workspaces.commit.response,
   CreatedCommit: api.workspaces.createCommit.response,
   Merge: api.workspaces.merge.response,
+  MergeRequest: api.mergeQueue.get.response,
+  Check: api.mergeQueue.setCheck.response,
   ProjectMerge: api.workspaces.mergesOfProject.response.element,
   MergeChanges: api.workspaces.mergeChanges.response,
   MergeConflicts: api.workspaces.mergeConflicts.response,

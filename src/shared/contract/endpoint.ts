@@ -10,6 +10,7 @@ export type TenantSource =
   | "params.project_id"
   | "params.agent_id"
   | "params.run_id"
+  | "params.merge_request_id"
   | "body.organization_id"
   | "body.project_id";
 
@@ -30,6 +31,7 @@ type ObjectSchema = z.ZodObject;
  *   organization named by `tenant`.
  * - `status`: of a successful response.
  * - `response`: the JSON body; null for no body (204) or other `media` only.
+ * - `accepted`: the JSON body of a 202 response, to a request whose work is queued.
  * - `media`: further media types of the response.
  * - `secrets`: fields of the body that are shown once. A repeated request gets null for them, and no
  *   cache keeps the response.
@@ -43,6 +45,7 @@ export interface Endpoint<
   Response extends Schema | null = Schema | null,
   Access extends Audience = Audience,
   Media extends MediaType = MediaType,
+  Accepted extends Schema | null = Schema | null,
 > {
   method: Method;
   path: `/${string}`;
@@ -60,6 +63,7 @@ export interface Endpoint<
   query: Query;
   body: Body;
   response: Response;
+  accepted: Accepted;
   media: readonly Media[];
   secrets: readonly string[];
   errors: readonly ErrorCode[];
@@ -75,6 +79,7 @@ interface Definition<
   Response extends Schema | null,
   Access extends Audience,
   Media extends MediaType,
+  Accepted extends Schema | null,
 > {
   method: Method;
   path: `/${string}`;
@@ -89,6 +94,7 @@ interface Definition<
   query?: Query;
   body?: Body;
   response?: Response;
+  accepted?: Accepted;
   media?: readonly Media[];
   secrets?: readonly FieldOf<Response extends Schema ? z.output<Response> : never>[];
   errors?: readonly ErrorCode[];
@@ -105,10 +111,13 @@ export function endpoint<
   Response extends Schema | null = null,
   const Access extends Audience = Permission,
   const Media extends MediaType = never,
+  Accepted extends Schema | null = null,
 >(
-  definition: Definition<Params, Query, Body, Response, Access, Media>,
-): Endpoint<Params, Query, Body, Response, Access, Media> {
-  const fromPath = /\{(org_id|project_id|agent_id|run_id)\}/.exec(definition.path)?.[1];
+  definition: Definition<Params, Query, Body, Response, Access, Media, Accepted>,
+): Endpoint<Params, Query, Body, Response, Access, Media, Accepted> {
+  const fromPath = /\{(org_id|project_id|agent_id|run_id|merge_request_id)\}/.exec(
+    definition.path,
+  )?.[1];
   return {
     method: definition.method,
     path: definition.path,
@@ -124,6 +133,7 @@ export function endpoint<
     query: (definition.query ?? null) as Query,
     body: (definition.body ?? null) as Body,
     response: (definition.response ?? null) as Response,
+    accepted: (definition.accepted ?? null) as Accepted,
     media: definition.media ?? [],
     secrets: definition.secrets ?? [],
     errors: definition.errors ?? [],
@@ -173,3 +183,8 @@ export type ParsedRequestOf<E extends Endpoint> = {
 export type ResponseOf<E extends Endpoint> = E["response"] extends Schema
   ? z.output<E["response"]>
   : undefined;
+
+/** The response body of a request whose work is queued. */
+export type AcceptedOf<E extends Endpoint> = E["accepted"] extends Schema
+  ? z.output<E["accepted"]>
+  : never;

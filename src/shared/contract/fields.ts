@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isUuid } from "../uuid.js";
+import { mergeStrategies } from "../workspace-choices.js";
 import "./messages.js";
 
 /** Field schemas shared by several endpoints. */
@@ -89,3 +90,9 @@ export const agentParams = z.strictObject({ agent_id: id });
 
 /** The full 40 digits of a commit id. */
 export const commitId = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");
+
+/** How a merge resolves its conflicts. */
+export const mergeStrategy = z.enum(
+  mergeStrategies,
+  `must be one of ${mergeStrategies.join(", ")}`,
+);

@@ -156,6 +156,14 @@ function operationOf(
     ...(endpoint.secrets.length > 0 && { "x-secrets": endpoint.secrets }),
     responses: {
       [endpoint.status]: successOf(endpoint, schemas),
+      ...(endpoint.accepted && {
+        202: {
+          description: "Queued",
+          content: {
+            "application/json": { schema: schemaOf(endpoint.accepted, "output", schemas) },
+          },
+        },
+      }),
       ...errorResponsesOf(endpoint),
     },
   };

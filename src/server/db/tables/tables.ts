@@ -13,6 +13,7 @@ import {
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { FetchReport } from "#shared/api/projects/projects.js";
+import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";
@@ -69,11 +70,18 @@ export const projects = pgTable("projects", {
   error: text(),
   imported_at: instant(),
   merge_drivers: jsonb().$type<MergeDriver[]>().notNull().default([]),
+  protected_branches: jsonb().$type<ProtectedBranch[]>(),
   deleted_at: instant(),
   removed_at: instant(),
   created_at: createdAt(),
   updated_at: createdAt(),
 });
+
+/** The rules of a project's branches: those that were set, or an entry of the default branch. */
+export const protectedBranches = sql<
+  ProtectedBranch[]
+>`coalesce(${projects.protected_branches}, jsonb_build_array(jsonb_build_object(
+  'pattern', ${projects.default_branch}, 'checks', '[]'::jsonb, 'approvals', 0, 'strategy', null)))`;
 
 /** An upstream operation in progress: a push of a branch at a commit, or a fetch. */
 export interface UpstreamOperation {
@@ -188,7 +196,7 @@ export const runs = pgTable("runs", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),
   agent_id: uuid().notNull(),
-  kind: text({ enum: ["managed", "leased"] }).notNull(),
+  kind: text({ enum: ["managed", "leased", "check"] }).notNull(),
   status: text().$type<Run["status"]>().notNull(),
   exit_code: integer(),
   started_at: instant().default(sql`now()`),

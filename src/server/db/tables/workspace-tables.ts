@@ -9,7 +9,8 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { Commit } from "#shared/api/projects/commits.js";
-import type { Merge, MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Choice, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Check, MergeRequest } from "#shared/api/projects/merge-requests.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { AppliedDrivers, Decision } from "#git/merge/merge.js";
 import type { Origin } from "../audit/audit.js";
@@ -142,6 +143,89 @@ export const merges = pgTable("merges", {
   reverted_by: uuid(),
   origin: jsonb().$type<Origin>(),
   created_at: clockTime(),
+});
+
+export const checks = pgTable(
+  "checks",
+  {
+    org_id: uuid().notNull(),
+    project_id: uuid().notNull(),
+    name: text().notNull(),
+    command: text().array().notNull(),
+    timeout_seconds: integer().notNull(),
+    network: text({ enum: ["none", "full"] }).notNull(),
+    log_pattern: text(),
+    updated_at: createdAt(),
+  },
+  (table) => [primaryKey({ columns: [table.project_id, table.name] })],
+);
+
+/** The parts of a merge request that decide its merge. */
+export interface QueuedWork {
+  strategy?: MergeStrategy | undefined;
+  resolutions?: readonly Choice[] | undefined;
+  message?: string | undefined;
+  /** The restored paths of a restore. */
+  paths?: readonly string[] | undefined;
+  /** The commit of the target that the resolutions refer to. */
+  decided_target?: string | undefined;
+}
+
+export const mergeRequests = pgTable("merge_requests", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  kind: text().$type<MergeRequest["kind"]>().notNull(),
+  of_merge: uuid(),
+  request: jsonb().$type<QueuedWork>().notNull(),
+  source_branch: text().notNull(),
+  source_commit: text(),
+  target_branch: text().notNull(),
+  status: text().$type<MergeRequest["status"]>().notNull(),
+  candidate_commit: text(),
+  merge_id: uuid(),
+  reason: text(),
+  origin: jsonb().$type<Origin>().notNull(),
+  requested_by: jsonb().$type<NonNullable<MergeRequest["requested_by"]>>(),
+  created_at: clockTime(),
+  ended_at: instant(),
+});
+
+export const mergeRequestApprovals = pgTable(
+  "merge_request_approvals",
+  {
+    request_id: uuid().notNull(),
+    approver_id: uuid().notNull(),
+    org_id: uuid().notNull(),
+    approver: jsonb().$type<NonNullable<MergeRequest["requested_by"]>>().notNull(),
+    approved_at: createdAt(),
+  },
+  (table) => [primaryKey({ columns: [table.request_id, table.approver_id] })],
+);
+
+/** What a check did when it was required of a commit. */
+export type CheckDefinition = Pick<
+  Check,
+  "command" | "timeout_seconds" | "network" | "log_pattern"
+>;
+
+export const commitChecks = pgTable("commit_checks", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  branch: text().notNull(),
+  commit_sha: text().notNull(),
+  name: text().notNull(),
+  definition: jsonb().$type<CheckDefinition>().notNull(),
+  definition_hash: text().notNull(),
+  status: text({ enum: ["queued", "running", "passed", "failed", "cancelled"] }).notNull(),
+  run_id: uuid(),
+  detail: text(),
+  attempts: integer().notNull().default(0),
+  created_at: clockTime(),
+  ended_at: instant(),
 });
 
 export const radarScans = pgTable("radar_scans", {

@@ -5,7 +5,8 @@ import { agents, projects } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
 
 const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not null then 'terminated'
-  when exists (select from runs r where r.agent_id = ${agents.id} and r.status = 'running') then 'running'
+  when exists (select from runs r where r.agent_id = ${agents.id} and r.status = 'running'
+    and r.kind <> 'check') then 'running'
   else 'idle' end`;
 
 /** Includes archived workspaces: restoring one brings its branch back. */

@@ -41,6 +41,9 @@ const typeOfTable: Record<string, EventType> = {
   workspace_commits: "commit",
   merges: "merge",
   merges_under_way: "workspace",
+  merge_requests: "merge_request",
+  commit_checks: "merge_request",
+  checks: "project",
   radar_conflicts: "conflict",
   audit_events: "audit_event",
 };

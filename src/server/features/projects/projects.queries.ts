@@ -6,6 +6,7 @@ import {
   agents,
   organizations,
   projects,
+  protectedBranches,
   runs,
   upstreamCredentials,
   upstreams,
@@ -19,6 +20,7 @@ const projectColumns = {
   description: projects.description,
   default_branch: projects.default_branch,
   import_url: projects.import_url,
+  protected_branches: protectedBranches,
   status: projects.status,
   progress: projects.progress,
   error: projects.error,
@@ -144,6 +146,7 @@ export async function updateProject(
     | "name"
     | "description"
     | "default_branch"
+    | "protected_branches"
     | "status"
     | "progress"
     | "error"

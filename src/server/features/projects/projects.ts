@@ -4,12 +4,14 @@ import { sql } from "drizzle-orm";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { CredentialInput, Project } from "#shared/api/projects/projects.js";
+import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { removeQuarantines } from "#git/smart-http/quarantine.js";
 import { removePackingLeftovers } from "#git/store/pack-repository.js";
+import { advanceQueuesOf, findChecks } from "../workspaces/index.js";
 import { createRepository } from "#git/store/repository.js";
 import { removeStaleLocks } from "#git/store/stale-locks.js";
 import type { OrgContext } from "../../http/request-context.js";
@@ -127,35 +129,71 @@ function initialAccess(
   };
 }
 
+/** The changeable fields of a project. */
+export interface ProjectChanges {
+  name?: string | undefined;
+  description?: string | null | undefined;
+  merge_drivers?: MergeDriver[] | undefined;
+  protected_branches?: ProtectedBranch[] | undefined;
+}
+
 /**
- * Changes a project's name, description or merge drivers.
- * @throws AppError 404
+ * Changes a project. Open merge requests follow the new rules of their branches.
+ * @throws AppError 404; 422 for a check that does not exist
  */
 export async function updateProject(
   deps: ProjectDeps,
   context: OrgContext,
   id: string,
-  changes: { name?: string; description?: string | null; merge_drivers?: MergeDriver[] },
+  changes: ProjectChanges,
 ): Promise<Project> {
   await context.change(async (tx, audit) => {
     const before = await queries.findProject(tx, id);
-    await queries.updateProject(tx, id, changes);
+    const { name, description, merge_drivers, protected_branches } = changes;
+    await queries.updateProject(tx, id, {
+      ...(name !== undefined && { name }),
+      ...(description !== undefined && { description }),
+      ...(merge_drivers !== undefined && { merge_drivers }),
+      ...(protected_branches !== undefined && { protected_branches }),
+    });
     const after = await queries.findProject(tx, id);
     if (!before || !after) throw notFound();
+    await requireChecks(tx, id, changes.protected_branches ?? []);
     const changed = {
-      ...diffFields(before, after, ["name", "description"]),
+      ...diffFields(before, after, ["name", "description", "protected_branches"]),
       ...diffFields(auditedDrivers(before), auditedDrivers(after), ["merge_drivers"]),
     };
     if (Object.keys(changed).length === 0) return;
     const target = { type: "project", id, name: after.name } as const;
     audit({ action: "project.updated", target, changes: changed });
   });
+  if (changes.protected_branches !== undefined) await advanceQueuesOf(deps, context, id);
   return readProject(deps, context, id);
 }
 
 /** The drivers as recorded in the audit log: one text each. */
 function auditedDrivers({ merge_drivers }: Pick<Project, "merge_drivers">) {
   return { merge_drivers: merge_drivers.map(({ pattern, driver }) => `${pattern}: ${driver}`) };
+}
+
+/** @throws AppError 422 for a check that does not exist */
+async function requireChecks(
+  tx: Queryable,
+  projectId: string,
+  entries: readonly ProtectedBranch[],
+): Promise<void> {
+  const names = entries.flatMap(({ checks }) => checks);
+  const found = await findChecks(tx, projectId, names);
+  for (const [at, { checks }] of entries.entries()) {
+    for (const [index, name] of checks.entries()) {
+      if (found.some((check) => check.name === name)) continue;
+      const msg = `names no check of the project: ${name}; create it first`;
+      const loc = ["body", "protected_branches", at, "checks", index];
+      throw new AppError("validation_failed", `checks ${msg}.`, {
+        errors: [{ loc, msg, type: "unknown_check" }],
+      });
+    }
+  }
 }
 
 async function finishEmpty(

@@ -46,12 +46,7 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
     },
     create: (context, { body }) => createProject(deps, context, body),
     get: (context, { params }) => readProject(deps, context, params.project_id),
-    update: (context, { params, body }) =>
-      updateProject(deps, context, params.project_id, {
-        ...(body.name === undefined ? {} : { name: body.name }),
-        ...(body.description === undefined ? {} : { description: body.description }),
-        ...(body.merge_drivers === undefined ? {} : { merge_drivers: body.merge_drivers }),
-      }),
+    update: (context, { params, body }) => updateProject(deps, context, params.project_id, body),
     branches: (context, { params, query }) =>
       branchPages(context, query, {
         read: (after, limit) =>

@@ -21,7 +21,7 @@ export async function readAgentRuns(
       'status', r.status, 'command', r.command, 'started_at', ${timeOf("r.started_at")},
       'runtime_seconds', greatest(round(extract(epoch from now() - r.started_at), 4), 0)::float8,
       'stop_requested', r.stop_status is not null) as run
-    from runs r where r.agent_id = any(${ids}) and r.status = 'running'
+    from runs r where r.agent_id = any(${ids}) and r.status = 'running' and r.kind <> 'check'
     union all
     select * from (select distinct on (q.agent_id) q.agent_id, 'queued_run', json_build_object('id', r.id,
       'status', r.status, 'command', r.command, 'created_at', ${timeOf("r.created_at")},
@@ -35,7 +35,7 @@ export async function readAgentRuns(
     select a.agent_id, 'last_run', json_build_object('id', last.id, 'status', last.status,
       'exit_code', last.exit_code, 'ended_at', ${timeOf("last.ended_at")})
     from unnest(${ids}) a(agent_id)
-    cross join lateral (select * from runs r where r.agent_id = a.agent_id
+    cross join lateral (select * from runs r where r.agent_id = a.agent_id and r.kind <> 'check'
       and r.started_at is not null and r.ended_at is not null
       order by r.started_at desc limit 1) last`);
   const found = new Map<string, AgentRuns>();

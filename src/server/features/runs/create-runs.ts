@@ -11,6 +11,8 @@ import type { Mailer } from "../../mail/mailer.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
 import { createLogStreams } from "./logs/log-stream.js";
+import { continueChecks, endCheckOf, endChecks } from "./checks/end-checks.js";
+import { removeUnusedFolders } from "./checks/check-folder.js";
 import * as managed from "./managed-runs.queries.js";
 import type { RunDeps } from "./run-deps.js";
 import type { RunSettings } from "./run-settings.js";
@@ -56,26 +58,34 @@ export function createRuns(input: RunsInput): Runs {
     ...input,
     serverId,
     written: (runId) => streams.written(runId),
-    ended: async (orgId) => {
-      const waiting = await db.tenant(orgId, (tx) => managed.countQueued(tx, orgId));
-      if (waiting > 0) await jobs.send("start-queued-runs", { org_id: orgId });
+    ended: async (run) => {
+      if (run.kind === "check") return endCheckOf(checkDeps(), run);
+      const { org_id } = run;
+      const waiting = await db.tenant(org_id, (tx) => managed.countQueued(tx, org_id));
+      if (waiting > 0) await jobs.send("start-queued-runs", { org_id });
     },
   });
+  const deps: RunDeps = {
+    ...input,
+    supervisor,
+    streams,
+    logAccess,
+    limits: limitsIn(settings, sandbox),
+  };
+  function checkDeps(): RunDeps {
+    return deps;
+  }
   let watching: ReturnType<typeof startRunWatch> | undefined;
   return {
-    deps: {
-      ...input,
-      supervisor,
-      streams,
-      logAccess,
-      limits: limitsIn(settings, sandbox),
-    },
+    deps,
     recover: async () => {
       await Promise.all([sandbox.cleanUp(), docker.cleanUp()]);
       await endLost(input, isAlone ? serverId : null);
+      await endChecks(deps);
+      await removeUnusedFolders(deps);
     },
     watch: () => {
-      watching = startRunWatch(input);
+      watching = startRunWatch(input, () => continueChecks(deps));
     },
     end: (how) => supervisor.close(how),
     endStreams: async () => {

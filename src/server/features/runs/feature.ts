@@ -5,6 +5,8 @@ import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { deleteExpiredLogs } from "./logs/delete-expired-logs.js";
+import { removeUnusedFolders } from "./checks/check-folder.js";
+import { startChecks } from "./checks/start-checks.js";
 import { createRuns } from "./create-runs.js";
 import { startQueuedRuns } from "./queue/run-queue.js";
 import { runHandlers, sandboxHandlers } from "./routes.js";
@@ -22,10 +24,17 @@ export function runsFeature(services: Services): Feature {
       routesOf(runs, runHandlers(ownRuns.deps, credentials, publicUrl)),
       routesOf(sandbox, sandboxHandlers(ownRuns.deps)),
     ],
-    jobs: [jobWorker("start-queued-runs", (data) => startQueuedRuns(ownRuns.deps, data))],
+    jobs: [
+      jobWorker("start-queued-runs", (data) => startQueuedRuns(ownRuns.deps, data)),
+      jobWorker("start-checks", () => startChecks(ownRuns.deps)),
+    ],
     recover: () => ownRuns.recover(),
     start: () => ownRuns.watch(),
-    hourly: () => deleteExpiredLogs(storage, config.runLogDays),
+    hourly: () =>
+      Promise.all([
+        deleteExpiredLogs(storage, config.runLogDays),
+        removeUnusedFolders(ownRuns.deps),
+      ]),
     drain: () => ownRuns.end(config.shutdownRuns),
     endStreams: () => ownRuns.endStreams(),
     stop: () => ownRuns.close(),

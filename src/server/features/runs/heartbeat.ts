@@ -13,7 +13,7 @@ export async function heartbeat(context: OrgContext, runId: string): Promise<Run
     const run = await queries.findRun(tx, runId);
     if (!run) throw notFound();
     if (extended) return run;
-    if (run.kind === "managed" && run.ended_at === null) {
+    if (run.kind !== "leased" && run.ended_at === null) {
       throw new AppError("run_managed", "The server keeps this run alive; send no heartbeats.");
     }
     // The watch ends an expired run within seconds; for its agent it has already ended.

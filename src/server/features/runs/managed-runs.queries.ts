@@ -2,15 +2,16 @@ import { and, eq, sql } from "drizzle-orm";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
-import { matching, queueOf, type startedBy, type Which } from "./runs.queries.js";
+import { isHosted, matching, queueOf, type startedBy, type Which } from "./runs.queries.js";
 
 /** A server without a heartbeat for this long is considered dead, and its runs are lost. */
 export const serverLeaseSeconds = 15;
 const serverLease = sql<string>`now() + make_interval(secs => ${serverLeaseSeconds})`;
 
-/** A managed run with its workspace. */
+/** A run of a command on this server: in an agent's workspace, or a check of the merge queue. */
 export interface ManagedRun {
   id: string;
+  kind: "managed" | "check";
   org_id: string;
   agent_id: string;
   command: string[];
@@ -20,13 +21,13 @@ export interface ManagedRun {
 }
 
 type RunRequest = Pick<typeof runs.$inferInsert, "origin" | "env_names"> & {
-  started_by: ReturnType<typeof startedBy>;
+  started_by: ReturnType<typeof startedBy> | null;
 };
 
-/** The server process and the HMAC of the token of a running run. */
+/** The server process and the HMAC of the token of a running run; a check has no token. */
 interface RunProcess {
   server_id: string;
-  token_hash: Buffer;
+  token_hash: Buffer | null;
 }
 
 const started = ({ server_id, token_hash }: RunProcess) => ({
@@ -44,14 +45,14 @@ export async function insertStarted(
   run: ManagedRun & RunRequest,
   held: RunProcess,
 ): Promise<void> {
-  await tx.insert(runs).values({ ...run, kind: "managed", ...started(held) });
+  await tx.insert(runs).values({ ...run, ...started(held) });
 }
 
 export async function insertQueued(
   tx: Queryable,
   run: ManagedRun & RunRequest & { sealed_env: Buffer; detail: string },
 ): Promise<void> {
-  await tx.insert(runs).values({ ...run, kind: "managed", status: "queued", started_at: null });
+  await tx.insert(runs).values({ ...run, status: "queued", started_at: null });
 }
 
 /** Counts the queued runs of an organization. */
@@ -72,12 +73,14 @@ export interface QueuedRun extends ManagedRun {
 export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRun | undefined> {
   const { rows } = await tx.execute<{ id: string }>(sql`
     select queue.id from (${queueOf(`'${orgId}'::uuid`)}) queue
-    where not exists (select from runs r where r.agent_id = queue.agent_id and r.status = 'running')
+    where not exists (select from runs r where r.agent_id = queue.agent_id
+      and r.status = 'running' and r.kind <> 'check')
     order by queue.position limit 1`);
   if (!rows[0]) return undefined;
   const [row] = await tx
     .select({
       id: runs.id,
+      kind: runs.kind,
       org_id: runs.org_id,
       agent_id: runs.agent_id,
       command: runs.command,
@@ -138,7 +141,7 @@ export async function requestStop(
     .where(
       and(
         matching(which),
-        eq(runs.kind, "managed"),
+        isHosted(which),
         eq(runs.status, "running"),
         sql`${runs.stop_status} is null`,
       ),
@@ -216,6 +219,26 @@ export async function recordCheckpoint(
     .update(runs)
     .set({ ...checkpoint, checkpointed: true })
     .where(eq(runs.id, id));
+}
+
+/** Ends a run that was reserved and could not be started. */
+export async function endUnstarted(tx: Queryable, id: string, detail: string): Promise<void> {
+  await tx
+    .update(runs)
+    .set({ status: "failed", detail, ended_at: sql`now()`, lease_expires_at: null })
+    .where(and(eq(runs.id, id), eq(runs.status, "running")));
+}
+
+/** Returns those of the runs that have ended, with their projects. Requires a system transaction. */
+export async function listEndedAmong(
+  db: Queryable,
+  ids: readonly string[],
+): Promise<{ id: string; project_id: string }[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await db.execute<{ id: string; project_id: string }>(sql`
+    select r.id, a.project_id from runs r join agents a on a.id = r.agent_id
+    where r.id = any(${sql.param([...ids])}::uuid[]) and r.ended_at is not null`);
+  return rows;
 }
 
 /** Lists organizations with queued runs. Requires a system transaction. */

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, sql } from "drizzle-orm";
+import { and, asc, desc, eq, ne, sql } from "drizzle-orm";
 import type { Run } from "#shared/api/agents/runs.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
@@ -15,7 +15,8 @@ export const queueOf = (orgId: string) =>
   select q.id, q.agent_id, row_number() over (order by q.turn, q.last_start nulls first, q.id) as position
   from (
     select r.id, r.agent_id, row_number() over (partition by r.agent_id order by r.id) as turn,
-      (select max(s.started_at) from runs s where s.agent_id = r.agent_id) as last_start
+      (select max(s.started_at) from runs s where s.agent_id = r.agent_id and s.kind <> 'check')
+        as last_start
     from runs r where r.org_id = ${orgId} and r.status = 'queued'
   ) q`);
 
@@ -83,6 +84,7 @@ export async function listRuns(
     .where(
       and(
         eq(runs.agent_id, agentId),
+        ne(runs.kind, "check"),
         filter.status === undefined ? undefined : eq(runs.status, filter.status),
         filter.after === null ? undefined : behind,
       ),
@@ -130,10 +132,12 @@ export interface Candidate extends UsageRow {
 
 const candidateText = `
   select a.terminated_at is not null as terminated, o.archived_at is not null as archived,
-    exists (select from runs r where r.agent_id = a.id and r.status = 'running') as busy,
+    exists (select from runs r where r.agent_id = a.id and r.status = 'running'
+      and r.kind <> 'check') as busy,
     (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
       and q.status = 'queued' and not exists
-        (select from runs r where r.agent_id = q.agent_id and r.status = 'running')) as waiting,
+        (select from runs r where r.agent_id = q.agent_id and r.status = 'running'
+          and r.kind <> 'check')) as waiting,
     o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
   from agents a join organizations o on o.id = a.org_id where a.id = $1`;
 
@@ -187,6 +191,13 @@ export const matching = ({ id, agentId, projectId }: Which) =>
       : sql`${runs.agent_id} in (select a.id from ${agents} a where a.project_id = ${projectId})`,
   );
 
+/**
+ * Selects the runs of commands on this server. Those of an agent are its own, without the checks of
+ * commits that contain its work among others.
+ */
+export const isHosted = ({ agentId }: Which) =>
+  agentId === undefined ? ne(runs.kind, "leased") : eq(runs.kind, "managed");
+
 /** Ends active leased runs. */
 export async function endLeasedRuns(
   tx: Queryable,
@@ -222,10 +233,10 @@ export async function endLostRuns(
     update runs set status = coalesce(outcome, 'lost'),
       ended_at = coalesce(exited_at, last_heartbeat_at), lease_expires_at = null, token_hash = null,
       detail = case when outcome is not null then detail
-        when kind = 'managed' then 'The server that ran it ended without warning; what it did until its last sign of life is kept.'
+        when kind <> 'leased' then 'The server that ran it ended without warning; what it did until its last sign of life is kept.'
         else 'Its agent sent no heartbeat for 60 seconds.' end
     where status = 'running' and (lease_expires_at < now()
-      or (kind = 'managed' and ${orphansOf}::uuid is not null and server_id <> ${orphansOf}::uuid))
+      or (kind <> 'leased' and ${orphansOf}::uuid is not null and server_id <> ${orphansOf}::uuid))
     returning id, org_id, agent_id, kind`);
   return rows;
 }
@@ -238,16 +249,12 @@ export async function listRunningOrganizations(db: Queryable): Promise<string[]>
   return rows.map((row) => row.org_id);
 }
 
-/** Counts active runs. With the organization's row locked, none can start. */
-export async function countRunning(
-  tx: Queryable,
-  kind: Run["kind"],
-  which: Which,
-): Promise<number> {
+/** Counts the active runs of commands on this server. With the organization's lock held, none can start. */
+export async function countRunning(tx: Queryable, which: Which): Promise<number> {
   const rows = await tx
     .select({ id: runs.id })
     .from(runs)
-    .where(and(matching(which), eq(runs.kind, kind), eq(runs.status, "running")));
+    .where(and(matching(which), isHosted(which), eq(runs.status, "running")));
   return rows.length;
 }
 

@@ -73,6 +73,7 @@ export async function startManagedRun(
       const { sandbox, ...held } = sandboxFor(deps, place, network);
       const run: managed.ManagedRun = {
         id,
+        kind: "managed",
         org_id: orgId,
         agent_id: agentId,
         command: wanted.command,
@@ -130,10 +131,11 @@ function rejectRunToken({ actor }: OrgContext): void {
 export function maskerFor(
   { settings }: RunDeps,
   env: Readonly<Record<string, string>>,
-  token: string,
+  token: string | null,
 ): Masker {
   try {
-    return createMasker([...Object.values(env), token], settings.keyPrefix);
+    const secrets = [...Object.values(env), ...(token === null ? [] : [token])];
+    return createMasker(secrets, settings.keyPrefix);
   } catch (error) {
     if (error instanceof UnmaskableError) throw invalidField("env", error.message, "too_large");
     throw error;

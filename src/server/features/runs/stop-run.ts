@@ -29,7 +29,7 @@ export async function stopRun(
     await queries.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
     await managed.endQueued(tx, { id: runId }, "stopped", `Stopped by ${who} while queued.`);
     await managed.requestStop(tx, { id: runId }, status, `Stopped by ${who}.`);
-    if (run.kind !== "managed") return false;
+    if (run.kind === "leased") return false;
     if (!run.stop_requested) {
       const name = await queries.nameOfAgent(tx, run.agent_id);
       audit({
@@ -81,7 +81,7 @@ async function hasEnded(db: Database, orgId: string, which: Which): Promise<bool
       const heard = new Promise<void>((resolve) => {
         changed = resolve;
       });
-      const running = await db.tenant(orgId, (tx) => queries.countRunning(tx, "managed", which));
+      const running = await db.tenant(orgId, (tx) => queries.countRunning(tx, which));
       if (running === 0) return true;
       if (Date.now() >= end) return false;
       await Promise.race([heard, pause(500)]);

@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, desc, eq, ne, sql } from "drizzle-orm";
 import type { TimedRun } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, runs } from "../../db/tables/tables.js";
@@ -13,7 +13,7 @@ interface Filter {
   after: string | null;
 }
 
-/** Lists started runs, newest first; a run that was only queued took no time. */
+/** Lists started runs of agents, newest first; a run that was only queued took no time. */
 export async function listTimeline(
   tx: Queryable,
   orgId: string,
@@ -36,6 +36,7 @@ export async function listTimeline(
       and(
         eq(runs.org_id, orgId),
         sql`${runs.started_at} is not null`,
+        ne(runs.kind, "check"),
         ...agentIds.map((id) => eq(runs.agent_id, id)),
         since === undefined
           ? undefined

@@ -18,7 +18,8 @@ const overMonths =
  * period are summed by an index-only scan; others are clipped to the period.
  */
 export const usageColumns = (orgId: string): string => `
-  (select count(*)::int from runs where org_id = ${orgId} and status = 'running') as running,
+  (select count(*)::int from runs where org_id = ${orgId} and status = 'running'
+    and kind <> 'check') as running,
   (with period as materialized (select ${periodStart} as first, ${periodEnd} as over, now() as clock)
     select round((
       (select coalesce(sum(runtime_ms), 0) from runs where org_id = ${orgId}

@@ -1,25 +1,31 @@
+import { mergeQueue } from "#shared/api/projects/merge-requests.js";
 import { previews } from "#shared/api/projects/previews.js";
 import { workspaces } from "#shared/api/projects/workspaces.js";
 import { closeAll } from "../../close-all.js";
 import { routesOf } from "../../http/register-routes.js";
-import type { Feature } from "../feature.js";
+import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { expireArchives } from "./archives/expire-archives.js";
 import { startCheckpoints } from "./commits/auto-checkpoint.js";
 import { clearMergeLeases } from "./merges/merge-lease.js";
 import { releaseFolders, removeUnusedLayers, restoreFolders } from "./open-driver.js";
+import { advanceQueue } from "./queue/advance-queue.js";
+import { mergeQueueHandlers } from "./queue/routes.js";
 import { previewHandlers, workspaceHandlers } from "./routes.js";
 import { recoverWorkspaces } from "./workspaces.js";
 
 export function workspacesFeature(services: Services): Feature {
-  const { workspaces: deps, docker, isAlone, log } = services;
+  const { workspaces: deps, docker, isAlone, jobs, log } = services;
+  const queueDeps = { ...deps, jobs, log };
   const periodic: { stop(): Promise<void> }[] = [];
   return {
     name: "workspaces",
     routes: [
-      routesOf(workspaces, workspaceHandlers(deps, docker.report)),
+      routesOf(workspaces, workspaceHandlers(queueDeps, docker.report)),
       routesOf(previews, previewHandlers(deps)),
+      routesOf(mergeQueue, mergeQueueHandlers(queueDeps)),
     ],
+    jobs: [jobWorker("advance-merge-queue", (queue) => advanceQueue(queueDeps, queue), 2)],
     recover: async () => {
       await recoverWorkspaces(deps, log);
       await clearMergeLeases(deps.db, isAlone);

@@ -15,3 +15,16 @@ export { visibleBranches } from "./visible-branches.js";
 export { openDriver, recreateFolders } from "./open-driver.js";
 export { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 export { agentOfBranch, measureFolder, projectOfWorkspace } from "./workspaces.js";
+export {
+  endCheck,
+  findChecks,
+  isOpenCheck,
+  listEndedChecks,
+  requeueCheck,
+  takeCheck,
+  type EndedCheck,
+  type TakenCheck,
+} from "./queue/checks.queries.js";
+export { advanceQueuesOf } from "./queue/check-definitions.js";
+export { listOpenQueues } from "./queue/merge-requests.queries.js";
+export { sendAdvance, type BranchQueue } from "./queue/queue-deps.js";

@@ -1,4 +1,5 @@
 import type { previews } from "#shared/api/projects/previews.js";
+import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import type { Merge } from "#shared/api/projects/merges.js";
 import { workspaces } from "#shared/api/projects/workspaces.js";
 import { notFound } from "../../errors.js";
@@ -19,6 +20,8 @@ import { readMergeConflicts } from "./merges/planning/read-conflicts.js";
 import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./workspaces.js";
 import { syncWorkspace } from "./merges/syncs/sync-workspace.js";
 import { restoreVersion, revertMerge } from "./merges/revert-merge.js";
+import { enqueueMerge, enqueueUndo } from "./queue/enqueue-merge.js";
+import type { QueueDeps } from "./queue/queue-deps.js";
 import { isVisible, visibleBranches } from "./visible-branches.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
@@ -28,8 +31,13 @@ function answerMerge(merge: Merge): Answer<Merge> {
   return new Answer(merge, { status: merge.id === null ? 200 : 201 });
 }
 
+/** Answers 202 with a queued request. */
+function queued(request: MergeRequest): Answer<MergeRequest> {
+  return new Answer(request, { status: 202 });
+}
+
 export function workspaceHandlers(
-  deps: WorkspaceDeps,
+  deps: QueueDeps,
   docker: DockerSandbox["report"],
 ): Handlers<typeof workspaces> {
   const pages = pagesOf(workspaces.ofProject, byName);
@@ -104,7 +112,9 @@ export function workspaceHandlers(
     previewMerge: (context, { params, body }) =>
       previewMerge(deps, context, params.agent_id, body ?? {}),
     createMerge: async (context, { params, body }) => {
-      return answerMerge(await mergeWorkspace(deps, context, params.agent_id, body ?? {}));
+      const { queue, ...request } = body ?? {};
+      if (queue) return queued(await enqueueMerge(deps, context, params.agent_id, request));
+      return answerMerge(await mergeWorkspace(deps, context, params.agent_id, request));
     },
     merges: (context, { params, query }) =>
       mergePages(context, query, {
@@ -134,11 +144,15 @@ export function workspaceHandlers(
       answerMerge(await syncWorkspace(deps, context, params.agent_id, body ?? {})),
     revertMerge: async (context, { params, body }) => {
       const { agent_id, merge_id } = params;
-      return answerMerge(await revertMerge(deps, context, agent_id, merge_id, body ?? {}));
+      const { queue, ...request } = body ?? {};
+      if (queue) return queued(await enqueueUndo(deps, context, agent_id, merge_id, request));
+      return answerMerge(await revertMerge(deps, context, agent_id, merge_id, request));
     },
     restoreVersion: async (context, { params, body }) => {
       const { agent_id, merge_id } = params;
-      return answerMerge(await restoreVersion(deps, context, agent_id, merge_id, body));
+      const { queue, ...request } = body;
+      if (queue) return queued(await enqueueUndo(deps, context, agent_id, merge_id, request));
+      return answerMerge(await restoreVersion(deps, context, agent_id, merge_id, request));
     },
   };
 }

@@ -1,13 +1,14 @@
 import { and, asc, eq, inArray, ne, notInArray, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy } from "#shared/api/projects/merges.js";
+import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
 import type { UidRange } from "#sandbox/uid-range.js";
-import { agents, projects } from "../../db/tables/tables.js";
+import { agents, projects, protectedBranches } from "../../db/tables/tables.js";
 import {
   archives,
   checkpointChecks,
@@ -49,6 +50,7 @@ const workspaceColumns = {
     archives.archived_at,
   ),
   merge_strategy: workspaces.merge_strategy,
+  protected_branches: protectedBranches,
   auto_checkpoint: workspaces.auto_checkpoint,
   checkpoint_interval_minutes: workspaces.checkpoint_interval_minutes,
   retention_days: workspaces.retention_days,
@@ -93,6 +95,8 @@ export type WorkspaceRow = {
   archived_at: string | null;
   retention_ends_at: string | null;
   merge_strategy: MergeStrategy;
+  /** The rules of the project's branches. */
+  protected_branches: ProtectedBranch[];
   auto_checkpoint: boolean;
   checkpoint_interval_minutes: number | null;
   retention_days: number;
@@ -116,6 +120,7 @@ export async function findWorkspace(
     .select(workspaceColumns)
     .from(workspaces)
     .innerJoin(agents, eq(agents.id, workspaces.agent_id))
+    .innerJoin(projects, eq(projects.id, workspaces.project_id))
     .leftJoin(parents, eq(parents.id, workspaces.parent_agent_id))
     .leftJoin(archives, eq(archives.id, workspaces.archive_id))
     .leftJoin(workspaceDiskUsage, eq(workspaceDiskUsage.agent_id, workspaces.agent_id))

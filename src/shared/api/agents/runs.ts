@@ -19,13 +19,14 @@ export const runLimits = z.strictObject({
 export type RunLimits = z.output<typeof runLimits>;
 
 /**
- * A run of an agent: `managed` in its workspace, in a sandbox; or `leased`, run elsewhere and kept
- * alive by heartbeats. Fields of managed runs are null for leased ones.
+ * A run of an agent: `managed` in its workspace, in a sandbox; `leased`, run elsewhere and kept alive
+ * by heartbeats; or `check`, a command in a sandbox on a commit of the merge queue. Fields of managed
+ * runs are null for leased ones.
  */
 export const run = z.strictObject({
   id,
   agent_id: id,
-  kind: z.enum(["managed", "leased"]),
+  kind: z.enum(["managed", "leased", "check"]),
   status: runStatus,
   exit_code: z.number().int().nullable(),
   /** Null while queued, and if it ended in the queue. */
@@ -100,16 +101,18 @@ const env = z
     "must be at most 256 KiB altogether",
   );
 
+/** A program and its arguments, not a shell command line. */
+export const command = z
+  .array(argument, "must be a list of strings")
+  .min(1, "must name a program")
+  .max(1000, "must be at most 1 000 strings")
+  .refine((words) => words[0] !== "", "must name a program");
+
 /** A new run: `external: true` for a leased one, otherwise the input of a managed one. */
 export const newRun = z
   .strictObject({
     external: z.literal(true, "must be true").optional(),
-    command: z
-      .array(argument, "must be a list of strings")
-      .min(1, "must name a program")
-      .max(1000, "must be at most 1 000 strings")
-      .refine((words) => words[0] !== "", "must name a program")
-      .optional(),
+    command: command.optional(),
     env: env.optional(),
     timeout_seconds: z
       .number()

@@ -30,6 +30,7 @@ export const auditEvent = z.strictObject({
       "agent",
       "workspace",
       "merge",
+      "merge_request",
     ]),
     id,
     name: z.string(),

@@ -14,6 +14,7 @@ export const eventTypes = {
   workspace: "agent:workspace:read",
   commit: "agent:workspace:read",
   merge: "agent:workspace:read",
+  merge_request: "agent:workspace:read",
   conflict: "agent:workspace:read",
   audit_event: "org:audit:read",
 } as const satisfies Record<string, Permission>;
@@ -21,7 +22,7 @@ export type EventType = keyof typeof eventTypes;
 
 /**
  * The `data` of an event: the changed resource, to be fetched again. `id` is the id of the project,
- * role or event itself; of the agent for a run, workspace, commit, merge or conflict (a conflict
+ * role or event itself; of the agent for a run, workspace, commit, merge, merge request or conflict (a conflict
  * with another agent's work that began, ended or changed; see the radar); of the user or agent for
  * a member.
  */

@@ -1,16 +1,19 @@
 import { z } from "zod";
 import { mergeDriverNames } from "../../merge-drivers.js";
-import { mergeStrategies } from "../../workspace-choices.js";
 import { endpoint } from "../../contract/endpoint.js";
-import { agentParams, commitId, id, page, timestamp } from "../../contract/fields.js";
+import {
+  agentParams,
+  commitId,
+  id,
+  mergeStrategy,
+  page,
+  timestamp,
+} from "../../contract/fields.js";
 import { diff } from "./commits.js";
+import { mergeRequest as queuedRequest } from "./merge-requests.js";
 import { branch } from "./projects.js";
 import { activeErrors, commitErrors, folderErrors, workspaceErrors } from "./workspace-errors.js";
 
-export const mergeStrategy = z.enum(
-  mergeStrategies,
-  `must be one of ${mergeStrategies.join(", ")}`,
-);
 export type MergeStrategy = z.output<typeof mergeStrategy>;
 
 const resolution = z.strictObject({
@@ -189,16 +192,22 @@ const mergeRequest = z.strictObject({
 });
 
 export const undoStrategies = ["manual", "source_wins", "target_wins"] as const;
+/** Adds the request to the merge queue of the target branch; the response is 202. */
+const queue = z.literal(true, "must be true, or left out").optional();
 const undoFields = {
   strategy: z.enum(undoStrategies).optional(),
   message,
+  queue,
   ...decided,
 };
 const mergeParams = agentParams.extend({ merge_id: id });
 
 const mergeErrors = ["merge_conflict", "stale", "workspace_busy"] as const;
+/** Of a protected branch, and of its queue. */
+const queueErrors = ["branch_protected", "merge_request_open", "queue_full"] as const;
 const undoErrors = [
   ...mergeErrors,
+  ...queueErrors,
   "already_reverted",
   "merge_gone",
   "sync_not_revertible",
@@ -233,12 +242,14 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/merges",
     access: "agent:workspace:merge",
-    summary: "Merge the workspace's branch into the target; 200 if there is nothing to merge",
+    summary:
+      "Merge the workspace's branch into the target; 200 if there is nothing to merge, 202 if queued",
     status: 201,
     params: agentParams,
-    body: mergeRequest.optional(),
+    body: mergeRequest.extend({ queue }).optional(),
     response: merge,
-    errors: [...mergeErrors, "unsaved_changes", ...activeErrors, ...commitErrors],
+    accepted: queuedRequest,
+    errors: [...mergeErrors, ...queueErrors, "unsaved_changes", ...activeErrors, ...commitErrors],
   }),
   merges: endpoint({
     method: "GET",
@@ -314,6 +325,7 @@ export const mergeCalls = {
     params: mergeParams,
     body: z.strictObject(undoFields).optional(),
     response: merge,
+    accepted: queuedRequest,
     errors: undoErrors,
   }),
   restoreVersion: endpoint({
@@ -328,6 +340,7 @@ export const mergeCalls = {
       ...undoFields,
     }),
     response: merge,
+    accepted: queuedRequest,
     errors: undoErrors,
   }),
 };

@@ -1,19 +1,11 @@
 import { z } from "zod";
 import { mergeStrategies } from "../../workspace-choices.js";
 import { endpoint } from "../../contract/endpoint.js";
-import { id, timestamp } from "../../contract/fields.js";
+import { id, mergeStrategy, timestamp } from "../../contract/fields.js";
 import { branch } from "./projects.js";
 import { diff } from "./commits.js";
 import { agentParams } from "../../contract/fields.js";
-import {
-  choice,
-  conflict,
-  driverFile,
-  mergeKinds,
-  mergeStrategy,
-  path,
-  undoStrategies,
-} from "./merges.js";
+import { choice, conflict, driverFile, mergeKinds, path, undoStrategies } from "./merges.js";
 import { activeErrors, folderErrors } from "./workspace-errors.js";
 
 const resolutions = z.array(choice).max(10_000).optional();

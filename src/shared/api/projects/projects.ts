@@ -7,6 +7,7 @@ import {
 } from "../../merge-drivers.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { description, id, name, page, slug, timestamp } from "../../contract/fields.js";
+import { protectedBranch, protectedBranchesInput } from "./protected-branches.js";
 
 const token = z
   .string()
@@ -129,6 +130,8 @@ export const project = z.strictObject({
   progress: z.number().int(),
   error: z.string().nullable(),
   clone_url: z.string(),
+  /** The first entry whose pattern matches a branch applies; at first one of the default branch. */
+  protected_branches: z.array(protectedBranch),
   /** The import source; null for a project that was created empty. */
   upstream: upstream.nullable(),
   merge_drivers: z.array(mergeDriver),
@@ -213,6 +216,7 @@ export const projects = {
       name: name.optional(),
       description: description.nullable().optional(),
       merge_drivers: mergeDriversInput.optional(),
+      protected_branches: protectedBranchesInput.optional(),
     }),
     response: project,
   }),

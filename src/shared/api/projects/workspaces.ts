@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { commitCalls, diff } from "./commits.js";
 import { endpoint } from "../../contract/endpoint.js";
-import { agentParams, id, page, timestamp } from "../../contract/fields.js";
-import { mergeCalls, mergeStrategy } from "./merges.js";
+import { agentParams, id, mergeStrategy, page, timestamp } from "../../contract/fields.js";
+import { mergeCalls } from "./merges.js";
 import { branch } from "./projects.js";
 import { activeErrors, commitErrors, folderErrors, workspaceErrors } from "./workspace-errors.js";
 

@@ -24,7 +24,8 @@ export interface Launch {
   /** The uid it runs as; null lets the sandbox decide. */
   uid: number | null;
   env: Record<string, string>;
-  token: string;
+  /** Null for a check, which does not call the API. */
+  token: string | null;
   /** Masks the values of `env` and the token in the output. */
   masker: Masker;
   /** The sandbox that runs it. */
@@ -40,6 +41,8 @@ export interface Supervisor {
   readonly serverId: string;
   /** Whether it takes runs; false while it stops. */
   readonly accepts: boolean;
+  /** The number of its runs of a kind that have not ended. */
+  countLive(kind: ManagedRun["kind"]): number;
   newToken(): RunToken;
   /** Starts a reserved run. Resolves when its command runs or could not be started. */
   launch(launch: Launch): Promise<void>;
@@ -58,7 +61,7 @@ export interface SupervisorDeps {
   /** Called when a log has grown. */
   written: (runId: string) => void;
   /** Called when a run has ended, which may free a slot. */
-  ended: (orgId: string) => Promise<void>;
+  ended: (run: ManagedRun) => Promise<void>;
   serverId: string;
   log: Logger;
 }
@@ -108,7 +111,10 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       ),
     );
     if (isRecorded) {
-      const checkpoint = await checkpointAfterRun(deps.workspaces, run.org_id, run.agent_id, log);
+      const checkpoint =
+        run.kind === "managed"
+          ? await checkpointAfterRun(deps.workspaces, run.org_id, run.agent_id, log)
+          : null;
       await record("the end of a run", () =>
         tenant(async (tx) => {
           if (checkpoint) await managed.recordCheckpoint(tx, run.id, checkpoint);
@@ -117,7 +123,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       );
     }
     live.delete(run.id);
-    await deps.ended(run.org_id);
+    await deps.ended(run);
   };
 
   const launch = async (request: Launch): Promise<void> => {
@@ -136,7 +142,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     let exit: Promise<SandboxExit>;
     let callback: CallbackListener | null = null;
     try {
-      const isIsolated = run.network === "full" && isOwnSandbox(sandbox.report.mode);
+      const isIsolated =
+        token !== null && run.network === "full" && isOwnSandbox(sandbox.report.mode);
       callback = isIsolated ? await deps.openCallback(run.id) : null;
       const written = await openLog({
         path: deps.storage.runLog(run.org_id, projectId, run.id),
@@ -156,10 +163,12 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         command: run.command,
         env: {
           ...env,
-          OMOI_URL: callback ? `http://127.0.0.1:${callback.port}` : deps.publicUrl(),
-          OMOI_TOKEN: token,
+          ...(token !== null && {
+            OMOI_URL: callback ? `http://127.0.0.1:${callback.port}` : deps.publicUrl(),
+            OMOI_TOKEN: token,
+            OMOI_AGENT_ID: run.agent_id,
+          }),
           OMOI_RUN_ID: run.id,
-          OMOI_AGENT_ID: run.agent_id,
         },
         network: run.network,
         callbackPort: callback?.port,
@@ -205,6 +214,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     get accepts() {
       return accepts;
     },
+    countLive: (kind) => [...live.values()].filter(({ run }) => run.kind === kind).length,
     newToken: () => newRunToken(settings.secret),
     launch,
     close: async (how) => {

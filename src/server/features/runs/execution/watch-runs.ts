@@ -25,8 +25,12 @@ const warnFrom = 0.8;
 /**
  * Periodically ends runs with expired leases and runs of organizations without hours left, sends
  * warnings, and restarts queues in case a notification was lost.
+ * @param continueChecks does the same for the checks of the merge queue
  */
-export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
+export function startRunWatch(
+  deps: WatchDeps,
+  continueChecks: () => Promise<void>,
+): { stop(): Promise<void> } {
   const { db, jobs, log } = deps;
   let checking: Promise<void> | null = null;
   const checkRuns = async (): Promise<void> => {
@@ -37,6 +41,7 @@ export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
     for (const orgId of running) await watchHours(deps, orgId);
     const waiting = await db.withSystem("find queues", (tx) => managed.listQueuedOrganizations(tx));
     for (const orgId of waiting) await jobs.send("start-queued-runs", { org_id: orgId });
+    await continueChecks();
   };
   const timer = setInterval(() => {
     checking ??= checkRuns()

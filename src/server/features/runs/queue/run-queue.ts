@@ -1,9 +1,7 @@
-import { systemOrigin, type Origin } from "../../../db/audit/audit.js";
+import { systemOrigin } from "../../../db/audit/audit.js";
 import { violatedConstraint, type Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseError } from "../../../db/connection/failures.js";
-import type { Actor } from "../../../access/authenticate.js";
-import { readAccess } from "../../../access/current-access.js";
-import { allows } from "../../../access/access.js";
+import { isStillAllowed } from "../../../access/original-caller.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import { AppError } from "../../../errors.js";
 import { publish } from "#shared/node/measurements.js";
@@ -110,28 +108,9 @@ async function requireCallerPermission(
   tx: Queryable,
   { origin, org_id }: QueuedRun,
 ): Promise<void> {
-  const actor = origin?.actor ? restoreActor(origin.actor) : null;
-  const access = actor && (await readAccess(tx, actor, org_id).catch(nullIfRefused));
-  if (access && allows(access, "agent:run")) return;
+  if (await isStillAllowed(tx, origin, org_id, "agent:run")) return;
   throw new AppError(
     "insufficient_permission",
     "The caller who requested it may no longer start runs of this agent.",
   );
-}
-
-/** Rebuilds the caller of an earlier request; scopes are read again when access is resolved. */
-function restoreActor({ userId, agent, key }: NonNullable<Origin["actor"]>): Actor {
-  const unknown = {
-    scopes: [],
-    shutOutOf: [],
-    perMinute: null,
-    used: () => {},
-    answered: () => {},
-  };
-  return { userId, agent, session: null, key: key && { id: key.id, ...unknown } };
-}
-
-function nullIfRefused(error: unknown): null {
-  if (error instanceof AppError) return null;
-  throw error;
 }

@@ -1,8 +1,9 @@
 /** Archived workspaces. */
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, ne, sql } from "drizzle-orm";
 import { newId } from "../../../db/tables/columns.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agents, runs } from "../../../db/tables/tables.js";
+import { cancelRequestsOf } from "../queue/merge-requests.queries.js";
 import { archives, workspaces } from "../../../db/tables/workspace-tables.js";
 
 export interface Archive {
@@ -26,7 +27,7 @@ export async function isRunning(tx: Queryable, agentId: string): Promise<boolean
   const rows = await tx
     .select({ id: runs.id })
     .from(runs)
-    .where(and(eq(runs.agent_id, agentId), eq(runs.status, "running")));
+    .where(and(eq(runs.agent_id, agentId), eq(runs.status, "running"), ne(runs.kind, "check")));
   return rows.length > 0;
 }
 
@@ -51,6 +52,7 @@ export async function beginArchiving(
     .update(workspaces)
     .set({ status: "archiving", archive_id: id, error: null, updated_at: sql`now()` })
     .where(eq(workspaces.agent_id, agent_id));
+  await cancelRequestsOf(tx, agent_id, "Its workspace was archived.");
 }
 
 /** Records that an archived workspace is being restored. Returns false in another state. */

@@ -2,13 +2,19 @@
 import type { Merge } from "#shared/api/projects/merges.js";
 import { originOf, systemOrigin } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
-import { RefMovedError, startRefUpdates } from "#git/store/refs.js";
+import { RefMovedError, startRefUpdates, type RefUpdate } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import { recoverCommit } from "../commits/commit-workspace.js";
 import * as merges from "./merges.queries.js";
 import type { NewMerge } from "./merges.queries.js";
 import { recordMerge } from "./record-merge.js";
 import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "../workspace.js";
+
+/** A computed merge: its row, and the refs that keep losing versions. Its commit is in no branch. */
+export interface PreparedMerge {
+  row: Omit<NewMerge, "origin">;
+  keep: readonly { ref: string; sha: string }[];
+}
 
 /**
  * Moves the target branch to the merge commit. The row is written as pending, after re-authorizing the
@@ -19,8 +25,7 @@ import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "../wor
 export async function applyMerge(
   deps: WorkspaceDeps,
   context: OrgContext,
-  merge: Omit<NewMerge, "origin">,
-  keep: readonly { ref: string; sha: string }[],
+  { row: merge, keep }: PreparedMerge,
 ): Promise<Merge> {
   const { db } = deps;
   const { id, org_id, project_id } = merge;
@@ -40,13 +45,18 @@ export async function applyMerge(
         newSha: merge.merge_commit,
         expectedOld: merge.target_commit,
       },
-      ...keep.map(({ ref, sha }) => ({ ref, newSha: sha, expectedOld: null })),
+      ...keepUpdates(keep),
     ]);
   } catch (error) {
     await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
     throw error;
   }
   return db.change(org_id, context, (tx, audit) => recordMerge(tx, audit, merge));
+}
+
+/** Returns the updates that create the refs of losing versions. */
+export function keepUpdates(keep: PreparedMerge["keep"]): RefUpdate[] {
+  return keep.map(({ ref, sha }) => ({ ref, newSha: sha, expectedOld: null }));
 }
 
 /** Attempts while other processes move the branch between plan and update. */
@@ -80,17 +90,24 @@ export async function recoverMerge(
     return recoverCommit(deps, orgId, found.agent_id, found.merge_commit);
   }
   const keys = [workspaceLock(found.agent_id), branchLock(found.project_id, found.target_branch)];
-  await db.locks(orgId, keys, async () => {
-    const merge = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
-    if (!merge) return;
-    const repoPath = deps.storage.repository(orgId, merge.project_id);
-    const tip = await resolveCommit(repoPath, branchRef(merge.target_branch));
-    const exists = (await resolveCommit(repoPath, merge.merge_commit)) !== null;
-    const held = tip !== null && exists && (await isAncestor(repoPath, merge.merge_commit, tip));
-    // The original caller stays the author of the event.
-    await db.change(orgId, merge.origin ?? systemOrigin, async (tx, audit) => {
-      if (held) await recordMerge(tx, audit, merge);
-      else await merges.deletePendingMerge(tx, mergeId);
-    });
+  await db.locks(orgId, keys, () => recoverMergeUnderLock(deps, orgId, mergeId));
+}
+
+/** Same as `recoverMerge` for a merge, revert or restore, under the lock of its target branch. */
+export async function recoverMergeUnderLock(
+  { db, storage }: WorkspaceDeps,
+  orgId: string,
+  mergeId: string,
+): Promise<void> {
+  const merge = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
+  if (!merge) return;
+  const repoPath = storage.repository(orgId, merge.project_id);
+  const tip = await resolveCommit(repoPath, branchRef(merge.target_branch));
+  const exists = (await resolveCommit(repoPath, merge.merge_commit)) !== null;
+  const held = tip !== null && exists && (await isAncestor(repoPath, merge.merge_commit, tip));
+  // The original caller stays the author of the event.
+  await db.change(orgId, merge.origin ?? systemOrigin, async (tx, audit) => {
+    if (held) await recordMerge(tx, audit, merge);
+    else await merges.deletePendingMerge(tx, mergeId);
   });
 }

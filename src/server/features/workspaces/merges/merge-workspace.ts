@@ -6,11 +6,12 @@ import { commitTree, resolveCommit, resolveTree } from "#git/store/repository.js
 import { RefMovedError } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
-import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
+import { applyMerge, retryOnRefMoved, type PreparedMerge } from "./apply-merge.js";
 import { measureMerge } from "./measure-merge.js";
 import { withMergeLease } from "./merge-lease.js";
 import { planDecidedMerge, type MergeInput, type MergePlan } from "./planning/plan-merge.js";
 import { readConflicts } from "./planning/read-conflicts.js";
+import { requireUnprotected, requiredStrategy } from "../queue/protection.js";
 import { requireMergeTarget, visibleBranches } from "../visible-branches.js";
 import {
   branchLock,
@@ -31,6 +32,7 @@ export interface DecidedRequest {
   expected_target?: string | undefined;
 }
 
+/** A merge of a workspace as it was requested. */
 export interface MergeRequest extends DecidedRequest {
   target_branch?: string | undefined;
   message?: string | undefined;
@@ -57,6 +59,7 @@ export async function mergeWorkspace(
       const target = await db.locks(orgId, [own], async () => {
         const workspace = await activeUnderLock(deps, orgId, agentId);
         const found = await targetOf(deps, context, workspace, request);
+        requireUnprotected(workspace.protected_branches, found.branch);
         await commitUnsavedChanges(deps, context, workspace);
         return found;
       });
@@ -106,7 +109,8 @@ export async function withMerge<Result>(
     const target = await targetOf(deps, context, workspace, request);
     const { repoPath } = placesOf(deps, workspace);
     const { commit, unsaved } = await headWithUnsaved(deps, workspace);
-    const input = await inputOf(repoPath, workspace, target.branch, request, null, commit);
+    const state = { source: commit };
+    const input = await inputOf(repoPath, workspace, target.branch, request, null, state);
     return work({ ...input, unsaved });
   });
 }
@@ -131,7 +135,8 @@ export async function headWithUnsaved(
   return { commit, unsaved: true };
 }
 
-async function targetOf(
+/** Returns the project and the requested target branch. @throws AppError 422 */
+export async function targetOf(
   deps: WorkspaceDeps,
   context: OrgContext,
   workspace: ActiveWorkspace,
@@ -176,25 +181,52 @@ async function mergeOnce(
   targetBranch: string,
   request: MergeRequest,
 ): Promise<Merge> {
+  requireUnprotected(workspace.protected_branches, targetBranch);
+  const { head_commit: source } = workspace;
+  const prepared = await prepareMerge(deps, workspace, targetBranch, request, { source });
+  return "upToDate" in prepared ? prepared.upToDate : applyMerge(deps, context, prepared);
+}
+
+/** The commits of a merge, and the time of its merge commit. */
+export interface MergeState {
+  /** The merged commit. */
+  source: string;
+  /** The commit merged into; by default the tip of the target branch. */
+  target?: string;
+  /** Commits of the target that have not landed yet. */
+  ahead?: ReadonlySet<string>;
+  /** The date of the merge commit, which makes its id reproducible; by default the current time. */
+  date?: Date;
+}
+
+/**
+ * Computes a merge of a workspace's commit and stores its commit, without moving a ref.
+ * @throws AppError 409 `merge_conflict`; 412 `stale`; 422
+ * @throws RefMovedError when the target branch is gone
+ */
+export async function prepareMerge(
+  deps: WorkspaceDeps,
+  workspace: MergedWorkspace,
+  targetBranch: string,
+  request: MergeRequest,
+  state: MergeState,
+): Promise<PreparedMerge | { upToDate: Merge }> {
   const { org_id, project_id, agent_id } = workspace;
   const { repoPath } = placesOf(deps, workspace);
   const id = newId();
-  const source = workspace.head_commit;
-  const input = await inputOf(repoPath, workspace, targetBranch, request, id, source);
+  const input = await inputOf(repoPath, workspace, targetBranch, request, id, state);
   const plan = await planDecidedMerge(deps, input);
-  if (plan.upToDate) return mergeOf(input, plan);
+  if (plan.upToDate) return { upToDate: mergeOf(input, plan) };
 
   const sha = await commitTree(repoPath, {
     tree: plan.tree,
     parents: [input.target, input.source],
     message: request.message ?? `Merge ${workspace.branch_name} into ${targetBranch}`,
     author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
-    date: new Date(),
+    date: state.date ?? new Date(),
   });
-  return applyMerge(
-    deps,
-    context,
-    {
+  return {
+    row: {
       id,
       kind: "merge",
       of_merge: null,
@@ -214,21 +246,35 @@ async function mergeOnce(
       drivers: plan.drivers,
       driver_files: plan.driverFiles,
     },
-    plan.keep,
-  );
+    keep: plan.keep,
+  };
 }
+
+/** The parts of a workspace that a merge of one of its commits needs. */
+export type MergedWorkspace = Pick<
+  ActiveWorkspace,
+  | "org_id"
+  | "project_id"
+  | "agent_id"
+  | "agent_name"
+  | "branch_name"
+  | "merge_drivers"
+  | "merge_strategy"
+  | "protected_branches"
+>;
 
 async function inputOf(
   repoPath: string,
-  workspace: ActiveWorkspace,
+  workspace: MergedWorkspace,
   targetBranch: string,
   request: MergeRequest,
   mergeId: string | null,
-  source: string,
+  { source, target: given, ahead }: MergeState,
 ): Promise<MergeInput> {
-  const target = await resolveCommit(repoPath, branchRef(targetBranch));
+  const target = given ?? (await resolveCommit(repoPath, branchRef(targetBranch)));
   if (target === null) throw new RefMovedError(branchRef(targetBranch));
   await requireExpectedState(repoPath, request, { source, target });
+  const strategy = requiredStrategy(workspace.protected_branches, targetBranch, request);
   return {
     org_id: workspace.org_id,
     project_id: workspace.project_id,
@@ -238,8 +284,9 @@ async function inputOf(
     base: null,
     drivers: currentDrivers(workspace.merge_drivers),
     unsaved: false,
+    ...(ahead && { ahead }),
     workspace: "source",
-    ...resolveStrategy(request, workspace.merge_strategy),
+    ...resolveStrategy(request, strategy ?? workspace.merge_strategy),
     branches: { source: workspace.branch_name, target: targetBranch },
   };
 }

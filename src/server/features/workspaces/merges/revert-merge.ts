@@ -5,8 +5,9 @@ import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
 import { applyDecisions, computeMerge, currentDrivers, type Decision } from "#git/merge/merge.js";
 import { commitTree, isAncestor, resolveCommit } from "#git/store/repository.js";
+import type { Actor } from "../../../access/authenticate.js";
 import type { OrgContext } from "../../../http/request-context.js";
-import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
+import { applyMerge, retryOnRefMoved, type PreparedMerge } from "./apply-merge.js";
 import * as merges from "./merges.queries.js";
 import type { RecordedMerge } from "./merges.queries.js";
 import {
@@ -14,9 +15,12 @@ import {
   mergeOf,
   requireExpectedState,
   type DecidedRequest,
+  type MergeState,
 } from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
 import { keepRef, planDecidedMerge, type MergeInput } from "./planning/plan-merge.js";
+import { requireUnprotected } from "../queue/protection.js";
+import { readProtectedBranches } from "../queue/protection.queries.js";
 import { isVisible } from "../visible-branches.js";
 import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "../workspace.js";
 
@@ -35,7 +39,7 @@ interface Undo {
 type Author = { name: string; email: string };
 
 /** A merge to be undone, with the current author and merge drivers of its workspace. */
-interface Undone {
+export interface Undone {
   merge: RecordedMerge;
   author: Author;
   drivers: MergeDriver[];
@@ -98,12 +102,18 @@ async function undo(
   const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
   return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
     const undone = await readUndone(context, agentId, mergeId);
-    const { merge, author } = undone;
-    requireNotReverted(merge);
-    const source = await undoing.wanted(repoPathOf(deps, merge), merge, author);
-    return retryOnRefMoved(() => undoOnce(deps, context, undone, source, request, undoing));
+    const entries = await context.tx((tx) => readProtectedBranches(tx, project_id));
+    requireUnprotected(entries, target_branch);
+    return retryOnRefMoved(async () => {
+      const prepared = await prepareUndo(deps, undone, request, undoing);
+      return "upToDate" in prepared ? prepared.upToDate : applyMerge(deps, context, prepared);
+    });
   });
 }
+
+/** Returns how to revert a merge, or to restore the losing versions of the given paths. */
+export const undoOf = (paths: readonly string[] | undefined): Undo =>
+  paths === undefined ? reverting : restoring(paths);
 
 /**
  * Runs work on the computed undo.
@@ -120,16 +130,20 @@ export async function withUndo<Result>(
   const undone = await readUndone(context, agentId, mergeId);
   const { merge, author } = undone;
   requireNotReverted(merge);
-  const undoing = request.paths === undefined ? reverting : restoring(request.paths);
+  const undoing = undoOf(request.paths);
   const source = await undoing.wanted(repoPathOf(deps, merge), merge, author);
-  return work(await currentInput(deps, undone, source, request, undoing.kind, null));
+  return work(await currentInput(deps, undone, request, undoing.kind, null, { source }));
 }
 
 const repoPathOf = (deps: WorkspaceDeps, { org_id, project_id }: RecordedMerge): string =>
   deps.storage.repository(org_id, project_id);
 
 /** @throws AppError 404; 409 `sync_not_revertible` */
-async function readUndone(context: OrgContext, agentId: string, mergeId: string): Promise<Undone> {
+export async function readUndone(
+  context: Pick<OrgContext, "tx"> & { actor: Pick<Actor, "agent"> },
+  agentId: string,
+  mergeId: string,
+): Promise<Undone> {
   return context.tx(async (tx) => {
     const merge = await merges.findRecorded(tx, agentId, mergeId);
     if (!merge || !(await isVisible(tx, context.actor, merge))) throw notFound();
@@ -162,14 +176,14 @@ function requireNotReverted({ reverted_by }: RecordedMerge): void {
 async function currentInput(
   deps: WorkspaceDeps,
   { merge, drivers }: Undone,
-  source: string,
   request: DecidedRequest,
   kind: Undo["kind"],
   mergeId: string | null,
+  { source, target: given }: Pick<MergeState, "source" | "target">,
 ): Promise<MergeInput> {
   const repoPath = repoPathOf(deps, merge);
   const { target_branch, merge_commit } = merge;
-  const target = await resolveCommit(repoPath, branchRef(target_branch));
+  const target = given ?? (await resolveCommit(repoPath, branchRef(target_branch)));
   if (target === null || !(await isAncestor(repoPath, merge_commit, target))) {
     throw new AppError("merge_gone", `The branch ${target_branch} no longer contains the merge.`);
   }
@@ -184,37 +198,43 @@ async function currentInput(
   };
 }
 
-async function undoOnce(
+/**
+ * Computes an undo and stores its commit, without moving a ref.
+ * @throws AppError as `revertMerge`
+ */
+export async function prepareUndo(
   deps: WorkspaceDeps,
-  context: OrgContext,
   undone: Undone,
-  source: string,
   request: UndoRequest,
-  { kind, message }: Undo,
-): Promise<Merge> {
+  { kind, wanted, message }: Undo,
+  { target: given, date = new Date() }: Pick<MergeState, "target" | "date"> = {},
+): Promise<PreparedMerge | { upToDate: Merge }> {
   const { merge, author } = undone;
+  requireNotReverted(merge);
   const { org_id, project_id, agent_id, source_branch, target_branch } = merge;
+  const repoPath = repoPathOf(deps, merge);
   const id = newId();
-  const input = await currentInput(deps, undone, source, request, kind, id);
+  const source = await wanted(repoPath, merge, author);
+  const commits = { source, ...(given !== undefined && { target: given }) };
+  const input = await currentInput(deps, undone, request, kind, id, commits);
   const { target } = input;
   const plan = await planDecidedMerge(deps, input);
-  if (plan.upToDate)
-    return { ...mergeOf(input, plan, { kind, of_merge: merge.id }), source_branch };
+  if (plan.upToDate) {
+    return { upToDate: { ...mergeOf(input, plan, { kind, of_merge: merge.id }), source_branch } };
+  }
 
-  const sha = await commitTree(repoPathOf(deps, merge), {
+  const sha = await commitTree(repoPath, {
     tree: plan.tree,
     parents: [target],
     message: request.message ?? message(merge),
     author,
-    date: new Date(),
+    date,
   });
   const ref = keepRef(id, "source");
   // A commit created for a restore is in no branch, so a ref keeps it.
   const keep = [...plan.keep.filter((kept) => kept.ref !== ref), { ref, sha: source }];
-  return applyMerge(
-    deps,
-    context,
-    {
+  return {
+    row: {
       id,
       kind,
       of_merge: merge.id,
@@ -235,7 +255,7 @@ async function undoOnce(
       driver_files: plan.driverFiles,
     },
     keep,
-  );
+  };
 }
 
 /** Returns the inputs of an applied merge, to compute it again. */

@@ -1,4 +1,5 @@
 /** Applies a push: each ref moves once from its expected commit, and the result is recorded. */
+import { needsQueue, protectionOf } from "#shared/api/projects/protected-branches.js";
 import { originOf, type Origin } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
@@ -13,6 +14,8 @@ import { receiveCommits } from "../commits/received-commits.queries.js";
 import { recoverPushes, deletePushes, lockOf, recoverPushUnderLock } from "./recover-pushes.js";
 import * as pushes from "./pushes.queries.js";
 import type { PendingPush } from "./pushes.queries.js";
+import { requirementsOf } from "../queue/protection.js";
+import { readProtectedBranches } from "../queue/protection.queries.js";
 import * as queries from "../workspaces.queries.js";
 import { hasFolder, snapshotOf, type WorkspaceDeps } from "../workspace.js";
 
@@ -100,6 +103,8 @@ async function rejectionReason(
   if (entry.agent_id === null) {
     // A name conflict shows when the ref is created.
     if (entry.old_sha === null) return null;
+    const refusal = await protectionRefusal(deps, orgId, projectId, entry.ref);
+    if (refusal !== null) return refusal;
     return (await resolveObject(repoPath, entry.ref)) === entry.old_sha ? null : movedMeanwhile;
   }
   try {
@@ -126,6 +131,22 @@ async function rejectionReason(
     if (error instanceof AppError) return error.message;
     throw error;
   }
+}
+
+/** Returns why a branch changes only through the merge queue, or null. */
+async function protectionRefusal(
+  { db }: WorkspaceDeps,
+  orgId: string,
+  projectId: string,
+  ref: string,
+): Promise<string | null> {
+  const branch = /^refs\/heads\/(.+)$/.exec(ref)?.[1];
+  if (branch === undefined) return null;
+  const entries = await db.tenant(orgId, (tx) => readProtectedBranches(tx, projectId));
+  const entry = protectionOf(entries, branch);
+  return needsQueue(entry)
+    ? `the branch is protected (${requirementsOf(entry)}); push to a workspace and queue a merge`
+    : null;
 }
 
 /**

@@ -58,6 +58,8 @@ export interface MergeInput {
   drivers: AppliedDrivers | null;
   /** Whether the workspace's side is a temporary commit of uncommitted changes. */
   unsaved: boolean;
+  /** Commits of the target that have not landed yet: they will be received before this merge. */
+  ahead?: ReadonlySet<string>;
   strategy: MergeStrategy;
   /** Input of the strategy `manual`: a request's choices or recorded decisions. */
   choices: readonly Choice[] | { recorded: Decision[] };
@@ -269,10 +271,18 @@ async function timesOf(
     const imported: SideTime = { at: importedAt, sequence: 0 };
     const now: SideTime = { at: new Date().toISOString(), sequence: Number.MAX_SAFE_INTEGER };
     const timeOf = (sha: string): SideTime =>
-      received.get(sha) ?? (input.unsaved && sha === input[input.workspace] ? now : imported);
+      received.get(sha) ?? (isToBeReceived(sha, input) ? now : imported);
     const newest = (commits: string[]): SideTime | null => latest(commits.map(timeOf));
     return { source: source.map(newest), target: target.map(newest) };
   });
+}
+
+/** Whether a commit of a plan is received only when the plan is carried out. */
+function isToBeReceived(
+  sha: string,
+  input: Pick<MergeInput, "ahead" | "unsaved" | "workspace" | "source" | "target">,
+): boolean {
+  return (input.unsaved && sha === input[input.workspace]) || (input.ahead?.has(sha) ?? false);
 }
 
 /** Whether merges may target the branch; agents' branches cannot be targets. */

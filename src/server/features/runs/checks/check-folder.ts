@@ -1,0 +1,56 @@
+/** Folders in which commits are checked. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { isUuid } from "#shared/uuid.js";
+import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
+import type { TakenCheck } from "../../workspaces/index.js";
+import * as managed from "../managed-runs.queries.js";
+import type { RunDeps } from "../run-deps.js";
+import { uidOf } from "../start-run.js";
+
+type Place = Pick<TakenCheck, "org_id" | "project_id" | "run_id">;
+
+function placesOf({ storage }: RunDeps, { org_id, project_id, run_id }: Place): WorktreePaths {
+  return {
+    repoPath: storage.repository(org_id, project_id),
+    folder: storage.check(org_id, run_id),
+    indexFile: storage.workspaceIndex(org_id, run_id),
+    overlay: storage.overlay(org_id, run_id),
+    lowers: storage.projectLayers(org_id, project_id),
+  };
+}
+
+/** Creates the folder with the files of the commit, owned by the user of commands without an own uid. */
+export async function createFolder(
+  deps: RunDeps,
+  check: Place & Pick<TakenCheck, "commit_sha">,
+): Promise<{ folder: string; uid: number | null }> {
+  const places = placesOf(deps, check);
+  const { driver } = deps.workspaces;
+  await driver.create({ ...places, commit: check.commit_sha });
+  const uid = uidOf(deps);
+  if (uid !== null && uid !== process.getuid?.())
+    await driver.changeOwner(places, { uid, gid: uid });
+  return { folder: places.folder, uid };
+}
+
+/** Removes the folder; idempotent. */
+export async function removeFolder(deps: RunDeps, place: Place): Promise<void> {
+  await deps.workspaces.driver.remove(placesOf(deps, place));
+}
+
+/** Removes the folders that ended or unknown runs have left. */
+export async function removeUnusedFolders(deps: RunDeps): Promise<void> {
+  const { checks } = deps.storage;
+  for (const orgId of await readdir(checks).catch(() => [])) {
+    const names = await readdir(join(checks, orgId)).catch(() => []);
+    // An interrupted removal leaves the name with a suffix.
+    const runIds = [...new Set(names.map((name) => name.slice(0, 36)).filter(isUuid))];
+    const unused = await deps.db.withSystem("find left folders of checks", (tx) =>
+      managed.listEndedAmong(tx, runIds),
+    );
+    for (const { id, project_id } of unused) {
+      await removeFolder(deps, { org_id: orgId, project_id, run_id: id });
+    }
+  }
+}

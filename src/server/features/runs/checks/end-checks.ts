@@ -1,0 +1,81 @@
+import { RE2JS } from "re2js";
+import {
+  endCheck,
+  listEndedChecks,
+  listOpenQueues,
+  requeueCheck,
+  sendAdvance,
+  type BranchQueue,
+  type EndedCheck,
+} from "../../workspaces/index.js";
+import type { RunDeps } from "../run-deps.js";
+import type { ManagedRun } from "../managed-runs.queries.js";
+import { projectOf } from "../runs.queries.js";
+import { removeFolder } from "./check-folder.js";
+import { hasMatchingLine } from "./matching-line.js";
+
+/** Starts of a check whose servers died, before it counts as failed. */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * Records the results of checks whose runs have ended, removes their folders, and continues their
+ * queues. Idempotent; any process may do it.
+ * @param further queues to continue
+ */
+export async function endChecks(
+  deps: RunDeps,
+  further: readonly BranchQueue[] = [],
+): Promise<void> {
+  const ended = await deps.db.withSystem("find ended checks", (tx) => listEndedChecks(tx));
+  for (const check of ended) {
+    await removeFolder(deps, check).catch((error: unknown) => {
+      deps.log.error({ err: error, run: check.run_id }, "cannot remove the folder of a check");
+    });
+    const result = await resultOf(deps, check);
+    await deps.db.tenant(check.org_id, (tx) =>
+      result === "again"
+        ? requeueCheck(tx, check)
+        : endCheck(tx, check, result.status, result.detail),
+    );
+  }
+  for (const queue of [...ended, ...further]) await sendAdvance(deps, queue);
+  if (ended.length > 0) await deps.jobs.send("start-checks", {});
+}
+
+/** Records the result of a check's run and removes its folder. */
+export async function endCheckOf(deps: RunDeps, run: ManagedRun): Promise<void> {
+  const { id: run_id, org_id, agent_id } = run;
+  const project_id = await deps.db.tenant(org_id, (tx) => projectOf(tx, agent_id));
+  // Also of a check that was cancelled meanwhile.
+  await removeFolder(deps, { org_id, project_id, run_id });
+  await endChecks(deps);
+  await deps.jobs.send("start-checks", {});
+}
+
+/** Does what a lost job would have done: ends checks, starts queued ones, and continues the queues. */
+export async function continueChecks(deps: RunDeps): Promise<void> {
+  const queues = await deps.db.withSystem("find merge queues", (tx) => listOpenQueues(tx));
+  await endChecks(deps, queues);
+  if (queues.length > 0) await deps.jobs.send("start-checks", {});
+}
+
+interface Result {
+  status: "passed" | "failed";
+  detail: string | null;
+}
+
+async function resultOf(deps: RunDeps, check: EndedCheck): Promise<Result | "again"> {
+  const { run_status, run_detail, attempts } = check;
+  // The server's end says nothing about the commit.
+  const isInterrupted = run_status === "lost" || run_detail === "The server was stopped.";
+  if (isInterrupted && attempts < MAX_ATTEMPTS) return "again";
+  if (run_status !== "succeeded") return { status: "failed", detail: run_detail };
+  const { log_pattern } = check.definition;
+  if (log_pattern === null) return { status: "passed", detail: null };
+  const path = deps.storage.runLog(check.org_id, check.project_id, check.run_id);
+  if (await hasMatchingLine(path, RE2JS.compile(log_pattern))) {
+    return { status: "passed", detail: null };
+  }
+  const detail = `Its command exited normally, but no line of its output matches ${log_pattern}.`;
+  return { status: "failed", detail };
+}

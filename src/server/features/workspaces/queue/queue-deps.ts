@@ -1,0 +1,25 @@
+import type { Logger } from "pino";
+import type { Jobs } from "../../../jobs/queue.js";
+import type { WorkspaceDeps } from "../workspace.js";
+
+/** Dependencies of the merge queue. */
+export interface QueueDeps extends WorkspaceDeps {
+  jobs: Pick<Jobs, "send">;
+  log: Logger;
+}
+
+/** The queue of one branch. */
+export interface BranchQueue {
+  org_id: string;
+  project_id: string;
+  branch: string;
+}
+
+/** Lets any server process continue a branch's queue. */
+export async function sendAdvance(
+  { jobs }: Pick<QueueDeps, "jobs">,
+  { org_id, project_id, branch }: BranchQueue,
+): Promise<void> {
+  const queue = { org_id, project_id, branch };
+  await jobs.send("advance-merge-queue", queue, `${project_id} ${branch}`);
+}

@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { mergeStrategy } from "../../contract/fields.js";
+import { matchesPattern, MAX_PATTERN_LENGTH, patternError } from "../../merge-drivers.js";
+
+/** The name of a check, unique in its project. */
+export const checkName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    "must be 1–63 letters, digits, dots, underscores and hyphens, beginning with a letter or digit",
+  );
+
+const pattern = z
+  .string()
+  .min(1)
+  .max(MAX_PATTERN_LENGTH)
+  .regex(
+    /^[A-Za-z0-9._*/-]+$/,
+    "must be a branch name, in which * stands for any characters of one part, and ** for any parts",
+  )
+  .refine((text) => patternError(text) === null, {
+    error: ({ input }) => patternError(String(input)) ?? "",
+  });
+
+/**
+ * The rules of the branches whose names match a pattern. With checks or approvals, these branches
+ * change only through the merge queue. Branches of workspaces are never protected.
+ */
+export const protectedBranch = z.strictObject({
+  pattern,
+  /** The names of the checks that each commit must pass before it lands. */
+  checks: z.array(z.string()),
+  /** The number of people who must approve. */
+  approvals: z.number().int(),
+  /** The only strategy of merges into the branch; null for the one of the request or the workspace. */
+  strategy: mergeStrategy.nullable(),
+});
+export type ProtectedBranch = z.output<typeof protectedBranch>;
+
+export const protectedBranchInput = z.strictObject({
+  pattern,
+  checks: z
+    .array(checkName, "must be a list of names of checks")
+    .max(10, "must be at most 10 checks")
+    .refine((names) => new Set(names).size === names.length, "must not name a check twice")
+    .default([]),
+  approvals: z
+    .number("must be a number of people")
+    .int("must be a whole number")
+    .min(0, "must be at least 0")
+    .max(5, "must be at most 5")
+    .default(0),
+  strategy: mergeStrategy.nullable().default(null),
+});
+
+export const protectedBranchesInput = z
+  .array(protectedBranchInput, "must be a list of protected branches")
+  .max(50, "must be at most 50 entries")
+  .refine(
+    (entries) => new Set(entries.map((entry) => entry.pattern)).size === entries.length,
+    "must not name a pattern twice",
+  );
+
+/**
+ * Returns the rules of a branch: the first entry whose pattern matches; undefined for an unprotected
+ * branch, and for every branch of a workspace.
+ */
+export function protectionOf(
+  entries: readonly ProtectedBranch[],
+  branch: string,
+): ProtectedBranch | undefined {
+  if (branch.startsWith("workspace-")) return undefined;
+  return entries.find((entry) => matchesPattern(entry.pattern, branch));
+}
+
+/** Whether a branch changes only through the merge queue. */
+export function needsQueue(entry: ProtectedBranch | undefined): entry is ProtectedBranch {
+  return entry !== undefined && (entry.checks.length > 0 || entry.approvals > 0);
+}
