@@ -55,6 +55,21 @@ describe("a push", () => {
     expect(await readdir(join(repoPathOf(app, project), "incoming")).catch(() => [])).toEqual([]);
   };
 
+  test("does not move a branch that changes only through the merge queue", async () => {
+    const params = { project_id: project.id };
+    const protected_branches = [{ pattern: "main", approvals: 1 }];
+    await owner.api.projects.update({ params, body: { protected_branches } });
+    const before = await tip("main");
+    await one.commit({ "a.txt": "one\n" });
+    const pushed = await one.push("main");
+    expect(pushed.code).not.toBe(0);
+    expect(pushed.stderr).toContain("the branch is protected (1 approval)");
+    expect(await tip("main")).toBe(before);
+    await atRest();
+    // Another branch can be pushed.
+    expect((await one.push("HEAD:refs/heads/topic")).code).toBe(0);
+  });
+
   test("advances a branch, with its receive time", async () => {
     const before = (await received()).length;
     const first = await one.commit({ "a.txt": "one\n" });

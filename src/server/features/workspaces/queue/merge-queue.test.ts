@@ -18,7 +18,9 @@ import {
   makeWorkspace,
 } from "#test/support/fixtures/factories.js";
 import { shell } from "#test/support/fixtures/runs.js";
-import { gitInRepository } from "#test/support/git/git.js";
+import { gitInRepository, repoPathOf } from "#test/support/git/git.js";
+import { updateRef } from "#git/store/refs.js";
+import { commitTree, resolveTree } from "#git/store/repository.js";
 import { waitForRequest } from "#test/support/fixtures/merge-requests.js";
 
 describe("the merge queue", () => {
@@ -102,7 +104,7 @@ describe("the merge queue", () => {
     const after = await tip();
     expect(after).toBe(done.candidate_commit);
     expect(await gitInRepository(app, project, "rev-parse", "main^1")).toBe(before);
-    const [{ run_id }] = done.checks as [{ run_id: string }];
+    const run_id = done.checks[0]?.run_id as string;
     const { data: run } = await owner.api.runs.get({ params: { run_id } });
     expect(run).toMatchObject({ kind: "check", status: "succeeded", agent_id: workspace.agent_id });
     const log = await fetch(`${app.url}/api/v1/runs/${run_id}/logs`, {
@@ -282,6 +284,92 @@ describe("the merge queue", () => {
     await expectProblem(reviewer.api.mergeQueue.approve(approving), 409, "merge_request_ended");
   });
 
+  test("branches that touch other files are checked at the same time", async () => {
+    await setCheck("until test -e /tmp/never; do test -e go.txt && exit 0; sleep 0.1; done", {
+      timeout_seconds: 30,
+    });
+    await protect({ checks: ["test"], approvals: 1 });
+    const requests: MergeRequest[] = [];
+    for (let nth = 1; nth <= 7; nth += 1) {
+      requests.push(await queue(await work({ [`file-${nth}.txt`]: "x\n" })));
+    }
+    await protect({ checks: ["test"] });
+    const running = async () =>
+      (await checkRuns())
+        .filter(({ status }) => status === "running")
+        .map(({ commit_sha }) => commit_sha);
+    // Five together, and the two behind them on top.
+    await expect.poll(running).toHaveLength(2);
+    const [first, second] = (await running()) as [string, string];
+    expect(await gitInRepository(app, project, "merge-base", first, second)).toBe(first);
+    const added = async (commit: string) =>
+      (await gitInRepository(app, project, "ls-tree", "--name-only", commit)).match(/file-/g)
+        ?.length;
+    expect([await added(first), await added(second)]).toEqual([5, 7]);
+    await setCheck("true");
+    for (const request of requests) expect((await ended(request)).status).toBe("merged");
+  }, 60_000);
+
+  test("branches that touch the same files are not", async () => {
+    await setCheck("test -e file-2.txt || sleep 1000");
+    await protect({ checks: ["test"], approvals: 1 });
+    for (let nth = 1; nth <= 5; nth += 1) await queue(await work({ [`dir/${nth}.txt`]: "x\n" }));
+    await queue(await work({ "dir/1.txt": "y\n" }));
+    await protect({ checks: ["test"] });
+    await expect.poll(checkRuns).toMatchObject([{ status: "running" }]);
+    expect((await checkRuns()).length).toBe(1);
+    await setCheck("true");
+  });
+
+  test("a target that moves fifty times meanwhile is merged and checked anew", async () => {
+    await protectBy("sleep 0.3");
+    const repoPath = repoPathOf(app, project);
+    const request = await queue(await work({ "a.txt": "x\n" }));
+    for (let nth = 1; nth <= 50; nth += 1) {
+      const parent = await tip();
+      const commit = await commitTree(repoPath, {
+        tree: await resolveTree(repoPath, parent),
+        parents: [parent],
+        message: `Move ${nth}`,
+        author: { name: "Upstream", email: "up@example.com" },
+        date: new Date(),
+      });
+      await updateRef(repoPath, "refs/heads/main", commit, parent).catch(() => {});
+    }
+    const moved = await gitInRepository(app, project, "log", "-1", "--format=%s", "main");
+    const done = await ended(request);
+    expect(done.status).toBe("merged");
+    expect(await tip()).toBe(done.candidate_commit);
+    const subjects = await gitInRepository(app, project, "log", "--format=%s", "main");
+    expect(subjects).toContain(moved);
+    const passed = (await checkRuns()).filter(({ status }) => status === "passed");
+    expect(passed.map(({ commit_sha }) => commit_sha)).toContain(done.candidate_commit);
+  }, 60_000);
+
+  test("two processes serve one queue: each request lands once", async () => {
+    await protectBy("true");
+    const sibling = await app.sibling();
+    try {
+      const apis = [owner.api, sibling.client(owner.token)];
+      const workspaces = [];
+      for (let nth = 1; nth <= 6; nth += 1) workspaces.push(await work({ [`${nth}.txt`]: "x\n" }));
+      const requests = await Promise.all(
+        workspaces.map((workspace, nth) => queue(workspace, apis[nth % 2])),
+      );
+      for (const request of requests) expect((await ended(request)).status).toBe("merged");
+      const merges = await queryAsOwner(
+        app,
+        "select merge_commit from merges where project_id = $1 and target_branch = 'main'",
+        [project.id],
+      );
+      // One more filled the project.
+      expect(merges).toHaveLength(requests.length + 1);
+      expect(new Set(merges.map((row) => row["merge_commit"])).size).toBe(merges.length);
+    } finally {
+      await sibling.close();
+    }
+  }, 60_000);
+
   test("approving twice counts once", async () => {
     await protect({ approvals: 2 });
     const request = await queue(await work({ "a.txt": "x\n" }));
@@ -439,7 +527,7 @@ describe("the merge queue", () => {
     ["a strange pattern", { protected_branches: [{ pattern: "a b" }] }, "branch name"],
   ])("%s is refused", async (_case, body, text) => {
     const problem = await expectProblem(
-      owner.api.projects.update({ params: params(), body: body as never }),
+      owner.api.projects.update({ params: params(), body }),
       422,
       "validation_failed",
     );

@@ -2,7 +2,6 @@ import type { Merge } from "#shared/api/projects/merges.js";
 import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
 import { TreeReader } from "#git/objects/tree-reader.js";
 import { displayPath } from "#git/worktree/safe-folder.js";
-import type { QueuedWork } from "../../../db/tables/workspace-tables.js";
 import { AppError } from "../../../errors.js";
 import type { PreparedMerge } from "../merges/apply-merge.js";
 import { prepareMerge } from "../merges/merge-workspace.js";
@@ -56,7 +55,7 @@ async function requireSameTarget(
   { org_id, project_id, target_branch, request }: RequestRow,
   target: string,
 ): Promise<void> {
-  const { resolutions, decided_target } = request as QueuedWork;
+  const { resolutions, decided_target } = request;
   if (resolutions === undefined || decided_target === undefined) return;
   if (decided_target === target) return;
   const trees = new TreeReader(storage.repository(org_id, project_id));
