@@ -142,7 +142,7 @@ interface Part {
 }
 
 async function play(sequence: number, random: () => number): Promise<void> {
-  const chosen = workspaces.filter(() => random() < 0.5);
+  const chosen = workspaces.filter(() => random() < 0.25);
   const parts: Part[] = [];
   for (const [nth, workspace] of chosen.entries()) {
     const isGood = random() < 0.7;

@@ -1,0 +1,94 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ApiError } from "#shared/contract/client.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
+import { storageIn } from "#server/data-folder/storage.js";
+import { CrashingServer } from "../support/crash/crashing-server.js";
+import { folderOf } from "../support/fixtures/factories.js";
+import { waitForRequest } from "../support/fixtures/merge-requests.js";
+import { isThorough } from "../support/thorough.js";
+
+/**
+ * A merge through the queue, with a check in the real sandbox, on a server that is killed at its
+ * effects in turn: while the request is stored, planned and checked, and while it lands.
+ */
+let server: CrashingServer;
+beforeAll(async () => {
+  server = await CrashingServer.open("checkout");
+  const params = { project_id: server.project.id };
+  await server.api.mergeQueue.setCheck({
+    params: { ...params, name: "test" },
+    body: { command: ["test", "-d", "."] },
+  });
+  const protected_branches = [{ pattern: "main", checks: ["test"] }];
+  await server.api.projects.update({ params, body: { protected_branches } });
+});
+afterAll(() => server.close());
+
+/** Every effect with THOROUGH=1, and otherwise some of them. */
+const step = isThorough ? 1 : 29;
+/** Fewer would mean that the counter does not work. */
+const fewestEffects = 30;
+
+async function queue({ agent_id }: Workspace): Promise<void> {
+  const { data } = await server.api.workspaces.createMerge({
+    params: { agent_id },
+    body: { queue: true },
+  });
+  expect((await waitForRequest(server, data.id)).status).toBe("merged");
+}
+
+test("a killed server lands each queued merge once, by a commit that was checked", async () => {
+  for (let [effect, isAfter] = [1, false]; ; effect += step, isAfter = !isAfter) {
+    await server.stop();
+    await server.start(effect, isAfter ? "after" : "before");
+    const workspace = await server.workspace();
+    await writeFile(join(folderOf(workspace), `${workspace.agent_name}.txt`), "new\n");
+    const isKilled = await server.interrupt(() => queue(workspace));
+    if (isKilled) await server.start(0, "before");
+    await finish(workspace);
+    await server.verifyConsistency();
+    await server.nothingIsLeftBehind();
+    await expectNothingLeft();
+    if (!isKilled) {
+      expect(effect).toBeGreaterThan(fewestEffects);
+      return;
+    }
+  }
+}, 3_600_000);
+
+/** Waits for the request that was stored, or repeats it; then the merge has landed exactly once. */
+async function finish(workspace: Workspace): Promise<void> {
+  const { agent_id, project_id } = workspace;
+  const params = { project_id };
+  const list = async (status: "open" | "ended") =>
+    (await server.api.mergeQueue.list({ params, query: { status } })).data.filter(
+      (request) => request.agent_id === agent_id,
+    );
+  for (const { id } of await list("open")) await waitForRequest(server, id);
+  if ((await list("ended")).length === 0) {
+    await queue(workspace).catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error;
+    });
+  }
+  const ended = await list("ended");
+  expect(ended.map(({ status }) => status)).toEqual(["merged"]);
+  const merges = await server.merges({ agent_id });
+  expect(merges.map(({ merge_commit_sha }) => merge_commit_sha)).toEqual([
+    ended[0]?.candidate_commit,
+  ]);
+  const text = await server.gitInRepository("show", `main:${workspace.agent_name}.txt`);
+  expect(text).toBe("new");
+}
+
+/** No folder of a check is left once its run has ended. */
+async function expectNothingLeft(): Promise<void> {
+  const { checks } = storageIn(server.dataDir);
+  const folders = async (): Promise<string[]> => {
+    const organizations = await readdir(checks).catch(() => []);
+    const names = await Promise.all(organizations.map((org) => readdir(join(checks, org))));
+    return names.flat();
+  };
+  await expect.poll(folders).toEqual([]);
+}
