@@ -101,7 +101,7 @@ export function MergeDriversCard({
                       key={by}
                       size="sm"
                       data-move={by}
-                      aria-label={`Move ${nameOf(driver, index)} ${by < 0 ? "up" : "down"}`}
+                      aria-label={`Move ${by < 0 ? "up" : "down"}: ${nameOf(driver, index)}`}
                       disabledReason={reason ?? endReason(index + by, drivers.length)}
                       onClick={() => move(index, by)}
                     >
@@ -110,7 +110,7 @@ export function MergeDriversCard({
                   ))}
                   <Button
                     size="sm"
-                    aria-label={`Remove ${nameOf(driver, index)}`}
+                    aria-label={`Remove: ${nameOf(driver, index)}`}
                     disabledReason={reason}
                     onClick={() => onChange(drivers.filter((_driver, at) => at !== index))}
                   >
