@@ -2,38 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { makeOrganization, mergeIntoBase } from "#test/support/fixtures/factories.js";
 import {
-  commitFiles,
-  makeOrganization,
-  makeProjectWith,
-  makeWorkspace,
-  mergeIntoBase,
-} from "#test/support/fixtures/factories.js";
+  hidden,
+  jsonDrivers,
+  lock,
+  makeDiverged,
+  setDrivers,
+} from "#test/support/fixtures/merge-drivers.js";
 import { gitInRepository } from "#test/support/git/git.js";
-import { queryAsOwner } from "#test/support/database/queries.js";
-import { storageIn } from "../../../data-folder/storage.js";
-import { verifyMerges } from "./verify-merges.js";
-
-type Files = Record<string, string>;
-
-/** A lock file with sorted packages; null removes one. */
-function lock(changes: Record<string, string | null> = {}): string {
-  const versions = { a: "1.0.0", b: "1.0.0", c: "1.0.0", d: "1.0.0", e: "1.0.0", f: "1.0.0" };
-  const packages = Object.entries({ ...versions, ...changes })
-    .filter(([, version]) => version !== null)
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([name, version]) => [name, { version, license: "MIT" }]);
-  return `${JSON.stringify({ name: "app", packages: Object.fromEntries(packages) }, null, 2)}\n`;
-}
-
-/** Both sides may add the key `n`, so far apart that git merges the lines. */
-const twice = (first: string, last: string): string =>
-  `{\n  "k": {\n    "a": 1,${first}\n    "b": 2,\n    "c": 3,\n    "d": 4${last}\n  }\n}\n`;
-const hidden = {
-  base: { "x.json": twice("", "") },
-  target: { "x.json": twice('\n    "n": 1,', "") },
-  source: { "x.json": twice("", ',\n    "n": 2') },
-};
 
 describe("merge drivers", () => {
   let app: TestApp;
@@ -46,32 +23,11 @@ describe("merge drivers", () => {
   });
   afterAll(() => app.close());
 
-  const json: MergeDriver[] = [{ pattern: "**/*.json", driver: "json" }];
-  const setDrivers = (project: Project, merge_drivers: MergeDriver[]) =>
-    owner.api.projects.update({ params: { project_id: project.id }, body: { merge_drivers } });
+  type Sides = Parameters<typeof makeDiverged>[2];
+  const diverged = (files: Sides, drivers: MergeDriver[]) =>
+    makeDiverged(owner, orgId, files, drivers);
   const show = async (project: Project, path: string) =>
     `${await gitInRepository(app, project, "show", `main:${path}`)}\n`;
-  const faults = async () => {
-    const reports = await app.db.withSystem("verify merges", (db) =>
-      verifyMerges(db, storageIn(app.dataDir)),
-    );
-    return reports.flatMap((report) => report.faults);
-  };
-
-  /** Two workspaces change files; the first one is merged, the second one is returned. */
-  async function diverged(
-    { base, target, source }: Record<"base" | "target" | "source", Files>,
-    drivers: MergeDriver[],
-  ) {
-    const project = await makeProjectWith(owner, orgId, base);
-    await setDrivers(project, drivers);
-    const { workspace: one } = await makeWorkspace(owner, project.id);
-    const { workspace } = await makeWorkspace(owner, project.id);
-    await commitFiles(owner, one, target);
-    await commitFiles(owner, workspace, source);
-    await mergeIntoBase(owner, one);
-    return { project, workspace, params: { agent_id: workspace.agent_id } };
-  }
 
   test("union keeps the lines of both sides", async () => {
     const { project, workspace } = await diverged(
@@ -97,7 +53,7 @@ describe("merge drivers", () => {
         target: { "package-lock.json": lock({ b1: "2.0.0", f: null }) },
         source: { "package-lock.json": lock({ b2: "3.0.0", e: "1.1.0" }) },
       },
-      json,
+      jsonDrivers,
     );
     const merged = lock({ b1: "2.0.0", b2: "3.0.0", e: "1.1.0", f: null });
     const { data: preview } = await owner.api.previews.create({ params, body: { act: "merge" } });
@@ -119,7 +75,7 @@ describe("merge drivers", () => {
     // The lines of both sides repeat a key.
     expect((await show(lines.project, "x.json")).match(/"n"/g)).toHaveLength(2);
 
-    const { project, workspace, params } = await diverged(hidden, json);
+    const { project, workspace, params } = await diverged(hidden, jsonDrivers);
     const reason = 'json: both sides changed "k › n".';
     const { data: preview } = await owner.api.previews.create({ params, body: { act: "merge" } });
     const { data: seen } = await owner.api.workspaces.previewConflicts({ params });
@@ -147,16 +103,6 @@ describe("merge drivers", () => {
     ]);
   });
 
-  test("a conflict of the data is resolved by hand", async () => {
-    const { project, workspace, params } = await diverged(hidden, json);
-    const content = '{"by": "hand"}\n';
-    const resolutions = [{ path: "x.json", content }];
-    await owner.api.workspaces.createMerge({ params, body: { resolutions } });
-    expect(await show(project, "x.json")).toBe(content);
-    expect(workspace.agent_id).toBe(params.agent_id);
-    expect(await faults()).toEqual([]);
-  });
-
   test("a sync uses the drivers, too", async () => {
     const { project, workspace, params } = await diverged(
       {
@@ -164,7 +110,7 @@ describe("merge drivers", () => {
         target: { "a.json": lock({ b1: "2.0.0" }) },
         source: { "a.json": lock({ b2: "3.0.0" }) },
       },
-      json,
+      jsonDrivers,
     );
     const { data: sync } = await owner.api.workspaces.sync({ params });
     expect(sync.driver_files.map(({ result }) => result)).toEqual(["merged"]);
@@ -172,63 +118,6 @@ describe("merge drivers", () => {
     expect(`${await gitInRepository(app, project, "show", branch)}\n`).toBe(
       lock({ b1: "2.0.0", b2: "3.0.0" }),
     );
-  });
-
-  test("a merge is recomputed, reverted and restored with the drivers of its time", async () => {
-    const { project, workspace, params } = await diverged(
-      {
-        base: { "a.json": lock(), ...hidden.base },
-        target: { "a.json": lock({ b1: "2.0.0" }), ...hidden.target },
-        source: { "a.json": lock({ b2: "3.0.0" }), ...hidden.source },
-      },
-      json,
-    );
-    const merge = await mergeIntoBase(owner, workspace);
-    await setDrivers(project, [{ pattern: "**", driver: "union" }]);
-    expect(await faults()).toEqual([]);
-    const mergeParams = { ...params, merge_id: merge.id as string };
-    const { data: conflicts } = await owner.api.workspaces.mergeConflicts({ params: mergeParams });
-    expect(conflicts.conflicts.map(({ paths }) => paths)).toEqual([["x.json"]]);
-
-    const body = { paths: ["x.json"] };
-    const restored = (await owner.api.workspaces.restoreVersion({ params: mergeParams, body }))
-      .data;
-    expect(restored.status).toBe("clean");
-    expect(await show(project, "x.json")).toBe(hidden.target["x.json"]);
-    expect(await show(project, "a.json")).toBe(lock({ b1: "2.0.0", b2: "3.0.0" }));
-
-    // A later change of the same file stays when the merge is reverted.
-    await setDrivers(project, json);
-    const { workspace: later } = await makeWorkspace(owner, project.id);
-    const changed = lock({ b1: "2.0.0", b2: "3.0.0", b3: "4.0.0" });
-    await commitFiles(owner, later, { "a.json": changed });
-    await mergeIntoBase(owner, later);
-    const { data: reverted } = await owner.api.workspaces.revertMerge({
-      params: mergeParams,
-      body: { strategy: "target_wins" },
-    });
-    expect(reverted.driver_files).toEqual([
-      { path: "a.json", driver: "json", result: "merged", reason: null },
-    ]);
-    expect(await show(project, "a.json")).toBe(lock({ b1: "2.0.0", b3: "4.0.0" }));
-    expect(await faults()).toEqual([]);
-
-    // The verification depends on the recorded drivers, not on the project's.
-    const setRecorded = (drivers: unknown) =>
-      queryAsOwner(app, "update merges set drivers = $2 where id = $1", [
-        merge.id,
-        JSON.stringify(drivers),
-      ]);
-    for (const drivers of [
-      { version: 1, drivers: [], lines: [] },
-      { version: 1, drivers: json, lines: ["a.json"] },
-      { version: 2, drivers: json, lines: [] },
-    ]) {
-      await setRecorded(drivers);
-      expect((await faults()).map(({ id }) => id)).toEqual([merge.id]);
-    }
-    await setRecorded({ version: 1, drivers: json, lines: [] });
-    expect(await faults()).toEqual([]);
   });
 
   test("files that are not merged as data say why", async () => {
@@ -242,7 +131,7 @@ describe("merge drivers", () => {
         },
         source: { "bad.json": "{\n2\n", "big.json": "[1]\n", "deep.json": "[1]\n" },
       },
-      json,
+      jsonDrivers,
     );
     const merge = await mergeIntoBase(owner, workspace);
     expect(merge.driver_files.map(({ path, result, reason }) => [path, result, reason])).toEqual([
@@ -276,27 +165,6 @@ describe("merge drivers", () => {
     }
   });
 
-  test("a merge from before drivers is recomputed with the attributes of its target", async () => {
-    const { workspace } = await diverged(
-      {
-        base: { b: "b\n", ".gitattributes": "* merge=union\n" },
-        target: { b: "target\n" },
-        source: { b: "source\n" },
-      },
-      [],
-    );
-    const { id } = await mergeIntoBase(owner, workspace);
-    await queryAsOwner(app, "update merges set drivers = null where id = $1", [id]);
-    // With the attribute, the lines of both sides would have been kept.
-    expect((await faults()).map((fault) => fault.id)).toEqual([id]);
-    await queryAsOwner(
-      app,
-      'update merges set drivers = \'{"version": 1, "drivers": [], "lines": []}\' where id = $1',
-      [id],
-    );
-    expect(await faults()).toEqual([]);
-  });
-
   test("the radar predicts with the drivers, also after they change", async () => {
     const { project, params } = await diverged(
       {
@@ -304,7 +172,7 @@ describe("merge drivers", () => {
         target: { "a.json": lock({ b1: "2.0.0" }), ...hidden.target },
         source: { "a.json": lock({ b2: "3.0.0" }), ...hidden.source },
       },
-      json,
+      jsonDrivers,
     );
     const predicted = async (): Promise<string[][]> => {
       await expect
@@ -314,9 +182,9 @@ describe("merge drivers", () => {
       return pairs.flatMap(({ conflicts }) => conflicts.map(({ paths }) => paths));
     };
     expect(await predicted()).toEqual([["x.json"]]);
-    await setDrivers(project, []);
+    await setDrivers(owner, project, []);
     expect(await predicted()).toEqual([["a.json"]]);
-    await setDrivers(project, [{ pattern: "*.json", driver: "union" }]);
+    await setDrivers(owner, project, [{ pattern: "*.json", driver: "union" }]);
     expect(await predicted()).toEqual([]);
   });
 });
