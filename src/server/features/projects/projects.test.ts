@@ -46,6 +46,7 @@ describe("projects", () => {
       clone_url: `${app.url}/git/${org.slug}/web-site.git`,
       upstream: null,
       merge_drivers: [],
+      protected_branches: [{ pattern: "main", approvals: 0, checks: [], strategy: null }],
       counts: { agents: 0, workspaces: 0, merges: 0 },
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,
