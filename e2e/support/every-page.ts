@@ -32,6 +32,11 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
   const merge = await mergeIntoBase(owner, workspace);
   const { data: key } = await owner.api.apiKeys.create({ body: { name: "CI" } });
   const params = { agent_id: agent.id };
+  // Everything is merged already, so it ends at once.
+  const { data: request } = await owner.api.workspaces.createMerge({
+    params,
+    body: { queue: true },
+  });
   const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
   const ofAgent = `/agents/${agent.id}`;
   const ofOrganization = `/organizations/${organization.id}`;
@@ -46,6 +51,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     `${ofOrganization}/statements/2026-01`,
     "/projects",
     `/projects/${project.id}`,
+    `/projects/${project.id}/merge-requests/${request.id}`,
     "/agents",
     ofAgent,
     `${ofAgent}/runs/${run.id}`,

@@ -66,6 +66,10 @@ export const pages = {
       ["/organizations/$orgId", "/organizations/$orgId/permissions"],
     ],
   },
+  mergeRequest: {
+    path: "/projects/$projectId/merge-requests/$requestId",
+    preloads: [["/projects/$projectId", "/merge-requests/$requestId"]],
+  },
   agents: {
     path: "/agents",
     preloads: [

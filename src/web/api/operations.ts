@@ -1,4 +1,5 @@
 import type { Preview, PreviewRequest } from "#shared/api/projects/previews.js";
+import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import type { Choice, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Permission } from "#shared/permissions.js";
 import { client } from "./client.js";
@@ -44,14 +45,16 @@ export function previewRequest(
  * Runs the previewed operation. Manual decisions require both sides to be unchanged since the preview.
  * With a strategy the workspace may have moved, since its agent may be at work; only the other side
  * must be unchanged.
+ * @param queue whether the target branch changes only through the merge queue
  */
 export function runOperation(
   agentId: string,
   operation: Operation,
-  { deciding, seen }: { deciding: Deciding; seen: Preview },
+  { deciding, seen, queue }: { deciding: Deciding; seen: Preview; queue: boolean },
   headers: Record<string, string>,
-): Promise<{ data: Merge; status: number }> {
+): Promise<{ data: Merge | MergeRequest; status: number }> {
   const params = { agent_id: agentId };
+  const queued = queue ? { queue: true as const } : {};
   const isByHand = deciding.resolutions !== undefined;
   const source = { expected_source: seen.source_commit };
   const target = { expected_target: seen.target_commit };
@@ -60,7 +63,7 @@ export function runOperation(
   switch (operation.act) {
     case "merge": {
       const { act: _act, ...rest } = operation;
-      const body = { ...rest, ...decided, ...target, ...(isByHand ? source : {}) };
+      const body = { ...rest, ...decided, ...target, ...(isByHand ? source : {}), ...queued };
       return client.workspaces.createMerge({ params, body }, { headers });
     }
     case "sync": {
@@ -68,7 +71,7 @@ export function runOperation(
       return client.workspaces.sync({ params, body }, { headers });
     }
     case "revert": {
-      const body = { ...withoutNewestFileWins(decided), ...source, ...target };
+      const body = { ...withoutNewestFileWins(decided), ...source, ...target, ...queued };
       const of = { ...params, merge_id: operation.merge_id };
       return client.workspaces.revertMerge({ params: of, body }, { headers });
     }
@@ -78,6 +81,7 @@ export function runOperation(
         ...withoutNewestFileWins(decided),
         ...source,
         ...target,
+        ...queued,
       };
       const of = { ...params, merge_id: operation.merge_id };
       return client.workspaces.restoreVersion({ params: of, body }, { headers });
@@ -90,8 +94,14 @@ function withoutNewestFileWins<D extends Partial<Deciding>>({ strategy, ...rest 
   return strategy === undefined || strategy === "newest_file_wins" ? rest : { strategy, ...rest };
 }
 
+/** Whether an operation was queued instead of done. */
+export function isMergeRequest(result: Merge | MergeRequest): result is MergeRequest {
+  return "required_approvals" in result;
+}
+
 /** Returns the outcome of an operation as a sentence. */
-export function operationMessage(merge: Merge): string {
+export function operationMessage(merge: Merge | MergeRequest): string {
+  if (isMergeRequest(merge)) return `Queued for ${visible(merge.target_branch)}`;
   const { verb, done } = operationTexts[merge.kind];
   const target = visible(merge.target_branch);
   if (merge.status === "up_to_date") return `Nothing to ${verb.toLowerCase()} on ${target}`;

@@ -17,6 +17,7 @@ import {
   permissionsQuery,
   usageQuery,
 } from "../api/queries/organizations.js";
+import { mergeRequestQuery } from "../api/queries/merge-queue.js";
 import { projectQuery, projectsQuery } from "../api/queries/projects.js";
 import { runList, runQuery, sandboxQuery } from "../api/queries/runs.js";
 import { defaultTimelineHours, statementQuery, timelineQuery } from "../api/queries/usage.js";
@@ -163,6 +164,13 @@ const signedInPages = {
     load: ({ projectId }) => [projectQuery(projectId)],
     prefetch: ({ projectId }) => [agentsQuery({ project_id: projectId })],
     component: () => import("../features/projects/ProjectPage.js"),
+  },
+  mergeRequest: {
+    title: "Merge request",
+    noun: "merge request",
+    load: ({ requestId }) => [mergeRequestQuery(requestId)],
+    prefetch: ({ projectId }) => [projectQuery(projectId)],
+    component: () => import("../features/merge-requests/MergeRequestPage.js"),
   },
   agents: {
     search: agentsSearchOf,

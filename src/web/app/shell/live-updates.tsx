@@ -140,6 +140,8 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
     case "merge":
       // The event moved a branch that other workspaces are compared with.
       return [workspacesKey, projectsKey, agentsKey];
+    case "merge_request":
+      return [projectsKey];
     case "conflict":
       return [
         [...workspacesKey, id, "radar"],

@@ -3,6 +3,11 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
 import type { Preview } from "#shared/api/projects/previews.js";
 import type { MergeStrategy } from "#shared/api/projects/merges.js";
+import {
+  needsQueue,
+  protectionOf,
+  type ProtectedBranch,
+} from "#shared/api/projects/protected-branches.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { asApiError } from "../../api/client.js";
 import { useDebounced } from "../../hooks/use-debounced.js";
@@ -14,13 +19,16 @@ import { Page } from "../../ui/layout/page.js";
 import { SelectField } from "../../ui/fields/select.js";
 import { Skeleton } from "../../ui/feedback/states.js";
 import { agentQuery } from "../../api/queries/agents.js";
+import { countOf } from "../../ui/text/number.js";
+import { visible } from "../../ui/text/plain-text.js";
 import { DiffBrowser } from "../../components/diffs/diff-browser.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { projectsKey } from "../../api/queries/projects.js";
+import { projectQuery, projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 import { OperationBar } from "./operation-bar.js";
 import {
+  isMergeRequest,
   type Operation,
   operationTexts,
   runOperation,
@@ -71,6 +79,16 @@ export function OperationPage(props: ActPageProps): ReactElement {
     ...previewQuery(agentId, operation, strategy, JSON.parse(settled)),
     enabled: isManual && isDecided && waiting === undefined && settled === JSON.stringify(choices),
   });
+  const { data: project } = useQuery({
+    ...projectQuery(agent?.project_id ?? ""),
+    enabled: agent !== undefined,
+  });
+  const target = preview.data?.target_branch;
+  const protection =
+    project && target !== undefined && operation.act !== "sync"
+      ? protectionOf(project.protected_branches, target)
+      : undefined;
+  const isQueued = needsQueue(protection);
   const run = useRunOperation(agentId, operation, forget, () => void preview.refetch());
   const error = preview.isError ? asApiError(preview.error) : null;
   const isFresh = !preview.isPlaceholderData && !preview.isFetching;
@@ -115,6 +133,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
       ) : preview.data ? (
         <div aria-busy={!isFresh} className="flex flex-col gap-5">
           <PreviewSummary preview={preview.data} />
+          {isQueued && <QueueNotice branch={preview.data.target_branch} protection={protection} />}
           {conflicts.length > 0 && (
             <ConflictList
               preview={preview.data}
@@ -129,7 +148,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
             result={isManual && isDecided ? result.data : undefined}
           />
           <OperationBar
-            verb={verb}
+            verb={isQueued ? `Queue ${verb.toLowerCase()}` : verb}
             preview={preview.data}
             decided={isManual ? choices.length : null}
             decisions={decisions}
@@ -145,6 +164,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
                   ...(isManual ? { resolutions: choices } : {}),
                 },
                 seen: preview.data,
+                queue: isQueued,
               })
             }
           />
@@ -153,6 +173,31 @@ export function OperationPage(props: ActPageProps): ReactElement {
     </Page>
   );
 }
+
+/** Why the operation does not land at once. */
+function QueueNotice({
+  branch,
+  protection: { checks, approvals },
+}: {
+  branch: string;
+  protection: ProtectedBranch;
+}): ReactElement {
+  const needs = [
+    ...(checks.length === 0
+      ? []
+      : [`${checks.length === 1 ? "the check" : "the checks"} ${listOf(checks)}`]),
+    ...(approvals === 0 ? [] : [countOf(approvals, "approval")]),
+  ];
+  return (
+    <Alert tone="info">
+      {visible(branch)} is protected: it changes only through the merge queue, after {listOf(needs)}
+      . Exactly the commit that was checked lands.
+    </Alert>
+  );
+}
+
+const listOf = (items: readonly string[]): string =>
+  new Intl.ListFormat("en").format(items.map(visible));
 
 /** Changes to the target; with decisions, the result includes them. */
 function ResultDiff({
@@ -190,7 +235,13 @@ function useRunOperation(
     onDone: (merge) => {
       onDone();
       const leave =
-        isHere.current && merge.id !== null ? navigate(paths.merge(agentId, merge.id)) : undefined;
+        isHere.current && merge.id !== null
+          ? navigate(
+              isMergeRequest(merge)
+                ? paths.mergeRequest(merge.project_id, merge.id)
+                : paths.merge(agentId, merge.id),
+            )
+          : undefined;
       // Only after leaving: this page's resources may no longer exist.
       void Promise.resolve(leave).then(() =>
         Promise.all(

@@ -21,6 +21,9 @@ import { organizationQuery } from "../../api/queries/organizations.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
+import { MergeQueueCard } from "./merge-queue-card.js";
+import { ChecksCard } from "./protection/checks-card.js";
+import { ProtectedBranchesCard } from "./protection/protected-branches-card.js";
 import { BranchesCard } from "./branches-card.js";
 import { MergeDriversCard } from "./merge-drivers-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
@@ -116,6 +119,9 @@ export function ProjectPage(): ReactElement {
       <DeferredRender>
         <CommitGraph project={project} refusal={refusal} />
         <ProjectRadar projectId={project.id} />
+        <MergeQueueCard project={project} refusal={refusal} />
+        <ProtectedBranchesCard project={project} refusal={refusal} />
+        <ChecksCard project={project} refusal={refusal} />
         <BranchesCard project={project} />
         <ProjectWorkspaces projectId={project.id} />
         <ProjectMerges projectId={project.id} />

@@ -17,7 +17,7 @@ import { CrumbLink } from "../../components/crumb-link.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { lineOf } from "../../components/runs/command-line.js";
 import { formatBinaryBytes, formatDuration } from "../../components/runs/format.js";
-import { LogView } from "./log-view.js";
+import { LogView } from "../../components/logs/log-view.js";
 import { runQuery } from "../../api/queries/runs.js";
 import { RunDuration } from "../../components/runs/run-duration.js";
 import { RunStatus, statusName } from "../../components/runs/run-status.js";
@@ -47,7 +47,7 @@ export function RunPage(): ReactElement {
       }
     >
       <RunDetails run={run} readAt={dataUpdatedAt} />
-      {run.kind === "managed" && <LogView key={run.id} run={run} />}
+      {run.kind !== "leased" && <LogView key={run.id} run={run} />}
     </Page>
   );
 }
