@@ -80,6 +80,7 @@ test("a person creates a check and protects the branch with it", async () => {
 
 test("the merge page explains the queue, and the request shows its check with the log", async () => {
   await page.goto(`${app.url}/agents/${good.agent_id}/workspace/merge`);
+  messages.length = 0;
   await page.getByText("it changes only through the merge queue, after the check test").waitFor();
   await screenshot(page, "merge-protected");
   await button("Queue merge").click();

@@ -13,7 +13,7 @@ import {
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { FetchReport } from "#shared/api/projects/projects.js";
-import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import type { ProtectedBranch } from "#shared/protection.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";

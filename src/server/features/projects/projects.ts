@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { CredentialInput, Project } from "#shared/api/projects/projects.js";
-import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import type { ProtectedBranch } from "#shared/protection.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Database, type Queryable } from "../../db/connection/connect.js";

@@ -1,7 +1,7 @@
 import { and, asc, eq, inArray, ne, notInArray, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy } from "#shared/api/projects/merges.js";
-import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import type { ProtectedBranch } from "#shared/protection.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { ErrorCode } from "#shared/errors.js";

@@ -64,7 +64,7 @@ export const mergeRequest = z.strictObject({
   approvals: z.array(z.strictObject({ by: person, at: timestamp })),
   /** The resulting merge; null until it has landed, and if there was nothing to merge. */
   merge_id: id.nullable(),
-  /** Why it was rejected or cancelled, or what it is waiting for, as a sentence. */
+  /** Why it was rejected or canceled, or what it is waiting for, as a sentence. */
   reason: z.string().nullable(),
   requested_by: person.nullable(),
   created_at: timestamp,

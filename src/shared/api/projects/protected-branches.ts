@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { mergeStrategy } from "../../contract/fields.js";
-import { matchesPattern, MAX_PATTERN_LENGTH, patternError } from "../../merge-drivers.js";
+import type { ProtectedBranch } from "../../protection.js";
+import { MAX_PATTERN_LENGTH, patternError } from "../../merge-drivers.js";
 
 /** The name of a check, unique in its project. */
 export const checkName = z
@@ -26,7 +27,7 @@ const pattern = z
  * The rules of the branches whose names match a pattern. With checks or approvals, these branches
  * change only through the merge queue. Branches of workspaces are never protected.
  */
-export const protectedBranch = z.strictObject({
+export const protectedBranch: z.ZodType<ProtectedBranch> = z.strictObject({
   pattern,
   /** The names of the checks that each commit must pass before it lands. */
   checks: z.array(z.string()),
@@ -35,8 +36,6 @@ export const protectedBranch = z.strictObject({
   /** The only strategy of merges into the branch; null for the one of the request or the workspace. */
   strategy: mergeStrategy.nullable(),
 });
-export type ProtectedBranch = z.output<typeof protectedBranch>;
-
 export const protectedBranchInput = z.strictObject({
   pattern,
   checks: z
@@ -60,20 +59,3 @@ export const protectedBranchesInput = z
     (entries) => new Set(entries.map((entry) => entry.pattern)).size === entries.length,
     "must not name a pattern twice",
   );
-
-/**
- * Returns the rules of a branch: the first entry whose pattern matches; undefined for an unprotected
- * branch, and for every branch of a workspace.
- */
-export function protectionOf(
-  entries: readonly ProtectedBranch[],
-  branch: string,
-): ProtectedBranch | undefined {
-  if (branch.startsWith("workspace-")) return undefined;
-  return entries.find((entry) => matchesPattern(entry.pattern, branch));
-}
-
-/** Whether a branch changes only through the merge queue. */
-export function needsQueue(entry: ProtectedBranch | undefined): entry is ProtectedBranch {
-  return entry !== undefined && (entry.checks.length > 0 || entry.approvals > 0);
-}

@@ -3,11 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
 import type { Preview } from "#shared/api/projects/previews.js";
 import type { MergeStrategy } from "#shared/api/projects/merges.js";
-import {
-  needsQueue,
-  protectionOf,
-  type ProtectedBranch,
-} from "#shared/api/projects/protected-branches.js";
+import { needsQueue, protectionOf, type ProtectedBranch } from "#shared/protection.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { asApiError } from "../../api/client.js";
 import { useDebounced } from "../../hooks/use-debounced.js";

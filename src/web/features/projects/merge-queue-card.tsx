@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { needsQueue } from "#shared/api/projects/protected-branches.js";
+import { needsQueue } from "#shared/protection.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { endedRequestPagesQuery, mergeQueueQuery } from "../../api/queries/merge-queue.js";
 import { Await } from "../../components/await.js";

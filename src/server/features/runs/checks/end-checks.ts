@@ -46,7 +46,7 @@ export async function endChecks(
 export async function endCheckOf(deps: RunDeps, run: ManagedRun): Promise<void> {
   const { id: run_id, org_id, agent_id } = run;
   const project_id = await deps.db.tenant(org_id, (tx) => projectOf(tx, agent_id));
-  // Also of a check that was cancelled meanwhile.
+  // Also of a check that was canceled meanwhile.
   await removeFolder(deps, { org_id, project_id, run_id });
   await endChecks(deps);
   await deps.jobs.send("start-checks", {});

@@ -1,5 +1,5 @@
 /** Applies a push: each ref moves once from its expected commit, and the result is recorded. */
-import { needsQueue, protectionOf } from "#shared/api/projects/protected-branches.js";
+import { needsQueue, protectionOf } from "#shared/protection.js";
 import { originOf, type Origin } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";

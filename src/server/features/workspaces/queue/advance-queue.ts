@@ -1,5 +1,5 @@
 /** Continues the merge queue of a branch. All of its state is in the database. */
-import { protectionOf, type ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import { protectionOf, type ProtectedBranch } from "#shared/protection.js";
 import { changedPaths, mayConflict } from "#git/diff/changed-paths.js";
 import { resolveCommit } from "#git/store/repository.js";
 import { systemOrigin } from "../../../db/audit/audit.js";

@@ -203,7 +203,7 @@ export async function takeCheck(db: Queryable, runId: string): Promise<TakenChec
   return row && { ...row, run_id: runId };
 }
 
-/** Whether a taken check has not been cancelled; it stays so until the transaction ends. */
+/** Whether a taken check has not been canceled; it stays so until the transaction ends. */
 export async function isOpenCheck(
   tx: Queryable,
   { id, run_id }: Pick<TakenCheck, "id" | "run_id">,

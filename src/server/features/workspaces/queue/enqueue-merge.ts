@@ -1,6 +1,6 @@
 import type { MergeRequest as QueuedRequest } from "#shared/api/projects/merge-requests.js";
 import type { Merge } from "#shared/api/projects/merges.js";
-import { needsQueue, protectionOf } from "#shared/api/projects/protected-branches.js";
+import { needsQueue, protectionOf } from "#shared/protection.js";
 import { originOf } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
 import { violatedConstraint } from "../../../db/connection/connect.js";

@@ -15,7 +15,7 @@ import type { BranchQueue } from "./queue-deps.js";
 /**
  * Moves the branch from its tip to the last of the candidates, which was checked, and records the merge
  * of each. Their rows are written as pending before the branch moves, so that a restart completes or
- * undoes them. Nothing lands if the branch has moved, if a request was cancelled, or if its caller may
+ * undoes them. Nothing lands if the branch has moved, if a request was canceled, or if its caller may
  * no longer merge; the latter is rejected. The caller holds the branch's lock.
  */
 export async function landRequests(
@@ -87,7 +87,7 @@ async function begin(
   }
 }
 
-/** A request of the batch was cancelled meanwhile. */
+/** A request of the batch was canceled meanwhile. */
 class RequestEndedError extends Error {
   override readonly name = "RequestEndedError";
 }

@@ -135,7 +135,7 @@ describe("the merge queue", () => {
     expect(await tip()).toBe(before);
   });
 
-  test("a check that failed before is told apart from one that the change broke", async () => {
+  test("a check that failed before is distinguished from one that the change broke", async () => {
     await protectBy("exit 3");
     const done = await ended(await queue(await work({ "a.txt": "x\n" })));
     expect(done.reason).toBe(
@@ -384,7 +384,7 @@ describe("the merge queue", () => {
     await expectProblem(owner.api.mergeQueue.cancel(approving), 409, "merge_request_ended");
   });
 
-  test("a cancelled request stops its check, and the others go on", async () => {
+  test("a canceled request stops its check, and the others go on", async () => {
     await protectBy("test ! -e slow.txt || sleep 1000");
     const slow = await queue(await work({ "slow.txt": "x\n" }));
     await expect

@@ -1,7 +1,7 @@
 /** The merge queue's requests. */
 import { and, asc, count, eq, isNull, sql } from "drizzle-orm";
 import type { MergeRequest, RequestCheck } from "#shared/api/projects/merge-requests.js";
-import { protectionOf, type ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import { protectionOf, type ProtectedBranch } from "#shared/protection.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import { isoInstant } from "../../../db/tables/columns.js";
 import type { Queryable } from "../../../db/connection/connect.js";

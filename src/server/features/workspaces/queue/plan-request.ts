@@ -1,5 +1,5 @@
 import type { Merge } from "#shared/api/projects/merges.js";
-import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import type { ProtectedBranch } from "#shared/protection.js";
 import { TreeReader } from "#git/objects/tree-reader.js";
 import { displayPath } from "#git/worktree/safe-folder.js";
 import { AppError } from "../../../errors.js";

@@ -1,5 +1,5 @@
 import { and, eq, isNull } from "drizzle-orm";
-import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import type { ProtectedBranch } from "#shared/protection.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { projects, protectedBranches } from "../../../db/tables/tables.js";
 

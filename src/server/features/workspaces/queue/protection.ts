@@ -1,9 +1,5 @@
 import type { Choice, MergeStrategy } from "#shared/api/projects/merges.js";
-import {
-  needsQueue,
-  protectionOf,
-  type ProtectedBranch,
-} from "#shared/api/projects/protected-branches.js";
+import { needsQueue, protectionOf, type ProtectedBranch } from "#shared/protection.js";
 import { AppError, invalidField } from "../../../errors.js";
 
 /** @throws AppError 409 `branch_protected` for a branch that changes only through the merge queue */

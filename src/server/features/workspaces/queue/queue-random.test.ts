@@ -22,7 +22,7 @@ import { commitTree, resolveTree } from "#git/store/repository.js";
 import { rounds } from "#test/support/thorough.js";
 
 /**
- * Random sequences over 12 agents: commits of good and bad files, queued and cancelled merges, and
+ * Random sequences over 12 agents: commits of good and bad files, queued and canceled merges, and
  * direct moves of the branch, served by two processes. The sandbox is a stand-in that only looks into
  * the checked folder, so that thousands of checks take minutes; the real one is tested in
  * `merge-queue.test.ts`.

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { type Project } from "#shared/api/projects/projects.js";
-import type { ProtectedBranch } from "#shared/api/projects/protected-branches.js";
+import type { ProtectedBranch } from "#shared/protection.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { PermissionHint } from "../../../access/permission-hint.js";
 import { api } from "../../../api/api-calls.js";
