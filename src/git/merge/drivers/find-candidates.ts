@@ -1,4 +1,5 @@
 /** Finds the files of a merge that a driver applies to: those that both sides changed. */
+import { setImmediate as immediate } from "node:timers/promises";
 import type { MergeDriverName } from "#shared/merge-drivers.js";
 import type { TreeEntry, TreeReader } from "../../objects/tree-reader.js";
 import type { ComputedMerge, Conflict } from "../merge-conflicts.js";
@@ -23,6 +24,9 @@ export interface Candidate {
   ambiguous: boolean;
 }
 
+/** Paths per turn of the event loop. */
+const PATHS_PER_TURN = 100;
+
 type Versions = Pick<Candidate, "path" | "origin" | "base" | "target" | "source">;
 
 /**
@@ -39,7 +43,10 @@ export async function findCandidates(
 ): Promise<Candidate[]> {
   const found = new Map<string, Versions & { driver: MergeDriverName; ambiguous: boolean }>();
   for (const base of merge.bases) {
-    for (const versions of await changedByBoth(repoPath, merge, base, trees)) {
+    const changed = await changedByBoth(repoPath, merge, base, trees);
+    for (const [at, versions] of changed.entries()) {
+      // Many long paths and patterns take long.
+      if (at % PATHS_PER_TURN === 0) await immediate();
       const { path } = versions;
       const driver = driverFor(Buffer.from(path, "latin1").toString("utf8"));
       if (driver === null) continue;
@@ -50,11 +57,12 @@ export async function findCandidates(
   }
   const paths = [...found.values()].flatMap(({ path, origin }) => [path, origin ?? path]);
   await trees.load([...merge.bases, merge.tree].map((tree) => ({ tree, paths })));
+  const conflicts = conflictsByPath(merge);
   return [...found.values()]
     .sort((one, other) => (one.path < other.path ? -1 : 1))
     .flatMap((file): Candidate[] => {
       const { path, origin, base, target, source } = file;
-      const conflict = conflictAt(merge, file);
+      const conflict = conflictAt(conflicts, file);
       if (conflict === undefined) return [];
       const isMerged = trees.findFile(merge.tree, path)?.mode.startsWith("100") === true;
       // git placed the renamed file elsewhere, or took both for different files.
@@ -72,24 +80,27 @@ export async function findCandidates(
     });
 }
 
+function conflictsByPath({ conflicts }: ComputedMerge): Map<string, Conflict> {
+  return new Map(
+    conflicts.flatMap((conflict) => conflict.detail.paths.map((path) => [path, conflict] as const)),
+  );
+}
+
 /**
  * Returns git's conflict about the file; null if git merged its lines, undefined if the conflict
  * involves other files or other versions.
  */
 function conflictAt(
-  { conflicts }: ComputedMerge,
+  conflicts: ReadonlyMap<string, Conflict>,
   { path, origin, base, target, source }: Versions,
 ): Conflict | null | undefined {
-  const related = conflicts.filter(
-    ({ detail }) =>
-      detail.paths.includes(path) || (origin !== null && detail.paths.includes(origin)),
-  );
-  const [conflict] = related;
-  if (conflict === undefined) return null;
+  const conflict = conflicts.get(path);
+  const ofOrigin = origin === null ? conflict : conflicts.get(origin);
+  if (conflict === undefined) return ofOrigin === undefined ? null : undefined;
   const { entries, clashes } = conflict.detail;
   const expected = [base, target, source].map((entry) => entry?.oid);
   const isSame =
-    related.length === 1 &&
+    (ofOrigin ?? conflict) === conflict &&
     clashes.length === 0 &&
     entries.every((entry) => entry.path === path && entry.oid === expected[entry.stage - 1]) &&
     entries.length === expected.filter((oid) => oid !== undefined).length;
