@@ -83,6 +83,8 @@ create table commit_checks (
   detail text,
   -- starts, including those of servers that died
   attempts integer not null default 0,
+  -- the last one
+  started_at timestamptz(3),
   created_at timestamptz(3) not null default clock_timestamp(),
   ended_at timestamptz(3),
   constraint commit_checks_ended check ((status in ('queued', 'running')) = (ended_at is null)),
@@ -91,6 +93,8 @@ create table commit_checks (
 );
 create index commit_checks_commit on commit_checks (project_id, commit_sha, name);
 create index commit_checks_open on commit_checks (created_at) where ended_at is null;
+create index commit_checks_started on commit_checks (org_id, started_at);
+create index commit_checks_ended_at on commit_checks (ended_at) where ended_at is not null;
 create unique index commit_checks_run on commit_checks (run_id) where run_id is not null;
 
 -- A check is a run beside those of its agent.

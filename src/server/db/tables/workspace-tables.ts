@@ -224,6 +224,7 @@ export const commitChecks = pgTable("commit_checks", {
   run_id: uuid(),
   detail: text(),
   attempts: integer().notNull().default(0),
+  started_at: instant(),
   created_at: clockTime(),
   ended_at: instant(),
 });

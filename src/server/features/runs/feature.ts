@@ -3,6 +3,7 @@ import { sandbox } from "#shared/api/agents/sandbox.js";
 import { openCallbackListener } from "../../http/callback-listener.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
+import { deleteOldChecks } from "../workspaces/index.js";
 import type { Services } from "../services.js";
 import { deleteExpiredLogs } from "./logs/delete-expired-logs.js";
 import { removeUnusedFolders } from "./checks/check-folder.js";
@@ -34,6 +35,10 @@ export function runsFeature(services: Services): Feature {
       Promise.all([
         deleteExpiredLogs(storage, config.runLogDays),
         removeUnusedFolders(ownRuns.deps),
+        // A result without its log says little.
+        services.db.withSystem("delete old results of checks", (tx) =>
+          deleteOldChecks(tx, config.runLogDays),
+        ),
       ]),
     drain: () => ownRuns.end(config.shutdownRuns),
     endStreams: () => ownRuns.endStreams(),

@@ -16,9 +16,9 @@ export { openDriver, recreateFolders } from "./open-driver.js";
 export { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 export { agentOfBranch, measureFolder, projectOfWorkspace } from "./workspaces.js";
 export {
+  deleteOldChecks,
   endCheck,
   findChecks,
-  isOpenCheck,
   listEndedChecks,
   requeueCheck,
   takeCheck,

@@ -9,6 +9,7 @@ import {
   type EndedCheck,
 } from "../../workspaces/index.js";
 import type { RunDeps } from "../run-deps.js";
+import { serverStopped } from "../execution/live-run.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
 import { projectOf } from "../runs.queries.js";
 import { removeFolder } from "./check-folder.js";
@@ -67,7 +68,7 @@ interface Result {
 async function resultOf(deps: RunDeps, check: EndedCheck): Promise<Result | "again"> {
   const { run_status, run_detail, attempts } = check;
   // The server's end says nothing about the commit.
-  const isInterrupted = run_status === "lost" || run_detail === "The server was stopped.";
+  const isInterrupted = run_status === "lost" || run_detail === serverStopped;
   if (isInterrupted && attempts < MAX_ATTEMPTS) return "again";
   if (run_status !== "succeeded") return { status: "failed", detail: run_detail };
   const { log_pattern } = check.definition;

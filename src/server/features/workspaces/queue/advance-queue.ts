@@ -92,7 +92,10 @@ async function advanceOnce(deps: QueueDeps, queue: BranchQueue): Promise<boolean
   const step: Step | null =
     batch.length === 0 || rules.missing.length > 0 ? null : nextStep(verdicts);
   if (step?.action === "land") {
-    await landRequests(deps, queue, tip, batch.slice(0, step.count));
+    const known = JSON.stringify(rules);
+    await landRequests(deps, queue, tip, batch.slice(0, step.count), async (tx) => {
+      return JSON.stringify(await readRules(tx, project_id, branch)) === known;
+    });
     return true;
   }
   if (step?.action === "reject") {

@@ -46,7 +46,8 @@ export async function findChecks(
   return tx
     .select(checkColumns)
     .from(checks)
-    .where(and(eq(checks.project_id, projectId), inArray(checks.name, [...names])));
+    .where(and(eq(checks.project_id, projectId), inArray(checks.name, [...names])))
+    .orderBy(asc(checks.name));
 }
 
 export async function countChecks(tx: Queryable, projectId: string): Promise<number> {
@@ -185,37 +186,31 @@ const takenColumns = {
 };
 
 /**
- * Takes the next queued check of any organization: those with the fewest running checks come first.
+ * Takes the next queued check of any organization: those with the fewest running checks come first, and
+ * of those the one whose last check started the longest ago.
  * Requires a system transaction.
  */
 export async function takeCheck(db: Queryable, runId: string): Promise<TakenCheck | undefined> {
   const next = sql`(
-    select c.id from commit_checks c join projects p on p.id = c.project_id and p.deleted_at is null
+    select c.id from commit_checks c
+    join projects p on p.id = c.project_id and p.deleted_at is null
+    join organizations o on o.id = c.org_id and o.archived_at is null
     where c.status = 'queued'
-    order by (select count(*) from commit_checks r
-      where r.org_id = c.org_id and r.status = 'running' and r.ended_at is null), c.created_at, c.id
+    order by (select count(*) from commit_checks r where r.org_id = c.org_id and r.status = 'running'),
+      (select max(s.started_at) from commit_checks s where s.org_id = c.org_id) nulls first,
+      c.created_at, c.id
     limit 1 for update of c skip locked)`;
   const [row] = await db
     .update(commitChecks)
-    .set({ status: "running", run_id: runId, attempts: sql`${commitChecks.attempts} + 1` })
+    .set({
+      status: "running",
+      run_id: runId,
+      attempts: sql`${commitChecks.attempts} + 1`,
+      started_at: sql`clock_timestamp()`,
+    })
     .where(sql`${commitChecks.id} = ${next}`)
     .returning(takenColumns);
   return row && { ...row, run_id: runId };
-}
-
-/** Whether a taken check has not been canceled; it stays so until the transaction ends. */
-export async function isOpenCheck(
-  tx: Queryable,
-  { id, run_id }: Pick<TakenCheck, "id" | "run_id">,
-): Promise<boolean> {
-  const rows = await tx
-    .select({ id: commitChecks.id })
-    .from(commitChecks)
-    .where(
-      and(eq(commitChecks.id, id), eq(commitChecks.run_id, run_id), isNull(commitChecks.ended_at)),
-    )
-    .for("update");
-  return rows.length === 1;
 }
 
 /** A running check whose run has ended. */
@@ -261,4 +256,12 @@ export async function requeueCheck(
     .where(
       and(eq(commitChecks.id, id), eq(commitChecks.run_id, run_id), isNull(commitChecks.ended_at)),
     );
+}
+
+/** Deletes results that ended long ago. Requires a system transaction. */
+export async function deleteOldChecks(db: Queryable, days: number): Promise<void> {
+  await db.execute(sql`
+    delete from commit_checks where ended_at < now() - make_interval(days => ${days})
+      and not exists (select from merge_requests q where q.project_id = commit_checks.project_id
+        and q.candidate_commit = commit_checks.commit_sha and q.ended_at is null)`);
 }

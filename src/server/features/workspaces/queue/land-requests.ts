@@ -1,4 +1,5 @@
 import { systemOrigin } from "../../../db/audit/audit.js";
+import type { Queryable } from "../../../db/connection/connect.js";
 import { isStillAllowed } from "../../../access/original-caller.js";
 import { RefMovedError, updateRefs } from "#git/store/refs.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
@@ -15,19 +16,21 @@ import type { BranchQueue } from "./queue-deps.js";
 /**
  * Moves the branch from its tip to the last of the candidates, which was checked, and records the merge
  * of each. Their rows are written as pending before the branch moves, so that a restart completes or
- * undoes them. Nothing lands if the branch has moved, if a request was canceled, or if its caller may
- * no longer merge; the latter is rejected. The caller holds the branch's lock.
+ * undoes them. Nothing lands if the branch has moved, if its rules have changed, if a request was
+ * canceled, or if its caller may no longer merge; the latter is rejected. The caller holds the branch's
+ * lock.
  */
 export async function landRequests(
   deps: WorkspaceDeps,
   { org_id, project_id, branch }: BranchQueue,
   tip: string,
   candidates: readonly Candidate[],
+  areRulesCurrent: (tx: Queryable) => Promise<boolean>,
 ): Promise<void> {
   const { db } = deps;
   const start = performance.now();
   const last = candidates.at(-1)?.prepared.row.merge_commit;
-  if (last === undefined || !(await begin(deps, org_id, candidates))) return;
+  if (last === undefined || !(await begin(deps, org_id, candidates, areRulesCurrent))) return;
   const keep = candidates.flatMap(({ prepared }) => keepUpdates(prepared.keep));
   const repoPath = deps.storage.repository(org_id, project_id);
   try {
@@ -62,9 +65,11 @@ async function begin(
   deps: WorkspaceDeps,
   orgId: string,
   candidates: readonly Candidate[],
+  areRulesCurrent: (tx: Queryable) => Promise<boolean>,
 ): Promise<boolean> {
   try {
     return await deps.db.change(orgId, systemOrigin, async (tx, audit) => {
+      if (!(await areRulesCurrent(tx))) return false;
       for (const { request } of candidates) {
         const { origin } = request;
         if (await isStillAllowed(tx, origin, orgId, "agent:workspace:merge")) continue;

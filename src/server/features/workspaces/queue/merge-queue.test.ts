@@ -10,6 +10,8 @@ import {
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { createGitKey, openCloneFactory } from "#test/support/git/clone.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import {
   commitFiles,
@@ -282,6 +284,80 @@ describe("the merge queue", () => {
     const done = await ended(request);
     expect(done.status).toBe("merged");
     await expectProblem(reviewer.api.mergeQueue.approve(approving), 409, "merge_request_ended");
+  });
+
+  test("a person who pushed to the branch cannot approve its merge", async () => {
+    await protect({ approvals: 1 });
+    const workspace = await work({ "a.txt": "x\n" });
+    const clones = await openCloneFactory();
+    const key = await createGitKey(reviewer);
+    const branch = ["--branch", workspace.branch_name];
+    const clone = await clones.clone(project.clone_url, key, ...branch);
+    await clone.commit({ "pushed.txt": "x\n" });
+    expect((await clone.push(workspace.branch_name)).code).toBe(0);
+    await clones.dispose();
+    const approving = { params: { merge_request_id: (await queue(workspace)).id } };
+    const refused = await expectProblem(
+      reviewer.api.mergeQueue.approve(approving),
+      403,
+      "own_work",
+    );
+    expect(refused.detail).toContain("You pushed to the branch of this merge");
+  });
+
+  test("a viewer can neither queue, cancel nor approve", async () => {
+    await protect({ approvals: 1 });
+    const viewer = await app.person("Viewer");
+    const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
+    await owner.api.members.add({ params: { org_id: org.id }, body });
+    const workspace = await work({ "a.txt": "x\n" });
+    const { id } = await queue(workspace);
+    const asking = { params: { merge_request_id: id } };
+    expect((await viewer.api.mergeQueue.get(asking)).data.id).toBe(id);
+    const { api } = viewer;
+    for (const call of [
+      () => queue(workspace, api),
+      () => api.mergeQueue.approve(asking),
+      () => api.mergeQueue.cancel(asking),
+      () => api.mergeQueue.deleteCheck({ params: { ...params(), name: "test" } }),
+    ]) {
+      await expectProblem(call(), 403, "insufficient_permission");
+    }
+  });
+
+  test("a project has at most fifty checks and two hundred open requests", async () => {
+    for (let nth = 1; nth <= 50; nth += 1) await setCheck("true", {}, `check-${nth}`);
+    await expectProblem(setCheck("true", {}, "one-more"), 409, "too_many_checks");
+    await setCheck("false", {}, "check-1");
+    await protect({ approvals: 1 });
+    const workspace = await work({ "a.txt": "x\n" });
+    await queryAsOwner(
+      app,
+      `insert into merge_requests (id, org_id, project_id, agent_id, kind, request, source_branch,
+         target_branch, status, origin)
+       select gen_random_uuid(), $1, $2, $3, 'merge', '{}', 'workspace-x', 'other-' || n,
+         'waiting_for_approval', '{}' from generate_series(1, 200) n`,
+      [org.id, project.id, workspace.agent_id],
+    );
+    await expectProblem(queue(workspace), 409, "queue_full");
+  });
+
+  test("an undo that is open is named", async () => {
+    const workspace = await work({ "a.txt": "x\n" });
+    const { agent_id } = workspace;
+    const { data: merge } = await owner.api.workspaces.createMerge({ params: { agent_id } });
+    await protect({ approvals: 1 });
+    const undo = {
+      params: { agent_id, merge_id: merge.id as string },
+      body: { queue: true as const },
+    };
+    const { data: request } = await owner.api.workspaces.revertMerge(undo);
+    const refused = await expectProblem(
+      owner.api.workspaces.revertMerge(undo),
+      409,
+      "merge_request_open",
+    );
+    expect(refused["merge_request_id"]).toBe(request.id);
   });
 
   test("branches that touch other files are checked at the same time", async () => {
