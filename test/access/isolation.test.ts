@@ -32,6 +32,8 @@ type Ids = Record<
   | "agent_id"
   | "sha"
   | "merge_id"
+  | "merge_request_id"
+  | "name"
   | "run_id"
   | "key_id"
   | "passkey_id"
@@ -75,6 +77,8 @@ const idsOf = (full: Full): Ids => ({
   agent_id: full.agent.id,
   sha: full.commitSha,
   merge_id: full.merge.id as string,
+  merge_request_id: full.mergeRequest.id,
+  name: full.checkName,
   run_id: full.run.id,
   key_id: full.key.id,
   period: thisMonth(),
@@ -94,6 +98,8 @@ const idsOfNothing = (): Ids => ({
   agent_id: randomUUID(),
   sha: randomBytes(20).toString("hex"),
   merge_id: randomUUID(),
+  merge_request_id: randomUUID(),
+  name: "check-of-nothing",
   run_id: randomUUID(),
   key_id: randomUUID(),
   period: thisMonth(),
@@ -149,6 +155,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "workspaces.sync": () => ({}),
   "workspaces.revertMerge": () => ({}),
   "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
+  "mergeQueue.setCheck": () => ({ command: ["true"] }),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
@@ -175,10 +182,10 @@ const ofOthers = calls.filter(
     (endpoint.params !== null ||
       ["projects.create", "agents.create", "apiKeys.create"].includes(call)),
 );
-/** The ids in a path besides the one that identifies the tenant; a month has no owner. */
+/** The ids in a path besides the one that identifies the tenant; months and names have no owner. */
 const innerOf = ({ params, tenant }: Endpoint): string[] =>
   Object.keys(params?.shape ?? {}).filter(
-    (name) => `params.${name}` !== tenant && name !== "period",
+    (name) => `params.${name}` !== tenant && !["period", "name"].includes(name),
   );
 /** Calls whose body names something besides the organization. */
 const namingInBody = new Set([

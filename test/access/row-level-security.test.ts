@@ -52,6 +52,19 @@ describe("row-level security", () => {
          values ($1, $2, $3, 'refs/heads/x', $4, '{}')`,
         [randomUUID(), project.organization_id, project.id, "0".repeat(40)],
       );
+      await queryAsOwner(
+        app,
+        `insert into merge_request_approvals (request_id, approver_id, org_id, approver)
+         select id, $2, org_id, '{}' from merge_requests where project_id = $1`,
+        [project.id, owner.id],
+      );
+      await queryAsOwner(
+        app,
+        `insert into commit_checks (id, org_id, project_id, agent_id, branch, commit_sha, name,
+           definition, definition_hash, status)
+         values ($1, $2, $3, $4, 'main', $5, 'test', '{}', '', 'queued')`,
+        [randomUUID(), project.organization_id, project.id, workspace.agent_id, "0".repeat(40)],
+      );
       await queryAsOwner(app, "insert into redacted_audit_targets values ($1, $2)", [
         project.organization_id,
         randomUUID(),

@@ -7,7 +7,8 @@ import type { Actor } from "./authenticate.js";
 import { readAccess } from "./current-access.js";
 
 /**
- * Whether the caller of an earlier request still has a permission, through a valid credential. With the
+ * Whether the caller of an earlier request still has a permission, through a valid credential, in an
+ * organization that is not archived. With the
  * organization's lock held, the answer stays valid.
  */
 export async function isStillAllowed(
@@ -18,7 +19,7 @@ export async function isStillAllowed(
 ): Promise<boolean> {
   if (!origin?.actor) return false;
   const access = await readAccess(tx, restoreActor(origin.actor), orgId).catch(nullIfRefused);
-  return access !== null && allows(access, permission);
+  return access !== null && !access.archived && allows(access, permission);
 }
 
 /** Rebuilds the caller of an earlier request; scopes are read again when access is resolved. */

@@ -53,6 +53,21 @@ describe("lists", () => {
     await makeWorkspace(owner, full.project.id);
     await commitFiles(owner, full.workspace, { "second.txt": "second" });
     await mergeIntoBase(owner, full.workspace);
+    const project = { project_id: full.project.id };
+    await client.mergeQueue.setCheck({
+      params: { ...project, name: "second" },
+      body: { command: ["true"] },
+    });
+    const protected_branches = [{ pattern: "main", approvals: 5 }];
+    await client.projects.update({ params: project, body: { protected_branches } });
+    await queryAsOwner(
+      app,
+      `insert into merge_requests (id, org_id, project_id, agent_id, kind, of_merge, request,
+         source_branch, target_branch, status, origin)
+       select gen_random_uuid(), $1, $2, $3, 'revert', gen_random_uuid(), '{}', 'workspace-x',
+         'main', 'waiting_for_approval', '{}' from generate_series(1, 2)`,
+      [full.id, full.project.id, full.agent.id],
+    );
     await client.runs.stop({ params: { run_id: full.run.id } });
     const user = { params: { user_id: (await app.person("second")).id } };
     await client.admin.disable(user);

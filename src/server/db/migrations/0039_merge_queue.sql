@@ -52,6 +52,7 @@ create unique index merge_requests_one_merge on merge_requests (agent_id, target
 create unique index merge_requests_one_undo on merge_requests (of_merge)
   where of_merge is not null and ended_at is null;
 create index merge_requests_open on merge_requests (project_id, target_branch) where ended_at is null;
+create index merge_requests_agent on merge_requests (org_id, agent_id);
 create index merge_requests_ended_at on merge_requests (project_id, ended_at, id)
   where ended_at is not null;
 
@@ -95,6 +96,7 @@ create index commit_checks_commit on commit_checks (project_id, commit_sha, name
 create index commit_checks_open on commit_checks (created_at) where ended_at is null;
 create index commit_checks_started on commit_checks (org_id, started_at);
 create index commit_checks_ended_at on commit_checks (ended_at) where ended_at is not null;
+create index commit_checks_agent on commit_checks (org_id, agent_id);
 create unique index commit_checks_run on commit_checks (run_id) where run_id is not null;
 
 -- A check is a run beside those of its agent.

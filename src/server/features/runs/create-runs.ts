@@ -11,7 +11,7 @@ import type { Mailer } from "../../mail/mailer.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
 import { createLogStreams } from "./logs/log-stream.js";
-import { continueChecks, endCheckOf, endChecks } from "./checks/end-checks.js";
+import { continueChecks, endCheckOf } from "./checks/end-checks.js";
 import { removeUnusedFolders } from "./checks/check-folder.js";
 import * as managed from "./managed-runs.queries.js";
 import type { RunDeps } from "./run-deps.js";
@@ -81,8 +81,9 @@ export function createRuns(input: RunsInput): Runs {
     recover: async () => {
       await Promise.all([sandbox.cleanUp(), docker.cleanUp()]);
       await endLost(input, isAlone ? serverId : null);
-      await endChecks(deps);
-      await removeUnusedFolders(deps);
+      await removeUnusedFolders(deps).catch((error: unknown) => {
+        input.log.error({ err: error }, "cannot remove the folders of ended checks");
+      });
     },
     watch: () => {
       watching = startRunWatch(input, () => continueChecks(deps));

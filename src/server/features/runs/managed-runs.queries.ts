@@ -222,10 +222,15 @@ export async function recordCheckpoint(
 }
 
 /** Ends a run that was reserved and could not be started. */
-export async function endUnstarted(tx: Queryable, id: string, detail: string): Promise<void> {
+export async function endUnstarted(
+  tx: Queryable,
+  id: string,
+  status: "failed" | "lost",
+  detail: string,
+): Promise<void> {
   await tx
     .update(runs)
-    .set({ status: "failed", detail, ended_at: sql`now()`, lease_expires_at: null })
+    .set({ status, detail, ended_at: sql`now()`, lease_expires_at: null })
     .where(and(eq(runs.id, id), eq(runs.status, "running")));
 }
 

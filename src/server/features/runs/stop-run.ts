@@ -13,6 +13,7 @@ const timeoutMs = 30_000;
 /**
  * Stops a run; idempotent. A queued run is canceled. A managed run's command is asked to exit, and its
  * end is awaited.
+ * @throws AppError 404; 409 `run_managed` for a check
  */
 export async function stopRun(
   context: OrgContext,
@@ -24,6 +25,13 @@ export async function stopRun(
     const run = await queries.findRun(tx, runId);
     if (!run) throw notFound();
     if (run.ended_at !== null) return false;
+    if (run.kind === "check") {
+      // Otherwise an agent could end the check of its own work as it likes.
+      throw new AppError(
+        "run_managed",
+        "The merge queue ends its checks; cancel the merge request instead.",
+      );
+    }
     const { agent, userId } = context.actor;
     const who = agent?.name ?? (await queries.readDisplayName(tx, userId));
     await queries.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);

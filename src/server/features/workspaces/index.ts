@@ -18,6 +18,7 @@ export { agentOfBranch, measureFolder, projectOfWorkspace } from "./workspaces.j
 export {
   deleteOldChecks,
   endCheck,
+  explainWait,
   findChecks,
   listEndedChecks,
   requeueCheck,
@@ -26,5 +27,5 @@ export {
   type TakenCheck,
 } from "./queue/checks.queries.js";
 export { advanceQueuesOf } from "./queue/check-definitions.js";
-export { listOpenQueues } from "./queue/merge-requests.queries.js";
+export { endQueuesOf, listOpenQueues } from "./queue/merge-requests.queries.js";
 export { sendAdvance, type BranchQueue } from "./queue/queue-deps.js";

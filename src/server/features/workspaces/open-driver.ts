@@ -127,9 +127,11 @@ export async function recreateFolders(
 
 /** Unmounts all folders, so that the data folder can be moved or copied; the next start mounts them. */
 export async function releaseFolders({ storage }: WorkspaceDeps, log: Logger): Promise<void> {
-  await unmountAll(await listMounts(storage.workspaces), (folder, error) => {
-    log.warn({ err: error, folder }, "cannot unmount a folder");
-  });
+  for (const parent of [storage.workspaces, storage.checks]) {
+    await unmountAll(await listMounts(parent), (folder, error) => {
+      log.warn({ err: error, folder }, "cannot unmount a folder");
+    });
+  }
 }
 
 /** Deletes base layers left without a user by an interrupted process. */

@@ -248,5 +248,6 @@ export const runs = {
       .strictObject({ status: z.enum(["succeeded", "failed", "stopped"]).optional() })
       .optional(),
     response: run,
+    errors: ["run_managed"],
   }),
 };

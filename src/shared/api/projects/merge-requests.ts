@@ -86,6 +86,14 @@ export const mergeQueue = {
     query: page,
     response: z.array(check),
   }),
+  check: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/checks/{name}",
+    access: "project:read",
+    summary: "Get a check",
+    params: checkParams,
+    response: check,
+  }),
   setCheck: endpoint({
     method: "PUT",
     path: "/api/v1/projects/{project_id}/checks/{name}",

@@ -75,15 +75,19 @@ test("at most one check runs at a time", async () => {
   expect(overlaps).toEqual([]);
 }, 90_000);
 
-test("checks end with the organization's hours", async () => {
+test("checks wait while the organization has no hours", async () => {
   const org = await makeOrganization(owner);
   await queryAsOwner(app, "update organizations set max_agent_runtime_hours = 0 where id = $1", [
     org.id,
   ]);
   const [request] = await queueIn(org.id, 1, "true");
-  const ended = await waitForRequest(owner, request?.id as string);
-  expect(ended.status).toBe("rejected");
-  expect(ended.checks[0]?.detail).toBe(
-    "It could not be started: the organization's 0 hours of this month are used up.",
-  );
+  const { id } = request as MergeRequest;
+  const params = { merge_request_id: id };
+  await expect
+    .poll(async () => (await owner.api.mergeQueue.get({ params })).data.checks[0]?.detail)
+    .toBe("Waiting: the organization's 0 hours of this month are used up.");
+  await queryAsOwner(app, "update organizations set max_agent_runtime_hours = 10 where id = $1", [
+    org.id,
+  ]);
+  expect((await waitForRequest(owner, id)).status).toBe("merged");
 }, 60_000);

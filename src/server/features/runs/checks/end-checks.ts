@@ -9,7 +9,6 @@ import {
   type EndedCheck,
 } from "../../workspaces/index.js";
 import type { RunDeps } from "../run-deps.js";
-import { serverStopped } from "../execution/live-run.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
 import { projectOf } from "../runs.queries.js";
 import { removeFolder } from "./check-folder.js";
@@ -29,15 +28,10 @@ export async function endChecks(
 ): Promise<void> {
   const ended = await deps.db.withSystem("find ended checks", (tx) => listEndedChecks(tx));
   for (const check of ended) {
-    await removeFolder(deps, check).catch((error: unknown) => {
-      deps.log.error({ err: error, run: check.run_id }, "cannot remove the folder of a check");
+    // One that fails must not hold up the others.
+    await end(deps, check).catch((error: unknown) => {
+      deps.log.error({ err: error, check: check.id }, "cannot record the result of a check");
     });
-    const result = await resultOf(deps, check);
-    await deps.db.tenant(check.org_id, (tx) =>
-      result === "again"
-        ? requeueCheck(tx, check)
-        : endCheck(tx, check, result.status, result.detail),
-    );
   }
   for (const queue of [...ended, ...further]) await sendAdvance(deps, queue);
   if (ended.length > 0) await deps.jobs.send("start-checks", {});
@@ -60,23 +54,36 @@ export async function continueChecks(deps: RunDeps): Promise<void> {
   if (queues.length > 0) await deps.jobs.send("start-checks", {});
 }
 
-interface Result {
-  status: "passed" | "failed";
-  detail: string | null;
+async function end(deps: RunDeps, check: EndedCheck): Promise<void> {
+  await removeFolder(deps, check).catch((error: unknown) => {
+    deps.log.error({ err: error, run: check.run_id }, "cannot remove the folder of a check");
+  });
+  const result = await resultOf(deps, check);
+  await deps.db.tenant(check.org_id, (tx) =>
+    "isCounted" in result
+      ? requeueCheck(tx, check, result.isCounted)
+      : endCheck(tx, check, result.status, result.detail),
+  );
 }
 
-async function resultOf(deps: RunDeps, check: EndedCheck): Promise<Result | "again"> {
-  const { run_status, run_detail, attempts } = check;
-  // The server's end says nothing about the commit.
-  const isInterrupted = run_status === "lost" || run_detail === serverStopped;
-  if (isInterrupted && attempts < MAX_ATTEMPTS) return "again";
-  if (run_status !== "succeeded") return { status: "failed", detail: run_detail };
+/** The result of a check; or whether its interrupted start counts, and it is queued again. */
+type Result = { status: "passed" | "failed"; detail: string | null } | { isCounted: boolean };
+
+async function resultOf(deps: RunDeps, check: EndedCheck): Promise<Result> {
+  const { run_status, run_detail, exit_code, attempts, output_truncated } = check;
+  // Only the server stops a check, and neither that nor used-up hours say anything about the commit.
+  if (run_status === "stopped" || run_status === "quota_exceeded") return { isCounted: false };
+  if (run_status === "lost" && attempts < MAX_ATTEMPTS) return { isCounted: true };
+  if (run_status !== "succeeded" || exit_code !== 0) {
+    return { status: "failed", detail: run_detail };
+  }
   const { log_pattern } = check.definition;
   if (log_pattern === null) return { status: "passed", detail: null };
   const path = deps.storage.runLog(check.org_id, check.project_id, check.run_id);
   if (await hasMatchingLine(path, RE2JS.compile(log_pattern))) {
     return { status: "passed", detail: null };
   }
-  const detail = `Its command exited normally, but no line of its output matches ${log_pattern}.`;
+  const stored = output_truncated ? "its stored output, which lacks the end," : "its output";
+  const detail = `Its command exited normally, but no line of ${stored} matches ${log_pattern}.`;
   return { status: "failed", detail };
 }

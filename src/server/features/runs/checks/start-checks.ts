@@ -1,7 +1,8 @@
 import { AppError } from "../../../errors.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
-import { endCheck, takeCheck, type TakenCheck } from "../../workspaces/index.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import { endCheck, explainWait, takeCheck, type TakenCheck } from "../../workspaces/index.js";
 import { readUsage } from "../../usage/index.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
 import * as managed from "../managed-runs.queries.js";
@@ -17,11 +18,21 @@ import { endChecks } from "./end-checks.js";
  */
 export async function startChecks(deps: RunDeps): Promise<void> {
   const { supervisor, settings } = deps;
+  const outOfHours: string[] = [];
   while (supervisor.accepts && supervisor.countLive("check") < settings.checksAtOnce) {
-    const taken = await deps.db.withSystemTx("take a queued check", (tx) => reserve(deps, tx));
-    if (!taken) return;
-    if ("started" in taken) await start(deps, taken.check, taken.started);
-    else await endChecks(deps, [taken.check]);
+    try {
+      const taken = await deps.db.withSystemTx("take a queued check", (tx) =>
+        reserve(deps, tx, outOfHours),
+      );
+      if (!taken) return;
+      if ("started" in taken) await start(deps, taken.check, taken.started);
+      else await endChecks(deps, [taken.check]);
+    } catch (error) {
+      if (!(error instanceof OutOfHoursError)) throw error;
+      const { orgId, message } = error;
+      outOfHours.push(orgId);
+      await deps.db.tenant(orgId, (tx) => explainWait(tx, orgId, message));
+    }
   }
 }
 
@@ -35,8 +46,12 @@ type Reserved =
  * run, whose lease expires.
  * @throws AppError 503 when the server is stopping; the check stays queued
  */
-async function reserve(deps: RunDeps, tx: Queryable): Promise<Reserved | undefined> {
-  const check = await takeCheck(tx, newId());
+async function reserve(
+  deps: RunDeps,
+  tx: Queryable,
+  outOfHours: readonly string[],
+): Promise<Reserved | undefined> {
+  const check = await takeCheck(tx, newId(), outOfHours);
   if (!check) return undefined;
   const { org_id, agent_id, run_id: id, definition } = check;
   try {
@@ -62,14 +77,22 @@ async function reserve(deps: RunDeps, tx: Queryable): Promise<Reserved | undefin
   }
 }
 
-/** @throws AppError 409 `quota_exceeded` */
+/** The organization's checks wait until it has hours again. */
+class OutOfHoursError extends Error {
+  override readonly name = "OutOfHoursError";
+  readonly orgId: string;
+
+  constructor(orgId: string, limit: number) {
+    super(`Waiting: the organization's ${limit} hours of this month are used up.`);
+    this.orgId = orgId;
+  }
+}
+
+/** @throws OutOfHoursError */
 async function requireHours(tx: Queryable, orgId: string): Promise<void> {
   const hours = (await readUsage(tx, orgId))?.runtime_hours;
   if (!hours || hours.current < hours.limit) return;
-  throw new AppError(
-    "quota_exceeded",
-    `the organization's ${hours.limit} hours of this month are used up.`,
-  );
+  throw new OutOfHoursError(orgId, hours.limit);
 }
 
 /** Starts a reserved check in a folder of its own. If it cannot start, it has failed. */
@@ -79,6 +102,13 @@ async function start(
   started: Pick<Launch, "run" | "sandbox">,
 ): Promise<void> {
   const { project_id: projectId, name, commit_sha } = check;
+  // Until the supervisor extends its lease: a large folder takes longer than the lease.
+  const beat = setInterval(() => {
+    const heartbeat = { id: check.run_id, bytes: 0, truncated: false };
+    deps.db
+      .withSystem("hold a check", (tx) => managed.recordHeartbeats(tx, [heartbeat]))
+      .catch(() => undefined);
+  }, 3000);
   try {
     const { folder, uid } = await createFolder(deps, check);
     const env = { CI: "true", OMOI_CHECK: name, OMOI_COMMIT: commit_sha };
@@ -90,7 +120,13 @@ async function start(
     await removeFolder(deps, check).catch((failure: unknown) => {
       deps.log.error({ err: failure, run: check.run_id }, "cannot remove the folder of a check");
     });
-    await deps.db.tenant(check.org_id, (tx) => managed.endUnstarted(tx, check.run_id, detail));
+    // A full disk says nothing about the commit.
+    const status = isNoSpace(error) ? "lost" : "failed";
+    await deps.db.tenant(check.org_id, (tx) =>
+      managed.endUnstarted(tx, check.run_id, status, detail),
+    );
     await endChecks(deps);
+  } finally {
+    clearInterval(beat);
   }
 }

@@ -16,9 +16,6 @@ export interface LiveRun {
   done: Promise<void>;
 }
 
-/** Why a run ended with its server. */
-export const serverStopped = "The server was stopped.";
-
 /** Grace period of a run that exceeded its time or hours. */
 export const shortGraceMs = 2000;
 

@@ -6,7 +6,7 @@ import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import { isOwnSandbox, SandboxRefusal, type Sandbox, type SandboxExit } from "#sandbox/sandbox.js";
 import type { Storage } from "../../../data-folder/storage.js";
 import { checkpointAfterRun, type WorkspaceDeps } from "../../workspaces/index.js";
-import { requestEnd, serverStopped, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
+import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
 import { outcomeOf } from "./outcome.js";
 import { renewLeases } from "./renew-leases.js";
 import { openLog } from "../logs/log-writer.js";
@@ -227,7 +227,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       };
       if (how === "drain") await allDone();
       for (const liveRun of live.values()) {
-        requestEnd(liveRun, { status: "stopped", detail: serverStopped }, shutdownGraceMs);
+        requestEnd(
+          liveRun,
+          { status: "stopped", detail: "The server was stopped." },
+          shutdownGraceMs,
+        );
       }
       await Promise.race([allDone(), pause(shutdownMs, undefined, { ref: false })]);
       closed = true;

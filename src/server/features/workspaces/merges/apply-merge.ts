@@ -1,10 +1,13 @@
 /** Moves a target branch to a merge commit, exactly once even after a crash. */
+import { access } from "node:fs/promises";
 import type { Merge } from "#shared/api/projects/merges.js";
 import { originOf, systemOrigin } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { RefMovedError, startRefUpdates, type RefUpdate } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import { recoverCommit } from "../commits/commit-workspace.js";
+import { requireUnprotected } from "../queue/protection.js";
+import { readProtectedBranches } from "../queue/protection.queries.js";
 import * as merges from "./merges.queries.js";
 import type { NewMerge } from "./merges.queries.js";
 import { recordMerge } from "./record-merge.js";
@@ -20,6 +23,7 @@ export interface PreparedMerge {
  * Moves the target branch to the merge commit. The row is written as pending, after re-authorizing the
  * caller, before the branch moves; afterwards it is marked done, with its audit event. The branch moves
  * atomically from the commit the merge was computed on.
+ * @throws AppError 401, 403, 404; 409 `branch_protected`
  * @throws RefMovedError when the branch has moved; nothing was changed
  */
 export async function applyMerge(
@@ -31,9 +35,10 @@ export async function applyMerge(
   const { id, org_id, project_id } = merge;
   const updates = startRefUpdates(deps.storage.repository(org_id, project_id));
   try {
-    await context.write((tx) =>
-      merges.insertPendingMerge(tx, { ...merge, origin: originOf(context) }),
-    );
+    await context.write(async (tx) => {
+      requireUnprotected(await readProtectedBranches(tx, project_id), merge.target_branch);
+      await merges.insertPendingMerge(tx, { ...merge, origin: originOf(context) });
+    });
   } catch (error) {
     updates.cancel();
     throw error;
@@ -48,7 +53,12 @@ export async function applyMerge(
       ...keepUpdates(keep),
     ]);
   } catch (error) {
-    await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
+    if (error instanceof RefMovedError) {
+      await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
+    } else {
+      // The branch may have moved nevertheless.
+      await recoverMergeUnderLock(deps, org_id, id);
+    }
     throw error;
   }
   return db.change(org_id, context, (tx, audit) => recordMerge(tx, audit, merge));
@@ -102,6 +112,8 @@ export async function recoverMergeUnderLock(
   const merge = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
   if (!merge) return;
   const repoPath = storage.repository(orgId, merge.project_id);
+  // A missing disk must not look like a branch without the commit.
+  await access(repoPath);
   const tip = await resolveCommit(repoPath, branchRef(merge.target_branch));
   const exists = (await resolveCommit(repoPath, merge.merge_commit)) !== null;
   const held = tip !== null && exists && (await isAncestor(repoPath, merge.merge_commit, tip));

@@ -19,8 +19,6 @@ import {
 } from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
 import { keepRef, planDecidedMerge, type MergeInput } from "./planning/plan-merge.js";
-import { requireUnprotected } from "../queue/protection.js";
-import { readProtectedBranches } from "../queue/protection.queries.js";
 import { isVisible } from "../visible-branches.js";
 import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "../workspace.js";
 
@@ -32,7 +30,7 @@ export interface UndoRequest extends DecidedRequest {
 interface Undo {
   kind: "revert" | "restore";
   /** @throws AppError 422 */
-  wanted: (repoPath: string, merge: RecordedMerge, author: Author) => Promise<string>;
+  wanted: (repoPath: string, merge: RecordedMerge, author: Author, date: Date) => Promise<string>;
   message: (merge: RecordedMerge) => string;
 }
 
@@ -86,7 +84,8 @@ export function restoreVersion(
 
 const restoring = (paths: readonly string[]): Undo => ({
   kind: "restore",
-  wanted: (repoPath, merge, author) => commitOtherVersions(repoPath, merge, paths, author),
+  wanted: (repoPath, merge, author, date) =>
+    commitOtherVersions(repoPath, merge, paths, author, date),
   message: ({ merge_commit }) =>
     `Restore the other version of ${paths.length === 1 ? paths[0] : `${paths.length} paths`}\n\nIt lost in commit ${merge_commit}.`,
 });
@@ -102,8 +101,6 @@ async function undo(
   const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
   return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
     const undone = await readUndone(context, agentId, mergeId);
-    const entries = await context.tx((tx) => readProtectedBranches(tx, project_id));
-    requireUnprotected(entries, target_branch);
     return retryOnRefMoved(async () => {
       const prepared = await prepareUndo(deps, undone, request, undoing);
       return "upToDate" in prepared ? prepared.upToDate : applyMerge(deps, context, prepared);
@@ -131,7 +128,7 @@ export async function withUndo<Result>(
   const { merge, author } = undone;
   requireNotReverted(merge);
   const undoing = undoOf(request.paths);
-  const source = await undoing.wanted(repoPathOf(deps, merge), merge, author);
+  const source = await undoing.wanted(repoPathOf(deps, merge), merge, author, new Date());
   return work(await currentInput(deps, undone, request, undoing.kind, null, { source }));
 }
 
@@ -214,7 +211,7 @@ export async function prepareUndo(
   const { org_id, project_id, agent_id, source_branch, target_branch } = merge;
   const repoPath = repoPathOf(deps, merge);
   const id = newId();
-  const source = await wanted(repoPath, merge, author);
+  const source = await wanted(repoPath, merge, author, date);
   const commits = { source, ...(given !== undefined && { target: given }) };
   const input = await currentInput(deps, undone, request, kind, id, commits);
   const { target } = input;
@@ -300,6 +297,7 @@ async function commitOtherVersions(
   merge: RecordedMerge,
   paths: readonly string[],
   author: Author,
+  date: Date,
 ): Promise<string> {
   const { source, target, base, drivers, branches } = inputOf(merge);
   const computed = await computeMerge(repoPath, target, source, base, drivers);
@@ -325,6 +323,6 @@ async function commitOtherVersions(
     parents: [merge.merge_commit],
     message,
     author,
-    date: new Date(),
+    date,
   });
 }

@@ -14,7 +14,7 @@ import { receiveCommits } from "../commits/received-commits.queries.js";
 import { recoverPushes, deletePushes, lockOf, recoverPushUnderLock } from "./recover-pushes.js";
 import * as pushes from "./pushes.queries.js";
 import type { PendingPush } from "./pushes.queries.js";
-import { requirementsOf } from "../queue/protection.js";
+import { requirementsOf, requireUnprotected } from "../queue/protection.js";
 import { readProtectedBranches } from "../queue/protection.queries.js";
 import * as queries from "../workspaces.queries.js";
 import { hasFolder, snapshotOf, type WorkspaceDeps } from "../workspace.js";
@@ -160,6 +160,11 @@ async function begin(
 ): Promise<void> {
   await write(async (tx) => {
     if (!(await pushes.isActiveProject(tx, projectId))) throw notFound();
+    const entries = await readProtectedBranches(tx, projectId);
+    for (const { ref, old_sha } of accepted) {
+      const branch = /^refs\/heads\/(.+)$/.exec(ref)?.[1];
+      if (old_sha !== null && branch !== undefined) requireUnprotected(entries, branch);
+    }
     await pushes.insertPendingPushes(
       tx,
       accepted.map(({ line: _line, ...entry }) => entry),

@@ -1,8 +1,10 @@
 /** Continues the merge queue of a branch. All of its state is in the database. */
+import { access } from "node:fs/promises";
 import { protectionOf, type ProtectedBranch } from "#shared/protection.js";
 import { changedPaths, mayConflict } from "#git/diff/changed-paths.js";
 import { resolveCommit } from "#git/store/repository.js";
 import { systemOrigin } from "../../../db/audit/audit.js";
+import { isDatabaseError } from "../../../db/connection/failures.js";
 import { AppError } from "../../../errors.js";
 import { endManagedRuns } from "../../runs/index.js";
 import { recoverMergeUnderLock } from "../merges/apply-merge.js";
@@ -77,11 +79,23 @@ async function advanceOnce(deps: QueueDeps, queue: BranchQueue): Promise<boolean
     return true;
   }
   const ready = open.filter(({ approvals }) => approvals >= rules.approvals);
-  const tip = await resolveCommit(deps.storage.repository(org_id, project_id), branchRef(branch));
+  const repoPath = deps.storage.repository(org_id, project_id);
+  // A missing disk must not look like a missing branch.
+  await access(repoPath);
+  const tip = await resolveCommit(repoPath, branchRef(branch));
   if (tip === null) {
     for (const request of open) {
       await rejectRequest(deps, request, `The branch ${branch} no longer exists.`);
     }
+    await wait(deps, queue, {
+      open: [],
+      rules,
+      tip: "",
+      batch: [],
+      later: [],
+      step: null,
+      verdicts: [],
+    });
     return false;
   }
   const batch = await planBatch(deps, rules, ready.slice(0, BATCH_SIZE), tip, new Set());
@@ -89,8 +103,10 @@ async function advanceOnce(deps: QueueDeps, queue: BranchQueue): Promise<boolean
   const commits = [tip, ...batch.map(({ prepared }) => prepared.row.merge_commit)];
   const results = await readResults(deps, queue, rules, commits);
   const verdicts = commits.map((commit) => verdictOf(rules, results, commit));
-  const step: Step | null =
-    batch.length === 0 || rules.missing.length > 0 ? null : nextStep(verdicts);
+  const step =
+    batch.length === 0 || rules.missing.length > 0
+      ? null
+      : keepRunning(nextStep(verdicts), verdicts, commits, results);
   if (step?.action === "land") {
     const known = JSON.stringify(rules);
     await landRequests(deps, queue, tip, batch.slice(0, step.count), async (tx) => {
@@ -114,6 +130,25 @@ async function advanceOnce(deps: QueueDeps, queue: BranchQueue): Promise<boolean
       : [];
   await wait(deps, queue, { open, rules, tip, batch, later, step, verdicts });
   return false;
+}
+
+/**
+ * Lets a check that is running end before a larger batch is checked: otherwise each new request would
+ * cancel the checks of those before it.
+ */
+function keepRunning(
+  step: Step,
+  verdicts: readonly Verdict[],
+  commits: readonly string[],
+  results: readonly CommitCheck[],
+): Step {
+  if (step.action !== "check" || firstFailureOf(verdicts) !== undefined) return step;
+  const running = commits.findLastIndex(
+    (commit, count) =>
+      count > 0 &&
+      results.some(({ commit_sha, status }) => commit_sha === commit && status === "running"),
+  );
+  return running > 0 && running < step.count ? { action: "check", count: running } : step;
 }
 
 async function readRules(
@@ -181,7 +216,12 @@ async function planBatch(
       target = prepared.row.merge_commit;
       ahead.add(target);
     } catch (error) {
-      if (!(error instanceof AppError) || error.status >= 500) throw error;
+      if (!(error instanceof AppError) || error.status >= 500) {
+        if (isDatabaseError(error)) throw error;
+        // It must not hold up the requests behind it.
+        deps.log.error({ err: error, request: request.id }, "cannot compute a queued merge");
+        continue;
+      }
       // A conflict with a candidate may vanish with it.
       if (ahead.size > 0) return candidates;
       await rejectRequest(deps, request, error.message);
@@ -293,39 +333,40 @@ async function wait(deps: QueueDeps, queue: BranchQueue, waiting: Waiting): Prom
   const commits = wanted.map(({ commit }) => commit);
   const hashes = rules.required.map(({ definition_hash }) => definition_hash);
   const known = await readResults(deps, queue, rules, commits);
-  const states = statesOf(waiting);
-  const added = await db.change(org_id, systemOrigin, async (tx) => {
+  const changed = statesOf(waiting).filter(
+    ([request, state]) =>
+      request.status !== state.status ||
+      request.reason !== state.reason ||
+      request.candidate_commit !== state.candidate_commit,
+  );
+  const missing = wanted.flatMap(({ commit, agent, since }) =>
+    rules.required
+      .filter(
+        ({ name }) =>
+          !known.some(
+            (result) =>
+              result.commit_sha === commit &&
+              result.name === name &&
+              result.status !== "cancelled" &&
+              result.created_at >= since,
+          ),
+      )
+      .map((check): RequiredCheck => {
+        return { org_id, project_id, agent_id: agent, branch, commit_sha: commit, ...check };
+      }),
+  );
+  const isWanted = (check: { commit_sha: string; definition_hash: string }): boolean =>
+    commits.includes(check.commit_sha) && hashes.includes(check.definition_hash);
+  const running = await db.tenant(org_id, (tx) => checks.listOpenChecks(tx, queue));
+  if (changed.length === 0 && missing.length === 0 && running.every(isWanted)) return;
+  await db.change(org_id, systemOrigin, async (tx) => {
     for (const runId of await checks.cancelUnwantedChecks(tx, queue, commits, hashes)) {
       await endManagedRuns(tx, { id: runId }, "The merge queue no longer needs this check.");
     }
-    const missing = wanted.flatMap(({ commit, agent, since }) =>
-      rules.required
-        .filter(
-          ({ name }) =>
-            !known.some(
-              (result) =>
-                result.commit_sha === commit &&
-                result.name === name &&
-                result.status !== "cancelled" &&
-                result.created_at >= since,
-            ),
-        )
-        .map((check): RequiredCheck => {
-          return { org_id, project_id, agent_id: agent, branch, commit_sha: commit, ...check };
-        }),
-    );
     await checks.insertCommitChecks(tx, missing);
-    for (const [request, state] of states) {
-      const { status, reason, candidate_commit } = request;
-      const isSame =
-        status === state.status &&
-        reason === state.reason &&
-        candidate_commit === state.candidate_commit;
-      if (!isSame) await queries.updateRequest(tx, request.id, state);
-    }
-    return missing.length;
+    for (const [request, state] of changed) await queries.updateRequest(tx, request.id, state);
   });
-  if (added > 0) await deps.jobs.send("start-checks", {});
+  if (missing.length > 0) await deps.jobs.send("start-checks", {});
 }
 
 type ShownState = Pick<OpenRequest, "status" | "reason" | "candidate_commit">;

@@ -190,13 +190,18 @@ const takenColumns = {
  * of those the one whose last check started the longest ago.
  * Requires a system transaction.
  */
-export async function takeCheck(db: Queryable, runId: string): Promise<TakenCheck | undefined> {
+export async function takeCheck(
+  db: Queryable,
+  runId: string,
+  exceptOrgs: readonly string[],
+): Promise<TakenCheck | undefined> {
   const next = sql`(
     select c.id from commit_checks c
     join projects p on p.id = c.project_id and p.deleted_at is null
     join organizations o on o.id = c.org_id and o.archived_at is null
-    where c.status = 'queued'
-    order by (select count(*) from commit_checks r where r.org_id = c.org_id and r.status = 'running'),
+    where c.status = 'queued' and c.org_id <> all(${sql.param([...exceptOrgs])}::uuid[])
+    order by (select count(*) from commit_checks r
+        where r.org_id = c.org_id and r.status = 'running' and r.ended_at is null),
       (select max(s.started_at) from commit_checks s where s.org_id = c.org_id) nulls first,
       c.created_at, c.id
     limit 1 for update of c skip locked)`;
@@ -207,6 +212,7 @@ export async function takeCheck(db: Queryable, runId: string): Promise<TakenChec
       run_id: runId,
       attempts: sql`${commitChecks.attempts} + 1`,
       started_at: sql`clock_timestamp()`,
+      detail: null,
     })
     .where(sql`${commitChecks.id} = ${next}`)
     .returning(takenColumns);
@@ -217,6 +223,9 @@ export async function takeCheck(db: Queryable, runId: string): Promise<TakenChec
 export interface EndedCheck extends TakenCheck {
   run_status: string;
   run_detail: string | null;
+  exit_code: number | null;
+  /** Whether the stored output lacks its end. */
+  output_truncated: boolean;
   attempts: number;
 }
 
@@ -224,9 +233,11 @@ export interface EndedCheck extends TakenCheck {
 export async function listEndedChecks(db: Queryable): Promise<EndedCheck[]> {
   const { rows } = await db.execute<EndedCheck & Record<string, unknown>>(sql`
     select c.id, c.org_id, c.project_id, c.agent_id, c.branch, c.commit_sha, c.name, c.definition,
-      c.definition_hash, c.run_id, c.attempts, r.status as run_status, r.detail as run_detail
+      c.definition_hash, c.run_id, c.attempts, r.status as run_status, r.detail as run_detail,
+      r.exit_code, r.output_truncated
     from commit_checks c join runs r on r.id = c.run_id
-    where c.status = 'running' and c.ended_at is null and r.ended_at is not null limit 100`);
+    where c.status = 'running' and c.ended_at is null and r.ended_at is not null
+    order by c.id limit 100`);
   return rows;
 }
 
@@ -245,16 +256,58 @@ export async function endCheck(
     );
 }
 
-/** Queues a check again whose server died. */
+/**
+ * Queues a check again whose run says nothing about the commit.
+ * @param isCounted whether its start counts as an attempt
+ */
 export async function requeueCheck(
   tx: Queryable,
   { id, run_id }: Pick<TakenCheck, "id" | "run_id">,
+  isCounted: boolean,
 ): Promise<void> {
   await tx
     .update(commitChecks)
-    .set({ status: "queued", run_id: null })
+    .set({
+      status: "queued",
+      run_id: null,
+      ...(!isCounted && { attempts: sql`${commitChecks.attempts} - 1` }),
+    })
     .where(
       and(eq(commitChecks.id, id), eq(commitChecks.run_id, run_id), isNull(commitChecks.ended_at)),
+    );
+}
+
+/** Says what the queued checks of an organization wait for. */
+export async function explainWait(tx: Queryable, orgId: string, detail: string): Promise<void> {
+  await tx
+    .update(commitChecks)
+    .set({ detail })
+    .where(
+      and(
+        eq(commitChecks.org_id, orgId),
+        eq(commitChecks.status, "queued"),
+        sql`${commitChecks.detail} is distinct from ${detail}`,
+      ),
+    );
+}
+
+/** Lists the open checks of a branch. */
+export async function listOpenChecks(
+  tx: Queryable,
+  { project_id, branch }: { project_id: string; branch: string },
+): Promise<{ commit_sha: string; definition_hash: string }[]> {
+  return tx
+    .select({
+      commit_sha: commitChecks.commit_sha,
+      definition_hash: commitChecks.definition_hash,
+    })
+    .from(commitChecks)
+    .where(
+      and(
+        eq(commitChecks.project_id, project_id),
+        eq(commitChecks.branch, branch),
+        isNull(commitChecks.ended_at),
+      ),
     );
 }
 

@@ -132,7 +132,8 @@ async function insert(
         kind,
         of_merge: ofMerge,
         request: {
-          strategy,
+          // A later change of the workspace's setting does not change what was approved.
+          strategy: strategy ?? ("row" in prepared ? prepared.row.strategy : undefined),
           resolutions,
           message,
           paths,

@@ -39,14 +39,15 @@ export async function landRequests(
       ...keep,
     ]);
   } catch (error) {
+    // After any other error the branch may have moved: the next step asks the branch.
+    if (!(error instanceof RefMovedError)) throw error;
     await db.tenant(org_id, async (tx) => {
       for (const { request, prepared } of candidates) {
         await merges.deletePendingMerge(tx, prepared.row.id);
         await queries.updateRequest(tx, request.id, { merge_id: null });
       }
     });
-    if (error instanceof RefMovedError) return;
-    throw error;
+    return;
   }
   for (const { request, prepared } of candidates) {
     // The caller of the request is the author of the merge.

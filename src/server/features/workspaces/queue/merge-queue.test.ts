@@ -333,10 +333,10 @@ describe("the merge queue", () => {
     const workspace = await work({ "a.txt": "x\n" });
     await queryAsOwner(
       app,
-      `insert into merge_requests (id, org_id, project_id, agent_id, kind, request, source_branch,
-         target_branch, status, origin)
-       select gen_random_uuid(), $1, $2, $3, 'merge', '{}', 'workspace-x', 'other-' || n,
-         'waiting_for_approval', '{}' from generate_series(1, 200) n`,
+      `insert into merge_requests (id, org_id, project_id, agent_id, kind, of_merge, request,
+         source_branch, target_branch, status, origin)
+       select gen_random_uuid(), $1, $2, $3, 'revert', gen_random_uuid(), '{}', 'workspace-x',
+         'main', 'waiting_for_approval', '{}' from generate_series(1, 200)`,
       [org.id, project.id, workspace.agent_id],
     );
     await expectProblem(queue(workspace), 409, "queue_full");
@@ -473,6 +473,39 @@ describe("the merge queue", () => {
     const running = () =>
       queryAsOwner(app, "select from runs where kind = 'check' and status = 'running'");
     await expect.poll(running).toEqual([]);
+  });
+
+  test("no one stops a check as if it had passed", async () => {
+    await protectBy("sleep 1000");
+    const workspace = await work({ "a.txt": "x\n" });
+    const request = await queue(workspace);
+    const params = { merge_request_id: request.id };
+    let run_id = "";
+    await expect
+      .poll(async () => {
+        const { checks } = (await owner.api.mergeQueue.get({ params })).data;
+        run_id = checks[0]?.run_id ?? "";
+        return run_id;
+      })
+      .not.toBe("");
+    const { data: key } = await owner.api.apiKeys.create({
+      body: { name: "agent", agent_id: workspace.agent_id },
+    });
+    for (const api of [app.client(key.key as string), owner.api]) {
+      const stop = { params: { run_id }, body: { status: "succeeded" as const } };
+      await expectProblem(api.runs.stop(stop), 409, "run_managed");
+    }
+    await owner.api.mergeQueue.cancel({ params });
+  });
+
+  test("a new request lets the running check of those before it end", async () => {
+    await protectBy("sleep 2");
+    const first = await queue(await work({ "a.txt": "x\n" }));
+    await expect.poll(checkRuns).toMatchObject([{ status: "running" }]);
+    const second = await queue(await work({ "b.txt": "x\n" }));
+    expect((await ended(first)).status).toBe("merged");
+    expect((await ended(second)).status).toBe("merged");
+    expect((await checkRuns()).map(({ status }) => status)).toEqual(["passed", "passed"]);
   });
 
   test("an open merge of the same workspace is named, and an ended one is no obstacle", async () => {

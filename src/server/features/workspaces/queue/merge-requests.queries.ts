@@ -6,7 +6,11 @@ import type { OrgContext } from "../../../http/request-context.js";
 import { isoInstant } from "../../../db/tables/columns.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { protectedBranches, projects } from "../../../db/tables/tables.js";
-import { mergeRequestApprovals, mergeRequests } from "../../../db/tables/workspace-tables.js";
+import {
+  commitChecks,
+  mergeRequestApprovals,
+  mergeRequests,
+} from "../../../db/tables/workspace-tables.js";
 
 export type RequestRow = typeof mergeRequests.$inferSelect;
 
@@ -86,7 +90,9 @@ export async function listOpen(
     .select({
       row: mergeRequests,
       approvals: sql<number>`(select count(*)::int from merge_request_approvals a
-        where a.request_id = merge_requests.id)`,
+        where a.request_id = merge_requests.id
+          and exists (select from memberships m
+            where m.org_id = a.org_id and m.user_id = a.approver_id))`,
       workspace_status: sql<string | null>`(select w.status from workspaces w
         where w.agent_id = merge_requests.agent_id)`,
     })
@@ -101,14 +107,22 @@ export async function listOpen(
   return rows.map(({ row, ...further }) => ({ ...row, ...further }));
 }
 
-/** Lists the branches with open requests. Requires a system transaction. */
+/**
+ * Lists the branches with open requests or checks, except those whose check has started within a
+ * minute: its end continues them. Requires a system transaction.
+ */
 export async function listOpenQueues(
   db: Queryable,
 ): Promise<{ org_id: string; project_id: string; branch: string }[]> {
   const { rows } = await db.execute<{ org_id: string; project_id: string; branch: string }>(sql`
-    select distinct q.org_id, q.project_id, q.target_branch as branch
-    from merge_requests q join projects p on p.id = q.project_id and p.deleted_at is null
-    where q.ended_at is null and (q.status <> 'waiting_for_approval' or q.merge_id is not null)`);
+    select queue.org_id, queue.project_id, queue.branch from (
+      select q.org_id, q.project_id, q.target_branch as branch from merge_requests q
+      where q.ended_at is null
+      union select c.org_id, c.project_id, c.branch from commit_checks c where c.ended_at is null
+    ) queue join projects p on p.id = queue.project_id and p.deleted_at is null
+    where not exists (select from commit_checks c where c.project_id = queue.project_id
+      and c.branch = queue.branch and c.status = 'running' and c.ended_at is null
+      and c.started_at > now() - interval '1 minute')`);
   return rows;
 }
 
@@ -193,6 +207,22 @@ export async function cancelRequestsOf(
         isNull(mergeRequests.merge_id),
       ),
     );
+}
+
+/** Ends the requests and checks of a deleted project. */
+export async function endQueuesOf(tx: Queryable, projectId: string): Promise<void> {
+  await tx
+    .update(mergeRequests)
+    .set({
+      status: "cancelled",
+      reason: "The project was deleted.",
+      ended_at: sql`clock_timestamp()`,
+    })
+    .where(and(eq(mergeRequests.project_id, projectId), open));
+  await tx
+    .update(commitChecks)
+    .set({ status: "cancelled", ended_at: sql`clock_timestamp()` })
+    .where(and(eq(commitChecks.project_id, projectId), isNull(commitChecks.ended_at)));
 }
 
 /** Returns false if the person had approved before. */

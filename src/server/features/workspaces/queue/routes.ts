@@ -1,4 +1,5 @@
 import { mergeQueue } from "#shared/api/projects/merge-requests.js";
+import { notFound } from "../../../errors.js";
 import type { Handlers } from "../../../http/register-routes.js";
 import { byName, byTime, fromMemory, pagesOf } from "../../../http/pagination.js";
 import { deleteCheck, setCheck } from "./check-definitions.js";
@@ -18,6 +19,12 @@ export function mergeQueueHandlers(deps: QueueDeps): Handlers<typeof mergeQueue>
           context.tx((tx) => checks.listChecks(tx, params.project_id, after?.[0] ?? "", limit)),
         keyOf: ({ name }) => [name],
       }),
+    check: async (context, { params }) => {
+      const { project_id, name } = params;
+      const found = await context.tx((tx) => checks.findCheck(tx, project_id, name));
+      if (!found) throw notFound();
+      return found;
+    },
     setCheck: (context, { params, body }) =>
       setCheck(deps, context, params.project_id, { name: params.name, ...body }),
     deleteCheck: async (context, { params }) => {
