@@ -18,6 +18,9 @@ let server: CrashingServer;
 beforeAll(async () => {
   server = new CrashingServer("checkout");
   await server.open();
+  // An access token would expire before the last effect.
+  const { data: key } = await server.api.apiKeys.create({ body: { name: "crash" } });
+  server.token = key.key as string;
   const params = { project_id: server.project.id };
   await server.api.mergeQueue.setCheck({
     params: { ...params, name: "test" },
