@@ -59,7 +59,7 @@ export function createRuns(input: RunsInput): Runs {
     serverId,
     written: (runId) => streams.written(runId),
     ended: async (run) => {
-      if (run.kind === "check") return endCheckOf(checkDeps(), run);
+      if (run.kind === "check") return endCheckOf(deps, run);
       const { org_id } = run;
       const waiting = await db.tenant(org_id, (tx) => managed.countQueued(tx, org_id));
       if (waiting > 0) await jobs.send("start-queued-runs", { org_id });
@@ -72,9 +72,6 @@ export function createRuns(input: RunsInput): Runs {
     logAccess,
     limits: limitsIn(settings, sandbox),
   };
-  function checkDeps(): RunDeps {
-    return deps;
-  }
   let watching: ReturnType<typeof startRunWatch> | undefined;
   return {
     deps,

@@ -100,7 +100,7 @@ export interface Interval {
 function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"): SQL {
   return sql`
     spans as (
-      select id, agent_id, started_at, ended_at, coalesce(ended_at, clock) as stopped_at,
+      select id, agent_id, kind, started_at, ended_at, coalesce(ended_at, clock) as stopped_at,
         greatest(ended_at, started_at + interval '1 ms',
           case when ended_at is null then clock + interval '1 ms' end) as freed_at
       from runs, date_trunc('milliseconds', now()) as clock
@@ -109,7 +109,7 @@ function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"
           or (ended_at > ${start}::timestamptz and ${sql.raw(overMonths)}))
     ),
     pieces as (
-      select id, agent_id, piece, greatest(started_at, piece) as taken_at,
+      select id, agent_id, kind, piece, greatest(started_at, piece) as taken_at,
         least(freed_at, piece + ${sql.raw(`interval '1 ${unit}'`)}) as freed_at,
         greatest(extract(epoch from least(stopped_at, piece + ${sql.raw(`interval '1 ${unit}'`)})
           - greatest(started_at, piece)) * 1000, 0)::bigint as ms
@@ -120,11 +120,14 @@ function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"
     )`;
 }
 
-/** How many ran at once at most in each piece; who stops at an instant makes room for who starts then. */
+/**
+ * How many agents ran at once at most in each piece, without checks of the merge queue. An agent that
+ * stops at an instant makes room for one that starts then.
+ */
 const peaks = sql`
     steps as (
-      select piece, taken_at as at, 1 as step from pieces
-      union all select piece, freed_at, -1 from pieces
+      select piece, taken_at as at, 1 as step from pieces where kind <> 'check'
+      union all select piece, freed_at, -1 from pieces where kind <> 'check'
     ),
     levels as (
       select piece, sum(step) over (partition by piece order by at, step rows unbounded preceding) as level
@@ -168,7 +171,7 @@ export async function readLedger(
     agent_rows as (
       select a.id as agent_id, a.name as agent_name, p.id as project_id, p.name as project_name,
         u.runs, u.ms
-      from (select agent_id, count(distinct id)::int as runs, sum(ms)::bigint as ms
+      from (select agent_id, count(distinct id) filter (where kind <> 'check')::int as runs, sum(ms)::bigint as ms
         from pieces group by agent_id) u
       join agents a on a.id = u.agent_id
       join projects p on p.id = a.project_id
@@ -183,7 +186,8 @@ export async function readLedger(
     select
       (select coalesce(json_agg(a order by ms desc, agent_name, agent_id), '[]') from agent_rows a) as agents,
       (select json_agg(d order by date) from day_rows d) as days,
-      (select count(*)::int from runs where org_id = ${orgId} and started_at < ${interval.end}::timestamptz
+      (select count(*)::int from runs where org_id = ${orgId} and kind <> 'check'
+        and started_at < ${interval.end}::timestamptz
         and (ended_at is null or (ended_at >= ${interval.end}::timestamptz and ${sql.raw(overMonths)}))
       ) as running`);
   return rows[0] as Ledger;
@@ -205,10 +209,10 @@ export async function listMonths(
 ): Promise<MonthRow[]> {
   const { rows } = await tx.execute<MonthRow>(sql`
     with ${piecesOf(orgId, interval, "month")}, ${peaks}
-    select to_char(u.piece, 'YYYY-MM') as period, u.ms, u.agents, u.runs, k.peak
+    select to_char(u.piece, 'YYYY-MM') as period, u.ms, u.agents, u.runs, coalesce(k.peak, 0) as peak
     from (select piece, sum(ms)::float8 as ms, count(distinct agent_id)::int as agents,
-      count(*)::int as runs from pieces group by piece) u
-    join peaks k on k.piece = u.piece
+      count(*) filter (where kind <> 'check')::int as runs from pieces group by piece) u
+    left join peaks k on k.piece = u.piece
     order by u.piece desc`);
   return rows;
 }

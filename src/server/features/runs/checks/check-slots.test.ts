@@ -60,6 +60,13 @@ test("an organization with many checks does not hold up another one", async () =
   const order = (await rows()).map(({ org_id }) => org_id);
   // Its only check started before the last one of the other, although it was queued last.
   expect(order.indexOf(few)).toBeLessThan(order.length - 1);
+  // Checks count to the hours, and not as agents at work.
+  const { data: usage } = await owner.api.usage.get({ params: { org_id: many } });
+  expect(usage.concurrent_agents.current).toBe(0);
+  expect(usage.runtime_hours.current).toBeGreaterThan(0);
+  const period = new Date().toISOString().slice(0, 7);
+  const { data: statement } = await owner.api.usage.statement({ params: { org_id: many, period } });
+  expect(statement).toMatchObject({ runs: 0, peak_concurrent_agents: 0 });
 }, 90_000);
 
 test("at most one check runs at a time", async () => {
