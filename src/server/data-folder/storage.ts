@@ -27,6 +27,8 @@ export interface Storage {
   runLog(orgId: string, projectId: string, runId: string): string;
   /** The parent of all run logs. */
   readonly logs: string;
+  /** The parent of the indexes of working folders, with one folder per organization. */
+  readonly indexes: string;
   /** The server's git index of a workspace, outside of its folder so that the agent cannot write it. */
   workspaceIndex(orgId: string, agentId: string): string;
   /** The upper layer of an overlay workspace, invisible to the agent. */
@@ -50,6 +52,7 @@ export function storageIn(dataDir: string): Storage {
     logs: join(dataDir, "logs"),
     runLogs: (orgId, projectId) => join(dataDir, "logs", orgId, projectId),
     runLog: (orgId, projectId, runId) => join(dataDir, "logs", orgId, projectId, `${runId}.log`),
+    indexes: join(dataDir, "indexes"),
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),
     overlay: (orgId, agentId) => join(dataDir, "overlays", orgId, agentId),
     projectLayers: (orgId, projectId) => join(dataDir, "lowers", orgId, projectId),

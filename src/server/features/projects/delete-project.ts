@@ -32,8 +32,9 @@ export async function deleteProject(
           : `${running} agents of the project are running; stop their runs first.`,
       );
     }
-    await endManagedRuns(tx, { projectId: id }, "The project was deleted.");
+    // First: it waits for checks that are being taken, whose runs are then seen.
     await endQueuesOf(tx, id);
+    await endManagedRuns(tx, { projectId: id }, "The project was deleted.");
     await queries.markDeleted(tx, id);
     await removeMembersOfProject(tx, id);
     audit({ action: "project.deleted", target: { type: "project", id, name: project.name } });

@@ -234,7 +234,7 @@ export async function endUnstarted(
     .where(and(eq(runs.id, id), eq(runs.status, "running")));
 }
 
-/** Returns those of the runs that have ended, with their projects. Requires a system transaction. */
+/** Returns those of the ids that are checks and have ended, with their projects. Requires a system transaction. */
 export async function listEndedAmong(
   db: Queryable,
   ids: readonly string[],
@@ -242,7 +242,7 @@ export async function listEndedAmong(
   if (ids.length === 0) return [];
   const { rows } = await db.execute<{ id: string; project_id: string }>(sql`
     select r.id, a.project_id from runs r join agents a on a.id = r.agent_id
-    where r.id = any(${sql.param([...ids])}::uuid[]) and r.ended_at is not null`);
+    where r.id = any(${sql.param([...ids])}::uuid[]) and r.kind = 'check' and r.ended_at is not null`);
   return rows;
 }
 

@@ -39,15 +39,21 @@ export async function removeFolder(deps: RunDeps, place: Place): Promise<void> {
   await deps.workspaces.driver.remove(placesOf(deps, place));
 }
 
-/** Removes the folders that ended or unknown runs have left. */
+/**
+ * Removes what the checks of a killed server have left: folders, and overlays and indexes whose folder
+ * was not created or is gone.
+ */
 export async function removeUnusedFolders(deps: RunDeps): Promise<void> {
-  const { checks } = deps.storage;
-  for (const orgId of await readdir(checks).catch(() => [])) {
-    const names = await readdir(join(checks, orgId)).catch(() => []);
-    // An interrupted removal leaves the name with a suffix.
-    const runIds = [...new Set(names.map((name) => name.slice(0, 36)).filter(isUuid))];
-    const unused = await deps.db.withSystem("find left folders of checks", (tx) =>
-      managed.listEndedAmong(tx, runIds),
+  const { checks, overlays, indexes } = deps.storage;
+  const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+  const organizations = new Set((await Promise.all([checks, overlays, indexes].map(list))).flat());
+  for (const orgId of organizations) {
+    const parents = [checks, overlays, indexes].map((parent) => join(parent, orgId));
+    const names = (await Promise.all(parents.map(list))).flat();
+    // Interrupted work leaves names with suffixes. Most ids are those of agents.
+    const ids = [...new Set(names.map((name) => name.slice(0, 36)).filter(isUuid))];
+    const unused = await deps.db.withSystem("find what checks have left", (tx) =>
+      managed.listEndedAmong(tx, ids),
     );
     for (const { id, project_id } of unused) {
       await removeFolder(deps, { org_id: orgId, project_id, run_id: id });
