@@ -70,6 +70,7 @@ async function begin(
 ): Promise<boolean> {
   try {
     return await deps.db.change(orgId, systemOrigin, async (tx, audit) => {
+      if (await queries.isArchived(tx, orgId)) return false;
       if (!(await areRulesCurrent(tx))) return false;
       for (const { request } of candidates) {
         const { origin } = request;

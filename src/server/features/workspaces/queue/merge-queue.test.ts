@@ -594,6 +594,37 @@ describe("the merge queue", () => {
     });
   });
 
+  test("a deleted project ends its queue and its checks", async () => {
+    await protectBy("sleep 1000");
+    const { id } = await queue(await work({ "a.txt": "x\n" }));
+    await expect.poll(checkRuns).toMatchObject([{ status: "running" }]);
+    await owner.api.projects.delete({ params: params() });
+    const asking = { params: { merge_request_id: id } };
+    await expectProblem(owner.api.mergeQueue.get(asking), 404, "not_found");
+    expect((await checkRuns()).map(({ status }) => status)).toEqual(["cancelled"]);
+    expect(
+      await queryAsOwner(app, "select status from merge_requests where id = $1", [id]),
+    ).toEqual([{ status: "cancelled" }]);
+    expect(
+      await queryAsOwner(app, "select from runs where kind = 'check' and status = 'running'"),
+    ).toEqual([]);
+  });
+
+  test("an archived organization keeps its queue, which goes on once it is restored", async () => {
+    const other = await makeOrganization(owner);
+    project = await makeProjectWith(owner, other.id, { "a.txt": "a\n" });
+    await protectBy("sleep 1");
+    const { id } = await queue(await work({ "b.txt": "x\n" }));
+    await owner.api.organizations.archive({ params: { org_id: other.id } });
+    const before = await tip();
+    await expect
+      .poll(() => queryAsOwner(app, "select from runs where kind = 'check' and status = 'running'"))
+      .toEqual([]);
+    expect(await tip()).toBe(before);
+    await owner.api.organizations.restore({ params: { org_id: other.id } });
+    expect((await waitForRequest(owner, id)).status).toBe("merged");
+  }, 60_000);
+
   test("nothing lands for a caller who lost the permission", async () => {
     await protect({ approvals: 1 });
     const colleague = await app.person("Colleague");
