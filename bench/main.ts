@@ -8,6 +8,7 @@ import { folders } from "./folders.js";
 import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
 import { keys } from "./keys.js";
 import { merging } from "./merges.js";
+import { mergeQueue } from "./merge-queue.js";
 import { mounts } from "./mounts.js";
 import { organizations } from "./organizations.js";
 import { packing } from "./packing.js";
@@ -35,6 +36,7 @@ const benchmarks: readonly Benchmark[] = [
   workspaceCreation,
   checkpoint,
   merging,
+  mergeQueue,
   radar,
   folders,
   sandbox,

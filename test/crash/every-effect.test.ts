@@ -19,13 +19,14 @@ interface Act<Subject> {
   check: (server: CrashingServer, subject: Subject) => Promise<void>;
 }
 
-/** Fewer would mean that the counter does not work. */
-const fewestEffects = 4;
+/** Fewer would mean that the counter does not work: a checkpoint writes, moves its branch and records. */
+const fewestEffects = 3;
 
 /** Kills just before an effect and just after its start, in turn. */
 const whenOf = (round: number): KillTime => (round % 2 === 1 ? "before" : "after");
 
-vi.setConfig({ testTimeout: 300_000 });
+// Each of up to a hundred effects needs a restart.
+vi.setConfig({ testTimeout: isThorough ? 1_800_000 : 300_000 });
 
 /** Acts on working trees run with each folder driver. */
 describeEachDriver("a server that is killed at every effect of", (driver) => {

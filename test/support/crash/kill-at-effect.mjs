@@ -1,6 +1,7 @@
 /**
  * Loaded into the server's process before its own code: counts effects that last (a transaction
- * with writes, a git process that writes, a file or folder that appears under its name) and kills
+ * with writes, a git process that writes or moves references, a file or folder that appears under its
+ * name) and kills
  * the process at one of them. The server's code is not involved, so that no step can be missed.
  *
  * Counting starts at SIGUSR2 and ends at the next one, acknowledged by the lines "armed" and
@@ -60,8 +61,23 @@ const { spawn, execFile } = childProcess;
 childProcess.spawn = (program, args, ...rest) => {
   const start = () => spawn(program, args, ...rest);
   const verb = args.find((arg) => !arg.startsWith("-")) ?? "";
-  return program === "git" && looking.has(verb) ? start() : effect(start);
+  if (program !== "git") return effect(start);
+  if (looking.has(verb)) return start();
+  return verb === "update-ref" ? countingWrites(start()) : effect(start);
 };
+
+/**
+ * Counts the transactions of a git process that waits for them, instead of its start.
+ * @param {childProcess.ChildProcess} child
+ */
+function countingWrites(child) {
+  const { stdin } = child;
+  if (stdin === null) return child;
+  const write = stdin.write.bind(stdin);
+  // @ts-expect-error -- one of the overloads is enough
+  stdin.write = (...all) => effect(() => write(...all));
+  return child;
+}
 
 // With a promise, as the server calls it.
 const runProgram = execFile[promisify.custom];
