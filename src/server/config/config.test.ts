@@ -54,6 +54,7 @@ test("every setting has a default value, which also applies to an empty variable
     runFiles: 1_000_000,
     runTimeoutSeconds: 21_600,
     runStopGraceSeconds: 10,
+    checksAtOnce: 2,
     runLogDays: 30,
     shutdownRuns: "stop",
     dockerSocket: "/var/run/docker.sock",
