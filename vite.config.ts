@@ -68,9 +68,9 @@ function replaced(code: string, what: string | RegExp, by: string): string {
 const libraries =
   /rolldown\/runtime|node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|store|react-store|react-query|query-core))\//;
 
-/** Ours, but for what is drawn only after somebody asked for it. */
+/** Ours, but for what is drawn only after somebody asked for it, and for logs, which two pages show. */
 const ours =
-  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.)|shared\/)|^.calls$/;
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/logs\/)|shared\/)|^.calls$/;
 
 /** A module and all that it imports at once. */
 function withImports(

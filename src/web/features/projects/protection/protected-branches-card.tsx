@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { type Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { PermissionHint } from "../../../access/permission-hint.js";
