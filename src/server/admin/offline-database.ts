@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
-import { type Config } from "../config/config.js";
+import type { Config } from "../config/config.js";
 import { databaseAddress } from "../db/connection/address.js";
 import type { Queryable } from "../db/connection/connect.js";
 import { EmbeddedPostgresError, withOfflinePostgres } from "../db/embedded/embedded.js";

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
-import { type Config } from "../../config/config.js";
+import type { Config } from "../../config/config.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { overlayToCheckout } from "#git/worktree/overlay-to-checkout.js";
 import { chooseDriver } from "#git/worktree/choose-driver.js";

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { OrganizationKey } from "#shared/api/organizations/api-keys.js";
 import { client } from "../../api/client.js";
 import { useListView } from "../../lists/list-search.js";

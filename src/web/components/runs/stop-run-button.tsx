@@ -1,4 +1,4 @@
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { Run } from "#shared/api/agents/runs.js";
 import { client } from "../../api/client.js";
 import { agentsKey } from "../../api/queries/agents.js";

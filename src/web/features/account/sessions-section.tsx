@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { Session } from "#shared/api/identity/auth.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { AdminUserDetail } from "#shared/api/admin.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";

@@ -1,4 +1,4 @@
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { client } from "../../api/client.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";

@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { Project } from "#shared/api/projects/projects.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";

@@ -1,4 +1,4 @@
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { Role } from "#shared/api/organizations/roles.js";
 import { client } from "../../../api/client.js";
 import { countOf } from "../../../ui/text/number.js";

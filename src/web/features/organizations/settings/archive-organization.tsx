@@ -1,4 +1,4 @@
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { visible } from "../../../ui/text/plain-text.js";
 import { archivedReason, type DenyReason } from "../../../access/permissions.js";

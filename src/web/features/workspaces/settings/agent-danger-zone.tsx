@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactElement } from "react";
+import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { client } from "../../../api/client.js";
