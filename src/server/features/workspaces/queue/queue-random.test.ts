@@ -46,6 +46,10 @@ beforeAll(async () => {
   sibling = await app.sibling();
   owner = await app.person("Ada");
   const org = await makeOrganization(owner);
+  // An access token would expire before the last sequence.
+  const { data: key } = await owner.api.apiKeys.create({ body: { name: "random" } });
+  const token = key.key as string;
+  owner = { ...owner, token, api: app.client(token) };
   project = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
   for (let nth = 1; nth <= agentCount; nth += 1) {
     workspaces.push((await makeWorkspace(owner, project.id)).workspace);
