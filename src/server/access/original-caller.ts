@@ -8,8 +8,7 @@ import { readAccess } from "./current-access.js";
 
 /**
  * Whether the caller of an earlier request still has a permission, through a valid credential, in an
- * organization that is not archived. With the
- * organization's lock held, the answer stays valid.
+ * organization that is not archived. With the organization's lock held, the answer stays valid.
  */
 export async function isStillAllowed(
   tx: Queryable,

@@ -7,7 +7,7 @@ import { readRenames } from "../read-renames.js";
 
 /** A regular file that both sides changed or added, with its three versions. */
 export interface Candidate {
-  /** Where the merge places it (latin1 bytes). */
+  /** The path of the merged file, as latin1 bytes. */
   path: string;
   /** Its path in the base, if a side renamed it. */
   origin: string | null;

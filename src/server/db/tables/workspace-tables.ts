@@ -204,7 +204,7 @@ export const mergeRequestApprovals = pgTable(
   (table) => [primaryKey({ columns: [table.request_id, table.approver_id] })],
 );
 
-/** What a check did when it was required of a commit. */
+/** The parts of a check that decide its result, at the time when it was required of a commit. */
 export type CheckDefinition = Pick<
   Check,
   "command" | "timeout_seconds" | "network" | "log_pattern"

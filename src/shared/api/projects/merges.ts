@@ -203,7 +203,7 @@ const undoFields = {
 const mergeParams = agentParams.extend({ merge_id: id });
 
 const mergeErrors = ["merge_conflict", "stale", "workspace_busy"] as const;
-/** Of a protected branch, and of its queue. */
+/** Errors of protected branches and of their queues. */
 const queueErrors = ["branch_protected", "merge_request_open", "queue_full"] as const;
 const undoErrors = [
   ...mergeErrors,

@@ -81,7 +81,7 @@ export function MergeRequestPage(): ReactElement {
   );
 }
 
-/** What the request waits for, or how it ended. */
+/** The reason why the request waits, or how it ended. */
 function Explanation({ request }: { request: MergeRequest }): ReactElement | null {
   const { status, reason, target_branch, position } = request;
   const branch = visible(target_branch);

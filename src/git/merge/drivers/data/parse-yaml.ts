@@ -200,7 +200,7 @@ function rangeOf(value: unknown): number {
   return range?.[0] ?? -1;
 }
 
-/** Where the first item of a block begins. */
+/** Returns the offset at which the first item of a block begins. */
 function startOf({ items, range }: YAMLMap | YAMLSeq): number {
   const [first] = items;
   return isPair(first) ? (keyOf(first).range?.[0] ?? -1) : (range?.[0] ?? -1);

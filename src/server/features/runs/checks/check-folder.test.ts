@@ -7,7 +7,7 @@ import { queryAsOwner } from "#test/support/database/queries.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { storageIn } from "../../../data-folder/storage.js";
 
-/** What a killed server leaves of a check, removed at the next start. */
+/** The next start removes the remains of checks whose server was killed. */
 let app: TestApp;
 let owner: TestPerson;
 beforeAll(async () => {

@@ -204,7 +204,7 @@ async function planBatch(
     try {
       const prepared = await planRequest(deps, request, entries, target, ahead);
       if ("upToDate" in prepared) {
-        // What is already in a candidate may still not land with it.
+        // A candidate that contains the work already may still be rejected.
         if (ahead.size > 0) return candidates;
         const reason = `There is nothing to merge into ${request.target_branch}.`;
         await deps.db.tenant(request.org_id, (tx) =>
