@@ -1,5 +1,7 @@
 /** The paths changed by a branch, and a quick check whether two branches can conflict. */
 import { assertOid } from "../store/bare-repository.js";
+import { areCommits } from "../objects/commit-reader.js";
+import { TreeReader } from "../objects/tree-reader.js";
 import { git, GitError } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
@@ -28,6 +30,44 @@ export async function changedPaths(
 ): Promise<ChangedPaths | null> {
   assertOid(from);
   assertOid(to);
+  const changes = (await readHere(repoPath, from, to)) ?? (await askGit(repoPath, from, to));
+  if (changes === null) return null;
+  const touched = new Set<string>();
+  const deleted: string[] = [];
+  const added: string[] = [];
+  for (const [bytes, status] of changes) {
+    const path = displayPath(bytes);
+    touched.add(path);
+    if (status === "D") deleted.push(path);
+    else if (status === "A") added.push(path);
+  }
+  return {
+    touched,
+    folders: foldersOf(touched),
+    added,
+    left: added.length === 0 ? new Set() : foldersOf(deleted),
+  };
+}
+
+/** Paths (latin1 bytes) with git's letter of their change. */
+type Changes = (readonly [path: string, status: string])[];
+
+/** Changes that are read without starting git. */
+const MAX_HERE = 1000;
+
+/** Compares the trees here; null for more changes. */
+async function readHere(repoPath: string, from: string, to: string): Promise<Changes | null> {
+  if (!(await areCommits(repoPath, [from, to]))) return null;
+  const trees = new TreeReader(repoPath);
+  const changes = await trees.differingUpTo(MAX_HERE, from, to);
+  if (changes === null) return null;
+  return [...changes].map(([path, entry]) => {
+    if (entry === null) return [path, "D"];
+    return [path, trees.findFile(from, path) === null ? "A" : "M"];
+  });
+}
+
+async function askGit(repoPath: string, from: string, to: string): Promise<Changes | null> {
   const args = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", from, to, "--"];
   let output: string;
   try {
@@ -39,21 +79,11 @@ export async function changedPaths(
   }
   const fields = output.split("\0");
   if (fields.length > 2 * MAX_PATHS) return null;
-  const touched = new Set<string>();
-  const deleted: string[] = [];
-  const added: string[] = [];
+  const changes: Changes = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
-    const path = displayPath(fields[at + 1] ?? "");
-    touched.add(path);
-    if (fields[at] === "D") deleted.push(path);
-    else if (fields[at] === "A") added.push(path);
+    changes.push([fields[at + 1] ?? "", fields[at] ?? ""]);
   }
-  return {
-    touched,
-    folders: foldersOf(touched),
-    added,
-    left: added.length === 0 ? new Set() : foldersOf(deleted),
-  };
+  return changes;
 }
 
 /** Same contract as `changedPaths`, with an in-memory cache. */

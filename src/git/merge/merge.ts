@@ -12,6 +12,8 @@ import {
 import { NO_DRIVERS, type AppliedDrivers } from "./drivers/applied-drivers.js";
 import { applyDrivers } from "./drivers/apply-drivers.js";
 import { EMPTY_TREE, git, GitError, type ProcessOptions } from "../process/run.js";
+import { compareHistories } from "../store/compare-histories.js";
+import { mergeDisjoint } from "./merge-disjoint.js";
 import { readRenames } from "./read-renames.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
@@ -51,13 +53,20 @@ export async function computeMerge(
   process: ProcessOptions = {},
 ): Promise<ComputedMerge> {
   for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
+  const known = base ?? (await compareHistories(repoPath, { source, target }))?.base ?? null;
+  const tree = known && (await mergeDisjoint(repoPath, { base: known, target, source }));
+  if (known !== null && tree !== null) {
+    const upToDate = known === source;
+    const bases = [known];
+    return { target, source, bases, tree, conflicts: [], upToDate, drivers, driverFiles: [] };
+  }
   const [merged, bases] = await Promise.all([
     mergeTree(
       repoPath,
       { target, source, base, attributes: drivers ? EMPTY_TREE : target },
       process,
     ),
-    base === null ? mergeBases(repoPath, target, source, process) : [base],
+    known === null ? mergeBases(repoPath, target, source, process) : [known],
   ]);
   const output = parseMergeTree(merged.stdout.toString("latin1"));
   if (output === null || merged.exitCode === 128) {
@@ -75,8 +84,16 @@ export async function computeMerge(
             : { target: new Map(), source: new Map() },
         );
   const upToDate = bases.includes(source);
-  const { tree } = output;
-  const merge = { target, source, bases, tree, conflicts, upToDate, drivers, driverFiles: [] };
+  const merge: ComputedMerge = {
+    target,
+    source,
+    bases,
+    tree: output.tree,
+    conflicts,
+    upToDate,
+    drivers,
+    driverFiles: [],
+  };
   return drivers === null ? merge : applyDrivers(repoPath, merge, process);
 }
 

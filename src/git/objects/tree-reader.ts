@@ -1,4 +1,6 @@
 /** Looks up tree entries, many at once. */
+import { setImmediate as turn } from "node:timers/promises";
+import { recentCommit } from "./commit-reader.js";
 import { readObjects } from "./object-reader.js";
 import { git } from "../process/run.js";
 
@@ -37,20 +39,6 @@ const recent = new Map<string, ReadonlyMap<string, TreeEntry>>();
 const RECENT_ENTRIES = 100_000;
 let recentEntries = 0;
 
-/** The trees of recently read commits; both are immutable. Without it, each read asks git again. */
-const treesOfCommits = new Map<string, string>();
-const MAX_COMMITS = 10_000;
-
-function cacheTreeOf(commit: string, tree: string): void {
-  treesOfCommits.delete(commit);
-  treesOfCommits.set(commit, tree);
-  if (treesOfCommits.size <= MAX_COMMITS) return;
-  for (const oldest of treesOfCommits.keys()) {
-    treesOfCommits.delete(oldest);
-    break;
-  }
-}
-
 /** Caches the entries of a tree that was read or written. */
 export function cacheTree(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
   if (recent.has(oid)) return;
@@ -62,6 +50,9 @@ export function cacheTree(oid: string, entries: ReadonlyMap<string, TreeEntry>):
     recentEntries -= size;
   }
 }
+
+/** Entries per turn of the event loop. */
+const TURN = 4096;
 
 /** The number of path components of a folder. */
 function depthOf(folder: string): number {
@@ -106,7 +97,7 @@ export class TreeReader {
     for (const [name, { tree, folder }] of wanted) {
       const entry = folder === "" ? null : this.find(tree, folder.slice(0, -1));
       if (folder === "") {
-        const known = recent.has(tree) ? tree : treesOfCommits.get(tree);
+        const known = recent.has(tree) ? tree : recentCommit(tree)?.tree;
         ids.set(name, known ?? `${tree}^{tree}`);
       }
       if (entry?.mode === FOLDER) ids.set(name, entry.oid);
@@ -121,10 +112,9 @@ export class TreeReader {
     for (const [at, id] of asked.entries()) {
       const object = found[at];
       if (object?.type !== "tree") continue;
-      const entries = parseTree(object.content ?? Buffer.alloc(0));
+      const entries = await parseTree(object.content ?? Buffer.alloc(0));
       byId.set(id, entries);
       cacheTree(object.oid, entries);
-      if (id.endsWith("^{tree}")) cacheTreeOf(id.slice(0, -"^{tree}".length), object.oid);
     }
     for (const name of wanted.keys()) {
       this.#folders.set(name, byId.get(ids.get(name) ?? "") ?? new Map());
@@ -137,12 +127,28 @@ export class TreeReader {
    * @throws GitError
    */
   async differing(from: string, to: string): Promise<Map<string, TreeEntry | null>> {
+    return (await this.differingUpTo(Infinity, from, to)) as Map<string, TreeEntry | null>;
+  }
+
+  /** Same as `differing`; null if more than `most` paths or folders differ. */
+  async differingUpTo(
+    most: number,
+    from: string,
+    to: string,
+  ): Promise<Map<string, TreeEntry | null> | null> {
     const differing = new Map<string, TreeEntry | null>();
+    let compared = 0;
     for (let level = [""]; level.length > 0;) {
+      if (level.length > most) return null;
       await this.load([from, to].map((tree) => ({ tree, paths: level })));
       const below: string[] = [];
       for (const folder of level) {
         const [before, after] = [this.folder(from, folder), this.folder(to, folder)];
+        compared += before.size + after.size;
+        if (compared > TURN) {
+          compared = 0;
+          await turn();
+        }
         for (const name of new Set([...before.keys(), ...after.keys()])) {
           const [one, other] = [before.get(name), after.get(name)];
           if (one?.oid === other?.oid && one?.mode === other?.mode) continue;
@@ -151,6 +157,7 @@ export class TreeReader {
           const wasFile = one !== undefined && one.mode !== FOLDER;
           if (isFile || wasFile) differing.set(folder + name, isFile ? other : null);
         }
+        if (differing.size > most) return null;
       }
       level = below;
     }
@@ -195,9 +202,10 @@ export async function listTree(repoPath: string, oid: string): Promise<Map<strin
   return files;
 }
 
-function parseTree(bytes: Buffer): Map<string, TreeEntry> {
+async function parseTree(bytes: Buffer): Promise<Map<string, TreeEntry>> {
   const entries = new Map<string, TreeEntry>();
   for (let at = 0; at < bytes.length;) {
+    if (entries.size % TURN === TURN - 1) await turn();
     const space = bytes.indexOf(0x20, at);
     const end = bytes.indexOf(0, space);
     const mode = bytes.toString("latin1", at, space).padStart(6, "0");

@@ -1,6 +1,9 @@
 /** Finds the commits that touched the paths of a conflict. */
 import { assertOid } from "./bare-repository.js";
+import { compareHistories, type HistoryCommit } from "./compare-histories.js";
+import { readCommits } from "../objects/commit-reader.js";
 import type { Side } from "../merge/merge-conflicts.js";
+import { FOLDER, TreeReader } from "../objects/tree-reader.js";
 import { spawnGit, type ProcessOptions } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
@@ -11,9 +14,9 @@ const PLAIN = /^[\x20-\x7e]+$/;
 
 /**
  * For each side and each group of paths, returns the commits reachable from that side only that
- * touch one of the paths or something below it: children before parents, newest first. A merge
+ * touch one of the paths or something below it: children before parents, others in any order. A merge
  * commit touches only paths that differ from every parent. Paths are display text as in
- * `Conflict.paths`, any number of them. One process, streamed.
+ * `Conflict.paths`, any number of them. Short histories are read here, others by one git process.
  * @throws GitError
  */
 export async function commitsTouching(
@@ -26,6 +29,8 @@ export async function commitsTouching(
   assertOid(target);
   const result = { source: groups.map((): string[] => []), target: groups.map((): string[] => []) };
   if (groups.length === 0) return result;
+  const known = await readHere(repoPath, { source, target }, groups);
+  if (known) return known;
   const byPath = new Map<string, number[]>();
   for (const [index, paths] of groups.entries()) {
     for (const path of new Set(paths)) byPath.set(path, [...(byPath.get(path) ?? []), index]);
@@ -77,4 +82,51 @@ export async function commitsTouching(
     child.kill();
   }
   return result;
+}
+
+/** Lookups of a path in a commit; more of them take git less time. */
+const MAX_LOOKUPS = 20_000;
+
+/** Same as `commitsTouching`, without starting git; null where git has to answer. */
+async function readHere(
+  repoPath: string,
+  sides: Record<Side, string>,
+  groups: readonly (readonly string[])[],
+): Promise<Record<Side, string[][]> | null> {
+  const paths = [...new Set(groups.flat())];
+  if (paths.length > MAX_PATHS || !paths.every((path) => PLAIN.test(path))) return null;
+  const histories = await compareHistories(repoPath, sides);
+  if (!histories) return null;
+  const commits = [...histories.source, ...histories.target];
+  const parents = await readCommits(repoPath, [...new Set(commits.flatMap((one) => one.parents))]);
+  const roots = new Set([...commits, ...parents.values()].map(({ tree }) => tree));
+  if (roots.size * paths.length > MAX_LOOKUPS) return null;
+  const trees = new TreeReader(repoPath);
+  await trees.load([...roots].map((tree) => ({ tree, paths })));
+  const touches = ({ tree, parents: oids }: HistoryCommit, path: string): boolean | null => {
+    const own = trees.find(tree, path);
+    if (oids.length === 0) return own !== null;
+    const before = oids.map((oid) => trees.find(parents.get(oid)?.tree ?? "", path));
+    if (before.some((one) => one?.oid === own?.oid && one?.mode === own?.mode)) return false;
+    // Its files may each be equal to those of one parent.
+    const isMergedFolder = oids.length > 1 && [own, ...before].some((one) => one?.mode === FOLDER);
+    return isMergedFolder ? null : true;
+  };
+  const touchedBy = new Map<string, Set<HistoryCommit>>();
+  for (const path of paths) {
+    const found = new Set<HistoryCommit>();
+    for (const commit of commits) {
+      const isTouched = touches(commit, path);
+      if (isTouched === null) return null;
+      if (isTouched) found.add(commit);
+    }
+    touchedBy.set(path, found);
+  }
+  const ofSide = (side: Side): string[][] =>
+    groups.map((group) =>
+      histories[side]
+        .filter((commit) => group.some((path) => touchedBy.get(path)?.has(commit)))
+        .map(({ oid }) => oid),
+    );
+  return { source: ofSide("source"), target: ofSide("target") };
 }

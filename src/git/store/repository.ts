@@ -4,6 +4,7 @@
  */
 import { exists, createDirectoryAtomically, flushToDisk } from "../worktree/atomic-directory.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
+import { compareHistories } from "./compare-histories.js";
 import { looseObject, writeObject, type LooseObject } from "../objects/loose-object.js";
 import { readObjects } from "../objects/object-reader.js";
 import { git, GitError, type ProcessOptions } from "../process/run.js";
@@ -207,6 +208,8 @@ export async function mergeBase(
 ): Promise<string | null> {
   assertOid(one);
   assertOid(other);
+  const histories = await compareHistories(repoPath, { source: one, target: other });
+  if (histories) return histories.base;
   const options = { gitDir: repoPath, okExitCodes: [0, 1], ...process };
   const result = await git(["merge-base", one, other], options);
   return result.exitCode === 0 ? result.stdout.toString("latin1").trim().slice(0, 40) : null;
