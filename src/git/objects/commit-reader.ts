@@ -52,6 +52,13 @@ export async function readCommits(
   return found;
 }
 
+/** Reads one commit of this repository; null if it is missing or no commit. @throws GitError */
+export async function readCommit(repoPath: string, oid: string): Promise<CommitHeader | null> {
+  return (await areCommits(repoPath, [oid]))
+    ? ((await readCommits(repoPath, [oid])).get(oid) ?? null)
+    : null;
+}
+
 /**
  * Whether the ids are commits of this repository: a commit that was read lately may be of another.
  * @throws GitError

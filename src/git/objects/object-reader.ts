@@ -1,4 +1,6 @@
-/** Reads objects with persistent `git cat-file` processes. */
+/** Reads objects: loose ones here, others with persistent `git cat-file` processes. */
+import { isOid } from "../store/bare-repository.js";
+import { readLoose } from "./loose-reader.js";
 import { PersistentGitPool } from "../process/persistent-git-process.js";
 
 /** An object, by the name it was requested with. */
@@ -16,6 +18,9 @@ interface ReadRequest {
   what: "contents" | "info";
   found: (FoundObject | null)[];
 }
+
+/** Names of a request that are looked up among the loose objects; git reads more of them faster. */
+const MAX_LOOSE = 16;
 
 /** `git cat-file --batch-command`. */
 const readers = new PersistentGitPool<ReadRequest, (FoundObject | null)[]>({
@@ -57,8 +62,8 @@ export function stopObjectReader(repoPath: string): Promise<void> {
 
 /**
  * Reads objects by any name that git understands (`<commit>:folder/`, `refs/heads/main^{commit}`),
- * in order; null for missing objects. Names are latin1 bytes without NUL. One process serves a
- * repository while it is in use. Each name is resolved at request time, so earlier writes and
+ * in order; null for missing objects. Names are latin1 bytes without NUL. Loose objects are read here;
+ * for others one git process serves a repository while it is in use. Each name is resolved at request time, so earlier writes and
  * reference updates are visible.
  * @throws GitError
  */
@@ -67,5 +72,15 @@ export async function readObjects(
   names: readonly string[],
   what: "contents" | "info",
 ): Promise<(FoundObject | null)[]> {
-  return names.length === 0 ? [] : readers.request(repoPath, { names, what, found: [] });
+  const loose = names.map((name) =>
+    names.length <= MAX_LOOSE && isOid(name) ? readLoose(repoPath, name) : null,
+  );
+  const rest = names.filter((_name, at) => loose[at] === null);
+  const others =
+    rest.length === 0 ? [] : await readers.request(repoPath, { names: rest, what, found: [] });
+  let next = 0;
+  return loose.map((object) => {
+    if (object === null) return others[next++] ?? null;
+    return what === "info" ? { ...object, content: null } : object;
+  });
 }

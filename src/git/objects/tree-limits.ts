@@ -113,11 +113,17 @@ export async function assertTreesWithin(
   limits: TreeSize = TREE_LIMITS,
 ): Promise<void> {
   for (let from = 0; from < oids.length; from += BATCH) {
-    const names = oids.slice(from, from + BATCH).map((oid) => `${oid}^{tree}`);
-    const roots = (await readObjects(repoPath, names, "info")).flatMap((root) => root?.oid ?? []);
+    const roots = await treesOf(repoPath, oids.slice(from, from + BATCH));
     const trees = await readTrees(repoPath, roots, limits);
     for (const root of roots) requireWithin(sizeOf(root, trees, 1, limits), limits);
   }
+}
+
+/** Returns the trees of the objects that have one. */
+async function treesOf(repoPath: string, oids: readonly string[]): Promise<string[]> {
+  const named = await readObjects(repoPath, oids, "info");
+  const names = oids.map((oid, at) => (named[at]?.type === "tree" ? oid : `${oid}^{tree}`));
+  return (await readObjects(repoPath, names, "info")).flatMap((root) => root?.oid ?? []);
 }
 
 /** Trees read so far, and sizes of known trees. */

@@ -4,6 +4,7 @@
  */
 import { exists, createDirectoryAtomically, flushToDisk } from "../worktree/atomic-directory.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
+import { readCommit } from "../objects/commit-reader.js";
 import { compareHistories } from "./compare-histories.js";
 import { looseObject, writeObject, type LooseObject } from "../objects/loose-object.js";
 import { readObjects } from "../objects/object-reader.js";
@@ -183,9 +184,9 @@ const CRUD_AFTER = /[\s.,:;"'\\]+$/;
  */
 export async function resolveTree(repoPath: string, commit: string): Promise<string> {
   assertOid(commit);
-  const [found] = await readObjects(repoPath, [`${commit}^{tree}`], "info");
-  if (!found) throw new GitError("exit", null, `there is no commit ${commit}`, ["cat-file"]);
-  return found.oid;
+  const header = await readCommit(repoPath, commit);
+  if (!header) throw new GitError("exit", null, `there is no commit ${commit}`, ["cat-file"]);
+  return header.tree;
 }
 
 /**
