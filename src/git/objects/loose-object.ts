@@ -1,8 +1,10 @@
 /** Writes single loose objects without starting git, in git's own format. */
 import { createHash, randomBytes } from "node:crypto";
+import { renameSync, writeFileSync } from "node:fs";
 import { mkdir, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
+import { isDiskFast, onFastDisk } from "./disk-speed.js";
 
 /** An object in memory: its id and the bytes that the id hashes. */
 export interface LooseObject {
@@ -16,24 +18,35 @@ export function looseObject(type: "commit" | "tree" | "blob", content: Buffer): 
   return { oid: createHash("sha1").update(bytes).digest("hex"), bytes };
 }
 
+/** Compressed bytes of an object that may be written by synchronous calls. */
+const MAX_SYNC_BYTES = 256 * 1024;
+
 /**
  * Writes the object and returns its id. The write is atomic: an interrupted one leaves a temporary
  * file in git's naming, which `git prune` removes. An existing object stays as it is.
  */
 export async function writeObject(repoPath: string, { oid, bytes }: LooseObject): Promise<string> {
   const folder = join(repoPath, "objects", oid.slice(0, 2));
-  const aside = join(folder, `tmp_obj_${randomBytes(6).toString("hex")}`);
+  const [aside, place] = [join(folder, temporaryObject()), join(folder, oid.slice(2))];
   const content = deflateSync(bytes, { level: 1 });
-  const write = () => writeFile(aside, content, { flag: "wx", mode: 0o444 });
+  const options = { flag: "wx", mode: 0o444 };
+  const isSync = content.length <= MAX_SYNC_BYTES && isDiskFast();
   try {
-    await withObjectFolder(folder, write);
-    await rename(aside, join(folder, oid.slice(2)));
+    await withObjectFolder(folder, async () => {
+      if (isSync) onFastDisk(() => writeFileSync(aside, content, options));
+      else await writeFile(aside, content, options);
+    });
+    if (isSync) onFastDisk(() => renameSync(aside, place));
+    else await rename(aside, place);
   } catch (error) {
     await unlink(aside).catch(() => undefined);
     throw error;
   }
   return oid;
 }
+
+/** A new name for an unfinished object, in git's form. */
+const temporaryObject = (): string => `tmp_obj_${randomBytes(6).toString("hex")}`;
 
 /**
  * Writes into an object folder, creating it if necessary. A concurrent `git repack` removes empty

@@ -1,43 +1,64 @@
-/** Reads single loose objects without asking git. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+/** Reads single loose objects and references without asking git. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { inflateSync } from "node:zlib";
+import { isOid } from "../store/bare-repository.js";
+import { isDiskFast, onFastDisk } from "./disk-speed.js";
 import type { FoundObject } from "./object-reader.js";
 
-/** Compressed bytes of an object that is read here. */
-const MAX_COMPRESSED = 64 * 1024;
-/** Bytes of its content. */
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+/** Bytes of a file that is read here. */
+const MAX_FILE_BYTES = 64 * 1024;
+/** Bytes of an object. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
  * Reads a loose object of this repository by its full id; null if there is none, or a large one. New
- * commits and trees are loose until the next repack. The calls are synchronous: they take less time
- * than handing them to a thread.
+ * commits and trees are loose until the next repack.
  */
 export function readLoose(repoPath: string, oid: string): FoundObject | null {
-  let fd: number;
+  const packed = readSmall(join(repoPath, "objects", oid.slice(0, 2), oid.slice(2)));
+  if (packed === null) return null;
+  let bytes: Buffer;
   try {
-    fd = openSync(join(repoPath, "objects", oid.slice(0, 2), oid.slice(2)), "r");
-  } catch {
-    return null;
-  }
-  try {
-    const { size } = fstatSync(fd);
-    if (size > MAX_COMPRESSED) return null;
-    const packed = Buffer.allocUnsafe(size);
-    const bytes = inflateSync(packed.subarray(0, readSync(fd, packed, 0, size, 0)), {
-      maxOutputLength: MAX_BYTES,
-    });
-    const end = bytes.indexOf(0);
-    const [, type, length] =
-      /^(\w+) (\d+)$/.exec(bytes.toString("latin1", 0, Math.max(0, end))) ?? [];
-    const content = bytes.subarray(end + 1);
-    if (type === undefined || content.length !== Number(length)) return null;
-    return { oid, type, size: content.length, content };
+    bytes = inflateSync(packed, { maxOutputLength: MAX_BYTES });
   } catch {
     // Git tells what is wrong with it.
     return null;
-  } finally {
-    closeSync(fd);
   }
+  const end = bytes.indexOf(0);
+  const header = bytes.toString("latin1", 0, Math.max(0, end));
+  const [, type, length] = /^(\w+) (\d+)$/.exec(header) ?? [];
+  const content = bytes.subarray(end + 1);
+  if (type === undefined || content.length !== Number(length)) return null;
+  return { oid, type, size: content.length, content };
+}
+
+/** Reads a reference that has a file of its own; null for one in `packed-refs`, or none. */
+export function readLooseRef(repoPath: string, ref: string): string | null {
+  const text = readSmall(join(repoPath, ref))?.toString("latin1").trimEnd();
+  return text !== undefined && isOid(text) ? text : null;
+}
+
+/** Reads a small file; null for a large or missing one, or a slow disk. */
+function readSmall(path: string): Buffer | null {
+  if (!isDiskFast()) return null;
+  return onFastDisk(() => {
+    let fd: number;
+    try {
+      fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    } catch {
+      return null;
+    }
+    try {
+      const { size } = fstatSync(fd);
+      if (size > MAX_FILE_BYTES) return null;
+      const bytes = Buffer.allocUnsafe(size);
+      return bytes.subarray(0, readSync(fd, bytes, 0, size, 0));
+    } catch {
+      return null;
+    } finally {
+      closeSync(fd);
+    }
+  });
 }

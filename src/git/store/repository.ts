@@ -7,6 +7,7 @@ import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-rep
 import { readCommit } from "../objects/commit-reader.js";
 import { compareHistories } from "./compare-histories.js";
 import { looseObject, writeObject, type LooseObject } from "../objects/loose-object.js";
+import { readLoose, readLooseRef } from "../objects/loose-reader.js";
 import { readObjects } from "../objects/object-reader.js";
 import { git, GitError, type ProcessOptions } from "../process/run.js";
 
@@ -59,6 +60,8 @@ export async function createRepository(
  */
 export async function resolveCommit(repoPath: string, rev: string): Promise<string | null> {
   if (!isOid(rev) && !isRefName(rev)) return null;
+  const oid = isOid(rev) ? rev : readLooseRef(repoPath, rev);
+  if (oid !== null && readLoose(repoPath, oid)?.type === "commit") return oid;
   try {
     const [found] = await readObjects(repoPath, [`${rev}^{commit}`], "info");
     return found?.oid ?? null;

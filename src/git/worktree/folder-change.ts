@@ -18,8 +18,6 @@ import type { TreeEntry, TreeReader } from "../objects/tree-reader.js";
 import { assertPathsAccepted } from "../snapshot/update-index.js";
 
 const GITLINK = "160000";
-/** Concurrent object writes. */
-const WRITERS = 16;
 
 /** Candidate differences between a folder and a tree. Paths are latin1 bytes. */
 export interface CandidatePaths {
@@ -40,7 +38,6 @@ export class FolderChange {
   readonly #safe: SafeFolder;
   readonly #trees: TreeReader;
   readonly #options: GitOptions & { gitDir: string };
-  readonly #writing = new Set<Promise<unknown>>();
   #bytes = 0;
 
   private constructor(
@@ -71,9 +68,8 @@ export class FolderChange {
     return new FolderChange(input, baseTree, safe, trees, options);
   }
 
-  /** Waits until all work has ended. */
+  /** Closes the folder. */
   async close(): Promise<void> {
-    await this.#written().catch(() => undefined);
     await this.#safe.close();
   }
 
@@ -99,7 +95,6 @@ export class FolderChange {
 
   /** Writes the resulting tree. @throws UnsafePathError; GitError */
   async writeTree(): Promise<string> {
-    await this.#written();
     if (this.edits.size === 0) return this.#baseTree;
     const added = [...this.edits].flatMap(([path, entry]) =>
       entry === null || entry.mode === this.#before(path)?.mode ? [] : [{ path, ...entry }],
@@ -107,11 +102,6 @@ export class FolderChange {
     const indexFile = temporaryName(this.#input.indexFile, "names");
     await assertPathsAccepted({ ...this.#options, indexFile }, added);
     return patchTree(this.#input.repoPath, this.#baseTree, this.edits, this.#trees);
-  }
-
-  /** Waits for pending object writes; rethrows the first error. */
-  async #written(): Promise<void> {
-    await Promise.all(this.#writing);
   }
 
   #before(path: string): TreeEntry | null {
@@ -147,7 +137,7 @@ export class FolderChange {
     const mode = link === null ? fileMode(small.isExecutable) : "120000";
     if (this.#isBefore(path, object.oid)) return this.#edit(path, { mode, oid: object.oid });
     scan?.start(displayPath(path))(small.bytes);
-    await this.#write(writeObject(repoPath, object));
+    await writeObject(repoPath, object);
     this.#edit(path, { mode, oid: object.oid });
   }
 
@@ -172,14 +162,6 @@ export class FolderChange {
 
   #isSubmodule(path: string): boolean {
     return this.#before(path)?.mode === GITLINK;
-  }
-
-  /** Waits for a free writer. */
-  async #write(work: Promise<unknown>): Promise<void> {
-    const writer: Promise<unknown> = work.then(() => this.#writing.delete(writer));
-    writer.catch(() => undefined);
-    this.#writing.add(writer);
-    while (this.#writing.size >= WRITERS) await Promise.race(this.#writing);
   }
 }
 

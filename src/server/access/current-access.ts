@@ -1,3 +1,4 @@
+import type pg from "pg";
 import type { Permission } from "#shared/permissions.js";
 import type { Origin, AuditWriter } from "../db/audit/audit.js";
 import { prepared, type Database, type Queryable } from "../db/connection/connect.js";
@@ -30,9 +31,13 @@ export interface AuthorizedWrites {
     work: (tx: Queryable, audit: AuditWriter, access: Access, read: Read) => Promise<Result>,
     read?: (tx: Queryable) => Promise<Read>,
   ) => Promise<Result>;
-  /** Runs a write that no other decision depends on; such writes run concurrently. */
-  readonly write: <Result>(
-    work: (tx: Queryable, access: Access) => Promise<Result>,
+  /**
+   * Runs a write that no other decision depends on; such writes run concurrently. `read` as above, `last`
+   * as in `TransactionWork`.
+   */
+  readonly write: <Result, Read = undefined>(
+    work: (tx: Queryable, access: Access, read: Read, last: pg.QueryConfig[]) => Promise<Result>,
+    read?: (tx: Queryable) => Promise<Read>,
   ) => Promise<Result>;
 }
 
@@ -62,7 +67,15 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
         (tx, audit, [access, rows]) => work(tx, audit, access, rows as Read),
         (tx) => Promise.all([judge(tx), read?.(tx)]),
       ),
-    write: (work) => db.write(orgId, work, judge),
+    write: <Result, Read>(
+      work: (tx: Queryable, access: Access, read: Read, last: pg.QueryConfig[]) => Promise<Result>,
+      read?: (tx: Queryable) => Promise<Read>,
+    ) =>
+      db.write<Result, readonly [Access, Read | undefined]>(
+        orgId,
+        (tx, [access, rows], last) => work(tx, access, rows as Read, last),
+        (tx) => Promise.all([judge(tx), read?.(tx)]),
+      ),
   };
 }
 

@@ -55,14 +55,16 @@ export function diffFields<Row extends object>(
 }
 
 /**
- * Appends events to an organization's hash chain, as the last statements of the current transaction.
- * The chain's lock comes after all other locks, so two transactions cannot deadlock on it.
+ * Appends events to an organization's hash chain, as the last statements of the current transaction,
+ * which it adds to `last` (see `TransactionWork`). The chain's lock comes after all other locks, so two
+ * transactions cannot deadlock on it.
  */
 export async function appendEvents(
   client: pg.ClientBase,
   orgId: string,
   origin: Origin,
   events: readonly Change[],
+  last: pg.QueryConfig[],
 ): Promise<void> {
   if (events.length === 0) return;
   let { sequence, hash, at, name } = await headOf(client, orgId, origin);
@@ -81,7 +83,7 @@ export async function appendEvents(
       previous_hash: hash,
     } satisfies Omit<AuditEvent, "hash">;
     hash = eventHash(orgId, event);
-    await client.query({
+    last.push({
       name: "append an audit event",
       text: `insert into audit_events
           (id, org_id, sequence, at, actor, action, target, ip, request_id, changes, previous_hash, hash)
@@ -124,13 +126,13 @@ interface Head {
  * deadlock with a transaction that takes them the other way around.
  */
 async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Promise<Head> {
-  await client.query({
+  const locked = client.query({
     name: "lock an audit chain",
     text: `with held as materialized (select id from organizations where id = $1::uuid for key share)
       select pg_advisory_xact_lock(hashtextextended('audit ' || $1::text, 0)) from held`,
     values: [orgId],
   });
-  const { rows } = await client.query<{
+  const reading = client.query<{
     sequence: string | null;
     hash: string | null;
     at: Date;
@@ -144,6 +146,8 @@ async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Pro
       ) last on true`,
     values: [orgId, origin.actor?.userId ?? null],
   });
+  // Sent together; PostgreSQL runs the second one after the lock was granted.
+  const [, { rows }] = await Promise.all([locked, reading]);
   const row = rows[0];
   return {
     sequence: Number(row?.sequence ?? 0),

@@ -20,11 +20,16 @@ import type { Queryable } from "./queryable.js";
 import { checkServing, connectServing, ensureServingRole } from "./serving-role.js";
 import { beginSystem, type PoolSettings, SystemPool, tenantPoolOf } from "./system-pool.js";
 import { beginTenant, type OrganizationLock } from "./tenant.js";
-import { inTransaction, type ReadFirst } from "./transaction.js";
+import {
+  inReadTransaction,
+  inTransaction,
+  type ReadFirst,
+  type TransactionWork,
+} from "./transaction.js";
 import { systemChange } from "./system-change.js";
 import { connectOrExplain, requireSessions } from "./try-connection.js";
 
-export { prepared, type Queryable } from "./queryable.js";
+export { prepared, reusable, statementOf, type Queryable } from "./queryable.js";
 
 export interface Database {
   /**
@@ -40,7 +45,7 @@ export interface Database {
    */
   write<Result, First = undefined>(
     orgId: string,
-    work: (tx: Queryable, first: First) => Promise<Result>,
+    work: (tx: Queryable, first: First, last: pg.QueryConfig[]) => Promise<Result>,
     readFirst?: ReadFirst<First>,
   ): Promise<Result>;
   /**
@@ -156,7 +161,7 @@ export async function openDatabase(
   const whileLocked = async <Result, First>(
     orgId: string,
     lock: OrganizationLock,
-    work: (tx: Queryable, client: pg.PoolClient, first: First) => Promise<Result>,
+    work: TransactionWork<Result, First>,
     readFirst: ReadFirst<First> | undefined,
   ): Promise<Result> => {
     const begin = beginTenant(orgId, lock);
@@ -184,17 +189,17 @@ export async function openDatabase(
     locks: createLocks(lockPool, lockBusy),
     tryLock: createTryLock(lockPool),
     tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none"), work),
-    read: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "read only"), work),
+    read: (orgId, work) => inReadTransaction(tenantPool, beginTenant(orgId, "read only"), work),
     write: (orgId, work, readFirst) =>
-      whileLocked(orgId, "shared", (tx, _client, first) => work(tx, first), readFirst),
+      whileLocked(orgId, "shared", (tx, _client, first, last) => work(tx, first, last), readFirst),
     change: (orgId, origin, work, readFirst) =>
       whileLocked(
         orgId,
         "exclusive",
-        async (tx, client, first) => {
+        async (tx, client, first, last) => {
           const events: Change[] = [];
           const result = await work(tx, (event) => events.push(event), first);
-          await appendEvents(client, orgId, origin, events);
+          await appendEvents(client, orgId, origin, events, last);
           return result;
         },
         readFirst,

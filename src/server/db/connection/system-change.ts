@@ -16,14 +16,14 @@ export function systemChange<Result>(
   origin: Origin,
   work: (tx: Queryable, audit: AuditWriterOf) => Promise<Result>,
 ): Promise<Result> {
-  return inTransaction(pool, beginSystem, async (tx, client) => {
+  return inTransaction(pool, beginSystem, async (tx, client, _first, last) => {
     const events = new Map<string, Change[]>();
     const result = await work(tx, (orgId, event) => {
       events.set(orgId, [...(events.get(orgId) ?? []), event]);
     });
     // Always in the same order, so that two transactions cannot deadlock.
     for (const orgId of [...events.keys()].toSorted()) {
-      await appendEvents(client, orgId, origin, events.get(orgId) ?? []);
+      await appendEvents(client, orgId, origin, events.get(orgId) ?? [], last);
     }
     return result;
   });

@@ -51,6 +51,33 @@ describe("a read pipelined with an organization's lock", () => {
     },
   );
 
+  test("is rolled back with its work when a statement sent with the commit fails", async () => {
+    const writing = app.db.write(orgId, async (tx, _first, last) => {
+      await rename(tx, "Half done");
+      last.push({ text: "select 1 / 0" });
+    });
+    await expect(writing).rejects.toMatchObject({ code: "22012" });
+    expect(await app.db.read(orgId, nameOf)).not.toBe("Half done");
+  });
+
+  test("does nothing when the transaction cannot begin", async () => {
+    const before = await app.db.read(orgId, nameOf);
+    const failing = app.db.change(orgId, systemOrigin, async (held) => {
+      const other = sibling.db.change(orgId, systemOrigin, (tx) => rename(tx, "Not begun"));
+      const settled = expect(other).rejects.toThrow();
+      await vi.waitFor(async () => expect(await waiters()).toBe(1));
+      await app.db.withSystem("test", (db) =>
+        db.execute(sql`select pg_terminate_backend(pid) from pg_locks
+          where locktype = 'advisory' and not granted
+            and database = (select oid from pg_database where datname = current_database())`),
+      );
+      await settled;
+      return nameOf(held);
+    });
+    expect(await failing).toBe(before);
+    expect(await sibling.db.read(orgId, nameOf)).toBe(before);
+  });
+
   test("aborts the transaction before the work when it rejects", async () => {
     const work = vi.fn(async () => {});
     const refuse = async (tx: Queryable): Promise<never> => {

@@ -13,11 +13,22 @@ const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 10;
 
 /**
- * Reads the rows the work depends on. Its first statement is pipelined with those that begin the
- * transaction, which saves a round trip under the lock. PostgreSQL runs statements in order, each with
- * its own snapshot, so the read sees the commits of the previous lock holder.
+ * Reads the rows the work depends on. Like all work, its first statement is sent together with those
+ * that begin the transaction, which saves a round trip under the lock. PostgreSQL runs statements in
+ * order, each with its own snapshot, so the read sees the commits of the previous lock holder.
  */
 export type ReadFirst<First> = (tx: Queryable) => Promise<First>;
+
+/**
+ * The work of a transaction. Statements in `last` are sent together with the commit, which a failed one
+ * turns into a rollback.
+ */
+export type TransactionWork<Result, First> = (
+  tx: Queryable,
+  client: pg.PoolClient,
+  first: First,
+  last: pg.QueryConfig[],
+) => Promise<Result>;
 
 /**
  * Runs work in a transaction. Deadlocks and serialization failures run all of it again, so the work
@@ -28,12 +39,50 @@ export type ReadFirst<First> = (tx: Queryable) => Promise<First>;
 export async function inTransaction<Result, First = undefined>(
   pool: pg.Pool,
   begin: string,
-  work: (tx: Queryable, client: pg.PoolClient, first: First) => Promise<Result>,
+  work: TransactionWork<Result, First>,
   readFirst?: ReadFirst<First>,
 ): Promise<Result> {
+  return retryingDeadlocks(() => tryTransaction(pool, begin, work, readFirst));
+}
+
+/** Reads in a read-only transaction. The result does not wait for its end. */
+export function inReadTransaction<Result>(
+  pool: pg.Pool,
+  begin: string,
+  read: ReadFirst<Result>,
+): Promise<Result> {
+  return retryingDeadlocks(async () => {
+    const client = await pool.connect();
+    try {
+      return await beginWith(client, begin, () => read(drizzle(client)));
+    } finally {
+      client.query("commit").then(
+        () => client.release(),
+        (error: unknown) => client.release(error as Error),
+      );
+    }
+  });
+}
+
+/**
+ * Sends the first statement of the work together with those that begin the transaction. After a failure
+ * of the latter PostgreSQL rejects all that follow.
+ */
+async function beginWith<Result>(
+  client: pg.PoolClient,
+  begin: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const [begun, done] = await Promise.allSettled([client.query(begin), work()]);
+  if (begun.status === "rejected") throw begun.reason;
+  if (done.status === "rejected") throw done.reason;
+  return done.value;
+}
+
+async function retryingDeadlocks<Result>(run: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await tryTransaction(pool, begin, work, readFirst);
+      return await run();
     } catch (error) {
       if (attempt === ATTEMPTS || !isRetryable(error)) throw error;
       // Randomized, so that colliding transactions do not collide again.
@@ -45,16 +94,22 @@ export async function inTransaction<Result, First = undefined>(
 async function tryTransaction<Result, First>(
   pool: pg.Pool,
   begin: string,
-  work: (tx: Queryable, client: pg.PoolClient, first: First) => Promise<Result>,
+  work: TransactionWork<Result, First>,
   readFirst: ReadFirst<First> | undefined,
 ): Promise<Result> {
   const client = await pool.connect();
   const tx = drizzle(client) as Queryable;
   let broken: Error | undefined;
   try {
-    const [, first] = await Promise.all([client.query(begin), readFirst?.(tx)]);
-    const result = await work(tx, client, first as First);
-    await client.query("commit");
+    const last: pg.QueryConfig[] = [];
+    const run = (first: First): Promise<Result> => work(tx, client, first, last);
+    const result = readFirst
+      ? await run(await beginWith(client, begin, () => readFirst(tx)))
+      : await beginWith(client, begin, () => run(undefined as First));
+    await Promise.all([
+      ...last.map((statement) => client.query(statement)),
+      client.query("commit"),
+    ]);
     return result;
   } catch (error) {
     await client.query("rollback").catch((failure: unknown) => {

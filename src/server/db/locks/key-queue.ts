@@ -5,6 +5,8 @@ export interface KeyQueue {
    * @throws the abort reason of `signal`
    */
   take(key: string, signal: AbortSignal): Promise<() => void>;
+  /** Same as `take` for a free key; null for another. */
+  tryTake(key: string): (() => void) | null;
 }
 
 export function keyQueue(): KeyQueue {
@@ -16,6 +18,11 @@ export function keyQueue(): KeyQueue {
     else taken.delete(key);
   };
   return {
+    tryTake: (key) => {
+      if (taken.has(key)) return null;
+      taken.set(key, []);
+      return () => free(key);
+    },
     take: async (key, signal) => {
       signal.throwIfAborted();
       const waiting = taken.get(key);

@@ -64,6 +64,23 @@ describe("locks", () => {
     expect(await sibling.db.locks(org, ["fails"], () => Promise.resolve("free"))).toBe("free");
   });
 
+  test("take one more lock only while it is free, until the work ends", async () => {
+    const here = await app.db.locks(org, ["own"], async (tryMore) => {
+      const first = await tryMore("further");
+      const elsewhere = sibling.db.locks(org, ["further"], () => Promise.resolve("after it"));
+      const again = await tryMore("further");
+      return { first, again, elsewhere };
+    });
+    expect([here.first, here.again, await here.elsewhere]).toEqual([true, false, "after it"]);
+    // Held by this process, and by another one.
+    for (const holder of [app, sibling]) {
+      await holder.db.locks(org, ["further"], async () => {
+        expect(await app.db.locks(org, ["own"], (tryMore) => tryMore("further"))).toBe(false);
+      });
+    }
+    expect(await app.db.locks(org, ["own", "further"], () => Promise.resolve("free"))).toBe("free");
+  });
+
   test("are released when their connection breaks, without affecting other callers", async () => {
     let finish = (): void => {};
     const finished = new Promise<void>((resolve) => {

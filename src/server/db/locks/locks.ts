@@ -9,8 +9,14 @@ import { keyQueue } from "./key-queue.js";
 export type Locks = <Result>(
   orgId: string,
   keys: readonly string[],
-  work: () => Promise<Result>,
+  work: (tryMore: TryMore) => Promise<Result>,
 ) => Promise<Result>;
+
+/**
+ * Takes one more lock if it is free, until the work ends. Returns whether it did. It never waits, so
+ * its order does not matter.
+ */
+export type TryMore = (key: string) => Promise<boolean>;
 
 /** Runs work if the lock is free. Returns whether it ran. */
 export type TryLock = (key: string, work: () => Promise<void>) => Promise<boolean>;
@@ -42,12 +48,16 @@ export const lockConnections = HOLDERS.slots + REMOTE_WAITERS.slots + TRY_CONNEC
 
 /** Like `createLocks`, for one lock and without waiting. */
 export function createTryLock(pool: pg.Pool): TryLock {
-  return (key, work) =>
-    withConnection(pool, async (client) => {
+  return async (key, work) => {
+    const client = await pool.connect();
+    try {
       const isFree = await tryAll(client, [key]);
       if (isFree) await work();
       return isFree;
-    });
+    } finally {
+      await unlockAll(client);
+    }
+  };
 }
 
 /**
@@ -91,80 +101,97 @@ export function createLocks(
     const until = performance.now() + MAX_WAIT_MS;
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(busy(inProgress)), MAX_WAIT_MS);
-    const begin = (): ReturnType<typeof work> => {
-      clearTimeout(timer);
-      stopWaiting();
-      return work();
-    };
     const releases: (() => void)[] = [];
+    let held: Held | null = null;
     try {
       // Always in the same order, so that two callers cannot deadlock.
       for (const key of keys) releases.push(await queue.take(key, late.signal));
-      const held = await withSlot(holders, orgId, late.signal, () =>
-        withConnection(pool, async (client) =>
-          (await tryAll(client, keys)) ? { result: await begin() } : null,
-        ),
-      );
-      if (held) return held.result;
-      // Another process holds a lock.
-      return await withSlot(waiters, orgId, late.signal, () =>
-        withConnection(pool, async (client) => {
-          if (!(await waitForAll(client, keys, until - performance.now()))) throw busy(inProgress);
-          return begin();
-        }),
-      );
+      held = await holdConnection(pool, holders, orgId, late.signal);
+      if (!(await tryAll(held.client, keys))) {
+        // Another process holds a lock.
+        const { end } = held;
+        held = null;
+        await end();
+        held = await holdConnection(pool, waiters, orgId, late.signal);
+        const isLocked = await waitForAll(held.client, keys, until - performance.now());
+        if (!isLocked) throw busy(inProgress);
+      }
+      clearTimeout(timer);
+      stopWaiting();
+      const { client } = held;
+      return await work(async (key) => {
+        const release = queue.tryTake(key);
+        if (release === null) return false;
+        releases.push(release);
+        return lockIfFree(client, [key]);
+      });
     } finally {
       clearTimeout(timer);
       stopWaiting();
-      for (const release of releases) release();
+      // Only the next holder waits for the release.
+      void Promise.resolve(held?.end()).then(() => {
+        for (const release of releases) release();
+      });
     }
   };
 }
 
 const inProgress = "Another operation is in progress";
 
-async function withSlot<Result>(
+/** A connection for locks. */
+interface Held {
+  client: pg.PoolClient;
+  /** Releases the locks, the connection and its slot. */
+  end(): Promise<void>;
+}
+
+async function holdConnection(
+  pool: pg.Pool,
   slots: FairSlots,
   owner: string,
   signal: AbortSignal,
-  work: () => Promise<Result>,
-): Promise<Result> {
+): Promise<Held> {
   const free = await slots.take(owner, signal);
   try {
-    return await work();
-  } finally {
+    const client = await pool.connect();
+    return {
+      client,
+      end: async () => {
+        await unlockAll(client);
+        free();
+      },
+    };
+  } catch (error) {
     free();
+    throw error;
   }
 }
 
-/** Runs work with a connection and then releases all locks on it. */
-async function withConnection<Result>(
-  pool: pg.Pool,
-  work: (client: pg.PoolClient) => Promise<Result>,
-): Promise<Result> {
-  const client = await pool.connect();
+/** Releases all locks on a connection and gives it back to its pool. */
+async function unlockAll(client: pg.PoolClient): Promise<void> {
   let broken: Error | undefined;
-  try {
-    return await work(client);
-  } finally {
-    await client.query("select pg_advisory_unlock_all()").catch((error: unknown) => {
-      broken = error as Error;
-    });
-    client.release(broken);
-  }
+  await client.query("select pg_advisory_unlock_all()").catch((error: unknown) => {
+    broken = error as Error;
+  });
+  client.release(broken);
 }
 
 /**
  * Locks all keys if no other process holds or waits for any of them; otherwise none, and returns false.
  */
 async function tryAll(client: pg.PoolClient, keys: readonly string[]): Promise<boolean> {
+  if (await lockIfFree(client, keys)) return true;
+  await client.query("select pg_advisory_unlock_all()");
+  return false;
+}
+
+/** Locks those keys that no other process holds or waits for. Returns whether these are all. */
+async function lockIfFree(client: pg.PoolClient, keys: readonly string[]): Promise<boolean> {
   const { rows } = await client.query<{ free: boolean }>(
     `select pg_try_advisory_lock(hashtextextended(key, 0)) as free from unnest($1::text[]) as key`,
     [keys],
   );
-  if (rows.every(({ free }) => free)) return true;
-  await client.query("select pg_advisory_unlock_all()");
-  return false;
+  return rows.every(({ free }) => free);
 }
 
 /** Locks the keys, which are in the order shared by all processes; returns false on a timeout. */

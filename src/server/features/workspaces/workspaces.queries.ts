@@ -5,7 +5,7 @@ import type { ProtectedBranch } from "#shared/protection.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { ErrorCode } from "#shared/errors.js";
-import type { Queryable } from "../../db/connection/connect.js";
+import { reusable, type Queryable } from "../../db/connection/connect.js";
 import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import { agents, projects, protectedBranches } from "../../db/tables/tables.js";
@@ -116,7 +116,12 @@ export async function findWorkspace(
   tx: Queryable,
   agentId: string,
 ): Promise<WorkspaceRow | undefined> {
-  const [row] = await tx
+  const [row] = await workspaceOf(tx, { agentId });
+  return row;
+}
+
+const workspaceOf = reusable((tx) =>
+  tx
     .select(workspaceColumns)
     .from(workspaces)
     .innerJoin(agents, eq(agents.id, workspaces.agent_id))
@@ -126,10 +131,8 @@ export async function findWorkspace(
     .leftJoin(workspaceDiskUsage, eq(workspaceDiskUsage.agent_id, workspaces.agent_id))
     .leftJoin(checkpointChecks, eq(checkpointChecks.agent_id, workspaces.agent_id))
     .where(eq(workspaces.agent_id, sql.placeholder("agentId")))
-    .prepare("find a workspace")
-    .execute({ agentId });
-  return row;
-}
+    .prepare("find a workspace"),
+);
 
 /** Whether a managed run may be writing in the agent's folder. */
 export async function hasManagedRun(tx: Queryable, agentId: string): Promise<boolean> {

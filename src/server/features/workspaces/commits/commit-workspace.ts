@@ -1,6 +1,7 @@
 import type { Commit } from "#shared/api/projects/commits.js";
 import { systemOrigin } from "../../../db/audit/audit.js";
-import type { Queryable } from "../../../db/connection/connect.js";
+import type { QueryConfig } from "pg";
+import { statementOf, type Queryable } from "../../../db/connection/connect.js";
 import { AppError } from "../../../errors.js";
 import { diffStats } from "#git/diff/diff.js";
 import type { SkippedPath } from "#git/snapshot/snapshot.js";
@@ -143,8 +144,12 @@ async function commitThrough(
   };
   const writing = writeObject(places.repoPath, object);
   writing.catch(() => undefined);
-  const reserve = (tx: Queryable): Promise<void> => commits.insertPendingCommit(tx, pending);
-  await (write ? write(reserve) : db.write(orgId, reserve));
+  const reserve = async (tx: Queryable, last: QueryConfig[]): Promise<void> => {
+    last.push(statementOf(commits.insertingPendingCommit(tx, pending)));
+  };
+  await (write
+    ? write((tx, _access, _read, last) => reserve(tx, last))
+    : db.write(orgId, (tx, _first, last) => reserve(tx, last)));
   try {
     await writing;
     const ref = branchRef(workspace.branch_name);
@@ -223,7 +228,7 @@ export async function activeUnderLock(
   agentId: string,
 ): Promise<ActiveWorkspace> {
   for (;;) {
-    const workspace = await deps.db.tenant(orgId, (tx) => requireActive(tx, agentId));
+    const workspace = await deps.db.read(orgId, (tx) => requireActive(tx, agentId));
     const [sha] = workspace.pending_commits;
     if (sha !== undefined) await settleUnderLock(deps, workspace, sha);
     else if (!(await reconcileBranch(deps, workspace))) return workspace;

@@ -2,7 +2,7 @@
 import { and, desc, eq, max, sql } from "drizzle-orm";
 import type { Commit } from "#shared/api/projects/commits.js";
 import { newId } from "../../../db/tables/columns.js";
-import type { Queryable } from "../../../db/connection/connect.js";
+import { reusable, type Queryable } from "../../../db/connection/connect.js";
 import { workspaceCommits, workspaces } from "../../../db/tables/workspace-tables.js";
 import { receiving } from "./received-commits.queries.js";
 
@@ -76,13 +76,39 @@ export async function nextIteration(tx: Queryable, agentId: string): Promise<num
   return (row?.last ?? 0) + 1;
 }
 
-/** Inserts a commit that is about to become the branch's head. */
-export async function insertPendingCommit(
+/** Returns the statement that stores a commit before it becomes the branch's head. */
+export function insertingPendingCommit(
   tx: Queryable,
   values: Omit<typeof workspaceCommits.$inferInsert, "id" | "state" | "created_at">,
-): Promise<void> {
-  await tx.insert(workspaceCommits).values({ id: newId(), ...values, state: "pending" });
+) {
+  return tx.insert(workspaceCommits).values({ id: newId(), ...values, state: "pending" });
 }
+
+const recording = reusable((tx) => {
+  const agentId = sql.placeholder("agent_id");
+  const sha = sql.placeholder("sha");
+  const done = tx.$with("done").as(
+    tx
+      .update(workspaceCommits)
+      .set({ state: "recorded" })
+      .where(and(eq(workspaceCommits.agent_id, agentId), eq(workspaceCommits.commit_sha, sha)))
+      .returning({ ...commitColumns, tree_sha: workspaceCommits.tree_sha }),
+  );
+  const received = tx.$with("received").as(receiving(tx));
+  const moved = tx.$with("moved").as(
+    tx
+      .update(workspaces)
+      .set({
+        head_commit: sql`${sha}`,
+        head_tree: sql`(select tree_sha from done)`,
+        updated_at: sql`now()`,
+      })
+      .where(eq(workspaces.agent_id, agentId))
+      .returning({ agent_id: workspaces.agent_id }),
+  );
+  // One statement: PostgreSQL executes all of its parts, also those whose results are unused.
+  return tx.with(done, received, moved).select().from(done).prepare("record a commit");
+});
 
 /** Records that the branch contains the commit, as the workspace's head, received now. */
 export async function recordCommit(
@@ -90,28 +116,8 @@ export async function recordCommit(
   workspace: { org_id: string; project_id: string; agent_id: string },
   sha: string,
 ): Promise<Commit> {
-  const ofAgent = eq(workspaceCommits.agent_id, workspace.agent_id);
-  const done = tx.$with("done").as(
-    tx
-      .update(workspaceCommits)
-      .set({ state: "recorded" })
-      .where(and(ofAgent, eq(workspaceCommits.commit_sha, sha)))
-      .returning({ ...commitColumns, tree_sha: workspaceCommits.tree_sha }),
-  );
-  const received = tx.$with("received").as(receiving(tx, workspace, sha));
-  const moved = tx.$with("moved").as(
-    tx
-      .update(workspaces)
-      .set({
-        head_commit: sha,
-        head_tree: sql`(select tree_sha from done)`,
-        updated_at: sql`now()`,
-      })
-      .where(eq(workspaces.agent_id, workspace.agent_id))
-      .returning({ agent_id: workspaces.agent_id }),
-  );
-  // One statement: PostgreSQL executes all of its parts, also those whose results are unused.
-  const [row] = await tx.with(done, received, moved).select().from(done);
+  const { org_id, project_id, agent_id } = workspace;
+  const [row] = await recording(tx, { org_id, project_id, agent_id, sha });
   if (!row) throw new Error(`the commit ${sha} was not written as pending`);
   const { tree_sha: _tree, ...commit } = row;
   return commit;

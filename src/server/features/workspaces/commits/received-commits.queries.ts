@@ -25,14 +25,17 @@ export async function receiveCommits(
     on conflict do nothing`);
 }
 
-/** Returns the statement of `receiveCommits` for one commit, as a part of another statement. */
-export function receiving(tx: Queryable, { org_id, project_id }: ProjectKey, sha: string) {
+/**
+ * Returns the statement of `receiveCommits` for one commit, as a part of another statement with the
+ * placeholders `org_id`, `project_id` and `sha`.
+ */
+export function receiving(tx: Queryable) {
   return tx
     .insert(receivedCommits)
     .values({
-      org_id,
-      project_id,
-      commit_sha: sha,
+      org_id: sql.placeholder("org_id"),
+      project_id: sql.placeholder("project_id"),
+      commit_sha: sql.placeholder("sha"),
       received_at: sql<string>`clock_timestamp()`,
     })
     .onConflictDoNothing()

@@ -1,7 +1,9 @@
 /** Moves a target branch to a merge commit, exactly once even after a crash. */
 import { access } from "node:fs/promises";
 import type { Merge } from "#shared/api/projects/merges.js";
+import type { ProtectedBranch } from "#shared/protection.js";
 import { originOf, systemOrigin } from "../../../db/audit/audit.js";
+import { statementOf } from "../../../db/connection/connect.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { RefMovedError, startRefUpdates, type RefUpdate } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/request-context.js";
@@ -35,10 +37,14 @@ export async function applyMerge(
   const { id, org_id, project_id } = merge;
   const updates = startRefUpdates(deps.storage.repository(org_id, project_id));
   try {
-    await context.write(async (tx) => {
-      requireUnprotected(await readProtectedBranches(tx, project_id), merge.target_branch);
-      await merges.insertPendingMerge(tx, { ...merge, origin: originOf(context) });
-    });
+    await context.write<void, ProtectedBranch[]>(
+      async (tx, _access, protectedBranches, last) => {
+        requireUnprotected(protectedBranches, merge.target_branch);
+        const pending = { ...merge, origin: originOf(context) };
+        last.push(statementOf(merges.insertingPendingMerge(tx, pending)));
+      },
+      (tx) => readProtectedBranches(tx, project_id),
+    );
   } catch (error) {
     updates.cancel();
     throw error;

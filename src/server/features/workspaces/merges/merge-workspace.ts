@@ -56,16 +56,19 @@ export async function mergeWorkspace(
   const own = workspaceLock(agentId);
   return measureMerge(() =>
     withMergeLease(db, { orgId, agentId }, async () => {
-      const target = await db.locks(orgId, [own], async () => {
+      const started = await db.locks(orgId, [own], async (tryMore) => {
         const workspace = await activeUnderLock(deps, orgId, agentId);
-        const found = await targetOf(deps, context, workspace, request);
-        requireUnprotected(workspace.protected_branches, found.branch);
-        await commitUnsavedChanges(deps, context, workspace);
-        return found;
+        const { projectId, branch } = await targetOf(deps, context, workspace, request);
+        requireUnprotected(workspace.protected_branches, branch);
+        const saved = await commitUnsavedChanges(deps, context, workspace);
+        const lock = branchLock(projectId, branch);
+        if (!(await tryMore(lock))) return { branch, lock };
+        return { merge: await mergeUnderLocks(deps, context, saved, branch, request) };
       });
-      return db.locks(orgId, [own, branchLock(target.projectId, target.branch)], async () => {
+      if ("merge" in started) return started.merge;
+      return db.locks(orgId, [own, started.lock], async () => {
         const workspace = await activeUnderLock(deps, orgId, agentId);
-        return retryOnRefMoved(() => mergeOnce(deps, context, workspace, target.branch, request));
+        return mergeUnderLocks(deps, context, workspace, started.branch, request);
       });
     }),
   );
@@ -172,6 +175,17 @@ export async function commitUnsavedChanges(
     );
   }
   return workspace;
+}
+
+/** Merges under the locks of the workspace and the target branch. */
+function mergeUnderLocks(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  workspace: ActiveWorkspace,
+  branch: string,
+  request: MergeRequest,
+): Promise<Merge> {
+  return retryOnRefMoved(() => mergeOnce(deps, context, workspace, branch, request));
 }
 
 async function mergeOnce(

@@ -1,7 +1,7 @@
 /** The merges of workspaces. */
 import { and, asc, desc, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Merge, MergeChanges, ProjectMerge } from "#shared/api/projects/merges.js";
-import type { Queryable } from "../../../db/connection/connect.js";
+import { reusable, type Queryable } from "../../../db/connection/connect.js";
 import { users } from "../../../db/tables/identity-tables.js";
 import { agents } from "../../../db/tables/tables.js";
 import { merges } from "../../../db/tables/workspace-tables.js";
@@ -117,8 +117,9 @@ export async function findMerge(
   return row && mergeOf(row);
 }
 
-export async function insertPendingMerge(tx: Queryable, values: NewMerge): Promise<void> {
-  await tx.insert(merges).values({ ...values, state: "pending" });
+/** Returns the statement that stores a merge before its branch moves. */
+export function insertingPendingMerge(tx: Queryable, values: NewMerge) {
+  return tx.insert(merges).values({ ...values, state: "pending" });
 }
 
 const rowColumns = {
@@ -206,23 +207,26 @@ export async function findPendingSync(tx: Queryable, agentId: string, commit: st
   return row;
 }
 
+const recording = reusable((tx) => {
+  const done = tx.$with("done").as(
+    tx
+      .update(merges)
+      .set({ state: "done" })
+      .where(eq(merges.id, sql.placeholder("id")))
+      .returning(mergeColumns),
+  );
+  const received = tx.$with("received").as(receiving(tx));
+  // One statement: PostgreSQL executes all of its parts, also those whose results are unused.
+  return tx.with(done, received).select().from(done).prepare("record a merge");
+});
+
 /** Records that the target branch contains the merge commit, received now, and returns the merge. */
 export async function recordMerge(
   tx: Queryable,
   merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit" | "kind" | "of_merge">,
 ): Promise<Merge & { id: string }> {
-  const done = tx
-    .$with("done")
-    .as(
-      tx
-        .update(merges)
-        .set({ state: "done" })
-        .where(eq(merges.id, merge.id))
-        .returning(mergeColumns),
-    );
-  const received = tx.$with("received").as(receiving(tx, merge, merge.merge_commit));
-  // One statement: PostgreSQL executes all of its parts, also those whose results are unused.
-  const [row] = await tx.with(done, received).select().from(done);
+  const { id, org_id, project_id, merge_commit: sha } = merge;
+  const [row] = await recording(tx, { id, org_id, project_id, sha });
   if (!row) throw new Error(`the merge ${merge.id} was not written as pending`);
   if (merge.kind === "revert" && merge.of_merge !== null) {
     await tx.update(merges).set({ reverted_by: merge.id }).where(eq(merges.id, merge.of_merge));

@@ -82,7 +82,7 @@ async function begin(
       }
       for (const { request, prepared } of candidates) {
         const { row } = prepared;
-        await merges.insertPendingMerge(tx, { ...row, origin: request.origin });
+        await merges.insertingPendingMerge(tx, { ...row, origin: request.origin });
         const changes = { merge_id: row.id, candidate_commit: row.merge_commit };
         if (!(await queries.updateRequest(tx, request.id, changes))) throw new RequestEndedError();
       }

@@ -1,6 +1,6 @@
-import { and, eq, isNull } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import type { ProtectedBranch } from "#shared/protection.js";
-import type { Queryable } from "../../../db/connection/connect.js";
+import { reusable, type Queryable } from "../../../db/connection/connect.js";
 import { projects, protectedBranches } from "../../../db/tables/tables.js";
 
 /** Returns the rules of a project's branches. */
@@ -8,12 +8,17 @@ export async function readProtectedBranches(
   tx: Queryable,
   projectId: string,
 ): Promise<ProtectedBranch[]> {
-  const [row] = await tx
-    .select({ entries: protectedBranches })
-    .from(projects)
-    .where(eq(projects.id, projectId));
+  const [row] = await protectionOf(tx, { projectId });
   return row?.entries ?? [];
 }
+
+const protectionOf = reusable((tx) =>
+  tx
+    .select({ entries: protectedBranches })
+    .from(projects)
+    .where(eq(projects.id, sql.placeholder("projectId")))
+    .prepare("read the protected branches of a project"),
+);
 
 /** Returns the name of a project that is not deleted. */
 export async function findActiveProjectName(

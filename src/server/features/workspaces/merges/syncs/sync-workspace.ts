@@ -183,8 +183,8 @@ async function applySync(
     ...(await diffStats(repoPath, target, plan.tree)),
   };
   await context.write(async (tx) => {
-    await commits.insertPendingCommit(tx, commit);
-    await merges.insertPendingMerge(tx, sync);
+    await commits.insertingPendingCommit(tx, commit);
+    await merges.insertingPendingMerge(tx, sync);
   });
   try {
     await updateRefs(repoPath, [
