@@ -18,6 +18,11 @@ export function looseObject(type: "commit" | "tree" | "blob", content: Buffer): 
   return { oid: createHash("sha1").update(bytes).digest("hex"), bytes };
 }
 
+const FAST = { level: 1 };
+/** Few buffers: for small objects, allocating the usual ones takes longer than compressing. */
+const FAST_AND_SMALL = { ...FAST, windowBits: 13, memLevel: 4, chunkSize: 4096 };
+const SMALL_BYTES = 16 * 1024;
+
 /** Compressed bytes of an object that may be written by synchronous calls. */
 const MAX_SYNC_BYTES = 256 * 1024;
 
@@ -28,7 +33,7 @@ const MAX_SYNC_BYTES = 256 * 1024;
 export async function writeObject(repoPath: string, { oid, bytes }: LooseObject): Promise<string> {
   const folder = join(repoPath, "objects", oid.slice(0, 2));
   const [aside, place] = [join(folder, temporaryObject()), join(folder, oid.slice(2))];
-  const content = deflateSync(bytes, { level: 1 });
+  const content = deflateSync(bytes, bytes.length > SMALL_BYTES ? FAST : FAST_AND_SMALL);
   const options = { flag: "wx", mode: 0o444 };
   const isSync = content.length <= MAX_SYNC_BYTES && isDiskFast();
   try {
