@@ -52,8 +52,8 @@ describe("patterns of merge drivers", () => {
       { pattern: "a/*.json", driver: "union" },
       { pattern: "**/*.json", driver: "json" },
     ] as const;
-    expect(driverOf(drivers, "a/b.json")).toBe("union");
-    expect(driverOf(drivers, "b.json")).toBe("json");
+    expect(driverOf(drivers, "a/b.json")?.driver).toBe("union");
+    expect(driverOf(drivers, "b.json")?.driver).toBe("json");
     expect(driverOf(drivers, "b.yaml")).toBeNull();
   });
 

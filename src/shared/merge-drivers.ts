@@ -1,15 +1,29 @@
 /** Merge drivers: which files of a project are merged by something else than git's lines. */
 
-/** `union` keeps the lines of both sides; `json` merges the data of JSON, YAML and TOML files. */
-export const mergeDriverNames = ["union", "json"] as const;
+/** Drivers that merge one file: the lines of both sides, or the data of JSON, YAML and TOML files. */
+export const fileDriverNames = ["union", "json"] as const;
+/** `regenerate` runs a command of the project on the merged files. */
+export const mergeDriverNames = [...fileDriverNames, "regenerate"] as const;
 export type MergeDriverName = (typeof mergeDriverNames)[number];
 
-/** A driver for the files whose paths match the pattern. */
-export interface MergeDriver {
+/** A driver whose command writes the files again, in the sandbox on the merged tree. */
+export interface RegenerateDriver {
   pattern: string;
-  driver: MergeDriverName;
+  driver: "regenerate";
+  /** A program and its arguments. */
+  command: string[];
+  network: "none" | "full";
+  timeout_seconds: number;
 }
 
+/** A driver for the files whose paths match the pattern. */
+export type MergeDriver =
+  | { pattern: string; driver: (typeof fileDriverNames)[number] }
+  | RegenerateDriver;
+
+/** Maximum and default time of a command that regenerates files, in seconds. */
+export const MAX_REGENERATE_SECONDS = 300;
+export const REGENERATE_SECONDS = 120;
 /** Maximum number of drivers of a project. */
 export const MAX_MERGE_DRIVERS = 50;
 /** Maximum characters of a pattern. */
@@ -31,8 +45,8 @@ export function patternError(pattern: string): string | null {
 }
 
 /** Returns the driver of the first pattern that matches the path; null for git's line merge. */
-export function driverOf(drivers: readonly MergeDriver[], path: string): MergeDriverName | null {
-  return drivers.find(({ pattern }) => matchesPattern(pattern, path))?.driver ?? null;
+export function driverOf(drivers: readonly MergeDriver[], path: string): MergeDriver | null {
+  return drivers.find(({ pattern }) => matchesPattern(pattern, path)) ?? null;
 }
 
 /**

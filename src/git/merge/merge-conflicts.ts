@@ -1,5 +1,7 @@
 /** Parses the output of `git merge-tree` into conflicts, one per decision to make. */
 import type { AppliedDrivers, DriverFile } from "./drivers/applied-drivers.js";
+import type { RegenerateDriver } from "#shared/merge-drivers.js";
+import type { TreeEntry } from "../objects/tree-reader.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
 /** One side's version of a conflicted path: stage 1 is the base, 2 the target, 3 the source. */
@@ -45,6 +47,24 @@ export interface ComputedMerge {
   drivers: AppliedDrivers | null;
   /** The files that drivers applied to, sorted by path. */
   driverFiles: DriverFile[];
+  /**
+   * The files to be regenerated; as long as there are any, the merge is not complete: neither `conflicts`
+   * nor `driverFiles` have them (see `settleRegenerated`).
+   */
+  toRegenerate: FileToRegenerate[];
+}
+
+/** A file that both sides changed and that is to be regenerated. */
+export interface FileToRegenerate {
+  /** The path of the merged file, as latin1 bytes of UTF-8. */
+  path: string;
+  /** The same path as text. */
+  name: string;
+  driver: RegenerateDriver;
+  /** The target's content with the merged mode. */
+  target: TreeEntry;
+  /** The conflict if the command fails, or if the file is resolved by hand. */
+  conflict: Conflict;
 }
 
 /** See `Conflict.detail`. */

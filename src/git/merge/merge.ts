@@ -19,8 +19,14 @@ import { TreeReader } from "../objects/tree-reader.js";
 
 export { applyDecisions, type Decision } from "./apply-decisions.js";
 export { conflictFiles, readTexts, type ConflictFile } from "./conflict-files.js";
-export type { ComputedMerge } from "./merge-conflicts.js";
-export { currentDrivers, type AppliedDrivers, type DriverFile } from "./drivers/applied-drivers.js";
+export type { ComputedMerge, FileToRegenerate } from "./merge-conflicts.js";
+export {
+  currentDrivers,
+  type AppliedDrivers,
+  type DriverFile,
+  type RegeneratedFile,
+} from "./drivers/applied-drivers.js";
+export { settleRegenerated } from "./drivers/settle-regenerated.js";
 export { TreeClashError } from "../objects/patch-tree.js";
 export { commitsTouching } from "../store/commits-touching.js";
 
@@ -57,8 +63,8 @@ export async function computeMerge(
   const tree = known && (await mergeDisjoint(repoPath, { base: known, target, source }));
   if (known !== null && tree !== null) {
     const upToDate = known === source;
-    const bases = [known];
-    return { target, source, bases, tree, conflicts: [], upToDate, drivers, driverFiles: [] };
+    const none = { conflicts: [], driverFiles: [], toRegenerate: [] };
+    return { target, source, bases: [known], tree, upToDate, drivers, ...none };
   }
   const [merged, bases] = await Promise.all([
     mergeTree(
@@ -93,6 +99,7 @@ export async function computeMerge(
     upToDate,
     drivers,
     driverFiles: [],
+    toRegenerate: [],
   };
   return drivers === null ? merge : applyDrivers(repoPath, merge, process);
 }

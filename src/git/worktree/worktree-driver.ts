@@ -182,13 +182,19 @@ export async function removeFolder({
 }
 
 /**
- * Renames `folder` so that it disappears at once; returns the new name, or null if it is missing.
+ * Renames `folder` so that it disappears at once; returns the new name, or null if it is missing, also
+ * because a concurrent call removed it.
  */
 async function moveAway(folder: string): Promise<string | null> {
   if (!(await exists(folder))) return null;
   const away = temporaryName(folder, "removing");
   await removeTree(away);
-  await rename(folder, away);
+  try {
+    await rename(folder, away);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
   return away;
 }
 

@@ -5,7 +5,7 @@ import { patchTree } from "../../objects/patch-tree.js";
 import { TreeReader, type TreeEntry } from "../../objects/tree-reader.js";
 import type { ProcessOptions } from "../../process/run.js";
 import { displayPath } from "../../worktree/safe-folder.js";
-import type { ComputedMerge, Conflict } from "../merge-conflicts.js";
+import type { ComputedMerge, Conflict, FileToRegenerate } from "../merge-conflicts.js";
 import { DataMerger } from "./data/data-merger.js";
 import {
   byLines,
@@ -17,12 +17,15 @@ import {
 import { findCandidates, type Candidate } from "./find-candidates.js";
 import { mergeFileData } from "./merge-file-data.js";
 import { mergeUnion } from "./merge-union.js";
+import { settleRegenerated, sortConflicts } from "./settle-regenerated.js";
 
 /** Maximum number of files per merge, in the order of their paths; git merges the lines of others. */
 const MAX_DRIVER_FILES = 200;
 /** Maximum bytes of one version of a file, and of all versions of all files. */
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const MAX_ALL_BYTES = 64 * 1024 * 1024;
+/** Maximum number of regenerated files per merge: a command gets their paths in a variable. */
+const MAX_REGENERATED = 20;
 
 /**
  * Returns the merge with the results of the drivers: files that a driver merged have no conflict, and
@@ -43,13 +46,37 @@ export async function applyDrivers(
   const edits = new Map<string, TreeEntry>();
   const conflicts = new Set(merge.conflicts);
   const lines = new Set(merge.drivers?.lines);
-  const candidates = found.slice(0, MAX_DRIVER_FILES);
+  const toRegenerate: FileToRegenerate[] = [];
+  for (const candidate of found) {
+    const { path, driver, mode, target, conflict } = candidate;
+    if (driver.driver !== "regenerate") continue;
+    const name = displayPath(path);
+    const isText = Buffer.from(name, "utf8").toString("latin1") === path;
+    if (!isText || toRegenerate.length >= MAX_REGENERATED) {
+      const reason = isText
+        ? `A merge regenerates at most ${MAX_REGENERATED} files.`
+        : "Its path is not UTF-8.";
+      files.push({ path: name, driver: driver.driver, result: "lines", reason });
+      continue;
+    }
+    if (conflict) conflicts.delete(conflict);
+    toRegenerate.push({
+      path,
+      name,
+      driver,
+      target: { mode, oid: target.oid },
+      conflict: conflict ?? conflictOf(candidate),
+    });
+  }
+  const candidates = found
+    .filter(({ driver }) => driver.driver !== "regenerate")
+    .slice(0, MAX_DRIVER_FILES);
   const results = await runDrivers(repoPath, candidates, lines, process);
   for (const [index, candidate] of candidates.entries()) {
     const { path, driver, conflict } = candidate;
     const outcome = results[index] as DriverResult;
     const reason = outcome.result === "merged" ? null : outcome.reason;
-    files.push({ path: displayPath(path), driver, result: outcome.result, reason });
+    files.push({ path: displayPath(path), driver: driver.driver, result: outcome.result, reason });
     if (outcome.result === "lines") continue;
     if (conflict) conflicts.delete(conflict);
     if (outcome.result === "merged") {
@@ -58,16 +85,19 @@ export async function applyDrivers(
       conflicts.add({ ...(conflict ?? conflictOf(candidate)), reason: outcome.reason });
     }
   }
-  return {
+  const { regenerated } = merge.drivers ?? NO_DRIVERS;
+  const applied: ComputedMerge = {
     ...merge,
-    drivers: { version, drivers, lines: [...lines].sort() },
-    driverFiles: files,
-    conflicts: [...conflicts].sort((one, other) => (firstPath(one) < firstPath(other) ? -1 : 1)),
+    drivers: { ...merge.drivers, version, drivers, lines: [...lines].sort() },
+    driverFiles: files.sort((one, other) => (one.path < other.path ? -1 : 1)),
+    toRegenerate,
+    conflicts: sortConflicts(conflicts),
     tree: edits.size === 0 ? merge.tree : await patchTree(repoPath, merge.tree, edits, trees),
   };
+  return toRegenerate.length === 0 || regenerated === undefined
+    ? applied
+    : settleRegenerated(repoPath, applied, regenerated);
 }
-
-const firstPath = ({ detail }: Conflict): string => detail.paths[0] ?? "";
 
 /** Runs the drivers of the files, within the limits of size. */
 async function runDrivers(
@@ -85,7 +115,7 @@ async function runDrivers(
   }
   const merger = new DataMerger(repoPath, process.signal);
   const run = async (candidate: Candidate): Promise<DriverResult> => {
-    if (candidate.driver === "union") return mergeUnion(repoPath, candidate, process);
+    if (candidate.driver.driver === "union") return mergeUnion(repoPath, candidate, process);
     const path = displayPath(candidate.path);
     const result = lines.has(path) ? null : await mergeFileData(repoPath, candidate, merger);
     if (result !== null) return result;

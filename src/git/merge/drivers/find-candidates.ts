@@ -1,6 +1,6 @@
 /** Finds the files of a merge that a driver applies to: those that both sides changed. */
 import { setImmediate as immediate } from "node:timers/promises";
-import type { MergeDriverName } from "#shared/merge-drivers.js";
+import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { TreeEntry, TreeReader } from "../../objects/tree-reader.js";
 import type { ComputedMerge, Conflict } from "../merge-conflicts.js";
 import { readRenames } from "../read-renames.js";
@@ -11,7 +11,7 @@ export interface Candidate {
   path: string;
   /** Its path in the base, if a side renamed it. */
   origin: string | null;
-  driver: MergeDriverName;
+  driver: MergeDriver;
   /** Null if both sides added it. */
   base: TreeEntry | null;
   target: TreeEntry;
@@ -39,9 +39,9 @@ export async function findCandidates(
   repoPath: string,
   merge: ComputedMerge,
   trees: TreeReader,
-  driverFor: (path: string) => MergeDriverName | null,
+  driverFor: (path: string) => MergeDriver | null,
 ): Promise<Candidate[]> {
-  const found = new Map<string, Versions & { driver: MergeDriverName; ambiguous: boolean }>();
+  const found = new Map<string, Versions & { driver: MergeDriver; ambiguous: boolean }>();
   for (const base of merge.bases) {
     const changed = await changedByBoth(repoPath, merge, base, trees);
     for (const [at, versions] of changed.entries()) {

@@ -208,14 +208,23 @@ export const mergeRequestApprovals = pgTable(
 export type CheckDefinition = Pick<
   Check,
   "command" | "timeout_seconds" | "network" | "log_pattern"
->;
+> & {
+  /** The files that the command regenerates (display text); a check has none. */
+  paths?: string[];
+};
+
+/** A file that a command has regenerated. */
+export interface CheckOutput {
+  path: string;
+  oid: string;
+}
 
 export const commitChecks = pgTable("commit_checks", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),
   project_id: uuid().notNull(),
   agent_id: uuid().notNull(),
-  branch: text().notNull(),
+  branch: text(),
   commit_sha: text().notNull(),
   name: text().notNull(),
   definition: jsonb().$type<CheckDefinition>().notNull(),
@@ -223,6 +232,7 @@ export const commitChecks = pgTable("commit_checks", {
   status: text({ enum: ["queued", "running", "passed", "failed", "cancelled"] }).notNull(),
   run_id: uuid(),
   detail: text(),
+  outputs: jsonb().$type<CheckOutput[]>(),
   attempts: integer().notNull().default(0),
   started_at: instant(),
   created_at: clockTime(),

@@ -173,7 +173,14 @@ export async function updateProject(
 
 /** The drivers as recorded in the audit log: one text each. */
 function auditedDrivers({ merge_drivers }: Pick<Project, "merge_drivers">) {
-  return { merge_drivers: merge_drivers.map(({ pattern, driver }) => `${pattern}: ${driver}`) };
+  return {
+    merge_drivers: merge_drivers.map((driver) => {
+      const text = `${driver.pattern}: ${driver.driver}`;
+      if (driver.driver !== "regenerate") return text;
+      const { command, network, timeout_seconds } = driver;
+      return `${text} by ${JSON.stringify(command)}, network ${network}, ${timeout_seconds} s`;
+    }),
+  };
 }
 
 /** @throws AppError 422 for a check that does not exist */

@@ -12,7 +12,7 @@ import type { WorkspaceDeps } from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
 import { createLogStreams } from "./logs/log-stream.js";
 import { continueChecks, endCheckOf } from "./checks/end-checks.js";
-import { removeUnusedFolders } from "./checks/check-folder.js";
+import { removeUnusedFolders, storeOutputsOf } from "./checks/check-folder.js";
 import * as managed from "./managed-runs.queries.js";
 import type { RunDeps } from "./run-deps.js";
 import type { RunSettings } from "./run-settings.js";
@@ -58,6 +58,7 @@ export function createRuns(input: RunsInput): Runs {
     ...input,
     serverId,
     written: (runId) => streams.written(runId),
+    checkSucceeded: (run) => storeOutputsOf(deps, run),
     ended: async (run) => {
       if (run.kind === "check") return endCheckOf(deps, run);
       const { org_id } = run;

@@ -32,12 +32,16 @@ export const driverFile = z.strictObject({
   path: z.string(),
   driver: z.enum(mergeDriverNames),
   /**
-   * `merged` by the driver; `conflict` of the data, decided by the strategy; or `lines`: the driver does
-   * not apply, and git merged the lines.
+   * `merged` by the driver; `conflict`, decided by the strategy; `lines`: the driver does not apply, and
+   * git merged the lines; or, in a preview, `pending`: the merge will run the command.
    */
-  result: z.enum(["merged", "conflict", "lines"]),
+  result: z.enum(["merged", "conflict", "lines", "pending"]),
   /** Why the driver did not merge the file, in one sentence. */
   reason: z.string().nullable(),
+  /** The command of the driver `regenerate`. */
+  command: z.array(z.string()).optional(),
+  /** The run of that command, with its log; null until it has run. */
+  run_id: id.nullable().optional(),
 });
 export type DriverFile = z.output<typeof driverFile>;
 

@@ -51,6 +51,8 @@ const previewConflict = conflict.extend({
   decision: z
     .strictObject({ winner: z.enum(["source", "target", "merged"]), rule: z.string() })
     .nullable(),
+  /** The command that regenerates the file, unless `resolutions` decides it; otherwise null. */
+  regenerated_by: z.array(z.string()).nullable(),
 });
 
 export const preview = z.strictObject({

@@ -1,11 +1,15 @@
 import { z } from "zod";
 import {
+  fileDriverNames,
   MAX_MERGE_DRIVERS,
   MAX_PATTERN_LENGTH,
+  MAX_REGENERATE_SECONDS,
   mergeDriverNames,
   patternError,
+  REGENERATE_SECONDS,
 } from "../../merge-drivers.js";
 import { endpoint } from "../../contract/endpoint.js";
+import { command } from "../agents/runs.js";
 import { description, id, name, page, slug, timestamp } from "../../contract/fields.js";
 import { protectedBranch, protectedBranchesInput } from "./protected-branches.js";
 
@@ -86,24 +90,52 @@ const upstream = z.strictObject({
 });
 export type Upstream = z.output<typeof upstream>;
 
+/** A path, in which `*` matches within a folder and `**` any depth. */
+const driverPattern = z
+  .string()
+  .min(1, "must not be empty")
+  .max(MAX_PATTERN_LENGTH, `must have at most ${MAX_PATTERN_LENGTH} characters`)
+  .refine((pattern) => patternError(pattern) === null, {
+    error: ({ input }) => patternError(String(input)) ?? "must be a path",
+  });
+
 /** A merge driver for the files whose paths match the pattern; the first match applies. */
-const mergeDriver = z.strictObject({
-  /** A path, in which `*` matches within a folder and `**` any depth. */
-  pattern: z.string(),
-  /** `union` keeps the lines of both sides; `json` merges the data of JSON, YAML and TOML files. */
-  driver: z.enum(mergeDriverNames, `must be one of ${mergeDriverNames.join(", ")}`),
-});
+const mergeDriver = z.discriminatedUnion("driver", [
+  z.strictObject({
+    pattern: z.string(),
+    /** `union` keeps the lines of both sides; `json` merges the data of JSON, YAML and TOML files. */
+    driver: z.enum(fileDriverNames),
+  }),
+  z.strictObject({
+    pattern: z.string(),
+    /** Runs the command in the sandbox on the merged files, and takes the files that match from it. */
+    driver: z.literal("regenerate"),
+    command: z.array(z.string()),
+    network: z.enum(["none", "full"]),
+    timeout_seconds: z.number().int(),
+  }),
+]);
 const mergeDriversInput = z
   .array(
-    mergeDriver.extend({
-      pattern: z
-        .string()
-        .min(1, "must not be empty")
-        .max(MAX_PATTERN_LENGTH, `must have at most ${MAX_PATTERN_LENGTH} characters`)
-        .refine((pattern) => patternError(pattern) === null, {
-          error: ({ input }) => patternError(String(input)) ?? "must be a path",
+    z.discriminatedUnion(
+      "driver",
+      [
+        z.strictObject({ pattern: driverPattern, driver: z.enum(fileDriverNames) }),
+        z.strictObject({
+          pattern: driverPattern,
+          driver: z.literal("regenerate"),
+          command,
+          network: z.enum(["none", "full"]).default("none"),
+          timeout_seconds: z
+            .number()
+            .int()
+            .min(1)
+            .max(MAX_REGENERATE_SECONDS, `must be at most ${MAX_REGENERATE_SECONDS} seconds`)
+            .default(REGENERATE_SECONDS),
         }),
-    }),
+      ],
+      `must be one of ${mergeDriverNames.join(", ")}`,
+    ),
   )
   .max(MAX_MERGE_DRIVERS, `must have at most ${MAX_MERGE_DRIVERS} entries`)
   .superRefine((drivers, context) => {

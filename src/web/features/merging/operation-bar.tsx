@@ -9,8 +9,8 @@ import { conflictId, type Decisions, nextOpen } from "./decisions/decisions.js";
 interface ActBarProps {
   verb: string;
   preview: Preview;
-  /** Number of conflicts resolved manually; null if a strategy resolves them. */
-  decided: number | null;
+  /** Number of conflicts without a manual decision; null if a strategy resolves them. */
+  open: number | null;
   decisions: Decisions;
   pending: boolean;
   reason: string | undefined;
@@ -21,9 +21,9 @@ interface ActBarProps {
 
 /** A sticky bar with the progress of the decisions and the button that runs the operation. */
 export function OperationBar(props: ActBarProps): ReactElement {
-  const { verb, preview, decided, decisions } = props;
+  const { verb, preview, decisions } = props;
   const { conflicts, up_to_date } = preview;
-  const open = decided === null ? 0 : conflicts.length - decided;
+  const open = props.open ?? 0;
   const reason =
     props.reason ??
     (up_to_date ? "Nothing to merge." : open > 0 ? "Decide every conflict first." : undefined);
@@ -39,13 +39,13 @@ export function OperationBar(props: ActBarProps): ReactElement {
       )}
       <div className="flex flex-wrap items-center gap-3">
         <output aria-live="polite" className="tabular-nums">
-          {decided === null
+          {props.open === null
             ? up_to_date
               ? "Nothing to do"
               : conflicts.length === 0
                 ? "No conflicts"
                 : `${conflicts.length} decided by the rule`
-            : `${decided} of ${conflicts.length} decided`}
+            : `${conflicts.length - open} of ${conflicts.length} decided`}
         </output>
         {open > 0 && (
           <Button

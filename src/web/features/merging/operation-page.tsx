@@ -31,7 +31,7 @@ import {
   operationMessage,
 } from "../../api/operations.js";
 import { ConflictList } from "./decisions/conflict-list.js";
-import { choicesFor, outdated } from "./decisions/decisions.js";
+import { choicesFor, openConflicts, outdated } from "./decisions/decisions.js";
 import { OutdatedDecisions } from "./decisions/outdated-decisions.js";
 import { PreviewSummary } from "./preview-summary.js";
 import { previewQuery } from "../../api/queries/merging.js";
@@ -68,7 +68,8 @@ export function OperationPage(props: ActPageProps): ReactElement {
   const conflicts = preview.data?.conflicts ?? [];
   const isManual = preview.data?.strategy === "manual" && conflicts.length > 0;
   const choices = isManual ? choicesFor(conflicts, decisions) : [];
-  const isDecided = choices.length === conflicts.length;
+  const open = isManual ? openConflicts(conflicts, decisions).length : 0;
+  const isDecided = open === 0;
   // Once all conflicts are resolved, the result can be previewed; debounced, not on every keystroke.
   const settled = useDebounced(JSON.stringify(choices), 600);
   const result = useQuery({
@@ -138,7 +139,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
               reason={reason}
             />
           )}
-          <DriverFiles files={preview.data.driver_files} />
+          <DriverFiles agentId={agentId} files={preview.data.driver_files} />
           <ResultDiff
             preview={preview.data}
             result={isManual && isDecided ? result.data : undefined}
@@ -146,7 +147,7 @@ export function OperationPage(props: ActPageProps): ReactElement {
           <OperationBar
             verb={isQueued ? `Queue ${verb.toLowerCase()}` : verb}
             preview={preview.data}
-            decided={isManual ? choices.length : null}
+            open={isManual ? open : null}
             decisions={decisions}
             pending={run.pending}
             error={run.error ?? (isManual && isDecided ? result.error : null)}

@@ -7,6 +7,8 @@ import { PlainText } from "../../ui/text/plain-text.js";
 /** Summarizes the preview in a sentence or two. */
 export function PreviewSummary({ preview }: { preview: Preview }): ReactElement {
   const { kind, conflicts, strategy, unsaved, up_to_date, target_branch, source_branch } = preview;
+  // The others are regenerated unless they are decided.
+  const open = conflicts.filter(({ regenerated_by }) => regenerated_by === null).length;
   const files = preview.diff.stats.files_changed;
   const saved =
     unsaved && (kind === "merge" || kind === "sync") ? " Uncommitted changes are included." : "";
@@ -26,7 +28,7 @@ export function PreviewSummary({ preview }: { preview: Preview }): ReactElement 
       </Alert>
     );
   }
-  if (conflicts.length === 0) {
+  if (open === 0) {
     return (
       <Alert tone="good">
         No conflicts: {countOf(files, "file")} would change on <PlainText value={target_branch} />.
@@ -37,7 +39,7 @@ export function PreviewSummary({ preview }: { preview: Preview }): ReactElement 
   return (
     <Alert tone="warn">
       {strategy === "manual"
-        ? `${countOf(conflicts.length, "conflict")} to decide. Until then, the target's version is shown below.`
+        ? `${countOf(open, "conflict")} to decide. Until then, the target's version is shown below.`
         : `${countOf(conflicts.length, "conflict")} would be resolved as shown below. The losing version is kept and can be restored.`}
       {saved}
     </Alert>

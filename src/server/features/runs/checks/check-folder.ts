@@ -3,9 +3,12 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isUuid } from "#shared/uuid.js";
 import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
-import type { TakenCheck } from "../../workspaces/index.js";
+import { storeRegenerated } from "#git/merge/drivers/store-regenerated.js";
+import { findPathsOfRun, storeOutputs, type TakenCheck } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
+import type { ManagedRun } from "../managed-runs.queries.js";
 import type { RunDeps } from "../run-deps.js";
+import { projectOf } from "../runs.queries.js";
 import { uidOf } from "../start-run.js";
 
 type Place = Pick<TakenCheck, "org_id" | "project_id" | "run_id">;
@@ -32,6 +35,29 @@ export async function createFolder(
   if (uid !== null && uid !== process.getuid?.())
     await driver.changeOwner(places, { uid, gid: uid });
   return { folder: places.folder, uid };
+}
+
+/**
+ * Stores the files that an ended command was to regenerate, before its run ends: only this process has
+ * its folder. Everything else in the folder is dropped.
+ */
+export async function storeOutputsOf(deps: RunDeps, run: ManagedRun): Promise<void> {
+  const { db, log } = deps;
+  const { id: run_id, org_id, agent_id } = run;
+  const { paths, project_id } = await db.tenant(org_id, async (tx) => ({
+    paths: await findPathsOfRun(tx, run_id),
+    project_id: await projectOf(tx, agent_id),
+  }));
+  if (paths === undefined) return;
+  const { repoPath, folder } = placesOf(deps, { org_id, project_id, run_id });
+  const stored = await storeRegenerated(repoPath, folder, paths).catch((error: unknown) => {
+    log.error({ err: error, run: run_id }, "cannot store regenerated files");
+    return {
+      reason: "Its files could not be stored; the operator can find the cause in the server's log.",
+    };
+  });
+  const result = "reason" in stored ? { detail: stored.reason } : { outputs: stored };
+  await db.tenant(org_id, (tx) => storeOutputs(tx, run_id, result));
 }
 
 /** Removes the folder; idempotent. */

@@ -24,7 +24,7 @@ const MAX_ATTEMPTS = 3;
  */
 export async function endChecks(
   deps: RunDeps,
-  further: readonly BranchQueue[] = [],
+  further: readonly (Omit<BranchQueue, "branch"> & Pick<EndedCheck, "branch">)[] = [],
 ): Promise<void> {
   const ended = await deps.db.withSystem("find ended checks", (tx) => listEndedChecks(tx));
   for (const check of ended) {
@@ -33,7 +33,9 @@ export async function endChecks(
       deps.log.error({ err: error, check: check.id }, "cannot record the result of a check");
     });
   }
-  for (const queue of [...ended, ...further]) await sendAdvance(deps, queue);
+  for (const { org_id, project_id, branch } of [...ended, ...further]) {
+    if (branch !== null) await sendAdvance(deps, { org_id, project_id, branch });
+  }
   if (ended.length > 0) await deps.jobs.send("start-checks", {});
 }
 
@@ -74,6 +76,7 @@ async function resultOf(deps: RunDeps, check: EndedCheck): Promise<Result> {
   // Only the server stops a check, and neither that nor used-up hours say anything about the commit.
   if (run_status === "stopped" || run_status === "quota_exceeded") return { isCounted: false };
   if (run_status === "lost" && attempts < MAX_ATTEMPTS) return { isCounted: true };
+  if (check.definition.paths !== undefined) return regenerationResultOf(check);
   if (run_status !== "succeeded" || exit_code !== 0) {
     return { status: "failed", detail: run_detail };
   }
@@ -87,3 +90,21 @@ async function resultOf(deps: RunDeps, check: EndedCheck): Promise<Result> {
   const detail = `Its command exited normally, but no line of ${stored} matches ${log_pattern}.`;
   return { status: "failed", detail };
 }
+
+function regenerationResultOf(check: EndedCheck): Result {
+  const { run_status, run_detail, exit_code, outputs, attempts } = check;
+  if (outputs !== null) return { status: "passed", detail: null };
+  if (run_status !== "succeeded" || exit_code !== 0) {
+    const meaning = exit_code === null ? undefined : meanings[exit_code];
+    return { status: "failed", detail: meaning ?? run_detail };
+  }
+  // Its server was killed after the command had exited, and before its files were stored.
+  if (check.detail === null && attempts < MAX_ATTEMPTS) return { isCounted: true };
+  return { status: "failed", detail: check.detail ?? "Its files were not stored." };
+}
+
+/** The exit codes by which shells and the sandbox say that a program did not start. */
+const meanings: Record<number, string> = {
+  126: "Its command exited with code 126: a program could not be executed.",
+  127: "Its command exited with code 127: a program was not found in the sandbox.",
+};

@@ -95,13 +95,20 @@ async function requireHours(tx: Queryable, orgId: string): Promise<void> {
   throw new OutOfHoursError(orgId, hours.limit);
 }
 
+/** Returns what a command learns about its purpose. */
+function variablesOf({ name, commit_sha, definition }: TakenCheck): Record<string, string> {
+  return definition.paths === undefined
+    ? { OMOI_CHECK: name, OMOI_COMMIT: commit_sha }
+    : { OMOI_PATHS: definition.paths.join("\n") };
+}
+
 /** Starts a reserved check in a folder of its own. If it cannot start, it has failed. */
 async function start(
   deps: RunDeps,
   check: TakenCheck,
   started: Pick<Launch, "run" | "sandbox">,
 ): Promise<void> {
-  const { project_id: projectId, name, commit_sha } = check;
+  const { project_id: projectId } = check;
   // Until the supervisor extends its lease: a large folder takes longer than the lease.
   const beat = setInterval(() => {
     const heartbeat = { id: check.run_id, bytes: 0, truncated: false };
@@ -111,7 +118,7 @@ async function start(
   }, 3000);
   try {
     const { folder, uid } = await createFolder(deps, check);
-    const env = { CI: "true", OMOI_CHECK: name, OMOI_COMMIT: commit_sha };
+    const env = { CI: "true", ...variablesOf(check) };
     const masker = maskerFor(deps, {}, null);
     await deps.supervisor.launch({ ...started, projectId, folder, uid, env, token: null, masker });
   } catch (error) {

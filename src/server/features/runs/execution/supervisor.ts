@@ -60,6 +60,8 @@ export interface SupervisorDeps {
   openCallback(runId: string): Promise<CallbackListener>;
   /** Called when a log has grown. */
   written: (runId: string) => void;
+  /** Called when the command of a check has succeeded, before its run ends; may be repeated. */
+  checkSucceeded: (run: ManagedRun) => Promise<void>;
   /** Called when a run has ended, which may free a slot. */
   ended: (run: ManagedRun) => Promise<void>;
   serverId: string;
@@ -101,10 +103,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     });
     const tenant = <Result>(work: Parameters<typeof db.tenant<Result>>[1]) =>
       db.tenant(run.org_id, work);
+    const outcome = outcomeOf(run, exit, liveRun.ending);
     const isRecorded = await record("the end of a run", () =>
       tenant((tx) =>
         managed.recordExit(tx, run.id, {
-          ...outcomeOf(run, exit, liveRun.ending),
+          ...outcome,
           output_bytes: liveRun.log?.bytes ?? 0,
           output_truncated: liveRun.log?.truncated ?? false,
         }),
@@ -115,6 +118,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         run.kind === "managed"
           ? await checkpointAfterRun(deps.workspaces, run.org_id, run.agent_id, log)
           : null;
+      if (run.kind === "check" && outcome.outcome === "succeeded") {
+        await record("the result of a check", () => deps.checkSucceeded(run));
+      }
       await record("the end of a run", () =>
         tenant(async (tx) => {
           if (checkpoint) await managed.recordCheckpoint(tx, run.id, checkpoint);

@@ -1,11 +1,12 @@
 import type { Merge } from "#shared/api/projects/merges.js";
 import { inForeground } from "../foreground.js";
 import { AppError } from "../../../errors.js";
+import { RegenerationRequired } from "./planning/regenerate-files.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 
 /**
  * Measures a merge, revert, restore or sync including its wait for the lease. A rejected one has no
- * strategy yet.
+ * strategy yet. One that commands have to prepare is measured afterwards.
  */
 export async function measureMerge(work: () => Promise<Merge>): Promise<Merge> {
   const start = performance.now();
@@ -15,6 +16,7 @@ export async function measureMerge(work: () => Promise<Merge>): Promise<Merge> {
     publish("merge", { status, strategy, seconds: secondsSince(start) });
     return merge;
   } catch (error) {
+    if (error instanceof RegenerationRequired) throw error;
     const isRejected = error instanceof AppError && error.status < 500;
     const status = isRejected ? "rejected" : "failed";
     publish("merge", { status, strategy: "unknown", seconds: secondsSince(start) });

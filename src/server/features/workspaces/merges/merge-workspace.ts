@@ -9,9 +9,12 @@ import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js
 import { applyMerge, retryOnRefMoved, type PreparedMerge } from "./apply-merge.js";
 import { measureMerge } from "./measure-merge.js";
 import { withMergeLease } from "./merge-lease.js";
+import { withRegeneration } from "./with-regeneration.js";
 import { planDecidedMerge, type MergeInput, type MergePlan } from "./planning/plan-merge.js";
 import { readConflicts } from "./planning/read-conflicts.js";
+import type { RegenerationRules } from "./planning/regenerate-files.js";
 import { requireUnprotected, requiredStrategy } from "../queue/protection.js";
+import type { QueueDeps } from "../queue/queue-deps.js";
 import { requireMergeTarget, visibleBranches } from "../visible-branches.js";
 import {
   branchLock,
@@ -45,11 +48,24 @@ export interface MergeRequest extends DecidedRequest {
  * @throws AppError 409 `unsaved_changes`, `workspace_not_active`, `merge_conflict`; 412 `stale`; 422
  * for an unknown target or a resolution of a path without conflict
  */
-export async function mergeWorkspace(
+export function mergeWorkspace(
+  deps: QueueDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+): Promise<Merge> {
+  return withRegeneration(deps, context, agentId, (regeneration) =>
+    mergeNow(deps, context, agentId, request, regeneration),
+  );
+}
+
+/** @throws RegenerationRequired */
+async function mergeNow(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
   request: MergeRequest,
+  regeneration: RegenerationRules,
 ): Promise<Merge> {
   const { db } = deps;
   const { orgId } = context;
@@ -63,12 +79,14 @@ export async function mergeWorkspace(
         const saved = await commitUnsavedChanges(deps, context, workspace);
         const lock = branchLock(projectId, branch);
         if (!(await tryMore(lock))) return { branch, lock };
-        return { merge: await mergeUnderLocks(deps, context, saved, branch, request) };
+        return {
+          merge: await mergeUnderLocks(deps, context, saved, branch, request, regeneration),
+        };
       });
       if ("merge" in started) return started.merge;
       return db.locks(orgId, [own, started.lock], async () => {
         const workspace = await activeUnderLock(deps, orgId, agentId);
-        return mergeUnderLocks(deps, context, workspace, started.branch, request);
+        return mergeUnderLocks(deps, context, workspace, started.branch, request, regeneration);
       });
     }),
   );
@@ -184,8 +202,9 @@ function mergeUnderLocks(
   workspace: ActiveWorkspace,
   branch: string,
   request: MergeRequest,
+  regeneration: RegenerationRules,
 ): Promise<Merge> {
-  return retryOnRefMoved(() => mergeOnce(deps, context, workspace, branch, request));
+  return retryOnRefMoved(() => mergeOnce(deps, context, workspace, branch, request, regeneration));
 }
 
 async function mergeOnce(
@@ -194,10 +213,11 @@ async function mergeOnce(
   workspace: ActiveWorkspace,
   targetBranch: string,
   request: MergeRequest,
+  regeneration: RegenerationRules,
 ): Promise<Merge> {
   requireUnprotected(workspace.protected_branches, targetBranch);
-  const { head_commit: source } = workspace;
-  const prepared = await prepareMerge(deps, workspace, targetBranch, request, { source });
+  const state = { source: workspace.head_commit, regeneration };
+  const prepared = await prepareMerge(deps, workspace, targetBranch, request, state);
   return "upToDate" in prepared ? prepared.upToDate : applyMerge(deps, context, prepared);
 }
 
@@ -211,12 +231,15 @@ export interface MergeState {
   ahead?: ReadonlySet<string>;
   /** The date of the merge commit, which makes its id reproducible; by default the current time. */
   date?: Date;
+  /** By default those of a preview. */
+  regeneration?: RegenerationRules;
 }
 
 /**
  * Computes a merge of a workspace's commit and stores its commit, without moving a ref.
  * @throws AppError 409 `merge_conflict`; 412 `stale`; 422
  * @throws RefMovedError when the target branch is gone
+ * @throws RegenerationRequired
  */
 export async function prepareMerge(
   deps: WorkspaceDeps,
@@ -283,7 +306,7 @@ async function inputOf(
   targetBranch: string,
   request: MergeRequest,
   mergeId: string | null,
-  { source, target: given, ahead }: MergeState,
+  { source, target: given, ahead, regeneration }: MergeState,
 ): Promise<MergeInput> {
   const target = given ?? (await resolveCommit(repoPath, branchRef(targetBranch)));
   if (target === null) throw new RefMovedError(branchRef(targetBranch));
@@ -299,6 +322,7 @@ async function inputOf(
     drivers: currentDrivers(workspace.merge_drivers),
     unsaved: false,
     ...(ahead && { ahead }),
+    ...(regeneration && { regeneration }),
     workspace: "source",
     ...resolveStrategy(request, strategy ?? workspace.merge_strategy),
     branches: { source: workspace.branch_name, target: targetBranch },

@@ -19,6 +19,9 @@ import {
 } from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
 import { keepRef, planDecidedMerge, type MergeInput } from "./planning/plan-merge.js";
+import type { RegenerationRules } from "./planning/regenerate-files.js";
+import { withRegeneration } from "./with-regeneration.js";
+import type { QueueDeps } from "../queue/queue-deps.js";
 import { isVisible } from "../visible-branches.js";
 import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "../workspace.js";
 
@@ -50,13 +53,13 @@ export interface Undone {
  * 412 `stale`; 422
  */
 export function revertMerge(
-  deps: WorkspaceDeps,
+  deps: QueueDeps,
   context: OrgContext,
   agentId: string,
   mergeId: string,
   request: UndoRequest,
 ): Promise<Merge> {
-  return measureMerge(() => undo(deps, context, agentId, mergeId, request, reverting));
+  return undo(deps, context, agentId, mergeId, request, reverting);
 }
 
 const reverting: Undo = {
@@ -72,14 +75,13 @@ const reverting: Undo = {
  * @throws AppError as `revertMerge`; 422 for a path without another version
  */
 export function restoreVersion(
-  deps: WorkspaceDeps,
+  deps: QueueDeps,
   context: OrgContext,
   agentId: string,
   mergeId: string,
   request: UndoRequest & { paths: readonly string[] },
 ): Promise<Merge> {
-  const undoing = restoring(request.paths);
-  return measureMerge(() => undo(deps, context, agentId, mergeId, request, undoing));
+  return undo(deps, context, agentId, mergeId, request, restoring(request.paths));
 }
 
 const restoring = (paths: readonly string[]): Undo => ({
@@ -90,19 +92,34 @@ const restoring = (paths: readonly string[]): Undo => ({
     `Restore the other version of ${paths.length === 1 ? paths[0] : `${paths.length} paths`}\n\nIt lost in commit ${merge_commit}.`,
 });
 
-async function undo(
-  deps: WorkspaceDeps,
+function undo(
+  deps: QueueDeps,
   context: OrgContext,
   agentId: string,
   mergeId: string,
   request: UndoRequest,
   undoing: Undo,
 ): Promise<Merge> {
+  return withRegeneration(deps, context, agentId, (regeneration) =>
+    measureMerge(() => undoNow(deps, context, agentId, mergeId, request, undoing, regeneration)),
+  );
+}
+
+/** @throws RegenerationRequired */
+async function undoNow(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+  request: UndoRequest,
+  undoing: Undo,
+  regeneration: RegenerationRules,
+): Promise<Merge> {
   const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
   return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
     const undone = await readUndone(context, agentId, mergeId);
     return retryOnRefMoved(async () => {
-      const prepared = await prepareUndo(deps, undone, request, undoing);
+      const prepared = await prepareUndo(deps, undone, request, undoing, { regeneration });
       return "upToDate" in prepared ? prepared.upToDate : applyMerge(deps, context, prepared);
     });
   });
@@ -176,7 +193,7 @@ async function currentInput(
   request: DecidedRequest,
   kind: Undo["kind"],
   mergeId: string | null,
-  { source, target: given }: Pick<MergeState, "source" | "target">,
+  { source, target: given, regeneration }: Pick<MergeState, "source" | "target" | "regeneration">,
 ): Promise<MergeInput> {
   const repoPath = repoPathOf(deps, merge);
   const { target_branch, merge_commit } = merge;
@@ -191,6 +208,7 @@ async function currentInput(
     source,
     target,
     drivers: currentDrivers(drivers),
+    ...(regeneration && { regeneration }),
     ...resolveStrategy(request, "manual"),
   };
 }
@@ -198,13 +216,14 @@ async function currentInput(
 /**
  * Computes an undo and stores its commit, without moving a ref.
  * @throws AppError as `revertMerge`
+ * @throws RegenerationRequired
  */
 export async function prepareUndo(
   deps: WorkspaceDeps,
   undone: Undone,
   request: UndoRequest,
   { kind, wanted, message }: Undo,
-  { target: given, date = new Date() }: Pick<MergeState, "target" | "date"> = {},
+  { date = new Date(), ...state }: Pick<MergeState, "target" | "date" | "regeneration"> = {},
 ): Promise<PreparedMerge | { upToDate: Merge }> {
   const { merge, author } = undone;
   requireNotReverted(merge);
@@ -212,8 +231,7 @@ export async function prepareUndo(
   const repoPath = repoPathOf(deps, merge);
   const id = newId();
   const source = await wanted(repoPath, merge, author, date);
-  const commits = { source, ...(given !== undefined && { target: given }) };
-  const input = await currentInput(deps, undone, request, kind, id, commits);
+  const input = await currentInput(deps, undone, request, kind, id, { source, ...state });
   const { target } = input;
   const plan = await planDecidedMerge(deps, input);
   if (plan.upToDate) {

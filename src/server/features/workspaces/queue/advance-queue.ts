@@ -9,6 +9,7 @@ import { AppError } from "../../../errors.js";
 import { endManagedRuns } from "../../runs/index.js";
 import { recoverMergeUnderLock } from "../merges/apply-merge.js";
 import * as merges from "../merges/merges.queries.js";
+import { RegenerationRequired } from "../merges/planning/regenerate-files.js";
 import { branchLock, branchRef } from "../workspace.js";
 import { definitionOf, hashOf } from "./check-definitions.js";
 import * as checks from "./checks.queries.js";
@@ -19,6 +20,11 @@ import type { OpenRequest } from "./merge-requests.queries.js";
 import { firstFailureOf, nextStep, type Step, type Verdict } from "./next-step.js";
 import { planRequest, type Candidate } from "./plan-request.js";
 import { readProtectedBranches } from "./protection.queries.js";
+import {
+  insertRegenerations,
+  listRegenerations,
+  type Regeneration,
+} from "./regenerations.queries.js";
 import { sendAdvance, type BranchQueue, type QueueDeps } from "./queue-deps.js";
 
 /** Maximum number of requests that are checked together. */
@@ -92,14 +98,16 @@ async function advanceOnce(deps: QueueDeps, queue: BranchQueue): Promise<boolean
       rules,
       tip: "",
       batch: [],
+      regenerating: null,
       later: [],
       step: null,
       verdicts: [],
     });
     return false;
   }
-  const batch = await planBatch(deps, rules, ready.slice(0, BATCH_SIZE), tip, new Set());
-  if (batch === "changed") return true;
+  const planned = await planBatch(deps, rules, ready.slice(0, BATCH_SIZE), tip, new Set());
+  if (planned === "changed") return true;
+  const { candidates: batch, regenerating } = planned;
   const commits = [tip, ...batch.map(({ prepared }) => prepared.row.merge_commit)];
   const results = await readResults(deps, queue, rules, commits);
   const verdicts = commits.map((commit) => verdictOf(rules, results, commit));
@@ -128,7 +136,7 @@ async function advanceOnce(deps: QueueDeps, queue: BranchQueue): Promise<boolean
     step?.count === BATCH_SIZE
       ? await planParallel(deps, rules, ready.slice(BATCH_SIZE, 2 * BATCH_SIZE), batch)
       : [];
-  await wait(deps, queue, { open, rules, tip, batch, later, step, verdicts });
+  await wait(deps, queue, { open, rules, tip, batch, regenerating, later, step, verdicts });
   return false;
 }
 
@@ -186,6 +194,12 @@ async function finishLanding(
   });
 }
 
+/** Requests with their merges, up to one whose files commands have to regenerate first. */
+interface Batch {
+  candidates: Candidate[];
+  regenerating: { request: OpenRequest; regenerations: readonly Regeneration[] } | null;
+}
+
 /**
  * Computes the requests one after another, beginning on a commit. Returns "changed" after a request
  * that cannot be merged was rejected, or one without changes was ended.
@@ -196,8 +210,12 @@ async function planBatch(
   requests: readonly OpenRequest[],
   tip: string,
   before: ReadonlySet<string>,
-): Promise<Candidate[] | "changed"> {
+): Promise<Batch | "changed"> {
   const candidates: Candidate[] = [];
+  const batch = (regenerating: Batch["regenerating"] = null): Batch => ({
+    candidates,
+    regenerating,
+  });
   const ahead = new Set(before);
   let target = tip;
   for (const request of requests) {
@@ -205,7 +223,7 @@ async function planBatch(
       const prepared = await planRequest(deps, request, entries, target, ahead);
       if ("upToDate" in prepared) {
         // A candidate that contains the work already may still be rejected.
-        if (ahead.size > 0) return candidates;
+        if (ahead.size > 0) return batch();
         const reason = `There is nothing to merge into ${request.target_branch}.`;
         await deps.db.tenant(request.org_id, (tx) =>
           queries.endRequest(tx, request.id, "merged", reason),
@@ -216,6 +234,9 @@ async function planBatch(
       target = prepared.row.merge_commit;
       ahead.add(target);
     } catch (error) {
+      if (error instanceof RegenerationRequired) {
+        return batch({ request, regenerations: error.regenerations });
+      }
       if (!(error instanceof AppError) || error.status >= 500) {
         if (isDatabaseError(error)) throw error;
         // It must not hold up the requests behind it.
@@ -223,12 +244,12 @@ async function planBatch(
         continue;
       }
       // A conflict with a candidate may vanish with it.
-      if (ahead.size > 0) return candidates;
+      if (ahead.size > 0) return batch();
       await rejectRequest(deps, request, error.message);
       return "changed";
     }
   }
-  return candidates;
+  return batch();
 }
 
 /**
@@ -252,7 +273,7 @@ async function planParallel(
   if (later === "changed") return [];
   const touched = await changedPaths(repoPath, first.prepared.row.target_commit, head);
   const apart: Candidate[] = [];
-  for (const candidate of later) {
+  for (const candidate of later.candidates) {
     const { target_commit, merge_commit } = candidate.prepared.row;
     if (mayConflict(touched, await changedPaths(repoPath, target_commit, merge_commit))) break;
     apart.push(candidate);
@@ -304,6 +325,7 @@ interface Waiting {
   rules: Rules;
   tip: string;
   batch: readonly Candidate[];
+  regenerating: Batch["regenerating"];
   later: readonly Candidate[];
   step: Step | null;
   verdicts: readonly Verdict[];
@@ -313,7 +335,7 @@ interface Waiting {
 async function wait(deps: QueueDeps, queue: BranchQueue, waiting: Waiting): Promise<void> {
   const { db } = deps;
   const { org_id, project_id, branch } = queue;
-  const { rules, tip, batch, later, step, verdicts } = waiting;
+  const { rules, tip, batch, regenerating, later, step, verdicts } = waiting;
   const wanted: { commit: string; agent: string; since: string }[] = [];
   if (step?.action === "check") {
     const { count } = step;
@@ -355,23 +377,45 @@ async function wait(deps: QueueDeps, queue: BranchQueue, waiting: Waiting): Prom
         return { org_id, project_id, agent_id: agent, branch, commit_sha: commit, ...check };
       }),
   );
+  const regenerations = regenerating?.regenerations ?? [];
+  commits.push(...regenerations.map(({ commit_sha }) => commit_sha));
+  hashes.push(...regenerations.map(({ definition_hash }) => definition_hash));
   const isWanted = (check: { commit_sha: string; definition_hash: string }): boolean =>
     commits.includes(check.commit_sha) && hashes.includes(check.definition_hash);
-  const running = await db.tenant(org_id, (tx) => checks.listOpenChecks(tx, queue));
-  if (changed.length === 0 && missing.length === 0 && running.every(isWanted)) return;
+  const { running, begun } = await db.tenant(org_id, async (tx) => ({
+    running: await checks.listOpenChecks(tx, queue),
+    begun: await listRegenerations(tx, project_id, regenerations),
+  }));
+  const further = regenerations.filter(
+    ({ definition_hash }) =>
+      !begun.some((row) => row.definition_hash === definition_hash && row.ended_at === null),
+  );
+  const isStarting = missing.length > 0 || further.length > 0;
+  if (changed.length === 0 && !isStarting && running.every(isWanted)) return;
   await db.change(org_id, systemOrigin, async (tx) => {
     for (const runId of await checks.cancelUnwantedChecks(tx, queue, commits, hashes)) {
       await endManagedRuns(tx, { id: runId }, "The merge queue no longer needs this check.");
     }
     await checks.insertCommitChecks(tx, missing);
+    if (regenerating) {
+      const { agent_id } = regenerating.request;
+      await insertRegenerations(tx, { org_id, project_id, agent_id, branch }, further);
+    }
     for (const [request, state] of changed) await queries.updateRequest(tx, request.id, state);
   });
-  if (missing.length > 0) await deps.jobs.send("start-checks", {});
+  if (isStarting) await deps.jobs.send("start-checks", {});
 }
 
 type ShownState = Pick<OpenRequest, "status" | "reason" | "candidate_commit">;
 
-function statesOf({ open, rules, batch, later, step }: Waiting): [OpenRequest, ShownState][] {
+function statesOf({
+  open,
+  rules,
+  batch,
+  regenerating,
+  later,
+  step,
+}: Waiting): [OpenRequest, ShownState][] {
   const under = new Map<string, string>();
   if (step?.action === "check") {
     const checked = batch.slice(0, Math.max(step.count, 1));
@@ -391,10 +435,23 @@ function statesOf({ open, rules, batch, later, step }: Waiting): [OpenRequest, S
     if (commit !== undefined) {
       return [request, { status: "checking", reason: null, candidate_commit: commit }];
     }
+    if (request.id === regenerating?.request.id) {
+      const reason = waitOf(regenerating.regenerations);
+      return [request, { status: "checking", reason, candidate_commit: null }];
+    }
     const reason =
       missing === undefined
         ? null
         : `The check ${missing} does not exist; create it, or change the protected branch.`;
     return [request, { status: "queued", reason, candidate_commit: null }];
   });
+}
+
+/** Maximum number of paths in a reason. */
+const MAX_NAMED = 3;
+
+function waitOf(regenerations: readonly Regeneration[]): string {
+  const paths = regenerations.flatMap(({ definition }) => definition.paths);
+  const more = paths.length > MAX_NAMED ? ` and ${paths.length - MAX_NAMED} more` : "";
+  return `Regenerating ${paths.slice(0, MAX_NAMED).join(", ")}${more}.`;
 }

@@ -3,7 +3,12 @@ import { and, asc, count, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import type { Check } from "#shared/api/projects/merge-requests.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
-import { checks, commitChecks, type CheckDefinition } from "../../../db/tables/workspace-tables.js";
+import {
+  checks,
+  commitChecks,
+  type CheckDefinition,
+  type CheckOutput,
+} from "../../../db/tables/workspace-tables.js";
 
 const checkColumns = {
   name: checks.name,
@@ -119,7 +124,8 @@ export interface RequiredCheck {
   org_id: string;
   project_id: string;
   agent_id: string;
-  branch: string;
+  /** Null for a command that a request waits for. */
+  branch: string | null;
   commit_sha: string;
   name: string;
   definition: CheckDefinition;
@@ -203,7 +209,8 @@ export async function takeCheck(
     order by (select count(*) from commit_checks r
         where r.org_id = c.org_id and r.status = 'running' and r.ended_at is null),
       (select max(s.started_at) from commit_checks s where s.org_id = c.org_id) nulls first,
-      c.created_at, c.id
+      -- Requests wait for commands that regenerate files.
+      (c.definition -> 'paths' is null), c.created_at, c.id
     limit 1 for update of c skip locked)`;
   const [row] = await db
     .update(commitChecks)
@@ -227,13 +234,16 @@ export interface EndedCheck extends TakenCheck {
   /** Whether the stored output lacks its end. */
   output_truncated: boolean;
   attempts: number;
+  /** The files that it has regenerated, or why they are refused. */
+  outputs: CheckOutput[] | null;
+  detail: string | null;
 }
 
 /** Lists running checks whose runs have ended, at most 100. Requires a system transaction. */
 export async function listEndedChecks(db: Queryable): Promise<EndedCheck[]> {
   const { rows } = await db.execute<EndedCheck & Record<string, unknown>>(sql`
     select c.id, c.org_id, c.project_id, c.agent_id, c.branch, c.commit_sha, c.name, c.definition,
-      c.definition_hash, c.run_id, c.attempts, r.status as run_status, r.detail as run_detail,
+      c.definition_hash, c.run_id, c.attempts, c.outputs, c.detail, r.status as run_status, r.detail as run_detail,
       r.exit_code, r.output_truncated
     from commit_checks c join runs r on r.id = c.run_id
     where c.status = 'running' and c.ended_at is null and r.ended_at is not null
@@ -270,6 +280,8 @@ export async function requeueCheck(
     .set({
       status: "queued",
       run_id: null,
+      outputs: null,
+      detail: null,
       ...(!isCounted && { attempts: sql`${commitChecks.attempts} - 1` }),
     })
     .where(

@@ -15,6 +15,7 @@ import {
   targetOf,
   type MergeRequest,
 } from "../merges/merge-workspace.js";
+import { postponed } from "../merges/planning/regenerate-files.js";
 import { prepareUndo, readUndone, undoOf, type UndoRequest } from "../merges/revert-merge.js";
 import { branchRef, placesOf, workspaceLock } from "../workspace.js";
 import * as queries from "./merge-requests.queries.js";
@@ -42,7 +43,8 @@ export async function enqueueMerge(
     const workspace = await commitUnsavedChanges(deps, context, active);
     const { head_commit: source } = workspace;
     // A merge that cannot succeed is rejected now instead of later.
-    const prepared = await prepareMerge(deps, workspace, branch, request, { source });
+    const state = { source, regeneration: postponed };
+    const prepared = await prepareMerge(deps, workspace, branch, request, state);
     return insert(deps, context, {
       agent: { id: agentId, name: workspace.agent_name },
       kind: "merge",
@@ -71,7 +73,8 @@ export async function enqueueUndo(
 ): Promise<QueuedRequest> {
   const undone = await readUndone(context, agentId, mergeId);
   const undoing = undoOf(request.paths);
-  const prepared = await prepareUndo(deps, undone, request, undoing);
+  const state = { regeneration: postponed };
+  const prepared = await prepareUndo(deps, undone, request, undoing, state);
   const { merge, author } = undone;
   const repoPath = deps.storage.repository(merge.org_id, merge.project_id);
   return insert(deps, context, {

@@ -5,6 +5,7 @@ import { displayPath } from "#git/worktree/safe-folder.js";
 import { AppError } from "../../../errors.js";
 import type { PreparedMerge } from "../merges/apply-merge.js";
 import { prepareMerge } from "../merges/merge-workspace.js";
+import type { RegenerationRules } from "../merges/planning/regenerate-files.js";
 import { prepareUndo, readUndone, undoOf } from "../merges/revert-merge.js";
 import { requireWorkspace, type WorkspaceDeps } from "../workspace.js";
 import type { OpenRequest, RequestRow } from "./merge-requests.queries.js";
@@ -20,6 +21,7 @@ export interface Candidate {
  * same request on the same commit gives the same commit again, after a restart too.
  * @param ahead commits of the target that have not landed yet
  * @throws AppError 404, 409, 422 if it cannot be merged
+ * @throws RegenerationRequired
  */
 export async function planRequest(
   deps: WorkspaceDeps,
@@ -35,14 +37,20 @@ export async function planRequest(
   await requireSameTarget(deps, request, target);
   const { strategy, resolutions, message, paths } = request.request;
   const work = { strategy, resolutions, message };
+  // A command that failed for this request is not run again for it.
+  const regeneration: RegenerationRules = {
+    isRequired: true,
+    countsFailure: ({ ended_at }) => ended_at !== null && ended_at >= request.created_at,
+  };
   if (request.of_merge !== null) {
     const undone = await readUndone({ tx, actor: { agent: null } }, agent_id, request.of_merge);
-    return prepareUndo(deps, undone, work, undoOf(paths), { target, date });
+    return prepareUndo(deps, undone, work, undoOf(paths), { target, date, regeneration });
   }
   if (source === null) throw new Error(`the merge request ${request.id} has no source`);
   const workspace = await tx((db) => requireWorkspace(db, agent_id));
   const merged = { ...workspace, branch_name: source_branch, protected_branches: entries };
-  return prepareMerge(deps, merged, target_branch, work, { source, target, ahead, date });
+  const state = { source, target, ahead, date, regeneration };
+  return prepareMerge(deps, merged, target_branch, work, state);
 }
 
 /**

@@ -27,7 +27,7 @@ import {
 interface ConflictListProps {
   preview: Preview;
   decisions: Decisions;
-  onDecide: (conflict: Conflict, choice: DraftChoice) => void;
+  onDecide: (conflict: Conflict, choice: DraftChoice | null) => void;
   reason: string | undefined;
 }
 
@@ -149,7 +149,7 @@ interface OneConflictProps {
   sides: ReturnType<typeof sidesOf>;
   isManual: boolean;
   choice: DraftChoice | undefined;
-  onDecide: (conflict: Conflict, choice: DraftChoice) => void;
+  onDecide: (conflict: Conflict, choice: DraftChoice | null) => void;
   reason: string | undefined;
   mode: DiffMode;
 }

@@ -3,6 +3,7 @@ import type { HunkTake, MergedText } from "#shared/api/projects/merges.js";
 import { Button } from "../../../ui/actions/button.js";
 import { countOf } from "../../../ui/text/number.js";
 import { visible } from "../../../ui/text/plain-text.js";
+import { Command } from "../../../components/runs/command.js";
 import { ContentEditor, contentToEdit } from "./content-editor.js";
 import { type Conflict, countHunks, type DraftChoice } from "./decisions.js";
 import { HunkEditor } from "./hunk-editor.js";
@@ -16,7 +17,8 @@ interface DecideConflictProps {
   id: string;
   conflict: Conflict;
   choice: DraftChoice | undefined;
-  onDecide: (choice: DraftChoice) => void;
+  /** Null withdraws the choice. */
+  onDecide: (choice: DraftChoice | null) => void;
   names: Record<Side, string>;
   /** Why the viewer may not decide. */
   reason: string | undefined;
@@ -31,7 +33,25 @@ export function DecideConflict(props: DecideConflictProps): ReactElement {
   const of = conflict.paths.map(visible).join(", ");
   return (
     <div className="flex flex-col gap-3">
+      {conflict.regenerated_by !== null && (
+        <p>
+          Without a decision, the merge regenerates the file by{" "}
+          <Command command={conflict.regenerated_by} />.
+        </p>
+      )}
       <fieldset aria-label={`Decide ${of}`} className="flex min-w-0 flex-wrap gap-2">
+        {conflict.regenerated_by !== null && (
+          <Button
+            size="sm"
+            variant={choice === undefined ? "primary" : "secondary"}
+            {...(choice === undefined ? { icon: "check" as const } : {})}
+            aria-pressed={choice === undefined}
+            disabledReason={reason}
+            onClick={() => onDecide(null)}
+          >
+            Regenerate
+          </Button>
+        )}
         {(["target", "source"] as const).map((side) => (
           <Button
             key={side}

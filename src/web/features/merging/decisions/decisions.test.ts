@@ -5,9 +5,11 @@ import {
   type Conflict,
   isDecisions,
   nextOpen,
+  openConflicts,
   outdated,
   signatureOf,
   textWithMarkers,
+  withoutDecision,
   withoutOutdated,
 } from "./decisions.js";
 
@@ -20,6 +22,7 @@ const conflict = (path: string, source: string, target: string): Conflict => ({
   source_time: null,
   target_time: null,
   decision: null,
+  regenerated_by: null,
 });
 const took = (decided: Conflict) => ({
   [signatureOf(decided)]: {
@@ -93,4 +96,16 @@ test("the text to edit has markers around open hunks, and is incomplete until th
   expect(completeChoice({ path: "f", content })).toBeNull();
   const edited = { path: "f", content: "a\nt\ns\nu\nv" };
   expect(completeChoice(edited)).toEqual(edited);
+});
+
+test("a file that a command regenerates needs no decision, unless one was begun", () => {
+  const f = { ...conflict("f", "1", "2"), regenerated_by: ["npm", "install"] };
+  const g = conflict("g", "3", "4");
+  expect(openConflicts([f, g], {})).toEqual([g]);
+  expect(nextOpen([f, g], {}, -1)).toBe(1);
+  expect(openConflicts([f, g], { ...took(f), ...took(g) })).toEqual([]);
+  const begun = { [signatureOf(f)]: { choice: { path: "f", hunks: [null] }, paths: ["f"] } };
+  expect(openConflicts([f], begun)).toEqual([f]);
+  expect(openConflicts([f], withoutDecision(f, begun))).toEqual([]);
+  expect(withoutDecision(f, took(g))).toEqual(took(g));
 });

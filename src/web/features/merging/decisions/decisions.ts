@@ -78,6 +78,26 @@ export function countHunks({ segments }: MergedText): number {
   return segments.filter((segment) => "target" in segment).length;
 }
 
+/**
+ * Returns the conflicts that still need a decision. A file that a command regenerates needs none, unless
+ * one was begun.
+ */
+export function openConflicts(
+  conflicts: readonly Conflict[],
+  decisions: Decisions,
+): readonly Conflict[] {
+  return conflicts.filter((conflict) => {
+    const draft = decisions[signatureOf(conflict)]?.choice;
+    return draft ? completeChoice(draft) === null : conflict.regenerated_by === null;
+  });
+}
+
+/** Returns the decisions without that of one conflict. */
+export function withoutDecision(conflict: Conflict, decisions: Decisions): Decisions {
+  const signature = signatureOf(conflict);
+  return Object.fromEntries(Object.entries(decisions).filter(([key]) => key !== signature));
+}
+
 /** Returns the decisions whose versions no longer exist. */
 export function outdated(conflicts: readonly Conflict[], decisions: Decisions): Decision[] {
   const known = new Set(conflicts.map(signatureOf));
@@ -101,7 +121,7 @@ export function nextOpen(
   decisions: Decisions,
   after: number,
 ): number {
-  const isOpen = (conflict: Conflict): boolean => choicesFor([conflict], decisions).length === 0;
+  const isOpen = (conflict: Conflict): boolean => openConflicts([conflict], decisions).length > 0;
   const next = conflicts.findIndex((conflict, at) => at > after && isOpen(conflict));
   return next === -1 ? conflicts.findIndex(isOpen) : next;
 }

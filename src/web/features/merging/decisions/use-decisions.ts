@@ -6,19 +6,20 @@ import {
   type DraftChoice,
   isDecisions,
   signatureOf,
+  withoutDecision,
   withoutOutdated,
 } from "./decisions.js";
 
 /**
  * The manual decisions of an operation, kept in this tab so that they survive a reload or a visit to
- * other pages. Also returns functions to add one, to drop outdated ones and to drop all.
+ * other pages. Also returns functions to add one or remove it by null, to drop outdated ones and to drop all.
  */
 export function useDecisions(
   agentId: string,
   operation: Operation,
 ): [
   Decisions,
-  (conflict: Conflict, choice: DraftChoice) => void,
+  (conflict: Conflict, choice: DraftChoice | null) => void,
   (conflicts: readonly Conflict[]) => void,
   () => void,
 ] {
@@ -27,7 +28,11 @@ export function useDecisions(
   return [
     decisions,
     (conflict, choice) =>
-      setDecisions({ ...decisions, [signatureOf(conflict)]: { choice, paths: conflict.paths } }),
+      setDecisions(
+        choice === null
+          ? withoutDecision(conflict, decisions)
+          : { ...decisions, [signatureOf(conflict)]: { choice, paths: conflict.paths } },
+      ),
     (conflicts) => setDecisions(withoutOutdated(conflicts, decisions)),
     () => setDecisions({}),
   ];

@@ -85,7 +85,7 @@ export function MergePage(): ReactElement {
           reason={reason}
         />
       )}
-      <DriverFiles files={merge.driver_files} />
+      <DriverFiles agentId={agentId} files={merge.driver_files} />
       <Await query={changes} what="The changes">
         {(data) => <ChangesOf changes={data} merge={merge} />}
       </Await>

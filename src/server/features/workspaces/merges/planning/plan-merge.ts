@@ -5,6 +5,7 @@ import {
   applyDecisions,
   computeMerge,
   commitsTouching,
+  settleRegenerated,
   TreeClashError,
   UnrelatedHistoriesError,
   type AppliedDrivers,
@@ -22,6 +23,7 @@ import {
   type Resolution,
   type SideTime,
 } from "./resolve-by-strategy.js";
+import { findRegenerated, type RegenerationRules } from "./regenerate-files.js";
 import { resolveManually, invalidChoice, type OpenConflicts } from "./resolve-manually.js";
 import { receivedTimes } from "../../commits/received-commits.queries.js";
 
@@ -60,6 +62,8 @@ export interface MergeInput {
   unsaved: boolean;
   /** Commits of the target that have not landed yet: they will be received before this merge. */
   ahead?: ReadonlySet<string>;
+  /** By default those of a preview. */
+  regeneration?: RegenerationRules;
   strategy: MergeStrategy;
   /** Input of the strategy `manual`: a request's choices or recorded decisions. */
   choices: readonly Choice[] | { recorded: Decision[] };
@@ -78,17 +82,26 @@ export async function planDecidedMerge(deps: PlanDeps, input: MergeInput): Promi
   const plan = await planMerge(deps, input);
   if (!("open" in plan)) return plan;
   const { open } = plan;
+  const reasons = open.flatMap(({ paths, reason }) =>
+    reason === undefined ? [] : [` ${paths[0]}: ${reason}`],
+  );
   throw new AppError(
     "merge_conflict",
-    `${open.length === 1 ? "One conflict is" : `${open.length} conflicts are`} unresolved; list each one in resolutions.`,
-    { conflicts: open, source_commit: input.source, target_commit: input.target },
+    `${open.length === 1 ? "One conflict is" : `${open.length} conflicts are`} unresolved; list each one in resolutions.${reasons.join("")}`,
+    {
+      conflicts: open.map(({ paths, kind }) => ({ paths, kind })),
+      source_commit: input.source,
+      target_commit: input.target,
+    },
   );
 }
 
 /**
  * Computes a merge without moving a ref: git's three-way merge, then one decision per group of
- * conflicting paths. The result is deterministic. The strategy `manual` may leave conflicts open.
+ * conflicting paths. The result is deterministic. The strategy `manual` may leave conflicts open; files
+ * are regenerated only when none is.
  * @throws AppError 422 for a choice or branch
+ * @throws RegenerationRequired
  */
 export async function planMerge(
   deps: PlanDeps,
@@ -96,6 +109,27 @@ export async function planMerge(
 ): Promise<MergePlan | OpenConflicts> {
   const repoPath = deps.storage.repository(input.org_id, input.project_id);
   const computed = await computeRelated(repoPath, input);
+  // A file that is resolved by hand is not regenerated.
+  const choices = "recorded" in input.choices ? [] : input.choices;
+  const files = computed.toRegenerate.filter(
+    ({ conflict }) => !choices.some(({ path }) => conflict.paths.includes(path)),
+  );
+  if (computed.toRegenerate.length === 0) return planComputed(deps, input, computed);
+  const pending = files.map(({ name }) => ({ path: name, run_id: null, pending: true as const }));
+  const before = await settleRegenerated(repoPath, computed, pending);
+  if (files.length === 0) return planComputed(deps, input, before);
+  const plan = await planComputed(deps, { ...input, mergeId: null }, before);
+  if ("open" in plan) return plan;
+  const results = await findRegenerated(deps, input, plan.tree, files);
+  return planComputed(deps, input, await settleRegenerated(repoPath, computed, results));
+}
+
+async function planComputed(
+  deps: PlanDeps,
+  input: MergeInput,
+  computed: ComputedMerge,
+): Promise<MergePlan | OpenConflicts> {
+  const repoPath = deps.storage.repository(input.org_id, input.project_id);
   const { strategy, branches } = input;
   const isManual = strategy === "manual";
   const { drivers, driverFiles } = computed;

@@ -11,7 +11,7 @@ import { writeBlob } from "#git/store/repository.js";
 
 /** Unresolved conflicts of a merge, at least one. */
 export interface OpenConflicts {
-  open: readonly Pick<ComputedMerge["conflicts"][number], "paths" | "kind">[];
+  open: readonly Pick<ComputedMerge["conflicts"][number], "paths" | "kind" | "reason">[];
 }
 
 /**
@@ -33,7 +33,7 @@ export async function resolveManually(
     chosen.set(index, choice);
   }
   const open = merge.conflicts.filter((_conflict, index) => !chosen.has(index));
-  if (open.length > 0) return { open: open.map(({ paths, kind }) => ({ paths, kind })) };
+  if (open.length > 0) return { open };
   const files = choices.some(({ take }) => take === undefined)
     ? await conflictFiles(repoPath, merge)
     : [];

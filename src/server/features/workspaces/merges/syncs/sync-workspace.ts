@@ -23,7 +23,10 @@ import {
 } from "../merge-workspace.js";
 import { measureMerge } from "../measure-merge.js";
 import { withMergeLease } from "../merge-lease.js";
+import { withRegeneration } from "../with-regeneration.js";
 import { planDecidedMerge, type MergeInput, type MergePlan } from "../planning/plan-merge.js";
+import type { RegenerationRules } from "../planning/regenerate-files.js";
+import type { QueueDeps } from "../../queue/queue-deps.js";
 import * as queries from "../../workspaces.queries.js";
 import {
   branchRef,
@@ -39,17 +42,34 @@ import {
  * @throws AppError as `mergeWorkspace`; 409 `run_in_progress` while a command runs in the folder
  */
 export function syncWorkspace(
+  deps: QueueDeps,
+  context: OrgContext,
+  agentId: string,
+  request: Omit<MergeRequest, "target_branch">,
+): Promise<Merge> {
+  return withRegeneration(deps, context, agentId, (regeneration) =>
+    syncNow(deps, context, agentId, request, regeneration),
+  );
+}
+
+/** @throws RegenerationRequired */
+function syncNow(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
   request: Omit<MergeRequest, "target_branch">,
+  regeneration: RegenerationRules,
 ): Promise<Merge> {
   return measureMerge(() =>
     withMergeLease(deps.db, { orgId: context.orgId, agentId }, () =>
       whileNothingRuns(deps, context, agentId, async () => {
         const active = await activeUnderLock(deps, context.orgId, agentId);
         const workspace = await commitUnsavedChanges(deps, context, active);
-        const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
+        const head = workspace.head_commit;
+        const input = {
+          ...(await inputOf(deps, workspace, request, head, newId())),
+          regeneration,
+        };
         const plan = await planDecidedMerge(deps, input);
         if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
         return applySync(deps, context, workspace, input, plan, request.message);
