@@ -9,8 +9,8 @@ import { kindLabel } from "./resolution-labels.js";
 import { VersionDiff } from "./version-diff.js";
 
 export type Side = "source" | "target";
-/** The outcome of a conflict; null while unresolved. */
-export type Outcome = Side | "merged" | null;
+/** The outcome of a conflict; null while unresolved. A command regenerates a file without a decision. */
+export type Outcome = Side | "merged" | "regenerated" | null;
 
 interface ConflictCardProps {
   id: string;
@@ -64,6 +64,7 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
         <div className="flex flex-wrap items-center gap-2">
           <Badge>{kindLabel(kind)}</Badge>
           {outcome === null && <Badge tone="warn">Not decided</Badge>}
+          {outcome === "regenerated" && <Badge>Regenerated</Badge>}
           {props.actions}
         </div>
       </header>

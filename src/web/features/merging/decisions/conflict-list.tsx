@@ -9,7 +9,7 @@ import { useShortcuts } from "../../../ui/actions/shortcuts.js";
 import { type DiffMode, diffModes, useDiffMode } from "../../../components/diffs/diff-mode.js";
 import { adjacentSection, goToSection } from "../../../components/diffs/sections.js";
 import { sidesOf } from "../../../components/merges/resolution-labels.js";
-import { ConflictCard, outcomeOf } from "../../../components/merges/conflict-card.js";
+import { ConflictCard, type Outcome, outcomeOf } from "../../../components/merges/conflict-card.js";
 import { contentToEdit } from "./content-editor.js";
 import { DecideConflict, focusEditor, MAX_HUNKS, openHunks, takeHunk } from "./decide-conflict.js";
 import {
@@ -162,9 +162,7 @@ const OneConflict = memo(function OneConflict(props: OneConflictProps): ReactEle
       id={props.id}
       paths={conflict.paths}
       kind={conflict.kind}
-      outcome={
-        isManual ? outcomeOf(choice && completeChoice(choice)) : (conflict.decision?.winner ?? null)
-      }
+      outcome={isManual ? manualOutcomeOf(conflict, choice) : (conflict.decision?.winner ?? null)}
       sides={{
         source: { ...sides.source, time: conflict.source_time },
         target: { ...sides.target, time: conflict.target_time },
@@ -191,6 +189,11 @@ const OneConflict = memo(function OneConflict(props: OneConflictProps): ReactEle
     </ConflictCard>
   );
 });
+
+function manualOutcomeOf(conflict: Conflict, choice: DraftChoice | undefined): Outcome {
+  if (choice === undefined && conflict.regenerated_by !== null) return "regenerated";
+  return outcomeOf(choice && completeChoice(choice));
+}
 
 /** Returns a side's name for buttons. */
 function nameOf({ role, branch }: { role: string; branch: string }): string {
