@@ -1,5 +1,6 @@
 /** Stores the files that a command has regenerated in a folder. */
 import { storeFile } from "../../objects/store-file.js";
+import type { TokenScan } from "../../smart-http/token-scan.js";
 import { SafeFolder } from "../../worktree/safe-folder.js";
 
 /** Maximum bytes of a regenerated file. */
@@ -9,12 +10,14 @@ const MAX_BYTES = 16 * 1024 * 1024;
  * Stores regular files of an untrusted folder, and nothing else of it. Returns their blobs, or why one of
  * them is refused, in one sentence.
  * @param paths as text
+ * @param scan gets their content
  * @throws GitError, or an error of the file system
  */
 export async function storeRegenerated(
   repoPath: string,
   folder: string,
   paths: readonly string[],
+  scan: TokenScan,
 ): Promise<{ path: string; oid: string }[] | { reason: string }> {
   const safe = await SafeFolder.open(folder);
   try {
@@ -28,9 +31,11 @@ export async function storeRegenerated(
       }
       if (found.stats.size > MAX_BYTES) return { reason: `The new ${path} is larger than 16 MiB.` };
       const pieces: Buffer[] = [];
-      const file = await storeFile(safe, { gitDir: repoPath }, place, (piece) =>
-        pieces.push(piece),
-      );
+      const scanPiece = scan.start(path);
+      const file = await storeFile(safe, { gitDir: repoPath }, place, (piece) => {
+        pieces.push(piece);
+        scanPiece(piece);
+      });
       if (file === null) return { reason: `The new ${path} cannot be read.` };
       if (hasMarkers(Buffer.concat(pieces).toString("latin1"))) {
         return { reason: `The new ${path} has conflict markers.` };

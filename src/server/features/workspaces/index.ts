@@ -26,7 +26,7 @@ export {
   type EndedCheck,
   type TakenCheck,
 } from "./queue/checks.queries.js";
-export { findPathsOfRun, storeOutputs } from "./queue/regenerations.queries.js";
+export { findRegenerationOf, storeOutputs } from "./queue/regenerations.queries.js";
 export { advanceQueuesOf } from "./queue/check-definitions.js";
 export { endQueuesOf, listOpenQueues } from "./queue/merge-requests.queries.js";
 export { sendAdvance, type BranchQueue } from "./queue/queue-deps.js";

@@ -76,7 +76,7 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
             source={versions.source}
             names={{ target: name("target"), source: name("source") }}
             mode={mode}
-            winner={outcome === "merged" ? null : outcome}
+            winner={outcome === "source" || outcome === "target" ? outcome : null}
           />
         )}
       </div>

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { isUuid } from "#shared/uuid.js";
 import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
 import { storeRegenerated } from "#git/merge/drivers/store-regenerated.js";
-import { findPathsOfRun, storeOutputs, type TakenCheck } from "../../workspaces/index.js";
+import { TokenScan } from "#git/smart-http/token-scan.js";
+import { systemOrigin } from "../../../db/audit/audit.js";
+import { findRegenerationOf, storeOutputs, type TakenCheck } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
 import type { RunDeps } from "../run-deps.js";
-import { projectOf } from "../runs.queries.js";
 import { uidOf } from "../start-run.js";
 
 type Place = Pick<TakenCheck, "org_id" | "project_id" | "run_id">;
@@ -42,21 +43,25 @@ export async function createFolder(
  * its folder. Everything else in the folder is dropped.
  */
 export async function storeOutputsOf(deps: RunDeps, run: ManagedRun): Promise<void> {
-  const { db, log } = deps;
-  const { id: run_id, org_id, agent_id } = run;
-  const { paths, project_id } = await db.tenant(org_id, async (tx) => ({
-    paths: await findPathsOfRun(tx, run_id),
-    project_id: await projectOf(tx, agent_id),
-  }));
-  if (paths === undefined) return;
+  const { db, log, workspaces } = deps;
+  const { id: run_id, org_id } = run;
+  const regeneration = await db.tenant(org_id, (tx) => findRegenerationOf(tx, run_id));
+  if (regeneration === undefined) return;
+  const { paths, project_id, branch } = regeneration;
   const { repoPath, folder } = placesOf(deps, { org_id, project_id, run_id });
-  const stored = await storeRegenerated(repoPath, folder, paths).catch((error: unknown) => {
+  const scan = new TokenScan(workspaces.leaks.keyPrefix);
+  const stored = await storeRegenerated(repoPath, folder, paths, scan).catch((error: unknown) => {
     log.error({ err: error, run: run_id }, "cannot store regenerated files");
     return {
       reason: "Its files could not be stored; the operator can find the cause in the server's log.",
     };
   });
-  const result = "reason" in stored ? { detail: stored.reason } : { outputs: stored };
+  const leak = await workspaces.leaks.findActive(scan.found, { origin: systemOrigin, branch });
+  const result = leak
+    ? { detail: `The new ${leak.path} contains an active API key in line ${leak.line}.` }
+    : "reason" in stored
+      ? { detail: stored.reason }
+      : { outputs: stored };
   await db.tenant(org_id, (tx) => storeOutputs(tx, run_id, result));
 }
 

@@ -10,6 +10,7 @@ import {
   makeDiverged,
   setDrivers,
 } from "#test/support/fixtures/merge-drivers.js";
+import { listDeps, lockSides, regenerateBy } from "#test/support/fixtures/regenerate.js";
 import { gitInRepository } from "#test/support/git/git.js";
 
 describe("merge drivers", () => {
@@ -101,6 +102,19 @@ describe("merge drivers", () => {
     expect(seen.conflicts.map(({ paths, merged }) => [paths, merged])).toEqual([
       [["x.json"], null],
     ]);
+  });
+
+  test("without a sandbox, regenerate leaves a conflict that says so", async () => {
+    const { project, workspace } = await diverged(lockSides, [regenerateBy(listDeps)]);
+    const merge = await mergeIntoBase(owner, workspace);
+    expect(merge.driver_files).toMatchObject([
+      {
+        result: "conflict",
+        reason: "It could not be started: This test has no sandbox.",
+        run_id: null,
+      },
+    ]);
+    expect(await show(project, "deps.lock")).toBe(lockSides.source["deps.lock"]);
   });
 
   test("a sync uses the drivers, too", async () => {

@@ -99,6 +99,48 @@ describe("the driver regenerate", () => {
     expect(run).toMatchObject({ kind: "check", status: "succeeded", network: "none" });
   });
 
+  test("lets npm write package-lock.json for a package.json whose data were merged", async () => {
+    const npm = "npm install --package-lock-only --ignore-scripts --offline --no-audit --no-fund";
+    /** A package with local dependencies, and a lock file as either side would have written it. */
+    const withPackages = (...names: string[]): Record<string, string> => {
+      const dependencies = Object.fromEntries(names.map((name) => [name, `file:packages/${name}`]));
+      const root = { name: "app", version: "1.0.0", dependencies };
+      return {
+        "package.json": `${JSON.stringify(root, null, 2)}\n`,
+        "package-lock.json": `${JSON.stringify({ ...root, lockfileVersion: 3, requires: true, packages: { "": root } }, null, 2)}\n`,
+        ...Object.fromEntries(
+          names.map((name) => [
+            `packages/${name}/package.json`,
+            `${JSON.stringify({ name, version: "1.0.0" })}\n`,
+          ]),
+        ),
+      };
+    };
+    const drivers: MergeDriver[] = [
+      { ...regenerateBy(""), pattern: "package-lock.json", command: npm.split(" ") },
+      { pattern: "package.json", driver: "json" },
+    ];
+    const { project, workspace } = await diverged(drivers, {
+      base: withPackages("a"),
+      target: withPackages("a", "b"),
+      source: withPackages("a", "c"),
+    });
+    const merge = await mergeIntoBase(owner, workspace);
+    expect(merge.driver_files.map(({ path, result }) => [path, result])).toEqual([
+      ["package-lock.json", "merged"],
+      ["package.json", "merged"],
+    ]);
+    const locked = JSON.parse(await show(project, "package-lock.json")) as {
+      packages: Record<string, object>;
+    };
+    expect(Object.keys(locked.packages)).toEqual([
+      "",
+      ...["a", "b", "c"].map((name) => `node_modules/${name}`),
+      ...["a", "b", "c"].map((name) => `packages/${name}`),
+    ]);
+    expect(await faults()).toEqual([]);
+  });
+
   test("runs a command once for the same files, and verifies by the recorded result", async () => {
     const { project, workspace, params } = await diverged(
       regenerateBy(`${listDeps}; date +%N >> deps.lock`),
@@ -208,6 +250,18 @@ describe("the driver regenerate", () => {
     expect(await show(project)).toBe(lockSides.source["deps.lock"]);
     if (script.startsWith("echo")) expect(await logOf(merge)).toBe("why\n");
     expect(await statuses(project)).toEqual(["failed"]);
+  });
+
+  test("an active API key in the file is refused", async () => {
+    const { data: key } = await owner.api.apiKeys.create({ body: { name: "leaked" } });
+    const half = (key.key as string).length / 2;
+    const [one, other] = [key.key?.slice(0, half), key.key?.slice(half)];
+    const { workspace } = await diverged(
+      regenerateBy(`printf '\\n%s%s' ${one} ${other} > deps.lock`),
+    );
+    const { driver_files } = await mergeIntoBase(owner, workspace);
+    const reason = "The new deps.lock contains an active API key in line 2.";
+    expect(driver_files).toMatchObject([{ result: "conflict", reason }]);
   });
 
   test("a link on the way to the file is not followed", async () => {
@@ -351,6 +405,46 @@ describe("the driver regenerate", () => {
     ]);
     expect(both).toHaveLength(2);
     expect(await statuses(project)).toEqual(["passed"]);
+  });
+
+  test("a request is answered by a process that does not run its command", async () => {
+    const sibling = await app.sibling();
+    try {
+      const apis = [owner.api, sibling.client(owner.token)];
+      const made = [];
+      for (const api of [...apis, ...apis]) {
+        made.push({ api, ...(await diverged(regenerateBy(listDeps))) });
+      }
+      await Promise.all(made.map(({ api, params }) => api.workspaces.createMerge({ params })));
+      for (const { project } of made) {
+        expect(await show(project)).toBe("a\nb\nc\n");
+        expect(await statuses(project)).toEqual(["passed"]);
+      }
+    } finally {
+      await sibling.close();
+    }
+  }, 60_000);
+
+  test("a request does not wait until its organization has hours again", async () => {
+    const { id } = await makeOrganization(owner);
+    const made = await makeDiverged(owner, id, lockSides, [regenerateBy(listDeps)]);
+    const setHours = (hours: number) =>
+      queryAsOwner(app, "update organizations set max_agent_runtime_hours = $2 where id = $1", [
+        id,
+        hours,
+      ]);
+    await setHours(0);
+    const { params } = made;
+    const refused = await expectProblem(
+      owner.api.workspaces.createMerge({ params }),
+      503,
+      "unavailable",
+    );
+    expect(refused.detail).toContain("hours of this month are used up");
+    expect(await statuses(made.project)).toEqual(["cancelled"]);
+    await setHours(1);
+    await owner.api.workspaces.createMerge({ params });
+    expect(await show(made.project)).toBe("a\nb\nc\n");
   });
 
   test("a request that is canceled stops its command", async () => {

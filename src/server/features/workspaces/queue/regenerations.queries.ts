@@ -9,6 +9,7 @@ import {
   commitChecks,
   type CheckDefinition,
   type CheckOutput,
+  workspaces,
 } from "../../../db/tables/workspace-tables.js";
 
 /** A command and the commit on which it runs. */
@@ -48,7 +49,8 @@ export async function listRegenerations(
       id: commitChecks.id,
       definition_hash: commitChecks.definition_hash,
       status: commitChecks.status,
-      run_id: commitChecks.run_id,
+      // Null if it could not be started.
+      run_id: sql<string | null>`(select r.id from runs r where r.id = ${commitChecks.run_id})`,
       detail: commitChecks.detail,
       outputs: commitChecks.outputs,
       created_at: commitChecks.created_at,
@@ -104,13 +106,25 @@ export async function cancelRegenerations(
   return cancelled.flatMap(({ run_id }) => run_id ?? []);
 }
 
-/** Returns the files that a run regenerates; undefined for a check. */
-export async function findPathsOfRun(tx: Queryable, runId: string): Promise<string[] | undefined> {
+/**
+ * Returns the files that a run regenerates, and the branch of its agent's workspace; undefined for a
+ * check.
+ */
+export async function findRegenerationOf(
+  tx: Queryable,
+  runId: string,
+): Promise<{ paths: string[]; project_id: string; branch: string } | undefined> {
   const [row] = await tx
-    .select({ definition: commitChecks.definition })
+    .select({
+      definition: commitChecks.definition,
+      project_id: commitChecks.project_id,
+      branch: workspaces.branch_name,
+    })
     .from(commitChecks)
+    .leftJoin(workspaces, eq(workspaces.agent_id, commitChecks.agent_id))
     .where(and(eq(commitChecks.run_id, runId), isNull(commitChecks.ended_at)));
-  return row?.definition.paths;
+  const paths = row?.definition.paths;
+  return paths && { paths, project_id: row.project_id, branch: row.branch ?? "" };
 }
 
 /** Stores the files that a run has regenerated, or why they are refused, before the run ends. */
