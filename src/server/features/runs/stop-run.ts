@@ -29,7 +29,7 @@ export async function stopRun(
       // Otherwise an agent could end the check of its own work as it likes.
       throw new AppError(
         "run_managed",
-        "The merge queue ends its checks; cancel the merge request instead.",
+        "The server ends the checks of merges; cancel the merge or the merge request instead.",
       );
     }
     const { agent, userId } = context.actor;
