@@ -139,7 +139,7 @@ describe("the driver regenerate", () => {
       ...["a", "b", "c"].map((name) => `packages/${name}`),
     ]);
     expect(await faults()).toEqual([]);
-  });
+  }, 60_000);
 
   test("runs a command once for the same files, and verifies by the recorded result", async () => {
     const { project, workspace, params } = await diverged(

@@ -90,7 +90,7 @@ describe("queued merges whose files are regenerated", () => {
     expect(await show(project)).toBe("a\nb\nc\nd\ne");
     const all = await commands(project);
     expect(all.map(({ status }) => status)).toEqual(all.map(() => "passed"));
-  });
+  }, 60_000);
 
   test("are rejected with the reason, or decided by their strategy, if the command fails", async () => {
     const { project, workspace, params } = await diverged(regenerateBy("exit 3"));
