@@ -4,13 +4,22 @@ import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import { isOid } from "../store/bare-repository.js";
 import { isDiskFast, onFastDisk } from "./disk-speed.js";
-import type { FoundObject } from "./object-reader.js";
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** Bytes of a file that is read here. */
 const MAX_FILE_BYTES = 64 * 1024;
 /** Bytes of an object. */
 const MAX_BYTES = 1024 * 1024;
+
+/** An object, by the name it was requested with. */
+export interface FoundObject {
+  oid: string;
+  type: string;
+  /** Bytes of its content. */
+  size: number;
+  /** Null if only the object's type was requested. */
+  content: Buffer | null;
+}
 
 /**
  * Reads a loose object of this repository by its full id; null if there is none, or a large one. New

@@ -1,17 +1,7 @@
 /** Reads objects: loose ones here, others with persistent `git cat-file` processes. */
 import { isOid } from "../store/bare-repository.js";
-import { readLoose } from "./loose-reader.js";
+import { readLoose, type FoundObject } from "./loose-reader.js";
 import { PersistentGitPool } from "../process/persistent-git-process.js";
-
-/** An object, by the name it was requested with. */
-export interface FoundObject {
-  oid: string;
-  type: string;
-  /** Bytes of its content. */
-  size: number;
-  /** Null if only the object's type was requested. */
-  content: Buffer | null;
-}
 
 interface ReadRequest {
   names: readonly string[];

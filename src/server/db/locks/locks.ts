@@ -109,9 +109,9 @@ export function createLocks(
       held = await holdConnection(pool, holders, orgId, late.signal);
       if (!(await tryAll(held.client, keys))) {
         // Another process holds a lock.
-        const { end } = held;
+        const first = held;
         held = null;
-        await end();
+        await first.end();
         held = await holdConnection(pool, waiters, orgId, late.signal);
         const isLocked = await waitForAll(held.client, keys, until - performance.now());
         if (!isLocked) throw busy(inProgress);
