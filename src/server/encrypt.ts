@@ -9,6 +9,7 @@ export const purposes = {
   totpSecret: "totp secret",
   upstreamCredential: "upstream credential",
   runEnvironment: "run environment",
+  secretValue: "secret value",
   queuedMail: "queued mail",
 } as const;
 

@@ -66,6 +66,7 @@ export const errorCodes = {
   merge_request_ended: [409, "The merge request has ended"],
   check_in_use: [409, "The check is in use"],
   too_many_checks: [409, "Too many checks"],
+  too_many_secrets: [409, "Too many secrets"],
   already_reverted: [409, "The merge is already reverted"],
   merge_gone: [409, "The branch no longer contains the merge"],
   base_branch_gone: [409, "The base branch no longer exists"],

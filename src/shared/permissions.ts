@@ -13,6 +13,8 @@ export const permissions = {
   "org:audit:read": "Read the audit log",
   "org:apikeys:read": "See the API keys that can act in the organization",
   "org:apikeys:revoke": "Revoke API keys that can act in the organization",
+  "org:secrets:read": "See the names of secrets",
+  "org:secrets:write": "Set and delete secrets",
   "org:archive": "Archive and restore the organization",
   "org:transfer": "Hand the organization to another owner",
   "project:read": "See projects",
@@ -37,6 +39,9 @@ export const permissionNames = Object.keys(permissions) as Permission[];
  * only `*:*` or the full name does.
  */
 const ownerOnly: ReadonlySet<string> = new Set(["org:archive", "org:transfer"]);
+
+/** Permissions that no agent has, whatever its role and its creator's. */
+const personOnly: readonly Permission[] = ["org:secrets:read", "org:secrets:write"];
 
 export const systemRoles = {
   owner: { description: "Full access, including archiving and transfer", permissions: ["*:*"] },
@@ -97,6 +102,29 @@ export function patternsCovering(permission: Permission): string[] {
     .slice(1)
     .map((_part, index) => `${parts.slice(0, index + 1).join(":")}:*`);
   return ["*:*", permission, ...wildcards].filter((pattern) => matches(pattern, permission));
+}
+
+/** Returns the patterns of an agent: they cover the same permissions except those that no agent has. */
+export function agentPatterns(patterns: readonly string[]): string[] {
+  const isAllowed = (pattern: string): boolean =>
+    !personOnly.some((permission) => matches(pattern, permission));
+  return [
+    ...new Set(
+      patterns.flatMap((pattern) =>
+        isAllowed(pattern)
+          ? [pattern]
+          : expand([pattern]).flatMap((permission) => {
+              const [, , ...wildcards] = patternsCovering(permission);
+              return [...wildcards, permission].find(isAllowed) ?? [];
+            }),
+      ),
+    ),
+  ];
+}
+
+/** Tells whether only a person can have the permission. */
+export function isPersonOnly(permission: Permission): boolean {
+  return personOnly.includes(permission);
 }
 
 /** Tells whether any of the patterns covers the permission. */

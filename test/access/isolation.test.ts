@@ -34,6 +34,7 @@ type Ids = Record<
   | "merge_id"
   | "merge_request_id"
   | "name"
+  | "secret_name"
   | "run_id"
   | "key_id"
   | "passkey_id"
@@ -79,6 +80,7 @@ const idsOf = (full: Full): Ids => ({
   merge_id: full.merge.id as string,
   merge_request_id: full.mergeRequest.id,
   name: full.checkName,
+  secret_name: full.secretName,
   run_id: full.run.id,
   key_id: full.key.id,
   period: thisMonth(),
@@ -100,6 +102,7 @@ const idsOfNothing = (): Ids => ({
   merge_id: randomUUID(),
   merge_request_id: randomUUID(),
   name: "check-of-nothing",
+  secret_name: "SECRET_OF_NOTHING",
   run_id: randomUUID(),
   key_id: randomUUID(),
   period: thisMonth(),
@@ -156,6 +159,8 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "workspaces.revertMerge": () => ({}),
   "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
   "mergeQueue.setCheck": () => ({ command: ["true"] }),
+  "organizationSecrets.set": () => ({ value: "mine now", kind: "variable" }),
+  "projectSecrets.set": () => ({ value: "mine now", kind: "variable" }),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
@@ -209,11 +214,20 @@ type Ask = (
 ) => Promise<RawResponse>;
 const askIn =
   (app: TestApp): Ask =>
-  (call, endpoint, path, token, inBody = path) =>
-    send(app, endpoint.method, urlOf(endpoint, { params: path, query: queries[call] ?? {} }), {
-      ...(token === undefined ? {} : { token }),
-      ...(endpoint.body === null ? {} : { body: bodies[call]?.(inBody) }),
-    });
+  (call, endpoint, ids, token, inBody = ids) => {
+    const path = /^(organization|project)Secrets\./.test(call)
+      ? { ...ids, name: ids.secret_name }
+      : ids;
+    return send(
+      app,
+      endpoint.method,
+      urlOf(endpoint, { params: path, query: queries[call] ?? {} }),
+      {
+        ...(token === undefined ? {} : { token }),
+        ...(endpoint.body === null ? {} : { body: bodies[call]?.(inBody) }),
+      },
+    );
+  };
 
 describe("isolation over HTTP", () => {
   let app: TestApp;

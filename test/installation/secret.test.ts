@@ -64,6 +64,16 @@ describe("the secret", () => {
     const { data: tokens } = await anybody.auth.login({ body });
     const root = clientOf(url, tokens.access_token);
     key = (await root.apiKeys.create({ body: { name: "old" } })).data.key as string;
+    const { data: org } = await root.organizations.create({ body: { name: "Team" } });
+    const { data: project } = await root.projects.create({
+      body: { name: "App", organization_id: org.id },
+    });
+    const secret = { value: "value", kind: "variable" } as const;
+    await root.organizationSecrets.set({ params: { org_id: org.id, name: "TOKEN" }, body: secret });
+    await root.projectSecrets.set({
+      params: { project_id: project.id, name: "TOKEN" },
+      body: secret,
+    });
     const { data: totp } = await root.secondFactor.startTotp({});
     totpSecret = totp.secret as string;
     const { data: on } = await root.secondFactor.confirmTotp({
@@ -108,6 +118,9 @@ describe("the secret", () => {
     await expect(secretIn("secret.next")).rejects.toThrow("ENOENT");
     expect(await failure({ OMOI_SECRET: before })).toContain("encrypted with another secret");
     await works(totpCode(totpSecret, 1));
+    const verified = await omoi(env, "admin", "verify", "--json");
+    // The verification key, the second factor and two secrets.
+    expect(JSON.parse(verified.out)).toMatchObject({ encrypted: { values: 4, unreadable: 0 } });
   });
 
   test("stays the same if interrupted before the database change, and can be rotated again", async () => {

@@ -2,7 +2,9 @@ import type { PermissionExplanation } from "#shared/api/organizations/organizati
 import {
   excessPermissions,
   expand,
+  agentPatterns,
   grants,
+  isPersonOnly,
   matches,
   permissionNames,
   type Permission,
@@ -32,6 +34,7 @@ type Memo<Of extends object, Result> = WeakMap<Of, Map<string, Result>>;
 
 const scopesOfKeys: Memo<ActorKey, readonly string[]> = new WeakMap();
 const allowed: Memo<Access["sources"], readonly Permission[]> = new WeakMap();
+const agentScopesOf: Memo<Access["sources"], readonly string[]> = new WeakMap();
 
 function remembered<Of extends object, Result>(
   memory: Memo<Of, Result>,
@@ -119,7 +122,7 @@ export function denyMissingPermission(access: Access, permission: Permission): v
   throw new AppError(
     "insufficient_permission",
     refused_by === "credential"
-      ? `The API key's scopes do not include ${permission}; use a key that has it.`
+      ? `The API key's scopes do not include ${permission}; use a ${isPersonOnly(permission) ? "person's " : ""}key that has it.`
       : `Your role "${access.role}" does not have ${permission}; ask a member who has it.`,
     { missing_permissions: [permission] },
   );
@@ -144,6 +147,19 @@ export function permissionsBeyond(access: Access, wanted: readonly string[]): Pe
 /** Returns the patterns the actor can grant to others: the role's, limited by the credential. */
 export function heldPatterns(access: Pick<Access, "scopes" | "sources">): string[] {
   return patternsWithin(rolePatterns(access), access.scopes);
+}
+
+/**
+ * Returns the scopes of an agent's credential in an organization: limited to the permissions of its
+ * creator and to those that agents have.
+ */
+export function agentScopes(
+  creator: Access["sources"],
+  scopes: readonly string[],
+): readonly string[] {
+  return remembered(agentScopesOf, creator, scopes.join(" "), () =>
+    agentPatterns(heldPatterns({ sources: creator, scopes })),
+  );
 }
 
 /** Intersects patterns with scopes. */

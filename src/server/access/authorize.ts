@@ -5,7 +5,7 @@ import { cached } from "../db/cache/cache.js";
 import { prepared, type Database } from "../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
 import type { Actor } from "./authenticate.js";
-import { allows, heldPatterns, requirePermission, scopesIn, type Access } from "./access.js";
+import { agentScopes, allows, requirePermission, scopesIn, type Access } from "./access.js";
 
 type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id" | "merge_request_id";
 
@@ -65,7 +65,7 @@ export interface MembershipRow extends Record<string, unknown> {
 
 /**
  * Combines a membership with the credential; null when nothing remains. An agent's credential is
- * limited to its creator's permissions.
+ * limited to its creator's permissions, and to those that agents have.
  */
 export function accessFrom(
   actor: Actor,
@@ -75,7 +75,7 @@ export function accessFrom(
   if (!own) return null;
   const { org_id: orgId, archived, membership_id: membershipId, role, sources } = own;
   let scopes = scopesIn(actor, orgId);
-  if (actor.agent) scopes = maker ? heldPatterns({ sources: maker.sources, scopes }) : [];
+  if (actor.agent) scopes = maker ? agentScopes(maker.sources, scopes) : [];
   if (scopes.length === 0) return null;
   const used = (permission: string): void => actor.key?.used(orgId, permission);
   return { orgId, archived, membershipId, role, sources, scopes, used };

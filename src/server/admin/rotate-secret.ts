@@ -119,6 +119,12 @@ const ENCRYPTED_VALUES = [
     find: "select id::text as context, sealed_env as value from runs where sealed_env is not null for update",
     put: "update runs set sealed_env = $2 where id = $1::uuid",
   },
+  {
+    purpose: purposes.secretValue,
+    find: "select owner_id || '/' || name as context, sealed as value from secrets for update",
+    put: `update secrets set sealed = $2
+      where owner_id = split_part($1, '/', 1)::uuid and name = split_part($1, '/', 2)`,
+  },
 ] as const;
 
 async function reencryptAll(

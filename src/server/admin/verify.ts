@@ -35,8 +35,14 @@ export async function verifyInstallation({
   const { rows } = await pool.query<{ purpose: string; context: string; value: Buffer }>(
     `select $1 as purpose, user_id::text as context, sealed_secret as value from totp_secrets
      union all select $2, project_id::text, sealed from upstream_credentials
-     union all select $3, '', encrypted_verification_key from installation`,
-    [purposes.totpSecret, purposes.upstreamCredential, purposes.verificationKey],
+     union all select $3, '', encrypted_verification_key from installation
+     union all select $4, owner_id || '/' || name, sealed from secrets`,
+    [
+      purposes.totpSecret,
+      purposes.upstreamCredential,
+      purposes.verificationKey,
+      purposes.secretValue,
+    ],
   );
   for (const { purpose, context, value } of rows) {
     encrypted.values += 1;

@@ -16,6 +16,7 @@ import { projectsFeature } from "./projects/feature.js";
 import { radarFeature } from "./radar/feature.js";
 import { rolesFeature } from "./roles/feature.js";
 import { runsFeature } from "./runs/feature.js";
+import { secretsFeature } from "./secrets/feature.js";
 import type { Services } from "./services.js";
 import { usageFeature } from "./usage/feature.js";
 import { workspacesFeature } from "./workspaces/feature.js";
@@ -31,6 +32,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   membersFeature,
   invitationsFeature,
   rolesFeature,
+  secretsFeature,
   peopleFeature,
   auditFeature,
   agentsFeature,

@@ -58,6 +58,9 @@ describe("lists", () => {
       params: { ...project, name: "second" },
       body: { command: ["true"] },
     });
+    const body = { value: "second", kind: "variable" as const };
+    await client.organizationSecrets.set({ params: { ...params, name: "SECOND" }, body });
+    await client.projectSecrets.set({ params: { ...project, name: "SECOND" }, body });
     const protected_branches = [{ pattern: "main", approvals: 5 }];
     await client.projects.update({ params: project, body: { protected_branches } });
     await queryAsOwner(

@@ -11,6 +11,7 @@ import { mergeQueue } from "./projects/merge-requests.js";
 import { oidc } from "./identity/oidc.js";
 import { organizations } from "./organizations/organizations.js";
 import { passkeys } from "./identity/passkeys.js";
+import { organizationSecrets, projectSecrets } from "./organizations/secrets.js";
 import { previews } from "./projects/previews.js";
 import { projects } from "./projects/projects.js";
 import { radar } from "./projects/radar.js";
@@ -43,6 +44,8 @@ export const api = {
   previews,
   radar,
   graph,
+  organizationSecrets,
+  projectSecrets,
   apiKeys,
   audit,
   admin,

@@ -62,6 +62,7 @@ const named = {
   CreatedCommit: api.workspaces.createCommit.response,
   Merge: api.workspaces.merge.response,
   MergeRequest: api.mergeQueue.get.response,
+  Secret: api.organizationSecrets.get.response,
   Check: api.mergeQueue.setCheck.response,
   ProjectMerge: api.workspaces.mergesOfProject.response.element,
   MergeChanges: api.workspaces.mergeChanges.response,

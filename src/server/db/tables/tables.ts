@@ -6,6 +6,7 @@ import {
   integer,
   jsonb,
   pgTable,
+  primaryKey,
   smallint,
   text,
   uuid,
@@ -116,6 +117,25 @@ export const upstreamCredentials = pgTable("upstream_credentials", {
   set_at: createdAt(),
   set_by: uuid(),
 });
+
+export const secrets = pgTable(
+  "secrets",
+  {
+    org_id: uuid().notNull(),
+    /** Null for a secret of the organization. */
+    project_id: uuid(),
+    owner_id: uuid()
+      .notNull()
+      .generatedAlwaysAs(sql`coalesce(project_id, org_id)`),
+    name: text().notNull(),
+    kind: text({ enum: ["variable"] }).notNull(),
+    sealed: bytes().notNull(),
+    set_by: uuid().notNull(),
+    created_at: createdAt(),
+    updated_at: createdAt(),
+  },
+  (table) => [primaryKey({ columns: [table.owner_id, table.name] })],
+);
 
 export const agents = pgTable("agents", {
   id: uuid().primaryKey(),

@@ -44,6 +44,7 @@ const typeOfTable: Record<string, EventType> = {
   merge_requests: "merge_request",
   commit_checks: "merge_request",
   checks: "project",
+  secrets: "secret",
   radar_conflicts: "conflict",
   audit_events: "audit_event",
 };

@@ -4,6 +4,7 @@ import { removeRepository } from "#git/store/remove-repository.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { removeMembersOfProject } from "../members/index.js";
 import { endManagedRuns, waitForEnd } from "../runs/index.js";
+import { deleteSecretsOf } from "../secrets/index.js";
 import { endQueuesOf, removeWorkspacesOf } from "../workspaces/index.js";
 import { storeLock } from "./imports/import-project.js";
 import * as queries from "./projects.queries.js";
@@ -36,6 +37,7 @@ export async function deleteProject(
     await endQueuesOf(tx, id);
     await endManagedRuns(tx, { projectId: id }, "The project was deleted.");
     await queries.markDeleted(tx, id);
+    await deleteSecretsOf(tx, id);
     await removeMembersOfProject(tx, id);
     audit({ action: "project.deleted", target: { type: "project", id, name: project.name } });
   });

@@ -8,6 +8,7 @@ import { publish } from "#shared/node/measurements.js";
 import { purposes, encrypt } from "../../encrypt.js";
 import { enforcementProblem, isolationProblem } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
+import { readVariables } from "../secrets/index.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./execution/full-network.js";
 import * as managed from "./managed-runs.queries.js";
@@ -63,12 +64,12 @@ export async function startManagedRun(
   requireSandbox(deps);
   const { orgId } = context;
   const id = newId();
-  const env = wanted.env ?? {};
+  const given = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
-  const masker = maskerFor(deps, env, token);
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
       const { folder, projectId, name, uid } = place;
+      const { env, masker } = await environmentOf(deps, orgId, projectId, given, token);
       const network = wanted.network ?? "none";
       const { sandbox, ...held } = sandboxFor(deps, place, network);
       const run: managed.ManagedRun = {
@@ -93,7 +94,7 @@ export async function startManagedRun(
           ...run,
           started_by: queries.startedBy(context),
           origin: originOf(context),
-          env_names: Object.keys(env).toSorted(),
+          env_names: Object.keys(given).toSorted(),
         };
         if (!wait) {
           const held = { server_id: supervisor.serverId, token_hash: hash };
@@ -101,7 +102,8 @@ export async function startManagedRun(
           return true;
         }
         await requireQueueSpace(tx, orgId);
-        const plain = Buffer.from(JSON.stringify(env));
+        // Secrets are read when it starts.
+        const plain = Buffer.from(JSON.stringify(given));
         const sealed_env = encrypt(settings.secret, purposes.runEnvironment, id, plain);
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
@@ -122,6 +124,31 @@ function rejectRunToken({ actor }: OrgContext): void {
     "run_token_starts_no_runs",
     "A run's token cannot start or queue runs; use an API key, or let a user start it.",
   );
+}
+
+/** The variables of a run in its workspace, and the masker of its output. */
+interface Environment {
+  env: Record<string, string>;
+  masker: Masker;
+}
+
+/**
+ * Returns the variables that a run starts with: the secrets of its organization and project, and those
+ * given for the run, which win.
+ * @throws AppError 422 when they are too large to be masked; 503 when a secret cannot be decrypted
+ */
+export async function environmentOf(
+  deps: RunDeps,
+  orgId: string,
+  projectId: string,
+  given: Readonly<Record<string, string>>,
+  token: string,
+): Promise<Environment> {
+  const secrets = await deps.db.read(orgId, (tx) =>
+    readVariables(deps.settings.secret, tx, orgId, projectId),
+  );
+  const env = { ...secrets, ...given };
+  return { env, masker: maskerFor(deps, env, token) };
 }
 
 /**

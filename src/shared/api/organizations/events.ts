@@ -16,6 +16,7 @@ export const eventTypes = {
   merge: "agent:workspace:read",
   merge_request: "agent:workspace:read",
   conflict: "agent:workspace:read",
+  secret: "org:secrets:read",
   audit_event: "org:audit:read",
 } as const satisfies Record<string, Permission>;
 export type EventType = keyof typeof eventTypes;

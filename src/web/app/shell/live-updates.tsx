@@ -147,6 +147,11 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
         [...workspacesKey, id, "radar"],
         [...projectsKey, "radar"],
       ];
+    case "secret":
+      return [
+        [...organizationsKey, id, "secrets"],
+        [...projectsKey, id, "secrets"],
+      ];
     // Sent by a newer server than this page.
     default:
       return [];

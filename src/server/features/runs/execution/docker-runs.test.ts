@@ -19,6 +19,7 @@ let folder: string;
 let engine: FakeEngine;
 let app: TestApp;
 let owner: TestPerson;
+let projectId: string;
 let agentId: string;
 
 beforeAll(async () => {
@@ -27,8 +28,8 @@ beforeAll(async () => {
   // No other sandbox is available, so every run uses a container.
   app = await startTestApp({ OMOI_DOCKER_SOCKET: engine.socket, OMOI_DOCKER_IMAGE: "agents:1" });
   owner = await app.person("owner");
-  const project = await makeProject(owner, (await makeOrganization(owner)).id);
-  agentId = (await makeAgent(owner, project.id)).id;
+  projectId = (await makeProject(owner, (await makeOrganization(owner)).id)).id;
+  agentId = (await makeAgent(owner, projectId)).id;
 });
 
 afterAll(async () => {
@@ -60,12 +61,17 @@ test("a docker workspace has a folder on the server, and its runs are containers
     container.socket?.write(frame(1, "from a container\n"));
     container.end(0);
   };
+  await owner.api.projectSecrets.set({
+    params: { project_id: projectId, name: "NPM_TOKEN" },
+    body: { value: "value-of-npm", kind: "variable" },
+  });
   const { data: run } = await owner.api.runs.create({ params, body: { command: ["npm", "test"] } });
   expect(await ended(run.id)).toMatchObject({ status: "succeeded", exit_code: 0 });
   const { created, removed } = engine.containers.at(-1) as (typeof engine.containers)[number];
   expect(created).toMatchObject({
     Image: "agents:1",
     Cmd: ["npm", "test"],
+    Env: expect.arrayContaining(["NPM_TOKEN=value-of-npm"]),
     HostConfig: { NetworkMode: "none", Mounts: [{ Source: workspace.working_directory }] },
   });
   expect(removed).toBe(true);

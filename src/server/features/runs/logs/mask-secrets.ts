@@ -68,7 +68,7 @@ export function createMasker(values: readonly string[], keyPrefix: string): Mask
   const units = literals.reduce((sum, literal) => sum + literal.length, 0);
   if (units > mostUnits) {
     throw new UnmaskableError(
-      `values and their encoded forms have ${units} characters; at most ${mostUnits} can be masked in the output; pass large values in a file`,
+      `variables, secrets and their encoded forms have ${units} characters; at most ${mostUnits} can be masked in the output; pass large values in a file`,
     );
   }
   // Built lazily: most rejected starts never produce output.

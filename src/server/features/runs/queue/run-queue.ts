@@ -12,7 +12,7 @@ import type { QueuedRun } from "../managed-runs.queries.js";
 import { findCandidate } from "../runs.queries.js";
 import { checkCapacity } from "./reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
-import { maskerFor, runsCommands, sandboxFor, uidOf } from "../start-run.js";
+import { environmentOf, runsCommands, sandboxFor, uidOf } from "../start-run.js";
 
 /**
  * Starts an organization's queued runs while slots are free. A job for any process, enqueued whenever a
@@ -71,9 +71,8 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       "Its environment cannot be decrypted because the installation's secret was changed; start the run again.",
     );
   }
-  const env = JSON.parse(plain.toString()) as Record<string, string>;
+  const given = JSON.parse(plain.toString()) as Record<string, string>;
   const { token, hash } = supervisor.newToken();
-  const masker = maskerFor(deps, env, token);
   return withWorkspaceToRun(
     deps.workspaces,
     asked.org_id,
@@ -81,6 +80,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     uidOf(deps),
     async (place) => {
       const { folder, projectId, uid } = place;
+      const { env, masker } = await environmentOf(deps, asked.org_id, projectId, given, token);
       // The limits at the time of the request may belong to another machine or an earlier
       // configuration.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);

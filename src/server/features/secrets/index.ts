@@ -1,0 +1,2 @@
+export { readVariables } from "./read-variables.js";
+export { deleteSecretsOf } from "./secrets.queries.js";

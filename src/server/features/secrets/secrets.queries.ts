@@ -1,0 +1,135 @@
+import { and, asc, eq, gt, inArray, ne, sql } from "drizzle-orm";
+import type { Secret } from "#shared/api/organizations/secrets.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { users } from "../../db/tables/identity-tables.js";
+import { organizations, projects, secrets } from "../../db/tables/tables.js";
+
+/** An organization, or a project of it, with its secrets. */
+export interface SecretOwner {
+  orgId: string;
+  /** Null for the organization itself. */
+  projectId: string | null;
+}
+
+/** The id under which the owner's secrets are stored. */
+export const ownerId = ({ orgId, projectId }: SecretOwner): string => projectId ?? orgId;
+
+const secretColumns = {
+  name: secrets.name,
+  kind: secrets.kind,
+  created_at: secrets.created_at,
+  updated_at: secrets.updated_at,
+  set_by: sql<Secret["set_by"]>`case when ${users.id} is not null
+    then jsonb_build_object('id', ${users.id}, 'name', coalesce(${users.full_name}, ${users.email})) end`,
+};
+
+export function listSecrets(
+  tx: Queryable,
+  owner: SecretOwner,
+  after: string,
+  limit: number,
+): Promise<Secret[]> {
+  return tx
+    .select(secretColumns)
+    .from(secrets)
+    .leftJoin(users, eq(users.id, secrets.set_by))
+    .where(and(eq(secrets.owner_id, ownerId(owner)), gt(secrets.name, after)))
+    .orderBy(asc(secrets.name))
+    .limit(limit);
+}
+
+export async function findSecret(
+  tx: Queryable,
+  owner: SecretOwner,
+  name: string,
+): Promise<Secret | undefined> {
+  const [row] = await tx
+    .select(secretColumns)
+    .from(secrets)
+    .leftJoin(users, eq(users.id, secrets.set_by))
+    .where(and(eq(secrets.owner_id, ownerId(owner)), eq(secrets.name, name)));
+  return row;
+}
+
+/** Returns the number of the owner's secrets except one, and their stored size in bytes. */
+export async function measureOthers(
+  tx: Queryable,
+  owner: SecretOwner,
+  name: string,
+): Promise<{ count: number; bytes: number }> {
+  const [row] = await tx
+    .select({
+      count: sql<number>`count(*)::int`,
+      bytes: sql<number>`coalesce(sum(octet_length(${secrets.sealed})), 0)::int`,
+    })
+    .from(secrets)
+    .where(and(eq(secrets.owner_id, ownerId(owner)), ne(secrets.name, name)));
+  return row as { count: number; bytes: number };
+}
+
+export async function putSecret(
+  tx: Queryable,
+  { orgId, projectId }: SecretOwner,
+  { name, ...value }: Pick<typeof secrets.$inferInsert, "name" | "kind" | "sealed" | "set_by">,
+): Promise<void> {
+  const set = { ...value, updated_at: sql<string>`now()` };
+  await tx
+    .insert(secrets)
+    .values({ org_id: orgId, project_id: projectId, name, ...set })
+    .onConflictDoUpdate({ target: [secrets.owner_id, secrets.name], set });
+}
+
+/** Returns false if the secret does not exist. */
+export async function deleteSecret(
+  tx: Queryable,
+  owner: SecretOwner,
+  name: string,
+): Promise<boolean> {
+  const rows = await tx
+    .delete(secrets)
+    .where(and(eq(secrets.owner_id, ownerId(owner)), eq(secrets.name, name)))
+    .returning({ name: secrets.name });
+  return rows.length > 0;
+}
+
+/** Deletes the secrets of a deleted project. */
+export async function deleteSecretsOf(tx: Queryable, projectId: string): Promise<void> {
+  await tx.delete(secrets).where(eq(secrets.project_id, projectId));
+}
+
+/** Returns the owner's name; undefined for a deleted project. */
+export async function findOwnerName(
+  tx: Queryable,
+  { orgId, projectId }: SecretOwner,
+): Promise<string | undefined> {
+  const [row] =
+    projectId === null
+      ? await tx
+          .select({ name: organizations.name })
+          .from(organizations)
+          .where(eq(organizations.id, orgId))
+      : await tx
+          .select({ name: projects.name })
+          .from(projects)
+          .where(and(eq(projects.id, projectId), sql`${projects.deleted_at} is null`));
+  return row?.name;
+}
+
+export interface StoredSecret {
+  owner_id: string;
+  name: string;
+  sealed: Buffer;
+}
+
+/** Lists the variables of an organization, then those of a project. */
+export async function listVariables(
+  tx: Queryable,
+  orgId: string,
+  projectId: string,
+): Promise<StoredSecret[]> {
+  return tx
+    .select({ owner_id: secrets.owner_id, name: secrets.name, sealed: secrets.sealed })
+    .from(secrets)
+    .where(and(inArray(secrets.owner_id, [orgId, projectId]), eq(secrets.kind, "variable")))
+    .orderBy(sql`${secrets.project_id} nulls first`, asc(secrets.name));
+}

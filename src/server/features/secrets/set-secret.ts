@@ -1,0 +1,83 @@
+import type { Secret } from "#shared/api/organizations/secrets.js";
+import { secretNameProblem } from "#shared/secret-name.js";
+import { AppError, notFound } from "../../errors.js";
+import type { OrgContext } from "../../http/request-context.js";
+import { encryptValue } from "./secret-value.js";
+import * as queries from "./secrets.queries.js";
+import type { SecretOwner } from "./secrets.queries.js";
+
+const MAX_SECRETS = 100;
+/**
+ * Maximum size of an owner's values together, in bytes. All variables of a run must fit into its
+ * environment and into the masking of its output.
+ */
+const MAX_TOTAL_BYTES = 96 * 1024;
+/** Bytes that encryption adds to a value. */
+const SEAL_BYTES = 28;
+
+/**
+ * Creates or replaces a secret of an organization or a project. Only runs that start later get the
+ * value.
+ * @param secret the installation's secret
+ * @throws AppError 404; 409 `too_many_secrets`; 422
+ */
+export async function setSecret(
+  secret: string,
+  context: OrgContext,
+  owner: SecretOwner,
+  { name, value, kind }: { name: string; value: string; kind: Secret["kind"] },
+): Promise<Secret> {
+  const problem = secretNameProblem(name);
+  if (problem !== null) {
+    throw new AppError("validation_failed", `The name ${problem}.`, {
+      errors: [{ loc: ["path", "name"], msg: problem, type: "invalid" }],
+    });
+  }
+  const plain = Buffer.from(value);
+  const sealed = encryptValue(secret, { owner_id: queries.ownerId(owner), name }, plain);
+  return context.change(async (tx, audit) => {
+    const before = await queries.findSecret(tx, owner, name);
+    const others = await queries.measureOthers(tx, owner, name);
+    const bytes = others.bytes - SEAL_BYTES * others.count + plain.length;
+    const subject = owner.projectId === null ? "An organization" : "A project";
+    if (others.count >= MAX_SECRETS) {
+      throw new AppError(
+        "too_many_secrets",
+        `${subject} has at most ${MAX_SECRETS} secrets; delete one first.`,
+      );
+    }
+    if (bytes > MAX_TOTAL_BYTES) {
+      throw new AppError(
+        "too_many_secrets",
+        `The secrets of ${subject.toLowerCase()} have at most ${MAX_TOTAL_BYTES / 1024} KiB together; delete one or shorten the value.`,
+      );
+    }
+    const target = await targetOf(tx, owner);
+    await queries.putSecret(tx, owner, { name, kind, sealed, set_by: context.actor.userId });
+    const changes = { secret: { from: before?.name ?? null, to: name } };
+    audit({ action: "secret.set", target, changes });
+    return (await queries.findSecret(tx, owner, name)) as Secret;
+  });
+}
+
+/** @throws AppError 404 */
+export async function deleteSecret(
+  context: OrgContext,
+  owner: SecretOwner,
+  name: string,
+): Promise<void> {
+  await context.change(async (tx, audit) => {
+    const target = await targetOf(tx, owner);
+    if (!(await queries.deleteSecret(tx, owner, name))) throw notFound();
+    const changes = { secret: { from: name, to: null } };
+    audit({ action: "secret.deleted", target, changes });
+  });
+}
+
+/** @throws AppError 404 for a deleted project */
+async function targetOf(tx: Parameters<typeof queries.findOwnerName>[0], owner: SecretOwner) {
+  const name = await queries.findOwnerName(tx, owner);
+  if (name === undefined) throw notFound();
+  const type = owner.projectId === null ? "organization" : "project";
+  return { type, id: queries.ownerId(owner), name } as const;
+}

@@ -1,0 +1,112 @@
+import { z } from "zod";
+import { endpoint } from "../../contract/endpoint.js";
+import { id, page, timestamp } from "../../contract/fields.js";
+
+/** `variable`: an environment variable of runs. */
+const kind = z.enum(["variable"], "must be variable");
+
+/** A secret of an organization or a project. Its value is never returned. */
+export const secret = z.strictObject({
+  name: z.string(),
+  kind,
+  created_at: timestamp,
+  /** When the value was last set. */
+  updated_at: timestamp,
+  /** The user who last set the value; null if the account was deleted. */
+  set_by: z.strictObject({ id, name: z.string() }).nullable(),
+});
+export type Secret = z.output<typeof secret>;
+
+/** Maximum size of a value, in bytes of UTF-8. */
+const MAX_VALUE_BYTES = 64 * 1024;
+
+const newValue = z.strictObject({
+  value: z
+    .string("must be a text")
+    .min(1, "must not be empty")
+    .refine(
+      (text) => new TextEncoder().encode(text).length <= MAX_VALUE_BYTES,
+      "must be at most 64 KiB of UTF-8",
+    ),
+  kind,
+});
+
+const organizationParams = z.strictObject({ org_id: z.string().min(1).max(63) });
+const projectParams = z.strictObject({ project_id: id });
+/** A wrong name is answered by 422 when a secret is set, and by 404 otherwise. */
+const name = z.string().min(1).max(255);
+
+export const organizationSecrets = {
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/secrets",
+    access: "org:secrets:read",
+    summary: "List the organization's secrets by name, without their values",
+    params: organizationParams,
+    query: page,
+    response: z.array(secret),
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/secrets/{name}",
+    access: "org:secrets:read",
+    summary: "Get a secret of the organization, without its value",
+    params: organizationParams.extend({ name }),
+    response: secret,
+  }),
+  set: endpoint({
+    method: "PUT",
+    path: "/api/v1/organizations/{org_id}/secrets/{name}",
+    access: "org:secrets:write",
+    summary: "Create or replace a secret: a variable of the runs of all projects",
+    params: organizationParams.extend({ name }),
+    body: newValue,
+    response: secret,
+    errors: ["too_many_secrets"],
+  }),
+  delete: endpoint({
+    method: "DELETE",
+    path: "/api/v1/organizations/{org_id}/secrets/{name}",
+    access: "org:secrets:write",
+    summary: "Delete a secret of the organization; running commands keep it",
+    params: organizationParams.extend({ name }),
+  }),
+};
+
+export const projectSecrets = {
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/secrets",
+    access: "org:secrets:read",
+    summary: "List the project's own secrets by name, without their values",
+    params: projectParams,
+    query: page,
+    response: z.array(secret),
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/secrets/{name}",
+    access: "org:secrets:read",
+    summary: "Get a secret of the project, without its value",
+    params: projectParams.extend({ name }),
+    response: secret,
+  }),
+  set: endpoint({
+    method: "PUT",
+    path: "/api/v1/projects/{project_id}/secrets/{name}",
+    access: "org:secrets:write",
+    summary:
+      "Create or replace a secret: a variable of the project's runs, instead of the organization's of the same name",
+    params: projectParams.extend({ name }),
+    body: newValue,
+    response: secret,
+    errors: ["too_many_secrets"],
+  }),
+  delete: endpoint({
+    method: "DELETE",
+    path: "/api/v1/projects/{project_id}/secrets/{name}",
+    access: "org:secrets:write",
+    summary: "Delete a secret of the project; running commands keep it",
+    params: projectParams.extend({ name }),
+  }),
+};
