@@ -51,17 +51,17 @@ const ofOrganization = {
   remove: (name: string, { api = owner.api, headers = {} }: Options = {}) =>
     api.organizationSecrets.delete({ params: { org_id: org.id, name } }, { headers }),
 };
-const ofProject: typeof ofOrganization = {
-  set: (name, value, { api = owner.api, headers = {} } = {}) =>
+const ofProject = {
+  set: (name: string, value: string, { api = owner.api, headers = {} }: Options = {}) =>
     api.projectSecrets.set(
       { params: { project_id: project.id, name }, body: { value, kind } },
       { headers },
     ),
-  get: (name, { api = owner.api } = {}) =>
+  get: (name: string, { api = owner.api }: Options = {}) =>
     api.projectSecrets.get({ params: { project_id: project.id, name } }),
-  list: ({ api = owner.api } = {}) =>
+  list: ({ api = owner.api }: Options = {}) =>
     api.projectSecrets.list({ params: { project_id: project.id } }),
-  remove: (name, { api = owner.api, headers = {} } = {}) =>
+  remove: (name: string, { api = owner.api, headers = {} }: Options = {}) =>
     api.projectSecrets.delete({ params: { project_id: project.id, name } }, { headers }),
 };
 
