@@ -28,6 +28,7 @@ import { BranchesCard } from "./branches-card.js";
 import { MergeDriversCard } from "./merge-drivers-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
 import { ProjectMerges, ProjectWorkspaces } from "./project-lists.js";
+import { SecretsCard } from "../../components/secrets/secrets-card.js";
 import { ProjectStatus } from "../../components/projects/project-status.js";
 import { projectQuery } from "../../api/queries/projects.js";
 import { UpstreamCard } from "./upstream-card.js";
@@ -122,6 +123,7 @@ export function ProjectPage(): ReactElement {
         <MergeQueueCard project={project} refusal={refusal} />
         <ProtectedBranchesCard project={project} refusal={refusal} />
         <ChecksCard project={project} refusal={refusal} />
+        <SecretsCard owner={{ orgId, projectId: project.id }} refusal={refusal} />
         <BranchesCard project={project} />
         <ProjectWorkspaces projectId={project.id} />
         <ProjectMerges projectId={project.id} />

@@ -155,6 +155,8 @@ type TextAreaProps = Described &
   Omit<ComponentProps<"textarea">, "onChange" | "value"> & {
     value: string;
     onChange: (value: string) => void;
+    /** Shows dots instead of the text, like a password. */
+    isConcealed?: boolean;
   };
 
 export function TextArea({
@@ -165,6 +167,7 @@ export function TextArea({
   incoming,
   disabledReason,
   onChange,
+  isConcealed = false,
   ...rest
 }: TextAreaProps): ReactElement {
   return (
@@ -176,7 +179,7 @@ export function TextArea({
           {...control}
           {...disabledProps(disabledReason)}
           onChange={(event) => onChange(event.target.value)}
-          className={`${controlClass} py-1.5`}
+          className={`${controlClass} py-1.5 ${isConcealed ? "[-webkit-text-security:disc]" : ""}`}
         />
       )}
     </Field>

@@ -11,6 +11,7 @@ import type { DenyReason } from "../../../access/permissions.js";
 import { ArchiveOrganization } from "./archive-organization.js";
 import { TransferOwnership } from "../members/transfer-ownership.js";
 import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
+import { SecretsCard } from "../../../components/secrets/secrets-card.js";
 import { slugCodes } from "../../../components/organizations/suggested-slug.js";
 import { useOrganizationForm } from "./update.js";
 
@@ -106,6 +107,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
           </SubmitButton>
         </Form>
       </Card>
+      <SecretsCard owner={{ orgId: organization.id, projectId: null }} refusal={refusal} />
       <DangerZone>
         <ActionRow
           title="Transfer ownership"
