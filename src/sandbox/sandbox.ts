@@ -38,13 +38,16 @@ export interface SandboxInput {
   command: readonly string[];
   /** Added to PATH, HOME, USER, LANG and others set by the sandbox. */
   env: Readonly<Record<string, string>>;
-  /** `none`: only its own loopback; `full`: its own network with access to the outside. */
-  network: "none" | "full";
   /**
-   * The only port of the machine's 127.0.0.1 reachable with `full`, at the same port of the run's
-   * loopback.
+   * `none`: only its own loopback; `restricted`: only the server's `ports`; `full`: its own network with
+   * access to the outside.
    */
-  callbackPort?: number | undefined;
+  network: "none" | "restricted" | "full";
+  /**
+   * The only ports of the machine's 127.0.0.1 that are reachable, unless without a network: at the same
+   * ports of the run's loopback.
+   */
+  ports?: readonly number[] | undefined;
   limits: SandboxLimits;
   /**
    * Called with each chunk of output in order. Reading pauses until it resolves, which blocks a

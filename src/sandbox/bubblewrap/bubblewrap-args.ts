@@ -1,13 +1,13 @@
 /** A sandbox as bubblewrap arguments (bwrap(1)); later mounts cover earlier ones. */
 import { ENVIRONMENT_FD, FIRST_FILE_FD, BLOCK_FD, STATUS_FD } from "./blocked-start.js";
 import { FILTER, HOME, USER, type EtcFiles } from "./sandbox-etc.js";
-import { WORKSPACE } from "../sandbox.js";
+import { WORKSPACE, type SandboxInput } from "../sandbox.js";
 import type { SystemView } from "./system-view.js";
 
 export interface SandboxParts {
   /** The workspace's path as seen by bubblewrap. */
   source: string;
-  network: "none" | "full";
+  network: SandboxInput["network"];
   /** Arguments for the in-memory folders and the terminals. */
   mounts: readonly string[];
   view: SystemView;
@@ -65,11 +65,11 @@ const BLOCKED_START = [
   ["--args", String(ENVIRONMENT_FD)],
 ].flat();
 
-function namespaces(network: "none" | "full"): string[] {
+function namespaces(network: SandboxInput["network"]): string[] {
   return [
     ["--unshare-all", "--unshare-user", "--hostname", "omoi"],
     // Shares the run's network namespace, in which bubblewrap was started.
-    network === "full" ? ["--share-net"] : [],
+    network === "none" ? [] : ["--share-net"],
     ["--die-with-parent", "--new-session"],
   ].flat();
 }

@@ -65,7 +65,7 @@ export function openBubblewrap(
       const { limits, command } = input;
       const uid = input.uid ?? sharedUid;
       const network = await openNetwork(networks, input);
-      const handed = files[input.network];
+      const handed = files[input.network === "full" ? "full" : "none"];
       const opened = handed.open();
       const inMemory = memoryFolders(limits.memoryBytes);
       const mounts = await mountFor(input, uid, inMemory);
@@ -142,11 +142,11 @@ function openContent(folder: string, id: string, content: string): number {
 /** @throws SandboxRefusal if this machine cannot create one */
 async function openNetwork(
   networks: Networks | MissingProgram,
-  { network, callbackPort }: SandboxInput,
+  { network, ports = [] }: SandboxInput,
 ): Promise<RunNetwork | null> {
   if (network === "none") return null;
   if ("missing" in networks) throw new SandboxRefusal(networks.missing, networks.install);
-  return networks.open(callbackPort);
+  return networks.open({ ports, reachesOutside: network === "full" });
 }
 
 function lacks(program: string): MissingProgram {

@@ -81,7 +81,7 @@ export function findGvisor(): Gvisor | MissingProgram {
       [
         [program("runsc"), "--root", GVISOR.state, "--ignore-cgroups", "--overlay2=none"],
         // `host` refers to the sandbox's network namespace, not the machine's.
-        `--network=${network === "full" ? "host" : "none"}`,
+        `--network=${network === "none" ? "none" : "host"}`,
         ["run", "--bundle", GVISOR.bundle, CONTAINER],
       ].flat(),
     configuration({ command, limits, network }, { uid, environment, inMemory }) {
@@ -120,7 +120,7 @@ export function findGvisor(): Gvisor | MissingProgram {
             "mount",
             "ipc",
             "uts",
-            ...(network === "full" ? [] : ["network"]),
+            ...(network === "none" ? ["network"] : []),
           ].map((type) => ({ type })),
         },
       });

@@ -78,7 +78,7 @@ describeEachSandbox("a run with the network", ({ setting }) => {
       { path: `\0omoi-network-${process.pid}` },
     ];
     const targets = [{ host: "127.0.0.1", port: callback }, ...refused];
-    const [first, ...others] = await answers(targets, { callbackPort: callback });
+    const [first, ...others] = await answers(targets, { ports: [callback] });
     expect(first).toBe("reached");
     for (const [index, answer] of others.entries()) {
       expect([refused[index], answer]).toEqual([
@@ -115,7 +115,7 @@ describeEachSandbox("a run with the network", ({ setting }) => {
   });
 
   test("the network processes have no privileges in a run, and a user of their own outside", async () => {
-    const started = await sandbox.start(["sleep", "60"], { network: "full", callbackPort: 9 });
+    const started = await sandbox.start(["sleep", "60"], { network: "full", ports: [9] });
     const [pasta] = pastasFor(9);
     const status = readFileSync(`/proc/${pasta}/status`, "utf8");
     if (isRoot) expect(status).toMatch(/^Uid:\s+60860\s+60860\s+60860\s+60860$/m);
@@ -141,14 +141,14 @@ describeEachSandbox("a run with the network", ({ setting }) => {
     const port = 10;
     const ended = await Promise.all(
       ["exit 0", "kill -9 1; kill -9 $$", "nonsense-program"].map((line) =>
-        sandbox.run(["sh", "-c", line, randomUUID()], { network: "full", callbackPort: port }),
+        sandbox.run(["sh", "-c", line, randomUUID()], { network: "full", ports: [port] }),
       ),
     );
     expect(ended.map(({ reason }) => reason)).toEqual(["exited", "exited", "exited"]);
     expect(pastasFor(port)).toEqual([]);
     const started = sandbox.run([`/no/such/${randomUUID()}`], {
       network: "full",
-      callbackPort: port,
+      ports: [port],
     });
     expect(await started).toMatchObject({ reason: "start_failed" });
     expect(pastasFor(port)).toEqual([]);

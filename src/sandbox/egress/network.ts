@@ -26,11 +26,16 @@ export interface RunNetwork {
 }
 
 export interface Networks {
-  /**
-   * @param port a port of the machine's 127.0.0.1, reachable at the same port of the run's loopback
-   * @throws SandboxRefusal
-   */
-  open(port: number | undefined): Promise<RunNetwork>;
+  /** @throws SandboxRefusal */
+  open(reach: Reach): Promise<RunNetwork>;
+}
+
+/** What a network reaches. */
+interface Reach {
+  /** Ports of the machine's 127.0.0.1, at the same ports of the run's loopback. */
+  ports: readonly number[];
+  /** Whether it reaches other machines. */
+  reachesOutside: boolean;
 }
 
 /**
@@ -72,9 +77,9 @@ export function findNetworks(uid: number): Networks | MissingProgram {
   }
   const program = (name: string): string => programs.get(name) as string;
   return {
-    async open(port) {
+    async open(reach) {
       const child = launch(
-        [...(isRoot ? asUser(uid, program) : []), ...pastaCommand(port, program)],
+        [...(isRoot ? asUser(uid, program) : []), ...pastaCommand(reach, program)],
         {
           env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
           stdio: ["pipe", "pipe", "pipe"],
@@ -118,9 +123,13 @@ function asUser(uid: number, program: (name: string) => string): string[] {
 
 /**
  * pasta, with a command inside its namespace that blocks some addresses, reports readiness, and
- * keeps the namespace until its input closes, which happens when the server ends.
+ * keeps the namespace until its input closes, which happens when the server ends. Without access to
+ * the outside its interface has no address and stays down, and the run has no right to change that.
  */
-function pastaCommand(port: number | undefined, program: (name: string) => string): string[] {
+function pastaCommand(
+  { ports, reachesOutside }: Reach,
+  program: (name: string) => string,
+): string[] {
   const refused = [...REFUSED, ...ownAddresses()];
   const rules = ([4, 6] as const).map((family) => {
     const lines = refused
@@ -129,18 +138,23 @@ function pastaCommand(port: number | undefined, program: (name: string) => strin
     return `printf '%s\\n' '${lines.join("\n")}' | ${program("ip")} -${family} -batch -`;
   });
   const hasIpv6 = readTextOrEmpty("/proc/net/if_inet6") !== "";
-  return [
-    [program("pasta"), "--config-net", "--foreground", "--quiet", "--ns-ifname", "net0"],
-    ["--no-dhcp", "--no-dhcpv6", "--no-ra"],
+  const outside = [
+    ["--config-net"],
     // Disables pasta's default mapping of the machine's loopback to the gateway.
     ["--no-map-gw", "--gateway", RESOLVERS[4], "--netmask", "30"],
     ADDRESSES.flatMap((address) => ["--address", address]),
     Object.values(RESOLVERS).flatMap((address) => ["--dns-forward", address]),
-    // Forwards a single port, from the run to the server.
+  ];
+  const blocking = reachesOutside ? `${rules.slice(0, hasIpv6 ? 2 : 1).join("; ")};` : "";
+  return [
+    [program("pasta"), "--foreground", "--quiet", "--ns-ifname", "net0"],
+    ["--no-dhcp", "--no-dhcpv6", "--no-ra"],
+    reachesOutside ? outside.flat() : [],
+    // Forwards single ports, from the run to the server.
     ["--tcp-ports", "none", "--udp-ports", "none", "--udp-ns", "none"],
-    ["--tcp-ns", port === undefined ? "none" : String(port)],
+    ["--tcp-ns", ports.length === 0 ? "none" : ports.join(",")],
     ["--", program("sh"), "-c"],
-    [`set -e; ${rules.slice(0, hasIpv6 ? 2 : 1).join("; ")}; echo ready; exec ${program("cat")}`],
+    [`set -e; ${blocking} echo ready; exec ${program("cat")}`],
   ].flat();
 }
 

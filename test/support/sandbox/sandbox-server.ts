@@ -2,7 +2,7 @@
 import { openTestSandbox } from "./test-sandbox.js";
 
 const [dataDir, mark, runs, port] = process.argv.slice(2) as [string, string, string, string?];
-const network = port === undefined ? {} : ({ network: "full", callbackPort: +port } as const);
+const network = port === undefined ? {} : ({ network: "full", ports: [+port] } as const);
 const sandbox = await openTestSandbox({ dataDir });
 process.stdout.write("open\n");
 const script = `

@@ -227,7 +227,10 @@ export const runs = pgTable("runs", {
   started_by: jsonb().$type<NonNullable<Run["started_by"]>>(),
   origin: jsonb().$type<Origin>(),
   command: text().array(),
-  network: text({ enum: ["none", "full"] }),
+  network: text({ enum: ["none", "restricted", "full"] }),
+  allowed_hosts: text().array(),
+  egress_allowed: bigint({ mode: "number" }).notNull().default(0),
+  egress_denied: bigint({ mode: "number" }).notNull().default(0),
   timeout_seconds: integer(),
   env_names: text().array().notNull().default([]),
   sealed_env: bytes(),
@@ -249,4 +252,17 @@ export const runs = pgTable("runs", {
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),
+});
+
+export const runEgress = pgTable("run_egress", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  run_id: uuid().notNull(),
+  host: text().notNull(),
+  port: integer().notNull(),
+  decision: text({ enum: ["allowed", "denied"] }).notNull(),
+  reason: text(),
+  at: instant().notNull(),
+  bytes_sent: bigint({ mode: "number" }).notNull(),
+  bytes_received: bigint({ mode: "number" }).notNull(),
 });

@@ -15,7 +15,9 @@ export interface ManagedRun {
   org_id: string;
   agent_id: string;
   command: string[];
-  network: "none" | "full";
+  network: "none" | "restricted" | "full";
+  /** For the network `restricted`. */
+  allowed_hosts: string[] | null;
   timeout_seconds: number;
   limits: NonNullable<Run["limits"]>;
 }
@@ -85,6 +87,7 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
       agent_id: runs.agent_id,
       command: runs.command,
       network: runs.network,
+      allowed_hosts: runs.allowed_hosts,
       timeout_seconds: runs.timeout_seconds,
       limits: runs.limits,
       origin: runs.origin,

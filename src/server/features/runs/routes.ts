@@ -8,6 +8,7 @@ import { Content, eventStream } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
+import { listEgress } from "./egress/egress.queries.js";
 import { fullNetworkOf } from "./execution/full-network.js";
 import * as queries from "./runs.queries.js";
 import { heartbeat } from "./heartbeat.js";
@@ -24,6 +25,7 @@ export function runHandlers(
 ): Handlers<typeof runs> {
   const { db, storage, streams, logAccess } = deps;
   const pages = pagesOf(runs.list, byId);
+  const egressPages = pagesOf(runs.egress, byId);
   const timelinePages = pagesOf(runs.timeline, byId);
   return {
     create: (context, { params, body }) =>
@@ -89,6 +91,12 @@ export function runHandlers(
       });
       return eventStream(stream);
     },
+    egress: (context, { params, query }) =>
+      egressPages(context, query, {
+        read: (after, limit) =>
+          context.tx((db) => listEgress(db, params.run_id, after?.[0] ?? null, limit)),
+        keyOf: ({ id }) => [id],
+      }),
     heartbeat: (context, { params }) => heartbeat(context, params.run_id),
     stop: (context, { params, body }) =>
       stopRun(context, db, params.run_id, body?.status ?? "stopped"),

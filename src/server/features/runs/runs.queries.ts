@@ -36,6 +36,10 @@ export const runColumns = {
   detail: runs.detail,
   command: runs.command,
   network: runs.network,
+  allowed_hosts: runs.allowed_hosts,
+  egress: sql<
+    Run["egress"]
+  >`json_build_object('allowed', ${runs.egress_allowed}, 'denied', ${runs.egress_denied})`,
   timeout_seconds: runs.timeout_seconds,
   env_names: runs.env_names,
   limits: runs.limits,

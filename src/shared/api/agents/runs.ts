@@ -1,11 +1,18 @@
 import { z } from "zod";
 import { runStatuses } from "../../run-statuses.js";
+import { MAX_ALLOWED_HOSTS, parseAllowedHost } from "../../egress.js";
 import { variableNameRules } from "../../variable-name.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { boolean, id, instant, page, timestamp } from "../../contract/fields.js";
 import { activeErrors } from "../projects/workspace-errors.js";
 
 const runStatus = z.enum(runStatuses);
+
+/**
+ * The network of a run: `none`, only the hosts of its allow-list (`restricted`), or the outside
+ * (`full`).
+ */
+const networkAccess = z.enum(["none", "restricted", "full"]);
 
 /** Limits of a managed run; null for no limit. */
 export const runLimits = z.strictObject({
@@ -42,7 +49,11 @@ export const run = z.strictObject({
   /** Why it ended or what it is waiting for, as a sentence. */
   detail: z.string().nullable(),
   command: z.array(z.string()).nullable(),
-  network: z.enum(["none", "full"]).nullable(),
+  network: networkAccess.nullable(),
+  /** The hosts that a run with the network `restricted` may reach; null for other runs. */
+  allowed_hosts: z.array(z.string()).nullable(),
+  /** Connections of a run with the network `restricted`. */
+  egress: z.strictObject({ allowed: z.number().int(), denied: z.number().int() }),
   timeout_seconds: z.number().int().nullable(),
   /** Names of the given variables; their values are never shown. */
   env_names: z.array(z.string()),
@@ -108,6 +119,33 @@ export const command = z
   .max(1000, "must be at most 1 000 strings")
   .refine((words) => words[0] !== "", "must name a program");
 
+/** A connection of a run with the network `restricted`. */
+const runEgress = z.strictObject({
+  id,
+  host: z.string(),
+  /** 0 if the request named none. */
+  port: z.number().int(),
+  decision: z.enum(["allowed", "denied"]),
+  /** Why it was denied; null for an allowed connection. */
+  reason: z.string().nullable(),
+  at: timestamp,
+  bytes_sent: z.number().int(),
+  bytes_received: z.number().int(),
+});
+export type RunEgress = z.output<typeof runEgress>;
+
+const allowedHosts = z
+  .array(
+    z.string().check(({ value, issues }) => {
+      const parsed = parseAllowedHost(value);
+      if (typeof parsed === "string") {
+        issues.push({ code: "custom", message: parsed, input: value });
+      }
+    }),
+    "must be a list of hosts",
+  )
+  .max(MAX_ALLOWED_HOSTS, `must be at most ${MAX_ALLOWED_HOSTS} hosts`);
+
 /** A new run: `external: true` for a leased one, otherwise the input of a managed one. */
 export const newRun = z
   .strictObject({
@@ -120,7 +158,9 @@ export const newRun = z
       .min(1)
       .max(14 * 86_400, "must be at most 14 days")
       .optional(),
-    network: z.enum(["none", "full"]).optional(),
+    network: networkAccess.optional(),
+    /** For `restricted`: `api.example.com`, `*.example.com` or `git.example.com:8443`. */
+    allowed_hosts: allowedHosts.optional(),
     /** Waits for a free slot instead of failing. */
     queue: z.boolean().optional(),
   })
@@ -132,9 +172,24 @@ export const newRun = z
       if (value.command === undefined) {
         refuse("command", "is required, or external: true for an agent that runs elsewhere");
       }
+      const isRestricted = value.network === "restricted";
+      if (isRestricted && value.allowed_hosts === undefined) {
+        refuse("allowed_hosts", "is required with the network restricted");
+      }
+      if (!isRestricted && value.allowed_hosts !== undefined) {
+        refuse("allowed_hosts", "applies only to the network restricted");
+      }
       return;
     }
-    for (const field of ["command", "env", "timeout_seconds", "network", "queue"] as const) {
+    const ofManaged = [
+      "command",
+      "env",
+      "timeout_seconds",
+      "network",
+      "allowed_hosts",
+      "queue",
+    ] as const;
+    for (const field of ofManaged) {
       if (value[field] !== undefined) refuse(field, "does not apply to a run elsewhere; remove it");
     }
   });
@@ -226,6 +281,16 @@ export const runs = {
       /** As a file download. */
       download: boolean.default(false),
     }),
+  }),
+  egress: endpoint({
+    method: "GET",
+    path: "/api/v1/runs/{run_id}/egress",
+    access: "agent:read",
+    summary:
+      "List the connections of a run with the network `restricted`, in the order in which they ended (at most 1 000)",
+    params: runParams,
+    query: page,
+    response: z.array(runEgress),
   }),
   heartbeat: endpoint({
     method: "POST",

@@ -3,7 +3,7 @@ import { realpath } from "node:fs/promises";
 import { isIP } from "node:net";
 import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isWithin } from "#shared/node/networks.js";
+import { isPublicAddress } from "#shared/node/public-address.js";
 import { invalidField } from "../../../errors.js";
 import type { Protocol } from "#git/process/run.js";
 
@@ -22,44 +22,6 @@ export interface ImportRules {
 export interface ImportSource {
   protocols: Protocol[];
   addresses: string[];
-}
-
-/**
- * Non-public networks (RFC 6890 and its registry, and Azure's metadata service), against server-side
- * request forgery.
- */
-const NON_PUBLIC = [
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "168.63.129.16/32",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.0.2.0/24",
-  "192.88.99.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "198.51.100.0/24",
-  "203.0.113.0/24",
-  "224.0.0.0/4",
-  "240.0.0.0/4",
-  // IETF protocol assignments, including Teredo and ORCHID.
-  "2001::/23",
-  "2001:db8::/32",
-  // 6to4 embeds an IPv4 address.
-  "2002::/16",
-  "3fff::/20",
-];
-
-/** Global unicast (RFC 4291); all other IPv6 addresses are local, reserved or translate IPv4. */
-const globalUnicast = "2000::/3";
-
-/** Whether an address is publicly reachable. IPv4-mapped IPv6 addresses are not. */
-function isPublic(address: string): boolean {
-  if (isIP(address) === 6 && !isWithin(address, globalUnicast)) return false;
-  return !NON_PUBLIC.some((network) => isWithin(address, network));
 }
 
 /**
@@ -128,7 +90,7 @@ async function addressesOf(host: string, rules: ImportRules): Promise<string[]> 
   if (addresses.length === 0) {
     throw invalidField("import_url", `contains a host that cannot be resolved: ${host}`);
   }
-  if (!rules.importPrivateHosts && !addresses.every(({ address }) => isPublic(address))) {
+  if (!rules.importPrivateHosts && !addresses.every(({ address }) => isPublicAddress(address))) {
     throw invalidField(
       "import_url",
       "resolves to a private or local address; the operator can allow it with OMOI_IMPORT_PRIVATE_HOSTS",

@@ -65,6 +65,7 @@ async function reserve(
       agent_id,
       command: definition.command,
       timeout_seconds: definition.timeout_seconds,
+      allowed_hosts: null,
       ...held,
     };
     const by = { server_id: deps.supervisor.serverId, token_hash: null };

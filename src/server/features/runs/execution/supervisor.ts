@@ -10,6 +10,7 @@ import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.
 import { outcomeOf } from "./outcome.js";
 import { renewLeases } from "./renew-leases.js";
 import { openLog } from "../logs/log-writer.js";
+import { openEgress, type RunEgressProxy } from "../egress/open-egress.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
@@ -132,6 +133,15 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     await deps.ended(run);
   };
 
+  /** Opens the proxy of a run with a restricted network. */
+  const egressOf = async (
+    { network, allowed_hosts, ...run }: ManagedRun,
+    say: (text: string) => void,
+  ): Promise<RunEgressProxy | null> =>
+    network === "restricted"
+      ? openEgress(deps, { ...run, allowed_hosts: allowed_hosts ?? [] }, say)
+      : null;
+
   const launch = async (request: Launch): Promise<void> => {
     const { run, projectId, folder, uid, env, token, masker, sandbox } = request;
     const liveRun: LiveRun = {
@@ -147,9 +157,10 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     live.set(run.id, liveRun);
     let exit: Promise<SandboxExit>;
     let callback: CallbackListener | null = null;
+    let egress: RunEgressProxy | null = null;
     try {
       const isIsolated =
-        token !== null && run.network === "full" && isOwnSandbox(sandbox.report.mode);
+        token !== null && run.network !== "none" && isOwnSandbox(sandbox.report.mode);
       callback = isIsolated ? await deps.openCallback(run.id) : null;
       const written = await openLog({
         path: deps.storage.runLog(run.org_id, projectId, run.id),
@@ -162,6 +173,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         },
       });
       liveRun.log = written;
+      egress = await egressOf(run, (text) => void written.say(text));
       liveRun.process = await sandbox.start({
         id: run.id,
         folder,
@@ -169,6 +181,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         command: run.command,
         env: {
           ...env,
+          ...egress?.env,
           ...(token !== null && {
             OMOI_URL: callback ? `http://127.0.0.1:${callback.port}` : deps.publicUrl(),
             OMOI_TOKEN: token,
@@ -177,7 +190,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
           OMOI_RUN_ID: run.id,
         },
         network: run.network,
-        callbackPort: callback?.port,
+        ports: [callback, egress].flatMap((listener) => listener?.port ?? []),
         limits: {
           memoryBytes: run.limits.memory_bytes,
           processes: run.limits.processes,
@@ -205,8 +218,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         log.error({ err: error, run: run.id }, "cannot store a run's output");
         return notStarted(outputLost);
       })
-      .then((ended) => {
+      .then(async (ended) => {
         callback?.close();
+        await egress?.close().catch((error: unknown) => {
+          log.error({ err: error, run: run.id }, "cannot record a run's connections");
+        });
         return finish(liveRun, ended);
       })
       .catch((error: unknown) => {
