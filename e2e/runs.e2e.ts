@@ -88,6 +88,35 @@ test("a script is started, its log followed and searched, and it is stopped", as
   expect(await page.getByRole("button", { name: "Follow" }).count()).toBe(0);
 });
 
+test("a run with a restricted network names its hosts and lists its connections", async () => {
+  const { agent: other } = await makeWorkspace(owner, projectId);
+  await page.goto(`${app.url}/agents/${other.id}`);
+  await page.getByRole("button", { name: "Run a command" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Shell script", { exact: true }).click();
+  await dialog.getByRole("textbox", { name: "Shell script" }).fill(
+    `node -e 'const { request } = require("http"), proxy = new URL(process.env.HTTP_PROXY);
+       request({ host: proxy.hostname, port: proxy.port, path: "http://evil.example/data" }, (got) => got.pipe(process.stdout)).end()'`,
+  );
+  await dialog.getByRole("radio", { name: "Restricted" }).check();
+  const hosts = dialog.getByRole("textbox", { name: "Allowed hosts" });
+  await hosts.fill("https://registry.npmjs.org/");
+  await dialog.getByRole("button", { name: "Run", exact: true }).click();
+  await dialog.getByText("must be a host name without a scheme").waitFor();
+  await hosts.fill("registry.npmjs.org\n*.example.org:8443");
+  await look(page, "run-restricted-dialog");
+  await expectAccessible(page, "run with a restricted network");
+  await dialog.getByRole("button", { name: "Run", exact: true }).click();
+  await page.waitForURL(/\/runs\//);
+  await page.getByText("Restricted to registry.npmjs.org, *.example.org:8443").waitFor();
+  const connections = page.getByRole("table", { name: "Connections" });
+  await connections.getByText("evil.example:80").first().waitFor();
+  await connections.getByText("Denied: evil.example:80 is not on the allow-list").waitFor();
+  await page.getByRole("heading", { name: "Connections: 0 allowed, 1 denied" }).waitFor();
+  await look(page, "run-restricted-page");
+  await expectAccessible(page, "run page with connections");
+});
+
 test("a failed command is marked in the list of runs", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
   await page.getByRole("button", { name: "Run a command" }).click();

@@ -65,6 +65,13 @@ describe("row-level security", () => {
          values ($1, $2, $3, $4, 'main', $5, 'test', '{}', '', 'queued')`,
         [randomUUID(), project.organization_id, project.id, workspace.agent_id, "0".repeat(40)],
       );
+      await queryAsOwner(
+        app,
+        `insert into run_egress (id, org_id, run_id, host, port, decision, at, bytes_sent, bytes_received)
+         select gen_random_uuid(), org_id, id, 'example.com', 443, 'denied', now(), 0, 0 from runs
+         where org_id = $1 limit 1`,
+        [project.organization_id],
+      );
       await queryAsOwner(app, "insert into redacted_audit_targets values ($1, $2)", [
         project.organization_id,
         randomUUID(),

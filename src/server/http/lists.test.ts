@@ -34,7 +34,12 @@ describe("lists", () => {
     app = await startTestApp();
     owner = await app.person("owner");
     const full = await makeFullOrganization(owner);
-    ids = { org_id: full.id, project_id: full.project.id, agent_id: full.agent.id };
+    ids = {
+      org_id: full.id,
+      project_id: full.project.id,
+      agent_id: full.agent.id,
+      run_id: full.run.id,
+    };
     await addSecondOfEverything(full);
   }, 60_000);
   afterAll(() => app.close());
@@ -72,6 +77,12 @@ describe("lists", () => {
       [full.id, full.project.id, full.agent.id],
     );
     await client.runs.stop({ params: { run_id: full.run.id } });
+    await queryAsOwner(
+      app,
+      `insert into run_egress (id, org_id, run_id, host, port, decision, at, bytes_sent, bytes_received)
+       select gen_random_uuid(), $1, $2, 'example.com', 443, 'allowed', now(), 0, 0 from generate_series(1, 2)`,
+      [full.id, full.run.id],
+    );
     const user = { params: { user_id: (await app.person("second")).id } };
     await client.admin.disable(user);
     await client.admin.enable(user);

@@ -51,6 +51,7 @@ const named = {
   Agent: api.agents.get.response,
   Run: api.runs.get.response,
   TimedRun: api.runs.timeline.response.element,
+  RunConnection: api.runs.egress.response.element,
   Sandbox: api.sandbox.get.response,
   UsageReport: api.usage.get.response,
   DiskUsage: api.usage.disk.response,

@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { Run } from "#shared/api/agents/runs.js";
+import type { Run, RunEgress } from "#shared/api/agents/runs.js";
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 import { agentsKey } from "./agents.js";
@@ -28,6 +28,13 @@ export const runList = (agentId: string, { run, sort }: RunSearch): CursorList<R
     const query = { limit: 25, status: run, order, cursor };
     return client.runs.list({ params: { agent_id: agentId }, query }, { signal });
   },
+});
+
+/** The connections of a run with a restricted network; read again when their number has changed. */
+export const egressList = ({ id, egress }: Run): CursorList<RunEgress> => ({
+  queryKey: [...agentsKey, "run", id, "egress", egress.allowed + egress.denied],
+  read: (cursor, signal) =>
+    client.runs.egress({ params: { run_id: id }, query: { limit: 25, cursor } }, { signal }),
 });
 
 /** Limits of commands; constant until the server restarts. */

@@ -23,7 +23,9 @@ interface Values {
   script: string;
   env: readonly EnvRow[];
   minutes: string;
-  network: "none" | "full";
+  network: "none" | "restricted" | "full";
+  /** One host per line. */
+  hosts: string;
   queue: boolean;
 }
 
@@ -34,6 +36,7 @@ const blank: Values = {
   env: [],
   minutes: "",
   network: "none",
+  hosts: "",
   queue: false,
 };
 
@@ -43,6 +46,12 @@ interface RunCommandDialogProps {
   agentId: string;
   /** The command's isolation; undefined while unknown. */
   isolation: Isolation | undefined;
+}
+
+/** Why the network cannot be restricted here. */
+function restrictionProblem({ mode, full_network }: Isolation): string | undefined {
+  if (mode === "docker") return "Containers cannot have a restricted network.";
+  return full_network.isolated ? undefined : `${full_network.reason}.`;
 }
 
 const places: Record<Isolation["mode"], string> = {
@@ -76,7 +85,7 @@ function RunCommandForm({
   const form = useForm({
     endpoint: api.runs.create,
     saved: blank,
-    toBody: ({ kind, line, script, env, minutes, network, queue }) => {
+    toBody: ({ kind, line, script, env, minutes, network, hosts, queue }) => {
       const parsed = wordsOf(line);
       const command =
         kind === "script"
@@ -89,6 +98,7 @@ function RunCommandForm({
       return {
         command,
         network,
+        ...(network === "restricted" && { allowed_hosts: hosts.split(/[\s,]+/).filter(Boolean) }),
         queue,
         ...(env.length === 0 ? {} : { env: envOf(env) }),
         ...(minutes.trim() === "" ? {} : { timeout_seconds: Math.round(Number(minutes) * 60) }),
@@ -96,7 +106,7 @@ function RunCommandForm({
     },
     run: (body, headers) =>
       client.runs.create({ params: { agent_id: agentId }, body }, { headers }),
-    alsoShown: ["command", "timeout_seconds"],
+    alsoShown: ["command", "timeout_seconds", "allowed_hosts"],
     refresh: [agentsKey, organizationsKey],
     onDone: ({ id }) => void navigate({ ...paths.run(agentId, id), ignoreBlocker: true }),
   });
@@ -163,6 +173,12 @@ function RunCommandForm({
           options={[
             { value: "none", label: "None", hint: "No access outside the sandbox." },
             {
+              value: "restricted",
+              label: "Restricted",
+              hint: "Only the hosts that you list, through a proxy, and this server.",
+              disabledReason: isolation === undefined ? undefined : restrictionProblem(isolation),
+            },
+            {
               value: "full",
               label: "Full",
               hint: "Access to other machines, such as package registries and models, and to this server.",
@@ -172,6 +188,17 @@ function RunCommandForm({
                   : undefined,
             },
           ]}
+        />
+      )}
+      {values.network === "restricted" && (
+        <TextArea
+          label="Allowed hosts"
+          rows={3}
+          spellCheck={false}
+          className="font-mono"
+          {...form.field("hosts")}
+          error={form.errorOf("allowed_hosts")}
+          hint="One host per line, for example registry.npmjs.org, *.example.com or git.example.com:8443. Without a port: 443 and 80."
         />
       )}
       <Checkbox

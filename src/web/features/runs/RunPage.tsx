@@ -19,6 +19,7 @@ import { lineOf } from "../../components/runs/command-line.js";
 import { formatBinaryBytes, formatDuration } from "../../components/runs/format.js";
 import { LogView } from "../../components/logs/log-view.js";
 import { runQuery } from "../../api/queries/runs.js";
+import { RunConnections } from "../../components/runs/run-connections.js";
 import { RunDuration } from "../../components/runs/run-duration.js";
 import { RunStatus, statusName } from "../../components/runs/run-status.js";
 import { StopRunButton } from "../../components/runs/stop-run-button.js";
@@ -47,6 +48,7 @@ export function RunPage(): ReactElement {
       }
     >
       <RunDetails run={run} readAt={dataUpdatedAt} />
+      {run.network === "restricted" && <RunConnections run={run} />}
       {run.kind !== "leased" && <LogView key={run.id} run={run} />}
     </Page>
   );
@@ -112,6 +114,19 @@ function measured(run: Run, figure: number | null, textOf: (figure: number) => s
   return run.ended_at === null ? "Available when the run ends" : "Not measured";
 }
 
+function networkOf({ network, allowed_hosts }: Run): ReactNode {
+  if (network !== "restricted") return network === "full" ? "Full" : "None";
+  if (allowed_hosts === null || allowed_hosts.length === 0) return "Restricted to this server";
+  return (
+    <>
+      Restricted to{" "}
+      <code className="font-mono text-[13px] [overflow-wrap:anywhere]">
+        {allowed_hosts.join(", ")}
+      </code>
+    </>
+  );
+}
+
 function managedRows(run: Run, limits: Run["limits"]): Rows {
   const { checkpoint } = run;
   const of = limits === null ? "" : ` of ${formatBinaryBytes(limits.memory_bytes)}`;
@@ -126,7 +141,7 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     ) : (
       "None"
     ),
-    Network: run.network === "full" ? "Full" : "None",
+    Network: networkOf(run),
     "Time limit": run.timeout_seconds === null ? "None" : formatDuration(run.timeout_seconds),
     "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => formatBinaryBytes(bytes) + of),
     "CPU time": measured(run, run.cpu_seconds, formatDuration),
