@@ -26,9 +26,11 @@ const http = (
   handler: (request: IncomingMessage, body: string) => [number, Record<string, string>, string],
 ): Promise<number> =>
   listening(
-    createHttpServer(async (incoming, response) => {
-      const [status, headers, body] = handler(incoming, await text(incoming));
-      response.writeHead(status, headers).end(body);
+    createHttpServer((incoming, response) => {
+      void text(incoming).then((sent) => {
+        const [status, headers, body] = handler(incoming, sent);
+        response.writeHead(status, headers).end(body);
+      });
     }),
   );
 

@@ -35,7 +35,7 @@ export interface EgressProxy {
 interface EgressOptions {
   allowed: readonly AllowedHost[];
   /** Called once for each connection: denied, failed or ended. */
-  onConnection(connection: EgressConnection): void;
+  onConnection: (connection: EgressConnection) => void;
   /** Resolves a name to all of its addresses. */
   resolve?: (host: string) => Promise<string[]>;
   /** Returns why an address is refused, or null. */
@@ -275,8 +275,10 @@ async function forward(
     path,
     headers: [
       ...headers.filter(([name]) => !/^(?:host|expect)$/i.test(name)).flat(),
-      ...["host", hostHeader(request)],
-      ...["connection", "close"],
+      "host",
+      hostHeader(request),
+      "connection",
+      "close",
       ...(isChunked ? ["transfer-encoding", "chunked"] : []),
     ],
     createConnection: () => socket,

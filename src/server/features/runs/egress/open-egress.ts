@@ -33,7 +33,7 @@ export async function openEgress(
     allowed: run.allowed_hosts
       .map(parseAllowedHost)
       .filter((entry): entry is AllowedHost => typeof entry !== "string"),
-    onConnection: recorder.add,
+    onConnection: (connection) => recorder.add(connection),
   });
   return {
     port: proxy.port,

@@ -173,8 +173,8 @@ describeEachSandbox("a run with the network restricted", ({ setting }) => {
         ["ip", "link", "set", "net0", "up"],
         ["ip", "address", "add", "10.9.9.9/24", "dev", "lo"],
         ["ip", "route", "add", "default", "dev", "net0"],
-        [...["unshare", "--user", "--map-root-user", "--net"], ...CALL],
-        [...["nsenter", "--net=/proc/1/ns/net", "--"], ...CALL],
+        ["unshare", "--user", "--map-root-user", "--net", ...CALL],
+        ["nsenter", "--net=/proc/1/ns/net", "--", ...CALL],
         CALL,
       ].map((argv) => ({ title: argv.join(" "), kind: "program", argv })),
     ];
