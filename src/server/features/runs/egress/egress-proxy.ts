@@ -1,5 +1,5 @@
 /** The HTTP proxy of one run with a restricted network: its only way out. */
-import { lookup } from "node:dns/promises";
+import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import {
   createServer,
@@ -89,8 +89,24 @@ function answerTo(error: unknown): { status: number; text: string } {
   return { status, text: `egress: ${message}\n` };
 }
 
-const resolveAll = async (host: string): Promise<string[]> =>
-  (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
+/** Milliseconds per attempt. */
+const RESOLVE_MS = 3000;
+
+/**
+ * Returns a function that resolves names by DNS. The system's own look-up would occupy the threads of
+ * the whole server while a name server does not answer.
+ */
+function dnsResolver(): (host: string) => Promise<string[]> {
+  const resolver = new Resolver({ timeout: RESOLVE_MS, tries: 2 });
+  return async (host) => {
+    // Names of this machine (RFC 6761), which no name server has to know.
+    if (/(?:^|\.)localhost$/.test(host.toLowerCase())) return ["127.0.0.1"];
+    const found = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+    const addresses = found.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    if (addresses.length === 0) throw new Error(`${host} has no address`);
+    return addresses;
+  };
+}
 
 /**
  * Opens the proxy. It answers plain HTTP requests by absolute URL, upgrades of them, and `CONNECT`; a
@@ -99,10 +115,11 @@ const resolveAll = async (host: string): Promise<string[]> =>
 export async function openEgressProxy({
   allowed,
   onConnection,
-  resolve = resolveAll,
+  resolve = dnsResolver(),
   refuse = refusedAddress,
 }: EgressOptions): Promise<EgressProxy> {
   const sockets = new Set<Duplex>();
+  let isClosed = false;
   const track = (socket: Duplex): void => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -120,6 +137,7 @@ export async function openEgressProxy({
     } catch {
       throw new Refusal(`${host} cannot be resolved`, 502);
     }
+    if (isClosed) throw new Refusal("the run has ended", 502);
     // One private address among public ones is an attempt, too.
     const reason = addresses.map(refuse).find((one) => one !== null);
     if (reason) throw new Refusal(`${host} ${reason}`);
@@ -172,7 +190,12 @@ export async function openEgressProxy({
     }
   };
 
-  const server = createServer({ maxHeaderSize: 64 * 1024, headersTimeout: HEADERS_MS });
+  const server = createServer({
+    maxHeaderSize: 64 * 1024,
+    headersTimeout: HEADERS_MS,
+    // A body may take any time; an idle connection ends.
+    requestTimeout: 0,
+  });
   server.maxConnections = MAX_CONNECTIONS;
   server.on("connection", track);
   server.on("clientError", (_error, socket) => void socket.destroy());
@@ -229,6 +252,7 @@ export async function openEgressProxy({
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {
+      isClosed = true;
       const closed = new Promise((resolved) => server.close(resolved));
       for (const socket of sockets) socket.destroy();
       await closed;
@@ -283,6 +307,8 @@ async function forward(
     ],
     createConnection: () => socket,
   });
+  // An error after the response ends its stream.
+  outgoing.on("error", () => undefined);
   const answered = once(outgoing, "response") as Promise<[IncomingMessage]>;
   const sent = pipeline(request, outgoing);
   sent.catch(() => undefined);

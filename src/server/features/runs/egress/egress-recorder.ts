@@ -28,6 +28,7 @@ export function recordEgress(
   const said = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
+  let isClosed = false;
 
   const write = async (): Promise<void> => {
     const egress = { connections: pending, ...counts };
@@ -58,6 +59,7 @@ export function recordEgress(
 
   return {
     add: (connection) => {
+      if (isClosed) return;
       counts[connection.denied === null ? "allowed" : "denied"] += 1;
       if (listed < MAX_LISTED) {
         listed += 1;
@@ -67,6 +69,7 @@ export function recordEgress(
       timer ??= setTimeout(flush, FLUSH_MS).unref();
     },
     close: async () => {
+      isClosed = true;
       clearTimeout(timer);
       await writing;
       await write();
