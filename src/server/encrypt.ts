@@ -15,6 +15,8 @@ export const purposes = {
 
 const nonceBytes = 12;
 const tagBytes = 16;
+/** The bytes that encryption adds to a value. */
+export const sealBytes = nonceBytes + tagBytes;
 
 /** Derives a separate key for each purpose, so that a value decrypts for its purpose only. */
 function keyOf(secret: string, purpose: string): Buffer {
@@ -48,14 +50,14 @@ export function decrypt(
   context: string,
   sealed: Buffer,
 ): Buffer | null {
-  if (sealed.length < nonceBytes + tagBytes) return null;
+  if (sealed.length < sealBytes) return null;
   const nonce = sealed.subarray(0, nonceBytes);
   const options = { authTagLength: tagBytes };
   const decipher = createDecipheriv("aes-256-gcm", keyOf(secret, purpose), nonce, options);
   decipher.setAAD(Buffer.from(context));
   decipher.setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
   try {
-    const plain = decipher.update(sealed.subarray(nonceBytes + tagBytes));
+    const plain = decipher.update(sealed.subarray(sealBytes));
     return Buffer.concat([plain, decipher.final()]);
   } catch {
     return null;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  agentPatterns,
   excessPermissions,
   expand,
   grants,
@@ -159,5 +160,37 @@ describe("sets of patterns", () => {
     ["", false],
   ])("%s is known: %s", (each, known) => {
     expect(isKnownPattern(each)).toBe(known);
+  });
+});
+
+describe("agentPatterns", () => {
+  const patterns = [
+    ...permissionNames,
+    "*:*",
+    "org:*",
+    "org:members:*",
+    "org:secrets:*",
+    "project:*",
+    "project:git:*",
+    "agent:*",
+  ];
+
+  test("covers the same permissions except those for people", () => {
+    fc.assert(
+      fc.property(fc.subarray(patterns), (some) => {
+        const expected = expand(some).filter(
+          (permission) => !permission.startsWith("org:secrets:"),
+        );
+        expect(expand(agentPatterns(some))).toEqual(expected);
+      }),
+    );
+  });
+
+  test("keeps patterns as wide as they may be", () => {
+    expect(agentPatterns(["agent:*", "org:read"])).toEqual(["agent:*", "org:read"]);
+    expect(agentPatterns(["org:secrets:*", "org:secrets:read"])).toEqual([]);
+    const wide = agentPatterns(["*:*"]);
+    expect(wide).toEqual(expect.arrayContaining(["agent:*", "project:*", "org:members:*"]));
+    expect(wide).not.toContain("org:*");
   });
 });

@@ -19,8 +19,10 @@ const secretColumns = {
   kind: secrets.kind,
   created_at: secrets.created_at,
   updated_at: secrets.updated_at,
-  set_by: sql<Secret["set_by"]>`case when ${users.id} is not null
-    then jsonb_build_object('id', ${users.id}, 'name', coalesce(${users.full_name}, ${users.email})) end`,
+  set_by: {
+    id: users.id,
+    name: sql<string>`coalesce(${users.full_name}, ${users.email})`,
+  },
 };
 
 export function listSecrets(
@@ -32,7 +34,7 @@ export function listSecrets(
   return tx
     .select(secretColumns)
     .from(secrets)
-    .leftJoin(users, eq(users.id, secrets.set_by))
+    .innerJoin(users, eq(users.id, secrets.set_by))
     .where(and(eq(secrets.owner_id, ownerId(owner)), gt(secrets.name, after)))
     .orderBy(asc(secrets.name))
     .limit(limit);
@@ -46,7 +48,7 @@ export async function findSecret(
   const [row] = await tx
     .select(secretColumns)
     .from(secrets)
-    .leftJoin(users, eq(users.id, secrets.set_by))
+    .innerJoin(users, eq(users.id, secrets.set_by))
     .where(and(eq(secrets.owner_id, ownerId(owner)), eq(secrets.name, name)));
   return row;
 }

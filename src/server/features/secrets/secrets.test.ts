@@ -327,3 +327,14 @@ test("an archived organization keeps its secrets unchanged", async () => {
   await expectProblem(ofOrganization.set("TOKEN", "new"), 409, "organization_archived");
   await expectProblem(ofOrganization.remove("TOKEN"), 409, "organization_archived");
 });
+
+test("a secret that a deleted user has set stays, without the name of the person", async () => {
+  const person = await app.person("Grace");
+  const body = { user_id: person.id, role_id: systemRoleIds.admin };
+  await owner.api.members.add({ params: { org_id: org.id }, body });
+  await ofProject.set("TOKEN", "value", { api: person.api });
+  expect((await ofProject.get("TOKEN")).data.set_by).toEqual({ id: person.id, name: "Grace" });
+  await owner.api.admin.delete({ params: { user_id: person.id } });
+  const { data } = await ofProject.get("TOKEN");
+  expect(data.set_by).toEqual({ id: person.id, name: "Deleted user" });
+});

@@ -1,5 +1,6 @@
 import type { Secret } from "#shared/api/organizations/secrets.js";
 import { secretNameProblem } from "#shared/secret-name.js";
+import { sealBytes } from "../../encrypt.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { encryptValue } from "./secret-value.js";
@@ -12,8 +13,6 @@ const MAX_SECRETS = 100;
  * environment and into the masking of its output.
  */
 const MAX_TOTAL_BYTES = 96 * 1024;
-/** Bytes that encryption adds to a value. */
-const SEAL_BYTES = 28;
 
 /**
  * Creates or replaces a secret of an organization or a project. Only runs that start later get the
@@ -38,7 +37,7 @@ export async function setSecret(
   return context.change(async (tx, audit) => {
     const before = await queries.findSecret(tx, owner, name);
     const others = await queries.measureOthers(tx, owner, name);
-    const bytes = others.bytes - SEAL_BYTES * others.count + plain.length;
+    const bytes = others.bytes - sealBytes * others.count + plain.length;
     const subject = owner.projectId === null ? "An organization" : "A project";
     if (others.count >= MAX_SECRETS) {
       throw new AppError(

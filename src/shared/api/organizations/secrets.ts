@@ -12,8 +12,8 @@ export const secret = z.strictObject({
   created_at: timestamp,
   /** When the value was last set. */
   updated_at: timestamp,
-  /** The user who last set the value; null if the account was deleted. */
-  set_by: z.strictObject({ id, name: z.string() }).nullable(),
+  /** The user who last set the value. */
+  set_by: z.strictObject({ id, name: z.string() }),
 });
 export type Secret = z.output<typeof secret>;
 

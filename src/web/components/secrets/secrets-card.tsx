@@ -67,9 +67,7 @@ function Secrets({ owner, refusal }: SecretsCardProps): ReactElement {
                     { name: "Set", renderCell: ({ updated_at }) => <Time value={updated_at} /> },
                     {
                       name: "By",
-                      renderCell: ({ set_by }) => (
-                        <PlainText value={set_by?.name ?? "a deleted user"} />
-                      ),
+                      renderCell: ({ set_by }) => <PlainText value={set_by.name} />,
                     },
                     {
                       name: "Actions",
