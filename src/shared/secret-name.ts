@@ -3,7 +3,7 @@ const shape = /^[A-Z_][A-Z0-9_]{0,63}$/;
 /** Set by the sandbox, or able to replace the programs that a command runs. */
 const reserved = [
   /^(?:OMOI|LD|GIT)_/,
-  /^(?:PATH|HOME|USER|LOGNAME|SHELL|PWD|LANG|TMPDIR|TERM|NODE_OPTIONS)$/,
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|PWD|LANG|TMPDIR|TERM|NODE_OPTIONS|NODE_USE_ENV_PROXY)$/,
   /^(?:HTTP|HTTPS|FTP|ALL|NO)_PROXY$/,
 ];
 

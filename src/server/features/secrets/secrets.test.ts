@@ -134,6 +134,7 @@ describe.each([
     "TMPDIR",
     "LD_PRELOAD",
     "NODE_OPTIONS",
+    "NODE_USE_ENV_PROXY",
     "GIT_SSH_COMMAND",
     "HTTPS_PROXY",
     "https_proxy",
