@@ -59,6 +59,8 @@ describe("leased runs", () => {
       detail: null,
       command: null,
       network: null,
+      allowed_hosts: null,
+      egress: { allowed: 0, denied: 0 },
       timeout_seconds: null,
       env_names: [],
       limits: null,
