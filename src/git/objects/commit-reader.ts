@@ -15,15 +15,17 @@ export interface CommitHeader {
  */
 const recent = new Map<string, CommitHeader>();
 const MAX_COMMITS = 50_000;
+/** Larger commits are left to git. */
+const MAX_COMMIT_BYTES = 64 * 1024;
 
-/** Returns a commit that was read lately, in any repository. */
+/** Returns a commit that was read recently, in any repository. */
 export function recentCommit(oid: string): CommitHeader | undefined {
   return recent.get(oid);
 }
 
 /**
  * Reads commits by full ids; one that is missing or no commit is left out. Asks git only for commits
- * that were not read lately, so `oids` must be known to exist here, for example as parents.
+ * that were not read recently, so `oids` must be known to exist here, for example as parents.
  * @throws GitError
  */
 export async function readCommits(
@@ -37,8 +39,10 @@ export async function readCommits(
     if (known) found.set(oid, known);
     else asked.push(oid);
   }
-  const objects = await readObjects(repoPath, asked, "contents");
-  for (const [at, oid] of asked.entries()) {
+  const sizes = await readObjects(repoPath, asked, "info");
+  const small = asked.filter((_oid, at) => (sizes[at]?.size ?? Infinity) <= MAX_COMMIT_BYTES);
+  const objects = await readObjects(repoPath, small, "contents");
+  for (const [at, oid] of small.entries()) {
     const object = objects[at];
     const header = object?.type === "commit" ? parseCommit(object.content) : null;
     if (header === null) continue;
@@ -60,7 +64,7 @@ export async function readCommit(repoPath: string, oid: string): Promise<CommitH
 }
 
 /**
- * Whether the ids are commits of this repository: a commit that was read lately may be of another.
+ * Whether the ids are commits of this repository: a commit that was read recently may be of another.
  * @throws GitError
  */
 export async function areCommits(repoPath: string, oids: readonly string[]): Promise<boolean> {
@@ -68,16 +72,17 @@ export async function areCommits(repoPath: string, oids: readonly string[]): Pro
   return found.every((object, at) => object?.type === "commit" && object.oid === oids[at]);
 }
 
-/** Parses a commit's header (gitformat-commit); null if git would not accept it. */
+/** Parses a commit's header (gitformat-commit); null for an unusual one. */
 function parseCommit(content: Buffer | null): CommitHeader | null {
   if (content === null) return null;
   const end = content.indexOf("\n\n");
   const text = content.toString("latin1", 0, end < 0 ? content.length : end);
-  const [, tree] = /^tree ([0-9a-f]{40})\n/.exec(text) ?? [];
   const [, time] = /\ncommitter [^\n]*> (\d{1,15}) [+-]\d{4}(?:\n|$)/.exec(text) ?? [];
-  if (tree === undefined || time === undefined) return null;
+  if (!/^tree [0-9a-f]{40}\n/.test(text) || time === undefined) return null;
+  // A part of `text` would keep all of it in memory.
+  const idAt = (at: number): string => content.toString("latin1", at, at + 40);
+  const tree = idAt(5);
   const parents: string[] = [];
-  for (let at = 46; text.startsWith("parent ", at); at += 48)
-    parents.push(text.slice(at + 7, at + 47));
+  for (let at = 46; text.startsWith("parent ", at); at += 48) parents.push(idAt(at + 7));
   return { tree, parents, time: Number(time) };
 }

@@ -9,7 +9,7 @@ const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** Bytes of a file that is read here. */
 const MAX_FILE_BYTES = 64 * 1024;
 /** Bytes of an object. */
-const MAX_BYTES = 1024 * 1024;
+const MAX_BYTES = 256 * 1024;
 
 /** An object, by the name it was requested with. */
 export interface FoundObject {
@@ -32,7 +32,7 @@ export function readLoose(repoPath: string, oid: string): FoundObject | null {
   try {
     bytes = inflateSync(packed, { maxOutputLength: MAX_BYTES });
   } catch {
-    // Git tells what is wrong with it.
+    // Git reports the error.
     return null;
   }
   const end = bytes.indexOf(0);

@@ -51,6 +51,8 @@ export function cacheTree(oid: string, entries: ReadonlyMap<string, TreeEntry>):
   }
 }
 
+/** Entries of the differing folders that are compared within a limit. */
+const MAX_COMPARED = 20_000;
 /** Entries per turn of the event loop. */
 const TURN = 4096;
 
@@ -130,14 +132,14 @@ export class TreeReader {
     return (await this.differingUpTo(Infinity, from, to)) as Map<string, TreeEntry | null>;
   }
 
-  /** Same as `differing`; null if more than `most` paths or folders differ. */
+  /** Same as `differing`; null if more than `most` paths or folders differ, or they are large. */
   async differingUpTo(
     most: number,
     from: string,
     to: string,
   ): Promise<Map<string, TreeEntry | null> | null> {
     const differing = new Map<string, TreeEntry | null>();
-    let compared = 0;
+    let [compared, paused] = [0, 0];
     for (let level = [""]; level.length > 0;) {
       if (level.length > most) return null;
       await this.load([from, to].map((tree) => ({ tree, paths: level })));
@@ -145,8 +147,9 @@ export class TreeReader {
       for (const folder of level) {
         const [before, after] = [this.folder(from, folder), this.folder(to, folder)];
         compared += before.size + after.size;
-        if (compared > TURN) {
-          compared = 0;
+        if (most !== Infinity && compared > MAX_COMPARED) return null;
+        if (compared - paused > TURN) {
+          paused = compared;
           await turn();
         }
         for (const name of new Set([...before.keys(), ...after.keys()])) {
@@ -210,8 +213,14 @@ async function parseTree(bytes: Buffer): Promise<Map<string, TreeEntry>> {
     const end = bytes.indexOf(0, space);
     const mode = bytes.toString("latin1", at, space).padStart(6, "0");
     const oid = bytes.toString("hex", end + 1, end + 21);
-    entries.set(bytes.toString("latin1", space + 1, end), { mode, oid });
+    entries.set(bytes.toString("latin1", space + 1, end), { mode: canonicalMode(mode), oid });
     at = end + 21;
   }
   return entries;
+}
+
+/** Returns the mode that git reads: old trees have others, such as 100664. */
+function canonicalMode(mode: string): string {
+  if (!mode.startsWith("100") || mode === "100644" || mode === "100755") return mode;
+  return Number.parseInt(mode, 8) & 0o100 ? "100755" : "100644";
 }

@@ -14,8 +14,7 @@ const PLAIN = /^[\x20-\x7e]+$/;
 
 /**
  * For each side and each group of paths, returns the commits reachable from that side only that
- * touch one of the paths or something below it: children before parents, others in any order. A merge
- * commit touches only paths that differ from every parent. Paths are display text as in
+ * touch one of the paths or something below it, in no particular order. A merge commit touches only paths that differ from every parent. Paths are display text as in
  * `Conflict.paths`, any number of them. Short histories are read here, others by one git process.
  * @throws GitError
  */

@@ -16,14 +16,14 @@ export interface HistoryCommit extends CommitHeader {
 export interface ComparedHistories {
   /** The merge base; null for none. */
   base: string | null;
-  /** The commits of one side only, newest first, children before parents. */
+  /** The commits of one side only, newest first. */
   source: HistoryCommit[];
   target: HistoryCommit[];
 }
 
 /** Commits per comparison. Longer histories are compared by git, whose start they outweigh. */
 const MAX_COMMITS = 2000;
-/** Requests for commits that were not read lately. Git reads many faster. */
+/** Requests for commits that were not read recently. Git reads many faster. */
 const MAX_REQUESTS = 24;
 
 const SOURCE = 1;
@@ -56,7 +56,7 @@ export async function compareHistories(
   const mark = async (oids: readonly string[], flags: number, until: number): Promise<boolean> => {
     const unknown = oids.filter((oid) => !visited.has(oid));
     if (unknown.some((oid) => recentCommit(oid) === undefined)) requests += 1;
-    if (requests > MAX_REQUESTS || visited.size > MAX_COMMITS) return false;
+    if (requests > MAX_REQUESTS || visited.size + unknown.length > MAX_COMMITS) return false;
     const headers = await readCommits(repoPath, unknown);
     for (const oid of oids) {
       const header = headers.get(oid);

@@ -188,8 +188,10 @@ const CRUD_AFTER = /[\s.,:;"'\\]+$/;
 export async function resolveTree(repoPath: string, commit: string): Promise<string> {
   assertOid(commit);
   const header = await readCommit(repoPath, commit);
-  if (!header) throw new GitError("exit", null, `there is no commit ${commit}`, ["cat-file"]);
-  return header.tree;
+  if (header) return header.tree;
+  const [found] = await readObjects(repoPath, [`${commit}^{tree}`], "info");
+  if (!found) throw new GitError("exit", null, `there is no commit ${commit}`, ["cat-file"]);
+  return found.oid;
 }
 
 /**
