@@ -30,7 +30,7 @@ export interface Networks {
   open(reach: Reach): Promise<RunNetwork>;
 }
 
-/** What a network reaches. */
+/** The reach of a network. */
 interface Reach {
   /** Ports of the machine's 127.0.0.1, at the same ports of the run's loopback. */
   ports: readonly number[];

@@ -14,7 +14,7 @@ create table run_egress (
   run_id uuid not null references runs on delete cascade,
   host text not null,
   port integer not null,
-  decision text not null check (decision in ('allowed', 'denied')),
+  decision text not null check (decision in ('allowed', 'denied', 'failed')),
   -- why it was denied or failed, as a clause
   reason text,
   at timestamptz(3) not null,

@@ -260,7 +260,7 @@ export const runEgress = pgTable("run_egress", {
   run_id: uuid().notNull(),
   host: text().notNull(),
   port: integer().notNull(),
-  decision: text({ enum: ["allowed", "denied"] }).notNull(),
+  decision: text({ enum: ["allowed", "denied", "failed"] }).notNull(),
   reason: text(),
   at: instant().notNull(),
   bytes_sent: bigint({ mode: "number" }).notNull(),

@@ -89,6 +89,7 @@ export async function startManagedRun(
         const changes = {
           run_id: { from: null, to: id },
           network: { from: null, to: run.network },
+          ...(run.allowed_hosts && { allowed_hosts: { from: null, to: run.allowed_hosts } }),
         };
         audit({ action: "run.started", target: { type: "agent", id: agentId, name }, changes });
         const asked = {

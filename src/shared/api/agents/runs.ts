@@ -122,11 +122,12 @@ export const command = z
 /** A connection of a run with the network `restricted`. */
 const runEgress = z.strictObject({
   id,
+  /** Empty if the request named none. */
   host: z.string(),
   /** 0 if the request named none. */
   port: z.number().int(),
-  decision: z.enum(["allowed", "denied"]),
-  /** Why it was denied; null for an allowed connection. */
+  decision: z.enum(["allowed", "denied", "failed"]),
+  /** Why it was denied or failed; null for an allowed connection. */
   reason: z.string().nullable(),
   at: timestamp,
   bytes_sent: z.number().int(),

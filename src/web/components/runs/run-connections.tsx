@@ -33,7 +33,7 @@ export function RunConnections({ run }: { run: Run }): ReactElement {
                 name: "Host",
                 renderCell: ({ host, port }) => (
                   <code className="font-mono text-[13px] [overflow-wrap:anywhere]">
-                    <PlainText value={port === 0 ? host : `${host}:${port}`} />
+                    <PlainText value={host === "" ? "None" : `${host}:${port}`} />
                   </code>
                 ),
               },
@@ -43,8 +43,9 @@ export function RunConnections({ run }: { run: Run }): ReactElement {
                   decision === "allowed" ? (
                     "Allowed"
                   ) : (
-                    <span className="text-bad">
-                      Denied: <PlainText value={reason ?? ""} />
+                    <span className={decision === "denied" ? "text-bad" : "text-muted"}>
+                      {decision === "denied" ? "Denied" : "Failed"}:{" "}
+                      <PlainText value={reason ?? ""} />
                     </span>
                   ),
               },

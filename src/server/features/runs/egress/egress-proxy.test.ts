@@ -88,7 +88,7 @@ describe("plain HTTP", () => {
     expect(got).toMatchObject({ method: "POST", url: "/path?q=1" });
     expect(got?.headers).toMatchObject({ host: `allowed.test:${port}`, "x-own": "own" });
     expect(got?.headers["proxy-authorization"]).toBeUndefined();
-    expect(seen).toMatchObject([{ host: "allowed.test", port, denied: null }]);
+    expect(seen).toMatchObject([{ host: "allowed.test", port, decision: "allowed" }]);
     expect(seen[0]?.bytesSent).toBeGreaterThan(4);
     expect(seen[0]?.bytesReceived).toBeGreaterThan(4);
   });
@@ -104,6 +104,41 @@ describe("plain HTTP", () => {
     );
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
     expect(answer).toContain(inner);
+  });
+
+  it("answers 502 when the host changes the protocol unasked", async () => {
+    const port = await listening(
+      createServer((socket) =>
+        socket.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
+      ),
+    );
+    const { proxy, seen } = await proxyFor([`allowed.test:${port}`]);
+    expect(await get(proxy, `http://allowed.test:${port}/`)).toMatchObject({ status: 502 });
+    expect(seen).toHaveLength(1);
+  });
+
+  it("serves one request per connection, and a limited number of connections", async () => {
+    const waiting: Socket[] = [];
+    const port = await listening(
+      createServer((socket) => {
+        socket.on("error", () => undefined);
+        waiting.push(socket);
+      }),
+    );
+    const { proxy, seen } = await proxyFor([`allowed.test:${port}`]);
+    const line = `GET http://allowed.test:${port}/ HTTP/1.1\r\nhost: x\r\n\r\n`;
+    const sockets = Array.from({ length: 300 }, () => {
+      const socket = connect(proxy.port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.write(line.repeat(20));
+      return socket;
+    });
+    await expect.poll(() => waiting.length).toBeGreaterThan(200);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(waiting.length).toBeLessThanOrEqual(256);
+    for (const socket of sockets) socket.destroy();
+    await proxy.close();
+    expect(seen.length).toBeLessThanOrEqual(300);
   });
 
   it("passes a redirect on without following it", async () => {
@@ -134,8 +169,9 @@ describe("plain HTTP", () => {
     const { proxy, seen } = await proxyFor([`allowed.test:${nonsense}`, "allowed.test:1"]);
     expect(await get(proxy, "http://allowed.test:1/")).toMatchObject({ status: 502 });
     expect(await get(proxy, `http://allowed.test:${nonsense}/`)).toMatchObject({ status: 502 });
-    expect(seen[0]?.denied).toContain("cannot be reached (ECONNREFUSED)");
-    expect(seen[1]?.denied).toBeNull();
+    expect(seen[0]).toMatchObject({ decision: "failed" });
+    expect(seen[0]?.reason).toContain("cannot be reached (ECONNREFUSED)");
+    expect(seen[1]?.decision).toBe("allowed");
   });
 });
 
@@ -153,7 +189,7 @@ describe("a tunnel", () => {
     await once(socket, "data");
     socket.end("second");
     expect(await text(socket)).toBe("FIRST SECONDbye");
-    await expect.poll(() => seen).toMatchObject([{ denied: null, bytesSent: 12 }]);
+    await expect.poll(() => seen).toMatchObject([{ decision: "allowed", bytesSent: 12 }]);
   });
 
   it("carries an upgraded connection", async () => {
@@ -175,6 +211,30 @@ describe("a tunnel", () => {
     const all = first.toString() + (await text(socket));
     expect(all).toMatch(/^HTTP\/1\.1 101 /);
     expect(all).toContain(`/chat allowed.test:${port} got hello`);
+  });
+
+  it("relays another answer to an upgrade, and ends the connection", async () => {
+    const port = await http(() => [200, { "x-answer": "plain" }, "no upgrade"]);
+    const { proxy, seen } = await proxyFor([`allowed.test:${port}`]);
+    const answer = await raw(
+      proxy,
+      `GET http://allowed.test:${port}/ HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\nGET http://allowed.test:${port}/second HTTP/1.1\r\nhost: x\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(answer).toContain("connection: close");
+    expect(answer.endsWith("no upgrade")).toBe(true);
+    expect(seen).toMatchObject([{ decision: "allowed" }]);
+  });
+
+  it("is reported when it is still open at the end", async () => {
+    const port = await listening(createServer((socket) => socket.on("error", () => undefined)));
+    const { proxy, seen } = await proxyFor([`allowed.test:${port}`]);
+    const socket = connect(proxy.port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.write(`CONNECT allowed.test:${port} HTTP/1.1\r\nhost: x\r\n\r\nsecret`);
+    await once(socket, "data");
+    await proxy.close();
+    expect(seen).toMatchObject([{ decision: "allowed", bytesSent: 6 }]);
   });
 
   it("is closed with the proxy", async () => {
@@ -209,7 +269,7 @@ describe("a connection is denied", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 403 /);
     expect(answer).toContain(`egress: `);
     expect(answer).toContain(reason);
-    expect(seen).toMatchObject([{ denied: expect.stringContaining(reason) }]);
+    expect(seen).toMatchObject([{ decision: "denied", reason: expect.stringContaining(reason) }]);
   });
 
   it.each([
@@ -226,14 +286,14 @@ describe("a connection is denied", () => {
     const answer = await raw(proxy, `${line} HTTP/1.1\r\nhost: allowed.test\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(answer).toContain(reason);
-    expect(seen).toMatchObject([{ denied: expect.stringContaining(reason) }]);
+    expect(seen).toMatchObject([{ decision: "denied", reason: expect.stringContaining(reason) }]);
   });
 
   it("to HTTP/2 without a tunnel, and to bytes that are no HTTP", async () => {
     const { proxy, seen } = await proxyFor(["allowed.test"]);
     expect(await raw(proxy, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")).not.toMatch(/ 200 /);
     expect(await raw(proxy, "\u0005\u0001\u0000")).not.toMatch(/ 200 /);
-    expect(seen.filter(({ denied }) => denied === null)).toEqual([]);
+    expect(seen.filter(({ decision }) => decision === "allowed")).toEqual([]);
   });
 
   it("for a name with a private address, also among public ones", async () => {
@@ -243,7 +303,17 @@ describe("a connection is denied", () => {
     });
     const answer = await raw(proxy, "CONNECT allowed.test:443 HTTP/1.1\r\nhost: x\r\n\r\n");
     expect(answer).toContain("allowed.test resolves to 10.0.0.1, which is not public");
-    expect(seen[0]?.denied).toContain("resolves to 10.0.0.1");
+    expect(seen[0]?.reason).toContain("resolves to 10.0.0.1");
+  });
+
+  it("for a name with very many addresses, and a very long name", async () => {
+    const { proxy, seen } = await proxyFor(["allowed.test"], {
+      resolve: async () => Array.from({ length: 1000 }, () => "1.1.1.1"),
+    });
+    const line = (host: string) => `CONNECT ${host}:443 HTTP/1.1\r\nhost: x\r\n\r\n`;
+    expect(await raw(proxy, line("allowed.test"))).toContain("more than 32 addresses");
+    expect(await raw(proxy, line("a".repeat(50_000)))).toContain("the host name is too long");
+    expect(seen).toMatchObject([{ decision: "denied" }, { decision: "denied", host: "" }]);
   });
 
   it("for a name without an address", async () => {

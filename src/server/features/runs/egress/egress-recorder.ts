@@ -1,38 +1,39 @@
 /** Records the connections of one run: in its list, its counts and its log. */
+import { newId } from "../../../db/tables/columns.js";
 import type { EgressConnection } from "./egress-proxy.js";
 import type { NewEgress } from "./egress.queries.js";
 
 /** Listed connections of a run; more are only counted. */
 export const MAX_LISTED = 1000;
-/** Different denials that the log names. */
-const MAX_SAID = 50;
+/** Different reasons in the log. */
+const MAX_LOGGED = 50;
 const FLUSH_MS = 1000;
 
 export interface EgressRecorder {
   add(connection: EgressConnection): void;
-  /** Writes what is left. */
+  /** Writes the rest; after an error it can be called again. */
   close(): Promise<void>;
 }
 
 /**
  * @param store writes connections and counts; a failed write is tried again with the next one
- * @param say appends a line to the run's log
+ * @param log appends a line to the run's log
  */
 export function recordEgress(
   store: (egress: NewEgress) => Promise<void>,
-  say: (text: string) => void,
+  log: (text: string) => void,
 ): EgressRecorder {
-  let pending: EgressConnection[] = [];
+  let pending: NewEgress["connections"] = [];
   let counts = { allowed: 0, denied: 0 };
   let listed = 0;
-  const said = new Set<string>();
+  const logged = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
   let isClosed = false;
 
   const write = async (): Promise<void> => {
     const egress = { connections: pending, ...counts };
-    if (egress.allowed + egress.denied === 0) return;
+    if (egress.connections.length + egress.allowed + egress.denied === 0) return;
     pending = [];
     counts = { allowed: 0, denied: 0 };
     try {
@@ -50,22 +51,23 @@ export function recordEgress(
     timer = undefined;
     writing = writing.then(write).catch(() => undefined);
   };
-  const sayDenial = (reason: string): void => {
-    if (said.has(reason) || said.size > MAX_SAID) return;
-    said.add(reason);
-    if (said.size <= MAX_SAID) say(`egress: ${reason}`);
-    else say("egress: further denials are listed with the run");
+  const logReason = (reason: string): void => {
+    if (logged.has(reason) || logged.size > MAX_LOGGED) return;
+    logged.add(reason);
+    if (logged.size <= MAX_LOGGED) log(`egress: ${reason}`);
+    else log("egress: further connections are listed with the run");
   };
 
   return {
     add: (connection) => {
       if (isClosed) return;
-      counts[connection.denied === null ? "allowed" : "denied"] += 1;
+      const { decision, reason } = connection;
+      if (decision !== "failed") counts[decision] += 1;
       if (listed < MAX_LISTED) {
         listed += 1;
-        pending.push(connection);
+        pending = [...pending, { ...connection, id: newId() }];
       }
-      if (connection.denied !== null) sayDenial(connection.denied);
+      if (reason !== null) logReason(reason);
       timer ??= setTimeout(flush, FLUSH_MS).unref();
     },
     close: async () => {

@@ -2,13 +2,12 @@
 import { and, asc, eq, gt, sql } from "drizzle-orm";
 import type { RunEgress } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../../db/connection/connect.js";
-import { newId } from "../../../db/tables/columns.js";
 import { runEgress, runs } from "../../../db/tables/tables.js";
 import type { EgressConnection } from "./egress-proxy.js";
 
 /** Listed connections and counts to be added to a run's. */
 export interface NewEgress {
-  connections: readonly EgressConnection[];
+  connections: readonly (EgressConnection & { id: string })[];
   allowed: number;
   denied: number;
 }
@@ -19,21 +18,15 @@ export async function insertEgress(
   { connections, allowed, denied }: NewEgress,
 ): Promise<void> {
   if (connections.length > 0) {
-    const rows = connections.map(
-      ({ host, port, denied: reason, at, bytesSent, bytesReceived }) => ({
-        id: newId(),
-        org_id,
-        run_id: id,
-        host,
-        port,
-        decision: reason === null ? ("allowed" as const) : ("denied" as const),
-        reason,
-        at: at.toISOString(),
-        bytes_sent: bytesSent,
-        bytes_received: bytesReceived,
-      }),
-    );
-    await tx.insert(runEgress).values(rows);
+    const rows = connections.map(({ at, bytesSent, bytesReceived, ...connection }) => ({
+      ...connection,
+      org_id,
+      run_id: id,
+      at: at.toISOString(),
+      bytes_sent: bytesSent,
+      bytes_received: bytesReceived,
+    }));
+    await tx.insert(runEgress).values(rows).onConflictDoNothing();
   }
   await tx
     .update(runs)

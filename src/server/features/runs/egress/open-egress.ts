@@ -11,29 +11,32 @@ export interface RunEgressProxy {
   port: number;
   /** The variables that make programs use it. */
   env: Record<string, string>;
-  /** Closes it, and records what is left. */
+  /** Closes it, and records the rest; after an error it can be called again. */
   close(): Promise<void>;
 }
 
 /**
  * Opens the proxy of a run.
- * @param say appends a line to the run's log
+ * @param log appends a line to the run's log
+ * @param mask removes the run's secrets from a text
  */
 export async function openEgress(
   { db }: { db: Database },
   run: { id: string; org_id: string; allowed_hosts: readonly string[] },
-  say: (text: string) => void,
+  log: (text: string) => void,
+  mask: (text: string) => string,
 ): Promise<RunEgressProxy> {
   const recorder = recordEgress(
     (egress) => db.tenant(run.org_id, (tx) => insertEgress(tx, run, egress)),
-    say,
+    log,
   );
   const proxy = await openEgressProxy({
     // Entries were validated when the run was requested.
     allowed: run.allowed_hosts
       .map(parseAllowedHost)
       .filter((entry): entry is AllowedHost => typeof entry !== "string"),
-    onConnection: (connection) => recorder.add(connection),
+    onConnection: ({ host, reason, ...connection }) =>
+      recorder.add({ ...connection, host: mask(host), reason: reason && mask(reason) }),
   });
   return {
     port: proxy.port,

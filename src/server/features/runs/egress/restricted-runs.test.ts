@@ -300,7 +300,7 @@ describeEachSandbox("a run with the network restricted", ({ setting }) => {
     expect(ids.size).toBe(1000);
     const lines = (await logOf(run)).split("\n").filter((line) => line.startsWith("egress: "));
     expect(lines).toHaveLength(51);
-    expect(lines.at(-1)).toBe("egress: further denials are listed with the run");
+    expect(lines.at(-1)).toBe("egress: further connections are listed with the run");
   });
 });
 

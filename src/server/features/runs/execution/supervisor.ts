@@ -9,7 +9,7 @@ import { checkpointAfterRun, type WorkspaceDeps } from "../../workspaces/index.j
 import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
 import { outcomeOf } from "./outcome.js";
 import { renewLeases } from "./renew-leases.js";
-import { openLog } from "../logs/log-writer.js";
+import { openLog, type LogWriter } from "../logs/log-writer.js";
 import { openEgress, type RunEgressProxy } from "../egress/open-egress.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
@@ -136,10 +136,16 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   /** Opens the proxy of a run with a restricted network. */
   const egressOf = async (
     { network, allowed_hosts, ...run }: ManagedRun,
-    say: (text: string) => void,
+    written: LogWriter,
+    masker: Masker,
   ): Promise<RunEgressProxy | null> =>
     network === "restricted"
-      ? openEgress(deps, { ...run, allowed_hosts: allowed_hosts ?? [] }, say)
+      ? openEgress(
+          deps,
+          { ...run, allowed_hosts: allowed_hosts ?? [] },
+          (text) => void written.say(text),
+          (text) => masker.mask(text),
+        )
       : null;
 
   const launch = async (request: Launch): Promise<void> => {
@@ -173,7 +179,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         },
       });
       liveRun.log = written;
-      egress = await egressOf(run, (text) => void written.say(text));
+      egress = await egressOf(run, written, masker);
       liveRun.process = await sandbox.start({
         id: run.id,
         folder,
@@ -220,9 +226,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       })
       .then(async (ended) => {
         callback?.close();
-        await egress?.close().catch((error: unknown) => {
-          log.error({ err: error, run: run.id }, "cannot record a run's connections");
-        });
+        await record("the connections of a run", async () => egress?.close());
         return finish(liveRun, ended);
       })
       .catch((error: unknown) => {

@@ -12,7 +12,7 @@ import type { Database } from "../../../../db/connection/connect.js";
 import type { CheckDefinition } from "../../../../db/tables/workspace-tables.js";
 import { listRegenerations, type Regeneration } from "../../queue/regenerations.queries.js";
 
-/** How a merge treats files that have yet to be regenerated. */
+/** The treatment of files that a merge has yet to regenerate. */
 export interface RegenerationRules {
   /** Whether it needs the results. Otherwise files without result are pending, as in a preview. */
   isRequired: boolean;
