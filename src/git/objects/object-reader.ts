@@ -53,8 +53,8 @@ export function stopObjectReader(repoPath: string): Promise<void> {
 /**
  * Reads objects by any name that git understands (`<commit>:folder/`, `refs/heads/main^{commit}`),
  * in order; null for missing objects. Names are latin1 bytes without NUL. Loose objects are read here;
- * for others one git process serves a repository while it is in use. Each name is resolved at request time, so earlier writes and
- * reference updates are visible.
+ * for others one git process serves a repository while it is in use. Each name is resolved at request
+ * time, so earlier writes and reference updates are visible.
  * @throws GitError
  */
 export async function readObjects(

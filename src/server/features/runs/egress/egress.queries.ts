@@ -12,29 +12,30 @@ export interface NewEgress {
   denied: number;
 }
 
+/** Adds to the list and counts of a run; nothing if the run has been deleted. */
 export async function insertEgress(
   tx: Queryable,
   { id, org_id }: { id: string; org_id: string },
   { connections, allowed, denied }: NewEgress,
 ): Promise<void> {
-  if (connections.length > 0) {
-    const rows = connections.map(({ at, bytesSent, bytesReceived, ...connection }) => ({
-      ...connection,
-      org_id,
-      run_id: id,
-      at: at.toISOString(),
-      bytes_sent: bytesSent,
-      bytes_received: bytesReceived,
-    }));
-    await tx.insert(runEgress).values(rows).onConflictDoNothing();
-  }
-  await tx
+  const counted = await tx
     .update(runs)
     .set({
       egress_allowed: sql`${runs.egress_allowed} + ${allowed}`,
       egress_denied: sql`${runs.egress_denied} + ${denied}`,
     })
-    .where(eq(runs.id, id));
+    .where(eq(runs.id, id))
+    .returning({ id: runs.id });
+  if (counted.length === 0 || connections.length === 0) return;
+  const rows = connections.map(({ at, bytesSent, bytesReceived, ...connection }) => ({
+    ...connection,
+    org_id,
+    run_id: id,
+    at: at.toISOString(),
+    bytes_sent: bytesSent,
+    bytes_received: bytesReceived,
+  }));
+  await tx.insert(runEgress).values(rows).onConflictDoNothing();
 }
 
 /** Lists a run's connections in the order in which they ended. */
