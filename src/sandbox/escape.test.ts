@@ -292,7 +292,7 @@ describeEachSandbox("a hostile command", ({ setting, mode }) => {
       const over = await sandbox.run(["sh", "-c", both], { limits: { memoryBytes: 128 << 20 } });
       expect(over).toMatchObject({ reason: "memory" });
     }
-  }, 120_000);
+  });
 
   test("files left in the workspace belong to the agent, and git works there", async () => {
     const folder = sandbox.workspace();

@@ -67,7 +67,7 @@ describeEachSandbox("a command", ({ setting, mode }) => {
     } finally {
       for (const child of busy) child.kill("SIGKILL");
     }
-  }, 60_000);
+  });
 
   test("a command runs in its folder with exact arguments and variables", async () => {
     const folder = sandbox.workspace();

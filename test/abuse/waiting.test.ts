@@ -59,7 +59,7 @@ describe("an organization with many waiting callers", () => {
     );
     expect(codes).toContain("unsafe_path");
     expect(codes.filter((code) => code !== "unsafe_path" && code !== "workspace_busy")).toEqual([]);
-  }, 120_000);
+  });
 
   test("many checkpoints of one large workspace delay no other organization's commits", async () => {
     const { workspace } = await workspaceAfter(
@@ -73,5 +73,5 @@ describe("an organization with many waiting callers", () => {
       return codesOf(calls);
     });
     expect(new Set(codes)).toEqual(new Set([null]));
-  }, 120_000);
+  });
 });

@@ -37,7 +37,7 @@ describe("row-level security", () => {
           const { data } = await owner.api.radar.project({ params: { project_id: project.id } });
           expect(data.total_pairs).toBe(1);
         },
-        { timeout: 20_000, interval: 100 },
+        { interval: 100 },
       );
       await owner.api.usage.disk({ params: { org_id: project.organization_id } });
       // A merge and a push in progress.

@@ -80,7 +80,7 @@ async function expectNothingLeft(): Promise<void> {
     const names = await Promise.all(organizations.map((org) => readdir(join(checks, org))));
     return names.flat();
   };
-  await expect.poll(folders, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(folders).toEqual([]);
   const open = () => server.query("select id from commit_checks where ended_at is null");
-  await expect.poll(open, { timeout: 30_000 }).toEqual([]);
+  await expect.poll(open).toEqual([]);
 }

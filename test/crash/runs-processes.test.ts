@@ -118,7 +118,7 @@ describe("two server processes on one PostgreSQL, one of which is killed", () =>
     expect((await api.runs.get({ params: { run_id: other.id } })).data.status).toBe("running");
     await api.runs.stop({ params: { run_id: other.id } });
     await expectExactHours();
-  }, 120_000);
+  });
 
   async function lastSignOf({ id }: Run): Promise<number> {
     const [row] = await queryAsOwner(database, "select last_heartbeat_at from runs where id = $1", [

@@ -89,4 +89,4 @@ test("a start restricts files that an earlier version left open, also for a root
   second.process.kill("SIGTERM");
   await second.ended;
   rmSync(folder, { recursive: true });
-}, 120_000);
+});

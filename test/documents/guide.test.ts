@@ -106,4 +106,4 @@ test("the commands of the tutorial and of “Clone and push” work as written",
   const said = out.match(/print\("hello from \w+"\)/g);
   expect(said).toEqual(['print("hello from ben")', 'print("hello from anna")']);
   await rm(folder, { recursive: true });
-}, 120_000);
+});

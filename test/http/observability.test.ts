@@ -46,7 +46,7 @@ beforeAll(async () => {
     OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
   });
   url = await server.ready;
-}, 120_000);
+});
 afterAll(async () => {
   if (server.process.exitCode === null) server.process.kill("SIGKILL");
   receiver.close();

@@ -201,7 +201,7 @@ describe("omoi admin backup and restore", () => {
       1,
       expect.stringContaining("encrypted with another secret"),
     ]);
-  }, 60_000);
+  });
 
   test("a repeated restore finishes an interrupted one", async () => {
     const folder = join(root, "cut");
@@ -254,5 +254,5 @@ describe("omoi admin backup and restore", () => {
       });
     }
     await stop(server);
-  }, 120_000);
+  });
 });

@@ -68,7 +68,7 @@ describe.skipIf(!hasNamespaces)("a data folder in use by another server", () => 
     const { data } = await clientOf(await again.ready).auth.login({ body: person });
     expect(data.token_type).toBe("bearer");
     await stop(again);
-  }, 120_000);
+  });
 
   test("is shared on one database in the same namespaces, and refused in others", async () => {
     const env = {
@@ -96,5 +96,5 @@ describe.skipIf(!hasNamespaces)("a data folder in use by another server", () => 
     await Promise.all([stop(second), stop(third)]);
     // Without holders, a container may take over the folder.
     await start(env, container).ready;
-  }, 120_000);
+  });
 });

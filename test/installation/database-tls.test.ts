@@ -61,7 +61,7 @@ describe.skipIf(!hasOpenssl)("a database with TLS", () => {
     await admin.query("create role tls_owner login createrole password 'of the owner'");
     await admin.query("create database tls owner tls_owner");
     await mkdir(join(folder, "data"));
-  }, 120_000);
+  });
   afterAll(async () => {
     await admin?.end();
     await postgres?.stop();
@@ -134,5 +134,5 @@ describe.skipIf(!hasOpenssl)("a database with TLS", () => {
     expect(rows).toEqual([]);
     server.process.kill("SIGTERM");
     await server.ended;
-  }, 60_000);
+  });
 });

@@ -110,9 +110,9 @@ describe.skipIf(missing !== null)(`mounted folders${suffix}`, { timeout: 240_000
   }
 
   async function untilPlain(): Promise<void> {
-    await expect.poll(driver, { timeout: 30_000 }).toBe("checkout");
+    await expect.poll(driver).toBe("checkout");
     // Including the other workspace's.
-    await expect.poll(() => listMounts(dataDir), { timeout: 60_000 }).toEqual([]);
+    await expect.poll(() => listMounts(dataDir)).toEqual([]);
   }
 
   test("are unmounted at shutdown, even if the database died before", async () => {
@@ -172,7 +172,7 @@ describe.skipIf(missing !== null)(`mounted folders${suffix}`, { timeout: 240_000
     expect(await content()).toBe(before.content);
     expect(await changes()).toEqual(before.changes);
     // No layer is in use, and no remains of the copies exist.
-    await expect.poll(left, { timeout: 30_000 }).toEqual([]);
+    await expect.poll(left).toEqual([]);
   });
 
   /** Parts of overlays, and remains of creations and removals. */

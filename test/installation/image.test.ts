@@ -54,7 +54,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await engine?.close();
-}, 60_000);
+});
 
 beforeEach(({ skip }) => {
   if (reason !== null) skip(reason);
@@ -85,7 +85,7 @@ test("without options, it serves as an unprivileged user and explains why it ref
   expect(sandbox.reason).toContain("--security-opt seccomp=unconfined");
   engine.cli(["stop", "--time", "30", "plain"]);
   expect(engine.cli(["inspect", "-f", "{{.State.ExitCode}}", "plain"])).toBe("0");
-}, 120_000);
+});
 
 test("with the options of the guide it runs commands of agents", async () => {
   const port = await freePort();
@@ -102,4 +102,4 @@ test("with the options of the guide it runs commands of agents", async () => {
     engine.cli(["exec", "--interactive", "full", "sh", "-c", 'cat > "$0"', path], text);
   };
   await runScenario(`http://127.0.0.1:${port}`, { write });
-}, 120_000);
+});

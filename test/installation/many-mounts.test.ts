@@ -53,9 +53,7 @@ test.skipIf(!isRoot)(
     expect(await listMounts(dataDir)).toEqual([]);
 
     const again = await start();
-    await expect
-      .poll(async () => (await listMounts(dataDir)).length, { timeout: 60_000 })
-      .toBe(workspaces);
+    await expect.poll(async () => (await listMounts(dataDir)).length).toBe(workspaces);
     for (const workspace of made) {
       expect(await readFile(join(folderOf(workspace), "unsaved.txt"), "utf8")).toBe(
         workspace.agent_id,

@@ -92,4 +92,4 @@ test("a database older than the repositories takes over the commits it does not 
   });
   const problem = await expectProblem(commitOther, 409, "repository_mismatch");
   expect(problem.detail).toContain("must restore both from one backup");
-}, 120_000);
+});

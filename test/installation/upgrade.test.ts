@@ -51,7 +51,7 @@ let builds: string;
 beforeAll(async () => {
   builds = await mkdtemp(join(tmpdir(), "omoi-released-"));
   if (isThere) await buildReleased(builds);
-}, 120_000);
+});
 afterAll(() => rm(builds, { recursive: true, force: true }));
 
 describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
@@ -197,7 +197,7 @@ function suite(driver: FolderDriverName): void {
       expect(await log.text()).toContain("said by 0.1");
     }
     await stop(server);
-  }, 120_000);
+  });
 
   test("audit logs and merges pass verification", async () => {
     for (const program of ["verify-audit", "verify-merges"]) {
@@ -212,7 +212,7 @@ function suite(driver: FolderDriverName): void {
       ]);
       expect([program, code, out + err]).toEqual([program, 0, expect.any(String)]);
     }
-  }, 120_000);
+  });
 
   test("the database was backed up before its migration", async () => {
     const dumps = await readdir(join(dataDir, "dumps"));

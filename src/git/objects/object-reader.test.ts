@@ -26,6 +26,12 @@ async function readersOf(folder: string): Promise<number[]> {
   return found;
 }
 
+/** A process's state as the kernel gives it, such as `T` for stopped. */
+async function stateOf(pid: number | undefined): Promise<string | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return /^State:\t(\w)/m.exec(status)?.[1];
+}
+
 describe("readObjects", () => {
   it("finds objects by every kind of name, in order, and reports missing ones", async () => {
     const commit = await commitFiles(repoPath, [], { "d/x": "content\n", "new\nline": "n" });
@@ -74,14 +80,17 @@ describe("readObjects", () => {
   });
 
   it("replaces a killed process; pending requests fail", async () => {
-    const oid = await writeBlob(repoPath, "after a kill");
-    await readObjects(repoPath, [oid], "info");
+    // A name that only git resolves: the object itself would be read without it.
+    const name = `${await writeBlob(repoPath, "after a kill")}^{blob}`;
+    await readObjects(repoPath, [name], "info");
     const [pid] = await readersOf(repoPath);
-    process.kill(pid ?? 0, "SIGSTOP");
-    const asked = readObjects(repoPath, [oid], "contents");
-    process.kill(pid ?? 0, "SIGKILL");
+    expect(pid).toBeGreaterThan(1);
+    process.kill(pid as number, "SIGSTOP");
+    await expect.poll(() => stateOf(pid)).toBe("T");
+    const asked = readObjects(repoPath, [name], "contents");
+    process.kill(pid as number, "SIGKILL");
     await expect(asked).rejects.toThrow(GitError);
-    const [found] = await readObjects(repoPath, [oid], "contents");
+    const [found] = await readObjects(repoPath, [name], "contents");
     expect(found?.content?.toString()).toBe("after a kill");
     expect(await readersOf(repoPath)).not.toContain(pid);
   });

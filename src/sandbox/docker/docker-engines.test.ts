@@ -51,7 +51,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     await docker.close();
     await engine.close();
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   interface Output {
     text: string;

@@ -41,7 +41,7 @@ describe("lists", () => {
       run_id: full.run.id,
     };
     await addSecondOfEverything(full);
-  }, 60_000);
+  });
   afterAll(() => app.close());
 
   async function addSecondOfEverything(full: Awaited<ReturnType<typeof makeFullOrganization>>) {

@@ -12,7 +12,8 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { problemOf, send } from "#test/support/http/raw-request.js";
 
-describe("pages", () => {
+// A page waits 500 ms for its responses, which a busy machine may exceed.
+describe("pages", { retry: 4 }, () => {
   let app: TestApp;
   let owner: TestPerson;
   let cookie: string;

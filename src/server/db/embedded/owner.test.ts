@@ -81,4 +81,4 @@ test("takes over objects that version 0.1 created as superuser", async () => {
   await postgres.stop();
   postgres = await start();
   await serve("the first secret");
-}, 60_000);
+});

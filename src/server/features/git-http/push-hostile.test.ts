@@ -137,7 +137,7 @@ describe("a push is rejected", () => {
     };
     expect(await push("refs/heads/last")).toContain("ok refs/heads/last");
     expect(await push("refs/heads/another")).toContain(`${MAX_REFS} branches`);
-  }, 60_000);
+  });
 
   test("when its pack is damaged, truncated or missing", async () => {
     const blob = forge.object("blob", "x".repeat(5000));

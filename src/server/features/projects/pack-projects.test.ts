@@ -100,7 +100,7 @@ test("checkpoints become one pack with a bitmap and a commit graph, without loss
   const clone = await clones.clone(project.clone_url, await createGitKey(owner));
   await clone.git("fsck", "--full");
   expect(await clone.git("rev-list", "--count", "origin/main")).toBe("35");
-}, 60_000);
+});
 
 test("a repack needs 1000 loose objects, 2% of the packed ones, or ten packs", async () => {
   const repoPath = await makeTempFolder();
@@ -168,7 +168,7 @@ test("a repack killed at any moment leaves nothing behind and loses nothing", as
   }
   expect(await pack(project)).toBe("packed");
   expect(await leftoversOf(project)).toEqual([]);
-}, 60_000);
+});
 
 test("commits, merges, pushes and clones continue during repeated repacks", async () => {
   const sibling = await app.sibling();

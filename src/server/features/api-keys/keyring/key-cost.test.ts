@@ -77,4 +77,4 @@ test("a key with full access costs the same for any number of organizations", as
     "select count(*) as events from audit_events where action like 'api_key.%'",
   );
   expect(row).toEqual({ events: "0" });
-}, 60_000);
+});

@@ -67,7 +67,7 @@ test("an organization with many checks does not hold up another one", async () =
   const period = new Date().toISOString().slice(0, 7);
   const { data: statement } = await owner.api.usage.statement({ params: { org_id: many, period } });
   expect(statement).toMatchObject({ runs: 0, peak_concurrent_agents: 0 });
-}, 90_000);
+});
 
 test("at most one check runs at a time", async () => {
   const orgId = (await makeOrganization(owner)).id;
@@ -80,7 +80,7 @@ test("at most one check runs at a time", async () => {
        and (one.started_at, one.exited_at) overlaps (other.started_at, other.exited_at)`,
   );
   expect(overlaps).toEqual([]);
-}, 90_000);
+});
 
 test("checks wait while the organization has no hours", async () => {
   const org = await makeOrganization(owner);
@@ -97,4 +97,4 @@ test("checks wait while the organization has no hours", async () => {
     org.id,
   ]);
   expect((await waitForRequest(owner, id)).status).toBe("merged");
-}, 60_000);
+});

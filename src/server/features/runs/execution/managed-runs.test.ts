@@ -359,7 +359,7 @@ describe("managed runs", () => {
         expect(end?.status).toBe("succeeded");
         expect(events.map(({ text }) => text).join("")).toBe(expected);
       }
-    }, 120_000);
+    });
   });
 
   describe("a run's token", () => {

@@ -294,5 +294,5 @@ describe("limits and the queue", () => {
     await expect.poll(warnings).toHaveLength(1);
     const refused = await expectProblem(start(one), 409, "quota_exceeded");
     expect(refused["quota"]).toBe("max_agent_runtime_hours");
-  }, 60_000);
+  });
 });

@@ -284,5 +284,5 @@ describe("merging a workspace", () => {
     const files = await gitInRepository(app, project, "ls-tree", "--name-only", "main");
     expect(files.split("\n")).toHaveLength(25);
     expect(await queryAsOwner(app, "select 1 from merges where state <> 'done'")).toEqual([]);
-  }, 90_000);
+  });
 });

@@ -102,7 +102,7 @@ describe("a merge with drivers", () => {
     }
     await setRecorded(merge, { version: 1, drivers: jsonDrivers, lines: [] });
     expect(await faults()).toEqual([]);
-  }, 60_000);
+  });
 
   test("whose conflict is resolved by hand is recomputed", async () => {
     const { project, params } = await makeDiverged(owner, orgId, hidden, jsonDrivers);

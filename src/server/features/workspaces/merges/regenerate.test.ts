@@ -139,7 +139,7 @@ describe("the driver regenerate", () => {
       ...["a", "b", "c"].map((name) => `packages/${name}`),
     ]);
     expect(await faults()).toEqual([]);
-  }, 60_000);
+  });
 
   test("runs a command once for the same files, and verifies by the recorded result", async () => {
     const { project, workspace, params } = await diverged(
@@ -386,7 +386,7 @@ describe("the driver regenerate", () => {
     const { workspace: other } = await makeWorkspace(owner, project.id);
     await commitFiles(owner, other, { "deps/d": "1\n" });
     const merging = mergeIntoBase(owner, workspace);
-    await expect.poll(() => statuses(project), { timeout: 10_000 }).toEqual(["running"]);
+    await expect.poll(() => statuses(project)).toEqual(["running"]);
     const quick = await mergeIntoBase(owner, other);
     expect(await statuses(project)).toEqual(["running"]);
     const merge = await merging;
@@ -423,7 +423,7 @@ describe("the driver regenerate", () => {
     } finally {
       await sibling.close();
     }
-  }, 60_000);
+  });
 
   test("a request does not wait until its organization has hours again", async () => {
     const { id } = await makeOrganization(owner);
@@ -456,13 +456,13 @@ describe("the driver regenerate", () => {
       headers: { authorization: `Bearer ${owner.token}` },
       signal: controller.signal,
     });
-    await expect.poll(() => statuses(project), { timeout: 10_000 }).toEqual(["running"]);
+    await expect.poll(() => statuses(project)).toEqual(["running"]);
     controller.abort();
     await expect(merging).rejects.toThrow();
-    await expect.poll(() => statuses(project), { timeout: 10_000 }).toEqual(["cancelled"]);
+    await expect.poll(() => statuses(project)).toEqual(["cancelled"]);
     const run_id = (await commands(project))[0]?.run_id as string;
     const run = async () => (await owner.api.runs.get({ params: { run_id } })).data.status;
-    await expect.poll(run, { timeout: 10_000 }).toBe("stopped");
+    await expect.poll(run).toBe("stopped");
     await pause(1000);
     expect(await statuses(project)).toEqual(["cancelled"]);
   });

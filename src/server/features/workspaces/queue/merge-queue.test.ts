@@ -181,7 +181,7 @@ describe("the merge queue", () => {
     expect(await ended(await queue(await work({ "b.txt": "x\n" })))).toMatchObject({
       status: "merged",
     });
-  }, 120_000);
+  });
 
   test("of five queued branches the bad one is found with at most three further checks", async () => {
     await protectBy("test ! -e bad.txt");
@@ -384,7 +384,7 @@ describe("the merge queue", () => {
     expect([await added(first), await added(second)]).toEqual([5, 7]);
     await setCheck("true");
     for (const request of requests) expect((await ended(request)).status).toBe("merged");
-  }, 60_000);
+  });
 
   test("branches that touch the same files are not", async () => {
     await setCheck("test -e file-2.txt || sleep 1000");
@@ -420,7 +420,7 @@ describe("the merge queue", () => {
     expect(subjects).toContain(moved);
     const passed = (await checkRuns()).filter(({ status }) => status === "passed");
     expect(passed.map(({ commit_sha }) => commit_sha)).toContain(done.candidate_commit);
-  }, 60_000);
+  });
 
   test("two processes serve one queue: each request lands once", async () => {
     await protectBy("true");
@@ -444,7 +444,7 @@ describe("the merge queue", () => {
     } finally {
       await sibling.close();
     }
-  }, 60_000);
+  });
 
   test("approving twice counts once", async () => {
     await protect({ approvals: 2 });
@@ -623,7 +623,7 @@ describe("the merge queue", () => {
     expect(await tip()).toBe(before);
     await owner.api.organizations.restore({ params: { org_id: other.id } });
     expect((await waitForRequest(owner, id)).status).toBe("merged");
-  }, 60_000);
+  });
 
   test("nothing lands for a caller who lost the permission", async () => {
     await protect({ approvals: 1 });

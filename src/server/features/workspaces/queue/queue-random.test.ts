@@ -63,7 +63,7 @@ beforeAll(async () => {
   await owner.api.projects.update({ params, body: { protected_branches } });
   moved.add(await tip());
   await gitInRepository(app, project, "config", "core.logAllRefUpdates", "always");
-}, 120_000);
+});
 afterAll(async () => {
   await sibling.close();
   await app.close();

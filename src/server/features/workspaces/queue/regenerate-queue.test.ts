@@ -57,9 +57,7 @@ describe("queued merges whose files are regenerated", () => {
   test("land after the command and the checks", async () => {
     const { project, workspace } = await diverged(regenerateBy(`sleep 1; ${listDeps}`));
     const request = await queue(workspace);
-    await expect
-      .poll(async () => (await get(request)).reason, { timeout: 10_000 })
-      .toBe("Regenerating deps.lock.");
+    await expect.poll(async () => (await get(request)).reason).toBe("Regenerating deps.lock.");
     expect((await get(request)).status).toBe("checking");
     const done = await ended(request);
     expect(done).toMatchObject({ status: "merged", reason: null });
@@ -90,7 +88,7 @@ describe("queued merges whose files are regenerated", () => {
     expect(await show(project)).toBe("a\nb\nc\nd\ne");
     const all = await commands(project);
     expect(all.map(({ status }) => status)).toEqual(all.map(() => "passed"));
-  }, 60_000);
+  });
 
   test("are rejected with the reason, or decided by their strategy, if the command fails", async () => {
     const { project, workspace, params } = await diverged(regenerateBy("exit 3"));
@@ -114,18 +112,14 @@ describe("queued merges whose files are regenerated", () => {
     });
     expect((await ended(undo)).status).toBe("merged");
     expect(await show(project)).toBe("a\nb\nd");
-  }, 60_000);
+  });
 
   test("stop their command when they are canceled, and others go on", async () => {
     const { project, workspace } = await diverged(regenerateBy("sleep 50"));
     const request = await queue(workspace);
-    await expect
-      .poll(async () => (await commands(project))[0]?.status, { timeout: 10_000 })
-      .toBe("running");
+    await expect.poll(async () => (await commands(project))[0]?.status).toBe("running");
     await owner.api.mergeQueue.cancel({ params: { merge_request_id: request.id } });
-    await expect
-      .poll(async () => (await commands(project))[0]?.status, { timeout: 10_000 })
-      .toBe("cancelled");
+    await expect.poll(async () => (await commands(project))[0]?.status).toBe("cancelled");
     const { workspace: other } = await makeWorkspace(owner, project.id);
     await commitFiles(owner, other, { "x.txt": "1\n" });
     expect((await ended(await queue(other))).status).toBe("merged");
