@@ -91,6 +91,7 @@ async function openPlace(dataDir: string, setting: "required" | "gvisor"): Promi
     async runCommand(command) {
       const started = await opened.start({
         id: randomUUID(),
+        home: null,
         uid: null,
         folder: workspace,
         command,

@@ -13,9 +13,12 @@ export interface SandboxLimits {
   processes: number;
   /** Processors, such as 1.5; null for no limit. */
   cpus: number | null;
-  /** Maximum bytes in the workspace, including the repository's files; null for no limit. */
+  /**
+   * Maximum bytes in the workspace, including the repository's files, and in the home; null for no
+   * limit.
+   */
   diskBytes: number | null;
-  /** Maximum files and folders in the workspace; null for no limit. */
+  /** Maximum files and folders in the workspace and the home; null for no limit. */
   diskFiles: number | null;
   /** Open files per process; 65 536 by default. */
   openFiles?: number;
@@ -29,6 +32,11 @@ export interface SandboxInput {
    * directory. It already belongs to the run's uid (`FolderDriver.giveTo`).
    */
   folder: string;
+  /**
+   * The absolute path of the home, visible read-write to the command as `HOME`, which already belongs to
+   * the run's uid; null for an empty one in memory. A command without a sandbox does not get it.
+   */
+  home: string | null;
   /**
    * Host user and group id of the command; null for the report's. The kernel limits descriptors in
    * flight, inotify instances, pipes and more per user.
@@ -155,6 +163,9 @@ export function isOwnSandbox(mode: string): boolean {
 
 /** The workspace's path inside a sandbox. */
 export const WORKSPACE = "/workspace";
+
+/** The home's path inside a sandbox. */
+export const HOME = "/home/agent";
 
 /** A way to run commands, before probing. */
 export interface Runner {

@@ -6,7 +6,7 @@ import { FolderCursor, FolderHandle, pauses, type Owner } from "./folder-handle.
  * Changes the owner of the folder and everything in it; symbolic links themselves, not their
  * targets. Entries with the right owner stay untouched, since a change would make them look edited.
  * With `changed`, a folder that contains at least all changes (an overlay's upper layer), only
- * entries in both folders are visited. No process of the owner may be running.
+ * entries in both folders are visited. The folder itself comes last. No process of the owner may be running.
  * @throws the system error; EPERM without the privilege to change owners
  */
 export async function chownTree(folder: string, owner: Owner, changed?: string): Promise<void> {
@@ -14,9 +14,9 @@ export async function chownTree(folder: string, owner: Owner, changed?: string):
   const at = new FolderCursor(root);
   const changedAt = changed === undefined ? null : new FolderCursor(FolderHandle.open(changed));
   try {
+    await giveBelow(at, owner, changedAt);
     const { uid, gid } = root.stats();
     if (uid !== owner.uid || gid !== owner.gid) await chown(folder, owner.uid, owner.gid);
-    await giveBelow(at, owner, changedAt);
   } finally {
     at.close();
     changedAt?.close();

@@ -1,14 +1,14 @@
 /** A sandbox as bubblewrap arguments (bwrap(1)); later mounts cover earlier ones. */
 import { ENVIRONMENT_FD, FIRST_FILE_FD, BLOCK_FD, STATUS_FD } from "./blocked-start.js";
-import { FILTER, HOME, USER, type EtcFiles } from "./sandbox-etc.js";
-import { WORKSPACE, type SandboxInput } from "../sandbox.js";
+import { FILTER, USER, type EtcFiles } from "./sandbox-etc.js";
+import { HOME, WORKSPACE, type SandboxInput } from "../sandbox.js";
 import type { SystemView } from "./system-view.js";
 
 export interface SandboxParts {
   /** The workspace's path as seen by bubblewrap. */
   source: string;
   network: SandboxInput["network"];
-  /** Arguments for the in-memory folders and the terminals. */
+  /** Arguments for the in-memory folders, the home and the terminals. */
   mounts: readonly string[];
   view: SystemView;
   files: EtcFiles;

@@ -67,7 +67,7 @@ export function openBubblewrap(
       const network = await openNetwork(networks, input);
       const handed = files[input.network === "full" ? "full" : "none"];
       const opened = handed.open();
-      const inMemory = memoryFolders(limits.memoryBytes);
+      const inMemory = memoryFolders(input);
       const mounts = await mountFor(input, uid, inMemory);
       const { source, args } = mounts;
       const parts = { source, network: input.network, view, files: handed, mounts: args };

@@ -11,6 +11,7 @@ import { findProgram, installCommand } from "../programs.js";
 import { readTextOrEmpty } from "./resolver.js";
 import type { GroupLimits } from "../limits/run-group.js";
 import {
+  HOME,
   WORKSPACE,
   type MissingProgram,
   type SandboxInput,
@@ -84,10 +85,12 @@ export function findGvisor(): Gvisor | MissingProgram {
         `--network=${network === "none" ? "none" : "host"}`,
         ["run", "--bundle", GVISOR.bundle, CONTAINER],
       ].flat(),
-    configuration({ command, limits, network }, { uid, environment, inMemory }) {
+    configuration({ command, home, limits, network }, { uid, environment, inMemory }) {
       // The host user is root in runsc's user namespace, which has no other users.
       const asUser = ["--user", `--map-user=${uid}`, `--map-group=${uid}`, "--"];
       const init = [program("sh"), "-c", INIT, "init", program("env")];
+      const stored = home === null ? [WORKSPACE] : [WORKSPACE, HOME];
+      const folders = [...stored, ...inMemory.map(({ path }) => path)];
       return JSON.stringify({
         ociVersion: "1.0.2",
         hostname: "omoi",
@@ -107,7 +110,7 @@ export function findGvisor(): Gvisor | MissingProgram {
         },
         mounts: [
           { destination: "/proc", type: "proc", source: "proc" },
-          ...[WORKSPACE, ...inMemory.map(({ path }) => path)].map((path) => ({
+          ...folders.map((path) => ({
             destination: path,
             type: "bind",
             source: GVISOR.root + path,

@@ -47,6 +47,7 @@ export async function probe(
     runner.start({
       id: `probe-${randomUUID()}`,
       folder,
+      home: null,
       uid: null,
       command,
       env: {},

@@ -5,9 +5,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTool } from "../launch.js";
-import { HOME } from "./sandbox-etc.js";
 import { findProgram, installCommand } from "../programs.js";
-import type { MissingProgram, SandboxInput } from "../sandbox.js";
+import { HOME, type MissingProgram, type SandboxInput } from "../sandbox.js";
 import type { MemoryFolder } from "../limits/resource-monitor.js";
 
 /** How bubblewrap is started for one run, and what it binds. */
@@ -16,7 +15,7 @@ export interface RunMounts {
   argv: string[];
   /** The workspace's path as seen by bubblewrap. */
   source: string;
-  /** bubblewrap arguments for the in-memory folders and the terminals. */
+  /** bubblewrap arguments for the in-memory folders, the home and the terminals. */
   args: string[];
   /** Call it once bubblewrap has started or failed. */
   close(): void;
@@ -26,28 +25,29 @@ type Folder = MemoryFolder & { mode: string };
 
 /**
  * Returns the in-memory folders, each with its share of the run's memory, less than all of it
- * together.
+ * together. The home is one of them unless it is stored.
  */
-export function memoryFolders(memoryBytes: number): Folder[] {
+export function memoryFolders({ limits, home }: Pick<SandboxInput, "limits" | "home">): Folder[] {
   const share = (part: number): number =>
-    4096 * Math.max(16, Math.floor((memoryBytes * part) / 4096));
+    4096 * Math.max(16, Math.floor((limits.memoryBytes * part) / 4096));
   return [
     { path: "/tmp", mode: "1777", size: share(1 / 2) },
-    { path: HOME, mode: "0700", size: share(1 / 4) },
     { path: "/dev/shm", mode: "1777", size: share(1 / 8) },
     { path: "/run", mode: "0755", size: share(1 / 16) },
+    ...(home === null ? [{ path: HOME, mode: "0700", size: share(1 / 4) }] : []),
   ];
 }
 
 /**
  * Mount points in the run's mount namespace, from which bubblewrap binds: the data folder belongs
  * to root, and unprivileged bubblewrap could not reach into it. They exist on every machine, and no
- * sandbox shows them.
+ * sandbox shows them. A stored home takes the point of the one in memory.
  */
 const POINTS = {
   workspace: "/sys/block",
   terminals: "/sys/kernel",
   memory: ["/sys/bus", "/sys/class", "/sys/dev", "/sys/devices"],
+  home: "/sys/devices",
 } as const;
 
 /** Terminals per run. The kernel allows 3072 for all sandboxes together (`kernel.pty.max`). */
@@ -96,7 +96,7 @@ export function findMounter(
     // A machine may allow user namespaces to bubblewrap only (AppArmor).
     const attempt = [...namespace, `${program("mount")} -t tmpfs tmpfs ${POINTS.memory[0]}`];
     works ??= readTool(attempt).then(({ exitCode }) => exitCode === 0);
-    if (!isRoot && !(await works)) return mountedByBubblewrap(input.folder, inMemory);
+    if (!isRoot && !(await works)) return mountedByBubblewrap(input, inMemory);
     const table = join(folder, `mounts-${input.id}`);
     // Root of the namespace created by the server's user is that user.
     writeFileSync(table, mountTable(input, isRoot ? uid : 0, inMemory), { mode: 0o600 });
@@ -105,6 +105,7 @@ export function findMounter(
       source: POINTS.workspace,
       args: [
         ...inMemory.flatMap(({ path }, index) => ["--bind", POINTS.memory[index] as string, path]),
+        ...(input.home === null ? [] : ["--bind", POINTS.home, HOME]),
         "--dev-bind",
         POINTS.terminals,
         "/dev/pts",
@@ -115,23 +116,28 @@ export function findMounter(
 }
 
 /** Without limits on files and terminals. */
-function mountedByBubblewrap(source: string, inMemory: readonly Folder[]): RunMounts {
+function mountedByBubblewrap(
+  { folder, home }: SandboxInput,
+  inMemory: readonly Folder[],
+): RunMounts {
   const args = inMemory.flatMap(({ path, mode, size }) => {
     return ["--perms", mode, "--size", String(size), "--tmpfs", path];
   });
-  return { argv: [], source, args, close: () => undefined };
+  if (home !== null) args.push("--bind", home, HOME);
+  return { argv: [], source: folder, args, close: () => undefined };
 }
 
 /** Formats all mounts as lines of fstab(5). */
 function mountTable(
-  { folder, limits }: SandboxInput,
+  { folder, home, limits }: SandboxInput,
   uid: number,
   inMemory: readonly Folder[],
 ): string {
-  const source = folder.replaceAll(
-    /[\s\\#]/g,
-    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
-  );
+  const escaped = (path: string): string =>
+    path.replaceAll(
+      /[\s\\#]/g,
+      (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+    );
   const lines = inMemory.map(({ size, mode }, index) => {
     // At most one file per page.
     const files = Math.min(size / 4096, limits.diskFiles ?? Infinity);
@@ -140,8 +146,9 @@ function mountTable(
   });
   const terminals = `newinstance,ptmxmode=0666,mode=0620,max=${TERMINALS},nosuid,noexec`;
   return [
-    `${source} ${POINTS.workspace} none bind 0 0`,
+    `${escaped(folder)} ${POINTS.workspace} none bind 0 0`,
     ...lines,
+    ...(home === null ? [] : [`${escaped(home)} ${POINTS.home} none bind 0 0`]),
     `devpts ${POINTS.terminals} devpts ${terminals} 0 0`,
     "",
   ].join("\n");

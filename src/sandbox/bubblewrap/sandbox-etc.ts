@@ -1,6 +1,7 @@
 import { openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resolverConfiguration } from "./resolver.js";
+import { HOME } from "../sandbox.js";
 import { seccompFilter } from "./seccomp.js";
 
 /** Files passed to a sandbox by descriptor. */
@@ -14,9 +15,8 @@ export interface EtcFiles {
 /** The files of sandboxes without and with a network. */
 export type FilesByNetwork = Readonly<Record<"none" | "full", EtcFiles>>;
 
-/** Name and home of the user inside. */
+/** Name of the user inside. */
 export const USER = "agent";
-export const HOME = "/home/agent";
 
 export const FILTER = "seccomp.bpf";
 const RESOLVER = "resolv.conf";

@@ -33,8 +33,8 @@ export interface StartedCommand {
 const DETAILS = {
   memory: "It used all the memory that a run may use.",
   processes: "It started more processes than a run may have.",
-  disk: "Its workspace exceeded its disk limit.",
-  files: "Its workspace exceeded its limit of files.",
+  disk: "Its workspace and home exceeded their disk limit.",
+  files: "Its workspace and home exceeded their limit of files.",
 } as const;
 
 const KILL_AGAIN_MS = 100;
@@ -58,7 +58,8 @@ export function trackProcess(input: SandboxInput, started: StartedCommand): Sand
     diskBytes === null && diskFiles === null
       ? null
       : monitorDisk(
-          input.folder,
+          // A command without a sandbox has no stored home.
+          [input.folder, ...(input.home === null ? [] : [input.home])],
           diskLimits,
           () => started.pids(),
           (what) => end(what === "bytes" ? "disk" : "files"),

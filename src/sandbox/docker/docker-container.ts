@@ -1,6 +1,6 @@
 /** The container of one run. */
 import { hostname } from "node:os";
-import { WORKSPACE, type SandboxInput } from "../sandbox.js";
+import { HOME, WORKSPACE, type SandboxInput } from "../sandbox.js";
 
 export interface ContainerRun {
   input: SandboxInput;
@@ -13,7 +13,6 @@ export interface ContainerRun {
 /** Container labels: the owning server and its machine. */
 export const SERVER = "omoi.server";
 export const HOST = "omoi.host";
-const HOME = "/home/agent";
 
 /**
  * Returns the ContainerCreate request: the container sees nothing of the machine but the workspace.
@@ -26,6 +25,12 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
   // Podman cannot set an owner here, so the mode admits the run's user; the container has no other
   // users.
   const tmpfs = (part: number): string => `rw,nosuid,nodev,exec,size=${share(part)},mode=1777`;
+  const bind = (Source: string, Target: string): unknown => ({
+    Type: "bind",
+    Source,
+    Target,
+    BindOptions: { Propagation: "rprivate" },
+  });
   const limit = (Name: string, value: number): unknown => ({ Name, Soft: value, Hard: value });
   const variables = { HOME, LANG: "C.UTF-8", TMPDIR: "/tmp", TERM: "dumb", ...input.env };
   return {
@@ -45,17 +50,13 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
     HostConfig: {
       Init: true,
       Mounts: [
-        {
-          Type: "bind",
-          Source: input.folder,
-          Target: WORKSPACE,
-          BindOptions: { Propagation: "rprivate" },
-        },
+        bind(input.folder, WORKSPACE),
+        ...(input.home === null ? [] : [bind(input.home, HOME)]),
       ],
       ReadonlyRootfs: true,
       Tmpfs: {
         "/tmp": tmpfs(1 / 2),
-        [HOME]: tmpfs(1 / 4),
+        ...(input.home === null && { [HOME]: tmpfs(1 / 4) }),
         "/run": tmpfs(1 / 16),
       },
       ShmSize: share(1 / 8),

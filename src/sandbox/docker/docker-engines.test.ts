@@ -67,6 +67,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     const started = await docker.start({
       id: randomUUID(),
       folder,
+      home: null,
       uid: null,
       command: shell(script),
       env: { GREETING: "hello there" },
@@ -107,6 +108,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     const started = await docker.start({
       id: randomUUID(),
       folder,
+      home: null,
       uid: null,
       command: ["no-such-program"],
       env: {},
@@ -130,6 +132,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     const started = await docker.start({
       id: randomUUID(),
       folder,
+      home: null,
       uid: null,
       command: shell("trap 'exit 7' TERM; sleep 60 & wait"),
       env: {},

@@ -44,6 +44,7 @@ function inputOf(said: string[] = []): SandboxInput {
   return {
     id: "8f0c4ac6-2f15-4f3c-9a55-0f6a51b0a000",
     folder: join(folder, "ws_worker-1"),
+    home: null,
     uid: null,
     command: ["npm", "test", "--", "a b"],
     env: { GREETING: "hello", HOME: "/tmp" },

@@ -1,4 +1,4 @@
-/** Monitors the disk usage of a workspace, including deleted files that are still open. */
+/** Monitors the disk usage of a workspace and a home, including deleted files that are still open. */
 import { lstatSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { measureDeletedFiles, type DiskUse } from "./deleted-files.js";
@@ -10,41 +10,43 @@ export type { DiskUse } from "./deleted-files.js";
 export type DiskLimits = { [Name in keyof DiskUse]: number | null };
 
 /**
- * Calls `onOver` once a folder exceeds its limits. Measures fully at first, then only after the
- * free space of its file system shrank enough for an overrun, and occasionally, in case other
+ * Calls `onOver` once the folders together exceed the limits. Measures fully at first, then only after the
+ * free space of a file system shrank enough for an overrun, and occasionally, in case other
  * writers freed space; at most a quarter of the time.
  * @param pids returns all current processes of the run
  */
 export function monitorDisk(
-  folder: string,
+  folders: readonly string[],
   limits: DiskLimits,
   pids: () => number[],
   onOver: (what: keyof DiskUse) => void,
 ): Watch {
-  const { dev } = lstatSync(folder);
+  const devices = [...new Set(folders.map((folder) => lstatSync(folder).dev))];
   let used: DiskUse = { bytes: 0, files: 0 };
-  let freeThen: DiskUse = { bytes: 0, files: 0 };
+  let freeThen: DiskUse[] = folders.map(() => ({ bytes: 0, files: 0 }));
   let measuredAt = -Infinity;
   let tookMs = 0;
   return repeat(200, async () => {
-    const { bsize, bfree, ffree } = await statfs(folder);
-    const free = { bytes: bsize * bfree, files: ffree };
-    const most = {
-      bytes: used.bytes + Math.max(0, freeThen.bytes - free.bytes),
-      files: used.files + Math.max(0, freeThen.files - free.files),
-    };
+    const free = await Promise.all(folders.map(freeOn));
+    // The folders usually share a file system, and then see the same free space.
+    const lost = (what: keyof DiskUse): number =>
+      Math.max(0, ...free.map((now, index) => (freeThen[index]?.[what] ?? 0) - now[what]));
+    const most = { bytes: used.bytes + lost("bytes"), files: used.files + lost("files") };
     const age = performance.now() - measuredAt;
     const isDue = age > Math.max(10_000, 20 * tookMs);
     const isSuspicious = overrunOf(most, limits) !== null && age > 3 * tookMs;
     if (!isDue && !isSuspicious) return;
     const started = performance.now();
-    const [visible, deleted] = await Promise.all([
-      measureFolder(folder),
-      measureDeletedFiles(pids(), dev),
+    const members = pids();
+    const parts = await Promise.all([
+      ...folders.map(measureFolder),
+      ...devices.map((dev) => measureDeletedFiles(members, dev)),
     ]);
-    used = { bytes: visible.bytes + deleted.bytes, files: visible.files + deleted.files };
+    const sum = (what: keyof DiskUse): number =>
+      parts.reduce((total, part) => total + part[what], 0);
+    used = { bytes: sum("bytes"), files: sum("files") };
     // The unreadable part is at most the space that the file system lost.
-    if (!visible.isComplete || !deleted.isComplete) {
+    if (parts.some(({ isComplete }) => !isComplete)) {
       used = {
         bytes: Math.max(used.bytes, most.bytes),
         files: Math.max(used.files, most.files),
@@ -56,6 +58,11 @@ export function monitorDisk(
     const over = overrunOf(used, limits);
     if (over !== null) onOver(over);
   });
+}
+
+async function freeOn(folder: string): Promise<DiskUse> {
+  const { bsize, bfree, ffree } = await statfs(folder);
+  return { bytes: bsize * bfree, files: ffree };
 }
 
 function overrunOf(use: DiskUse, limits: DiskLimits): keyof DiskUse | null {

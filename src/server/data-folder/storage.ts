@@ -20,6 +20,8 @@ export interface Storage {
   repository(orgId: string, projectId: string): string;
   /** The working folder of an agent. */
   workspace(orgId: string, agentName: string): string;
+  /** The home of an agent's runs. */
+  home(orgId: string, agentId: string): string;
   /** The folder of a check's run. */
   check(orgId: string, runId: string): string;
   /** The folder of a project's run logs. */
@@ -48,6 +50,7 @@ export function storageIn(dataDir: string): Storage {
     dumps: join(dataDir, "dumps"),
     repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
     workspace: (orgId, agentName) => join(dataDir, "workspaces", orgId, `ws_${agentName}`),
+    home: (orgId, agentId) => join(dataDir, "homes", orgId, agentId),
     check: (orgId, runId) => join(dataDir, "checks", orgId, runId),
     logs: join(dataDir, "logs"),
     runLogs: (orgId, projectId) => join(dataDir, "logs", orgId, projectId),

@@ -77,6 +77,7 @@ export async function openTestSandbox(
     const started = await sandbox.start({
       id: randomUUID(),
       folder: options.folder ?? workspace(),
+      home: null,
       uid: null,
       command,
       env: {},

@@ -68,7 +68,7 @@ export async function startManagedRun(
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
-      const { folder, projectId, name, uid } = place;
+      const { folder, home, projectId, name, uid } = place;
       const { env, masker } = await environmentOf(deps, orgId, projectId, given, token);
       const network = wanted.network ?? "none";
       const { sandbox, ...held } = sandboxFor(deps, place, network);
@@ -112,7 +112,7 @@ export async function startManagedRun(
       }, findCandidate);
       if (starts) {
         publish("runStarted", { waitedSeconds: null });
-        await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });
+        await supervisor.launch({ run, projectId, folder, home, uid, env, token, masker, sandbox });
       }
     }),
   );

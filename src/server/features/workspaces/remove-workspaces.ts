@@ -1,4 +1,5 @@
 import * as archives from "./archives/archives.queries.js";
+import { removeHome } from "./homes.js";
 import * as queries from "./workspaces.queries.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
@@ -17,6 +18,7 @@ export async function removeWorkspacesOf(
       if (!workspace || workspace.status === "expired") return;
       // An archived workspace has no folder; the path may belong to another agent of the same name.
       if (workspace.status !== "archived") await deps.driver.remove(placesOf(deps, workspace));
+      await removeHome(deps, [orgId, agentId]);
       await deps.db.tenant(orgId, async (tx) => {
         await queries.updateWorkspace(tx, agentId, { status: "expired", archive_id: null });
         await archives.deleteArchivesOf(tx, agentId);

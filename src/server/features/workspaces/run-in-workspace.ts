@@ -3,6 +3,7 @@ import { AppError } from "../../errors.js";
 import { assertFolder, type WorktreePaths } from "#git/worktree/worktree-driver.js";
 import { checkpointAtEndOfRun } from "./commits/auto-checkpoint.js";
 import { activeUnderLock } from "./commits/commit-workspace.js";
+import { openHome } from "./homes.js";
 import * as queries from "./workspaces.queries.js";
 import {
   hasFolder,
@@ -15,6 +16,8 @@ import {
 /** Where a command runs. */
 export interface RunPlace {
   folder: string;
+  /** The agent's home, which belongs to the uid, too. */
+  home: string;
   projectId: string;
   /** The agent's name. */
   name: string;
@@ -54,8 +57,9 @@ export function withWorkspaceToRun<Result>(
     if (uid !== null && uid !== process.getuid?.()) {
       await deps.driver.changeOwner(places, { uid, gid: uid });
     }
+    const home = await openHome(deps, [orgId, agentId], uid);
     const { project_id: projectId, agent_name: name, workspace_type: type } = workspace;
-    return work({ folder: places.folder, projectId, name, isDocker: type === "docker", uid });
+    return work({ folder: places.folder, home, projectId, name, isDocker: type === "docker", uid });
   });
 }
 

@@ -15,6 +15,7 @@ import { recoverPush } from "./pushes/recover-pushes.js";
 import { recoverMerge } from "./merges/apply-merge.js";
 import * as commits from "./commits/commits.queries.js";
 import * as pushes from "./pushes/pushes.queries.js";
+import { measureHome } from "./homes.js";
 import * as queries from "./workspaces.queries.js";
 import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
 import {
@@ -181,7 +182,7 @@ export async function recoverWorkspaces(deps: WorkspaceDeps, log: Logger): Promi
   }
 }
 
-/** The bytes on the disk that the agent's folder alone takes up; null where it has none. */
+/** Returns the bytes on disk of the agent's folder and home alone; null without a folder. */
 export async function measureFolder(
   deps: WorkspaceDeps,
   orgId: string,
@@ -189,5 +190,6 @@ export async function measureFolder(
 ): Promise<number | null> {
   const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
   if (workspace?.status !== "active" || !hasFolder(workspace)) return null;
-  return deps.driver.measure(placesOf(deps, workspace));
+  const folder = await deps.driver.measure(placesOf(deps, workspace));
+  return folder + (await measureHome(deps, [orgId, agentId]));
 }

@@ -56,7 +56,7 @@ export function ArchivedNotice({
             )}
           </p>
           <p className="text-[13px]">
-            Every committed file comes back; what .gitignore left out does not.
+            Every committed file comes back; what .gitignore left out and the agent’s home do not.
             {reason !== undefined && ` ${reason}`}
           </p>
         </div>

@@ -121,7 +121,16 @@ async function start(
     const { folder, uid } = await createFolder(deps, check);
     const env = { CI: "true", ...variablesOf(check) };
     const masker = maskerFor(deps, {}, null);
-    await deps.supervisor.launch({ ...started, projectId, folder, uid, env, token: null, masker });
+    await deps.supervisor.launch({
+      ...started,
+      projectId,
+      folder,
+      home: null,
+      uid,
+      env,
+      token: null,
+      masker,
+    });
   } catch (error) {
     deps.log.error({ err: error, check: check.id }, "cannot start a check");
     const detail = "It could not be started; the operator can find the cause in the server's log.";

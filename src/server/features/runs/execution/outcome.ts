@@ -32,9 +32,11 @@ function endingOf(limits: ManagedRun["limits"], exit: SandboxExit): Ending {
     case "processes":
       return failed(`It exceeded its limit of ${limits.processes} processes.`);
     case "disk":
-      return failed(`Its workspace exceeded the disk limit of ${sizeOf(limits.disk_bytes ?? 0)}.`);
+      return failed(
+        `Its workspace and home exceeded the disk limit of ${sizeOf(limits.disk_bytes ?? 0)}.`,
+      );
     case "files":
-      return failed("Its workspace exceeded the server's limit of files and folders.");
+      return failed("Its workspace and home exceeded the server's limit of files and folders.");
     case "start_failed":
       return failed(
         exit.detail ??

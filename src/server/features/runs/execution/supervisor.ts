@@ -22,6 +22,8 @@ export interface Launch {
   run: ManagedRun;
   projectId: string;
   folder: string;
+  /** Null for a check, whose home is in memory. */
+  home: string | null;
   /** The uid it runs as; null lets the sandbox decide. */
   uid: number | null;
   env: Record<string, string>;
@@ -149,7 +151,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       : null;
 
   const launch = async (request: Launch): Promise<void> => {
-    const { run, projectId, folder, uid, env, token, masker, sandbox } = request;
+    const { run, projectId, folder, home, uid, env, token, masker, sandbox } = request;
     const liveRun: LiveRun = {
       run,
       logger: log,
@@ -183,6 +185,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       liveRun.process = await sandbox.start({
         id: run.id,
         folder,
+        // A command without a sandbox could not reach it in the data folder.
+        home: sandbox.report.mode === "off" ? null : home,
         uid,
         command: run.command,
         env: {

@@ -79,7 +79,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     asked.agent_id,
     uidOf(deps),
     async (place) => {
-      const { folder, projectId, uid } = place;
+      const { folder, home, projectId, uid } = place;
       const { env, masker } = await environmentOf(deps, asked.org_id, projectId, given, token);
       // The limits at the time of the request may belong to another machine or an earlier
       // configuration.
@@ -93,7 +93,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       });
       if (claim !== "no free slot" && claim.waitedSeconds !== null) {
         publish("runStarted", claim);
-        await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });
+        await supervisor.launch({ run, projectId, folder, home, uid, env, token, masker, sandbox });
       }
       return claim !== "no free slot";
     },

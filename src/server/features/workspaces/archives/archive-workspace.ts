@@ -9,6 +9,7 @@ import type { OrgContext } from "../../../http/request-context.js";
 import { endManagedRuns, waitForEnd } from "../../runs/index.js";
 import * as archives from "./archives.queries.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
+import { removeHome } from "../homes.js";
 import * as queries from "../workspaces.queries.js";
 import {
   branchRef,
@@ -32,7 +33,7 @@ export const targetOf = ({ agent_id, branch_name }: queries.WorkspaceRow) =>
 
 /**
  * Archives the workspace: stops its command, commits uncommitted changes, moves the branch to a hidden
- * ref and removes the folder. Archiving is recorded first, so a restart completes it. Idempotent; a
+ * ref and removes the folder and the home. Archiving is recorded first, so a restart completes it. Idempotent; a
  * failed workspace has nothing to archive.
  * @throws AppError 404, 409 `agent_running`, `run_in_progress`, `workspace_not_active`, 410, 422 naming
  * a path
@@ -154,6 +155,7 @@ async function discardUnderLock(
   const tip = await resolveCommit(places.repoPath, branch);
   if (tip !== null) await deleteRef(places.repoPath, branch, tip);
   await deps.driver.remove(places);
+  await removeHome(deps, [workspace.org_id, workspace.agent_id]);
   await deps.db.tenant(workspace.org_id, (tx) =>
     queries.updateWorkspace(tx, workspace.agent_id, { status: "expired", error: null }),
   );
@@ -178,6 +180,7 @@ async function finishUnderLock(deps: WorkspaceDeps, orgId: string, agentId: stri
     to: archiveRef(agentId, archive.id),
   });
   await deps.driver.remove(places);
+  await removeHome(deps, [orgId, agentId]);
   await deps.db.tenant(orgId, (tx) => queries.updateWorkspace(tx, agentId, { status: "archived" }));
 }
 

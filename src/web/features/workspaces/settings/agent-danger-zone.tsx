@@ -65,7 +65,7 @@ function ArchiveWorkspace({
       reason={refusal("agent:workspace:write") ?? archiveReason(agent, workspace)}
       consequences={[
         "Uncommitted changes are committed first. All commits are kept.",
-        "The folder is removed, with ignored files and any git directory the agent created.",
+        "The folder is removed, with ignored files and any git directory the agent created, and so is the agent’s home.",
         `It can be restored for ${countOf(days, "day")}; longer, while its commits are in no branch.`,
       ]}
       word={agent.name}
@@ -100,7 +100,7 @@ function TerminateAgent({ agent, refusal }: { agent: Agent; refusal: DenyReason 
       }
       consequences={[
         "Its run is stopped, and its API keys stop working.",
-        "Its workspace is archived: commits are kept; the folder and its ignored files are removed.",
+        "Its workspace is archived: commits are kept; the folder with its ignored files and the home are removed.",
         "It leaves the organization's members. Its runs still count in the usage.",
         "The agent cannot be restored; its name is free for another one.",
       ]}
