@@ -12,6 +12,7 @@ import { oidc } from "./identity/oidc.js";
 import { organizations } from "./organizations/organizations.js";
 import { passkeys } from "./identity/passkeys.js";
 import { organizationSecrets, projectSecrets } from "./organizations/secrets.js";
+import { presets } from "./agents/presets.js";
 import { previews } from "./projects/previews.js";
 import { projects } from "./projects/projects.js";
 import { radar } from "./projects/radar.js";
@@ -38,6 +39,7 @@ export const api = {
   agents,
   runs,
   sandbox,
+  presets,
   usage,
   workspaces,
   mergeQueue,

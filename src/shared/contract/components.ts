@@ -53,6 +53,7 @@ const named = {
   TimedRun: api.runs.timeline.response.element,
   RunConnection: api.runs.egress.response.element,
   Sandbox: api.sandbox.get.response,
+  Preset: api.presets.list.response.element,
   UsageReport: api.usage.get.response,
   DiskUsage: api.usage.disk.response,
   StatementItem: api.usage.statements.response.element,

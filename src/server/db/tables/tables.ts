@@ -16,6 +16,7 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { FetchReport } from "#shared/api/projects/projects.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
+import type { PresetName } from "#shared/preset-names.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";
 import { bytes, createdAt, instant } from "./columns.js";
@@ -144,6 +145,8 @@ export const agents = pgTable("agents", {
   name: text().notNull(),
   description: text(),
   parent_agent_id: uuid(),
+  task_title: text(),
+  task_text: text(),
   terminated_at: instant(),
   name_released: boolean().notNull().default(false),
   created_at: createdAt(),
@@ -227,6 +230,10 @@ export const runs = pgTable("runs", {
   started_by: jsonb().$type<NonNullable<Run["started_by"]>>(),
   origin: jsonb().$type<Origin>(),
   command: text().array(),
+  preset: text().$type<PresetName>(),
+  prompt: text(),
+  model: text(),
+  result: text(),
   network: text({ enum: ["none", "restricted", "full"] }),
   allowed_hosts: text().array(),
   egress_allowed: bigint({ mode: "number" }).notNull().default(0),

@@ -1,5 +1,5 @@
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent, AgentTask } from "#shared/api/agents/agents.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, projects } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
@@ -24,6 +24,9 @@ const agentColumns = {
   project_id: agents.project_id,
   name: agents.name,
   description: agents.description,
+  task: sql<
+    Agent["task"]
+  >`case when ${agents.task_title} is not null then json_build_object('title', ${agents.task_title}, 'text', ${agents.task_text}) end`,
   status,
   parent_agent_id: agents.parent_agent_id,
   workspace_branch: workspaces.branch_name,
@@ -49,10 +52,17 @@ export async function insertAgent(
     name: string;
     description: string | null;
     parent_agent_id: string | null;
+    task: AgentTask | null;
   },
 ): Promise<void> {
-  await tx.insert(agents).values(values);
+  const { task, ...columns } = values;
+  await tx.insert(agents).values({ ...columns, ...taskColumns(task) });
 }
+
+const taskColumns = (task: AgentTask | null) => ({
+  task_title: task?.title ?? null,
+  task_text: task?.text ?? null,
+});
 
 export async function findAgent(tx: Queryable, id: string): Promise<AgentRow | undefined> {
   const [row] = await selectAgents(tx).where(eq(agents.id, id));
@@ -90,11 +100,15 @@ export async function listAgents(
 export async function updateAgent(
   tx: Queryable,
   id: string,
-  changes: { description?: string | null },
+  { task, ...changes }: { description?: string | null; task?: AgentTask | null },
 ): Promise<void> {
   await tx
     .update(agents)
-    .set({ ...changes, updated_at: sql`now()` })
+    .set({
+      ...changes,
+      ...(task !== undefined && taskColumns(task)),
+      updated_at: sql`now()`,
+    })
     .where(eq(agents.id, id));
 }
 

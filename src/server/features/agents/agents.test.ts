@@ -37,6 +37,7 @@ describe("agents", () => {
       project_id: project.id,
       name: "worker-1",
       description: "Writes tests",
+      task: null,
       status: "idle",
       parent_agent_id: null,
       workspace_branch: null,
@@ -82,6 +83,47 @@ describe("agents", () => {
     expect(fieldsOf(await expectProblem(create({ name }), 422, "validation_failed"))).toEqual([
       "body.name",
     ]);
+  });
+
+  test("a task is created, changed and cleared", async () => {
+    const task = {
+      title: "Fix the login",
+      text: "Users cannot sign in with `+` in the address.\n",
+    };
+    const { data } = await create({ name: "with-task", task });
+    expect(data.task).toEqual(task);
+    const params = { agent_id: data.id };
+    const update = async (body: Parameters<typeof owner.api.agents.update>[0]["body"]) =>
+      (await owner.api.agents.update({ params, body })).data.task;
+    expect(await update({ description: "new" })).toEqual(task);
+    const other = { title: " Fix the logout ", text: "é".repeat(8192) };
+    expect(await update({ task: other })).toEqual({ title: "Fix the logout", text: other.text });
+    expect((await owner.api.agents.get({ params })).data.task?.text).toBe(other.text);
+    expect(await update({ task: null })).toBeNull();
+    const { data: events } = await owner.api.audit.list({
+      params: { org_id: orgId },
+      query: { limit: 2 },
+    });
+    expect(events.map(({ changes }) => changes["task"])).toEqual([
+      { from: "Fix the logout", to: null },
+      { from: task.title, to: "Fix the logout" },
+    ]);
+  });
+
+  test.each([
+    ["text", { title: "x", text: "" }],
+    ["text", { title: "x", text: " \n" }],
+    ["text", { title: "x", text: "é".repeat(8193) }],
+    ["text", { title: "x", text: "a\u0000" }],
+    ["title", { title: " ", text: "x" }],
+    ["title", { title: "x".repeat(256), text: "x" }],
+  ])("a task with a bad %s is 422", async (field, task) => {
+    const problem = await expectProblem(
+      create({ name: "bad-task", task }),
+      422,
+      "validation_failed",
+    );
+    expect(fieldsOf(problem)).toEqual([`body.task.${field}`]);
   });
 
   test("a parent must be an agent of the same project", async () => {

@@ -1,4 +1,4 @@
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent, AgentTask } from "#shared/api/agents/agents.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
@@ -19,6 +19,7 @@ export async function createAgent(
     name: string;
     description?: string | null | undefined;
     parent_agent_id?: string | null | undefined;
+    task?: AgentTask | null | undefined;
   },
 ): Promise<Agent> {
   const id = newId();
@@ -45,13 +46,17 @@ export async function createAgent(
         name: input.name,
         description: input.description ?? null,
         parent_agent_id: parentId,
+        task: input.task ?? null,
       });
       await addAgentMember(tx, context.orgId, id, context.actor.userId);
       const agent = (await findAgent(tx, id)) as Agent;
       audit({
         action: "agent.created",
         target: targetOf(agent),
-        changes: diffFields(null, agent, ["project_id", "description", "parent_agent_id"]),
+        changes: {
+          ...diffFields(null, agent, ["project_id", "description", "parent_agent_id"]),
+          ...(agent.task && { task: { from: null, to: agent.task.title } }),
+        },
       });
       return agent;
     });
@@ -72,20 +77,28 @@ export async function createAgent(
 const targetOf = ({ id, name }: Agent) => ({ type: "agent", id, name }) as const;
 
 /**
- * Changes an agent's description.
+ * Changes an agent's description or task.
  * @throws AppError 404
  */
 export async function updateAgent(
   context: OrgContext,
   id: string,
-  changes: { description?: string | null },
+  changes: { description?: string | null; task?: AgentTask | null },
 ): Promise<Agent> {
   return context.change(async (tx, audit) => {
     const before = await queries.findAgent(tx, id);
     await queries.updateAgent(tx, id, changes);
     const after = await findAgent(tx, id);
     if (!before || !after) throw notFound();
-    const changed = diffFields(before, after, ["description"]);
+    const isSameTask =
+      before.task?.title === after.task?.title && before.task?.text === after.task?.text;
+    const changed = {
+      ...diffFields(before, after, ["description"]),
+      // The title names the task; its text may be long.
+      ...(!isSameTask && {
+        task: { from: before.task?.title ?? null, to: after.task?.title ?? null },
+      }),
+    };
     if (Object.keys(changed).length > 0) {
       audit({ action: "agent.updated", target: targetOf(after), changes: changed });
     }

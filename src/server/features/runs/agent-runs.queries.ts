@@ -18,13 +18,13 @@ export async function readAgentRuns(
   const ids = sql`${sql.param(agentIds)}::uuid[]`;
   const { rows } = await db.execute<{ agent_id: string; place: keyof AgentRuns; run: unknown }>(sql`
     select r.agent_id, 'current_run' as place, json_build_object('id', r.id, 'kind', r.kind,
-      'status', r.status, 'command', r.command, 'started_at', ${timeOf("r.started_at")},
+      'status', r.status, 'command', r.command, 'preset', r.preset, 'started_at', ${timeOf("r.started_at")},
       'runtime_seconds', greatest(round(extract(epoch from now() - r.started_at), 4), 0)::float8,
       'stop_requested', r.stop_status is not null) as run
     from runs r where r.agent_id = any(${ids}) and r.status = 'running' and r.kind <> 'check'
     union all
     select * from (select distinct on (q.agent_id) q.agent_id, 'queued_run', json_build_object('id', r.id,
-      'status', r.status, 'command', r.command, 'created_at', ${timeOf("r.created_at")},
+      'status', r.status, 'command', r.command, 'preset', r.preset, 'created_at', ${timeOf("r.created_at")},
       'queue_position', q.position, 'stop_requested', r.stop_status is not null)
     from (select distinct org_id from runs where agent_id = any(${ids}) and status = 'queued') waiting
     cross join lateral (${queueOf("waiting.org_id")}) q

@@ -1,3 +1,4 @@
+import { presets } from "#shared/api/agents/presets.js";
 import { runs } from "#shared/api/agents/runs.js";
 import { sandbox } from "#shared/api/agents/sandbox.js";
 import { openCallbackListener } from "../../http/callback-listener.js";
@@ -10,7 +11,7 @@ import { removeUnusedFolders } from "./checks/check-folder.js";
 import { startChecks } from "./checks/start-checks.js";
 import { createRuns } from "./create-runs.js";
 import { startQueuedRuns } from "./queue/run-queue.js";
-import { runHandlers, sandboxHandlers } from "./routes.js";
+import { presetHandlers, runHandlers, sandboxHandlers } from "./routes.js";
 
 export function runsFeature(services: Services): Feature {
   const { config, credentials, httpServer, publicUrl, storage } = services;
@@ -24,6 +25,7 @@ export function runsFeature(services: Services): Feature {
     routes: [
       routesOf(runs, runHandlers(ownRuns.deps, credentials, publicUrl)),
       routesOf(sandbox, sandboxHandlers(ownRuns.deps)),
+      routesOf(presets, presetHandlers(ownRuns.deps)),
     ],
     jobs: [
       jobWorker("start-queued-runs", (data) => startQueuedRuns(ownRuns.deps, data)),

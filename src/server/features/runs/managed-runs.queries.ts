@@ -1,4 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
+import type { PresetName } from "#shared/preset-names.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
@@ -15,6 +16,7 @@ export interface ManagedRun {
   org_id: string;
   agent_id: string;
   command: string[];
+  preset: PresetName | null;
   network: "none" | "restricted" | "full";
   /** For the network `restricted`. */
   allowed_hosts: string[] | null;
@@ -22,7 +24,7 @@ export interface ManagedRun {
   limits: NonNullable<Run["limits"]>;
 }
 
-type RunRequest = Pick<typeof runs.$inferInsert, "origin" | "env_names"> & {
+type RunRequest = Pick<typeof runs.$inferInsert, "origin" | "env_names" | "prompt" | "model"> & {
   started_by: ReturnType<typeof startedBy> | null;
 };
 
@@ -86,6 +88,7 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
       org_id: runs.org_id,
       agent_id: runs.agent_id,
       command: runs.command,
+      preset: runs.preset,
       network: runs.network,
       allowed_hosts: runs.allowed_hosts,
       timeout_seconds: runs.timeout_seconds,
@@ -189,6 +192,7 @@ export interface Exit {
   outcome: Run["status"];
   exit_code: number | null;
   detail: string;
+  result: string | null;
   peak_memory_bytes: number | null;
   cpu_seconds: number | null;
   output_bytes: number;

@@ -1,4 +1,7 @@
-import { type NewRun, runs } from "#shared/api/agents/runs.js";
+import { z } from "zod";
+import { runs } from "#shared/api/agents/runs.js";
+import { type Preset, presets } from "#shared/api/agents/presets.js";
+import { type PresetName, presetNames } from "#shared/preset-names.js";
 import type { sandbox, SandboxState } from "#shared/api/agents/sandbox.js";
 import { notFound } from "../../errors.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
@@ -6,12 +9,15 @@ import { resolveAccess } from "../../access/authorize.js";
 import { allows } from "../../access/access.js";
 import { Content, eventStream } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byId, pagesOf } from "../../http/pagination.js";
+import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
 import { listEgress } from "./egress/egress.queries.js";
 import { fullNetworkOf } from "./execution/full-network.js";
 import * as queries from "./runs.queries.js";
 import { heartbeat } from "./heartbeat.js";
+import { createProgramFinder } from "./presets/find-programs.js";
+import { listPresets } from "./presets/list-presets.js";
+import { definitions } from "./presets/presets.js";
 import type { RunDeps } from "./run-deps.js";
 import { showLog } from "./logs/show-log.js";
 import { startLeasedRun, startManagedRun } from "./start-run.js";
@@ -29,9 +35,9 @@ export function runHandlers(
   const timelinePages = pagesOf(runs.timeline, byId);
   return {
     create: (context, { params, body }) =>
-      isCommand(body)
-        ? startManagedRun(deps, context, params.agent_id, body)
-        : startLeasedRun(context, params.agent_id),
+      body.external === true
+        ? startLeasedRun(context, params.agent_id)
+        : startManagedRun(deps, context, params.agent_id, body),
     list: (context, { params, query }) =>
       pages(context, query, {
         read: (after, limit) =>
@@ -103,8 +109,21 @@ export function runHandlers(
   };
 }
 
-function isCommand(body: NewRun): body is NewRun & { command: string[] } {
-  return body.command !== undefined;
+export function presetHandlers(deps: RunDeps): Handlers<typeof presets> {
+  const pages = pagesOf(presets.list, z.tuple([z.enum(presetNames)]));
+  const findPrograms = createProgramFinder(definitions.map(({ program }) => program));
+  return {
+    list: async (context, { query }) => {
+      const all = await listPresets(deps, findPrograms);
+      const indexOf = (name: PresetName): number => presetNames.indexOf(name);
+      const isAfter = ({ name }: Preset, [last]: readonly [PresetName]): boolean =>
+        indexOf(name) > indexOf(last);
+      return pages(context, query, {
+        read: fromMemory(all, isAfter),
+        keyOf: ({ name }) => [name] as const,
+      });
+    },
+  };
 }
 
 export function sandboxHandlers(deps: RunDeps): Handlers<typeof sandbox> {

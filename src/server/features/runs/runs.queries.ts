@@ -35,6 +35,10 @@ export const runColumns = {
   stop_requested: sql<boolean>`${runs.stop_status} is not null and ${runs.ended_at} is null`,
   detail: runs.detail,
   command: runs.command,
+  preset: runs.preset,
+  prompt: runs.prompt,
+  model: runs.model,
+  result: runs.result,
   network: runs.network,
   allowed_hosts: runs.allowed_hosts,
   egress: sql<
@@ -293,6 +297,15 @@ export async function projectOf(tx: Queryable, agentId: string): Promise<string>
     .from(agents)
     .where(eq(agents.id, agentId));
   return row?.project_id ?? "";
+}
+
+/** Returns the text of an agent's task, or null. */
+export async function taskOf(tx: Queryable, agentId: string): Promise<string | null> {
+  const [row] = await tx
+    .select({ text: agents.task_text })
+    .from(agents)
+    .where(eq(agents.id, agentId));
+  return row?.text ?? null;
 }
 
 export async function nameOfAgent(tx: Queryable, agentId: string): Promise<string> {

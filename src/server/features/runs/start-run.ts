@@ -11,6 +11,8 @@ import type { SandboxReport } from "#sandbox/sandbox.js";
 import { readVariables } from "../secrets/index.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./execution/full-network.js";
+import { definitionOf } from "./presets/presets.js";
+import { resolvePreset } from "./presets/resolve-preset.js";
 import * as managed from "./managed-runs.queries.js";
 import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.js";
 import * as queries from "./runs.queries.js";
@@ -46,40 +48,48 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
 }
 
 /**
- * Starts a command in the agent's workspace, or queues it on request. The run is reserved within the
+ * Starts a command, given or made by a preset, in the agent's workspace, or queues it on request. The run is reserved within the
  * limits, then started, and from then on recorded by its supervisor. The workspace's lock is held
  * meanwhile, so no earlier operation still writes to the folder.
  * @throws AppError 403 `run_token_starts_no_runs`; 404 `workspace_missing`; 409 `workspace_not_active`,
  * `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`; 422 when the
- * environment is too large to be masked
+ * environment is too large to be masked, or a preset has no prompt
  */
 export async function startManagedRun(
   deps: RunDeps,
   context: OrgContext,
   agentId: string,
-  wanted: NewRun & { command: string[] },
+  wanted: NewRun,
 ): Promise<Run> {
   const { supervisor, settings, workspaces } = deps;
   rejectRunToken(context);
   requireSandbox(deps);
   const { orgId } = context;
   const id = newId();
+  const task = await context.tx((tx) => queries.taskOf(tx, agentId));
+  const { network, ...resolved } = resolvePreset(wanted, task);
   const given = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
       const { folder, home, projectId, name, uid } = place;
-      const { env, masker } = await environmentOf(deps, orgId, projectId, given, token);
-      const network = wanted.network ?? "none";
+      const { env, masker } = await environmentOf(
+        deps,
+        { org_id: orgId, preset: resolved.preset },
+        projectId,
+        given,
+        token,
+      );
       const { sandbox, ...held } = sandboxFor(deps, place, network);
       const run: managed.ManagedRun = {
         id,
         kind: "managed",
         org_id: orgId,
         agent_id: agentId,
-        command: wanted.command,
+        command: resolved.command,
+        preset: resolved.preset,
         timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
-        allowed_hosts: wanted.allowed_hosts ?? null,
+        allowed_hosts: resolved.allowed_hosts,
         ...held,
       };
       const findCandidate = (tx: Queryable) => queries.findCandidate(tx, agentId);
@@ -88,12 +98,15 @@ export async function startManagedRun(
         if (wait && wanted.queue !== true) throw wait.error;
         const changes = {
           run_id: { from: null, to: id },
+          ...(run.preset && { preset: { from: null, to: run.preset } }),
           network: { from: null, to: run.network },
           ...(run.allowed_hosts && { allowed_hosts: { from: null, to: run.allowed_hosts } }),
         };
         audit({ action: "run.started", target: { type: "agent", id: agentId, name }, changes });
         const asked = {
           ...run,
+          prompt: resolved.prompt,
+          model: resolved.model,
           started_by: queries.startedBy(context),
           origin: originOf(context),
           env_names: Object.keys(given).toSorted(),
@@ -135,13 +148,13 @@ interface Environment {
 }
 
 /**
- * Returns the variables that a run starts with: the secrets of its organization and project, and those
- * given for the run, which win.
+ * Returns the variables that a run starts with: those of its preset, the secrets of its organization and
+ * project, and those given for the run. Later ones win.
  * @throws AppError 422 when they are too large to be masked; 503 when a secret cannot be decrypted
  */
 export async function environmentOf(
   deps: RunDeps,
-  orgId: string,
+  { org_id: orgId, preset }: Pick<managed.ManagedRun, "org_id" | "preset">,
   projectId: string,
   given: Readonly<Record<string, string>>,
   token: string,
@@ -149,8 +162,9 @@ export async function environmentOf(
   const secrets = await deps.db.read(orgId, (tx) =>
     readVariables(deps.settings.secret, tx, orgId, projectId),
   );
-  const env = { ...secrets, ...given };
-  return { env, masker: maskerFor(deps, env, token) };
+  const secret = { ...secrets, ...given };
+  const env = { ...definitionOf(preset)?.environment, ...secret };
+  return { env, masker: maskerFor(deps, secret, token) };
 }
 
 /**

@@ -26,6 +26,7 @@ export const isMerging = sql<boolean>`exists (select from merges_under_way m whe
 const workspaceColumns = {
   agent_id: workspaces.agent_id,
   agent_name: agents.name,
+  task_title: agents.task_title,
   org_id: workspaces.org_id,
   project_id: workspaces.project_id,
   branch_name: workspaces.branch_name,
@@ -71,6 +72,7 @@ const workspaceColumns = {
 export type WorkspaceRow = {
   agent_id: string;
   agent_name: string;
+  task_title: string | null;
   org_id: string;
   project_id: string;
   branch_name: string;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
-import { description, id, page, timestamp } from "../../contract/fields.js";
-import { run } from "./runs.js";
+import { description, id, name, page, timestamp } from "../../contract/fields.js";
+import { prompt, run } from "./runs.js";
 import { commitErrors } from "../projects/workspace-errors.js";
 
 /** The agent's current run; `runtime_seconds` as of the response. */
@@ -11,6 +11,7 @@ export const currentRun = run
     kind: true,
     status: true,
     command: true,
+    preset: true,
     runtime_seconds: true,
     stop_requested: true,
   })
@@ -19,7 +20,14 @@ export type CurrentRun = z.output<typeof currentRun>;
 
 /** The first queued run of the agent. */
 export const waitingRun = run
-  .pick({ id: true, status: true, command: true, created_at: true, stop_requested: true })
+  .pick({
+    id: true,
+    status: true,
+    command: true,
+    preset: true,
+    created_at: true,
+    stop_requested: true,
+  })
   .extend({ queue_position: z.number().int() });
 export type WaitingRun = z.output<typeof waitingRun>;
 
@@ -29,12 +37,22 @@ export const lastRun = run
   .extend({ ended_at: timestamp });
 export type LastRun = z.output<typeof lastRun>;
 
+/** The work of an agent. */
+export const agentTask = z.strictObject({
+  /** The default message of its merges. */
+  title: name,
+  /** The default prompt of its runs, at most 16 KiB. */
+  text: prompt,
+});
+export type AgentTask = z.output<typeof agentTask>;
+
 export const agent = z.strictObject({
   id,
   organization_id: id,
   project_id: id,
   name: z.string(),
   description: z.string().nullable(),
+  task: z.strictObject({ title: z.string(), text: z.string() }).nullable(),
   status: z.enum(["idle", "running", "terminated"]),
   parent_agent_id: id.nullable(),
   /** The branch of its workspace; null without a workspace. */
@@ -85,6 +103,7 @@ export const agents = {
       name: agentName,
       description: description.nullish(),
       parent_agent_id: id.nullish(),
+      task: agentTask.nullish(),
     }),
     response: agent,
     errors: ["name_taken"],
@@ -103,7 +122,10 @@ export const agents = {
     access: "agent:write",
     summary: "Update an agent",
     params: agentParams,
-    body: z.strictObject({ description: description.nullable().optional() }),
+    body: z.strictObject({
+      description: description.nullable().optional(),
+      task: agentTask.nullable().optional(),
+    }),
     response: agent,
   }),
   delete: endpoint({

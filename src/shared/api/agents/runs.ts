@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { runStatuses } from "../../run-statuses.js";
+import { presetNames } from "../../preset-names.js";
 import { MAX_ALLOWED_HOSTS, parseAllowedHost } from "../../egress.js";
 import { variableNameRules } from "../../variable-name.js";
 import { endpoint } from "../../contract/endpoint.js";
@@ -49,6 +50,15 @@ export const run = z.strictObject({
   /** Why it ended or what it is waiting for, as a sentence. */
   detail: z.string().nullable(),
   command: z.array(z.string()).nullable(),
+  /** The preset that made the command. */
+  preset: z.enum(presetNames).nullable(),
+  prompt: z.string().nullable(),
+  model: z.string().nullable(),
+  /**
+   * The program's final message, as read by the preset from the end of the output: plain text, of at
+   * most 16 KiB. Null before the end, without a preset, and if there is none.
+   */
+  result: z.string().nullable(),
   network: networkAccess.nullable(),
   /** The hosts that a run with the network `restricted` may reach; null for other runs. */
   allowed_hosts: z.array(z.string()).nullable(),
@@ -119,6 +129,29 @@ export const command = z
   .max(1000, "must be at most 1 000 strings")
   .refine((words) => words[0] !== "", "must name a program");
 
+/** Maximum length of a prompt in bytes of UTF-8. */
+export const MAX_PROMPT_BYTES = 16 * 1024;
+
+/** The text that an agent works on. */
+export const prompt = z
+  .string()
+  .refine((text) => text.trim() !== "", "must not be empty")
+  .refine((text) => !text.includes("\u0000"), "must not contain NUL")
+  .refine(
+    (text) => new TextEncoder().encode(text).length <= MAX_PROMPT_BYTES,
+    "must be at most 16 KiB",
+  );
+
+/** The name of a model, which is passed to the program as it is. */
+const model = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._:/@[\]-]*$/,
+    "use letters, digits and . _ : / @ [ ] -, with a letter or digit first",
+  );
+
 /** A connection of a run with the network `restricted`. */
 const runEgress = z.strictObject({
   id,
@@ -152,6 +185,12 @@ export const newRun = z
   .strictObject({
     external: z.literal(true, "must be true").optional(),
     command: command.optional(),
+    /** Makes the command from `prompt` and `model`, and the network `restricted` to its hosts. */
+    preset: z.enum(presetNames).optional(),
+    /** For a preset other than `custom`; the agent's task by default. */
+    prompt: prompt.optional(),
+    /** For a preset other than `custom`. */
+    model: model.optional(),
     env: env.optional(),
     timeout_seconds: z
       .number()
@@ -170,11 +209,30 @@ export const newRun = z
       issues.push({ code: "custom", path: [field], message, input: value });
     };
     if (value.external !== true) {
-      if (value.command === undefined) {
-        refuse("command", "is required, or external: true for an agent that runs elsewhere");
+      const takesPrompt = value.preset !== undefined && value.preset !== "custom";
+      if (takesPrompt && value.command !== undefined) {
+        refuse("command", "is made by the preset; remove it, or use the preset custom");
       }
-      const isRestricted = value.network === "restricted";
-      if (isRestricted && value.allowed_hosts === undefined) {
+      if (!takesPrompt && value.command === undefined) {
+        refuse(
+          "command",
+          value.preset === "custom"
+            ? "is required with the preset custom"
+            : "is required, or a preset, or external: true for an agent that runs elsewhere",
+        );
+      }
+      for (const field of ["prompt", "model"] as const) {
+        if (takesPrompt || value[field] === undefined) continue;
+        refuse(
+          field,
+          value.preset === "custom"
+            ? "does not apply to the preset custom; put it into the command"
+            : "applies only with a preset",
+        );
+      }
+      const network = value.network ?? (value.preset === undefined ? "none" : "restricted");
+      const isRestricted = network === "restricted";
+      if (isRestricted && value.preset === undefined && value.allowed_hosts === undefined) {
         refuse("allowed_hosts", "is required with the network restricted");
       }
       if (!isRestricted && value.allowed_hosts !== undefined) {
@@ -184,6 +242,9 @@ export const newRun = z
     }
     const ofManaged = [
       "command",
+      "preset",
+      "prompt",
+      "model",
       "env",
       "timeout_seconds",
       "network",

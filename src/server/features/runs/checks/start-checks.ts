@@ -36,6 +36,9 @@ export async function startChecks(deps: RunDeps): Promise<void> {
   }
 }
 
+/** A check has no caller, prompt or variables of its own. */
+const NOT_ASKED = { started_by: null, origin: null, env_names: [], prompt: null, model: null };
+
 /** A check whose run is reserved, or that has failed because it cannot run. */
 type Reserved =
   | { check: TakenCheck; started: Pick<Launch, "run" | "sandbox"> }
@@ -64,12 +67,13 @@ async function reserve(
       org_id,
       agent_id,
       command: definition.command,
+      preset: null,
       timeout_seconds: definition.timeout_seconds,
       allowed_hosts: null,
       ...held,
     };
     const by = { server_id: deps.supervisor.serverId, token_hash: null };
-    await managed.insertStarted(tx, { ...run, started_by: null, origin: null, env_names: [] }, by);
+    await managed.insertStarted(tx, { ...run, ...NOT_ASKED }, by);
     return { check, started: { run, sandbox } };
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "unavailable") throw error;

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { SandboxedProcess } from "#sandbox/sandbox.js";
 import type { LogWriter } from "../logs/log-writer.js";
+import type { ResultCollector } from "../presets/collect-result.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
 import type { Ending } from "./outcome.js";
 
@@ -9,6 +10,8 @@ export interface LiveRun {
   run: ManagedRun;
   logger: Logger;
   log: LogWriter | null;
+  /** Null without a preset that reads one. */
+  result: ResultCollector | null;
   process: SandboxedProcess | null;
   ending: Ending | null;
   graceMs: number;

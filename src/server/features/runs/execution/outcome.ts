@@ -1,6 +1,7 @@
 import type { Run } from "#shared/api/agents/runs.js";
 import type { SandboxExit } from "#sandbox/sandbox.js";
 import type { Exit, ManagedRun } from "../managed-runs.queries.js";
+import { CANNOT_EXECUTE, explainExitCode, NOT_FOUND } from "./explain-exit-code.js";
 
 /** The requested ending of a run and its reason. */
 export interface Ending {
@@ -10,11 +11,11 @@ export interface Ending {
 
 /** Determines a run's outcome from its command's exit and an earlier request to end it. */
 export function outcomeOf(
-  { limits }: Pick<ManagedRun, "limits">,
+  run: Pick<ManagedRun, "kind" | "limits" | "command" | "preset">,
   exit: SandboxExit,
   ending: Ending | null,
-): Omit<Exit, "output_bytes" | "output_truncated"> {
-  const { status, detail } = ending ?? endingOf(limits, exit);
+): Omit<Exit, "result" | "output_bytes" | "output_truncated"> {
+  const { status, detail } = ending ?? endingOf(run, exit);
   return {
     outcome: status,
     exit_code: exit.exitCode,
@@ -24,7 +25,8 @@ export function outcomeOf(
   };
 }
 
-function endingOf(limits: ManagedRun["limits"], exit: SandboxExit): Ending {
+function endingOf(run: Parameters<typeof outcomeOf>[0], exit: SandboxExit): Ending {
+  const { limits } = run;
   const failed = (detail: string): Ending => ({ status: "failed", detail });
   switch (exit.reason) {
     case "memory":
@@ -39,7 +41,8 @@ function endingOf(limits: ManagedRun["limits"], exit: SandboxExit): Ending {
       return failed("Its workspace and home exceeded the server's limit of files and folders.");
     case "start_failed":
       return failed(
-        exit.detail ??
+        explained(run, exit) ??
+          exit.detail ??
           "It could not be started; the operator can find the cause in the server's log.",
       );
     case "stopped":
@@ -47,8 +50,20 @@ function endingOf(limits: ManagedRun["limits"], exit: SandboxExit): Ending {
       if (exit.signal !== null) return failed(`Its command was terminated by ${exit.signal}.`);
       return exit.exitCode === 0
         ? { status: "succeeded", detail: "Its command exited normally." }
-        : failed(`Its command exited with code ${exit.exitCode}.`);
+        : failed(explained(run, exit) ?? `Its command exited with code ${exit.exitCode}.`);
   }
+}
+
+/** Explains a program that did not start, except to checks, whose results explain it. */
+function explained(
+  run: Parameters<typeof outcomeOf>[0],
+  { exitCode, reason, detail }: SandboxExit,
+): string | null {
+  if (run.kind === "check" || (exitCode !== CANNOT_EXECUTE && exitCode !== NOT_FOUND)) return null;
+  const isOwn = reason === "start_failed";
+  // The sandbox itself may have failed with the same code.
+  if (isOwn && detail?.startsWith(`${run.command[0]}: `) !== true) return null;
+  return explainExitCode(run, exitCode, isOwn);
 }
 
 function sizeOf(bytes: number): string {

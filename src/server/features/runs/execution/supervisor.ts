@@ -11,6 +11,7 @@ import { outcomeOf } from "./outcome.js";
 import { renewLeases } from "./renew-leases.js";
 import { openLog, type LogWriter } from "../logs/log-writer.js";
 import { openEgress, type RunEgressProxy } from "../egress/open-egress.js";
+import { collectResult } from "../presets/collect-result.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
@@ -111,6 +112,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       tenant((tx) =>
         managed.recordExit(tx, run.id, {
           ...outcome,
+          result: liveRun.result?.read() ?? null,
           output_bytes: liveRun.log?.bytes ?? 0,
           output_truncated: liveRun.log?.truncated ?? false,
         }),
@@ -156,6 +158,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       run,
       logger: log,
       log: null,
+      result: collectResult(run.preset, masker),
       process: null,
       ending: null,
       graceMs: 0,
@@ -208,7 +211,10 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
           diskBytes: run.limits.disk_bytes,
           diskFiles: settings.runFiles,
         },
-        onOutput: (stream, chunk) => written.write(stream, chunk),
+        onOutput: (stream, chunk) => {
+          if (stream === "stdout") liveRun.result?.add(chunk);
+          return written.write(stream, chunk);
+        },
       });
       exit = liveRun.process.done;
       const seconds = run.timeout_seconds;

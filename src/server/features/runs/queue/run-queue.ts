@@ -80,7 +80,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     uidOf(deps),
     async (place) => {
       const { folder, home, projectId, uid } = place;
-      const { env, masker } = await environmentOf(deps, asked.org_id, projectId, given, token);
+      const { env, masker } = await environmentOf(deps, asked, projectId, given, token);
       // The limits at the time of the request may belong to another machine or an earlier
       // configuration.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);

@@ -258,7 +258,7 @@ export async function prepareMerge(
   const sha = await commitTree(repoPath, {
     tree: plan.tree,
     parents: [input.target, input.source],
-    message: request.message ?? `Merge ${workspace.branch_name} into ${targetBranch}`,
+    message: request.message ?? defaultMessage(workspace, targetBranch),
     author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
     date: state.date ?? new Date(),
   });
@@ -287,6 +287,16 @@ export async function prepareMerge(
   };
 }
 
+/** Returns the subject and body of a merge commit; the task's title comes first. */
+export function defaultMessage(
+  { branch_name, task_title }: Pick<MergedWorkspace, "branch_name" | "task_title">,
+  targetBranch: string,
+): string {
+  const merge = `Merge ${branch_name} into ${targetBranch}`;
+  // A subject has one line.
+  return task_title === null ? merge : `${task_title.replaceAll(/\s+/g, " ")}\n\n${merge}`;
+}
+
 /** The parts of a workspace that a merge of one of its commits needs. */
 export type MergedWorkspace = Pick<
   ActiveWorkspace,
@@ -296,6 +306,7 @@ export type MergedWorkspace = Pick<
   | "agent_name"
   | "branch_name"
   | "merge_drivers"
+  | "task_title"
   | "merge_strategy"
   | "protected_branches"
 >;

@@ -33,6 +33,19 @@ describe("merging a workspace", () => {
   const head = (project: { id: string; organization_id: string }, branch: string) =>
     gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);
 
+  test("the title of the agent's task is the default subject", async () => {
+    const project = await makeProject(owner, orgId);
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const params = { agent_id: agent.id };
+    const task = { title: "Fix\nthe login", text: "Users cannot sign in." };
+    await owner.api.agents.update({ params, body: { task } });
+    await commitFiles(owner, workspace, { "a.txt": "a\n" });
+    await owner.api.workspaces.createMerge({ params, body: {} });
+    expect(await gitInRepository(app, project, "log", "-1", "--format=%s|%b", "main")).toBe(
+      `Fix the login|Merge ${workspace.branch_name} into main\n`,
+    );
+  });
+
   test("cleanly creates a commit with two parents even if git could fast-forward", async () => {
     const project = await makeProject(owner, orgId);
     const { agent, workspace } = await makeWorkspace(owner, project.id);

@@ -10,6 +10,7 @@ import type { OrgContext } from "../../../http/request-context.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
 import type { PreparedMerge } from "../merges/apply-merge.js";
 import {
+  defaultMessage,
   commitUnsavedChanges,
   prepareMerge,
   targetOf,
@@ -50,7 +51,8 @@ export async function enqueueMerge(
       kind: "merge",
       ofMerge: null,
       prepared,
-      request,
+      // A later change of the agent's task does not change the commit that is checked.
+      request: { ...request, message: request.message ?? defaultMessage(workspace, branch) },
       projectId: workspace.project_id,
       sourceBranch: workspace.branch_name,
       sourceCommit: source,

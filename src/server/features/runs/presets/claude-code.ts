@@ -1,0 +1,28 @@
+import { lastText, propertyOf } from "./json-output.js";
+import type { PresetDefinition } from "./preset.js";
+
+export const claudeCode: PresetDefinition = {
+  name: "claude-code",
+  title: "Claude Code",
+  program: "claude",
+  install: "npm install --global @anthropic-ai/claude-code",
+  provider: "anthropic",
+  hosts: ["api.anthropic.com"],
+  models: ["opus", "sonnet", "haiku"],
+  environment: { CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1", DISABLE_AUTOUPDATER: "1" },
+  commandOf: ({ prompt, model }) => [
+    "claude",
+    "--print",
+    "--output-format",
+    "json",
+    "--permission-mode",
+    "bypassPermissions",
+    ...(model === null ? [] : ["--model", model]),
+    "--",
+    prompt,
+  ],
+  readResult: (output) =>
+    lastText(output, (entry) =>
+      propertyOf(entry, "type") === "result" ? propertyOf(entry, "result") : undefined,
+    ),
+};

@@ -1,0 +1,40 @@
+import { lastText, propertyOf } from "./json-output.js";
+import type { PresetDefinition } from "./preset.js";
+
+/**
+ * Codex takes the address of its provider from its configuration only. The provider has no WebSockets,
+ * which neither the proxy of a run nor a gateway needs to speak.
+ */
+const START = `exec codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox \
+-c model_provider=run -c model_providers.run.name=OpenAI -c model_providers.run.wire_api=responses \
+-c model_providers.run.base_url="\${OPENAI_BASE_URL:-https://api.openai.com/v1}" \
+-c model_providers.run.env_key=OPENAI_API_KEY -c model_providers.run.supports_websockets=false "$@"`;
+
+export const codex: PresetDefinition = {
+  name: "codex",
+  title: "Codex",
+  program: "codex",
+  install: "npm install --global @openai/codex",
+  provider: "openai",
+  hosts: ["api.openai.com"],
+  models: [],
+  environment: {},
+  commandOf: ({ prompt, model }) => [
+    "sh",
+    "-c",
+    START,
+    "codex",
+    ...(model === null ? [] : ["--model", model]),
+    // A lone hyphen would mean the standard input.
+    "--",
+    prompt === "-" ? " -" : prompt,
+  ],
+  readResult: (output) =>
+    lastText(output, (entry) => {
+      const item = propertyOf(entry, "item");
+      return propertyOf(entry, "type") === "item.completed" &&
+        propertyOf(item, "type") === "agent_message"
+        ? propertyOf(item, "text")
+        : undefined;
+    }),
+};

@@ -1,0 +1,23 @@
+import type { Preset } from "#shared/api/agents/presets.js";
+
+/** What a run of a preset is to do. */
+export interface Assignment {
+  prompt: string;
+  /** Null: the program's default. */
+  model: string | null;
+}
+
+/** A program that runs with a prompt, without a terminal and without questions. */
+export interface PresetDefinition extends Omit<Preset, "available" | "reason" | "version"> {
+  program: string;
+  install: string;
+  /** Variables of its runs; those of secrets and of the run win. */
+  environment: Readonly<Record<string, string>>;
+  /**
+   * Returns the command. The prompt must not be read as an option, whatever it begins with. The sandbox is
+   * the only boundary: the program's own permission prompts and sandbox are off.
+   */
+  commandOf(assignment: Assignment): string[];
+  /** Returns the final message at the end of the standard output, or null. The output is untrusted. */
+  readResult(output: string): string | null;
+}

@@ -1,0 +1,3 @@
+/** Programs that a run can start with a prompt; `custom` takes a command. */
+export const presetNames = ["claude-code", "codex", "gemini", "opencode", "custom"] as const;
+export type PresetName = (typeof presetNames)[number];
