@@ -55,7 +55,7 @@ async function run(agentId: string, command: string[], queue = false): Promise<R
 
 test("a script is started, its log followed and searched, and it is stopped", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
-  await page.getByRole("button", { name: "Run a command" }).click();
+  await page.getByRole("button", { name: "Start agent" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Command" }).fill("echo 'a b' | wc");
   await dialog.getByText("needs a shell").waitFor();
@@ -91,7 +91,7 @@ test("a script is started, its log followed and searched, and it is stopped", as
 test("a run with a restricted network names its hosts and lists its connections", async () => {
   const { agent: other } = await makeWorkspace(owner, projectId);
   await page.goto(`${app.url}/agents/${other.id}`);
-  await page.getByRole("button", { name: "Run a command" }).click();
+  await page.getByRole("button", { name: "Start agent" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("Shell script", { exact: true }).click();
   await dialog.getByRole("textbox", { name: "Shell script" }).fill(
@@ -119,7 +119,7 @@ test("a run with a restricted network names its hosts and lists its connections"
 
 test("a failed command is marked in the list of runs", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
-  await page.getByRole("button", { name: "Run a command" }).click();
+  await page.getByRole("button", { name: "Start agent" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Command" }).fill("sh -c 'exit 3'");
   await dialog.getByTestId("parsed").getByText('["sh","-c","exit 3"]').waitFor();
@@ -307,11 +307,11 @@ test("a viewer sees everything, and why runs cannot be started or stopped", asyn
   await theirs.getByText(bare.name, { exact: true }).waitFor();
   await isOff("Create workspace", "agent:workspace:write");
   await theirs.goto(`${app.url}/agents/${agent.id}`);
-  await isOff("Run a command", "agent:run");
+  await isOff("Start agent", "agent:run");
   await isOff("Stop run", "agent:run");
   await theirs.getByText(/Your role \(viewer\) may not .*agent:run/).waitFor();
   await theirs.goto(`${app.url}/agents/${agent.id}?new=true`);
-  await isOff("Run a command", "agent:run");
+  await isOff("Start agent", "agent:run");
   await theirs.goto(`${app.url}/agents/${agent.id}/runs/${id}`);
   await isOff("Stop run", "agent:run");
   await expectAccessible(theirs, "a run that a viewer sees");

@@ -37,6 +37,12 @@ export const egressList = ({ id, egress }: Run): CursorList<RunEgress> => ({
     client.runs.egress({ params: { run_id: id }, query: { limit: 25, cursor } }, { signal }),
 });
 
+/** The programs that a run can start with a prompt. */
+export const presetsQuery = queryOptions({
+  queryKey: ["presets"],
+  queryFn: async ({ signal }) => (await client.presets.list({ query: {} }, { signal })).data,
+});
+
 /** Limits of commands; constant until the server restarts. */
 export const sandboxQuery = queryOptions({
   queryKey: ["sandbox"],

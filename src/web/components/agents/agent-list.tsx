@@ -34,9 +34,9 @@ const sortings: readonly Sorting<Agent>[] = [
   { key: "created", label: "Created", by: ({ created_at }) => created_at },
 ];
 const textOf = (agent: Agent): string => {
-  const { name, description, workspace_branch, current_run, queued_run } = agent;
+  const { name, description, task, workspace_branch, current_run, queued_run } = agent;
   const commands = [current_run, queued_run].flatMap((run) => run?.command ?? []);
-  return [name, description, workspace_branch, workOf(agent), ...commands].join(" ");
+  return [name, task?.title, description, workspace_branch, workOf(agent), ...commands].join(" ");
 };
 const workNames: Record<Work, string> = { running: "Running", queued: "Queued", idle: "Idle" };
 
@@ -166,6 +166,11 @@ function AgentName({ agent }: { agent: Agent }): ReactElement {
       <Link {...paths.agent(agent.id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent.name} />
       </Link>
+      {agent.task && (
+        <div className="line-clamp-2 text-[13px]">
+          <PlainText value={agent.task.title} />
+        </div>
+      )}
       {agent.description && (
         <div className="line-clamp-2 text-[13px] text-muted">
           <PlainText value={agent.description} />

@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent, CurrentRun, WaitingRun } from "#shared/api/agents/agents.js";
 import { paths } from "../../paths/paths.js";
 import { StatusDot } from "../../ui/feedback/badge.js";
 import { Time } from "../../ui/text/time.js";
-import { shownInLine } from "../runs/command-line.js";
 import { RunDuration } from "../runs/run-duration.js";
+import { runTitle } from "../runs/run-title.js";
 import { RunOutcome } from "../runs/run-status.js";
 
 interface AgentRunsProps {
@@ -34,7 +34,7 @@ export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
     <div className="flex min-w-0 flex-col gap-1">
       {current && (
         <div className="min-w-0">
-          <CommandLink agentId={agent.id} runId={current.id} command={current.command} />
+          <CommandLink agentId={agent.id} run={current} />
           <div className="text-[13px] text-muted">
             {current.stop_requested ? "Stopping, " : ""}
             <RunDuration seconds={current.runtime_seconds} readAt={readAt} />, since{" "}
@@ -44,7 +44,7 @@ export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
       )}
       {queued && (
         <div className="min-w-0">
-          <CommandLink agentId={agent.id} runId={queued.id} command={queued.command} />
+          <CommandLink agentId={agent.id} run={queued} />
           <div className="text-[13px]">
             <StatusDot tone="accent">Queued,</StatusDot> place {queued.queue_position}
           </div>
@@ -56,19 +56,17 @@ export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
 
 function CommandLink({
   agentId,
-  runId,
-  command,
+  run,
 }: {
   agentId: string;
-  runId: string;
-  command: string[] | null;
+  run: CurrentRun | WaitingRun;
 }): ReactElement {
   return (
     <Link
-      {...paths.run(agentId, runId)}
+      {...paths.run(agentId, run.id)}
       className="line-clamp-1 font-mono text-[13px] text-accent-ink [overflow-wrap:anywhere] hover:underline"
     >
-      {command === null ? "Leased run" : shownInLine(command)}
+      {runTitle(run)}
     </Link>
   );
 }

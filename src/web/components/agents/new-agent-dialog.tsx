@@ -12,6 +12,7 @@ import { SelectField } from "../../ui/fields/select.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { projectsKey, projectsQuery } from "../../api/queries/projects.js";
 import { agentsKey, projectAgentsQuery } from "../../api/queries/agents.js";
+import { TaskFields, taskOf, taskValues } from "./task-fields.js";
 
 interface NewAgentDialogProps {
   isOpen: boolean;
@@ -48,12 +49,19 @@ function NewAgentForm({
   const first = projectId ?? projects.data?.[0]?.id ?? "";
   const form = useForm({
     endpoint: api.agents.create,
-    saved: { project_id: first, name: "", description: "", parent_agent_id: "" },
+    saved: {
+      project_id: first,
+      name: "",
+      description: "",
+      parent_agent_id: "",
+      ...taskValues(null),
+    },
     toBody: (values) => ({
       project_id: values.project_id,
       name: values.name.trim(),
       description: values.description.trim() || null,
       parent_agent_id: values.parent_agent_id || null,
+      task: taskOf(values),
     }),
     run: (body, headers) => client.agents.create({ body }, { headers }),
     fieldOf: { name_taken: "name" },
@@ -83,6 +91,7 @@ function NewAgentForm({
         hint="a-z, 0-9 and hyphens; unique in the organization. Its branch is named after it."
       />
       <TextArea label="Description" optional rows={2} {...form.field("description")} />
+      <TaskFields form={form} />
       <SelectField
         label="Parent Agent"
         optional

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents/agents.js";
 import { useCursorPages } from "../../api/cursor-pages.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/actions/button.js";
@@ -8,26 +9,30 @@ import { PlainText } from "../../ui/text/plain-text.js";
 import { Table } from "../../ui/tables/table.js";
 import { Time } from "../../ui/text/time.js";
 import { Waiting } from "../await.js";
-import { shownInLine } from "./command-line.js";
 import { formatDuration } from "./format.js";
 import { runList } from "../../api/queries/runs.js";
 import { RunDuration } from "./run-duration.js";
 import type { RunSearch } from "../../api/queries/runs.js";
+import { RunAgain } from "./run-again.js";
 import { RunStatus } from "./run-status.js";
+import { runTitle } from "./run-title.js";
 
 interface RunTableProps {
-  agentId: string;
+  agent: Agent;
+  /** Why no run can start. */
+  disabledReason: string | undefined;
   search: RunSearch;
   onSearch: (search: RunSearch) => void;
 }
 
 /** An agent's runs, newest first by default. */
-export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactElement {
+export function RunTable({ agent, disabledReason, search, onSearch }: RunTableProps): ReactElement {
+  const agentId = agent.id;
   const { query: runs, rows, place } = useCursorPages(runList(agentId, search));
   if (runs.data === undefined) return <Waiting query={runs} what="The runs" />;
   if (rows.length === 0) {
     return search.run === undefined ? (
-      <p className="text-muted">No runs yet. Start one with Run a command.</p>
+      <p className="text-muted">No runs yet. Start one with Start agent.</p>
     ) : (
       <div className="flex flex-col items-center gap-3 py-6 text-center">
         <p className="text-muted">No run of this agent is in this list.</p>
@@ -56,7 +61,7 @@ export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactEle
                 {...paths.run(agentId, run.id)}
                 className="line-clamp-2 font-mono text-[13px] text-accent-ink [overflow-wrap:anywhere] hover:underline"
               >
-                {run.command === null ? "Leased run" : shownInLine(run.command)}
+                {runTitle(run)}
               </Link>
             ),
           },
@@ -97,6 +102,16 @@ export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactEle
                 </Link>
               ) : (
                 "–"
+              ),
+          },
+          {
+            name: "Actions",
+            renderCell: (run) =>
+              run.kind === "managed" &&
+              run.ended_at !== null && (
+                <div className="flex">
+                  <RunAgain agent={agent} run={run} isCompact disabledReason={disabledReason} />
+                </div>
               ),
           },
         ]}

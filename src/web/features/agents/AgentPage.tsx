@@ -12,9 +12,10 @@ import { Select } from "../../ui/fields/select.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { isolationOf, commandDisabledReason } from "../../components/runs/isolation.js";
+import { isolationOf } from "../../components/runs/isolation.js";
 import { sandboxQuery } from "../../api/queries/runs.js";
-import { RunCommandDialog } from "../../components/runs/run-command-dialog.js";
+import { StartRunDialog } from "../../components/runs/start-run-dialog.js";
+import { startDisabledReason } from "../../components/runs/start-reason.js";
 import { RunTable } from "../../components/runs/run-table.js";
 import { SandboxCard } from "../../components/runs/sandbox-card.js";
 import type { RunSearch } from "../../api/queries/runs.js";
@@ -24,6 +25,7 @@ import { StopRunButton } from "../../components/runs/stop-run-button.js";
 import { RunTimeline } from "../../components/usage/run-timeline.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { AgentRuns } from "../../components/agents/agent-runs.js";
+import { TaskCard } from "../../components/agents/task-card.js";
 import { AgentStatus } from "../../components/agents/agent-status.js";
 import { agentQuery } from "../../api/queries/agents.js";
 
@@ -43,15 +45,7 @@ export function AgentPage(): ReactElement {
     void navigate({ ...paths.agent(agentId), search: next, replace: true, resetScroll: false });
   const forbidden = refusal("agent:run");
   const isolation = sandbox && isolationOf(sandbox, agent.workspace_type);
-  const reason =
-    forbidden ??
-    (agent.status === "terminated"
-      ? "This agent has been terminated."
-      : agent.workspace_branch === null
-        ? "Create a workspace first: commands run there."
-        : agent.workspace_type === "remote"
-          ? "The workspace is remote: this server has no folder to run commands in."
-          : isolation && commandDisabledReason(isolation));
+  const reason = startDisabledReason(agent, forbidden, isolation);
   const { current_run: current, queued_run: queued } = agent;
   return (
     <Page
@@ -75,12 +69,19 @@ export function AgentPage(): ReactElement {
           {current && <StopRunButton key={current.id} run={current} disabledReason={forbidden} />}
           {queued && <StopRunButton key={queued.id} run={queued} disabledReason={forbidden} />}
           <Button variant="primary" disabledReason={reason} onClick={dialog.open}>
-            Run a command
+            Start agent
           </Button>
         </>
       }
     >
       <PermissionHint reason={forbidden} />
+      <TaskCard
+        agent={agent}
+        disabledReason={
+          refusal("agent:write") ??
+          (agent.status === "terminated" ? "This agent has been terminated." : undefined)
+        }
+      />
       {(current || queued || agent.last_run) && (
         <Card title={current || queued ? "Current run" : "Last run"}>
           <AgentRuns agent={agent} readAt={dataUpdatedAt} />
@@ -104,15 +105,17 @@ export function AgentPage(): ReactElement {
           </div>
         }
       >
-        <RunTable agentId={agentId} search={search} onSearch={changeSearch} />
+        <RunTable agent={agent} disabledReason={reason} search={search} onSearch={changeSearch} />
       </Card>
       <SandboxCard workspaceType={agent.workspace_type} />
       <RunTimeline title="Timeline" orgId={agent.organization_id} agentId={agentId} />
-      <RunCommandDialog
+      <StartRunDialog
         isOpen={dialog.isOpen && reason === undefined}
         onClose={dialog.close}
         agentId={agentId}
         isolation={isolation}
+        task={agent.task?.text ?? null}
+        run={null}
       />
     </Page>
   );

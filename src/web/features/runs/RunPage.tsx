@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { Run } from "#shared/api/agents/runs.js";
+import { presetTitles } from "#shared/preset-names.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/feedback/alert.js";
@@ -18,10 +19,13 @@ import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { lineOf } from "../../components/runs/command-line.js";
 import { formatBinaryBytes, formatDuration } from "../../components/runs/format.js";
 import { LogView } from "../../components/logs/log-view.js";
-import { runQuery } from "../../api/queries/runs.js";
+import { runQuery, sandboxQuery } from "../../api/queries/runs.js";
+import { isolationOf } from "../../components/runs/isolation.js";
+import { RunAgain } from "../../components/runs/run-again.js";
 import { RunConnections } from "../../components/runs/run-connections.js";
 import { RunDuration } from "../../components/runs/run-duration.js";
 import { RunStatus, statusName } from "../../components/runs/run-status.js";
+import { startDisabledReason } from "../../components/runs/start-reason.js";
 import { StopRunButton } from "../../components/runs/stop-run-button.js";
 
 const route = getRouteApi("/app/agents/$agentId/runs/$runId");
@@ -30,6 +34,7 @@ export function RunPage(): ReactElement {
   const { agentId, runId } = route.useParams();
   const { data: run, dataUpdatedAt } = useLoaded(runQuery(runId));
   const { data: agent } = useQuery(agentQuery(agentId));
+  const { data: sandbox } = useQuery(sandboxQuery);
   const refusal = useDenyReason(agent?.organization_id);
   useAnnounceChange(runId, run.status, stateAnnouncement(run));
   const crumbs: ReactNode[] = [
@@ -44,7 +49,23 @@ export function RunPage(): ReactElement {
       crumbs={crumbs}
       description={<RunStatus run={run} />}
       actions={
-        run.ended_at === null && <StopRunButton run={run} disabledReason={refusal("agent:run")} />
+        run.ended_at === null ? (
+          <StopRunButton run={run} disabledReason={refusal("agent:run")} />
+        ) : (
+          agent &&
+          run.kind === "managed" && (
+            <RunAgain
+              key={run.id}
+              agent={agent}
+              run={run}
+              disabledReason={startDisabledReason(
+                agent,
+                refusal("agent:run"),
+                sandbox && isolationOf(sandbox, agent.workspace_type),
+              )}
+            />
+          )
+        )
       }
     >
       <RunDetails run={run} readAt={dataUpdatedAt} />
@@ -70,7 +91,23 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
             <PlainText value={run.detail} multiline />
           </Alert>
         )}
-        {command !== null && (
+        {run.result !== null && (
+          <section aria-label="Result" className="flex flex-col gap-1">
+            <span className="text-muted">Result:</span>
+            <div className="max-h-96 overflow-y-auto rounded-md bg-sunken px-3 py-2 [overflow-wrap:anywhere]">
+              <PlainText value={run.result} multiline />
+            </div>
+          </section>
+        )}
+        {run.prompt !== null && (
+          <section aria-label="Prompt" className="flex flex-col gap-1">
+            <span className="text-muted">Prompt:</span>
+            <div className="max-h-60 overflow-y-auto [overflow-wrap:anywhere]">
+              <PlainText value={run.prompt} multiline />
+            </div>
+          </section>
+        )}
+        {command !== null && run.prompt === null && (
           <div className="flex flex-col gap-1">
             <span className="text-muted">Command:</span>
             <CopyLine text={visibleLines(lineOf(command))} label="Copy command" />
@@ -141,6 +178,8 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     ) : (
       "None"
     ),
+    ...(run.preset !== null && { Program: presetTitles[run.preset] }),
+    ...(run.prompt !== null && { Model: run.model ?? "Default" }),
     Network: networkOf(run),
     "Time limit": run.timeout_seconds === null ? "None" : formatDuration(run.timeout_seconds),
     "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => formatBinaryBytes(bytes) + of),

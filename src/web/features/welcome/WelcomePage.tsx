@@ -207,8 +207,8 @@ function StepBody({ step, progress, onDone, onKeep }: StepBodyProps): ReactEleme
         first("a project")
       );
     case "commit":
-      return workspace ? (
-        <CommitStep workspace={workspace} onDone={onDone} />
+      return agent && workspace ? (
+        <CommitStep agent={agent} workspace={workspace} onDone={onDone} />
       ) : (
         first("an agent with a workspace")
       );

@@ -1,10 +1,12 @@
 import { type ReactElement, useState } from "react";
+import type { Agent } from "#shared/api/agents/agents.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Button } from "../../ui/actions/button.js";
 import { CopyLine } from "../../ui/actions/copy-button.js";
+import { FirstRun } from "./first-run.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { commitMessage } from "../../components/workspaces/commit-message.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
@@ -15,12 +17,13 @@ function quoted(path: string): string {
 }
 
 interface CommitStepProps {
+  agent: Agent;
   workspace: Workspace;
   onDone: () => void;
 }
 
-/** Writes to the agent's folder, as the agent would, and commits. */
-export function CommitStep({ workspace, onDone }: CommitStepProps): ReactElement {
+/** Starts the agent, whose changes are committed at the end, or commits changes made by hand. */
+export function CommitStep({ agent, workspace, onDone }: CommitStepProps): ReactElement {
   const [isNothing, setNothing] = useState(false);
   const commit = useApiMutation({
     run: (_input: undefined, headers) =>
@@ -48,10 +51,11 @@ export function CommitStep({ workspace, onDone }: CommitStepProps): ReactElement
   const file = quoted(`${folder}/hello.md`);
   return (
     <div className="flex flex-col gap-4">
+      <FirstRun agent={agent} />
       <div className="flex flex-col gap-1.5">
         <p>
-          On the machine that Omoi runs on, change something in the folder. This is what an agent
-          does all day:
+          You can also change something in the folder yourself, on the machine that Omoi runs on,
+          and commit it:
         </p>
         <CopyLine text={`echo '# Hello' > ${file}`} label="Copy the command" />
       </div>
@@ -62,7 +66,6 @@ export function CommitStep({ workspace, onDone }: CommitStepProps): ReactElement
       )}
       <div>
         <Button
-          variant="primary"
           pending={commit.pending}
           disabledReason={
             workspace.status === "active" ? undefined : `The workspace is ${workspace.status}.`

@@ -3,7 +3,6 @@ import type { PresetDefinition } from "./preset.js";
 
 export const claudeCode: PresetDefinition = {
   name: "claude-code",
-  title: "Claude Code",
   program: "claude",
   install: "npm install --global @anthropic-ai/claude-code",
   provider: "anthropic",

@@ -12,7 +12,6 @@ const START = `exec codex exec --json --skip-git-repo-check --dangerously-bypass
 
 export const codex: PresetDefinition = {
   name: "codex",
-  title: "Codex",
   program: "codex",
   install: "npm install --global @openai/codex",
   provider: "openai",

@@ -3,7 +3,6 @@ import type { PresetDefinition } from "./preset.js";
 
 export const gemini: PresetDefinition = {
   name: "gemini",
-  title: "Gemini CLI",
   program: "gemini",
   install: "npm install --global @google/gemini-cli",
   provider: "google",

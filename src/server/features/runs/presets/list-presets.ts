@@ -1,3 +1,4 @@
+import { presetTitles } from "#shared/preset-names.js";
 import type { Preset } from "#shared/api/agents/presets.js";
 import { AppError } from "../../../errors.js";
 import { SandboxRefusal } from "#sandbox/sandbox.js";
@@ -18,12 +19,12 @@ export async function listPresets(deps: RunDeps, findPrograms: ProgramFinder): P
         });
   const problem = networkProblem(deps);
   const presets = definitions.map((definition): Preset => {
-    const { name, title, program, install, provider, hosts, models } = definition;
+    const { name, program, install, provider, hosts, models } = definition;
     const state: FoundProgram = found?.get(program) ?? { version: null, reason: problem };
     const reason = [state.reason, found && problem].filter((one) => one !== null).join(" ");
     return {
       name,
-      title,
+      title: presetTitles[name],
       program,
       install,
       available: state.version !== null && problem === null,
@@ -36,7 +37,7 @@ export async function listPresets(deps: RunDeps, findPrograms: ProgramFinder): P
   });
   const custom: Preset = {
     name: "custom",
-    title: "Custom command",
+    title: presetTitles.custom,
     program: null,
     install: null,
     available: found !== null,

@@ -13,12 +13,11 @@ exec opencode run --format json --auto "$@"`;
 
 export const opencode: PresetDefinition = {
   name: "opencode",
-  title: "OpenCode",
   program: "opencode",
   install: "npm install --global opencode-ai",
   // The model names its provider.
   provider: null,
-  hosts: ["api.anthropic.com", "api.openai.com", "models.dev"],
+  hosts: ["api.anthropic.com", "api.openai.com"],
   models: ["anthropic/claude-sonnet-4-5"],
   environment: { OPENCODE_DISABLE_AUTOUPDATE: "1" },
   commandOf: ({ prompt, model }) => [

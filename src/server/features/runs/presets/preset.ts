@@ -8,7 +8,10 @@ export interface Assignment {
 }
 
 /** A program that runs with a prompt, without a terminal and without questions. */
-export interface PresetDefinition extends Omit<Preset, "available" | "reason" | "version"> {
+export interface PresetDefinition extends Omit<
+  Preset,
+  "title" | "available" | "reason" | "version"
+> {
   program: string;
   install: string;
   /** Variables of its runs; those of secrets and of the run win. */

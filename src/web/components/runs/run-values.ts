@@ -1,0 +1,116 @@
+import type { Preset } from "#shared/api/agents/presets.js";
+import type { NewRun, Run } from "#shared/api/agents/runs.js";
+import type { PresetName } from "#shared/preset-names.js";
+import { lineOf, wordsOf } from "./command-line.js";
+import { type EnvRow, envOf } from "./env-fields.js";
+
+/** The values of the form that starts a run. */
+export interface RunValues {
+  preset: PresetName;
+  prompt: string;
+  model: string;
+  kind: "command" | "script";
+  line: string;
+  script: string;
+  env: readonly EnvRow[];
+  minutes: string;
+  network: "none" | "restricted" | "full";
+  /** One host per line. */
+  hosts: string;
+  queue: boolean;
+}
+
+/** What the form starts from. */
+export interface RunSource {
+  presets: readonly Preset[];
+  /** The text of the agent's task. */
+  task: string | null;
+  /** The run that is edited. */
+  run: Run | null;
+  /** A prompt for an agent without a task. */
+  prompt?: string;
+}
+
+/** The network and hosts that a preset starts with. */
+export function networkOf(preset: Preset | undefined): Pick<RunValues, "network" | "hosts"> {
+  return preset === undefined || preset.name === "custom"
+    ? { network: "none", hosts: "" }
+    : { network: "restricted", hosts: preset.hosts.join("\n") };
+}
+
+export function valuesOf({ presets, task, run, prompt = "" }: RunSource): RunValues {
+  const first = presets.find(({ name, available }) => available && name !== "custom");
+  const blank: RunValues = {
+    preset: first?.name ?? "custom",
+    prompt: task ?? prompt,
+    model: "",
+    kind: "command",
+    line: "",
+    script: "",
+    env: [],
+    minutes: "",
+    ...networkOf(first),
+    queue: false,
+  };
+  if (run === null) return blank;
+  const { command, network, timeout_seconds, env_names } = run;
+  return {
+    ...blank,
+    preset: run.preset ?? "custom",
+    prompt: run.prompt ?? blank.prompt,
+    model: run.model ?? "",
+    ...(run.prompt === null && command !== null && commandValues(command)),
+    env: env_names.map((name, index) => ({ key: index + 1, name, value: "" })),
+    minutes: timeout_seconds === null ? "" : String(timeout_seconds / 60),
+    network: network ?? "none",
+    hosts: (run.allowed_hosts ?? []).join("\n"),
+  };
+}
+
+function commandValues(command: readonly string[]): Partial<RunValues> {
+  const [program, option, script, ...rest] = command;
+  const isScript = program === "sh" && option === "-c" && script !== undefined;
+  if (isScript && rest.length === 0) return { kind: "script", script };
+  return { kind: "command", line: lineOf(command) };
+}
+
+/** Returns the body of the request. */
+export function bodyOf(values: RunValues): NewRun {
+  const { preset, prompt, model, network, hosts, queue, env, minutes } = values;
+  return {
+    ...(preset === "custom"
+      ? { command: commandOf(values) }
+      : { preset, prompt, ...(model.trim() !== "" && { model: model.trim() }) }),
+    network,
+    ...(network === "restricted" && { allowed_hosts: hosts.split(/[\s,]+/).filter(Boolean) }),
+    queue,
+    ...(env.length > 0 && { env: envOf(env) }),
+    ...(minutes.trim() !== "" && { timeout_seconds: Math.round(Number(minutes) * 60) }),
+  };
+}
+
+function commandOf({ kind, line, script }: RunValues): string[] {
+  if (kind === "script") return script.trim() === "" ? [] : ["sh", "-c", script];
+  const parsed = wordsOf(line);
+  return "words" in parsed ? parsed.words : [];
+}
+
+/** Returns the request that repeats a run; its variables are not stored. */
+export function bodyOfRun(run: Run): NewRun {
+  const { preset, prompt, model, command, network, allowed_hosts, timeout_seconds } = run;
+  return {
+    ...(preset !== null && { preset }),
+    ...(prompt === null ? { command: command ?? [] } : { prompt }),
+    ...(model !== null && { model }),
+    ...(network !== null && { network }),
+    ...(network === "restricted" && { allowed_hosts: allowed_hosts ?? [] }),
+    ...(timeout_seconds !== null && { timeout_seconds }),
+  };
+}
+
+/** A demo that needs no other program than a shell. */
+export const demoScript = `echo "Reading the project…"
+ls
+printf '# Hello\\n\\nWritten by an agent.\\n' > hello.md
+echo "Wrote hello.md."
+`;

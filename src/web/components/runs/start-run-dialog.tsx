@@ -1,0 +1,134 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { agentsKey } from "../../api/queries/agents.js";
+import { organizationsKey } from "../../api/queries/organizations.js";
+import { presetsQuery } from "../../api/queries/runs.js";
+import { useForm } from "../../forms/use-form.js";
+import { paths } from "../../paths/paths.js";
+import { Button } from "../../ui/actions/button.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { Checkbox, TextField } from "../../ui/fields/field.js";
+import { Form } from "../../ui/fields/form.js";
+import { Await } from "../await.js";
+import { CommandFields } from "./command-fields.js";
+import { wordsOf } from "./command-line.js";
+import { EnvFields, nameErrors } from "./env-fields.js";
+import type { Isolation } from "./isolation.js";
+import { NetworkFields } from "./network-fields.js";
+import { PresetFields } from "./preset-fields.js";
+import { bodyOf, type RunSource, type RunValues, valuesOf } from "./run-values.js";
+import { SandboxNotice } from "./sandbox-notice.js";
+
+interface StartRunDialogProps extends Omit<RunSource, "presets"> {
+  isOpen: boolean;
+  onClose: () => void;
+  agentId: string;
+  /** The command's isolation; undefined while unknown. */
+  isolation: Isolation | undefined;
+}
+
+const places: Record<Isolation["mode"], string> = {
+  bubblewrap: "It runs in the agent's workspace, in the sandbox.",
+  gvisor: "It runs in the agent's workspace, in the sandbox, with a kernel of its own.",
+  docker: "It runs in the agent's workspace, in a container.",
+  off: "It runs in the agent's workspace, without a sandbox.",
+  unavailable: "It runs in the agent's workspace.",
+};
+
+/** Starts a program by a prompt, or a command; with a run, a changed repetition of it. */
+export function StartRunDialog(props: StartRunDialogProps): ReactElement {
+  const { isOpen, onClose, isolation, run } = props;
+  return (
+    <Dialog
+      isOpen={isOpen}
+      onClose={onClose}
+      title={run === null ? "Start agent" : "Edit and run"}
+      description={places[isolation?.mode ?? "unavailable"]}
+      width="wide"
+    >
+      <StartRun {...props} />
+    </Dialog>
+  );
+}
+
+type StartRunProps = Omit<StartRunDialogProps, "isOpen">;
+
+function StartRun(props: StartRunProps): ReactElement {
+  const presets = useQuery(presetsQuery);
+  return (
+    <Await query={presets} what="The list of programs">
+      {(list) => <StartRunForm {...props} presets={list} />}
+    </Await>
+  );
+}
+
+function StartRunForm({
+  agentId,
+  onClose,
+  isolation,
+  ...source
+}: StartRunProps & RunSource): ReactElement {
+  const navigate = useNavigate();
+  const form = useForm({
+    endpoint: api.runs.create,
+    saved: valuesOf(source),
+    toBody: bodyOf,
+    run: (body, headers) =>
+      client.runs.create({ params: { agent_id: agentId }, body }, { headers }),
+    alsoShown: ["command", "timeout_seconds", "allowed_hosts"],
+    refresh: [agentsKey, organizationsKey],
+    onDone: ({ id }) => void navigate({ ...paths.run(agentId, id), ignoreBlocker: true }),
+  });
+  const { values } = form;
+  return (
+    <Form label="Start agent" {...form.props}>
+      {isolation && <SandboxNotice isolation={isolation} />}
+      <PresetFields form={form} presets={source.presets} />
+      {values.preset === "custom" && <CommandFields form={form} />}
+      {source.run !== null && source.run.env_names.length > 0 && (
+        <Alert tone="info">
+          Values of variables are not stored. Enter them again, or remove the variables.
+        </Alert>
+      )}
+      <EnvFields {...form.field("env")} />
+      <TextField
+        label="Time limit in minutes"
+        optional
+        inputMode="decimal"
+        {...form.field("minutes")}
+        error={form.errorOf("timeout_seconds")}
+        hint="Leave empty for the installation's default."
+      />
+      <NetworkFields form={form} isolation={isolation} />
+      <Checkbox
+        label="Queue if no slot is free"
+        hint="The run starts when a slot is free. Otherwise it is rejected."
+        checked={values.queue}
+        onChange={(queue) => form.set({ queue })}
+      />
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button
+          type="submit"
+          variant="primary"
+          pending={form.pending}
+          disabledReason={invalidReason(values)}
+        >
+          Run
+        </Button>
+      </DialogActions>
+    </Form>
+  );
+}
+
+function invalidReason({ preset, kind, line, env }: RunValues): string | undefined {
+  const parsed = wordsOf(line);
+  if (preset === "custom" && kind === "command" && "error" in parsed) {
+    return `The command ${parsed.error}`;
+  }
+  return nameErrors(env).size > 0 ? "The name of a variable is wrong" : undefined;
+}
