@@ -1,4 +1,5 @@
 import {
+  MAX_READ_ONLY,
   SandboxRefusal,
   type LimitName,
   type SandboxInput,
@@ -7,10 +8,14 @@ import {
 } from "./sandbox.js";
 
 /** @throws SandboxRefusal for an invalid command */
-export function assertInput({ id, command, env, folder, home }: SandboxInput): void {
+export function assertInput({ id, command, env, folder, home, readOnly = [] }: SandboxInput): void {
   if (!/^[\w-]{1,64}$/.test(id)) throw new TypeError("a run's id must be a UUID");
   if (!folder.startsWith("/")) throw new TypeError("a workspace's path must be absolute");
   if (home?.startsWith("/") === false) throw new TypeError("a home's path must be absolute");
+  if (readOnly.length > MAX_READ_ONLY) throw new TypeError("too many read-only folders");
+  if (readOnly.some(({ source, path }) => !source.startsWith("/") || !path.startsWith("/"))) {
+    throw new TypeError("a read-only folder's paths must be absolute");
+  }
   if (command.length === 0 || command[0] === "") throw new SandboxRefusal("The command is empty.");
   if (command.some((word) => word.includes("\0"))) {
     throw new SandboxRefusal("A command must not contain NUL characters.");

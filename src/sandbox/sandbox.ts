@@ -38,6 +38,11 @@ export interface SandboxInput {
    */
   home: string | null;
   /**
+   * Folders of the server that the command may read. A command in a container or without a sandbox
+   * does not get them.
+   */
+  readOnly?: readonly ReadOnlyFolder[] | undefined;
+  /**
    * Host user and group id of the command; null for the report's. The kernel limits descriptors in
    * flight, inotify instances, pipes and more per user.
    */
@@ -63,6 +68,15 @@ export interface SandboxInput {
    */
   onOutput(stream: "stdout" | "stderr", chunk: Buffer): void | Promise<void>;
 }
+
+/** A folder of the server, and its absolute path inside. */
+export interface ReadOnlyFolder {
+  source: string;
+  path: string;
+}
+
+/** Maximum number of read-only folders per sandbox. */
+export const MAX_READ_ONLY = 2;
 
 export interface SandboxExit {
   /** As in a shell: 128 plus the signal's number for a command ended by a signal. */

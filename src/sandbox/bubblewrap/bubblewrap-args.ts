@@ -1,12 +1,14 @@
 /** A sandbox as bubblewrap arguments (bwrap(1)); later mounts cover earlier ones. */
 import { ENVIRONMENT_FD, FIRST_FILE_FD, BLOCK_FD, STATUS_FD } from "./blocked-start.js";
 import { FILTER, USER, type EtcFiles } from "./sandbox-etc.js";
-import { HOME, WORKSPACE, type SandboxInput } from "../sandbox.js";
+import { HOME, WORKSPACE, type ReadOnlyFolder, type SandboxInput } from "../sandbox.js";
 import type { SystemView } from "./system-view.js";
 
 export interface SandboxParts {
   /** The workspace's path as seen by bubblewrap. */
   source: string;
+  /** The read-only folders as seen by bubblewrap. */
+  readOnly: readonly ReadOnlyFolder[];
   network: SandboxInput["network"];
   /** Arguments for the in-memory folders, the home and the terminals. */
   mounts: readonly string[];
@@ -78,7 +80,7 @@ function namespaces(network: SandboxInput["network"]): string[] {
  * The sandbox's own folders and files, and the visible part of the machine; a tool folder may lie
  * below one of its own.
  */
-function filesOf({ source, mounts, view, files }: SandboxParts): string[] {
+function filesOf({ source, readOnly, mounts, view, files }: SandboxParts): string[] {
   const etc = files.names.filter((name) => name !== FILTER);
   return [
     mounts,
@@ -88,6 +90,7 @@ function filesOf({ source, mounts, view, files }: SandboxParts): string[] {
     }),
     view.args,
     ["--bind", source, WORKSPACE],
+    readOnly.flatMap((folder) => ["--ro-bind", folder.source, folder.path]),
   ].flat();
 }
 

@@ -69,8 +69,9 @@ export function openBubblewrap(
       const opened = handed.open();
       const inMemory = memoryFolders(input);
       const mounts = await mountFor(input, uid, inMemory);
-      const { source, args } = mounts;
-      const parts = { source, network: input.network, view, files: handed, mounts: args };
+      const { source, readOnly, args } = mounts;
+      const { network: access } = input;
+      const parts = { source, readOnly, network: access, view, files: handed, mounts: args };
       const environment = { ...ownEnvironment(view), ...input.env };
       const inner = (): Inner => {
         const inside = { uid: settings.agentUid, environment, inMemory };

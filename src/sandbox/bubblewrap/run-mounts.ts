@@ -6,7 +6,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTool } from "../launch.js";
 import { findProgram, installCommand } from "../programs.js";
-import { HOME, type MissingProgram, type SandboxInput } from "../sandbox.js";
+import { HOME, type MissingProgram, type ReadOnlyFolder, type SandboxInput } from "../sandbox.js";
 import type { MemoryFolder } from "../limits/resource-monitor.js";
 
 /** How bubblewrap is started for one run, and what it binds. */
@@ -15,6 +15,8 @@ export interface RunMounts {
   argv: string[];
   /** The workspace's path as seen by bubblewrap. */
   source: string;
+  /** The read-only folders as seen by bubblewrap. */
+  readOnly: readonly ReadOnlyFolder[];
   /** bubblewrap arguments for the in-memory folders, the home and the terminals. */
   args: string[];
   /** Call it once bubblewrap has started or failed. */
@@ -48,6 +50,7 @@ const POINTS = {
   terminals: "/sys/kernel",
   memory: ["/sys/bus", "/sys/class", "/sys/dev", "/sys/devices"],
   home: "/sys/devices",
+  readOnly: ["/sys/fs", "/sys/module"],
 } as const;
 
 /** Terminals per run. The kernel allows 3072 for all sandboxes together (`kernel.pty.max`). */
@@ -103,6 +106,10 @@ export function findMounter(
     return {
       argv: [...namespace, script, "sh", table, ...(isRoot ? dropRights(uid) : [])],
       source: POINTS.workspace,
+      readOnly: (input.readOnly ?? []).map(({ path }, index) => ({
+        source: POINTS.readOnly[index] as string,
+        path,
+      })),
       args: [
         ...inMemory.flatMap(({ path }, index) => ["--bind", POINTS.memory[index] as string, path]),
         ...(input.home === null ? [] : ["--bind", POINTS.home, HOME]),
@@ -117,19 +124,19 @@ export function findMounter(
 
 /** Without limits on files and terminals. */
 function mountedByBubblewrap(
-  { folder, home }: SandboxInput,
+  { folder, home, readOnly = [] }: SandboxInput,
   inMemory: readonly Folder[],
 ): RunMounts {
   const args = inMemory.flatMap(({ path, mode, size }) => {
     return ["--perms", mode, "--size", String(size), "--tmpfs", path];
   });
   if (home !== null) args.push("--bind", home, HOME);
-  return { argv: [], source: folder, args, close: () => undefined };
+  return { argv: [], source: folder, readOnly, args, close: () => undefined };
 }
 
 /** Formats all mounts as lines of fstab(5). */
 function mountTable(
-  { folder, home, limits }: SandboxInput,
+  { folder, home, readOnly = [], limits }: SandboxInput,
   uid: number,
   inMemory: readonly Folder[],
 ): string {
@@ -148,6 +155,9 @@ function mountTable(
   return [
     `${escaped(folder)} ${POINTS.workspace} none bind 0 0`,
     ...lines,
+    ...readOnly.map(
+      ({ source }, index) => `${escaped(source)} ${POINTS.readOnly[index]} none bind,ro 0 0`,
+    ),
     ...(home === null ? [] : [`${escaped(home)} ${POINTS.home} none bind 0 0`]),
     `devpts ${POINTS.terminals} devpts ${terminals} 0 0`,
     "",

@@ -1,0 +1,117 @@
+import { chmod, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { git, makeTempFolder } from "#test/support/git/git.js";
+import { exportObjects, type ObjectExport } from "./export-objects.js";
+
+let root: string;
+let repoPath: string;
+const made: string[] = [];
+
+beforeAll(async () => {
+  root = await makeTempFolder();
+  repoPath = join(root, "repository");
+  await git(["init", "--quiet", "--bare", repoPath]);
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const run = (...args: string[]) => git(["-C", repoPath, ...args]);
+
+/** Creates a commit with one file. */
+async function commit(text: string, parent: string | null = made.at(-1) ?? null): Promise<string> {
+  const file = join(root, "content");
+  await writeFile(file, text);
+  const blob = (await run("hash-object", "-w", file)).trim();
+  const index = join(repoPath, "scratch-index");
+  await rm(index, { force: true });
+  const entry = `100644,${blob},file.txt`;
+  const environment = ["-c", "user.name=A", "-c", "user.email=a@example.com"];
+  await git(["-C", repoPath, "update-index", "--add", "--cacheinfo", entry], {
+    env: { GIT_INDEX_FILE: index },
+  });
+  const tree = (
+    await git(["-C", repoPath, "write-tree"], { env: { GIT_INDEX_FILE: index } })
+  ).trim();
+  const parents = parent === null ? [] : ["-p", parent];
+  return (await run(...environment, "commit-tree", tree, ...parents, "-m", text)).trim();
+}
+
+/** Whether an object is in one of the exports. */
+async function contains(oid: string, ...exports: ObjectExport[]): Promise<boolean> {
+  const empty = join(root, "empty");
+  await git(["init", "--quiet", "--bare", empty]);
+  const alternates = exports.map(({ objects }) => `${objects}\n`).join("");
+  await writeFile(join(empty, "objects/info/alternates"), alternates);
+  return git(["-C", empty, "rev-list", "--objects", oid]).then(
+    () => true,
+    () => false,
+  );
+}
+
+test("an export grows by packs of new objects, and holds no others", async () => {
+  const folder = join(root, "base");
+  for (const text of ["one", "two"]) made.push(await commit(text));
+  const [one, two] = made as [string, string];
+  const other = await commit("another branch", one);
+  const first = await exportObjects(repoPath, folder, [one]);
+  expect(await contains(one, first)).toBe(true);
+  expect(await contains(two, first)).toBe(false);
+  const second = await exportObjects(repoPath, folder, [two]);
+  expect(second).toMatchObject({ id: first.id, objects: first.objects, tips: [two] });
+  expect(await contains(two, second)).toBe(true);
+  expect(await contains(other, second)).toBe(false);
+  const packs = async () => (await readdir(join(second.objects, "pack"))).toSorted();
+  expect(await packs()).toHaveLength(4);
+  const before = await packs();
+  expect(await exportObjects(repoPath, folder, [two])).toEqual(second);
+  expect(await packs()).toEqual(before);
+  // Only the objects: no leftovers of the work.
+  expect(await readdir(second.objects)).toEqual(["pack"]);
+
+  // What another export has is borrowed.
+  const own = await exportObjects(repoPath, join(root, "own"), [other, two], second);
+  expect(await contains(other, own)).toBe(false);
+  expect(await contains(other, own, second)).toBe(true);
+});
+
+test("a missing, cut or unreadable export is built again", async () => {
+  const folder = join(root, "damaged");
+  const tip = made.at(-1) as string;
+  const damages: ((whole: ObjectExport) => Promise<unknown>)[] = [
+    ({ objects }) => rm(objects, { recursive: true }),
+    async ({ objects }) => {
+      const names = await readdir(join(objects, "pack"));
+      const pack = join(objects, "pack", names.find((name) => name.endsWith(".pack")) as string);
+      await chmod(pack, 0o644);
+      await truncate(pack, 20);
+    },
+    () => writeFile(join(folder, "current"), "{"),
+    () => writeFile(join(folder, "current"), JSON.stringify({ id: "..", tips: "x", packs: [] })),
+    () => rm(folder, { recursive: true }),
+  ];
+  for (const damage of damages) {
+    await damage(await exportObjects(repoPath, folder, [tip]));
+    expect(await contains(tip, await exportObjects(repoPath, folder, [tip]))).toBe(true);
+  }
+});
+
+test("many packs become one, and the former ones stay until the next time", async () => {
+  const folder = join(root, "many");
+  let made = await exportObjects(repoPath, folder, [await commit("start", null)]);
+  const first = made;
+  for (let number = 0; made.id === first.id; number += 1) {
+    made = await exportObjects(repoPath, folder, [await commit(`more ${number}`, made.tips[0])]);
+    expect(number).toBeLessThan(50);
+  }
+  expect(await readdir(join(made.objects, "pack"))).toHaveLength(2);
+  expect(await contains(made.tips[0] as string, made)).toBe(true);
+  expect((await readdir(folder)).toSorted()).toEqual(["current", first.id, made.id].toSorted());
+});
+
+test("concurrent exports of one folder agree", async () => {
+  const folder = join(root, "concurrent");
+  const tips = await Promise.all(["a", "b", "c"].map((text) => commit(text, made.at(-1))));
+  const all = await Promise.all(tips.map((tip) => exportObjects(repoPath, folder, [tip])));
+  expect(new Set(all.map(({ id }) => id)).size).toBe(1);
+  for (const tip of tips) expect(await contains(tip, all[0] as ObjectExport)).toBe(true);
+});
