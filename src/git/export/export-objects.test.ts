@@ -1,4 +1,4 @@
-import { chmod, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { git, makeTempFolder } from "#test/support/git/git.js";
@@ -108,9 +108,24 @@ test("many packs become one, and the former ones stay until the next time", asyn
   expect((await readdir(folder)).toSorted()).toEqual(["current", first.id, made.id].toSorted());
 });
 
+test("the remains of an interrupted export are removed later", async () => {
+  const folder = join(root, "interrupted");
+  const first = await exportObjects(repoPath, folder, [await commit("before", null)]);
+  const remains = [join(folder, "current.1"), join(first.objects, "creating-1")];
+  for (const path of remains) await mkdir(path);
+  const second = await exportObjects(repoPath, folder, [await commit("during", first.tips[0])]);
+  expect(await readdir(second.objects)).toContain("creating-1");
+  const longAgo = new Date(Date.now() - 3 * 60 * 60_000);
+  for (const path of remains) await utimes(path, longAgo, longAgo);
+  await exportObjects(repoPath, folder, [await commit("after", second.tips[0])]);
+  expect((await readdir(folder)).toSorted()).toEqual(["current", first.id].toSorted());
+  expect(await readdir(second.objects)).toEqual(["pack"]);
+});
+
 test("concurrent exports of one folder agree", async () => {
   const folder = join(root, "concurrent");
-  const tips = await Promise.all(["a", "b", "c"].map((text) => commit(text, made.at(-1))));
+  const tips: string[] = [];
+  for (const text of ["a", "b", "c"]) tips.push(await commit(text, made.at(-1)));
   const all = await Promise.all(tips.map((tip) => exportObjects(repoPath, folder, [tip])));
   expect(new Set(all.map(({ id }) => id)).size).toBe(1);
   for (const tip of tips) expect(await contains(tip, all[0] as ObjectExport)).toBe(true);

@@ -73,7 +73,9 @@ async function updateExport(
   const found = await readState(folder);
   const isUsable = found !== null && found.borrows === (borrowed?.id ?? null);
   if (isUsable && tips.every((tip) => found.tips.includes(tip))) return exportOf(folder, found);
+  await removeOld(folder, /^current\./);
   if (isUsable && found.packs.length < MAX_PACKS) {
+    await removeOld(join(folder, found.id), /^creating-/);
     try {
       const packs = await pack(repoPath, join(folder, found.id), tips, [
         ...found.tips,
@@ -109,6 +111,16 @@ const exportOf = (folder: string, { id, tips }: State): ObjectExport => ({
   objects: join(folder, id),
   tips,
 });
+
+/** Removes remains of interrupted calls, which are older than any call can take. */
+async function removeOld(folder: string, names: RegExp): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    if (!names.test(name)) continue;
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+    if (mtimeMs < Date.now() - 2 * EXPORT_MS) await removeTree(path);
+  }
+}
 
 /** Returns the state of a complete export; null if anything is missing. */
 async function readState(folder: string): Promise<State | null> {

@@ -37,6 +37,8 @@ export interface Storage {
   overlay(orgId: string, agentId: string): string;
   /** The base layers shared by a project's overlays. */
   projectLayers(orgId: string, projectId: string): string;
+  /** The exported objects that runs of a project borrow. */
+  exports(orgId: string, projectId: string): string;
 }
 
 export function storageIn(dataDir: string): Storage {
@@ -58,6 +60,7 @@ export function storageIn(dataDir: string): Storage {
     indexes: join(dataDir, "indexes"),
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),
     overlay: (orgId, agentId) => join(dataDir, "overlays", orgId, agentId),
+    exports: (orgId, projectId) => join(dataDir, "exports", orgId, projectId),
     projectLayers: (orgId, projectId) => join(dataDir, "lowers", orgId, projectId),
   };
 }

@@ -256,6 +256,10 @@ export const runs = pgTable("runs", {
   checkpoint_sha: text(),
   checkpoint_error: text(),
   checkpointed: boolean().notNull().default(false),
+  repository_tip: text(),
+  repository_commits: integer().notNull().default(0),
+  repository_branches: text().array().notNull().default([]),
+  repository_error: text(),
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),

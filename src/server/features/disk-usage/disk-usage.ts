@@ -28,7 +28,10 @@ async function measureOne(deps: WorkspaceDeps, due: Due): Promise<void> {
   const { kind, org_id, id } = due;
   if (kind === "repository") {
     const bytes = await measureTree(storage.repository(org_id, id));
-    const layers_bytes = await measureTree(storage.projectLayers(org_id, id));
+    // The project's caches: what workspaces and runs of all agents borrow.
+    const caches = [storage.projectLayers(org_id, id), storage.exports(org_id, id)];
+    const sizes = await Promise.all(caches.map((folder) => measureTree(folder)));
+    const layers_bytes = sizes.reduce((sum, size) => sum + size, 0);
     const values = { org_id, project_id: id, bytes, layers_bytes };
     await db.tenant(org_id, (tx) => queries.recordRepository(tx, values));
     return;

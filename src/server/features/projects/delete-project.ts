@@ -62,6 +62,7 @@ export async function runRemoval(
   await deps.db.locks(orgId, [storeLock(id)], async () => {
     await removeRepository(deps.storage.repository(orgId, id));
     await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });
+    await rm(deps.storage.exports(orgId, id), { recursive: true, force: true });
     await deps.db.tenant(orgId, (tx) => queries.markRemoved(tx, id));
   });
 }

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { RunLimits } from "#shared/api/agents/runs.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
-import type { Sandbox } from "#sandbox/sandbox.js";
+import { isOwnSandbox, type Sandbox } from "#sandbox/sandbox.js";
 import type { Storage } from "../../data-folder/storage.js";
 import type { Database } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
@@ -16,6 +16,8 @@ import { removeUnusedFolders, storeOutputsOf } from "./checks/check-folder.js";
 import * as managed from "./managed-runs.queries.js";
 import type { RunDeps } from "./run-deps.js";
 import type { RunSettings } from "./run-settings.js";
+import { commitsOf, scriptRunner } from "./execution/run-script.js";
+import { uidOf } from "./start-run.js";
 import { createSupervisor } from "./execution/supervisor.js";
 import { endLost, startRunWatch } from "./execution/watch-runs.js";
 
@@ -73,18 +75,27 @@ export function createRuns(input: RunsInput): Runs {
     logAccess,
     limits: limitsIn(settings, sandbox),
   };
+  const watchDeps = {
+    ...input,
+    commitsOfLost: async ({ id, org_id }: { id: string; org_id: string }) => {
+      const tip = await db.tenant(org_id, (tx) => managed.findRepositoryTip(tx, id));
+      if (tip === null || !isOwnSandbox(sandbox.report.mode)) return null;
+      const runScript = scriptRunner(sandbox, deps.limits, settings);
+      return commitsOf({ id }, tip, uidOf(deps), runScript, settings);
+    },
+  };
   let watching: ReturnType<typeof startRunWatch> | undefined;
   return {
     deps,
     recover: async () => {
       await Promise.all([sandbox.cleanUp(), docker.cleanUp()]);
-      await endLost(input, isAlone ? serverId : null);
+      await endLost(watchDeps, isAlone ? serverId : null);
       await removeUnusedFolders(deps).catch((error: unknown) => {
         input.log.error({ err: error }, "cannot remove the folders of ended checks");
       });
     },
     watch: () => {
-      watching = startRunWatch(input, () => continueChecks(deps));
+      watching = startRunWatch(watchDeps, () => continueChecks(deps));
     },
     end: (how) => supervisor.close(how),
     endStreams: async () => {

@@ -217,6 +217,46 @@ export async function endExited(tx: Queryable, id: string): Promise<void> {
     .where(and(eq(runs.id, id), eq(runs.status, "running")));
 }
 
+/** Records that a run has a repository at a commit, or why it has none. */
+export async function recordRepository(
+  tx: Queryable,
+  id: string,
+  { tip, error }: { tip: string | null; error: string | null },
+): Promise<void> {
+  await tx
+    .update(runs)
+    .set({ repository_tip: tip, repository_error: error })
+    .where(eq(runs.id, id));
+}
+
+/** Records what was taken from a run's repository, in addition to what was taken before. */
+export async function recordTakenCommits(
+  tx: Queryable,
+  id: string,
+  {
+    tip,
+    commits,
+    diverged,
+    error,
+  }: { tip: string; commits: number; diverged: readonly string[]; error: string | null },
+): Promise<void> {
+  await tx
+    .update(runs)
+    .set({
+      repository_tip: tip,
+      repository_commits: sql`${runs.repository_commits} + ${commits}`,
+      repository_branches: sql`array(select distinct unnest(${runs.repository_branches} || ${sql.param(diverged)}::text[]) order by 1)`,
+      repository_error: error,
+    })
+    .where(eq(runs.id, id));
+}
+
+/** Returns the newest known commit of a run's repository; null if it has none. */
+export async function findRepositoryTip(tx: Queryable, id: string): Promise<string | null> {
+  const [row] = await tx.select({ tip: runs.repository_tip }).from(runs).where(eq(runs.id, id));
+  return row?.tip ?? null;
+}
+
 export async function recordCheckpoint(
   tx: Queryable,
   id: string,

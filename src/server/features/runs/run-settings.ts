@@ -8,6 +8,7 @@ export type RunSettings = Pick<
   | "runTimeoutSeconds"
   | "runStopGraceSeconds"
   | "runLogDays"
+  | "maxPushMib"
   | "checksAtOnce"
   | "secret"
   | "keyPrefix"

@@ -55,6 +55,11 @@ export const runColumns = {
   output: sql<
     Run["output"]
   >`json_build_object('bytes', ${runs.output_bytes}, 'truncated', ${runs.output_truncated})`,
+  repository: sql<
+    Run["repository"]
+  >`case when ${runs.repository_tip} is not null or ${runs.repository_error} is not null
+    then json_build_object('commits', ${runs.repository_commits},
+      'diverged_branches', ${runs.repository_branches}, 'error', ${runs.repository_error}) end`,
   checkpoint: sql<
     Run["checkpoint"]
   >`case when ${runs.checkpointed} then json_build_object('commit_sha', ${runs.checkpoint_sha}, 'error', ${runs.checkpoint_error}) end`,

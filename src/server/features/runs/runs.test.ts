@@ -72,6 +72,7 @@ describe("leased runs", () => {
       cpu_seconds: null,
       queue_position: null,
       output: { bytes: 0, truncated: false },
+      repository: null,
       checkpoint: null,
     });
     const lease = Date.parse(run.lease_expires_at as string);

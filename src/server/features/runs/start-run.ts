@@ -125,7 +125,18 @@ export async function startManagedRun(
       }, findCandidate);
       if (starts) {
         publish("runStarted", { waitedSeconds: null });
-        await supervisor.launch({ run, projectId, folder, home, uid, env, token, masker, sandbox });
+        await supervisor.launch({
+          run,
+          projectId,
+          folder,
+          home,
+          uid,
+          env,
+          token,
+          masker,
+          sandbox,
+          repository: place,
+        });
       }
     }),
   );

@@ -1,7 +1,13 @@
 export { archiveTerminated, saveWorkspace } from "./archives/archive-workspace.js";
 export { yieldToForeground } from "./foreground.js";
 export { isMerging } from "./merges/merge-lease.js";
-export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
+export {
+  checkpointAfterRun,
+  withWorkspaceToRun,
+  type RunCommits,
+  type RunPlace,
+} from "./run-in-workspace.js";
+export type { RunScript } from "./run-repository/prepare-repository.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { predictConflicts } from "./merges/planning/plan-merge.js";
 export { applyPush, type PushedRef } from "./pushes/apply-push.js";

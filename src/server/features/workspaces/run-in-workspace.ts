@@ -4,12 +4,19 @@ import { assertFolder, type WorktreePaths } from "#git/worktree/worktree-driver.
 import { checkpointAtEndOfRun } from "./commits/auto-checkpoint.js";
 import { activeUnderLock } from "./commits/commit-workspace.js";
 import { openHome } from "./homes.js";
+import {
+  prepareRepository,
+  type PreparedRepository,
+  type RunScript,
+} from "./run-repository/prepare-repository.js";
+import { takeCommits, type CommitSource } from "./run-repository/take-commits.js";
 import * as queries from "./workspaces.queries.js";
 import {
   hasFolder,
   placesOf,
   withFolderErrors,
   workspaceLock,
+  type ActiveWorkspace,
   type WorkspaceDeps,
 } from "./workspace.js";
 
@@ -25,6 +32,10 @@ export interface RunPlace {
   isDocker: boolean;
   /** The uid and gid it runs as; null lets the sandbox decide. */
   uid: number | null;
+  /** The head of the workspace's branch. */
+  head: string;
+  /** Makes or updates the repository in the folder, as its branch is now. */
+  prepareRepository(runScript: RunScript): Promise<PreparedRepository>;
 }
 
 /**
@@ -53,14 +64,35 @@ export function withWorkspaceToRun<Result>(
       await places.open();
       await assertFolder(places.folder);
     });
-    const uid = sharedUid === null ? null : ((await ownUid(deps, agentId, places)) ?? sharedUid);
+    const uid = await uidOf(deps, agentId, places, sharedUid);
     if (uid !== null && uid !== process.getuid?.()) {
       await deps.driver.changeOwner(places, { uid, gid: uid });
     }
     const home = await openHome(deps, [orgId, agentId], uid);
     const { project_id: projectId, agent_name: name, workspace_type: type } = workspace;
-    return work({ folder: places.folder, home, projectId, name, isDocker: type === "docker", uid });
+    const { folder } = places;
+    return work({
+      folder,
+      home,
+      projectId,
+      name,
+      isDocker: type === "docker",
+      uid,
+      head: workspace.head_commit,
+      prepareRepository: (runScript) =>
+        prepareRepository(deps, workspace, { folder, uid }, runScript),
+    });
   });
+}
+
+/** Returns the uid of commands in a workspace. */
+async function uidOf(
+  deps: WorkspaceDeps,
+  agentId: string,
+  places: WorktreePaths,
+  sharedUid: number | null,
+): Promise<number | null> {
+  return sharedUid === null ? null : ((await ownUid(deps, agentId, places)) ?? sharedUid);
 }
 
 /** Returns the workspace's own uid; null when uids are shared. */
@@ -75,6 +107,9 @@ async function ownUid(
   );
 }
 
+/** Where the commits of a run come from; the workspace's folder is found under its lock. */
+export type RunCommits = Omit<CommitSource, "place"> & { sharedUid: number | null };
+
 /** The result of the checkpoint at the end of a run. */
 export interface RunCheckpoint {
   checkpoint_sha: string | null;
@@ -82,17 +117,21 @@ export interface RunCheckpoint {
 }
 
 /**
- * Commits a run's uncommitted changes after its processes have exited; null when there are none or
- * checkpoints are off. Never throws: a failure is returned.
+ * Takes the commits that a run made in its repository, then commits its uncommitted changes, after its
+ * processes have exited; null when there are none or checkpoints are off. Never throws: a failure is
+ * returned or, for the commits, recorded.
  */
 export async function checkpointAfterRun(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
   log: Logger,
+  commits: RunCommits | null,
 ): Promise<RunCheckpoint | null> {
+  const take =
+    commits && ((workspace: ActiveWorkspace) => takeAfterRun(deps, workspace, commits, log));
   try {
-    const { commit, error } = await checkpointAtEndOfRun(deps, orgId, agentId);
+    const { commit, error } = await checkpointAtEndOfRun(deps, orgId, agentId, take);
     if (!commit && error === null) return null;
     return { checkpoint_sha: commit?.commit_sha ?? null, checkpoint_error: error };
   } catch (error) {
@@ -100,5 +139,27 @@ export async function checkpointAfterRun(
     log.error({ err: error, agent: agentId }, "cannot make the checkpoint after a run");
     const detail = "The checkpoint failed; the operator can find the cause in the server's log.";
     return { checkpoint_sha: null, checkpoint_error: detail };
+  }
+}
+
+/** The files are committed even if the commits cannot be taken. */
+async function takeAfterRun(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  { sharedUid, ...source }: RunCommits,
+  log: Logger,
+): Promise<void> {
+  const { org_id, agent_id } = workspace;
+  try {
+    const places = placesOf(deps, workspace);
+    await withFolderErrors(() => places.open());
+    const uid = await uidOf(deps, agent_id, places, sharedUid);
+    await takeCommits(deps, workspace, { ...source, place: { folder: places.folder, uid } });
+  } catch (error) {
+    log.error({ err: error, agent: agent_id }, "cannot take the commits of a run");
+    const detail =
+      "Its commits were not taken; the operator can find the cause in the server's log.";
+    const taken = { tip: source.tip, commits: 0, diverged: [], error: detail };
+    await deps.db.tenant(org_id, (tx) => source.record(tx, taken));
   }
 }

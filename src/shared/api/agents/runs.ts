@@ -77,6 +77,17 @@ export const run = z.strictObject({
     bytes: z.number().int(),
     truncated: z.boolean(),
   }),
+  /** The repository of a managed run and what was taken from it; null if it has none. */
+  repository: z
+    .strictObject({
+      /** Commits that became the newest ones of the workspace's branch. */
+      commits: z.number().int(),
+      /** Branches that keep commits which do not follow the workspace's branch. */
+      diverged_branches: z.array(z.string()),
+      /** Why there is no repository, or why commits were not taken; a sentence. */
+      error: z.string().nullable(),
+    })
+    .nullable(),
   /** The outcome of the final checkpoint; null before, and if none was requested. */
   checkpoint: z
     .strictObject({ commit_sha: z.string().nullable(), error: z.string().nullable() })

@@ -82,7 +82,7 @@ function stateAnnouncement({ status, ended_at }: Run): string {
 }
 
 function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement {
-  const { command, checkpoint, limits } = run;
+  const { command, checkpoint, limits, repository } = run;
   return (
     <Card title="Run details">
       <div className="flex flex-col gap-4">
@@ -112,6 +112,20 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
             <span className="text-muted">Command:</span>
             <CopyLine text={visibleLines(lineOf(command))} label="Copy command" />
           </div>
+        )}
+        {repository?.error && (
+          <Alert tone="warn">
+            <PlainText value={repository.error} />
+          </Alert>
+        )}
+        {repository !== null && repository.diverged_branches.length > 0 && (
+          <Alert tone="warn">
+            Some commits of the run do not follow the workspace&apos;s branch. They are kept in{" "}
+            <code className="font-mono text-[13px] [overflow-wrap:anywhere]">
+              {repository.diverged_branches.join(", ")}
+            </code>
+            .
+          </Alert>
         )}
         {checkpoint?.error && (
           <Alert tone="warn">
@@ -165,7 +179,7 @@ function networkOf({ network, allowed_hosts }: Run): ReactNode {
 }
 
 function managedRows(run: Run, limits: Run["limits"]): Rows {
-  const { checkpoint } = run;
+  const { checkpoint, repository } = run;
   const of = limits === null ? "" : ` of ${formatBinaryBytes(limits.memory_bytes)}`;
   return {
     Checkpoint: checkpoint?.commit_sha ? (
@@ -180,6 +194,7 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     ),
     ...(run.preset !== null && { Program: presetTitles[run.preset] }),
     ...(run.prompt !== null && { Model: run.model ?? "Default" }),
+    ...(repository !== null && repository.commits > 0 ? { Commits: repository.commits } : {}),
     Network: networkOf(run),
     "Time limit": run.timeout_seconds === null ? "None" : formatDuration(run.timeout_seconds),
     "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => formatBinaryBytes(bytes) + of),

@@ -134,6 +134,7 @@ async function start(
       env,
       token: null,
       masker,
+      repository: null,
     });
   } catch (error) {
     deps.log.error({ err: error, check: check.id }, "cannot start a check");

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { SandboxedProcess } from "#sandbox/sandbox.js";
+import type { RunCommits } from "../../workspaces/index.js";
 import type { LogWriter } from "../logs/log-writer.js";
 import type { ResultCollector } from "../presets/collect-result.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
@@ -13,6 +14,8 @@ export interface LiveRun {
   /** Null without a preset that reads one. */
   result: ResultCollector | null;
   process: SandboxedProcess | null;
+  /** Its repository; null without one. */
+  commits: RunCommits | null;
   ending: Ending | null;
   graceMs: number;
   timer: NodeJS.Timeout | null;

@@ -3,12 +3,19 @@ import type { Logger } from "pino";
 import type { Database } from "../../../db/connection/connect.js";
 import type { CallbackListener } from "../../../http/callback-listener.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
-import { isOwnSandbox, SandboxRefusal, type Sandbox, type SandboxExit } from "#sandbox/sandbox.js";
+import {
+  isOwnSandbox,
+  SandboxRefusal,
+  type ReadOnlyFolder,
+  type Sandbox,
+  type SandboxExit,
+} from "#sandbox/sandbox.js";
 import type { Storage } from "../../../data-folder/storage.js";
-import { checkpointAfterRun, type WorkspaceDeps } from "../../workspaces/index.js";
+import { checkpointAfterRun, type RunPlace, type WorkspaceDeps } from "../../workspaces/index.js";
 import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
 import { outcomeOf } from "./outcome.js";
 import { renewLeases } from "./renew-leases.js";
+import { commitsOf, scriptRunner } from "./run-script.js";
 import { openLog, type LogWriter } from "../logs/log-writer.js";
 import { openEgress, type RunEgressProxy } from "../egress/open-egress.js";
 import { collectResult } from "../presets/collect-result.js";
@@ -32,6 +39,8 @@ export interface Launch {
   token: string | null;
   /** Masks the values of `env` and the token in the output. */
   masker: Masker;
+  /** Its repository in the workspace; null for a check. */
+  repository: Pick<RunPlace, "head" | "prepareRepository"> | null;
   /** The sandbox that runs it. */
   sandbox: Pick<Sandbox | DockerSandbox, "start" | "report">;
 }
@@ -121,7 +130,13 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     if (isRecorded) {
       const checkpoint =
         run.kind === "managed"
-          ? await checkpointAfterRun(deps.workspaces, run.org_id, run.agent_id, log)
+          ? await checkpointAfterRun(
+              deps.workspaces,
+              run.org_id,
+              run.agent_id,
+              log,
+              liveRun.commits,
+            )
           : null;
       if (run.kind === "check" && outcome.outcome === "succeeded") {
         await record("the result of a check", () => deps.checkSucceeded(run));
@@ -152,6 +167,31 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         )
       : null;
 
+  /**
+   * Prepares the repository of a run, which goes on without one if that fails. Returns the folders that
+   * the command must see.
+   */
+  const repositoryOf = async (
+    { run, repository, uid, sandbox }: Launch,
+    liveRun: LiveRun,
+    written: LogWriter,
+  ): Promise<readonly ReadOnlyFolder[]> => {
+    if (repository === null || !isOwnSandbox(sandbox.report.mode)) return [];
+    const runScript = scriptRunner(sandbox, run.limits, settings);
+    const prepared = await repository.prepareRepository(runScript).catch((error: unknown) => {
+      log.error({ err: error, run: run.id }, "cannot prepare the repository of a run");
+      const problem = "the operator can find the cause in the server's log.";
+      return { readOnly: [], problem };
+    });
+    const { problem } = prepared;
+    const error = problem === null ? null : `The run has no git repository: ${problem}`;
+    if (error !== null) await written.say(`${error}\n`);
+    const tip = error === null ? repository.head : null;
+    await db.tenant(run.org_id, (tx) => managed.recordRepository(tx, run.id, { tip, error }));
+    if (tip !== null) liveRun.commits = commitsOf(run, tip, uid, runScript, settings);
+    return prepared.readOnly;
+  };
+
   const launch = async (request: Launch): Promise<void> => {
     const { run, projectId, folder, home, uid, env, token, masker, sandbox } = request;
     const liveRun: LiveRun = {
@@ -160,6 +200,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       log: null,
       result: collectResult(run.preset, masker),
       process: null,
+      commits: null,
       ending: null,
       graceMs: 0,
       timer: null,
@@ -184,6 +225,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         },
       });
       liveRun.log = written;
+      const readOnly = await repositoryOf(request, liveRun, written);
       egress = await egressOf(run, written, masker);
       liveRun.process = await sandbox.start({
         id: run.id,
@@ -202,6 +244,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
           }),
           OMOI_RUN_ID: run.id,
         },
+        readOnly,
         network: run.network,
         ports: [callback, egress].flatMap((listener) => listener?.port ?? []),
         limits: {

@@ -5,7 +5,7 @@ import { hoursLow } from "../../../mail/email-templates.js";
 import type { Mailer } from "../../../mail/mailer.js";
 import type { Jobs } from "../../../jobs/queue.js";
 import { readUsage } from "../../usage/index.js";
-import { checkpointAfterRun, type WorkspaceDeps } from "../../workspaces/index.js";
+import { checkpointAfterRun, type RunCommits, type WorkspaceDeps } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import * as queries from "../runs.queries.js";
 
@@ -15,6 +15,8 @@ export interface WatchDeps {
   workspaces: WorkspaceDeps;
   mailer: Mailer;
   publicUrl: () => string;
+  /** Returns the repository of a lost run; null without one. */
+  commitsOfLost(run: { id: string; org_id: string }): Promise<RunCommits | null>;
   log: Logger;
 }
 
@@ -68,7 +70,13 @@ export async function endLost(deps: WatchDeps, orphansOf: string | null): Promis
   const lost = await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
   for (const { id, org_id, agent_id, kind } of lost) {
     if (kind === "managed") {
-      const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log);
+      const checkpoint = await checkpointAfterRun(
+        workspaces,
+        org_id,
+        agent_id,
+        log,
+        await deps.commitsOfLost({ id, org_id }),
+      );
       if (checkpoint) {
         await db.tenant(org_id, (tx) => managed.recordCheckpoint(tx, id, checkpoint));
       }

@@ -93,7 +93,18 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       });
       if (claim !== "no free slot" && claim.waitedSeconds !== null) {
         publish("runStarted", claim);
-        await supervisor.launch({ run, projectId, folder, home, uid, env, token, masker, sandbox });
+        await supervisor.launch({
+          run,
+          projectId,
+          folder,
+          home,
+          uid,
+          env,
+          token,
+          masker,
+          sandbox,
+          repository: place,
+        });
       }
       return claim !== "no free slot";
     },

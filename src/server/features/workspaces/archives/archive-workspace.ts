@@ -10,6 +10,7 @@ import { endManagedRuns, waitForEnd } from "../../runs/index.js";
 import * as archives from "./archives.queries.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
 import { removeHome } from "../homes.js";
+import { removeExport } from "../run-repository/export-branches.js";
 import * as queries from "../workspaces.queries.js";
 import {
   branchRef,
@@ -156,6 +157,7 @@ async function discardUnderLock(
   if (tip !== null) await deleteRef(places.repoPath, branch, tip);
   await deps.driver.remove(places);
   await removeHome(deps, [workspace.org_id, workspace.agent_id]);
+  await removeExport(deps, workspace);
   await deps.db.tenant(workspace.org_id, (tx) =>
     queries.updateWorkspace(tx, workspace.agent_id, { status: "expired", error: null }),
   );
@@ -181,6 +183,7 @@ async function finishUnderLock(deps: WorkspaceDeps, orgId: string, agentId: stri
   });
   await deps.driver.remove(places);
   await removeHome(deps, [orgId, agentId]);
+  await removeExport(deps, workspace);
   await deps.db.tenant(orgId, (tx) => queries.updateWorkspace(tx, agentId, { status: "archived" }));
 }
 

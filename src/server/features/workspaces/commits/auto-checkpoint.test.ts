@@ -172,7 +172,7 @@ describe("automatic checkpoints", () => {
   });
 
   test("the end of a run saves its changes or reports why it cannot", async () => {
-    const end = () => checkpointAtEndOfRun(depsOf(app), orgId, agent.id);
+    const end = () => checkpointAtEndOfRun(depsOf(app), orgId, agent.id, null);
     const save = async () => (await end()).commit;
     expect(await save()).toBeNull();
     await writeFiles(workspace, { "a.txt": "left\n" });

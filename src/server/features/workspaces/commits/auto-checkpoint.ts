@@ -5,7 +5,12 @@ import { AppError } from "../../../errors.js";
 import * as checkpoints from "./checkpoints.queries.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import * as queries from "../workspaces.queries.js";
-import { hasFolder, workspaceLock, type WorkspaceDeps } from "../workspace.js";
+import {
+  hasFolder,
+  workspaceLock,
+  type ActiveWorkspace,
+  type WorkspaceDeps,
+} from "../workspace.js";
 
 /** The result of a checkpoint; empty when nothing had changed. */
 export interface Checkpoint {
@@ -18,6 +23,8 @@ export interface Checkpoint {
  * Commits a run's uncommitted changes as a `checkpoint` after its processes have exited. Waits for the
  * workspace's lock.
  *
+ * `before` first takes the commits that the run made itself, whatever the settings.
+ *
  * Returns no commit when nothing changed, `auto_checkpoint` is off, no active workspace has a folder
  * here, or the folder cannot be committed; the reason is then returned and shown as the workspace's
  * `checkpoint_error`.
@@ -27,9 +34,10 @@ export function checkpointAtEndOfRun(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
+  before: ((workspace: ActiveWorkspace) => Promise<void>) | null,
 ): Promise<Checkpoint> {
   return deps.db.locks(orgId, [workspaceLock(agentId)], () =>
-    checkpointUnderLock(deps, orgId, agentId),
+    checkpointUnderLock(deps, orgId, agentId, before),
   );
 }
 
@@ -37,11 +45,12 @@ async function checkpointUnderLock(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
+  before: ((workspace: ActiveWorkspace) => Promise<void>) | null,
 ): Promise<Checkpoint> {
   const found = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
-  if (found?.status !== "active" || !hasFolder(found) || !found.auto_checkpoint) {
-    return { commit: null, error: null };
-  }
+  if (found?.status !== "active" || !hasFolder(found)) return { commit: null, error: null };
+  await before?.(await activeUnderLock(deps, orgId, agentId));
+  if (!found.auto_checkpoint) return { commit: null, error: null };
   const workspace = await activeUnderLock(deps, orgId, agentId);
   try {
     const { commit } = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
@@ -79,7 +88,7 @@ export async function runDueCheckpoints(deps: WorkspaceDeps, log: Logger): Promi
       const { org_id, agent_id } = due;
       try {
         const wasFree = await db.tryLock(workspaceLock(agent_id), async () => {
-          await checkpointUnderLock(deps, org_id, agent_id);
+          await checkpointUnderLock(deps, org_id, agent_id, null);
         });
         if (!wasFree) busy.push(due);
       } catch (error) {

@@ -262,7 +262,12 @@ async function settleUnderLock(
   const tip = await resolveCommit(repoPath, branchRef(workspace.branch_name));
   const exists = (await resolveCommit(repoPath, sha)) !== null;
   const held = tip !== null && exists && (await isAncestor(repoPath, sha, tip));
-  const { org_id, agent_id } = workspace;
+  const { org_id, agent_id, pending_commits } = workspace;
+  // The commits of a run's repository became reachable together.
+  if (held && tip !== null && pending_commits.length > 1 && pending_commits.includes(tip)) {
+    await deps.db.tenant(org_id, (tx) => pushes.recordPushedCommits(tx, agent_id, tip));
+    return;
+  }
   const sync = await deps.db.tenant(org_id, (tx) => merges.findPendingSync(tx, agent_id, sha));
   if (held && sync) {
     await recoverSync(deps, workspace, sync);

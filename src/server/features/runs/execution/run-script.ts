@@ -1,0 +1,72 @@
+/** Short scripts of the server in a workspace's folder, before and after a run. */
+import { newId } from "../../../db/tables/columns.js";
+import type { Sandbox } from "#sandbox/sandbox.js";
+import type { RunCommits, RunScript } from "../../workspaces/index.js";
+import * as managed from "../managed-runs.queries.js";
+import type { ManagedRun } from "../managed-runs.queries.js";
+import type { RunSettings } from "../run-settings.js";
+
+/** Enough for the first index of a large folder. */
+const SCRIPT_MS = 120_000;
+/** git needs little memory; a run may have more. */
+const MAX_MEMORY_BYTES = 1024 ** 3;
+
+/** Returns a function that runs scripts in the sandbox of a run, within its limits. */
+export function scriptRunner(
+  sandbox: Pick<Sandbox, "start">,
+  limits: ManagedRun["limits"],
+  settings: Pick<RunSettings, "runFiles">,
+): RunScript {
+  return async ({ folder, uid, script, args, readOnly, onOutput }) => {
+    let lastError = "";
+    const process = await sandbox.start({
+      id: newId(),
+      folder,
+      home: null,
+      uid,
+      command: ["/bin/sh", "-c", script, "sh", ...args],
+      env: {},
+      readOnly,
+      network: "none",
+      limits: {
+        memoryBytes: Math.min(limits.memory_bytes, MAX_MEMORY_BYTES),
+        processes: limits.processes,
+        cpus: limits.cpus,
+        diskBytes: limits.disk_bytes,
+        diskFiles: settings.runFiles,
+      },
+      onOutput: (stream, chunk) => {
+        if (stream === "stdout") return onOutput(chunk);
+        lastError = (lastError + chunk.toString("utf8")).slice(-500);
+        return undefined;
+      },
+    });
+    const timer = setTimeout(() => process.stop(0), SCRIPT_MS);
+    try {
+      const { exitCode, reason, detail } = await process.done;
+      if (exitCode === 0 && reason === "exited") return null;
+      if (reason === "stopped") return `git took longer than ${SCRIPT_MS / 1000} seconds.`;
+      const line = lastError.trim().split("\n").at(-1) ?? "";
+      return detail ?? `git failed${line === "" ? "" : ` (${line})`}.`;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+/** Returns the repository of a run, from which commits are taken. */
+export function commitsOf(
+  { id }: Pick<ManagedRun, "id">,
+  tip: string,
+  sharedUid: number | null,
+  runScript: RunScript,
+  { maxPushMib }: Pick<RunSettings, "maxPushMib">,
+): RunCommits {
+  return {
+    tip,
+    sharedUid,
+    runScript,
+    maxBytes: maxPushMib * 1024 * 1024,
+    record: (tx, taken) => managed.recordTakenCommits(tx, id, taken),
+  };
+}

@@ -1,0 +1,55 @@
+/** Exports of a project's objects for the repositories of its agents' runs. */
+import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { exportObjects } from "#git/export/export-objects.js";
+import { resolveCommit } from "#git/store/repository.js";
+import type { ReadOnlyFolder } from "#sandbox/sandbox.js";
+import * as queries from "../workspaces.queries.js";
+import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "../workspace.js";
+
+/** The objects that an agent may read, and the commit of its base branch; null if it is missing. */
+export interface BorrowedObjects {
+  readOnly: ReadOnlyFolder[];
+  baseCommit: string | null;
+}
+
+/**
+ * Brings the exports of a workspace up to date: one of the default branch, which every agent of the
+ * project may read, and one of what the workspace's own and base branch have beyond it.
+ */
+export async function exportBranches(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+): Promise<BorrowedObjects> {
+  const { org_id, project_id, agent_id, base_branch, head_commit } = workspace;
+  const { repoPath } = placesOf(deps, workspace);
+  const found = await deps.db.read(org_id, (tx) => queries.findAgentForWorkspace(tx, agent_id));
+  const defaultBranch = found?.default_branch ?? base_branch;
+  const [shared, baseCommit] = await Promise.all(
+    [defaultBranch, base_branch].map((branch) => resolveCommit(repoPath, branchRef(branch))),
+  );
+  const folder = deps.storage.exports(org_id, project_id);
+  // Another default branch gets another folder: agents may not read the former one.
+  const name = createHash("sha256").update(defaultBranch).digest("hex").slice(0, 16);
+  const ofProject =
+    shared === null || shared === undefined
+      ? null
+      : await exportObjects(repoPath, join(folder, `branch-${name}`), [shared]);
+  const tips = [head_commit, ...(baseCommit ? [baseCommit] : [])];
+  const own = await exportObjects(repoPath, join(folder, agent_id), tips, ofProject);
+  const readOnly = [...(ofProject ? [ofProject] : []), own].map(({ objects }, index) => ({
+    source: objects,
+    path: `/borrowed/${index}/objects`,
+  }));
+  return { readOnly, baseCommit: baseCommit ?? null };
+}
+
+/** Removes the exports of a workspace. No run may be using them. */
+export async function removeExport(
+  { storage }: Pick<WorkspaceDeps, "storage">,
+  { org_id, project_id, agent_id }: Pick<ActiveWorkspace, "org_id" | "project_id" | "agent_id">,
+): Promise<void> {
+  const folder = join(storage.exports(org_id, project_id), agent_id);
+  await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,37 @@
+/** Moves commits onto another parent with the same files, without a merge. */
+import { assertOid } from "#git/store/bare-repository.js";
+import { looseObject, writeObject } from "#git/objects/loose-object.js";
+import { readObjects } from "#git/objects/object-reader.js";
+import { commitsBetween } from "#git/store/repository.js";
+
+/**
+ * Writes the commits of `from..to` again with `onto` in place of `from`, and returns the last one. A
+ * commit holds whole files, so nothing conflicts: the files of `onto` that differ are simply replaced.
+ * Signatures, which no longer match, are left out.
+ */
+export async function reparentCommits(
+  repository: string,
+  { from, to, onto }: { from: string; to: string; onto: string },
+): Promise<string> {
+  [from, to, onto].forEach(assertOid);
+  const renamed = new Map([[from, onto]]);
+  const parentsFirst = (await commitsBetween(repository, to, [from, onto])).toReversed();
+  for (const oid of parentsFirst) {
+    const [found] = await readObjects(repository, [oid], "contents");
+    if (found?.type !== "commit" || found.content === null) {
+      throw new Error(`the commit ${oid} is missing`);
+    }
+    const text = found.content.toString("latin1");
+    const end = text.indexOf("\n\n");
+    const [header, message] = end < 0 ? [text, ""] : [text.slice(0, end), text.slice(end)];
+    const moved = header.replaceAll(/^parent ([0-9a-f]{40})$/gm, (line, parent: string) => {
+      const other = renamed.get(parent);
+      return other === undefined ? line : `parent ${other}`;
+    });
+    if (moved === header) continue;
+    const unsigned = moved.replaceAll(/^gpgsig(?:-sha256)? .*(?:\n .*)*\n?/gm, "").trimEnd();
+    const content = Buffer.from(unsigned + message, "latin1");
+    renamed.set(oid, await writeObject(repository, looseObject("commit", content)));
+  }
+  return renamed.get(to) ?? to;
+}

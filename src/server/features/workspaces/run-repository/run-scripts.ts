@@ -1,0 +1,94 @@
+/**
+ * Shell scripts that use git on the repository of a run. They run in the sandbox as the run's user,
+ * since everything in that repository is written by the agent: its settings may name programs, and
+ * its files may be links, pipes or garbage.
+ */
+import { WORKSPACE } from "#sandbox/sandbox.js";
+
+/** Marks a repository made by Omoi, so that one made by the agent is left alone. */
+const MARKER = `${WORKSPACE}/.git/omoi`;
+
+/** The agent's settings stay in force, except for those that would run programs. */
+const COMMON = `
+set -u
+umask 022
+cd ${WORKSPACE} || exit 1
+export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
+export GIT_GRAFT_FILE=/dev/null GIT_SHALLOW_FILE= GIT_NO_LAZY_FETCH=1 LC_ALL=C
+export GIT_DIR=${WORKSPACE}/.git GIT_WORK_TREE=${WORKSPACE}
+g() {
+  git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c maintenance.auto=false \\
+    -c core.pager=cat -c core.alternateRefsCommand=: "$@"
+}
+`;
+
+/**
+ * Makes or updates the repository: the workspace's branch, checked out at its head, and the base
+ * branch. Prints a sentence if it cannot. Arguments: the workspace's ref and head, the base ref and
+ * its commit (empty if missing), name and email of the author, and folders of objects.
+ */
+export const PREPARE = `${COMMON}
+own=$1 head=$2 base=$3 base_head=$4 name=$5 email=$6; shift 6
+say() { printf '%s\\n' "$1"; exit 0; }
+command -v git > /dev/null 2>&1 || say 'git is not installed.'
+if [ -L .git ] || { [ -e .git ] && [ ! -d .git ]; }; then
+  say '.git is not a folder; remove it.'
+fi
+if [ -d .git ] && [ ! -e ${MARKER} ] && [ -n "$(ls -A .git)" ]; then
+  say '.git holds a repository that the agent made itself; remove it to get that of the workspace.'
+fi
+broken() { say "git cannot use .git ($(printf '%s' "$1" | head -n 1 | cut -c 1-200)); remove it to get a new one."; }
+new=
+if [ ! -f .git/HEAD ] || [ ! -f .git/config ] || [ ! -d .git/objects ] || [ ! -d .git/refs ]; then
+  new=1
+  mkdir -p .git && : > ${MARKER} || broken 'not writable'
+  out=$(env -u GIT_DIR -u GIT_WORK_TREE git init -q --template= --initial-branch=main . 2>&1) || broken "$out"
+  g config core.trustctime false && g config core.checkStat minimal &&
+    g config user.name "$name" && g config user.email "$email" || broken 'its settings cannot be written'
+fi
+find .git -name '*.lock' ! -type d -exec rm -f {} + 2> /dev/null
+# Borrowed objects are named by this script alone.
+rm -rf .git/commondir .git/shallow .git/info/grafts .git/objects/info/alternates
+mkdir -p .git/objects/info && printf '%s\\n' "$@" > .git/objects/info/alternates || broken 'not writable'
+out=$(g rev-parse --git-dir 2>&1) || broken "$out"
+old=$(g rev-parse -q --verify "$own^{commit}" 2> /dev/null)
+if [ -n "$new" ] || [ "$old" != "$head" ] || [ "$(g symbolic-ref -q HEAD)" != "$own" ]; then
+  new=1
+  # The files are those of the head: no operation of the last run goes on.
+  rm -rf .git/rebase-merge .git/rebase-apply .git/sequencer
+  rm -f .git/MERGE_HEAD .git/MERGE_MSG .git/MERGE_MODE .git/CHERRY_PICK_HEAD .git/REVERT_HEAD .git/BISECT_LOG
+  out=$({ g update-ref -m 'omoi: head of the workspace' "$own" "$head" && g symbolic-ref HEAD "$own"; } 2>&1) || broken "$out"
+fi
+if [ -n "$base_head" ] && [ "$base" != "$own" ]; then
+  at=$(g rev-parse -q --verify "$base^{commit}" 2> /dev/null)
+  # Commits that the agent made on it stay.
+  if [ -z "$at" ] || g merge-base --is-ancestor "$at" "$base_head" 2> /dev/null; then
+    out=$(g update-ref -m 'omoi: base branch' "$base" "$base_head" 2>&1) || broken "$out"
+  fi
+fi
+if [ -n "$new" ] || [ ! -f .git/index ]; then
+  g read-tree --reset "$head" 2> /dev/null || {
+    rm -rf .git/index
+    out=$(g read-tree "$head" 2>&1) || broken "$out"
+  }
+  g update-index -q --refresh > /dev/null 2>&1
+fi
+:
+`;
+
+/**
+ * Prints the commits of the workspace's branch and of HEAD (\`-\` if missing) in one line, then a pack
+ * of what is new in them. Arguments: the workspace's ref, then commits that are known.
+ */
+export const TAKE = `${COMMON}
+own=$1; shift
+command -v git > /dev/null 2>&1 && [ -d .git ] && [ ! -L .git ] && [ -e ${MARKER} ] || { echo 'omoi - -'; exit 0; }
+tip() { g rev-parse -q --verify "$1^{commit}" 2> /dev/null | grep -x '[0-9a-f]\\{40\\}' || echo -; }
+branch=$(tip "$own") current=$(tip HEAD)
+echo "omoi $branch $current"
+revs=$(for oid in "$branch" "$current"; do [ "$oid" = - ] || echo "$oid"; done
+  for oid in "$@"; do g cat-file -e "$oid^{commit}" 2> /dev/null && echo "^$oid"; done)
+[ -n "$(printf '%s\\n' "$revs" | g rev-list --max-count=1 --stdin)" ] || exit 0
+printf '%s\\n' "$revs" | g -c pack.threads=1 -c pack.packSizeLimit=0 -c pack.windowMemory=64m \\
+  -c core.bigFileThreshold=16m pack-objects --revs --stdout -q
+`;
