@@ -69,7 +69,14 @@ async function findHarmful(folder: string, signal: AbortSignal): Promise<string 
   const named = ["(", "-name", ".gitignore", "-o", "-name", ".gitattributes", ")"];
   const large = ["-size", `+${MAX_DOT_GIT_BYTES / 1024}k`];
   const harmful = ["!", "-type", "l", "(", "!", "-type", "f", "-o", ...large, ")"];
-  const args = [folder, "-xdev", ...named, ...harmful, "-printf", "%P", "-quit"];
+  // git looks for none in a repository at the top.
+  const skipped = [
+    "-path",
+    `${folder.replaceAll(/[\\*?[]/g, String.raw`\$&`)}/.git`,
+    "-prune",
+    "-o",
+  ];
+  const args = [folder, "-xdev", ...skipped, ...named, ...harmful, "-printf", "%P", "-quit"];
   // The exit code reports unreadable folders, which do not matter.
   return (await readSystem("find", args, signal)) || null;
 }
