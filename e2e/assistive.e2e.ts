@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeAgent } from "#test/support/fixtures/factories.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { expectAccessible, expectFits } from "./support/accessible.js";
 import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
@@ -191,14 +192,20 @@ describe("outcomes are announced once", () => {
   });
 
   test("a run that ends", async () => {
-    await open(`/agents/${made.agent.id}/runs/${made.run.id}`);
+    // The run of the fixture may have lost its lease by now.
+    const agent = await makeAgent(owner, made.project.id);
+    const { data: run } = await owner.api.runs.create({
+      params: { agent_id: agent.id },
+      body: { external: true },
+    });
+    await open(`/agents/${agent.id}/runs/${run.id}`);
     await page
       .getByRole("main")
       .getByText(/Running$/)
       .first()
       .waitFor();
     expect(await announced()).toEqual([]);
-    await owner.api.runs.stop({ params: { run_id: made.run.id } });
+    await owner.api.runs.stop({ params: { run_id: run.id } });
     await expect.poll(() => countTold("The run ended: stopped")).toBe(1);
     await button("Stop run").waitFor({ state: "detached" });
     expect(await announced()).toEqual(["The run ended: stopped"]);

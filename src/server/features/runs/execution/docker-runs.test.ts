@@ -72,7 +72,16 @@ test("a docker workspace has a folder on the server, and its runs are containers
     Image: "agents:1",
     Cmd: ["npm", "test"],
     Env: expect.arrayContaining(["NPM_TOKEN=value-of-npm"]),
-    HostConfig: { NetworkMode: "none", Mounts: [{ Source: workspace.working_directory }] },
+    HostConfig: {
+      NetworkMode: "none",
+      Mounts: [
+        { Source: workspace.working_directory, Target: "/workspace" },
+        {
+          Source: expect.stringMatching(new RegExp(`/homes/.*/${agentId}$`)) as string,
+          Target: "/home/agent",
+        },
+      ],
+    },
   });
   expect(removed).toBe(true);
 
