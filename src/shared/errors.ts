@@ -67,6 +67,7 @@ export const errorCodes = {
   check_in_use: [409, "The check is in use"],
   too_many_checks: [409, "Too many checks"],
   too_many_secrets: [409, "Too many secrets"],
+  provider_in_use: [409, "The provider has a secret"],
   already_reverted: [409, "The merge is already reverted"],
   merge_gone: [409, "The branch no longer contains the merge"],
   base_branch_gone: [409, "The base branch no longer exists"],

@@ -33,6 +33,25 @@ export function oneOf<const Value extends string>(...values: Value[]): z.ZodType
 
 export const trueOrFalse = oneOf("true", "false").transform((text) => text === "true");
 
+/** JSON in the form of a schema. */
+export function json<Value>(schema: z.ZodType<Value>): z.ZodType<Value, string> {
+  return z.string().transform((text, context): Value => {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      context.addIssue({ code: "custom", message: "must be JSON" });
+      return z.NEVER;
+    }
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    const at = issue?.path.join(".") || "it";
+    context.addIssue({ code: "custom", message: `is not valid: ${at}: ${issue?.message}` });
+    return z.NEVER;
+  });
+}
+
 export function pattern(expression: RegExp, requirement: string): z.ZodType<string, string> {
   return z.string().regex(expression, { error: unlike(requirement) });
 }

@@ -1,12 +1,14 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import type { RunLimits } from "#shared/api/agents/runs.js";
+import { priceTable } from "../models/prices.js";
 import { sender, smtpServer } from "./mail-settings.js";
 import { group, setting, type Setting, type SettingGroup } from "./setting.js";
 import {
   defaultUids,
   folders,
   issuerAddress,
+  json,
   maxUid,
   networks,
   oneOf,
@@ -175,6 +177,26 @@ export const settings = {
     type: wholeNumber(1, 2 ** 50),
     default: String(10 * 2 ** 30),
     documentation: "Maximum bytes per import or fetch; larger transfers are aborted.",
+  }),
+  modelPrivateHosts: setting({
+    variable: "OMOI_MODEL_PRIVATE_HOSTS",
+    type: trueOrFalse,
+    default: "false",
+    documentation:
+      "`true` lets the addresses of model providers be private or loopback addresses, such as a model server in the same network.",
+  }),
+  modelTimeoutSeconds: setting({
+    variable: "OMOI_MODEL_TIMEOUT_SECONDS",
+    type: wholeNumber(1, 3600),
+    default: "600",
+    documentation: "Seconds without a byte after which a call to a model provider is aborted.",
+  }),
+  modelPrices: setting({
+    variable: "OMOI_MODEL_PRICES",
+    type: json(priceTable),
+    default: "{}",
+    documentation:
+      'US dollars per million tokens by model, in place of and beside the built-in list prices, as JSON: `{"my-model": {"input": 1, "output": 4, "cache_read": 0.1, "cache_write": 1.25}}`.',
   }),
   agentUid: setting({
     variable: "OMOI_AGENT_UID",

@@ -10,6 +10,7 @@ import { graphFeature } from "./graph/feature.js";
 import { healthFeature } from "./health/feature.js";
 import { invitationsFeature } from "./invitations/feature.js";
 import { membersFeature } from "./members/feature.js";
+import { modelsFeature } from "./models/feature.js";
 import { organizationsFeature } from "./organizations/feature.js";
 import { peopleFeature } from "./people/feature.js";
 import { projectsFeature } from "./projects/feature.js";
@@ -43,6 +44,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   graphFeature,
   radarFeature,
   eventsFeature,
+  modelsFeature,
   runsFeature,
   gitHttpFeature,
   healthFeature,

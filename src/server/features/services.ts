@@ -16,7 +16,7 @@ import { createKeyring, createLeakGuard, type KeyDeps } from "./api-keys/index.j
 import { createAuthService, type AuthService } from "./auth/index.js";
 import { createEventStreams, type EventStreams } from "./events/index.js";
 import { isInvited } from "./invitations/index.js";
-import { createRunKeyring } from "./runs/index.js";
+import { createRunKeyring, type RunKeyring } from "./runs/index.js";
 import { openDriver, type WorkspaceDeps } from "./workspaces/index.js";
 
 /** Dependencies that the server is started with. */
@@ -41,6 +41,7 @@ export interface Services extends ServerInput {
   readonly mailer: ReturnType<typeof createMailer>;
   readonly docker: DockerSandbox;
   readonly credentials: Credentials;
+  readonly runTokens: RunKeyring;
   readonly auth: AuthService;
   readonly isInvited: (token: string, email: string) => Promise<boolean>;
   readonly keys: KeyDeps;
@@ -67,7 +68,7 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   // API keys are stored as HMACs under a key that survives a change of the secret.
   const settings = { ...config, secret: db.verificationKey };
   const keyring = createKeyring(db, settings, log);
-  const runKeyring = createRunKeyring(db, config.secret);
+  const runTokens = createRunKeyring(db, config.secret);
   const keys: KeyDeps = { db, keyring, mailer, settings, publicUrl, log };
   const driver = await openDriver(config, storage, log);
   const { sandboxUids } = config;
@@ -86,10 +87,11 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
       accessToken: (token) => auth.actorOf("access", token),
       cookie: (value) => auth.actorOf("cookie", value),
       apiKey: (key, ip) =>
-        runKeyring.isToken(key) ? runKeyring.actorOf(key) : keyring.actorOf(key, ip),
+        runTokens.isToken(key) ? runTokens.actorOf(key) : keyring.actorOf(key, ip),
       consumeRateLimit: (key) => keyring.consumeRateLimit(key),
       keyPrefix: config.keyPrefix,
     },
+    runTokens,
     auth,
     isInvited: hasInvitation,
     keys,

@@ -51,7 +51,7 @@ export function isRunAddress(address: string): boolean {
 }
 
 /** Returns an address in a /64 of the run, derived from the last digits of its id. */
-function addressOfRun(runId: string): string {
+export function addressOfRun(runId: string): string {
   const digits = `0${runId.replaceAll("-", "").slice(-11)}`;
   const groups = [digits.slice(0, 4), digits.slice(4, 8), digits.slice(8)];
   return ipaddr.parse(`${PREFIX}:${groups.join(":")}::1`).toString();

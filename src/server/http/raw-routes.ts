@@ -23,8 +23,8 @@ export interface RawRequest extends RequestHead {
  * input.
  */
 export interface RawRoute {
-  method: "GET" | "POST";
-  /** `{name}` is a parameter. */
+  method: "GET" | "POST" | "DELETE";
+  /** `{name}` is a parameter, and `*` at the end everything that follows, as the parameter `*`. */
   path: `/${string}`;
   handle(request: RawRequest): Promise<Answer<unknown>>;
 }

@@ -84,6 +84,12 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
     buckets: workSeconds,
     registers,
   });
+  const modelTokens = new Counter({
+    name: "omoi_model_tokens_total",
+    help: "Tokens that providers of models reported, by kind.",
+    labelNames: ["provider", "kind"],
+    registers,
+  });
   for (const source of gauges) addGauge(registry, source);
 
   const unsubscribe = [
@@ -96,6 +102,11 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
       mergeSeconds.observe(seconds);
     }),
     subscribe("checkpoint", ({ seconds }) => checkpointSeconds.observe(seconds)),
+    subscribe("modelCall", ({ provider, ...tokens }) => {
+      for (const kind of ["input", "output", "cache_read", "cache_write"] as const) {
+        modelTokens.inc({ provider, kind }, tokens[`${kind}_tokens`]);
+      }
+    }),
     subscribe("gitCommand", ({ command, seconds }) => gitSeconds.observe({ command }, seconds)),
   ];
   const all = (): Registry => Registry.merge([registry, nodeMetrics()]);

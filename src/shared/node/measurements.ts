@@ -22,6 +22,15 @@ interface MergeMeasurement extends Timed {
   strategy: MergeStrategy | "unknown";
 }
 
+/** A call of a run to a model, with its tokens by kind. */
+interface ModelCall {
+  provider: string;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+}
+
 interface Measurements {
   gitCommand: GitCommand;
   merge: MergeMeasurement;
@@ -29,6 +38,7 @@ interface Measurements {
   checkpoint: Timed;
   /** A started run; `waitedSeconds` in the queue, null if it started at once. */
   runStarted: { waitedSeconds: number | null };
+  modelCall: ModelCall;
 }
 type Name = keyof Measurements;
 
@@ -38,6 +48,7 @@ const channels = {
   merge: channel("omoi:merge"),
   checkpoint: channel("omoi:checkpoint"),
   runStarted: channel("omoi:run-started"),
+  modelCall: channel("omoi:model-call"),
 } satisfies Record<Name, unknown>;
 
 /** Publishes a measurement to the subscribers. */

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import {
   bigint,
   boolean,
+  date,
   doublePrecision,
   integer,
   jsonb,
@@ -27,6 +28,12 @@ import { bytes, createdAt, instant } from "./columns.js";
 
 type Json = Organization["settings"];
 
+/** Monthly budgets for model calls; null for none. */
+const budgets = () => ({
+  max_model_cost_usd: doublePrecision(),
+  max_model_tokens: bigint({ mode: "number" }),
+});
+
 export const organizations = pgTable("organizations", {
   id: uuid().primaryKey(),
   name: text().notNull(),
@@ -36,6 +43,7 @@ export const organizations = pgTable("organizations", {
   billing_email: text(),
   max_concurrent_agents: integer().notNull().default(5),
   max_agent_runtime_hours: doublePrecision().notNull().default(100),
+  ...budgets(),
   settings: jsonb().$type<Json>().notNull().default({}),
   created_at: createdAt(),
   updated_at: createdAt(),
@@ -73,6 +81,7 @@ export const projects = pgTable("projects", {
   imported_at: instant(),
   merge_drivers: jsonb().$type<MergeDriver[]>().notNull().default([]),
   protected_branches: jsonb().$type<ProtectedBranch[]>(),
+  ...budgets(),
   deleted_at: instant(),
   removed_at: instant(),
   created_at: createdAt(),
@@ -129,7 +138,10 @@ export const secrets = pgTable(
       .notNull()
       .generatedAlwaysAs(sql`coalesce(project_id, org_id)`),
     name: text().notNull(),
-    kind: text({ enum: ["variable"] }).notNull(),
+    kind: text({ enum: ["variable", "model"] }).notNull(),
+    /** Of a model secret. */
+    provider: text(),
+    base_url: text(),
     sealed: bytes().notNull(),
     set_by: uuid().notNull(),
     created_at: createdAt(),
@@ -147,6 +159,7 @@ export const agents = pgTable("agents", {
   parent_agent_id: uuid(),
   task_title: text(),
   task_text: text(),
+  ...budgets(),
   terminated_at: instant(),
   name_released: boolean().notNull().default(false),
   created_at: createdAt(),
@@ -264,6 +277,40 @@ export const runs = pgTable("runs", {
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),
 });
+
+/** The calls of a run to a model on a UTC day. */
+export const modelUsage = pgTable(
+  "model_usage",
+  {
+    org_id: uuid().notNull(),
+    run_id: uuid().notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    day: date().notNull(),
+    requests: bigint({ mode: "number" }).notNull(),
+    input_tokens: bigint({ mode: "number" }).notNull(),
+    output_tokens: bigint({ mode: "number" }).notNull(),
+    cache_read_tokens: bigint({ mode: "number" }).notNull(),
+    cache_write_tokens: bigint({ mode: "number" }).notNull(),
+    /** Of the requests with a price, in billionths of a US dollar. */
+    cost_nanousd: bigint({ mode: "number" }).notNull(),
+    unpriced_requests: bigint({ mode: "number" }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.run_id, table.provider, table.model, table.day] })],
+);
+
+/** What an organization, a project or an agent has used in a UTC month. */
+export const modelSpending = pgTable(
+  "model_spending",
+  {
+    org_id: uuid().notNull(),
+    owner_id: uuid().notNull(),
+    month: date().notNull(),
+    tokens: bigint({ mode: "number" }).notNull(),
+    cost_nanousd: bigint({ mode: "number" }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.owner_id, table.month] })],
+);
 
 export const runEgress = pgTable("run_egress", {
   id: uuid().primaryKey(),

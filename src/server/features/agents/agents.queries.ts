@@ -31,6 +31,8 @@ const agentColumns = {
   parent_agent_id: agents.parent_agent_id,
   workspace_branch: workspaces.branch_name,
   workspace_type: workspaces.workspace_type,
+  max_model_cost_usd: agents.max_model_cost_usd,
+  max_model_tokens: agents.max_model_tokens,
   created_at: agents.created_at,
   updated_at: agents.updated_at,
 };
@@ -100,7 +102,10 @@ export async function listAgents(
 export async function updateAgent(
   tx: Queryable,
   id: string,
-  { task, ...changes }: { description?: string | null; task?: AgentTask | null },
+  {
+    task,
+    ...changes
+  }: Partial<Pick<Agent, "description" | "task" | "max_model_cost_usd" | "max_model_tokens">>,
 ): Promise<void> {
   await tx
     .update(agents)

@@ -1,4 +1,6 @@
 import type { Agent, AgentTask } from "#shared/api/agents/agents.js";
+import { budgetFields } from "#shared/api/organizations/budgets.js";
+import { changedBudgets } from "../../access/budgets.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
@@ -74,26 +76,38 @@ export async function createAgent(
   }
 }
 
+export interface AgentChanges {
+  description?: string | null | undefined;
+  task?: AgentTask | null | undefined;
+  max_model_cost_usd?: number | null | undefined;
+  max_model_tokens?: number | null | undefined;
+}
+
 const targetOf = ({ id, name }: Agent) => ({ type: "agent", id, name }) as const;
 
 /**
- * Changes an agent's description or task.
- * @throws AppError 404
+ * Changes an agent. Budgets need `org:limits:write`.
+ * @throws AppError 403; 404
  */
 export async function updateAgent(
   context: OrgContext,
   id: string,
-  changes: { description?: string | null; task?: AgentTask | null },
+  { description, task, ...fields }: AgentChanges,
 ): Promise<Agent> {
-  return context.change(async (tx, audit) => {
+  return context.change(async (tx, audit, access) => {
+    const budgets = changedBudgets(access, fields);
     const before = await queries.findAgent(tx, id);
-    await queries.updateAgent(tx, id, changes);
+    await queries.updateAgent(tx, id, {
+      ...(description !== undefined && { description }),
+      ...(task !== undefined && { task }),
+      ...budgets,
+    });
     const after = await findAgent(tx, id);
     if (!before || !after) throw notFound();
     const isSameTask =
       before.task?.title === after.task?.title && before.task?.text === after.task?.text;
     const changed = {
-      ...diffFields(before, after, ["description"]),
+      ...diffFields(before, after, ["description", ...budgetFields]),
       // The title names the task; its text may be long.
       ...(!isSameTask && {
         task: { from: before.task?.title ?? null, to: after.task?.title ?? null },

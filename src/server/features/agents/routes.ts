@@ -28,11 +28,7 @@ export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
     },
     create: (context, { body }) => createAgent(context, body),
     get: (context, { params }) => readAgent(context, params.agent_id),
-    update: (context, { params, body: { description, task } }) =>
-      updateAgent(context, params.agent_id, {
-        ...(description !== undefined && { description }),
-        ...(task !== undefined && { task }),
-      }),
+    update: (context, { params, body }) => updateAgent(context, params.agent_id, body),
     delete: async (context, { params }) => {
       await terminateAgent(deps, context, params.agent_id);
       return undefined;

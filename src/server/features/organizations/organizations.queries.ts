@@ -15,6 +15,8 @@ const organizationColumns = {
   is_active: sql<boolean>`${organizations.archived_at} is null`,
   max_concurrent_agents: organizations.max_concurrent_agents,
   max_agent_runtime_hours: organizations.max_agent_runtime_hours,
+  max_model_cost_usd: organizations.max_model_cost_usd,
+  max_model_tokens: organizations.max_model_tokens,
   settings: organizations.settings,
   created_at: organizations.created_at,
   updated_at: organizations.updated_at,
@@ -30,6 +32,8 @@ type NewOrganization = Pick<Organization, "id" | "name" | "slug" | "owner_id"> &
       | "settings"
       | "max_concurrent_agents"
       | "max_agent_runtime_hours"
+      | "max_model_cost_usd"
+      | "max_model_tokens"
     >
   >;
 

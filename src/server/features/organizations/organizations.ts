@@ -1,3 +1,4 @@
+import { budgetFields } from "#shared/api/organizations/budgets.js";
 import type { Organization, SlugAvailability } from "#shared/api/organizations/organizations.js";
 import { reservedReason, slug as slugRule } from "#shared/contract/fields.js";
 import { slugFrom } from "#shared/slug-from.js";
@@ -182,6 +183,8 @@ const fieldPermissions = {
   billing_email: "org:billing:write",
   max_concurrent_agents: "org:limits:write",
   max_agent_runtime_hours: "org:limits:write",
+  max_model_cost_usd: "org:limits:write",
+  max_model_tokens: "org:limits:write",
 } as const satisfies Record<string, Permission>;
 
 type OrganizationChanges = {
@@ -200,7 +203,7 @@ export async function updateOrganization(
 ): Promise<Organization> {
   const changes = Object.fromEntries(
     Object.entries(body).filter(([, value]) => value !== undefined),
-  ) as { [Field in keyof OrganizationChanges]: NonNullable<OrganizationChanges[Field]> };
+  ) as { [Field in keyof OrganizationChanges]: Exclude<OrganizationChanges[Field], undefined> };
   const needed = (Object.keys(changes) as (keyof typeof fieldPermissions)[]).map(
     (field) => fieldPermissions[field],
   );
@@ -223,7 +226,7 @@ export async function updateOrganization(
   return organization;
 }
 
-const limitFields = ["max_concurrent_agents", "max_agent_runtime_hours"] as const;
+const limitFields = ["max_concurrent_agents", "max_agent_runtime_hours", ...budgetFields] as const;
 const describingFields = ["name", "slug", "description", "billing_email", "settings"] as const;
 
 const targetOf = ({ id, name }: Organization) => ({ type: "organization", id, name }) as const;

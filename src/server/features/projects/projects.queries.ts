@@ -25,6 +25,8 @@ const projectColumns = {
   progress: projects.progress,
   error: projects.error,
   merge_drivers: projects.merge_drivers,
+  max_model_cost_usd: projects.max_model_cost_usd,
+  max_model_tokens: projects.max_model_tokens,
   org_slug: organizations.slug,
   agents: sql<number>`(select count(*)::int from agents a where a.project_id = ${projects.id} and a.terminated_at is null)`,
   workspaces: sql<number>`(select count(*)::int from workspaces w where w.project_id = ${projects.id} and w.status not in ('archiving', 'archived', 'expired'))`,
@@ -152,6 +154,8 @@ export async function updateProject(
     | "error"
     | "imported_at"
     | "merge_drivers"
+    | "max_model_cost_usd"
+    | "max_model_tokens"
   >,
 ): Promise<void> {
   await tx

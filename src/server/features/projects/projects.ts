@@ -5,6 +5,8 @@ import type { MergeDriver } from "#shared/merge-drivers.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { CredentialInput, Project } from "#shared/api/projects/projects.js";
 import type { ProtectedBranch } from "#shared/protection.js";
+import { budgetFields } from "#shared/api/organizations/budgets.js";
+import { changedBudgets } from "../../access/budgets.js";
 import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
@@ -135,11 +137,14 @@ export interface ProjectChanges {
   description?: string | null | undefined;
   merge_drivers?: MergeDriver[] | undefined;
   protected_branches?: ProtectedBranch[] | undefined;
+  max_model_cost_usd?: number | null | undefined;
+  max_model_tokens?: number | null | undefined;
 }
 
 /**
- * Changes a project. Open merge requests follow the new rules of their branches.
- * @throws AppError 404; 422 for a check that does not exist
+ * Changes a project. Open merge requests follow the new rules of their branches. Budgets need
+ * `org:limits:write`.
+ * @throws AppError 403; 404; 422 for a check that does not exist
  */
 export async function updateProject(
   deps: ProjectDeps,
@@ -147,7 +152,8 @@ export async function updateProject(
   id: string,
   changes: ProjectChanges,
 ): Promise<Project> {
-  await context.change(async (tx, audit) => {
+  await context.change(async (tx, audit, access) => {
+    const budgets = changedBudgets(access, changes);
     const before = await queries.findProject(tx, id);
     const { name, description, merge_drivers, protected_branches } = changes;
     await queries.updateProject(tx, id, {
@@ -155,12 +161,13 @@ export async function updateProject(
       ...(description !== undefined && { description }),
       ...(merge_drivers !== undefined && { merge_drivers }),
       ...(protected_branches !== undefined && { protected_branches }),
+      ...budgets,
     });
     const after = await queries.findProject(tx, id);
     if (!before || !after) throw notFound();
     await requireChecks(tx, id, changes.protected_branches ?? []);
     const changed = {
-      ...diffFields(before, after, ["name", "description", "protected_branches"]),
+      ...diffFields(before, after, ["name", "description", "protected_branches", ...budgetFields]),
       ...diffFields(auditedDrivers(before), auditedDrivers(after), ["merge_drivers"]),
     };
     if (Object.keys(changed).length === 0) return;

@@ -31,6 +31,18 @@ export interface RunKeyring {
    * @throws AppError 401
    */
   actorOf(token: string): Promise<Actor>;
+  /**
+   * Returns the run of a token.
+   * @throws AppError 401
+   */
+  runOf(token: string): Promise<RunOfToken>;
+}
+
+/** The run that a token belongs to. */
+export interface RunOfToken {
+  id: string;
+  orgId: string;
+  agentId: string;
 }
 
 interface KnownRun extends Record<string, unknown> {
@@ -68,11 +80,19 @@ export function createRunKeyring(db: Database, secret: string): RunKeyring {
       );
     },
   });
+  const findRun = async (token: string): Promise<KnownRun> => {
+    const found = await usable(hashRunToken(secret, token).toString("hex"));
+    if (!found) throw invalidToken();
+    return found;
+  };
   return {
     isToken: (text) => text.startsWith(runTokenPrefix),
+    runOf: async (token) => {
+      const { id, org_id, agent_id } = await findRun(token);
+      return { id, orgId: org_id, agentId: agent_id };
+    },
     actorOf: async (token) => {
-      const found = await usable(hashRunToken(secret, token).toString("hex"));
-      if (!found) throw invalidToken();
+      const found = await findRun(token);
       return {
         userId: found.user_id,
         agent: { id: found.agent_id, name: found.agent_name },

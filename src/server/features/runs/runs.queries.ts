@@ -44,6 +44,12 @@ export const runColumns = {
   egress: sql<
     Run["egress"]
   >`json_build_object('allowed', ${runs.egress_allowed}, 'denied', ${runs.egress_denied})`,
+  model_usage: sql<Run["model_usage"]>`(select json_build_object(
+      'input_tokens', sum(u.input_tokens), 'output_tokens', sum(u.output_tokens),
+      'cache_read_tokens', sum(u.cache_read_tokens), 'cache_write_tokens', sum(u.cache_write_tokens),
+      'requests', sum(u.requests),
+      'cost_usd', case when sum(u.unpriced_requests) = 0 then sum(u.cost_nanousd)::float8 / 1e9 end)
+    from model_usage u where u.run_id = ${sql.raw("runs.id")} having count(*) > 0)`,
   timeout_seconds: runs.timeout_seconds,
   env_names: runs.env_names,
   limits: runs.limits,

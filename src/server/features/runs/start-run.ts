@@ -8,7 +8,7 @@ import { publish } from "#shared/node/measurements.js";
 import { purposes, encrypt } from "../../encrypt.js";
 import { enforcementProblem, isolationProblem } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
-import { readVariables } from "../secrets/index.js";
+import { readRunSecrets, type RunSecrets } from "../secrets/index.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./execution/full-network.js";
 import { definitionOf } from "./presets/presets.js";
@@ -73,7 +73,7 @@ export async function startManagedRun(
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
       const { folder, home, projectId, name, uid } = place;
-      const { env, masker } = await environmentOf(
+      const { secrets, masker } = await secretsOf(
         deps,
         { org_id: orgId, preset: resolved.preset },
         projectId,
@@ -131,7 +131,8 @@ export async function startManagedRun(
           folder,
           home,
           uid,
-          env,
+          env: given,
+          secrets,
           token,
           masker,
           sandbox,
@@ -152,30 +153,25 @@ function rejectRunToken({ actor }: OrgContext): void {
   );
 }
 
-/** The variables of a run in its workspace, and the masker of its output. */
-interface Environment {
-  env: Record<string, string>;
-  masker: Masker;
-}
-
 /**
- * Returns the variables that a run starts with: those of its preset, the secrets of its organization and
- * project, and those given for the run. Later ones win.
- * @throws AppError 422 when they are too large to be masked; 503 when a secret cannot be decrypted
+ * Returns the variables of a run in its workspace by its preset and secrets, and the masker of its output.
+ * A secret wins over a variable of the preset.
+ * @param given variables of the run itself
+ * @throws AppError 422 when all are too large to be masked; 503 when a secret cannot be decrypted
  */
-export async function environmentOf(
+export async function secretsOf(
   deps: RunDeps,
   { org_id: orgId, preset }: Pick<managed.ManagedRun, "org_id" | "preset">,
   projectId: string,
   given: Readonly<Record<string, string>>,
   token: string,
-): Promise<Environment> {
+): Promise<Pick<Launch, "masker"> & { secrets: RunSecrets }> {
   const secrets = await deps.db.read(orgId, (tx) =>
-    readVariables(deps.settings.secret, tx, orgId, projectId),
+    readRunSecrets(deps.settings.secret, tx, orgId, projectId),
   );
-  const secret = { ...secrets, ...given };
-  const env = { ...definitionOf(preset)?.environment, ...secret };
-  return { env, masker: maskerFor(deps, secret, token) };
+  const masker = maskerFor(deps, { ...secrets.variables, ...given }, token);
+  const variables = { ...definitionOf(preset)?.environment, ...secrets.variables };
+  return { secrets: { ...secrets, variables }, masker };
 }
 
 /**

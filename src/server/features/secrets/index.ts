@@ -1,2 +1,3 @@
-export { readVariables } from "./read-variables.js";
+export { readRunSecrets, type RunSecrets } from "./read-run-secrets.js";
+export { decryptValue } from "./secret-value.js";
 export { deleteSecretsOf } from "./secrets.queries.js";

@@ -17,6 +17,8 @@ export const ownerId = ({ orgId, projectId }: SecretOwner): string => projectId 
 const secretColumns = {
   name: secrets.name,
   kind: secrets.kind,
+  provider: secrets.provider,
+  base_url: secrets.base_url,
   created_at: secrets.created_at,
   updated_at: secrets.updated_at,
   set_by: {
@@ -53,6 +55,19 @@ export async function findSecret(
   return row;
 }
 
+/** Returns the name of the owner's secret for a provider. */
+export async function findOfProvider(
+  tx: Queryable,
+  owner: SecretOwner,
+  provider: string,
+): Promise<string | null> {
+  const [row] = await tx
+    .select({ name: secrets.name })
+    .from(secrets)
+    .where(and(eq(secrets.owner_id, ownerId(owner)), eq(secrets.provider, provider)));
+  return row?.name ?? null;
+}
+
 /** Returns the number of the owner's secrets except one, and their stored size in bytes. */
 export async function measureOthers(
   tx: Queryable,
@@ -72,7 +87,15 @@ export async function measureOthers(
 export async function putSecret(
   tx: Queryable,
   { orgId, projectId }: SecretOwner,
-  { name, ...value }: Pick<typeof secrets.$inferInsert, "name" | "kind" | "sealed" | "set_by">,
+  {
+    name,
+    ...value
+  }: Required<
+    Pick<
+      typeof secrets.$inferInsert,
+      "name" | "kind" | "provider" | "base_url" | "sealed" | "set_by"
+    >
+  >,
 ): Promise<void> {
   const set = { ...value, updated_at: sql<string>`now()` };
   await tx
@@ -120,18 +143,25 @@ export async function findOwnerName(
 export interface StoredSecret {
   owner_id: string;
   name: string;
+  /** Of a model secret; null for a variable. */
+  provider: string | null;
   sealed: Buffer;
 }
 
-/** Lists the variables of an organization, then those of a project. */
-export async function listVariables(
+/** Lists the secrets of an organization, then those of a project. */
+export async function listOfRuns(
   tx: Queryable,
   orgId: string,
   projectId: string,
 ): Promise<StoredSecret[]> {
   return tx
-    .select({ owner_id: secrets.owner_id, name: secrets.name, sealed: secrets.sealed })
+    .select({
+      owner_id: secrets.owner_id,
+      name: secrets.name,
+      provider: secrets.provider,
+      sealed: secrets.sealed,
+    })
     .from(secrets)
-    .where(and(inArray(secrets.owner_id, [orgId, projectId]), eq(secrets.kind, "variable")))
+    .where(inArray(secrets.owner_id, [orgId, projectId]))
     .orderBy(sql`${secrets.project_id} nulls first`, asc(secrets.name));
 }

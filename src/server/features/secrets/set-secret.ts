@@ -1,7 +1,8 @@
-import type { Secret } from "#shared/api/organizations/secrets.js";
+import type { NewSecret, Secret } from "#shared/api/organizations/secrets.js";
+import { namedProviders } from "#shared/model-provider.js";
 import { secretNameProblem } from "#shared/secret-name.js";
 import { sealBytes } from "../../encrypt.js";
-import { AppError, notFound } from "../../errors.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { encryptValue } from "./secret-value.js";
 import * as queries from "./secrets.queries.js";
@@ -18,13 +19,13 @@ const MAX_TOTAL_BYTES = 96 * 1024;
  * Creates or replaces a secret of an organization or a project. Only runs that start later get the
  * value.
  * @param secret the installation's secret
- * @throws AppError 404; 409 `too_many_secrets`; 422
+ * @throws AppError 404; 409 `too_many_secrets`, `provider_in_use`; 422
  */
 export async function setSecret(
   secret: string,
   context: OrgContext,
   owner: SecretOwner,
-  { name, value, kind }: { name: string; value: string; kind: Secret["kind"] },
+  { name, value, ...given }: NewSecret & { name: string },
 ): Promise<Secret> {
   const problem = secretNameProblem(name);
   if (problem !== null) {
@@ -32,6 +33,7 @@ export async function setSecret(
       errors: [{ loc: ["path", "name"], msg: problem, type: "invalid" }],
     });
   }
+  const { kind, provider, base_url } = modelOf(given);
   const plain = Buffer.from(value);
   const sealed = encryptValue(secret, { owner_id: queries.ownerId(owner), name }, plain);
   return context.change(async (tx, audit) => {
@@ -51,9 +53,23 @@ export async function setSecret(
         `The secrets of ${subject.toLowerCase()} have at most ${MAX_TOTAL_BYTES / 1024} KiB together; delete one or shorten the value.`,
       );
     }
+    const other = provider === null ? null : await queries.findOfProvider(tx, owner, provider);
+    if (other !== null && other !== name) {
+      throw new AppError(
+        "provider_in_use",
+        `${subject} has one secret per provider, and ${other} is the one of ${provider}; replace or delete it.`,
+      );
+    }
     const target = await targetOf(tx, owner);
-    await queries.putSecret(tx, owner, { name, kind, sealed, set_by: context.actor.userId });
-    const changes = { secret: { from: before?.name ?? null, to: name } };
+    const set_by = context.actor.userId;
+    await queries.putSecret(tx, owner, { name, kind, provider, base_url, sealed, set_by });
+    const changes = {
+      secret: { from: before?.name ?? null, to: name },
+      ...(provider !== null && {
+        provider: { from: before?.provider ?? null, to: provider },
+        base_url: { from: before?.base_url ?? null, to: base_url },
+      }),
+    };
     audit({ action: "secret.set", target, changes });
     return (await queries.findSecret(tx, owner, name)) as Secret;
   });
@@ -71,6 +87,26 @@ export async function deleteSecret(
     const changes = { secret: { from: name, to: null } };
     audit({ action: "secret.deleted", target, changes });
   });
+}
+
+/** @throws AppError 422 when the provider or its address is missing or not expected */
+function modelOf({ kind, provider, base_url }: Omit<NewSecret, "value">): {
+  kind: Secret["kind"];
+  provider: string | null;
+  base_url: string | null;
+} {
+  if (kind === "variable") {
+    if (provider !== undefined) throw invalidField("provider", "only a model secret has one");
+    if (base_url !== undefined) throw invalidField("base_url", "only a model secret has one");
+    return { kind, provider: null, base_url: null };
+  }
+  if (provider === undefined) throw invalidField("provider", "is missing; name the provider");
+  const address = base_url?.replace(/\/+$/, "") ?? null;
+  if (address === null && !namedProviders.includes(provider)) {
+    const msg = `is missing; only ${namedProviders.join(" and ")} have an address of their own`;
+    throw invalidField("base_url", msg);
+  }
+  return { kind, provider, base_url: address };
 }
 
 /** @throws AppError 404 for a deleted project */

@@ -1,6 +1,7 @@
 import type {
   AgentUsage,
   DayUsage,
+  ModelRow,
   ProjectUsage,
   Statement,
   StatementItem,
@@ -25,9 +26,20 @@ function tableOf<Row>(rows: readonly Row[], columns: Record<string, (row: Row) =
 /** Always with the four exact decimals. */
 const hours = ({ runtime_hours }: { runtime_hours: number }): string => runtime_hours.toFixed(4);
 
+const modelColumns = {
+  provider: (row: Partial<ModelRow>) => row.provider ?? null,
+  model: (row: Partial<ModelRow>) => row.model ?? null,
+  requests: (row: Partial<ModelRow>) => row.requests ?? null,
+  input_tokens: (row: Partial<ModelRow>) => row.input_tokens ?? null,
+  output_tokens: (row: Partial<ModelRow>) => row.output_tokens ?? null,
+  cache_read_tokens: (row: Partial<ModelRow>) => row.cache_read_tokens ?? null,
+  cache_write_tokens: (row: Partial<ModelRow>) => row.cache_write_tokens ?? null,
+  cost_usd: (row: Partial<ModelRow>) => row.cost_usd ?? null,
+};
+
 export function usageTable(
   report: UsageReport,
-  by: "agent" | "project" | "day" | undefined,
+  by: "agent" | "project" | "day" | "model" | undefined,
 ): Table {
   const { usage, rows } = report;
   const period = (): string => report.period;
@@ -67,6 +79,8 @@ export function usageTable(
         peak_concurrent_agents: (row) => row.peak_concurrent_agents,
         runtime_hours: hours,
       });
+    case "model":
+      return tableOf(rows.model, { period, ...modelColumns });
   }
 }
 
@@ -83,16 +97,13 @@ export function statementsTable(items: readonly StatementItem[]): Table {
   });
 }
 
-interface StatementLine extends Partial<
-  Omit<ProjectUsage & AgentUsage & DayUsage, "runtime_hours">
-> {
+interface StatementLine extends Partial<ProjectUsage & AgentUsage & DayUsage & ModelRow> {
   section: string;
-  runtime_hours: number;
 }
 
 /**
- * Returns a statement as one table. `section` distinguishes the total, projects, agents and days; each
- * section's hours add up to the total.
+ * Returns a statement as one table. `section` distinguishes the total, projects, agents, days and models;
+ * each section's hours add up to the total, except that models have none.
  */
 export function statementTable(statement: Statement): Table {
   const { organization, period, status, billing_email, current_limits } = statement;
@@ -102,6 +113,7 @@ export function statementTable(statement: Statement): Table {
     ...statement.by_project.map((row) => ({ section: "project", ...row })),
     ...statement.by_agent.map((row) => ({ section: "agent", ...row })),
     ...statement.by_day.map((row) => ({ section: "day", ...row })),
+    ...statement.by_model.map((row) => ({ section: "model", ...row })),
   ];
   return tableOf(lines, {
     section: (row) => row.section,
@@ -117,8 +129,9 @@ export function statementTable(statement: Statement): Table {
     agents: (row) => row.agents ?? null,
     runs: (row) => row.runs ?? null,
     peak_concurrent_agents: (row) => row.peak_concurrent_agents ?? null,
-    runtime_hours: hours,
+    runtime_hours: (row) => row.runtime_hours?.toFixed(4) ?? null,
     current_max_concurrent_agents: () => current_limits.max_concurrent_agents,
     current_max_agent_runtime_hours: () => current_limits.max_agent_runtime_hours,
+    ...modelColumns,
   });
 }

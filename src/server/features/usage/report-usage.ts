@@ -1,6 +1,7 @@
 import type {
   AgentUsage,
   DayUsage,
+  ModelRow,
   ProjectUsage,
   Statement,
   StatementItem,
@@ -37,7 +38,7 @@ export interface UsageReport {
   slug: string;
   period: string;
   usage: Usage;
-  rows: { agent: AgentUsage[]; project: ProjectUsage[]; day: DayUsage[] };
+  rows: { agent: AgentUsage[]; project: ProjectUsage[]; day: DayUsage[]; model: ModelRow[] };
 }
 
 /**
@@ -55,6 +56,7 @@ export async function reportUsage(
     const month = monthOf(period ?? account.current_period);
     const ledger = await queries.readLedger(tx, context.orgId, intervalOf(month));
     const { runtime_hours, by_agent, by_project, by_day } = addUp(ledger);
+    const model = await queries.listModels(tx, context.orgId, intervalOf(month));
     return {
       slug: account.slug,
       period: month.period,
@@ -64,7 +66,7 @@ export async function reportUsage(
         concurrent_agents: { current: ledger.running, limit: account.max_concurrent_agents },
         runtime_hours: { current: runtime_hours, limit: account.max_agent_runtime_hours },
       },
-      rows: { agent: by_agent, project: by_project, day: by_day },
+      rows: { agent: by_agent, project: by_project, day: by_day, model },
     };
   });
 }
@@ -127,6 +129,7 @@ export async function readStatement(context: OrgContext, period: string): Promis
         max_agent_runtime_hours: account.max_agent_runtime_hours,
       },
       ...addUp(ledger),
+      by_model: await queries.listModels(tx, context.orgId, intervalOf(month)),
     };
   });
 }

@@ -1,5 +1,5 @@
 import { sql, type SQL } from "drizzle-orm";
-import type { Usage } from "#shared/api/organizations/usage.js";
+import type { ModelRow, Usage } from "#shared/api/organizations/usage.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 
@@ -191,6 +191,25 @@ export async function readLedger(
         and (ended_at is null or (ended_at >= ${interval.end}::timestamptz and ${sql.raw(overMonths)}))
       ) as running`);
   return rows[0] as Ledger;
+}
+
+/** Lists the calls of the interval by model, most expensive first. Days are in UTC. */
+export async function listModels(
+  tx: Queryable,
+  orgId: string,
+  { start, end }: Interval,
+): Promise<ModelRow[]> {
+  const { rows } = await tx.execute<ModelRow & Record<string, unknown>>(sql`
+    select provider, model, sum(input_tokens)::float8 as input_tokens,
+      sum(output_tokens)::float8 as output_tokens, sum(cache_read_tokens)::float8 as cache_read_tokens,
+      sum(cache_write_tokens)::float8 as cache_write_tokens, sum(requests)::float8 as requests,
+      case when sum(unpriced_requests) = 0 then sum(cost_nanousd)::float8 / 1e9 end as cost_usd
+    from model_usage
+    where org_id = ${orgId} and day >= (${start}::timestamptz at time zone 'UTC')::date
+      and day < (${end}::timestamptz at time zone 'UTC')::date
+    group by provider, model
+    order by sum(cost_nanousd) desc, sum(input_tokens + output_tokens) desc, provider, model`);
+  return rows;
 }
 
 export interface MonthRow extends Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { description, id, name, page, timestamp } from "../../contract/fields.js";
+import { budgets, budgetsInput } from "../organizations/budgets.js";
 import { prompt, run } from "./runs.js";
 import { commitErrors } from "../projects/workspace-errors.js";
 
@@ -61,6 +62,7 @@ export const agent = z.strictObject({
   current_run: currentRun.nullable(),
   queued_run: waitingRun.nullable(),
   last_run: lastRun.nullable(),
+  ...budgets,
   created_at: timestamp,
   updated_at: timestamp,
 });
@@ -125,6 +127,7 @@ export const agents = {
     body: z.strictObject({
       description: description.nullable().optional(),
       task: agentTask.nullable().optional(),
+      ...budgetsInput,
     }),
     response: agent,
   }),

@@ -5,6 +5,7 @@ import { MAX_ALLOWED_HOSTS, parseAllowedHost } from "../../egress.js";
 import { variableNameRules } from "../../variable-name.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { boolean, id, instant, page, timestamp } from "../../contract/fields.js";
+import { modelUsage } from "../organizations/budgets.js";
 import { activeErrors } from "../projects/workspace-errors.js";
 
 const runStatus = z.enum(runStatuses);
@@ -64,6 +65,8 @@ export const run = z.strictObject({
   allowed_hosts: z.array(z.string()).nullable(),
   /** Connections of a run with the network `restricted`. */
   egress: z.strictObject({ allowed: z.number().int(), denied: z.number().int() }),
+  /** What its calls to models have used; null without any. */
+  model_usage: modelUsage.nullable(),
   timeout_seconds: z.number().int().nullable(),
   /** Names of the given variables; their values are never shown. */
   env_names: z.array(z.string()),

@@ -13,6 +13,7 @@ import {
   slug,
   timestamp,
 } from "../../contract/fields.js";
+import { budgets, budgetsInput } from "./budgets.js";
 import { usageFigures } from "./usage.js";
 
 export const organization = z.strictObject({
@@ -25,6 +26,7 @@ export const organization = z.strictObject({
   is_active: z.boolean(),
   max_concurrent_agents: z.number(),
   max_agent_runtime_hours: z.number(),
+  ...budgets,
   settings: z.record(z.string(), jsonValue),
   created_at: timestamp,
   updated_at: timestamp,
@@ -150,6 +152,7 @@ export const organizations = {
       settings: jsonObject(16 * 1024).optional(),
       max_concurrent_agents: maxConcurrentAgents.optional(),
       max_agent_runtime_hours: maxRuntimeHours.optional(),
+      ...budgetsInput,
     }),
     response: organization,
     errors: ["slug_taken", "slug_reserved"],

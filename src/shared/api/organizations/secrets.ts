@@ -1,14 +1,22 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { id, page, timestamp } from "../../contract/fields.js";
+import { baseUrlProblem, providerProblem } from "../../model-provider.js";
 
-/** `variable`: an environment variable of runs. */
-const kind = z.enum(["variable"], "must be variable");
+/**
+ * `variable`: an environment variable of runs. `model`: the key of a model provider, which never enters
+ * a run; the server adds it to the calls of runs to `OMOI_URL/models/<provider>/v1/…`.
+ */
+const kind = z.enum(["variable", "model"], "must be variable or model");
 
 /** A secret of an organization or a project. Its value is never returned. */
 export const secret = z.strictObject({
   name: z.string(),
   kind,
+  /** Of a model secret: `anthropic`, `openai` or another name. */
+  provider: z.string().nullable(),
+  /** The address of the provider's API, with its version; null for the provider's own. */
+  base_url: z.string().nullable(),
   created_at: timestamp,
   /** When the value was last set. */
   updated_at: timestamp,
@@ -29,7 +37,20 @@ const newValue = z.strictObject({
       "must be at most 64 KiB of UTF-8",
     ),
   kind,
+  provider: z
+    .string()
+    .refine((text) => providerProblem(text) === null, {
+      error: ({ input }) => providerProblem(String(input)) ?? "must be a name",
+    })
+    .optional(),
+  base_url: z
+    .string()
+    .refine((text) => baseUrlProblem(text) === null, {
+      error: ({ input }) => baseUrlProblem(String(input)) ?? "must be an address",
+    })
+    .optional(),
 });
+export type NewSecret = z.output<typeof newValue>;
 
 const organizationParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 const projectParams = z.strictObject({ project_id: id });
@@ -58,11 +79,12 @@ export const organizationSecrets = {
     method: "PUT",
     path: "/api/v1/organizations/{org_id}/secrets/{name}",
     access: "org:secrets:write",
-    summary: "Create or replace a secret: a variable of the runs of all projects",
+    summary:
+      "Create or replace a secret: a variable of the runs of all projects, or the key of a model provider",
     params: organizationParams.extend({ name }),
     body: newValue,
     response: secret,
-    errors: ["too_many_secrets"],
+    errors: ["too_many_secrets", "provider_in_use"],
   }),
   delete: endpoint({
     method: "DELETE",
@@ -100,7 +122,7 @@ export const projectSecrets = {
     params: projectParams.extend({ name }),
     body: newValue,
     response: secret,
-    errors: ["too_many_secrets"],
+    errors: ["too_many_secrets", "provider_in_use"],
   }),
   delete: endpoint({
     method: "DELETE",

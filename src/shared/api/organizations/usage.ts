@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { id, page, timestamp } from "../../contract/fields.js";
+import { modelUsage } from "./budgets.js";
 
 const figure = z.strictObject({ current: z.number(), limit: z.number() });
 
@@ -37,6 +38,10 @@ export const dayUsage = z.strictObject({
   peak_concurrent_agents: z.number(),
 });
 export type DayUsage = z.output<typeof dayUsage>;
+
+/** The calls to a model. */
+export const modelRow = modelUsage.extend({ provider: z.string(), model: z.string() });
+export type ModelRow = z.output<typeof modelRow>;
 
 const diskOf = {
   /** Disk usage of workspaces: their own folders; the base layers of overlays count as layers. */
@@ -81,6 +86,7 @@ export const statement = statementItem.extend({
   by_project: z.array(projectUsage),
   by_agent: z.array(agentUsage),
   by_day: z.array(dayUsage),
+  by_model: z.array(modelRow),
 });
 export type Statement = z.output<typeof statement>;
 
@@ -98,12 +104,12 @@ export const usage = {
       "Get the usage of a UTC calendar month with today's limits, and rows that add up to it; CSV with Accept: text/csv",
     params: orgParams,
     query: z.strictObject({
-      by: z.enum(["agent", "project", "day"]).optional(),
+      by: z.enum(["agent", "project", "day", "model"]).optional(),
       period: period.optional(),
       format,
     }),
     response: usageFigures.extend({
-      rows: z.array(z.union([agentUsage, projectUsage, dayUsage])).optional(),
+      rows: z.array(z.union([agentUsage, projectUsage, dayUsage, modelRow])).optional(),
     }),
     media: ["text/csv"],
   }),

@@ -11,6 +11,7 @@ import {
 import { endpoint } from "../../contract/endpoint.js";
 import { command } from "../agents/runs.js";
 import { description, id, name, page, slug, timestamp } from "../../contract/fields.js";
+import { budgets, budgetsInput } from "../organizations/budgets.js";
 import { protectedBranch, protectedBranchesInput } from "./protected-branches.js";
 
 const token = z
@@ -167,6 +168,7 @@ export const project = z.strictObject({
   /** The import source; null for a project that was created empty. */
   upstream: upstream.nullable(),
   merge_drivers: z.array(mergeDriver),
+  ...budgets,
   counts: z.strictObject({ agents: z.number(), workspaces: z.number(), merges: z.number() }),
   created_at: timestamp,
   updated_at: timestamp,
@@ -249,6 +251,7 @@ export const projects = {
       description: description.nullable().optional(),
       merge_drivers: mergeDriversInput.optional(),
       protected_branches: protectedBranchesInput.optional(),
+      ...budgetsInput,
     }),
     response: project,
   }),

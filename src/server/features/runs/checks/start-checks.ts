@@ -132,6 +132,7 @@ async function start(
       home: null,
       uid,
       env,
+      secrets: null,
       token: null,
       masker,
       repository: null,

@@ -13,7 +13,7 @@ import { connect, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isAllowedHost, type AllowedHost } from "#shared/egress.js";
-import { refusedAddress } from "./refused-address.js";
+import { refusedAddress } from "#shared/node/refused-address.js";
 
 /** A requested connection of a run. */
 export interface EgressConnection {

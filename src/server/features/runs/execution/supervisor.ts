@@ -11,6 +11,8 @@ import {
   type SandboxExit,
 } from "#sandbox/sandbox.js";
 import type { Storage } from "../../../data-folder/storage.js";
+import { modelVariables } from "../../../models/providers.js";
+import type { RunSecrets } from "../../secrets/index.js";
 import { checkpointAfterRun, type RunPlace, type WorkspaceDeps } from "../../workspaces/index.js";
 import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
 import { outcomeOf } from "./outcome.js";
@@ -34,10 +36,13 @@ export interface Launch {
   home: string | null;
   /** The uid it runs as; null lets the sandbox decide. */
   uid: number | null;
+  /** Variables given for the run, which win over its secrets. */
   env: Record<string, string>;
+  /** Null for a check, which has none. */
+  secrets: RunSecrets | null;
   /** Null for a check, which does not call the API. */
   token: string | null;
-  /** Masks the values of `env` and the token in the output. */
+  /** Masks the values of `env`, the secrets and the token in the output. */
   masker: Masker;
   /** Its repository in the workspace; null for a check. */
   repository: Pick<RunPlace, "head" | "prepareRepository"> | null;
@@ -193,7 +198,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   };
 
   const launch = async (request: Launch): Promise<void> => {
-    const { run, projectId, folder, home, uid, env, token, masker, sandbox } = request;
+    const { run, projectId, folder, home, uid, env, secrets, token, masker, sandbox } = request;
     const liveRun: LiveRun = {
       run,
       logger: log,
@@ -227,6 +232,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       liveRun.log = written;
       const readOnly = await repositoryOf(request, liveRun, written);
       egress = await egressOf(run, written, masker);
+      const url = callback ? `http://127.0.0.1:${callback.port}` : deps.publicUrl();
       liveRun.process = await sandbox.start({
         id: run.id,
         folder,
@@ -235,10 +241,15 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         uid,
         command: run.command,
         env: {
+          ...secrets?.variables,
+          // Without a network, a run does not reach the gateway.
+          ...(token !== null &&
+            run.network !== "none" &&
+            modelVariables(secrets?.providers ?? [], url, token)),
           ...env,
           ...egress?.env,
           ...(token !== null && {
-            OMOI_URL: callback ? `http://127.0.0.1:${callback.port}` : deps.publicUrl(),
+            OMOI_URL: url,
             OMOI_TOKEN: token,
             OMOI_AGENT_ID: run.agent_id,
           }),

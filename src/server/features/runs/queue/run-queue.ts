@@ -12,7 +12,7 @@ import type { QueuedRun } from "../managed-runs.queries.js";
 import { findCandidate } from "../runs.queries.js";
 import { checkCapacity } from "./reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
-import { environmentOf, runsCommands, sandboxFor, uidOf } from "../start-run.js";
+import { secretsOf, runsCommands, sandboxFor, uidOf } from "../start-run.js";
 
 /**
  * Starts an organization's queued runs while slots are free. A job for any process, enqueued whenever a
@@ -80,7 +80,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     uidOf(deps),
     async (place) => {
       const { folder, home, projectId, uid } = place;
-      const { env, masker } = await environmentOf(deps, asked, projectId, given, token);
+      const { secrets, masker } = await secretsOf(deps, asked, projectId, given, token);
       // The limits at the time of the request may belong to another machine or an earlier
       // configuration.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);
@@ -99,7 +99,8 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
           folder,
           home,
           uid,
-          env,
+          env: given,
+          secrets,
           token,
           masker,
           sandbox,

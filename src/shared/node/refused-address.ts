@@ -1,7 +1,7 @@
-/** Addresses that a run must not reach, whatever name resolves to them. */
+/** Addresses that the server must not reach for others, whatever name resolves to them. */
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
-import { isPublicAddress } from "#shared/node/public-address.js";
+import { isPublicAddress } from "./public-address.js";
 
 /** Returns why an address is refused, as a clause; null for a public address of another machine. */
 export function refusedAddress(address: string): string | null {

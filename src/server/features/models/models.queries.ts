@@ -1,0 +1,122 @@
+import { prepared, type Queryable } from "../../db/connection/connect.js";
+
+/** A budget of an agent, its project or its organization in the current UTC month, and its use. */
+export interface Budget {
+  owner: "agent" | "project" | "organization";
+  max_model_cost_usd: number | null;
+  max_model_tokens: number | null;
+  cost_nanousd: number;
+  tokens: number;
+}
+
+/** What a call to a provider depends on. */
+export interface CallTerms {
+  project_id: string;
+  /** Null without a secret of the provider. */
+  secret: { owner_id: string; name: string; sealed: Buffer; base_url: string | null } | null;
+  budgets: Budget[];
+  /** Seconds until the next UTC month. */
+  month_seconds: number;
+}
+
+/** The first instant of the current UTC month and the day, by the database's clock. */
+const thisMonth = "date_trunc('month', now() at time zone 'UTC')::date";
+const today = "(now() at time zone 'UTC')::date";
+
+const termsText = `
+  select a.project_id, s.owner_id, s.name, s.sealed, s.base_url,
+    ceil(extract(epoch from date_trunc('month', now() at time zone 'UTC') + interval '1 month'
+      - now() at time zone 'UTC'))::int as month_seconds,
+    (select coalesce(json_agg(json_build_object('owner', b.owner,
+        'max_model_cost_usd', b.max_cost, 'max_model_tokens', b.max_tokens,
+        'cost_nanousd', coalesce(m.cost_nanousd, 0), 'tokens', coalesce(m.tokens, 0))), '[]')
+      from (values ('agent', a.id, a.max_model_cost_usd, a.max_model_tokens),
+        ('project', p.id, p.max_model_cost_usd, p.max_model_tokens),
+        ('organization', o.id, o.max_model_cost_usd, o.max_model_tokens)
+      ) as b (owner, id, max_cost, max_tokens)
+      left join model_spending m on m.owner_id = b.id and m.month = ${thisMonth}
+      where b.max_cost is not null or b.max_tokens is not null) as budgets
+  from agents a join projects p on p.id = a.project_id join organizations o on o.id = a.org_id
+  left join lateral (
+    select owner_id, name, sealed, base_url from secrets
+    where owner_id in (a.project_id, a.org_id) and provider = $2
+    order by project_id nulls last limit 1
+  ) s on true
+  where a.id = $1`;
+
+type TermsRow = Omit<CallTerms, "secret"> & {
+  [Key in keyof NonNullable<CallTerms["secret"]>]: NonNullable<CallTerms["secret"]>[Key] | null;
+};
+
+/** Returns undefined for a deleted agent. */
+export async function readTerms(
+  tx: Queryable,
+  agentId: string,
+  provider: string,
+): Promise<CallTerms | undefined> {
+  const values = [agentId, provider];
+  const [row] = await prepared<TermsRow>(tx, "read the terms of a model call", termsText, values);
+  if (!row) return undefined;
+  const { owner_id, name, sealed, base_url, ...terms } = row;
+  const hasSecret = owner_id !== null && name !== null && sealed !== null;
+  return { ...terms, secret: hasSecret ? { owner_id, name, sealed, base_url } : null };
+}
+
+/** The use of one call. */
+export interface CallUsage {
+  run_id: string;
+  agent_id: string;
+  project_id: string;
+  provider: string;
+  model: string;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+  /** Null for a model without a price. */
+  cost_nanousd: number | null;
+}
+
+const recordText = `
+  with calls as materialized (
+    select * from jsonb_to_recordset($2::jsonb) as c (run_id uuid, agent_id uuid, project_id uuid,
+      provider text, model text, input_tokens bigint, output_tokens bigint, cache_read_tokens bigint,
+      cache_write_tokens bigint, cost_nanousd bigint)
+  ),
+  used as (
+    insert into model_usage as u (org_id, run_id, provider, model, day, requests, input_tokens,
+      output_tokens, cache_read_tokens, cache_write_tokens, cost_nanousd, unpriced_requests)
+    select $1::uuid, c.run_id, c.provider, c.model, ${today}, count(*), sum(c.input_tokens),
+      sum(c.output_tokens), sum(c.cache_read_tokens), sum(c.cache_write_tokens),
+      coalesce(sum(c.cost_nanousd), 0), count(*) filter (where c.cost_nanousd is null)
+    from calls c join runs r on r.id = c.run_id
+    group by c.run_id, c.provider, c.model order by c.run_id, c.provider, c.model
+    on conflict (run_id, provider, model, day) do update set
+      requests = u.requests + excluded.requests,
+      input_tokens = u.input_tokens + excluded.input_tokens,
+      output_tokens = u.output_tokens + excluded.output_tokens,
+      cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
+      cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
+      cost_nanousd = u.cost_nanousd + excluded.cost_nanousd,
+      unpriced_requests = u.unpriced_requests + excluded.unpriced_requests
+  )
+  insert into model_spending as m (org_id, owner_id, month, tokens, cost_nanousd)
+  select o.id, s.owner_id, ${thisMonth}, sum(s.tokens), sum(s.cost)
+  from organizations o cross join (
+    select unnest(array[$1::uuid, c.project_id, c.agent_id]) as owner_id,
+      c.input_tokens + c.output_tokens + c.cache_read_tokens + c.cache_write_tokens as tokens,
+      coalesce(c.cost_nanousd, 0) as cost
+    from calls c) s
+  where o.id = $1::uuid
+  group by o.id, s.owner_id order by s.owner_id
+  on conflict (owner_id, month) do update set
+    tokens = m.tokens + excluded.tokens, cost_nanousd = m.cost_nanousd + excluded.cost_nanousd`;
+
+/** Adds calls to the use of their runs and to the spending. Deleted runs and organizations are left out. */
+export async function recordCalls(
+  tx: Queryable,
+  orgId: string,
+  calls: readonly CallUsage[],
+): Promise<void> {
+  await prepared(tx, "record model calls", recordText, [orgId, JSON.stringify(calls)]);
+}

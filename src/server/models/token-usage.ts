@@ -1,0 +1,73 @@
+/** The tokens that a provider reports in its answers. */
+import { isRecord } from "./json.js";
+
+/** Input tokens are those that were neither read from a cache nor written to one. */
+export interface TokenUsage {
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+}
+
+/** What an answer or a part of it reports. Later parts of a stream replace the figures they repeat. */
+export interface Report {
+  model: string | null;
+  usage: Partial<TokenUsage>;
+}
+
+/**
+ * Reads what a JSON answer or an event of a stream reports: Anthropic's messages and their events
+ * `message_start` and `message_delta`, OpenAI's responses and their final events, and chat completions.
+ * Returns null if it reports nothing.
+ */
+export function readReport(json: unknown): Report | null {
+  if (!isRecord(json)) return null;
+  // Events contain the message or the response.
+  const inner = [json["message"], json["response"]].find(isRecord);
+  const source = inner ?? json;
+  const reported = isRecord(source["usage"]) ? source["usage"] : json["usage"];
+  const model = typeof source["model"] === "string" ? source["model"].slice(0, 200) : null;
+  const usage = isRecord(reported) ? usageIn(reported) : {};
+  return model === null && Object.keys(usage).length === 0 ? null : { model, usage };
+}
+
+function usageIn(reported: Record<string, unknown>): Partial<TokenUsage> {
+  const prompt = count(reported["prompt_tokens"]);
+  if (prompt !== undefined) {
+    const cached = cachedIn(reported["prompt_tokens_details"]);
+    return defined({
+      input_tokens: Math.max(prompt - cached, 0),
+      cache_read_tokens: cached,
+      output_tokens: count(reported["completion_tokens"]),
+    });
+  }
+  const input = count(reported["input_tokens"]);
+  // OpenAI's input includes what was read from the cache, Anthropic's does not.
+  const details = reported["input_tokens_details"];
+  const cached = isRecord(details) ? cachedIn(details) : count(reported["cache_read_input_tokens"]);
+  return defined({
+    input_tokens:
+      input === undefined || !isRecord(details) ? input : Math.max(input - (cached ?? 0), 0),
+    cache_read_tokens: cached,
+    cache_write_tokens: count(reported["cache_creation_input_tokens"]),
+    output_tokens: count(reported["output_tokens"]),
+  });
+}
+
+function cachedIn(details: unknown): number {
+  return (isRecord(details) ? count(details["cached_tokens"]) : undefined) ?? 0;
+}
+
+/** A billion tokens are more than any call uses. */
+const MAX_COUNT = 1e9;
+
+function count(value: unknown): number | undefined {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0) return undefined;
+  return Math.min(value, MAX_COUNT);
+}
+
+function defined(
+  usage: Record<keyof TokenUsage, number | undefined> | object,
+): Partial<TokenUsage> {
+  return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== undefined));
+}
