@@ -17,6 +17,7 @@ const layers = [
   { name: "server/features", paths: ["src/server/features"], not: ["web"] },
   { name: "server/pages", paths: ["src/server/pages"], not: ["web"] },
   { name: "server/metrics", paths: ["src/server/metrics"], not: ["web"] },
+  { name: "server/models", paths: ["src/server/models"], not: ["web", "git", "sandbox"] },
   { name: "server/http", paths: ["src/server/http"], not: ["web", "git", "sandbox"] },
   { name: "server/access", paths: ["src/server/access"], not: ["web", "git", "sandbox"] },
   { name: "server/mail", paths: ["src/server/mail"], not: ["web", "git", "sandbox"] },

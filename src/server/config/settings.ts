@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import type { RunLimits } from "#shared/api/agents/runs.js";
-import { priceTable } from "../models/prices.js";
+import { priceTable } from "./model-prices.js";
 import { sender, smtpServer } from "./mail-settings.js";
 import { group, setting, type Setting, type SettingGroup } from "./setting.js";
 import {

@@ -1,29 +1,16 @@
 /** What calls cost, at the providers' list prices. */
-import { z } from "zod";
+import type { ModelPrice, PriceTable } from "../config/model-prices.js";
 import type { TokenUsage } from "./token-usage.js";
 
-/** US dollars per million tokens. */
-const price = z.strictObject({
-  input: z.number().min(0),
-  output: z.number().min(0),
-  cache_read: z.number().min(0),
-  cache_write: z.number().min(0),
-});
-type Price = z.output<typeof price>;
-
-/** Prices by model, without a date at the end of its name. */
-export const priceTable = z.record(z.string().min(1).max(200), price);
-export type PriceTable = z.output<typeof priceTable>;
-
 /** A cache read of Anthropic costs a tenth of the input, and a write for five minutes 1.25 of it. */
-const anthropic = (input: number, output: number): Price => ({
+const anthropic = (input: number, output: number): ModelPrice => ({
   input,
   output,
   cache_read: input / 10,
   cache_write: input * 1.25,
 });
 /** OpenAI charges nothing for cache writes. */
-const openai = (input: number, output: number, cacheRead: number): Price => ({
+const openai = (input: number, output: number, cacheRead: number): ModelPrice => ({
   input,
   output,
   cache_read: cacheRead,
@@ -63,7 +50,7 @@ const release = /-(?:20\d{6}|20\d{2}-\d{2}-\d{2}|latest)$/;
 export function costOf(prices: PriceTable, model: string, usage: TokenUsage): number | null {
   const found = [model, model.replace(release, "")].find((name) => Object.hasOwn(prices, name));
   if (found === undefined) return null;
-  const { input, output, cache_read, cache_write } = prices[found] as Price;
+  const { input, output, cache_read, cache_write } = prices[found] as ModelPrice;
   // A dollar per million tokens is a thousand billionths per token.
   return Math.round(
     1000 *

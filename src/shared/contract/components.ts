@@ -4,7 +4,8 @@ import { currentRun, waitingRun } from "../api/agents/agents.js";
 import { diff } from "../api/projects/commits.js";
 import { conflict, mergedText } from "../api/projects/merges.js";
 import { runLimits } from "../api/agents/runs.js";
-import { agentUsage, dayUsage, projectUsage } from "../api/organizations/usage.js";
+import { modelUsage } from "../api/organizations/budgets.js";
+import { agentUsage, dayUsage, modelRow, projectUsage } from "../api/organizations/usage.js";
 
 /** Names of response schemas and shared parts in the OpenAPI document. */
 const named = {
@@ -14,6 +15,8 @@ const named = {
   DayUsage: dayUsage,
   Diff: diff,
   MergedText: mergedText,
+  ModelRow: modelRow,
+  ModelUsage: modelUsage,
   ProjectUsage: projectUsage,
   RunLimits: runLimits,
   WaitingRun: waitingRun,

@@ -65,6 +65,7 @@ describe("leased runs", () => {
       network: null,
       allowed_hosts: null,
       egress: { allowed: 0, denied: 0 },
+      model_usage: null,
       timeout_seconds: null,
       env_names: [],
       limits: null,

@@ -76,6 +76,8 @@ describe.each([
     expect(first).toEqual({
       name: "NPM_TOKEN",
       kind,
+      provider: null,
+      base_url: null,
       created_at: first.updated_at,
       updated_at: first.created_at,
       set_by: { id: owner.id, name: "Ada" },
@@ -171,7 +173,7 @@ describe.each([
       [{ kind }, "body.value"],
       [{ value: "\ud800", kind }, "body.value"],
       [{ value: "value" }, "body.kind"],
-      [{ value: "value", kind: "model" }, "body.kind"],
+      [{ value: "value", kind: "file" }, "body.kind"],
     ] as const;
     for (const [body, field] of answers) {
       const answer = await send(app, "PUT", path, { token: owner.token, body });

@@ -220,16 +220,16 @@ describe("statements", () => {
       expect(answer.headers.get("vary")).toBe("Accept");
       const [header, ...rows] = lines(answer.text);
       expect(header).toBe(
-        "section,organization,billing_email,period,status,date,project_id,project_name,agent_id,agent_name,agents,runs,peak_concurrent_agents,runtime_hours,current_max_concurrent_agents,current_max_agent_runtime_hours",
+        "section,organization,billing_email,period,status,date,project_id,project_name,agent_id,agent_name,agents,runs,peak_concurrent_agents,runtime_hours,current_max_concurrent_agents,current_max_agent_runtime_hours,provider,model,requests,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd",
       );
       const of = `${org.name},,2025-04,closed`;
       expect(rows.slice(0, 3)).toEqual([
-        `total,${of},,,,,,1,1,1,0.3333,5,100`,
-        `project,${of},,${project.id},${project.name},,,1,1,,0.3333,5,100`,
-        `agent,${of},,${project.id},${project.name},${agent.id},${agent.name},,1,,0.3333,5,100`,
+        `total,${of},,,,,,1,1,1,0.3333,5,100,,,,,,,,`,
+        `project,${of},,${project.id},${project.name},,,1,1,,0.3333,5,100,,,,,,,,`,
+        `agent,${of},,${project.id},${project.name},${agent.id},${agent.name},,1,,0.3333,5,100,,,,,,,,`,
       ]);
       expect(rows).toHaveLength(33);
-      expect(rows[32]).toBe(`day,${of},2025-04-30,,,,,,,1,0.3333,5,100`);
+      expect(rows[32]).toBe(`day,${of},2025-04-30,,,,,,,1,0.3333,5,100,,,,,,,,`);
     });
 
     test("lists and usage are downloads, too, each with its own name", async () => {

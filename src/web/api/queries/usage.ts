@@ -13,7 +13,7 @@ export const diskUsageQuery = (orgId: string) =>
 
 const rowsOf = async (
   orgId: string,
-  query: { period: string; by: "agent" | "project" | "day" },
+  query: { period: string; by: "agent" | "project" | "day" | "model" },
   signal: AbortSignal,
 ) => {
   const { data } = await client.usage.get({ params: { org_id: orgId }, query }, { signal });
@@ -44,6 +44,15 @@ export const projectUsageQuery = (orgId: string, period: string) =>
     queryFn: async ({ signal }) => {
       const { rows } = await rowsOf(orgId, { period, by: "project" }, signal);
       return rows.filter((row) => "agents" in row);
+    },
+  });
+
+export const modelUsageQuery = (orgId: string, period: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "usage", period, "model"],
+    queryFn: async ({ signal }) => {
+      const { rows } = await rowsOf(orgId, { period, by: "model" }, signal);
+      return rows.filter((row) => "model" in row);
     },
   });
 

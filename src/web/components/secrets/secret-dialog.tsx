@@ -1,4 +1,6 @@
 import { type ReactElement, useState } from "react";
+import type { Secret } from "#shared/api/organizations/secrets.js";
+import { baseUrlProblem, namedProviders, providerProblem } from "#shared/model-provider.js";
 import { secretNameProblem } from "#shared/secret-name.js";
 import { api } from "../../api/api-calls.js";
 import { client, clientError } from "../../api/client.js";
@@ -7,24 +9,25 @@ import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/actions/button.js";
 import { Checkbox, TextArea, TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { SelectField } from "../../ui/fields/select.js";
 import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
 
 interface SecretDialogProps {
   owner: SecretOwner;
   /** The secret whose value is replaced; null for a new one. */
-  name: string | null;
+  secret: Secret | null;
   onClose: () => void;
 }
 
 /** Creates a secret or replaces its value. */
 export function SecretDialog(props: SecretDialogProps): ReactElement {
-  const { name, onClose } = props;
+  const { secret, onClose } = props;
   return (
     <Dialog
       isOpen
       onClose={onClose}
-      title={name === null ? "New secret" : `Replace ${name}`}
-      description="Runs that start from now on get the value as an environment variable."
+      title={secret === null ? "New secret" : `Replace ${secret.name}`}
+      description="For the runs that start from now on."
     >
       <SecretForm {...props} />
     </Dialog>
@@ -34,17 +37,57 @@ export function SecretDialog(props: SecretDialogProps): ReactElement {
 /** Shorter values are not masked in logs. */
 const SHORTEST_MASKED = 6;
 
-function SecretForm({ owner, name: existing, onClose }: SecretDialogProps): ReactElement {
+const kinds = [
+  { value: "variable", label: "Environment variable of runs" },
+  { value: "model", label: "Key of a model provider" },
+];
+const providers = [
+  { value: "anthropic", label: "Anthropic" },
+  { value: "openai", label: "OpenAI" },
+  { value: "other", label: "Another provider" },
+];
+
+interface Values {
+  /** A `Secret["kind"]`. */
+  kind: string;
+  choice: string;
+  provider: string;
+  base_url: string;
+  value: string;
+}
+
+function savedOf(secret: Secret | null): Values {
+  const provider = secret?.provider ?? "anthropic";
+  const isNamed = namedProviders.includes(provider);
+  return {
+    kind: secret?.kind ?? "variable",
+    choice: isNamed ? provider : "other",
+    provider: isNamed ? "" : provider,
+    base_url: secret?.base_url ?? "",
+    value: "",
+  };
+}
+
+function SecretForm({ owner, secret, onClose }: SecretDialogProps): ReactElement {
   const { orgId, projectId } = owner;
   // A part of the address, not of the body.
-  const [entered, setEntered] = useState(existing ?? "");
+  const [entered, setEntered] = useState(secret?.name ?? "");
   const [isShown, setShown] = useState(false);
   const name = entered.trim();
   const problem = secretNameProblem(name);
   const form = useForm({
     endpoint: api.organizationSecrets.set,
-    saved: { value: "" },
-    toBody: ({ value }) => ({ value, kind: "variable" as const }),
+    saved: savedOf(secret),
+    toBody: ({ kind, choice, provider, base_url, value }) => ({
+      value,
+      ...(kind === "model"
+        ? {
+            kind: "model" as const,
+            provider: choice === "other" ? provider.trim() : choice,
+            ...(base_url.trim() !== "" && { base_url: base_url.trim() }),
+          }
+        : { kind: "variable" as const }),
+    }),
     run: async (body, headers) => {
       if (problem !== null) {
         const errors = [{ loc: ["path", "name"], msg: problem, type: "invalid" }];
@@ -59,28 +102,63 @@ function SecretForm({ owner, name: existing, onClose }: SecretDialogProps): Reac
     successMessage: () => "The secret is set",
     onDone: onClose,
   });
-  const { value } = form.values;
-  const isShort = value !== "" && value.trim().length < SHORTEST_MASKED;
+  const { kind, choice, provider, base_url, value } = form.values;
+  const isModel = kind === "model";
+  const isOther = choice === "other";
+  const isShort = !isModel && value !== "" && value.trim().length < SHORTEST_MASKED;
   return (
     <Form label="Secret" {...form.props}>
-      {existing === null && (
+      <SelectField label="Use" {...form.field("kind")} options={kinds} />
+      {secret === null && (
         <TextField
           label="Name"
           name="name"
           value={entered}
           onChange={setEntered}
           className="font-mono text-[13px]"
-          placeholder="NPM_TOKEN"
+          placeholder={isModel ? "ANTHROPIC_API_KEY" : "NPM_TOKEN"}
           autoCapitalize="characters"
           spellCheck={false}
           error={name !== "" || form.error !== null ? (problem ?? undefined) : undefined}
-          hint="The name of the variable: A-Z, 0-9 and _. An existing secret of this name gets the new value."
+          hint={`${isModel ? "For your reference" : "The name of the variable"}: A-Z, 0-9 and _. An existing secret of this name gets the new value.`}
         />
       )}
+      {isModel && (
+        <>
+          <SelectField label="Provider" {...form.field("choice")} options={providers} />
+          {isOther && (
+            <TextField
+              label="Provider's name"
+              {...form.field("provider")}
+              spellCheck={false}
+              autoCapitalize="none"
+              placeholder="local-llm"
+              error={
+                form.field("provider").error ??
+                (provider === "" ? undefined : (providerProblem(provider.trim()) ?? undefined))
+              }
+              hint="Runs find it by variables such as LOCAL_LLM_BASE_URL."
+            />
+          )}
+          <TextField
+            label="Address"
+            {...form.field("base_url")}
+            inputMode="url"
+            spellCheck={false}
+            autoCapitalize="none"
+            placeholder={isOther ? "https://models.example.com/v1" : "The provider's own"}
+            error={
+              form.field("base_url").error ??
+              (base_url === "" ? undefined : (baseUrlProblem(base_url.trim()) ?? undefined))
+            }
+            hint={`The address of the API with its version${isOther ? "" : "; leave it empty for the provider's own"}.`}
+          />
+        </>
+      )}
       <TextArea
-        label="Value"
+        label={isModel ? "Key" : "Value"}
         {...form.field("value")}
-        rows={4}
+        rows={isModel ? 2 : 4}
         spellCheck={false}
         autoComplete="off"
         autoCapitalize="none"
@@ -88,10 +166,16 @@ function SecretForm({ owner, name: existing, onClose }: SecretDialogProps): Reac
         hint={
           isShort
             ? `Values of fewer than ${SHORTEST_MASKED} characters are not masked in logs.`
-            : "At most 64 KiB. Stored encrypted, never shown again, masked in the logs of runs."
+            : isModel
+              ? "Stored encrypted, never shown again. It never enters a run: this server adds it to the run's calls."
+              : "At most 64 KiB. Stored encrypted, never shown again, masked in the logs of runs."
         }
       />
-      <Checkbox label="Show the value" checked={isShown} onChange={setShown} />
+      <Checkbox
+        label={isModel ? "Show the key" : "Show the value"}
+        checked={isShown}
+        onChange={setShown}
+      />
       <DialogActions>
         <Button onClick={onClose}>Close</Button>
         <SubmitButton>Save</SubmitButton>

@@ -41,8 +41,8 @@ function Secrets({ owner, refusal }: SecretsCardProps): ReactElement {
       <div className="flex flex-col gap-4">
         <p className="text-muted">
           {ofProject
-            ? "Environment variables of the project's runs, in addition to the organization's secrets. A secret of the same name replaces the organization's."
-            : "Environment variables of the runs of all projects. A project's secret of the same name replaces it there."}{" "}
+            ? "Environment variables and model keys of the project's runs, in addition to the organization's. A variable of the same name and a key of the same provider replace the organization's."
+            : "Environment variables and model keys of the runs of all projects. A project's own replace them there."}{" "}
           Logs mask values of at least 6 characters. Checks of the merge queue get no secrets.
         </p>
         <Await query={secrets} rows={1} what="The secrets">
@@ -64,6 +64,7 @@ function Secrets({ owner, refusal }: SecretsCardProps): ReactElement {
                         </code>
                       ),
                     },
+                    { name: "Use", renderCell: (secret) => <Use secret={secret} /> },
                     { name: "Set", renderCell: ({ updated_at }) => <Time value={updated_at} /> },
                     {
                       name: "By",
@@ -95,11 +96,26 @@ function Secrets({ owner, refusal }: SecretsCardProps): ReactElement {
       {edited !== null && (
         <SecretDialog
           owner={owner}
-          name={edited === "new" ? null : edited.name}
+          secret={edited === "new" ? null : edited}
           onClose={() => setEdited(null)}
         />
       )}
     </Card>
+  );
+}
+
+function Use({ secret: { provider, base_url } }: { secret: Secret }): ReactElement {
+  if (provider === null) return <>Variable</>;
+  return (
+    <span className="[overflow-wrap:anywhere]">
+      Models of <PlainText value={provider} />
+      {base_url !== null && (
+        <>
+          {" "}
+          at <PlainText value={base_url} className="font-mono text-[13px]" />
+        </>
+      )}
+    </span>
   );
 }
 

@@ -11,8 +11,13 @@ import { Select } from "../../ui/fields/select.js";
 import { Await, Waiting } from "../await.js";
 import { DownloadLink } from "./download-link.js";
 import { dayName, monthName, periodOf, periodsSince } from "./periods.js";
-import { agentUsageQuery, dayUsageQuery, projectUsageQuery } from "../../api/queries/usage.js";
-import { AgentUsageTable, ProjectUsageTable } from "./usage-tables.js";
+import {
+  agentUsageQuery,
+  dayUsageQuery,
+  modelUsageQuery,
+  projectUsageQuery,
+} from "../../api/queries/usage.js";
+import { AgentUsageTable, ModelUsageTable, ProjectUsageTable } from "./usage-tables.js";
 
 /** A month's runtime: by day, by agent and by project. */
 export function UsageHistory({ organization }: { organization: Organization }): ReactElement {
@@ -56,7 +61,7 @@ export function UsageHistory({ organization }: { organization: Organization }): 
   );
 }
 
-function csvOf(orgId: string, period: string, by: "agent" | "project" | "day"): string {
+function csvOf(orgId: string, period: string, by: "agent" | "project" | "day" | "model"): string {
   return urlOf(api.usage.get, { params: { org_id: orgId }, query: { by, period, format: "csv" } });
 }
 
@@ -110,7 +115,8 @@ function DayChart({
 function Breakdown({ orgId, period }: { orgId: string; period: string }): ReactNode {
   const projects = useQuery(projectUsageQuery(orgId, period));
   const agents = useQuery(agentUsageQuery(orgId, period));
-  const failed = [projects, agents].find(({ error }) => error !== null);
+  const models = useQuery(modelUsageQuery(orgId, period));
+  const failed = [projects, agents, models].find(({ error }) => error !== null);
   if (failed) return <Waiting query={failed} />;
   // The card above already shows the empty or loading state.
   if (!projects.data?.length || !agents.data?.length) return null;
@@ -143,6 +149,21 @@ function Breakdown({ orgId, period }: { orgId: string; period: string }): ReactN
           <AgentUsageTable rows={agents.data} />
         </div>
       </Card>
+      {models.data !== undefined && models.data.length > 0 && (
+        <Card
+          title="By model"
+          actions={
+            <DownloadLink
+              href={csvOf(orgId, period, "model")}
+              label={`Download CSV of ${month} by model`}
+            />
+          }
+        >
+          <div className="-m-4">
+            <ModelUsageTable rows={models.data} />
+          </div>
+        </Card>
+      )}
     </>
   );
 }

@@ -1,8 +1,14 @@
 import type { ReactElement } from "react";
-import type { AgentUsage, DayUsage, ProjectUsage } from "#shared/api/organizations/usage.js";
+import type {
+  AgentUsage,
+  DayUsage,
+  ModelRow,
+  ProjectUsage,
+} from "#shared/api/organizations/usage.js";
 import { formatHours, formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { Table } from "../../ui/tables/table.js";
+import { costText } from "./model-figures.js";
 import { dayName } from "./periods.js";
 
 /** Sums the hours of all rows without rounding errors: hours are multiples of 0.0001. */
@@ -77,6 +83,55 @@ export function AgentUsageTable({ rows }: { rows: readonly AgentUsage[] }): Reac
         },
         runsColumn(rows),
         hoursColumn(rows),
+      ]}
+    />
+  );
+}
+
+export function ModelUsageTable({ rows }: { rows: readonly ModelRow[] }): ReactElement {
+  const tokens = (name: string, key: keyof ModelRow & `${string}_tokens`) => ({
+    name,
+    isNumber: true,
+    renderCell: (row: ModelRow) => formatNumber(row[key]),
+    total: totalOf(rows, key),
+  });
+  const priced = rows.flatMap(({ cost_usd }) => cost_usd ?? []);
+  const cost = priced.reduce((sum, dollars) => sum + dollars, 0);
+  return (
+    <Table
+      label="Usage by model"
+      rows={rows}
+      rowKey={(row) => `${row.provider} ${row.model}`}
+      columns={[
+        {
+          name: "Model",
+          renderCell: (row) => (
+            <span className="[overflow-wrap:anywhere]">
+              <PlainText value={row.model} />{" "}
+              <span className="text-muted">
+                (<PlainText value={row.provider} />)
+              </span>
+            </span>
+          ),
+          total: "Total",
+        },
+        {
+          name: "Calls",
+          isNumber: true,
+          renderCell: (row) => formatNumber(row.requests),
+          total: totalOf(rows, "requests"),
+        },
+        tokens("Input", "input_tokens"),
+        tokens("Cache read", "cache_read_tokens"),
+        tokens("Cache write", "cache_write_tokens"),
+        tokens("Output", "output_tokens"),
+        {
+          name: "Cost",
+          isNumber: true,
+          renderCell: (row) => costText(row.cost_usd),
+          total:
+            priced.length === rows.length ? costText(cost) : `${costText(cost)} and unpriced calls`,
+        },
       ]}
     />
   );

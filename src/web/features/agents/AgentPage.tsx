@@ -22,6 +22,7 @@ import type { RunSearch } from "../../api/queries/runs.js";
 import { runSearchOf } from "../../paths/run-search.js";
 import { statusName } from "../../components/runs/run-status.js";
 import { StopRunButton } from "../../components/runs/stop-run-button.js";
+import { AgentBudgets } from "../../components/usage/budgets-card.js";
 import { RunTimeline } from "../../components/usage/run-timeline.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { AgentRuns } from "../../components/agents/agent-runs.js";
@@ -108,6 +109,7 @@ export function AgentPage(): ReactElement {
         <RunTable agent={agent} disabledReason={reason} search={search} onSearch={changeSearch} />
       </Card>
       <SandboxCard workspaceType={agent.workspace_type} />
+      <AgentBudgets agent={agent} refusal={refusal} />
       <RunTimeline title="Timeline" orgId={agent.organization_id} agentId={agentId} />
       <StartRunDialog
         isOpen={dialog.isOpen && reason === undefined}

@@ -29,6 +29,7 @@ import { MergeDriversCard } from "./merge-drivers-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
 import { ProjectMerges, ProjectWorkspaces } from "./project-lists.js";
 import { SecretsCard } from "../../components/secrets/secrets-card.js";
+import { ProjectBudgets } from "../../components/usage/budgets-card.js";
 import { ProjectStatus } from "../../components/projects/project-status.js";
 import { projectQuery } from "../../api/queries/projects.js";
 import { UpstreamCard } from "./upstream-card.js";
@@ -124,6 +125,7 @@ export function ProjectPage(): ReactElement {
         <ProtectedBranchesCard project={project} refusal={refusal} />
         <ChecksCard project={project} refusal={refusal} />
         <SecretsCard owner={{ orgId, projectId: project.id }} refusal={refusal} />
+        <ProjectBudgets project={project} refusal={refusal} />
         <BranchesCard project={project} />
         <ProjectWorkspaces projectId={project.id} />
         <ProjectMerges projectId={project.id} />

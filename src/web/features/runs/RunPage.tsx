@@ -26,6 +26,7 @@ import { RunConnections } from "../../components/runs/run-connections.js";
 import { RunDuration } from "../../components/runs/run-duration.js";
 import { RunStatus, statusName } from "../../components/runs/run-status.js";
 import { startDisabledReason } from "../../components/runs/start-reason.js";
+import { costText, tokensText } from "../../components/usage/model-figures.js";
 import { StopRunButton } from "../../components/runs/stop-run-button.js";
 
 const route = getRouteApi("/app/agents/$agentId/runs/$runId");
@@ -196,6 +197,10 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     ...(run.prompt !== null && { Model: run.model ?? "Default" }),
     ...(repository !== null && repository.commits > 0 ? { Commits: repository.commits } : {}),
     Network: networkOf(run),
+    ...(run.model_usage !== null && {
+      "Model tokens": tokensText(run.model_usage),
+      "Model cost": costText(run.model_usage.cost_usd),
+    }),
     "Time limit": run.timeout_seconds === null ? "None" : formatDuration(run.timeout_seconds),
     "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => formatBinaryBytes(bytes) + of),
     "CPU time": measured(run, run.cpu_seconds, formatDuration),

@@ -21,6 +21,7 @@ import { StatementStatus } from "../../components/usage/statement-status.js";
 import {
   AgentUsageTable,
   DayUsageTable,
+  ModelUsageTable,
   ProjectUsageTable,
 } from "../../components/usage/usage-tables.js";
 
@@ -140,6 +141,13 @@ function Tables({ statement }: { statement: Statement }): ReactElement {
           <AgentUsageTable rows={statement.by_agent} />
         </div>
       </Card>
+      {statement.by_model.length > 0 && (
+        <Card title="By model">
+          <div className="-m-4">
+            <ModelUsageTable rows={statement.by_model} />
+          </div>
+        </Card>
+      )}
       <Card title="By day">
         <div className="-m-4">
           <DayUsageTable rows={days} />

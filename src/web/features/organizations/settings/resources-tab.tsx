@@ -6,6 +6,7 @@ import { TextField } from "../../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../../ui/fields/form.js";
 import { Meter } from "../../../ui/feedback/meter.js";
 import { Skeleton } from "../../../ui/feedback/states.js";
+import { OrganizationBudgets } from "../../../components/usage/budgets-card.js";
 import { DiskUsageCard } from "../../../components/usage/disk-usage-card.js";
 import { UsageHistory } from "../../../components/usage/usage-history.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
@@ -80,6 +81,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
           </SubmitButton>
         </Form>
       </Card>
+      <OrganizationBudgets organization={organization} refusal={refusal} />
       <DiskUsageCard orgId={organization.id} />
       <UsageHistory organization={organization} />
     </div>

@@ -1,0 +1,841 @@
+/** Calls of runs to models through the gateway, by a provider whose answers each test sets. */
+import { readFile } from "node:fs/promises";
+import { request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { NewRun, Run } from "#shared/api/agents/runs.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import {
+  folderOf,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { send } from "#test/support/http/raw-request.js";
+import {
+  answerJson,
+  beginStream,
+  event,
+  messageEvents,
+  startModelServer,
+  type ModelServer,
+} from "#test/support/models/model-server.js";
+import { MAX_CALLS, MAX_READ_REQUEST_BYTES, MAX_REQUEST_BYTES } from "./call-model.js";
+
+const KEY = "sk-ant-the-key-of-the-provider";
+const CLAUDE = "claude-sonnet-4-5-20250929";
+
+let app: TestApp;
+let provider: ModelServer;
+let owner: TestPerson;
+let org: Organization;
+let project: Project;
+beforeAll(async () => {
+  provider = await startModelServer();
+  app = await startTestApp(
+    {
+      OMOI_MODEL_PRIVATE_HOSTS: "true",
+      OMOI_MODEL_TIMEOUT_SECONDS: "2",
+      OMOI_MODEL_PRICES: '{"own-model":{"input":1,"output":2,"cache_read":0,"cache_write":0}}',
+      OMOI_RUN_STOP_GRACE_SECONDS: "1",
+    },
+    "real",
+  );
+  owner = await app.person("Ada");
+});
+beforeEach(async () => {
+  org = await makeOrganization(owner);
+  await owner.api.organizations.update({
+    params: { org_id: org.id },
+    body: { max_concurrent_agents: 50 },
+  });
+  project = await makeProject(owner, org.id);
+  provider.calls.length = 0;
+});
+afterAll(async () => {
+  await app.close();
+  await provider.close();
+});
+
+const setForAll = (name = "anthropic", value = KEY, base_url: string | null = provider.url) =>
+  owner.api.organizationSecrets.set({
+    params: { org_id: org.id, name: `${name.toUpperCase().replaceAll("-", "_")}_KEY` },
+    body: { kind: "model", provider: name, value, ...(base_url !== null && { base_url }) },
+  });
+const start = async (agent_id: string, body: NewRun): Promise<Run> =>
+  (await owner.api.runs.create({ params: { agent_id }, body })).data;
+
+interface LiveRun {
+  agent: Agent;
+  run: Run;
+  token: string;
+  end(): Promise<Run>;
+}
+
+/** Starts a run that waits, and returns its token. */
+async function liveRun(inProject = project.id): Promise<LiveRun> {
+  const { agent, workspace } = await makeWorkspace(owner, inProject);
+  const script = 'printf %s "$OMOI_TOKEN" > token.new; mv token.new token; sleep 600';
+  const run = await start(agent.id, { command: shell(script) });
+  const file = join(folderOf(workspace), "token");
+  await expect.poll(() => readFile(file, "utf8").catch(() => "")).toMatch(/^ort_/);
+  return {
+    agent,
+    run,
+    token: await readFile(file, "utf8"),
+    end: async () => {
+      await owner.api.runs.stop({ params: { run_id: run.id } });
+      return waitForRunEnd(owner, run.id);
+    },
+  };
+}
+
+interface Sent {
+  path?: string;
+  headers?: Record<string, string>;
+  body?: unknown;
+  method?: string;
+}
+
+/** Calls the gateway with a run's token, as Anthropic's clients do. */
+function call(
+  token: string,
+  { path = "anthropic/v1/messages", headers = {}, body = {}, method = "POST" }: Sent = {},
+): Promise<Response> {
+  return fetch(`${app.url}/models/${path}`, {
+    method,
+    redirect: "manual",
+    headers: { "x-api-key": token, "content-type": "application/json", ...headers },
+    ...(method === "POST" && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+}
+
+const usageOf = async (run: Run): Promise<Run["model_usage"]> =>
+  (await owner.api.runs.get({ params: { run_id: run.id } })).data.model_usage;
+
+/** A message as JSON, with 10 tokens in and 20 out. */
+const message = (model = CLAUDE, input_tokens = 10, output_tokens = 20) => ({
+  type: "message",
+  model,
+  usage: { input_tokens, output_tokens },
+});
+
+describe("a run", () => {
+  const inspect = [
+    "const names = Object.keys(process.env).filter((name) => /_(BASE_URL|API_KEY)$/.test(name));",
+    "const own = Object.fromEntries(names.map((name) => [name, process.env[name]",
+    "  .replace(process.env.OMOI_URL, '$OMOI_URL').replace(process.env.OMOI_TOKEN, '$OMOI_TOKEN')]));",
+    "require('fs').writeFileSync('out', JSON.stringify({ own, hasKey: JSON.stringify(process.env).includes('the-key-of') }));",
+  ].join("\n");
+  async function inspectRun(body: Partial<NewRun>) {
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const { id } = await start(agent.id, { command: ["node", "-e", inspect], ...body });
+    expect((await waitForRunEnd(owner, id)).status).toBe("succeeded");
+    const text = await readFile(join(folderOf(workspace), "out"), "utf8");
+    return JSON.parse(text) as { own: Record<string, string>; hasKey: boolean };
+  }
+
+  test("finds the models of its project by variables, without their keys", async () => {
+    await setForAll();
+    await setForAll("openai", "sk-the-key-of-openai");
+    await setForAll("local-llm", "the-key-of-local");
+    const { own, hasKey } = await inspectRun({ network: "restricted", allowed_hosts: [] });
+    expect(hasKey).toBe(false);
+    expect(own).toEqual({
+      ANTHROPIC_BASE_URL: "$OMOI_URL/models/anthropic",
+      ANTHROPIC_API_KEY: "$OMOI_TOKEN",
+      OPENAI_BASE_URL: "$OMOI_URL/models/openai/v1",
+      OPENAI_API_KEY: "$OMOI_TOKEN",
+      LOCAL_LLM_BASE_URL: "$OMOI_URL/models/local-llm/v1",
+      LOCAL_LLM_API_KEY: "$OMOI_TOKEN",
+    });
+  });
+
+  test("has its own variables instead, and none without a network", async () => {
+    await setForAll();
+    const env = { ANTHROPIC_API_KEY: "of the run" };
+    const { own } = await inspectRun({ network: "restricted", allowed_hosts: [], env });
+    expect(own["ANTHROPIC_API_KEY"]).toBe("of the run");
+    expect((await inspectRun({ network: "none" })).own).toEqual({});
+  });
+
+  test("never gets the key by a variable that has the same name", async () => {
+    await owner.api.organizationSecrets.set({
+      params: { org_id: org.id, name: "ANTHROPIC_API_KEY" },
+      body: { kind: "variable", value: "the-key-of-the-variable" },
+    });
+    await setForAll();
+    const { hasKey } = await inspectRun({ network: "restricted", allowed_hosts: [] });
+    expect(hasKey).toBe(false);
+  });
+
+  test("calls a model from its isolated network, and only with its own token", async () => {
+    await setForAll();
+    provider.respond((response) => answerJson(response, message()));
+    const other = await liveRun();
+    const script = `
+      const ask = async (token) => {
+        const answer = await fetch(process.env.ANTHROPIC_BASE_URL + "/v1/messages", {
+          method: "POST", headers: { "x-api-key": token }, body: "{}" });
+        return answer.status;
+      };
+      ask(process.env.ANTHROPIC_API_KEY).then(async (own) => {
+        const other = await ask("${other.token}");
+        require("fs").writeFileSync("out", own + " " + other);
+      });`;
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const { id } = await start(agent.id, {
+      command: ["node", "-e", script],
+      network: "restricted",
+      allowed_hosts: [],
+    });
+    const run = await waitForRunEnd(owner, id);
+    expect(await readFile(join(folderOf(workspace), "out"), "utf8")).toBe("200 401");
+    expect(run.model_usage).toMatchObject({ input_tokens: 10, output_tokens: 20, requests: 1 });
+    expect(run.egress).toEqual({ allowed: 0, denied: 0 });
+    expect(await usageOf(other.run)).toBeNull();
+    await other.end();
+  });
+});
+
+describe("a call", () => {
+  let live: LiveRun;
+  const perform = async (sent: Sent = {}): Promise<Response> => {
+    live = await liveRun();
+    return call(live.token, sent);
+  };
+
+  test("carries the provider's key instead of the token, and nothing else of the caller's", async () => {
+    await setForAll();
+    provider.respond((response) =>
+      answerJson(response, message(), 200, { "request-id": "req_1", "set-cookie": "a=b" }),
+    );
+    const answer = await perform({
+      path: "anthropic/v1/messages?beta=true",
+      headers: {
+        "anthropic-beta": "tools",
+        cookie: "omoi_session=secret",
+        "x-forwarded-for": "192.0.2.1",
+        "accept-encoding": "gzip",
+      },
+      body: { model: CLAUDE },
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("request-id")).toBe("req_1");
+    expect(answer.headers.get("set-cookie")).toBeNull();
+    expect(await answer.json()).toEqual(message());
+    const [received] = provider.calls;
+    expect(received).toMatchObject({ method: "POST", path: "/v1/messages?beta=true" });
+    expect(JSON.parse(received?.body ?? "")).toEqual({ model: CLAUDE });
+    expect(received?.headers).toMatchObject({
+      "x-api-key": KEY,
+      "anthropic-beta": "tools",
+      "accept-encoding": "identity",
+    });
+    for (const name of ["authorization", "cookie", "x-forwarded-for"]) {
+      expect(received?.headers[name]).toBeUndefined();
+    }
+    expect(JSON.stringify(received)).not.toContain(live.token);
+    await live.end();
+  });
+
+  test("streams both ways without waiting for the end, and counts every kind of token", async () => {
+    await setForAll();
+    const sent = messageEvents(CLAUDE, {
+      input: 100,
+      output: 50,
+      cacheRead: 1000,
+      cacheWrite: 200,
+    });
+    let goOn: () => void = () => {};
+    provider.respond(async (response) => {
+      beginStream(response);
+      response.write(sent[0]);
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      for (const text of sent.slice(1)) response.write(text);
+      response.end();
+    });
+    const answer = await perform();
+    expect(answer.headers.get("content-type")).toContain("text/event-stream");
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = (await reader?.read())?.value ?? "";
+    expect(text).toBe(sent[0]);
+    goOn();
+    for (;;) {
+      const next = await reader?.read();
+      if (!next || next.done) break;
+      text += next.value;
+    }
+    expect(text).toBe(sent.join(""));
+    expect(await usageOf(live.run)).toEqual({
+      input_tokens: 100,
+      output_tokens: 50,
+      cache_read_tokens: 1000,
+      cache_write_tokens: 200,
+      requests: 1,
+      // Sonnet: 3 and 15 dollars per million, 0.3 read, 3.75 written.
+      cost_usd: (100 * 3 + 50 * 15 + 1000 * 0.3 + 200 * 3.75) / 1e6,
+    });
+    await live.end();
+  });
+
+  test("counts OpenAI's responses and chat completions, streamed or not", async () => {
+    await setForAll("openai", "sk-openai");
+    const model = "gpt-5-2025-08-07";
+    const usage = {
+      input_tokens: 100,
+      input_tokens_details: { cached_tokens: 40 },
+      output_tokens: 7,
+    };
+    const chat = {
+      prompt_tokens: 30,
+      completion_tokens: 5,
+      prompt_tokens_details: { cached_tokens: 10 },
+    };
+    provider.respond((response, { path, body }) => {
+      const isStream = body.includes('"stream":true');
+      if (path === "/v1/responses" && isStream) {
+        beginStream(response);
+        response.write(event({ type: "response.created", response: { model, usage: null } }));
+        response.end(event({ type: "response.completed", response: { model, usage } }));
+      } else if (path === "/v1/responses") answerJson(response, { model, usage });
+      else if (isStream) {
+        beginStream(response);
+        const choice = { model, choices: [{ delta: { content: "Hi" } }], usage: null };
+        response.write(event(choice));
+        if (body.includes("include_usage")) {
+          response.write(event({ model, choices: [], usage: chat }));
+        }
+        response.end(event("[DONE]"));
+      } else answerJson(response, { model, choices: [], usage: chat });
+    });
+    live = await liveRun();
+    const ask = async (path: string, body: object): Promise<string> => {
+      const answer = await fetch(`${app.url}/models/openai/v1/${path}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${live.token}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      expect(answer.status).toBe(200);
+      return answer.text();
+    };
+    await ask("responses", { model });
+    await ask("responses", { model, stream: true });
+    await ask("chat/completions", { model });
+    // The client did not ask for the usage, and does not get it.
+    const plain = await ask("chat/completions", { model, stream: true });
+    expect(plain).not.toContain("prompt_tokens");
+    expect(plain).toContain("[DONE]");
+    const asked = await ask("chat/completions", {
+      model,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    expect(asked).toContain("prompt_tokens");
+    expect(
+      provider.calls.every(({ headers }) => headers.authorization === "Bearer sk-openai"),
+    ).toBe(true);
+    expect(await usageOf(live.run)).toMatchObject({
+      requests: 5,
+      input_tokens: 2 * 60 + 3 * 20,
+      cache_read_tokens: 2 * 40 + 3 * 10,
+      output_tokens: 2 * 7 + 3 * 5,
+      cache_write_tokens: 0,
+    });
+    await live.end();
+  });
+
+  test("reaches any other provider by its address, and prices what it can", async () => {
+    await setForAll("local-llm", "local-key");
+    provider.respond((response, { body }) =>
+      answerJson(response, message(JSON.parse(body).model as string, 1_000_000, 1_000_000)),
+    );
+    const answer = await perform({
+      path: "local-llm/v1/chat/completions",
+      body: { model: "own-model" },
+    });
+    expect(answer.status).toBe(200);
+    await answer.text();
+    expect(provider.calls[0]?.headers["x-api-key"]).toBe("local-key");
+    expect((await usageOf(live.run))?.cost_usd).toBe(3);
+    await (
+      await call(live.token, {
+        path: "local-llm/v1/chat/completions",
+        body: { model: "secret-model" },
+      })
+    ).text();
+    expect(await usageOf(live.run)).toMatchObject({ requests: 2, cost_usd: null });
+    const { data } = await owner.api.usage.get({
+      params: { org_id: org.id },
+      query: { by: "model" },
+    });
+    expect(data.rows).toMatchObject([
+      { provider: "local-llm", model: "own-model", cost_usd: 3, requests: 1 },
+      { provider: "local-llm", model: "secret-model", cost_usd: null, input_tokens: 1_000_000 },
+    ]);
+    const csv = await send(
+      app,
+      "GET",
+      `/api/v1/organizations/${org.id}/usage?by=model&format=csv`,
+      {
+        token: owner.token,
+      },
+    );
+    expect(csv.text.split("\r\n")[0]).toBe(
+      "period,provider,model,requests,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd",
+    );
+    const period = new Date().toISOString().slice(0, 7);
+    const statement = await owner.api.usage.statement({
+      params: { org_id: org.id, period },
+      query: {},
+    });
+    expect(statement.data.by_model).toHaveLength(2);
+    await live.end();
+  });
+
+  test("uses the project's secret rather than its organization's", async () => {
+    await setForAll();
+    await owner.api.projectSecrets.set({
+      params: { project_id: project.id, name: "OWN" },
+      body: {
+        kind: "model",
+        provider: "anthropic",
+        value: "of-the-project",
+        base_url: provider.url,
+      },
+    });
+    provider.respond((response) => answerJson(response, message()));
+    await (await perform()).text();
+    expect(provider.calls[0]?.headers["x-api-key"]).toBe("of-the-project");
+    await live.end();
+  });
+
+  test("is counted whole if the client leaves early", async () => {
+    await setForAll();
+    const sent = messageEvents(CLAUDE, { input: 10, output: 5000 });
+    let goOn: () => void = () => {};
+    provider.respond(async (response) => {
+      beginStream(response);
+      response.write(sent[0]);
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      response.end(sent.slice(1).join(""));
+    });
+    const answer = await perform();
+    const reader = answer.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await pause(50);
+    goOn();
+    await expect
+      .poll(() => usageOf(live.run))
+      .toMatchObject({ input_tokens: 10, output_tokens: 5000 });
+    await live.end();
+  });
+
+  test("of a hundred at once is counted exactly", async () => {
+    await setForAll();
+    provider.respond(async (response) => {
+      beginStream(response);
+      for (const text of messageEvents(CLAUDE, { input: 3, output: 4 })) {
+        response.write(text);
+        await pause(5);
+      }
+      response.end();
+    });
+    live = await liveRun();
+    const expected = messageEvents(CLAUDE, { input: 3, output: 4 }).join("");
+    const texts = await Promise.all(
+      Array.from({ length: 100 }, async () => (await call(live.token)).text()),
+    );
+    expect(texts.every((text) => text === expected)).toBe(true);
+    expect(await usageOf(live.run)).toMatchObject({
+      requests: 100,
+      input_tokens: 300,
+      output_tokens: 400,
+    });
+    await live.end();
+  });
+});
+
+describe("a refused call", () => {
+  let live: LiveRun;
+  beforeEach(async () => {
+    live = await liveRun();
+  });
+
+  /** Expects an error in Anthropic's form. */
+  async function expectError(
+    answer: Promise<Response>,
+    status: number,
+    code: string,
+    type?: string,
+  ) {
+    const got = await answer;
+    const body = (await got.json()) as { type: string; error: Record<string, string> };
+    expect([got.status, body.error["code"]]).toEqual([status, code]);
+    expect(body.type).toBe("error");
+    if (type !== undefined) expect(body.error["type"]).toBe(type);
+    return { answer: got, message: body.error["message"] };
+  }
+
+  test("has no valid token of a running run", async () => {
+    await setForAll();
+    const { data: key } = await owner.api.apiKeys.create({ body: { name: "mine" } });
+    for (const token of [owner.token, key.key as string, `${live.token}x`, "ort_", "nothing"]) {
+      await expectError(call(token), 401, "invalid_token", "authentication_error");
+    }
+    const without = fetch(`${app.url}/models/anthropic/v1/messages`, {
+      method: "POST",
+      body: "{}",
+    });
+    await expectError(without, 401, "unauthenticated");
+    await live.end();
+    await expectError(call(live.token), 401, "invalid_token");
+    expect(provider.calls).toEqual([]);
+  });
+
+  /** Sends a path as it is, which `fetch` would normalize. */
+  function rawStatus(path: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(app.url);
+      const headers = { "x-api-key": live.token, "content-length": "2" };
+      request({ hostname, port, path, method: "POST", headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      })
+        .once("error", reject)
+        .end("{}");
+    });
+  }
+
+  test("has another path than the provider's /v1", async () => {
+    await setForAll();
+    for (const path of [
+      "anthropic",
+      "anthropic/",
+      "anthropic/v1",
+      "anthropic/v1/",
+      "anthropic/v2/messages",
+      "anthropic/v1/../admin",
+      "anthropic/v1/%2e%2e/admin",
+      "anthropic/v1/a%2f..%2fadmin",
+      "anthropic/v1/messages%00",
+      "anthropic/v1//messages",
+      "anthropic/v1/a%3fb",
+      "Anthropic/v1/messages",
+      "%2e%2e/v1/messages",
+      "nosuch/v1/messages",
+    ]) {
+      expect([path, await rawStatus(`/models/${path}`)]).toEqual([path, 404]);
+    }
+    expect(provider.calls).toEqual([]);
+    await live.end();
+  });
+
+  test("has no secret, also if another organization has one", async () => {
+    await setForAll();
+    const other = await makeOrganization(owner);
+    const there = await liveRun((await makeProject(owner, other.id)).id);
+    const { message: text } = await expectError(call(there.token), 404, "no_model_secret");
+    expect(text).toContain("has a secret for the provider anthropic");
+    expect(provider.calls).toEqual([]);
+    await queryAsOwner(app, "update secrets set sealed = 'x' where org_id = $1", [org.id]);
+    await expectError(call(live.token), 503, "unavailable");
+    await Promise.all([live.end(), there.end()]);
+  });
+
+  test("is too large", async () => {
+    await setForAll();
+    await setForAll("openai", "sk");
+    const long = "x".repeat(MAX_REQUEST_BYTES);
+    await expectError(call(live.token, { body: `${long}x` }), 413, "payload_too_large");
+    const chat = { path: "openai/v1/chat/completions" };
+    const answer = await call(live.token, {
+      ...chat,
+      body: "x".repeat(MAX_READ_REQUEST_BYTES + 1),
+    });
+    expect(answer.status).toBe(413);
+    provider.respond((response) => answerJson(response, message()));
+    expect(
+      (await call(live.token, { ...chat, body: "x".repeat(MAX_READ_REQUEST_BYTES) })).status,
+    ).toBe(200);
+    // Without a length, it is counted while it is read.
+    const stream = new ReadableStream({
+      pull: (controller) => controller.enqueue(Buffer.alloc(1024 * 1024)),
+    });
+    const endless = fetch(`${app.url}/models/anthropic/v1/messages`, {
+      method: "POST",
+      headers: { "x-api-key": live.token },
+      body: stream,
+      duplex: "half",
+    } as RequestInit);
+    await expectError(endless, 413, "payload_too_large");
+    await live.end();
+  });
+
+  test("is one too many at once", async () => {
+    await setForAll();
+    const held: (() => void)[] = [];
+    provider.respond(async (response) => {
+      beginStream(response);
+      const alive = setInterval(() => response.write(": waiting\n\n"), 200);
+      await new Promise<void>((resolve) => held.push(resolve));
+      clearInterval(alive);
+      response.end();
+    });
+    const calls = Array.from({ length: MAX_CALLS }, () => call(live.token));
+    await expect.poll(() => held.length).toBe(MAX_CALLS);
+    await expectError(call(live.token), 429, "too_many_calls", "rate_limit_error");
+    for (const release of held) release();
+    const answers = await Promise.all(calls);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    await Promise.all(answers.map((answer) => answer.text()));
+    provider.respond((response) => answerJson(response, message()));
+    expect((await call(live.token)).status).toBe(200);
+    await live.end();
+  });
+});
+
+describe("a provider", () => {
+  let live: LiveRun;
+  beforeEach(async () => {
+    await setForAll();
+    live = await liveRun();
+  });
+
+  test.each([429, 529])("that answers %i is passed on as it is", async (status) => {
+    const body = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
+    provider.respond((response) => answerJson(response, body, status, { "retry-after": "7" }));
+    const answer = await call(live.token);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get("retry-after")).toBe("7");
+    expect(await answer.json()).toEqual(body);
+    expect(await usageOf(live.run)).toBeNull();
+    await live.end();
+  });
+
+  test("that repeats the key in an error or a header does not disclose it", async () => {
+    provider.respond((response, { headers }) =>
+      answerJson(response, { error: `bad key ${String(headers["x-api-key"])}` }, 401, {
+        "x-echo": KEY,
+      }),
+    );
+    const answer = await call(live.token);
+    expect(answer.headers.get("x-echo")).toBeNull();
+    expect(await answer.json()).toEqual({ error: "bad key ***" });
+    await live.end();
+  });
+
+  test("that answers nothing, redirects, compresses or is not there is an error in its form", async () => {
+    const errorOf = async (): Promise<unknown> => {
+      const answer = await call(live.token);
+      const { error } = (await answer.json()) as { error: { code: string } };
+      return [answer.status, error.code];
+    };
+    provider.respond(() => {});
+    expect(await errorOf()).toEqual([504, "provider_timeout"]);
+    provider.respond((response) => {
+      response.destroy();
+    });
+    expect(await errorOf()).toEqual([502, "provider_unreachable"]);
+    provider.respond((response) => {
+      response.writeHead(302, { location: "http://127.0.0.1:1/" }).end();
+    });
+    expect(await errorOf()).toEqual([502, "provider_unreachable"]);
+    provider.respond((response) => {
+      response.writeHead(200, { "content-encoding": "gzip" }).end("x");
+    });
+    expect(await errorOf()).toEqual([502, "provider_unreachable"]);
+    await setForAll("anthropic", KEY, "http://127.0.0.1:1/v1");
+    expect(await errorOf()).toEqual([502, "provider_unreachable"]);
+    await live.end();
+  });
+
+  test("that ends in the middle of a stream ends the client's, and is counted as far as it came", async () => {
+    const sent = messageEvents(CLAUDE, { input: 10, output: 50 });
+    provider.respond(async (response) => {
+      beginStream(response);
+      response.write(sent.slice(0, 2).join(""));
+      await pause(100);
+      response.destroy();
+    });
+    const answer = await call(live.token);
+    await expect(answer.text()).rejects.toThrow();
+    expect(await usageOf(live.run)).toMatchObject({ input_tokens: 10, output_tokens: 1 });
+    // Nothing for two seconds in the middle of a stream is an end, too.
+    provider.respond((response) => {
+      beginStream(response);
+      response.write(sent[0]);
+    });
+    await expect((await call(live.token)).text()).rejects.toThrow();
+    expect(await usageOf(live.run)).toMatchObject({ requests: 2 });
+    await live.end();
+  });
+
+  test("that reports figures that are none is counted without them", async () => {
+    for (const usage of [
+      { input_tokens: -5, output_tokens: -1 },
+      { input_tokens: "many", output_tokens: 1.5 },
+      { input_tokens: { a: 1 }, output_tokens: null },
+      [],
+    ]) {
+      provider.respond((response) =>
+        answerJson(response, { model: `a\u0000${"b".repeat(500)}`, usage }),
+      );
+      expect((await call(live.token)).status).toBe(200);
+    }
+    await expect.poll(async () => (await usageOf(live.run))?.requests).toBe(4);
+    expect(await usageOf(live.run)).toMatchObject({ input_tokens: 0, output_tokens: 0 });
+    await live.end();
+  });
+});
+
+describe("a budget", () => {
+  const params = () => ({ org_id: org.id });
+  const setBudget = {
+    organization: (body: object) => owner.api.organizations.update({ params: params(), body }),
+    project: (body: object) =>
+      owner.api.projects.update({ params: { project_id: project.id }, body }),
+    agent: (body: object, agent_id: string) =>
+      owner.api.agents.update({ params: { agent_id }, body }),
+  };
+
+  /** Returns after the answer's end, when it is counted. */
+  async function statusOf({ token }: LiveRun): Promise<number> {
+    const answer = await call(token);
+    await answer.text();
+    return answer.status;
+  }
+
+  test.each(["agent", "project", "organization"] as const)("of the %s holds", async (of) => {
+    await setForAll();
+    provider.respond((response) => answerJson(response, message(CLAUDE, 600, 400)));
+    const live = await liveRun();
+    await setBudget[of]({ max_model_tokens: 2000 }, live.agent.id);
+    for (let nth = 0; nth < 2; nth += 1) expect(await statusOf(live)).toBe(200);
+    const refused = await call(live.token);
+    expect(refused.status).toBe(429);
+    const seconds = Number(refused.headers.get("retry-after"));
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThanOrEqual(31 * 86_400);
+    expect(await refused.json()).toMatchObject({
+      type: "error",
+      error: {
+        type: "rate_limit_error",
+        code: "budget_exceeded",
+        message: `The ${of} has used its 2000 model tokens of this month; an admin can raise the budget.`,
+      },
+    });
+    await setBudget[of]({ max_model_tokens: null, max_model_cost_usd: 0.015 }, live.agent.id);
+    expect(await statusOf(live)).toBe(429);
+    await setBudget[of]({ max_model_cost_usd: 0.0157 }, live.agent.id);
+    expect(await statusOf(live)).toBe(200);
+    // A call of the month before does not count.
+    await queryAsOwner(
+      app,
+      "update model_spending set month = month - interval '1 month' where org_id = $1",
+      [org.id],
+    );
+    expect(await statusOf(live)).toBe(200);
+    expect(provider.calls).toHaveLength(4);
+    await live.end();
+  });
+
+  test("of another agent, project or organization does not hold", async () => {
+    await setForAll();
+    provider.respond((response) => answerJson(response, message()));
+    const [live, other] = [await liveRun(), await liveRun()];
+    await setBudget.agent({ max_model_tokens: 0 }, other.agent.id);
+    expect(await statusOf(other)).toBe(429);
+    expect(await statusOf(live)).toBe(200);
+    await Promise.all([live.end(), other.end()]);
+  });
+
+  test("is changed with org:limits:write only, and recorded", async () => {
+    const member = await app.person("Bob");
+    const role_id = systemRoleIds.member;
+    await owner.api.members.add({ params: params(), body: { user_id: member.id, role_id } });
+    const { agent } = await makeWorkspace(owner, project.id);
+    const body = { max_model_tokens: 5 };
+    for (const change of [
+      () => member.api.agents.update({ params: { agent_id: agent.id }, body }),
+      () => member.api.projects.update({ params: { project_id: project.id }, body }),
+      () => member.api.organizations.update({ params: params(), body }),
+    ]) {
+      await expectProblem(change(), 403, "insufficient_permission");
+    }
+    expect((await setBudget.agent(body, agent.id)).data.max_model_tokens).toBe(5);
+    expect((await setBudget.project({ max_model_cost_usd: 1.5 })).data.max_model_cost_usd).toBe(
+      1.5,
+    );
+    for (const wrong of [-1, 1.5, 1e16, "5"]) {
+      await expectProblem(
+        setBudget.agent({ max_model_tokens: wrong }, agent.id),
+        422,
+        "validation_failed",
+      );
+    }
+    const { data: events } = await owner.api.audit.list({
+      params: params(),
+      query: { limit: "5" } as never,
+    });
+    expect(events.map(({ changes }) => changes)).toContainEqual({
+      max_model_tokens: { from: null, to: 5 },
+    });
+  });
+});
+
+describe("a model secret", () => {
+  const set = (name: string, body: object) =>
+    owner.api.organizationSecrets.set({
+      params: { org_id: org.id, name },
+      body: { value: "v", ...body } as never,
+    });
+
+  test("is one per provider and owner", async () => {
+    await setForAll();
+    const again = set("SECOND", { kind: "model", provider: "anthropic" });
+    const { detail } = await expectProblem(again, 409, "provider_in_use");
+    expect(detail).toContain("ANTHROPIC_KEY is the one of anthropic");
+    const { data } = await setForAll("anthropic", "another", null);
+    expect(data).toMatchObject({ kind: "model", provider: "anthropic", base_url: null });
+    // It becomes a variable only with a new value.
+    await set("ANTHROPIC_KEY", { kind: "variable" });
+    expect((await set("SECOND", { kind: "model", provider: "anthropic" })).data.name).toBe(
+      "SECOND",
+    );
+  });
+
+  test.each([
+    [{ kind: "model" }, "provider"],
+    [{ kind: "model", provider: "local" }, "base_url"],
+    [{ kind: "variable", provider: "openai" }, "provider"],
+    [{ kind: "variable", base_url: "https://a.example/v1" }, "base_url"],
+    [{ kind: "model", provider: "Open AI" }, "provider"],
+    [{ kind: "model", provider: "omoi" }, "provider"],
+    [{ kind: "model", provider: "openai", base_url: "ftp://a.example" }, "base_url"],
+    [{ kind: "model", provider: "openai", base_url: "https://user:pw@a.example" }, "base_url"],
+    [{ kind: "model", provider: "openai", base_url: "https://a.example/v1?a=b" }, "base_url"],
+    [{ kind: "model", provider: "openai", base_url: "a.example" }, "base_url"],
+    [{ kind: "other" }, "kind"],
+  ])("%j is refused at %s", async (body, field) => {
+    const problem = await expectProblem(set("A", body), 422, "validation_failed");
+    expect(problem.errors?.map(({ loc }) => loc.at(-1))).toContain(field);
+  });
+});

@@ -1,0 +1,162 @@
+import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import { SettingsHint } from "../../access/permission-hint.js";
+import type { DenyReason } from "../../access/permissions.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { editOptions } from "../../api/incoming.js";
+import { agentQuery, agentsKey } from "../../api/queries/agents.js";
+import { organizationQuery, organizationsKey } from "../../api/queries/organizations.js";
+import { projectQuery, projectsKey } from "../../api/queries/projects.js";
+import { queryClient } from "../../api/query-client.js";
+import { useForm } from "../../forms/use-form.js";
+import { TextField } from "../../ui/fields/field.js";
+import { Form, SubmitButton } from "../../ui/fields/form.js";
+import { Card } from "../../ui/layout/card.js";
+
+interface Budgets {
+  max_model_cost_usd: number | null;
+  max_model_tokens: number | null;
+}
+
+const textOf = (limit: number | null): string => (limit === null ? "" : String(limit));
+const numberOf = (text: string): number | null => (text.trim() === "" ? null : Number(text));
+
+interface BudgetsCardProps<Owner extends Budgets> {
+  /** What has the budgets: "organization", "project" or "agent". */
+  what: string;
+  owner: Owner;
+  refusal: DenyReason;
+  read: () => Promise<Owner>;
+  save: (
+    body: { [Field in keyof Budgets]?: Budgets[Field] | undefined },
+    headers: Record<string, string>,
+  ) => Promise<{ data: Owner; status: number }>;
+  refresh: readonly (readonly unknown[])[];
+}
+
+/** The monthly budgets for calls to models. */
+function BudgetsCard<Owner extends Budgets & { updated_at: string }>({
+  what,
+  owner,
+  refusal,
+  read,
+  save,
+  refresh,
+}: BudgetsCardProps<Owner>): ReactElement {
+  const reason = refusal("org:limits:write");
+  const form = useForm({
+    endpoint: api.agents.update,
+    ...editOptions(owner, read, ({ max_model_cost_usd, max_model_tokens }: Owner) => ({
+      max_model_cost_usd: textOf(max_model_cost_usd),
+      max_model_tokens: textOf(max_model_tokens),
+    })),
+    toBody: (values, changed) => ({
+      ...(changed.has("max_model_cost_usd") && {
+        max_model_cost_usd: numberOf(values.max_model_cost_usd),
+      }),
+      ...(changed.has("max_model_tokens") && {
+        max_model_tokens: numberOf(values.max_model_tokens),
+      }),
+    }),
+    run: (body, headers) => save(body, headers),
+    refresh,
+    successMessage: () => "The budgets are saved",
+  });
+  return (
+    <Card title="Model budgets">
+      <Form label="Model budgets" {...form.props} className="max-w-xl">
+        <p className="text-muted">
+          For the calls of the {what}'s runs to models in a calendar month (UTC). Above a budget,
+          the next call is refused. Empty for none.
+        </p>
+        <SettingsHint reason={reason} />
+        <TextField
+          label="US dollars a month"
+          {...form.field("max_model_cost_usd")}
+          inputMode="decimal"
+          disabledReason={reason}
+          hint="Calls to models without a price are not counted here."
+        />
+        <TextField
+          label="Tokens a month"
+          {...form.field("max_model_tokens")}
+          inputMode="numeric"
+          disabledReason={reason}
+          hint="Of every kind, also those read from a cache."
+        />
+        <SubmitButton disabledReason={reason} className="self-start">
+          Save budgets
+        </SubmitButton>
+      </Form>
+    </Card>
+  );
+}
+
+export function OrganizationBudgets({
+  organization,
+  refusal,
+}: {
+  organization: Organization;
+  refusal: DenyReason;
+}): ReactElement {
+  const { id } = organization;
+  return (
+    <BudgetsCard
+      what="organization"
+      owner={organization}
+      refusal={refusal}
+      read={() => queryClient.fetchQuery({ ...organizationQuery(id), staleTime: 0 })}
+      save={(body, headers) =>
+        client.organizations.update({ params: { org_id: id }, body }, { headers })
+      }
+      refresh={[organizationsKey]}
+    />
+  );
+}
+
+export function ProjectBudgets({
+  project,
+  refusal,
+}: {
+  project: Project;
+  refusal: DenyReason;
+}): ReactElement {
+  const { id } = project;
+  return (
+    <BudgetsCard
+      what="project"
+      owner={project}
+      refusal={refusal}
+      read={() => queryClient.fetchQuery({ ...projectQuery(id), staleTime: 0 })}
+      save={(body, headers) =>
+        client.projects.update({ params: { project_id: id }, body }, { headers })
+      }
+      refresh={[projectsKey]}
+    />
+  );
+}
+
+export function AgentBudgets({
+  agent,
+  refusal,
+}: {
+  agent: Agent;
+  refusal: DenyReason;
+}): ReactElement {
+  const { id } = agent;
+  return (
+    <BudgetsCard
+      what="agent"
+      owner={agent}
+      refusal={refusal}
+      read={() => queryClient.fetchQuery({ ...agentQuery(id), staleTime: 0 })}
+      save={(body, headers) =>
+        client.agents.update({ params: { agent_id: id }, body }, { headers })
+      }
+      refresh={[agentsKey]}
+    />
+  );
+}
