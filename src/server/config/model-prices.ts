@@ -1,14 +1,16 @@
 import { z } from "zod";
 
+const perMillion = z.number().min(0).max(100_000);
+
 /** US dollars per million tokens. */
 const modelPrice = z.strictObject({
-  input: z.number().min(0),
-  output: z.number().min(0),
-  cache_read: z.number().min(0),
-  cache_write: z.number().min(0),
+  input: perMillion,
+  output: perMillion,
+  cache_read: perMillion,
+  cache_write: perMillion,
 });
 export type ModelPrice = z.output<typeof modelPrice>;
 
-/** Prices by model, without a date at the end of its name. */
+/** Prices by model, without a date at the end of its name; `*` for all others. */
 export const priceTable = z.record(z.string().min(1).max(200), modelPrice);
 export type PriceTable = z.output<typeof priceTable>;

@@ -23,6 +23,7 @@ export async function openCallbackListener(
   runId: string,
 ): Promise<CallbackListener> {
   const address = addressOfRun(runId);
+  listening.add(runId);
   const open = new Set<Socket>();
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     Object.defineProperty(socket, "remoteAddress", { value: address });
@@ -36,10 +37,19 @@ export async function openCallbackListener(
   return {
     port: (listener.address() as AddressInfo).port,
     close() {
+      listening.delete(runId);
       listener.close();
       for (const socket of open) socket.destroy();
     },
   };
+}
+
+/** Runs of this process that have a listener. */
+const listening = new Set<string>();
+
+/** Whether a run reaches this server by a listener of its own. */
+export function hasListener(runId: string): boolean {
+  return listening.has(runId);
 }
 
 /** Documentation prefix (RFC 9637), which no real client uses. */

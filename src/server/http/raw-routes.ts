@@ -23,7 +23,7 @@ export interface RawRequest extends RequestHead {
  * input.
  */
 export interface RawRoute {
-  method: "GET" | "POST" | "DELETE";
+  method: "GET" | "POST";
   /** `{name}` is a parameter, and `*` at the end everything that follows, as the parameter `*`. */
   path: `/${string}`;
   handle(request: RawRequest): Promise<Answer<unknown>>;

@@ -8,20 +8,27 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const { signal } = new AbortController();
 const options = { allowsPrivate: false, idleMs: 1000 };
-const get = (url: string) => ({ url: new URL(url), method: "GET", headers: {}, body: null });
+const get = (url: string) => ({
+  url: new URL(url),
+  method: "GET",
+  headers: {},
+  body: null,
+  signal,
+});
 
 test("addresses that are not public, or of this machine, are refused before a connection", async () => {
   const client = createProviderClient(options);
   const port = new URL(server.url).port;
   for (const url of [
-    server.url,
-    `http://localhost:${port}/v1`,
-    `http://[::1]:${port}/v1`,
-    `http://[::ffff:127.0.0.1]:${port}/v1`,
-    `http://0.0.0.0:${port}/v1`,
-    `http://2130706433:${port}/v1`,
-    `http://0x7f.1:${port}/v1`,
+    server.url.replace("http:", "https:"),
+    `https://localhost:${port}/v1`,
+    `https://[::1]:${port}/v1`,
+    `https://[::ffff:127.0.0.1]:${port}/v1`,
+    `https://0.0.0.0:${port}/v1`,
+    `https://2130706433:${port}/v1`,
+    `https://0x7f.1:${port}/v1`,
     "https://169.254.169.254/latest/meta-data",
     "https://10.0.0.1/v1",
     "https://[fd00::1]/v1",
@@ -32,6 +39,15 @@ test("addresses that are not public, or of this machine, are refused before a co
     expect((refused as Error).message).toMatch(/which is not public|of this machine/);
   }
   expect(server.calls).toEqual([]);
+  client.close();
+});
+
+test("link-local addresses and unencrypted connections to public ones are refused, too", async () => {
+  const open = createProviderClient({ ...options, allowsPrivate: true });
+  await expect(open.send(get("http://169.254.169.254/v1"))).rejects.toThrow("a link-local address");
+  open.close();
+  const client = createProviderClient(options);
+  await expect(client.send(get("http://192.0.2.1/v1"))).rejects.toThrow("must begin with https://");
   client.close();
 });
 

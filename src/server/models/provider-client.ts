@@ -1,9 +1,10 @@
 /** Requests to model providers. */
-import { lookup } from "node:dns";
+import { lookup, type LookupAddress } from "node:dns";
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { pipeline, type Readable } from "node:stream";
+import { isWithin } from "#shared/node/networks.js";
 import { refusedAddress } from "#shared/node/refused-address.js";
 
 /** Why a provider was not reached, as a sentence. */
@@ -22,11 +23,14 @@ export interface ProviderRequest {
   method: string;
   headers: Record<string, string | string[]>;
   body: Readable | Buffer | null;
+  /** Ends the request, also while its answer is read. */
+  signal: AbortSignal;
 }
 
 export interface ProviderClient {
   /**
-   * Sends a request. Redirects are not followed.
+   * Sends a request. Redirects are not followed. A request with a whole body is repeated once if its kept
+   * connection had been closed.
    * @throws ProviderError when it is not answered; an error of `body`
    */
   send(request: ProviderRequest): Promise<IncomingMessage>;
@@ -34,7 +38,7 @@ export interface ProviderClient {
 }
 
 interface ClientOptions {
-  /** Whether providers may have addresses that are not public. */
+  /** Whether providers may have addresses that are not public, and unencrypted connections. */
   allowsPrivate: boolean;
   /** Maximum time without a byte, in milliseconds. */
   idleMs: number;
@@ -43,46 +47,63 @@ interface ClientOptions {
 /** Connections that are kept for the next request: shorter than the providers keep them. */
 const KEPT_MS = 4000;
 
+/** Metadata services of clouds, which hold credentials of the machine. */
+const METADATA = ["169.254.0.0/16", "168.63.129.16/32", "fe80::/10", "fd00:ec2::/32"];
+
 export function createProviderClient({ allowsPrivate, idleMs }: ClientOptions): ProviderClient {
-  const options = {
-    keepAlive: true,
-    timeout: KEPT_MS,
-    lookup: allowsPrivate ? lookup : lookupPublic,
+  const refusalOf = (address: string): string | null => {
+    if (!allowsPrivate) return refusedAddress(address);
+    const isMetadata = METADATA.some((network) => isWithin(address, network));
+    return isMetadata ? `resolves to ${address}, a link-local address` : null;
   };
+  const options = { keepAlive: true, timeout: KEPT_MS, lookup: checkedLookup(refusalOf) };
   const agents = { "http:": new HttpAgent(options), "https:": new HttpsAgent(options) };
-  return {
-    send: ({ url, method, headers, body }) =>
-      new Promise((resolve, reject) => {
-        const literal = url.hostname.replaceAll(/[[\]]/g, "");
-        const refused = allowsPrivate || isIP(literal) === 0 ? null : refusedAddress(literal);
-        if (refused !== null) {
-          reject(new ProviderError(`The address of the provider ${refused}.`));
+
+  const sendOnce = (request: ProviderRequest, isRepeated: boolean): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const { url, method, headers, body, signal } = request;
+      const [send, agent] =
+        url.protocol === "https:"
+          ? ([requestHttps, agents["https:"]] as const)
+          : ([requestHttp, agents["http:"]] as const);
+      const outgoing = send(url, { method, headers, agent, timeout: idleMs, signal });
+      outgoing.once("timeout", () => {
+        const seconds = idleMs / 1000;
+        const late = `The provider did not answer for ${seconds} seconds.`;
+        outgoing.destroy(new ProviderError(late, true));
+      });
+      outgoing.once("response", resolve);
+      outgoing.once("error", (error: NodeJS.ErrnoException) => {
+        const mayRepeat = !(body !== null && !Buffer.isBuffer(body)) && !isRepeated;
+        if (outgoing.reusedSocket && mayRepeat && error.code === "ECONNRESET") {
+          resolve(sendOnce(request, true));
           return;
         }
-        const [send, agent] =
-          url.protocol === "https:"
-            ? ([requestHttps, agents["https:"]] as const)
-            : ([requestHttp, agents["http:"]] as const);
-        const outgoing = send(url, { method, headers, agent, timeout: idleMs });
-        outgoing.once("timeout", () => {
-          const seconds = idleMs / 1000;
-          outgoing.destroy(
-            new ProviderError(`The provider did not answer for ${seconds} seconds.`, true),
-          );
+        const isOwn = error instanceof ProviderError;
+        const reason = error.code ?? error.message;
+        reject(isOwn ? error : new ProviderError(`The provider was not reached: ${reason}.`));
+      });
+      // Some ends have no other event, such as a change to another protocol.
+      outgoing.once("close", () => reject(new ProviderError("The provider did not answer.")));
+      if (body === null || Buffer.isBuffer(body)) outgoing.end(body ?? undefined);
+      else {
+        pipeline(body, outgoing, (error) => {
+          if (error) reject(error);
         });
-        outgoing.once("response", resolve);
-        outgoing.once("error", (error: NodeJS.ErrnoException) => {
-          const isOwn = error instanceof ProviderError;
-          const reason = error.code ?? error.message;
-          reject(isOwn ? error : new ProviderError(`The provider was not reached: ${reason}.`));
-        });
-        if (body === null || Buffer.isBuffer(body)) outgoing.end(body ?? undefined);
-        else {
-          pipeline(body, outgoing, (error) => {
-            if (error) reject(error);
-          });
-        }
-      }),
+      }
+    });
+
+  return {
+    send: async (request) => {
+      const { url } = request;
+      if (url.protocol !== "https:" && !allowsPrivate) {
+        throw new ProviderError("The address of the provider must begin with https://.");
+      }
+      const literal = url.hostname.replaceAll(/[[\]]/g, "");
+      const refused = isIP(literal) === 0 ? null : refusalOf(literal);
+      if (refused !== null) throw new ProviderError(`The address of the provider ${refused}.`);
+      return sendOnce(request, false);
+    },
     close: () => {
       agents["http:"].destroy();
       agents["https:"].destroy();
@@ -90,19 +111,18 @@ export function createProviderClient({ allowsPrivate, idleMs }: ClientOptions): 
   };
 }
 
-/** Resolves a name to addresses of which none is private, nor one of this machine. */
-const lookupPublic: LookupFunction = (host, options, done) => {
-  lookup(host, { ...options, all: true }, (error, found) => {
-    if (error) {
-      done(error, []);
-      return;
-    }
-    const refused = found.map(({ address }) => refusedAddress(address)).find((why) => why !== null);
-    if (refused !== undefined && refused !== null) {
-      done(new ProviderError(`${host} ${refused}.`), []);
-      return;
-    }
-    if (options.all) done(null, found);
-    else done(null, found[0]?.address ?? "", found[0]?.family ?? 4);
-  });
-};
+/** Returns a look-up that fails if one of a name's addresses is refused. */
+function checkedLookup(refusalOf: (address: string) => string | null): LookupFunction {
+  return (host, options, done) => {
+    lookup(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
+      if (error) {
+        done(error, []);
+        return;
+      }
+      const [refused] = found.flatMap(({ address }) => refusalOf(address) ?? []);
+      if (refused !== undefined) done(new ProviderError(`${host} ${refused}.`), []);
+      else if (options.all) done(null, found);
+      else done(null, found[0]?.address ?? "", found[0]?.family ?? 4);
+    });
+  };
+}

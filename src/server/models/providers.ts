@@ -13,6 +13,10 @@ export interface Provider {
   variables: { baseUrl: string; key: string };
   /** What follows `$OMOI_URL/models/<name>` in the variable of the address. */
   variablePath: "" | "/v1";
+  /** The method and the path behind the version of the calls that a run may make. */
+  calls: readonly RegExp[];
+  /** Whether the bodies of calls are read, so that their tokens are counted. */
+  readsBodies: boolean;
   errorBody(status: number, code: string, message: string): unknown;
 }
 
@@ -23,6 +27,8 @@ const anthropic: Provider = {
   keyHeader: "x-api-key",
   variables: { baseUrl: "ANTHROPIC_BASE_URL", key: "ANTHROPIC_API_KEY" },
   variablePath: "",
+  calls: [/^POST \/messages(?:\/count_tokens)?$/, /^GET \/models(?:\/[^/]+)?$/],
+  readsBodies: false,
   errorBody: (status, code, message) => ({
     type: "error",
     error: { type: anthropicTypes[status] ?? "api_error", message, code },
@@ -35,22 +41,31 @@ const anthropicTypes: Readonly<Record<number, string>> = {
   404: "not_found_error",
   413: "request_too_large",
   429: "rate_limit_error",
+  504: "timeout_error",
 };
 
 /** https://platform.openai.com/docs/guides/error-codes */
 const openAiError: Provider["errorBody"] = (status, code, message) => ({
   error: {
     message,
-    type:
-      status === 429
-        ? "insufficient_quota"
-        : status < 500
-          ? "invalid_request_error"
-          : "server_error",
+    type: openAiType(status, code),
     param: null,
     code,
   },
 });
+
+/** Clients retry `requests`, and not `insufficient_quota`. */
+function openAiType(status: number, code: string): string {
+  if (code === "budget_exceeded") return "insufficient_quota";
+  if (status === 429) return "requests";
+  return status < 500 ? "invalid_request_error" : "server_error";
+}
+
+/** Calls whose answers report all tokens, and the lists of models. Others would read or make what runs share. */
+const openAiCalls = [
+  /^POST \/(?:responses(?:\/compact)?|chat\/completions|completions|embeddings)$/,
+  /^GET \/models(?:\/[^/]+)*$/,
+];
 
 const openai: Provider = {
   name: "openai",
@@ -58,6 +73,8 @@ const openai: Provider = {
   keyHeader: "authorization",
   variables: { baseUrl: "OPENAI_BASE_URL", key: "OPENAI_API_KEY" },
   variablePath: "/v1",
+  calls: openAiCalls,
+  readsBodies: true,
   errorBody: openAiError,
 };
 
@@ -73,6 +90,8 @@ export function providerOf(name: string): Provider {
       keyHeader: null,
       variables: { baseUrl: `${prefix}_BASE_URL`, key: `${prefix}_API_KEY` },
       variablePath: "/v1",
+      calls: openAiCalls,
+      readsBodies: true,
       errorBody: openAiError,
     }
   );

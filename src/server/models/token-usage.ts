@@ -26,9 +26,14 @@ export function readReport(json: unknown): Report | null {
   const inner = [json["message"], json["response"]].find(isRecord);
   const source = inner ?? json;
   const reported = isRecord(source["usage"]) ? source["usage"] : json["usage"];
-  const model = typeof source["model"] === "string" ? source["model"].slice(0, 200) : null;
+  const model = typeof source["model"] === "string" ? nameOf(source["model"]) : null;
   const usage = isRecord(reported) ? usageIn(reported) : {};
   return model === null && Object.keys(usage).length === 0 ? null : { model, usage };
+}
+
+/** Returns a model's name as text that PostgreSQL and JSON hold. */
+function nameOf(model: string): string {
+  return model.slice(0, 200).replaceAll(/[\p{Surrogate}\p{Cc}]/gu, "?");
 }
 
 function usageIn(reported: Record<string, unknown>): Partial<TokenUsage> {

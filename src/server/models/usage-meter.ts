@@ -1,11 +1,11 @@
 /** Counts what an answer reports while it passes. */
+import { createCollector } from "./collector.js";
+import type { HeldBytes } from "./held-bytes.js";
 import { isRecord, parseJson } from "./json.js";
 import { readReport, type Report } from "./token-usage.js";
 
-/** Longest event of a stream, or JSON answer, whose report is read; longer ones are not counted. */
+/** Longest event of a stream, or JSON answer, whose report is read; longer ones report nothing. */
 const MAX_READ_BYTES = 16 * 1024 * 1024;
-/** Longest event that can be kept from the client; the one without choices is short. */
-const MAX_FILTERED_BYTES = 1024 * 1024;
 
 export interface UsageMeter {
   /** Takes the next bytes. Returns those that the client gets. */
@@ -14,140 +14,107 @@ export interface UsageMeter {
   end(): { rest: Buffer; report: Report | null };
 }
 
-/**
- * @param contentType of the answer
- * @param dropsUsage whether the event of a stream that only reports usage is kept from the client,
- * which did not ask for it
- */
-export function createUsageMeter(contentType: string, dropsUsage: boolean): UsageMeter {
-  const isStream = /^text\/event-stream\b/i.test(contentType);
-  const isJson = /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType);
-  if (isStream) return dropsUsage ? eventFilter() : eventMeter();
-  return isJson ? jsonMeter() : { write: (chunk) => chunk, end: () => nothing };
+interface MeterInput {
+  /** The answer's content type. */
+  type: string;
+  /**
+   * Whether the event of a stream that only reports usage is kept from the client, which did not ask
+   * for it.
+   */
+  dropsUsage: boolean;
+  held: HeldBytes;
+}
+
+export function createUsageMeter(input: MeterInput): UsageMeter {
+  if (/^text\/event-stream\b/i.test(input.type)) return streamMeter(input);
+  const isJson = /^application\/(?:[\w.-]+\+)?json\b/i.test(input.type);
+  return isJson ? jsonMeter(input) : { write: (chunk) => chunk, end: () => nothing };
 }
 
 const none: Buffer = Buffer.alloc(0);
 const nothing = { rest: none, report: null };
 
-/** Joins reports of one answer: later figures replace earlier ones. */
-function join(before: Report | null, next: Report | null): Report | null {
-  if (before === null || next === null) return next ?? before;
-  return { model: before.model ?? next.model, usage: { ...before.usage, ...next.usage } };
-}
-
-function jsonMeter(): UsageMeter {
-  let held: Buffer[] = [];
-  let bytes = 0;
+function jsonMeter({ held }: MeterInput): UsageMeter {
+  const whole = createCollector(MAX_READ_BYTES, held);
   return {
     write: (chunk) => {
-      bytes += chunk.length;
-      if (bytes > MAX_READ_BYTES) held = [];
-      else held.push(chunk);
-      return chunk;
-    },
-    end: () => ({ rest: none, report: readReport(parseJson(Buffer.concat(held).toString())) }),
-  };
-}
-
-/** Collects the bytes of a line or an event; too long ones are forgotten. */
-interface Collector {
-  add(part: Buffer): void;
-  /** Returns what was collected, null if it was too long, and starts anew. */
-  take(): Buffer | null;
-}
-
-function collector(): Collector {
-  let parts: Buffer[] = [];
-  let bytes = 0;
-  return {
-    add: (part) => {
-      bytes += part.length;
-      if (bytes > MAX_READ_BYTES) parts = [];
-      else parts.push(part);
-    },
-    take: () => {
-      const whole = bytes > MAX_READ_BYTES ? null : Buffer.concat(parts);
-      parts = [];
-      bytes = 0;
-      return whole;
-    },
-  };
-}
-
-const NEWLINE = 10;
-
-function eventMeter(): UsageMeter {
-  const line = collector();
-  let report: Report | null = null;
-  const read = (): void => {
-    const whole = line.take();
-    if (whole !== null && mayReport(whole, report))
-      report = join(report, readReport(dataIn(whole)));
-  };
-  return {
-    write: (chunk) => {
-      let from = 0;
-      for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
-        line.add(chunk.subarray(from, at));
-        read();
-        from = at + 1;
-      }
-      line.add(chunk.subarray(from));
+      whole.add(chunk);
       return chunk;
     },
     end: () => {
-      read();
+      const json = whole.take();
+      const report = json && readReport(parseJson(json.toString()));
+      whole.close();
       return { rest: none, report };
     },
   };
 }
 
-/** Whether a line is worth parsing: most events of a stream repeat the model and report nothing. */
-function mayReport(line: Buffer, report: Report | null): boolean {
-  if (line.indexOf("data:") !== 0) return false;
-  if (report === null || report.model === null) return true;
-  const at = line.indexOf('"usage"');
-  return at >= 0 && /^"usage"\s*:\s*\{/.test(line.toString("latin1", at, at + 40));
-}
+const NEWLINE = 10;
+const CARRIAGE_RETURN = 13;
 
-function dataIn(line: Buffer): unknown {
-  return parseJson(line.toString("utf8", "data:".length));
-}
+/** Reads the lines of a stream. To drop an event, it is held until its end. */
+function streamMeter({ dropsUsage, held }: MeterInput): UsageMeter {
+  const line = createCollector(MAX_READ_BYTES, held);
+  let report: Report | null = null;
+  /** The lines of an event that the client may not get, and whether it does not. */
+  let event: Buffer[] = [];
+  let isDropped = false;
 
-/** Passes whole events of a stream of chat completions, without the last one, which has no choices. */
-function eventFilter(): UsageMeter {
-  const meter = eventMeter();
-  let pending = none;
-  const isDropped = (event: Buffer): boolean => {
-    const data = dataIn(event);
-    if (!isRecord(data) || !isRecord(data["usage"])) return false;
-    return Array.isArray(data["choices"]) && data["choices"].length === 0;
+  /** @param text without its newline */
+  const readLine = (text: Buffer): void => {
+    if (text.indexOf("data:") !== 0) return;
+    // Most events of a stream report nothing and repeat the model.
+    const isRead = report === null || report.model === null || text.includes('"usage"');
+    if (!isRead) return;
+    const data = parseJson(text.toString("utf8", "data:".length));
+    report = join(report, readReport(data));
+    if (dropsUsage && isUsageOnly(data)) isDropped = true;
   };
+  const isBlank = (text: Buffer): boolean =>
+    text.length === 0 || (text.length === 1 && text[0] === CARRIAGE_RETURN);
+  const endLine = (passed: Buffer[]): void => {
+    const text = line.take();
+    if (text !== null) readLine(text);
+    if (!dropsUsage) return;
+    // A line that is too long to be read passes without it: it is not the short event without choices.
+    if (text !== null) event.push(Buffer.concat([text, Buffer.of(NEWLINE)]));
+    if (text !== null && !isBlank(text)) return;
+    if (!isDropped) passed.push(...event);
+    event = [];
+    isDropped = false;
+  };
+
   return {
     write: (chunk) => {
-      meter.write(chunk);
-      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-      const kept: Buffer[] = [];
-      for (let end = endOfEvent(pending); end > 0; end = endOfEvent(pending)) {
-        const event = pending.subarray(0, end);
-        if (event.indexOf("data:") !== 0 || !isDropped(event)) kept.push(event);
-        pending = pending.subarray(end);
+      const passed: Buffer[] = [];
+      let from = 0;
+      for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
+        line.add(chunk.subarray(from, at));
+        endLine(passed);
+        from = at + 1;
       }
-      if (pending.length > MAX_FILTERED_BYTES) {
-        kept.push(pending);
-        pending = none;
-      }
-      return Buffer.concat(kept);
+      line.add(chunk.subarray(from));
+      return dropsUsage ? Buffer.concat(passed) : chunk;
     },
-    end: () => ({ rest: pending, report: meter.end().report }),
+    end: () => {
+      const last = line.take();
+      if (last !== null) readLine(last);
+      const rest = dropsUsage && !isDropped ? Buffer.concat([...event, last ?? none]) : none;
+      line.close();
+      return { rest, report };
+    },
   };
 }
 
-/** Returns the index behind the first event; 0 if it is incomplete. */
-function endOfEvent(bytes: Buffer): number {
-  const ends = ["\n\n", "\r\n\r\n"].flatMap((mark) => {
-    const at = bytes.indexOf(mark);
-    return at < 0 ? [] : [at + mark.length];
-  });
-  return ends.length === 0 ? 0 : Math.min(...ends);
+/** Whether an event of a stream of chat completions only reports usage: it has no choices. */
+function isUsageOnly(data: unknown): boolean {
+  if (!isRecord(data) || !isRecord(data["usage"])) return false;
+  return Array.isArray(data["choices"]) && data["choices"].length === 0;
+}
+
+/** Joins reports of one answer: later figures replace earlier ones. */
+function join(before: Report | null, next: Report | null): Report | null {
+  if (before === null || next === null) return next ?? before;
+  return { model: before.model ?? next.model, usage: { ...before.usage, ...next.usage } };
 }

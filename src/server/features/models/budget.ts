@@ -7,10 +7,10 @@ import type { CallTerms } from "./models.queries.js";
 export function budgetProblem({ budgets }: Pick<CallTerms, "budgets">): string | null {
   for (const { owner, max_model_cost_usd, max_model_tokens, cost_nanousd, tokens } of budgets) {
     if (max_model_tokens !== null && tokens >= max_model_tokens) {
-      return `The ${owner} has used its ${max_model_tokens} model tokens of this month; an admin can raise the budget.`;
+      return `The ${owner} has used its budget of ${max_model_tokens} model tokens for this month; an admin can raise it.`;
     }
     if (max_model_cost_usd !== null && cost_nanousd >= max_model_cost_usd * 1e9) {
-      return `The ${owner} has used its ${max_model_cost_usd} US dollars for models of this month; an admin can raise the budget.`;
+      return `The ${owner} has used its budget of $${max_model_cost_usd} for models for this month; an admin can raise it.`;
     }
   }
   return null;

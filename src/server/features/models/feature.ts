@@ -1,3 +1,4 @@
+import { createHeldBytes } from "../../models/held-bytes.js";
 import { createProviderClient } from "../../models/provider-client.js";
 import { defaultPrices } from "../../models/prices.js";
 import type { Feature } from "../feature.js";
@@ -6,7 +7,11 @@ import type { ModelDeps } from "./call-model.js";
 import { modelRoutes } from "./routes.js";
 import { createUsageRecorder } from "./usage-recorder.js";
 
+/** Memory for requests and answers that are read, of all runs together. */
+const MAX_HELD_BYTES = 256 * 1024 * 1024;
+
 export function modelsFeature({ config, db, log, runTokens }: Services): Feature {
+  let isClosing = false;
   const deps: ModelDeps = {
     db,
     secret: config.secret,
@@ -17,14 +22,16 @@ export function modelsFeature({ config, db, log, runTokens }: Services): Feature
     }),
     prices: { ...defaultPrices, ...config.modelPrices },
     recorder: createUsageRecorder(db, log),
-    open: new Set(),
+    held: createHeldBytes(MAX_HELD_BYTES),
     calls: new Map(),
+    isClosing: () => isClosing,
   };
   return {
     name: "models",
     routes: [modelRoutes(deps)],
     endStreams: () => {
-      for (const answer of deps.open) answer.destroy();
+      isClosing = true;
+      for (const calls of deps.calls.values()) for (const call of calls) call.abort();
     },
     close: async () => {
       await deps.recorder.close();

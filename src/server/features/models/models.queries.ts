@@ -62,6 +62,9 @@ export async function readTerms(
   return { ...terms, secret: hasSecret ? { owner_id, name, sealed, base_url } : null };
 }
 
+/** Models of a run on a day that are listed by name; a provider answers any name. */
+const MAX_MODELS = 200;
+
 /** The use of one call. */
 export interface CallUsage {
   run_id: string;
@@ -83,14 +86,24 @@ const recordText = `
       provider text, model text, input_tokens bigint, output_tokens bigint, cache_read_tokens bigint,
       cache_write_tokens bigint, cost_nanousd bigint)
   ),
+  named as (
+    select c.*, case when c.rank <= ${MAX_MODELS} or exists (select from model_usage m
+      where m.run_id = c.run_id and m.provider = c.provider and m.model = c.model and m.day = ${today})
+      then c.model else 'other' end as name
+    from (
+      select c.*, (select count(*) from model_usage m where m.run_id = c.run_id and m.day = ${today})
+        + dense_rank() over (partition by c.run_id order by c.provider, c.model) as rank
+      from calls c
+    ) c
+  ),
   used as (
     insert into model_usage as u (org_id, run_id, provider, model, day, requests, input_tokens,
       output_tokens, cache_read_tokens, cache_write_tokens, cost_nanousd, unpriced_requests)
-    select $1::uuid, c.run_id, c.provider, c.model, ${today}, count(*), sum(c.input_tokens),
+    select $1::uuid, c.run_id, c.provider, c.name, ${today}, count(*), sum(c.input_tokens),
       sum(c.output_tokens), sum(c.cache_read_tokens), sum(c.cache_write_tokens),
       coalesce(sum(c.cost_nanousd), 0), count(*) filter (where c.cost_nanousd is null)
-    from calls c join runs r on r.id = c.run_id
-    group by c.run_id, c.provider, c.model order by c.run_id, c.provider, c.model
+    from named c join runs r on r.id = c.run_id
+    group by c.run_id, c.provider, c.name order by c.run_id, c.provider, c.name
     on conflict (run_id, provider, model, day) do update set
       requests = u.requests + excluded.requests,
       input_tokens = u.input_tokens + excluded.input_tokens,

@@ -1,6 +1,8 @@
 /** Calls of runs to models through the gateway, by a provider whose answers each test sets. */
 import { readFile } from "node:fs/promises";
-import { request } from "node:http";
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -32,7 +34,8 @@ import {
   startModelServer,
   type ModelServer,
 } from "#test/support/models/model-server.js";
-import { MAX_CALLS, MAX_READ_REQUEST_BYTES, MAX_REQUEST_BYTES } from "./call-model.js";
+import { MAX_CALLS } from "./call-model.js";
+import { MAX_READ_REQUEST_BYTES, MAX_REQUEST_BYTES } from "./call-request.js";
 
 const KEY = "sk-ant-the-key-of-the-provider";
 const CLAUDE = "claude-sonnet-4-5-20250929";
@@ -120,6 +123,23 @@ function call(
     headers: { "x-api-key": token, "content-type": "application/json", ...headers },
     ...(method === "POST" && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
+}
+
+/** A provider that answers 401 as soon as it has the headers, and closes. */
+async function startEarlyServer(): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer((_request, response) => {
+    response.writeHead(401, { connection: "close" }).end("{}");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
 }
 
 const usageOf = async (run: Run): Promise<Run["model_usage"]> =>
@@ -448,6 +468,90 @@ describe("a call", () => {
     await live.end();
   });
 
+  test("is counted whatever names the answer repeats", async () => {
+    await setForAll();
+    await setForAll("openai", "sk");
+    live = await liveRun();
+    const usage = { input_tokens: 1, output_tokens: 7 };
+    provider.respond((response, { path }) => {
+      beginStream(response);
+      if (path === "/v1/responses") {
+        const metadata = { a: "usage", usage: "usage" };
+        response.end(event({ response: { model: "gpt-5", metadata, tools: ["usage"], usage } }));
+        return;
+      }
+      const message = { model: CLAUDE, usage: { ...usage, output_tokens: 1 } };
+      response.write(event({ type: "message_start", message }));
+      const delta = { stop_reason: "stop_sequence", stop_sequence: "usage" };
+      response.end(event({ type: "message_delta", delta, usage }));
+    });
+    await (await call(live.token)).text();
+    await (await call(live.token, { path: "openai/v1/responses" })).text();
+    expect(await usageOf(live.run)).toMatchObject({ requests: 2, output_tokens: 14 });
+    await live.end();
+  });
+
+  test("is counted in whatever pieces the answer comes", async () => {
+    await setForAll();
+    await setForAll("openai", "sk");
+    live = await liveRun();
+    const model = "gpt-5";
+    const chat = { model, choices: [], usage: { prompt_tokens: 3, completion_tokens: 5 } };
+    const texts = [
+      event({ model, choices: [{ delta: { content: "Hé" } }] }),
+      event(chat).replaceAll("\n", "\r\n"),
+      event(chat),
+      ": a comment\n\n",
+      event("[DONE]"),
+    ];
+    provider.respond(async (response) => {
+      beginStream(response);
+      for (const byte of Buffer.from(texts.join(""))) {
+        response.write(Buffer.of(byte));
+        if (byte === 10) await pause(1);
+      }
+      response.end("data: no end");
+    });
+    const body = { model, stream: true };
+    const text = await (
+      await call(live.token, { path: "openai/v1/chat/completions", body })
+    ).text();
+    expect(text).toBe(`${texts[0]}${texts[3]}${texts[4]}data: no end`);
+    expect(await usageOf(live.run)).toMatchObject({ input_tokens: 3, output_tokens: 5 });
+    await live.end();
+  });
+
+  test("of a model with a name that cannot be stored is counted, and one of many models as another", async () => {
+    await setForAll();
+    live = await liveRun();
+    const names = [
+      "\ud800",
+      "\u0000",
+      "😀".repeat(150),
+      ...Array.from({ length: 220 }, (_, nth) => `m-${nth}`),
+    ];
+    let nth = 0;
+    provider.respond((response) => {
+      const model = names[nth] as string;
+      nth += 1;
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify(message(model, 1, 1)));
+    });
+    for (let at = 0; at < names.length; at += 75) {
+      const some = names.slice(at, at + 75);
+      await Promise.all(some.map(async () => (await call(live.token)).text()));
+    }
+    expect(await usageOf(live.run)).toMatchObject({ requests: 223, input_tokens: 223 });
+    const { data } = await owner.api.usage.get({
+      params: { org_id: org.id },
+      query: { by: "model" },
+    });
+    const rows = data.rows as { model: string; requests: number }[];
+    expect(rows).toHaveLength(201);
+    expect(rows.find(({ model }) => model === "other")?.requests).toBe(22);
+    await live.end();
+  });
+
   test("of a hundred at once is counted exactly", async () => {
     await setForAll();
     provider.respond(async (response) => {
@@ -538,6 +642,11 @@ describe("a refused call", () => {
       "anthropic/v1/messages%00",
       "anthropic/v1//messages",
       "anthropic/v1/a%3fb",
+      "anthropic/v1/messages/batches",
+      "anthropic/v1/files",
+      "openai/v1/realtime/client_secrets",
+      "openai/v1/files",
+      "openai/v1/organization/admin_api_keys",
       "Anthropic/v1/messages",
       "%2e%2e/v1/messages",
       "nosuch/v1/messages",
@@ -545,6 +654,64 @@ describe("a refused call", () => {
       expect([path, await rawStatus(`/models/${path}`)]).toEqual([path, 404]);
     }
     expect(provider.calls).toEqual([]);
+    await live.end();
+  });
+
+  test("has a body that cannot be counted, or that its method has not", async () => {
+    await setForAll();
+    await setForAll("openai", "sk");
+    const chat = { path: "openai/v1/chat/completions" };
+    for (const body of [
+      "NaN",
+      "[]",
+      "{",
+      "\ufeff{}",
+      '{"stream":1}',
+      '{"stream":"true"}',
+      '{"stream":true,"stream_options":1}',
+    ]) {
+      expect([body, (await call(live.token, { ...chat, body })).status]).toEqual([body, 400]);
+    }
+    const background = { path: "openai/v1/responses", body: { background: true } };
+    expect((await call(live.token, background)).status).toBe(400);
+    const zipped = call(live.token, { headers: { "content-encoding": "gzip" } });
+    await expectError(zipped, 400, "encoded_body", "invalid_request_error");
+    await expectError(
+      call(live.token, { path: `anthropic/v1/messages?key=${live.token}` }),
+      400,
+      "token_in_query",
+    );
+    expect(provider.calls).toEqual([]);
+    // The length would make the next request of the kept connection the body of this one.
+    const answers: string[] = [];
+    const { hostname, port } = new URL(app.url);
+    const socket = connect(Number(port), hostname);
+    socket.on("data", (data: Buffer) => answers.push(data.toString()));
+    socket.write(
+      `GET /models/openai/v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${live.token}\r\ncontent-length: 40\r\n\r\n`,
+    );
+    await expect.poll(() => answers.join("")).toContain("unexpected_body");
+    socket.destroy();
+    expect(provider.calls).toEqual([]);
+    provider.respond((response) => answerJson(response, { data: [] }));
+    const list = await call(live.token, { path: "openai/v1/models", method: "GET" });
+    expect(list.status).toBe(200);
+    expect(provider.calls[0]?.headers["content-length"]).toBeUndefined();
+    expect(await usageOf(live.run)).toBeNull();
+    await live.end();
+  });
+
+  test("does not send the token in another header", async () => {
+    await setForAll();
+    provider.respond((response) => answerJson(response, message()));
+    const headers = {
+      "api-key": live.token,
+      "x-note": `Bearer ${live.token}`,
+      "anthropic-version": "1",
+    };
+    await (await call(live.token, { headers })).text();
+    expect(JSON.stringify(provider.calls)).not.toContain(live.token);
+    expect(provider.calls[0]?.headers["anthropic-version"]).toBe("1");
     await live.end();
   });
 
@@ -563,18 +730,19 @@ describe("a refused call", () => {
   test("is too large", async () => {
     await setForAll();
     await setForAll("openai", "sk");
+    const ofSize = (bytes: number): string => `{"a":"${"x".repeat(bytes - 8)}"}`;
     const long = "x".repeat(MAX_REQUEST_BYTES);
     await expectError(call(live.token, { body: `${long}x` }), 413, "payload_too_large");
     const chat = { path: "openai/v1/chat/completions" };
     const answer = await call(live.token, {
       ...chat,
-      body: "x".repeat(MAX_READ_REQUEST_BYTES + 1),
+      body: ofSize(MAX_READ_REQUEST_BYTES + 1),
     });
     expect(answer.status).toBe(413);
     provider.respond((response) => answerJson(response, message()));
-    expect(
-      (await call(live.token, { ...chat, body: "x".repeat(MAX_READ_REQUEST_BYTES) })).status,
-    ).toBe(200);
+    expect((await call(live.token, { ...chat, body: ofSize(MAX_READ_REQUEST_BYTES) })).status).toBe(
+      200,
+    );
     // Without a length, it is counted while it is read.
     const stream = new ReadableStream({
       pull: (controller) => controller.enqueue(Buffer.alloc(1024 * 1024)),
@@ -662,8 +830,42 @@ describe("a provider", () => {
       response.writeHead(200, { "content-encoding": "gzip" }).end("x");
     });
     expect(await errorOf()).toEqual([502, "provider_unreachable"]);
+    for (const head of [
+      "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+      "nothing\r\n\r\n",
+    ]) {
+      provider.respond((response) => {
+        response.socket?.end(head);
+      });
+      expect(await errorOf()).toEqual([502, "provider_unreachable"]);
+    }
     await setForAll("anthropic", KEY, "http://127.0.0.1:1/v1");
     expect(await errorOf()).toEqual([502, "provider_unreachable"]);
+    await live.end();
+  });
+
+  test("with a short key does not change what contains it", async () => {
+    await setForAll("anthropic", "json");
+    provider.respond((response) => answerJson(response, { error: "json" }, 400));
+    const answer = await call(live.token);
+    expect(answer.headers.get("content-type")).toContain("application/json");
+    expect(await answer.json()).toEqual({ error: "json" });
+    await live.end();
+  });
+
+  test("that answers before the request has ended does not hold its sender", async () => {
+    const early = await startEarlyServer();
+    await setForAll("anthropic", KEY, early.url);
+    const answer = await call(live.token, { body: "x".repeat(8 * 1024 * 1024) }).catch(() => null);
+    if (answer !== null) {
+      // The provider's answer may come too late to be read.
+      expect([401, 502]).toContain(answer.status);
+      expect(answer.headers.get("connection")).toBe("close");
+    }
+    await setForAll();
+    provider.respond((response) => answerJson(response, message()));
+    expect((await call(live.token)).status).toBe(200);
+    await early.close();
     await live.end();
   });
 
@@ -739,7 +941,7 @@ describe("a budget", () => {
       error: {
         type: "rate_limit_error",
         code: "budget_exceeded",
-        message: `The ${of} has used its 2000 model tokens of this month; an admin can raise the budget.`,
+        message: `The ${of} has used its budget of 2000 model tokens for this month; an admin can raise it.`,
       },
     });
     await setBudget[of]({ max_model_tokens: null, max_model_cost_usd: 0.015 }, live.agent.id);
@@ -834,6 +1036,8 @@ describe("a model secret", () => {
     [{ kind: "model", provider: "openai", base_url: "https://a.example/v1?a=b" }, "base_url"],
     [{ kind: "model", provider: "openai", base_url: "a.example" }, "base_url"],
     [{ kind: "other" }, "kind"],
+    [{ kind: "model", provider: "openai", value: "key\n" }, "value"],
+    [{ kind: "model", provider: "openai", value: "k".repeat(4097) }, "value"],
   ])("%j is refused at %s", async (body, field) => {
     const problem = await expectProblem(set("A", body), 422, "validation_failed");
     expect(problem.errors?.map(({ loc }) => loc.at(-1))).toContain(field);

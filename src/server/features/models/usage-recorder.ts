@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Database } from "../../db/connection/connect.js";
+import { isDatabaseUnavailable } from "../../db/connection/failures.js";
 import { recordCalls, type CallUsage } from "./models.queries.js";
 
 export interface UsageRecorder {
@@ -33,11 +34,17 @@ export function createUsageRecorder(db: Database, log: Logger): UsageRecorder {
   const write = async (orgId: string, calls: readonly CallUsage[]): Promise<void> => {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
       try {
-        await db.tenant(orgId, (tx) => recordCalls(tx, orgId, calls));
+        await db.write(orgId, (tx) => recordCalls(tx, orgId, calls));
         return;
       } catch (error) {
-        log.warn({ err: error, calls: closed ? calls : calls.length }, "cannot record model calls");
-        if (closed) return;
+        const isLast = closed || !isDatabaseUnavailable(error);
+        if (isLast && calls.length > 1) {
+          // One that cannot be written must not keep the others.
+          for (const call of calls) await write(orgId, [call]);
+          return;
+        }
+        log.warn({ err: error, calls: isLast ? calls : calls.length }, "cannot record model calls");
+        if (isLast) return;
         await pause(waitMs, undefined, { ref: false });
       }
     }

@@ -16,8 +16,8 @@ const MAX_SECRETS = 100;
 const MAX_TOTAL_BYTES = 96 * 1024;
 
 /**
- * Creates or replaces a secret of an organization or a project. Only runs that start later get the
- * value.
+ * Creates or replaces a secret of an organization or a project. Runs that start later get a
+ * variable, and the next calls of all runs have a model key.
  * @param secret the installation's secret
  * @throws AppError 404; 409 `too_many_secrets`, `provider_in_use`; 422
  */
@@ -25,7 +25,7 @@ export async function setSecret(
   secret: string,
   context: OrgContext,
   owner: SecretOwner,
-  { name, value, ...given }: NewSecret & { name: string },
+  { name, ...given }: NewSecret & { name: string },
 ): Promise<Secret> {
   const problem = secretNameProblem(name);
   if (problem !== null) {
@@ -34,7 +34,7 @@ export async function setSecret(
     });
   }
   const { kind, provider, base_url } = modelOf(given);
-  const plain = Buffer.from(value);
+  const plain = Buffer.from(given.value);
   const sealed = encryptValue(secret, { owner_id: queries.ownerId(owner), name }, plain);
   return context.change(async (tx, audit) => {
     const before = await queries.findSecret(tx, owner, name);
@@ -90,7 +90,7 @@ export async function deleteSecret(
 }
 
 /** @throws AppError 422 when the provider or its address is missing or not expected */
-function modelOf({ kind, provider, base_url }: Omit<NewSecret, "value">): {
+function modelOf({ kind, provider, base_url, value }: NewSecret): {
   kind: Secret["kind"];
   provider: string | null;
   base_url: string | null;
@@ -101,6 +101,9 @@ function modelOf({ kind, provider, base_url }: Omit<NewSecret, "value">): {
     return { kind, provider: null, base_url: null };
   }
   if (provider === undefined) throw invalidField("provider", "is missing; name the provider");
+  if (!/^[\x21-\x7e]{1,4096}$/.test(value)) {
+    throw invalidField("value", "must be a key of 1–4 096 visible ASCII characters without spaces");
+  }
   const address = base_url?.replace(/\/+$/, "") ?? null;
   if (address === null && !namedProviders.includes(provider)) {
     const msg = `is missing; only ${namedProviders.join(" and ")} have an address of their own`;

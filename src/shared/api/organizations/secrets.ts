@@ -90,7 +90,7 @@ export const organizationSecrets = {
     method: "DELETE",
     path: "/api/v1/organizations/{org_id}/secrets/{name}",
     access: "org:secrets:write",
-    summary: "Delete a secret of the organization; running commands keep it",
+    summary: "Delete a secret of the organization; running commands keep a variable",
     params: organizationParams.extend({ name }),
   }),
 };
@@ -128,7 +128,7 @@ export const projectSecrets = {
     method: "DELETE",
     path: "/api/v1/projects/{project_id}/secrets/{name}",
     access: "org:secrets:write",
-    summary: "Delete a secret of the project; running commands keep it",
+    summary: "Delete a secret of the project; running commands keep a variable",
     params: projectParams.extend({ name }),
   }),
 };

@@ -27,7 +27,11 @@ export function SecretDialog(props: SecretDialogProps): ReactElement {
       isOpen
       onClose={onClose}
       title={secret === null ? "New secret" : `Replace ${secret.name}`}
-      description="For the runs that start from now on."
+      description={
+        secret?.kind === "model"
+          ? "For the next calls of all runs."
+          : "A variable is in the runs that start from now on; a key in the next calls of all runs."
+      }
     >
       <SecretForm {...props} />
     </Dialog>
@@ -79,7 +83,7 @@ function SecretForm({ owner, secret, onClose }: SecretDialogProps): ReactElement
     endpoint: api.organizationSecrets.set,
     saved: savedOf(secret),
     toBody: ({ kind, choice, provider, base_url, value }) => ({
-      value,
+      value: kind === "model" ? value.trim() : value,
       ...(kind === "model"
         ? {
             kind: "model" as const,
@@ -108,7 +112,7 @@ function SecretForm({ owner, secret, onClose }: SecretDialogProps): ReactElement
   const isShort = !isModel && value !== "" && value.trim().length < SHORTEST_MASKED;
   return (
     <Form label="Secret" {...form.props}>
-      <SelectField label="Use" {...form.field("kind")} options={kinds} />
+      {secret === null && <SelectField label="Use" {...form.field("kind")} options={kinds} />}
       {secret === null && (
         <TextField
           label="Name"
@@ -125,7 +129,13 @@ function SecretForm({ owner, secret, onClose }: SecretDialogProps): ReactElement
       )}
       {isModel && (
         <>
-          <SelectField label="Provider" {...form.field("choice")} options={providers} />
+          <SelectField
+            label="Provider"
+            {...form.field("choice")}
+            // The key of one provider must not go to the address of another.
+            onChange={(next) => form.set({ choice: next, base_url: "" })}
+            options={providers}
+          />
           {isOther && (
             <TextField
               label="Provider's name"

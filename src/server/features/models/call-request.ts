@@ -1,0 +1,200 @@
+/** The request of a run to a provider, as it is sent on. */
+import type { IncomingHttpHeaders } from "node:http";
+import { Readable, Transform } from "node:stream";
+import type { RawRequest } from "../../http/raw-routes.js";
+import type { HeldBytes } from "../../models/held-bytes.js";
+import type { Provider } from "../../models/providers.js";
+import { readRequest } from "../../models/read-request.js";
+import { CallError } from "./call-error.js";
+
+/** Maximum size of a request; providers take 32 to 50 MB. */
+export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+/** Maximum size of a request that is read, so that its tokens are counted. */
+export const MAX_READ_REQUEST_BYTES = 16 * 1024 * 1024;
+
+const VERSION = "v1";
+/** What a path may consist of; nothing that a provider may decode to another path. */
+const SEGMENT = /^[\w.:@~-]+$/;
+
+/**
+ * Returns the path of a call behind the version, with its slash.
+ * @param path behind the provider's name
+ * @throws CallError 404 for another path or method
+ */
+export function pathOfCall(path: string, method: string, { name, calls }: Provider): string {
+  const [version, ...segments] = path.split("/");
+  const isValid =
+    version === VERSION && segments.every((part) => SEGMENT.test(part) && !/^\.+$/.test(part));
+  const behind = `/${segments.join("/")}`;
+  const asked = `${method === "HEAD" ? "GET" : method} ${behind}`;
+  if (isValid && calls.some((call) => call.test(asked))) return behind;
+  throw new CallError(
+    404,
+    "not_found",
+    `Runs reach the calls that generate text or list models, below /models/${name}/${VERSION}/.`,
+  );
+}
+
+export type KeyHeader = "authorization" | "x-api-key";
+
+/** @throws CallError 401 without a token */
+export function tokenOf(headers: IncomingHttpHeaders): { token: string; header: KeyHeader } {
+  const own = headers["x-api-key"];
+  if (typeof own === "string") return { token: own, header: "x-api-key" };
+  const [, token] = /^Bearer ([\x21-\x7e]{1,2048})$/i.exec(headers.authorization ?? "") ?? [];
+  if (token !== undefined) return { token, header: "authorization" };
+  throw new CallError(401, "unauthenticated", "Send OMOI_TOKEN as the API key.");
+}
+
+/**
+ * Returns the query with its question mark.
+ * @throws CallError 400 for one that contains the run's token
+ */
+export function queryOf({ raw }: Pick<RawRequest, "raw">, token: string): string {
+  const at = raw.url?.indexOf("?") ?? -1;
+  const query = at < 0 ? "" : (raw.url ?? "").slice(at);
+  if (!query.includes(token)) return query;
+  throw new CallError(400, "token_in_query", "Send the token as a header, not in the address.");
+}
+
+export interface CallBody {
+  body: Readable | Buffer | null;
+  /** Whether the answer's usage was asked for by the server. */
+  isUsageAdded: boolean;
+  /** Frees the memory of a body that was read. */
+  release(this: void): void;
+}
+
+const noBody: CallBody = { body: null, isUsageAdded: false, release: () => {} };
+
+/** @throws CallError 400, 413; 503 while too much is held */
+export async function bodyOf(
+  request: RawRequest,
+  path: string,
+  { readsBodies }: Provider,
+  held: HeldBytes,
+): Promise<CallBody> {
+  const { body, raw, headers } = request;
+  const length = Number(headers["content-length"] ?? 0);
+  if (!(body instanceof Readable)) {
+    const isEmpty = length === 0 && headers["transfer-encoding"] === undefined;
+    if (isEmpty) return noBody;
+    throw new CallError(400, "unexpected_body", `A ${raw.method} request has no body.`);
+  }
+  if ((headers["content-encoding"] ?? "identity") !== "identity") {
+    throw new CallError(400, "encoded_body", "Send the body without a content encoding.");
+  }
+  const limit = readsBodies ? MAX_READ_REQUEST_BYTES : MAX_REQUEST_BYTES;
+  if (length > limit) throw tooLarge(limit);
+  const counted = countBytes(body, limit);
+  return readsBodies
+    ? readBody(counted, path, held)
+    : { body: counted, isUsageAdded: false, release: () => {} };
+}
+
+const tooLarge = (limit: number): CallError =>
+  new CallError(413, "payload_too_large", `A request has at most ${limit / 2 ** 20} MiB.`);
+
+function countBytes(body: Readable, limit: number): Readable {
+  let bytes = 0;
+  const counted = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      bytes += chunk.length;
+      if (bytes > limit) done(tooLarge(limit));
+      else done(null, chunk);
+    },
+  });
+  body.once("error", (error) => counted.destroy(error));
+  body.once("close", () => {
+    if (body.readableEnded) return;
+    counted.destroy(new CallError(400, "aborted", "The request ended early."));
+  });
+  // Nothing reads the rest of a request that was answered early, so its sender would wait.
+  counted.once("close", () => {
+    body.unpipe(counted);
+    body.resume();
+  });
+  // Its errors are those of the reader, which may have left.
+  counted.on("error", () => {});
+  body.pipe(counted);
+  return counted;
+}
+
+async function readBody(counted: Readable, path: string, held: HeldBytes): Promise<CallBody> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const release = (): void => held.give(bytes);
+  try {
+    for await (const chunk of counted as AsyncIterable<Buffer>) {
+      if (!held.take(chunk.length)) {
+        const detail = "The server holds too many requests; try again in a moment.";
+        throw new CallError(503, "busy", detail, { "retry-after": "1" });
+      }
+      bytes += chunk.length;
+      chunks.push(chunk);
+    }
+    const read = readRequest(Buffer.concat(chunks), path);
+    if (typeof read === "string") throw new CallError(400, "invalid_request", read);
+    return { ...read, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Not sent on: of the connection to this server, of its credentials, or decided anew. */
+const ownHeaders = new Set([
+  "accept-encoding",
+  "authorization",
+  "connection",
+  "content-length",
+  "cookie",
+  "expect",
+  "forwarded",
+  "host",
+  "keep-alive",
+  "origin",
+  "proxy-authorization",
+  "proxy-connection",
+  "referer",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "via",
+  "x-api-key",
+  "x-real-ip",
+]);
+
+interface SentHeaders {
+  header: KeyHeader;
+  key: string;
+  token: string;
+  body: CallBody["body"];
+}
+
+/** Returns the headers of the request to the provider: the caller's, with the key and without the token. */
+export function sentHeaders(
+  given: IncomingHttpHeaders,
+  { header, key, token, body }: SentHeaders,
+): Record<string, string | string[]> {
+  const kept = Object.entries(given).flatMap(([name, value]) => {
+    const isOwn = ownHeaders.has(name) || name.startsWith("x-forwarded-");
+    return value === undefined || isOwn || String(value).includes(token)
+      ? []
+      : [[name, value] as const];
+  });
+  // A length without a body would make the next request of the connection the body.
+  const length = Buffer.isBuffer(body)
+    ? body.length
+    : body === null
+      ? undefined
+      : given["content-length"];
+  return {
+    ...Object.fromEntries(kept),
+    // The answer is read, so it must not be compressed.
+    "accept-encoding": "identity",
+    [header]: header === "authorization" ? `Bearer ${key}` : key,
+    ...(length !== undefined && { "content-length": String(length) }),
+  };
+}
