@@ -25,6 +25,8 @@ const undeclared = [
   "idempotency_keys",
   "installation",
   "installation_events",
+  "model_spending",
+  "model_usage",
   "redacted_audit_targets",
   "schema_migrations",
 ];

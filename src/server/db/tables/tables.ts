@@ -2,7 +2,6 @@ import { sql } from "drizzle-orm";
 import {
   bigint,
   boolean,
-  date,
   doublePrecision,
   integer,
   jsonb,
@@ -277,40 +276,6 @@ export const runs = pgTable("runs", {
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),
 });
-
-/** The calls of a run to a model on a UTC day. */
-export const modelUsage = pgTable(
-  "model_usage",
-  {
-    org_id: uuid().notNull(),
-    run_id: uuid().notNull(),
-    provider: text().notNull(),
-    model: text().notNull(),
-    day: date().notNull(),
-    requests: bigint({ mode: "number" }).notNull(),
-    input_tokens: bigint({ mode: "number" }).notNull(),
-    output_tokens: bigint({ mode: "number" }).notNull(),
-    cache_read_tokens: bigint({ mode: "number" }).notNull(),
-    cache_write_tokens: bigint({ mode: "number" }).notNull(),
-    /** Of the requests with a price, in billionths of a US dollar. */
-    cost_nanousd: bigint({ mode: "number" }).notNull(),
-    unpriced_requests: bigint({ mode: "number" }).notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.run_id, table.provider, table.model, table.day] })],
-);
-
-/** What an organization, a project or an agent has used in a UTC month. */
-export const modelSpending = pgTable(
-  "model_spending",
-  {
-    org_id: uuid().notNull(),
-    owner_id: uuid().notNull(),
-    month: date().notNull(),
-    tokens: bigint({ mode: "number" }).notNull(),
-    cost_nanousd: bigint({ mode: "number" }).notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.owner_id, table.month] })],
-);
 
 export const runEgress = pgTable("run_egress", {
   id: uuid().primaryKey(),

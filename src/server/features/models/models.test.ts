@@ -995,7 +995,7 @@ describe("a budget", () => {
     }
     const { data: events } = await owner.api.audit.list({
       params: params(),
-      query: { limit: "5" } as never,
+      query: { limit: 5 },
     });
     expect(events.map(({ changes }) => changes)).toContainEqual({
       max_model_tokens: { from: null, to: 5 },

@@ -67,7 +67,7 @@ export async function passError(answer: IncomingMessage, key: string): Promise<A
 /**
  * Returns the body of an answer, which passes as it arrives. If the client leaves early, the rest is read
  * without it, up to a limit, because the provider reports the tokens at the end.
- * @param ended called once with the report, before the body ends or fails
+ * @param ended called once with the report, before the body ends or fails; it must not fail
  */
 export function passBody(
   answer: IncomingMessage,
@@ -99,23 +99,24 @@ export function passBody(
     drained += bytes.length;
     if (drained > MAX_DRAINED_BYTES) answer.destroy();
   };
-  const finish = (error: Error | null): void => {
+  const finish = async (failure: Error | null): Promise<void> => {
     if (isOver) return;
     isOver = true;
     clearTimeout(draining);
     const { rest, report } = meter.end();
-    if (error === null) pass(rest);
-    const close = (): void => {
-      if (!hasClient) return;
-      if (error === null) body.push(null);
-      else body.destroy(error);
-    };
-    ended(report).then(close, close);
+    if (failure === null) pass(rest);
+    await ended(report);
+    if (!hasClient) return;
+    if (failure === null) body.push(null);
+    else body.destroy(failure);
   };
   answer.on("data", (chunk: Buffer) => pass(meter.write(chunk)));
-  answer.once("end", () => finish(null));
-  answer.once("error", finish);
-  answer.once("close", () => finish(new ProviderError("The provider ended its answer early.")));
+  answer.once("end", () => void finish(null));
+  answer.once("error", (error) => void finish(error));
+  answer.once(
+    "close",
+    () => void finish(new ProviderError("The provider ended its answer early.")),
+  );
   answer.pause();
   return body;
 }
