@@ -12,7 +12,7 @@ const anthropic = (input: number, output: number): ModelPrice => ({
   cache_read: input / 10,
   cache_write: input * 1.25,
 });
-/** OpenAI charges nothing for cache writes. */
+/** Most models of OpenAI charge nothing for cache writes. */
 const openai = (input: number, output: number, cacheRead: number): ModelPrice => ({
   input,
   output,
@@ -20,19 +20,41 @@ const openai = (input: number, output: number, cacheRead: number): ModelPrice =>
   cache_write: 0,
 });
 
-/** https://claude.com/pricing and https://openai.com/api/pricing */
+/**
+ * List prices of November 2026 for short prompts: https://platform.claude.com/docs/en/about-claude/pricing and
+ * https://developers.openai.com/api/docs/pricing.
+ */
 export const defaultPrices: PriceTable = {
+  "claude-fable-5-1": { ...anthropic(10, 50), cache_read: 0.25 },
+  "claude-mythos-5-1": { ...anthropic(10, 50), cache_read: 0.25 },
+  "claude-fable-5": anthropic(10, 50),
+  "claude-mythos-5": anthropic(10, 50),
+  "claude-opus-5-5": { ...anthropic(4, 20), cache_read: 0.2 },
+  "claude-opus-5": anthropic(5, 25),
+  "claude-opus-4-8": anthropic(5, 25),
+  "claude-opus-4-7": anthropic(5, 25),
+  "claude-opus-4-6": anthropic(5, 25),
   "claude-opus-4-5": anthropic(5, 25),
   "claude-opus-4-1": anthropic(15, 75),
+  "claude-opus-4-0": anthropic(15, 75),
   "claude-opus-4": anthropic(15, 75),
+  "claude-sonnet-5-5": { ...anthropic(2, 10), cache_read: 0.1 },
+  "claude-sonnet-5": anthropic(2, 10),
+  "claude-sonnet-4-6": anthropic(3, 15),
   "claude-sonnet-4-5": anthropic(3, 15),
+  "claude-sonnet-4-0": anthropic(3, 15),
   "claude-sonnet-4": anthropic(3, 15),
+  "claude-haiku-5-5": anthropic(0.1, 0.5),
   "claude-haiku-4-5": anthropic(1, 5),
-  "claude-3-7-sonnet": anthropic(3, 15),
-  "claude-3-5-sonnet": anthropic(3, 15),
   "claude-3-5-haiku": anthropic(0.8, 4),
-  "claude-3-opus": anthropic(15, 75),
-  "claude-3-haiku": anthropic(0.25, 1.25),
+  "gpt-6.1-sol": { ...openai(2, 10, 0.1), cache_write: 2.5 },
+  "gpt-6-sol": { ...openai(2, 10, 0.2), cache_write: 2.5 },
+  "gpt-6-luna": { ...openai(0.1, 0.5, 0.01), cache_write: 0.125 },
+  "gpt-5.4": openai(2.5, 15, 0.25),
+  "gpt-5.4-mini": openai(0.75, 4.5, 0.075),
+  "gpt-5.3-codex": openai(1.75, 14, 0.175),
+  "gpt-5.2": openai(1.75, 14, 0.175),
+  "gpt-5.2-codex": openai(1.75, 14, 0.175),
   "gpt-5.1": openai(1.25, 10, 0.125),
   "gpt-5.1-codex": openai(1.25, 10, 0.125),
   "gpt-5.1-codex-mini": openai(0.25, 2, 0.025),
@@ -46,15 +68,9 @@ export const defaultPrices: PriceTable = {
   "gpt-4.1-nano": openai(0.1, 0.4, 0.025),
   "gpt-4o": openai(2.5, 10, 1.25),
   "gpt-4o-mini": openai(0.15, 0.6, 0.075),
-  o1: openai(15, 60, 7.5),
-  "o1-pro": openai(150, 600, 150),
   o3: openai(2, 8, 0.5),
-  "o3-mini": openai(1.1, 4.4, 0.55),
   "o3-pro": openai(20, 80, 20),
   "o4-mini": openai(1.1, 4.4, 0.275),
-  "codex-mini": openai(1.5, 6, 0.375),
-  "text-embedding-3-small": openai(0.02, 0, 0.02),
-  "text-embedding-3-large": openai(0.13, 0, 0.13),
 };
 
 /** A release's date: `-20250929`, `-2025-08-07`; or `-latest`. */

@@ -50,7 +50,7 @@ beforeAll(async () => {
   app = await startTestApp(
     {
       OMOI_MODEL_PRIVATE_HOSTS: "true",
-      OMOI_MODEL_TIMEOUT_SECONDS: "2",
+      OMOI_MODEL_TIMEOUT_SECONDS: "10",
       OMOI_MODEL_PRICES: '{"own-model":{"input":1,"output":2,"cache_read":0,"cache_write":0}}',
       OMOI_RUN_STOP_GRACE_SECONDS: "1",
     },
@@ -880,7 +880,7 @@ describe("a provider", () => {
     const answer = await call(live.token);
     await expect(answer.text()).rejects.toThrow();
     expect(await usageOf(live.run)).toMatchObject({ input_tokens: 10, output_tokens: 1 });
-    // Nothing for two seconds in the middle of a stream is an end, too.
+    // Nothing for ten seconds in the middle of a stream is an end, too.
     provider.respond((response) => {
       beginStream(response);
       response.write(sent[0]);

@@ -1,0 +1,37 @@
+/** The agents' own programs, installed from npm. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** The tried versions. */
+const packages = ["@anthropic-ai/claude-code@2.1.197", "opencode-ai@1.18.33"];
+const cache = join(import.meta.dirname, "../../node_modules/.cache/omoi-agents");
+const folder = join(cache, packages.join("+").replaceAll(/[^\w.+-]/g, "-"));
+
+/**
+ * Returns a folder with the programs in `bin`, or why there is none. They are about 400 MB, so they are
+ * installed in CI and with THOROUGH=1 only, and kept.
+ */
+export async function installAgents(): Promise<{ folder: string } | { missing: string }> {
+  if (existsSync(folder)) return { folder };
+  if (!process.env["CI"] && process.env["THOROUGH"] !== "1") {
+    return { missing: "not installed; set CI=1 to install them" };
+  }
+  await mkdir(cache, { recursive: true });
+  const unfinished = await mkdtemp(join(cache, "unfinished-"));
+  try {
+    const args = ["install", "--global", "--prefix", unfinished, "--no-audit", "--no-fund"];
+    await promisify(execFile)("npm", [...args, ...packages], { timeout: 600_000 });
+    // Runs see it as another user.
+    await chmod(unfinished, 0o755);
+    await rename(unfinished, folder);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    // Another test process may have installed them meanwhile.
+    if (existsSync(folder)) return { folder };
+    return { missing: `npm cannot install them: ${String(error).split("\n", 1)[0]}` };
+  }
+  return { folder };
+}

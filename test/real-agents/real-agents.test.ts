@@ -1,0 +1,129 @@
+/** The real agents, started by their presets, with a scripted model behind the gateway. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { PresetName } from "#shared/preset-names.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import {
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+} from "#test/support/fixtures/factories.js";
+import { waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { gitInRepository } from "#test/support/git/git.js";
+import { send } from "#test/support/http/raw-request.js";
+import { commandToFind } from "./find-key.js";
+import { installAgents } from "./install-agents.js";
+import { startScriptedModel, type ScriptedModel } from "./scripted-model.js";
+
+const KEY = "sk-ant-of-the-real-agents-0123456789";
+const installed = await installAgents();
+const [agents, suffix] =
+  "folder" in installed ? [installed.folder, ""] : [null, `: ${installed.missing}`];
+
+const script = [
+  "set -e",
+  "git status --short",
+  "git log --oneline | head -n 1",
+  "echo hello > hello.txt",
+  "git add hello.txt",
+  "git commit --quiet --message 'Add a greeting'",
+  "echo later > later.txt",
+  commandToFind(KEY, "found.json"),
+].join("\n");
+
+describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, () => {
+  let model: ScriptedModel;
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  let project: Project;
+  beforeAll(async () => {
+    model = await startScriptedModel({ command: script, message: "The greeting is there." });
+    const settings = {
+      OMOI_MODEL_PRIVATE_HOSTS: "true",
+      OMOI_SANDBOX_READONLY: agents ?? "",
+      OMOI_RUN_MEMORY_MIB: "4096",
+    };
+    app = await startTestApp(settings, "real");
+    owner = await app.person("Ada");
+    org = await makeOrganization(owner);
+    project = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
+    await owner.api.organizationSecrets.set({
+      params: { org_id: org.id, name: "ANTHROPIC" },
+      body: { kind: "model", provider: "anthropic", value: KEY, base_url: model.url },
+    });
+  });
+  afterAll(async () => {
+    await app?.close();
+    await model?.close();
+  });
+
+  test.each<[PresetName, string | undefined]>([
+    ["claude-code", undefined],
+    ["opencode", "anthropic/claude-sonnet-4-5"],
+  ])("%s edits, commits and finishes, and has no key", async (preset, name) => {
+    const { data: presets } = await owner.api.presets.list();
+    expect(presets.find((one) => one.name === preset)).toMatchObject({
+      available: true,
+      reason: null,
+    });
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    Object.assign(model.reported, {
+      input_tokens: 0,
+      output_tokens: 0,
+      cache_read_tokens: 0,
+      cache_write_tokens: 0,
+      requests: 0,
+    });
+    const { data: started } = await owner.api.runs.create({
+      params: { agent_id: agent.id },
+      body: { preset, prompt: "Add a greeting.", ...(name !== undefined && { model: name }) },
+    });
+    const run = await waitForRunEnd(owner, started.id);
+    const log = await send(app, "GET", `/api/v1/runs/${run.id}/logs`, { token: owner.token });
+    expect([run.status, run.status === "succeeded" ? "" : log.text]).toEqual(["succeeded", ""]);
+    expect(run.result).toBe("The greeting is there.");
+
+    // Its own commit is on the branch, then what it left uncommitted.
+    const subjects = await gitInRepository(
+      app,
+      project,
+      "log",
+      "--format=%s",
+      "-3",
+      workspace.branch_name,
+    );
+    expect(subjects.split("\n")[1]).toBe("Add a greeting");
+    expect(
+      await gitInRepository(app, project, "show", `${workspace.branch_name}~1:hello.txt`),
+    ).toBe("hello");
+    expect(await gitInRepository(app, project, "show", `${workspace.branch_name}:later.txt`)).toBe(
+      "later",
+    );
+    expect(run.repository).toMatchObject({ commits: 1, error: null });
+
+    // The key went to the provider, and is nowhere in the run.
+    expect(model.calls.length).toBeGreaterThan(1);
+    for (const { headers } of model.calls) expect(headers["x-api-key"]).toBe(KEY);
+    model.calls.length = 0;
+    const found = JSON.parse(await readFile(join(folderOf(workspace), "found.json"), "utf8")) as {
+      places: number;
+      key: string[];
+      token: string[];
+    };
+    expect(found.key).toEqual([]);
+    // It looked in the right places: there it found the run's token.
+    expect(found.token.some((place) => place.endsWith("environment"))).toBe(true);
+    expect(found.token.some((place) => place.endsWith("memory"))).toBe(true);
+    expect(log.text).not.toContain(KEY);
+
+    const { cost_usd, ...tokens } = run.model_usage ?? { cost_usd: null };
+    expect(tokens).toEqual(model.reported);
+    expect(cost_usd).toBeGreaterThan(0);
+    expect(run.egress.allowed).toBe(0);
+  });
+});
