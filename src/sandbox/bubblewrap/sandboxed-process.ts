@@ -38,6 +38,8 @@ const DETAILS = {
 } as const;
 
 const KILL_AGAIN_MS = 100;
+/** Maximum length of the beginning of the standard error that is searched for a cause. */
+const MAX_CAUSE = 1000;
 
 /** Collects a run's output, enforces monitored limits, stops it, and reports its end. */
 export function trackProcess(input: SandboxInput, started: StartedCommand): SandboxedProcess {
@@ -69,7 +71,9 @@ export function trackProcess(input: SandboxInput, started: StartedCommand): Sand
     const source = started[stream];
     try {
       for await (const chunk of source as AsyncIterable<Buffer>) {
-        if (stream === "stderr" && firstError.length < 1000) firstError += chunk.toString("utf8");
+        if (stream === "stderr" && firstError.length < MAX_CAUSE) {
+          firstError = (firstError + chunk.toString("utf8")).slice(0, MAX_CAUSE);
+        }
         if (failure === null) await input.onOutput(stream, chunk);
       }
     } catch (error) {
@@ -142,14 +146,19 @@ export function trackProcess(input: SandboxInput, started: StartedCommand): Sand
   };
 }
 
+/** What the wrapping programs print before "PROGRAM: CAUSE". */
+const START_ERRORS = ["prlimit: failed to execute ", "bwrap: execvp "];
+
 /**
  * Returns why the command's program was never started, from the messages of the wrapping programs;
  * null if it was. A command can fake this only for itself.
  */
 function whyNotStarted(exitCode: number | null, said: string): string | null {
   if (![1, 126, 127, 128].includes(exitCode ?? -1)) return null;
-  const match = /^(?:prlimit: failed to execute|bwrap: execvp) (.*?): (.*)\s*$/.exec(said);
-  if (match !== null) return `${match[1]}: ${match[2]}`;
+  const [line = ""] = said.split("\n", 1);
+  const prefix = START_ERRORS.find((start) => line.startsWith(start));
+  const problem = prefix === undefined ? "" : line.slice(prefix.length);
+  if (problem.indexOf(": ") > 0) return problem;
   return /^(bwrap|running container): /.test(said)
     ? `The sandbox could not be created: ${lastLine(said)}`
     : null;

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { SandboxedProcess } from "#sandbox/sandbox.js";
 import type { RunCommits } from "../../workspaces/index.js";
+import type { Masker } from "../logs/mask-secrets.js";
 import type { LogWriter } from "../logs/log-writer.js";
 import type { ResultCollector } from "../presets/collect-result.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
@@ -11,6 +12,7 @@ export interface LiveRun {
   run: ManagedRun;
   logger: Logger;
   log: LogWriter | null;
+  masker: Masker;
   /** Null without a preset that reads one. */
   result: ResultCollector | null;
   process: SandboxedProcess | null;

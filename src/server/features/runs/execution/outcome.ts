@@ -19,10 +19,21 @@ export function outcomeOf(
   return {
     outcome: status,
     exit_code: exit.exitCode,
-    detail,
+    detail: printable(detail),
     peak_memory_bytes: exit.peakMemoryBytes,
     cpu_seconds: exit.cpuSeconds,
   };
+}
+
+/** Maximum length of a detail in UTF-16 code units. */
+const MAX_DETAIL = 500;
+
+/** Returns a detail that can be stored: its parts may come from the command's output. */
+function printable(detail: string): string {
+  // PostgreSQL rejects NUL.
+  const text = detail.replaceAll(/\p{Cc}+/gu, " ");
+  if (text.length <= MAX_DETAIL) return text;
+  return `${text.slice(0, MAX_DETAIL - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }
 
 function endingOf(run: Parameters<typeof outcomeOf>[0], exit: SandboxExit): Ending {

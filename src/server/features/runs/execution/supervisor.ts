@@ -11,6 +11,7 @@ import {
   type SandboxExit,
 } from "#sandbox/sandbox.js";
 import type { Storage } from "../../../data-folder/storage.js";
+import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
 import { modelVariables } from "../../../models/providers.js";
 import type { RunSecrets } from "../../secrets/index.js";
 import { checkpointAfterRun, type RunPlace, type WorkspaceDeps } from "../../workspaces/index.js";
@@ -23,7 +24,7 @@ import { openEgress, type RunEgressProxy } from "../egress/open-egress.js";
 import { collectResult } from "../presets/collect-result.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
-import type { ManagedRun } from "../managed-runs.queries.js";
+import type { Exit, ManagedRun } from "../managed-runs.queries.js";
 import { newRunToken, type RunToken } from "../run-tokens.js";
 import type { RunSettings } from "../run-settings.js";
 
@@ -90,6 +91,8 @@ export interface SupervisorDeps {
 const shutdownGraceMs = 3000;
 const shutdownMs = 6000;
 
+const endLost =
+  "The cause of its end could not be stored; the operator can find it in the server's log.";
 const outputLost =
   "Its output could not be stored; the operator can find the cause in the server's log.";
 
@@ -100,38 +103,56 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   let closed = false;
   const leases = renewLeases({ db, log, live, stopGraceMs: settings.runStopGraceSeconds * 1000 });
 
-  /** Retries a mandatory write while the database is unavailable. Fails when the lease has expired. */
+  /** Retries a mandatory write while the database is unavailable, until the server closes. */
   const record = async <Result>(subject: string, work: () => Promise<Result>): Promise<Result> => {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
       try {
         return await work();
       } catch (error) {
-        if (closed) throw error;
+        if (closed || !isDatabaseUnavailable(error)) throw error;
         log.warn({ err: error }, `${subject} could not be written; retrying`);
         await pause(waitMs);
       }
     }
   };
 
+  /** Like `record`, for a write without which the run must end, too. Returns undefined if it failed. */
+  const attempt = async <Result>(
+    { run }: LiveRun,
+    subject: string,
+    work: () => Promise<Result>,
+  ): Promise<Result | undefined> => {
+    try {
+      return await record(subject, work);
+    } catch (error) {
+      if (closed) throw error;
+      log.error({ err: error, run: run.id }, `${subject} could not be written`);
+      return undefined;
+    }
+  };
+
   const finish = async (liveRun: LiveRun, exit: SandboxExit): Promise<void> => {
-    const { run } = liveRun;
+    const { run, masker } = liveRun;
     if (liveRun.timer) clearTimeout(liveRun.timer);
     await liveRun.log?.close().catch((error: unknown) => {
       log.error({ err: error, run: run.id }, "cannot close a run's log");
     });
     const tenant = <Result>(work: Parameters<typeof db.tenant<Result>>[1]) =>
       db.tenant(run.org_id, work);
-    const outcome = outcomeOf(run, exit, liveRun.ending);
-    const isRecorded = await record("the end of a run", () =>
-      tenant((tx) =>
-        managed.recordExit(tx, run.id, {
-          ...outcome,
-          result: liveRun.result?.read() ?? null,
-          output_bytes: liveRun.log?.bytes ?? 0,
-          output_truncated: liveRun.log?.truncated ?? false,
-        }),
-      ),
-    );
+    // It may quote the command's output.
+    const masked = { ...exit, detail: exit.detail === null ? null : masker.mask(exit.detail) };
+    const outcome = outcomeOf(run, masked, liveRun.ending);
+    const written: Exit = {
+      ...outcome,
+      result: resultOf(liveRun),
+      output_bytes: liveRun.log?.bytes ?? 0,
+      output_truncated: liveRun.log?.truncated ?? false,
+    };
+    const recordExit = (values: Exit) => () =>
+      tenant((tx) => managed.recordExit(tx, run.id, values));
+    const isRecorded =
+      (await attempt(liveRun, "the end of a run", recordExit(written))) ??
+      (await record("the end of a run", recordExit({ ...written, detail: endLost, result: null })));
     if (isRecorded) {
       const checkpoint =
         run.kind === "managed"
@@ -144,17 +165,29 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
             )
           : null;
       if (run.kind === "check" && outcome.outcome === "succeeded") {
-        await record("the result of a check", () => deps.checkSucceeded(run));
+        await attempt(liveRun, "the result of a check", () => deps.checkSucceeded(run));
       }
-      await record("the end of a run", () =>
+      const end = (values: typeof checkpoint) => () =>
         tenant(async (tx) => {
-          if (checkpoint) await managed.recordCheckpoint(tx, run.id, checkpoint);
+          if (values) await managed.recordCheckpoint(tx, run.id, values);
           await managed.endExited(tx, run.id);
-        }),
-      );
+          return true;
+        });
+      const isEnded = await attempt(liveRun, "the end of a run", end(checkpoint));
+      if (!isEnded) await record("the end of a run", end(null));
     }
     live.delete(run.id);
     await deps.ended(run);
+  };
+
+  /** Returns the result that the run's preset reads; null without one. */
+  const resultOf = ({ run, result }: LiveRun): string | null => {
+    try {
+      return result?.read() ?? null;
+    } catch (error) {
+      log.error({ err: error, run: run.id }, "cannot read the result of a run");
+      return null;
+    }
   };
 
   /** Opens the proxy of a run with a restricted network. */
@@ -203,6 +236,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       run,
       logger: log,
       log: null,
+      masker,
       result: collectResult(run.preset, masker),
       process: null,
       commits: null,
@@ -290,7 +324,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       })
       .then(async (ended) => {
         callback?.close();
-        await record("the connections of a run", async () => egress?.close());
+        await attempt(liveRun, "the connections of a run", async () => egress?.close());
         return finish(liveRun, ended);
       })
       .catch((error: unknown) => {
