@@ -15,21 +15,25 @@ export function explainExitCode(
   isOwn: boolean,
 ): string {
   const definition = definitionOf(preset);
-  const program = definition?.program ?? (isOwn ? command[0] : undefined);
   const code = `(exit code ${exitCode})`;
-  if (exitCode === CANNOT_EXECUTE) {
-    return program === undefined
-      ? `A program that it started cannot be executed ${code}; the end of the log names it.`
-      : `The program ${program} cannot be executed ${code}; make it executable, or start it by its interpreter, such as sh.`;
+  const isMissing = exitCode === NOT_FOUND;
+  if (isOwn && !isMissing) {
+    return `The program ${command[0]} cannot be executed ${code}; make it executable, or start it by its interpreter, such as sh.`;
   }
-  const known = definition ?? definitions.find((one) => namesProgram(command, one.program, isOwn));
-  const missing =
-    program === undefined
-      ? `A program that it started was not found ${code}; the end of the log names it.`
-      : `The program ${program} was not found ${code}.`;
-  if (known === undefined) return missing;
-  const which = program === undefined ? ` If it is ${known.program}, install it` : " Install it";
-  return `${missing}${which} on the server's machine: ${known.install}`;
+  // A program that started may exit with the code of one that it started.
+  const started = definition
+    ? `The program ${definition.program}, or a program that it started,`
+    : "A program that it started";
+  const explained = isOwn
+    ? `The program ${command[0]} was not found ${code}.`
+    : `${started} ${isMissing ? "was not found" : "cannot be executed"} ${code}; the end of the log names it.`;
+  const isNamed = (one: (typeof definitions)[number]): boolean =>
+    // The prompt of a preset may name others.
+    definition && !isOwn ? one === definition : namesProgram(command, one.program, isOwn);
+  const known = isMissing ? definitions.find(isNamed) : undefined;
+  if (known === undefined) return explained;
+  const which = isOwn ? "Install it" : `If it is ${known.program}, install it`;
+  return `${explained} ${which} on the server's machine: ${known.install}`;
 }
 
 /** Whether a command starts the program, by its first word or by a word of a script. */

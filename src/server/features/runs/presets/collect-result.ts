@@ -18,24 +18,24 @@ export interface ResultCollector {
 export function collectResult(preset: PresetName | null, masker: Masker): ResultCollector | null {
   const definition = definitionOf(preset);
   if (definition === undefined) return null;
-  let chunks: Buffer[] = [];
+  /** The end of the output, as a ring: a program may write any number of small chunks. */
+  const ring = Buffer.alloc(TAIL_BYTES);
   let bytes = 0;
-  let isCut = false;
   return {
     add(chunk) {
-      chunks.push(chunk);
+      const tail = chunk.subarray(-TAIL_BYTES);
+      const at = (bytes + chunk.length - tail.length) % TAIL_BYTES;
+      const copied = tail.copy(ring, at);
+      tail.copy(ring, 0, copied);
       bytes += chunk.length;
-      if (bytes <= 2 * TAIL_BYTES) return;
-      const tail = Buffer.concat(chunks).subarray(-TAIL_BYTES);
-      // A copy, so that the rest is freed.
-      chunks = [Buffer.from(tail)];
-      bytes = TAIL_BYTES;
-      isCut = true;
     },
     read() {
-      const all = Buffer.concat(chunks);
-      const text = all.subarray(-TAIL_BYTES).toString("utf8");
-      const isWhole = !isCut && all.length <= TAIL_BYTES;
+      const isWhole = bytes <= TAIL_BYTES;
+      const at = bytes % TAIL_BYTES;
+      const tail = isWhole
+        ? ring.subarray(0, bytes)
+        : Buffer.concat([ring.subarray(at), ring.subarray(0, at)]);
+      const text = tail.toString("utf8");
       // The first line may lack its beginning.
       const result = definition.readResult(isWhole ? text : text.slice(text.indexOf("\n") + 1));
       return result === null ? null : cut(masker.mask(result.replaceAll("\u0000", "")));

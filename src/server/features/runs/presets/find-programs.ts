@@ -4,6 +4,7 @@ import { chown, mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeTree } from "#git/worktree/atomic-directory.js";
+import { SandboxRefusal } from "#sandbox/sandbox.js";
 import type { RunDeps } from "../run-deps.js";
 import { uidOf } from "../start-run.js";
 
@@ -16,12 +17,19 @@ export interface FoundProgram {
 
 type Found = ReadonlyMap<string, FoundProgram>;
 
-/** Returns the programs as they are now. */
+/** Returns the programs as they are now. @throws SandboxRefusal, ProgramLookupError */
 export type ProgramFinder = (deps: RunDeps) => Promise<Found>;
 
-/** The time that a program gets to report its version. */
+/** The programs could not be looked up; the message is a sentence for users. */
+export class ProgramLookupError extends Error {
+  override readonly name = "ProgramLookupError";
+}
+
+/** The time that a program gets to report its version, and a lookup for its answer. */
 const TIMEOUT_SECONDS = 30;
-const MAX_OUTPUT = 4096;
+const MAX_OUTPUT = 16 * 1024;
+/** The time after which a program that did not work is tried again. */
+const FAILURE_MS = 60_000;
 
 /** Prints the PATH, and where it has each program. */
 const LOOK = `printf '%s\\n' "$PATH"
@@ -29,27 +37,29 @@ for program in "$@"; do command -v -- "$program" || echo; done`;
 
 /**
  * Finds programs by commands in the sandbox: only there is it sure that they are visible and start.
- * Results are kept while their sources are the same: the files of the programs, and of Node, which
- * interprets some of them, in all folders of the PATH.
+ * Working programs are kept while their sources are the same: the files of the programs, and of Node,
+ * which interprets some of them, in all folders of the PATH. The others are tried again after a minute.
  */
 export function createProgramFinder(names: readonly string[]): ProgramFinder {
-  let kept: { key: string; found: Found } | null = null;
+  let kept: { key: string; found: Found; foundAt: number } | null = null;
   let path: string | null = null;
   let looking: Promise<Found> | null = null;
   const look = async (deps: RunDeps): Promise<Found> => {
     path ??= (await lookUp(deps, names)).path;
     const key = await sourcesOf(path, [...names, "node"]);
-    if (kept?.key === key) return kept.found;
+    const known = kept?.key === key ? kept : null;
+    const areKnown = [...(known?.found.values() ?? [])].every(({ version }) => version !== null);
+    if (known && (areKnown || Date.now() - known.foundAt < FAILURE_MS)) return known.found;
     const { places } = await lookUp(deps, names);
     const tried = await Promise.all(
-      names.map(
-        async (name, index) => [name, await tryProgram(deps, name, places[index])] as const,
-      ),
+      names.map(async (name, index) => {
+        const before = known?.found.get(name);
+        if (before && before.version !== null) return [name, before] as const;
+        return [name, await tryProgram(deps, name, places[index])] as const;
+      }),
     );
-    const found = new Map(tried.map(([name, program]) => [name, program] as const));
-    // A slow machine says nothing about the program.
-    const isSure = tried.every(([, { isSure }]) => isSure);
-    kept = isSure ? { key, found } : null;
+    const found = new Map(tried);
+    kept = { key, found, foundAt: Date.now() };
     return found;
   };
   return (deps) => {
@@ -60,12 +70,25 @@ export function createProgramFinder(names: readonly string[]): ProgramFinder {
   };
 }
 
+/** @throws SandboxRefusal, ProgramLookupError */
 async function lookUp(
   deps: RunDeps,
   names: readonly string[],
 ): Promise<{ path: string; places: string[] }> {
-  const { output } = await runInSandbox(deps, ["sh", "-c", LOOK, "sh", ...names]);
-  const [path = "", ...places] = output.split("\n");
+  const looked = await runInSandbox(deps, ["sh", "-c", LOOK, "sh", ...names]);
+  if (looked.timedOut) {
+    throw new ProgramLookupError(
+      `The programs could not be looked up within ${TIMEOUT_SECONDS} seconds.`,
+    );
+  }
+  const [path = "", ...places] = looked.stdout.split("\n");
+  // Each line is terminated.
+  const isWhole = places.length === names.length + 1 && places.pop() === "";
+  if (looked.exitCode !== 0 || !isWhole) {
+    throw new ProgramLookupError(
+      `The programs could not be looked up in the sandbox (exit code ${looked.exitCode}${saidBy(looked)}).`,
+    );
+  }
   return { path, places };
 }
 
@@ -73,31 +96,49 @@ async function tryProgram(
   deps: RunDeps,
   name: string,
   place: string | undefined,
-): Promise<FoundProgram & { isSure: boolean }> {
+): Promise<FoundProgram> {
+  const failed = (reason: string): FoundProgram => ({ version: null, reason });
   if (place === undefined || place === "") {
-    const reason = `The program ${name} is not on the PATH of runs.`;
-    return { version: null, reason, isSure: true };
+    return failed(`The program ${name} is not on the PATH of runs.`);
   }
-  const { exitCode, output, timedOut } = await runInSandbox(deps, [name, "--version"]);
-  const version = output.split("\n").find((line) => line.trim() !== "") ?? "";
-  if (timedOut) {
-    const reason = `${place} did not report its version within ${TIMEOUT_SECONDS} seconds.`;
-    return { version: null, reason, isSure: false };
+  try {
+    const tried = await runInSandbox(deps, [name, "--version"]);
+    if (tried.timedOut) {
+      return failed(`${place} did not report its version within ${TIMEOUT_SECONDS} seconds.`);
+    }
+    if (tried.exitCode !== 0) {
+      return failed(
+        `${place} does not start: "${name} --version" exited with code ${tried.exitCode}${saidBy(tried, " (", ")")}.`,
+      );
+    }
+    const lines = `${tried.stdout}\n${tried.stderr}`.split("\n").map((line) => line.trim());
+    const version = lines.find((line) => line !== "") ?? "";
+    return { version: version.slice(0, 100), reason: null };
+  } catch (error) {
+    if (error instanceof SandboxRefusal) return failed(error.message);
+    deps.log.error({ err: error }, `cannot try the program ${name}`);
+    return failed(`${place} could not be tried; the operator can find the cause in the log.`);
   }
-  if (exitCode === 0) return { version: version.trim().slice(0, 100), reason: null, isSure: true };
-  const said = output.trim().split("\n").at(-1)?.slice(0, 200) ?? "";
-  const reason = `${place} does not start: "${name} --version" exited with code ${exitCode}${said === "" ? "." : ` (${said}).`}`;
-  return { version: null, reason, isSure: true };
+}
+
+interface Tried {
+  exitCode: number | null;
+  stdout: string;
+  stderr: string;
+  timedOut: boolean;
+}
+
+/** Returns the last line of a command's output, between texts, or nothing. */
+function saidBy({ stdout, stderr }: Tried, before = ": ", after = ""): string {
+  const said = (stderr.trim() || stdout.trim()).split("\n").at(-1)?.slice(0, 200) ?? "";
+  return said === "" ? "" : before + said + after;
 }
 
 /** Runs a command in an empty folder, without network. @throws SandboxRefusal */
-async function runInSandbox(
-  deps: RunDeps,
-  command: readonly string[],
-): Promise<{ exitCode: number | null; output: string; timedOut: boolean }> {
+async function runInSandbox(deps: RunDeps, command: readonly string[]): Promise<Tried> {
   const folder = await mkdtemp(join(tmpdir(), "omoi-preset-"));
   const uid = uidOf(deps);
-  let output = "";
+  const output = { stdout: "", stderr: "" };
   let timedOut = false;
   try {
     if (uid !== null && uid !== process.getuid?.()) await chown(folder, uid, uid);
@@ -117,8 +158,8 @@ async function runInSandbox(
         diskBytes: disk_bytes,
         diskFiles: deps.settings.runFiles,
       },
-      onOutput: (_stream, chunk) => {
-        if (output.length < MAX_OUTPUT) output += chunk.toString("utf8").slice(0, MAX_OUTPUT);
+      onOutput: (stream, chunk) => {
+        output[stream] = (output[stream] + chunk.toString("utf8")).slice(0, MAX_OUTPUT);
       },
     });
     const timer = setTimeout(() => {
@@ -126,7 +167,7 @@ async function runInSandbox(
       started.stop(0);
     }, TIMEOUT_SECONDS * 1000);
     const { exitCode } = await started.done.finally(() => clearTimeout(timer));
-    return { exitCode, output, timedOut };
+    return { exitCode, ...output, timedOut };
   } finally {
     await removeTree(folder);
   }

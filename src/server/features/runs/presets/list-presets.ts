@@ -4,31 +4,24 @@ import { AppError } from "../../../errors.js";
 import { SandboxRefusal } from "#sandbox/sandbox.js";
 import type { RunDeps } from "../run-deps.js";
 import { sandboxFor } from "../start-run.js";
-import type { FoundProgram, ProgramFinder } from "./find-programs.js";
+import { type FoundProgram, type ProgramFinder, ProgramLookupError } from "./find-programs.js";
 import { definitions } from "./presets.js";
 
 /** Lists the presets, in a fixed order, with their state on this machine. */
 export async function listPresets(deps: RunDeps, findPrograms: ProgramFinder): Promise<Preset[]> {
-  const isRefused = (error: unknown): error is Error => error instanceof SandboxRefusal;
-  const found =
-    deps.sandbox.report.mode === "unavailable"
-      ? null
-      : await findPrograms(deps).catch((error: unknown) => {
-          if (isRefused(error)) return null;
-          throw error;
-        });
+  const { found, failure, isRefused } = await find(deps, findPrograms);
   const problem = networkProblem(deps);
   const presets = definitions.map((definition): Preset => {
     const { name, program, install, provider, hosts, models } = definition;
-    const state: FoundProgram = found?.get(program) ?? { version: null, reason: problem };
-    const reason = [state.reason, found && problem].filter((one) => one !== null).join(" ");
+    const state: FoundProgram = found?.get(program) ?? { version: null, reason: failure };
+    const reasons = [state.reason, problem].filter((reason) => reason !== null);
     return {
       name,
       title: presetTitles[name],
       program,
       install,
       available: state.version !== null && problem === null,
-      reason: reason === "" ? null : reason,
+      reason: reasons.length === 0 ? null : [...new Set(reasons)].join(" "),
       version: state.version,
       provider,
       hosts,
@@ -40,14 +33,41 @@ export async function listPresets(deps: RunDeps, findPrograms: ProgramFinder): P
     title: presetTitles.custom,
     program: null,
     install: null,
-    available: found !== null,
-    reason: problem,
+    available: !isRefused,
+    reason: isRefused ? (failure ?? problem) : problem,
     version: null,
     provider: null,
     hosts: [],
     models: [],
   };
   return [...presets, custom];
+}
+
+interface Finding {
+  found: Awaited<ReturnType<ProgramFinder>> | null;
+  /** Why the programs could not be looked up; null if the network's problem says it. */
+  failure: string | null;
+  /** Whether the sandbox refuses every command. */
+  isRefused: boolean;
+}
+
+/** Finds the programs; never fails. */
+async function find(deps: RunDeps, findPrograms: ProgramFinder): Promise<Finding> {
+  if (deps.sandbox.report.mode === "unavailable") {
+    return { found: null, failure: null, isRefused: true };
+  }
+  try {
+    return { found: await findPrograms(deps), failure: null, isRefused: false };
+  } catch (error) {
+    const isRefused = error instanceof SandboxRefusal;
+    if (isRefused || error instanceof ProgramLookupError) {
+      return { found: null, failure: error.message, isRefused };
+    }
+    deps.log.error({ err: error }, "cannot look up the programs of presets");
+    const failure =
+      "The programs could not be looked up; the operator can find the cause in the server's log.";
+    return { found: null, failure, isRefused };
+  }
 }
 
 /** Returns why runs here cannot have the default network of presets, or null. */

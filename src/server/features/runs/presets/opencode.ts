@@ -1,15 +1,20 @@
 import { lastText, propertyOf } from "./json-output.js";
 import type { PresetDefinition } from "./preset.js";
 
-/** OpenCode takes the addresses of providers from its configuration only. */
+/**
+ * OpenCode takes the addresses of providers from its configuration only. It would put an argument with
+ * spaces in quotes, so it gets the prompt by its standard input.
+ */
 const START = `
+prompt=$1
+shift
 providers=
 [ -z "$ANTHROPIC_BASE_URL" ] ||
   providers='"anthropic":{"options":{"baseURL":"{env:ANTHROPIC_BASE_URL}/v1"}}'
 [ -z "$OPENAI_BASE_URL" ] ||
   providers="$providers\${providers:+,}"'"openai":{"options":{"baseURL":"{env:OPENAI_BASE_URL}"}}'
 export OPENCODE_CONFIG_CONTENT="{\\"autoupdate\\":false,\\"provider\\":{$providers}}"
-exec opencode run --format json --auto "$@"`;
+printf %s "$prompt" | opencode run --format json --auto "$@"`;
 
 export const opencode: PresetDefinition = {
   name: "opencode",
@@ -25,9 +30,8 @@ export const opencode: PresetDefinition = {
     "-c",
     START,
     "opencode",
-    ...(model === null ? [] : ["--model", model]),
-    "--",
     prompt,
+    ...(model === null ? [] : ["--model", model]),
   ],
   readResult: (output) =>
     lastText(output, (entry) =>

@@ -19,10 +19,11 @@ import { send } from "#test/support/http/raw-request.js";
 
 const names: PresetName[] = ["claude-code", "codex", "gemini", "opencode", "custom"];
 
-/** Prints its arguments, one per line, before its result. */
+/** Prints its arguments, one per line, and its input before its result. */
 const fake = (result: string): string => `#!/bin/sh
 [ "$1" != --version ] || { echo "1.2.3 (fake)"; exit; }
 printf '%s\\n' "$@" >&2
+cat >&2
 cat <<'END'
 ${result}
 END
@@ -153,6 +154,21 @@ describe("presets", () => {
     expect((await stderrOf(run)).at(-1)).toMatch(/^(?:--prompt=)?-x --help$/);
   });
 
+  test("opencode gets the prompt by its standard input, and its exit code counts", async () => {
+    const model = "anthropic/x";
+    await install("opencode", `${fake("")}exit 4\n`);
+    const run = await start({ preset: "opencode", prompt: '$(touch x) %s\n"a  b" ', model });
+    expect(run).toMatchObject({ status: "failed", exit_code: 4 });
+    const words = await stderrOf(run);
+    expect(words.slice(words.indexOf("--auto"))).toEqual([
+      "--auto",
+      "--model",
+      model,
+      "$(touch x) %s",
+      '"a  b"',
+    ]);
+  });
+
   test.each([
     ["no output", ""],
     ["no JSON", "claude: something"],
@@ -259,6 +275,14 @@ head -c 40000 /dev/zero | tr '\\0' x | sed 's/x/\u00e9/g'; echo '"}'
     expect(await start({ preset: "claude-code", prompt })).toMatchObject({ result: "ok", prompt });
   });
 
+  test("a program that another one did not find is not taken for the other one", async () => {
+    const install127 = "on the server's machine: npm install --global @anthropic-ai/claude-code";
+    await install("claude", "#!/bin/sh\nno-such-program\n");
+    expect((await start({ preset: "claude-code", prompt: "x" })).detail).toBe(
+      `The program claude, or a program that it started, was not found (exit code 127); the end of the log names it. If it is claude, install it ${install127}`,
+    );
+  });
+
   test("exit codes 126 and 127 are explained", async () => {
     await rm(join(tools, "claude"), { force: true });
     await rm(join(tools, "codex"), { force: true });
@@ -269,8 +293,8 @@ head -c 40000 /dev/zero | tr '\\0' x | sed 's/x/\u00e9/g'; echo '"}'
       exit_code: 127,
       detail: `The program claude was not found (exit code 127). Install it ${install127}`,
     });
-    expect((await start({ preset: "codex", prompt: "x" })).detail).toBe(
-      "The program codex was not found (exit code 127). Install it on the server's machine: npm install --global @openai/codex",
+    expect((await start({ preset: "codex", prompt: "like claude" })).detail).toBe(
+      "The program codex, or a program that it started, was not found (exit code 127); the end of the log names it. If it is codex, install it on the server's machine: npm install --global @openai/codex",
     );
     const inShell = await start({ command: shell("claude -p hello") });
     expect(inShell.detail).toBe(
