@@ -17,7 +17,10 @@ export const preset = z.strictObject({
    * sandbox, on the PATH of runs.
    */
   available: z.boolean(),
-  /** Why it is not available; one sentence. */
+  /**
+   * Why a run with the preset's defaults cannot start here, in one or two sentences; null if it can. It
+   * may be set for an available `custom`, whose default network may be impossible.
+   */
   reason: z.string().nullable(),
   /** The version that the program reports. */
   version: z.string().nullable(),

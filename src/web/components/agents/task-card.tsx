@@ -33,7 +33,8 @@ export function TaskCard({ agent, disabledReason }: TaskCardProps): ReactElement
     >
       {task === null ? (
         <p className="text-muted">
-          None. The task is the prompt of the next run and the subject of merges.
+          No task yet. A task is the default prompt of the agent's runs and the default subject of
+          its merges.
         </p>
       ) : (
         <div className="flex flex-col gap-1">
@@ -49,7 +50,7 @@ export function TaskCard({ agent, disabledReason }: TaskCardProps): ReactElement
         isOpen={isOpen && disabledReason === undefined}
         onClose={() => setOpen(false)}
         title="Task"
-        description="The prompt of the next run, and the subject of merges."
+        description="The default prompt of the agent's runs, and the default subject of its merges."
         width="wide"
       >
         <TaskForm agent={agent} onClose={() => setOpen(false)} />

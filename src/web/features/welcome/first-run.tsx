@@ -64,7 +64,7 @@ export function FirstRun({ agent }: { agent: Agent }): ReactElement | null {
       </div>
       {started && (
         <Alert tone="info" live>
-          <PlainText value={agent.name} /> works. Its changes are committed at the end of{" "}
+          <PlainText value={agent.name} /> is working. Its changes are committed at the end of{" "}
           <Link {...paths.run(agent.id, started.id)} className="underline">
             the run
           </Link>
