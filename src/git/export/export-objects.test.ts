@@ -125,8 +125,33 @@ test("the remains of an interrupted export are removed later", async () => {
 test("concurrent exports of one folder agree", async () => {
   const folder = join(root, "concurrent");
   const tips: string[] = [];
-  for (const text of ["a", "b", "c"]) tips.push(await commit(text, made.at(-1)));
+  for (const text of ["a", "b", "c"]) tips.push(await commit(text, tips.at(-1) ?? null));
   const all = await Promise.all(tips.map((tip) => exportObjects(repoPath, folder, [tip])));
   expect(new Set(all.map(({ id }) => id)).size).toBe(1);
   for (const tip of tips) expect(await contains(tip, all[0] as ObjectExport)).toBe(true);
 });
+
+test("objects that were rewritten out of the history leave the export", async () => {
+  const folder = join(root, "rewritten");
+  const start = await commit("before the secret", null);
+  const [secret, clean] = [await commit("a secret", start), await commit("no secret", start)];
+  const first = await exportObjects(repoPath, folder, [secret]);
+  const second = await exportObjects(repoPath, folder, [clean]);
+  expect(second.id).not.toBe(first.id);
+  expect(await objectsIn(second)).toContain(clean);
+  expect(await objectsIn(second)).not.toContain(secret);
+
+  // Nor do those of a branch that is no longer exported.
+  const both = await exportObjects(repoPath, join(root, "two"), [clean, secret]);
+  expect(await objectsIn(both)).toContain(secret);
+  const one = await exportObjects(repoPath, join(root, "two"), [clean]);
+  expect(await objectsIn(one)).not.toContain(secret);
+});
+
+/** The ids of all objects in an export. */
+async function objectsIn({ objects }: ObjectExport): Promise<string> {
+  const empty = join(root, "empty");
+  await git(["init", "--quiet", "--bare", empty]);
+  await writeFile(join(empty, "objects/info/alternates"), `${objects}\n`);
+  return git(["-C", empty, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)"]);
+}

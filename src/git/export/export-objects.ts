@@ -43,19 +43,24 @@ const exporting = new Map<string, Promise<unknown>>();
  * Brings the export at `folder` up to date: it holds everything that `tips` reach, except the objects
  * of `borrowed`. Adds one pack of new objects, or builds a new generation. An interrupted call leaves
  * the export as it was.
+ * @param tips a function is called when earlier calls for the folder have ended, so that the last call
+ * exports the newest commits
  * @throws GitError if a tip does not exist
  */
 export async function exportObjects(
   repoPath: string,
   folder: string,
-  tips: readonly string[],
+  tips: readonly string[] | (() => Promise<readonly string[]>),
   borrowed: ObjectExport | null = null,
 ): Promise<ObjectExport> {
-  tips.forEach(assertOid);
   const before = exporting.get(folder) ?? Promise.resolve();
   const next = before
     .catch(() => undefined)
-    .then(() => updateExport(repoPath, folder, [...new Set(tips)], borrowed));
+    .then(async () => {
+      const wanted = new Set(typeof tips === "function" ? await tips() : tips);
+      wanted.forEach((oid) => assertOid(oid));
+      return updateExport(repoPath, folder, [...wanted], borrowed);
+    });
   exporting.set(folder, next);
   try {
     return await next;
@@ -71,7 +76,10 @@ async function updateExport(
   borrowed: ObjectExport | null,
 ): Promise<ObjectExport> {
   const found = await readState(folder);
-  const isUsable = found !== null && found.borrows === (borrowed?.id ?? null);
+  const isUsable =
+    found !== null &&
+    found.borrows === (borrowed?.id ?? null) &&
+    (await areReached(repoPath, found.tips, [...tips, ...(borrowed?.tips ?? [])]));
   if (isUsable && tips.every((tip) => found.tips.includes(tip))) return exportOf(folder, found);
   await removeOld(folder, /^current\./);
   if (isUsable && found.packs.length < MAX_PACKS) {
@@ -83,7 +91,7 @@ async function updateExport(
       ]);
       return await writeState(folder, { ...found, tips, packs: [...found.packs, ...packs] });
     } catch (error) {
-      // An exported commit may be gone after a restored backup.
+      // A commit of the borrowed export may be gone after a restored backup.
       if (!(error instanceof GitError) || error.reason !== "exit") throw error;
     }
   }
@@ -105,6 +113,27 @@ async function updateExport(
 }
 
 const CURRENT = "current";
+
+/**
+ * Whether the new tips reach all old ones. Otherwise history was rewritten or another branch is
+ * exported: the old packs hold objects that may no longer be read.
+ */
+async function areReached(
+  repoPath: string,
+  old: readonly string[],
+  tips: readonly string[],
+): Promise<boolean> {
+  const rest = old.filter((oid) => !tips.includes(oid));
+  if (rest.length === 0) return true;
+  const input = [...rest, ...tips.map((oid) => `^${oid}`), ""].join("\n");
+  const { exitCode, stdout } = await git(["rev-list", "--max-count=1", "--stdin"], {
+    gitDir: repoPath,
+    input,
+    // An old commit may be gone after a restored backup.
+    okExitCodes: [0, 128],
+  });
+  return exitCode === 0 && stdout.length === 0;
+}
 
 const exportOf = (folder: string, { id, tips }: State): ObjectExport => ({
   id,

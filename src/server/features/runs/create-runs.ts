@@ -10,6 +10,7 @@ import type { Jobs } from "../../jobs/queue.js";
 import type { Mailer } from "../../mail/mailer.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
+import { createMasker } from "./logs/mask-secrets.js";
 import { createLogStreams } from "./logs/log-stream.js";
 import { continueChecks, endCheckOf } from "./checks/end-checks.js";
 import { removeUnusedFolders, storeOutputsOf } from "./checks/check-folder.js";
@@ -75,13 +76,16 @@ export function createRuns(input: RunsInput): Runs {
     logAccess,
     limits: limitsIn(settings, sandbox),
   };
+  const closing = new AbortController();
+  // The secrets of a lost run are unknown; keys are masked by their shape.
+  const masker = createMasker([], input.workspaces.leaks.keyPrefix);
   const watchDeps = {
     ...input,
     commitsOfLost: async ({ id, org_id }: { id: string; org_id: string }) => {
       const tip = await db.tenant(org_id, (tx) => managed.findRepositoryTip(tx, id));
       if (tip === null || !isOwnSandbox(sandbox.report.mode)) return null;
       const runScript = scriptRunner(sandbox, deps.limits, settings);
-      return commitsOf({ id }, tip, uidOf(deps), runScript, settings);
+      return commitsOf({ id }, tip, uidOf(deps), runScript, settings, masker, closing.signal);
     },
   };
   let watching: ReturnType<typeof startRunWatch> | undefined;
@@ -102,7 +106,10 @@ export function createRuns(input: RunsInput): Runs {
       await supervisor.close("stop");
       streams.close();
     },
-    close: async () => watching?.stop(),
+    close: async () => {
+      closing.abort();
+      await watching?.stop();
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
 import type { PresetName } from "#shared/preset-names.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
@@ -255,6 +255,21 @@ export async function recordTakenCommits(
 export async function findRepositoryTip(tx: Queryable, id: string): Promise<string | null> {
   const [row] = await tx.select({ tip: runs.repository_tip }).from(runs).where(eq(runs.id, id));
   return row?.tip ?? null;
+}
+
+/**
+ * Returns the commits that were taken from the repository of the agent's last run with one: its newest,
+ * and the abbreviated ids of those kept in branches, with which their names end.
+ */
+export async function findTakenCommits(tx: Queryable, agentId: string): Promise<string[]> {
+  const [row] = await tx
+    .select({ tip: runs.repository_tip, branches: runs.repository_branches })
+    .from(runs)
+    .where(and(eq(runs.agent_id, agentId), isNotNull(runs.repository_tip)))
+    .orderBy(desc(runs.started_at))
+    .limit(1);
+  if (!row?.tip) return [];
+  return [row.tip, ...row.branches.flatMap((name) => /[0-9a-f]{12}$/.exec(name)?.[0] ?? [])];
 }
 
 export async function recordCheckpoint(

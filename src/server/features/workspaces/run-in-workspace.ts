@@ -34,8 +34,8 @@ export interface RunPlace {
   uid: number | null;
   /** The head of the workspace's branch. */
   head: string;
-  /** Makes or updates the repository in the folder, as its branch is now. */
-  prepareRepository(runScript: RunScript): Promise<PreparedRepository>;
+  /** Makes or updates the repository in the folder, as its branch is now; see `prepareRepository`. */
+  prepareRepository(runScript: RunScript, taken: readonly string[]): Promise<PreparedRepository>;
 }
 
 /**
@@ -79,8 +79,8 @@ export function withWorkspaceToRun<Result>(
       isDocker: type === "docker",
       uid,
       head: workspace.head_commit,
-      prepareRepository: (runScript) =>
-        prepareRepository(deps, workspace, { folder, uid }, runScript),
+      prepareRepository: (runScript, taken) =>
+        prepareRepository(deps, workspace, { folder, uid }, runScript, taken),
     });
   });
 }
@@ -128,13 +128,19 @@ export async function checkpointAfterRun(
   log: Logger,
   commits: RunCommits | null,
 ): Promise<RunCheckpoint | null> {
+  let isTaken = false;
   const take =
-    commits && ((workspace: ActiveWorkspace) => takeAfterRun(deps, workspace, commits, log));
+    commits &&
+    ((workspace: ActiveWorkspace) => {
+      isTaken = true;
+      return takeAfterRun(deps, workspace, commits, log);
+    });
   try {
     const { commit, error } = await checkpointAtEndOfRun(deps, orgId, agentId, take);
     if (!commit && error === null) return null;
     return { checkpoint_sha: commit?.commit_sha ?? null, checkpoint_error: error };
   } catch (error) {
+    if (commits !== null && !isTaken) await recordUntaken(deps, orgId, commits, error, log);
     if (error instanceof AppError) return { checkpoint_sha: null, checkpoint_error: error.message };
     log.error({ err: error, agent: agentId }, "cannot make the checkpoint after a run");
     const detail = "The checkpoint failed; the operator can find the cause in the server's log.";
@@ -157,9 +163,27 @@ async function takeAfterRun(
     await takeCommits(deps, workspace, { ...source, place: { folder: places.folder, uid } });
   } catch (error) {
     log.error({ err: error, agent: agent_id }, "cannot take the commits of a run");
-    const detail =
-      "Its commits were not taken; the operator can find the cause in the server's log.";
-    const taken = { tip: source.tip, commits: 0, diverged: [], error: detail };
-    await deps.db.tenant(org_id, (tx) => source.record(tx, taken));
+    await recordUntaken(deps, org_id, source, error, log);
+  }
+}
+
+/** Records why the commits of a run were not taken. Never throws. */
+async function recordUntaken(
+  deps: WorkspaceDeps,
+  orgId: string,
+  source: Pick<CommitSource, "tip" | "record">,
+  reason: unknown,
+  log: Logger,
+): Promise<void> {
+  const error =
+    reason instanceof AppError
+      ? `Its commits were not taken: ${reason.message}`
+      : "Its commits were not taken; the operator can find the cause in the server's log.";
+  try {
+    await deps.db.tenant(orgId, (tx) =>
+      source.record(tx, { tip: source.tip, commits: 0, diverged: [], error }),
+    );
+  } catch (failure) {
+    log.error({ err: failure }, "cannot record that the commits of a run were not taken");
   }
 }

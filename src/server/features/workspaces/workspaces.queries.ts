@@ -144,6 +144,15 @@ export async function hasManagedRun(tx: Queryable, agentId: string): Promise<boo
   return rows.length > 0;
 }
 
+/** Returns the branches that workspaces of a project have or are based on, and its default branch. */
+export async function listUsedBranches(tx: Queryable, projectId: string): Promise<Set<string>> {
+  const { rows } = await tx.execute<{ name: string }>(sql`
+    select branch_name as name from workspaces where project_id = ${projectId}
+    union select base_branch from workspaces where project_id = ${projectId}
+    union select default_branch from projects where id = ${projectId}`);
+  return new Set(rows.map(({ name }) => name));
+}
+
 /** Counts the operations in a workspace. */
 export async function countOperations(
   tx: Queryable,

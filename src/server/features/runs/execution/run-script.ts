@@ -2,6 +2,7 @@
 import { newId } from "../../../db/tables/columns.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import type { RunCommits, RunScript } from "../../workspaces/index.js";
+import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ManagedRun } from "../managed-runs.queries.js";
 import type { RunSettings } from "../run-settings.js";
@@ -54,19 +55,37 @@ export function scriptRunner(
   };
 }
 
-/** Returns the repository of a run, from which commits are taken. */
+/** Maximum length of a message, in UTF-16 code units. */
+const MAX_MESSAGE = 200;
+
+/** Returns a message that an agent may have influenced in one line, without secrets. */
+export function safeMessage(message: string, masker: Pick<Masker, "mask">): string {
+  const line = masker
+    .mask(message)
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Z}]+/gu, " ")
+    .trim();
+  return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE - 1)}…` : line;
+}
+
+/** Returns the repository of a run, from which commits are taken until the signal aborts. */
 export function commitsOf(
   { id }: Pick<ManagedRun, "id">,
   tip: string,
   sharedUid: number | null,
   runScript: RunScript,
   { maxPushMib }: Pick<RunSettings, "maxPushMib">,
+  masker: Pick<Masker, "mask">,
+  signal: AbortSignal,
 ): RunCommits {
   return {
     tip,
     sharedUid,
     runScript,
     maxBytes: maxPushMib * 1024 * 1024,
-    record: (tx, taken) => managed.recordTakenCommits(tx, id, taken),
+    signal,
+    record: (tx, taken) => {
+      const error = taken.error === null ? null : safeMessage(taken.error, masker);
+      return managed.recordTakenCommits(tx, id, { ...taken, error });
+    },
   };
 }

@@ -18,7 +18,7 @@ import { checkpointAfterRun, type RunPlace, type WorkspaceDeps } from "../../wor
 import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
 import { outcomeOf } from "./outcome.js";
 import { renewLeases } from "./renew-leases.js";
-import { commitsOf, scriptRunner } from "./run-script.js";
+import { commitsOf, safeMessage, scriptRunner } from "./run-script.js";
 import { openLog, type LogWriter } from "../logs/log-writer.js";
 import { openEgress, type RunEgressProxy } from "../egress/open-egress.js";
 import { collectResult } from "../presets/collect-result.js";
@@ -101,6 +101,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const live = new Map<string, LiveRun>();
   let accepts = true;
   let closed = false;
+  /** Ends what runs still do on the server after its shutdown time. */
+  const closing = new AbortController();
   const leases = renewLeases({ db, log, live, stopGraceMs: settings.runStopGraceSeconds * 1000 });
 
   /** Retries a mandatory write while the database is unavailable, until the server closes. */
@@ -210,23 +212,32 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
    * the command must see.
    */
   const repositoryOf = async (
-    { run, repository, uid, sandbox }: Launch,
+    { run, repository, uid, sandbox, masker }: Launch,
     liveRun: LiveRun,
     written: LogWriter,
   ): Promise<readonly ReadOnlyFolder[]> => {
     if (repository === null || !isOwnSandbox(sandbox.report.mode)) return [];
     const runScript = scriptRunner(sandbox, run.limits, settings);
-    const prepared = await repository.prepareRepository(runScript).catch((error: unknown) => {
-      log.error({ err: error, run: run.id }, "cannot prepare the repository of a run");
-      const problem = "the operator can find the cause in the server's log.";
-      return { readOnly: [], problem };
-    });
-    const { problem } = prepared;
-    const error = problem === null ? null : `The run has no git repository: ${problem}`;
+    const taken = await db.tenant(run.org_id, (tx) => managed.findTakenCommits(tx, run.agent_id));
+    const prepared = await repository
+      .prepareRepository(runScript, taken)
+      .catch((error: unknown) => {
+        log.error({ err: error, run: run.id }, "cannot prepare the repository of a run");
+        const problem = "the operator can find the cause in the server's log.";
+        return { readOnly: [], problem, untaken: [] };
+      });
+    const { problem, untaken } = prepared;
+    for (const branch of untaken) {
+      const text = `Commits of an earlier run were not taken; they are now in the branch ${branch}.`;
+      await written.say(text);
+    }
+    const error =
+      problem === null ? null : safeMessage(`The run has no git repository: ${problem}`, masker);
     if (error !== null) await written.say(`${error}\n`);
     const tip = error === null ? repository.head : null;
     await db.tenant(run.org_id, (tx) => managed.recordRepository(tx, run.id, { tip, error }));
-    if (tip !== null) liveRun.commits = commitsOf(run, tip, uid, runScript, settings);
+    if (tip !== null)
+      liveRun.commits = commitsOf(run, tip, uid, runScript, settings, masker, closing.signal);
     return prepared.readOnly;
   };
 
@@ -359,6 +370,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       }
       await Promise.race([allDone(), pause(shutdownMs, undefined, { ref: false })]);
       closed = true;
+      closing.abort();
       await leases.stop();
     },
   };

@@ -21,6 +21,8 @@ export interface WatchDeps {
 }
 
 const watchMs = 5000;
+/** Workspaces of lost runs that are committed at the same time. */
+const SAVED_AT_ONCE = 4;
 /** The fraction of the monthly hours from which an organization is warned. */
 const warnFrom = 0.8;
 
@@ -68,20 +70,22 @@ export function startRunWatch(
 export async function endLost(deps: WatchDeps, orphansOf: string | null): Promise<void> {
   const { db, workspaces, log } = deps;
   const lost = await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
-  for (const { id, org_id, agent_id, kind } of lost) {
-    if (kind === "managed") {
-      const checkpoint = await checkpointAfterRun(
-        workspaces,
-        org_id,
-        agent_id,
-        log,
-        await deps.commitsOfLost({ id, org_id }),
-      );
-      if (checkpoint) {
-        await db.tenant(org_id, (tx) => managed.recordCheckpoint(tx, id, checkpoint));
+  const managedRuns = lost.filter(({ kind }) => kind === "managed").values();
+  // An iterator shared by a few workers.
+  const save = async (): Promise<void> => {
+    for (const { id, org_id, agent_id } of managedRuns) {
+      try {
+        const commits = await deps.commitsOfLost({ id, org_id });
+        const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log, commits);
+        if (checkpoint) {
+          await db.tenant(org_id, (tx) => managed.recordCheckpoint(tx, id, checkpoint));
+        }
+      } catch (error) {
+        log.error({ err: error, run: id }, "cannot save the workspace of a lost run");
       }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: SAVED_AT_ONCE }, save));
 }
 
 /** Ends the runs of an organization whose hours are used up, and warns once before. */

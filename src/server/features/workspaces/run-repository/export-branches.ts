@@ -8,10 +8,13 @@ import type { ReadOnlyFolder } from "#sandbox/sandbox.js";
 import * as queries from "../workspaces.queries.js";
 import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "../workspace.js";
 
-/** The objects that an agent may read, and the commit of its base branch; null if it is missing. */
+/** The objects that an agent may read. */
 export interface BorrowedObjects {
   readOnly: ReadOnlyFolder[];
+  /** The commit of the base branch; null if it is missing. */
   baseCommit: string | null;
+  /** The commits of the base and the default branch that exist. */
+  sharedCommits: string[];
 }
 
 /**
@@ -35,14 +38,17 @@ export async function exportBranches(
   const ofProject =
     shared === null || shared === undefined
       ? null
-      : await exportObjects(repoPath, join(folder, `branch-${name}`), [shared]);
+      : await exportObjects(repoPath, join(folder, `branch-${name}`), async () => [
+          (await resolveCommit(repoPath, branchRef(defaultBranch))) ?? shared,
+        ]);
   const tips = [head_commit, ...(baseCommit ? [baseCommit] : [])];
   const own = await exportObjects(repoPath, join(folder, agent_id), tips, ofProject);
   const readOnly = [...(ofProject ? [ofProject] : []), own].map(({ objects }, index) => ({
     source: objects,
     path: `/borrowed/${index}/objects`,
   }));
-  return { readOnly, baseCommit: baseCommit ?? null };
+  const sharedCommits = [...new Set([shared, baseCommit])].filter((oid) => oid != null);
+  return { readOnly, baseCommit: baseCommit ?? null, sharedCommits };
 }
 
 /** Removes the exports of a workspace. No run may be using them. */

@@ -120,6 +120,27 @@ describeEachDriver("a hostile repository of a run", (driver) => {
     expect(next.repository?.error).toContain(message);
   });
 
+  test.each([
+    [
+      "pipes",
+      "for f in HEAD config index packed-refs omoi; do rm -f .git/$f; mkfifo .git/$f; done",
+    ],
+    [
+      "a link",
+      "git commit -q --allow-empty -m Empty; mv .git/index moved; ln -s ../moved .git/index",
+    ],
+  ])("%s in place of files are reported", async (_name, script) => {
+    const { agent } = await makeWorkspace(owner, project.id);
+    const attacked = await run(agent, `${save} ${script}`);
+    expect(attacked).toMatchObject(saved);
+    expect(attacked.repository?.error).toMatch(/^Its commits were not taken: /);
+    const next = await run(agent, `${save} echo next > next.txt`);
+    expect(next).toMatchObject({ ...saved, status: "succeeded" });
+    expect(next.text).toMatch(
+      /The run has no git repository: .git\/[a-zA-Z-]+ is not a regular file/,
+    );
+  });
+
   test("a deleted repository is made again", async () => {
     const [, next] = await attack("rm -rf .git");
     expect(next.repository).toMatchObject({ commits: 1, error: null });

@@ -27,19 +27,24 @@ export interface PreparedRepository {
   readOnly: readonly ReadOnlyFolder[];
   /** Why the run has no repository; null if it has one. */
   problem: string | null;
+  /** New branches in it, with commits of earlier runs that were not taken. */
+  untaken: string[];
 }
 
-const MAX_MESSAGE = 1000;
+const UNTAKEN = "untaken ";
+const MAX_MESSAGE = 2000;
 
 /**
  * Makes or updates the repository in the workspace's folder, for the holder of its lock. Nothing may
  * run in the folder.
+ * @param taken ids, maybe abbreviated, of commits of earlier runs that the server has taken
  */
 export async function prepareRepository(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
   place: Pick<FolderScript, "folder" | "uid">,
   runScript: RunScript,
+  taken: readonly string[],
 ): Promise<PreparedRepository> {
   const { agent_id, agent_name, branch_name, base_branch, head_commit } = workspace;
   const { readOnly, baseCommit } = await exportBranches(deps, workspace);
@@ -54,6 +59,8 @@ export async function prepareRepository(
       baseCommit ?? "",
       agent_name,
       `${agent_id}@agents.omoi`,
+      String(taken.length),
+      ...taken,
       ...readOnly.map(({ path }) => path),
     ],
     readOnly,
@@ -61,5 +68,10 @@ export async function prepareRepository(
       said = (said + chunk.toString("utf8")).slice(0, MAX_MESSAGE);
     },
   });
-  return { readOnly, problem: said.trim() || failure };
+  const lines = said.trim().split("\n");
+  const problem = lines.filter((line) => !line.startsWith(UNTAKEN)).join("\n");
+  const untaken = lines.flatMap((line) =>
+    line.startsWith(UNTAKEN) ? line.slice(UNTAKEN.length) : [],
+  );
+  return { readOnly, problem: problem || failure, untaken };
 }

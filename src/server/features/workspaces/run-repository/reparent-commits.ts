@@ -1,21 +1,35 @@
 /** Moves commits onto another parent with the same files, without a merge. */
 import { assertOid } from "#git/store/bare-repository.js";
+import { readCommit } from "#git/objects/commit-reader.js";
 import { looseObject, writeObject } from "#git/objects/loose-object.js";
 import { readObjects } from "#git/objects/object-reader.js";
-import { commitsBetween } from "#git/store/repository.js";
+import { commitsBetween, commitTree, isAncestor, type Person } from "#git/store/repository.js";
+
+export interface Reparenting {
+  from: string;
+  to: string;
+  onto: string;
+  /** Commits of other branches, which stay as they are with everything they reach. */
+  shared: readonly string[];
+  /** Author of a merge commit. */
+  author: Person;
+}
 
 /**
  * Writes the commits of `from..to` again with `onto` in place of `from`, and returns the last one. A
  * commit holds whole files, so nothing conflicts: the files of `onto` that differ are simply replaced.
- * Signatures, which no longer match, are left out.
+ * Signatures, which no longer match, are left out. If `to` reaches `from` only through shared commits,
+ * a merge commit of `onto` and `to` with the files of `to` joins them.
  */
 export async function reparentCommits(
   repository: string,
-  { from, to, onto }: { from: string; to: string; onto: string },
+  { from, to, onto, shared, author }: Reparenting,
 ): Promise<string> {
   [from, to, onto].forEach(assertOid);
+  if (await isAncestor(repository, onto, to)) return to;
   const renamed = new Map([[from, onto]]);
-  const parentsFirst = (await commitsBetween(repository, to, [from, onto])).toReversed();
+  const own = await commitsBetween(repository, to, [from, onto, ...shared]);
+  const parentsFirst = own.toReversed();
   for (const oid of parentsFirst) {
     const [found] = await readObjects(repository, [oid], "contents");
     if (found?.type !== "commit" || found.content === null) {
@@ -33,5 +47,19 @@ export async function reparentCommits(
     const content = Buffer.from(unsigned + message, "latin1");
     renamed.set(oid, await writeObject(repository, looseObject("commit", content)));
   }
-  return renamed.get(to) ?? to;
+  return renamed.get(to) ?? mergeOf(repository, onto, to, author);
+}
+
+async function mergeOf(
+  repository: string,
+  onto: string,
+  to: string,
+  author: Person,
+): Promise<string> {
+  const commit = await readCommit(repository, to);
+  if (commit === null) throw new Error(`the commit ${to} is missing`);
+  const { tree } = commit;
+  const message = `Merge commit '${to}'`;
+  const parents = [onto, to];
+  return commitTree(repository, { tree, parents, message, author, date: new Date() });
 }

@@ -5,7 +5,10 @@
  */
 import { WORKSPACE } from "#sandbox/sandbox.js";
 
-/** Marks a repository made by Omoi, so that one made by the agent is left alone. */
+/**
+ * Marks a repository made by Omoi, so that one made by the agent is left alone. Empty until the
+ * repository is complete.
+ */
 const MARKER = `${WORKSPACE}/.git/omoi`;
 
 /** The agent's settings stay in force, except for those that would run programs. */
@@ -20,15 +23,23 @@ g() {
   git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c maintenance.auto=false \\
     -c core.pager=cat -c core.alternateRefsCommand=: "$@"
 }
+# git would block at a pipe. The hooks, which are not used, may be links.
+special() {
+  find .git \\( -type p -o -type l \\) ! -path .git/hooks ! -path '.git/hooks/*' 2> /dev/null | head -n 1
+}
 `;
 
 /**
  * Makes or updates the repository: the workspace's branch, checked out at its head, and the base
- * branch. Prints a sentence if it cannot. Arguments: the workspace's ref and head, the base ref and
- * its commit (empty if missing), name and email of the author, and folders of objects.
+ * branch. Prints a sentence if it cannot. Commits that the branch would lose and the server has not taken
+ * get a branch of their own, printed in a line `untaken NAME`. Arguments: the workspace's ref and head, the base ref and
+ * its commit (empty if missing), name and email of the author, the number of taken commits, these, and
+ * folders of objects.
  */
 export const PREPARE = `${COMMON}
-own=$1 head=$2 base=$3 base_head=$4 name=$5 email=$6; shift 6
+own=$1 head=$2 base=$3 base_head=$4 name=$5 email=$6 count=$7; shift 7
+taken=
+while [ "$count" -gt 0 ]; do taken="$taken $1"; shift; count=$((count - 1)); done
 say() { printf '%s\\n' "$1"; exit 0; }
 command -v git > /dev/null 2>&1 || say 'git is not installed.'
 if [ -L .git ] || { [ -e .git ] && [ ! -d .git ]; }; then
@@ -37,23 +48,41 @@ fi
 if [ -d .git ] && [ ! -e ${MARKER} ] && [ -n "$(ls -A .git)" ]; then
   say '.git holds a repository that the agent made itself; remove it to get that of the workspace.'
 fi
-broken() { say "git cannot use .git ($(printf '%s' "$1" | head -n 1 | cut -c 1-200)); remove it to get a new one."; }
+found=$(special)
+[ -z "$found" ] || say "$(printf '%s' "$found" | head -n 1 | cut -c 1-100) is not a regular file; remove it."
+broken() { say "git cannot use .git ($(printf '%s' "$1" | head -n 1 | cut -c 1-100)); remove it to get a new one."; }
+find .git -name '*.lock' ! -type d -exec rm -f {} + 2> /dev/null
 new=
-if [ ! -f .git/HEAD ] || [ ! -f .git/config ] || [ ! -d .git/objects ] || [ ! -d .git/refs ]; then
+if [ ! -s ${MARKER} ] || [ ! -f .git/HEAD ] || [ ! -f .git/config ] || [ ! -d .git/objects ] || [ ! -d .git/refs ]; then
   new=1
   mkdir -p .git && : > ${MARKER} || broken 'not writable'
   out=$(env -u GIT_DIR -u GIT_WORK_TREE git init -q --template= --initial-branch=main . 2>&1) || broken "$out"
   g config core.trustctime false && g config core.checkStat minimal &&
-    g config user.name "$name" && g config user.email "$email" || broken 'its settings cannot be written'
+    echo complete > ${MARKER} || broken 'its settings cannot be written'
 fi
-find .git -name '*.lock' ! -type d -exec rm -f {} + 2> /dev/null
 # Borrowed objects are named by this script alone.
 rm -rf .git/commondir .git/shallow .git/info/grafts .git/objects/info/alternates
 mkdir -p .git/objects/info && printf '%s\\n' "$@" > .git/objects/info/alternates || broken 'not writable'
 out=$(g rev-parse --git-dir 2>&1) || broken "$out"
+{ [ -n "$(g config --local user.name)" ] || g config user.name "$name"; } &&
+  { [ -n "$(g config --local user.email)" ] || g config user.email "$email"; } ||
+  broken 'its settings cannot be written'
+keep() {
+  known=$(for oid in "$head" $base_head $taken; do
+    g rev-parse -q --verify "$oid^{commit}" 2> /dev/null | sed 's/^/^/'
+  done)
+  left=$(printf '%s\\n' "$1" $known | g rev-list --max-count=1 --stdin 2> /dev/null) || left=$1
+  [ -n "$left" ] || return 0
+  untaken=$own-untaken-$(printf '%s' "$1" | cut -c 1-12)
+  out=$(g update-ref -m 'omoi: commits that were not taken' "$untaken" "$1" 2>&1) || broken "$out"
+  printf 'untaken %s\\n' "\${untaken#refs/heads/}"
+}
 old=$(g rev-parse -q --verify "$own^{commit}" 2> /dev/null)
 if [ -n "$new" ] || [ "$old" != "$head" ] || [ "$(g symbolic-ref -q HEAD)" != "$own" ]; then
   new=1
+  [ -z "$old" ] || keep "$old"
+  current=$(g rev-parse -q --verify "HEAD^{commit}" 2> /dev/null)
+  [ -z "$current" ] || g symbolic-ref -q HEAD > /dev/null || keep "$current"
   # The files are those of the head: no operation of the last run goes on.
   rm -rf .git/rebase-merge .git/rebase-apply .git/sequencer
   rm -f .git/MERGE_HEAD .git/MERGE_MSG .git/MERGE_MODE .git/CHERRY_PICK_HEAD .git/REVERT_HEAD .git/BISECT_LOG
@@ -83,6 +112,7 @@ fi
 export const TAKE = `${COMMON}
 own=$1; shift
 command -v git > /dev/null 2>&1 && [ -d .git ] && [ ! -L .git ] && [ -e ${MARKER} ] || { echo 'omoi - -'; exit 0; }
+[ -z "$(special)" ] || exit 1
 tip() { g rev-parse -q --verify "$1^{commit}" 2> /dev/null | grep -x '[0-9a-f]\\{40\\}' || echo -; }
 branch=$(tip "$own") current=$(tip HEAD)
 echo "omoi $branch $current"

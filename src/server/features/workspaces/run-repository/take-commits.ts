@@ -23,6 +23,7 @@ import { activeUnderLock } from "../commits/commit-workspace.js";
 import { receiveCommits } from "../commits/received-commits.queries.js";
 import * as pushes from "../pushes/pushes.queries.js";
 import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "../workspace.js";
+import * as queries from "../workspaces.queries.js";
 import { exportBranches } from "./export-branches.js";
 import { reparentCommits } from "./reparent-commits.js";
 import type { FolderScript, RunScript } from "./prepare-repository.js";
@@ -35,6 +36,8 @@ export interface CommitSource {
   place: Pick<FolderScript, "folder" | "uid">;
   runScript: RunScript;
   maxBytes: number;
+  /** Aborted when the server stops. */
+  signal: AbortSignal;
   /** Records the outcome in the transaction that records the commits. */
   record(tx: Queryable, taken: TakenCommits): Promise<void>;
 }
@@ -52,6 +55,10 @@ export interface TakenCommits {
 
 /** Maximum commits at once, as in a push. */
 const MAX_LINE = 1000;
+/** Maximum new commits at once, including those of merged branches; each may have to be written again. */
+const MAX_COMMITS = 10_000;
+/** Maximum milliseconds for everything. */
+const TAKE_MS = 10 * 60_000;
 /** Branches that keep the diverged commits of a workspace; the oldest makes room for a new one. */
 const MAX_DIVERGED = 20;
 
@@ -70,11 +77,15 @@ export async function takeCommits(
   const ref = branchRef(branch_name);
   if (await isUntouched(source.place.folder, ref, source.tip)) return false;
   const quarantine = await Quarantine.open(repoPath);
+  const timeLimit = AbortSignal.timeout(TAKE_MS);
+  const signal = AbortSignal.any([source.signal, timeLimit]);
   try {
-    const tips = await receiveTips(deps, workspace, source, quarantine);
-    if (tips.length === 0) return false;
-    return await applyTips(deps, workspace, source, quarantine, tips);
-  } catch (error) {
+    const received = await receiveTips(deps, workspace, { ...source, signal }, quarantine);
+    if (received.tips.length === 0) return false;
+    return await applyTips(deps, workspace, { ...source, signal }, quarantine, received);
+  } catch (cause) {
+    const isLate = timeLimit.aborted && !source.signal.aborted;
+    const error = isLate ? tookTooLong() : cause;
     if (!(error instanceof PackRefusedError) && !(error instanceof AppError)) throw error;
     const refused = { tip: source.tip, commits: 0, diverged: [], error: refusalOf(error) };
     await deps.db.tenant(org_id, (tx) => source.record(tx, refused));
@@ -102,21 +113,30 @@ async function isUntouched(path: string, ref: string, tip: string): Promise<bool
   }
 }
 
+interface ReceivedTips {
+  /** The new commit of HEAD first, then that of the workspace's branch. */
+  tips: string[];
+  /** The commits of the base and the default branch. */
+  shared: readonly string[];
+}
+
 /**
- * Reads and checks what the repository has beyond the known commits. Returns the new tips: of HEAD
- * first, then of the workspace's branch.
+ * Reads and checks what the repository has beyond the known commits.
  * @throws PackRefusedError
  */
 async function receiveTips(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
-  { tip, place, runScript, maxBytes }: CommitSource,
+  { tip, place, runScript, maxBytes, signal }: CommitSource,
   quarantine: Quarantine,
-): Promise<string[]> {
+): Promise<ReceivedTips> {
   const { branch_name, head_commit } = workspace;
-  const { readOnly, baseCommit } = await exportBranches(deps, workspace);
+  const { readOnly, baseCommit, sharedCommits: shared } = await exportBranches(deps, workspace);
   const known = [...new Set([tip, head_commit, ...(baseCommit ? [baseCommit] : [])])];
   const output = new PassThrough({ highWaterMark: 1 << 20 });
+  const left = new AbortController();
+  /** Ends the script when its output is no longer read. */
+  const ending = AbortSignal.any([signal, left.signal]);
   let bytes = 0;
   const running = runScript({
     ...place,
@@ -124,10 +144,13 @@ async function receiveTips(
     args: [branchRef(branch_name), ...known],
     readOnly,
     onOutput: async (chunk) => {
+      ending.throwIfAborted();
       bytes += chunk.length;
       // The first line has less than 100 bytes.
       if (bytes > maxBytes + 100) throw tooLarge(maxBytes);
-      if (!output.write(chunk)) await once(output, "drain");
+      if (!output.write(chunk)) {
+        await once(output, "drain", { signal: ending });
+      }
     },
   }).finally(() => output.end());
   running.catch(() => undefined);
@@ -143,7 +166,6 @@ async function receiveTips(
         yield first.value;
         yield* pack;
       };
-      const signal = new AbortController().signal;
       await quarantine
         .receive(whole(), { isAlone: true, maxBytes, signal })
         .catch((error: unknown) => {
@@ -154,11 +176,12 @@ async function receiveTips(
     const failure = await running;
     if (failure !== null) throw new PackRefusedError(failure);
     const wanted = tips.filter((oid) => !known.includes(oid));
-    if (wanted.length === 0 || isEmpty) return [];
-    await inspect(deps, workspace, quarantine, wanted, known);
-    return wanted;
+    if (wanted.length === 0 || isEmpty) return { tips: [], shared };
+    await inspect(deps, workspace, quarantine, { tips: wanted, known, signal });
+    return { tips: wanted, shared };
   } finally {
-    output.resume();
+    left.abort();
+    output.destroy();
     await running.catch(() => undefined);
   }
 }
@@ -186,6 +209,9 @@ const tooLarge = (maxBytes: number): PackRefusedError =>
     `they are larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB; make fewer in a run, or raise OMOI_MAX_PUSH_MIB on the server`,
   );
 
+const tookTooLong = (): PackRefusedError =>
+  new PackRefusedError(`their check took longer than ${TAKE_MS / 60_000} minutes`);
+
 const unreadable = (): PackRefusedError =>
   new PackRefusedError("git could not read the repository of the run");
 
@@ -203,10 +229,8 @@ async function inspect(
   deps: WorkspaceDeps,
   { branch_name }: ActiveWorkspace,
   quarantine: Quarantine,
-  tips: readonly string[],
-  known: readonly string[],
+  { tips, known, signal }: { tips: string[]; known: string[]; signal: AbortSignal },
 ): Promise<void> {
-  const { signal } = new AbortController();
   // The pack must contain what the agent cannot read: naming an id grants no access. The newest known
   // commit may be one that the agent made.
   const readable: string[] = [];
@@ -235,12 +259,23 @@ async function applyTips(
   workspace: ActiveWorkspace,
   source: CommitSource,
   quarantine: Quarantine,
-  tips: readonly string[],
+  { tips, shared }: ReceivedTips,
 ): Promise<boolean> {
-  const { org_id, project_id, agent_id, branch_name, head_commit: head } = workspace;
+  const { org_id, project_id, agent_id, agent_name, branch_name, head_commit: head } = workspace;
+  const { signal } = source;
   const { repoPath } = placesOf(deps, workspace);
+  const added = await newCommits(quarantine, tips, [source.tip, head, ...shared]);
+  if (added.length > MAX_COMMITS) {
+    throw new PackRefusedError(
+      `a run can add at most ${MAX_COMMITS} commits with those of merged branches`,
+    );
+  }
   const onTop: string[] = [];
-  for (const oid of tips) if (await isAncestor(quarantine.path, source.tip, oid)) onTop.push(oid);
+  for (const oid of tips) {
+    // A commit that the head reaches adds nothing to it.
+    if (source.tip !== head && (await isAncestor(quarantine.path, oid, head))) continue;
+    if (await isAncestor(quarantine.path, source.tip, oid)) onTop.push(oid);
+  }
   const [newest = null] = onTop;
   const apart: string[] = [];
   for (const oid of tips) {
@@ -253,15 +288,23 @@ async function applyTips(
   const to =
     newest === null || source.tip === head
       ? newest
-      : await reparentCommits(quarantine.path, { from: source.tip, to: newest, onto: head });
+      : await reparentCommits(quarantine.path, {
+          from: source.tip,
+          to: newest,
+          onto: head,
+          shared,
+          author: { name: agent_name, email: `${agent_id}@agents.omoi` },
+        });
   const line = to === null ? [] : await lineTo(quarantine, head, to);
   const refs = await listRefs(repoPath, "refs/");
-  if (refs.length + apart.length > MAX_REFS) {
+  const counted = refs.filter(({ ref }) => /^refs\/(?:heads|tags)\//.test(ref)).length;
+  if (apart.length > 0 && counted + apart.length > MAX_REFS) {
     throw new PackRefusedError("the repository has too many branches to keep another one");
   }
   const all = [...new Set(refs.map(({ sha }) => sha))];
   const received = await newCommits(quarantine, [...(to ? [to] : []), ...apart], all);
   await inspectTrees(quarantine, received);
+  signal.throwIfAborted();
 
   await deps.db.write(org_id, async (tx) => {
     await pushes.insertPushedCommits(tx, { org_id, agent_id }, line);
@@ -270,7 +313,7 @@ async function applyTips(
   let diverged: string[];
   try {
     await quarantine.migrate();
-    diverged = await keepDiverged(repoPath, branch_name, apart);
+    diverged = await keepDiverged(deps, workspace, apart);
     if (to !== null) {
       await updateRefs(repoPath, [{ ref: branchRef(branch_name), newSha: to, expectedOld: head }]);
     }
@@ -296,12 +339,21 @@ async function lineTo(quarantine: Quarantine, head: string, to: string): Promise
   );
 }
 
-/** Keeps commits in branches named after the workspace's and themselves. Returns the names. */
+/**
+ * Keeps commits in branches named after the workspace's and themselves. The oldest make room, unless
+ * they were moved since or a workspace uses them. Returns the names.
+ */
 async function keepDiverged(
-  repoPath: string,
-  branch: string,
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
   commits: readonly string[],
 ): Promise<string[]> {
+  const { org_id, project_id, branch_name: branch } = workspace;
+  const { repoPath } = placesOf(deps, workspace);
+  const used =
+    commits.length === 0
+      ? new Set<string>()
+      : await deps.db.tenant(org_id, (tx) => queries.listUsedBranches(tx, project_id));
   const names: string[] = [];
   for (const commit of commits) {
     const prefix = `${branch}-diverged-`;
@@ -310,7 +362,8 @@ async function keepDiverged(
     if ((await resolveCommit(repoPath, branchRef(name))) === commit) continue;
     const kept = (await listBranches(repoPath))
       .filter((other) => other.name.startsWith(prefix))
-      .filter((other) => /^[0-9a-f]{12}$/.test(other.name.slice(prefix.length)))
+      .filter((other) => other.name.slice(prefix.length) === other.sha.slice(0, 12))
+      .filter((other) => !used.has(other.name))
       .toSorted((one, other) => Number(one.date) - Number(other.date));
     for (const { name: oldest, sha } of kept.slice(
       0,
