@@ -18,7 +18,7 @@ export default defineConfig({
           globalSetup: ["test/support/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
           // Randomized tests repeat up to twenty times with THOROUGH=1.
-          testTimeout: process.env["THOROUGH"] === "1" ? 600_000 : 180_000,
+          testTimeout: process.env["THOROUGH"] === "1" ? 600_000 : 300_000,
         },
       },
       {

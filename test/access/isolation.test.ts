@@ -378,7 +378,8 @@ describe("isolation over HTTP", () => {
     expect((await owner.api.organizations.get({ params: org })).data.name).not.toBe("Mine now");
     expect((await owner.api.members.list({ params: org })).data).toHaveLength(2);
     const { data: run } = await owner.api.runs.get({ params: { run_id: theirs.run.id } });
-    expect(run.status).toBe("running");
+    // Its lease may have expired meanwhile, which is no change by the other organization.
+    expect(["running", "lost"]).toContain(run.status);
     const { data: key } = await owner.api.apiKeys.get({ params: { key_id: theirs.key.id } });
     expect(key).toEqual(expect.objectContaining({ status: "active", name: "everything here" }));
     const { data: invitations } = await owner.api.invitations.list({ params: org });

@@ -45,6 +45,8 @@ describe("agents", () => {
       current_run: null,
       queued_run: null,
       last_run: null,
+      max_model_cost_usd: null,
+      max_model_tokens: null,
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,
     });

@@ -37,6 +37,8 @@ describe("organizations", () => {
       is_active: true,
       max_concurrent_agents: 5,
       max_agent_runtime_hours: 100,
+      max_model_cost_usd: null,
+      max_model_tokens: null,
       settings: {},
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
       updated_at: data.created_at,

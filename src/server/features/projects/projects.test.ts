@@ -46,6 +46,8 @@ describe("projects", () => {
       clone_url: `${app.url}/git/${org.slug}/web-site.git`,
       upstream: null,
       merge_drivers: [],
+      max_model_cost_usd: null,
+      max_model_tokens: null,
       protected_branches: [{ pattern: "main", approvals: 0, checks: [], strategy: null }],
       counts: { agents: 0, workspaces: 0, merges: 0 },
       created_at: expect.any(String) as string,
