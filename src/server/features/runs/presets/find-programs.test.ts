@@ -41,13 +41,14 @@ beforeEach(() => {
     log: { error: () => undefined },
     sandbox: {
       report,
-      start: async ({ command, onOutput }: SandboxInput) => {
+      start: async (input: SandboxInput) => {
+        const { command } = input;
         const reply = command[0] === "sh" ? lookup : version;
         started.push(command[0] ?? "");
         if (reply.refusal !== undefined) throw new SandboxRefusal(reply.refusal);
         if (reply.error !== undefined) throw new Error(reply.error);
-        await onOutput("stderr", Buffer.from(reply.stderr ?? ""));
-        await onOutput("stdout", Buffer.from(reply.stdout ?? ""));
+        await input.onOutput("stderr", Buffer.from(reply.stderr ?? ""));
+        await input.onOutput("stdout", Buffer.from(reply.stdout ?? ""));
         return { done: Promise.resolve({ exitCode: reply.exitCode ?? 0 }) };
       },
     },
