@@ -224,6 +224,7 @@ describeEachSandbox("git inside a run", ({ setting }) => {
     const ended = await waitForRunEnd(owner, data.id);
     expect(ended).toMatchObject({
       status: "succeeded",
+      checkpoint: { error: null },
       repository: { diverged_branches: [], error: null },
     });
     const messages = (await commitsOf(agent)).map(({ message }) => message.split("\n")[0]);
