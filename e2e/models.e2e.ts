@@ -104,7 +104,7 @@ test("a run's page and the usage show tokens and cost by model", async () => {
   const { agent } = await makeWorkspace(owner, project.id);
   provider.respond((response, { body }) =>
     answerJson(response, {
-      model: body,
+      model: (JSON.parse(body) as { model: string }).model,
       usage: {
         prompt_tokens: 1500,
         completion_tokens: 320,
@@ -113,7 +113,7 @@ test("a run's page and the usage show tokens and cost by model", async () => {
     }),
   );
   const script = `(async () => { for (const model of ["gpt-5-mini", "secret-model"])
-    await (await fetch(process.env.LOCAL_LLM_BASE_URL + "/responses", { method: "POST", body: model,
+    await (await fetch(process.env.LOCAL_LLM_BASE_URL + "/responses", { method: "POST", body: JSON.stringify({ model }),
       headers: { authorization: "Bearer " + process.env.LOCAL_LLM_API_KEY } })).text(); })()`;
   const { data: run } = await owner.api.runs.create({
     params: { agent_id: agent.id },
