@@ -68,7 +68,7 @@ test("an export grows by packs of new objects, and holds no others", async () =>
   // Only the objects: no leftovers of the work.
   expect(await readdir(second.objects)).toEqual(["pack"]);
 
-  // What another export has is borrowed.
+  // Objects of another export are borrowed.
   const own = await exportObjects(repoPath, join(root, "own"), [other, two], second);
   expect(await contains(other, own)).toBe(false);
   expect(await contains(other, own, second)).toBe(true);

@@ -146,7 +146,7 @@ export function trackProcess(input: SandboxInput, started: StartedCommand): Sand
   };
 }
 
-/** What the wrapping programs print before "PROGRAM: CAUSE". */
+/** Prefixes of the wrapping programs before "PROGRAM: CAUSE". */
 const START_ERRORS = ["prlimit: failed to execute ", "bwrap: execvp "];
 
 /**

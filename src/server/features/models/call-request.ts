@@ -13,7 +13,7 @@ export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 export const MAX_READ_REQUEST_BYTES = 16 * 1024 * 1024;
 
 const VERSION = "v1";
-/** What a path may consist of; nothing that a provider may decode to another path. */
+/** A part of a path, without characters that a provider may decode to another path. */
 const SEGMENT = /^[\w.:@~-]+$/;
 
 /**

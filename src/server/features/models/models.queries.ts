@@ -9,7 +9,7 @@ export interface Budget {
   tokens: number;
 }
 
-/** What a call to a provider depends on. */
+/** The secret and the budgets of a call to a provider. */
 export interface CallTerms {
   project_id: string;
   /** Null without a secret of the provider. */

@@ -10,7 +10,7 @@ import type { UsageMeter } from "../../models/usage-meter.js";
 const MAX_ERROR_BYTES = 256 * 1024;
 /** Shorter keys are found in ordinary text. */
 const SHORTEST_MASKED = 8;
-/** What is read of an answer whose client has left, to count its tokens. */
+/** Limits on reading an answer whose client has left, to count its tokens. */
 const DRAIN_MS = 120_000;
 const MAX_DRAINED_BYTES = 32 * 1024 * 1024;
 

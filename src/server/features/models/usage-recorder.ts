@@ -11,7 +11,7 @@ export interface UsageRecorder {
   close(): Promise<void>;
 }
 
-/** What the end of an answer waits for its record at most. */
+/** Maximum delay of the end of an answer by its record. */
 const MAX_WAIT_MS = 2000;
 const CLOSE_MS = 5000;
 /** Calls that wait for the database, per organization; the oldest are then logged only. */

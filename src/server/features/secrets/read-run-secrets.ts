@@ -3,7 +3,7 @@ import { AppError } from "../../errors.js";
 import { decryptValue } from "./secret-value.js";
 import { listOfRuns } from "./secrets.queries.js";
 
-/** What runs of a project get by its secrets and its organization's. */
+/** The secrets of a project's runs: its own and its organization's. */
 export interface RunSecrets {
   /** Values by name; the project's replace the organization's. */
   variables: Record<string, string>;

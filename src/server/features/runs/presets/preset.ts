@@ -1,6 +1,6 @@
 import type { Preset } from "#shared/api/agents/presets.js";
 
-/** What a run of a preset is to do. */
+/** The task of a run of a preset. */
 export interface Assignment {
   prompt: string;
   /** Null: the program's default. */
