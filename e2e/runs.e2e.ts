@@ -126,7 +126,7 @@ test("a failed command is marked in the list of runs", async () => {
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
   await page.getByText("Its command exited with code 3.").waitFor();
   await page.goto(`${app.url}/agents/${agent.id}`);
-  await page.getByRole("table", { name: "Runs" }).getByText("Failed").waitFor();
+  await page.getByRole("table", { name: "Runs" }).getByText("Failed, exit code 3").waitFor();
   const outcome = page.getByRole("link", { name: "Failed, exit code 3" });
   await outcome.waitFor();
   await look(page, "agent-page");

@@ -92,7 +92,7 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   await expectAccessibleInBothSchemes(page);
   await screenshot(page, "usage-nothing-yet");
 
-  await page.getByLabel("Month").selectOption("October 2025");
+  await page.getByRole("combobox", { name: "Month", exact: true }).selectOption("October 2025");
   const chart = page.getByRole("list", { name: "Run time a day in October 2025" });
   const bars = chart.getByRole("listitem");
   await chart.waitFor();
@@ -232,6 +232,6 @@ test("users without access to statements see the reason and the usage", async ()
   await expectAccessibleInBothSchemes(page);
   await screenshot(page, "statement-viewer");
   await page.goto(settings("resources"));
-  await page.getByLabel("Month").selectOption("October 2025");
+  await page.getByRole("combobox", { name: "Month", exact: true }).selectOption("October 2025");
   await page.getByRole("table", { name: "Usage by agent" }).waitFor();
 });

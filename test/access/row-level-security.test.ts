@@ -37,7 +37,7 @@ describe("row-level security", () => {
           const { data } = await owner.api.radar.project({ params: { project_id: project.id } });
           expect(data.total_pairs).toBe(1);
         },
-        { interval: 100 },
+        { timeout: 60_000, interval: 100 },
       );
       await owner.api.usage.disk({ params: { org_id: project.organization_id } });
       // A merge and a push in progress.
@@ -72,6 +72,16 @@ describe("row-level security", () => {
          where org_id = $1 limit 1`,
         [project.organization_id],
       );
+      await queryAsOwner(
+        app,
+        `insert into model_usage select org_id, id, 'anthropic', 'model', now(), 1, 1, 1, 0, 0, 0, 0
+         from runs where org_id = $1 limit 1`,
+        [project.organization_id],
+      );
+      await queryAsOwner(app, "insert into model_spending values ($1, $2, now(), 0, 0)", [
+        project.organization_id,
+        project.id,
+      ]);
       await queryAsOwner(app, "insert into redacted_audit_targets values ($1, $2)", [
         project.organization_id,
         randomUUID(),

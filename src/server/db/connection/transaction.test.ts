@@ -43,7 +43,7 @@ describe("a read pipelined with an organization's lock", () => {
           kind === "write"
             ? sibling.db.write(orgId, see, nameOf)
             : sibling.db.change(orgId, systemOrigin, (own, _audit, name) => see(own, name), nameOf);
-        await vi.waitFor(async () => expect(await waiters()).toBe(1));
+        await expect.poll(waiters).toBe(1);
         await rename(tx, `Renamed before a ${kind}`);
       });
       await waiting;
@@ -65,7 +65,7 @@ describe("a read pipelined with an organization's lock", () => {
     const failing = app.db.change(orgId, systemOrigin, async (held) => {
       const other = sibling.db.change(orgId, systemOrigin, (tx) => rename(tx, "Not begun"));
       const settled = expect(other).rejects.toThrow();
-      await vi.waitFor(async () => expect(await waiters()).toBe(1));
+      await expect.poll(waiters).toBe(1);
       await app.db.withSystem("test", (db) =>
         db.execute(sql`select pg_terminate_backend(pid) from pg_locks
           where locktype = 'advisory' and not granted

@@ -6,7 +6,7 @@ import { StatusDot } from "../../ui/feedback/badge.js";
 import { Time } from "../../ui/text/time.js";
 import { RunDuration } from "../runs/run-duration.js";
 import { runTitle } from "../runs/run-title.js";
-import { RunOutcome } from "../runs/run-status.js";
+import { RunStatus } from "../runs/run-status.js";
 
 interface AgentRunsProps {
   agent: Agent;
@@ -22,7 +22,7 @@ export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
     return (
       <div className="min-w-0">
         <Link {...paths.run(agent.id, last.id)} className="hover:underline">
-          <RunOutcome run={last} />
+          <RunStatus run={last} />
         </Link>
         <div className="text-[13px] text-muted">
           <Time value={last.ended_at} wraps />

@@ -15,24 +15,18 @@ const states: Record<Run["status"], readonly [tone: Tone, name: string]> = {
 
 export const statusName = (status: Run["status"]): string => states[status][1];
 
-/** The outcome of a run: "Failed, exit code 3". */
-export function RunOutcome({ run }: { run: Pick<Run, "status" | "exit_code"> }): ReactElement {
-  const [tone, text] = states[run.status];
-  return (
-    <StatusDot tone={tone}>
-      {run.status === "failed" && run.exit_code !== null
-        ? `${text}, exit code ${run.exit_code}`
-        : text}
-    </StatusDot>
-  );
+type RunState = Pick<Run, "status" | "exit_code"> &
+  Partial<Pick<Run, "queue_position" | "stop_requested">>;
+
+/** The state of a run, with the exit code of a failed one: "Failed, exit code 3". */
+export function RunStatus({ run }: { run: RunState }): ReactElement {
+  const [tone] = states[run.status];
+  return <StatusDot tone={tone}>{stateOf(run)}</StatusDot>;
 }
 
-export function RunStatus({ run }: { run: Run }): ReactElement {
-  const [tone, text] = states[run.status];
-  const place = run.queue_position === null ? "" : `, place ${run.queue_position}`;
-  return (
-    <StatusDot tone={tone}>
-      {run.status === "running" && run.stop_requested ? "Stopping" : text + place}
-    </StatusDot>
-  );
+function stateOf(run: RunState): string {
+  const name = statusName(run.status);
+  if (run.status === "running" && run.stop_requested === true) return "Stopping";
+  if (run.status === "failed" && run.exit_code !== null) return `${name}, exit code ${run.exit_code}`;
+  return typeof run.queue_position === "number" ? `${name}, place ${run.queue_position}` : name;
 }

@@ -89,7 +89,6 @@ export function RunTable({ agent, disabledReason, search, onSearch }: RunTablePr
                 formatDuration(run.runtime_seconds)
               ),
           },
-          { name: "Exit code", isNumber: true, renderCell: (run) => run.exit_code ?? "–" },
           {
             name: "Checkpoint",
             renderCell: ({ checkpoint }) =>
