@@ -174,5 +174,5 @@ function suite(project, env, files = words, label = "") {
 }
 
 function firstLine(text = "") {
-  return stripVTControlCharacters(text).split("\n", 1)[0];
+  return stripVTControlCharacters(text).trim().split("\n", 1)[0];
 }

@@ -44,7 +44,7 @@ export class RestartableServer {
     const owner = { email: "ann@example.com", password: "correct staple horse" };
     await this.api.auth.register({ body: owner });
     this.token = (await this.api.auth.login({ body: owner })).data.access_token;
-    this.api = clientOf(this.url, this.token);
+    this.api = clientOf(this.url, this.token, () => this.stderr);
   }
 
   /** Starts the server; `env` are additional settings of this start. */
@@ -52,7 +52,7 @@ export class RestartableServer {
     const settings = { OMOI_DATA_DIR: this.dataDir, ...this.#env, ...env };
     this.process = startServer(settings, this.#nodeOptions);
     this.url = await this.process.ready;
-    this.api = clientOf(this.url, this.token);
+    this.api = clientOf(this.url, this.token, () => this.stderr);
   }
 
   /** Sends a signal without waiting for its effect. */

@@ -69,17 +69,21 @@ export function startServer(
   return { process: child, ready, ended, stderr: () => stderr };
 }
 
-/** Returns the typed client of a server. */
-export function clientOf(url: string, token?: string): Client {
-  return createClient((path, init) =>
-    fetch(url + path, {
+/** Returns the typed client of a server. With `stderr`, an error 500 states the cause from its log. */
+export function clientOf(url: string, token?: string, stderr?: () => string): Client {
+  return createClient(async (path, init) => {
+    const response = await fetch(url + path, {
       ...init,
       headers: {
         ...(init.headers as Record<string, string>),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
-    }),
-  );
+    });
+    if (response.status !== 500 || stderr === undefined) return response;
+    const problem = (await response.json()) as object;
+    const detail = `the server's log ends with: ${stderr().trim().split("\n").slice(-3).join(" ")}`;
+    return Response.json({ ...problem, detail }, { status: 500, headers: response.headers });
+  });
 }
 
 /** Returns the pid of the PostgreSQL that serves a data folder, or null. */
