@@ -27,6 +27,7 @@ export function RunStatus({ run }: { run: RunState }): ReactElement {
 function stateOf(run: RunState): string {
   const name = statusName(run.status);
   if (run.status === "running" && run.stop_requested === true) return "Stopping";
-  if (run.status === "failed" && run.exit_code !== null) return `${name}, exit code ${run.exit_code}`;
+  if (run.status === "failed" && run.exit_code !== null)
+    return `${name}, exit code ${run.exit_code}`;
   return typeof run.queue_position === "number" ? `${name}, place ${run.queue_position}` : name;
 }
