@@ -60,7 +60,7 @@ export function readSystem(
 export function streamSystem(
   program: string,
   args: readonly string[],
-  { cwd, input }: { cwd: string; input: string },
+  { cwd, input }: { cwd: string; input: string | Buffer },
 ): { output: Readable; done: Promise<{ exitCode: number | null; stderr: string }> } {
   const child = spawn(program, args, { cwd, env: { PATH, LC_ALL: "C" } });
   let stderr = "";

@@ -1,37 +1,21 @@
 /**
  * Base layers: the files of one commit, written once, immutable, and shared by all overlays of a
  * project that started from it. A layer is a folder `<commit>-<random>` with the files, their index
- * and a folder `users` with one file per user; it is removed with its last user.
- *
- * No locks are needed, in one process or several. A user registers by creating a file in `users`; a
- * remover first removes `users` with rmdir(2), which succeeds only while it is empty. One of the
- * two loses the race: the user finds no folder and takes another layer, or the remover finds a user
- * and stops.
+ * and its users (layer-users.ts).
  */
 import { randomBytes } from "node:crypto";
-import {
-  copyFile,
-  lstat,
-  mkdir,
-  readdir,
-  rename,
-  rmdir,
-  unlink,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
+import { copyFile, lstat, mkdir, readdir, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { assertOid } from "../store/bare-repository.js";
 import { createDirectoryAtomically, flushToDisk, removeTree } from "./atomic-directory.js";
 import { CHECKOUT, LAYERED } from "./worktree-driver.js";
 import type { Owner } from "./folder-handle.js";
 import { chownTree } from "./chown-tree.js";
+import { addUser, forgetUsers, isForgotten, releaseLayer, removeUnused } from "./layer-users.js";
 import { git } from "../process/run.js";
 import { runSystem } from "../process/system-command.js";
 
 const LAYER = /^([0-9a-f]{40})-[0-9a-f]{12}$/;
-/** Remains of an interrupted process are removed after an hour. */
-const FORGOTTEN_MS = 60 * 60_000;
 
 /** Returns the commit in the name of a layer. */
 export function commitOf(layer: string): string {
@@ -65,7 +49,7 @@ export async function acquireBaseLayer(request: BaseLayerRequest): Promise<strin
   await mkdir(lowers, { recursive: true, mode: 0o700 });
   for (let attempt = 1; ; attempt += 1) {
     for (const name of await listLayers(lowers)) {
-      if (name.startsWith(commit) && (await noteUser(join(lowers, name), user))) return name;
+      if (name.startsWith(commit) && (await addUser(join(lowers, name), user))) return name;
     }
     if (attempt === 10) throw new Error("the layer was removed after each attempt to create it");
     const key = `${lowers} ${commit}`;
@@ -75,19 +59,14 @@ export async function acquireBaseLayer(request: BaseLayerRequest): Promise<strin
   }
 }
 
-/** Ends the use of a layer, and removes the layer with its last use. Idempotent. */
-export async function releaseBaseLayer(lowers: string, name: string, user: string): Promise<void> {
-  await happened(unlink(join(lowers, name, "users", user)));
-  await removeUnused(lowers, name);
-}
-
 /** Removes unused layers and the remains of interrupted creations and removals. */
 export async function collectBaseLayers(lowers: string): Promise<void> {
   for (const name of await readdir(lowers).catch(() => [])) {
     const path = join(lowers, name);
     if (LAYER.test(name)) {
-      await forgetLinks(join(path, "users"));
-      await removeUnused(lowers, name);
+      // Interrupted processes that linked its files to create another layer.
+      await forgetUsers(path, (user) => user.startsWith("link-"));
+      await removeUnused(path);
     } else if (/\.removing-[0-9a-f]{12}$/.test(name) || (await isForgotten(path))) {
       await removeTree(path);
     }
@@ -96,59 +75,6 @@ export async function collectBaseLayers(lowers: string): Promise<void> {
 
 async function listLayers(lowers: string): Promise<string[]> {
   return (await readdir(lowers)).filter((name) => LAYER.test(name));
-}
-
-/** Returns whether the layer exists. */
-function noteUser(layer: string, user: string): Promise<boolean> {
-  return happened(writeFile(join(layer, "users", user), ""));
-}
-
-async function removeUnused(lowers: string, name: string): Promise<void> {
-  const path = join(lowers, name);
-  if (!(await endUse(join(path, "users")))) return;
-  const away = `${path}.removing-${randomBytes(6).toString("hex")}`;
-  if (await happened(rename(path, away))) await removeTree(away);
-}
-
-/** Closes a layer to new users; false if it is in use. */
-async function endUse(users: string): Promise<boolean> {
-  try {
-    await rmdir(users);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOTEMPTY" || code === "EEXIST") return false;
-    // Missing: another removal was faster or interrupted.
-    ignoreMissing(error);
-  }
-  return true;
-}
-
-/** Forgets interrupted processes that linked the files of a layer to create another. */
-async function forgetLinks(users: string): Promise<void> {
-  for (const name of await readdir(users).catch(() => [])) {
-    const path = join(users, name);
-    if (name.startsWith("link-") && (await isForgotten(path))) await happened(unlink(path));
-  }
-}
-
-async function isForgotten(path: string): Promise<boolean> {
-  const stats = await lstat(path).catch(() => null);
-  return stats !== null && stats.mtimeMs < Date.now() - FORGOTTEN_MS;
-}
-
-/** Returns false if the target is missing; rethrows other errors. */
-function happened(change: Promise<void>): Promise<boolean> {
-  return change.then(
-    () => true,
-    (error: unknown) => {
-      ignoreMissing(error);
-      return false;
-    },
-  );
-}
-
-function ignoreMissing(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 }
 
 async function makeLayer({
@@ -194,7 +120,7 @@ async function linkSibling(
   const nearest = await nearestOf(layers, repoPath, commit, lowers);
   const from = join(lowers, nearest);
   const user = `link-${basename(aside)}`;
-  if (!(await noteUser(from, user))) return null;
+  if (!(await addUser(from, user))) return null;
   try {
     const places = ["--", join(from, "files"), join(aside, "files")];
     await runSystem("cp", ["-al", ...places], { timeoutMs: 10 * 60_000 });
@@ -206,7 +132,7 @@ async function linkSibling(
     await removeTree(join(aside, "index"));
     return null;
   } finally {
-    await releaseBaseLayer(lowers, nearest, user);
+    await releaseLayer(from, user);
   }
 }
 

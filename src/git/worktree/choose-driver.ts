@@ -60,6 +60,8 @@ function anyDriver(
     remove: (places) => overlay.remove(places),
     open: async (places) => (await of(places)).open(places),
     changeOwner: async (places, to) => (await of(places)).changeOwner(places, to),
+    storeEnvironment: (places, layer) => overlay.storeEnvironment(places, layer),
+    attachEnvironment: async (places, layer) => (await of(places)).attachEnvironment(places, layer),
     canChangeOwner: async (places) => (await of(places)).canChangeOwner(places),
     measure: async (places) => (await of(places)).measure(places),
   };

@@ -1,5 +1,5 @@
 /** Mounts overlays: an immutable shared lower layer and an upper layer for changes. */
-import { lstat, readFile, realpath } from "node:fs/promises";
+import { lstat, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { runSystem } from "../process/system-command.js";
 
@@ -12,44 +12,73 @@ export class MountError extends Error {
   override readonly name: string = "MountError";
 }
 
-/** The names of the layers in the folder passed to `mountOverlay`. */
-export const layerNames = { lower: "lower/files", upper: "upper", work: "work" } as const;
+/**
+ * The names of the layers in the folder passed to `mountOverlay`. The lower layer is that of the base;
+ * below it may be one with an environment.
+ */
+export const layerNames = {
+  lower: "lower/files",
+  environment: "environment/files",
+  upper: "upper",
+  work: "work",
+} as const;
 
 /**
  * Mounts the layers below `home` at `folder`. Layer names are relative to `home`, so that no
  * character of the data folder's path can be taken for an option. If the layers have different
- * owners, the kernel maps the lower layer's files to the upper layer's owner.
+ * owners, the kernel maps the lower layers' files to the upper layer's owner.
  * @throws MountError
  */
 export async function mountOverlay(kind: OverlayKind, home: string, folder: string): Promise<void> {
-  const { lower, upper, work } = layerNames;
-  const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  const { lower, environment, upper, work } = layerNames;
+  const hasEnvironment = await stat(join(home, environment)).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  const lowers = hasEnvironment ? [lower, environment] : [lower];
+  const layersOver = (below: readonly string[]): string =>
+    `lowerdir=${below.join(":")},upperdir=${upper},workdir=${work},nosuid,nodev`;
   if (kind === "overlay") {
-    const [below, above] = await Promise.all([lstat(join(home, lower)), lstat(join(home, upper))]);
-    const isMapped = below.uid !== above.uid || below.gid !== above.gid;
+    const above = await lstat(join(home, upper));
+    const owners = await Promise.all(lowers.map((layer) => lstat(join(home, layer))));
+    const isMapped = owners.some(({ uid, gid }) => uid !== above.uid || gid !== above.gid);
+    const mapped = lowers.map((_, nth) => `${MAPPED}${nth}`);
     // Folders can be renamed, and the upper layer is self-contained: no file data stays below.
-    const options =
-      `lowerdir=${isMapped ? MAPPED : lower},upperdir=${upper},workdir=${work},` +
-      "redirect_dir=on,index=off,metacopy=off,nosuid,nodev";
+    const options = `${layersOver(isMapped ? mapped : lowers)},redirect_dir=on,index=off,metacopy=off`;
     const mount = ["-t", "overlay", "omoi", "-o", options, "--", folder];
     if (!isMapped) return system("mount", mount, home);
-    const mapping = [`${below.uid}:${above.uid}:1`, `${below.gid}:${above.gid}:1`];
-    await system("sh", ["-c", MOUNT_MAPPED, "sh", ...mapping, ...mount], home);
+    const places = lowers.flatMap((layer, nth) => {
+      const { uid, gid } = owners[nth] as (typeof owners)[number];
+      return [`${uid}:${above.uid}:1`, `${gid}:${above.gid}:1`, layer];
+    });
+    const args = [String(lowers.length), ...places, ...mount];
+    await system("sh", ["-c", MOUNT_MAPPED, "sh", ...args], home);
   } else {
     const others = process.getuid?.() === 0 ? ",allow_other" : "";
-    await system("fuse-overlayfs", ["-o", `${layers},nosuid,nodev${others}`, folder], home);
+    await system("fuse-overlayfs", ["-o", `${layersOver(lowers)}${others}`, folder], home);
   }
 }
 
-/** The temporary id-mapped mount of the lower layer (mount_setattr(2)). */
+/** The temporary id-mapped mounts of the lower layers (mount_setattr(2)). */
 const MAPPED = "mapped";
+/**
+ * Arguments: the number of lower layers; for each the mappings of users and groups, and its path; those
+ * of mount(8).
+ */
 const MOUNT_MAPPED = `
-  mkdir -p ${MAPPED} && umount ${MAPPED} 2>/dev/null
-  mount --bind --map-users "$1" --map-groups "$2" ${layerNames.lower} ${MAPPED} || exit
-  shift 2
-  mount "$@"
-  status=$?
-  umount ${MAPPED}
+  count=$1 nth=0 status=0
+  shift
+  while [ $nth -lt $count ] && [ $status = 0 ]; do
+    mkdir -p ${MAPPED}$nth && umount ${MAPPED}$nth 2>/dev/null
+    mount --bind --map-users "$1" --map-groups "$2" "$3" ${MAPPED}$nth || status=$?
+    shift 3
+    nth=$((nth + 1))
+  done
+  [ $status = 0 ] && { mount "$@" || status=$?; }
+  while [ $nth -gt 0 ]; do
+    nth=$((nth - 1))
+    umount ${MAPPED}$nth 2>/dev/null
+  done
   exit $status`;
 
 /**

@@ -30,7 +30,9 @@ import {
 } from "./worktree-driver.js";
 import type { Owner } from "./folder-handle.js";
 import { chownTree } from "./chown-tree.js";
-import { commitOf, releaseBaseLayer, acquireBaseLayer } from "./base-layers.js";
+import { commitOf, acquireBaseLayer } from "./base-layers.js";
+import { hasEnvironment, storeEnvironment } from "./environment-layer.js";
+import { addUser, releaseLayer } from "./layer-users.js";
 import {
   isMountAlive,
   layerNames,
@@ -89,7 +91,7 @@ export function overlayDriver(
         return kind;
       } catch (error) {
         await driver.remove(input).catch(() => {});
-        await releaseBaseLayer(lowers, layer, user).catch(() => {});
+        await releaseLayer(join(lowers, layer), user).catch(() => {});
         throw error;
       }
     },
@@ -126,6 +128,20 @@ export function overlayDriver(
       await chownTree(places.folder, to, upper);
     },
 
+    storeEnvironment: (places, layer) => storeEnvironment(places, layer, owner),
+
+    async attachEnvironment({ overlay, folder }, layer) {
+      const linked = await environmentOf(overlay);
+      if (linked !== null && (await hasEnvironment(linked))) return true;
+      if (!(await addUser(layer, basename(overlay)))) return false;
+      await unmount(folder);
+      // One that is gone, as after the restore of a backup.
+      await removeTree(join(overlay, ENVIRONMENT));
+      await symlink(relative(overlay, layer), join(overlay, ENVIRONMENT));
+      await restoreMount(overlay, folder);
+      return true;
+    },
+
     canChangeOwner: async ({ overlay }) => mapsOwners && (await kindOf(overlay)) === "overlay",
 
     measure: ({ overlay }) => measureTree(join(overlay, layerNames.upper)),
@@ -139,11 +155,21 @@ export async function layerOf(overlay: string): Promise<string | null> {
   return target === null ? null : basename(target);
 }
 
-/** Removes the parts of an overlay; `user` is the name under which it uses its base layer. */
+const ENVIRONMENT = dirname(layerNames.environment);
+
+/** Returns the path of the environment layer that an overlay links to; null without one. */
+export async function environmentOf(overlay: string): Promise<string | null> {
+  const target = await readlink(join(overlay, ENVIRONMENT)).catch(() => null);
+  return target === null ? null : join(overlay, target);
+}
+
+/** Removes the parts of an overlay; `user` is the name under which it uses its shared layers. */
 async function removeLayers(path: string, lowers: string, user: string): Promise<void> {
   const layer = await layerOf(path);
-  // First, while the link still exists.
-  if (layer !== null) await releaseBaseLayer(lowers, layer, user);
+  const environment = await environmentOf(path);
+  // First, while the links still exist.
+  if (layer !== null) await releaseLayer(join(lowers, layer), user);
+  if (environment !== null) await releaseLayer(environment, user);
   await removeTree(path);
 }
 

@@ -1,6 +1,6 @@
 /** Working trees of agents: the driver interface, and the driver for plain checkouts. */
 import { lstat, mkdir, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { assertOid } from "../store/bare-repository.js";
 import {
   temporaryName,
@@ -14,6 +14,12 @@ import { measureTree } from "./disk-usage.js";
 import { guardDotGitFiles } from "../snapshot/dot-git-files.js";
 import type { Owner } from "./folder-handle.js";
 import { chownTree } from "./chown-tree.js";
+import {
+  copyEnvironment,
+  environmentAside,
+  storeEnvironment,
+  type StoredEnvironment,
+} from "./environment-layer.js";
 import { git, GitError } from "../process/run.js";
 import { removeIndex } from "../snapshot/update-index.js";
 
@@ -72,6 +78,19 @@ export interface WorktreeDriver {
    * @throws the system error: EPERM if the server may not change owners, ENOENT without a folder
    */
   changeOwner(places: WorktreePaths, owner: Owner): Promise<void>;
+  /**
+   * Stores the ignored files of a folder as an environment layer; see `storeEnvironment`.
+   * @param layer its new path
+   */
+  storeEnvironment(places: WorktreePaths, layer: string): Promise<StoredEnvironment>;
+  /**
+   * Adds an environment layer (environment-layer.ts) below the files of a folder that has none. What the
+   * folder has already stays: a file, and in an overlay also a folder that its commit lacks. Returns false if the layer is gone. Idempotent; no
+   * process of the agent may be running.
+   * @param layer its path
+   * @throws MountError, or the system error (no space)
+   */
+  attachEnvironment(places: WorktreePaths, layer: string): Promise<boolean>;
   /**
    * Tells whether `changeOwner` can give this folder to a user other than the owner of its base layer.
    */
@@ -161,6 +180,11 @@ export const checkoutDriver = {
 
   changeOwner: ({ folder }: Checkout, owner: Owner) => chownTree(folder, owner),
 
+  storeEnvironment: (places: WorktreePaths, layer: string) => storeEnvironment(places, layer, null),
+
+  attachEnvironment: ({ folder, overlay }: WorktreePaths, layer: string) =>
+    copyEnvironment(layer, folder, basename(overlay)),
+
   canChangeOwner: async () => true,
 
   measure: ({ folder }: Checkout) => measureTree(folder),
@@ -176,6 +200,7 @@ export async function removeFolder({
   if (old !== null) await removeTree(old);
   await removeLeftovers(folder, "removing");
   await removeLeftovers(folder, "creating");
+  await removeTree(environmentAside(folder));
   await removeLeftovers(indexFile, "creating");
   await removeIndex(temporaryName(indexFile, "next"));
   await removeIndex(temporaryName(indexFile, "names"));
