@@ -26,6 +26,7 @@ export const permissions = {
   "agent:write": "Create and change agents",
   "agent:delete": "Terminate agents",
   "agent:run": "Start and stop runs",
+  "agent:network:full": "Give runs and checks the whole network",
   "agent:workspace:read": "See workspaces, commits and merges",
   "agent:workspace:write": "Create workspaces and commit in them",
   "agent:workspace:merge": "Merge workspaces",
@@ -34,11 +35,12 @@ export const permissions = {
 export type Permission = keyof typeof permissions;
 export const permissionNames = Object.keys(permissions) as Permission[];
 
-/**
- * Permissions of owners only: archive, restore and transfer. Wildcards of `org` do not cover them;
- * only `*:*` or the full name does.
- */
-const ownerOnly: ReadonlySet<string> = new Set(["org:archive", "org:transfer"]);
+/** Permissions that only `*:*` or their full name covers, and no other wildcard. */
+const onlyByName: ReadonlySet<string> = new Set([
+  "org:archive",
+  "org:transfer",
+  "agent:network:full",
+]);
 
 /** Permissions that no agent has, whatever its role and its creator's. */
 const personOnly: readonly Permission[] = ["org:secrets:read", "org:secrets:write"];
@@ -47,7 +49,7 @@ export const systemRoles = {
   owner: { description: "Full access, including archiving and transfer", permissions: ["*:*"] },
   admin: {
     description: "Full access to all resources",
-    permissions: ["org:*", "project:*", "agent:*"],
+    permissions: ["org:*", "project:*", "agent:*", "agent:network:full"],
   },
   member: {
     description: "Works on projects and with agents",
@@ -86,7 +88,7 @@ export type SystemRole = keyof typeof systemRoles;
  */
 export function matches(pattern: string, permission: string): boolean {
   if (pattern === "*:*" || pattern === permission) return true;
-  if (!pattern.endsWith(":*") || ownerOnly.has(permission)) return false;
+  if (!pattern.endsWith(":*") || onlyByName.has(permission)) return false;
   return permission.startsWith(pattern.slice(0, -1)) && pattern.length > 2;
 }
 

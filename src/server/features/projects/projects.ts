@@ -1,3 +1,4 @@
+import { requirePermission } from "../../access/access.js";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
@@ -165,6 +166,12 @@ export async function updateProject(
     });
     const after = await queries.findProject(tx, id);
     if (!before || !after) throw notFound();
+    const known = new Set(before.merge_drivers.map((driver) => JSON.stringify(driver)));
+    const isFull = (driver: MergeDriver): boolean =>
+      driver.driver === "regenerate" && driver.network === "full";
+    if (after.merge_drivers.some((one) => isFull(one) && !known.has(JSON.stringify(one)))) {
+      requirePermission(access, "agent:network:full");
+    }
     await requireChecks(tx, id, changes.protected_branches ?? []);
     const changed = {
       ...diffFields(before, after, ["name", "description", "protected_branches", ...budgetFields]),

@@ -1,24 +1,32 @@
 import type { ReactElement } from "react";
 import type { FormState } from "../../forms/use-form.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { TextArea } from "../../ui/fields/field.js";
 import { RadioList } from "../../ui/fields/radio.js";
 import type { Isolation } from "./isolation.js";
-import type { RunValues } from "./run-values.js";
+import type { RunSource, RunValues } from "./run-values.js";
 
-interface NetworkFieldsProps {
+interface NetworkFieldsProps extends Pick<RunSource, "projectHosts"> {
+  orgId: string;
   form: FormState<RunValues>;
   /** Undefined while unknown. */
   isolation: Isolation | undefined;
 }
 
-/** Why the network cannot be restricted here. */
-function restrictionProblem({ mode, full_network }: Isolation): string | undefined {
+/** Returns why the network cannot be restricted here. */
+export function restrictionProblem({ mode, full_network }: Isolation): string | undefined {
   if (mode === "docker") return "Containers cannot have a restricted network.";
   return full_network.isolated ? undefined : `${full_network.reason}.`;
 }
 
-export function NetworkFields({ form, isolation }: NetworkFieldsProps): ReactElement {
+export function NetworkFields({
+  orgId,
+  form,
+  isolation,
+  projectHosts,
+}: NetworkFieldsProps): ReactElement {
   const { values } = form;
+  const refusal = useDenyReason(orgId);
   return (
     <>
       {isolation?.mode !== "off" && (
@@ -41,7 +49,7 @@ export function NetworkFields({ form, isolation }: NetworkFieldsProps): ReactEle
               disabledReason:
                 isolation?.full_network.isolated === false
                   ? `${isolation.full_network.reason}.`
-                  : undefined,
+                  : refusal("agent:network:full"),
             },
           ]}
         />
@@ -54,9 +62,17 @@ export function NetworkFields({ form, isolation }: NetworkFieldsProps): ReactEle
           className="font-mono"
           {...form.field("hosts")}
           error={form.errorOf("allowed_hosts")}
-          hint="One host per line, for example registry.npmjs.org, *.example.com or git.example.com:8443. Without a port: 443 and 80."
+          hint={`One host per line, for example registry.npmjs.org, *.example.com or git.example.com:8443. Without a port: 443 and 80.${
+            projectHosts === null ? "" : ` ${limitText(projectHosts)}`
+          }`}
         />
       )}
     </>
   );
+}
+
+function limitText(projectHosts: readonly string[]): string {
+  return projectHosts.length === 0
+    ? "The project's environment allows none, so leave it empty: this server can be reached."
+    : "A run may list fewer hosts than the project's environment, and no others.";
 }

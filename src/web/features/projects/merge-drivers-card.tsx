@@ -286,7 +286,7 @@ function CommandFields({
         options={networks}
         disabledReason={reason}
         error={errorOf("network")}
-        hint="With full, scripts of branches can reach the network."
+        hint="With full, scripts of branches can reach the network. It needs the permission agent:network:full."
         onChange={(value) => onChange({ network: value as DraftDriver["network"] })}
       />
     </>

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { RE2JS } from "re2js";
 import type { Check } from "#shared/api/projects/merge-requests.js";
+import { requirePermission } from "../../../access/access.js";
 import { diffFields } from "../../../db/audit/audit.js";
 import { canonicalJson } from "#shared/audit.js";
 import type { CheckDefinition } from "../../../db/tables/workspace-tables.js";
@@ -31,7 +32,7 @@ export function hashOf(name: string, definition: CheckDefinition): string {
 
 /**
  * Creates or replaces a check. Commits under check are checked anew by a changed definition.
- * @throws AppError 404; 409 `too_many_checks`; 422
+ * @throws AppError 403 without `agent:network:full` for the network `full`; 404; 409 `too_many_checks`; 422
  */
 export async function setCheck(
   deps: QueueDeps,
@@ -40,6 +41,7 @@ export async function setCheck(
   check: Omit<Check, "updated_at">,
 ): Promise<Check> {
   requirePattern(check.log_pattern);
+  if (check.network === "full") requirePermission(context.access, "agent:network:full");
   const { orgId } = context;
   await context.change(async (tx, audit) => {
     const project = await findActiveProjectName(tx, projectId);

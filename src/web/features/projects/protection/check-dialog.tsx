@@ -1,5 +1,6 @@
 import { type ReactElement, useState } from "react";
 import type { Check } from "#shared/api/projects/merge-requests.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { api } from "../../../api/api-calls.js";
 import { client } from "../../../api/client.js";
 import { projectsKey } from "../../../api/queries/projects.js";
@@ -14,6 +15,7 @@ import { visible } from "../../../ui/text/plain-text.js";
 
 interface CheckDialogProps {
   projectId: string;
+  refusal: DenyReason;
   /** Null for a new one. */
   check: Check | null;
   onClose: () => void;
@@ -41,7 +43,7 @@ const blank = {
   pattern: "",
 };
 
-function CheckForm({ projectId, check, onClose }: CheckDialogProps): ReactElement {
+function CheckForm({ projectId, refusal, check, onClose }: CheckDialogProps): ReactElement {
   // A part of the address, not of the body.
   const [name, setName] = useState(check?.name ?? "");
   const form = useForm({
@@ -117,7 +119,12 @@ function CheckForm({ projectId, check, onClose }: CheckDialogProps): ReactElemen
         onChange={(network) => form.set({ network })}
         options={[
           { value: "none", label: "None", hint: "Nothing can leave the sandbox." },
-          { value: "full", label: "Full", hint: "The check can reach the network." },
+          {
+            value: "full",
+            label: "Full",
+            hint: "The check can reach the network.",
+            disabledReason: refusal("agent:network:full"),
+          },
         ]}
       />
       <DialogActions>

@@ -92,6 +92,7 @@ export function ChecksCard({
       {edited !== null && (
         <CheckDialog
           projectId={project.id}
+          refusal={refusal}
           check={edited === "new" ? null : edited}
           onClose={() => setEdited(null)}
         />
