@@ -50,6 +50,8 @@ export const auditActions = {
   "workspace.restored": "restored a workspace",
   "project.check_set": "changed a check of a project",
   "project.check_deleted": "deleted a check of a project",
+  "project.environment_set": "changed the environment of a project",
+  "project.environment_built": "built the environment of a project",
   "secret.set": "set a secret",
   "secret.deleted": "deleted a secret",
   "merge_request.created": "queued a merge",

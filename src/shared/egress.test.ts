@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isAllowedHost, parseAllowedHost, type AllowedHost } from "./egress.js";
+import { isAllowedHost, notCovered, parseAllowedHost, type AllowedHost } from "./egress.js";
 
 const entries = (...texts: string[]): AllowedHost[] =>
   texts.map((text) => parseAllowedHost(text) as AllowedHost);
@@ -63,4 +64,41 @@ it("an allow-list admits its names, names below a wildcard, and their ports", ()
   expect(admitted("example.com", 22)).toBe(false);
   expect(admitted("git.example.com")).toBe(false);
   expect(isAllowedHost([], "example.com", 443)).toBe(false);
+});
+
+describe("a list that is covered by another", () => {
+  it("has no host beyond it", () => {
+    const by = ["*.example.com", "git.example.org:8443", "api.test"];
+    for (const entry of [
+      "a.example.com",
+      "*.b.example.com:443",
+      "*.example.com:80",
+      "API.test:80",
+    ]) {
+      expect(notCovered([entry], by)).toBe(null);
+    }
+    for (const entry of ["example.com", "a.example.com:22", "*.api.test", "git.example.org"]) {
+      expect(notCovered(["a.example.com", entry], by)).toBe(entry);
+    }
+    expect([notCovered([], []), notCovered(["a.test"], [])]).toEqual([null, "a.test"]);
+  });
+
+  it("admits nothing that the other denies", () => {
+    const label = fc.constantFrom("a", "b", "c");
+    const host = fc.array(label, { minLength: 2, maxLength: 4 }).map((labels) => labels.join("."));
+    const port = fc.constantFrom("", ":443", ":80", ":8443");
+    const entry = fc
+      .tuple(fc.boolean(), host, port)
+      .map(([isWildcard, name, at]) => `${isWildcard ? "*." : ""}${name}${at}`);
+    const list = fc.array(entry, { maxLength: 4 });
+    fc.assert(
+      fc.property(list, list, host, fc.constantFrom(80, 443, 8443), (narrow, wide, name, at) => {
+        if (notCovered(narrow, wide) !== null) return;
+        if (isAllowedHost(entries(...narrow), name, at)) {
+          expect(isAllowedHost(entries(...wide), name, at)).toBe(true);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });

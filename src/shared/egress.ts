@@ -46,6 +46,34 @@ export function parseAllowedHost(text: string): AllowedHost | string {
   return { name, isWildcard, ports: port === undefined ? DEFAULT_PORTS : [Number(port)] };
 }
 
+/**
+ * Returns the first entry of an allow-list that admits more than another list; null if it is narrower or
+ * the same. Both lists are valid.
+ */
+export function notCovered(entries: readonly string[], by: readonly string[]): string | null {
+  const wide = by.map(parsed);
+  return (
+    entries.find((text) => {
+      const { name, isWildcard, ports } = parsed(text);
+      return !ports.every((port) =>
+        wide.some(
+          (entry) =>
+            entry.ports.includes(port) &&
+            (entry.isWildcard
+              ? name.endsWith(`.${entry.name}`) || (isWildcard && name === entry.name)
+              : !isWildcard && name === entry.name),
+        ),
+      );
+    }) ?? null
+  );
+}
+
+function parsed(text: string): AllowedHost {
+  const host = parseAllowedHost(text);
+  if (typeof host === "string") throw new TypeError(`not an allowed host: ${text}`);
+  return host;
+}
+
 /** Whether an allow-list admits a host (as given by a client) and a port. */
 export function isAllowedHost(
   entries: readonly AllowedHost[],

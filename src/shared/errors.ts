@@ -66,6 +66,7 @@ export const errorCodes = {
   merge_request_ended: [409, "The merge request has ended"],
   check_in_use: [409, "The check is in use"],
   too_many_checks: [409, "Too many checks"],
+  no_setup_script: [409, "The environment has no setup script"],
   too_many_secrets: [409, "Too many secrets"],
   provider_in_use: [409, "The provider has a secret"],
   already_reverted: [409, "The merge is already reverted"],

@@ -70,6 +70,13 @@ export const pages = {
     path: "/projects/$projectId/merge-requests/$requestId",
     preloads: [["/projects/$projectId", "/merge-requests/$requestId"]],
   },
+  build: {
+    path: "/projects/$projectId/builds/$runId",
+    preloads: [
+      ["/projects/$projectId", "/runs/$runId"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
+    ],
+  },
   agents: {
     path: "/agents",
     preloads: [
@@ -92,7 +99,7 @@ export const pages = {
   run: {
     path: "/agents/$agentId/runs/$runId",
     preloads: [
-      ["/agents/$agentId", "/agents/$agentId/runs/$runId"],
+      ["/agents/$agentId", "/runs/$runId"],
       ["/organizations/$orgId", "/organizations/$orgId/permissions"],
     ],
   },

@@ -159,6 +159,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "workspaces.revertMerge": () => ({}),
   "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
   "mergeQueue.setCheck": () => ({ command: ["true"] }),
+  "environments.set": () => ({ variables: { GREETING: "hello" } }),
   "organizationSecrets.set": () => ({ value: "mine now", kind: "variable" }),
   "projectSecrets.set": () => ({ value: "mine now", kind: "variable" }),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),

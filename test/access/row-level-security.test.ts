@@ -82,6 +82,13 @@ describe("row-level security", () => {
         project.organization_id,
         project.id,
       ]);
+      await owner.api.environments.set({ params: { project_id: project.id }, body: {} });
+      await queryAsOwner(
+        app,
+        `insert into environment_builds (id, org_id, project_id, key, branch, commit_sha, definition,
+           status, ended_at) values ($1, $2, $3, '', 'main', $4, '{}', 'failed', now())`,
+        [randomUUID(), project.organization_id, project.id, "0".repeat(40)],
+      );
       await queryAsOwner(app, "insert into redacted_audit_targets values ($1, $2)", [
         project.organization_id,
         randomUUID(),

@@ -60,7 +60,7 @@ test("with OMOI_SHUTDOWN_RUNS=drain the server serves on until they have ended",
   const script = "touch up; until [ -e go ]; do sleep 0.05; done";
   const { run, folder } = await startRun(script);
   server.signal("SIGTERM");
-  const params = { agent_id: run.agent_id };
+  const params = { agent_id: run.agent_id as string };
   // New runs are refused, and running ones continue.
   await expect
     .poll(() =>

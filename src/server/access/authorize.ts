@@ -23,9 +23,12 @@ const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }>
     agent: "$2::uuid",
   },
   run_id: {
-    organization: `(select p.org_id from runs r join agents a on a.id = r.agent_id
-      join projects p on p.id = a.project_id where r.id = $2::uuid and p.deleted_at is null)`,
-    agent: "(select agent_id from runs where id = $2::uuid)",
+    organization: `(select p.org_id from runs r left join agents a on a.id = r.agent_id
+      join projects p on p.id = coalesce(r.project_id, a.project_id)
+      where r.id = $2::uuid and p.deleted_at is null)`,
+    // A build has no agent, and no agent sees it.
+    agent: `(select coalesce(agent_id, '00000000-0000-0000-0000-000000000000') from runs
+      where id = $2::uuid)`,
   },
   merge_request_id: {
     organization: `(select p.org_id from merge_requests q join projects p on p.id = q.project_id

@@ -16,6 +16,7 @@ import { startEmbeddedPostgres } from "../db/embedded/embedded.js";
 import { checkSecret } from "../db/installation.js";
 import { migrationNames } from "../db/migrate.js";
 import { flushToDisk } from "#git/worktree/atomic-directory.js";
+import { forgetAllLayers } from "../features/environments/index.js";
 import { recreateFolders } from "../features/workspaces/index.js";
 import { storageIn } from "../data-folder/storage.js";
 import { extract, requireTar } from "./archives.js";
@@ -96,13 +97,9 @@ export async function finishRestore(
     try {
       await loadTables(client, folder, manifest.tables);
       await checkSecret(client, config.secret);
-      return await recreateFolders(
-        drizzle(client) as Queryable,
-        config,
-        storageIn(dataDir),
-        manifest.folders_gone,
-        log,
-      );
+      const db = drizzle(client) as Queryable;
+      await forgetAllLayers(db);
+      return await recreateFolders(db, config, storageIn(dataDir), manifest.folders_gone, log);
     } finally {
       await client.end();
     }

@@ -37,6 +37,12 @@ export interface Storage {
   overlay(orgId: string, agentId: string): string;
   /** The base layers shared by a project's overlays. */
   projectLayers(orgId: string, projectId: string): string;
+  /** The parent of all environment layers, with one folder per organization. */
+  readonly environments: string;
+  /** The environment layers of a project. */
+  projectEnvironments(orgId: string, projectId: string): string;
+  /** The layer that the run of a build made. */
+  environmentLayer(orgId: string, projectId: string, runId: string): string;
   /** The exported objects that runs of a project borrow. */
   exports(orgId: string, projectId: string): string;
 }
@@ -48,6 +54,7 @@ export function storageIn(dataDir: string): Storage {
     workspaces: join(dataDir, "workspaces"),
     checks: join(dataDir, "checks"),
     layers: join(dataDir, "lowers"),
+    environments: join(dataDir, "environments"),
     outbox: join(dataDir, "outbox"),
     dumps: join(dataDir, "dumps"),
     repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
@@ -61,6 +68,9 @@ export function storageIn(dataDir: string): Storage {
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),
     overlay: (orgId, agentId) => join(dataDir, "overlays", orgId, agentId),
     exports: (orgId, projectId) => join(dataDir, "exports", orgId, projectId),
+    projectEnvironments: (orgId, projectId) => join(dataDir, "environments", orgId, projectId),
+    environmentLayer: (orgId, projectId, runId) =>
+      join(dataDir, "environments", orgId, projectId, runId),
     projectLayers: (orgId, projectId) => join(dataDir, "lowers", orgId, projectId),
   };
 }

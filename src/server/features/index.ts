@@ -3,6 +3,7 @@ import { apiKeysFeature } from "./api-keys/feature.js";
 import { auditFeature } from "./audit/feature.js";
 import { authFeature } from "./auth/feature.js";
 import { diskUsageFeature } from "./disk-usage/feature.js";
+import { environmentsFeature } from "./environments/feature.js";
 import { eventsFeature } from "./events/feature.js";
 import type { Feature } from "./feature.js";
 import { gitHttpFeature } from "./git-http/feature.js";
@@ -38,6 +39,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   auditFeature,
   agentsFeature,
   projectsFeature,
+  environmentsFeature,
   workspacesFeature,
   diskUsageFeature,
   usageFeature,

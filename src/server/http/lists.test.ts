@@ -83,6 +83,13 @@ describe("lists", () => {
        select gen_random_uuid(), $1, $2, 'example.com', 443, 'allowed', now(), 0, 0 from generate_series(1, 2)`,
       [full.id, full.run.id],
     );
+    await queryAsOwner(
+      app,
+      `insert into environment_builds (id, org_id, project_id, key, branch, commit_sha, definition,
+         status, ended_at)
+       select gen_random_uuid(), $1, $2, '', 'main', '', '{}', 'failed', now() from generate_series(1, 2)`,
+      [full.id, full.project.id],
+    );
     const user = { params: { user_id: (await app.person("second")).id } };
     await client.admin.disable(user);
     await client.admin.enable(user);

@@ -3,6 +3,7 @@ import { agents } from "./agents/agents.js";
 import { apiKeys } from "./organizations/api-keys.js";
 import { audit } from "./organizations/audit.js";
 import { auth } from "./identity/auth.js";
+import { environments } from "./projects/environments.js";
 import { events } from "./organizations/events.js";
 import { graph } from "./projects/graph.js";
 import { invitations } from "./organizations/invitations.js";
@@ -36,6 +37,7 @@ export const api = {
   roles,
   projects,
   upstreams,
+  environments,
   agents,
   runs,
   sandbox,

@@ -68,6 +68,8 @@ const named = {
   Merge: api.workspaces.merge.response,
   MergeRequest: api.mergeQueue.get.response,
   Secret: api.organizationSecrets.get.response,
+  Environment: api.environments.get.response,
+  EnvironmentBuild: api.environments.build.response,
   Check: api.mergeQueue.setCheck.response,
   ProjectMerge: api.workspaces.mergesOfProject.response.element,
   MergeChanges: api.workspaces.mergeChanges.response,

@@ -14,12 +14,13 @@ import {
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { FetchReport } from "#shared/api/projects/projects.js";
+import type { NewEnvironment } from "#shared/api/projects/environments.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
 import type { PresetName } from "#shared/preset-names.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";
-import { bytes, createdAt, instant } from "./columns.js";
+import { bytes, clockTime, createdAt, instant } from "./columns.js";
 
 /**
  * Organizations and their data. `db/migrations` creates the tables; column names match the wire format.
@@ -149,6 +150,37 @@ export const secrets = pgTable(
   (table) => [primaryKey({ columns: [table.owner_id, table.name] })],
 );
 
+export const environments = pgTable("environments", {
+  project_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  setup_script: text().notNull(),
+  cache_key_files: text().array().notNull(),
+  variables: jsonb().$type<Record<string, string>>().notNull(),
+  allowed_hosts: text().array(),
+  network: text({ enum: ["none", "restricted"] }).notNull(),
+  updated_at: createdAt(),
+});
+
+export const environmentBuilds = pgTable("environment_builds", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  key: text().notNull(),
+  branch: text().notNull(),
+  commit_sha: text().notNull(),
+  definition: jsonb().$type<NewEnvironment>().notNull(),
+  status: text({ enum: ["queued", "running", "succeeded", "failed", "cancelled"] }).notNull(),
+  run_id: uuid(),
+  attempts: integer().notNull().default(0),
+  detail: text(),
+  layer_bytes: bigint({ mode: "number" }),
+  left_out: text().array().notNull().default([]),
+  left_out_count: integer().notNull().default(0),
+  created_at: clockTime(),
+  started_at: instant(),
+  ended_at: instant(),
+});
+
 export const agents = pgTable("agents", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),
@@ -230,8 +262,11 @@ export const apiKeys = pgTable("api_keys", {
 export const runs = pgTable("runs", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),
-  agent_id: uuid().notNull(),
-  kind: text({ enum: ["managed", "leased", "check"] }).notNull(),
+  /** Null for a build. */
+  agent_id: uuid(),
+  /** Of a build; null for the runs of agents. */
+  project_id: uuid(),
+  kind: text({ enum: ["managed", "leased", "check", "build"] }).notNull(),
   status: text().$type<Run["status"]>().notNull(),
   exit_code: integer(),
   started_at: instant().default(sql`now()`),

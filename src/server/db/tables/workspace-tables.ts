@@ -43,6 +43,8 @@ export const workspaces = pgTable("workspaces", {
     .notNull()
     .default("checkout"),
   run_uid: integer(),
+  environment_state: text({ enum: ["waiting", "settled"] }),
+  environment_build_id: uuid(),
   merge_strategy: text().$type<MergeStrategy>().notNull().default("newest_file_wins"),
   auto_checkpoint: boolean().notNull().default(true),
   retention_days: integer().notNull().default(30),

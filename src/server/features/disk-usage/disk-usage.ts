@@ -29,7 +29,11 @@ async function measureOne(deps: WorkspaceDeps, due: Due): Promise<void> {
   if (kind === "repository") {
     const bytes = await measureTree(storage.repository(org_id, id));
     // The project's caches: what workspaces and runs of all agents borrow.
-    const caches = [storage.projectLayers(org_id, id), storage.exports(org_id, id)];
+    const caches = [
+      storage.projectLayers(org_id, id),
+      storage.projectEnvironments(org_id, id),
+      storage.exports(org_id, id),
+    ];
     const sizes = await Promise.all(caches.map((folder) => measureTree(folder)));
     const layers_bytes = sizes.reduce((sum, size) => sum + size, 0);
     const values = { org_id, project_id: id, bytes, layers_bytes };

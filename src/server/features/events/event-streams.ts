@@ -44,6 +44,8 @@ const typeOfTable: Record<string, EventType> = {
   merge_requests: "merge_request",
   commit_checks: "merge_request",
   checks: "project",
+  environments: "project",
+  environment_builds: "project",
   secrets: "secret",
   radar_conflicts: "conflict",
   audit_events: "audit_event",

@@ -1,7 +1,9 @@
 import { rm } from "node:fs/promises";
 import { AppError, notFound } from "../../errors.js";
+import { removeTree } from "#git/worktree/atomic-directory.js";
 import { removeRepository } from "#git/store/remove-repository.js";
 import type { OrgContext } from "../../http/request-context.js";
+import { cancelBuildsOf } from "../environments/index.js";
 import { removeMembersOfProject } from "../members/index.js";
 import { endManagedRuns, waitForEnd } from "../runs/index.js";
 import { deleteSecretsOf } from "../secrets/index.js";
@@ -35,6 +37,7 @@ export async function deleteProject(
     }
     // First: it waits for checks that are being taken, whose runs are then seen.
     await endQueuesOf(tx, id);
+    await cancelBuildsOf(tx, id);
     await endManagedRuns(tx, { projectId: id }, "The project was deleted.");
     await queries.markDeleted(tx, id);
     await deleteSecretsOf(tx, id);
@@ -63,6 +66,7 @@ export async function runRemoval(
     await removeRepository(deps.storage.repository(orgId, id));
     await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });
     await rm(deps.storage.exports(orgId, id), { recursive: true, force: true });
+    await removeTree(deps.storage.projectEnvironments(orgId, id));
     await deps.db.tenant(orgId, (tx) => queries.markRemoved(tx, id));
   });
 }

@@ -12,6 +12,7 @@ import type { WorkspaceDeps } from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
 import { createMasker } from "./logs/mask-secrets.js";
 import { createLogStreams } from "./logs/log-stream.js";
+import { continueBuilds, endBuildOf, storeLayerOf } from "./builds/end-builds.js";
 import { continueChecks, endCheckOf } from "./checks/end-checks.js";
 import { removeUnusedFolders, storeOutputsOf } from "./checks/check-folder.js";
 import * as managed from "./managed-runs.queries.js";
@@ -61,9 +62,13 @@ export function createRuns(input: RunsInput): Runs {
     ...input,
     serverId,
     written: (runId) => streams.written(runId),
-    checkSucceeded: (run) => storeOutputsOf(deps, run),
+    succeeded: async (run) => {
+      if (run.kind === "check") await storeOutputsOf(deps, run);
+      if (run.kind === "build") await storeLayerOf(deps, run);
+    },
     ended: async (run) => {
       if (run.kind === "check") return endCheckOf(deps, run);
+      if (run.kind === "build") return endBuildOf(deps, run);
       const { org_id } = run;
       const waiting = await db.tenant(org_id, (tx) => managed.countQueued(tx, org_id));
       if (waiting > 0) await jobs.send("start-queued-runs", { org_id });
@@ -99,7 +104,10 @@ export function createRuns(input: RunsInput): Runs {
       });
     },
     watch: () => {
-      watching = startRunWatch(watchDeps, () => continueChecks(deps));
+      watching = startRunWatch(watchDeps, async () => {
+        await continueChecks(deps);
+        await continueBuilds(deps);
+      });
     },
     end: (how) => supervisor.close(how),
     endStreams: async () => {

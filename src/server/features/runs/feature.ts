@@ -4,10 +4,12 @@ import { sandbox } from "#shared/api/agents/sandbox.js";
 import { openCallbackListener } from "../../http/callback-listener.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
+import { deleteOldBuilds } from "../environments/index.js";
 import { deleteOldChecks } from "../workspaces/index.js";
 import type { Services } from "../services.js";
 import { deleteExpiredLogs } from "./logs/delete-expired-logs.js";
 import { removeUnusedFolders } from "./checks/check-folder.js";
+import { startBuilds } from "./builds/start-builds.js";
 import { startChecks } from "./checks/start-checks.js";
 import { createRuns } from "./create-runs.js";
 import { startQueuedRuns } from "./queue/run-queue.js";
@@ -29,7 +31,13 @@ export function runsFeature(services: Services): Feature {
     ],
     jobs: [
       jobWorker("start-queued-runs", (data) => startQueuedRuns(ownRuns.deps, data)),
-      jobWorker("start-checks", () => startChecks(ownRuns.deps)),
+      jobWorker("start-checks", async () => {
+        try {
+          await startChecks(ownRuns.deps);
+        } finally {
+          await startBuilds(ownRuns.deps);
+        }
+      }),
     ],
     recover: () => ownRuns.recover(),
     start: () => ownRuns.watch(),
@@ -37,6 +45,7 @@ export function runsFeature(services: Services): Feature {
       Promise.all([
         deleteExpiredLogs(storage, config.runLogDays),
         removeUnusedFolders(ownRuns.deps),
+        services.db.withSystem("delete old builds", (tx) => deleteOldBuilds(tx, config.runLogDays)),
         // A result without its log says little.
         services.db.withSystem("delete old results of checks", (tx) =>
           deleteOldChecks(tx, config.runLogDays),

@@ -3,18 +3,49 @@ import type { PresetName } from "#shared/preset-names.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
-import { isHosted, matching, queueOf, type startedBy, type Which } from "./runs.queries.js";
+import {
+  isHosted,
+  matching,
+  queueOf,
+  waitsForBuild,
+  type startedBy,
+  type Which,
+} from "./runs.queries.js";
 
 /** A server without a heartbeat for this long is considered dead, and its runs are lost. */
 export const serverLeaseSeconds = 15;
 const serverLease = sql<string>`now() + make_interval(secs => ${serverLeaseSeconds})`;
 
-/** A run of a command on this server: in an agent's workspace, or a check of the merge queue. */
-export interface ManagedRun {
-  id: string;
-  kind: "managed" | "check";
-  org_id: string;
+/**
+ * A run of a command on this server: in an agent's workspace, a check of the merge queue, or a build of a
+ * project's environment.
+ */
+export type ManagedRun = AgentRun | CheckRun | BuildRun;
+
+/** A run in an agent's workspace. */
+export interface AgentRun extends RunFields {
+  kind: "managed";
   agent_id: string;
+  project_id: null;
+}
+
+/** A check of a commit that contains the work of an agent. */
+export interface CheckRun extends RunFields {
+  kind: "check";
+  agent_id: string;
+  project_id: null;
+}
+
+/** A build of a project's environment. */
+export interface BuildRun extends RunFields {
+  kind: "build";
+  agent_id: null;
+  project_id: string;
+}
+
+interface RunFields {
+  id: string;
+  org_id: string;
   command: string[];
   preset: PresetName | null;
   network: "none" | "restricted" | "full";
@@ -54,7 +85,7 @@ export async function insertStarted(
 
 export async function insertQueued(
   tx: Queryable,
-  run: ManagedRun & RunRequest & { sealed_env: Buffer; detail: string },
+  run: AgentRun & RunRequest & { sealed_env: Buffer; detail: string },
 ): Promise<void> {
   await tx.insert(runs).values({ ...run, status: "queued", started_at: null });
 }
@@ -68,17 +99,18 @@ export async function countQueued(tx: Queryable, orgId: string): Promise<number>
   return rows.length;
 }
 
-export interface QueuedRun extends ManagedRun {
+export interface QueuedRun extends AgentRun {
   origin: (typeof runs.$inferSelect)["origin"];
   sealed_env: Buffer | null;
 }
 
-/** Returns the first queued run whose agent is idle. */
+/** Returns the first queued run whose agent is idle and whose workspace waits for no environment. */
 export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRun | undefined> {
   const { rows } = await tx.execute<{ id: string }>(sql`
     select queue.id from (${queueOf(`'${orgId}'::uuid`)}) queue
     where not exists (select from runs r where r.agent_id = queue.agent_id
       and r.status = 'running' and r.kind <> 'check')
+      and not ${waitsForBuild(sql`queue.agent_id`)}
     order by queue.position limit 1`);
   if (!rows[0]) return undefined;
   const [row] = await tx
@@ -87,6 +119,7 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
       kind: runs.kind,
       org_id: runs.org_id,
       agent_id: runs.agent_id,
+      project_id: runs.project_id,
       command: runs.command,
       preset: runs.preset,
       network: runs.network,
@@ -296,15 +329,20 @@ export async function endUnstarted(
     .where(and(eq(runs.id, id), eq(runs.status, "running")));
 }
 
-/** Returns those of the ids that are checks and have ended, with their projects. Requires a system transaction. */
+/**
+ * Returns those of the ids that are checks or builds and have ended, with their projects. Requires a
+ * system transaction.
+ */
 export async function listEndedAmong(
   db: Queryable,
   ids: readonly string[],
 ): Promise<{ id: string; project_id: string }[]> {
   if (ids.length === 0) return [];
   const { rows } = await db.execute<{ id: string; project_id: string }>(sql`
-    select r.id, a.project_id from runs r join agents a on a.id = r.agent_id
-    where r.id = any(${sql.param([...ids])}::uuid[]) and r.kind = 'check' and r.ended_at is not null`);
+    select r.id, coalesce(r.project_id, a.project_id) as project_id
+    from runs r left join agents a on a.id = r.agent_id
+    where r.id = any(${sql.param([...ids])}::uuid[]) and r.kind in ('check', 'build')
+      and r.ended_at is not null`);
   return rows;
 }
 

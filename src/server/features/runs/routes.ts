@@ -67,7 +67,7 @@ export function runHandlers(
     logs: async ({ actor, orgId, tx, request }, { params: { run_id }, query }) => {
       const found = await tx(async (db) => {
         const run = await queries.findRun(db, run_id);
-        return run && { run, projectId: await queries.projectOf(db, run.agent_id) };
+        return run && { run, projectId: await queries.projectOf(db, run.id) };
       });
       if (!found) throw notFound();
       const path = storage.runLog(orgId, found.projectId, run_id);

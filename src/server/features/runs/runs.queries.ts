@@ -1,8 +1,8 @@
-import { and, asc, desc, eq, ne, sql } from "drizzle-orm";
+import { and, asc, desc, eq, ne, sql, type SQL } from "drizzle-orm";
 import type { Run } from "#shared/api/agents/runs.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
-import { agents, organizations, runs } from "../../db/tables/tables.js";
+import { agents, environments, organizations, projects, runs } from "../../db/tables/tables.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { usageColumns, type UsageRow } from "../usage/index.js";
 
@@ -19,6 +19,11 @@ export const queueOf = (orgId: string) =>
         as last_start
     from runs r where r.org_id = ${orgId} and r.status = 'queued'
   ) q`);
+
+/** Whether the workspace of an agent waits for a build of its environment. */
+export const waitsForBuild = (agentId: SQL): SQL => sql`exists (select from workspaces w
+  join environment_builds b on b.id = w.environment_build_id and b.ended_at is null
+  where w.agent_id = ${agentId} and w.environment_state = 'waiting')`;
 
 export const runColumns = {
   id: runs.id,
@@ -156,7 +161,10 @@ const candidateText = `
     (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
       and q.status = 'queued' and not exists
         (select from runs r where r.agent_id = q.agent_id and r.status = 'running'
-          and r.kind <> 'check')) as waiting,
+          and r.kind <> 'check')
+      and not exists (select from workspaces w join environment_builds b
+          on b.id = w.environment_build_id and b.ended_at is null
+        where w.agent_id = q.agent_id and w.environment_state = 'waiting')) as waiting,
     o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
   from agents a join organizations o on o.id = a.org_id where a.id = $1`;
 
@@ -194,7 +202,7 @@ export async function extendLease(tx: Queryable, id: string): Promise<boolean> {
   return extended.length === 1;
 }
 
-/** Selects one run, an agent's runs, a project's agents' runs, or all of the organization. */
+/** Selects one run, an agent's runs, those of a project, or all of the organization. */
 export interface Which {
   id?: string;
   agentId?: string;
@@ -207,7 +215,8 @@ export const matching = ({ id, agentId, projectId }: Which) =>
     agentId === undefined ? undefined : eq(runs.agent_id, agentId),
     projectId === undefined
       ? undefined
-      : sql`${runs.agent_id} in (select a.id from ${agents} a where a.project_id = ${projectId})`,
+      : sql`(${runs.agent_id} in (select a.id from ${agents} a where a.project_id = ${projectId})
+          or ${runs.project_id} = ${projectId})`,
   );
 
 /**
@@ -234,7 +243,7 @@ export async function endLeasedRuns(
 export interface LostRun extends Record<string, unknown> {
   id: string;
   org_id: string;
-  agent_id: string;
+  agent_id: string | null;
   kind: Run["kind"];
 }
 
@@ -301,27 +310,44 @@ export async function claimHoursWarning(
   return row;
 }
 
-/** Returns the project of an agent. */
-export async function projectOf(tx: Queryable, agentId: string): Promise<string> {
+/** Returns the project of a run. */
+export async function projectOf(tx: Queryable, runId: string): Promise<string> {
   const [row] = await tx
-    .select({ project_id: agents.project_id })
-    .from(agents)
-    .where(eq(agents.id, agentId));
+    .select({ project_id: sql<string>`coalesce(${runs.project_id}, ${agents.project_id})` })
+    .from(runs)
+    .leftJoin(agents, eq(agents.id, runs.agent_id))
+    .where(eq(runs.id, runId));
   return row?.project_id ?? "";
 }
 
-/** Returns the text of an agent's task, or null. */
-export async function taskOf(tx: Queryable, agentId: string): Promise<string | null> {
+/** Returns what the runs of an agent get by default: the text of its task, and its project's hosts. */
+export async function findDefaults(
+  tx: Queryable,
+  agentId: string,
+): Promise<{ task: string | null; allowed_hosts: string[] | null }> {
   const [row] = await tx
-    .select({ text: agents.task_text })
+    .select({ task: agents.task_text, allowed_hosts: environments.allowed_hosts })
     .from(agents)
+    .leftJoin(environments, eq(environments.project_id, agents.project_id))
     .where(eq(agents.id, agentId));
-  return row?.text ?? null;
+  return row ?? { task: null, allowed_hosts: null };
 }
 
-export async function nameOfAgent(tx: Queryable, agentId: string): Promise<string> {
-  const [row] = await tx.select({ name: agents.name }).from(agents).where(eq(agents.id, agentId));
-  return row?.name ?? "";
+/** Returns the agent of a run, or the project of a build, for the audit log. */
+export async function ownerOf(
+  tx: Queryable,
+  { id, agent_id }: Pick<Run, "id" | "agent_id">,
+): Promise<{ type: "agent" | "project"; id: string; name: string }> {
+  if (agent_id === null) {
+    const [row] = await tx
+      .select({ id: projects.id, name: projects.name })
+      .from(projects)
+      .innerJoin(runs, eq(runs.project_id, projects.id))
+      .where(eq(runs.id, id));
+    return { type: "project", id: row?.id ?? "", name: row?.name ?? "" };
+  }
+  const [row] = await tx.select({ name: agents.name }).from(agents).where(eq(agents.id, agent_id));
+  return { type: "agent", id: agent_id, name: row?.name ?? "" };
 }
 
 /** Returns the email addresses of an organization's owners. */

@@ -1,4 +1,5 @@
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
+import { requirePermission } from "../../access/access.js";
 import { originOf } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
@@ -8,17 +9,20 @@ import { publish } from "#shared/node/measurements.js";
 import { purposes, encrypt } from "../../encrypt.js";
 import { enforcementProblem, isolationProblem } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
+import { findEnvironment } from "../environments/index.js";
 import { readRunSecrets, type RunSecrets } from "../secrets/index.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./execution/full-network.js";
 import { definitionOf } from "./presets/presets.js";
-import { resolvePreset } from "./presets/resolve-preset.js";
+import { requireHosts, resolvePreset } from "./presets/resolve-preset.js";
 import * as managed from "./managed-runs.queries.js";
 import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.js";
 import * as queries from "./runs.queries.js";
 import { checkCapacity, runInProgress } from "./queue/reserve-run.js";
 import type { RunDeps } from "./run-deps.js";
 import type { Launch } from "./execution/supervisor.js";
+
+const waitsForEnvironment = "Waiting for the project's environment to be built.";
 
 /** Maximum length of an organization's queue. */
 const MAX_QUEUE_LENGTH = 1000;
@@ -48,11 +52,12 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
 }
 
 /**
- * Starts a command, given or made by a preset, in the agent's workspace, or queues it on request. The run is reserved within the
+ * Starts a command, given or made by a preset, in the agent's workspace, or queues it: on request, and
+ * while the workspace waits for its environment. The run is reserved within the
  * limits, then started, and from then on recorded by its supervisor. The workspace's lock is held
  * meanwhile, so no earlier operation still writes to the folder.
- * @throws AppError 403 `run_token_starts_no_runs`; 404 `workspace_missing`; 409 `workspace_not_active`,
- * `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`; 422 when the
+ * @throws AppError 403 `run_token_starts_no_runs`, and without `agent:network:full` for the network `full`;
+ * 404 `workspace_missing`; 409 `workspace_not_active`, `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`; 422 when the
  * environment is too large to be masked, or a preset has no prompt
  */
 export async function startManagedRun(
@@ -66,26 +71,28 @@ export async function startManagedRun(
   requireSandbox(deps);
   const { orgId } = context;
   const id = newId();
-  const task = await context.tx((tx) => queries.taskOf(tx, agentId));
-  const { network, ...resolved } = resolvePreset(wanted, task);
+  const defaults = await context.tx((tx) => queries.findDefaults(tx, agentId));
+  const { network, ...resolved } = resolvePreset(wanted, defaults);
+  if (network === "full") requirePermission(context.access, "agent:network:full");
   const given = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
-      const { folder, home, projectId, name, uid } = place;
+      const { projectId, name } = place;
       const { secrets, masker } = await secretsOf(
         deps,
-        { org_id: orgId, preset: resolved.preset },
+        { org_id: orgId, preset: resolved.preset, allowed_hosts: resolved.allowed_hosts },
         projectId,
         given,
         token,
       );
       const { sandbox, ...held } = sandboxFor(deps, place, network);
-      const run: managed.ManagedRun = {
+      const run: managed.AgentRun = {
         id,
         kind: "managed",
         org_id: orgId,
         agent_id: agentId,
+        project_id: null,
         command: resolved.command,
         preset: resolved.preset,
         timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
@@ -96,6 +103,7 @@ export async function startManagedRun(
       const starts = await context.change(async (tx, audit, _access, candidate) => {
         const wait = checkCapacity(candidate, false);
         if (wait && wanted.queue !== true) throw wait.error;
+        const detail = place.isWaiting ? waitsForEnvironment : (wait?.detail ?? null);
         const changes = {
           run_id: { from: null, to: id },
           ...(run.preset && { preset: { from: null, to: run.preset } }),
@@ -111,7 +119,7 @@ export async function startManagedRun(
           origin: originOf(context),
           env_names: Object.keys(given).toSorted(),
         };
-        if (!wait) {
+        if (detail === null) {
           const held = { server_id: supervisor.serverId, token_hash: hash };
           await managed.insertStarted(tx, asked, held);
           return true;
@@ -120,28 +128,32 @@ export async function startManagedRun(
         // Secrets are read when it starts.
         const plain = Buffer.from(JSON.stringify(given));
         const sealed_env = encrypt(settings.secret, purposes.runEnvironment, id, plain);
-        await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
+        await managed.insertQueued(tx, { ...asked, sealed_env, detail });
         return false;
       }, findCandidate);
       if (starts) {
         publish("runStarted", { waitedSeconds: null });
         await supervisor.launch({
+          ...launchIn(place),
           run,
-          projectId,
-          folder,
-          home,
-          uid,
           env: given,
           secrets,
           token,
           masker,
           sandbox,
-          repository: place,
         });
       }
     }),
   );
   return (await context.tx((tx) => queries.findRun(tx, id))) as Run;
+}
+
+/** Returns what a launch takes from the workspace. */
+export function launchIn(
+  place: RunPlace,
+): Pick<Launch, "projectId" | "folder" | "home" | "uid" | "repository"> {
+  const { projectId, folder, home, uid } = place;
+  return { projectId, folder, home, uid, repository: place };
 }
 
 /** Otherwise a run could start its own successor and never be stopped. */
@@ -154,23 +166,32 @@ function rejectRunToken({ actor }: OrgContext): void {
 }
 
 /**
- * Returns the variables of a run in its workspace by its preset and secrets, and the masker of its output.
- * A secret wins over a variable of the preset.
+ * Returns the variables of a run in its workspace by its preset, its project's environment and secrets,
+ * and the masker of its output. The later ones win.
  * @param given variables of the run itself
- * @throws AppError 422 when all are too large to be masked; 503 when a secret cannot be decrypted
+ * @throws AppError 422 when all are too large to be masked, and for hosts that the project does not allow;
+ * 503 when a secret cannot be decrypted
  */
 export async function secretsOf(
   deps: RunDeps,
-  { org_id: orgId, preset }: Pick<managed.ManagedRun, "org_id" | "preset">,
+  run: Pick<managed.ManagedRun, "org_id" | "preset" | "allowed_hosts">,
   projectId: string,
   given: Readonly<Record<string, string>>,
   token: string,
 ): Promise<Pick<Launch, "masker"> & { secrets: RunSecrets }> {
-  const secrets = await deps.db.read(orgId, (tx) =>
-    readRunSecrets(deps.settings.secret, tx, orgId, projectId),
-  );
+  const { org_id: orgId, preset } = run;
+  const [secrets, environment] = await deps.db.read(orgId, async (tx) => [
+    await readRunSecrets(deps.settings.secret, tx, orgId, projectId),
+    await findEnvironment(tx, projectId),
+  ]);
+  // Also for a run from the queue: the project may allow less than at its request.
+  requireHosts(run.allowed_hosts ?? [], environment?.allowed_hosts ?? null);
   const masker = maskerFor(deps, { ...secrets.variables, ...given }, token);
-  const variables = { ...definitionOf(preset)?.environment, ...secrets.variables };
+  const variables = {
+    ...definitionOf(preset)?.environment,
+    ...environment?.variables,
+    ...secrets.variables,
+  };
   return { secrets: { ...secrets, variables }, masker };
 }
 

@@ -2,7 +2,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
+import { requirePermission } from "../../access/access.js";
 import type { OrgContext } from "../../http/request-context.js";
+import { cancelBuild } from "../environments/index.js";
 import * as managed from "./managed-runs.queries.js";
 import * as queries from "./runs.queries.js";
 import type { Which } from "./runs.queries.js";
@@ -13,7 +15,7 @@ const timeoutMs = 30_000;
 /**
  * Stops a run; idempotent. A queued run is canceled. A managed run's command is asked to exit, and its
  * end is awaited.
- * @throws AppError 404; 409 `run_managed` for a check
+ * @throws AppError 403 for a build without `project:write`; 404; 409 `run_managed` for a check
  */
 export async function stopRun(
   context: OrgContext,
@@ -21,7 +23,7 @@ export async function stopRun(
   runId: string,
   status: "succeeded" | "failed" | "stopped",
 ): Promise<Run> {
-  const isManaged = await context.change(async (tx, audit) => {
+  const isManaged = await context.change(async (tx, audit, access) => {
     const run = await queries.findRun(tx, runId);
     if (!run) throw notFound();
     if (run.ended_at !== null) return false;
@@ -32,17 +34,20 @@ export async function stopRun(
         "The server ends the checks of merges; cancel the merge or the merge request instead.",
       );
     }
+    if (run.kind === "build") requirePermission(access, "project:write");
     const { agent, userId } = context.actor;
     const who = agent?.name ?? (await queries.readDisplayName(tx, userId));
     await queries.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
     await managed.endQueued(tx, { id: runId }, "stopped", `Stopped by ${who} while queued.`);
-    await managed.requestStop(tx, { id: runId }, status, `Stopped by ${who}.`);
+    // A build that did not end has no layer, whatever the caller says.
+    const ending = run.kind === "build" ? "stopped" : status;
+    await managed.requestStop(tx, { id: runId }, ending, `Stopped by ${who}.`);
+    if (run.kind === "build") await cancelBuild(tx, runId, `Stopped by ${who}.`);
     if (run.kind === "leased") return false;
     if (!run.stop_requested) {
-      const name = await queries.nameOfAgent(tx, run.agent_id);
       audit({
         action: "run.stopped",
-        target: { type: "agent", id: run.agent_id, name },
+        target: await queries.ownerOf(tx, run),
         changes: { run_id: { from: null, to: runId } },
       });
     }

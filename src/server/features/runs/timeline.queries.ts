@@ -23,7 +23,7 @@ export async function listTimeline(
   return tx
     .select({
       id: runs.id,
-      agent_id: runs.agent_id,
+      agent_id: agents.id,
       agent_name: agents.name,
       kind: runs.kind,
       status: runs.status,

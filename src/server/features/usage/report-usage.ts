@@ -150,29 +150,30 @@ function addUp({ agents, days }: queries.Ledger): Sums {
   const whole = hoursOf(sum(agents.map(({ ms }) => ms)));
   const groups = byProjectOf(agents);
   const projectHours = apportion(groups.map(({ ms }) => ms));
-  const hoursByAgent = new Map<string, number>();
+  const hoursOfRow = new Map<queries.AgentRow, number>();
   const byProject = groups.map(({ members }, index): ProjectUsage => {
     const hours = projectHours[index] as number;
     const shares = apportion(
       members.map(({ ms }) => ms),
       hours,
     );
-    members.forEach(({ agent_id }, at) => hoursByAgent.set(agent_id, shares[at] as number));
+    members.forEach((row, at) => hoursOfRow.set(row, shares[at] as number));
     const { project_id, project_name } = members[0] as queries.AgentRow;
     const runs = sum(members.map((member) => member.runs));
-    return { project_id, project_name, agents: members.length, runs, runtime_hours: hours };
+    const count = members.filter(({ agent_id }) => agent_id !== null).length;
+    return { project_id, project_name, agents: count, runs, runtime_hours: hours };
   });
   const dayHours = apportion(days.map(({ ms }) => ms));
   return {
     runtime_hours: whole,
-    agents: agents.length,
+    agents: agents.filter(({ agent_id }) => agent_id !== null).length,
     runs: sum(agents.map(({ runs }) => runs)),
     peak_concurrent_agents: Math.max(0, ...days.map(({ peak }) => peak)),
     by_project: byProject,
-    by_agent: agents.map(({ ms: _ms, ...agent }) => ({
-      ...agent,
-      runtime_hours: hoursByAgent.get(agent.agent_id) as number,
-    })),
+    by_agent: agents.map((row) => {
+      const { ms: _ms, ...agent } = row;
+      return { ...agent, runtime_hours: hoursOfRow.get(row) as number };
+    }),
     by_day: days.map(({ date, peak }, index) => ({
       date,
       runtime_hours: dayHours[index] as number,

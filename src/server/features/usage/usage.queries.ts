@@ -19,7 +19,7 @@ const overMonths =
  */
 export const usageColumns = (orgId: string): string => `
   (select count(*)::int from runs where org_id = ${orgId} and status = 'running'
-    and kind <> 'check') as running,
+    and kind in ('managed', 'leased')) as running,
   (with period as materialized (select ${periodStart} as first, ${periodEnd} as over, now() as clock)
     select round((
       (select coalesce(sum(runtime_ms), 0) from runs where org_id = ${orgId}
@@ -100,7 +100,7 @@ export interface Interval {
 function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"): SQL {
   return sql`
     spans as (
-      select id, agent_id, kind, started_at, ended_at, coalesce(ended_at, clock) as stopped_at,
+      select id, agent_id, project_id, kind, started_at, ended_at, coalesce(ended_at, clock) as stopped_at,
         greatest(ended_at, started_at + interval '1 ms',
           case when ended_at is null then clock + interval '1 ms' end) as freed_at
       from runs, date_trunc('milliseconds', now()) as clock
@@ -109,7 +109,7 @@ function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"
           or (ended_at > ${start}::timestamptz and ${sql.raw(overMonths)}))
     ),
     pieces as (
-      select id, agent_id, kind, piece, greatest(started_at, piece) as taken_at,
+      select id, agent_id, project_id, kind, piece, greatest(started_at, piece) as taken_at,
         least(freed_at, piece + ${sql.raw(`interval '1 ${unit}'`)}) as freed_at,
         greatest(extract(epoch from least(stopped_at, piece + ${sql.raw(`interval '1 ${unit}'`)})
           - greatest(started_at, piece)) * 1000, 0)::bigint as ms
@@ -121,13 +121,13 @@ function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"
 }
 
 /**
- * How many agents ran at once at most in each piece, without checks of the merge queue. An agent that
+ * How many agents ran at once at most in each piece, without checks and builds. An agent that
  * stops at an instant makes room for one that starts then.
  */
 const peaks = sql`
     steps as (
-      select piece, taken_at as at, 1 as step from pieces where kind <> 'check'
-      union all select piece, freed_at, -1 from pieces where kind <> 'check'
+      select piece, taken_at as at, 1 as step from pieces where kind in ('managed', 'leased')
+      union all select piece, freed_at, -1 from pieces where kind in ('managed', 'leased')
     ),
     levels as (
       select piece, sum(step) over (partition by piece order by at, step rows unbounded preceding) as level
@@ -136,7 +136,8 @@ const peaks = sql`
     peaks as (select piece, max(level)::int as peak from levels group by piece)`;
 
 export interface AgentRow {
-  agent_id: string;
+  /** Null for the builds of a project's environment. */
+  agent_id: string | null;
   agent_name: string;
   project_id: string;
   project_name: string;
@@ -169,12 +170,13 @@ export async function readLedger(
   const { rows } = await tx.execute<Ledger & Record<string, unknown>>(sql`
     with ${piecesOf(orgId, interval, "day")}, ${peaks},
     agent_rows as (
-      select a.id as agent_id, a.name as agent_name, p.id as project_id, p.name as project_name,
-        u.runs, u.ms
-      from (select agent_id, count(distinct id) filter (where kind <> 'check')::int as runs, sum(ms)::bigint as ms
-        from pieces group by agent_id) u
-      join agents a on a.id = u.agent_id
-      join projects p on p.id = a.project_id
+      select a.id as agent_id, coalesce(a.name, 'Environment builds') as agent_name,
+        p.id as project_id, p.name as project_name, u.runs, u.ms
+      from (select agent_id, project_id, sum(ms)::bigint as ms,
+          count(distinct id) filter (where kind in ('managed', 'leased'))::int as runs
+        from pieces group by agent_id, project_id) u
+      left join agents a on a.id = u.agent_id
+      join projects p on p.id = coalesce(u.project_id, a.project_id)
     ),
     day_rows as (
       select to_char(day, 'YYYY-MM-DD') as date, coalesce(u.ms, 0)::bigint as ms, coalesce(k.peak, 0) as peak
@@ -186,7 +188,7 @@ export async function readLedger(
     select
       (select coalesce(json_agg(a order by ms desc, agent_name, agent_id), '[]') from agent_rows a) as agents,
       (select json_agg(d order by date) from day_rows d) as days,
-      (select count(*)::int from runs where org_id = ${orgId} and kind <> 'check'
+      (select count(*)::int from runs where org_id = ${orgId} and kind in ('managed', 'leased')
         and started_at < ${interval.end}::timestamptz
         and (ended_at is null or (ended_at >= ${interval.end}::timestamptz and ${sql.raw(overMonths)}))
       ) as running`);
@@ -230,7 +232,7 @@ export async function listMonths(
     with ${piecesOf(orgId, interval, "month")}, ${peaks}
     select to_char(u.piece, 'YYYY-MM') as period, u.ms, u.agents, u.runs, coalesce(k.peak, 0) as peak
     from (select piece, sum(ms)::float8 as ms, count(distinct agent_id)::int as agents,
-      count(*) filter (where kind <> 'check')::int as runs from pieces group by piece) u
+      count(*) filter (where kind in ('managed', 'leased'))::int as runs from pieces group by piece) u
     left join peaks k on k.piece = u.piece
     order by u.piece desc`);
   return rows;

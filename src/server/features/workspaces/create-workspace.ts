@@ -9,6 +9,7 @@ import { RefMovedError, updateRef } from "#git/store/refs.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { isAlive } from "./archives/archives.queries.js";
 import { agentTerminated } from "./archives/archive-workspace.js";
+import { environmentOfNew } from "./attach-environment.js";
 import { activeUnderLock, commitUnderLock } from "./commits/commit-workspace.js";
 import * as queries from "./workspaces.queries.js";
 import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
@@ -117,7 +118,10 @@ export async function finishWorkspace(
       treeing.catch(() => {});
       if (existing === null) await updateRef(places.repoPath, ref, start, null);
       const made = hasFolder(workspace)
-        ? { folder_driver: await deps.driver.create({ ...places, commit: start }) }
+        ? {
+            folder_driver: await deps.driver.create({ ...places, commit: start }),
+            ...(await environmentOfNew(deps, workspace)),
+          }
         : {};
       const tree = await treeing;
       await db.tenant(orgId, (tx) =>

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { AppError } from "../../errors.js";
 import { assertFolder, type WorktreePaths } from "#git/worktree/worktree-driver.js";
+import { attachEnvironment } from "./attach-environment.js";
 import { checkpointAtEndOfRun } from "./commits/auto-checkpoint.js";
 import { activeUnderLock } from "./commits/commit-workspace.js";
 import { openHome } from "./homes.js";
@@ -32,6 +33,8 @@ export interface RunPlace {
   isDocker: boolean;
   /** The uid and gid it runs as; null lets the sandbox decide. */
   uid: number | null;
+  /** Whether the layer of its environment is still being built, for which a run waits. */
+  isWaiting: boolean;
   /** The head of the workspace's branch. */
   head: string;
   /** Makes or updates the repository in the folder, as its branch is now; see `prepareRepository`. */
@@ -64,6 +67,7 @@ export function withWorkspaceToRun<Result>(
       await places.open();
       await assertFolder(places.folder);
     });
+    const { isWaiting } = await withFolderErrors(() => attachEnvironment(deps, workspace));
     const uid = await uidOf(deps, agentId, places, sharedUid);
     if (uid !== null && uid !== process.getuid?.()) {
       await deps.driver.changeOwner(places, { uid, gid: uid });
@@ -78,6 +82,7 @@ export function withWorkspaceToRun<Result>(
       name,
       isDocker: type === "docker",
       uid,
+      isWaiting,
       head: workspace.head_commit,
       prepareRepository: (runScript, taken) =>
         prepareRepository(deps, workspace, { folder, uid }, runScript, taken),

@@ -26,6 +26,7 @@ import type { OrgContext } from "../../http/request-context.js";
 import { MountError } from "#git/worktree/mounts.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import type { Storage } from "../../data-folder/storage.js";
+import type { Jobs } from "../../jobs/queue.js";
 import type { LeakGuard } from "../api-keys/index.js";
 import * as queries from "./workspaces.queries.js";
 import type { PlacedRow, WorkspaceRow } from "./workspaces.queries.js";
@@ -34,6 +35,7 @@ import type { PlacedRow, WorkspaceRow } from "./workspaces.queries.js";
 export interface WorkspaceDeps {
   db: Database;
   storage: Storage;
+  jobs: Pick<Jobs, "send">;
   driver: WorktreeDriver;
   /** The uid range of runs, one uid per workspace; null: all runs share the agents' uid. */
   runUids: UidRange | null;

@@ -55,6 +55,8 @@ const workspaceColumns = {
   auto_checkpoint: workspaces.auto_checkpoint,
   checkpoint_interval_minutes: workspaces.checkpoint_interval_minutes,
   retention_days: workspaces.retention_days,
+  environment_state: workspaces.environment_state,
+  environment_build_id: workspaces.environment_build_id,
   checkpoint_failed_at: checkpointChecks.failed_at,
   checkpoint_error_code: checkpointChecks.error_code,
   checkpoint_error: checkpointChecks.error,
@@ -102,6 +104,10 @@ export type WorkspaceRow = {
   auto_checkpoint: boolean;
   checkpoint_interval_minutes: number | null;
   retention_days: number;
+  /** Whether it waits for the layer of its environment; null if that is undecided. */
+  environment_state: "waiting" | "settled" | null;
+  /** The build for which it waits, or whose layer it has. */
+  environment_build_id: string | null;
   /** The failure of the last automatic checkpoint. */
   checkpoint_failed_at: string | null;
   checkpoint_error_code: ErrorCode | null;
@@ -259,6 +265,8 @@ export async function updateWorkspace(
       | "auto_checkpoint"
       | "checkpoint_interval_minutes"
       | "retention_days"
+      | "environment_state"
+      | "environment_build_id"
     >
   >,
 ): Promise<void> {

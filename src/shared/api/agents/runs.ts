@@ -29,13 +29,14 @@ export type RunLimits = z.output<typeof runLimits>;
 
 /**
  * A run of an agent: `managed` in its workspace, in a sandbox; `leased`, run elsewhere and kept alive
- * by heartbeats; or `check`, a command in a sandbox on a commit of the merge queue. Fields of managed
- * runs are null for leased ones.
+ * by heartbeats; `check`, a command in a sandbox on a commit of the merge queue; or `build`, the setup
+ * script of a project's environment. Fields of managed runs are null for leased ones.
  */
 export const run = z.strictObject({
   id,
-  agent_id: id,
-  kind: z.enum(["managed", "leased", "check"]),
+  /** Null for a build, which belongs to its project. */
+  agent_id: id.nullable(),
+  kind: z.enum(["managed", "leased", "check", "build"]),
   status: runStatus,
   exit_code: z.number().int().nullable(),
   /** Null while queued, and if it ended in the queue. */
@@ -121,7 +122,8 @@ const variableName = z
   .regex(...variableNameRules.letters)
   .regex(...variableNameRules.prefix);
 
-const env = z
+/** Environment variables of a run by name. */
+export const variables = z
   .record(
     variableName,
     z
@@ -182,7 +184,8 @@ const runEgress = z.strictObject({
 });
 export type RunEgress = z.output<typeof runEgress>;
 
-const allowedHosts = z
+/** An allow-list of hosts; see `parseAllowedHost`. */
+export const allowedHosts = z
   .array(
     z.string().check(({ value, issues }) => {
       const parsed = parseAllowedHost(value);
@@ -205,7 +208,7 @@ export const newRun = z
     prompt: prompt.optional(),
     /** For a preset other than `custom`. */
     model: model.optional(),
-    env: env.optional(),
+    env: variables.optional(),
     timeout_seconds: z
       .number()
       .int()
@@ -213,7 +216,10 @@ export const newRun = z
       .max(14 * 86_400, "must be at most 14 days")
       .optional(),
     network: networkAccess.optional(),
-    /** For `restricted`: `api.example.com`, `*.example.com` or `git.example.com:8443`. */
+    /**
+     * For `restricted`: `api.example.com`, `*.example.com` or `git.example.com:8443`. Those of the
+     * project's environment by default; if it has one, none beyond them.
+     */
     allowed_hosts: allowedHosts.optional(),
     /** Waits for a free slot instead of failing. */
     queue: z.boolean().optional(),
@@ -246,9 +252,6 @@ export const newRun = z
       }
       const network = value.network ?? (value.preset === undefined ? "none" : "restricted");
       const isRestricted = network === "restricted";
-      if (isRestricted && value.preset === undefined && value.allowed_hosts === undefined) {
-        refuse("allowed_hosts", "is required with the network restricted");
-      }
       if (!isRestricted && value.allowed_hosts !== undefined) {
         refuse("allowed_hosts", "applies only to the network restricted");
       }
@@ -273,8 +276,8 @@ export type NewRun = z.output<typeof newRun>;
 
 /** The times of a run, for a timeline. */
 export const timedRun = run
-  .pick({ id: true, agent_id: true, kind: true, status: true, ended_at: true })
-  .extend({ agent_name: z.string(), started_at: timestamp });
+  .pick({ id: true, kind: true, status: true, ended_at: true })
+  .extend({ agent_id: id, agent_name: z.string(), started_at: timestamp });
 export type TimedRun = z.output<typeof timedRun>;
 
 const agentParams = z.strictObject({ agent_id: id });

@@ -23,7 +23,8 @@ export const projectUsage = z.strictObject({
 export type ProjectUsage = z.output<typeof projectUsage>;
 
 export const agentUsage = z.strictObject({
-  agent_id: id,
+  /** Null for the builds of the project's environment. */
+  agent_id: id.nullable(),
   agent_name: z.string(),
   project_id: id,
   project_name: z.string(),

@@ -1,20 +1,24 @@
-/** Folders in which commits are checked. */
+/** Folders in which commits are checked and environments are built. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isUuid } from "#shared/uuid.js";
+import { removeTree } from "#git/worktree/atomic-directory.js";
 import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
 import { storeRegenerated } from "#git/merge/drivers/store-regenerated.js";
 import { TokenScan } from "#git/smart-http/token-scan.js";
 import { systemOrigin } from "../../../db/audit/audit.js";
 import { findRegenerationOf, storeOutputs, type TakenCheck } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
-import type { ManagedRun } from "../managed-runs.queries.js";
+import type { CheckRun } from "../managed-runs.queries.js";
 import type { RunDeps } from "../run-deps.js";
 import { uidOf } from "../start-run.js";
 
 type Place = Pick<TakenCheck, "org_id" | "project_id" | "run_id">;
 
-function placesOf({ storage }: RunDeps, { org_id, project_id, run_id }: Place): WorktreePaths {
+export function placesOf(
+  { storage }: RunDeps,
+  { org_id, project_id, run_id }: Place,
+): WorktreePaths {
   return {
     repoPath: storage.repository(org_id, project_id),
     folder: storage.check(org_id, run_id),
@@ -42,7 +46,7 @@ export async function createFolder(
  * Stores the files that an ended command was to regenerate, before its run ends: only this process has
  * its folder. Everything else in the folder is dropped.
  */
-export async function storeOutputsOf(deps: RunDeps, run: ManagedRun): Promise<void> {
+export async function storeOutputsOf(deps: RunDeps, run: CheckRun): Promise<void> {
   const { db, log, workspaces } = deps;
   const { id: run_id, org_id } = run;
   const regeneration = await db.tenant(org_id, (tx) => findRegenerationOf(tx, run_id));
@@ -65,13 +69,18 @@ export async function storeOutputsOf(deps: RunDeps, run: ManagedRun): Promise<vo
   await db.tenant(org_id, (tx) => storeOutputs(tx, run_id, result));
 }
 
-/** Removes the folder; idempotent. */
+/** The home of a build, beside its folder. A check has none. */
+export const homeOf = ({ storage }: RunDeps, { org_id, run_id }: Place): string =>
+  `${storage.check(org_id, run_id)}.home`;
+
+/** Removes the folder and the home; idempotent. */
 export async function removeFolder(deps: RunDeps, place: Place): Promise<void> {
   await deps.workspaces.driver.remove(placesOf(deps, place));
+  await removeTree(homeOf(deps, place));
 }
 
 /**
- * Removes what the checks of a killed server have left: folders, and overlays and indexes whose folder
+ * Removes what the checks and builds of a killed server have left: folders, and overlays and indexes whose folder
  * was not created or is gone.
  */
 export async function removeUnusedFolders(deps: RunDeps): Promise<void> {

@@ -9,7 +9,7 @@ import {
   type EndedCheck,
 } from "../../workspaces/index.js";
 import type { RunDeps } from "../run-deps.js";
-import type { ManagedRun } from "../managed-runs.queries.js";
+import type { CheckRun } from "../managed-runs.queries.js";
 import { projectOf } from "../runs.queries.js";
 import { removeFolder } from "./check-folder.js";
 import { hasMatchingLine } from "./matching-line.js";
@@ -40,9 +40,9 @@ export async function endChecks(
 }
 
 /** Records the result of a check's run and removes its folder. */
-export async function endCheckOf(deps: RunDeps, run: ManagedRun): Promise<void> {
-  const { id: run_id, org_id, agent_id } = run;
-  const project_id = await deps.db.tenant(org_id, (tx) => projectOf(tx, agent_id));
+export async function endCheckOf(deps: RunDeps, run: CheckRun): Promise<void> {
+  const { id: run_id, org_id } = run;
+  const project_id = await deps.db.tenant(org_id, (tx) => projectOf(tx, run_id));
   // Also of a check that was canceled meanwhile.
   await removeFolder(deps, { org_id, project_id, run_id });
   await endChecks(deps);

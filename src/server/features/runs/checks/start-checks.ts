@@ -3,10 +3,10 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import { endCheck, explainWait, takeCheck, type TakenCheck } from "../../workspaces/index.js";
-import { readUsage } from "../../usage/index.js";
-import type { ManagedRun } from "../managed-runs.queries.js";
+import type { CheckRun } from "../managed-runs.queries.js";
 import * as managed from "../managed-runs.queries.js";
 import type { RunDeps } from "../run-deps.js";
+import { holdLease, NOT_ASKED, OutOfHoursError, requireHours } from "../server-runs.js";
 import { maskerFor, requireSandbox, sandboxFor } from "../start-run.js";
 import type { Launch } from "../execution/supervisor.js";
 import { createFolder, removeFolder } from "./check-folder.js";
@@ -36,9 +36,6 @@ export async function startChecks(deps: RunDeps): Promise<void> {
   }
 }
 
-/** A check has no caller, prompt or variables of its own. */
-const NOT_ASKED = { started_by: null, origin: null, env_names: [], prompt: null, model: null };
-
 /** A check whose run is reserved, or that has failed because it cannot run. */
 type Reserved =
   | { check: TakenCheck; started: Pick<Launch, "run" | "sandbox"> }
@@ -61,11 +58,12 @@ async function reserve(
     requireSandbox(deps);
     const { sandbox, ...held } = sandboxFor(deps, { isDocker: false }, definition.network);
     await requireHours(tx, org_id);
-    const run: ManagedRun = {
+    const run: CheckRun = {
       id,
       kind: "check",
       org_id,
       agent_id,
+      project_id: null,
       command: definition.command,
       preset: null,
       timeout_seconds: definition.timeout_seconds,
@@ -82,24 +80,6 @@ async function reserve(
   }
 }
 
-/** The organization's checks wait until it has hours again. */
-class OutOfHoursError extends Error {
-  override readonly name = "OutOfHoursError";
-  readonly orgId: string;
-
-  constructor(orgId: string, limit: number) {
-    super(`Waiting: the organization's ${limit} hours of this month are used up.`);
-    this.orgId = orgId;
-  }
-}
-
-/** @throws OutOfHoursError */
-async function requireHours(tx: Queryable, orgId: string): Promise<void> {
-  const hours = (await readUsage(tx, orgId))?.runtime_hours;
-  if (!hours || hours.current < hours.limit) return;
-  throw new OutOfHoursError(orgId, hours.limit);
-}
-
 /** Returns what a command learns about its purpose. */
 function variablesOf({ name, commit_sha, definition }: TakenCheck): Record<string, string> {
   return definition.paths === undefined
@@ -114,13 +94,7 @@ async function start(
   started: Pick<Launch, "run" | "sandbox">,
 ): Promise<void> {
   const { project_id: projectId } = check;
-  // Until the supervisor extends its lease: a large folder takes longer than the lease.
-  const beat = setInterval(() => {
-    const heartbeat = { id: check.run_id, bytes: 0, truncated: false };
-    deps.db
-      .withSystem("hold a check", (tx) => managed.recordHeartbeats(tx, [heartbeat]))
-      .catch(() => undefined);
-  }, 3000);
+  const release = holdLease(deps, check.run_id);
   try {
     const { folder, uid } = await createFolder(deps, check);
     const env = { CI: "true", ...variablesOf(check) };
@@ -150,6 +124,6 @@ async function start(
     );
     await endChecks(deps);
   } finally {
-    clearInterval(beat);
+    release();
   }
 }

@@ -33,19 +33,19 @@ export interface Launch {
   run: ManagedRun;
   projectId: string;
   folder: string;
-  /** Null for a check, whose home is in memory. */
+  /** Null for a check: its home is in memory. */
   home: string | null;
   /** The uid it runs as; null lets the sandbox decide. */
   uid: number | null;
   /** Variables given for the run, which win over its secrets. */
   env: Record<string, string>;
-  /** Null for a check, which has none. */
+  /** Null for a check, which gets none. */
   secrets: RunSecrets | null;
-  /** Null for a check, which does not call the API. */
+  /** Null for checks and builds, which do not call the API. */
   token: string | null;
   /** Masks the values of `env`, the secrets and the token in the output. */
   masker: Masker;
-  /** Its repository in the workspace; null for a check. */
+  /** Its repository in the workspace; null for checks and builds. */
   repository: Pick<RunPlace, "head" | "prepareRepository"> | null;
   /** The sandbox that runs it. */
   sandbox: Pick<Sandbox | DockerSandbox, "start" | "report">;
@@ -79,8 +79,10 @@ export interface SupervisorDeps {
   openCallback(runId: string): Promise<CallbackListener>;
   /** Called when a log has grown. */
   written: (runId: string) => void;
-  /** Called when the command of a check has succeeded, before its run ends; may be repeated. */
-  checkSucceeded: (run: ManagedRun) => Promise<void>;
+  /**
+   * Called when the command of a check or a build has succeeded, before its run ends; may be repeated.
+   */
+  succeeded: (run: ManagedRun) => Promise<void>;
   /** Called when a run has ended, which may free a slot. */
   ended: (run: ManagedRun) => Promise<void>;
   serverId: string;
@@ -166,8 +168,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
               liveRun.commits,
             )
           : null;
-      if (run.kind === "check" && outcome.outcome === "succeeded") {
-        await attempt(liveRun, "the result of a check", () => deps.checkSucceeded(run));
+      if (run.kind !== "managed" && outcome.outcome === "succeeded") {
+        await attempt(liveRun, `the result of a ${run.kind}`, () => deps.succeeded(run));
       }
       const end = (values: typeof checkpoint) => () =>
         tenant(async (tx) => {
@@ -216,9 +218,12 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     liveRun: LiveRun,
     written: LogWriter,
   ): Promise<readonly ReadOnlyFolder[]> => {
-    if (repository === null || !isOwnSandbox(sandbox.report.mode)) return [];
+    if (repository === null || run.kind !== "managed" || !isOwnSandbox(sandbox.report.mode)) {
+      return [];
+    }
     const runScript = scriptRunner(sandbox, run.limits, settings);
-    const taken = await db.tenant(run.org_id, (tx) => managed.findTakenCommits(tx, run.agent_id));
+    const { agent_id } = run;
+    const taken = await db.tenant(run.org_id, (tx) => managed.findTakenCommits(tx, agent_id));
     const prepared = await repository
       .prepareRepository(runScript, taken)
       .catch((error: unknown) => {
@@ -293,11 +298,12 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
             modelVariables(secrets?.providers ?? [], url, token)),
           ...env,
           ...egress?.env,
-          ...(token !== null && {
-            OMOI_URL: url,
-            OMOI_TOKEN: token,
-            OMOI_AGENT_ID: run.agent_id,
-          }),
+          ...(token !== null &&
+            run.kind === "managed" && {
+              OMOI_URL: url,
+              OMOI_TOKEN: token,
+              OMOI_AGENT_ID: run.agent_id,
+            }),
           OMOI_RUN_ID: run.id,
         },
         readOnly,

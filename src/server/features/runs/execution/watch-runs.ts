@@ -70,7 +70,11 @@ export function startRunWatch(
 export async function endLost(deps: WatchDeps, orphansOf: string | null): Promise<void> {
   const { db, workspaces, log } = deps;
   const lost = await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
-  const managedRuns = lost.filter(({ kind }) => kind === "managed").values();
+  const managedRuns = lost
+    .flatMap(({ kind, agent_id, ...run }) =>
+      kind === "managed" && agent_id !== null ? [{ ...run, agent_id }] : [],
+    )
+    .values();
   // An iterator shared by a few workers.
   const save = async (): Promise<void> => {
     for (const { id, org_id, agent_id } of managedRuns) {

@@ -32,7 +32,8 @@ interface InterruptibleWait {
 
 interface OpenStream {
   runId: string;
-  agentId: string;
+  /** Null for a build. */
+  agentId: string | null;
   nap: InterruptibleWait;
 }
 

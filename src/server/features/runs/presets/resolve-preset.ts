@@ -1,4 +1,5 @@
 import type { NewRun } from "#shared/api/agents/runs.js";
+import { notCovered } from "#shared/egress.js";
 import type { PresetName } from "#shared/preset-names.js";
 import { invalidField } from "../../../errors.js";
 import { definitionOf } from "./presets.js";
@@ -13,17 +14,24 @@ export interface ResolvedRun {
   allowed_hosts: string[] | null;
 }
 
+/** What a request leaves open. */
+export interface Defaults {
+  /** The prompt. */
+  task: string | null;
+  /** The hosts that the project allows; null for any. */
+  allowed_hosts: readonly string[] | null;
+}
+
 /**
- * Completes a request by its preset.
- * @param task the prompt of a request without one
- * @throws AppError 422 without a prompt and a task
+ * Completes a request by its preset and its project.
+ * @throws AppError 422 without a prompt or hosts, and for hosts that the project does not allow
  */
-export function resolvePreset(wanted: NewRun, task: string | null): ResolvedRun {
+export function resolvePreset(wanted: NewRun, { task, ...project }: Defaults): ResolvedRun {
   const preset = wanted.preset ?? null;
   const network = wanted.network ?? (preset === null ? "none" : "restricted");
   const definition = definitionOf(preset);
-  const hosts = wanted.allowed_hosts ?? definition?.hosts ?? [];
-  const allowed_hosts = network === "restricted" ? [...hosts] : null;
+  const allowed_hosts =
+    network === "restricted" ? hostsOf(wanted, project.allowed_hosts, definition?.hosts) : null;
   if (definition === undefined) {
     const { command = [] } = wanted;
     return { command, preset, prompt: null, model: null, network, allowed_hosts };
@@ -35,4 +43,35 @@ export function resolvePreset(wanted: NewRun, task: string | null): ResolvedRun 
   const model = wanted.model ?? null;
   const command = definition.commandOf({ prompt, model });
   return { command, preset, prompt, model, network, allowed_hosts };
+}
+
+/** @throws AppError 422 */
+function hostsOf(
+  { preset, allowed_hosts: given }: NewRun,
+  ofProject: readonly string[] | null,
+  ofPreset: readonly string[] | undefined,
+): string[] {
+  const hosts = given ?? ofProject ?? ofPreset ?? (preset === undefined ? undefined : []);
+  if (hosts === undefined) {
+    throw invalidField(
+      "allowed_hosts",
+      "is required with the network restricted, because the project's environment names no hosts",
+      "missing",
+    );
+  }
+  requireHosts(hosts, ofProject);
+  return [...hosts];
+}
+
+/**
+ * @param ofProject the hosts that the project allows; null for any
+ * @throws AppError 422 when it does not allow all of them
+ */
+export function requireHosts(hosts: readonly string[], ofProject: readonly string[] | null): void {
+  const excess = ofProject === null ? null : notCovered(hosts, ofProject);
+  if (excess === null) return;
+  throw invalidField(
+    "allowed_hosts",
+    `has ${excess}, which the project's environment does not allow`,
+  );
 }

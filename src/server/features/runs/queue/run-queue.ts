@@ -12,7 +12,7 @@ import type { QueuedRun } from "../managed-runs.queries.js";
 import { findCandidate } from "../runs.queries.js";
 import { checkCapacity } from "./reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
-import { secretsOf, runsCommands, sandboxFor, uidOf } from "../start-run.js";
+import { launchIn, secretsOf, runsCommands, sandboxFor, uidOf } from "../start-run.js";
 
 /**
  * Starts an organization's queued runs while slots are free. A job for any process, enqueued whenever a
@@ -79,8 +79,9 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     asked.agent_id,
     uidOf(deps),
     async (place) => {
-      const { folder, home, projectId, uid } = place;
-      const { secrets, masker } = await secretsOf(deps, asked, projectId, given, token);
+      // Chosen for it since the run was taken from the queue, which now leaves it out.
+      if (place.isWaiting) return true;
+      const { secrets, masker } = await secretsOf(deps, asked, place.projectId, given, token);
       // The limits at the time of the request may belong to another machine or an earlier
       // configuration.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);
@@ -94,17 +95,13 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       if (claim !== "no free slot" && claim.waitedSeconds !== null) {
         publish("runStarted", claim);
         await supervisor.launch({
+          ...launchIn(place),
           run,
-          projectId,
-          folder,
-          home,
-          uid,
           env: given,
           secrets,
           token,
           masker,
           sandbox,
-          repository: place,
         });
       }
       return claim !== "no free slot";
@@ -118,9 +115,14 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
  */
 async function requireCallerPermission(
   tx: Queryable,
-  { origin, org_id }: QueuedRun,
+  { origin, org_id, network }: QueuedRun,
 ): Promise<void> {
-  if (await isStillAllowed(tx, origin, org_id, "agent:run")) return;
+  const needed = [
+    "agent:run",
+    ...(network === "full" ? (["agent:network:full"] as const) : []),
+  ] as const;
+  const held = await Promise.all(needed.map((one) => isStillAllowed(tx, origin, org_id, one)));
+  if (held.every(Boolean)) return;
   throw new AppError(
     "insufficient_permission",
     "The caller who requested it may no longer start runs of this agent.",

@@ -9,6 +9,7 @@ import type { OrgContext } from "../../../http/request-context.js";
 import { endManagedRuns, waitForEnd } from "../../runs/index.js";
 import * as archives from "./archives.queries.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
+import { environmentOfNew } from "../attach-environment.js";
 import { removeHome } from "../homes.js";
 import { removeExport } from "../run-repository/export-branches.js";
 import * as queries from "../workspaces.queries.js";
@@ -264,6 +265,7 @@ export async function finishRestoring(
       await moveRef(places.repoPath, archive.tip, { from: hidden, to: branch });
       if (hasFolder(workspace)) {
         restored.folder_driver = await deps.driver.create({ ...places, commit: archive.tip });
+        Object.assign(restored, await environmentOfNew(deps, workspace));
       }
     } catch (error) {
       await deps.driver.remove(places);

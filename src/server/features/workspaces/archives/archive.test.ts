@@ -71,6 +71,7 @@ describeEachDriver("archived workspaces", (driver) => {
       {
         db: server.db,
         storage: storageIn(app.dataDir),
+        jobs: { send: async () => {} },
         driver: checkoutDriver,
         runUids: null,
         leaks: noLeaks,

@@ -53,6 +53,7 @@ describe("automatic checkpoints", () => {
   const depsOf = (of: TestApp): WorkspaceDeps => ({
     db: of.db,
     storage: storageIn(of.dataDir),
+    jobs: { send: async () => {} },
     driver,
     runUids: null,
     leaks: noLeaks,

@@ -1,10 +1,8 @@
 import type { Logger } from "pino";
-import type { Jobs } from "../../../jobs/queue.js";
 import type { WorkspaceDeps } from "../workspace.js";
 
 /** Dependencies of the merge queue. */
 export interface QueueDeps extends WorkspaceDeps {
-  jobs: Pick<Jobs, "send">;
   log: Logger;
 }
 

@@ -1,0 +1,139 @@
+/** Starts queued builds of environments: setup scripts, each in a folder of its own. */
+import { mkdir } from "node:fs/promises";
+import { chownTree } from "#git/worktree/chown-tree.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import { AppError } from "../../../errors.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { newId } from "../../../db/tables/columns.js";
+import { endBuild, explainWait, takeBuild, type TakenBuild } from "../../environments/index.js";
+import { readRunSecrets } from "../../secrets/index.js";
+import { createFolder, homeOf, removeFolder } from "../checks/check-folder.js";
+import type { Launch } from "../execution/supervisor.js";
+import type { BuildRun } from "../managed-runs.queries.js";
+import * as managed from "../managed-runs.queries.js";
+import type { RunDeps } from "../run-deps.js";
+import { holdLease, NOT_ASKED, OutOfHoursError, requireHours } from "../server-runs.js";
+import { maskerFor, requireSandbox, sandboxFor } from "../start-run.js";
+import { endBuilds } from "./end-builds.js";
+
+/** Maximum time of a setup script, in seconds. */
+const MAX_SECONDS = 3600;
+
+/**
+ * Starts queued builds while this process has room for them. Organizations with few running builds come
+ * first. A job for any process, sent whenever a build was queued or has ended.
+ */
+export async function startBuilds(deps: RunDeps): Promise<void> {
+  const { supervisor, settings } = deps;
+  const outOfHours: string[] = [];
+  while (supervisor.accepts && supervisor.countLive("build") < settings.checksAtOnce) {
+    try {
+      const taken = await deps.db.withSystemTx("take a queued build", (tx) =>
+        reserve(deps, tx, outOfHours),
+      );
+      if (!taken) return;
+      if ("started" in taken) await start(deps, taken.build, taken.started);
+      else await endBuilds(deps);
+    } catch (error) {
+      if (!(error instanceof OutOfHoursError)) throw error;
+      const { orgId, message } = error;
+      outOfHours.push(orgId);
+      await deps.db.tenant(orgId, (tx) => explainWait(tx, orgId, message));
+    }
+  }
+}
+
+/** A build whose run is reserved, or that has failed because it cannot run. */
+type Reserved =
+  | { build: TakenBuild; started: { run: BuildRun; sandbox: Launch["sandbox"] } }
+  | { build: TakenBuild };
+
+/**
+ * Takes the next build and reserves its run in one transaction: a build of a dead process always has a
+ * run, whose lease expires.
+ * @throws AppError 503 when the server is stopping; the build stays queued
+ */
+async function reserve(
+  deps: RunDeps,
+  tx: Queryable,
+  outOfHours: readonly string[],
+): Promise<Reserved | undefined> {
+  const build = await takeBuild(tx, newId(), outOfHours);
+  if (!build) return undefined;
+  const { org_id, project_id, run_id: id, definition } = build;
+  try {
+    requireSandbox(deps);
+    const { sandbox, ...held } = sandboxFor(deps, { isDocker: false }, definition.network);
+    await requireHours(tx, org_id);
+    const run: BuildRun = {
+      id,
+      kind: "build",
+      org_id,
+      agent_id: null,
+      project_id,
+      command: ["sh", "-e", "-c", definition.setup_script],
+      preset: null,
+      timeout_seconds: Math.min(MAX_SECONDS, deps.settings.runTimeoutSeconds),
+      allowed_hosts: definition.network === "restricted" ? (definition.allowed_hosts ?? []) : null,
+      ...held,
+    };
+    const by = { server_id: deps.supervisor.serverId, token_hash: null };
+    const env_names = Object.keys(definition.variables).toSorted();
+    await managed.insertStarted(tx, { ...run, ...NOT_ASKED, env_names }, by);
+    return { build, started: { run, sandbox } };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === "unavailable") throw error;
+    await endBuild(tx, build, "failed", `It could not be started: ${error.message}`);
+    return { build };
+  }
+}
+
+/** Starts a reserved build in a folder and a home of its own. If it cannot start, it has failed. */
+async function start(
+  deps: RunDeps,
+  build: TakenBuild,
+  { run, sandbox }: { run: BuildRun; sandbox: Launch["sandbox"] },
+): Promise<void> {
+  const { org_id: orgId, project_id: projectId, definition } = build;
+  const release = holdLease(deps, build.run_id);
+  try {
+    const { folder, uid } = await createFolder(deps, build);
+    const home = homeOf(deps, build);
+    await mkdir(home, { mode: 0o700 });
+    if (uid !== null && uid !== process.getuid?.()) await chownTree(home, { uid, gid: uid });
+    // The script calls no models: it has no token.
+    const { variables } = await deps.db.read(orgId, (tx) =>
+      readRunSecrets(deps.settings.secret, tx, orgId, projectId),
+    );
+    const env = { CI: "true", ...definition.variables };
+    const secrets = { variables, providers: [] };
+    await deps.supervisor.launch({
+      run,
+      sandbox,
+      projectId,
+      folder,
+      home,
+      uid,
+      env: { ...env, ...variables },
+      secrets,
+      token: null,
+      masker: maskerFor(deps, variables, null),
+      repository: null,
+    });
+  } catch (error) {
+    deps.log.error({ err: error, build: build.id }, "cannot start a build");
+    const detail =
+      error instanceof AppError
+        ? error.message
+        : "It could not be started; the operator can find the cause in the server's log.";
+    await removeFolder(deps, build).catch((failure: unknown) => {
+      deps.log.error({ err: failure, run: build.run_id }, "cannot remove the folder of a build");
+    });
+    // A full disk says nothing about the script.
+    const status = isNoSpace(error) ? "lost" : "failed";
+    await deps.db.tenant(orgId, (tx) => managed.endUnstarted(tx, build.run_id, status, detail));
+    await endBuilds(deps);
+  } finally {
+    release();
+  }
+}
