@@ -68,9 +68,12 @@ function replaced(code: string, what: string | RegExp, by: string): string {
 const libraries =
   /rolldown\/runtime|node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|store|react-store|react-query|query-core))\//;
 
-/** Ours, but for what is drawn only after somebody asked for it, and for logs, which two pages show. */
+/**
+ * Ours, but for what is drawn only after somebody asked for it, and for logs, the details of runs and
+ * budgets, which few pages show.
+ */
 const ours =
-  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/logs\/)|shared\/)|^.calls$/;
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.))|shared\/)|^.calls$/;
 
 /** A module and all that it imports at once. */
 function withImports(

@@ -172,6 +172,13 @@ const signedInPages = {
     prefetch: ({ projectId }) => [projectQuery(projectId)],
     component: () => import("../features/merge-requests/MergeRequestPage.js"),
   },
+  build: {
+    title: "Build",
+    noun: "build",
+    load: ({ runId }) => [runQuery(runId)],
+    prefetch: ({ projectId }) => [projectQuery(projectId)],
+    component: () => import("../features/runs/BuildPage.js"),
+  },
   agents: {
     search: agentsSearchOf,
     title: "Agents",

@@ -32,10 +32,21 @@ interface EnvFieldsProps {
   value: readonly EnvRow[];
   onChange: (rows: readonly EnvRow[]) => void;
   error: string | undefined;
+  legend?: string;
+  hint?: string;
+  /** Masks the values. */
+  isConcealed?: boolean;
 }
 
-/** Names and values of environment variables; values are always masked. */
-export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElement {
+/** Names and values of environment variables. */
+export function EnvFields({
+  value,
+  onChange,
+  error,
+  legend = "Environment",
+  hint,
+  isConcealed = true,
+}: EnvFieldsProps): ReactElement {
   const change = (key: number, part: Partial<EnvRow>): void =>
     onChange(value.map((row) => (row.key === key ? { ...row, ...part } : row)));
   const id = useId();
@@ -43,7 +54,7 @@ export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElem
   return (
     <fieldset className="flex min-w-0 flex-col gap-2">
       <legend className="mb-1.5 text-[13px] font-medium">
-        Environment <span className="font-normal text-muted">(optional)</span>
+        {legend} <span className="font-normal text-muted">(optional)</span>
       </legend>
       {value.map(({ key, name, value: secret }, at) => (
         <div key={key} className="flex flex-wrap items-center gap-2">
@@ -58,15 +69,28 @@ export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElem
             onChange={(event) => change(key, { name: event.target.value })}
             className={`${controlClass} h-9 w-auto min-w-24 flex-1 font-mono`}
           />
-          <input
-            type="password"
-            aria-label={`Value of variable ${at + 1}`}
-            placeholder="Value"
-            autoComplete="new-password"
-            value={secret}
-            onChange={(event) => change(key, { value: event.target.value })}
-            className={`${controlClass} h-9 w-auto min-w-24 flex-1`}
-          />
+          {isConcealed ? (
+            <input
+              type="password"
+              aria-label={`Value of variable ${at + 1}`}
+              placeholder="Value"
+              autoComplete="new-password"
+              value={secret}
+              onChange={(event) => change(key, { value: event.target.value })}
+              className={`${controlClass} h-9 w-auto min-w-24 flex-1`}
+            />
+          ) : (
+            // An input would drop the line feeds of a value.
+            <textarea
+              rows={1}
+              aria-label={`Value of variable ${at + 1}`}
+              placeholder="Value"
+              spellCheck={false}
+              value={secret}
+              onChange={(event) => change(key, { value: event.target.value })}
+              className={`${controlClass} field-sizing-content max-h-40 min-h-9 resize-none w-auto min-w-24 flex-1 py-1.5 font-mono`}
+            />
+          )}
           <IconButton
             label={`Remove variable ${at + 1}`}
             icon="close"
@@ -83,6 +107,7 @@ export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElem
       {error && errors.size === 0 && (
         <p className="text-[13px] text-bad first-letter:uppercase">{error}</p>
       )}
+      {hint !== undefined && <p className="text-[13px] text-muted">{hint}</p>}
       <div>
         <Button
           size="sm"

@@ -6,15 +6,14 @@ import { Alert } from "../../ui/feedback/alert.js";
 import { TextArea, TextField } from "../../ui/fields/field.js";
 import { SelectField } from "../../ui/fields/select.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { networkOf, type RunValues } from "./run-values.js";
+import { networkOf, type RunSource, type RunValues } from "./run-values.js";
 
-interface PresetFieldsProps {
+interface PresetFieldsProps extends Pick<RunSource, "presets" | "projectHosts"> {
   form: FormState<RunValues>;
-  presets: readonly Preset[];
 }
 
 /** The choice of a program, with its prompt and model. */
-export function PresetFields({ form, presets }: PresetFieldsProps): ReactElement {
+export function PresetFields({ form, presets, projectHosts }: PresetFieldsProps): ReactElement {
   const preset = presets.find(({ name }) => name === form.values.preset);
   const isCustom = preset === undefined || preset.name === "custom";
   return (
@@ -24,7 +23,7 @@ export function PresetFields({ form, presets }: PresetFieldsProps): ReactElement
         value={form.values.preset}
         onChange={(next) => {
           const chosen = presets.find(({ name }) => name === next);
-          if (chosen) form.set({ preset: chosen.name, ...networkOf(chosen) });
+          if (chosen) form.set({ preset: chosen.name, ...networkOf(chosen, projectHosts) });
         }}
         error={form.errorOf("preset")}
         options={presets.map(({ name, title, available }) => ({

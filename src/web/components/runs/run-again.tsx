@@ -65,7 +65,7 @@ export function RunAgain({
       <StartRunDialog
         isOpen={isEditing && disabledReason === undefined}
         onClose={() => setEditing(false)}
-        agentId={agent.id}
+        agent={agent}
         isolation={sandbox && isolationOf(sandbox, agent.workspace_type)}
         task={agent.task?.text ?? null}
         run={run}

@@ -23,6 +23,8 @@ export interface RunValues {
 /** What the form starts from. */
 export interface RunSource {
   presets: readonly Preset[];
+  /** The hosts that the project's environment allows; null for any. */
+  projectHosts: readonly string[] | null;
   /** The text of the agent's task. */
   task: string | null;
   /** The run that is edited. */
@@ -31,14 +33,17 @@ export interface RunSource {
   prompt?: string;
 }
 
-/** The network and hosts that a preset starts with. */
-export function networkOf(preset: Preset | undefined): Pick<RunValues, "network" | "hosts"> {
-  return preset === undefined || preset.name === "custom"
-    ? { network: "none", hosts: "" }
-    : { network: "restricted", hosts: preset.hosts.join("\n") };
+/** The network and hosts that a preset starts with; those of the project replace the preset's hosts. */
+export function networkOf(
+  preset: Preset | undefined,
+  projectHosts: RunSource["projectHosts"],
+): Pick<RunValues, "network" | "hosts"> {
+  const isCustom = preset === undefined || preset.name === "custom";
+  const hosts = projectHosts ?? (isCustom ? [] : preset.hosts);
+  return { network: isCustom ? "none" : "restricted", hosts: hosts.join("\n") };
 }
 
-export function valuesOf({ presets, task, run, prompt = "" }: RunSource): RunValues {
+export function valuesOf({ presets, projectHosts, task, run, prompt = "" }: RunSource): RunValues {
   const first = presets.find(({ name, available }) => available && name !== "custom");
   const blank: RunValues = {
     preset: first?.name ?? "custom",
@@ -49,7 +54,7 @@ export function valuesOf({ presets, task, run, prompt = "" }: RunSource): RunVal
     script: "",
     env: [],
     minutes: "",
-    ...networkOf(first),
+    ...networkOf(first, projectHosts),
     queue: false,
   };
   if (run === null) return blank;

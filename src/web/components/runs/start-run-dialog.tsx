@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents/agents.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { agentsKey } from "../../api/queries/agents.js";
+import { environmentQuery } from "../../api/queries/environments.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { presetsQuery } from "../../api/queries/runs.js";
 import { useForm } from "../../forms/use-form.js";
@@ -23,10 +25,10 @@ import { PresetFields } from "./preset-fields.js";
 import { bodyOf, type RunSource, type RunValues, valuesOf } from "./run-values.js";
 import { SandboxNotice } from "./sandbox-notice.js";
 
-interface StartRunDialogProps extends Omit<RunSource, "presets"> {
+interface StartRunDialogProps extends Omit<RunSource, "presets" | "projectHosts"> {
   isOpen: boolean;
   onClose: () => void;
-  agentId: string;
+  agent: Pick<Agent, "id" | "organization_id" | "project_id">;
   /** The command's isolation; undefined while unknown. */
   isolation: Isolation | undefined;
 }
@@ -59,15 +61,21 @@ type StartRunProps = Omit<StartRunDialogProps, "isOpen">;
 
 function StartRun(props: StartRunProps): ReactElement {
   const presets = useQuery(presetsQuery);
+  const environment = useQuery(environmentQuery(props.agent.project_id));
+  // Without the environment the form works, too: the server applies its limit.
+  const { allowed_hosts = null } = environment.data ?? {};
   return (
-    <Await query={presets} what="The list of programs">
-      {(list) => <StartRunForm {...props} presets={list} />}
+    <Await
+      query={environment.isPending ? { ...presets, data: undefined } : presets}
+      what="The list of programs"
+    >
+      {(list) => <StartRunForm {...props} presets={list} projectHosts={allowed_hosts} />}
     </Await>
   );
 }
 
 function StartRunForm({
-  agentId,
+  agent,
   onClose,
   isolation,
   ...source
@@ -78,16 +86,16 @@ function StartRunForm({
     saved: valuesOf(source),
     toBody: bodyOf,
     run: (body, headers) =>
-      client.runs.create({ params: { agent_id: agentId }, body }, { headers }),
+      client.runs.create({ params: { agent_id: agent.id }, body }, { headers }),
     alsoShown: ["command", "timeout_seconds", "allowed_hosts"],
     refresh: [agentsKey, organizationsKey],
-    onDone: ({ id }) => void navigate({ ...paths.run(agentId, id), ignoreBlocker: true }),
+    onDone: ({ id }) => void navigate({ ...paths.run(agent.id, id), ignoreBlocker: true }),
   });
   const { values } = form;
   return (
     <Form label="Start agent" {...form.props}>
       {isolation && <SandboxNotice isolation={isolation} />}
-      <PresetFields form={form} presets={source.presets} />
+      <PresetFields form={form} presets={source.presets} projectHosts={source.projectHosts} />
       {values.preset === "custom" && <CommandFields form={form} />}
       {source.run !== null && source.run.env_names.length > 0 && (
         <Alert tone="info">
@@ -103,7 +111,12 @@ function StartRunForm({
         error={form.errorOf("timeout_seconds")}
         hint="Leave empty for the installation's default."
       />
-      <NetworkFields form={form} isolation={isolation} />
+      <NetworkFields
+        orgId={agent.organization_id}
+        form={form}
+        isolation={isolation}
+        projectHosts={source.projectHosts}
+      />
       <Checkbox
         label="Queue if no slot is free"
         hint="The run starts when a slot is free. Otherwise it is rejected."

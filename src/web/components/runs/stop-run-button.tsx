@@ -3,29 +3,35 @@ import type { Run } from "#shared/api/agents/runs.js";
 import { client } from "../../api/client.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
+import { projectsKey } from "../../api/queries/projects.js";
 import { ConfirmButton } from "../confirmations.js";
 
 interface StopRunButtonProps {
-  run: Pick<Run, "id" | "status" | "stop_requested">;
+  run: Pick<Run, "id" | "status" | "stop_requested"> & Partial<Pick<Run, "kind">>;
   disabledReason: string | undefined;
 }
 
 /** Stops a run or removes it from the queue, after confirmation. */
 export function StopRunButton({ run, disabledReason }: StopRunButtonProps): ReactElement {
   const isQueued = run.status === "queued";
+  const noun = run.kind === "build" ? "build" : "run";
   return (
     <ConfirmButton
-      label={isQueued ? "Cancel queued run" : "Stop run"}
+      label={isQueued ? "Cancel queued run" : `Stop ${noun}`}
       disabledReason={disabledReason ?? (run.stop_requested ? "It is being stopped" : undefined)}
-      title={isQueued ? "Cancel this run?" : "Stop this run?"}
+      title={isQueued ? "Cancel this run?" : `Stop this ${noun}?`}
       mutation={{
         run: (_input, headers) => client.runs.stop({ params: { run_id: run.id } }, { headers }),
-        refresh: [agentsKey, organizationsKey],
+        refresh: [agentsKey, organizationsKey, projectsKey],
       }}
     >
       {isQueued
         ? "It leaves the queue and never starts."
-        : "Its processes get a signal to end, and are killed if they do not. Its changes stay in the workspace."}
+        : `Its processes get a signal to end, and are killed if they do not. ${
+            run.kind === "build"
+              ? "The build counts as failed."
+              : "Its changes stay in the workspace."
+          }`}
     </ConfirmButton>
   );
 }

@@ -69,7 +69,7 @@ export function AgentUsageTable({ rows }: { rows: readonly AgentUsage[] }): Reac
     <Table
       label="Usage by agent"
       rows={rows}
-      rowKey={(row) => row.agent_id}
+      rowKey={(row) => row.agent_id ?? row.project_id}
       columns={[
         {
           name: "Agent",

@@ -114,7 +114,7 @@ export function AgentPage(): ReactElement {
       <StartRunDialog
         isOpen={dialog.isOpen && reason === undefined}
         onClose={dialog.close}
-        agentId={agentId}
+        agent={agent}
         isolation={isolation}
         task={agent.task?.text ?? null}
         run={null}

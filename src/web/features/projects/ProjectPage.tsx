@@ -21,6 +21,7 @@ import { organizationQuery } from "../../api/queries/organizations.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
+import { EnvironmentCard } from "./environment/environment-card.js";
 import { MergeQueueCard } from "./merge-queue-card.js";
 import { ChecksCard } from "./protection/checks-card.js";
 import { ProtectedBranchesCard } from "./protection/protected-branches-card.js";
@@ -124,6 +125,7 @@ export function ProjectPage(): ReactElement {
         <MergeQueueCard project={project} refusal={refusal} />
         <ProtectedBranchesCard project={project} refusal={refusal} />
         <ChecksCard project={project} refusal={refusal} />
+        <EnvironmentCard project={project} refusal={refusal} />
         <SecretsCard owner={{ orgId, projectId: project.id }} refusal={refusal} />
         <ProjectBudgets project={project} refusal={refusal} />
         <BranchesCard project={project} />

@@ -74,7 +74,7 @@ export function FirstRun({ agent }: { agent: Agent }): ReactElement | null {
       <StartRunDialog
         isOpen={isOpen}
         onClose={() => setOpen(false)}
-        agentId={agent.id}
+        agent={agent}
         isolation={isolation}
         task={agent.task?.text ?? null}
         prompt={prompt}

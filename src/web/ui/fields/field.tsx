@@ -168,6 +168,7 @@ export function TextArea({
   disabledReason,
   onChange,
   isConcealed = false,
+  className = "",
   ...rest
 }: TextAreaProps): ReactElement {
   return (
@@ -179,7 +180,7 @@ export function TextArea({
           {...control}
           {...disabledProps(disabledReason)}
           onChange={(event) => onChange(event.target.value)}
-          className={`${controlClass} py-1.5 ${isConcealed ? "[-webkit-text-security:disc]" : ""}`}
+          className={`${controlClass} py-1.5 ${isConcealed ? "[-webkit-text-security:disc]" : ""} ${className}`}
         />
       )}
     </Field>

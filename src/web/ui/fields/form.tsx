@@ -59,7 +59,7 @@ export function Form({
     event.preventDefault();
     onSubmit();
   };
-  /** Fields that lost focus by pressing the submit button; null while it is not pressed. */
+  /** Fields that lost focus by pressing a button; null while none is pressed. */
   const left = useRef<string[] | null>(null);
   const handleBlur = ({ target }: FocusEvent): void => {
     const name = target.getAttribute("name");
@@ -69,7 +69,7 @@ export function Form({
   };
   // An error that appears between press and release moves the button away, and the click is lost.
   const handlePress = ({ target }: PointerEvent): void => {
-    if (!(target instanceof Element) || !target.closest("[type=submit]")) return;
+    if (!(target instanceof Element) || !target.closest("button")) return;
     left.current = [];
     const release = (): void => {
       removeEventListener("pointerup", release);

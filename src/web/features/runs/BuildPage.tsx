@@ -1,0 +1,45 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { useDenyReason } from "../../access/permissions.js";
+import { projectQuery } from "../../api/queries/projects.js";
+import { runQuery } from "../../api/queries/runs.js";
+import { useLoaded } from "../../api/use-loaded.js";
+import { CrumbLink } from "../../components/crumb-link.js";
+import { RunContent } from "../../components/runs/run-content.js";
+import { RunStatus } from "../../components/runs/run-status.js";
+import { StopRunButton } from "../../components/runs/stop-run-button.js";
+import { paths } from "../../paths/paths.js";
+import { Page } from "../../ui/layout/page.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+
+const route = getRouteApi("/app/projects/$projectId/builds/$runId");
+
+/** A run of a project's setup script, with its log. */
+export function BuildPage(): ReactElement {
+  const { projectId, runId } = route.useParams();
+  const { data: run, dataUpdatedAt } = useLoaded(runQuery(runId));
+  const { data: project } = useQuery(projectQuery(projectId));
+  const refusal = useDenyReason(project?.organization_id);
+  return (
+    <Page
+      title={`Build ${runId.slice(-8)}`}
+      crumbs={[
+        <CrumbLink key="project" {...paths.project(projectId)}>
+          {project ? <PlainText value={project.name} /> : "Project"}
+        </CrumbLink>,
+      ]}
+      description={<RunStatus run={run} />}
+      actions={
+        run.ended_at === null && (
+          <StopRunButton
+            run={run}
+            disabledReason={refusal("agent:run") ?? refusal("project:write")}
+          />
+        )
+      }
+    >
+      <RunContent run={run} readAt={dataUpdatedAt} />
+    </Page>
+  );
+}
