@@ -4,6 +4,7 @@ import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
+import { environments } from "./environments.js";
 import { folders } from "./folders.js";
 import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
 import { keys } from "./keys.js";
@@ -34,6 +35,7 @@ const benchmarks: readonly Benchmark[] = [
   quota,
   runs,
   workspaceCreation,
+  environments,
   checkpoint,
   merging,
   mergeQueue,
