@@ -67,7 +67,7 @@ describeEachDriver("a server that is killed while it makes environments", (drive
       const isKilled = await server.runUntilKilled(work);
       if (isKilled) await server.start();
 
-      // Whatever was not done is done again, with the same result.
+      // The interrupted steps are repeated, with the same result.
       const set = { params: { project_id: server.project.id }, body: { setup_script } };
       await server.api.environments.set(set);
       const existing = await server.api.workspaces

@@ -1,5 +1,5 @@
 /**
- * Environment layers: what a setup script left behind in a working tree that git ignores, such as
+ * Environment layers: files that git ignores and that a setup script left in a working tree, such as
  * installed packages. A layer is a folder with the files and its users (layer-users.ts). It is written
  * once and immutable. Overlays use it as a further lower layer; checkouts get copies, because an agent
  * could write through hard links.
@@ -34,7 +34,7 @@ interface Source {
   indexFile: string;
 }
 
-/** What a setup script left. */
+/** The result of storing the files of a setup script. */
 export interface StoredEnvironment {
   /** The layer's bytes on the disk. */
   bytes: number;

@@ -192,7 +192,7 @@ export async function buildNow(
   return build;
 }
 
-/** What a working tree gets. */
+/** The environment of a working tree. */
 export interface ChosenEnvironment {
   /** The build whose layer it gets or waits for; null for nothing. */
   build: EnvironmentBuild | null;

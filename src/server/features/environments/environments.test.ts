@@ -356,7 +356,7 @@ describeEachDriver("environments", (driver) => {
     await set({ setup_script: "sleep 600" });
     await expect.poll(async () => (await builds())[0]?.run_id ?? null).not.toBe(null);
     const run_id = (await builds())[0]?.run_id as string;
-    // Whatever the caller says: its files are incomplete.
+    // Its files are incomplete, so the status of the request does not matter.
     const body = { status: "succeeded" } as const;
     await owner.api.runs.stop({ params: { run_id }, body });
     expect(await settled()).toMatchObject({

@@ -39,7 +39,7 @@ export async function stopRun(
     const who = agent?.name ?? (await queries.readDisplayName(tx, userId));
     await queries.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
     await managed.endQueued(tx, { id: runId }, "stopped", `Stopped by ${who} while queued.`);
-    // A build that did not end has no layer, whatever the caller says.
+    // A build that did not end has no layer; the status of the request does not matter.
     const ending = run.kind === "build" ? "stopped" : status;
     await managed.requestStop(tx, { id: runId }, ending, `Stopped by ${who}.`);
     if (run.kind === "build") await cancelBuild(tx, runId, `Stopped by ${who}.`);

@@ -9,7 +9,7 @@ const MAX_SCRIPT_BYTES = 64 * 1024;
 
 const network = z.enum(["none", "restricted"], "must be none or restricted");
 
-/** What the runs of a project find in their workspaces, and may reach. */
+/** The installed files, the variables and the allowed hosts of the runs of a project. */
 export const environment = z.strictObject({
   /**
    * A script of `sh` that runs once in the sandbox on a checkout of the base branch. What it leaves there

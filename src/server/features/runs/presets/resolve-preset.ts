@@ -14,7 +14,7 @@ export interface ResolvedRun {
   allowed_hosts: string[] | null;
 }
 
-/** What a request leaves open. */
+/** The defaults of a request. */
 export interface Defaults {
   /** The prompt. */
   task: string | null;
