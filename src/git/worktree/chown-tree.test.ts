@@ -1,5 +1,7 @@
+import { closeSync, openSync } from "node:fs";
 import {
   chmod,
+  chown,
   link,
   lstat,
   mkdir,
@@ -51,6 +53,22 @@ describe.skipIf(process.getuid?.() !== 0)("chownTree", () => {
     await chownTree(join(root, "mine"), owner);
     const after = await lstat(join(root, "mine/a/file"), { bigint: true });
     expect(after.ctimeNs).toBe(before.ctimeNs);
+  });
+
+  test("changes the folder itself while other work opens files", async () => {
+    const folder = join(root, "busy");
+    await mkdir(join(folder, "inner"), { recursive: true });
+    for (let nth = 0; nth < 600; nth += 1) await writeFile(join(folder, "inner", `${nth}`), "");
+    // Takes the number of a descriptor that is closed during the walk.
+    await writeFile(join(root, "other"), "");
+    await chown(join(root, "other"), owner.uid, owner.gid);
+    const opened: number[] = [];
+    const walking = chownTree(folder, owner);
+    setImmediate(() => opened.push(openSync(join(root, "other"), "r")));
+    await walking;
+    for (const descriptor of opened) closeSync(descriptor);
+    expect(opened).toHaveLength(1);
+    expect(await ownerOf("busy")).toEqual([owner.uid, owner.gid]);
   });
 
   test("restricts itself to entries that a second folder contains", async () => {

@@ -1,6 +1,6 @@
 /** Changes a tree's owner to the sandbox user. */
 import { chown } from "node:fs/promises";
-import { FolderCursor, FolderHandle, pauses, type Owner } from "./folder-handle.js";
+import { FolderCursor, pauses, type Owner } from "./folder-handle.js";
 
 /**
  * Changes the owner of the folder and everything in it; symbolic links themselves, not their
@@ -10,12 +10,12 @@ import { FolderCursor, FolderHandle, pauses, type Owner } from "./folder-handle.
  * @throws the system error; EPERM without the privilege to change owners
  */
 export async function chownTree(folder: string, owner: Owner, changed?: string): Promise<void> {
-  const root = FolderHandle.open(folder);
-  const at = new FolderCursor(root);
-  const changedAt = changed === undefined ? null : new FolderCursor(FolderHandle.open(changed));
+  const at = FolderCursor.open(folder);
+  let changedAt: FolderCursor | null = null;
   try {
+    if (changed !== undefined) changedAt = FolderCursor.open(changed);
     await giveBelow(at, owner, changedAt);
-    const { uid, gid } = root.stats();
+    const { uid, gid } = at.folder.stats();
     if (uid !== owner.uid || gid !== owner.gid) await chown(folder, owner.uid, owner.gid);
   } finally {
     at.close();

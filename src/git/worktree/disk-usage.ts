@@ -1,5 +1,5 @@
 /** Measures the disk usage of folders. */
-import { FolderCursor, FolderHandle, pauses } from "./folder-handle.js";
+import { FolderCursor, pauses } from "./folder-handle.js";
 
 /**
  * Returns the bytes on disk of a folder and everything below it, at any depth. Symbolic links are
@@ -8,14 +8,13 @@ import { FolderCursor, FolderHandle, pauses } from "./folder-handle.js";
  * @throws FolderMovedError if a folder was moved during the measurement; measure again
  */
 export async function measureTree(path: string): Promise<number> {
-  let root: FolderHandle;
+  let at: FolderCursor;
   try {
-    root = FolderHandle.open(path);
+    at = FolderCursor.open(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
     throw error;
   }
-  const at = new FolderCursor(root);
   try {
     return await measureBelow(at);
   } finally {

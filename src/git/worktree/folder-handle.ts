@@ -86,8 +86,13 @@ export class FolderCursor {
   #at: FolderHandle;
   readonly #above: Pick<Stats, "dev" | "ino">[] = [];
 
-  constructor(root: FolderHandle) {
+  private constructor(root: FolderHandle) {
     this.#at = root;
+  }
+
+  /** Starts at an absolute path; throws for a link or anything else but a folder. */
+  static open(path: string): FolderCursor {
+    return new FolderCursor(FolderHandle.open(path));
   }
 
   /** The folder at the position. */
