@@ -7,6 +7,7 @@ import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
 import { CrashingServer } from "../support/crash/crashing-server.js";
 import { folderOf } from "../support/fixtures/factories.js";
+import { regenerateBy } from "../support/fixtures/regenerate.js";
 import { waitForRequest } from "../support/fixtures/merge-requests.js";
 import { isThorough } from "../support/thorough.js";
 
@@ -60,6 +61,41 @@ test("a killed server lands each queued merge once, by a commit that was checked
     const isKilled = await server.runUntilKilled(() => queue(workspace));
     if (isKilled) await server.start();
     await finish(workspace);
+    await server.verifyConsistency();
+    await server.verifyNoTempFiles();
+    await expectNothingLeft();
+    if (!isKilled) {
+      expect(effect).toBeGreaterThan(fewestEffects);
+      return;
+    }
+  }
+}, 3_600_000);
+
+test("a killed server lands a queued merge once whose lock file a command writes again", async () => {
+  await server.stop();
+  await server.start();
+  await server.api.projects.update({
+    params: { project_id: server.project.id },
+    body: { merge_drivers: [regenerateBy("ls *.txt > files.sum", { pattern: "files.sum" })] },
+  });
+  const prepare = async (): Promise<Workspace> => {
+    const workspace = await server.createWorkspace();
+    const name = `${workspace.agent_name}.txt`;
+    await writeFile(join(folderOf(workspace), name), "new\n");
+    await writeFile(join(folderOf(workspace), "files.sum"), `${name}\n`);
+    return workspace;
+  };
+  for (let [effect, isAfter] = [1, false]; ; effect += step * 2, isAfter = !isAfter) {
+    const [first, second] = [await prepare(), await prepare()];
+    await queue(first);
+    await server.stop();
+    await server.startWithKillAt(effect, isAfter ? "after" : "before");
+    const isKilled = await server.runUntilKilled(() => queue(second));
+    if (isKilled) await server.start();
+    await finish(second);
+    const names = (await server.git("ls-tree", "--name-only", "main")).split("\n");
+    const listed = (await server.git("show", "main:files.sum")).split("\n");
+    expect(listed).toEqual(names.filter((name) => name.endsWith(".txt")));
     await server.verifyConsistency();
     await server.verifyNoTempFiles();
     await expectNothingLeft();

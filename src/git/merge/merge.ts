@@ -58,14 +58,8 @@ export async function computeMerge(
   drivers: AppliedDrivers | null = NO_DRIVERS,
   process: ProcessOptions = {},
 ): Promise<ComputedMerge> {
-  for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
-  const known = base ?? (await compareHistories(repoPath, { source, target }))?.base ?? null;
-  const tree = known && (await mergeDisjoint(repoPath, { base: known, target, source }));
-  if (known !== null && tree !== null) {
-    const upToDate = known === source;
-    const none = { conflicts: [], driverFiles: [], toRegenerate: [] };
-    return { target, source, bases: [known], tree, upToDate, drivers, ...none };
-  }
+  const { known, merge: disjoint } = await tryDisjoint(repoPath, target, source, base, drivers);
+  if (disjoint) return disjoint;
   const [merged, bases] = await Promise.all([
     mergeTree(
       repoPath,
@@ -102,6 +96,36 @@ export async function computeMerge(
     toRegenerate: [],
   };
   return drivers === null ? merge : applyDrivers(repoPath, merge, process);
+}
+
+/**
+ * Same as `computeMerge` for two commits that changed different files; null for others, where git has to
+ * merge.
+ */
+export async function computeDisjointMerge(
+  repoPath: string,
+  target: string,
+  source: string,
+  drivers: AppliedDrivers | null,
+): Promise<ComputedMerge | null> {
+  return (await tryDisjoint(repoPath, target, source, null, drivers)).merge;
+}
+
+/** Merges without git if possible, and returns the only merge base, if it is known. */
+async function tryDisjoint(
+  repoPath: string,
+  target: string,
+  source: string,
+  base: string | null,
+  drivers: AppliedDrivers | null,
+): Promise<{ known: string | null; merge: ComputedMerge | null }> {
+  for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
+  const known = base ?? (await compareHistories(repoPath, { source, target }))?.base ?? null;
+  const tree = known && (await mergeDisjoint(repoPath, { base: known, target, source }));
+  if (known === null || tree === null) return { known, merge: null };
+  const upToDate = known === source;
+  const none = { conflicts: [], driverFiles: [], toRegenerate: [] };
+  return { known, merge: { target, source, bases: [known], tree, upToDate, drivers, ...none } };
 }
 
 async function mergeBases(

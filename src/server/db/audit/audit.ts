@@ -34,6 +34,8 @@ export interface Change {
   action: AuditAction;
   target: AuditEvent["target"];
   changes?: AuditEvent["changes"];
+  /** By default that of the transaction. */
+  origin?: Origin;
 }
 
 /** Queues an event, which is written at the end of the transaction that makes the change. */
@@ -67,18 +69,20 @@ export async function appendEvents(
   last: pg.QueryConfig[],
 ): Promise<void> {
   if (events.length === 0) return;
-  let { sequence, hash, at, name } = await headOf(client, orgId, origin);
-  for (const { action, target, changes } of events) {
+  const authors = events.map((event) => event.origin ?? origin);
+  let { sequence, hash, at, names } = await headOf(client, orgId, authors);
+  for (const [index, { action, target, changes }] of events.entries()) {
+    const { actor, ip, requestId } = authors[index] ?? origin;
     sequence += 1;
     const event = {
       id: newId(),
       sequence,
       at,
-      actor: actorOf(origin, name),
+      actor: actorOf(actor, names),
       action,
       target,
-      ip: origin.ip,
-      request_id: origin.requestId,
+      ip,
+      request_id: requestId,
       changes: changes ?? {},
       previous_hash: hash,
     } satisfies Omit<AuditEvent, "hash">;
@@ -115,8 +119,8 @@ interface Head {
   sequence: number;
   hash: string;
   at: string;
-  /** The actor's display name. */
-  name: string;
+  /** The display names of the authors, by user. */
+  names: Readonly<Record<string, string>>;
 }
 
 /**
@@ -125,7 +129,11 @@ interface Head {
  * because events reference it: a slug change holds the row while it waits for the chain, and would
  * deadlock with a transaction that takes them the other way around.
  */
-async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Promise<Head> {
+async function headOf(
+  client: pg.ClientBase,
+  orgId: string,
+  authors: readonly Origin[],
+): Promise<Head> {
   const locked = client.query({
     name: "lock an audit chain",
     text: `with held as materialized (select id from organizations where id = $1::uuid for key share)
@@ -136,15 +144,16 @@ async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Pro
     sequence: string | null;
     hash: string | null;
     at: Date;
-    name: string | null;
+    names: Head["names"] | null;
   }>({
     name: "read the end of an audit chain",
     text: `select last.sequence, last.hash, greatest(clock_timestamp(), last.at)::timestamptz(3) as at,
-        (select coalesce(full_name, email) from users where id = $2) as name
+        (select json_object_agg(id, coalesce(full_name, email)) from users
+          where id = any($2::uuid[])) as names
       from (select) here left join lateral (
         select sequence, hash, at from audit_events where org_id = $1 order by sequence desc limit 1
       ) last on true`,
-    values: [orgId, origin.actor?.userId ?? null],
+    values: [orgId, [...new Set(authors.flatMap(({ actor }) => actor?.userId ?? []))]],
   });
   // Sent together; PostgreSQL runs the second one after the lock was granted.
   const [, { rows }] = await Promise.all([locked, reading]);
@@ -153,14 +162,15 @@ async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Pro
     sequence: Number(row?.sequence ?? 0),
     hash: row?.hash ?? genesisHash,
     at: isoInstant(row?.at as Date),
-    name: origin.actor?.agent?.name ?? row?.name ?? "Omoi",
+    names: row?.names ?? {},
   };
 }
 
-function actorOf({ actor }: Origin, name: string): AuditEvent["actor"] {
-  if (!actor) return { type: "system", id: null, name, api_key_id: null };
+function actorOf(actor: Origin["actor"], names: Head["names"]): AuditEvent["actor"] {
+  if (!actor) return { type: "system", id: null, name: "Omoi", api_key_id: null };
   const api_key_id = actor.key?.ofRun === true ? null : (actor.key?.id ?? null);
-  return actor.agent
-    ? { type: "agent", id: actor.agent.id, name, api_key_id }
-    : { type: "user", id: actor.userId, name, api_key_id };
+  const { agent, userId } = actor;
+  return agent
+    ? { type: "agent", id: agent.id, name: agent.name, api_key_id }
+    : { type: "user", id: userId, name: names[userId] ?? "Omoi", api_key_id };
 }

@@ -64,18 +64,23 @@ describe("locks", () => {
     expect(await sibling.db.locks(org, ["fails"], () => Promise.resolve("free"))).toBe("free");
   });
 
-  test("take one more lock only while it is free, until the work ends", async () => {
+  test("take further locks only while they are free, until the work ends", async () => {
     const here = await app.db.locks(org, ["own"], async (tryMore) => {
-      const first = await tryMore("further");
+      const first = await tryMore(["further", "other", "further"]);
       const elsewhere = sibling.db.locks(org, ["further"], () => Promise.resolve("after it"));
-      const again = await tryMore("further");
+      const again = await tryMore(["further"]);
       return { first, again, elsewhere };
     });
-    expect([here.first, here.again, await here.elsewhere]).toEqual([true, false, "after it"]);
+    expect([here.first, here.again, await here.elsewhere]).toEqual([
+      new Set(["further", "other"]),
+      new Set(),
+      "after it",
+    ]);
     // Held by this process, and by another one.
     for (const holder of [app, sibling]) {
       await holder.db.locks(org, ["further"], async () => {
-        expect(await app.db.locks(org, ["own"], (tryMore) => tryMore("further"))).toBe(false);
+        const free = app.db.locks(org, ["own"], (tryMore) => tryMore(["further", "other"]));
+        expect(await free).toEqual(new Set(["other"]));
       });
     }
     expect(await app.db.locks(org, ["own", "further"], () => Promise.resolve("free"))).toBe("free");

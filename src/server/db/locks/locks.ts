@@ -13,10 +13,10 @@ export type Locks = <Result>(
 ) => Promise<Result>;
 
 /**
- * Takes one more lock if it is free, until the work ends. Returns whether it did. It never waits, so
- * its order does not matter.
+ * Takes further locks that are free, until the work ends, and returns their keys. It never waits, so
+ * the order does not matter.
  */
-export type TryMore = (key: string) => Promise<boolean>;
+export type TryMore = (keys: readonly string[]) => Promise<ReadonlySet<string>>;
 
 /** Runs work if the lock is free. Returns whether it ran. */
 export type TryLock = (key: string, work: () => Promise<void>) => Promise<boolean>;
@@ -119,11 +119,13 @@ export function createLocks(
       clearTimeout(timer);
       stopWaiting();
       const { client } = held;
-      return await work(async (key) => {
-        const release = queue.tryTake(key);
-        if (release === null) return false;
-        releases.push(release);
-        return lockIfFree(client, [key]);
+      return await work(async (further) => {
+        const open = further.filter((key) => {
+          const release = queue.tryTake(key);
+          if (release !== null) releases.push(release);
+          return release !== null;
+        });
+        return open.length === 0 ? new Set() : lockFree(client, open);
       });
     } finally {
       clearTimeout(timer);
@@ -180,18 +182,22 @@ async function unlockAll(client: pg.PoolClient): Promise<void> {
  * Locks all keys if no other process holds or waits for any of them; otherwise none, and returns false.
  */
 async function tryAll(client: pg.PoolClient, keys: readonly string[]): Promise<boolean> {
-  if (await lockIfFree(client, keys)) return true;
+  if ((await lockFree(client, keys)).size === keys.length) return true;
   await client.query("select pg_advisory_unlock_all()");
   return false;
 }
 
-/** Locks those keys that no other process holds or waits for. Returns whether these are all. */
-async function lockIfFree(client: pg.PoolClient, keys: readonly string[]): Promise<boolean> {
-  const { rows } = await client.query<{ free: boolean }>(
-    `select pg_try_advisory_lock(hashtextextended(key, 0)) as free from unnest($1::text[]) as key`,
+/** Locks those keys that no other process holds or waits for, and returns them. */
+async function lockFree(
+  client: pg.PoolClient,
+  keys: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ key: string; free: boolean }>(
+    `select key, pg_try_advisory_lock(hashtextextended(key, 0)) as free
+     from unnest($1::text[]) as key`,
     [keys],
   );
-  return rows.every(({ free }) => free);
+  return new Set(rows.flatMap(({ key, free }) => (free ? [key] : [])));
 }
 
 /** Locks the keys, which are in the order shared by all processes; returns false on a timeout. */

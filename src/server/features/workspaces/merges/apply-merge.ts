@@ -21,53 +21,121 @@ export interface PreparedMerge {
   keep: readonly { ref: string; sha: string }[];
 }
 
+/** A computed merge and its caller. */
+export interface MergeToApply {
+  context: OrgContext;
+  prepared: PreparedMerge;
+}
+
+/** One of several merges may not be made any more; nothing was changed. */
+export class MergeRefusedError extends Error {
+  override readonly name = "MergeRefusedError";
+  readonly merge: MergeToApply;
+
+  constructor(merge: MergeToApply, cause: unknown) {
+    super("a merge was refused", { cause });
+    this.merge = merge;
+  }
+}
+
 /**
- * Moves the target branch to the merge commit. The row is written as pending, after re-authorizing the
- * caller, before the branch moves; afterwards it is marked done, with its audit event. The branch moves
- * atomically from the commit the merge was computed on.
+ * Same as `applyMerges` for one merge.
  * @throws AppError 401, 403, 404; 409 `branch_protected`
  * @throws RefMovedError when the branch has moved; nothing was changed
  */
 export async function applyMerge(
   deps: WorkspaceDeps,
   context: OrgContext,
-  { row: merge, keep }: PreparedMerge,
+  prepared: PreparedMerge,
 ): Promise<Merge> {
+  try {
+    const [merge] = await applyMerges(deps, [{ context, prepared }]);
+    return merge as Merge;
+  } catch (error) {
+    throw error instanceof MergeRefusedError ? error.cause : error;
+  }
+}
+
+/**
+ * Moves a target branch to the last of the merge commits, each of which was computed on the one before
+ * it. Their rows are written as pending, after re-authorizing the callers, before the branch moves;
+ * afterwards they are marked done, with their audit events. The branch moves atomically from the commit
+ * that the first one was computed on.
+ * @throws MergeRefusedError for the first caller who may not merge any more
+ * @throws RefMovedError when the branch has moved; nothing was changed
+ */
+export async function applyMerges(
+  deps: WorkspaceDeps,
+  group: readonly MergeToApply[],
+): Promise<Merge[]> {
   const { db } = deps;
-  const { id, org_id, project_id } = merge;
+  const rows = group.map(({ prepared }) => prepared.row);
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (!first || !last) return [];
+  const { org_id, project_id, target_branch } = first;
   const updates = startRefUpdates(deps.storage.repository(org_id, project_id));
   try {
-    await context.write<void, ProtectedBranch[]>(
-      async (tx, _access, protectedBranches, last) => {
-        requireUnprotected(protectedBranches, merge.target_branch);
-        const pending = { ...merge, origin: originOf(context) };
-        last.push(statementOf(merges.insertingPendingMerge(tx, pending)));
+    await db.write<void, ReadBeforeMerge>(
+      org_id,
+      async (tx, { callers, protectedBranches }, statements) => {
+        for (const [index, merge] of group.entries()) {
+          const caller = callers[index];
+          if (caller?.status === "rejected") throw new MergeRefusedError(merge, caller.reason);
+          const { row } = merge.prepared;
+          refusing(merge, () => requireUnprotected(protectedBranches, target_branch));
+          const pending = { ...row, origin: originOf(merge.context) };
+          statements.push(statementOf(merges.insertingPendingMerge(tx, pending)));
+        }
       },
-      (tx) => readProtectedBranches(tx, project_id),
+      async (tx) => {
+        const [callers, [protectedBranches]] = await Promise.all([
+          Promise.allSettled(group.map(({ context }) => context.judge(tx))),
+          Promise.allSettled([readProtectedBranches(tx, project_id)]),
+        ]);
+        if (protectedBranches.status === "rejected") throw protectedBranches.reason;
+        return { callers, protectedBranches: protectedBranches.value };
+      },
     );
   } catch (error) {
     updates.cancel();
     throw error;
   }
+  const { target_commit: expectedOld } = first;
   try {
     await updates.finish([
-      {
-        ref: branchRef(merge.target_branch),
-        newSha: merge.merge_commit,
-        expectedOld: merge.target_commit,
-      },
-      ...keepUpdates(keep),
+      { ref: branchRef(target_branch), newSha: last.merge_commit, expectedOld },
+      ...group.flatMap(({ prepared }) => keepUpdates(prepared.keep)),
     ]);
   } catch (error) {
-    if (error instanceof RefMovedError) {
-      await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
-    } else {
-      // The branch may have moved nevertheless.
-      await recoverMergeUnderLock(deps, org_id, id);
+    for (const { id } of rows) {
+      // After any other error the branch may have moved nevertheless.
+      if (error instanceof RefMovedError)
+        await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
+      else await recoverMergeUnderLock(deps, org_id, id);
     }
     throw error;
   }
-  return db.change(org_id, context, (tx, audit) => recordMerge(tx, audit, merge));
+  return db.change(org_id, systemOrigin, async (tx, audit) => {
+    const done: Merge[] = [];
+    for (const { context: origin, prepared } of group) {
+      done.push(await recordMerge(tx, (event) => audit({ ...event, origin }), prepared.row));
+    }
+    return done;
+  });
+}
+
+interface ReadBeforeMerge {
+  callers: PromiseSettledResult<unknown>[];
+  protectedBranches: ProtectedBranch[];
+}
+
+/** @throws MergeRefusedError for an error of the check */
+function refusing(merge: MergeToApply, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new MergeRefusedError(merge, error);
+  }
 }
 
 /** Returns the updates that create the refs of losing versions. */

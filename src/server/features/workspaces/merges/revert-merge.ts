@@ -16,7 +16,7 @@ import {
   requireExpectedState,
   type DecidedRequest,
   type MergeState,
-} from "./merge-workspace.js";
+} from "./prepare-merge.js";
 import { measureMerge } from "./measure-merge.js";
 import { keepRef, planDecidedMerge, type MergeInput } from "./planning/plan-merge.js";
 import type { RegenerationRules } from "./planning/regenerate-files.js";

@@ -9,13 +9,8 @@ import { AppError, notFound } from "../../../errors.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
 import type { PreparedMerge } from "../merges/apply-merge.js";
-import {
-  defaultMessage,
-  commitUnsavedChanges,
-  prepareMerge,
-  targetOf,
-  type MergeRequest,
-} from "../merges/merge-workspace.js";
+import { commitUnsavedChanges, targetOf } from "../merges/merge-workspace.js";
+import { defaultMessage, prepareMerge, type MergeRequest } from "../merges/prepare-merge.js";
 import { postponed } from "../merges/planning/regenerate-files.js";
 import { prepareUndo, readUndone, undoOf, type UndoRequest } from "../merges/revert-merge.js";
 import { branchRef, placesOf, workspaceLock } from "../workspace.js";

@@ -4,7 +4,7 @@ import { TreeReader } from "#git/objects/tree-reader.js";
 import { displayPath } from "#git/worktree/safe-folder.js";
 import { AppError } from "../../../errors.js";
 import type { PreparedMerge } from "../merges/apply-merge.js";
-import { prepareMerge } from "../merges/merge-workspace.js";
+import { prepareMerge } from "../merges/prepare-merge.js";
 import type { RegenerationRules } from "../merges/planning/regenerate-files.js";
 import { prepareUndo, readUndone, undoOf } from "../merges/revert-merge.js";
 import { requireWorkspace, type WorkspaceDeps } from "../workspace.js";

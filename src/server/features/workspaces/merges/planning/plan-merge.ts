@@ -3,6 +3,7 @@ import type { Database } from "../../../../db/connection/connect.js";
 import { AppError, invalidField } from "../../../../errors.js";
 import {
   applyDecisions,
+  computeDisjointMerge,
   computeMerge,
   commitsTouching,
   settleRegenerated,
@@ -122,6 +123,22 @@ export async function planMerge(
   if ("open" in plan) return plan;
   const results = await findRegenerated(deps, input, plan.tree, files);
   return planComputed(deps, input, await settleRegenerated(repoPath, computed, results));
+}
+
+/**
+ * Same as `planMerge` for two sides that changed different files, so that no receive time has a say; null
+ * for others, and for a merge that changes nothing.
+ */
+export async function planDisjointMerge(
+  deps: PlanDeps,
+  input: MergeInput,
+): Promise<MergePlan | null> {
+  if (input.strategy === "manual") return null;
+  const { org_id, project_id, target, source, drivers } = input;
+  const repoPath = deps.storage.repository(org_id, project_id);
+  const computed = await computeDisjointMerge(repoPath, target, source, drivers);
+  const plan = computed && (await planComputed(deps, input, computed));
+  return plan === null || "open" in plan || plan.upToDate ? null : plan;
 }
 
 async function planComputed(

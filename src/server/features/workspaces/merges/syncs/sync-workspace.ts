@@ -12,15 +12,14 @@ import { activeUnderLock } from "../../commits/commit-workspace.js";
 import { recoverSync } from "./recover-sync.js";
 import * as merges from "../merges.queries.js";
 import type { NewMerge } from "../merges.queries.js";
+import { commitUnsavedChanges, headWithUnsaved } from "../merge-workspace.js";
 import {
-  headWithUnsaved,
   resolveStrategy,
   mergeOf,
   requireExpectedState,
-  commitUnsavedChanges,
   type DecidedRequest,
   type MergeRequest,
-} from "../merge-workspace.js";
+} from "../prepare-merge.js";
 import { measureMerge } from "../measure-merge.js";
 import { withMergeLease } from "../merge-lease.js";
 import { withRegeneration } from "../with-regeneration.js";
