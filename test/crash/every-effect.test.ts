@@ -123,6 +123,37 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
     }),
   );
 
+  testOnce("merges that land together", () =>
+    atEveryEffect({
+      prepare: async (it) => {
+        const workspaces: Workspace[] = [];
+        for (let nth = 0; nth < 4; nth += 1) {
+          const workspace = await it.createWorkspace();
+          await writeFile(join(folderOf(workspace), `${workspace.agent_id}.txt`), "own\n");
+          await save(it, workspace);
+          workspaces.push(workspace);
+        }
+        return workspaces;
+      },
+      act: async (it, workspaces) => {
+        const merges = workspaces.map(({ agent_id }) =>
+          it.api.workspaces.createMerge({ params: { agent_id } }),
+        );
+        // All of them end with the server.
+        await Promise.allSettled(merges);
+        await Promise.all(merges);
+      },
+      check: async (it, workspaces) => {
+        for (const { agent_id } of workspaces) {
+          const params = { agent_id };
+          await it.api.workspaces.createMerge({ params });
+          expect(await it.merges(params)).toHaveLength(1);
+          expect(await it.git("show", `main:${agent_id}.txt`)).toBe("own");
+        }
+      },
+    }),
+  );
+
   testOnce("a revert", () =>
     atEveryEffect({
       prepare: async (it) => {
