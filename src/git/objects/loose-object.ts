@@ -4,7 +4,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { mkdir, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { isDiskFast, onFastDisk } from "./disk-speed.js";
+import { fileWrites } from "./disk-speed.js";
 
 /** An object in memory: its id and the bytes that the id hashes. */
 export interface LooseObject {
@@ -35,13 +35,13 @@ export async function writeObject(repoPath: string, { oid, bytes }: LooseObject)
   const [aside, place] = [join(folder, temporaryObject()), join(folder, oid.slice(2))];
   const content = deflateSync(bytes, bytes.length > SMALL_BYTES ? FAST : FAST_AND_SMALL);
   const options = { flag: "wx", mode: 0o444 };
-  const isSync = content.length <= MAX_SYNC_BYTES && isDiskFast();
+  const isSync = content.length <= MAX_SYNC_BYTES && fileWrites.isFast;
   try {
     await withObjectFolder(folder, async () => {
-      if (isSync) onFastDisk(() => writeFileSync(aside, content, options));
+      if (isSync) fileWrites.run(() => writeFileSync(aside, content, options));
       else await writeFile(aside, content, options);
     });
-    if (isSync) onFastDisk(() => renameSync(aside, place));
+    if (isSync) fileWrites.run(() => renameSync(aside, place));
     else await rename(aside, place);
   } catch (error) {
     await unlink(aside).catch(() => undefined);

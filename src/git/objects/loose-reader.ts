@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import { isOid } from "../store/bare-repository.js";
-import { isDiskFast, onFastDisk } from "./disk-speed.js";
+import { fileReads } from "./disk-speed.js";
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** Bytes of a file that is read here. */
@@ -51,8 +51,8 @@ export function readLooseRef(repoPath: string, ref: string): string | null {
 
 /** Reads a small file; null for a large or missing one, or a slow disk. */
 function readSmall(path: string): Buffer | null {
-  if (!isDiskFast()) return null;
-  return onFastDisk(() => {
+  if (!fileReads.isFast) return null;
+  return fileReads.run(() => {
     let fd: number;
     try {
       fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);

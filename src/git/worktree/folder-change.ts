@@ -18,6 +18,8 @@ import type { TreeEntry, TreeReader } from "../objects/tree-reader.js";
 import { assertPathsAccepted } from "../snapshot/update-index.js";
 
 const GITLINK = "160000";
+/** Objects of up to 256 KiB that are written at once. */
+const MAX_WRITES = 16;
 
 /** Candidate differences between a folder and a tree. Paths are latin1 bytes. */
 export interface CandidatePaths {
@@ -39,6 +41,10 @@ export class FolderChange {
   readonly #trees: TreeReader;
   readonly #options: GitOptions & { gitDir: string };
   #bytes = 0;
+  /** Writes of objects that have not ended, at most `MAX_WRITES`. */
+  readonly #writes = new Set<Promise<unknown>>();
+  /** The first error of a write. */
+  #failure: { error: unknown } | null = null;
 
   private constructor(
     input: SnapshotAttempt,
@@ -68,8 +74,9 @@ export class FolderChange {
     return new FolderChange(input, baseTree, safe, trees, options);
   }
 
-  /** Closes the folder. */
+  /** Closes the folder, after all writes. */
   async close(): Promise<void> {
+    await Promise.all(this.#writes);
     await this.#safe.close();
   }
 
@@ -101,6 +108,8 @@ export class FolderChange {
     );
     const indexFile = temporaryName(this.#input.indexFile, "names");
     await assertPathsAccepted({ ...this.#options, indexFile }, added);
+    await Promise.all(this.#writes);
+    this.#throwFailure();
     return patchTree(this.#input.repoPath, this.#baseTree, this.edits, this.#trees);
   }
 
@@ -137,8 +146,24 @@ export class FolderChange {
     const mode = link === null ? fileMode(small.isExecutable) : "120000";
     if (this.#isBefore(path, object.oid)) return this.#edit(path, { mode, oid: object.oid });
     scan?.start(displayPath(path))(small.bytes);
-    await writeObject(repoPath, object);
+    if (this.#writes.size >= MAX_WRITES) await Promise.race(this.#writes);
+    this.#throwFailure();
+    this.#write(writeObject(repoPath, object));
     this.#edit(path, { mode, oid: object.oid });
+  }
+
+  /** Lets an object be written while the next files are read. */
+  #write(writing: Promise<unknown>): void {
+    const ended = writing
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#writes.delete(ended));
+    this.#writes.add(ended);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
   }
 
   /** Handles a file that is too large to buffer, or unreadable. */
