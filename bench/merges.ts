@@ -98,7 +98,7 @@ async function measureSize(
       });
     }
     await requireEqualTrees(options.dataDir, checkout);
-    return count === sizes[0].count ? [...rows, await together(agents, log)] : rows;
+    return count === sizes[0].count ? [...rows, await atOnce(agents, log)] : rows;
   });
 }
 
@@ -165,7 +165,7 @@ async function requireEqualTrees(dataDir: string, checkout: string): Promise<voi
 }
 
 /** The throughput of merges into one branch that are requested at once. */
-async function together(agents: Agents, log: (line: string) => void): Promise<Row> {
+async function atOnce(agents: Agents, log: (line: string) => void): Promise<Row> {
   const batch = async (name: string): Promise<string[]> => {
     const ids: string[] = [];
     for (let number = 0; number < parallel; number += 1) {
@@ -177,11 +177,14 @@ async function together(agents: Agents, log: (line: string) => void): Promise<Ro
     }
     return ids;
   };
-  const figures = await interleave(3, {
+  const together = async (ids: string[]): Promise<unknown> =>
+    Promise.all(ids.map((id) => mergeHere(agents, id)));
+  await together(await batch("warm-up"));
+  const figures = await interleave(7, {
     together: async (round) => {
       log(`${parallel} merges at once: round ${round}`);
       const ids = await batch(`together-${round}`);
-      return timed(() => Promise.all(ids.map((id) => mergeHere(agents, id))));
+      return timed(() => together(ids));
     },
     sequential: async (round) => {
       const ids = await batch(`sequential-${round}`);
@@ -190,14 +193,14 @@ async function together(agents: Agents, log: (line: string) => void): Promise<Ro
       });
     },
   });
-  const [atOnce, inTurn] = [median(figures.together), median(figures.sequential)];
+  const [whole, inTurn] = [median(figures.together), median(figures.sequential)];
   const rate = (took: number): string => `${((parallel / took) * 1000).toFixed(1)} merges/s`;
   return {
     label: `${parallel} clean merges into one branch at once`,
-    result: rate(atOnce),
+    result: rate(whole),
     baseline: `${rate(inTurn)}, one after another`,
-    ratio: `${times(inTurn / atOnce)} (${spread(figures.sequential, figures.together)})`,
+    ratio: `${times(inTurn / whole)} (${spread(figures.sequential, figures.together)})`,
     target: "at least 1.5 ×",
-    met: inTurn / atOnce >= 1.5,
+    met: inTurn / whole >= 1.5,
   };
 }

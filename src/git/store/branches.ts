@@ -1,5 +1,7 @@
 import { assertRefName, isOid, isRefName } from "./bare-repository.js";
+import { compareHistories } from "./compare-histories.js";
 import { commitDate } from "./history.js";
+import { resolveCommit } from "./repository.js";
 import { git } from "../process/run.js";
 
 /** A branch and its tip. */
@@ -41,7 +43,13 @@ export async function countApart(
   there: string,
 ): Promise<{ ahead: number; behind: number } | null> {
   for (const rev of [here, there]) if (!isOid(rev) && !isRefName(rev)) return null;
-  const args = ["rev-list", "--left-right", "--count", "--end-of-options", `${here}...${there}`];
+  const [source, target] = await Promise.all(
+    [here, there].map((rev) => resolveCommit(repoPath, rev)),
+  );
+  if (source == null || target == null) return null;
+  const apart = await compareHistories(repoPath, { source, target });
+  if (apart) return { ahead: apart.source.length, behind: apart.target.length };
+  const args = ["rev-list", "--left-right", "--count", `${source}...${target}`];
   const { stdout, exitCode } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
   const counts = /^(\d+)\t(\d+)\n$/.exec(stdout.toString("latin1"));
   return exitCode !== 0 || counts === null

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rounds } from "#test/support/thorough.js";
 import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
 import { git } from "../process/run.js";
+import { countApart } from "./branches.js";
 import { compareHistories } from "./compare-histories.js";
 import { commitTree } from "./repository.js";
 import { EMPTY_TREE } from "../process/run.js";
@@ -114,6 +115,10 @@ describe("compareHistories", () => {
           if (source === undefined || target === undefined) continue;
           const found = await compareHistories(repoPath, { source, target });
           const expected = await askGit(source, target);
+          expect(await countApart(repoPath, source, target)).toEqual({
+            ahead: expected.source.length,
+            behind: expected.target.length,
+          });
           if (found === null) {
             expect(expected.bases.length).toBeGreaterThan(1);
             continue;
