@@ -20,7 +20,8 @@ export class TreeClashError extends Error {
 
 /**
  * Applies the edits to `tree`, writes the result and returns its id. The cost depends on the
- * folders above the edits, not on the size of the tree. Empty folders disappear.
+ * folders above the edits, not on the size of the tree. Empty folders disappear. `onTree` is called
+ * with the id before the result is written.
  * @throws TreeClashError if an edit needs the place of an entry that no other edit removed
  * @throws GitError
  */
@@ -29,6 +30,7 @@ export async function patchTree(
   tree: string,
   edits: Edits,
   trees: TreeReader,
+  onTree: (tree: string) => void = () => {},
 ): Promise<string> {
   await trees.load([{ tree, paths: [...edits.keys(), ""] }]);
   const byFolder = new Map<string, Map<string, TreeEntry | null>>();
@@ -81,6 +83,7 @@ export async function patchTree(
     return object.oid;
   };
   const root = build("") ?? "";
+  onTree(root);
   await Promise.all(written.map(({ object }) => writeObject(repoPath, object)));
   for (const { object, entries } of written) cacheTree(object.oid, entries);
   return root;

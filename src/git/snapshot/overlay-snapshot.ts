@@ -24,11 +24,14 @@ export async function snapshotOverlay(
     for await (const touched of findOverlayChanges(folder, layers, sinceLayer, options)) {
       await change.take(touched);
     }
-    const tree = await change.writeTree();
     const { skipped } = change;
+    const tokens = input.scan?.found ?? [];
+    const tree = await change.writeTree((found) => {
+      if (found !== parentTree) input.onTree?.({ tree: found, changed: true, skipped, tokens });
+    });
     if (tree === parentTree) return { tree, changed: false, skipped, tokens: [] };
     const stats = await countDiff(repoPath, parentTree, tree);
-    return { tree, changed: true, stats, skipped, tokens: input.scan?.found ?? [] };
+    return { tree, changed: true, stats, skipped, tokens };
   } finally {
     await change.close();
   }

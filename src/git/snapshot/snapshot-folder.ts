@@ -5,7 +5,12 @@ import { publish, type GitCommand } from "#shared/node/measurements.js";
 import { spawnLimitedNode, type ChildProcess, type NodeLimits } from "../process/limited-node.js";
 import { FolderTooLargeError } from "./path-errors.js";
 import { GitError } from "../process/run.js";
-import { receiveError, type FromProcess, type ToProcess } from "./snapshot-messages.js";
+import {
+  receiveError,
+  type FromProcess,
+  type Listeners,
+  type ToProcess,
+} from "./snapshot-messages.js";
 import type { Snapshot, SnapshotInput } from "./snapshot.js";
 
 const LIMITS: NodeLimits = {
@@ -25,7 +30,6 @@ const SNAPSHOT_MS = 20 * 60_000;
 const alone = fairSlots({ slots: 4, perOwner: 1 });
 
 type Order = Extract<ToProcess, { kind: "take" }>["order"];
-type Listeners = Pick<SnapshotInput, "onChanges" | "signal">;
 
 /** The process ended before it answered. */
 class ProcessEndedError extends Error {}
@@ -51,9 +55,13 @@ let shared: SnapshotProcess | null = null;
  *   unchanged
  */
 export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
-  const { open, onChanges, signal, ...rest } = input;
+  const { open, onChanges, onTree, signal, ...rest } = input;
   const order = { ...rest, layers: (await open?.()) ?? null };
-  const listeners: Listeners = { ...(onChanges && { onChanges }), ...(signal && { signal }) };
+  const listeners: Listeners = {
+    ...(onChanges && { onChanges }),
+    ...(onTree && { onTree }),
+    ...(signal && { signal }),
+  };
   if (shared === null || shared.isOver) shared = new SnapshotProcess();
   try {
     return await shared.take(order, listeners);
@@ -97,7 +105,7 @@ class SnapshotProcess {
    * @throws like `snapshotFolder`
    * @throws ProcessEndedError
    */
-  async take(order: Order, { onChanges, signal }: Listeners): Promise<Snapshot> {
+  async take(order: Order, { signal, ...listeners }: Listeners): Promise<Snapshot> {
     if (signal?.aborted) throw new GitError("aborted", null, "", []);
     this.#newest += 1;
     const id = this.#newest;
@@ -106,7 +114,7 @@ class SnapshotProcess {
     signal?.addEventListener("abort", abort, { once: true });
     try {
       return await new Promise<Snapshot>((resolve, reject) => {
-        this.#pending.set(id, { commands: [], resolve, reject, ...(onChanges && { onChanges }) });
+        this.#pending.set(id, { commands: [], resolve, reject, ...listeners });
         if (this.#pending.size === 1) this.#watch();
         this.#say({ kind: "take", id, order });
       });
@@ -133,16 +141,21 @@ class SnapshotProcess {
     this.#heardAt = performance.now();
     if (message.kind === "pong") return;
     const pending = this.#pending.get(message.id);
-    if (message.kind === "changes") return this.#tellChanges(message.id, pending);
+    if (message.kind === "changes") {
+      return this.#tell(message.id, pending, () => pending?.onChanges?.());
+    }
+    if (message.kind === "tree") {
+      return this.#tell(message.id, pending, () => pending?.onTree?.(message.found));
+    }
     if (pending) pending.commands = message.commands;
     if (pending?.failure) pending.reject(pending.failure);
     else if (message.kind === "taken") pending?.resolve(message.snapshot);
     else pending?.reject(receiveError(message.error));
   }
 
-  #tellChanges(id: number, pending: Pending | undefined): void {
+  #tell(id: number, pending: Pending | undefined, listener: () => void): void {
     try {
-      pending?.onChanges?.();
+      listener();
     } catch (error) {
       if (pending) pending.failure = error as Error;
       this.#say({ kind: "abort", id });

@@ -13,15 +13,19 @@ import { GitError } from "../process/run.js";
 import type { Snapshot, SnapshotOrder } from "./snapshot.js";
 import { TreeLimitError } from "../objects/tree-limits.js";
 
+/** The parts of an order that stay in the server. */
+export type Listeners = Pick<SnapshotOrder, "signal" | "onChanges" | "onTree">;
+
 /** From the server. A process with a responsive event loop answers `ping` at once. */
 export type ToProcess =
-  | { kind: "take"; id: number; order: Omit<SnapshotOrder, "signal" | "onChanges"> }
+  | { kind: "take"; id: number; order: Omit<SnapshotOrder, keyof Listeners> }
   | { kind: "abort"; id: number }
   | { kind: "ping" };
 
 /** From the process. A result lists the git commands that ran. */
 export type FromProcess =
   | { kind: "changes"; id: number }
+  | { kind: "tree"; id: number; found: Snapshot }
   | { kind: "taken"; id: number; commands: GitCommand[]; snapshot: Snapshot }
   | { kind: "failed"; id: number; commands: GitCommand[]; error: SentError }
   | { kind: "pong" };

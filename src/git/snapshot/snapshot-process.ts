@@ -5,6 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, type GitCommand } from "#shared/node/measurements.js";
 import { takeSnapshot } from "./take-snapshot.js";
+import type { Snapshot } from "./snapshot.js";
 import { sendError, type FromProcess, type ToProcess } from "./snapshot-messages.js";
 
 /** Pending snapshots. */
@@ -23,8 +24,9 @@ async function take({ id, order }: Extract<ToProcess, { kind: "take" }>): Promis
   underWay.set(id, controller);
   try {
     const onChanges = (): void => say({ kind: "changes", id });
+    const onTree = (found: Snapshot): void => say({ kind: "tree", id, found });
     const snapshot = await commandsOf.run(commands, () =>
-      takeSnapshot({ ...order, signal: controller.signal, onChanges }),
+      takeSnapshot({ ...order, signal: controller.signal, onChanges, onTree }),
     );
     say({ kind: "taken", id, commands, snapshot });
   } catch (error) {

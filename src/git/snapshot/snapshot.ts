@@ -38,6 +38,11 @@ export interface SnapshotInput {
   signal?: AbortSignal;
   /** Called, possibly more than once, as soon as changes are found. */
   onChanges?: () => void;
+  /**
+   * Called, possibly more than once, when the result is known and its objects are still being written.
+   * The snapshot may yet fail, or have another result after a retry. Not called for a checkout.
+   */
+  onTree?: (found: Snapshot) => void;
   /** The prefix of API keys; without it, no scan. */
   keyPrefix?: string;
 }

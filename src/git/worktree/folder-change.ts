@@ -100,17 +100,22 @@ export class FolderChange {
     }
   }
 
-  /** Writes the resulting tree. @throws UnsafePathError; GitError */
-  async writeTree(): Promise<string> {
+  /**
+   * Writes the resulting tree. `onTree` is called with its id before everything is written.
+   * @throws UnsafePathError; GitError
+   */
+  async writeTree(onTree?: (tree: string) => void): Promise<string> {
     if (this.edits.size === 0) return this.#baseTree;
     const added = [...this.edits].flatMap(([path, entry]) =>
       entry === null || entry.mode === this.#before(path)?.mode ? [] : [{ path, ...entry }],
     );
     const indexFile = temporaryName(this.#input.indexFile, "names");
     await assertPathsAccepted({ ...this.#options, indexFile }, added);
+    const { repoPath } = this.#input;
+    const tree = await patchTree(repoPath, this.#baseTree, this.edits, this.#trees, onTree);
     await Promise.all(this.#writes);
     this.#throwFailure();
-    return patchTree(this.#input.repoPath, this.#baseTree, this.edits, this.#trees);
+    return tree;
   }
 
   #before(path: string): TreeEntry | null {

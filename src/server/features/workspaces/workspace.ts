@@ -195,14 +195,14 @@ export async function readWorkspace(
 }
 
 /**
- * Returns the workspace's current content, committed or not, compared with its head; `onChanges` and
- * `keyPrefix` as for a snapshot.
+ * Returns the workspace's current content, committed or not, compared with its head; `further` as for
+ * a snapshot.
  * @throws AppError 409 when the folder is missing; 422 naming a path
  */
 export async function snapshotOf(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
-  further: Pick<SnapshotInput, "onChanges" | "keyPrefix"> = {},
+  further: Pick<SnapshotInput, "onChanges" | "onTree" | "keyPrefix"> = {},
 ): Promise<Snapshot> {
   const parentTree = workspace.head_tree;
   if (!hasFolder(workspace)) return { tree: parentTree, changed: false, skipped: [], tokens: [] };

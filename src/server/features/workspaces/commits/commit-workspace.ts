@@ -2,9 +2,9 @@ import type { Commit } from "#shared/api/projects/commits.js";
 import { systemOrigin } from "../../../db/audit/audit.js";
 import type { QueryConfig } from "pg";
 import { statementOf, type Queryable } from "../../../db/connection/connect.js";
-import { AppError } from "../../../errors.js";
+import { AppError, workspaceBusy } from "../../../errors.js";
 import { diffStats } from "#git/diff/diff.js";
-import type { SkippedPath } from "#git/snapshot/snapshot.js";
+import type { SkippedPath, Snapshot } from "#git/snapshot/snapshot.js";
 import { writeObject } from "#git/objects/loose-object.js";
 import { TokenScan, type FoundToken } from "#git/smart-http/token-scan.js";
 import { commitObject, isAncestor, resolveCommit } from "#git/store/repository.js";
@@ -88,7 +88,7 @@ export async function commitUnderLock(
   const started: { updates?: RefUpdates } = {};
   const begin = (): RefUpdates => (started.updates ??= startRefUpdates(repoPath));
   try {
-    const result = await commitThrough(deps, workspace, request, begin, write);
+    const result = await repeated(() => commitThrough(deps, workspace, request, begin, write));
     if (workspace.checkpoint_error !== null) {
       const { org_id, agent_id } = workspace;
       await deps.db.tenant(org_id, (tx) => clearCheckpointError(tx, agent_id));
@@ -109,62 +109,112 @@ async function commitThrough(
   write: AuthorizedWrites["write"] | null,
 ): Promise<CommitResult> {
   const { db } = deps;
-  const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
-  const places = placesOf(deps, workspace);
+  const { org_id: orgId, agent_id: agentId, head_commit: head } = workspace;
+  const { repoPath } = placesOf(deps, workspace);
   const { keyPrefix } = deps.leaks;
-  const snapshot = await snapshotOf(deps, workspace, { onChanges: begin, keyPrefix });
-  if (!snapshot.changed) return { commit: null, skipped: snapshot.skipped };
+  const { taking, found } = await takeSnapshot(deps, workspace, { onChanges: begin, keyPrefix });
+  try {
+    if (!found.changed) return { commit: null, skipped: found.skipped };
+    const { object, pending } = await describeCommit(deps, workspace, request, found);
+    const { commit_sha: sha } = pending;
+    const reserve = async (tx: Queryable, last: QueryConfig[]): Promise<void> => {
+      last.push(statementOf(commits.insertingPendingCommit(tx, pending)));
+    };
+    await (write
+      ? write((tx, _access, _read, last) => reserve(tx, last))
+      : db.write(orgId, (tx, _first, last) => reserve(tx, last)));
+    let taken: Snapshot;
+    try {
+      taken = await taking;
+      if (taken.tree !== found.tree) throw new FolderChangedError();
+      await writeObject(repoPath, object);
+      const ref = branchRef(workspace.branch_name);
+      await begin().finish([{ ref, newSha: sha, expectedOld: head }]);
+    } catch (error) {
+      await db.tenant(orgId, (tx) => commits.deletePendingCommit(tx, agentId, sha));
+      throw error;
+    }
+    const stats = taken.stats ?? (await diffStats(repoPath, head, found.tree));
+    const commit = await db.tenant(orgId, (tx) => commits.recordCommit(tx, workspace, sha, stats));
+    return { commit, skipped: taken.skipped };
+  } finally {
+    // The folder is read until then.
+    await taking.catch(() => undefined);
+  }
+}
+
+/** The folder had another content when a snapshot was repeated after a failure. */
+class FolderChangedError extends Error {
+  override readonly name = "FolderChangedError";
+}
+
+const ATTEMPTS = 3;
+
+/** @throws AppError 409 `workspace_busy` when the folder changes in each attempt */
+async function repeated<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof FolderChangedError)) throw error;
+      if (attempt === ATTEMPTS) throw workspaceBusy("The folder changes while it is read");
+    }
+  }
+}
+
+/** Returns the commit of a snapshot, and its row, whose size is counted when it is recorded. */
+async function describeCommit(
+  { db, leaks }: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  request: CommitRequest,
+  { tree, tokens }: Snapshot,
+) {
+  const { org_id, agent_id, head_commit: head, agent_name: name } = workspace;
+  const { commit_type } = request;
   const iteration =
-    request.commit_type === "validation"
-      ? (request.iteration ?? (await db.tenant(orgId, (tx) => commits.nextIteration(tx, agentId))))
+    commit_type === "validation"
+      ? (request.iteration ??
+        (await db.tenant(org_id, (tx) => commits.nextIteration(tx, agent_id))))
       : (request.iteration ?? null);
-  const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
-  const scan = new TokenScan(keyPrefix);
+  const message = request.message ?? defaultMessage(name, commit_type, iteration);
+  const scan = new TokenScan(leaks.keyPrefix);
   scan.start("the commit's message")(Buffer.from(message));
-  await rejectLeakedKeys(deps, workspace, [...snapshot.tokens, ...scan.found]);
+  await rejectLeakedKeys(leaks, workspace, [...tokens, ...scan.found]);
   const object = commitObject({
-    tree: snapshot.tree,
+    tree,
     parents: [head],
     message,
-    author: { name, email: `${agentId}@agents.omoi` },
+    author: { name, email: `${agent_id}@agents.omoi` },
     date: new Date(),
   });
-  const sha = object.oid;
-  const stats = snapshot.stats ?? (await diffStats(places.repoPath, head, snapshot.tree));
-  const pending = {
-    org_id: orgId,
-    agent_id: agentId,
-    commit_sha: sha,
-    parent_sha: head,
-    tree_sha: snapshot.tree,
-    commit_type: request.commit_type,
-    iteration,
-    message,
-    ...stats,
+  const size = { files_changed: 0, additions: 0, deletions: 0 };
+  const shas = { commit_sha: object.oid, parent_sha: head, tree_sha: tree };
+  return {
+    object,
+    pending: { org_id, agent_id, ...shas, commit_type, iteration, message, ...size },
   };
-  const writing = writeObject(places.repoPath, object);
-  writing.catch(() => undefined);
-  const reserve = async (tx: Queryable, last: QueryConfig[]): Promise<void> => {
-    last.push(statementOf(commits.insertingPendingCommit(tx, pending)));
-  };
-  await (write
-    ? write((tx, _access, _read, last) => reserve(tx, last))
-    : db.write(orgId, (tx, _first, last) => reserve(tx, last)));
-  try {
-    await writing;
-    const ref = branchRef(workspace.branch_name);
-    await begin().finish([{ ref, newSha: sha, expectedOld: head }]);
-  } catch (error) {
-    await db.tenant(orgId, (tx) => commits.deletePendingCommit(tx, agentId, sha));
-    throw error;
-  }
-  const commit = await db.tenant(orgId, (tx) => commits.recordCommit(tx, workspace, sha));
-  return { commit, skipped: snapshot.skipped };
+}
+
+/**
+ * Takes a snapshot. Returns its result as soon as that is known, and the snapshot itself, which
+ * resolves when all objects are written, and may have another result.
+ */
+async function takeSnapshot(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  further: Parameters<typeof snapshotOf>[2],
+): Promise<{ taking: Promise<Snapshot>; found: Snapshot }> {
+  let onTree: (found: Snapshot) => void = () => {};
+  const known = new Promise<Snapshot>((resolve) => {
+    onTree = resolve;
+  });
+  const taking = snapshotOf(deps, workspace, { ...further, onTree });
+  return { taking, found: await Promise.race([known, taking]) };
 }
 
 /** @throws AppError 422 `leaked_key` when one of the keys is active */
 async function rejectLeakedKeys(
-  { leaks }: WorkspaceDeps,
+  leaks: WorkspaceDeps["leaks"],
   { branch_name: branch }: ActiveWorkspace,
   found: readonly FoundToken[],
 ): Promise<void> {
@@ -273,8 +323,9 @@ async function settleUnderLock(
     await recoverSync(deps, workspace, sync);
     return;
   }
+  const stats = held ? await diffStats(repoPath, workspace.head_commit, sha) : null;
   await deps.db.tenant(org_id, async (tx) => {
-    if (held) await commits.recordCommit(tx, workspace, sha);
+    if (stats) await commits.recordCommit(tx, workspace, sha, stats);
     else await commits.deletePendingCommit(tx, agent_id, sha);
     if (sync) await merges.deletePendingMerge(tx, sync.id);
   });

@@ -1,6 +1,7 @@
 /** Recorded and pending commits of workspaces. */
-import { and, desc, eq, max, sql } from "drizzle-orm";
+import { and, desc, eq, max, sql, type AnyColumn } from "drizzle-orm";
 import type { Commit } from "#shared/api/projects/commits.js";
+import type { DiffStats } from "#git/diff/diff.js";
 import { newId } from "../../../db/tables/columns.js";
 import { reusable, type Queryable } from "../../../db/connection/connect.js";
 import { workspaceCommits, workspaces } from "../../../db/tables/workspace-tables.js";
@@ -84,13 +85,22 @@ export function insertingPendingCommit(
   return tx.insert(workspaceCommits).values({ id: newId(), ...values, state: "pending" });
 }
 
+/** The placeholder, or the stored value if it is null. */
+const knownOr = (name: keyof DiffStats, stored: AnyColumn) =>
+  sql`coalesce(${sql.placeholder(name)}::int, ${stored})`;
+
 const recording = reusable((tx) => {
   const agentId = sql.placeholder("agent_id");
   const sha = sql.placeholder("sha");
   const done = tx.$with("done").as(
     tx
       .update(workspaceCommits)
-      .set({ state: "recorded" })
+      .set({
+        state: "recorded",
+        files_changed: knownOr("files_changed", workspaceCommits.files_changed),
+        additions: knownOr("additions", workspaceCommits.additions),
+        deletions: knownOr("deletions", workspaceCommits.deletions),
+      })
       .where(and(eq(workspaceCommits.agent_id, agentId), eq(workspaceCommits.commit_sha, sha)))
       .returning({ ...commitColumns, tree_sha: workspaceCommits.tree_sha }),
   );
@@ -110,14 +120,19 @@ const recording = reusable((tx) => {
   return tx.with(done, received, moved).select().from(done).prepare("record a commit");
 });
 
-/** Records that the branch contains the commit, as the workspace's head, received now. */
+/**
+ * Records that the branch contains the commit, as the workspace's head, received now.
+ * @param stats its size; null if it was stored with the pending commit
+ */
 export async function recordCommit(
   tx: Queryable,
   workspace: { org_id: string; project_id: string; agent_id: string },
   sha: string,
+  stats: DiffStats | null,
 ): Promise<Commit> {
   const { org_id, project_id, agent_id } = workspace;
-  const [row] = await recording(tx, { org_id, project_id, agent_id, sha });
+  const size = stats ?? { files_changed: null, additions: null, deletions: null };
+  const [row] = await recording(tx, { org_id, project_id, agent_id, sha, ...size });
   if (!row) throw new Error(`the commit ${sha} was not written as pending`);
   const { tree_sha: _tree, ...commit } = row;
   return commit;

@@ -32,7 +32,7 @@ export async function recoverSync(
     await updateFolder(placesOf(deps, workspace), target_commit, merge_commit);
   }
   await deps.db.change(workspace.org_id, sync.origin ?? systemOrigin, async (tx, audit) => {
-    await commits.recordCommit(tx, workspace, merge_commit);
+    await commits.recordCommit(tx, workspace, merge_commit, null);
     await recordMerge(tx, audit, sync);
   });
 }
