@@ -3,6 +3,7 @@
  * plumbing is used, with an index outside the folder, and git never looks for a repository, a
  * filter or a setting in it (`git add` would run inside nested repositories).
  */
+import { allOf } from "#shared/node/all-of.js";
 import { exists } from "../worktree/atomic-directory.js";
 import { countDiff } from "../diff/diff-counter.js";
 import { guardDotGitFiles } from "./dot-git-files.js";
@@ -103,14 +104,6 @@ async function snapshotCheckout(
     await change.close();
     await next?.close();
   }
-}
-
-/** Like `Promise.all`, but waits for all work to settle before it rejects. */
-async function allOf<Work extends readonly unknown[]>(
-  ...work: Work
-): Promise<{ -readonly [At in keyof Work]: Awaited<Work[At]> }> {
-  await Promise.allSettled(work);
-  return Promise.all(work);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { allOf } from "#shared/node/all-of.js";
 import type { Permission } from "#shared/permissions.js";
 import type { Origin, AuditWriter } from "../db/audit/audit.js";
 import { prepared, type Database, type Queryable } from "../db/connection/connect.js";
@@ -65,7 +66,7 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
         orgId,
         demand,
         (tx, audit, [access, rows]) => work(tx, audit, access, rows as Read),
-        (tx) => both(judge(tx), read?.(tx)),
+        (tx) => allOf(judge(tx), read?.(tx)),
       ),
     write: <Result, Read>(
       work: (tx: Queryable, access: Access, read: Read, last: pg.QueryConfig[]) => Promise<Result>,
@@ -74,20 +75,9 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
       db.write<Result, readonly [Access, Read | undefined]>(
         orgId,
         (tx, [access, rows], last) => work(tx, access, rows as Read, last),
-        (tx) => both(judge(tx), read?.(tx)),
+        (tx) => allOf(judge(tx), read?.(tx)),
       ),
   };
-}
-
-/** Waits for both before it fails: no statement may follow the end of the transaction. */
-async function both<One, Other>(
-  one: Promise<One>,
-  other: Promise<Other> | undefined,
-): Promise<readonly [One, Other | undefined]> {
-  const [first, second] = await Promise.allSettled([one, other]);
-  if (first.status === "rejected") throw first.reason;
-  if (second.status === "rejected") throw second.reason;
-  return [first.value, second.value];
 }
 
 interface AccessRow extends Record<string, unknown> {

@@ -1,6 +1,7 @@
 import type { MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { diffFields } from "../../db/audit/audit.js";
+import { diffFields, type AuditWriter } from "../../db/audit/audit.js";
+import type { Queryable } from "../../db/connection/connect.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import { AppError, notFound } from "../../errors.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
@@ -20,7 +21,6 @@ import {
   hasFolder,
   placesOf,
   readWorkspace,
-  requireWorkspace,
   workspaceLock,
   type WorkspaceDeps,
 } from "./workspace.js";
@@ -63,8 +63,12 @@ export async function createWorkspace(
   const baseBranch = input.base_branch ?? agent.default_branch;
   const repoPath = deps.storage.repository(context.orgId, agent.project_id);
   await requireMergeTarget("base_branch", baseBranch, repoPath, visible);
-  await context.change(async (tx, audit) => {
-    if (!(await isAlive(tx, agentId))) throw agentTerminated();
+  const reserve = async (
+    tx: Queryable,
+    audit: AuditWriter,
+    isStillAlive: boolean,
+  ): Promise<void> => {
+    if (!isStillAlive) throw agentTerminated();
     const reserved = await queries.reserveWorkspace(tx, {
       agent_id: agentId,
       org_id: context.orgId,
@@ -81,13 +85,16 @@ export async function createWorkspace(
         "The agent already has a workspace; use it, or archive it first.",
       );
     }
-    const workspace = await requireWorkspace(tx, agentId);
     audit({
       action: "workspace.created",
-      target: auditTarget(workspace),
-      changes: diffFields(null, workspace, auditedFields),
+      target: auditTarget(reserved),
+      changes: diffFields(null, reserved, auditedFields),
     });
-  });
+  };
+  await context.change<void, boolean>(
+    (tx, audit, _access, isStillAlive) => reserve(tx, audit, isStillAlive),
+    (tx) => isAlive(tx, agentId),
+  );
   await finishWorkspace(deps, context.orgId, agentId);
   return readWorkspace(deps, context, agentId);
 }

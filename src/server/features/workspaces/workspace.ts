@@ -1,4 +1,5 @@
 import type { Workspace } from "#shared/api/projects/workspaces.js";
+import { allOf } from "#shared/node/all-of.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError } from "../../errors.js";
 import { AttributesLostError } from "#git/worktree/copied-overlay.js";
@@ -66,7 +67,10 @@ export const auditedFields = [
 ] as const;
 
 /** A workspace as audit target: its agent's id with its branch's name. */
-export const auditTarget = ({ agent_id, branch_name }: WorkspaceRow) =>
+export const auditTarget = ({
+  agent_id,
+  branch_name,
+}: Pick<WorkspaceRow, "agent_id" | "branch_name">) =>
   ({ type: "workspace", id: agent_id, name: branch_name }) as const;
 
 /** Whether it has a folder here; a remote one has only a branch. */
@@ -153,10 +157,9 @@ export async function readWorkspace(
   context: Pick<OrgContext, "tx">,
   agentId: string,
 ): Promise<Workspace> {
-  const { row, counts } = await context.tx(async (tx) => ({
-    row: await requireWorkspace(tx, agentId),
-    counts: await queries.countOperations(tx, agentId),
-  }));
+  const [row, counts] = await context.tx((tx) =>
+    allOf(requireWorkspace(tx, agentId), queries.countOperations(tx, agentId)),
+  );
   const apart =
     row.head_commit === null
       ? null

@@ -212,8 +212,8 @@ export async function findAgentForWorkspace(tx: Queryable, agentId: string) {
 }
 
 /**
- * Reserves the agent's workspace. Returns false if it has one. A failed or archived one starts anew;
- * its archive stays but is no longer restorable.
+ * Reserves the agent's workspace and returns its row; undefined if it has one. A failed or archived one
+ * starts anew; its archive stays but is no longer restorable.
  */
 export async function reserveWorkspace(
   tx: Queryable,
@@ -227,8 +227,8 @@ export async function reserveWorkspace(
     parent_agent_id: string | null;
     merge_strategy: MergeStrategy;
   },
-): Promise<boolean> {
-  const reserved = await tx
+): Promise<typeof workspaces.$inferSelect | undefined> {
+  const [reserved] = await tx
     .insert(workspaces)
     .values({ ...values, status: "creating" })
     .onConflictDoUpdate({
@@ -243,8 +243,8 @@ export async function reserveWorkspace(
       },
       setWhere: sql`${workspaces.status} in ('failed', 'archived', 'expired')`,
     })
-    .returning({ agent_id: workspaces.agent_id });
-  return reserved.length === 1;
+    .returning();
+  return reserved;
 }
 
 export async function updateWorkspace(

@@ -1,5 +1,6 @@
 /** Moves a target branch to a merge commit, exactly once even after a crash. */
 import { access } from "node:fs/promises";
+import { allOf } from "#shared/node/all-of.js";
 import type { Merge } from "#shared/api/projects/merges.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import { originOf, systemOrigin } from "../../../db/audit/audit.js";
@@ -88,12 +89,11 @@ export async function applyMerges(
         }
       },
       async (tx) => {
-        const [callers, [protectedBranches]] = await Promise.all([
+        const [callers, protectedBranches] = await allOf(
           Promise.allSettled(group.map(({ context }) => context.judge(tx))),
-          Promise.allSettled([readProtectedBranches(tx, project_id)]),
-        ]);
-        if (protectedBranches.status === "rejected") throw protectedBranches.reason;
-        return { callers, protectedBranches: protectedBranches.value };
+          readProtectedBranches(tx, project_id),
+        );
+        return { callers, protectedBranches };
       },
     );
   } catch (error) {
