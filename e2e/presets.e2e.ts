@@ -123,6 +123,15 @@ test("a run is repeated, and changed before it is repeated", async () => {
       .inputValue(),
   ).toBe("sonnet");
   await look(page, "edit-and-run");
+  // A model belongs to its program.
+  const program = dialog().getByRole("combobox", { name: "Program" });
+  await program.selectOption("codex");
+  await program.selectOption("claude-code");
+  expect(
+    await dialog()
+      .getByLabel(/^Model/)
+      .inputValue(),
+  ).toBe("");
   const second = page.url();
   await run().click();
   await page.waitForURL((url) => url.href !== second && /\/runs\//.test(url.href));
@@ -150,6 +159,9 @@ test("values of variables are asked for again, and a missing program is explaine
   expect(await dialog().getByLabel("Shell script", { exact: true }).last().inputValue()).toBe(
     command[2],
   );
+  const missing = "Enter the value of KEY again, or remove it";
+  expect(await run().getAttribute("aria-disabled")).toBe("true");
+  expect(await run().getAttribute("title")).toBe(missing);
   await dialog().getByLabel("Value of variable 1").fill("new");
   await run().click();
   await page.waitForURL((url) => /\/runs\//.test(url.href) && !url.href.includes(data.id));

@@ -8,12 +8,14 @@ import { SelectField } from "../../ui/fields/select.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { networkOf, type RunSource, type RunValues } from "./run-values.js";
 
-interface PresetFieldsProps extends Pick<RunSource, "presets" | "projectHosts"> {
+interface PresetFieldsProps {
+  source: Pick<RunSource, "presets" | "projectHosts" | "canRestrict">;
   form: FormState<RunValues>;
 }
 
 /** The choice of a program, with its prompt and model. */
-export function PresetFields({ form, presets, projectHosts }: PresetFieldsProps): ReactElement {
+export function PresetFields({ form, source }: PresetFieldsProps): ReactElement {
+  const { presets } = source;
   const preset = presets.find(({ name }) => name === form.values.preset);
   const isCustom = preset === undefined || preset.name === "custom";
   return (
@@ -23,7 +25,8 @@ export function PresetFields({ form, presets, projectHosts }: PresetFieldsProps)
         value={form.values.preset}
         onChange={(next) => {
           const chosen = presets.find(({ name }) => name === next);
-          if (chosen) form.set({ preset: chosen.name, ...networkOf(chosen, projectHosts) });
+          // A model belongs to its program.
+          if (chosen) form.set({ preset: chosen.name, model: "", ...networkOf(chosen, source) });
         }}
         error={form.errorOf("preset")}
         options={presets.map(({ name, title, available }) => ({

@@ -31,19 +31,26 @@ export interface RunSource {
   run: Run | null;
   /** A prompt for an agent without a task. */
   prompt?: string;
+  /** Whether the network of the run can be restricted. */
+  canRestrict?: boolean;
 }
 
-/** The network and hosts that a preset starts with; those of the project replace the preset's hosts. */
+/**
+ * The network and hosts that a preset starts with; those of the project replace the preset's hosts. A
+ * program that calls a model needs a network.
+ */
 export function networkOf(
   preset: Preset | undefined,
-  projectHosts: RunSource["projectHosts"],
+  { projectHosts, canRestrict = true }: Pick<RunSource, "projectHosts" | "canRestrict">,
 ): Pick<RunValues, "network" | "hosts"> {
   const isCustom = preset === undefined || preset.name === "custom";
   const hosts = projectHosts ?? (isCustom ? [] : preset.hosts);
-  return { network: isCustom ? "none" : "restricted", hosts: hosts.join("\n") };
+  const network = isCustom ? "none" : canRestrict ? "restricted" : "full";
+  return { network, hosts: hosts.join("\n") };
 }
 
-export function valuesOf({ presets, projectHosts, task, run, prompt = "" }: RunSource): RunValues {
+export function valuesOf(source: RunSource): RunValues {
+  const { presets, task, run, prompt = "" } = source;
   const first = presets.find(({ name, available }) => available && name !== "custom");
   const blank: RunValues = {
     preset: first?.name ?? "custom",
@@ -54,7 +61,7 @@ export function valuesOf({ presets, projectHosts, task, run, prompt = "" }: RunS
     script: "",
     env: [],
     minutes: "",
-    ...networkOf(first, projectHosts),
+    ...networkOf(first, source),
     queue: false,
   };
   if (run === null) return blank;
@@ -77,6 +84,12 @@ function commandValues(command: readonly string[]): Partial<RunValues> {
   const isScript = program === "sh" && option === "-c" && script !== undefined;
   if (isScript && rest.length === 0) return { kind: "script", script };
   return { kind: "command", line: lineOf(command) };
+}
+
+/** Returns the variables of a repeated run whose values were not entered again. */
+export function missingValues(values: RunValues, run: Run | null): string[] {
+  const again = new Set(run?.env_names);
+  return values.env.flatMap(({ name, value }) => (value === "" && again.has(name) ? [name] : []));
 }
 
 /** Returns the body of the request. */

@@ -20,9 +20,9 @@ import { CommandFields } from "./command-fields.js";
 import { wordsOf } from "./command-line.js";
 import { EnvFields, nameErrors } from "./env-fields.js";
 import type { Isolation } from "./isolation.js";
-import { NetworkFields } from "./network-fields.js";
+import { NetworkFields, restrictionProblem } from "./network-fields.js";
 import { PresetFields } from "./preset-fields.js";
-import { bodyOf, type RunSource, type RunValues, valuesOf } from "./run-values.js";
+import { bodyOf, missingValues, type RunSource, type RunValues, valuesOf } from "./run-values.js";
 import { SandboxNotice } from "./sandbox-notice.js";
 
 interface StartRunDialogProps extends Omit<RunSource, "presets" | "projectHosts"> {
@@ -81,9 +81,11 @@ function StartRunForm({
   ...source
 }: StartRunProps & RunSource): ReactElement {
   const navigate = useNavigate();
+  const canRestrict = isolation === undefined || restrictionProblem(isolation) === undefined;
+  const withIsolation = { ...source, canRestrict };
   const form = useForm({
     endpoint: api.runs.create,
-    saved: valuesOf(source),
+    saved: valuesOf(withIsolation),
     toBody: bodyOf,
     run: (body, headers) =>
       client.runs.create({ params: { agent_id: agent.id }, body }, { headers }),
@@ -95,7 +97,7 @@ function StartRunForm({
   return (
     <Form label="Start agent" {...form.props}>
       {isolation && <SandboxNotice isolation={isolation} />}
-      <PresetFields form={form} presets={source.presets} projectHosts={source.projectHosts} />
+      <PresetFields form={form} source={withIsolation} />
       {values.preset === "custom" && <CommandFields form={form} />}
       {source.run !== null && source.run.env_names.length > 0 && (
         <Alert tone="info">
@@ -129,7 +131,7 @@ function StartRunForm({
           type="submit"
           variant="primary"
           pending={form.pending}
-          disabledReason={invalidReason(values)}
+          disabledReason={invalidReason(values, source.run)}
         >
           Run
         </Button>
@@ -138,10 +140,13 @@ function StartRunForm({
   );
 }
 
-function invalidReason({ preset, kind, line, env }: RunValues): string | undefined {
+function invalidReason(values: RunValues, run: RunSource["run"]): string | undefined {
+  const { preset, kind, line, env } = values;
   const parsed = wordsOf(line);
   if (preset === "custom" && kind === "command" && "error" in parsed) {
     return `The command ${parsed.error}`;
   }
-  return nameErrors(env).size > 0 ? "The name of a variable is wrong" : undefined;
+  if (nameErrors(env).size > 0) return "The name of a variable is wrong";
+  const [missing] = missingValues(values, run);
+  return missing === undefined ? undefined : `Enter the value of ${missing} again, or remove it`;
 }
