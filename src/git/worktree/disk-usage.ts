@@ -3,8 +3,8 @@ import { FolderCursor, pauses } from "./folder-handle.js";
 
 /**
  * Returns the bytes on disk of a folder and everything below it, at any depth. Symbolic links are
- * not followed, a file with several names counts once, and files that vanish meanwhile do not
- * count. A missing folder has 0 bytes.
+ * not followed, a file with several names counts once, and files that vanish meanwhile or lie in
+ * folders that the server cannot read do not count. A missing folder has 0 bytes.
  * @throws FolderMovedError if a folder was moved during the measurement; measure again
  */
 export async function measureTree(path: string): Promise<number> {
@@ -43,12 +43,24 @@ async function measureBelow(at: FolderCursor): Promise<number> {
     const stats = at.folder.find(name);
     if (stats === null) continue;
     if (stats.isDirectory()) {
-      if (!at.enter(name)) continue;
+      const names = namesIn(at, name);
+      if (names === null) continue;
       blocks += at.folder.stats().blocks;
-      levels.push(at.names());
+      levels.push(names);
     } else if (stats.nlink === 1 || !seen.has(`${stats.dev} ${stats.ino}`)) {
       if (stats.nlink > 1) seen.add(`${stats.dev} ${stats.ino}`);
       blocks += stats.blocks;
     }
   }
+}
+
+/** Enters a folder and returns its names; null if it is gone or unreadable, and then stays. */
+function namesIn(at: FolderCursor, name: string): string[] | null {
+  try {
+    if (!at.enter(name)) return null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return null;
+    throw error;
+  }
+  return at.names();
 }

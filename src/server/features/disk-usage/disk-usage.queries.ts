@@ -15,8 +15,14 @@ export interface Due {
 /**
  * Lists what was never measured or is older than `minutes`, oldest first, in all organizations visible
  * to the transaction.
+ * @param except ids that are left out
  */
-export async function listDue(tx: Queryable, minutes: number, limit: number): Promise<Due[]> {
+export async function listDue(
+  tx: Queryable,
+  minutes: number,
+  limit: number,
+  except: readonly string[],
+): Promise<Due[]> {
   const { rows } = await tx.execute<Due & Record<string, unknown>>(sql`
     select kind, org_id, id from (
       select 'workspace' as kind, w.org_id, w.agent_id as id, u.measured_at
@@ -26,7 +32,8 @@ export async function listDue(tx: Queryable, minutes: number, limit: number): Pr
       select 'repository', p.org_id, p.id, u.measured_at
         from projects p left join repository_disk_usage u on u.project_id = p.id
         where p.status = 'ready' and p.deleted_at is null) all_of_it
-    where measured_at is null or measured_at < now() - make_interval(mins => ${minutes})
+    where (measured_at is null or measured_at < now() - make_interval(mins => ${minutes}))
+      and id <> all(${sql.param(except)}::uuid[])
     order by measured_at nulls first limit ${limit}`);
   return rows;
 }

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   expectProblem,
@@ -14,6 +16,7 @@ import {
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { describeEachDriver } from "#test/support/git/folder-drivers.js";
+import { storageIn } from "#server/data-folder/storage.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 
 const MiB = 1024 * 1024;
@@ -51,6 +54,36 @@ describeEachDriver("disk usage", (driver) => {
     await owner.api.workspaces.archive({ params });
     const { data: archived } = await owner.api.workspaces.get({ params });
     expect([archived.folder_driver, archived.disk]).toEqual([null, null]);
+  });
+
+  test("of one workspace that cannot be measured does not hold up the others", async () => {
+    const project = await makeProject(owner, (await makeOrganization(owner)).id);
+    const [broken, sound] = [
+      (await makeWorkspace(owner, project.id)).workspace,
+      (await makeWorkspace(owner, project.id)).workspace,
+    ];
+    const usage = async () => {
+      const params = { org_id: project.organization_id };
+      return (await owner.api.usage.disk({ params })).data.workspaces_bytes;
+    };
+    const before = await usage();
+    // A home that is no folder.
+    const home = storageIn(app.dataDir).home(project.organization_id, broken.agent_id);
+    await mkdir(dirname(home), { recursive: true });
+    await rm(home, { recursive: true, force: true });
+    await writeFile(home, "");
+    await writeFiles(sound, { "a.bin": randomBytes(2 * MiB).toString("latin1") });
+    await age();
+    // The broken one comes first.
+    await queryAsOwner(
+      app,
+      "update workspace_disk_usage set measured_at = now() - interval '2 hours' where agent_id = $1",
+      [broken.agent_id],
+    );
+    await expect.poll(usage).toBeGreaterThan(before + 2 * MiB);
+    const { data } = await owner.api.workspaces.get({ params: { agent_id: broken.agent_id } });
+    expect(Date.parse(data.disk?.measured_at ?? "")).toBeLessThan(Date.now() - 60 * 60_000);
+    await rm(home);
   });
 
   test("is summed up per organization and project", async () => {

@@ -16,9 +16,33 @@ const FRESH_TIMEOUT_MS = 300;
 /** Measurements in progress in this process, to avoid duplicates. */
 const measuring = new Map<string, Promise<void>>();
 
-function measure(deps: WorkspaceDeps, due: Due): Promise<void> {
-  const key = `${due.kind} ${due.id}`;
-  const running = measuring.get(key) ?? measureOne(deps, due).finally(() => measuring.delete(key));
+/**
+ * Times of failed measurements, by id. An agent that moves its folders all the time must not hold up
+ * those of others.
+ */
+const failures = new Map<string, number>();
+
+/** Returns the ids whose measurement has failed recently. */
+function failedIds(): string[] {
+  const since = Date.now() - STALE_MINUTES * 60_000;
+  for (const [id, at] of failures) if (at < since) failures.delete(id);
+  return [...failures.keys()];
+}
+
+/** Measures once for concurrent callers. Never throws: the last figure stays. */
+function measure(deps: WorkspaceDeps, due: Due, log: Logger): Promise<void> {
+  const { kind, id } = due;
+  const key = `${kind} ${id}`;
+  const begin = async (): Promise<void> => {
+    try {
+      await measureOne(deps, due);
+      failures.delete(id);
+    } catch (error) {
+      failures.set(id, Date.now());
+      log.warn({ err: error, [kind]: id }, "cannot measure disk usage");
+    }
+  };
+  const running = measuring.get(key) ?? begin().finally(() => measuring.delete(key));
   measuring.set(key, running);
   return running;
 }
@@ -49,8 +73,8 @@ async function measureOne(deps: WorkspaceDeps, due: Due): Promise<void> {
 async function measureSoon(deps: WorkspaceDeps, dues: readonly Due[], log: Logger): Promise<void> {
   if (dues.length === 0) return;
   const all = (async () => {
-    for (const due of dues) await measure(deps, due);
-  })().catch((error: unknown) => log.warn({ err: error }, "cannot measure disk usage"));
+    for (const due of dues) await measure(deps, due, log);
+  })();
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, FRESH_TIMEOUT_MS);
@@ -74,7 +98,7 @@ export async function refreshWorkspace(
 
 /** Returns the organization's figures, refreshed within the timeout. */
 export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): Promise<DiskUsage> {
-  const dues = await context.tx((tx) => queries.listDue(tx, ASKED_MINUTES, 200));
+  const dues = await context.tx((tx) => queries.listDue(tx, ASKED_MINUTES, 200, failedIds()));
   await measureSoon(deps, dues, context.log);
   const projects = await context.tx((tx) => queries.readProjects(tx));
   const sum = (of: (project: (typeof projects)[number]) => number): number =>
@@ -94,13 +118,13 @@ export function startMeasuring(deps: WorkspaceDeps, log: Logger): { stop(): Prom
   let running = Promise.resolve();
   const look = async (): Promise<void> => {
     const dues = await deps.db.withSystem("find figures to measure", (db) =>
-      queries.listDue(db, STALE_MINUTES, 50),
+      queries.listDue(db, STALE_MINUTES, 50, failedIds()),
     );
-    for (const due of dues) await measure(deps, due);
+    for (const due of dues) await measure(deps, due, log);
   };
   const timer = setInterval(() => {
     running = running.then(look).catch((error: unknown) => {
-      log.warn({ err: error }, "cannot measure disk usage");
+      log.warn({ err: error }, "cannot find figures to measure");
     });
   }, 60_000);
   timer.unref();
