@@ -5,9 +5,11 @@
  * deletions.
  */
 
-/** A call, or the mean of calls, that takes longer, in milliseconds, ends the synchronous calls. */
+/** A call that takes longer, in milliseconds, ends the synchronous calls. */
 const SLOW_MS = 5;
+/** The same for the mean of calls; a single one counts up to `MOST_MS`, since any may be interrupted. */
 const SLOW_MEAN_MS = 0.25;
+const MOST_MS = 1;
 /** Milliseconds until they are tried again. */
 const PAUSE_MS = 10_000;
 /** The weight of a call in the mean: about the last eight calls count. */
@@ -28,7 +30,7 @@ class CallSpeed {
       return call();
     } finally {
       const end = performance.now();
-      this.#mean += (end - start - this.#mean) * WEIGHT;
+      this.#mean += (Math.min(end - start, MOST_MS) - this.#mean) * WEIGHT;
       if (end - start > SLOW_MS || this.#mean > SLOW_MEAN_MS) {
         this.#slowUntil = end + PAUSE_MS;
         this.#mean = 0;

@@ -3,7 +3,7 @@ import { systemOrigin } from "../../../db/audit/audit.js";
 import type { QueryConfig } from "pg";
 import { statementOf, type Queryable } from "../../../db/connection/connect.js";
 import { AppError, workspaceBusy } from "../../../errors.js";
-import { diffStats } from "#git/diff/diff.js";
+import { diffStats, type DiffStats } from "#git/diff/diff.js";
 import type { SkippedPath, Snapshot } from "#git/snapshot/snapshot.js";
 import { writeObject } from "#git/objects/loose-object.js";
 import { TokenScan, type FoundToken } from "#git/smart-http/token-scan.js";
@@ -323,10 +323,22 @@ async function settleUnderLock(
     await recoverSync(deps, workspace, sync);
     return;
   }
-  const stats = held ? await diffStats(repoPath, workspace.head_commit, sha) : null;
+  const stats = held ? await sizeOf(deps, workspace, sha) : null;
   await deps.db.tenant(org_id, async (tx) => {
-    if (stats) await commits.recordCommit(tx, workspace, sha, stats);
+    if (held) await commits.recordCommit(tx, workspace, sha, stats);
     else await commits.deletePendingCommit(tx, agent_id, sha);
     if (sync) await merges.deletePendingMerge(tx, sync.id);
   });
+}
+
+/** Counts a pending commit; null if that fails, which must not keep the workspace unusable. */
+async function sizeOf(
+  deps: WorkspaceDeps,
+  workspace: queries.WorkspaceRow,
+  sha: string,
+): Promise<DiffStats | null> {
+  const { org_id, agent_id } = workspace;
+  const parent = await deps.db.tenant(org_id, (tx) => commits.findParent(tx, agent_id, sha));
+  if (parent === undefined) return null;
+  return diffStats(placesOf(deps, workspace).repoPath, parent, sha).catch(() => null);
 }

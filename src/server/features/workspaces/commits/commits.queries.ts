@@ -138,6 +138,19 @@ export async function recordCommit(
   return commit;
 }
 
+/** Returns the parent of a workspace's commit. */
+export async function findParent(
+  tx: Queryable,
+  agentId: string,
+  sha: string,
+): Promise<string | undefined> {
+  const [row] = await tx
+    .select({ parent: workspaceCommits.parent_sha })
+    .from(workspaceCommits)
+    .where(and(eq(workspaceCommits.agent_id, agentId), eq(workspaceCommits.commit_sha, sha)));
+  return row?.parent;
+}
+
 export async function deletePendingCommit(
   tx: Queryable,
   agentId: string,

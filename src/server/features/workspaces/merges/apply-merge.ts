@@ -28,14 +28,16 @@ export interface MergeToApply {
   prepared: PreparedMerge;
 }
 
-/** One of several merges may not be made any more; nothing was changed. */
+/** Some of the merges may not be made any more; nothing was changed. */
 export class MergeRefusedError extends Error {
   override readonly name = "MergeRefusedError";
-  readonly merge: MergeToApply;
+  /** The refused merges, with the error of each. */
+  readonly refused: ReadonlyMap<MergeToApply, unknown>;
 
-  constructor(merge: MergeToApply, cause: unknown) {
+  constructor(refused: ReadonlyMap<MergeToApply, unknown>) {
+    const [cause] = refused.values();
     super("a merge was refused", { cause });
-    this.merge = merge;
+    this.refused = refused;
   }
 }
 
@@ -62,7 +64,8 @@ export async function applyMerge(
  * it. Their rows are written as pending, after re-authorizing the callers, before the branch moves;
  * afterwards they are marked done, with their audit events. The branch moves atomically from the commit
  * that the first one was computed on.
- * @throws MergeRefusedError for the first caller who may not merge any more
+ * @throws MergeRefusedError for the callers who may not merge any more
+ * @throws AppError 409 `branch_protected`
  * @throws RefMovedError when the branch has moved; nothing was changed
  */
 export async function applyMerges(
@@ -79,12 +82,15 @@ export async function applyMerges(
     await db.write<void, ReadBeforeMerge>(
       org_id,
       async (tx, { callers, protectedBranches }, statements) => {
+        const refused = new Map<MergeToApply, unknown>();
         for (const [index, merge] of group.entries()) {
           const caller = callers[index];
-          if (caller?.status === "rejected") throw new MergeRefusedError(merge, caller.reason);
-          const { row } = merge.prepared;
-          refusing(merge, () => requireUnprotected(protectedBranches, target_branch));
-          const pending = { ...row, origin: originOf(merge.context) };
+          if (caller?.status === "rejected") refused.set(merge, caller.reason);
+        }
+        if (refused.size > 0) throw new MergeRefusedError(refused);
+        requireUnprotected(protectedBranches, target_branch);
+        for (const { context, prepared } of group) {
+          const pending = { ...prepared.row, origin: originOf(context) };
           statements.push(statementOf(merges.insertingPendingMerge(tx, pending)));
         }
       },
@@ -107,12 +113,13 @@ export async function applyMerges(
       ...group.flatMap(({ prepared }) => keepUpdates(prepared.keep)),
     ]);
   } catch (error) {
-    for (const { id } of rows) {
-      // After any other error the branch may have moved nevertheless.
-      if (error instanceof RefMovedError)
-        await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
-      else await recoverMergeUnderLock(deps, org_id, id);
-    }
+    // After any other error the branch may have moved nevertheless.
+    const settle = (id: string): Promise<void> =>
+      error instanceof RefMovedError
+        ? db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id))
+        : recoverMergeUnderLock(deps, org_id, id);
+    // A row that cannot be settled now is settled by the next start.
+    for (const { id } of rows) await settle(id).catch(() => undefined);
     throw error;
   }
   return db.change(org_id, systemOrigin, async (tx, audit) => {
@@ -127,15 +134,6 @@ export async function applyMerges(
 interface ReadBeforeMerge {
   callers: PromiseSettledResult<unknown>[];
   protectedBranches: ProtectedBranch[];
-}
-
-/** @throws MergeRefusedError for an error of the check */
-function refusing(merge: MergeToApply, check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    throw new MergeRefusedError(merge, error);
-  }
 }
 
 /** Returns the updates that create the refs of losing versions. */

@@ -13,7 +13,7 @@ import {
 import { gitInRepository, repoPathOf } from "#test/support/git/git.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { rounds } from "#test/support/thorough.js";
-import { branchLock } from "../workspace.js";
+import { branchLock, workspaceLock } from "../workspace.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { verifyMerges } from "./verify-merges.js";
 
@@ -163,6 +163,39 @@ describe("merges that wait for each other", () => {
       [(agentCount * 2) / 3],
     );
     expect(new Set(events.map(({ name }) => name))).toEqual(new Set(["owner"]));
+  });
+
+  test("wait for a busy workspace without the branch", async () => {
+    const [busy, other] = workspaces as [Workspace, Workspace];
+    for (const workspace of [busy, other]) {
+      await commitFiles(owner, workspace, { [`busy/${workspace.agent_id}.txt`]: "one\n" });
+    }
+    const merge = ({ agent_id }: Workspace) =>
+      owner.api.workspaces.createMerge({ params: { agent_id } });
+    const orgId = project.organization_id;
+    let held: ReturnType<typeof merge> | undefined;
+    let release: () => void = () => {};
+    const holding = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let holder: Promise<void> | undefined;
+    await app.db.locks(orgId, [branchLock(project.id, "main")], async () => {
+      held = merge(busy);
+      const waiting = "select 1 from merges_under_way";
+      await expect.poll(async () => (await queryAsOwner(app, waiting)).length).toBe(1);
+      // The merge waits for the branch alone.
+      await new Promise<void>((resolve) => {
+        holder = app.db.locks(orgId, [workspaceLock(busy.agent_id)], () => {
+          resolve();
+          return holding;
+        });
+      });
+    });
+    expect((await merge(other)).data.status).toBe("clean");
+    expect((await merge(other)).data.status).toBe("up_to_date");
+    release();
+    await holder;
+    expect((await held)?.data.status).toBe("clean");
   });
 
   test("of one workspace are made once", async () => {

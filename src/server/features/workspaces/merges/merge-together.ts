@@ -1,13 +1,19 @@
 /** Merges into one branch that were requested at the same time. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Merge } from "#shared/api/projects/merges.js";
+import { setTimeout as pause } from "node:timers/promises";
 import { RefMovedError } from "#git/store/refs.js";
+import { resolveCommit } from "#git/store/repository.js";
+import type { TryMore } from "../../../db/locks/locks.js";
 import type { OrgContext } from "../../../http/request-context.js";
-import { workspaceBusy } from "../../../errors.js";
+import { AppError, workspaceBusy } from "../../../errors.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
 import { requireUnprotected } from "../queue/protection.js";
 import {
   branchLock,
+  branchRef,
+  placesOf,
+  requireActive,
   workspaceLock,
   type ActiveWorkspace,
   type WorkspaceDeps,
@@ -35,6 +41,8 @@ export interface AskedMerge {
 /** A merge that waits for its branch. */
 interface WaitingMerge {
   asked: AskedMerge;
+  /** The time (`performance.now()`) at which it is refused. */
+  until: number;
   /** Runs work on behalf of the request. */
   inContext: <Result>(work: () => Promise<Result>) => Promise<Result>;
   resolve: (merge: Merge) => void;
@@ -46,9 +54,14 @@ interface ReadyMerge extends WaitingMerge {
   workspace: ActiveWorkspace;
 }
 
-/** Maximum number of merges that hold the branch at once, and of those that wait for it. */
-const MAX_HELD = 8;
+type GroupedMerge = ReadyMerge & MergeToApply;
+
+/** Maximum number of merges that land together, and of those that wait for a branch. */
+const MAX_GROUP = 8;
 const MAX_WAITING = 200;
+/** Maximum wait, and the pause after which a lock is tried again, in milliseconds. */
+const MAX_WAIT_MS = 60_000;
+const RETRY_MS = 200;
 
 /** The waiting merges of each branch in this process, by the branch's lock. */
 const lines = new Map<string, WaitingMerge[]>();
@@ -63,127 +76,179 @@ export function mergeTogether(
   deps: WorkspaceDeps,
   projectId: string,
   asked: AskedMerge,
+  until = performance.now() + MAX_WAIT_MS,
 ): Promise<Merge> {
   const lock = branchLock(projectId, asked.branch);
   return new Promise((resolve, reject) => {
-    const waiting = { asked, inContext: AsyncLocalStorage.snapshot(), resolve, reject };
+    const waiting = { asked, until, inContext: AsyncLocalStorage.snapshot(), resolve, reject };
     const line = lines.get(lock);
     if (line === undefined) {
       const own = [waiting];
       lines.set(lock, own);
-      void serve(deps, lock, own);
+      void serve(deps, projectId, lock, own);
     } else if (line.length < MAX_WAITING) line.push(waiting);
     else reject(workspaceBusy(`${MAX_WAITING} merges into the branch are already waiting`));
   });
 }
 
-/** Makes the merges of a line until none is left; between them, others get the branch. */
-async function serve(deps: WorkspaceDeps, lock: string, line: WaitingMerge[]): Promise<void> {
+/** Makes the merges of a line until none is left; between two groups, others get the branch. */
+async function serve(
+  deps: WorkspaceDeps,
+  projectId: string,
+  lock: string,
+  line: WaitingMerge[],
+): Promise<void> {
   for (let first = line[0]; first !== undefined; first = line[0]) {
-    const { orgId } = first.asked.context;
-    let taken: WaitingMerge[] = [];
+    const { asked, inContext } = first;
     try {
-      await deps.db.locks(orgId, [lock], async (tryMore) => {
-        taken = line.splice(0, MAX_HELD);
-        const own = taken.map(({ asked }) => workspaceLock(asked.agentId));
-        const free = new Set(await tryMore(own));
-        const ready = await Promise.all(taken.map((one) => makeReady(deps, lock, one, free)));
-        let left = ready.filter((one) => one !== null);
-        while (left.length > 0) left = await mergeSome(deps, left);
-      });
+      await inContext(() =>
+        deps.db.locks(asked.context.orgId, [lock], (tryMore) =>
+          mergeGroup(deps, projectId, line, tryMore),
+        ),
+      );
     } catch (error) {
-      // The branch was not free in time. Merges that have their result are not affected.
-      for (const { reject } of taken.length > 0 ? taken : line.splice(0)) reject(error);
+      // The branch was not free in time, or the database is not available.
+      const isBusy = error instanceof AppError && error.code === "workspace_busy";
+      const now = performance.now();
+      const [late, others] = [line.splice(0), [] as WaitingMerge[]];
+      for (const waiting of late) {
+        if (isBusy && waiting.until > now) others.push(waiting);
+        else waiting.reject(error);
+      }
+      line.push(...others);
+      if (others.length > 0) await pause(RETRY_MS);
     }
   }
   lines.delete(lock);
 }
 
 /**
- * Reads the workspace of a merge. Returns null unless the merge can be made now: if another operation
- * has the workspace's lock, the merge waits for both locks by itself.
- * @param free the taken locks, each for the first merge of its workspace
+ * Merges the first one of a line and those after it that change other files, and puts the rest back. A
+ * merge whose result depends on more than the files is made alone: it may take long, and must not hold
+ * the workspaces of others.
  */
-async function makeReady(
+async function mergeGroup(
   deps: WorkspaceDeps,
-  lock: string,
-  waiting: WaitingMerge,
-  free: Set<string>,
-): Promise<ReadyMerge | null> {
-  const { asked, inContext, resolve, reject } = waiting;
-  const { agentId, context } = asked;
-  const own = workspaceLock(agentId);
-  const read = (): Promise<ActiveWorkspace> => activeUnderLock(deps, context.orgId, agentId);
-  if (free.delete(own)) {
-    try {
-      return { ...waiting, workspace: await inContext(read) };
-    } catch (error) {
-      reject(error);
-      return null;
-    }
+  projectId: string,
+  line: WaitingMerge[],
+  tryMore: TryMore,
+): Promise<void> {
+  const [first] = await takeReady(deps, projectId, line, 1, tryMore);
+  if (first === undefined) return;
+  const { asked, workspace, inContext, resolve, reject } = first;
+  let prepared: Awaited<ReturnType<typeof prepare>>;
+  try {
+    prepared = await inContext(() => prepare(deps, asked, workspace));
+  } catch (error) {
+    return reject(error);
   }
-  const alone = (): Promise<Merge> =>
-    deps.db.locks(context.orgId, [own, lock], async () =>
-      mergeUnderLocks(deps, asked, await read()),
-    );
-  inContext(alone).then(resolve, reject);
-  return null;
+  if ("upToDate" in prepared) return resolve(prepared.upToDate);
+  const group: GroupedMerge[] = [{ ...first, context: asked.context, prepared }];
+  if (prepared.row.status === "clean" && line.length > 0) {
+    // On an error they are in the line again.
+    const others = await takeReady(deps, projectId, line, MAX_GROUP - 1, tryMore).catch(() => []);
+    for (const next of others) {
+      const target = group.at(-1)?.prepared.row.merge_commit as string;
+      const further = await next.inContext(() => prepareOn(deps, next, target));
+      if (further === null) break;
+      group.push({ ...next, context: next.asked.context, prepared: further });
+    }
+    line.unshift(...others.slice(group.length - 1));
+  }
+  try {
+    const done = await inContext(() => applyMerges(deps, group));
+    for (const [index, merge] of done.entries()) group[index]?.resolve(merge);
+  } catch (error) {
+    const others = group.slice(1);
+    if (error instanceof RefMovedError) {
+      line.unshift(...others);
+      await inContext(() => mergeUnderLocks(deps, asked, workspace)).then(resolve, reject);
+    } else if (error instanceof MergeRefusedError) {
+      for (const [refused, cause] of error.refused) (refused as GroupedMerge).reject(cause);
+      line.unshift(...group.filter((merge) => !error.refused.has(merge)));
+    } else for (const failed of group) failed.reject(error);
+  }
 }
 
 /**
- * Merges the first one and those after it that touch other files, and returns the rest. A merge whose
- * result depends on more than the files is made when those before it have landed.
+ * Takes up to `most` merges from a line and returns those that can be made now, in their order. If
+ * another operation has the lock of a workspace, or has left it to be settled, its merge goes on by
+ * itself.
  */
-async function mergeSome(deps: WorkspaceDeps, ready: readonly ReadyMerge[]): Promise<ReadyMerge[]> {
-  const [first, ...others] = ready;
-  if (first === undefined) return [];
-  const { asked, workspace, inContext, resolve, reject } = first;
-  const group: (ReadyMerge & MergeToApply)[] = [];
-  try {
-    const prepared = await inContext(() => prepare(deps, asked, workspace));
-    if ("upToDate" in prepared) resolve(prepared.upToDate);
-    else group.push({ ...first, context: asked.context, prepared });
-  } catch (error) {
-    reject(error);
-  }
-  if (group.length === 0) return others;
-  for (const next of others) {
-    const prepared = await next.inContext(() => prepareOn(deps, next, tipOf(group)));
-    if (prepared === null) break;
-    group.push({ ...next, context: next.asked.context, prepared });
-  }
-  const rest = ready.slice(group.length);
-  try {
-    const done = await applyMerges(deps, group);
-    for (const [index, merge] of done.entries()) group[index]?.resolve(merge);
-    return rest;
-  } catch (error) {
-    if (error instanceof RefMovedError) {
-      await inContext(() => mergeUnderLocks(deps, asked, workspace)).then(resolve, reject);
-      return others;
-    }
-    if (error instanceof MergeRefusedError) {
-      const refused = group.findIndex(({ prepared }) => prepared === error.merge.prepared);
-      group[refused]?.reject(error.cause);
-      return ready.toSpliced(refused, 1);
-    }
-    for (const failed of group) failed.reject(error);
-    return rest;
-  }
+async function takeReady(
+  deps: WorkspaceDeps,
+  projectId: string,
+  line: WaitingMerge[],
+  most: number,
+  tryMore: TryMore,
+): Promise<ReadyMerge[]> {
+  const taken = line.splice(0, most);
+  const keys = taken.map(({ asked }) => workspaceLock(asked.agentId));
+  // Each key is for the first merge of its workspace.
+  const free = new Set(
+    await tryMore(keys).catch((error: unknown) => {
+      line.unshift(...taken);
+      throw error;
+    }),
+  );
+  const ready = await Promise.all(
+    taken.map(async (waiting): Promise<ReadyMerge | null> => {
+      const { asked, until, inContext, resolve, reject } = waiting;
+      try {
+        if (until < performance.now()) throw workspaceBusy("The branch was busy for a minute");
+        const workspace = free.delete(workspaceLock(asked.agentId))
+          ? await inContext(() => readSettled(deps, asked))
+          : null;
+        if (workspace) return { ...waiting, workspace };
+        inContext(() => mergeAlone(deps, projectId, asked, until)).then(resolve, reject);
+      } catch (error) {
+        reject(error);
+      }
+      return null;
+    }),
+  );
+  return ready.filter((one) => one !== null);
 }
 
-const tipOf = (group: readonly MergeToApply[]): string | undefined =>
-  group.at(-1)?.prepared.row.merge_commit;
+/** Reads a workspace under its lock; null if interrupted work must be settled first. */
+async function readSettled(
+  deps: WorkspaceDeps,
+  { context, agentId }: AskedMerge,
+): Promise<ActiveWorkspace | null> {
+  const workspace = await deps.db.read(context.orgId, (tx) => requireActive(tx, agentId));
+  if (workspace.pending_commits.length > 0) return null;
+  const { repoPath } = placesOf(deps, workspace);
+  const tip = await resolveCommit(repoPath, branchRef(workspace.branch_name));
+  return tip === workspace.head_commit ? workspace : null;
+}
+
+/** Waits for the workspace of a merge, and merges if the branch is free; otherwise waits in line. */
+async function mergeAlone(
+  deps: WorkspaceDeps,
+  projectId: string,
+  asked: AskedMerge,
+  until: number,
+): Promise<Merge> {
+  const { agentId, branch, context } = asked;
+  const lock = branchLock(projectId, branch);
+  const merge = await deps.db.locks(context.orgId, [workspaceLock(agentId)], async (tryMore) => {
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    return (await tryMore([lock])).has(lock) ? mergeUnderLocks(deps, asked, workspace) : null;
+  });
+  return merge ?? mergeTogether(deps, projectId, asked, until);
+}
 
 /** Computes a merge onto a commit that has not landed yet; null if its result may depend on more. */
 async function prepareOn(
   deps: WorkspaceDeps,
   { asked, workspace }: ReadyMerge,
-  target: string | undefined,
+  target: string,
 ): Promise<PreparedMerge | null> {
-  if (target === undefined) return null;
   const state = { source: workspace.head_commit, target };
-  return prepareDisjointMerge(deps, workspace, asked.branch, asked.request, state);
+  // An error is that of this merge alone, which is computed again as the first of its group.
+  return prepareDisjointMerge(deps, workspace, asked.branch, asked.request, state).catch(
+    () => null,
+  );
 }
 
 /** @throws AppError, RefMovedError, RegenerationRequired */
