@@ -43,7 +43,12 @@ describeEachDriver("environments", (driver) => {
   let project: Project;
   beforeAll(async () => {
     app = await startTestApp(
-      { OMOI_FOLDER_DRIVER: driver, OMOI_RUN_STOP_GRACE_SECONDS: "1" },
+      {
+        OMOI_FOLDER_DRIVER: driver,
+        OMOI_RUN_STOP_GRACE_SECONDS: "1",
+        OMOI_RUN_TIMEOUT_SECONDS: "12",
+        OMOI_RUN_DISK_MIB: "100",
+      },
       "real",
     );
     owner = await app.person("Ada");
@@ -69,6 +74,7 @@ describeEachDriver("environments", (driver) => {
     await expect
       .poll(async () => (await builds()).every(({ ended_at }) => ended_at !== null), {
         interval: 50,
+        timeout: 60_000,
       })
       .toBe(true);
     return (await builds())[0] as EnvironmentBuild;
@@ -198,6 +204,46 @@ describeEachDriver("environments", (driver) => {
     });
     const { workspace } = await makeWithLayer();
     expect(await read(workspace, "node_modules/pkg/index.js")).toBe("one\n");
+  });
+
+  test("a script that fills the disk or never ends is stopped, and leaves nothing", async () => {
+    const write = "for nth in 1 2 3 4; do head -c 50M /dev/zero > build/$nth; done";
+    for (const [script, detail] of [
+      ["head -c 200M /dev/zero > build/big", "It wrote a file larger than the disk limit"],
+      [write, "Its workspace and home exceeded the disk limit of 100 MiB."],
+    ] as const) {
+      await set({ setup_script: `mkdir build; ${script}; sleep 30` });
+      const full = await settled();
+      expect(full).toMatchObject({ status: "failed", layer_bytes: null });
+      expect(full.detail).toContain(detail);
+    }
+    await set({ setup_script: "mkdir build; echo 1 > build/one; while :; do sleep 1; done" });
+    const endless = await settled();
+    expect(endless).toMatchObject({ status: "failed", layer_bytes: null });
+    expect(endless.detail).toContain("timeout of 12 seconds");
+    expect(await layers()).toEqual([]);
+    expect(await readdir(storageIn(app.dataDir).checks + "/" + org.id)).toEqual([]);
+  }, 120_000);
+
+  test("npm installs packages once for all workspaces", async () => {
+    const pack = { name: "greeting", version: "1.0.0", main: "index.js" };
+    const own = { name: "app", version: "1.0.0", dependencies: { greeting: "file:./greeting" } };
+    const { workspace } = await makeWorkspace(owner, project.id);
+    await commitFiles(owner, workspace, {
+      "package.json": JSON.stringify(own),
+      "greeting/package.json": JSON.stringify(pack),
+      "greeting/index.js": 'module.exports = "hello";\n',
+    });
+    await mergeIntoBase(owner, workspace);
+    const npm = "npm install --offline --no-audit --no-fund --no-save";
+    await set({ setup_script: npm, cache_key_files: ["package.json"] });
+    expect(await settled()).toMatchObject({ status: "succeeded", left_out: [] });
+    const { agent } = await makeWithLayer();
+    const command = ["node", "-p", "require('greeting')"];
+    const params = { agent_id: agent.id };
+    const { data } = await owner.api.runs.create({ params, body: { command } });
+    expect((await waitForRunEnd(owner, data.id)).status).toBe("succeeded");
+    expect(await logOf(data.id)).toContain("hello");
   });
 
   test("variables reach the script and runs, and secrets win over them", async () => {

@@ -58,6 +58,10 @@ function endingOf(run: Parameters<typeof outcomeOf>[0], exit: SandboxExit): Endi
       );
     case "stopped":
     case "exited":
+      if (exit.signal === "SIGXFSZ" && limits.disk_bytes !== null) {
+        const limit = sizeOf(limits.disk_bytes);
+        return failed(`It wrote a file larger than the disk limit of ${limit} (SIGXFSZ).`);
+      }
       if (exit.signal !== null) return failed(`Its command was terminated by ${exit.signal}.`);
       return exit.exitCode === 0
         ? { status: "succeeded", detail: "Its command exited normally." }
