@@ -4,8 +4,10 @@ import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
+import { egress } from "./egress.js";
 import { environments } from "./environments.js";
 import { folders } from "./folders.js";
+import { gateway } from "./gateway.js";
 import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
 import { keys } from "./keys.js";
 import { merging } from "./merges.js";
@@ -42,6 +44,8 @@ const benchmarks: readonly Benchmark[] = [
   radar,
   folders,
   sandbox,
+  egress,
+  gateway,
   start,
   mounts,
   packing,
