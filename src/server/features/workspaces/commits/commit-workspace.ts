@@ -311,10 +311,12 @@ async function settleUnderLock(
   if (push) return recoverPushUnderLock(deps, push);
   const tip = await resolveCommit(repoPath, branchRef(workspace.branch_name));
   const exists = (await resolveCommit(repoPath, sha)) !== null;
-  const held = tip !== null && exists && (await isAncestor(repoPath, sha, tip));
+  // Where the branch has not moved, git is not asked: a kill may have left a commit without its parents.
+  const isMoved = tip !== null && tip !== workspace.head_commit;
+  const held = isMoved && exists && (await isAncestor(repoPath, sha, tip));
   const { org_id, agent_id, pending_commits } = workspace;
   // The commits of a run's repository became reachable together.
-  if (held && tip !== null && pending_commits.length > 1 && pending_commits.includes(tip)) {
+  if (held && pending_commits.length > 1 && pending_commits.includes(tip)) {
     await deps.db.tenant(org_id, (tx) => pushes.recordPushedCommits(tx, agent_id, tip));
     return;
   }
