@@ -173,7 +173,7 @@ async function firstTokens(targets: Targets, bytes: number): Promise<Row> {
 
 const preciseMs = (value: number): string => `${value.toFixed(2)} ms`;
 
-/** What came of the streams of one target. */
+/** The results of the streams of one target. */
 interface Outcome {
   complete: number;
   buffered: number;

@@ -311,7 +311,7 @@ async function settleUnderLock(
   if (push) return recoverPushUnderLock(deps, push);
   const tip = await resolveCommit(repoPath, branchRef(workspace.branch_name));
   const exists = (await resolveCommit(repoPath, sha)) !== null;
-  // Where the branch has not moved, git is not asked: a kill may have left a commit without its parents.
+  // Git cannot be asked while the branch has not moved: a kill may have left a commit without its parents.
   const isMoved = tip !== null && tip !== workspace.head_commit;
   const held = isMoved && exists && (await isAncestor(repoPath, sha, tip));
   const { org_id, agent_id, pending_commits } = workspace;
