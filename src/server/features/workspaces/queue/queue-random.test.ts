@@ -1,4 +1,4 @@
-import { access, rm } from "node:fs/promises";
+import { access, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -62,7 +62,10 @@ beforeAll(async () => {
   const protected_branches = [{ pattern: "main", checks: ["test"] }];
   await owner.api.projects.update({ params, body: { protected_branches } });
   moved.add(await tip());
-  await gitInRepository(app, project, "config", "core.logAllRefUpdates", "always");
+  // The file, not `core.logAllRefUpdates`: a git process that already runs would not read that again.
+  const logs = join(repoPathOf(app, project), "logs", "refs", "heads");
+  await mkdir(logs, { recursive: true });
+  await writeFile(join(logs, "main"), "");
 });
 afterAll(async () => {
   await sibling.close();
