@@ -33,9 +33,17 @@ export function withContainerOptions(
       : `${reason.replace(/\.$/, "")}; Omoi runs in a container: start it with ${options} (docs/how-to/install.md)`;
   if (report.mode === "unavailable") {
     const reason = after(report.reason, SANDBOX);
-    return { ...report, reason, fullNetwork: { ...report.fullNetwork, reason } };
+    return { ...report, reason, ...networksOf(report, reason) };
   }
-  const { fullNetwork } = report;
-  const reason = after(fullNetwork.reason, NETWORK);
-  return report.mode === "off" ? report : { ...report, fullNetwork: { ...fullNetwork, reason } };
+  if (report.mode === "off") return report;
+  return { ...report, ...networksOf(report, after(report.fullNetwork.reason, NETWORK)) };
+}
+
+/** In a sandbox of the server itself, both networks lack the same. */
+function networksOf(
+  { fullNetwork }: SandboxReport,
+  reason: string | null,
+): Pick<SandboxReport, "fullNetwork" | "restrictedNetwork"> {
+  const network = { ...fullNetwork, reason };
+  return { fullNetwork: network, restrictedNetwork: network };
 }

@@ -30,8 +30,8 @@ export function assertInput({ id, command, env, folder, home, readOnly = [] }: S
 /** The part of a report about enforceable limits. */
 type Enforcement = Pick<SandboxReport, "limits" | "network">;
 
-/** Whether a run with network gets a network of its own. */
-type Isolation = Pick<SandboxReport, "fullNetwork">;
+/** The part of a report about networks. */
+type Isolation = Pick<SandboxReport, "fullNetwork" | "restrictedNetwork">;
 
 /** The requested restrictions. */
 type Restrictions = Pick<SandboxInput, "network"> & {
@@ -64,12 +64,13 @@ export function enforcementProblem(
 
 /** Returns a sentence that explains why the requested network is not available; null if it is. */
 export function isolationProblem(
-  { fullNetwork }: Isolation,
+  { fullNetwork, restrictedNetwork }: Isolation,
   { network }: Pick<Restrictions, "network">,
 ): string | null {
-  if (network === "none" || fullNetwork.isolated) return null;
-  const cure = fullNetwork.install === null ? "" : `; install it: ${fullNetwork.install}`;
-  return `${fullNetwork.reason}${cure}.`;
+  if (network === "none") return null;
+  const { isolated, reason, install } = network === "full" ? fullNetwork : restrictedNetwork;
+  if (isolated) return null;
+  return `${reason}${install === null ? "" : `; install it: ${install}`}.`;
 }
 
 /** @throws SandboxRefusal for restrictions that cannot be enforced */

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { openSync, readdirSync, readFileSync } from "node:fs";
 
-type Stdio = readonly ("ignore" | "pipe" | number)[];
+type Stdio = readonly ("ignore" | "pipe" | "ipc" | number)[];
 
 /**
  * Starts a program with exactly this environment and these descriptors, in its own process group.
@@ -31,7 +31,7 @@ const COMMON_UMASK = 0o022;
  * Prevents descriptors inherited by the server from leaking: Node sets close-on-exec only on those
  * that it opens itself and the first few. Replaces them by /dev/null.
  */
-function withoutInherited(stdio: Stdio): ("ignore" | "pipe" | number)[] {
+function withoutInherited(stdio: Stdio): ("ignore" | "pipe" | "ipc" | number)[] {
   inherited ??= findInherited();
   const all = [...stdio];
   for (const descriptor of inherited.descriptors) {

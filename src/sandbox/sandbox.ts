@@ -37,10 +37,7 @@ export interface SandboxInput {
    * the run's uid; null for an empty one in memory. A command without a sandbox does not get it.
    */
   home: string | null;
-  /**
-   * Folders of the server that the command may read. A command in a container or without a sandbox
-   * does not get them.
-   */
+  /** Folders of the server that the command may read. A command without a sandbox does not get them. */
   readOnly?: readonly ReadOnlyFolder[] | undefined;
   /**
    * Host user and group id of the command; null for the report's. The kernel limits descriptors in
@@ -57,8 +54,8 @@ export interface SandboxInput {
    */
   network: "none" | "restricted" | "full";
   /**
-   * The only ports of the machine's 127.0.0.1 that are reachable, unless without a network: at the same
-   * ports of the run's loopback.
+   * The only ports of the machine's 127.0.0.1 that are reachable, where `reachesPorts`: at the same ports
+   * of the run's loopback.
    */
   ports?: readonly number[] | undefined;
   limits: SandboxLimits;
@@ -116,6 +113,15 @@ export interface LimitReport {
   by: string | null;
 }
 
+/** Whether a kind of network can be isolated. */
+export interface NetworkSupport {
+  isolated: boolean;
+  /** Why not, without a full stop. */
+  reason: string | null;
+  /** The command that installs the missing part. */
+  install: string | null;
+}
+
 /** The capabilities of this machine. */
 export interface SandboxReport {
   /** `off`: commands run without a sandbox; `unavailable`: commands are refused. */
@@ -130,11 +136,10 @@ export interface SandboxReport {
   seccomp: boolean;
   /** Whether a run without network is cut off from it. */
   network: boolean;
-  /**
-   * Whether a run with network gets its own; if not, why, and the command that installs the missing
-   * part.
-   */
-  fullNetwork: { isolated: boolean; reason: string | null; install: string | null };
+  /** Whether a run with the network `full` gets a network of its own. */
+  fullNetwork: NetworkSupport;
+  /** Whether the network of a run can be restricted. */
+  restrictedNetwork: NetworkSupport;
   limits: Record<LimitName, LimitReport>;
 }
 
@@ -175,6 +180,12 @@ export function isOwnSandbox(mode: string): boolean {
   return mode === "bubblewrap" || mode === "gvisor";
 }
 
+/** Whether a command reaches the ports of its input (`SandboxInput.ports`) in a sandbox of this mode. */
+export function reachesPorts(mode: string, network: SandboxInput["network"]): boolean {
+  if (isOwnSandbox(mode)) return network !== "none";
+  return mode === "docker" && network === "restricted";
+}
+
 /** The workspace's path inside a sandbox. */
 export const WORKSPACE = "/workspace";
 
@@ -209,6 +220,7 @@ export function unavailableReport(
     seccomp: false,
     network: false,
     fullNetwork: { isolated: false, reason, install },
+    restrictedNetwork: { isolated: false, reason, install },
     limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
   };
 }

@@ -14,6 +14,7 @@ import {
   type SandboxInput,
   type SandboxLimits,
   type SandboxReport,
+  unavailableReport,
 } from "../sandbox.js";
 import { measureFolder } from "../limits/disk-monitor.js";
 
@@ -96,6 +97,7 @@ export async function probe(
       seccomp: runner.seccomp,
       network: runner.mode !== "off" && interfaces.length === 1,
       fullNetwork,
+      restrictedNetwork: runner.mode === "off" ? unrestricted : fullNetwork,
       limits: {
         memory: holds(memory.exit.reason === "memory", by("memory", MONITOR)),
         processes: holds(processes.exit.exitCode !== 0, by("pids", RLIMITS)),
@@ -109,21 +111,17 @@ export async function probe(
     };
   } catch (error) {
     if (!(error instanceof SandboxRefusal)) throw error;
-    const none = { enforced: false, by: null };
-    return {
-      mode: "unavailable",
-      reason: error.message,
-      install: null,
-      uid: null,
-      seccomp: false,
-      network: false,
-      fullNetwork: { isolated: false, reason: error.message, install: null },
-      limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
-    };
+    return unavailableReport(error.message, null);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+const unrestricted = {
+  isolated: false,
+  reason: "Commands run without a sandbox here, so their network cannot be restricted",
+  install: null,
+};
 
 /** Probes whether a run with network gets a network of its own. */
 async function tryNetwork(runner: Runner, start: Start): Promise<SandboxReport["fullNetwork"]> {

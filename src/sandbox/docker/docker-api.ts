@@ -17,6 +17,12 @@ export class DockerError extends Error {
   }
 }
 
+export interface AttachedStreams {
+  stdin: Duplex;
+  stdout: PassThrough;
+  stderr: PassThrough;
+}
+
 export interface DockerApi {
   /** Makes a JSON call; `null` for an empty response. @throws DockerError, or a socket error */
   call(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown>;
@@ -25,8 +31,8 @@ export interface DockerApi {
    * not exist.
    */
   modifiedAt(container: string, path: string): Promise<number | null>;
-  /** Attaches to the output of a container before its start. */
-  attach(container: string): Promise<{ stdout: PassThrough; stderr: PassThrough }>;
+  /** Attaches to the output of a container, and to its input if it has one, before its start. */
+  attach(container: string): Promise<AttachedStreams>;
 }
 
 /** @param socketPath of the engine, such as `/var/run/docker.sock` */
@@ -66,7 +72,7 @@ export function dockerApi(socketPath: string): DockerApi {
       return Math.floor(Date.parse(mtime) / 1000);
     },
     async attach(container) {
-      const path = `/containers/${container}/attach?stream=1&stdout=1&stderr=1`;
+      const path = `/containers/${container}/attach?stream=1&stdin=1&stdout=1&stderr=1`;
       const sent = request({
         socketPath,
         method: "POST",
@@ -86,7 +92,7 @@ export function dockerApi(socketPath: string): DockerApi {
       }
       const [, socket, head] = first;
       if (head.length > 0) socket.unshift(head);
-      return separate(socket);
+      return { stdin: socket, ...separate(socket) };
     },
   };
 }

@@ -10,6 +10,17 @@ export interface ContainerRun {
   image: string;
 }
 
+/**
+ * Waits for a line before it becomes the command in its arguments, so that the server can open ports
+ * in the container first. If the server dies before, the command never starts.
+ */
+const WAIT = ["/bin/sh", "-c", 'read -r _ && exec "$@" < /dev/null', "sh"];
+
+/** Whether the container waits for a line. */
+export function waitsForPorts({ network }: Pick<SandboxInput, "network">): boolean {
+  return network === "restricted";
+}
+
 /** Container labels: the owning server and its machine. */
 export const SERVER = "omoi.server";
 export const HOST = "omoi.host";
@@ -21,14 +32,16 @@ export const HOST = "omoi.host";
 export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknown {
   const { input, name, uid, image } = run;
   const { memoryBytes, processes, cpus, diskBytes, openFiles = 65_536 } = input.limits;
+  const waits = waitsForPorts(input);
   const share = (part: number): number => Math.floor(memoryBytes * part);
   // Podman cannot set an owner here, so the mode admits the run's user; the container has no other
   // users.
   const tmpfs = (part: number): string => `rw,nosuid,nodev,exec,size=${share(part)},mode=1777`;
-  const bind = (Source: string, Target: string): unknown => ({
+  const bind = (Source: string, Target: string, ReadOnly = false): unknown => ({
     Type: "bind",
     Source,
     Target,
+    ReadOnly,
     BindOptions: { Propagation: "rprivate" },
   });
   const limit = (Name: string, value: number): unknown => ({ Name, Soft: value, Hard: value });
@@ -36,22 +49,25 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
   return {
     Image: image,
     Entrypoint: [],
-    Cmd: input.command,
+    Cmd: [...(waits ? WAIT : []), ...input.command],
     Env: Object.entries(variables).map(([variable, value]) => `${variable}=${value}`),
     User: `${uid}:${uid}`,
     WorkingDir: WORKSPACE,
     Hostname: "omoi",
     Labels: { [SERVER]: name, [HOST]: hostname() },
-    AttachStdin: false,
+    AttachStdin: waits,
     AttachStdout: true,
     AttachStderr: true,
     Tty: false,
-    OpenStdin: false,
+    OpenStdin: waits,
+    // It ends with the server's connection.
+    StdinOnce: waits,
     HostConfig: {
       Init: true,
       Mounts: [
         bind(input.folder, WORKSPACE),
         ...(input.home === null ? [] : [bind(input.home, HOME)]),
+        ...(input.readOnly ?? []).map(({ source, path }) => bind(source, path, true)),
       ],
       ReadonlyRootfs: true,
       Tmpfs: {

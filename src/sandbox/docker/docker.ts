@@ -1,8 +1,9 @@
 /** Sandboxes by containers of a Docker engine. */
 import { hostname } from "node:os";
 import { assertEnforceable, assertInput } from "../input.js";
-import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
-import { containerOf, HOST, SERVER, type ContainerRun } from "./docker-container.js";
+import { dockerApi, DockerError, type AttachedStreams, type DockerApi } from "./docker-api.js";
+import { openPorts, portSupport, type ContainerPorts } from "./container-ports.js";
+import { containerOf, HOST, SERVER, waitsForPorts, type ContainerRun } from "./docker-container.js";
 import { watchUsage } from "./docker-usage.js";
 import { seesWorkspace } from "./docker-workspace.js";
 import { trackProcess } from "../bubblewrap/sandboxed-process.js";
@@ -114,6 +115,7 @@ async function inspectEngine(
     seccomp: (info.SecurityOptions ?? []).some((option) => option.startsWith("name=seccomp")),
     network: true,
     fullNetwork: { isolated: true, reason: null, install: null },
+    restrictedNetwork: portSupport(),
     limits: {
       memory: limitReport(true),
       processes: limitReport(true),
@@ -181,7 +183,7 @@ async function attachAndStart(
   };
   let state: ContainerState | null = null;
   let ended: Promise<number | null>;
-  let output: Awaited<ReturnType<DockerApi["attach"]>> | undefined;
+  let output: AttachedStreams | undefined;
   try {
     // Podman sets up the container at this point, and may refuse.
     output = await api.attach(id);
@@ -196,13 +198,18 @@ async function attachAndStart(
     );
     await api.call("POST", `${at}/start`);
   } catch (error) {
-    output?.stdout.destroy();
-    output?.stderr.destroy();
+    output?.stdin.destroy();
     if (error instanceof DockerError) return error;
     throw error;
   }
-  const usage = watchUsage(api, id);
   const { Pid: pid } = await inspect(api, id);
+  let ports: ContainerPorts | undefined;
+  if (waitsForPorts(input)) {
+    // After an error, the caller removes the container.
+    ports = await openPorts(id, pid, input.ports ?? []);
+    output.stdin.write("\n");
+  }
+  const usage = watchUsage(api, id);
   return trackProcess(input, {
     pid,
     ended: ended.finally(() => usage.stop()),
@@ -211,9 +218,13 @@ async function attachAndStart(
     killAll: () => signal("SIGKILL"),
     // The engine reports the end after the container's last process.
     gone: async () => undefined,
-    ...output,
+    stdout: output.stdout,
+    stderr: output.stderr,
     readings: () => ({ ...usage.readings(), oomKills: state?.OOMKilled === true ? 1 : 0 }),
-    release: () => remove(api, id),
+    release: async () => {
+      ports?.close();
+      await remove(api, id);
+    },
     watch: null,
   });
 }

@@ -20,7 +20,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** The image for commands: a minimal Debian made by debootstrap. */
+/** The image for commands: a minimal Debian with git made by debootstrap, and this Node. */
 export const engineImage = "omoi-test-debian:trixie";
 
 const programs: Record<EngineName, readonly string[]> = {
@@ -38,12 +38,12 @@ export function engineUnavailableReason(name: EngineName): string | null {
 
 /** Debian's base system, created once for all tests of this machine. */
 function rootFileSystem(): string {
-  const folder = join(tmpdir(), "omoi-debian-trixie");
+  const folder = join(tmpdir(), "omoi-debian-trixie-git");
   if (!existsSync(folder)) {
     const made = mkdtempSync(`${folder}-`);
     const { status, stdout } = spawnSync(
       "debootstrap",
-      ["--variant=minbase", "trixie", made, "http://deb.debian.org/debian"],
+      ["--variant=minbase", "--include=git", "trixie", made, "http://deb.debian.org/debian"],
       { encoding: "utf8" },
     );
     if (status !== 0) throw new Error(`debootstrap: ${stdout.slice(-500)}`);
@@ -131,7 +131,10 @@ function answers(socketPath: string): Promise<boolean> {
 }
 
 async function importImage(root: string, socket: string): Promise<void> {
-  const tar = spawn("tar", ["-C", root, "-c", "."], { stdio: ["ignore", "pipe", "ignore"] });
+  const node = [process.execPath, "--transform", "s|.*/node$|usr/local/bin/node|"];
+  const tar = spawn("tar", ["-P", "-C", root, "-c", ".", ...node], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   const docker: ChildProcess = spawn(
     "docker",
     ["-H", `unix://${socket}`, "import", "-", engineImage],

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { RunLimits } from "#shared/api/agents/runs.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
-import { isOwnSandbox, type Sandbox } from "#sandbox/sandbox.js";
+import type { Sandbox } from "#sandbox/sandbox.js";
 import type { Storage } from "../../data-folder/storage.js";
 import type { Database } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
@@ -87,9 +87,14 @@ export function createRuns(input: RunsInput): Runs {
   const watchDeps = {
     ...input,
     commitsOfLost: async ({ id, org_id }: { id: string; org_id: string }) => {
-      const tip = await db.tenant(org_id, (tx) => managed.findRepositoryTip(tx, id));
-      if (tip === null || !isOwnSandbox(sandbox.report.mode)) return null;
-      const runScript = scriptRunner(sandbox, deps.limits, settings);
+      const found = await db.tenant(org_id, (tx) => managed.findRepository(tx, id));
+      if (found === null) return null;
+      const { tip, isDocker } = found;
+      const own = isDocker ? docker : sandbox;
+      if (["off", "unavailable"].includes(own.report.mode)) return null;
+      // A container outlives its server.
+      if (isDocker) await docker.cleanUp();
+      const runScript = scriptRunner(own, deps.limits, settings);
       return commitsOf({ id }, tip, uidOf(deps), runScript, settings, masker, closing.signal);
     },
   };

@@ -3,6 +3,7 @@ import type { PresetName } from "#shared/preset-names.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
+import { workspaces } from "../../db/tables/workspace-tables.js";
 import {
   isHosted,
   matching,
@@ -284,10 +285,18 @@ export async function recordTakenCommits(
     .where(eq(runs.id, id));
 }
 
-/** Returns the newest known commit of a run's repository; null if it has none. */
-export async function findRepositoryTip(tx: Queryable, id: string): Promise<string | null> {
-  const [row] = await tx.select({ tip: runs.repository_tip }).from(runs).where(eq(runs.id, id));
-  return row?.tip ?? null;
+/** Returns the newest known commit of a run's repository, and where it runs; null if it has none. */
+export async function findRepository(
+  tx: Queryable,
+  id: string,
+): Promise<{ tip: string; isDocker: boolean } | null> {
+  const [row] = await tx
+    .select({ tip: runs.repository_tip, type: workspaces.workspace_type })
+    .from(runs)
+    .leftJoin(workspaces, eq(workspaces.agent_id, runs.agent_id))
+    .where(eq(runs.id, id));
+  if (!row?.tip) return null;
+  return { tip: row.tip, isDocker: row.type === "docker" };
 }
 
 /**

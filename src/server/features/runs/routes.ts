@@ -154,6 +154,7 @@ function isolationOf<Mode extends string>(
     seccomp,
     network,
     full_network: fullNetworkOf(report, settings),
+    restricted_network: report.restrictedNetwork,
     enforcement: limits,
   };
 }

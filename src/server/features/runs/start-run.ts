@@ -244,25 +244,17 @@ export function sandboxFor(
   const code = isDocker ? "docker_unavailable" : "sandbox_unavailable";
   const sandbox = isDocker ? deps.docker : deps.sandbox;
   if (report.mode === "unavailable") throw new AppError(code, ...cureOf(report));
-  if (network === "restricted" && report.mode !== "bubblewrap" && report.mode !== "gvisor") {
-    throw new AppError(
-      "network_not_isolated",
-      isDocker
-        ? "Runs in Docker containers cannot have the network restricted; use none or full."
-        : "Commands run without a sandbox here, so their network cannot be restricted.",
-      { install: null },
-    );
+  const networks = { ...report, fullNetwork: fullNetworkOf(report, deps.settings) };
+  const shared = isolationProblem(networks, { network });
+  const isOff = report.mode === "off" && network !== "restricted";
+  if (shared !== null && !isOff) {
+    const { install } = network === "full" ? networks.fullNetwork : networks.restrictedNetwork;
+    throw new AppError("network_not_isolated", shared, { install });
   }
-  if (report.mode === "off") return { sandbox, limits, network: "full" };
+  if (isOff) return { sandbox, limits, network: "full" };
   const asked = { network, limits: { cpus: limits.cpus, diskBytes: limits.disk_bytes } };
   const unheld = enforcementProblem(report, asked);
   if (unheld !== null) throw new AppError(code, unheld);
-  const fullNetwork =
-    network === "restricted" ? report.fullNetwork : fullNetworkOf(report, deps.settings);
-  const shared = isolationProblem({ fullNetwork }, { network });
-  if (shared !== null) {
-    throw new AppError("network_not_isolated", shared, { install: fullNetwork.install });
-  }
   return { sandbox, limits, network };
 }
 

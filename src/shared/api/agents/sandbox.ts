@@ -8,6 +8,14 @@ const held = z.strictObject({
   by: z.string().nullable(),
 });
 
+const networkSupport = z.strictObject({
+  isolated: z.boolean(),
+  /** Why not. */
+  reason: z.string().nullable(),
+  /** The command that installs the missing part. */
+  install: z.string().nullable(),
+});
+
 /** The limits that a machine or engine enforces. */
 const isolation = {
   /** Why there is no sandbox, or which part is missing; one sentence. */
@@ -18,15 +26,10 @@ const isolation = {
   seccomp: z.boolean(),
   /** Whether a run without network is cut off from it. */
   network: z.boolean(),
-  /**
-   * Whether a run with network gets its own; if not, why, and the command that installs the missing
-   * part.
-   */
-  full_network: z.strictObject({
-    isolated: z.boolean(),
-    reason: z.string().nullable(),
-    install: z.string().nullable(),
-  }),
+  /** Whether a run with the network `full` gets a network of its own. */
+  full_network: networkSupport,
+  /** Whether the network of a run can be restricted. */
+  restricted_network: networkSupport,
   enforcement: z.strictObject({
     memory: held,
     processes: held,

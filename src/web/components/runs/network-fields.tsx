@@ -14,9 +14,8 @@ interface NetworkFieldsProps extends Pick<RunSource, "projectHosts"> {
 }
 
 /** Returns why the network cannot be restricted here. */
-export function restrictionProblem({ mode, full_network }: Isolation): string | undefined {
-  if (mode === "docker") return "Containers cannot have a restricted network.";
-  return full_network.isolated ? undefined : `${full_network.reason}.`;
+export function restrictionProblem({ restricted_network }: Isolation): string | undefined {
+  return restricted_network.isolated ? undefined : `${restricted_network.reason}.`;
 }
 
 export function NetworkFields({

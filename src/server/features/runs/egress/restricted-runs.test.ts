@@ -12,8 +12,18 @@ import {
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import {
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/fixtures/factories.js";
 import { shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import {
+  engineImage,
+  engineUnavailableReason,
+  startRealEngine,
+} from "#test/support/sandbox/real-engines.js";
 import { describeEachSandbox } from "#test/support/sandbox/test-sandbox.js";
 
 /** Runs in the sandbox: tries every way and prints what came back as one JSON line. */
@@ -64,23 +74,53 @@ const head = (line: string): string =>
   `${line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`;
 const viaProxy = (line: string): Way => ({ title: line, kind: "proxy", bytes: head(line) });
 
-describeEachSandbox("a run with the network restricted", ({ setting }) => {
+const title = "a run with the network restricted";
+describeEachSandbox(title, ({ setting }) => {
+  describeRestricted(async () => ({ settings: { OMOI_SANDBOX: setting }, type: "local" }));
+});
+for (const name of ["docker", "podman"] as const) {
+  const reason = engineUnavailableReason(name);
+  describe.skipIf(reason !== null)(`${title}, by ${name}${reason ? ` (${reason})` : ""}`, () => {
+    describeRestricted(async () => {
+      const engine = await startRealEngine(name);
+      const settings = { OMOI_DOCKER_SOCKET: engine.socket, OMOI_DOCKER_IMAGE: engineImage };
+      return { settings, type: "docker", close: engine.close };
+    });
+  });
+}
+
+interface Place {
+  settings: Record<string, string>;
+  type: "local" | "docker";
+  close?(): Promise<void>;
+}
+
+function describeRestricted(open: () => Promise<Place>): void {
+  let place: Place;
   let app: TestApp;
   let owner: TestPerson;
   let agentId: string;
   const servers: Server[] = [];
 
   beforeAll(async () => {
-    app = await startTestApp({ OMOI_SANDBOX: setting }, "real");
+    place = await open();
+    app = await startTestApp(place.settings, "real");
     owner = await app.person("owner");
     const { id } = await makeOrganization(owner);
     const project = await makeProject(owner, id);
-    agentId = (await makeWorkspace(owner, project.id)).agent.id;
-  });
+    agentId = await makePlace(project.id);
+  }, 300_000);
   afterAll(async () => {
     for (const server of servers) server.close();
     await app.close();
+    await place.close?.();
   });
+
+  const makePlace = async (projectId: string): Promise<string> => {
+    const params = { agent_id: (await makeAgent(owner, projectId)).id };
+    await owner.api.workspaces.create({ params, body: { workspace_type: place.type } });
+    return params.agent_id;
+  };
 
   const serve = async (
     ...where: [port: number, host: string] | [path: string]
@@ -257,12 +297,10 @@ describeEachSandbox("a run with the network restricted", ({ setting }) => {
   });
 
   test("cannot use the proxy or the loopback of another run", async () => {
-    const { agent } = await makeWorkspace(
-      owner,
-      (await owner.api.agents.get({ params: { agent_id: agentId } })).data.project_id,
-    );
+    const { data: agent } = await owner.api.agents.get({ params: { agent_id: agentId } });
+    const other = await makePlace(agent.project_id);
     const serving = `node -e 'require("net").createServer((one) => one.end("reached")).listen(7788, "127.0.0.1", () => console.log(process.env.HTTP_PROXY))'`;
-    const first = await start(shell(serving), ["allowed.test"], agent.id);
+    const first = await start(shell(serving), ["allowed.test"], other);
     await waitForRun(owner, first.id, ({ output }) => (output?.bytes ?? 0) > 0);
     const port = Number(new URL((await logOf(first)).trim()).port);
     const ways = [7788, port].map((one) => ({ kind: "tcp", host: "127.0.0.1", port: one }));
@@ -302,7 +340,7 @@ describeEachSandbox("a run with the network restricted", ({ setting }) => {
     expect(lines).toHaveLength(51);
     expect(lines.at(-1)).toBe("egress: further connections are listed with the run");
   });
-});
+}
 
 describe("the network restricted is refused", () => {
   test("without a sandbox, and with lists that are wrong or do not apply", async () => {

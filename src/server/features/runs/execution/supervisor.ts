@@ -4,7 +4,7 @@ import type { Database } from "../../../db/connection/connect.js";
 import type { CallbackListener } from "../../../http/callback-listener.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import {
-  isOwnSandbox,
+  reachesPorts,
   SandboxRefusal,
   type ReadOnlyFolder,
   type Sandbox,
@@ -218,9 +218,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     liveRun: LiveRun,
     written: LogWriter,
   ): Promise<readonly ReadOnlyFolder[]> => {
-    if (repository === null || run.kind !== "managed" || !isOwnSandbox(sandbox.report.mode)) {
-      return [];
-    }
+    if (repository === null || run.kind !== "managed" || sandbox.report.mode === "off") return [];
     const runScript = scriptRunner(sandbox, run.limits, settings);
     const { agent_id } = run;
     const taken = await db.tenant(run.org_id, (tx) => managed.findTakenCommits(tx, agent_id));
@@ -266,9 +264,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     let callback: CallbackListener | null = null;
     let egress: RunEgressProxy | null = null;
     try {
-      const isIsolated =
-        token !== null && run.network !== "none" && isOwnSandbox(sandbox.report.mode);
-      callback = isIsolated ? await deps.openCallback(run.id) : null;
+      const hasPorts = reachesPorts(sandbox.report.mode, run.network);
+      callback = token !== null && hasPorts ? await deps.openCallback(run.id) : null;
       const written = await openLog({
         path: deps.storage.runLog(run.org_id, projectId, run.id),
         masker,
