@@ -8,7 +8,13 @@ import { newId } from "../../db/tables/columns.js";
 import type { CallbackListener } from "../../http/callback-listener.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { Mailer } from "../../mail/mailer.js";
-import type { WorkspaceDeps } from "../workspaces/index.js";
+import {
+  startCheckpoints,
+  takeDuringRun,
+  type RunCommits,
+  type TakeRunCommits,
+  type WorkspaceDeps,
+} from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
 import { createMasker } from "./logs/mask-secrets.js";
 import { createLogStreams } from "./logs/log-stream.js";
@@ -28,7 +34,7 @@ export interface Runs {
   deps: RunDeps;
   /** Ends what earlier processes left. */
   recover(): Promise<void>;
-  /** Watches leases, hours and queues. */
+  /** Watches leases, hours and queues, and makes checkpoints that are due. */
   watch(): void;
   /** Starts no more runs, and stops those under way or waits for them (`drain`). */
   end(how: "stop" | "drain"): Promise<void>;
@@ -82,22 +88,33 @@ export function createRuns(input: RunsInput): Runs {
     limits: limitsIn(settings, sandbox),
   };
   const closing = new AbortController();
-  // The secrets of a lost run are unknown; keys are masked by their shape.
+  // The secrets of a run of another process are unknown; keys are masked by their shape.
   const masker = createMasker([], input.workspaces.leaks.keyPrefix);
+  const commitsOfRun = async (run: { id: string; org_id: string }): Promise<RunCommits | null> => {
+    const found = await db.tenant(run.org_id, (tx) => managed.findRepository(tx, run.id));
+    if (found === null) return null;
+    const own = found.isDocker ? docker : sandbox;
+    if (["off", "unavailable"].includes(own.report.mode)) return null;
+    const runScript = scriptRunner(own, deps.limits, settings);
+    return commitsOf(db, run, uidOf(deps), runScript, settings, masker, closing.signal);
+  };
   const watchDeps = {
     ...input,
-    commitsOfLost: async ({ id, org_id }: { id: string; org_id: string }) => {
-      const found = await db.tenant(org_id, (tx) => managed.findRepository(tx, id));
-      if (found === null) return null;
-      const { tip, isDocker } = found;
-      const own = isDocker ? docker : sandbox;
-      if (["off", "unavailable"].includes(own.report.mode)) return null;
-      // A container outlives its server.
-      if (isDocker) await docker.cleanUp();
-      const runScript = scriptRunner(own, deps.limits, settings);
-      return commitsOf({ id }, tip, uidOf(deps), runScript, settings, masker, closing.signal);
+    commitsOfLost: async (run: { id: string; org_id: string }) => {
+      // Containers outlive their server.
+      await docker.cleanUp().catch((error: unknown) => {
+        input.log.warn({ err: error }, "cannot remove the containers of a server that is gone");
+      });
+      return commitsOfRun(run);
     },
   };
+  const takeCommits: TakeRunCommits = async (workspace) => {
+    const { org_id, agent_id } = workspace;
+    const id = await db.tenant(org_id, (tx) => managed.findRunWithRepository(tx, agent_id));
+    const commits = id === null ? null : await commitsOfRun({ id, org_id });
+    if (commits) await takeDuringRun(input.workspaces, workspace, commits, input.log);
+  };
+  let checkpoints: ReturnType<typeof startCheckpoints> | undefined;
   let watching: ReturnType<typeof startRunWatch> | undefined;
   return {
     deps,
@@ -113,6 +130,7 @@ export function createRuns(input: RunsInput): Runs {
         await continueChecks(deps);
         await continueBuilds(deps);
       });
+      checkpoints = startCheckpoints(input.workspaces, input.log, takeCommits);
     },
     end: (how) => supervisor.close(how),
     endStreams: async () => {
@@ -121,7 +139,7 @@ export function createRuns(input: RunsInput): Runs {
     },
     close: async () => {
       closing.abort();
-      await watching?.stop();
+      await Promise.all([watching?.stop(), checkpoints?.stop()]);
     },
   };
 }

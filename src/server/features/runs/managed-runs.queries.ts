@@ -272,17 +272,36 @@ export async function recordTakenCommits(
     commits,
     diverged,
     error,
-  }: { tip: string; commits: number; diverged: readonly string[]; error: string | null },
+  }: { tip: string | null; commits: number; diverged: readonly string[]; error: string | null },
 ): Promise<void> {
   await tx
     .update(runs)
     .set({
-      repository_tip: tip,
+      ...(tip !== null && { repository_tip: tip }),
       repository_commits: sql`${runs.repository_commits} + ${commits}`,
       repository_branches: sql`array(select distinct unnest(${runs.repository_branches} || ${sql.param(diverged)}::text[]) order by 1)`,
       repository_error: error,
     })
     .where(eq(runs.id, id));
+}
+
+/** Returns the id of an agent's run in progress that has a repository; null without one. */
+export async function findRunWithRepository(
+  tx: Queryable,
+  agentId: string,
+): Promise<string | null> {
+  const [row] = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .where(
+      and(
+        eq(runs.agent_id, agentId),
+        eq(runs.kind, "managed"),
+        eq(runs.status, "running"),
+        isNotNull(runs.repository_tip),
+      ),
+    );
+  return row?.id ?? null;
 }
 
 /** Returns the newest known commit of a run's repository, and where it runs; null if it has none. */

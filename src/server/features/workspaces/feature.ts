@@ -6,7 +6,6 @@ import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { expireArchives } from "./archives/expire-archives.js";
-import { startCheckpoints } from "./commits/auto-checkpoint.js";
 import { clearMergeLeases } from "./merges/merge-lease.js";
 import { releaseFolders, removeUnusedLayers, restoreFolders } from "./open-driver.js";
 import { advanceQueue } from "./queue/advance-queue.js";
@@ -31,7 +30,6 @@ export function workspacesFeature(services: Services): Feature {
       await clearMergeLeases(deps.db, isAlone);
     },
     start: () => {
-      periodic.push(startCheckpoints(deps, log));
       // In the background: mounting a thousand folders would delay the start too long.
       periodic.push(restoreFolders(deps, log, isAlone));
     },

@@ -1,8 +1,10 @@
 export { archiveTerminated, saveWorkspace } from "./archives/archive-workspace.js";
 export { yieldToForeground } from "./foreground.js";
 export { isMerging } from "./merges/merge-lease.js";
+export { startCheckpoints, type TakeRunCommits } from "./commits/auto-checkpoint.js";
 export {
   checkpointAfterRun,
+  takeDuringRun,
   withWorkspaceToRun,
   type RunCommits,
   type RunPlace,

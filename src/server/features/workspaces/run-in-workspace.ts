@@ -112,8 +112,12 @@ async function ownUid(
   );
 }
 
-/** Where the commits of a run come from; the workspace's folder is found under its lock. */
-export type RunCommits = Omit<CommitSource, "place"> & { sharedUid: number | null };
+/** Where the commits of a run come from; the rest is found under the workspace's lock. */
+export interface RunCommits extends Omit<CommitSource, "place" | "tip" | "hasEnded"> {
+  sharedUid: number | null;
+  /** Returns `CommitSource.tip`; null without a repository. */
+  findTip(): Promise<string | null>;
+}
 
 /** The result of the checkpoint at the end of a run. */
 export interface RunCheckpoint {
@@ -157,26 +161,56 @@ export async function checkpointAfterRun(
 async function takeAfterRun(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
-  { sharedUid, ...source }: RunCommits,
+  commits: RunCommits,
   log: Logger,
 ): Promise<void> {
   const { org_id, agent_id } = workspace;
   try {
-    const places = placesOf(deps, workspace);
-    await withFolderErrors(() => places.open());
-    const uid = await uidOf(deps, agent_id, places, sharedUid);
-    await takeCommits(deps, workspace, { ...source, place: { folder: places.folder, uid } });
+    await takeFrom(deps, workspace, commits, true);
   } catch (error) {
     log.error({ err: error, agent: agent_id }, "cannot take the commits of a run");
-    await recordUntaken(deps, org_id, source, error, log);
+    await recordUntaken(deps, org_id, commits, error, log);
   }
+}
+
+/**
+ * Takes the commits of a run that goes on, before a checkpoint, for the holder of the workspace's lock.
+ * Never throws: what was not taken is taken later.
+ */
+export async function takeDuringRun(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  commits: RunCommits,
+  log: Logger,
+): Promise<void> {
+  try {
+    await takeFrom(deps, workspace, commits, false);
+  } catch (error) {
+    const fields = { err: error, agent: workspace.agent_id };
+    log.warn(fields, "the commits of a run will be taken later");
+  }
+}
+
+async function takeFrom(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  { sharedUid, findTip, ...source }: RunCommits,
+  hasEnded: boolean,
+): Promise<void> {
+  const places = placesOf(deps, workspace);
+  await withFolderErrors(() => places.open());
+  const tip = await findTip();
+  if (tip === null) return;
+  const uid = await uidOf(deps, workspace.agent_id, places, sharedUid);
+  const place = { folder: places.folder, uid };
+  await takeCommits(deps, workspace, { ...source, tip, hasEnded, place });
 }
 
 /** Records why the commits of a run were not taken. Never throws. */
 async function recordUntaken(
   deps: WorkspaceDeps,
   orgId: string,
-  source: Pick<CommitSource, "tip" | "record">,
+  source: Pick<CommitSource, "record">,
   reason: unknown,
   log: Logger,
 ): Promise<void> {
@@ -186,7 +220,7 @@ async function recordUntaken(
       : "Its commits were not taken; the operator can find the cause in the server's log.";
   try {
     await deps.db.tenant(orgId, (tx) =>
-      source.record(tx, { tip: source.tip, commits: 0, diverged: [], error }),
+      source.record(tx, { tip: null, commits: 0, diverged: [], error }),
     );
   } catch (failure) {
     log.error({ err: failure }, "cannot record that the commits of a run were not taken");

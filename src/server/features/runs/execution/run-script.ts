@@ -1,4 +1,5 @@
 /** Short scripts of the server in a workspace's folder, before and after a run. */
+import type { Database } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import type { RunCommits, RunScript } from "../../workspaces/index.js";
@@ -18,7 +19,7 @@ export function scriptRunner(
   limits: ManagedRun["limits"],
   settings: Pick<RunSettings, "runFiles">,
 ): RunScript {
-  return async ({ folder, uid, script, args, readOnly, onOutput }) => {
+  return async ({ folder, uid, script, args, readOnly, onOutput, signal }) => {
     let lastError = "";
     const process = await sandbox.start({
       id: newId(),
@@ -42,7 +43,10 @@ export function scriptRunner(
         return undefined;
       },
     });
-    const timer = setTimeout(() => process.stop(0), SCRIPT_MS);
+    const stop = (): void => process.stop(0);
+    const timer = setTimeout(stop, SCRIPT_MS);
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop, { once: true });
     try {
       const { exitCode, reason, detail } = await process.done;
       if (exitCode === 0 && reason === "exited") return null;
@@ -51,6 +55,7 @@ export function scriptRunner(
       return detail ?? `git failed${line === "" ? "" : ` (${line})`}.`;
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
     }
   };
 }
@@ -69,8 +74,8 @@ export function safeMessage(message: string, masker: Pick<Masker, "mask">): stri
 
 /** Returns the repository of a run, from which commits are taken until the signal aborts. */
 export function commitsOf(
-  { id }: Pick<ManagedRun, "id">,
-  tip: string,
+  db: Database,
+  { id, org_id }: Pick<ManagedRun, "id" | "org_id">,
   sharedUid: number | null,
   runScript: RunScript,
   { maxPushMib }: Pick<RunSettings, "maxPushMib">,
@@ -78,8 +83,11 @@ export function commitsOf(
   signal: AbortSignal,
 ): RunCommits {
   return {
-    tip,
     sharedUid,
+    findTip: async () => {
+      const found = await db.tenant(org_id, (tx) => managed.findRepository(tx, id));
+      return found?.tip ?? null;
+    },
     runScript,
     maxBytes: maxPushMib * 1024 * 1024,
     signal,

@@ -240,7 +240,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     const tip = error === null ? repository.head : null;
     await db.tenant(run.org_id, (tx) => managed.recordRepository(tx, run.id, { tip, error }));
     if (tip !== null)
-      liveRun.commits = commitsOf(run, tip, uid, runScript, settings, masker, closing.signal);
+      liveRun.commits = commitsOf(db, run, uid, runScript, settings, masker, closing.signal);
     return prepared.readOnly;
   };
 

@@ -27,6 +27,7 @@ import { openDriver } from "../open-driver.js";
 import { workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
 const log = pino({ level: "silent" });
+const none = async (): Promise<void> => {};
 
 /** The server's own scan may take a due checkpoint before a test does. */
 describe("automatic checkpoints", () => {
@@ -96,17 +97,17 @@ describe("automatic checkpoints", () => {
     try {
       await writeFiles(workspace, { "a.txt": "one\n" });
       await age(9);
-      await runDueCheckpoints(depsOf(app), log);
+      await runDueCheckpoints(depsOf(app), log, none);
       expect(await commits()).toEqual([]);
       await age(11);
       const both = [app, sibling, app, sibling];
-      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log)));
+      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log, none)));
       await expect.poll(commits).toHaveLength(1);
       await writeFiles(workspace, { "a.txt": "two\n" });
-      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log)));
+      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log, none)));
       expect(await commits()).toHaveLength(1);
       await age(11);
-      await runDueCheckpoints(depsOf(sibling), log);
+      await runDueCheckpoints(depsOf(sibling), log, none);
       await expect.poll(commits).toHaveLength(2);
     } finally {
       await sibling.close();
@@ -115,7 +116,7 @@ describe("automatic checkpoints", () => {
 
   test("create no commit without changes, and none if they are off", async () => {
     await age(60);
-    await runDueCheckpoints(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log, none);
     expect(await commits()).toEqual([]);
     for (const off of [
       { auto_checkpoint: false },
@@ -124,12 +125,12 @@ describe("automatic checkpoints", () => {
       await set(off);
       await writeFiles(workspace, { "a.txt": JSON.stringify(off) });
       await age(2000);
-      await runDueCheckpoints(depsOf(app), log);
+      await runDueCheckpoints(depsOf(app), log, none);
       expect([off, await commits()]).toEqual([off, []]);
     }
     expect((await get()).settings.checkpoint_interval_minutes).toBeNull();
     await set({ checkpoint_interval_minutes: 1440 });
-    await runDueCheckpoints(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log, none);
     await expect.poll(commits).toHaveLength(1);
   });
 
@@ -137,17 +138,17 @@ describe("automatic checkpoints", () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await age(60);
     const held = await app.db.tryLock(workspaceLock(agent.id), async () => {
-      await runDueCheckpoints(depsOf(app), log);
+      await runDueCheckpoints(depsOf(app), log, none);
     });
     expect(held).toBe(true);
     expect(await commits()).toEqual([]);
     const org = { org_id: orgId };
     await owner.api.organizations.archive({ params: org });
-    await runDueCheckpoints(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log, none);
     expect(await commits()).toEqual([]);
     await owner.api.organizations.restore({ params: org });
     // The skipped checkpoint was rescheduled, so it is still due.
-    await runDueCheckpoints(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log, none);
     await expect.poll(commits).toHaveLength(1);
   });
 
@@ -155,7 +156,7 @@ describe("automatic checkpoints", () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await nest();
     await age(60);
-    await runDueCheckpoints(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log, none);
     await expect.poll(async () => (await get()).checkpoint_error).not.toBeNull();
     const { checkpoint_error: error, status } = await get();
     expect(status).toBe("active");
@@ -165,7 +166,7 @@ describe("automatic checkpoints", () => {
       at: expect.stringMatching(/Z$/),
     });
     // No retry before the interval has passed.
-    await runDueCheckpoints(depsOf(app), log);
+    await runDueCheckpoints(depsOf(app), log, none);
     expect((await get()).checkpoint_error).toEqual(error);
     await rm(join(folderOf(workspace), "lib"), { recursive: true });
     await owner.api.workspaces.createCommit({ params, body: { commit_type: "manual" } });

@@ -72,11 +72,21 @@ async function checkpointUnderLock(
 /** Checkpoints claimed at a time by one process and made one after another. */
 const batch = 10;
 
+/** Checkpoints made at the same time: a slow folder must not hold up all others. */
+const AT_ONCE = 2;
+
+/** Takes the commits of the run that is in progress in a workspace, if any. Never throws. */
+export type TakeRunCommits = (workspace: ActiveWorkspace) => Promise<void>;
+
 /**
  * Makes the checkpoints that are due. Unchanged workspaces get none; busy ones are tried again next
  * time.
  */
-export async function runDueCheckpoints(deps: WorkspaceDeps, log: Logger): Promise<void> {
+export async function runDueCheckpoints(
+  deps: WorkspaceDeps,
+  log: Logger,
+  takeCommits: TakeRunCommits,
+): Promise<void> {
   const { db } = deps;
   const busy: checkpoints.DueCheckpoint[] = [];
   let taken: checkpoints.DueCheckpoint[];
@@ -84,17 +94,22 @@ export async function runDueCheckpoints(deps: WorkspaceDeps, log: Logger): Promi
     taken = await db.withSystem("claim due checkpoints", (tx) =>
       checkpoints.claimDueCheckpoints(tx, batch),
     );
-    for (const due of taken) {
-      const { org_id, agent_id } = due;
-      try {
-        const wasFree = await db.tryLock(workspaceLock(agent_id), async () => {
-          await checkpointUnderLock(deps, org_id, agent_id, null);
-        });
-        if (!wasFree) busy.push(due);
-      } catch (error) {
-        log.error({ err: error, agent_id }, "a scheduled checkpoint failed");
+    // An iterator shared by a few workers.
+    const left = taken.values();
+    const work = async (): Promise<void> => {
+      for (const due of left) {
+        const { org_id, agent_id } = due;
+        try {
+          const wasFree = await db.tryLock(workspaceLock(agent_id), async () => {
+            await checkpointUnderLock(deps, org_id, agent_id, takeCommits);
+          });
+          if (!wasFree) busy.push(due);
+        } catch (error) {
+          log.error({ err: error, agent_id }, "a scheduled checkpoint failed");
+        }
       }
-    }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
   } while (taken.length === batch);
   for (const due of busy) {
     await db.tenant(due.org_id, (tx) => checkpoints.releaseCheckpoint(tx, due));
@@ -103,11 +118,15 @@ export async function runDueCheckpoints(deps: WorkspaceDeps, log: Logger): Promi
 
 const lookMs = 5000;
 
-/** Checks every few seconds for due checkpoints. `stop` waits for the one in progress. */
-export function startCheckpoints(deps: WorkspaceDeps, log: Logger): { stop(): Promise<void> } {
+/** Checks every few seconds for due checkpoints. `stop` waits for those in progress. */
+export function startCheckpoints(
+  deps: WorkspaceDeps,
+  log: Logger,
+  takeCommits: TakeRunCommits,
+): { stop(): Promise<void> } {
   let looking: Promise<void> | null = null;
   const timer = setInterval(() => {
-    looking ??= runDueCheckpoints(deps, log)
+    looking ??= runDueCheckpoints(deps, log, takeCommits)
       .catch((error: unknown) => log.warn({ err: error }, "cannot find due checkpoints"))
       .finally(() => {
         looking = null;

@@ -12,6 +12,8 @@ export interface FolderScript {
   readOnly: readonly ReadOnlyFolder[];
   /** Called with each chunk of standard output. If it rejects, the script is killed. */
   onOutput: (chunk: Buffer) => void | Promise<void>;
+  /** Ends the script. */
+  signal?: AbortSignal;
 }
 
 /**

@@ -107,14 +107,16 @@ fi
 
 /**
  * Prints the commits of the workspace's branch and of HEAD (\`-\` if missing) in one line, then a pack
- * of what is new in them. Arguments: the workspace's ref, then commits that are known.
+ * of what is new in them. Arguments: the workspace's ref, \`HEAD\` or \`-\` to leave HEAD out, then commits
+ * that are known.
  */
 export const TAKE = `${COMMON}
-own=$1; shift
+own=$1 second=$2; shift 2
 command -v git > /dev/null 2>&1 && [ -d .git ] && [ ! -L .git ] && [ -e ${MARKER} ] || { echo 'omoi - -'; exit 0; }
 [ -z "$(special)" ] || exit 1
 tip() { g rev-parse -q --verify "$1^{commit}" 2> /dev/null | grep -x '[0-9a-f]\\{40\\}' || echo -; }
-branch=$(tip "$own") current=$(tip HEAD)
+branch=$(tip "$own") current=-
+[ "$second" = - ] || current=$(tip HEAD)
 echo "omoi $branch $current"
 revs=$(for oid in "$branch" "$current"; do [ "$oid" = - ] || echo "$oid"; done
   for oid in "$@"; do g cat-file -e "$oid^{commit}" 2> /dev/null && echo "^$oid"; done)

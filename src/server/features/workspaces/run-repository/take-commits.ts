@@ -33,6 +33,11 @@ import { TAKE } from "./run-scripts.js";
 export interface CommitSource {
   /** Its newest commit that the workspace's branch has, as it is or with another parent. */
   tip: string;
+  /**
+   * Whether the run has ended. Before, only commits on top of `tip` on the workspace's branch are taken, since the
+   * others may be in the middle of a rebase, and a failure is not recorded: the next checkpoint tries again.
+   */
+  hasEnded: boolean;
   place: Pick<FolderScript, "folder" | "uid">;
   runScript: RunScript;
   maxBytes: number;
@@ -43,8 +48,8 @@ export interface CommitSource {
 }
 
 export interface TakenCommits {
-  /** As `CommitSource.tip`, afterwards. */
-  tip: string;
+  /** As `CommitSource.tip`, afterwards; null if it did not change. */
+  tip: string | null;
   /** The number of commits on the workspace's branch. */
   commits: number;
   /** Branches that keep diverged commits. */
@@ -59,6 +64,8 @@ const MAX_LINE = 1000;
 const MAX_COMMITS = 10_000;
 /** Maximum milliseconds for everything. */
 const TAKE_MS = 10 * 60_000;
+/** The same while the run goes on: its next operations wait for the workspace. */
+const TAKE_DURING_RUN_MS = 20_000;
 /** Branches that keep the diverged commits of a workspace; the oldest makes room for a new one. */
 const MAX_DIVERGED = 20;
 
@@ -75,9 +82,9 @@ export async function takeCommits(
   const { org_id, branch_name } = workspace;
   const { repoPath } = placesOf(deps, workspace);
   const ref = branchRef(branch_name);
-  if (await isUntouched(source.place.folder, ref, source.tip)) return false;
+  if (await isUntouched(source, ref)) return false;
   const quarantine = await Quarantine.open(repoPath);
-  const timeLimit = AbortSignal.timeout(TAKE_MS);
+  const timeLimit = AbortSignal.timeout(source.hasEnded ? TAKE_MS : TAKE_DURING_RUN_MS);
   const signal = AbortSignal.any([source.signal, timeLimit]);
   try {
     const received = await receiveTips(deps, workspace, { ...source, signal }, quarantine);
@@ -87,8 +94,8 @@ export async function takeCommits(
     const isLate = timeLimit.aborted && !source.signal.aborted;
     const error = isLate ? tookTooLong() : cause;
     if (!(error instanceof PackRefusedError) && !(error instanceof AppError)) throw error;
-    const refused = { tip: source.tip, commits: 0, diverged: [], error: refusalOf(error) };
-    await deps.db.tenant(org_id, (tx) => source.record(tx, refused));
+    const refused = { tip: null, commits: 0, diverged: [], error: refusalOf(error) };
+    if (source.hasEnded) await deps.db.tenant(org_id, (tx) => source.record(tx, refused));
     return false;
   } finally {
     await quarantine.discard();
@@ -96,16 +103,17 @@ export async function takeCommits(
 }
 
 /**
- * Whether HEAD and the branch are where the run found them, which saves a sandbox. Reads two small
- * files and follows no link; anything unusual is left to git.
+ * Whether HEAD and the branch are where they were, which saves a sandbox. Reads two small files and
+ * follows no link; anything unusual is left to git.
  */
-async function isUntouched(path: string, ref: string, tip: string): Promise<boolean> {
-  const folder = await SafeFolder.open(path).catch(() => null);
+async function isUntouched({ place, tip, hasEnded }: CommitSource, ref: string): Promise<boolean> {
+  const folder = await SafeFolder.open(place.folder).catch(() => null);
   if (folder === null) return false;
   try {
     const read = async (name: string): Promise<string | undefined> =>
       (await folder.readSmall(`.git/${name}`))?.bytes.toString("latin1");
-    return (await read("HEAD")) === `ref: ${ref}\n` && (await read(ref)) === `${tip}\n`;
+    if (hasEnded && (await read("HEAD")) !== `ref: ${ref}\n`) return false;
+    return (await read(ref)) === `${tip}\n`;
   } catch {
     return false;
   } finally {
@@ -127,7 +135,7 @@ interface ReceivedTips {
 async function receiveTips(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
-  { tip, place, runScript, maxBytes, signal }: CommitSource,
+  { tip, hasEnded, place, runScript, maxBytes, signal }: CommitSource,
   quarantine: Quarantine,
 ): Promise<ReceivedTips> {
   const { branch_name, head_commit } = workspace;
@@ -141,8 +149,9 @@ async function receiveTips(
   const running = runScript({
     ...place,
     script: TAKE,
-    args: [branchRef(branch_name), ...known],
+    args: [branchRef(branch_name), hasEnded ? "HEAD" : "-", ...known],
     readOnly,
+    signal: ending,
     onOutput: async (chunk) => {
       ending.throwIfAborted();
       bytes += chunk.length;
@@ -278,7 +287,7 @@ async function applyTips(
   }
   const [newest = null] = onTop;
   const apart: string[] = [];
-  for (const oid of tips) {
+  for (const oid of source.hasEnded ? tips : []) {
     const reached = newest === null ? [] : [newest];
     const before = [...reached, source.tip, head];
     if (oid !== newest && (await newCommits(quarantine, [oid], before)).length > 0) {
@@ -322,7 +331,8 @@ async function applyTips(
     await activeUnderLock(deps, org_id, agent_id);
     throw error;
   }
-  const taken = { tip: newest ?? source.tip, commits: line.length, diverged, error: null };
+  if (newest === null && !source.hasEnded) return false;
+  const taken = { tip: newest, commits: line.length, diverged, error: null };
   await deps.db.tenant(org_id, async (tx) => {
     if (to !== null) await pushes.recordPushedCommits(tx, agent_id, to);
     await source.record(tx, taken);
