@@ -224,3 +224,23 @@ test("removes containers of dead servers and no others", async () => {
   const list = engine.requests.find((line) => line.includes("/containers/json")) ?? "";
   expect(decodeURIComponent(list)).toContain(`omoi.host=${hostname()}`);
 });
+
+test("a restricted network is refused where the engine's processes are not those of this machine", async () => {
+  // The simulated engine reports a process that is not in its container.
+  const call = docker.start({ ...inputOf(), network: "restricted", ports: [8080] });
+  await expect(call).rejects.toThrow(
+    process.getuid?.() === 0 ? "does not see the processes of the Docker engine" : "runs as root",
+  );
+  expect(engine.containers.every(({ removed }) => removed)).toBe(true);
+});
+
+test("a command with a restricted network waits for a line before it starts", async () => {
+  await docker.start({ ...inputOf(), network: "restricted", ports: [] }).catch(() => undefined);
+  if (process.getuid?.() !== 0) return;
+  expect(engine.containers.at(-1)?.created).toMatchObject({
+    Cmd: ["/bin/sh", "-c", expect.stringContaining("read"), "sh", "npm", "test", "--", "a b"],
+    OpenStdin: true,
+    StdinOnce: true,
+    HostConfig: { NetworkMode: "none" },
+  });
+});

@@ -80,6 +80,9 @@ test("a docker workspace has a folder on the server, and its runs are containers
           Source: expect.stringMatching(new RegExp(`/homes/.*/${agentId}$`)) as string,
           Target: "/home/agent",
         },
+        // What its repository borrows.
+        { Target: "/borrowed/0/objects", ReadOnly: true },
+        { Target: "/borrowed/1/objects", ReadOnly: true },
       ],
     },
   });

@@ -115,12 +115,11 @@ function describeIntervals(open: () => Promise<Place>): void {
             on conflict (agent_id) do update set looked_at = excluded.looked_at`,
           [params.agent_id],
         );
-        await expect
-          .poll(async () => (await list()).at(-1)?.commit_type, { timeout: 20_000 })
-          .toBe("checkpoint");
-        await expect
-          .poll(async () => (await list()).length, { timeout: 20_000 })
-          .toBeGreaterThan(before);
+        const isMade = async (): Promise<boolean> => {
+          const all = await list();
+          return all.length > before && all.at(-1)?.commit_type === "checkpoint";
+        };
+        await expect.poll(isMade, { timeout: 20_000 }).toBe(true);
       },
       commits: async () =>
         (await list()).map(({ commit_type, message }) => [
