@@ -116,7 +116,7 @@ async function ownUid(
 export interface RunCommits extends Omit<CommitSource, "place" | "tip" | "hasEnded"> {
   sharedUid: number | null;
   /** Returns `CommitSource.tip`; null without a repository. */
-  findTip(): Promise<string | null>;
+  findTip: () => Promise<string | null>;
 }
 
 /** The result of the checkpoint at the end of a run. */

@@ -19,11 +19,7 @@ import {
   makeWorkspace,
 } from "#test/support/fixtures/factories.js";
 import { shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
-import {
-  engineImage,
-  engineUnavailableReason,
-  startRealEngine,
-} from "#test/support/sandbox/real-engines.js";
+import { describeEachEngine, inSandbox, type RunPlace } from "#test/support/sandbox/run-places.js";
 import { describeEachSandbox } from "#test/support/sandbox/test-sandbox.js";
 
 /** Runs in the sandbox: tries every way and prints what came back as one JSON line. */
@@ -75,28 +71,11 @@ const head = (line: string): string =>
 const viaProxy = (line: string): Way => ({ title: line, kind: "proxy", bytes: head(line) });
 
 const title = "a run with the network restricted";
-describeEachSandbox(title, ({ setting }) => {
-  describeRestricted(async () => ({ settings: { OMOI_SANDBOX: setting }, type: "local" }));
-});
-for (const name of ["docker", "podman"] as const) {
-  const reason = engineUnavailableReason(name);
-  describe.skipIf(reason !== null)(`${title}, by ${name}${reason ? ` (${reason})` : ""}`, () => {
-    describeRestricted(async () => {
-      const engine = await startRealEngine(name);
-      const settings = { OMOI_DOCKER_SOCKET: engine.socket, OMOI_DOCKER_IMAGE: engineImage };
-      return { settings, type: "docker", close: engine.close };
-    });
-  });
-}
+describeEachSandbox(title, ({ setting }) => describeRestricted(inSandbox(setting)));
+describeEachEngine(title, describeRestricted);
 
-interface Place {
-  settings: Record<string, string>;
-  type: "local" | "docker";
-  close?(): Promise<void>;
-}
-
-function describeRestricted(open: () => Promise<Place>): void {
-  let place: Place;
+function describeRestricted(open: () => Promise<RunPlace>): void {
+  let place: RunPlace;
   let app: TestApp;
   let owner: TestPerson;
   let agentId: string;
@@ -113,7 +92,7 @@ function describeRestricted(open: () => Promise<Place>): void {
   afterAll(async () => {
     for (const server of servers) server.close();
     await app.close();
-    await place.close?.();
+    await place.close();
   });
 
   const makePlace = async (projectId: string): Promise<string> => {

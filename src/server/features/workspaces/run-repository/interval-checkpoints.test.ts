@@ -15,35 +15,14 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import {
-  engineImage,
-  engineUnavailableReason,
-  startRealEngine,
-} from "#test/support/sandbox/real-engines.js";
-
-interface Place {
-  settings: Record<string, string>;
-  type: "local" | "docker";
-  close?(): Promise<void>;
-}
+import { describeEachEngine, inSandbox, type RunPlace } from "#test/support/sandbox/run-places.js";
 
 const title = "commits of a run that goes on";
-describe(`${title}, by bubblewrap`, () => {
-  describeIntervals(async () => ({ settings: { OMOI_SANDBOX: "required" }, type: "local" }));
-});
-for (const name of ["docker", "podman"] as const) {
-  const reason = engineUnavailableReason(name);
-  describe.skipIf(reason !== null)(`${title}, by ${name}${reason ? ` (${reason})` : ""}`, () => {
-    describeIntervals(async () => {
-      const engine = await startRealEngine(name);
-      const settings = { OMOI_DOCKER_SOCKET: engine.socket, OMOI_DOCKER_IMAGE: engineImage };
-      return { settings, type: "docker", close: engine.close };
-    });
-  });
-}
+describe(`${title}, by bubblewrap`, () => describeIntervals(inSandbox("required")));
+describeEachEngine(title, describeIntervals);
 
-function describeIntervals(open: () => Promise<Place>): void {
-  let place: Place;
+function describeIntervals(open: () => Promise<RunPlace>): void {
+  let place: RunPlace;
   let app: TestApp;
   let owner: TestPerson;
   let projectId: string;
@@ -56,7 +35,7 @@ function describeIntervals(open: () => Promise<Place>): void {
   }, 300_000);
   afterAll(async () => {
     await app.close();
-    await place.close?.();
+    await place.close();
   });
 
   interface Going {
