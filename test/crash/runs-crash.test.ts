@@ -66,7 +66,8 @@ describe("a server that is killed while commands run", () => {
       expect(Date.parse(lost.ended_at as string)).toBeLessThanOrEqual(killedAt);
       expect(lost.runtime_seconds).toBeGreaterThanOrEqual(0);
     }
-    const { data: saved } = await server.api.runs.get({ params: { run_id: first.id } });
+    // Saved in the background: the server does not wait for it.
+    const saved = await waitForRun(server, first.id, ({ checkpoint }) => checkpoint !== null);
     expect(saved.checkpoint?.error).toBeNull();
     expect(saved.checkpoint?.commit_sha).toMatch(/^[0-9a-f]{40}$/);
     expect(await waitForRunEnd(server, waiting.id)).toMatchObject({

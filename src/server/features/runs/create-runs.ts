@@ -27,7 +27,7 @@ import type { RunSettings } from "./run-settings.js";
 import { commitsOf, scriptRunner } from "./execution/run-script.js";
 import { uidOf } from "./start-run.js";
 import { createSupervisor } from "./execution/supervisor.js";
-import { endLost, startRunWatch } from "./execution/watch-runs.js";
+import { createSaver, endLost, startRunWatch } from "./execution/watch-runs.js";
 
 /** The runs of this server process. */
 export interface Runs {
@@ -98,16 +98,14 @@ export function createRuns(input: RunsInput): Runs {
     const runScript = scriptRunner(own, deps.limits, settings);
     return commitsOf(db, run, uidOf(deps), runScript, settings, masker, closing.signal);
   };
-  const watchDeps = {
-    ...input,
-    commitsOfLost: async (run: { id: string; org_id: string }) => {
-      // Containers outlive their server.
-      await docker.cleanUp().catch((error: unknown) => {
-        input.log.warn({ err: error }, "cannot remove the containers of a server that is gone");
-      });
-      return commitsOfRun(run);
-    },
-  };
+  const saver = createSaver(input, async (run) => {
+    // Containers outlive their server.
+    await docker.cleanUp().catch((error: unknown) => {
+      input.log.warn({ err: error }, "cannot remove the containers of a server that is gone");
+    });
+    return commitsOfRun(run);
+  });
+  const watchDeps = { ...input, saver };
   const takeCommits: TakeRunCommits = async (workspace) => {
     const { org_id, agent_id } = workspace;
     const id = await db.tenant(org_id, (tx) => managed.findRunWithRepository(tx, agent_id));
@@ -139,7 +137,7 @@ export function createRuns(input: RunsInput): Runs {
     },
     close: async () => {
       closing.abort();
-      await Promise.all([watching?.stop(), checkpoints?.stop()]);
+      await Promise.all([watching?.stop(), checkpoints?.stop(), saver.stop()]);
     },
   };
 }

@@ -304,7 +304,10 @@ export async function findRunWithRepository(
   return row?.id ?? null;
 }
 
-/** Returns the newest known commit of a run's repository, and where it runs; null if it has none. */
+/**
+ * Returns the newest known commit of a run's repository, and where it runs; null if it has none, or if
+ * a later run of its agent uses the repository.
+ */
 export async function findRepository(
   tx: Queryable,
   id: string,
@@ -313,7 +316,13 @@ export async function findRepository(
     .select({ tip: runs.repository_tip, type: workspaces.workspace_type })
     .from(runs)
     .leftJoin(workspaces, eq(workspaces.agent_id, runs.agent_id))
-    .where(eq(runs.id, id));
+    .where(
+      and(
+        eq(runs.id, id),
+        sql`not exists (select from runs later where later.agent_id = ${runs.agent_id}
+          and later.status = 'running' and later.id <> ${runs.id})`,
+      ),
+    );
   if (!row?.tip) return null;
   return { tip: row.tip, isDocker: row.type === "docker" };
 }

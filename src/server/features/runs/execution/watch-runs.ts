@@ -15,8 +15,7 @@ export interface WatchDeps {
   workspaces: WorkspaceDeps;
   mailer: Mailer;
   publicUrl: () => string;
-  /** Returns the repository of a lost run; null without one. */
-  commitsOfLost(run: { id: string; org_id: string }): Promise<RunCommits | null>;
+  saver: Saver;
   log: Logger;
 }
 
@@ -64,22 +63,45 @@ export function startRunWatch(
 }
 
 /**
- * Ends lost runs, commits the workspaces of managed ones and frees their slots.
+ * Ends lost runs, which frees their places, and has the workspaces of managed ones saved.
  * @param orphansOf id of this process if it is the only one
  */
-export async function endLost(deps: WatchDeps, orphansOf: string | null): Promise<void> {
-  const { db, workspaces, log } = deps;
+export async function endLost(
+  { db, saver }: Pick<WatchDeps, "db" | "saver">,
+  orphansOf: string | null,
+): Promise<void> {
   const lost = await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
-  const managedRuns = lost
-    .flatMap(({ kind, agent_id, ...run }) =>
-      kind === "managed" && agent_id !== null ? [{ ...run, agent_id }] : [],
-    )
-    .values();
-  // An iterator shared by a few workers.
-  const save = async (): Promise<void> => {
-    for (const { id, org_id, agent_id } of managedRuns) {
+  for (const { kind, agent_id, ...run } of lost) {
+    if (kind === "managed" && agent_id !== null) saver.save({ ...run, agent_id });
+  }
+}
+
+/** A lost run in an agent's workspace. */
+interface LostRun {
+  id: string;
+  org_id: string;
+  agent_id: string;
+}
+
+/** Takes the commits of lost runs and commits their workspaces, in the background. */
+export interface Saver {
+  save(run: LostRun): void;
+  /** Waits for the workspaces in progress, and forgets the others. */
+  stop(): Promise<void>;
+}
+
+/** @param commitsOf returns the repository of a lost run; null without one */
+export function createSaver(
+  { db, workspaces, log }: Pick<WatchDeps, "db" | "workspaces" | "log">,
+  commitsOf: (run: LostRun) => Promise<RunCommits | null>,
+): Saver {
+  let waiting: LostRun[] = [];
+  const working = new Set<Promise<void>>();
+  const work = async (): Promise<void> => {
+    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
+      const { id, org_id, agent_id } = run;
       try {
-        const commits = await deps.commitsOfLost({ id, org_id });
+        const commits = await commitsOf(run);
         const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log, commits);
         if (checkpoint) {
           await db.tenant(org_id, (tx) => managed.recordCheckpoint(tx, id, checkpoint));
@@ -89,7 +111,18 @@ export async function endLost(deps: WatchDeps, orphansOf: string | null): Promis
       }
     }
   };
-  await Promise.all(Array.from({ length: SAVED_AT_ONCE }, save));
+  return {
+    save: (run) => {
+      waiting.push(run);
+      if (working.size >= SAVED_AT_ONCE) return;
+      const worker: Promise<void> = work().finally(() => working.delete(worker));
+      working.add(worker);
+    },
+    stop: async () => {
+      waiting = [];
+      await Promise.all(working);
+    },
+  };
 }
 
 /** Ends the runs of an organization whose hours are used up, and warns once before. */
