@@ -52,11 +52,14 @@ const TASKS_PER_PROCESS = 3;
 /**
  * The first process of the sandbox. It reaps orphans and ignores TERM; env(1) restores the default
  * handling of TERM for the command, and of INT and QUIT, which a shell ignores in background
- * processes. Arguments: the path of env(1), and the command.
+ * processes. The command gets the standard input, which a shell keeps from background processes, too.
+ * Arguments: the path of env(1), and the command.
  */
 const INIT = `
 trap "" TERM; env=$1; shift
-"$env" --default-signal=INT,QUIT,TERM -- "$@" &
+exec 3<&0 < /dev/null
+"$env" --default-signal=INT,QUIT,TERM -- "$@" <&3 3<&- &
+exec 3<&-
 wait $! 2>/dev/null`;
 
 /** The container's name; each run has its own runsc. */
