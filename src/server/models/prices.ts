@@ -78,17 +78,34 @@ const release = /-(?:20\d{6}|20\d{2}-\d{2}-\d{2}|latest)$/;
 
 /** Returns the cost in billionths of a US dollar; null for a model without a price. */
 export function costOf(prices: PriceTable, model: string, usage: TokenUsage): number | null {
-  const found = [model, model.replace(release, ""), "*"].find((name) =>
-    Object.hasOwn(prices, name),
-  );
-  if (found === undefined) return null;
-  const { input, output, cache_read, cache_write } = prices[found] as ModelPrice;
+  const price = priceOf(prices, model);
+  if (price === null) return null;
   // A dollar per million tokens is a thousand billionths per token.
   return Math.round(
     1000 *
-      (usage.input_tokens * input +
-        usage.output_tokens * output +
-        usage.cache_read_tokens * cache_read +
-        usage.cache_write_tokens * cache_write),
+      (usage.input_tokens * price.input +
+        usage.output_tokens * price.output +
+        usage.cache_read_tokens * price.cache_read +
+        usage.cache_write_tokens * price.cache_write),
   );
+}
+
+/** Like `costOf`, if all of a prompt is of the kind that costs most. */
+export function maxCostOf(
+  prices: PriceTable,
+  model: string,
+  { prompt_tokens, output_tokens }: { prompt_tokens: number; output_tokens: number },
+): number | null {
+  const price = priceOf(prices, model);
+  if (price === null) return null;
+  const { input, output, cache_read, cache_write } = price;
+  const dearest = Math.max(input, cache_read, cache_write);
+  return Math.round(1000 * (prompt_tokens * dearest + output_tokens * output));
+}
+
+function priceOf(prices: PriceTable, model: string): ModelPrice | null {
+  const found = [model, model.replace(release, ""), "*"].find((name) =>
+    Object.hasOwn(prices, name),
+  );
+  return found === undefined ? null : (prices[found] as ModelPrice);
 }

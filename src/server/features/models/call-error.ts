@@ -8,12 +8,26 @@ export class CallError extends Error {
   readonly status: number;
   readonly code: string;
   readonly headers: Record<string, string>;
-  constructor(status: number, code: string, message: string, headers = {}) {
+  /** Whether the same call will not be answered soon, so that clients must not repeat it. */
+  readonly isFinal: boolean;
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    { headers = {}, isFinal = false }: CallErrorOptions = {},
+  ) {
     super(message);
     this.status = status;
     this.code = code;
-    this.headers = headers;
+    // The clients of both providers otherwise try again.
+    this.headers = { ...headers, ...(isFinal && { "x-should-retry": "false" }) };
+    this.isFinal = isFinal;
   }
+}
+
+interface CallErrorOptions {
+  headers?: Record<string, string>;
+  isFinal?: boolean;
 }
 
 export function callErrorOf(error: unknown, log: Logger): CallError {

@@ -4,6 +4,7 @@ import { defaultPrices } from "../../models/prices.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import type { ModelDeps } from "./call-model.js";
+import { createReservations } from "./reservations.js";
 import { modelRoutes } from "./routes.js";
 import { createUsageRecorder } from "./usage-recorder.js";
 
@@ -12,6 +13,7 @@ const MAX_HELD_BYTES = 256 * 1024 * 1024;
 
 export function modelsFeature({ config, db, log, runTokens }: Services): Feature {
   let isClosing = false;
+  const prices = { ...defaultPrices, ...config.modelPrices };
   const deps: ModelDeps = {
     db,
     secret: config.secret,
@@ -20,7 +22,8 @@ export function modelsFeature({ config, db, log, runTokens }: Services): Feature
       allowsPrivate: config.modelPrivateHosts,
       idleMs: config.modelTimeoutSeconds * 1000,
     }),
-    prices: { ...defaultPrices, ...config.modelPrices },
+    prices,
+    reservations: createReservations(db, prices, log),
     recorder: createUsageRecorder(db, log),
     held: createHeldBytes(MAX_HELD_BYTES),
     calls: new Map(),
@@ -35,6 +38,7 @@ export function modelsFeature({ config, db, log, runTokens }: Services): Feature
     },
     close: async () => {
       await deps.recorder.close();
+      deps.reservations.close();
       deps.client.close();
     },
   };

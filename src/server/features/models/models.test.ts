@@ -7,7 +7,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
-import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import {
@@ -24,7 +23,7 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { send } from "#test/support/http/raw-request.js";
 import {
   answerJson,
@@ -34,6 +33,7 @@ import {
   startModelServer,
   type ModelServer,
 } from "#test/support/models/model-server.js";
+import { startLiveRun, type LiveRun } from "#test/support/models/live-run.js";
 import { MAX_CALLS } from "./call-model.js";
 import { MAX_READ_REQUEST_BYTES, MAX_REQUEST_BYTES } from "./call-request.js";
 
@@ -80,30 +80,7 @@ const setForAll = (name = "anthropic", value = KEY, base_url: string | null = pr
 const start = async (agent_id: string, body: NewRun): Promise<Run> =>
   (await owner.api.runs.create({ params: { agent_id }, body })).data;
 
-interface LiveRun {
-  agent: Agent;
-  run: Run;
-  token: string;
-  end(): Promise<Run>;
-}
-
-/** Starts a run that waits, and returns its token. */
-async function liveRun(inProject = project.id): Promise<LiveRun> {
-  const { agent, workspace } = await makeWorkspace(owner, inProject);
-  const script = 'printf %s "$OMOI_TOKEN" > token.new; mv token.new token; sleep 600';
-  const run = await start(agent.id, { command: shell(script) });
-  const file = join(folderOf(workspace), "token");
-  await expect.poll(() => readFile(file, "utf8").catch(() => "")).toMatch(/^ort_/);
-  return {
-    agent,
-    run,
-    token: await readFile(file, "utf8"),
-    end: async () => {
-      await owner.api.runs.stop({ params: { run_id: run.id } });
-      return waitForRunEnd(owner, run.id);
-    },
-  };
-}
+const liveRun = (inProject = project.id): Promise<LiveRun> => startLiveRun(owner, inProject);
 
 interface Sent {
   path?: string;
