@@ -11,7 +11,7 @@ import type { HeldBytes } from "../../models/held-bytes.js";
 import { costOf } from "../../models/prices.js";
 import type { ProviderClient } from "../../models/provider-client.js";
 import { providerLabel, providerOf, type Provider } from "../../models/providers.js";
-import type { Report } from "../../models/token-usage.js";
+import { noTokens, type Report } from "../../models/token-usage.js";
 import { createUsageMeter } from "../../models/usage-meter.js";
 import type { RunKeyring, RunOfToken } from "../runs/index.js";
 import { decryptValue } from "../secrets/index.js";
@@ -241,12 +241,13 @@ async function recordCall(
   { run, call, provider, key }: OwnCall,
   { report, isWhole, reservation }: EndedCall,
 ): Promise<void> {
-  const none = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
-  const usage = { ...none, ...report?.usage };
+  const used = { ...noTokens, ...report?.usage };
+  // What is kept longer is a part of what was written.
+  const { cache_write_1h_tokens: _, ...usage } = used;
   const model = report?.model ?? "unknown";
   const tokens =
     usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
-  const cost_nanousd = costOf(prices, model, usage);
+  const cost_nanousd = costOf(prices, model, used);
   const isKnown = isWhole && Object.keys(report?.usage ?? {}).length > 0;
   const least = isKnown || call.signal.aborted ? null : reservation;
   publish("modelCall", { provider: providerLabel(provider.name), ...usage });
