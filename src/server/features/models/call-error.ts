@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { AppError } from "../../errors.js";
+import { toAppError } from "../../http/problem.js";
 import { ProviderError } from "../../models/provider-client.js";
 
 /** An error of a call, which is sent in the provider's own form. */
@@ -38,7 +38,8 @@ export function callErrorOf(error: unknown, log: Logger): CallError {
       ? new CallError(504, "provider_timeout", error.message)
       : new CallError(502, "provider_unreachable", error.message);
   }
-  if (error instanceof AppError) return new CallError(error.status, error.code, error.message);
+  const { status, code, message } = toAppError(error);
+  if (code !== "internal") return new CallError(status, code, message);
   log.error({ err: error }, "a model call failed");
   return new CallError(500, "internal_error", "The call failed; the server's log has the cause.");
 }

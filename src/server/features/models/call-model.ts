@@ -51,27 +51,32 @@ export const MAX_CALLS = 200;
 
 /** Forwards a request to `/models/{provider}/…`. Errors have the provider's form. */
 export async function callModel(deps: ModelDeps, request: RawRequest): Promise<Answer<unknown>> {
-  const { raw } = request;
   const name = request.params["provider"] ?? "";
-  const isProvider = providerProblem(name) === null;
-  const provider = providerOf(isProvider ? name : "unknown");
-  let answer: Answer<unknown>;
   try {
-    if (!isProvider) throw new CallError(404, "not_found", "This is no name of a provider.");
-    answer = await forward(deps, request, provider);
+    if (!isProvider(name)) throw new CallError(404, "not_found", "This is no name of a provider.");
+    return closeUnread(await forward(deps, request, providerOf(name)), request);
   } catch (error) {
-    const shown = callErrorOf(error, request.log);
-    const body = JSON.stringify(provider.errorBody(shown));
-    const type = { "content-type": "application/json", "cache-control": "no-store" };
-    answer = new Answer(body, { status: shown.status, headers: { ...type, ...shown.headers } });
+    return answerError(error, request);
   }
-  const { status, headers } = answer.head;
-  // The rest of the request would be taken for the next one.
+}
+
+/** Returns an error in the provider's form. */
+export function answerError(error: unknown, request: RawRequest): Answer<unknown> {
+  const name = request.params["provider"] ?? "";
+  const shown = callErrorOf(error, request.log);
+  const body = JSON.stringify(providerOf(isProvider(name) ? name : "unknown").errorBody(shown));
+  const type = { "content-type": "application/json", "cache-control": "no-store" };
+  const { status, headers } = shown;
+  return closeUnread(new Answer(body, { status, headers: { ...type, ...headers } }), request);
+}
+
+const isProvider = (name: string): boolean => providerProblem(name) === null;
+
+/** Closes the connection if the rest of the request would be taken for the next one. */
+function closeUnread({ body, head }: Answer<unknown>, { raw }: RawRequest): Answer<unknown> {
   const isRead = raw.complete || raw.method === "GET" || raw.method === "HEAD";
-  return new Answer(answer.body, {
-    ...(status !== undefined && { status }),
-    headers: { ...headers, ...(!isRead && { connection: "close" }) },
-  });
+  if (isRead) return new Answer(body, head);
+  return new Answer(body, { ...head, headers: { ...head.headers, connection: "close" } });
 }
 
 async function forward(

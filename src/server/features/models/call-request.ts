@@ -22,15 +22,22 @@ const SEGMENT = /^[\w.:@~-]+$/;
 /**
  * Returns the path of a call behind the version, with its slash.
  * @param path behind the provider's name
- * @throws CallError 404 for another path or method
+ * @throws CallError 404 for another path, 405 for another method
  */
 export function pathOfCall(path: string, method: string, { name, calls }: Provider): string {
   const [version, ...segments] = path.split("/");
   const isValid =
     version === VERSION && segments.every((part) => SEGMENT.test(part) && !/^\.+$/.test(part));
   const behind = `/${segments.join("/")}`;
-  const asked = `${method === "HEAD" ? "GET" : method} ${behind}`;
-  if (isValid && calls.some((call) => call.test(asked))) return behind;
+  const takes = (asked: string): boolean =>
+    isValid && calls.some((call) => call.test(`${asked} ${behind}`));
+  if (takes(method === "HEAD" ? "GET" : method)) return behind;
+  const allow = [...(takes("GET") ? ["GET", "HEAD"] : []), ...(takes("POST") ? ["POST"] : [])];
+  if (allow.length > 0) {
+    const detail = `This address takes ${allow.join(", ")}; use one of these.`;
+    const headers = { allow: allow.join(", ") };
+    throw new CallError(405, "method_not_allowed", detail, { headers });
+  }
   throw new CallError(
     404,
     "not_found",

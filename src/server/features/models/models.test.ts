@@ -634,6 +634,71 @@ describe("a refused call", () => {
     await live.end();
   });
 
+  test("has another method, and is answered in the provider's form", async () => {
+    await setForAll();
+    for (const [method, path, status, allow] of [
+      ["PUT", "anthropic/v1/messages", 405, "POST"],
+      ["PATCH", "anthropic/v1/messages", 405, "POST"],
+      ["DELETE", "anthropic/v1/messages/count_tokens", 405, "POST"],
+      ["OPTIONS", "anthropic/v1/messages", 405, "POST"],
+      ["GET", "anthropic/v1/messages", 405, "POST"],
+      ["POST", "anthropic/v1/models", 405, "GET, HEAD"],
+      ["DELETE", "openai/v1/models/gpt-5", 405, "GET, HEAD"],
+      ["PUT", "openai/v1/responses", 405, "POST"],
+      ["GET", "openai/v1/responses/resp_1", 404, null],
+      ["DELETE", "openai/v1/files/file-1", 404, null],
+      ["PUT", "anthropic", 404, null],
+      ["GET", "anthropic/", 404, null],
+      ["PATCH", `anthropic/v1/${"a".repeat(3000)}`, 404, null],
+      ["PUT", "nosuch/v1/messages", 404, null],
+      ["PUT", "Not a name/v1/messages", 404, null],
+    ] as const) {
+      const answer = await fetch(`${app.url}/models/${path}`, {
+        method,
+        headers: { "x-api-key": live.token },
+        ...(["PUT", "PATCH", "POST"].includes(method) && { body: "{}" }),
+      });
+      const isAnthropic = path.startsWith("anthropic");
+      const code = status === 405 ? "method_not_allowed" : "not_found";
+      expect([method, path, answer.status, answer.headers.get("allow")]).toEqual([
+        method,
+        path,
+        status,
+        allow,
+      ]);
+      expect(answer.headers.get("content-type")).toContain("application/json");
+      const type =
+        isAnthropic && status === 404 ? "not_found_error" : ("invalid_request_error" as const);
+      const error = isAnthropic
+        ? { type: "error", error: { type, code } }
+        : { error: { type, code, param: null } };
+      expect(await answer.json()).toMatchObject(error);
+    }
+    expect(provider.calls).toEqual([]);
+    await live.end();
+  });
+
+  test("has a malformed content type, and is answered in the provider's form", async () => {
+    const { port, hostname } = new URL(app.url);
+    const body = await new Promise<string>((resolve, reject) => {
+      const headers = { "x-api-key": live.token, "content-type": ";" };
+      request(
+        { hostname, port, path: "/models/anthropic/v1/messages", method: "POST", headers },
+        (answer) => {
+          let text = `${answer.statusCode} `;
+          answer.on("data", (data: Buffer) => {
+            text += data.toString();
+          });
+          answer.once("end", () => resolve(text));
+        },
+      )
+        .once("error", reject)
+        .end("{}");
+    });
+    expect(body).toMatch(/^415 \{"type":"error","error":\{.*"code":"unsupported_media_type"/);
+    await live.end();
+  });
+
   test("has a body that cannot be counted, or that its method has not", async () => {
     await setForAll();
     await setForAll("openai", "sk");
