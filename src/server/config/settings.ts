@@ -191,6 +191,13 @@ export const settings = {
     default: "600",
     documentation: "Seconds without a byte after which a call to a model provider is aborted.",
   }),
+  modelCallsPerMinute: setting({
+    variable: "OMOI_MODEL_CALLS_PER_MINUTE",
+    type: wholeNumber(1, 100_000),
+    default: "600",
+    documentation:
+      "Calls to model providers of a run in a minute, on each server process; more are 429. Agents make a few in a minute, so that 600 stop only a run that would occupy the server.",
+  }),
   modelPrices: setting({
     variable: "OMOI_MODEL_PRICES",
     type: json(priceTable),

@@ -7,7 +7,8 @@ import { Answer } from "../../http/answer.js";
 import { addressOfRun, hasListener, isRunAddress } from "../../http/callback-listener.js";
 import type { RawRequest } from "../../http/raw-routes.js";
 import { largestCall } from "../../models/call-estimate.js";
-import type { HeldBytes } from "../../models/held-bytes.js";
+import type { CallRate } from "../../models/call-rate.js";
+import { shareOf, type HeldBytes } from "../../models/held-bytes.js";
 import { costOf } from "../../models/prices.js";
 import type { ProviderClient } from "../../models/provider-client.js";
 import { providerLabel, providerOf, type Provider } from "../../models/providers.js";
@@ -40,14 +41,22 @@ export interface ModelDeps {
   reservations: Reservations;
   recorder: UsageRecorder;
   held: HeldBytes;
-  /** Calls under way by run. */
-  calls: Map<string, Set<AbortController>>;
+  rate: CallRate;
+  /** Runs with calls under way. */
+  runs: Map<string, CallingRun>;
   /** Whether the server is stopping. */
   isClosing: () => boolean;
 }
 
+interface CallingRun {
+  calls: Set<AbortController>;
+  held: HeldBytes;
+}
+
 /** Maximum calls of a run at once. */
 export const MAX_CALLS = 200;
+/** A run's maximum share of the memory for requests and answers that are read. */
+const MAX_HELD_BY_RUN = 64 * 1024 * 1024;
 
 /** Forwards a request to `/models/{provider}/…`. Errors have the provider's form. */
 export async function callModel(deps: ModelDeps, request: RawRequest): Promise<Answer<unknown>> {
@@ -123,7 +132,7 @@ async function sendOn(
   const method = request.raw.method ?? "GET";
   const counts = method === "POST" && !path.endsWith("/count_tokens");
   const isEstimated = counts && budgets.length > 0;
-  const sent = await bodyOf(request, { path, provider, isEstimated, held: deps.held });
+  const sent = await bodyOf(request, { path, provider, isEstimated, held: call.held });
   let reservation: NewReservation | null = null;
   try {
     if (isEstimated) {
@@ -156,7 +165,7 @@ async function sendOn(
       return error;
     }
     const type = answer.headers["content-type"] ?? "";
-    const meter = createUsageMeter({ type, dropsUsage: sent.isUsageAdded, held: deps.held });
+    const meter = createUsageMeter({ type, dropsUsage: sent.isUsageAdded, held: call.held });
     const passed = passBody(answer, meter, async (report, isWhole) => {
       call.end();
       if (!counts) return;
@@ -207,25 +216,36 @@ function keyOf({ secret }: ModelDeps, { name, baseUrl }: Provider, terms?: CallT
 interface Call {
   /** Aborts the call when the server stops. */
   signal: AbortSignal;
+  /** Of the run. */
+  held: HeldBytes;
   /** May be called several times. */
   end(this: void): void;
 }
 
 /** @throws CallError 429; 503 while the server is stopping */
-function begin({ calls, isClosing }: ModelDeps, runId: string): Call {
+function begin({ runs, held, rate, isClosing }: ModelDeps, runId: string): Call {
   if (isClosing()) throw new CallError(503, "unavailable", "The server is stopping; try again.");
-  const own = calls.get(runId) ?? new Set();
-  if (own.size >= MAX_CALLS) {
+  const seconds = rate.take(runId);
+  if (seconds !== null) {
+    const detail = `The run makes too many calls in a minute; wait ${seconds} s.`;
+    throw new CallError(429, "rate_limited", detail, {
+      headers: { "retry-after": String(seconds) },
+    });
+  }
+  const own = runs.get(runId) ?? { calls: new Set(), held: shareOf(held, MAX_HELD_BY_RUN) };
+  if (own.calls.size >= MAX_CALLS) {
     const detail = `A run has at most ${MAX_CALLS} calls at once; wait for one to end.`;
     throw new CallError(429, "too_many_calls", detail, { headers: { "retry-after": "1" } });
   }
   const call = new AbortController();
-  calls.set(runId, own.add(call));
+  own.calls.add(call);
+  runs.set(runId, own);
   return {
     signal: call.signal,
+    held: own.held,
     end: () => {
-      own.delete(call);
-      if (own.size === 0 && calls.get(runId) === own) calls.delete(runId);
+      own.calls.delete(call);
+      if (own.calls.size === 0 && runs.get(runId) === own) runs.delete(runId);
     },
   };
 }

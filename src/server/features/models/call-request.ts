@@ -153,7 +153,7 @@ async function readBody(
   try {
     for await (const chunk of counted as AsyncIterable<Buffer>) {
       if (!held.take(chunk.length)) {
-        const detail = "The server holds too many requests; try again in a moment.";
+        const detail = "Too many requests are held, of this run or of all; try again in a moment.";
         throw new CallError(503, "busy", detail, { headers: { "retry-after": "1" } });
       }
       bytes += chunk.length;

@@ -1,3 +1,4 @@
+import { createCallRate } from "../../models/call-rate.js";
 import { createHeldBytes } from "../../models/held-bytes.js";
 import { createProviderClient } from "../../models/provider-client.js";
 import { defaultPrices } from "../../models/prices.js";
@@ -26,7 +27,8 @@ export function modelsFeature({ config, db, log, runTokens }: Services): Feature
     reservations: createReservations(db, prices, log),
     recorder: createUsageRecorder(db, log),
     held: createHeldBytes(MAX_HELD_BYTES),
-    calls: new Map(),
+    rate: createCallRate(config.modelCallsPerMinute),
+    runs: new Map(),
     isClosing: () => isClosing,
   };
   return {
@@ -34,7 +36,7 @@ export function modelsFeature({ config, db, log, runTokens }: Services): Feature
     routes: [modelRoutes(deps)],
     endStreams: () => {
       isClosing = true;
-      for (const calls of deps.calls.values()) for (const call of calls) call.abort();
+      for (const { calls } of deps.runs.values()) for (const call of calls) call.abort();
     },
     close: async () => {
       await deps.recorder.close();
