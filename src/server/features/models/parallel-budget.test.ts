@@ -248,13 +248,13 @@ describe("a reservation", () => {
     await queryAsOwner(
       apps[0] as TestApp,
       `insert into model_reservations values
-        (gen_random_uuid(), $1, $2, $3, 10000, 0, now() + interval '1 second'),
+        (gen_random_uuid(), $1, $2, $3, 10000, 0, now() + interval '3 seconds'),
         (gen_random_uuid(), $1, $2, $3, 10000, 0, now() - interval '2 hours')`,
       [org.id, project.id, live.agent.id],
     );
     answerAtOnce(10);
     expect((await call({})).status).toBe(429);
-    await expect.poll(async () => (await call({})).status, { timeout: 5000 }).toBe(200);
+    await expect.poll(async () => (await call({})).status, { timeout: 10_000 }).toBe(200);
     // Those of long ago are deleted.
     await expect.poll(reserved).toBe(1);
   });
