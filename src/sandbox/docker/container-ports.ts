@@ -62,6 +62,7 @@ export async function openPorts(
   pid: number,
   ports: readonly number[],
 ): Promise<ContainerPorts> {
+  if (pid === 0) throw new SandboxRefusal("The container ended before its command started.");
   const namespace = namespaceOf(pid);
   // A server in a container sees other processes under the engine's ids.
   if (!isOf(container, pid) || namespace === null || namespace === namespaceOf("self")) {
@@ -92,6 +93,8 @@ export async function openPorts(
   };
   child.on("message", (port: number, handle) => {
     const server = handle as Server;
+    // Without descriptors or memory, connections are refused.
+    server.on("error", () => undefined);
     // The socket is a copy: its options are set here.
     Object.assign(server, { allowHalfOpen: true, maxConnections: MAX_CONNECTIONS });
     server.on("connection", (inside: Socket) => {

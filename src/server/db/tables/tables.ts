@@ -307,6 +307,8 @@ export const runs = pgTable("runs", {
   repository_commits: integer().notNull().default(0),
   repository_branches: text().array().notNull().default([]),
   repository_error: text(),
+  repository_taking: jsonb().$type<{ tip: string; to: string; commits: number }>(),
+  is_unsaved: boolean().notNull().default(false),
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),

@@ -5,8 +5,8 @@ import type { CallBudgets } from "./models.queries.js";
 export const RESERVED_RETRY_SECONDS = 10;
 
 /**
- * Refuses a call if a budget is used up, or may be by the calls under way. One call is made however little is
- * left, because its tokens are known only at its end.
+ * Refuses a call if a budget is used up. One call is made however little is left, because its tokens are known
+ * only at its end.
  * @throws CallError 429
  */
 export function requireBudget({ budgets, month_seconds }: CallBudgets): void {
@@ -19,6 +19,13 @@ export function requireBudget({ budgets, month_seconds }: CallBudgets): void {
       throw exceeded(month_seconds, `The ${owner} has used its budget of $${cost} for models`);
     }
   }
+}
+
+/**
+ * Refuses a call that uses tokens if a budget may be used up by the calls under way.
+ * @throws CallError 429
+ */
+export function requireUnreserved({ budgets }: CallBudgets): void {
   for (const budget of budgets) {
     const { owner, max_model_cost_usd: cost, max_model_tokens: tokens } = budget;
     if (tokens !== null && budget.tokens + budget.reserved_tokens >= tokens) {

@@ -205,6 +205,24 @@ describe("a budget and 50 calls at once by two processes", () => {
     });
   });
 
+  test("does not hold back calls that use nothing", async () => {
+    await setBudget({ max_model_tokens: 1000 });
+    answerHeld(200);
+    const first = call({ max_tokens: 100 });
+    await expect.poll(() => held.length).toBe(1);
+    provider.respond((response) => answerJson(response, { input_tokens: 3 }));
+    const url = `${apps[1]?.url}/models/anthropic/v1/messages/count_tokens`;
+    const counted = await fetch(url, {
+      method: "POST",
+      headers: { "x-api-key": live.token, "content-type": "application/json" },
+      body: JSON.stringify({ model: CLAUDE, messages: [] }),
+    });
+    expect(counted.status).toBe(200);
+    await counted.text();
+    for (const release of held) release();
+    expect((await first).status).toBe(200);
+  });
+
   test("does not hold back the calls of another agent without a budget", async () => {
     await owner.api.agents.update({
       params: { agent_id: live.agent.id },

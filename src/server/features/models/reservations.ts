@@ -6,7 +6,7 @@ import { newId } from "../../db/tables/columns.js";
 import type { CallEstimate } from "../../models/call-estimate.js";
 import { maxCostOf } from "../../models/prices.js";
 import type { RunOfToken } from "../runs/index.js";
-import { requireBudget } from "./budget.js";
+import { requireBudget, requireUnreserved } from "./budget.js";
 import {
   deleteReservation,
   insertReservation,
@@ -65,7 +65,10 @@ export function createReservations(
         orgId,
         async (tx) => {
           const budgets = await readBudgets(tx, agentId);
-          if (budgets) requireBudget(budgets);
+          if (budgets) {
+            requireBudget(budgets);
+            requireUnreserved(budgets);
+          }
           await insertReservation(tx, made);
         },
         (tx) => lockBudgets(tx, orgId),

@@ -10,6 +10,7 @@ import type { Jobs } from "../../jobs/queue.js";
 import type { Mailer } from "../../mail/mailer.js";
 import {
   startCheckpoints,
+  takeAfterRun,
   takeDuringRun,
   type RunCommits,
   type TakeRunCommits,
@@ -28,6 +29,11 @@ import { commitsOf, scriptRunner } from "./execution/run-script.js";
 import { uidOf } from "./start-run.js";
 import { createSupervisor } from "./execution/supervisor.js";
 import { createSaver, endLost, startRunWatch } from "./execution/watch-runs.js";
+
+/** A take of commits during a run that lasts longer is slow: an agent can make it wait. */
+const SLOW_TAKE_MS = 2000;
+/** A run with slow takes gets the next one after so many times as long, so that other workspaces come first. */
+const SLOW_TAKE_FACTOR = 20;
 
 /** The runs of this server process. */
 export interface Runs {
@@ -86,6 +92,7 @@ export function createRuns(input: RunsInput): Runs {
     streams,
     logAccess,
     limits: limitsIn(settings, sandbox),
+    saveLost: (workspace) => saveLost(workspace),
   };
   const closing = new AbortController();
   // The secrets of a run of another process are unknown; keys are masked by their shape.
@@ -106,11 +113,32 @@ export function createRuns(input: RunsInput): Runs {
     return commitsOfRun(run);
   });
   const watchDeps = { ...input, saver };
+  /** When the commits of a run are looked at again that took long. */
+  const lookAgainAt = new Map<string, number>();
   const takeCommits: TakeRunCommits = async (workspace) => {
     const { org_id, agent_id } = workspace;
-    const id = await db.tenant(org_id, (tx) => managed.findRunWithRepository(tx, agent_id));
-    const commits = id === null ? null : await commitsOfRun({ id, org_id });
-    if (commits) await takeDuringRun(input.workspaces, workspace, commits, input.log);
+    const now = Date.now();
+    for (const [id, at] of lookAgainAt) if (at < now) lookAgainAt.delete(id);
+    try {
+      const id = await db.tenant(org_id, (tx) => managed.findRunWithRepository(tx, agent_id));
+      if (id === null || lookAgainAt.has(id)) return;
+      const commits = await commitsOfRun({ id, org_id });
+      if (commits) await takeDuringRun(input.workspaces, workspace, commits, input.log);
+      const took = Date.now() - now;
+      if (took > SLOW_TAKE_MS) lookAgainAt.set(id, Date.now() + SLOW_TAKE_FACTOR * took);
+    } catch (error) {
+      input.log.warn({ err: error, agent: agent_id }, "cannot look for commits of a run");
+    }
+  };
+  const saveLost: RunDeps["saveLost"] = async (workspace) => {
+    const { org_id, agent_id } = workspace;
+    const lost = await db.tenant(org_id, (tx) => managed.listUnsaved(tx, agent_id));
+    for (const run of lost) {
+      const commits = await commitsOfRun(run);
+      if (commits) await takeAfterRun(input.workspaces, workspace, commits, input.log);
+      await db.tenant(org_id, (tx) => managed.recordSaved(tx, run.id));
+    }
+    return lost.length > 0;
   };
   let checkpoints: ReturnType<typeof startCheckpoints> | undefined;
   let watching: ReturnType<typeof startRunWatch> | undefined;

@@ -278,6 +278,7 @@ export async function recordTakenCommits(
     .update(runs)
     .set({
       ...(tip !== null && { repository_tip: tip }),
+      repository_taking: null,
       repository_commits: sql`${runs.repository_commits} + ${commits}`,
       repository_branches: sql`array(select distinct unnest(${runs.repository_branches} || ${sql.param(diverged)}::text[]) order by 1)`,
       repository_error: error,
@@ -304,27 +305,65 @@ export async function findRunWithRepository(
   return row?.id ?? null;
 }
 
-/**
- * Returns the newest known commit of a run's repository, and where it runs; null if it has none, or if
- * a later run of its agent uses the repository.
- */
-export async function findRepository(
+/** Records what is being taken from a run's repository. */
+export async function recordTaking(
   tx: Queryable,
   id: string,
-): Promise<{ tip: string; isDocker: boolean } | null> {
+  taking: { tip: string; to: string; commits: number },
+): Promise<void> {
+  await tx.update(runs).set({ repository_taking: taking }).where(eq(runs.id, id));
+}
+
+/** The repository of a run. */
+export interface RunRepository {
+  /** Its newest known commit. */
+  tip: string;
+  /** What a server was taking from it. */
+  taking: (typeof runs.$inferSelect)["repository_taking"];
+  /** Whether it is used in containers. */
+  isDocker: boolean;
+}
+
+/** Returns the repository of a run; null if it has none, or if a later run of its agent has used it. */
+export async function findRepository(tx: Queryable, id: string): Promise<RunRepository | null> {
   const [row] = await tx
-    .select({ tip: runs.repository_tip, type: workspaces.workspace_type })
+    .select({
+      tip: runs.repository_tip,
+      taking: runs.repository_taking,
+      type: workspaces.workspace_type,
+    })
     .from(runs)
     .leftJoin(workspaces, eq(workspaces.agent_id, runs.agent_id))
     .where(
       and(
         eq(runs.id, id),
         sql`not exists (select from runs later where later.agent_id = ${runs.agent_id}
-          and later.status = 'running' and later.id <> ${runs.id})`,
+          and later.started_at > ${runs.started_at} and later.repository_tip is not null)`,
       ),
     );
   if (!row?.tip) return null;
-  return { tip: row.tip, isDocker: row.type === "docker" };
+  return { tip: row.tip, taking: row.taking, isDocker: row.type === "docker" };
+}
+
+/** A lost run in an agent's workspace. */
+export interface LostRun {
+  id: string;
+  org_id: string;
+  agent_id: string;
+}
+
+/** Lists the lost runs whose workspaces are still to be saved, oldest first. Requires a system transaction. */
+export async function listUnsaved(tx: Queryable, agentId: string | null): Promise<LostRun[]> {
+  const { rows } = await tx.execute<LostRun & Record<string, unknown>>(
+    sql`select id, org_id, agent_id from runs where is_unsaved
+      and (${agentId}::uuid is null or agent_id = ${agentId}::uuid) order by ended_at, id limit 1000`,
+  );
+  return rows;
+}
+
+/** Records that the workspace of a lost run was saved. */
+export async function recordSaved(tx: Queryable, id: string): Promise<void> {
+  await tx.update(runs).set({ is_unsaved: false }).where(eq(runs.id, id));
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Jobs } from "../../jobs/queue.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import type { Storage } from "../../data-folder/storage.js";
-import type { WorkspaceDeps } from "../workspaces/index.js";
+import type { ActiveWorkspace, WorkspaceDeps } from "../workspaces/index.js";
 import type { LogAccess } from "./logs/log-access.js";
 import type { LogStreams } from "./logs/log-stream.js";
 import type { Supervisor } from "./execution/supervisor.js";
@@ -26,5 +26,10 @@ export interface RunDeps {
   settings: RunSettings;
   /** The limits enforced on this machine. */
   limits: RunLimits;
+  /**
+   * Takes the commits of lost runs before another run starts in the workspace, for the holder of its lock.
+   * Returns whether there were any.
+   */
+  saveLost(workspace: ActiveWorkspace): Promise<boolean>;
   log: Logger;
 }

@@ -239,34 +239,22 @@ export async function endLeasedRuns(
     .where(and(matching(which), eq(runs.kind, "leased"), eq(runs.status, "running")));
 }
 
-/** A run ended by its expired lease. */
-export interface LostRun extends Record<string, unknown> {
-  id: string;
-  org_id: string;
-  agent_id: string | null;
-  kind: Run["kind"];
-}
-
 /**
  * Ends runs with expired leases as lost, counted to their last heartbeat. A managed run whose command
- * had already exited gets its real outcome. Requires a system transaction.
+ * had already exited gets its real outcome, and its workspace is to be saved. Requires a system transaction.
  * @param orphansOf the only live server process; managed runs of others are ended regardless of their
  * lease
  */
-export async function endLostRuns(
-  db: Queryable,
-  orphansOf: string | null = null,
-): Promise<LostRun[]> {
-  const { rows } = await db.execute<LostRun>(sql`
+export async function endLostRuns(db: Queryable, orphansOf: string | null = null): Promise<void> {
+  await db.execute(sql`
     update runs set status = coalesce(outcome, 'lost'),
       ended_at = coalesce(exited_at, last_heartbeat_at), lease_expires_at = null, token_hash = null,
+      is_unsaved = kind = 'managed',
       detail = case when outcome is not null then detail
         when kind <> 'leased' then 'The server that ran it ended without warning; what it did until its last sign of life is kept.'
         else 'Its agent sent no heartbeat for 60 seconds.' end
     where status = 'running' and (lease_expires_at < now()
-      or (kind <> 'leased' and ${orphansOf}::uuid is not null and server_id <> ${orphansOf}::uuid))
-    returning id, org_id, agent_id, kind`);
-  return rows;
+      or (kind <> 'leased' and ${orphansOf}::uuid is not null and server_id <> ${orphansOf}::uuid))`);
 }
 
 /** Lists organizations with an active run. Requires a system transaction. */

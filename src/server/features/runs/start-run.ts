@@ -77,7 +77,7 @@ export async function startManagedRun(
   const given = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
-    withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
+    withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), deps.saveLost, async (place) => {
       const { projectId, name } = place;
       const { secrets, masker } = await secretsOf(
         deps,

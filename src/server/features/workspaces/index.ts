@@ -4,6 +4,7 @@ export { isMerging } from "./merges/merge-lease.js";
 export { startCheckpoints, type TakeRunCommits } from "./commits/auto-checkpoint.js";
 export {
   checkpointAfterRun,
+  takeAfterRun,
   takeDuringRun,
   withWorkspaceToRun,
   type RunCommits,
@@ -21,7 +22,13 @@ export {
 } from "./commits/received-commits.queries.js";
 export { visibleBranches } from "./visible-branches.js";
 export { openDriver, recreateFolders } from "./open-driver.js";
-export { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
+export {
+  branchLock,
+  branchRef,
+  workspaceLock,
+  type ActiveWorkspace,
+  type WorkspaceDeps,
+} from "./workspace.js";
 export { agentOfBranch, measureFolder, projectOfWorkspace } from "./workspaces.js";
 export {
   deleteOldChecks,

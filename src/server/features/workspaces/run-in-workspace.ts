@@ -10,7 +10,8 @@ import {
   type PreparedRepository,
   type RunScript,
 } from "./run-repository/prepare-repository.js";
-import { takeCommits, type CommitSource } from "./run-repository/take-commits.js";
+import { takeCommits, type CommitSource, type Taking } from "./run-repository/take-commits.js";
+import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import * as queries from "./workspaces.queries.js";
 import {
   hasFolder,
@@ -45,6 +46,7 @@ export interface RunPlace {
  * Starts a command in an agent's workspace, whose folder then belongs to the workspace's own uid, or to
  * `sharedUid` without own uids. The lock is held until it has started: earlier operations have finished
  * writing, and later ones see the run.
+ * @param before called first; returns whether it has done anything
  * @throws AppError 404 `workspace_missing`; 409 `workspace_not_active`, `workspace_busy`; 410
  */
 export function withWorkspaceToRun<Result>(
@@ -52,10 +54,12 @@ export function withWorkspaceToRun<Result>(
   orgId: string,
   agentId: string,
   sharedUid: number | null,
+  before: (workspace: ActiveWorkspace) => Promise<boolean>,
   work: (place: RunPlace) => Promise<Result>,
 ): Promise<Result> {
   return deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
-    const workspace = await activeUnderLock(deps, orgId, agentId);
+    let workspace = await activeUnderLock(deps, orgId, agentId);
+    if (await before(workspace)) workspace = await activeUnderLock(deps, orgId, agentId);
     if (!hasFolder(workspace)) {
       throw new AppError(
         "workspace_remote",
@@ -115,8 +119,11 @@ async function ownUid(
 /** Where the commits of a run come from; the rest is found under the workspace's lock. */
 export interface RunCommits extends Omit<CommitSource, "place" | "tip" | "hasEnded"> {
   sharedUid: number | null;
-  /** Returns `CommitSource.tip`; null without a repository. */
-  findTip: () => Promise<string | null>;
+  /**
+   * Returns `CommitSource.tip`, and what a server that has ended was taking; null without a repository, or if a
+   * later run has used it.
+   */
+  findTip: () => Promise<{ tip: string; taking: Taking | null } | null>;
 }
 
 /** The result of the checkpoint at the end of a run. */
@@ -157,8 +164,11 @@ export async function checkpointAfterRun(
   }
 }
 
-/** The files are committed even if the commits cannot be taken. */
-async function takeAfterRun(
+/**
+ * Takes the commits of a run that has ended, for the holder of the workspace's lock. Never throws: the files
+ * are committed even if the commits cannot be taken.
+ */
+export async function takeAfterRun(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
   commits: RunCommits,
@@ -199,11 +209,32 @@ async function takeFrom(
 ): Promise<void> {
   const places = placesOf(deps, workspace);
   await withFolderErrors(() => places.open());
-  const tip = await findTip();
-  if (tip === null) return;
+  const found = await findTip();
+  if (found === null) return;
+  const tip = await settleTaking(deps, workspace, found, source);
   const uid = await uidOf(deps, workspace.agent_id, places, sharedUid);
   const place = { folder: places.folder, uid };
   await takeCommits(deps, workspace, { ...source, tip, hasEnded, place });
+}
+
+/**
+ * Returns the newest commit that the branch has. Commits that were being taken when a server ended are on
+ * the branch or were forgotten; they must not be taken twice, since those on the branch may have other parents.
+ */
+async function settleTaking(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  { tip, taking }: { tip: string; taking: Taking | null },
+  { record }: Pick<CommitSource, "record">,
+): Promise<string> {
+  if (taking === null) return tip;
+  const { repoPath } = placesOf(deps, workspace);
+  const { to, commits } = taking;
+  const exists = (await resolveCommit(repoPath, to)) !== null;
+  if (!exists || !(await isAncestor(repoPath, to, workspace.head_commit))) return tip;
+  const taken = { tip: taking.tip, commits, diverged: [], error: null };
+  await deps.db.tenant(workspace.org_id, (tx) => record(tx, taken));
+  return taking.tip;
 }
 
 /** Records why the commits of a run were not taken. Never throws. */

@@ -84,13 +84,11 @@ export function commitsOf(
 ): RunCommits {
   return {
     sharedUid,
-    findTip: async () => {
-      const found = await db.tenant(org_id, (tx) => managed.findRepository(tx, id));
-      return found?.tip ?? null;
-    },
+    findTip: () => db.tenant(org_id, (tx) => managed.findRepository(tx, id)),
     runScript,
     maxBytes: maxPushMib * 1024 * 1024,
     signal,
+    begin: (tx, taking) => managed.recordTaking(tx, id, taking),
     record: (tx, taken) => {
       const error = taken.error === null ? null : safeMessage(taken.error, masker);
       return managed.recordTakenCommits(tx, id, { ...taken, error });

@@ -63,64 +63,68 @@ export function startRunWatch(
 }
 
 /**
- * Ends lost runs, which frees their places, and has the workspaces of managed ones saved.
+ * Ends lost runs, which frees their places, and has their workspaces saved.
  * @param orphansOf id of this process if it is the only one
  */
 export async function endLost(
   { db, saver }: Pick<WatchDeps, "db" | "saver">,
   orphansOf: string | null,
 ): Promise<void> {
-  const lost = await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
-  for (const { kind, agent_id, ...run } of lost) {
-    if (kind === "managed" && agent_id !== null) saver.save({ ...run, agent_id });
-  }
-}
-
-/** A lost run in an agent's workspace. */
-interface LostRun {
-  id: string;
-  org_id: string;
-  agent_id: string;
+  await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
+  saver.start();
 }
 
 /** Takes the commits of lost runs and commits their workspaces, in the background. */
 export interface Saver {
-  save(run: LostRun): void;
-  /** Waits for the workspaces in progress, and forgets the others. */
+  /** Saves those that are not saved yet, also of other processes; no effect while it does. */
+  start(): void;
+  /** Waits for the workspaces in progress. The others are saved by the next process. */
   stop(): Promise<void>;
 }
 
 /** @param commitsOf returns the repository of a lost run; null without one */
 export function createSaver(
   { db, workspaces, log }: Pick<WatchDeps, "db" | "workspaces" | "log">,
-  commitsOf: (run: LostRun) => Promise<RunCommits | null>,
+  commitsOf: (run: managed.LostRun) => Promise<RunCommits | null>,
 ): Saver {
-  let waiting: LostRun[] = [];
-  const working = new Set<Promise<void>>();
-  const work = async (): Promise<void> => {
-    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
-      const { id, org_id, agent_id } = run;
-      try {
-        const commits = await commitsOf(run);
-        const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log, commits);
-        if (checkpoint) {
-          await db.tenant(org_id, (tx) => managed.recordCheckpoint(tx, id, checkpoint));
+  let saving: Promise<void> | null = null;
+  let isStopped = false;
+  const save = async (run: managed.LostRun): Promise<void> => {
+    const { id, org_id, agent_id } = run;
+    const commits = await commitsOf(run);
+    const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log, commits);
+    await db.tenant(org_id, async (tx) => {
+      if (checkpoint) await managed.recordCheckpoint(tx, id, checkpoint);
+      await managed.recordSaved(tx, id);
+    });
+  };
+  const saveAll = async (): Promise<void> => {
+    const lost = await db.withSystem("find unsaved runs", (tx) => managed.listUnsaved(tx, null));
+    // An iterator shared by a few workers.
+    const left = lost.values();
+    const work = async (): Promise<void> => {
+      for (const run of left) {
+        if (isStopped) return;
+        try {
+          await db.tryLock(`saved run ${run.id}`, () => save(run));
+        } catch (error) {
+          log.error({ err: error, run: run.id }, "cannot save the workspace of a lost run");
         }
-      } catch (error) {
-        log.error({ err: error, run: id }, "cannot save the workspace of a lost run");
       }
-    }
+    };
+    await Promise.all(Array.from({ length: SAVED_AT_ONCE }, work));
   };
   return {
-    save: (run) => {
-      waiting.push(run);
-      if (working.size >= SAVED_AT_ONCE) return;
-      const worker: Promise<void> = work().finally(() => working.delete(worker));
-      working.add(worker);
+    start: () => {
+      saving ??= saveAll()
+        .catch((error: unknown) => log.warn({ err: error }, "cannot find unsaved runs"))
+        .finally(() => {
+          saving = null;
+        });
     },
     stop: async () => {
-      waiting = [];
-      await Promise.all(working);
+      isStopped = true;
+      await saving;
     },
   };
 }

@@ -78,6 +78,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     asked.org_id,
     asked.agent_id,
     uidOf(deps),
+    deps.saveLost,
     async (place) => {
       // Chosen for it since the run was taken from the queue, which now leaves it out.
       if (place.isWaiting) return true;

@@ -1,10 +1,11 @@
 /** Commits of a run reach its workspace at the checkpoints that are made while it goes on. */
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "#shared/api/projects/commits.js";
 import type { Run } from "#shared/api/agents/runs.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
@@ -14,6 +15,7 @@ import {
   makeProject,
 } from "#test/support/fixtures/factories.js";
 import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { gitInRepository } from "#test/support/git/git.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { describeEachEngine, inSandbox, type RunPlace } from "#test/support/sandbox/run-places.js";
 
@@ -25,13 +27,13 @@ function describeIntervals(open: () => Promise<RunPlace>): void {
   let place: RunPlace;
   let app: TestApp;
   let owner: TestPerson;
-  let projectId: string;
+  let project: Project;
 
   beforeAll(async () => {
     place = await open();
     app = await startTestApp(place.settings, "real");
     owner = await app.person("Ada");
-    projectId = (await makeProject(owner, (await makeOrganization(owner)).id)).id;
+    project = await makeProject(owner, (await makeOrganization(owner)).id);
   }, 300_000);
   afterAll(async () => {
     await app.close();
@@ -53,7 +55,7 @@ function describeIntervals(open: () => Promise<RunPlace>): void {
 
   /** Starts a script in a new workspace, whose command `step` waits for the test. */
   async function start(script: string): Promise<Going> {
-    const params = { agent_id: (await makeAgent(owner, projectId)).id };
+    const params = { agent_id: (await makeAgent(owner, project.id)).id };
     const { data: workspace } = await owner.api.workspaces.create({
       params,
       body: { workspace_type: place.type },
@@ -169,13 +171,40 @@ function describeIntervals(open: () => Promise<RunPlace>): void {
     expect(await going.commits()).toContainEqual(["manual", "Apart"]);
   });
 
+  test("are not taken twice if they could not be recorded", async () => {
+    const going = await start(`
+      git commit -q --allow-empty -m One; step
+      git commit -q --allow-empty -m Two; step`);
+    await going.checkpoint();
+    await going.step();
+    // The branch moves to a rewritten commit, and then the database refuses.
+    await queryAsOwner(
+      app,
+      `create function refuse() returns trigger language plpgsql as
+        $$ begin raise exception 'of a test'; end $$;
+      create trigger refuse before update of repository_tip on runs for each row
+        execute function refuse()`,
+    );
+    await going.checkpoint();
+    expect((await going.now()).repository).toMatchObject({ commits: 1 });
+    await queryAsOwner(app, "drop trigger refuse on runs; drop function refuse()");
+    const { repository } = await going.end();
+    expect(repository).toEqual({ commits: 2, diverged_branches: [], error: null });
+    const made = (await going.commits()).filter(([type]) => type === "manual");
+    expect(made.map(([, message]) => message)).toEqual(["One", "Two"]);
+  });
+
   test("that replace taken ones are kept in a branch at the end", async () => {
     const going = await start(`
       git commit -q --allow-empty -m First; step
-      git commit -q --amend --allow-empty -m Second; step`);
+      git commit -q --amend --allow-empty -m Second; git rev-parse HEAD > id.txt; step`);
     await going.checkpoint();
     await going.step();
     await going.checkpoint();
+    // What is not taken leaves nothing in the project's repository.
+    const amended = await readFile(join(folderOf(going.workspace), "id.txt"), "utf8");
+    const found = gitInRepository(app, project, "cat-file", "-t", amended.trim());
+    await expect(found).rejects.toThrow();
     expect((await going.now()).repository).toEqual({
       commits: 1,
       diverged_branches: [],

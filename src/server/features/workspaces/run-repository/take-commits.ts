@@ -43,8 +43,19 @@ export interface CommitSource {
   maxBytes: number;
   /** Aborted when the server stops. */
   signal: AbortSignal;
+  /** Records what will be taken, in a transaction before the branch moves. */
+  begin(tx: Queryable, taking: Taking): Promise<void>;
   /** Records the outcome in the transaction that records the commits. */
   record(tx: Queryable, taken: TakenCommits): Promise<void>;
+}
+
+/** Commits of a run's repository that are about to reach the workspace's branch. */
+export interface Taking {
+  /** The newest one, as it is in the run's repository. */
+  tip: string;
+  /** The commit that the branch moves to. */
+  to: string;
+  commits: number;
 }
 
 export interface TakenCommits {
@@ -286,6 +297,7 @@ async function applyTips(
     if (await isAncestor(quarantine.path, source.tip, oid)) onTop.push(oid);
   }
   const [newest = null] = onTop;
+  if (newest === null && !source.hasEnded) return false;
   const apart: string[] = [];
   for (const oid of source.hasEnded ? tips : []) {
     const reached = newest === null ? [] : [newest];
@@ -317,6 +329,9 @@ async function applyTips(
 
   await deps.db.write(org_id, async (tx) => {
     await pushes.insertPushedCommits(tx, { org_id, agent_id }, line);
+    if (newest !== null && to !== null) {
+      await source.begin(tx, { tip: newest, to, commits: line.length });
+    }
     await receiveCommits(tx, { org_id, project_id }, received);
   });
   let diverged: string[];
@@ -331,7 +346,6 @@ async function applyTips(
     await activeUnderLock(deps, org_id, agent_id);
     throw error;
   }
-  if (newest === null && !source.hasEnded) return false;
   const taken = { tip: newest, commits: line.length, diverged, error: null };
   await deps.db.tenant(org_id, async (tx) => {
     if (to !== null) await pushes.recordPushedCommits(tx, agent_id, to);

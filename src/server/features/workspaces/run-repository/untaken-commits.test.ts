@@ -20,6 +20,7 @@ import {
 import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { send } from "#test/support/http/raw-request.js";
 import { gitInRepository } from "#test/support/git/git.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 
 let app: TestApp;
 let owner: TestPerson;
@@ -87,6 +88,21 @@ test("a pack that is not read to its end does not hold up the run, and the next 
   );
   // It is named once.
   expect((await run(agent, "git log -1 --format=%s")).text).not.toContain("untaken");
+});
+
+test("commits of a lost run that is not saved yet are taken before the next run starts", async () => {
+  const { agent } = await makeWorkspace(owner, project.id);
+  vi.spyOn(Quarantine.prototype, "receive").mockRejectedValueOnce(
+    new PackRefusedError("of a test"),
+  );
+  const lost = await run(agent, "git commit -q --allow-empty -m Lost");
+  expect(lost.repository).toMatchObject({ commits: 0 });
+  // As if the server had ended before it saved the workspace; its own look comes within seconds.
+  await queryAsOwner(app, "update runs set is_unsaved = true where id = $1", [lost.id]);
+  const next = await run(agent, "git log -1 --format=%s; git branch --list '*untaken*'");
+  expect(next.text).toBe("Lost\n");
+  const { data: saved } = await owner.api.runs.get({ params: { run_id: lost.id } });
+  expect(saved.repository).toEqual({ ...none, commits: 1 });
 });
 
 test("a busy workspace is the recorded reason", async () => {
