@@ -23,7 +23,11 @@ export async function environmentOfNew(
 ): Promise<State> {
   // Copying the files into a checkout may take minutes.
   const isLater = deps.driver.name === "checkout";
-  return choose(deps, workspace, isLater).catch(() => UNDECIDED);
+  return choose(deps, workspace, isLater).catch((error: unknown) => {
+    const { project_id: project, agent_id: agent } = workspace;
+    deps.log.error({ err: error, project, agent }, "cannot add the environment to a new folder");
+    return UNDECIDED;
+  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { allOf } from "#shared/node/all-of.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
@@ -42,6 +43,7 @@ export interface WorkspaceDeps {
   runUids: UidRange | null;
   /** Keeps active API keys out of commits. */
   leaks: LeakGuard;
+  log: Logger;
 }
 
 /** A complete workspace with a head and a folder. */
