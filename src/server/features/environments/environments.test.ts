@@ -262,6 +262,19 @@ describeEachDriver("environments", (driver) => {
     expect((await logOf(run.id)).trim()).toBe(`hello *** ${run.id}`);
   });
 
+  test("values of secrets are masked in the names of files", async () => {
+    const params = { project_id: project.id, name: "TOKEN" };
+    const body = { value: "secret-value-of-it", kind: "variable" } as const;
+    await owner.api.projectSecrets.set({ params, body });
+    await set({ setup_script: ': > "a-$TOKEN.txt"; mkdir "$TOKEN"; : > "$TOKEN/b"; : > c.txt' });
+    expect(await settled()).toMatchObject({
+      status: "succeeded",
+      left_out: ["a-***.txt", "c.txt", "***/"],
+      left_out_count: 3,
+    });
+    expect(JSON.stringify(await builds())).not.toContain(body.value);
+  });
+
   test("the hosts of the project are the default of runs, and their limit", async () => {
     await set({ allowed_hosts: ["*.example.com", "git.example.org:8443"] });
     const { agent } = await makeWorkspace(owner, project.id);
