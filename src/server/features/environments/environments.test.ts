@@ -1,4 +1,6 @@
 import { readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Run } from "#shared/api/agents/runs.js";
@@ -390,6 +392,32 @@ describeEachDriver("environments", (driver) => {
     expect((await logOf(run.id)).trim()).toBe("own\nlayer");
     expect(await read(workspace, "build/a")).toBe(null);
   });
+
+  test.skipIf(driver === "checkout")(
+    "a run does not mount the folder anew while a person's process works in it",
+    async () => {
+      await set({ setup_script: "sleep 1; mkdir build; echo layer > build/a" });
+      const { agent, workspace } = await makeWorkspace(owner, project.id);
+      await settled();
+      const cwd = folderOf(workspace);
+      const shell = spawn("sh", ["-c", "echo 1 > one; sleep 600; :"], { cwd, detached: true });
+      const end = async (): Promise<void> => {
+        const ended = once(shell, "exit");
+        if (process.kill(-(shell.pid as number))) await ended;
+      };
+      try {
+        await expect.poll(() => read(workspace, "one")).toBe("1\n");
+        const problem = await expectProblem(start(agent.id, "true"), 503, "folder_unavailable");
+        expect(problem.detail).toContain("such as a shell or an editor");
+        expect(await read(workspace, "build/a")).toBe(null);
+        await writeFiles(workspace, { two: "2\n" });
+      } finally {
+        await end();
+      }
+      const run = await finish(agent.id, "cat build/a one two");
+      expect((await logOf(run.id)).trim()).toBe("layer\n1\n2");
+    },
+  );
 
   test("hours of builds belong to the project", async () => {
     await set({ setup_script: "sleep 1" });
