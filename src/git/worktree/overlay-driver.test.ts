@@ -239,7 +239,9 @@ for (const kind of overlayKinds) {
           const seen = Number(await read("a.txt"));
           expect(seen).toBeGreaterThan(20);
           await stop();
-          expect(await driver.attachEnvironment(places, layer)).toBe(true);
+          expect(await driver.attachEnvironment(places, layer)).toBe(layer);
+          // Another one is not added.
+          expect(await driver.attachEnvironment(places, `${layer}-2`)).toBe(layer);
           expect(await users()).toEqual([basename(places.overlay), "kept"].toSorted());
           expect(await read("build/made")).toBe("made\n");
           const last = Number(await read("a.txt"));
@@ -260,7 +262,7 @@ for (const kind of overlayKinds) {
             layer,
           );
           for (let round = 0; round < 5; round += 1) {
-            expect(await driver.attachEnvironment(places, layer)).toBe(true);
+            expect(await driver.attachEnvironment(places, layer)).toBe(layer);
             await rm(join(places.overlay, "environment"));
           }
           await stop();

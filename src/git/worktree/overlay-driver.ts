@@ -138,9 +138,9 @@ export function overlayDriver(
 
     async attachEnvironment({ overlay, folder }, layer) {
       const linked = await environmentOf(overlay);
-      if (linked !== null && (await hasEnvironment(linked))) return true;
+      if (linked !== null && (await hasEnvironment(linked))) return linked;
       const user = basename(overlay);
-      if (!(await addUser(layer, user))) return false;
+      if (!(await addUser(layer, user))) return null;
       await unmountUnused(folder).catch(async (error: unknown) => {
         await releaseLayer(layer, user);
         throw error;
@@ -149,7 +149,7 @@ export function overlayDriver(
       await removeTree(join(overlay, ENVIRONMENT));
       await symlink(relative(overlay, layer), join(overlay, ENVIRONMENT));
       await restoreMount(overlay, folder);
-      return true;
+      return layer;
     },
 
     canChangeOwner: async ({ overlay }) => mapsOwners && (await kindOf(overlay)) === "overlay",

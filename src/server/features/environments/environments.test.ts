@@ -8,6 +8,7 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { EnvironmentBuild, NewEnvironment } from "#shared/api/projects/environments.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
+import { copyEnvironment } from "#git/worktree/environment-layer.js";
 import { storageIn } from "../../data-folder/storage.js";
 import {
   expectProblem,
@@ -418,6 +419,85 @@ describeEachDriver("environments", (driver) => {
       expect((await logOf(run.id)).trim()).toBe("layer\n1\n2");
     },
   );
+
+  /** The builds that workspaces are recorded with. */
+  const recorded = async (): Promise<Map<string, string | null>> => {
+    const rows = await queryAsOwner<{ agent_id: string; run_id: string | null }>(
+      app,
+      `select w.agent_id, b.run_id from workspaces w
+       left join environment_builds b on b.id = w.environment_build_id where w.project_id = $1`,
+      [project.id],
+    );
+    return new Map(rows.map(({ agent_id, run_id }) => [agent_id, run_id]));
+  };
+  const named = 'mkdir build; echo "$OMOI_RUN_ID" > build/id';
+
+  test("two processes that build one layer record the build whose files a workspace has", async () => {
+    const sibling = await app.sibling();
+    try {
+      const { api } = owner;
+      const other = sibling.client(owner.token);
+      const params = { project_id: project.id };
+      const made: Workspace[] = [];
+      for (let round = 0; round < 4; round += 1) {
+        const body = { setup_script: `${named}; : ${round}` };
+        await Promise.all([api, other].map((one) => one.environments.set({ params, body })));
+        const agents = await Promise.all([1, 2].map(() => makeAgent(owner, project.id)));
+        // Builds end, and new ones begin, while workspaces choose theirs.
+        await Promise.all([
+          ...[api, other, api, other].map((one) => one.environments.build({ params })),
+          ...[api, other].map(async (one, nth) => {
+            const agent_id = agents[nth]?.id as string;
+            made.push((await one.workspaces.create({ params: { agent_id } })).data);
+            const again = one.environments.build({ params });
+            const command = shell("cat build/id");
+            const run = await one.runs.create({ params: { agent_id }, body: { command } });
+            await again;
+            expect((await waitForRunEnd(owner, run.data.id)).status).toBe("succeeded");
+          }),
+        ]);
+        await settled();
+      }
+      const all = await builds();
+      expect(all.every(({ status }) => status === "succeeded")).toBe(true);
+      const builtBy = await recorded();
+      for (const workspace of made) {
+        const id = (await read(workspace, "build/id"))?.trim();
+        expect([workspace.agent_id, id]).toEqual([
+          workspace.agent_id,
+          builtBy.get(workspace.agent_id),
+        ]);
+      }
+    } finally {
+      await sibling.close();
+    }
+  });
+
+  test("a layer that was added without a record is the one of the workspace", async () => {
+    await set({ setup_script: named });
+    const first = await settled();
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const id = `${first.run_id}\n`;
+    if (driver === "checkout") {
+      // As after a kill while the files are copied: the choice is recorded before.
+      const storage = storageIn(app.dataDir);
+      const layer = storage.environmentLayer(org.id, project.id, first.run_id as string);
+      await copyEnvironment(layer, folderOf(workspace), agent.id);
+    } else {
+      await queryAsOwner(
+        app,
+        `update workspaces set environment_state = null, environment_build_id = null
+         where agent_id = $1`,
+        [agent.id],
+      );
+    }
+    expect(await read(workspace, "build/id")).toBe(id);
+    await set({ setup_script: `${named}; : again` });
+    expect((await settled()).id).not.toBe(first.id);
+    const run = await finish(agent.id, "cat build/id");
+    expect(await logOf(run.id)).toBe(id);
+    expect((await recorded()).get(agent.id)).toBe(first.run_id);
+  });
 
   test("hours of builds belong to the project", async () => {
     await set({ setup_script: "sleep 1" });
