@@ -368,7 +368,7 @@ describeEachDriver("environments", (driver) => {
   test("special files and privileged bits are not kept", async () => {
     await set({
       setup_script: `mkdir node_modules; cd node_modules; mkfifo fifo; cp /bin/true tool
-        chmod 6755 tool; ln -s /etc/passwd outside; mkdir -m 000 closed; : > -- -rf; printf x > "$(printf 'a\\nb\\377')"`,
+        chmod 6755 tool; ln -s /etc/passwd outside; mkdir closed; chmod 0 closed; : > -- -rf; printf x > "$(printf 'a\\nb\\377')"`,
     });
     expect(await settled()).toMatchObject({ status: "succeeded" });
     const { workspace } = await makeWithLayer();
