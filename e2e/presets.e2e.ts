@@ -81,6 +81,17 @@ test("a task is set and is the prompt of a run, whose result is shown as text", 
   await dialog().getByRole("button", { name: "Save task" }).click();
   await dialog().waitFor({ state: "hidden" });
   await page.getByText("Fix the login", { exact: true }).first().waitFor();
+
+  await page.goto(`${app.url}/agents/${agent.id}/workspace`);
+  const task = page.getByRole("group").filter({ hasText: "Task:Fix the login" });
+  const instructions = task.getByText("Fix the failing tests.");
+  expect(await instructions.isVisible()).toBe(false);
+  await task.getByText("Task:").click();
+  await instructions.waitFor();
+  await look(page, "workspace-with-task");
+  await expectAccessible(page, "workspace with a task");
+
+  await page.goto(`${app.url}/agents/${agent.id}`);
   await button("Start agent").click();
   const prompt = dialog().getByRole("textbox", { name: "Prompt" });
   await prompt.waitFor();

@@ -20,6 +20,7 @@ import { useDenyReason } from "../../access/permissions.js";
 import { PredictedConflicts } from "../../components/radar/predicted-conflicts.js";
 import { Waiting } from "../../components/await.js";
 import { AgentDangerZone } from "./settings/agent-danger-zone.js";
+import { AgentTaskDetails } from "./agent-task.js";
 import { ArchivedNotice } from "./archived-notice.js";
 import { CommitsTab } from "./commits/commits-tab.js";
 import { ConflictsTab } from "./merges/conflicts-tab.js";
@@ -53,6 +54,7 @@ export function WorkspacePage(): ReactElement {
         </>
       }
     >
+      {agent.task && <AgentTaskDetails task={agent.task} />}
       <WorkspaceOf agent={agent} onCreate={() => setCreating(true)} />
       {/* Rendered here, so that it stays open while the content below refetches the workspace. */}
       <CreateWorkspaceDialog
