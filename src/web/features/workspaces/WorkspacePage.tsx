@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import { type ReactElement, Suspense, useState } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useLoaded } from "../../api/use-loaded.js";
@@ -57,12 +57,16 @@ export function WorkspacePage(): ReactElement {
       {agent.task && <AgentTaskDetails task={agent.task} />}
       <WorkspaceOf agent={agent} onCreate={() => setCreating(true)} />
       {/* Rendered here, so that it stays open while the content below refetches the workspace. */}
-      <CreateWorkspaceDialog
-        isOpen={isCreating}
-        onClose={() => setCreating(false)}
-        agentId={agentId}
-        agentName={agent.name}
-      />
+      {isCreating && (
+        <Suspense>
+          <CreateWorkspaceDialog
+            isOpen
+            onClose={() => setCreating(false)}
+            agentId={agentId}
+            agentName={agent.name}
+          />
+        </Suspense>
+      )}
     </Page>
   );
 }
