@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { type ReactElement, Suspense, useState } from "react";
+import { lazy, type ReactElement, Suspense, useState } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useLoaded } from "../../api/use-loaded.js";
+import { loadPart } from "../../hooks/connection.js";
 import { asApiError } from "../../api/client.js";
 import type { WorkspaceTab } from "../../paths/address-search.js";
 import { paths } from "../../paths/paths.js";
@@ -26,8 +27,11 @@ import { CommitsTab } from "./commits/commits-tab.js";
 import { ConflictsTab } from "./merges/conflicts-tab.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
-import { SettingsTab } from "./settings/settings-tab.js";
 import { WorkspaceDetails } from "./workspace-details.js";
+
+const SettingsTab = lazy(async () => ({
+  default: (await loadPart(() => import("./settings/settings-tab.js"))).SettingsTab,
+}));
 
 const route = getRouteApi("/app/agents/$agentId/workspace");
 
@@ -137,8 +141,10 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
               // A form starts from saved values; the key remounts it for another agent.
               content: (
                 <div className="flex flex-col gap-4">
-                  <SettingsTab key={agent.id} workspace={data} refusal={refusal} />
-                  <AgentDangerZone agent={agent} workspace={data} refusal={refusal} />
+                  <Suspense>
+                    <SettingsTab key={agent.id} workspace={data} refusal={refusal} />
+                    <AgentDangerZone agent={agent} workspace={data} refusal={refusal} />
+                  </Suspense>
                 </div>
               ),
             },
