@@ -184,7 +184,7 @@ test("a run's page and the usage show tokens and cost by model", async () => {
   expect(await waitForRunEnd(owner, run.id)).toMatchObject({ status: "succeeded" });
   await page.goto(`${app.url}/agents/${agent.id}/runs/${run.id}`);
   await page.getByText(/^3.000 in \(600 cached\), 640 out in 2 calls$/).waitFor();
-  await page.getByText("No price").waitFor();
+  await page.getByText("Unknown, because a model has no price").waitFor();
   await look("run-with-models");
   await page.goto(`${app.url}/organizations/${org.id}/settings?tab=resources`);
   const table = page.getByRole("table", { name: "Usage by model" });

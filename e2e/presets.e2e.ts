@@ -81,6 +81,17 @@ test("a task is set and is the prompt of a run, whose result is shown as text", 
   await dialog().getByRole("button", { name: "Save task" }).click();
   await dialog().waitFor({ state: "hidden" });
   await page.getByText("Fix the login", { exact: true }).first().waitFor();
+
+  await page.goto(`${app.url}/agents/${agent.id}/workspace`);
+  const task = page.getByRole("group").filter({ hasText: "Task:Fix the login" });
+  const instructions = task.getByText("Fix the failing tests.");
+  expect(await instructions.isVisible()).toBe(false);
+  await task.getByText("Task:").click();
+  await instructions.waitFor();
+  await look(page, "workspace-with-task");
+  await expectAccessible(page, "workspace with a task");
+
+  await page.goto(`${app.url}/agents/${agent.id}`);
   await button("Start agent").click();
   const prompt = dialog().getByRole("textbox", { name: "Prompt" });
   await prompt.waitFor();
@@ -185,4 +196,23 @@ test("the guide offers the program that works, and a demo script", async () => {
   await look(guide, "guide-first-run");
   await guide.getByRole("button", { name: "Run the demo script" }).click();
   await guide.getByRole("heading", { name: "Make a first commit (done)" }).waitFor();
+});
+
+test("the home of an agent is cleared after a confirmation", async () => {
+  const params = { agent_id: agent.id };
+  const body = { command: ["sh", "-c", "echo kept > ~/settings"] };
+  const { data: first } = await owner.api.runs.create({ params, body });
+  await waitForRunEnd(owner, first.id);
+  await page.goto(`${app.url}/agents/${agent.id}`);
+  await button("Clear home").click();
+  await dialog().getByText("This cannot be undone.").waitFor();
+  await look(page, "clear-home");
+  await dialog().getByRole("button", { name: "Clear home" }).click();
+  await page.getByText(`The home of ${agent.name} is cleared`).waitFor();
+  await dialog().waitFor({ state: "hidden" });
+  const command = ["sh", "-c", "test ! -e ~/settings; sleep 600"];
+  const { data: second } = await owner.api.runs.create({ params, body: { command } });
+  await page.getByRole("button", { name: "Clear home", disabled: true }).waitFor();
+  await owner.api.runs.stop({ params: { run_id: second.id } });
+  expect((await waitForRunEnd(owner, second.id)).detail).not.toContain("code 1");
 });

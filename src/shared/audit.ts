@@ -40,6 +40,7 @@ export const auditActions = {
   "project.pushed": "pushed to a project",
   "agent.created": "created an agent",
   "agent.updated": "changed an agent",
+  "agent.home_cleared": "cleared the home of an agent",
   "agent.deleted": "terminated an agent",
   "run.started": "ran a command as an agent",
   "run.stopped": "stopped a run",

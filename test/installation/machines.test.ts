@@ -1,11 +1,18 @@
 /** Servers with other users, fewer privileges, other addresses and unusual folders. */
 import { spawnSync } from "node:child_process";
-import { chown, mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  folderOf,
+  makeAgent,
+  makeWorkspace,
+  mergeIntoBase,
+} from "../support/fixtures/factories.js";
+import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { builtFile } from "../support/server/built-files.js";
 import { startServer, type ServerProcess } from "../support/server/server-process.js";
 import { runScenario } from "../support/server/end-to-end-scenario.js";
@@ -44,6 +51,27 @@ describe("a server", () => {
     // The command's niceness is above the server's.
     const url = await start({}, [...niced, ...asNobody]);
     await runScenario(url, { script: "cat hello.txt; test $(nice) -eq 15" });
+  });
+
+  test.runIf(readsAsNobody)("without privileges builds environments", async () => {
+    await chown(folder, nobody, nobody);
+    const { owner, projectId } = await runScenario(await start({}, asNobody));
+    const params = { project_id: projectId };
+    const { workspace } = await makeWorkspace(owner, projectId);
+    await writeFile(join(folderOf(workspace), ".gitignore"), "build/\n");
+    await mergeIntoBase(owner, workspace);
+    // Root would read what its own user cannot.
+    const script = "mkdir build; cd build; echo hello > a; mkdir -p closed/b; echo c > closed/b/c";
+    const body = { setup_script: `${script}; chmod 0 a closed/b/c closed/b closed` };
+    await owner.api.environments.set({ params, body });
+    const agent = await makeAgent(owner, projectId);
+    const of = { agent_id: agent.id };
+    await owner.api.workspaces.create({ params: of });
+    const command = shell("cat build/a build/closed/b/c");
+    const { data: run } = await owner.api.runs.create({ params: of, body: { command } });
+    expect(await waitForRunEnd(owner, run.id)).toMatchObject({ status: "succeeded" });
+    const { data: builds } = await owner.api.environments.builds({ params, query: {} });
+    expect(builds).toEqual([expect.objectContaining({ status: "succeeded", detail: null })]);
   });
 
   test.runIf(isRoot)("of root without CAP_SYS_NICE runs commands", async () => {

@@ -58,6 +58,7 @@ export async function storeEnvironment(
   layer: string,
   owner: Owner | null,
 ): Promise<StoredEnvironment> {
+  await openClosed(folder);
   await removeTraps(folder);
   const listed = await guardDotGitFiles(folder, undefined, async (signal) => {
     const options = { gitDir: repoPath, workTree: folder, indexFile, signal, timeoutMs: STEP_MS };
@@ -96,6 +97,18 @@ async function removeTraps(folder: string): Promise<void> {
   const links = ["-type", "l", "(", "-path", "*/.git", "-o", "-path", "*/.git/*", ")"];
   const which = ["(", "(", ...special, ")", "-o", "(", ...links, ")", ")"];
   await runSystem("find", [folder, "-xdev", ...which, "-delete"], { timeoutMs: STEP_MS });
+}
+
+/** Opens what the script has closed to its own user, who is the server's, too, unless that is root. */
+async function openClosed(folder: string): Promise<void> {
+  if (process.getuid?.() === 0) return;
+  const closed = (type: string, mode: string) => ["-type", type, "!", "-perm", `-${mode}`];
+  const open = (mode: string, end: string) => ["-exec", "chmod", mode, "{}", end];
+  // Each folder before find reads it.
+  const folders = [...closed("d", "u=rwx"), ...open("u+rwx", ";")];
+  const files = [...closed("f", "u=r"), ...open("u+r", "+")];
+  const which = ["(", ...folders, ")", "-o", "(", ...files, ")"];
+  await runSystem("find", [folder, "-xdev", ...which], { timeoutMs: STEP_MS });
 }
 
 /** Lists untracked paths, NUL-terminated: those that git ignores or the others, whole folders as one. */

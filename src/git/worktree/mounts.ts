@@ -1,6 +1,7 @@
 /** Mounts overlays: an immutable shared lower layer and an upper layer for changes. */
 import { lstat, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { runSystem } from "../process/system-command.js";
 
 /** By the kernel, with root privileges; or by one FUSE process per folder. */
@@ -10,6 +11,11 @@ export type OverlayKind = (typeof overlayKinds)[number];
 /** A mount or unmount failed; the message contains the system's. */
 export class MountError extends Error {
   override readonly name: string = "MountError";
+}
+
+/** A process uses the mount, which therefore stays as it is. */
+export class MountInUseError extends MountError {
+  override readonly name = "MountInUseError";
 }
 
 /**
@@ -88,17 +94,42 @@ const MOUNT_MAPPED = `
  */
 export async function unmount(folder: string): Promise<void> {
   for (let attempt = 1; await isMounted(folder); attempt += 1) {
-    const isLazy = attempt > 3;
     try {
-      if (process.getuid?.() !== 0) {
-        await system("fusermount3", ["-u", ...(isLazy ? ["-z"] : []), "--", folder]);
-      } else if (attempt > 1 || !(await callUmount(folder))) {
-        await system("umount", [...(isLazy ? ["-l"] : []), "--", folder]);
-      }
+      await unmountOnce(folder, { isFirst: attempt === 1, isLazy: attempt > 3 });
     } catch (error) {
       if (attempt > 5) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 30 * attempt));
+      await pause(30 * attempt);
     }
+  }
+}
+
+/**
+ * Unmounts `folder` in order to mount its layers anew; no mount is not an error. Never lazily: a process
+ * that goes on in the old mount and one in the new mount would not see each other's files, and replace
+ * them.
+ * @throws MountInUseError when a process still uses it after a second; MountError
+ */
+export async function unmountUnused(folder: string): Promise<void> {
+  for (let attempt = 1; await isMounted(folder); attempt += 1) {
+    try {
+      await unmountOnce(folder, { isFirst: attempt === 1, isLazy: false });
+    } catch (error) {
+      const { message } = error as Error;
+      if (attempt < 8) await pause(30 * attempt);
+      else throw message.includes("busy") ? new MountInUseError(message, { cause: error }) : error;
+    }
+  }
+}
+
+/** @throws MountError */
+async function unmountOnce(
+  folder: string,
+  { isFirst, isLazy }: { isFirst: boolean; isLazy: boolean },
+): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    await system("fusermount3", ["-u", ...(isLazy ? ["-z"] : []), "--", folder]);
+  } else if (!isFirst || !(await callUmount(folder))) {
+    await system("umount", [...(isLazy ? ["-l"] : []), "--", folder]);
   }
 }
 

@@ -11,7 +11,10 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { basename, join } from "node:path";
+import type { Readable } from "node:stream";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -20,7 +23,7 @@ import {
   UnsavedChangesError,
   type WorktreePaths,
 } from "./worktree-driver.js";
-import { isMounted, listMounts, overlayKinds, unmount } from "./mounts.js";
+import { isMounted, listMounts, MountInUseError, overlayKinds, unmount } from "./mounts.js";
 import { overlayDriver } from "./overlay-driver.js";
 import { NestedRepositoryError } from "../snapshot/path-errors.js";
 import { probeOverlay } from "./probe-overlay.js";
@@ -189,6 +192,100 @@ for (const kind of overlayKinds) {
           basename(places.indexFile),
         ]);
         expect(await isMounted(places.folder)).toBe(true);
+        await driver.remove(places);
+      });
+
+      describe("an environment layer", () => {
+        let places: WorktreePaths;
+        let layer: string;
+        let writer: ChildProcess | null = null;
+        beforeEach(async () => {
+          places = newPlaces();
+          layer = join(root, `layer-${count}`);
+          await mkdir(join(layer, "files/build"), { recursive: true });
+          await writeFile(join(layer, "files/build/made"), "made\n");
+          await mkdir(join(layer, "users"));
+          await writeFile(join(layer, "users/kept"), "");
+          await driver.create({ ...places, commit });
+        });
+        afterEach(async () => {
+          await stop();
+          await driver.remove(places);
+        });
+        /** Starts a shell; resolves when it has written a line. */
+        const start = async (script: string, cwd: string): Promise<void> => {
+          const env = { ...process.env, FOLDER: places.folder };
+          writer = spawn("sh", ["-c", script], { cwd, env, stdio: ["ignore", "pipe", "inherit"] });
+          await once(writer.stdout as Readable, "data");
+          writer.stdout?.resume();
+        };
+        const stop = async (): Promise<void> => {
+          if (writer === null) return;
+          const ended = once(writer, "exit");
+          if (writer.kill()) await ended;
+          writer = null;
+        };
+        const read = (path: string) => readFile(join(places.folder, path), "utf8");
+        const users = async () => (await readdir(join(layer, "users"))).toSorted();
+
+        test("waits for the end of a process that works in the folder, and loses none of its files", async () => {
+          // It replaces a file of the base and appends to another one, as editors and logs do.
+          const script = `n=0; while :; do n=$((n + 1)); echo $n > new; mv new a.txt
+            echo $n >> b.txt; [ $n != 20 ] || echo started; done`;
+          await start(script, places.folder);
+          await expect(driver.attachEnvironment(places, layer)).rejects.toThrow(MountInUseError);
+          expect(await users()).toEqual(["kept"]);
+          await expect(read("build/made")).rejects.toThrow("ENOENT");
+          const seen = Number(await read("a.txt"));
+          expect(seen).toBeGreaterThan(20);
+          await stop();
+          expect(await driver.attachEnvironment(places, layer)).toBe(layer);
+          // Another one is not added.
+          expect(await driver.attachEnvironment(places, `${layer}-2`)).toBe(layer);
+          expect(await users()).toEqual([basename(places.overlay), "kept"].toSorted());
+          expect(await read("build/made")).toBe("made\n");
+          const last = Number(await read("a.txt"));
+          expect(last).toBeGreaterThanOrEqual(seen);
+          const lines = (await read("b.txt")).trim().split("\n");
+          expect(lines[0]).toBe("b");
+          const numbers = lines.slice(1).map(Number);
+          expect(numbers).toEqual(numbers.map((_, nth) => nth + 1));
+          expect(last - numbers.length).toBeLessThan(2);
+          await writeFile(join(places.folder, "a.txt"), "after\n");
+          expect(await read("a.txt")).toBe("after\n");
+        });
+
+        test("keeps files that a process outside the folder writes meanwhile", async () => {
+          await start(
+            `n=0; while :; do n=$((n + 1)); echo $n > "$FOLDER/new-$n" && echo $n >> written
+              [ $n != 20 ] || echo started; sleep 0.003; done`,
+            layer,
+          );
+          for (let round = 0; round < 5; round += 1) {
+            expect(await driver.attachEnvironment(places, layer)).toBe(layer);
+            await rm(join(places.overlay, "environment"));
+          }
+          await stop();
+          const written = (await readFile(join(layer, "written"), "utf8")).trim().split("\n");
+          const names = new Set(await readdir(places.folder));
+          expect(written.filter((number) => !names.has(`new-${number}`))).toEqual([]);
+        });
+      });
+
+      test("waits for the end of a process that works in the folder before it changes the owner", async () => {
+        if (owner === null) return;
+        const places = newPlaces();
+        await driver.create({ ...places, commit });
+        await driver.changeOwner(places, owner);
+        const shell = spawn("sleep", ["600"], { cwd: places.folder });
+        await once(shell, "spawn");
+        const next = { uid: owner.uid + 1, gid: owner.gid + 1 };
+        const before = await lstat(places.folder);
+        await expect(driver.changeOwner(places, next)).rejects.toThrow(MountInUseError);
+        expect((await lstat(places.folder)).uid).toBe(before.uid);
+        const ended = once(shell, "exit");
+        shell.kill();
+        await ended;
         await driver.remove(places);
       });
 

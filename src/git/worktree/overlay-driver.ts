@@ -1,15 +1,19 @@
 /** The overlay driver: working trees created in constant time, with an upper layer of changes. */
+import { constants } from "node:fs";
 import {
   copyFile,
   link,
   lchown,
   lstat,
   mkdir,
+  open,
+  readdir,
   readFile,
   readlink,
   rename,
   symlink,
   writeFile,
+  type FileHandle,
 } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import {
@@ -19,6 +23,7 @@ import {
   removeLeftovers,
   removeTree,
 } from "./atomic-directory.js";
+import { runSystem } from "../process/system-command.js";
 import { checkOverlay, markOverlay } from "./copied-overlay.js";
 import { measureTree } from "./disk-usage.js";
 import {
@@ -40,6 +45,7 @@ import {
   mountOverlay,
   overlayKinds,
   unmount,
+  unmountUnused,
   type OverlayKind,
 } from "./mounts.js";
 
@@ -121,7 +127,7 @@ export function overlayDriver(
       const { upper } = (await driver.open(places)) as Layers;
       const { uid, gid } = await lstat(upper);
       if (uid !== to.uid || gid !== to.gid) {
-        await unmount(places.folder);
+        await unmountUnused(places.folder);
         await lchown(upper, to.uid, to.gid);
         await restoreMount(places.overlay, places.folder);
       }
@@ -132,14 +138,18 @@ export function overlayDriver(
 
     async attachEnvironment({ overlay, folder }, layer) {
       const linked = await environmentOf(overlay);
-      if (linked !== null && (await hasEnvironment(linked))) return true;
-      if (!(await addUser(layer, basename(overlay)))) return false;
-      await unmount(folder);
+      if (linked !== null && (await hasEnvironment(linked))) return linked;
+      const user = basename(overlay);
+      if (!(await addUser(layer, user))) return null;
+      await unmountUnused(folder).catch(async (error: unknown) => {
+        await releaseLayer(layer, user);
+        throw error;
+      });
       // One that is gone, as after the restore of a backup.
       await removeTree(join(overlay, ENVIRONMENT));
       await symlink(relative(overlay, layer), join(overlay, ENVIRONMENT));
       await restoreMount(overlay, folder);
-      return true;
+      return layer;
     },
 
     canChangeOwner: async ({ overlay }) => mapsOwners && (await kindOf(overlay)) === "overlay",
@@ -208,5 +218,23 @@ async function mountAgain(overlay: string, folder: string): Promise<void> {
   const kind = await kindOf(overlay);
   await mkdir(folder, { recursive: true }).catch(() => {});
   await assertFolder(folder);
-  await mountOverlay(kind, overlay, folder);
+  const below = await open(folder, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await mountOverlay(kind, overlay, folder);
+    await liftFiles(below, folder);
+  } finally {
+    await below.close();
+  }
+}
+
+/**
+ * Moves files into the mounted folder that a process wrote by their paths while nothing was mounted, and
+ * that the mount hides. Files that they replace get a name with a number.
+ * @param below the folder below the mount, opened before
+ */
+async function liftFiles(below: FileHandle, folder: string): Promise<void> {
+  const hidden = `/proc/${process.pid}/fd/${below.fd}`;
+  if ((await readdir(hidden)).length === 0) return;
+  const move = ["mv", "--backup=numbered", `--target-directory=${folder}`, "{}", "+"];
+  await runSystem("find", [`${hidden}/`, "-mindepth", "1", "-maxdepth", "1", "-exec", ...move]);
 }

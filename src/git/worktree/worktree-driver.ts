@@ -85,12 +85,14 @@ export interface WorktreeDriver {
   storeEnvironment(places: WorktreePaths, layer: string): Promise<StoredEnvironment>;
   /**
    * Adds an environment layer (environment-layer.ts) below the files of a folder that has none. What the
-   * folder has already stays: a file, and in an overlay also a folder that its commit lacks. Returns false if the layer is gone. Idempotent; no
-   * process of the agent may be running.
+   * folder has already stays: a file, and in an overlay also a folder that its commit lacks. No process of
+   * the agent may be running.
    * @param layer its path
+   * @returns the path of the layer that the folder has then, which in an overlay may be an earlier one;
+   * null if the layer is gone
    * @throws MountError, or the system error (no space)
    */
-  attachEnvironment(places: WorktreePaths, layer: string): Promise<boolean>;
+  attachEnvironment(places: WorktreePaths, layer: string): Promise<string | null>;
   /**
    * Tells whether `changeOwner` can give this folder to a user other than the owner of its base layer.
    */
@@ -182,8 +184,8 @@ export const checkoutDriver = {
 
   storeEnvironment: (places: WorktreePaths, layer: string) => storeEnvironment(places, layer, null),
 
-  attachEnvironment: ({ folder, overlay }: WorktreePaths, layer: string) =>
-    copyEnvironment(layer, folder, basename(overlay)),
+  attachEnvironment: async ({ folder, overlay }: WorktreePaths, layer: string) =>
+    (await copyEnvironment(layer, folder, basename(overlay))) ? layer : null,
 
   canChangeOwner: async () => true,
 

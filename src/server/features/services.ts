@@ -96,6 +96,6 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
     isInvited: hasInvitation,
     keys,
     eventStreams: createEventStreams(db.changes),
-    workspaces: { db, storage, jobs, driver, runUids, leaks: createLeakGuard(keys) },
+    workspaces: { db, storage, jobs, driver, runUids, leaks: createLeakGuard(keys), log },
   };
 }

@@ -1,16 +1,26 @@
 import { rm } from "node:fs/promises";
 import { describe } from "vitest";
-import { isMounted, unmount } from "#git/worktree/mounts.js";
+import { isMounted, overlayKinds, unmount } from "#git/worktree/mounts.js";
 import { probeOverlay } from "#git/worktree/probe-overlay.js";
 
 /** The folder drivers as in the setting. */
 export const folderDrivers = ["checkout", "overlay"] as const;
 export type FolderDriverName = (typeof folderDrivers)[number];
 
-const missing = await probeOverlay("overlay");
+/** Why no kind of overlay works here; null if the server finds one. */
+const missing = await (async () => {
+  const reasons: string[] = [];
+  for (const kind of overlayKinds) {
+    const reason = await probeOverlay(kind);
+    if (reason === null) return null;
+    reasons.push(`${kind}: ${reason}`);
+  }
+  return reasons.join("; ");
+})();
 
 /**
- * Runs a suite with each folder driver; skips it, with the reason, if a driver does not work here.
+ * Runs a suite with each folder driver; skips it, with the reason, if a driver does not work here. Without
+ * privileges, overlays are mounted by fuse-overlayfs, which has to be able to rename folders.
  */
 export function describeEachDriver(name: string, suite: (driver: FolderDriverName) => void): void {
   for (const driver of folderDrivers) {

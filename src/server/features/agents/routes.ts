@@ -3,6 +3,7 @@ import { organizationsWith } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
+import { clearHome } from "./clear-home.js";
 import { terminateAgent } from "./terminate-agent.js";
 import * as queries from "./agents.queries.js";
 import { createAgent, readAgent, updateAgent, attachRuns } from "./agents.js";
@@ -31,6 +32,10 @@ export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
     update: (context, { params, body }) => updateAgent(context, params.agent_id, body),
     delete: async (context, { params }) => {
       await terminateAgent(deps, context, params.agent_id);
+      return undefined;
+    },
+    clearHome: async (context, { params }) => {
+      await clearHome(deps, context, params.agent_id);
       return undefined;
     },
   };

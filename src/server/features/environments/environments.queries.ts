@@ -106,6 +106,12 @@ export async function findBuild(tx: Queryable, id: string): Promise<EnvironmentB
   return row;
 }
 
+/** Returns the id of the build that a run made. */
+export async function findBuildOfRun(tx: Queryable, runId: string): Promise<string | undefined> {
+  const [row] = await tx.select({ id: builds.id }).from(builds).where(eq(builds.run_id, runId));
+  return row?.id;
+}
+
 /** Returns the newest build of a branch, or of a key. */
 export async function findNewest(
   tx: Queryable,

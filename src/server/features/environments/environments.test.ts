@@ -1,4 +1,6 @@
 import { readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Run } from "#shared/api/agents/runs.js";
@@ -6,6 +8,7 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { EnvironmentBuild, NewEnvironment } from "#shared/api/projects/environments.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
+import { copyEnvironment } from "#git/worktree/environment-layer.js";
 import { storageIn } from "../../data-folder/storage.js";
 import {
   expectProblem,
@@ -262,6 +265,19 @@ describeEachDriver("environments", (driver) => {
     expect((await logOf(run.id)).trim()).toBe(`hello *** ${run.id}`);
   });
 
+  test("values of secrets are masked in the names of files", async () => {
+    const params = { project_id: project.id, name: "TOKEN" };
+    const body = { value: "secret-value-of-it", kind: "variable" } as const;
+    await owner.api.projectSecrets.set({ params, body });
+    await set({ setup_script: ': > "a-$TOKEN.txt"; mkdir "$TOKEN"; : > "$TOKEN/b"; : > c.txt' });
+    expect(await settled()).toMatchObject({
+      status: "succeeded",
+      left_out: ["a-***.txt", "c.txt", "***/"],
+      left_out_count: 3,
+    });
+    expect(JSON.stringify(await builds())).not.toContain(body.value);
+  });
+
   test("the hosts of the project are the default of runs, and their limit", async () => {
     await set({ allowed_hosts: ["*.example.com", "git.example.org:8443"] });
     const { agent } = await makeWorkspace(owner, project.id);
@@ -352,7 +368,7 @@ describeEachDriver("environments", (driver) => {
   test("special files and privileged bits are not kept", async () => {
     await set({
       setup_script: `mkdir node_modules; cd node_modules; mkfifo fifo; cp /bin/true tool
-        chmod 6755 tool; ln -s /etc/passwd outside; mkdir -m 000 closed; : > -- -rf; printf x > "$(printf 'a\\nb\\377')"`,
+        chmod 6755 tool; ln -s /etc/passwd outside; mkdir closed; chmod 0 closed; : > -- -rf; printf x > "$(printf 'a\\nb\\377')"`,
     });
     expect(await settled()).toMatchObject({ status: "succeeded" });
     const { workspace } = await makeWithLayer();
@@ -376,6 +392,111 @@ describeEachDriver("environments", (driver) => {
     const run = await finish(late.agent.id, "cat node_modules/a build/a");
     expect((await logOf(run.id)).trim()).toBe("own\nlayer");
     expect(await read(workspace, "build/a")).toBe(null);
+  });
+
+  test.skipIf(driver === "checkout")(
+    "a run does not mount the folder anew while a person's process works in it",
+    async () => {
+      await set({ setup_script: "sleep 1; mkdir build; echo layer > build/a" });
+      const { agent, workspace } = await makeWorkspace(owner, project.id);
+      await settled();
+      const cwd = folderOf(workspace);
+      const shell = spawn("sh", ["-c", "echo 1 > one; sleep 600; :"], { cwd, detached: true });
+      const end = async (): Promise<void> => {
+        const ended = once(shell, "exit");
+        if (process.kill(-(shell.pid as number))) await ended;
+      };
+      try {
+        await expect.poll(() => read(workspace, "one")).toBe("1\n");
+        const problem = await expectProblem(start(agent.id, "true"), 503, "folder_unavailable");
+        expect(problem.detail).toContain("such as a shell or an editor");
+        expect(await read(workspace, "build/a")).toBe(null);
+        await writeFiles(workspace, { two: "2\n" });
+      } finally {
+        await end();
+      }
+      const run = await finish(agent.id, "cat build/a one two");
+      expect((await logOf(run.id)).trim()).toBe("layer\n1\n2");
+    },
+  );
+
+  /** The builds that workspaces are recorded with. */
+  const recorded = async (): Promise<Map<string, string | null>> => {
+    const rows = await queryAsOwner<{ agent_id: string; run_id: string | null }>(
+      app,
+      `select w.agent_id, b.run_id from workspaces w
+       left join environment_builds b on b.id = w.environment_build_id where w.project_id = $1`,
+      [project.id],
+    );
+    return new Map(rows.map(({ agent_id, run_id }) => [agent_id, run_id]));
+  };
+  const named = 'mkdir build; echo "$OMOI_RUN_ID" > build/id';
+
+  test("two processes that build one layer record the build whose files a workspace has", async () => {
+    const sibling = await app.sibling();
+    try {
+      const { api } = owner;
+      const other = sibling.client(owner.token);
+      const params = { project_id: project.id };
+      const made: Workspace[] = [];
+      for (let round = 0; round < 4; round += 1) {
+        const body = { setup_script: `${named}; : ${round}` };
+        await Promise.all([api, other].map((one) => one.environments.set({ params, body })));
+        const agents = await Promise.all([1, 2].map(() => makeAgent(owner, project.id)));
+        // Builds end, and new ones begin, while workspaces choose theirs.
+        await Promise.all([
+          ...[api, other, api, other].map((one) => one.environments.build({ params })),
+          ...[api, other].map(async (one, nth) => {
+            const agent_id = agents[nth]?.id as string;
+            made.push((await one.workspaces.create({ params: { agent_id } })).data);
+            const again = one.environments.build({ params });
+            const command = shell("cat build/id");
+            const run = await one.runs.create({ params: { agent_id }, body: { command } });
+            await again;
+            expect((await waitForRunEnd(owner, run.data.id)).status).toBe("succeeded");
+          }),
+        ]);
+        await settled();
+      }
+      const all = await builds();
+      expect(all.every(({ status }) => status === "succeeded")).toBe(true);
+      const builtBy = await recorded();
+      for (const workspace of made) {
+        const id = (await read(workspace, "build/id"))?.trim();
+        expect([workspace.agent_id, id]).toEqual([
+          workspace.agent_id,
+          builtBy.get(workspace.agent_id),
+        ]);
+      }
+    } finally {
+      await sibling.close();
+    }
+  });
+
+  test("a layer that was added without a record is the one of the workspace", async () => {
+    await set({ setup_script: named });
+    const first = await settled();
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const id = `${first.run_id}\n`;
+    if (driver === "checkout") {
+      // As after a kill while the files are copied: the choice is recorded before.
+      const storage = storageIn(app.dataDir);
+      const layer = storage.environmentLayer(org.id, project.id, first.run_id as string);
+      await copyEnvironment(layer, folderOf(workspace), agent.id);
+    } else {
+      await queryAsOwner(
+        app,
+        `update workspaces set environment_state = null, environment_build_id = null
+         where agent_id = $1`,
+        [agent.id],
+      );
+    }
+    expect(await read(workspace, "build/id")).toBe(id);
+    await set({ setup_script: `${named}; : again` });
+    expect((await settled()).id).not.toBe(first.id);
+    const run = await finish(agent.id, "cat build/id");
+    expect(await logOf(run.id)).toBe(id);
+    expect((await recorded()).get(agent.id)).toBe(first.run_id);
   });
 
   test("hours of builds belong to the project", async () => {

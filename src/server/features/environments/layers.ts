@@ -11,7 +11,9 @@ import type { EnvironmentDeps } from "./environment.js";
 import * as queries from "./environments.queries.js";
 
 /**
- * Adds the layer of a build to a folder. Returns false if the layer is gone, which is then recorded.
+ * Adds the layer of a build to a folder. Returns the build whose layer the folder has then: an earlier one
+ * if the process that added its layer could not record it. Returns null if the layer is gone, which is then
+ * recorded.
  * @throws MountError, or the system error (no space)
  */
 export async function attachLayer(
@@ -20,11 +22,16 @@ export async function attachLayer(
   { org_id, project_id }: { org_id: string; project_id: string },
   places: WorktreePaths,
   { id, run_id }: Pick<EnvironmentBuild, "id" | "run_id">,
-): Promise<boolean> {
+): Promise<{ id: string | null } | null> {
   const layer = run_id === null ? null : storage.environmentLayer(org_id, project_id, run_id);
-  if (layer !== null && (await driver.attachEnvironment(places, layer))) return true;
-  await db.tenant(org_id, (tx) => queries.forgetLayers(tx, [id]));
-  return false;
+  const attached = layer === null ? null : await driver.attachEnvironment(places, layer);
+  if (attached === null) {
+    await db.tenant(org_id, (tx) => queries.forgetLayers(tx, [id]));
+    return null;
+  }
+  if (basename(attached) === run_id) return { id };
+  const other = await db.read(org_id, (tx) => queries.findBuildOfRun(tx, basename(attached)));
+  return { id: other ?? null };
 }
 
 /** Removes layers that are neither kept nor used, and what interrupted processes have left of them. */

@@ -74,9 +74,9 @@ export function createRuns(input: RunsInput): Runs {
     ...input,
     serverId,
     written: (runId) => streams.written(runId),
-    succeeded: async (run) => {
+    succeeded: async (run, masker) => {
       if (run.kind === "check") await storeOutputsOf(deps, run);
-      if (run.kind === "build") await storeLayerOf(deps, run);
+      if (run.kind === "build") await storeLayerOf(deps, run, masker);
     },
     ended: async (run) => {
       if (run.kind === "check") return endCheckOf(deps, run);

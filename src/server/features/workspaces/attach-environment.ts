@@ -23,7 +23,11 @@ export async function environmentOfNew(
 ): Promise<State> {
   // Copying the files into a checkout may take minutes.
   const isLater = deps.driver.name === "checkout";
-  return choose(deps, workspace, isLater).catch(() => UNDECIDED);
+  return choose(deps, workspace, isLater).catch((error: unknown) => {
+    const { project_id: project, agent_id: agent } = workspace;
+    deps.log.error({ err: error, project, agent }, "cannot add the environment to a new folder");
+    return UNDECIDED;
+  });
 }
 
 /**
@@ -71,7 +75,7 @@ export async function attachEnvironment(
   deps: WorkspaceDeps,
   workspace: WorkspaceRow,
 ): Promise<{ isWaiting: boolean }> {
-  const { environment_state: state, environment_build_id: build, org_id, agent_id } = workspace;
+  const { environment_state: state, environment_build_id: build } = workspace;
   if (state === "settled") return { isWaiting: false };
   const next =
     (state === "waiting" && build !== null
@@ -79,9 +83,17 @@ export async function attachEnvironment(
       : null) ?? (await choose(deps, workspace, false));
   const isWaiting = next.environment_state === "waiting";
   if (state !== next.environment_state || build !== next.environment_build_id) {
-    await deps.db.tenant(org_id, (tx) => queries.updateWorkspace(tx, agent_id, next));
+    await store(deps, workspace, next);
   }
   return { isWaiting };
+}
+
+async function store(
+  { db }: WorkspaceDeps,
+  { org_id, agent_id }: WorkspaceRow,
+  state: State,
+): Promise<void> {
+  await db.tenant(org_id, (tx) => queries.updateWorkspace(tx, agent_id, state));
 }
 
 /** Returns null if the layer is gone. */
@@ -94,6 +106,10 @@ async function settle(
   const environment_build_id = build.id;
   if (isWaiting) return { environment_state: "waiting", environment_build_id };
   const { open: _, ...places } = placesOf(deps, workspace);
-  const isAttached = await attachLayer(deps, deps.driver, workspace, places, build);
-  return isAttached ? { environment_state: "settled", environment_build_id } : null;
+  // Before, because a checkout does not tell whose files a killed process has copied into it.
+  if (workspace.status === "active" && workspace.environment_build_id !== build.id) {
+    await store(deps, workspace, { environment_state: "waiting", environment_build_id });
+  }
+  const attached = await attachLayer(deps, deps.driver, workspace, places, build);
+  return attached && { environment_state: "settled", environment_build_id: attached.id };
 }

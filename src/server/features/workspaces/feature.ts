@@ -14,17 +14,16 @@ import { previewHandlers, workspaceHandlers } from "./routes.js";
 import { recoverWorkspaces } from "./workspaces.js";
 
 export function workspacesFeature(services: Services): Feature {
-  const { workspaces: deps, docker, isAlone, jobs, log } = services;
-  const queueDeps = { ...deps, jobs, log };
+  const { workspaces: deps, docker, isAlone, log } = services;
   const periodic: { stop(): Promise<void> }[] = [];
   return {
     name: "workspaces",
     routes: [
-      routesOf(workspaces, workspaceHandlers(queueDeps, docker.report)),
+      routesOf(workspaces, workspaceHandlers(deps, docker.report)),
       routesOf(previews, previewHandlers(deps)),
-      routesOf(mergeQueue, mergeQueueHandlers(queueDeps)),
+      routesOf(mergeQueue, mergeQueueHandlers(deps)),
     ],
-    jobs: [jobWorker("advance-merge-queue", (queue) => advanceQueue(queueDeps, queue), 2)],
+    jobs: [jobWorker("advance-merge-queue", (queue) => advanceQueue(deps, queue), 2)],
     recover: async () => {
       await recoverWorkspaces(deps, log);
       await clearMergeLeases(deps.db, isAlone);

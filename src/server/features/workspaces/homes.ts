@@ -4,13 +4,13 @@
  * follows no link in it.
  */
 import { lstat, mkdir } from "node:fs/promises";
-import { removeTree } from "#git/worktree/atomic-directory.js";
+import { exists, removeTree } from "#git/worktree/atomic-directory.js";
 import { chownTree } from "#git/worktree/chown-tree.js";
 import { measureTree } from "#git/worktree/disk-usage.js";
 import type { Storage } from "../../data-folder/storage.js";
 import type { WorkspaceDeps } from "./workspace.js";
 
-type Place = Parameters<Storage["home"]>;
+type Place = Readonly<Parameters<Storage["home"]>>;
 
 /**
  * Returns the path of the home, which then exists and belongs to the uid of the run. No process of the
@@ -26,6 +26,14 @@ export async function openHome(
   // The home itself changes its owner last, so its owner is that of everything in it.
   if (uid !== null && (await lstat(home)).uid !== uid) await chownTree(home, { uid, gid: uid });
   return home;
+}
+
+/** Whether the agent has a home: a run has started since its creation or its removal. */
+export function hasHome(
+  { storage }: Pick<WorkspaceDeps, "storage">,
+  place: Place,
+): Promise<boolean> {
+  return exists(storage.home(...place));
 }
 
 /** Returns the bytes of the home on the disk; 0 without one. */

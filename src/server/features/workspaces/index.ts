@@ -1,5 +1,6 @@
 export { archiveTerminated, saveWorkspace } from "./archives/archive-workspace.js";
 export { yieldToForeground } from "./foreground.js";
+export { hasHome, removeHome } from "./homes.js";
 export { isMerging } from "./merges/merge-lease.js";
 export { startCheckpoints, type TakeRunCommits } from "./commits/auto-checkpoint.js";
 export {

@@ -74,7 +74,7 @@ export function withWorkspaceToRun<Result>(
     const { isWaiting } = await withFolderErrors(() => attachEnvironment(deps, workspace));
     const uid = await uidOf(deps, agentId, places, sharedUid);
     if (uid !== null && uid !== process.getuid?.()) {
-      await deps.driver.changeOwner(places, { uid, gid: uid });
+      await withFolderErrors(() => deps.driver.changeOwner(places, { uid, gid: uid }));
     }
     const home = await openHome(deps, [orgId, agentId], uid);
     const { project_id: projectId, agent_name: name, workspace_type: type } = workspace;

@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { allOf } from "#shared/node/all-of.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
@@ -24,7 +25,7 @@ import {
 } from "#git/snapshot/path-errors.js";
 import { countApart } from "#git/store/branches.js";
 import type { OrgContext } from "../../http/request-context.js";
-import { MountError } from "#git/worktree/mounts.js";
+import { MountError, MountInUseError } from "#git/worktree/mounts.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import type { Storage } from "../../data-folder/storage.js";
 import type { Jobs } from "../../jobs/queue.js";
@@ -42,6 +43,7 @@ export interface WorkspaceDeps {
   runUids: UidRange | null;
   /** Keeps active API keys out of commits. */
   leaks: LeakGuard;
+  log: Logger;
 }
 
 /** A complete workspace with a head and a folder. */
@@ -239,6 +241,13 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
         "The folder was copied without its extended attributes, so renamed and replaced folders in it would show wrong files; " +
           "its commits are safe in its branch. The operator must restore it with `omoi admin restore`, or copy it again with " +
           "`tar --xattrs --xattrs-include='*'` or `rsync -aHX`.",
+      );
+    }
+    if (error instanceof MountInUseError) {
+      throw new AppError(
+        "folder_unavailable",
+        "A process on the server, such as a shell or an editor, works in the workspace's folder, which has to be mounted anew; " +
+          "nothing in it is lost. End the process or leave the folder, and try again.",
       );
     }
     if (error instanceof MountError) {

@@ -146,4 +146,12 @@ export const agents = {
       ...commitErrors,
     ],
   }),
+  clearHome: endpoint({
+    method: "DELETE",
+    path: "/api/v1/agents/{agent_id}/home",
+    access: "agent:write",
+    summary: "Delete what an agent's runs have left in its home, between two runs",
+    params: agentParams,
+    errors: ["run_in_progress"],
+  }),
 };

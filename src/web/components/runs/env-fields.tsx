@@ -43,7 +43,7 @@ export function EnvFields({
   value,
   onChange,
   error,
-  legend = "Environment",
+  legend = "Environment variables",
   hint,
   isConcealed = true,
 }: EnvFieldsProps): ReactElement {
@@ -67,7 +67,7 @@ export function EnvFields({
             aria-invalid={errors.has(key) || undefined}
             aria-describedby={errors.has(key) ? `${id}-${key}` : undefined}
             onChange={(event) => change(key, { name: event.target.value })}
-            className={`${controlClass} h-9 w-auto min-w-24 flex-1 font-mono`}
+            className={`${controlClass} h-9 w-auto min-w-24 flex-1 font-mono text-[13px]`}
           />
           {isConcealed ? (
             <input
@@ -88,7 +88,7 @@ export function EnvFields({
               spellCheck={false}
               value={secret}
               onChange={(event) => change(key, { value: event.target.value })}
-              className={`${controlClass} field-sizing-content max-h-40 min-h-9 resize-none w-auto min-w-24 flex-1 py-1.5 font-mono`}
+              className={`${controlClass} field-sizing-content max-h-40 min-h-9 resize-none w-auto min-w-24 flex-1 py-[7px] font-mono text-[13px]`}
             />
           )}
           <IconButton

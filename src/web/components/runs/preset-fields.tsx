@@ -33,7 +33,7 @@ export function PresetFields({ form, source }: PresetFieldsProps): ReactElement 
           value: name,
           label: available || name === "custom" ? title : `${title} – not available`,
         }))}
-        hint={preset?.version ?? undefined}
+        hint={preset?.version == null ? undefined : `Installed: ${preset.version}`}
       />
       {preset && !isCustom && !preset.available && <Missing preset={preset} />}
       {!isCustom && (

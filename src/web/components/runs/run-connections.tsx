@@ -20,7 +20,9 @@ export function RunConnections({ run }: { run: Run }): ReactElement {
         <Waiting query={query} what="The connections" />
       ) : rows.length === 0 ? (
         <p className="text-muted">
-          {run.ended_at === null ? "No connection has ended yet." : "The run made no connections."}
+          {run.ended_at === null
+            ? "No connection has ended yet."
+            : "The run connected to no other host."}
         </p>
       ) : (
         <div className="-m-4">

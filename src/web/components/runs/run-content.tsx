@@ -171,7 +171,10 @@ function sandboxedRows(run: Run, limits: Run["limits"]): Rows {
     Network: networkOf(run),
     ...(run.model_usage !== null && {
       "Model tokens": tokensText(run.model_usage),
-      "Model cost": costText(run.model_usage.cost_usd),
+      "Model cost":
+        run.model_usage.cost_usd === null
+          ? "Unknown, because a model has no price"
+          : costText(run.model_usage.cost_usd),
     }),
     "Time limit": run.timeout_seconds === null ? "None" : formatDuration(run.timeout_seconds),
     "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => formatBinaryBytes(bytes) + of),
@@ -182,7 +185,7 @@ function sandboxedRows(run: Run, limits: Run["limits"]): Rows {
       run.ended_at === null
         ? "Available when the run ends"
         : formatBinaryBytes(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
-    Environment:
+    Variables:
       run.env_names.length === 0 ? (
         "None"
       ) : (

@@ -30,7 +30,7 @@ export function SecretDialog(props: SecretDialogProps): ReactElement {
       description={
         secret?.kind === "model"
           ? "For the next calls of all runs."
-          : "A variable is in the runs that start from now on; a key in the next calls of all runs."
+          : "Runs that start from now on get a variable. The next calls to models use a key."
       }
     >
       <SecretForm {...props} />
@@ -152,6 +152,7 @@ function SecretForm({ owner, secret, onClose }: SecretDialogProps): ReactElement
           )}
           <TextField
             label="Address"
+            optional={!isOther}
             {...form.field("base_url")}
             inputMode="url"
             spellCheck={false}
@@ -161,7 +162,7 @@ function SecretForm({ owner, secret, onClose }: SecretDialogProps): ReactElement
               form.field("base_url").error ??
               (base_url === "" ? undefined : (baseUrlProblem(base_url.trim()) ?? undefined))
             }
-            hint={`The address of the API with its version${isOther ? "" : "; leave it empty for the provider's own"}.`}
+            hint={`The address of the API with its version${isOther ? "" : "; empty for the provider's own"}.`}
           />
         </>
       )}
@@ -187,7 +188,7 @@ function SecretForm({ owner, secret, onClose }: SecretDialogProps): ReactElement
         onChange={setShown}
       />
       <DialogActions>
-        <Button onClick={onClose}>Close</Button>
+        <Button onClick={onClose}>Cancel</Button>
         <SubmitButton>Save</SubmitButton>
       </DialogActions>
     </Form>

@@ -42,7 +42,7 @@ function Secrets({ owner, refusal }: SecretsCardProps): ReactElement {
         <p className="text-muted">
           {ofProject
             ? "Environment variables and model keys of the project's runs, in addition to the organization's. A variable of the same name and a key of the same provider replace the organization's."
-            : "Environment variables and model keys of the runs of all projects. A project's own replace them there."}{" "}
+            : "Environment variables and model keys of the runs of all projects. A project's own secrets replace them in its runs."}{" "}
           Logs mask values of at least 6 characters. Checks of the merge queue get no secrets.
         </p>
         <Await query={secrets} rows={1} what="The secrets">
@@ -104,11 +104,16 @@ function Secrets({ owner, refusal }: SecretsCardProps): ReactElement {
   );
 }
 
+const titles = new Map([
+  ["anthropic", "Anthropic"],
+  ["openai", "OpenAI"],
+]);
+
 function Use({ secret: { provider, base_url } }: { secret: Secret }): ReactElement {
   if (provider === null) return <>Variable</>;
   return (
     <span className="[overflow-wrap:anywhere]">
-      Models of <PlainText value={provider} />
+      Models of <PlainText value={titles.get(provider) ?? provider} />
       {base_url !== null && (
         <>
           {" "}

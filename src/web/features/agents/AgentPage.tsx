@@ -29,6 +29,7 @@ import { AgentRuns } from "../../components/agents/agent-runs.js";
 import { TaskCard } from "../../components/agents/task-card.js";
 import { AgentStatus } from "../../components/agents/agent-status.js";
 import { agentQuery } from "../../api/queries/agents.js";
+import { HomeCard } from "./home-card.js";
 
 const route = getRouteApi("/app/agents/$agentId");
 
@@ -109,6 +110,7 @@ export function AgentPage(): ReactElement {
         <RunTable agent={agent} disabledReason={reason} search={search} onSearch={changeSearch} />
       </Card>
       <SandboxCard workspaceType={agent.workspace_type} />
+      <HomeCard agent={agent} refusal={refusal} />
       <AgentBudgets agent={agent} refusal={refusal} />
       <RunTimeline title="Timeline" orgId={agent.organization_id} agentId={agentId} />
       <StartRunDialog

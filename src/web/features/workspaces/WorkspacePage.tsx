@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import { lazy, type ReactElement, Suspense, useState } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useLoaded } from "../../api/use-loaded.js";
+import { loadPart } from "../../hooks/connection.js";
 import { asApiError } from "../../api/client.js";
 import type { WorkspaceTab } from "../../paths/address-search.js";
 import { paths } from "../../paths/paths.js";
@@ -20,13 +21,17 @@ import { useDenyReason } from "../../access/permissions.js";
 import { PredictedConflicts } from "../../components/radar/predicted-conflicts.js";
 import { Waiting } from "../../components/await.js";
 import { AgentDangerZone } from "./settings/agent-danger-zone.js";
+import { AgentTaskDetails } from "./agent-task.js";
 import { ArchivedNotice } from "./archived-notice.js";
 import { CommitsTab } from "./commits/commits-tab.js";
 import { ConflictsTab } from "./merges/conflicts-tab.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
-import { SettingsTab } from "./settings/settings-tab.js";
 import { WorkspaceDetails } from "./workspace-details.js";
+
+const SettingsTab = lazy(async () => ({
+  default: (await loadPart(() => import("./settings/settings-tab.js"))).SettingsTab,
+}));
 
 const route = getRouteApi("/app/agents/$agentId/workspace");
 
@@ -53,14 +58,19 @@ export function WorkspacePage(): ReactElement {
         </>
       }
     >
+      {agent.task && <AgentTaskDetails task={agent.task} />}
       <WorkspaceOf agent={agent} onCreate={() => setCreating(true)} />
       {/* Rendered here, so that it stays open while the content below refetches the workspace. */}
-      <CreateWorkspaceDialog
-        isOpen={isCreating}
-        onClose={() => setCreating(false)}
-        agentId={agentId}
-        agentName={agent.name}
-      />
+      {isCreating && (
+        <Suspense>
+          <CreateWorkspaceDialog
+            isOpen
+            onClose={() => setCreating(false)}
+            agentId={agentId}
+            agentName={agent.name}
+          />
+        </Suspense>
+      )}
     </Page>
   );
 }
@@ -131,8 +141,10 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
               // A form starts from saved values; the key remounts it for another agent.
               content: (
                 <div className="flex flex-col gap-4">
-                  <SettingsTab key={agent.id} workspace={data} refusal={refusal} />
-                  <AgentDangerZone agent={agent} workspace={data} refusal={refusal} />
+                  <Suspense>
+                    <SettingsTab key={agent.id} workspace={data} refusal={refusal} />
+                    <AgentDangerZone agent={agent} workspace={data} refusal={refusal} />
+                  </Suspense>
                 </div>
               ),
             },

@@ -11,6 +11,7 @@ import {
   type EndedBuild,
 } from "../../environments/index.js";
 import { placesOf, removeFolder } from "../checks/check-folder.js";
+import type { Masker } from "../logs/mask-secrets.js";
 import type { BuildRun } from "../managed-runs.queries.js";
 import type { RunDeps } from "../run-deps.js";
 
@@ -20,8 +21,13 @@ const MAX_ATTEMPTS = 3;
 /**
  * Stores what the setup script left as a layer, before its run ends: only this process has its folder.
  * Everything else in the folder is dropped.
+ * @param masker that of the log: the script may put secrets into names of files
  */
-export async function storeLayerOf(deps: RunDeps, run: BuildRun): Promise<void> {
+export async function storeLayerOf(
+  deps: RunDeps,
+  run: BuildRun,
+  masker: Pick<Masker, "mask">,
+): Promise<void> {
   const { id: run_id, org_id, project_id } = run;
   const { storage, log } = deps;
   const layer = storage.environmentLayer(org_id, project_id, run_id);
@@ -29,13 +35,18 @@ export async function storeLayerOf(deps: RunDeps, run: BuildRun): Promise<void> 
   const result = await deps.workspaces.driver.storeEnvironment(places, layer).then(
     ({ bytes, leftOut, leftOutCount }) => ({
       layer_bytes: bytes,
-      left_out: leftOut,
+      left_out: leftOut.map((path) => masker.mask(path)),
       left_out_count: leftOutCount,
       detail: null,
     }),
     (error: unknown) => {
       log.error({ err: error, run: run_id }, "cannot store the layer of a build");
-      return { layer_bytes: null, left_out: [], left_out_count: 0, detail: reasonOf(error) };
+      return {
+        layer_bytes: null,
+        left_out: [],
+        left_out_count: 0,
+        detail: masker.mask(reasonOf(error)),
+      };
     },
   );
   await deps.db.tenant(org_id, (tx) => recordLayer(tx, run_id, result));

@@ -82,7 +82,7 @@ export interface SupervisorDeps {
   /**
    * Called when the command of a check or a build has succeeded, before its run ends; may be repeated.
    */
-  succeeded: (run: ManagedRun) => Promise<void>;
+  succeeded: (run: ManagedRun, masker: Pick<Masker, "mask">) => Promise<void>;
   /** Called when a run has ended, which may free a slot. */
   ended: (run: ManagedRun) => Promise<void>;
   serverId: string;
@@ -169,7 +169,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
             )
           : null;
       if (run.kind !== "managed" && outcome.outcome === "succeeded") {
-        await attempt(liveRun, `the result of a ${run.kind}`, () => deps.succeeded(run));
+        await attempt(liveRun, `the result of a ${run.kind}`, () => deps.succeeded(run, masker));
       }
       const end = (values: typeof checkpoint) => () =>
         tenant(async (tx) => {

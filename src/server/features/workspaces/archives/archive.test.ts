@@ -75,6 +75,7 @@ describeEachDriver("archived workspaces", (driver) => {
         driver: checkoutDriver,
         runUids: null,
         leaks: noLeaks,
+        log: pino({ level: "silent" }),
       },
       pino({ level: "silent" }),
     );

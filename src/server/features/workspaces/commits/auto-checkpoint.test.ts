@@ -58,6 +58,7 @@ describe("automatic checkpoints", () => {
     driver,
     runUids: null,
     leaks: noLeaks,
+    log,
   });
   const commits = async () => (await owner.api.workspaces.commits({ params })).data;
   const get = async () => (await owner.api.workspaces.get({ params })).data;

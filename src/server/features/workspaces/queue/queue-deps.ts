@@ -1,10 +1,7 @@
-import type { Logger } from "pino";
 import type { WorkspaceDeps } from "../workspace.js";
 
 /** Dependencies of the merge queue. */
-export interface QueueDeps extends WorkspaceDeps {
-  log: Logger;
-}
+export type QueueDeps = WorkspaceDeps;
 
 /** The queue of one branch. */
 export interface BranchQueue {
