@@ -10,7 +10,6 @@ import type { Jobs } from "../../jobs/queue.js";
 import type { Mailer } from "../../mail/mailer.js";
 import {
   startCheckpoints,
-  takeAfterRun,
   takeDuringRun,
   type RunCommits,
   type TakeRunCommits,
@@ -28,7 +27,7 @@ import type { RunSettings } from "./run-settings.js";
 import { commitsOf, scriptRunner } from "./execution/run-script.js";
 import { uidOf } from "./start-run.js";
 import { createSupervisor } from "./execution/supervisor.js";
-import { createSaver, endLost, startRunWatch } from "./execution/watch-runs.js";
+import { createSaver, endLost, saveRun, startRunWatch } from "./execution/watch-runs.js";
 
 /** A take of commits during a run that lasts longer is slow: an agent can make it wait. */
 const SLOW_TAKE_MS = 2000;
@@ -130,14 +129,9 @@ export function createRuns(input: RunsInput): Runs {
       input.log.warn({ err: error, agent: agent_id }, "cannot look for commits of a run");
     }
   };
-  const saveLost: RunDeps["saveLost"] = async (workspace) => {
-    const { org_id, agent_id } = workspace;
+  const saveLost: RunDeps["saveLost"] = async ({ org_id, agent_id }) => {
     const lost = await db.tenant(org_id, (tx) => managed.listUnsaved(tx, agent_id));
-    for (const run of lost) {
-      const commits = await commitsOfRun(run);
-      if (commits) await takeAfterRun(input.workspaces, workspace, commits, input.log);
-      await db.tenant(org_id, (tx) => managed.recordSaved(tx, run.id));
-    }
+    for (const run of lost) await saveRun(watchDeps, run, await commitsOfRun(run), true);
     return lost.length > 0;
   };
   let checkpoints: ReturnType<typeof startCheckpoints> | undefined;

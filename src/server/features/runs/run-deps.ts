@@ -27,7 +27,7 @@ export interface RunDeps {
   /** The limits enforced on this machine. */
   limits: RunLimits;
   /**
-   * Takes the commits of lost runs before another run starts in the workspace, for the holder of its lock.
+   * Saves what lost runs left in a workspace before another one starts there, for the holder of its lock.
    * Returns whether there were any.
    */
   saveLost(workspace: ActiveWorkspace): Promise<boolean>;

@@ -5,7 +5,6 @@ export { isMerging } from "./merges/merge-lease.js";
 export { startCheckpoints, type TakeRunCommits } from "./commits/auto-checkpoint.js";
 export {
   checkpointAfterRun,
-  takeAfterRun,
   takeDuringRun,
   withWorkspaceToRun,
   type RunCommits,

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { AppError } from "../../errors.js";
 import { assertFolder, type WorktreePaths } from "#git/worktree/worktree-driver.js";
 import { attachEnvironment } from "./attach-environment.js";
-import { checkpointAtEndOfRun } from "./commits/auto-checkpoint.js";
+import { checkpointAtEndOfRun, checkpointUnderLock } from "./commits/auto-checkpoint.js";
 import { activeUnderLock } from "./commits/commit-workspace.js";
 import { openHome } from "./homes.js";
 import {
@@ -136,6 +136,7 @@ export interface RunCheckpoint {
  * Takes the commits that a run made in its repository, then commits its uncommitted changes, after its
  * processes have exited; null when there are none or checkpoints are off. Never throws: a failure is
  * returned or, for the commits, recorded.
+ * @param isLocked whether the caller holds the workspace's lock
  */
 export async function checkpointAfterRun(
   deps: WorkspaceDeps,
@@ -143,6 +144,7 @@ export async function checkpointAfterRun(
   agentId: string,
   log: Logger,
   commits: RunCommits | null,
+  isLocked = false,
 ): Promise<RunCheckpoint | null> {
   let isTaken = false;
   const take =
@@ -152,7 +154,8 @@ export async function checkpointAfterRun(
       return takeAfterRun(deps, workspace, commits, log);
     });
   try {
-    const { commit, error } = await checkpointAtEndOfRun(deps, orgId, agentId, take);
+    const checkpoint = isLocked ? checkpointUnderLock : checkpointAtEndOfRun;
+    const { commit, error } = await checkpoint(deps, orgId, agentId, take);
     if (!commit && error === null) return null;
     return { checkpoint_sha: commit?.commit_sha ?? null, checkpoint_error: error };
   } catch (error) {
@@ -164,11 +167,8 @@ export async function checkpointAfterRun(
   }
 }
 
-/**
- * Takes the commits of a run that has ended, for the holder of the workspace's lock. Never throws: the files
- * are committed even if the commits cannot be taken.
- */
-export async function takeAfterRun(
+/** The files are committed even if the commits cannot be taken. */
+async function takeAfterRun(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
   commits: RunCommits,

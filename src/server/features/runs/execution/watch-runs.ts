@@ -74,7 +74,24 @@ export async function endLost(
   saver.start();
 }
 
-/** Takes the commits of lost runs and commits their workspaces, in the background. */
+/**
+ * Takes the commits of a lost run and commits its workspace.
+ * @param isLocked whether the caller holds the workspace's lock
+ */
+export async function saveRun(
+  { db, workspaces, log }: Pick<WatchDeps, "db" | "workspaces" | "log">,
+  { id, org_id, agent_id }: managed.LostRun,
+  commits: RunCommits | null,
+  isLocked: boolean,
+): Promise<void> {
+  const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log, commits, isLocked);
+  await db.tenant(org_id, async (tx) => {
+    if (checkpoint) await managed.recordCheckpoint(tx, id, checkpoint);
+    await managed.recordSaved(tx, id);
+  });
+}
+
+/** Saves lost runs in the background. */
 export interface Saver {
   /** Saves those that are not saved yet, also of other processes; no effect while it does. */
   start(): void;
@@ -84,20 +101,12 @@ export interface Saver {
 
 /** @param commitsOf returns the repository of a lost run; null without one */
 export function createSaver(
-  { db, workspaces, log }: Pick<WatchDeps, "db" | "workspaces" | "log">,
+  deps: Pick<WatchDeps, "db" | "workspaces" | "log">,
   commitsOf: (run: managed.LostRun) => Promise<RunCommits | null>,
 ): Saver {
+  const { db, log } = deps;
   let saving: Promise<void> | null = null;
   let isStopped = false;
-  const save = async (run: managed.LostRun): Promise<void> => {
-    const { id, org_id, agent_id } = run;
-    const commits = await commitsOf(run);
-    const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log, commits);
-    await db.tenant(org_id, async (tx) => {
-      if (checkpoint) await managed.recordCheckpoint(tx, id, checkpoint);
-      await managed.recordSaved(tx, id);
-    });
-  };
   const saveAll = async (): Promise<void> => {
     const lost = await db.withSystem("find unsaved runs", (tx) => managed.listUnsaved(tx, null));
     // An iterator shared by a few workers.
@@ -106,7 +115,9 @@ export function createSaver(
       for (const run of left) {
         if (isStopped) return;
         try {
-          await db.tryLock(`saved run ${run.id}`, () => save(run));
+          await db.tryLock(`saved run ${run.id}`, async () => {
+            await saveRun(deps, run, await commitsOf(run), false);
+          });
         } catch (error) {
           log.error({ err: error, run: run.id }, "cannot save the workspace of a lost run");
         }

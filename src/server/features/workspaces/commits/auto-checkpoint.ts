@@ -41,7 +41,8 @@ export function checkpointAtEndOfRun(
   );
 }
 
-async function checkpointUnderLock(
+/** Like `checkpointAtEndOfRun`, for the holder of the workspace's lock. */
+export async function checkpointUnderLock(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
