@@ -56,6 +56,23 @@ describeEachSandbox("a command", ({ setting, mode }) => {
     });
   });
 
+  test("reads what is written to its input, and its end", async () => {
+    expect(await sandbox.run(["cat"])).toMatchObject({ exitCode: 0, output: "" });
+    const started = await sandbox.start(["sh", "-c", "read one; echo got $one; cat; echo end"], {
+      hasInput: true,
+    });
+    started.input?.write("first\n");
+    await expect.poll(() => started.output(), { timeout: 20_000 }).toBe("got first\n");
+    const much = "x".repeat(1_000_000);
+    started.input?.end(much);
+    expect(await started.done).toMatchObject({ exitCode: 0 });
+    expect(started.output()).toBe(`got first\n${much}end\n`);
+    // An input that nothing reads, and a command that ends before it is read.
+    const ended = await sandbox.start(["true"], { hasInput: true });
+    ended.input?.write(much);
+    expect(await ended.done).toMatchObject({ exitCode: 0 });
+  });
+
   test("probes correctly on a busy machine", async () => {
     const busy = Array.from({ length: 16 }, () => spawn("sh", ["-c", "while :; do :; done"]));
     try {

@@ -3,6 +3,7 @@
  * reported, and refused if this machine cannot enforce them.
  */
 
+import type { Writable } from "node:stream";
 import type { Readings } from "./limits/run-group.js";
 
 /** The limits of one run. */
@@ -59,6 +60,8 @@ export interface SandboxInput {
    */
   ports?: readonly number[] | undefined;
   limits: SandboxLimits;
+  /** Whether the command has a standard input to write to; otherwise it is empty. */
+  hasInput?: boolean | undefined;
   /**
    * Called with each chunk of output in order. Reading pauses until it resolves, which blocks a
    * command that writes on. If it rejects, the command is killed and `done` rejects.
@@ -97,6 +100,8 @@ export interface SandboxExit {
 export interface SandboxedProcess {
   /** Host pid of the process whose end ends all others of the run. */
   readonly pid: number;
+  /** Its standard input, if it was requested. Errors of writing to it are ignored: `done` tells the end. */
+  readonly input: Writable | null;
   /** Sends TERM to every process of the run and, after `graceMs`, KILL to the remaining ones. */
   stop(graceMs: number): void;
   /** Usage so far; null if not measured, and after the end. */

@@ -35,7 +35,7 @@ export function openUnconfined(
       const child = launch([...starter, ...input.command], {
         cwd: input.folder,
         env: { PATH: path, HOME: input.folder, LANG: "C.UTF-8", ...input.env },
-        stdio: ["ignore", output[0].writer, output[1].writer],
+        stdio: [input.hasInput === true ? "pipe" : "ignore", output[0].writer, output[1].writer],
         ...(isRoot ? { uid, gid: uid } : {}),
       });
       closeWriters(output);
@@ -87,6 +87,7 @@ export function openUnconfined(
         },
         stdout,
         stderr,
+        stdin: child.stdin,
         readings: () => group?.readings() ?? null,
         release: async () => group?.remove(),
         watch: null,

@@ -64,7 +64,15 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
   const [{ reader: stdout }, { reader: stderr }] = output;
   const child = launch(plan.argv, {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
-    stdio: ["ignore", output[0].writer, output[1].writer, "pipe", "pipe", "pipe", ...plan.files],
+    stdio: [
+      input.hasInput === true ? "pipe" : "ignore",
+      output[0].writer,
+      output[1].writer,
+      "pipe",
+      "pipe",
+      "pipe",
+      ...plan.files,
+    ],
   });
   closeWriters(output);
   const ended = new Promise<number | null>((resolve) => {
@@ -128,6 +136,7 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
     },
     stdout,
     stderr,
+    stdin: child.stdin,
     readings: () => group?.readings() ?? null,
     release: async () => {
       await network?.close();

@@ -1,6 +1,6 @@
 /** Tracks a started command: its output, its end, and stopping it. */
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { Readings } from "../limits/run-group.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "../sandbox.js";
 import { monitorDisk } from "../limits/disk-monitor.js";
@@ -22,6 +22,8 @@ export interface StartedCommand {
   gone(): Promise<void>;
   stdout: Readable;
   stderr: Readable;
+  /** The standard input; null without one. */
+  stdin: Writable | null;
   /** Resource usage so far, until `release`; null if nothing measures it. */
   readings(): Readings | null;
   /** Frees the run's resources once no process is left. */
@@ -121,8 +123,11 @@ export function trackProcess(input: SandboxInput, started: StartedCommand): Sand
   const done = finish();
   done.catch(() => undefined);
 
+  // The command may close it at any time.
+  started.stdin?.on("error", () => undefined);
   return {
     pid: started.pid,
+    input: started.stdin,
     stop(graceMs) {
       const isFirst = !isStopping;
       isStopping = true;

@@ -14,7 +14,12 @@ export interface ContainerRun {
  * Waits for a line before it becomes the command in its arguments, so that the server can open ports
  * in the container first. If the server dies before, the command never starts.
  */
-const WAIT = ["/bin/sh", "-c", 'read -r _ && exec "$@" < /dev/null', "sh"];
+const wait = (hasInput: boolean): string[] => [
+  "/bin/sh",
+  "-c",
+  `read -r _ && exec "$@"${hasInput ? "" : " < /dev/null"}`,
+  "sh",
+];
 
 /** Whether the container waits for a line. */
 export function waitsForPorts({ network }: Pick<SandboxInput, "network">): boolean {
@@ -33,6 +38,7 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
   const { input, name, uid, image } = run;
   const { memoryBytes, processes, cpus, diskBytes, openFiles = 65_536 } = input.limits;
   const waits = waitsForPorts(input);
+  const hasInput = input.hasInput === true;
   const share = (part: number): number => Math.floor(memoryBytes * part);
   // Podman cannot set an owner here, so the mode admits the run's user; the container has no other
   // users.
@@ -49,19 +55,19 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
   return {
     Image: image,
     Entrypoint: [],
-    Cmd: [...(waits ? WAIT : []), ...input.command],
+    Cmd: [...(waits ? wait(hasInput) : []), ...input.command],
     Env: Object.entries(variables).map(([variable, value]) => `${variable}=${value}`),
     User: `${uid}:${uid}`,
     WorkingDir: WORKSPACE,
     Hostname: "omoi",
     Labels: { [SERVER]: name, [HOST]: hostname() },
-    AttachStdin: waits,
+    AttachStdin: waits || hasInput,
     AttachStdout: true,
     AttachStderr: true,
     Tty: false,
-    OpenStdin: waits,
+    OpenStdin: waits || hasInput,
     // It ends with the server's connection.
-    StdinOnce: waits,
+    StdinOnce: waits || hasInput,
     HostConfig: {
       Init: true,
       Mounts: [

@@ -150,6 +150,38 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     expect(await started.done).toMatchObject({ reason: "stopped" });
   });
 
+  test("reads what is written to its input, and its end", async () => {
+    for (const network of ["none", "restricted"] as const) {
+      let text = "";
+      const started = await docker.start({
+        id: randomUUID(),
+        folder,
+        home: null,
+        uid: null,
+        command: shell("read one; echo got $one; cat; echo end"),
+        env: {},
+        network,
+        ports: [await freePort()],
+        hasInput: true,
+        limits: {
+          memoryBytes: 64 * MIB,
+          processes: 16,
+          cpus: null,
+          diskBytes: null,
+          diskFiles: null,
+        },
+        onOutput: (_stream, chunk) => {
+          text += chunk.toString("utf8");
+        },
+      });
+      started.input?.write("first\n");
+      await expect.poll(() => text, { timeout: 20_000 }).toBe("got first\n");
+      started.input?.end("rest\n");
+      expect(await started.done).toMatchObject({ exitCode: 0 });
+      expect(text).toBe("got first\nrest\nend\n");
+    }
+  });
+
   test("enforces limits and reports usage", async () => {
     const hungry = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 8";
     expect(await run(hungry, { memoryBytes: 64 * MIB })).toMatchObject({ reason: "memory" });

@@ -220,6 +220,7 @@ async function attachAndStart(
     gone: async () => undefined,
     stdout: output.stdout,
     stderr: output.stderr,
+    stdin: input.hasInput === true ? output.stdin : null,
     readings: () => ({ ...usage.readings(), oomKills: state?.OOMKilled === true ? 1 : 0 }),
     release: async () => {
       ports?.close();
@@ -257,5 +258,5 @@ function neverStarted(detail: string): SandboxedProcess {
     peakMemoryBytes: null,
     throttled: null,
   });
-  return { pid: 0, stop: () => undefined, readings: () => null, done };
+  return { pid: 0, input: null, stop: () => undefined, readings: () => null, done };
 }

@@ -109,7 +109,7 @@ function standIn(): Sandbox {
           throttled: null,
         };
       };
-      return { pid: process.pid, stop: () => {}, readings: () => null, done: look() };
+      return { pid: process.pid, input: null, stop: () => {}, readings: () => null, done: look() };
     },
   };
 }
