@@ -40,7 +40,7 @@ export const gateway: Benchmark = {
     const provider = await startModelProvider();
     const options = {
       dataDir: join(folder, "data"),
-      env: { OMOI_MODEL_PRIVATE_HOSTS: "true" },
+      env: { OMOI_MODEL_PRIVATE_HOSTS: "true", OMOI_MODEL_CALLS_PER_MINUTE: "100000" },
     };
     try {
       return await withServer(options, async (server, api) => {

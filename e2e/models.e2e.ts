@@ -100,6 +100,68 @@ test("budgets of the project and the agent are saved, and emptied", async () => 
   await expect.poll(async () => (await read()).max_model_cost_usd).toBeNull();
 });
 
+test("the budgets of organization, project and agent show what is used of them", async () => {
+  const own = await makeProject(owner, org.id);
+  const { agent } = await makeWorkspace(owner, own.id);
+  await owner.api.organizations.update({
+    params: { org_id: org.id },
+    body: { max_model_cost_usd: 50, max_model_tokens: 250_000_000 },
+  });
+  await owner.api.projects.update({
+    params: { project_id: own.id },
+    body: { max_model_tokens: 2_000_000 },
+  });
+  await owner.api.agents.update({
+    params: { agent_id: agent.id },
+    body: { max_model_cost_usd: 3 },
+  });
+  // At $1.25 and $10 per million: $3.20.
+  const usage = { prompt_tokens: 1_600_000, completion_tokens: 120_000 };
+  provider.respond((response) => answerJson(response, { model: "gpt-5", usage }));
+  const script = `fetch(process.env.LOCAL_LLM_BASE_URL + "/responses", { method: "POST", body: "{}",
+    headers: { authorization: "Bearer " + process.env.LOCAL_LLM_API_KEY } }).then((answer) => answer.text())`;
+  const { data: run } = await owner.api.runs.create({
+    params: { agent_id: agent.id },
+    body: { command: ["node", "-e", script], network: "restricted", allowed_hosts: [] },
+  });
+  expect(await waitForRunEnd(owner, run.id)).toMatchObject({ status: "succeeded" });
+  for (const { name, path, texts, meters } of [
+    {
+      name: "organization",
+      path: `/organizations/${org.id}/settings?tab=resources`,
+      texts: ["$3.20 of $50.00 this month", "1,720,000 of 250,000,000 this month"],
+      meters: ["Used cost budget", "Used token budget"],
+    },
+    {
+      name: "project",
+      path: `/projects/${own.id}`,
+      texts: ["$3.20 this month", "1,720,000 of 2,000,000 this month"],
+      meters: ["Used token budget"],
+    },
+    {
+      name: "agent",
+      path: `/agents/${agent.id}`,
+      texts: ["$3.20 of $3.00 this month", "1,720,000 this month"],
+      meters: ["Used cost budget"],
+    },
+  ]) {
+    await page.goto(`${app.url}${path}`);
+    const form = page.getByRole("form", { name: "Model budgets" });
+    for (const text of texts) await page.getByText(text, { exact: true }).waitFor();
+    const shown = page.getByRole("meter", { name: /^Used .* budget$/ });
+    expect(await shown.evaluateAll((all) => all.map((each) => each.ariaLabel))).toEqual(meters);
+    expect(await shown.first().getAttribute("aria-valuetext")).toMatch(/ of .* this month$/);
+    await form.scrollIntoViewIfNeeded();
+    await expectAccessible(page);
+    await look(`used-budget-${name}`);
+  }
+  // A new budget is shown at once.
+  const form = page.getByRole("form", { name: "Model budgets" });
+  await form.getByLabel("US dollars a month").fill("1200");
+  await button("Save budgets").click();
+  await page.getByText("$3.20 of $1,200.00 this month", { exact: true }).waitFor();
+});
+
 test("a run's page and the usage show tokens and cost by model", async () => {
   const { agent } = await makeWorkspace(owner, project.id);
   provider.respond((response, { body }) =>

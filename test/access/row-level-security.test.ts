@@ -82,6 +82,11 @@ describe("row-level security", () => {
         project.organization_id,
         project.id,
       ]);
+      await queryAsOwner(
+        app,
+        "insert into model_reservations values (gen_random_uuid(), $1, $2, $3, 0, 0, now())",
+        [project.organization_id, project.id, workspace.agent_id],
+      );
       await owner.api.environments.set({ params: { project_id: project.id }, body: {} });
       await queryAsOwner(
         app,

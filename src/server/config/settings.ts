@@ -191,12 +191,19 @@ export const settings = {
     default: "600",
     documentation: "Seconds without a byte after which a call to a model provider is aborted.",
   }),
+  modelCallsPerMinute: setting({
+    variable: "OMOI_MODEL_CALLS_PER_MINUTE",
+    type: wholeNumber(1, 100_000),
+    default: "600",
+    documentation:
+      "Calls to model providers of a run in a minute, on each server process; more are 429. Agents make a few in a minute, so that 600 stop only a run that would occupy the server.",
+  }),
   modelPrices: setting({
     variable: "OMOI_MODEL_PRICES",
     type: json(priceTable),
     default: "{}",
     documentation:
-      'US dollars per million tokens by model, in place of and beside the built-in list prices, as JSON; `*` stands for every other model: `{"my-model": {"input": 1, "output": 4, "cache_read": 0.1, "cache_write": 1.25}}`.',
+      'US dollars per million tokens by model, in place of and beside the built-in list prices, as JSON; `*` stands for every other model: `{"my-model": {"input": 1, "output": 4, "cache_read": 0.1, "cache_write": 1.25}}`. `cache_write_1h` is the price of cache writes for an hour, if it differs. `long_prompt` has the same prices and `above`, a number of tokens: the prices of calls with a longer prompt.',
   }),
   agentUid: setting({
     variable: "OMOI_AGENT_UID",

@@ -18,12 +18,14 @@ export interface RawRequest extends RequestHead {
   readonly log: Logger;
 }
 
+type RawMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "TRACE";
+
 /**
  * A route that is not part of the API, such as git's protocol. The handler checks the caller and the
  * input.
  */
 export interface RawRoute {
-  method: "GET" | "POST";
+  method: RawMethod | RawMethod[];
   /** `{name}` is a parameter, and `*` at the end everything that follows, as the parameter `*`. */
   path: `/${string}`;
   handle(request: RawRequest): Promise<Answer<unknown>>;
@@ -34,12 +36,14 @@ interface RawRouteOptions {
   bodies?: Readonly<Record<string, number>>;
   /** Maps an error to the one that is sent. */
   toError?: (error: unknown, request: RawRequest) => unknown;
+  /** Answers an error in the form of the protocol, in place of a problem document. */
+  answerError?: (error: unknown, request: RawRequest) => Answer<unknown>;
   /** Whether the client shows errors to its user only as plain text. */
   wantsPlainErrors?: (request: RawRequest) => boolean;
 }
 
 export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions = {}): Routes {
-  const { bodies, toError, wantsPlainErrors } = options;
+  const { bodies, toError, answerError, wantsPlainErrors } = options;
   return (app) => {
     void app.register(async (scope) => {
       if (bodies) {
@@ -56,6 +60,11 @@ export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions 
           if (bodies && request.method === "POST") reply.header("connection", "close");
           sendProblem(toError(error, rawRequest(request)), request, reply);
         });
+      }
+      if (answerError) {
+        scope.setErrorHandler((error, request, reply) =>
+          reply.send(applyHead(reply, answerError(error, rawRequest(request)))),
+        );
       }
       if (wantsPlainErrors) {
         scope.addHook("onSend", async (request, reply, payload) => {

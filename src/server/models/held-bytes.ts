@@ -18,3 +18,20 @@ export function createHeldBytes(limit: number): HeldBytes {
     },
   };
 }
+
+/** Returns the part of one run, which leaves memory to others. */
+export function shareOf(all: HeldBytes, limit: number): HeldBytes {
+  const own = createHeldBytes(limit);
+  return {
+    take: (bytes) => {
+      if (!own.take(bytes)) return false;
+      if (all.take(bytes)) return true;
+      own.give(bytes);
+      return false;
+    },
+    give: (bytes) => {
+      own.give(bytes);
+      all.give(bytes);
+    },
+  };
+}

@@ -1,28 +1,38 @@
 /** What calls cost, at the providers' list prices. */
-import type { ModelPrice, PriceTable } from "../config/model-prices.js";
+import type { ModelPrice, PriceTable, Rates } from "../config/model-prices.js";
 import type { TokenUsage } from "./token-usage.js";
 
-/**
- * A cache read of Anthropic costs a tenth of the input, and a write for five minutes 1.25 of it. Writes for an hour,
- * which cost twice the input, are priced like those.
- */
-const anthropic = (input: number, output: number): ModelPrice => ({
+/** A cache read of Anthropic costs a tenth of the input, a write for five minutes 1.25 and for an hour twice of it. */
+const anthropic = (input: number, output: number): Rates => ({
   input,
   output,
   cache_read: input / 10,
   cache_write: input * 1.25,
+  cache_write_1h: input * 2,
 });
 /** Most models of OpenAI charge nothing for cache writes. */
-const openai = (input: number, output: number, cacheRead: number): ModelPrice => ({
+const openai = (input: number, output: number, cacheRead: number, cacheWrite = 0): Rates => ({
   input,
   output,
   cache_read: cacheRead,
-  cache_write: 0,
+  cache_write: cacheWrite,
+});
+/** Doubles the input and the cache, and raises the output by half, as both providers do for long prompts. */
+const longAbove = (above: number, price: Rates): ModelPrice => ({
+  ...price,
+  long_prompt: {
+    above,
+    input: price.input * 2,
+    output: price.output * 1.5,
+    cache_read: price.cache_read * 2,
+    cache_write: price.cache_write * 2,
+    ...(price.cache_write_1h !== undefined && { cache_write_1h: price.cache_write_1h * 2 }),
+  },
 });
 
 /**
- * List prices of November 2026 for short prompts: https://platform.claude.com/docs/en/about-claude/pricing and
- * https://developers.openai.com/api/docs/pricing.
+ * List prices of November 2026: https://platform.claude.com/docs/en/about-claude/pricing and
+ * https://developers.openai.com/api/docs/pricing. Most models have one price for prompts of any length.
  */
 export const defaultPrices: PriceTable = {
   "claude-fable-5-1": { ...anthropic(10, 50), cache_read: 0.25 },
@@ -41,16 +51,16 @@ export const defaultPrices: PriceTable = {
   "claude-sonnet-5-5": { ...anthropic(2, 10), cache_read: 0.1 },
   "claude-sonnet-5": anthropic(2, 10),
   "claude-sonnet-4-6": anthropic(3, 15),
-  "claude-sonnet-4-5": anthropic(3, 15),
-  "claude-sonnet-4-0": anthropic(3, 15),
-  "claude-sonnet-4": anthropic(3, 15),
+  "claude-sonnet-4-5": longAbove(200_000, anthropic(3, 15)),
+  "claude-sonnet-4-0": longAbove(200_000, anthropic(3, 15)),
+  "claude-sonnet-4": longAbove(200_000, anthropic(3, 15)),
   "claude-haiku-5-5": anthropic(0.1, 0.5),
   "claude-haiku-4-5": anthropic(1, 5),
   "claude-3-5-haiku": anthropic(0.8, 4),
-  "gpt-6.1-sol": { ...openai(2, 10, 0.1), cache_write: 2.5 },
-  "gpt-6-sol": { ...openai(2, 10, 0.2), cache_write: 2.5 },
-  "gpt-6-luna": { ...openai(0.1, 0.5, 0.01), cache_write: 0.125 },
-  "gpt-5.4": openai(2.5, 15, 0.25),
+  "gpt-6.1-sol": longAbove(272_000, openai(2, 10, 0.1, 2.5)),
+  "gpt-6-sol": longAbove(272_000, openai(2, 10, 0.2, 2.5)),
+  "gpt-6-luna": longAbove(272_000, openai(0.1, 0.5, 0.01, 0.125)),
+  "gpt-5.4": longAbove(272_000, openai(2.5, 15, 0.25)),
   "gpt-5.4-mini": openai(0.75, 4.5, 0.075),
   "gpt-5.3-codex": openai(1.75, 14, 0.175),
   "gpt-5.2": openai(1.75, 14, 0.175),
@@ -78,17 +88,45 @@ const release = /-(?:20\d{6}|20\d{2}-\d{2}-\d{2}|latest)$/;
 
 /** Returns the cost in billionths of a US dollar; null for a model without a price. */
 export function costOf(prices: PriceTable, model: string, usage: TokenUsage): number | null {
-  const found = [model, model.replace(release, ""), "*"].find((name) =>
-    Object.hasOwn(prices, name),
-  );
-  if (found === undefined) return null;
-  const { input, output, cache_read, cache_write } = prices[found] as ModelPrice;
+  const price = priceOf(prices, model);
+  if (price === null) return null;
+  const { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens } = usage;
+  const { long_prompt } = price;
+  const prompt = input_tokens + cache_read_tokens + cache_write_tokens;
+  const rates = long_prompt !== undefined && prompt > long_prompt.above ? long_prompt : price;
+  const hourly = Math.min(usage.cache_write_1h_tokens, cache_write_tokens);
   // A dollar per million tokens is a thousand billionths per token.
   return Math.round(
     1000 *
-      (usage.input_tokens * input +
-        usage.output_tokens * output +
-        usage.cache_read_tokens * cache_read +
-        usage.cache_write_tokens * cache_write),
+      (input_tokens * rates.input +
+        output_tokens * rates.output +
+        cache_read_tokens * rates.cache_read +
+        (cache_write_tokens - hourly) * rates.cache_write +
+        hourly * (rates.cache_write_1h ?? rates.cache_write)),
   );
+}
+
+/** Like `costOf`, if the prompt has at most so many tokens, all of the kind that costs most. */
+export function maxCostOf(
+  prices: PriceTable,
+  model: string,
+  { prompt_tokens, output_tokens }: { prompt_tokens: number; output_tokens: number },
+): number | null {
+  const price = priceOf(prices, model);
+  if (price === null) return null;
+  const { long_prompt } = price;
+  const mayBeLong = long_prompt !== undefined && prompt_tokens > long_prompt.above;
+  const costs = [price, ...(mayBeLong ? [long_prompt] : [])].map((rates) => {
+    const { input, cache_read, cache_write, cache_write_1h = 0 } = rates;
+    const dearest = Math.max(input, cache_read, cache_write, cache_write_1h);
+    return 1000 * (prompt_tokens * dearest + output_tokens * rates.output);
+  });
+  return Math.round(Math.max(...costs));
+}
+
+function priceOf(prices: PriceTable, model: string): ModelPrice | null {
+  const found = [model, model.replace(release, ""), "*"].find((name) =>
+    Object.hasOwn(prices, name),
+  );
+  return found === undefined ? null : (prices[found] as ModelPrice);
 }

@@ -17,7 +17,15 @@ export interface Provider {
   calls: readonly RegExp[];
   /** Whether the bodies of calls are read, so that their tokens are counted. */
   readsBodies: boolean;
-  errorBody(status: number, code: string, message: string): unknown;
+  errorBody(error: ShownError): unknown;
+}
+
+interface ShownError {
+  status: number;
+  code: string;
+  message: string;
+  /** Whether clients must not repeat the call. */
+  isFinal: boolean;
 }
 
 /** https://docs.anthropic.com/en/api/errors */
@@ -29,7 +37,7 @@ const anthropic: Provider = {
   variablePath: "",
   calls: [/^POST \/messages(?:\/count_tokens)?$/, /^GET \/models(?:\/[^/]+)?$/],
   readsBodies: false,
-  errorBody: (status, code, message) => ({
+  errorBody: ({ status, code, message }) => ({
     type: "error",
     error: { type: anthropicTypes[status] ?? "api_error", message, code },
   }),
@@ -39,25 +47,25 @@ const anthropicTypes: Readonly<Record<number, string>> = {
   401: "authentication_error",
   403: "permission_error",
   404: "not_found_error",
+  405: "invalid_request_error",
   413: "request_too_large",
   429: "rate_limit_error",
   504: "timeout_error",
 };
 
 /** https://platform.openai.com/docs/guides/error-codes */
-const openAiError: Provider["errorBody"] = (status, code, message) => ({
+const openAiError: Provider["errorBody"] = ({ status, code, message, isFinal }) => ({
   error: {
     message,
-    type: openAiType(status, code),
+    type: openAiType(status, isFinal),
     param: null,
     code,
   },
 });
 
 /** Clients retry `requests`, and not `insufficient_quota`. */
-function openAiType(status: number, code: string): string {
-  if (code === "budget_exceeded") return "insufficient_quota";
-  if (status === 429) return "requests";
+function openAiType(status: number, isFinal: boolean): string {
+  if (status === 429) return isFinal ? "insufficient_quota" : "requests";
   return status < 500 ? "invalid_request_error" : "server_error";
 }
 

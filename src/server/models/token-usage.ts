@@ -7,7 +7,17 @@ export interface TokenUsage {
   output_tokens: number;
   cache_read_tokens: number;
   cache_write_tokens: number;
+  /** Those written tokens that are kept for an hour. */
+  cache_write_1h_tokens: number;
 }
+
+export const noTokens: TokenUsage = {
+  input_tokens: 0,
+  output_tokens: 0,
+  cache_read_tokens: 0,
+  cache_write_tokens: 0,
+  cache_write_1h_tokens: 0,
+};
 
 /** What an answer or a part of it reports. Later parts of a stream replace the figures they repeat. */
 export interface Report {
@@ -39,28 +49,40 @@ function nameOf(model: string): string {
 function usageIn(reported: Record<string, unknown>): Partial<TokenUsage> {
   const prompt = count(reported["prompt_tokens"]);
   if (prompt !== undefined) {
-    const cached = cachedIn(reported["prompt_tokens_details"]);
     return defined({
-      input_tokens: Math.max(prompt - cached, 0),
-      cache_read_tokens: cached,
+      ...partsOf(prompt, reported["prompt_tokens_details"]),
       output_tokens: count(reported["completion_tokens"]),
     });
   }
   const input = count(reported["input_tokens"]);
-  // OpenAI's input includes what was read from the cache, Anthropic's does not.
+  const output_tokens = count(reported["output_tokens"]);
+  // OpenAI's input includes what was read from the cache and written to it, Anthropic's does not.
   const details = reported["input_tokens_details"];
-  const cached = isRecord(details) ? cachedIn(details) : count(reported["cache_read_input_tokens"]);
+  if (isRecord(details)) return defined({ ...partsOf(input, details), output_tokens });
+  const written = reported["cache_creation"];
   return defined({
-    input_tokens:
-      input === undefined || !isRecord(details) ? input : Math.max(input - (cached ?? 0), 0),
-    cache_read_tokens: cached,
+    input_tokens: input,
+    cache_read_tokens: count(reported["cache_read_input_tokens"]),
     cache_write_tokens: count(reported["cache_creation_input_tokens"]),
-    output_tokens: count(reported["output_tokens"]),
+    cache_write_1h_tokens: isRecord(written)
+      ? count(written["ephemeral_1h_input_tokens"])
+      : undefined,
+    output_tokens,
   });
 }
 
-function cachedIn(details: unknown): number {
-  return (isRecord(details) ? count(details["cached_tokens"]) : undefined) ?? 0;
+/** Returns the parts of OpenAI's input. */
+function partsOf(
+  input: number | undefined,
+  details: unknown,
+): Record<"input_tokens" | "cache_read_tokens" | "cache_write_tokens", number | undefined> {
+  const read = (isRecord(details) ? count(details["cached_tokens"]) : undefined) ?? 0;
+  const written = (isRecord(details) ? count(details["cache_write_tokens"]) : undefined) ?? 0;
+  return {
+    input_tokens: input === undefined ? undefined : Math.max(input - read - written, 0),
+    cache_read_tokens: read,
+    cache_write_tokens: written,
+  };
 }
 
 /** A billion tokens are more than any call uses. */
@@ -71,8 +93,8 @@ function count(value: unknown): number | undefined {
   return Math.min(value, MAX_COUNT);
 }
 
-function defined(
-  usage: Record<keyof TokenUsage, number | undefined> | object,
-): Partial<TokenUsage> {
+function defined(usage: {
+  [Kind in keyof TokenUsage]?: number | undefined;
+}): Partial<TokenUsage> {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== undefined));
 }

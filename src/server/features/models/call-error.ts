@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { AppError } from "../../errors.js";
+import { toAppError } from "../../http/problem.js";
 import { ProviderError } from "../../models/provider-client.js";
 
 /** An error of a call, which is sent in the provider's own form. */
@@ -8,12 +8,26 @@ export class CallError extends Error {
   readonly status: number;
   readonly code: string;
   readonly headers: Record<string, string>;
-  constructor(status: number, code: string, message: string, headers = {}) {
+  /** Whether the same call will not be answered soon, so that clients must not repeat it. */
+  readonly isFinal: boolean;
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    { headers = {}, isFinal = false }: CallErrorOptions = {},
+  ) {
     super(message);
     this.status = status;
     this.code = code;
-    this.headers = headers;
+    // The clients of both providers otherwise try again.
+    this.headers = { ...headers, ...(isFinal && { "x-should-retry": "false" }) };
+    this.isFinal = isFinal;
   }
+}
+
+interface CallErrorOptions {
+  headers?: Record<string, string>;
+  isFinal?: boolean;
 }
 
 export function callErrorOf(error: unknown, log: Logger): CallError {
@@ -24,7 +38,8 @@ export function callErrorOf(error: unknown, log: Logger): CallError {
       ? new CallError(504, "provider_timeout", error.message)
       : new CallError(502, "provider_unreachable", error.message);
   }
-  if (error instanceof AppError) return new CallError(error.status, error.code, error.message);
+  const { status, code, message } = toAppError(error);
+  if (code !== "internal") return new CallError(status, code, message);
   log.error({ err: error }, "a model call failed");
   return new CallError(500, "internal_error", "The call failed; the server's log has the cause.");
 }

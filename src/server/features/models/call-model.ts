@@ -6,19 +6,29 @@ import type { Database } from "../../db/connection/connect.js";
 import { Answer } from "../../http/answer.js";
 import { addressOfRun, hasListener, isRunAddress } from "../../http/callback-listener.js";
 import type { RawRequest } from "../../http/raw-routes.js";
-import type { HeldBytes } from "../../models/held-bytes.js";
+import { largestCall } from "../../models/call-estimate.js";
+import type { CallRate } from "../../models/call-rate.js";
+import { shareOf, type HeldBytes } from "../../models/held-bytes.js";
 import { costOf } from "../../models/prices.js";
 import type { ProviderClient } from "../../models/provider-client.js";
 import { providerLabel, providerOf, type Provider } from "../../models/providers.js";
-import type { Report } from "../../models/token-usage.js";
+import { noTokens, type Report } from "../../models/token-usage.js";
 import { createUsageMeter } from "../../models/usage-meter.js";
 import type { RunKeyring, RunOfToken } from "../runs/index.js";
 import { decryptValue } from "../secrets/index.js";
-import { budgetProblem } from "./budget.js";
+import { requireBudget } from "./budget.js";
 import { CallError, callErrorOf } from "./call-error.js";
-import { bodyOf, pathOfCall, queryOf, sentHeaders, tokenOf } from "./call-request.js";
-import { readTerms, type CallTerms } from "./models.queries.js";
+import {
+  bodyOf,
+  pathOfCall,
+  queryOf,
+  sentHeaders,
+  tokenOf,
+  type KeyHeader,
+} from "./call-request.js";
+import { readTerms, type CallTerms, type NewReservation } from "./models.queries.js";
 import { keptHeaders, passBody, passError, requirePassable } from "./pass-answer.js";
+import type { Reservations } from "./reservations.js";
 import type { UsageRecorder } from "./usage-recorder.js";
 
 export interface ModelDeps {
@@ -28,40 +38,54 @@ export interface ModelDeps {
   runTokens: RunKeyring;
   client: ProviderClient;
   prices: PriceTable;
+  reservations: Reservations;
   recorder: UsageRecorder;
   held: HeldBytes;
-  /** Calls under way by run. */
-  calls: Map<string, Set<AbortController>>;
+  rate: CallRate;
+  /** Runs with calls under way. */
+  runs: Map<string, CallingRun>;
   /** Whether the server is stopping. */
   isClosing: () => boolean;
 }
 
+interface CallingRun {
+  calls: Set<AbortController>;
+  held: HeldBytes;
+}
+
 /** Maximum calls of a run at once. */
 export const MAX_CALLS = 200;
+/** A run's maximum share of the memory for requests and answers that are read. */
+const MAX_HELD_BY_RUN = 64 * 1024 * 1024;
 
 /** Forwards a request to `/models/{provider}/…`. Errors have the provider's form. */
 export async function callModel(deps: ModelDeps, request: RawRequest): Promise<Answer<unknown>> {
-  const { raw } = request;
   const name = request.params["provider"] ?? "";
-  const isProvider = providerProblem(name) === null;
-  const provider = providerOf(isProvider ? name : "unknown");
-  let answer: Answer<unknown>;
   try {
-    if (!isProvider) throw new CallError(404, "not_found", "This is no name of a provider.");
-    answer = await forward(deps, request, provider);
+    if (!isProvider(name)) throw new CallError(404, "not_found", "This is no name of a provider.");
+    return closeUnread(await forward(deps, request, providerOf(name)), request);
   } catch (error) {
-    const { status, code, message, headers } = callErrorOf(error, request.log);
-    const body = JSON.stringify(provider.errorBody(status, code, message));
-    const type = { "content-type": "application/json", "cache-control": "no-store" };
-    answer = new Answer(body, { status, headers: { ...type, ...headers } });
+    return answerError(error, request);
   }
-  const { status, headers } = answer.head;
-  // The rest of the request would be taken for the next one.
+}
+
+/** Returns an error in the provider's form. */
+export function answerError(error: unknown, request: RawRequest): Answer<unknown> {
+  const name = request.params["provider"] ?? "";
+  const shown = callErrorOf(error, request.log);
+  const body = JSON.stringify(providerOf(isProvider(name) ? name : "unknown").errorBody(shown));
+  const type = { "content-type": "application/json", "cache-control": "no-store" };
+  const { status, headers } = shown;
+  return closeUnread(new Answer(body, { status, headers: { ...type, ...headers } }), request);
+}
+
+const isProvider = (name: string): boolean => providerProblem(name) === null;
+
+/** Closes the connection if the rest of the request would be taken for the next one. */
+function closeUnread({ body, head }: Answer<unknown>, { raw }: RawRequest): Answer<unknown> {
   const isRead = raw.complete || raw.method === "GET" || raw.method === "HEAD";
-  return new Answer(answer.body, {
-    ...(status !== undefined && { status }),
-    headers: { ...headers, ...(!isRead && { connection: "close" }) },
-  });
+  if (isRead) return new Answer(body, head);
+  return new Answer(body, { ...head, headers: { ...head.headers, connection: "close" } });
 }
 
 async function forward(
@@ -69,33 +93,64 @@ async function forward(
   request: RawRequest,
   provider: Provider,
 ): Promise<Answer<unknown>> {
-  const { raw } = request;
-  const method = raw.method ?? "GET";
-  const path = pathOfCall(request.params["*"] ?? "", method, provider);
+  const path = pathOfCall(request.params["*"] ?? "", request.raw.method ?? "GET", provider);
   const { token, header } = tokenOf(request.headers);
   const query = queryOf(request, token);
   const run = await deps.runTokens.runOf(token);
   requireOwnAddress(request.ip, run.id);
-  const call = reserve(deps, run.id);
+  const call = begin(deps, run.id);
   try {
     const terms = await deps.db.read(run.orgId, (tx) => readTerms(tx, run.agentId, provider.name));
     const key = keyOf(deps, provider, terms);
     requireBudget(key.terms);
-    const { body, isUsageAdded, release } = await bodyOf(request, path, provider, deps.held);
-    const answer = await deps.client
-      .send({
-        url: new URL(`${key.baseUrl}${path}${query}`),
-        method,
-        headers: sentHeaders(request.headers, {
-          header: provider.keyHeader ?? header,
-          key: key.value,
-          token,
-          body,
-        }),
-        body,
-        signal: call.signal,
-      })
-      .finally(release);
+    return await sendOn(deps, request, { run, call, provider, path, query, key, token, header });
+  } catch (error) {
+    call.end();
+    throw error;
+  }
+}
+
+interface OwnCall {
+  run: RunOfToken;
+  call: Call;
+  provider: Provider;
+  /** Behind the version. */
+  path: string;
+  query: string;
+  key: Key;
+  token: string;
+  header: KeyHeader;
+}
+
+async function sendOn(
+  deps: ModelDeps,
+  request: RawRequest,
+  own: OwnCall,
+): Promise<Answer<unknown>> {
+  const { run, call, provider, path, key } = own;
+  const { project_id, budgets } = key.terms;
+  const method = request.raw.method ?? "GET";
+  const counts = method === "POST" && !path.endsWith("/count_tokens");
+  const isEstimated = counts && budgets.length > 0;
+  const sent = await bodyOf(request, { path, provider, isEstimated, held: call.held });
+  let reservation: NewReservation | null = null;
+  try {
+    if (isEstimated) {
+      reservation = await deps.reservations.make(run, project_id, sent.estimate ?? largestCall);
+    }
+    const answer = await deps.client.send({
+      url: new URL(`${key.baseUrl}${path}${own.query}`),
+      method,
+      headers: sentHeaders(request.headers, {
+        header: provider.keyHeader ?? own.header,
+        key: key.value,
+        token: own.token,
+        body: sent.body,
+      }),
+      body: sent.body,
+      signal: call.signal,
+    });
+    sent.release();
     try {
       requirePassable(answer);
     } catch (error) {
@@ -105,19 +160,21 @@ async function forward(
     const status = answer.statusCode ?? 502;
     if (status >= 400) {
       const error = await passError(answer, key.value);
+      if (reservation !== null) await deps.reservations.release(reservation);
       call.end();
       return error;
     }
     const type = answer.headers["content-type"] ?? "";
-    const meter = createUsageMeter({ type, dropsUsage: isUsageAdded, held: deps.held });
-    const counts = method === "POST" && !path.endsWith("/count_tokens");
-    const passed = passBody(answer, meter, async (report) => {
+    const meter = createUsageMeter({ type, dropsUsage: sent.isUsageAdded, held: call.held });
+    const passed = passBody(answer, meter, async (report, isWhole) => {
       call.end();
-      if (counts) await recordCall(deps, run, provider, key.terms, report);
+      if (!counts) return;
+      await recordCall(deps, own, { report, isWhole, reservation });
     });
     return new Answer(passed, { status, headers: keptHeaders(answer.headers, key.value) });
   } catch (error) {
-    call.end();
+    sent.release();
+    if (reservation !== null) await deps.reservations.release(reservation);
     throw error;
   }
 }
@@ -129,17 +186,6 @@ async function forward(
 function requireOwnAddress(ip: string, runId: string): void {
   const isExpected = hasListener(runId) || isRunAddress(ip) ? ip === addressOfRun(runId) : true;
   if (!isExpected) throw new CallError(401, "invalid_token", "This token belongs to another run.");
-}
-
-/** @throws CallError 429 */
-function requireBudget(terms: CallTerms): void {
-  const exceeded = budgetProblem(terms);
-  if (exceeded === null) return;
-  throw new CallError(429, "budget_exceeded", exceeded, {
-    "retry-after": String(terms.month_seconds),
-    // The clients of both providers otherwise try again.
-    "x-should-retry": "false",
-  });
 }
 
 interface Key {
@@ -170,47 +216,77 @@ function keyOf({ secret }: ModelDeps, { name, baseUrl }: Provider, terms?: CallT
 interface Call {
   /** Aborts the call when the server stops. */
   signal: AbortSignal;
+  /** Of the run. */
+  held: HeldBytes;
   /** May be called several times. */
   end(this: void): void;
 }
 
 /** @throws CallError 429; 503 while the server is stopping */
-function reserve({ calls, isClosing }: ModelDeps, runId: string): Call {
+function begin({ runs, held, rate, isClosing }: ModelDeps, runId: string): Call {
   if (isClosing()) throw new CallError(503, "unavailable", "The server is stopping; try again.");
-  const own = calls.get(runId) ?? new Set();
-  if (own.size >= MAX_CALLS) {
+  const seconds = rate.take(runId);
+  if (seconds !== null) {
+    const detail = `The run makes too many calls in a minute; wait ${seconds} s.`;
+    throw new CallError(429, "rate_limited", detail, {
+      headers: { "retry-after": String(seconds) },
+    });
+  }
+  const own = runs.get(runId) ?? { calls: new Set(), held: shareOf(held, MAX_HELD_BY_RUN) };
+  if (own.calls.size >= MAX_CALLS) {
     const detail = `A run has at most ${MAX_CALLS} calls at once; wait for one to end.`;
-    throw new CallError(429, "too_many_calls", detail, { "retry-after": "1" });
+    throw new CallError(429, "too_many_calls", detail, { headers: { "retry-after": "1" } });
   }
   const call = new AbortController();
-  calls.set(runId, own.add(call));
+  own.calls.add(call);
+  runs.set(runId, own);
   return {
     signal: call.signal,
+    held: own.held,
     end: () => {
-      own.delete(call);
-      if (own.size === 0 && calls.get(runId) === own) calls.delete(runId);
+      own.calls.delete(call);
+      if (own.calls.size === 0 && runs.get(runId) === own) runs.delete(runId);
     },
   };
 }
 
+interface EndedCall {
+  report: Report | null;
+  /** Whether the answer came to its end. */
+  isWhole: boolean;
+  reservation: NewReservation | null;
+}
+
+/**
+ * Records a call. One whose use is not known counts for its budgets with what was reserved, unless this server's
+ * stop has ended it.
+ */
 async function recordCall(
-  { prices, recorder }: ModelDeps,
-  { id, agentId, orgId }: RunOfToken,
-  provider: Provider,
-  { project_id }: CallTerms,
-  report: Report | null,
+  { prices, recorder, reservations }: ModelDeps,
+  { run, call, provider, key }: OwnCall,
+  { report, isWhole, reservation }: EndedCall,
 ): Promise<void> {
-  const none = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
-  const usage = { ...none, ...report?.usage };
+  const used = { ...noTokens, ...report?.usage };
+  // What is kept longer is a part of what was written.
+  const { cache_write_1h_tokens: _, ...usage } = used;
   const model = report?.model ?? "unknown";
+  const tokens =
+    usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
+  const cost_nanousd = costOf(prices, model, used);
+  const isKnown = isWhole && Object.keys(report?.usage ?? {}).length > 0;
+  const least = isKnown || call.signal.aborted ? null : reservation;
   publish("modelCall", { provider: providerLabel(provider.name), ...usage });
-  await recorder.add(orgId, {
-    run_id: id,
-    agent_id: agentId,
-    project_id,
+  await recorder.add(run.orgId, {
+    run_id: run.id,
+    agent_id: run.agentId,
+    project_id: key.terms.project_id,
     provider: provider.name,
     model,
     ...usage,
-    cost_nanousd: costOf(prices, model, usage),
+    cost_nanousd,
+    spent_tokens: Math.max(tokens, least?.tokens ?? 0),
+    spent_nanousd: Math.max(cost_nanousd ?? 0, least?.cost_nanousd ?? 0),
+    reservation_id: reservation?.id ?? null,
   });
+  if (reservation !== null) reservations.leave(reservation);
 }

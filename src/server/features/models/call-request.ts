@@ -2,15 +2,18 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Readable, Transform } from "node:stream";
 import type { RawRequest } from "../../http/raw-routes.js";
+import type { CallEstimate } from "../../models/call-estimate.js";
 import type { HeldBytes } from "../../models/held-bytes.js";
 import type { Provider } from "../../models/providers.js";
-import { readRequest } from "../../models/read-request.js";
+import { readRequest, type ReadRequest } from "../../models/read-request.js";
 import { CallError } from "./call-error.js";
 
 /** Maximum size of a request; providers take 32 to 50 MB. */
 export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 /** Maximum size of a request that is read, so that its tokens are counted. */
 export const MAX_READ_REQUEST_BYTES = 16 * 1024 * 1024;
+/** Maximum size of a request that is read because a budget holds for it; Anthropic takes 32 MB. */
+export const MAX_BUDGETED_REQUEST_BYTES = 32 * 1024 * 1024;
 
 const VERSION = "v1";
 /** A part of a path, without characters that a provider may decode to another path. */
@@ -19,15 +22,22 @@ const SEGMENT = /^[\w.:@~-]+$/;
 /**
  * Returns the path of a call behind the version, with its slash.
  * @param path behind the provider's name
- * @throws CallError 404 for another path or method
+ * @throws CallError 404 for another path, 405 for another method
  */
 export function pathOfCall(path: string, method: string, { name, calls }: Provider): string {
   const [version, ...segments] = path.split("/");
   const isValid =
     version === VERSION && segments.every((part) => SEGMENT.test(part) && !/^\.+$/.test(part));
   const behind = `/${segments.join("/")}`;
-  const asked = `${method === "HEAD" ? "GET" : method} ${behind}`;
-  if (isValid && calls.some((call) => call.test(asked))) return behind;
+  const takes = (asked: string): boolean =>
+    isValid && calls.some((call) => call.test(`${asked} ${behind}`));
+  if (takes(method === "HEAD" ? "GET" : method)) return behind;
+  const allow = [...(takes("GET") ? ["GET", "HEAD"] : []), ...(takes("POST") ? ["POST"] : [])];
+  if (allow.length > 0) {
+    const detail = `This address takes ${allow.join(", ")}; use one of these.`;
+    const headers = { allow: allow.join(", ") };
+    throw new CallError(405, "method_not_allowed", detail, { headers });
+  }
   throw new CallError(
     404,
     "not_found",
@@ -61,35 +71,44 @@ export interface CallBody {
   body: Readable | Buffer | null;
   /** Whether the answer's usage was asked for by the server. */
   isUsageAdded: boolean;
-  /** Frees the memory of a body that was read. */
+  /** Null if the body was not read. */
+  estimate: CallEstimate | null;
+  /** Frees the memory of a body that was read. May be called several times. */
   release(this: void): void;
 }
 
-const noBody: CallBody = { body: null, isUsageAdded: false, release: () => {} };
+const notRead = { isUsageAdded: false, estimate: null, release: () => {} };
+
+interface BodyOptions {
+  /** Of the call, behind the version. */
+  path: string;
+  provider: Provider;
+  /** Whether the tokens of the call are estimated. */
+  isEstimated: boolean;
+  held: HeldBytes;
+}
 
 /** @throws CallError 400, 413; 503 while too much is held */
 export async function bodyOf(
   request: RawRequest,
-  path: string,
-  { readsBodies }: Provider,
-  held: HeldBytes,
+  { path, provider: { readsBodies }, isEstimated, held }: BodyOptions,
 ): Promise<CallBody> {
   const { body, raw, headers } = request;
   const length = Number(headers["content-length"] ?? 0);
   if (!(body instanceof Readable)) {
     const isEmpty = length === 0 && headers["transfer-encoding"] === undefined;
-    if (isEmpty) return noBody;
+    if (isEmpty) return { body: null, ...notRead };
     throw new CallError(400, "unexpected_body", `A ${raw.method} request has no body.`);
   }
   if ((headers["content-encoding"] ?? "identity") !== "identity") {
     throw new CallError(400, "encoded_body", "Send the body without a content encoding.");
   }
-  const limit = readsBodies ? MAX_READ_REQUEST_BYTES : MAX_REQUEST_BYTES;
+  const estimated = isEstimated ? MAX_BUDGETED_REQUEST_BYTES : MAX_REQUEST_BYTES;
+  const limit = readsBodies ? MAX_READ_REQUEST_BYTES : estimated;
   if (length > limit) throw tooLarge(limit);
   const counted = countBytes(body, limit);
-  return readsBodies
-    ? readBody(counted, path, held)
-    : { body: counted, isUsageAdded: false, release: () => {} };
+  if (!readsBodies && !isEstimated) return { body: counted, ...notRead };
+  return readBody(counted, held, (whole) => readRequest(whole, path, readsBodies));
 }
 
 const tooLarge = (limit: number): CallError =>
@@ -120,22 +139,29 @@ function countBytes(body: Readable, limit: number): Readable {
   return counted;
 }
 
-async function readBody(counted: Readable, path: string, held: HeldBytes): Promise<CallBody> {
+async function readBody(
+  counted: Readable,
+  held: HeldBytes,
+  read: (body: Buffer) => ReadRequest | string,
+): Promise<CallBody> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const release = (): void => held.give(bytes);
+  const release = (): void => {
+    held.give(bytes);
+    bytes = 0;
+  };
   try {
     for await (const chunk of counted as AsyncIterable<Buffer>) {
       if (!held.take(chunk.length)) {
-        const detail = "The server holds too many requests; try again in a moment.";
-        throw new CallError(503, "busy", detail, { "retry-after": "1" });
+        const detail = "Too many requests are held, of this run or of all; try again in a moment.";
+        throw new CallError(503, "busy", detail, { headers: { "retry-after": "1" } });
       }
       bytes += chunk.length;
       chunks.push(chunk);
     }
-    const read = readRequest(Buffer.concat(chunks), path);
-    if (typeof read === "string") throw new CallError(400, "invalid_request", read);
-    return { ...read, release };
+    const request = read(Buffer.concat(chunks));
+    if (typeof request === "string") throw new CallError(400, "invalid_request", request);
+    return { ...request, release };
   } catch (error) {
     release();
     throw error;

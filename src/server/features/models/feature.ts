@@ -1,9 +1,11 @@
+import { createCallRate } from "../../models/call-rate.js";
 import { createHeldBytes } from "../../models/held-bytes.js";
 import { createProviderClient } from "../../models/provider-client.js";
 import { defaultPrices } from "../../models/prices.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import type { ModelDeps } from "./call-model.js";
+import { createReservations } from "./reservations.js";
 import { modelRoutes } from "./routes.js";
 import { createUsageRecorder } from "./usage-recorder.js";
 
@@ -12,6 +14,7 @@ const MAX_HELD_BYTES = 256 * 1024 * 1024;
 
 export function modelsFeature({ config, db, log, runTokens }: Services): Feature {
   let isClosing = false;
+  const prices = { ...defaultPrices, ...config.modelPrices };
   const deps: ModelDeps = {
     db,
     secret: config.secret,
@@ -20,10 +23,12 @@ export function modelsFeature({ config, db, log, runTokens }: Services): Feature
       allowsPrivate: config.modelPrivateHosts,
       idleMs: config.modelTimeoutSeconds * 1000,
     }),
-    prices: { ...defaultPrices, ...config.modelPrices },
+    prices,
+    reservations: createReservations(db, prices, log),
     recorder: createUsageRecorder(db, log),
     held: createHeldBytes(MAX_HELD_BYTES),
-    calls: new Map(),
+    rate: createCallRate(config.modelCallsPerMinute),
+    runs: new Map(),
     isClosing: () => isClosing,
   };
   return {
@@ -31,10 +36,11 @@ export function modelsFeature({ config, db, log, runTokens }: Services): Feature
     routes: [modelRoutes(deps)],
     endStreams: () => {
       isClosing = true;
-      for (const calls of deps.calls.values()) for (const call of calls) call.abort();
+      for (const { calls } of deps.runs.values()) for (const call of calls) call.abort();
     },
     close: async () => {
       await deps.recorder.close();
+      deps.reservations.close();
       deps.client.close();
     },
   };

@@ -7,7 +7,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
-import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import {
@@ -24,7 +23,7 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { send } from "#test/support/http/raw-request.js";
 import {
   answerJson,
@@ -34,6 +33,7 @@ import {
   startModelServer,
   type ModelServer,
 } from "#test/support/models/model-server.js";
+import { startLiveRun, type LiveRun } from "#test/support/models/live-run.js";
 import { MAX_CALLS } from "./call-model.js";
 import { MAX_READ_REQUEST_BYTES, MAX_REQUEST_BYTES } from "./call-request.js";
 
@@ -80,30 +80,7 @@ const setForAll = (name = "anthropic", value = KEY, base_url: string | null = pr
 const start = async (agent_id: string, body: NewRun): Promise<Run> =>
   (await owner.api.runs.create({ params: { agent_id }, body })).data;
 
-interface LiveRun {
-  agent: Agent;
-  run: Run;
-  token: string;
-  end(): Promise<Run>;
-}
-
-/** Starts a run that waits, and returns its token. */
-async function liveRun(inProject = project.id): Promise<LiveRun> {
-  const { agent, workspace } = await makeWorkspace(owner, inProject);
-  const script = 'printf %s "$OMOI_TOKEN" > token.new; mv token.new token; sleep 600';
-  const run = await start(agent.id, { command: shell(script) });
-  const file = join(folderOf(workspace), "token");
-  await expect.poll(() => readFile(file, "utf8").catch(() => "")).toMatch(/^ort_/);
-  return {
-    agent,
-    run,
-    token: await readFile(file, "utf8"),
-    end: async () => {
-      await owner.api.runs.stop({ params: { run_id: run.id } });
-      return waitForRunEnd(owner, run.id);
-    },
-  };
-}
+const liveRun = (inProject = project.id): Promise<LiveRun> => startLiveRun(owner, inProject);
 
 interface Sent {
   path?: string;
@@ -654,6 +631,71 @@ describe("a refused call", () => {
       expect([path, await rawStatus(`/models/${path}`)]).toEqual([path, 404]);
     }
     expect(provider.calls).toEqual([]);
+    await live.end();
+  });
+
+  test("has another method, and is answered in the provider's form", async () => {
+    await setForAll();
+    for (const [method, path, status, allow] of [
+      ["PUT", "anthropic/v1/messages", 405, "POST"],
+      ["PATCH", "anthropic/v1/messages", 405, "POST"],
+      ["DELETE", "anthropic/v1/messages/count_tokens", 405, "POST"],
+      ["OPTIONS", "anthropic/v1/messages", 405, "POST"],
+      ["GET", "anthropic/v1/messages", 405, "POST"],
+      ["POST", "anthropic/v1/models", 405, "GET, HEAD"],
+      ["DELETE", "openai/v1/models/gpt-5", 405, "GET, HEAD"],
+      ["PUT", "openai/v1/responses", 405, "POST"],
+      ["GET", "openai/v1/responses/resp_1", 404, null],
+      ["DELETE", "openai/v1/files/file-1", 404, null],
+      ["PUT", "anthropic", 404, null],
+      ["GET", "anthropic/", 404, null],
+      ["PATCH", `anthropic/v1/${"a".repeat(3000)}`, 404, null],
+      ["PUT", "nosuch/v1/messages", 404, null],
+      ["PUT", "Not a name/v1/messages", 404, null],
+    ] as const) {
+      const answer = await fetch(`${app.url}/models/${path}`, {
+        method,
+        headers: { "x-api-key": live.token },
+        ...(["PUT", "PATCH", "POST"].includes(method) && { body: "{}" }),
+      });
+      const isAnthropic = path.startsWith("anthropic");
+      const code = status === 405 ? "method_not_allowed" : "not_found";
+      expect([method, path, answer.status, answer.headers.get("allow")]).toEqual([
+        method,
+        path,
+        status,
+        allow,
+      ]);
+      expect(answer.headers.get("content-type")).toContain("application/json");
+      const type =
+        isAnthropic && status === 404 ? "not_found_error" : ("invalid_request_error" as const);
+      const error = isAnthropic
+        ? { type: "error", error: { type, code } }
+        : { error: { type, code, param: null } };
+      expect(await answer.json()).toMatchObject(error);
+    }
+    expect(provider.calls).toEqual([]);
+    await live.end();
+  });
+
+  test("has a malformed content type, and is answered in the provider's form", async () => {
+    const { port, hostname } = new URL(app.url);
+    const body = await new Promise<string>((resolve, reject) => {
+      const headers = { "x-api-key": live.token, "content-type": ";" };
+      request(
+        { hostname, port, path: "/models/anthropic/v1/messages", method: "POST", headers },
+        (answer) => {
+          let text = `${answer.statusCode} `;
+          answer.on("data", (data: Buffer) => {
+            text += data.toString();
+          });
+          answer.once("end", () => resolve(text));
+        },
+      )
+        .once("error", reject)
+        .end("{}");
+    });
+    expect(body).toMatch(/^415 \{"type":"error","error":\{.*"code":"unsupported_media_type"/);
     await live.end();
   });
 

@@ -67,12 +67,13 @@ export async function passError(answer: IncomingMessage, key: string): Promise<A
 /**
  * Returns the body of an answer, which passes as it arrives. If the client leaves early, the rest is read
  * without it, up to a limit, because the provider reports the tokens at the end.
- * @param ended called once with the report, before the body ends or fails; it must not fail
+ * @param ended called once with the report and whether the answer came to its end, before the body ends or
+ * fails; it must not fail
  */
 export function passBody(
   answer: IncomingMessage,
   meter: UsageMeter,
-  ended: (report: Report | null) => Promise<void>,
+  ended: (report: Report | null, isWhole: boolean) => Promise<void>,
 ): Readable {
   let isOver = false;
   let hasClient = true;
@@ -105,7 +106,7 @@ export function passBody(
     clearTimeout(draining);
     const { rest, report } = meter.end();
     if (failure === null) pass(rest);
-    await ended(report);
+    await ended(report, failure === null);
     if (!hasClient) return;
     if (failure === null) body.push(null);
     else body.destroy(failure);

@@ -1,20 +1,20 @@
 import { rawRoutes } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
-import { callModel, type ModelDeps } from "./call-model.js";
+import { answerError, callModel, type ModelDeps } from "./call-model.js";
 import { MAX_REQUEST_BYTES } from "./call-request.js";
 
 /**
  * Serves `<address of this server>/models/{provider}/v1/…` to runs. The credential is the run's token,
- * as the provider's clients send their key: `x-api-key` or `Authorization: Bearer`.
+ * as the provider's clients send their key: `x-api-key` or `Authorization: Bearer`. Every other method and path of a
+ * provider is answered in its form, too.
  */
 export function modelRoutes(deps: ModelDeps): Routes {
-  const methods = ["GET", "POST"] as const;
   return rawRoutes(
-    methods.map((method) => ({
-      method,
-      path: "/models/{provider}/*",
+    (["/models/{provider}", "/models/{provider}/*"] as const).map((path) => ({
+      method: ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"],
+      path,
       handle: (request) => callModel(deps, request),
     })),
-    { bodies: { "*": MAX_REQUEST_BYTES } },
+    { bodies: { "*": MAX_REQUEST_BYTES }, answerError },
   );
 }

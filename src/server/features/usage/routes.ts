@@ -1,33 +1,46 @@
 import { z } from "zod";
-import { period, usage } from "#shared/api/organizations/usage.js";
+import { period, usage, type ModelBudget } from "#shared/api/organizations/usage.js";
 import { csvFile, wantsCsv } from "../../http/csv.js";
+import type { OrgContext } from "../../http/request-context.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { fromMemory, pagesOf } from "../../http/pagination.js";
 import { readDiskUsage } from "../disk-usage/index.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { statementsTable, statementTable, usageTable } from "./csv-tables.js";
 import { listStatements, readStatement, reportUsage } from "./report-usage.js";
-import { readUsage } from "./usage.queries.js";
+import { readModelBudget, readUsage } from "./usage.queries.js";
 import { notFound } from "../../errors.js";
+
+/** @throws AppError 404 for an owner that is not in the organization */
+async function modelBudgetOf(
+  context: OrgContext,
+  ownerId: string,
+): Promise<{ model_budget: ModelBudget }> {
+  const model_budget = await context.tx((tx) => readModelBudget(tx, context.orgId, ownerId));
+  if (!model_budget) throw notFound();
+  return { model_budget };
+}
 
 export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage> {
   const statementPages = pagesOf(usage.statements, z.tuple([period]));
   return {
     disk: (context) => readDiskUsage(workspaces, context),
-    get: async (context, { query: { by, period, format } }) => {
-      const isCsv = wantsCsv(context.request, format);
-      if (by === undefined && period === undefined && !isCsv) {
+    get: async (context, { query: { by, period, budget_of, format } }) => {
+      if (wantsCsv(context.request, format)) {
+        const report = await reportUsage(context, period);
+        const suffix = by === undefined ? "" : `-by-${by}`;
+        const { columns, rows } = usageTable(report, by);
+        return csvFile(`usage-${report.slug}-${report.period}${suffix}`, columns, rows);
+      }
+      const budget = budget_of === undefined ? {} : await modelBudgetOf(context, budget_of);
+      if (by === undefined && period === undefined) {
         // The default request needs no rows.
         const usage = await context.tx((tx) => readUsage(tx, context.orgId));
         if (!usage) throw notFound();
-        return usage;
+        return { ...usage, ...budget };
       }
-      const report = await reportUsage(context, period);
-      if (!isCsv)
-        return by === undefined ? report.usage : { ...report.usage, rows: report.rows[by] };
-      const suffix = by === undefined ? "" : `-by-${by}`;
-      const { columns, rows } = usageTable(report, by);
-      return csvFile(`usage-${report.slug}-${report.period}${suffix}`, columns, rows);
+      const { usage, rows } = await reportUsage(context, period);
+      return { ...usage, ...(by !== undefined && { rows: rows[by] }), ...budget };
     },
     statements: async (context, { query }) => {
       const { slug, items } = await listStatements(context);

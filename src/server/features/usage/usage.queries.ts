@@ -1,5 +1,5 @@
 import { sql, type SQL } from "drizzle-orm";
-import type { ModelRow, Usage } from "#shared/api/organizations/usage.js";
+import type { ModelBudget, ModelRow, Usage } from "#shared/api/organizations/usage.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 
@@ -63,6 +63,45 @@ const usageText = `
 export async function readUsage(tx: Queryable, orgId: string): Promise<Usage | undefined> {
   const [row] = await prepared<UsageRow>(tx, "read an organization's usage", usageText, [orgId]);
   return row && usageOf(row);
+}
+
+const budgetText = `
+  select o.max_model_cost_usd, o.max_model_tokens::float8, coalesce(m.tokens, 0)::float8 as tokens,
+    coalesce(m.cost_nanousd, 0)::float8 / 1e9 as cost_usd
+  from (
+    select id, max_model_cost_usd, max_model_tokens from organizations where id = $1 and id = $2
+    union all
+    select id, max_model_cost_usd, max_model_tokens from projects
+    where org_id = $1 and id = $2 and deleted_at is null
+    union all
+    select a.id, a.max_model_cost_usd, a.max_model_tokens
+    from agents a join projects p on p.id = a.project_id
+    where a.org_id = $1 and a.id = $2 and p.deleted_at is null
+  ) o
+  left join model_spending m on m.owner_id = o.id
+    and m.month = date_trunc('month', now() at time zone 'UTC')::date`;
+
+interface BudgetRow {
+  max_model_cost_usd: number | null;
+  max_model_tokens: number | null;
+  tokens: number;
+  cost_usd: number;
+}
+
+/** Returns undefined if the owner is neither the organization nor one of its projects or agents. */
+export async function readModelBudget(
+  tx: Queryable,
+  orgId: string,
+  ownerId: string,
+): Promise<ModelBudget | undefined> {
+  const values = [orgId, ownerId];
+  const [row] = await prepared<BudgetRow>(tx, "read a model budget", budgetText, values);
+  return (
+    row && {
+      cost_usd: { used: row.cost_usd, limit: row.max_model_cost_usd },
+      tokens: { used: row.tokens, limit: row.max_model_tokens },
+    }
+  );
 }
 
 /** The organization in a statement, with its first and current month (`2026-10`). */

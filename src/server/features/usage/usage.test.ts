@@ -258,6 +258,54 @@ describe("usage of a month", () => {
     }
   });
 
+  test("has the used budget of the organization, a project or an agent, and of no other", async () => {
+    const params = { org_id: org.id };
+    const budgetOf = async (budget_of: string) =>
+      (await owner.api.usage.get({ params, query: { budget_of } })).data.model_budget;
+    const none = { used: 0, limit: null };
+    for (const { id } of [org, project, agent]) {
+      expect(await budgetOf(id)).toEqual({ cost_usd: none, tokens: none });
+    }
+    await owner.api.agents.update({
+      params: { agent_id: agent.id },
+      body: { max_model_cost_usd: 12.5, max_model_tokens: 5_000_000 },
+    });
+    for (const [owner_id, tokens, cost] of [
+      [agent.id, 1_200_000, 3_200_000_000],
+      [org.id, 9e12, 12],
+    ] as const) {
+      const text = `insert into model_spending
+        values ($1, $2, date_trunc('month', now() at time zone 'UTC'), $3, $4),
+          ($1, $2, date_trunc('month', now() at time zone 'UTC') - interval '1 month', 7, 7)`;
+      await queryAsOwner(app, text, [org.id, owner_id, tokens, cost]);
+    }
+    expect(await budgetOf(agent.id)).toEqual({
+      cost_usd: { used: 3.2, limit: 12.5 },
+      tokens: { used: 1_200_000, limit: 5_000_000 },
+    });
+    expect(await budgetOf(org.id)).toEqual({
+      cost_usd: { used: 1.2e-8, limit: null },
+      tokens: { used: 9e12, limit: null },
+    });
+    const { data } = await owner.api.usage.get({
+      params,
+      query: { budget_of: agent.id, by: "agent" },
+    });
+    expect(data.model_budget?.cost_usd.used).toBe(3.2);
+    expect(data.rows).toEqual([]);
+    expect((await owner.api.usage.get({ params })).data).not.toHaveProperty("model_budget");
+    const other = await makeOrganization(owner);
+    const theirs = await makeAgent(owner, (await makeProject(owner, other.id)).id);
+    for (const id of [other.id, theirs.id, theirs.project_id, randomUUID()]) {
+      await expectProblem(budgetOf(id), 404, "not_found");
+    }
+    await expectProblem(budgetOf("x"), 422, "validation_failed");
+    await owner.api.projects.delete({ params: { project_id: project.id } });
+    for (const { id } of [project, agent]) {
+      await expectProblem(budgetOf(id), 404, "not_found");
+    }
+  });
+
   test("rows of any ledger add up to the total and agree with a naive count", async () => {
     const second = await makeAgent(owner, project.id);
     const third = await makeAgent(owner, (await makeProject(owner, org.id)).id);

@@ -44,6 +44,23 @@ export type DayUsage = z.output<typeof dayUsage>;
 export const modelRow = modelUsage.extend({ provider: z.string(), model: z.string() });
 export type ModelRow = z.output<typeof modelRow>;
 
+const used = (what: string) =>
+  z
+    .strictObject({
+      used: z
+        .number()
+        .describe("What the calls of the month count, also those made without a budget"),
+      limit: z.number().nullable().describe("The budget; null for none"),
+    })
+    .describe(what);
+
+/** The budgets of an organization, a project or an agent, and how much of them is used. */
+export const modelBudget = z.strictObject({
+  cost_usd: used("US dollars; calls to models without a price are not in it"),
+  tokens: used("Tokens of every kind"),
+});
+export type ModelBudget = z.output<typeof modelBudget>;
+
 const diskOf = {
   /** Disk usage of workspaces: their own folders; the base layers of overlays count as layers. */
   workspaces_bytes: z.number(),
@@ -107,10 +124,16 @@ export const usage = {
     query: z.strictObject({
       by: z.enum(["agent", "project", "day", "model"]).optional(),
       period: period.optional(),
+      budget_of: id
+        .optional()
+        .describe("The organization, or one of its projects or agents: adds its `model_budget`"),
       format,
     }),
     response: usageFigures.extend({
       rows: z.array(z.union([agentUsage, projectUsage, dayUsage, modelRow])).optional(),
+      model_budget: modelBudget
+        .optional()
+        .describe("Of `budget_of`, in the current UTC calendar month"),
     }),
     media: ["text/csv"],
   }),

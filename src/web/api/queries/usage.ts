@@ -56,6 +56,18 @@ export const modelUsageQuery = (orgId: string, period: string) =>
     },
   });
 
+/** The budgets of the organization, a project or an agent in the current month, and their use. */
+export const modelBudgetQuery = (orgId: string, ownerId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "model-budget", ownerId],
+    queryFn: async ({ signal }) => {
+      const query = { budget_of: ownerId };
+      const { data } = await client.usage.get({ params: { org_id: orgId }, query }, { signal });
+      return data.model_budget ?? null;
+    },
+    refetchInterval: 30_000,
+  });
+
 export const statementsQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "statements"],

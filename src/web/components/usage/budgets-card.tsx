@@ -10,11 +10,13 @@ import { editOptions } from "../../api/incoming.js";
 import { agentQuery, agentsKey } from "../../api/queries/agents.js";
 import { organizationQuery, organizationsKey } from "../../api/queries/organizations.js";
 import { projectQuery, projectsKey } from "../../api/queries/projects.js";
+import { modelBudgetQuery } from "../../api/queries/usage.js";
 import { queryClient } from "../../api/query-client.js";
 import { useForm } from "../../forms/use-form.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { Card } from "../../ui/layout/card.js";
+import { BudgetUse } from "./budget-use.js";
 
 interface Budgets {
   max_model_cost_usd: number | null;
@@ -27,6 +29,7 @@ const numberOf = (text: string): number | null => (text.trim() === "" ? null : N
 interface BudgetsCardProps<Owner extends Budgets> {
   /** What has the budgets: "organization", "project" or "agent". */
   what: string;
+  orgId: string;
   owner: Owner;
   refusal: DenyReason;
   read: () => Promise<Owner>;
@@ -38,8 +41,9 @@ interface BudgetsCardProps<Owner extends Budgets> {
 }
 
 /** The monthly budgets for calls to models. */
-function BudgetsCard<Owner extends Budgets & { updated_at: string }>({
+function BudgetsCard<Owner extends Budgets & { id: string; updated_at: string }>({
   what,
+  orgId,
   owner,
   refusal,
   read,
@@ -62,11 +66,14 @@ function BudgetsCard<Owner extends Budgets & { updated_at: string }>({
       }),
     }),
     run: (body, headers) => save(body, headers),
-    refresh,
+    refresh: [...refresh, modelBudgetQuery(orgId, owner.id).queryKey],
     successMessage: () => "The budgets are saved",
   });
   return (
     <Card title="Model budgets">
+      <div className="mb-5">
+        <BudgetUse orgId={orgId} ownerId={owner.id} />
+      </div>
       <Form label="Model budgets" {...form.props} className="max-w-xl">
         <p className="text-muted">
           For the calls of the {what}'s runs to models in a calendar month (UTC). Above a budget,
@@ -106,6 +113,7 @@ export function OrganizationBudgets({
   return (
     <BudgetsCard
       what="organization"
+      orgId={id}
       owner={organization}
       refusal={refusal}
       read={() => queryClient.fetchQuery({ ...organizationQuery(id), staleTime: 0 })}
@@ -128,6 +136,7 @@ export function ProjectBudgets({
   return (
     <BudgetsCard
       what="project"
+      orgId={project.organization_id}
       owner={project}
       refusal={refusal}
       read={() => queryClient.fetchQuery({ ...projectQuery(id), staleTime: 0 })}
@@ -150,6 +159,7 @@ export function AgentBudgets({
   return (
     <BudgetsCard
       what="agent"
+      orgId={agent.organization_id}
       owner={agent}
       refusal={refusal}
       read={() => queryClient.fetchQuery({ ...agentQuery(id), staleTime: 0 })}

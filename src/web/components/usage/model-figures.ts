@@ -1,11 +1,11 @@
 import type { ModelUsage } from "#shared/api/organizations/budgets.js";
-import { countOf, formatNumber } from "../../ui/text/number.js";
+import { countOf, formatMoney, formatNumber } from "../../ui/text/number.js";
 
 /** "$0.0042", "$12.50"; says so without a price. */
 export function costText(dollars: number | null): string {
   if (dollars === null) return "No price";
   if (dollars === 0) return "$0";
-  return dollars < 0.01 ? `$${formatNumber(dollars)}` : `$${dollars.toFixed(2)}`;
+  return dollars < 0.01 ? `$${formatNumber(dollars)}` : `$${formatMoney(dollars)}`;
 }
 
 /** "1 200 in (30 cached), 45 out in 3 calls" */

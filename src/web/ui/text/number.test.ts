@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatHours, formatNumber } from "./number.js";
+import { formatHours, formatMoney, formatNumber } from "./number.js";
 
 const intl = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat("en-US", options);
 const tenths = intl({ maximumFractionDigits: 1 });
@@ -24,6 +24,16 @@ test("numbers are formatted as by Intl", () => {
     }),
   );
   expect([0, 1, 999.96, 1000, 0.999].map(formatNumber)).toEqual(["0", "1", "1,000", "1,000", "1"]);
+});
+
+test("money has two decimals", () => {
+  expect([0, 3.2, 50, 1234.567, 1_000_000].map(formatMoney)).toEqual([
+    "0.00",
+    "3.20",
+    "50.00",
+    "1,234.57",
+    "1,000,000.00",
+  ]);
 });
 
 test("hours are formatted in practical units", () => {

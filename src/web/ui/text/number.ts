@@ -21,6 +21,11 @@ export function formatNumber(value: number): string {
   return withoutZeros(Number(value.toPrecision(2)).toFixed(decimals));
 }
 
+/** "1,234.50": money in the smaller unit, too. */
+export function formatMoney(value: number): string {
+  return grouped(value.toFixed(2));
+}
+
 /** "1 file", "2 files". */
 export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${formatNumber(count)} ${count === 1 ? one : many}`;
