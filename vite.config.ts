@@ -69,11 +69,15 @@ const libraries =
   /rolldown\/runtime|node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|store|react-store|react-query|query-core))\//;
 
 /**
- * Ours, but for what is drawn only after somebody asked for it, and for logs, the details of runs and
- * budgets, which few pages show.
+ * Ours, but for what is drawn only after somebody asked for it, and for logs, the details of runs,
+ * budgets and upstreams, which few pages show.
  */
 const ours =
-  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.))|shared\/)|^.calls$/;
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.)|features\/projects\/(upstream-card|credential-dialog|fetch-report)\.)|shared\/)|^.calls$/;
+
+/** What the tabs of a project share, and no other page. */
+const ofProjects =
+  /src\/web\/(features\/projects\/(?!upstream-card|credential-dialog|fetch-report)|components\/page-tabs\.)/;
 
 /** A module and all that it imports at once. */
 function withImports(
@@ -212,6 +216,13 @@ export default defineConfig({
               name: appOf,
               debugName: "app",
               test: ours,
+              priority: 4,
+              includeDependenciesRecursively: false,
+            },
+            {
+              name: "project",
+              test: ofProjects,
+              minShareCount: 2,
               priority: 4,
               includeDependenciesRecursively: false,
             },

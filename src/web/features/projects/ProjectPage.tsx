@@ -1,5 +1,5 @@
 import { getRouteApi } from "@tanstack/react-router";
-import type { ReactElement } from "react";
+import { lazy, type ReactElement, Suspense } from "react";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
 import { AgentsSummary } from "./overview/agents-summary.js";
@@ -7,7 +7,12 @@ import { CloneCard, DetailsCard } from "./overview/details-card.js";
 import { MergesSummary } from "./overview/merges-summary.js";
 import { QueueSummary } from "./overview/queue-summary.js";
 import { ProjectFrame } from "./project-frame.js";
-import { UpstreamCard } from "./upstream-card.js";
+import { loadPart } from "../../hooks/connection.js";
+
+// Shown while an import is under way, or after it has failed.
+const UpstreamCard = lazy(async () => ({
+  default: (await loadPart(() => import("./upstream-card.js"))).UpstreamCard,
+}));
 
 const route = getRouteApi("/app/projects/$projectId");
 
@@ -22,7 +27,9 @@ export function ProjectPage(): ReactElement {
           <>
             <PermissionHint reason={reason} />
             {project.status !== "ready" && project.upstream !== null && (
-              <UpstreamCard project={project} upstream={project.upstream} refusal={refusal} />
+              <Suspense>
+                <UpstreamCard project={project} upstream={project.upstream} refusal={refusal} />
+              </Suspense>
             )}
             <ProjectRadar projectId={projectId} />
             <div className="grid items-start gap-4 xl:grid-cols-2">

@@ -1,7 +1,12 @@
-import { type ReactElement, useState } from "react";
+import { lazy, type ReactElement, Suspense, useState } from "react";
 import type { Project } from "#shared/api/projects/projects.js";
-import { NewAgentDialog } from "../../components/agents/new-agent-dialog.js";
+import { loadPart } from "../../hooks/connection.js";
 import { Button } from "../../ui/actions/button.js";
+
+const NewAgentDialog = lazy(async () => ({
+  default: (await loadPart(() => import("../../components/agents/new-agent-dialog.js")))
+    .NewAgentDialog,
+}));
 
 interface NewAgentButtonProps {
   project: Project;
@@ -15,12 +20,16 @@ export function NewAgentButton({ project, disabledReason }: NewAgentButtonProps)
       <Button icon="plus" disabledReason={disabledReason} onClick={() => setOpen(true)}>
         New agent
       </Button>
-      <NewAgentDialog
-        isOpen={isOpen}
-        onClose={() => setOpen(false)}
-        orgId={project.organization_id}
-        projectId={project.id}
-      />
+      {isOpen && (
+        <Suspense>
+          <NewAgentDialog
+            isOpen
+            onClose={() => setOpen(false)}
+            orgId={project.organization_id}
+            projectId={project.id}
+          />
+        </Suspense>
+      )}
     </>
   );
 }
