@@ -3,7 +3,7 @@ import { lazy, type ReactElement, Suspense } from "react";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
 import { AgentsSummary } from "./overview/agents-summary.js";
-import { CloneCard, DetailsCard } from "./overview/details-card.js";
+import { DetailsCard } from "./overview/details-card.js";
 import { MergesSummary } from "./overview/merges-summary.js";
 import { QueueSummary } from "./overview/queue-summary.js";
 import { ProjectFrame } from "./project-frame.js";
@@ -37,12 +37,9 @@ export function ProjectPage(): ReactElement {
                 <QueueSummary project={project} />
                 <AgentsSummary project={project} disabledReason={reason} />
               </div>
-              <div className="flex min-w-0 flex-col gap-4">
-                <MergesSummary project={project} />
-                <CloneCard project={project} />
-                <DetailsCard project={project} />
-              </div>
+              <MergesSummary project={project} />
             </div>
+            <DetailsCard project={project} />
           </>
         );
       }}

@@ -77,7 +77,7 @@ export function Page(props: PageProps): ReactElement {
           <div className="min-w-0">
             <h1 ref={heading} className="text-xl leading-8 font-semibold tracking-tight">
               <PlainText value={title} />
-              {props.part !== undefined && <span className="sr-only">: {props.part}</span>}
+              {props.part !== undefined && <span className="sr-only"> – {props.part}</span>}
             </h1>
             {props.description && <div className="text-muted">{props.description}</div>}
           </div>
