@@ -168,6 +168,12 @@ test("upcoming conflicts are visible without scrolling, beside what is under way
   await page.goBack();
   await card("Running agents").getByRole("link", { name: "All 7 agents" }).click();
   await page.waitForURL(addressOf("/agents"));
+  await page.goBack();
+  await card("Running agents").getByRole("button", { name: "New agent" }).click();
+  await page.waitForURL(addressOf("/agents?new=true"));
+  await page.getByRole("dialog", { name: "New agent" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.waitForURL(addressOf("/agents"));
 });
 
 test("the tabs fit every screen, and the current one is in view", async () => {

@@ -153,9 +153,11 @@ export function projectsSearchOf(search: Search): ListSearch & DialogSearch {
   return { ...dialogSearchOf(search), ...listSearchOf(search) };
 }
 
-/** The view of a project's list of agents. */
-export function projectAgentsSearchOf(search: Search): { status?: Work } & ListSearch {
-  return { ...workSearchOf(search), ...listSearchOf(search) };
+/** The view of a project's list of agents, and whether the dialog for another one is open. */
+export function projectAgentsSearchOf(
+  search: Search,
+): { status?: Work } & ListSearch & DialogSearch {
+  return { ...dialogSearchOf(search), ...workSearchOf(search), ...listSearchOf(search) };
 }
 export function projectMergesSearchOf(search: Search): ListSearch {
   return listSearchOf(search, "merges_");

@@ -11,12 +11,14 @@ import { projectRadarQuery } from "../../api/queries/radar.js";
 import { RadarState } from "./radar-state.js";
 import { SideName } from "./side-name.js";
 
-const page = 10;
+/** Pairs shown at first; the rest of the overview follows. */
+const shownAtFirst = 5;
+const step = 20;
 
 /** Predicted conflicts between a project's workspaces and with their base branches, most first. */
 export function ProjectRadar({ projectId }: { projectId: string }): ReactElement | null {
   const radar = useQuery(projectRadarQuery(projectId));
-  const [limit, setLimit] = useState(page);
+  const [limit, setLimit] = useState(shownAtFirst);
   if (radar.data === undefined) {
     return (
       <Card title="Predicted conflicts">
@@ -52,7 +54,7 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
           />
           {left > 0 && (
             <div className="border-t border-line p-3 text-center">
-              <Button size="sm" onClick={() => setLimit(limit + 4 * page)}>
+              <Button size="sm" onClick={() => setLimit(limit + step)}>
                 Show more ({formatNumber(left)})
               </Button>
             </div>
@@ -82,7 +84,7 @@ function Files({ pair }: { pair: RadarPair }): ReactElement {
   const displayed = pair.conflicts.slice(0, 2).flatMap(({ paths }) => paths.slice(0, 1));
   const more = pair.total_conflicts - displayed.length;
   return (
-    <span className="flex flex-wrap gap-x-2 [overflow-wrap:anywhere]">
+    <span className="flex flex-wrap gap-x-3 [overflow-wrap:anywhere]">
       {displayed.map((path) => (
         <PlainText key={path} value={path} className="font-mono text-[13px]" />
       ))}

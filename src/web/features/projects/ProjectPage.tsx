@@ -3,7 +3,7 @@ import { lazy, type ReactElement, Suspense } from "react";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
 import { AgentsSummary } from "./overview/agents-summary.js";
-import { DetailsCard } from "./overview/details-card.js";
+import { CloneCard, DetailsCard } from "./overview/details-card.js";
 import { MergesSummary } from "./overview/merges-summary.js";
 import { QueueSummary } from "./overview/queue-summary.js";
 import { ProjectFrame } from "./project-frame.js";
@@ -37,7 +37,10 @@ export function ProjectPage(): ReactElement {
                 <QueueSummary project={project} />
                 <AgentsSummary project={project} disabledReason={reason} />
               </div>
-              <MergesSummary project={project} />
+              <div className="flex min-w-0 flex-col gap-4">
+                <MergesSummary project={project} />
+                <CloneCard project={project} />
+              </div>
             </div>
             <DetailsCard project={project} />
           </>

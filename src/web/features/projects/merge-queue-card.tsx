@@ -37,16 +37,18 @@ export function MergeQueueCard({
             {open.length === 0 ? (
               <EmptyQueue project={project} />
             ) : (
-              <RequestTable
-                label="Waiting merges"
-                requests={open}
-                last={{
-                  name: "Actions",
-                  renderCell: (request) => (
-                    <RequestActions request={request} reason={reason} size="sm" />
-                  ),
-                }}
-              />
+              <div className="-mt-4 last:-mb-4">
+                <RequestTable
+                  label="Waiting merges"
+                  requests={open}
+                  last={{
+                    name: "Actions",
+                    renderCell: (request) => (
+                      <RequestActions request={request} reason={reason} size="sm" />
+                    ),
+                  }}
+                />
+              </div>
             )}
             {past.length > 0 && (
               <details>

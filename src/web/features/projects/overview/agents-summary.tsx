@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
@@ -8,9 +8,9 @@ import { AgentRuns } from "../../../components/agents/agent-runs.js";
 import { Await } from "../../../components/await.js";
 import { workOf } from "../../../paths/agent-work.js";
 import { paths } from "../../../paths/paths.js";
+import { Button } from "../../../ui/actions/button.js";
 import { countOf, formatNumber } from "../../../ui/text/number.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
-import { NewAgentButton } from "../new-agent-button.js";
 import { SummaryCard, SummaryList } from "./summary-card.js";
 
 const shown = 5;
@@ -24,6 +24,7 @@ export function AgentsSummary({
   /** Why the viewer may not create agents. */
   disabledReason: string | undefined;
 }): ReactElement {
+  const navigate = useNavigate();
   const agents = useQuery(agentsQuery({ project_id: project.id }));
   const all = agents.data?.length ?? 0;
   return (
@@ -33,7 +34,16 @@ export function AgentsSummary({
         ...paths.projectAgents(project.id),
         label: all > 0 ? `All ${countOf(all, "agent")}` : "All agents",
       }}
-      actions={<NewAgentButton project={project} disabledReason={disabledReason} />}
+      actions={
+        // The new agent is idle, so that only the list of all agents shows it.
+        <Button
+          icon="plus"
+          disabledReason={disabledReason}
+          onClick={() => void navigate(paths.projectAgents(project.id, { new: true }))}
+        >
+          New agent
+        </Button>
+      }
     >
       <Await query={agents} rows={2} what="The agents">
         {(list) => <Busy agents={list} readAt={agents.dataUpdatedAt} />}

@@ -11,34 +11,38 @@ import { Time } from "../../../ui/text/time.js";
 
 const mono = "font-mono text-[13px]";
 
-/** How to clone a project, and its properties. */
+/** How to clone a project. */
+export function CloneCard({ project }: { project: Project }): ReactElement {
+  return (
+    <Card title="Clone">
+      <div className="flex flex-col gap-1.5">
+        <CopyLine text={`git clone ${project.clone_url}`} label="Copy clone command" />
+        <p className="text-[13px] text-muted">
+          Git asks for a login: use any user name and an{" "}
+          <Link {...paths.apiKeys()} className="text-accent-ink underline">
+            API key
+          </Link>{" "}
+          as the password.
+        </p>
+      </div>
+    </Card>
+  );
+}
+
 export function DetailsCard({ project }: { project: Project }): ReactElement {
   return (
     <Card title="Details">
-      <div className="flex flex-col gap-4">
-        <div className="flex flex-col gap-1.5">
-          <p className="text-[13px] font-medium">Clone</p>
-          <CopyLine text={`git clone ${project.clone_url}`} label="Copy clone command" />
-          <p className="text-[13px] text-muted">
-            Git asks for a login: use any user name and an{" "}
-            <Link {...paths.apiKeys()} className="text-accent-ink underline">
-              API key
-            </Link>{" "}
-            as the password.
-          </p>
-        </div>
-        <Details
-          columns={2}
-          rows={{
-            Status: <ProjectStatus project={project} />,
-            "Default branch": <PlainText value={project.default_branch} className={mono} />,
-            Slug: <code className={mono}>{project.slug}</code>,
-            Workspaces: formatNumber(project.counts.workspaces),
-            Created: <Time value={project.created_at} />,
-            Updated: <Time value={project.updated_at} />,
-          }}
-        />
-      </div>
+      <Details
+        columns={2}
+        rows={{
+          Status: <ProjectStatus project={project} />,
+          "Default branch": <PlainText value={project.default_branch} className={mono} />,
+          Slug: <code className={mono}>{project.slug}</code>,
+          Workspaces: formatNumber(project.counts.workspaces),
+          Created: <Time value={project.created_at} />,
+          Updated: <Time value={project.updated_at} />,
+        }}
+      />
     </Card>
   );
 }
