@@ -79,6 +79,10 @@ const ours =
 const ofProjects =
   /src\/web\/(features\/projects\/(?!upstream-card|credential-dialog|fetch-report)|components\/page-tabs\.)/;
 
+/** Large forms that a few pages share; all other pages would load them for nothing. */
+const formsOfFew =
+  /src\/web\/components\/(secrets\/|runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\.)/;
+
 /** A module and all that it imports at once. */
 function withImports(
   id: string,
@@ -237,6 +241,13 @@ export default defineConfig({
             {
               name: "work",
               test: /src\/web\/(components\/(diffs|merges|workspaces)|features\/(merging|workspaces))\//,
+              minShareCount: 2,
+              priority: 2,
+              includeDependenciesRecursively: false,
+            },
+            {
+              name: "forms",
+              test: formsOfFew,
               minShareCount: 2,
               priority: 2,
               includeDependenciesRecursively: false,
