@@ -80,8 +80,10 @@ const ofProjects =
   /src\/web\/(features\/projects\/(?!upstream-card|credential-dialog|fetch-report)|components\/page-tabs\.)/;
 
 /** Large forms that a few pages share; all other pages would load them for nothing. */
-const formsOfFew =
-  /src\/web\/components\/(secrets\/|runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\.)/;
+const formsOfFew = {
+  runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\./,
+  secrets: /src\/web\/components\/secrets\//,
+};
 
 /** A module and all that it imports at once. */
 function withImports(
@@ -245,13 +247,13 @@ export default defineConfig({
               priority: 2,
               includeDependenciesRecursively: false,
             },
-            {
-              name: "forms",
-              test: formsOfFew,
+            ...Object.entries(formsOfFew).map(([name, test]) => ({
+              name,
+              test,
               minShareCount: 2,
               priority: 2,
               includeDependenciesRecursively: false,
-            },
+            })),
             {
               name: "shared",
               test: ours,

@@ -45,7 +45,7 @@ export function AgentsSummary({
         </Button>
       }
     >
-      <Await query={agents} rows={2} what="The agents">
+      <Await query={agents} rows={2}>
         {(list) => <Busy agents={list} readAt={agents.dataUpdatedAt} />}
       </Await>
     </SummaryCard>

@@ -24,7 +24,7 @@ export function MergesSummary({ project }: { project: Project }): ReactElement {
         label: merges > 0 ? `All ${countOf(merges, "merge")}` : "All merges",
       }}
     >
-      <Await query={useQuery(recentMergesQuery(project.id))} rows={2} what="The merges">
+      <Await query={useQuery(recentMergesQuery(project.id))} rows={2}>
         {(recent) =>
           recent.length === 0 ? (
             <p className="text-muted">No merges yet. Merge a workspace on its page.</p>

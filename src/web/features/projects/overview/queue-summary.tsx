@@ -22,7 +22,7 @@ export function QueueSummary({ project }: { project: Project }): ReactElement {
   const label = waiting > shown ? `All ${countOf(waiting, "waiting merge")}` : "Whole queue";
   return (
     <SummaryCard title="Merge queue" whole={{ ...paths.projectMerges(project.id), label }}>
-      <Await query={queue} rows={1} what="The merge queue">
+      <Await query={queue} rows={1}>
         {(open) =>
           open.length === 0 ? (
             <EmptyQueue project={project} />
