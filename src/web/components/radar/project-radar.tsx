@@ -3,7 +3,7 @@ import { type ReactElement, useState } from "react";
 import type { RadarPair } from "#shared/api/projects/radar.js";
 import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
-import { countOf, formatNumber } from "../../ui/text/number.js";
+import { formatNumber } from "../../ui/text/number.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { Table } from "../../ui/tables/table.js";
 import { Waiting } from "../await.js";
@@ -33,7 +33,9 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
     <Card title="Predicted conflicts" actions={<RadarState radar={radar.data} />}>
       {pairs.length === 0 ? (
         <p className="text-muted">
-          None between {countOf(workspaces, "active workspace")} and their base branches.
+          {workspaces === 1
+            ? "None between the active workspace and its base branch."
+            : `None between ${formatNumber(workspaces)} active workspaces and their base branches.`}
         </p>
       ) : (
         <div className="-m-4">

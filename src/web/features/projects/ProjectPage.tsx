@@ -32,12 +32,12 @@ export function ProjectPage(): ReactElement {
               </Suspense>
             )}
             <ProjectRadar projectId={projectId} />
-            <div className="grid items-start gap-4 xl:grid-cols-2">
-              <div className="flex min-w-0 flex-col gap-4">
+            <div className="grid items-start gap-5 xl:grid-cols-2">
+              <div className="flex min-w-0 flex-col gap-5">
                 <QueueSummary project={project} />
                 <AgentsSummary project={project} disabledReason={reason} />
               </div>
-              <div className="flex min-w-0 flex-col gap-4">
+              <div className="flex min-w-0 flex-col gap-5">
                 <MergesSummary project={project} />
                 <CloneCard project={project} />
               </div>

@@ -32,7 +32,7 @@ export function AgentsSummary({
       title="Running agents"
       whole={{
         ...paths.projectAgents(project.id),
-        label: all > 0 ? `All ${countOf(all, "agent")}` : "All agents",
+        label: all > 1 ? `All ${countOf(all, "agent")}` : "All agents",
       }}
       actions={
         // The new agent is idle, so that only the list of all agents shows it.

@@ -21,7 +21,7 @@ export function MergesSummary({ project }: { project: Project }): ReactElement {
       title="Recent merges"
       whole={{
         ...paths.projectMerges(project.id),
-        label: merges > 0 ? `All ${countOf(merges, "merge")}` : "All merges",
+        label: merges > 1 ? `All ${countOf(merges, "merge")}` : "All merges",
       }}
     >
       <Await query={useQuery(recentMergesQuery(project.id))} rows={2}>
