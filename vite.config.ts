@@ -69,11 +69,21 @@ const libraries =
   /rolldown\/runtime|node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|store|react-store|react-query|query-core))\//;
 
 /**
- * Ours, but for what is drawn only after somebody asked for it, and for logs, the details of runs and
- * budgets, which few pages show.
+ * Ours, but for what is drawn only after somebody asked for it, and for logs, the details of runs,
+ * budgets and upstreams, which few pages show.
  */
 const ours =
-  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.))|shared\/)|^.calls$/;
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.)|features\/projects\/(upstream-card|credential-dialog|fetch-report)\.)|shared\/)|^.calls$/;
+
+/** What the tabs of a project share, and no other page. */
+const ofProjects =
+  /src\/web\/(features\/projects\/(?!upstream-card|credential-dialog|fetch-report)|components\/page-tabs\.)/;
+
+/** Large forms that a few pages share; all other pages would load them for nothing. */
+const formsOfFew = {
+  runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\./,
+  secrets: /src\/web\/components\/secrets\//,
+};
 
 /** A module and all that it imports at once. */
 function withImports(
@@ -216,6 +226,13 @@ export default defineConfig({
               includeDependenciesRecursively: false,
             },
             {
+              name: "project",
+              test: ofProjects,
+              minShareCount: 2,
+              priority: 4,
+              includeDependenciesRecursively: false,
+            },
+            {
               name: "common",
               test: ours,
               minShareCount: 5,
@@ -230,6 +247,13 @@ export default defineConfig({
               priority: 2,
               includeDependenciesRecursively: false,
             },
+            ...Object.entries(formsOfFew).map(([name, test]) => ({
+              name,
+              test,
+              minShareCount: 2,
+              priority: 2,
+              includeDependenciesRecursively: false,
+            })),
             {
               name: "shared",
               test: ours,

@@ -230,6 +230,7 @@ describe("outcomes are announced once", () => {
 
   test("the reason why several parts of a page are missing", async () => {
     const ofProject = `**/api/v1/projects/${made.project.id}/**`;
+    await dropFirstAnswers(page);
     await page.route(ofProject, (route) =>
       route.fulfill({
         status: 403,
@@ -244,6 +245,7 @@ describe("outcomes are announced once", () => {
       .poll(() => announced())
       .toEqual(["This could not be loaded. You may not see this."]);
     await page.unroute(ofProject);
+    await page.unroute("**");
   });
 });
 

@@ -54,7 +54,7 @@ const builds = async (): Promise<EnvironmentBuild[]> =>
 
 /** Opens the project's page at its environment. */
 async function visit(where: Page = page): Promise<void> {
-  await where.goto(`${app.url}/projects/${project.id}`);
+  await where.goto(`${app.url}/projects/${project.id}/settings`);
   await where.getByRole("heading", { name: "Environment", exact: true }).scrollIntoViewIfNeeded();
 }
 

@@ -62,6 +62,9 @@ describe("preloaded responses", () => {
       `/organizations/${org.slug}`,
       `/organizations/${org.id}/settings`,
       `/projects/${project.id}`,
+      ...["agents", "merges", "branches", "settings"].map(
+        (tab) => `/projects/${project.id}/${tab}`,
+      ),
       "/agents",
       `/agents/${agent.id}`,
       `/agents/${agent.id}/workspace`,

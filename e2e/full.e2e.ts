@@ -36,7 +36,7 @@ const workspacePath = (): string => `${app.url}/agents/${full.busy.agent.id}/wor
 const sizeOf = (part: Locator): Promise<number> => part.locator("*").count();
 
 test("of two thousand commits only visible ones are rendered; the keyboard reaches each", async () => {
-  await page.goto(`${app.url}/projects/${full.project.id}`);
+  await page.goto(`${app.url}/projects/${full.project.id}/branches`);
   const graph = page.getByRole("grid", { name: "Commits, newest first" });
   const row = (place: number) => graph.locator(`[role=row][aria-rowindex="${place}"]`);
   await row(1).waitFor();
@@ -209,6 +209,9 @@ test("in a narrow window pages begin at the top and tables stay within their car
       `/agents/${full.busy.agent.id}`,
       `/agents/${full.busy.agent.id}/workspace`,
       `/projects/${full.project.id}`,
+      ...["agents", "merges", "branches", "settings"].map(
+        (tab) => `/projects/${full.project.id}/${tab}`,
+      ),
     ]) {
       await page.goto(app.url + path);
       await page.getByRole("heading", { level: 1 }).waitFor();

@@ -70,7 +70,7 @@ test("a terminated agent leaves the list; its page shows its state", async () =>
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
   await confirm("Terminate agent…", agent.name, "Terminate", "terminate-agent-dialog");
   await page.waitForURL(`${app.url}/projects/${project.id}`);
-  await page.getByRole("table", { name: "Branches" }).waitFor();
+  await page.getByRole("heading", { name: "Running agents" }).waitFor();
   expect(await page.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
   await look(page, "project");
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
@@ -80,7 +80,7 @@ test("a terminated agent leaves the list; its page shows its state", async () =>
 });
 
 test("a project is deleted", async () => {
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/settings`);
   await button("Delete project…").scrollIntoViewIfNeeded();
   // The deletion event arrives before the response of the page's own request.
   let answer = (): void => {};

@@ -44,7 +44,7 @@ const saved = async () =>
   (await owner.api.projects.get({ params: { project_id: project.id } })).data.merge_drivers;
 
 test("merge drivers are added, ordered and removed", async () => {
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/settings`);
   await card().scrollIntoViewIfNeeded();
   for (const [index, pattern] of ["a//b", "go.sum", "docs/**"].entries()) {
     await card().getByRole("button", { name: "Add driver" }).click();
@@ -75,7 +75,7 @@ test("merge drivers are added, ordered and removed", async () => {
 });
 
 test("a driver that runs a command has its line, timeout and network", async () => {
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/settings`);
   await card().getByRole("button", { name: "Add driver" }).click();
   await card().getByLabel("Pattern 3").fill("deps.lock");
   await card().getByLabel("Driver 3").selectOption("regenerate");

@@ -51,7 +51,7 @@ const card = (name: string) =>
   page.locator("section", { has: page.getByRole("heading", { level: 2, name, exact: true }) });
 
 test("a person creates a check and protects the branch with it", async () => {
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/settings`);
   await button("New check").click();
   await field("Name").fill("test");
   await field("Command").fill("sh -c 'test ! -e src/broken.ts && echo 3 tests passed'");
@@ -67,9 +67,11 @@ test("a person creates a check and protects the branch with it", async () => {
   await page.getByRole("checkbox", { name: "test", exact: true }).check();
   await button("Save Changes", page.getByRole("form", { name: "Protected branches" })).click();
   await page.getByText("Protected branches saved").waitFor();
-  await page.getByText("Nothing is waiting to be merged.").waitFor();
   await expectAccessible(page);
   await screenshot(page, "project-protection");
+  await page.getByRole("link", { name: "Merges and queue" }).click();
+  await page.getByText("Nothing is waiting to be merged.").waitFor();
+  await page.goBack();
   const { data } = await owner.api.projects.get({ params: { project_id: project.id } });
   expect(data.protected_branches).toEqual([
     { pattern: "main", checks: ["test"], approvals: 0, strategy: null },
@@ -110,7 +112,7 @@ test("a rejected merge names the check that failed", async () => {
     .first()
     .waitFor();
   await screenshot(page, "merge-request-rejected");
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/merges`);
   const queue = card("Merge queue");
   await queue.getByText("Ended requests").click();
   await queue
@@ -123,7 +125,7 @@ test("the queue is live: a request waits for an approval, and is canceled", asyn
   const params = { project_id: project.id };
   const protected_branches = [{ pattern: "main", approvals: 2 }];
   await owner.api.projects.update({ params, body: { protected_branches } });
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/merges`);
   const queue = card("Merge queue");
   await queue.getByText("Nothing is waiting to be merged.").waitFor();
   await commitFiles(owner, good, { "src/more.ts": "export {};\n" });

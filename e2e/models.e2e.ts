@@ -81,7 +81,7 @@ test("an owner sets the key of a provider, and replaces it without naming it aga
 });
 
 test("budgets of the project and the agent are saved, and emptied", async () => {
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/settings`);
   const form = page.getByRole("form", { name: "Model budgets" });
   await form.getByLabel("US dollars a month").fill("12.5");
   await form.getByLabel("Tokens a month").fill("-1");
@@ -134,7 +134,7 @@ test("the budgets of organization, project and agent show what is used of them",
     },
     {
       name: "project",
-      path: `/projects/${own.id}`,
+      path: `/projects/${own.id}/settings`,
       texts: ["$3.20 this month", "1,720,000 of 2,000,000 this month"],
       meters: ["Used token budget"],
     },

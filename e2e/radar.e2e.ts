@@ -76,7 +76,7 @@ test("a predicted conflict appears on an open workspace page and disappears", as
   await page.getByText("src/auth/oauth2_handler.py").first().waitFor();
 });
 
-test("the project page lists conflicting workspaces", async () => {
+test("the project's overview lists conflicting workspaces", async () => {
   const three = (await makeWorkspace(owner, project.id)).workspace;
   await commitFiles(owner, three, { "new.py": "three\n" }, "validation");
   await page.goto(`${app.url}/projects/${project.id}`);
@@ -88,7 +88,7 @@ test("the project page lists conflicting workspaces", async () => {
 });
 
 test("the graph shows new commits, and opens commits and merges by keyboard", async () => {
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/branches`);
   const graph = page.getByRole("grid", { name: "Commits, newest first" });
   await graph.getByText(`Merge ${one.branch_name} into main`).waitFor();
   const commit = await commitFiles(owner, one, { "later.py": "later\n" }, "manual");

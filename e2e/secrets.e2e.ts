@@ -89,7 +89,7 @@ test("an owner sets, replaces and deletes a secret of the organization", async (
 });
 
 test("a project has secrets of its own, and a change by another person is shown", async () => {
-  await page.goto(`${app.url}/projects/${project.id}`);
+  await page.goto(`${app.url}/projects/${project.id}/settings`);
   await button("New secret").click();
   await field("Name").fill("DATABASE_URL");
   await field("Value").fill("postgres://localhost/app");
@@ -114,7 +114,7 @@ test("a viewer sees no secrets", async () => {
   await other.goto(`${app.url}/organizations/${org.id}/settings`);
   await other.getByRole("heading", { name: "Danger zone" }).waitFor();
   expect(await other.getByRole("heading", { name: "Secrets" }).count()).toBe(0);
-  await other.goto(`${app.url}/projects/${project.id}`);
+  await other.goto(`${app.url}/projects/${project.id}/settings`);
   await other.getByRole("heading", { name: "Checks", exact: true }).waitFor();
   expect(await other.getByRole("heading", { name: "Secrets" }).count()).toBe(0);
   await other.close();

@@ -44,6 +44,7 @@ beforeAll(async () => {
     `/organizations/${orgId}/settings?tab=audit`,
     "/projects",
     `/projects/${project.id}`,
+    ...["agents", "merges", "branches", "settings"].map((tab) => `/projects/${project.id}/${tab}`),
     "/agents",
     agentPath,
     `${agentPath}/workspace`,

@@ -126,6 +126,8 @@ test("a private repository is imported with a login, also after a wrong login", 
   await dialog.getByRole("button", { name: "Save credential" }).click();
   await dialog.waitFor({ state: "hidden" });
   await button("Import again").click();
+  await card().waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "Branches", exact: true }).click();
   await card().getByText("The same on both sides").waitFor();
   await card().getByText("…9Zq1").waitFor();
   expect(await page.content()).not.toContain(token);

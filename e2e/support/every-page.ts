@@ -51,6 +51,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     `${ofOrganization}/statements/2026-01`,
     "/projects",
     `/projects/${project.id}`,
+    ...["agents", "merges", "branches", "settings"].map((tab) => `/projects/${project.id}/${tab}`),
     `/projects/${project.id}/merge-requests/${request.id}`,
     "/agents",
     ofAgent,

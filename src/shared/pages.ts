@@ -62,7 +62,41 @@ export const pages = {
   project: {
     path: "/projects/$projectId",
     preloads: [
+      [
+        "/projects/$projectId",
+        "/projects/$projectId/radar",
+        "/projects/$projectId/merge-queue?limit=200",
+        "/agents?limit=200&project_id=$projectId",
+        "/projects/$projectId/merges?limit=5",
+      ],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
+    ],
+  },
+  projectAgents: {
+    path: "/projects/$projectId/agents",
+    preloads: [
       ["/projects/$projectId", "/agents?limit=200&project_id=$projectId"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
+    ],
+  },
+  projectMerges: {
+    path: "/projects/$projectId/merges",
+    preloads: [
+      ["/projects/$projectId", "/projects/$projectId/merge-queue?limit=200"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
+    ],
+  },
+  projectBranches: {
+    path: "/projects/$projectId/branches",
+    preloads: [
+      ["/projects/$projectId", "/projects/$projectId/branches?limit=20"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
+    ],
+  },
+  projectSettings: {
+    path: "/projects/$projectId/settings",
+    preloads: [
+      ["/projects/$projectId", "/projects/$projectId/checks?limit=200"],
       ["/organizations/$orgId", "/organizations/$orgId/permissions"],
     ],
   },

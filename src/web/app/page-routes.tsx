@@ -1,4 +1,4 @@
-import type { FetchQueryOptions } from "@tanstack/react-query";
+import type { FetchInfiniteQueryOptions, FetchQueryOptions } from "@tanstack/react-query";
 import {
   type AnyRoute,
   createRoute,
@@ -25,8 +25,11 @@ let isFirstPage = true;
 const pendingMs = 300;
 
 type Params<Name extends PageName> = Record<VariablesOf<PagePath<Name>>[number], string>;
-// oxlint-disable-next-line typescript/no-explicit-any -- queries of different data share a list
-type Queries = readonly FetchQueryOptions<any, any, any, any>[];
+/* oxlint-disable typescript/no-explicit-any -- queries of different data share a list */
+type PagesQuery = FetchInfiniteQueryOptions<any, any, any, any, any>;
+type Query = FetchQueryOptions<any, any, any, any> | PagesQuery;
+/* oxlint-enable typescript/no-explicit-any */
+type Queries = readonly Query[];
 type QueriesOf<Name extends PageName> = (params: Params<Name>) => Queries | Promise<Queries>;
 
 /** The web app's part of a page; its path is declared in `#shared/pages.js`. */
@@ -131,7 +134,11 @@ function routeOf(
 }
 
 /** Fetches a query that is not cached, or whose last refetch failed. */
-async function ensureData(query: Queries[number]): Promise<void> {
+async function ensureData(query: Query): Promise<void> {
+  if (isOfPages(query)) {
+    await queryClient.ensureInfiniteQueryData(query);
+    return;
+  }
   const hasFailed = queryClient.getQueryState(query.queryKey)?.status === "error";
   await (hasFailed
     ? queryClient.fetchQuery({ ...query, staleTime: 0 })
@@ -140,10 +147,22 @@ async function ensureData(query: Queries[number]): Promise<void> {
 
 async function prefetchAll(queries: Queries | Promise<Queries>): Promise<void> {
   try {
-    await Promise.all((await queries).map((query) => queryClient.prefetchQuery(query)));
+    await Promise.all((await queries).map(prefetch));
   } catch {
     // The parts of the page report their own errors.
   }
 }
+
+/** Data that is known is shown at once and refreshed meanwhile; only other data is awaited. */
+async function prefetch(query: Query): Promise<void> {
+  const isKnown = queryClient.getQueryData(query.queryKey) !== undefined;
+  const done = isOfPages(query)
+    ? queryClient.prefetchInfiniteQuery(query)
+    : queryClient.prefetchQuery(query);
+  if (!isKnown) await done;
+}
+
+/** Whether the pages of a list are read one after the other; the first one is loaded. */
+const isOfPages = (query: Query): query is PagesQuery => "initialPageParam" in query;
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -17,8 +17,23 @@ import {
   permissionsQuery,
   usageQuery,
 } from "../api/queries/organizations.js";
-import { mergeRequestQuery } from "../api/queries/merge-queue.js";
-import { projectQuery, projectsQuery } from "../api/queries/projects.js";
+import { environmentQuery } from "../api/queries/environments.js";
+import { graphQuery, shownCommits } from "../api/queries/graph.js";
+import {
+  checksQuery,
+  endedRequestPagesQuery,
+  mergeQueueQuery,
+  mergeRequestQuery,
+} from "../api/queries/merge-queue.js";
+import {
+  branchList,
+  projectMergePagesQuery,
+  projectQuery,
+  projectsQuery,
+  recentMergesQuery,
+  workspacePagesQuery,
+} from "../api/queries/projects.js";
+import { projectRadarQuery } from "../api/queries/radar.js";
 import { runList, runQuery, sandboxQuery } from "../api/queries/runs.js";
 import { defaultTimelineHours, statementQuery, timelineQuery } from "../api/queries/usage.js";
 import { commitQuery, diffQuery, mergeQuery, workspaceQuery } from "../api/queries/workspaces.js";
@@ -32,7 +47,10 @@ import {
   loginSearchOf,
   mergeSearchOf,
   organizationsSearchOf,
-  projectSearchOf,
+  projectAgentsSearchOf,
+  projectBranchesSearchOf,
+  projectMergesSearchOf,
+  projectTabOf,
   projectsSearchOf,
   redirectOf,
   restoreSearchOf,
@@ -158,12 +176,66 @@ const signedInPages = {
     component: () => import("../features/projects/ProjectsPage.js"),
   },
   project: {
-    search: projectSearchOf,
+    beforeLoad: redirectToTab,
+    title: "Project",
+    noun: "project",
+    load: ({ projectId }) => [projectQuery(projectId)],
+    prefetch: ({ projectId }) => [
+      projectRadarQuery(projectId),
+      mergeQueueQuery(projectId),
+      agentsQuery({ project_id: projectId }),
+      recentMergesQuery(projectId),
+    ],
+    // Cards that appear one by one would shift the layout; so in the other tabs.
+    awaitsPrefetch: true,
+    component: () => import("../features/projects/ProjectPage.js"),
+  },
+  projectAgents: {
+    search: projectAgentsSearchOf,
     title: "Project",
     noun: "project",
     load: ({ projectId }) => [projectQuery(projectId)],
     prefetch: ({ projectId }) => [agentsQuery({ project_id: projectId })],
-    component: () => import("../features/projects/ProjectPage.js"),
+    awaitsPrefetch: true,
+    component: () => import("../features/projects/ProjectAgentsPage.js"),
+  },
+  projectMerges: {
+    search: projectMergesSearchOf,
+    title: "Project",
+    noun: "project",
+    load: ({ projectId }) => [projectQuery(projectId)],
+    prefetch: ({ projectId }) => [
+      mergeQueueQuery(projectId),
+      endedRequestPagesQuery(projectId),
+      projectMergePagesQuery(projectId),
+    ],
+    awaitsPrefetch: true,
+    component: () => import("../features/projects/ProjectMergesPage.js"),
+  },
+  projectBranches: {
+    search: projectBranchesSearchOf,
+    title: "Project",
+    noun: "project",
+    load: ({ projectId }) => [projectQuery(projectId)],
+    prefetch: async ({ projectId }) => {
+      const { status } = await queryClient.ensureQueryData(projectQuery(projectId));
+      return [
+        workspacePagesQuery(projectId),
+        ...(status === "ready"
+          ? [cursorPageQuery(branchList(projectId)), graphQuery(projectId, shownCommits)]
+          : []),
+      ];
+    },
+    awaitsPrefetch: true,
+    component: () => import("../features/projects/ProjectBranchesPage.js"),
+  },
+  projectSettings: {
+    title: "Project",
+    noun: "project",
+    load: ({ projectId }) => [projectQuery(projectId)],
+    prefetch: ({ projectId }) => [checksQuery(projectId), environmentQuery(projectId)],
+    awaitsPrefetch: true,
+    component: () => import("../features/projects/ProjectSettingsPage.js"),
   },
   mergeRequest: {
     title: "Merge request",
@@ -320,6 +392,16 @@ async function redirectFromSlug({
 }
 
 const root = createRootRoute({ component: RootLayout });
+
+/**
+ * The lists of a project are in tabs. Redirects an address of the project with the view of a list to the
+ * list's tab.
+ */
+async function redirectToTab({ location }: { location: { href: string } }): Promise<void> {
+  const { pathname, search, searchParams } = new URL(location.href, window.location.origin);
+  const tab = projectTabOf(searchParams);
+  if (tab) redirect({ href: `${pathname}/${tab}${search}`, replace: true, throw: true });
+}
 
 /** All routes below need a session; the requested address is kept for after the sign-in. */
 const app = createRoute({

@@ -153,8 +153,29 @@ export function projectsSearchOf(search: Search): ListSearch & DialogSearch {
   return { ...dialogSearchOf(search), ...listSearchOf(search) };
 }
 
-export function projectSearchOf(search: Search): ListSearch {
-  return listSearchOf(search, "workspaces_", "merges_");
+/** The view of a project's list of agents, and whether the dialog for another one is open. */
+export function projectAgentsSearchOf(
+  search: Search,
+): { status?: Work } & ListSearch & DialogSearch {
+  return { ...dialogSearchOf(search), ...workSearchOf(search), ...listSearchOf(search) };
+}
+export function projectMergesSearchOf(search: Search): ListSearch {
+  return listSearchOf(search, "merges_");
+}
+export function projectBranchesSearchOf(search: Search): ListSearch {
+  return listSearchOf(search, "workspaces_");
+}
+
+/** The tab of a project's page that shows a list, by a search parameter of the list's view. */
+export function projectTabOf(
+  search: URLSearchParams,
+): "agents" | "merges" | "branches" | undefined {
+  const names = [...search.keys()];
+  if (names.some((name) => name.startsWith("merges_"))) return "merges";
+  if (names.some((name) => name.startsWith("workspaces_"))) return "branches";
+  return names.some((name) => ["q", "sort", "page", "status"].includes(name))
+    ? "agents"
+    : undefined;
 }
 
 /** The project filter of agents. */

@@ -2,6 +2,9 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { client } from "../client.js";
 import { projectsKey } from "./projects.js";
 
+/** Number of commits that a graph shows at first. */
+export const shownCommits = 50;
+
 export const graphQuery = (projectId: string, limit: number) =>
   queryOptions({
     queryKey: [...projectsKey, projectId, "graph", limit],

@@ -66,6 +66,19 @@ export const workspacePagesQuery = (projectId: string) =>
     getNextPageParam: ({ next }) => next,
   });
 
+/** A project's newest merges, in short. */
+export const recentMergesQuery = (projectId: string) =>
+  queryOptions({
+    queryKey: [...projectsKey, projectId, "recent-merges"],
+    queryFn: async ({ signal }) =>
+      (
+        await client.workspaces.mergesOfProject(
+          { params: { project_id: projectId }, query: { limit: 5 } },
+          { signal },
+        )
+      ).data,
+  });
+
 export const projectMergePagesQuery = (projectId: string) =>
   infiniteQueryOptions({
     queryKey: [...projectsKey, projectId, "merges"],

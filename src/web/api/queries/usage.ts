@@ -3,6 +3,7 @@ import type { TimedRun } from "#shared/api/agents/runs.js";
 import { client, everyPage, nextCursor } from "../client.js";
 import { agentsKey } from "./agents.js";
 import { organizationsKey } from "./organizations.js";
+import { beingDeleted } from "./projects.js";
 
 export const diskUsageQuery = (orgId: string) =>
   queryOptions({
@@ -65,6 +66,8 @@ export const modelBudgetQuery = (orgId: string, ownerId: string) =>
       const { data } = await client.usage.get({ params: { org_id: orgId }, query }, { signal });
       return data.model_budget ?? null;
     },
+    // The page of a project stays while the project is being deleted.
+    enabled: () => !beingDeleted.has(ownerId),
     refetchInterval: 30_000,
   });
 

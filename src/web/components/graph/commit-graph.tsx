@@ -14,9 +14,8 @@ import { CommitDot, dotLabels, type DotKind } from "./commit-dot.js";
 import { sizeOf } from "./graph-lines.js";
 import { GraphCommitRow } from "./graph-row.js";
 import { layoutGraph } from "./lanes.js";
-import { graphQuery } from "../../api/queries/graph.js";
+import { graphQuery, shownCommits } from "../../api/queries/graph.js";
 
-const first = 50;
 const most = 2000;
 
 interface CommitGraphProps {
@@ -26,7 +25,7 @@ interface CommitGraphProps {
 
 /** The newest commits of the default branch and of the workspaces, with their ancestry lines. */
 export function CommitGraph({ project, refusal }: CommitGraphProps): ReactElement | null {
-  const [limit, setLimit] = useState(first);
+  const [limit, setLimit] = useState(shownCommits);
   const isReady = project.status === "ready";
   const graph = useQuery({ ...graphQuery(project.id, limit), enabled: isReady });
   if (!isReady) return null;

@@ -3,7 +3,7 @@ import { type ReactElement, useState } from "react";
 import type { RadarPair } from "#shared/api/projects/radar.js";
 import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
-import { countOf, formatNumber } from "../../ui/text/number.js";
+import { formatNumber } from "../../ui/text/number.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { Table } from "../../ui/tables/table.js";
 import { Waiting } from "../await.js";
@@ -11,12 +11,14 @@ import { projectRadarQuery } from "../../api/queries/radar.js";
 import { RadarState } from "./radar-state.js";
 import { SideName } from "./side-name.js";
 
-const page = 10;
+/** Pairs shown at first; the rest of the overview follows. */
+const shownAtFirst = 5;
+const step = 20;
 
 /** Predicted conflicts between a project's workspaces and with their base branches, most first. */
 export function ProjectRadar({ projectId }: { projectId: string }): ReactElement | null {
   const radar = useQuery(projectRadarQuery(projectId));
-  const [limit, setLimit] = useState(page);
+  const [limit, setLimit] = useState(shownAtFirst);
   if (radar.data === undefined) {
     return (
       <Card title="Predicted conflicts">
@@ -31,7 +33,9 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
     <Card title="Predicted conflicts" actions={<RadarState radar={radar.data} />}>
       {pairs.length === 0 ? (
         <p className="text-muted">
-          None between {countOf(workspaces, "active workspace")} and their base branches.
+          {workspaces === 1
+            ? "None between the active workspace and its base branch."
+            : `None between ${formatNumber(workspaces)} active workspaces and their base branches.`}
         </p>
       ) : (
         <div className="-m-4">
@@ -52,7 +56,7 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
           />
           {left > 0 && (
             <div className="border-t border-line p-3 text-center">
-              <Button size="sm" onClick={() => setLimit(limit + 4 * page)}>
+              <Button size="sm" onClick={() => setLimit(limit + step)}>
                 Show more ({formatNumber(left)})
               </Button>
             </div>
@@ -82,7 +86,7 @@ function Files({ pair }: { pair: RadarPair }): ReactElement {
   const displayed = pair.conflicts.slice(0, 2).flatMap(({ paths }) => paths.slice(0, 1));
   const more = pair.total_conflicts - displayed.length;
   return (
-    <span className="flex flex-wrap gap-x-2 [overflow-wrap:anywhere]">
+    <span className="flex flex-wrap gap-x-3 [overflow-wrap:anywhere]">
       {displayed.map((path) => (
         <PlainText key={path} value={path} className="font-mono text-[13px]" />
       ))}

@@ -50,6 +50,9 @@ export function MergeRequestPage(): ReactElement {
         <CrumbLink key="project" {...paths.project(request.project_id)}>
           {project ? <PlainText value={project.name} /> : "Project"}
         </CrumbLink>,
+        <CrumbLink key="tab" {...paths.projectMerges(request.project_id)}>
+          Merges and queue
+        </CrumbLink>,
       ]}
       description={<RequestStatus status={request.status} />}
       actions={isOpen && <RequestActions request={request} reason={reason} />}

@@ -3,13 +3,13 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { needsQueue } from "#shared/protection.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { endedRequestPagesQuery, mergeQueueQuery } from "../../api/queries/merge-queue.js";
 import { Await } from "../../components/await.js";
 import { operationLabels } from "../../components/merges/resolution-labels.js";
 import { RequestActions } from "../../components/merge-requests/request-actions.js";
 import { CheckStatus, RequestStatus } from "../../components/merge-requests/request-status.js";
+import { EmptyQueue } from "./empty-queue.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
@@ -29,29 +29,26 @@ export function MergeQueueCard({
   const ended = useInfiniteQuery(endedRequestPagesQuery(project.id));
   const past = ended.data?.pages.flatMap(({ rows }) => rows) ?? [];
   const reason = refusal("agent:workspace:merge");
-  const isUsed = project.protected_branches.some(needsQueue);
   return (
     <Card title="Merge queue">
       <Await query={queue} rows={1}>
         {(open) => (
           <div className="flex flex-col gap-4">
             {open.length === 0 ? (
-              <p className="text-muted">
-                {isUsed
-                  ? "Nothing is waiting to be merged."
-                  : "Merges land directly. Protect a branch with checks or approvals below to queue them."}
-              </p>
+              <EmptyQueue project={project} />
             ) : (
-              <RequestTable
-                label="Waiting merges"
-                requests={open}
-                last={{
-                  name: "Actions",
-                  renderCell: (request) => (
-                    <RequestActions request={request} reason={reason} size="sm" />
-                  ),
-                }}
-              />
+              <div className="-mt-4 last:-mb-4">
+                <RequestTable
+                  label="Waiting merges"
+                  requests={open}
+                  last={{
+                    name: "Actions",
+                    renderCell: (request) => (
+                      <RequestActions request={request} reason={reason} size="sm" />
+                    ),
+                  }}
+                />
+              </div>
             )}
             {past.length > 0 && (
               <details>

@@ -28,6 +28,9 @@ export function BuildPage(): ReactElement {
         <CrumbLink key="project" {...paths.project(projectId)}>
           {project ? <PlainText value={project.name} /> : "Project"}
         </CrumbLink>,
+        <CrumbLink key="tab" {...paths.projectSettings(projectId)}>
+          Settings
+        </CrumbLink>,
       ]}
       description={<RunStatus run={run} />}
       actions={

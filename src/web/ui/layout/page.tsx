@@ -14,6 +14,8 @@ const widths = { narrow: "max-w-2xl", normal: "max-w-5xl", full: "" } as const;
 
 interface PageProps {
   title: string;
+  /** The part of the title's subject that the page shows; only screen readers hear it in the heading. */
+  part?: string | undefined;
   /** Document title, if more specific than the heading. */
   documentTitle?: string;
   /** The page's breadcrumb, if shorter than the heading. */
@@ -75,6 +77,7 @@ export function Page(props: PageProps): ReactElement {
           <div className="min-w-0">
             <h1 ref={heading} className="text-xl leading-8 font-semibold tracking-tight">
               <PlainText value={title} />
+              {props.part !== undefined && <span className="sr-only"> – {props.part}</span>}
             </h1>
             {props.description && <div className="text-muted">{props.description}</div>}
           </div>

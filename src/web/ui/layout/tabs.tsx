@@ -1,6 +1,7 @@
 import { Tabs as Radix } from "radix-ui";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
 import { afterPaint } from "./deferred-render.js";
+import { showTab, tabClass, tabListClass } from "./tab-list.js";
 
 interface TabsProps<Name extends string> {
   label: string;
@@ -28,17 +29,13 @@ export function Tabs<Name extends string>({
       value={value}
       onValueChange={(next) => onChange(next as Name)}
     >
-      <Radix.List
-        ref={list}
-        aria-label={label}
-        className="flex overflow-x-auto border-b border-line sm:gap-1"
-      >
+      <Radix.List ref={list} aria-label={label} className={tabListClass}>
         {tabs.map((tab) => (
           <Radix.Trigger
             key={tab.value}
             value={tab.value}
             data-tab={tab.value}
-            className="-mb-px rounded-t-md border-b-2 border-transparent px-2 py-2 sm:px-3 font-medium whitespace-nowrap text-muted -outline-offset-2 hover:text-ink data-[state=active]:border-accent-ink data-[state=active]:text-ink"
+            className={tabClass}
           >
             {tab.label}
           </Radix.Trigger>
@@ -51,14 +48,4 @@ export function Tabs<Name extends string>({
       ))}
     </Radix.Root>
   );
-}
-
-/** Scrolls the tab list only, not the page. */
-function showTab(list: HTMLElement, name: string): void {
-  const chosen = list.querySelector(`[data-tab=${name}]`);
-  if (!chosen) return;
-  const { left, right } = list.getBoundingClientRect();
-  const at = chosen.getBoundingClientRect();
-  if (at.left < left) list.scrollBy({ left: at.left - left });
-  else if (at.right > right) list.scrollBy({ left: at.right - right });
 }
