@@ -112,7 +112,7 @@ export function createRuns(input: RunsInput): Runs {
     return commitsOfRun(run);
   });
   const watchDeps = { ...input, saver };
-  /** When the commits of a run are looked at again that took long. */
+  /** When commits are taken again from a run whose last take was slow. */
   const lookAgainAt = new Map<string, number>();
   const takeCommits: TakeRunCommits = async (workspace) => {
     const { org_id, agent_id } = workspace;
