@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { git, makeTempFolder } from "#test/support/git/git.js";
@@ -155,3 +155,14 @@ async function objectsIn({ objects }: ObjectExport): Promise<string> {
   await writeFile(join(empty, "objects/info/alternates"), `${objects}\n`);
   return git(["-C", empty, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)"]);
 }
+
+test("an export whose folder is not readable by others is built again", async () => {
+  const folder = join(root, "closed");
+  const only = await commit("closed", null);
+  const first = await exportObjects(repoPath, folder, [only]);
+  expect((await stat(first.objects)).mode & 0o777).toBe(0o755);
+  await chmod(first.objects, 0o700);
+  const again = await exportObjects(repoPath, folder, [only]);
+  expect(again.id).not.toBe(first.id);
+  expect((await stat(again.objects)).mode & 0o777).toBe(0o755);
+});

@@ -35,6 +35,8 @@ interface State {
 /** git searches every pack for an object; more are replaced by one. */
 const MAX_PACKS = 20;
 const EXPORT_MS = 60 * 60_000;
+/** Of a complete export. */
+const MODE = 0o755;
 
 /** Exports in progress by folder: one at a time, so that starts of many runs share the work. */
 const exporting = new Map<string, Promise<unknown>>();
@@ -161,19 +163,19 @@ async function readState(folder: string): Promise<State | null> {
       await stat(join(packs, name.replace(/\.pack$/, ".idx")));
       if (size !== bytes) return null;
     }
-    await stat(join(folder, state.id));
-    return state.tips.every(isOid) ? state : null;
+    const { mode } = await stat(join(folder, state.id));
+    return (mode & 0o777) === MODE && state.tips.every(isOid) ? state : null;
   } catch {
     return null;
   }
 }
 
 async function writeState(folder: string, state: State): Promise<ObjectExport> {
+  // The folder is read by another user, whom only a sandbox lets in. Before the rename, which completes it.
+  await chmod(join(folder, state.id), MODE);
   const aside = temporaryName(join(folder, CURRENT), randomUUID());
   await writeFile(aside, JSON.stringify(state), { flush: true });
   await rename(aside, join(folder, CURRENT));
-  // The folder is read by another user, whom only a sandbox lets in.
-  await chmod(join(folder, state.id), 0o755);
   return exportOf(folder, state);
 }
 
