@@ -11,7 +11,7 @@ import {
   type RunScript,
 } from "./run-repository/prepare-repository.js";
 import { takeCommits, type CommitSource, type Taking } from "./run-repository/take-commits.js";
-import { isAncestor, resolveCommit } from "#git/store/repository.js";
+import * as pushes from "./pushes/pushes.queries.js";
 import * as queries from "./workspaces.queries.js";
 import {
   hasFolder,
@@ -228,13 +228,14 @@ async function settleTaking(
   { record }: Pick<CommitSource, "record">,
 ): Promise<string> {
   if (taking === null) return tip;
-  const { repoPath } = placesOf(deps, workspace);
+  const { org_id, agent_id } = workspace;
   const { to, commits } = taking;
-  const exists = (await resolveCommit(repoPath, to)) !== null;
-  if (!exists || !(await isAncestor(repoPath, to, workspace.head_commit))) return tip;
-  const taken = { tip: taking.tip, commits, diverged: [], error: null };
-  await deps.db.tenant(workspace.org_id, (tx) => record(tx, taken));
-  return taking.tip;
+  // Not asked of git: a kill may have left the commit without its parents.
+  return deps.db.tenant(org_id, async (tx) => {
+    if (!(await pushes.isRecorded(tx, agent_id, to))) return tip;
+    await record(tx, { tip: taking.tip, commits, diverged: [], error: null });
+    return taking.tip;
+  });
 }
 
 /** Records why the commits of a run were not taken. Never throws. */

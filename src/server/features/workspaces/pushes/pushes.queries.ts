@@ -104,6 +104,21 @@ export async function insertPushedCommits(
     });
 }
 
+/** Whether a commit is recorded as one of a workspace; with its lock held and nothing pending, it is on the branch. */
+export async function isRecorded(tx: Queryable, agentId: string, sha: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: workspaceCommits.id })
+    .from(workspaceCommits)
+    .where(
+      and(
+        eq(workspaceCommits.agent_id, agentId),
+        eq(workspaceCommits.commit_sha, sha),
+        eq(workspaceCommits.state, "recorded"),
+      ),
+    );
+  return rows.length === 1;
+}
+
 export async function findPendingPush(tx: Queryable, id: string): Promise<PendingPush | undefined> {
   const [row] = await tx.select(columns).from(pendingPushes).where(eq(pendingPushes.id, id));
   return row;
