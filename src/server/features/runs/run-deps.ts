@@ -30,6 +30,6 @@ export interface RunDeps {
    * Saves what lost runs left in a workspace before another one starts there, for the holder of its lock.
    * Returns whether there were any.
    */
-  saveLost(workspace: ActiveWorkspace): Promise<boolean>;
+  saveLost: (workspace: ActiveWorkspace) => Promise<boolean>;
   log: Logger;
 }
