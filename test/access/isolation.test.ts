@@ -15,6 +15,7 @@ import {
   withoutRequestId,
 } from "../support/http/raw-request.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
+import { insertSession } from "../support/database/insert-session.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import {
   makeFullOrganization,
@@ -36,6 +37,7 @@ type Ids = Record<
   | "name"
   | "secret_name"
   | "run_id"
+  | "request_id"
   | "key_id"
   | "passkey_id"
   | "identity_id"
@@ -65,6 +67,8 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
      values ($1, $2, 'https://id.example.com/', gen_random_uuid()::text)`,
     [identityId, owner.id],
   );
+  // Parameters have one value each, so that it has the id of the person's own session.
+  await insertSession(app, full.sessionId, full.agent.id);
   return { ...full, passkeyId, identityId };
 }
 
@@ -82,6 +86,7 @@ const idsOf = (full: Full): Ids => ({
   name: full.checkName,
   secret_name: full.secretName,
   run_id: full.run.id,
+  request_id: full.sessionId,
   key_id: full.key.id,
   period: thisMonth(),
   invitation_id: full.invitation.id,
@@ -104,6 +109,7 @@ const idsOfNothing = (): Ids => ({
   name: "check-of-nothing",
   secret_name: "SECRET_OF_NOTHING",
   run_id: randomUUID(),
+  request_id: randomUUID(),
   key_id: randomUUID(),
   period: thisMonth(),
   invitation_id: randomUUID(),
@@ -149,6 +155,10 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "agents.update": () => ({ description: "Mine now" }),
   "runs.create": () => ({ external: true }),
   "runs.stop": () => ({ status: "stopped" }),
+  "agentSessions.create": () => ({ preset: "custom", command: ["true"] }),
+  "agentSessions.prompt": () => ({ text: "Hello" }),
+  "agentSessions.answer": () => ({ option_id: "yes" }),
+  "agentSessions.update": () => ({ title: "Mine now" }),
   "workspaces.create": () => ({}),
   "workspaces.update": () => ({ settings: { auto_checkpoint: false } }),
   "workspaces.createCommit": () => ({ commit_type: "manual" }),
@@ -532,6 +542,8 @@ describe("exactly the granted calls succeed", () => {
     const heir = await join(systemRoleIds.viewer);
     await app.client().auth.login({ body: { email: person.email, password: person.password } });
     const { data: sessions } = await person.api.auth.sessions();
+    const sessionId = sessions.find(({ current }) => !current)?.id as string;
+    await insertSession(app, sessionId, full.agent.id);
     const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
     return {
       person,
@@ -540,7 +552,8 @@ describe("exactly the granted calls succeed", () => {
         ...idsOf(full),
         member_id: colleague.member.id,
         user_id: heir.person.id,
-        session_id: sessions.find(({ current }) => !current)?.id as string,
+        session_id: sessionId,
+        request_id: sessionId,
         key_id: key.id,
       },
     };

@@ -6,6 +6,7 @@ import { beginSystem } from "#server/db/connection/system-pool.js";
 import { startTestApp, type TestApp } from "../support/server/app.js";
 import { commitFiles, makeWorkspace } from "../support/fixtures/factories.js";
 import { queryAsOwner } from "../support/database/queries.js";
+import { insertSession } from "../support/database/insert-session.js";
 import {
   makeFullOrganization,
   type FullOrganization,
@@ -87,6 +88,7 @@ describe("row-level security", () => {
         "insert into model_reservations values (gen_random_uuid(), $1, $2, $3, 0, 0, now())",
         [project.organization_id, project.id, workspace.agent_id],
       );
+      await insertSession(app, randomUUID(), workspace.agent_id);
       await owner.api.environments.set({ params: { project_id: project.id }, body: {} });
       await queryAsOwner(
         app,

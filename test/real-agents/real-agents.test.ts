@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
+import { setTimeout as pause } from "node:timers/promises";
+import type { SessionEvent } from "#shared/api/agents/sessions.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { PresetName } from "#shared/preset-names.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
@@ -15,6 +17,7 @@ import {
 import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { send } from "#test/support/http/raw-request.js";
+import { eventsOf } from "#test/support/fixtures/session-events.js";
 import { commandToFind } from "./find-key.js";
 import { installAgents } from "./install-agents.js";
 import { startScriptedModel, type ScriptedModel } from "./scripted-model.js";
@@ -125,5 +128,49 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     expect(tokens).toEqual(model.reported);
     expect(cost_usd).toBeGreaterThan(0);
     expect(run.egress.allowed).toBe(0);
+  });
+
+  test("opencode holds a session, asks for permissions or not, and takes it up again", async () => {
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const { data: session } = await owner.api.agentSessions.create({
+      params: { agent_id: agent.id },
+      body: { preset: "opencode", prompt: "Add a greeting." },
+    });
+    const params = { session_id: session.id };
+    /** Follows the session to the nth end of a turn, and allows what the program asks for. */
+    const turn = async (count: number): Promise<SessionEvent[]> => {
+      for (;;) {
+        const { data: now } = await owner.api.agentSessions.get({ params });
+        if (now.status === "failed") throw new Error(now.detail ?? "it failed");
+        for (const { request_id, options } of now.permissions) {
+          const option = options.find(({ kind }) => kind === "allow_once") ?? options[0];
+          const body = { option_id: option?.option_id ?? "" };
+          await owner.api.agentSessions.answer({ params: { ...params, request_id }, body });
+        }
+        const events = await eventsOf(app, owner, session.id);
+        if (events.filter(({ type }) => type === "turn_end").length >= count) return events;
+        await pause(200);
+      }
+    };
+    const first = await turn(1);
+    expect(first.at(-1)).toMatchObject({ type: "turn_end", stop_reason: "end_turn" });
+    const said = first.flatMap((event) => (event.type === "message" ? event.text : []));
+    expect(said.join("")).toContain("The greeting is there.");
+    expect(first.some(({ type }) => type === "tool_call")).toBe(true);
+    expect(JSON.stringify(first)).not.toContain(KEY);
+
+    // Its program ends, and the next prompt starts it again.
+    const { data: before } = await owner.api.agentSessions.get({ params });
+    expect(before).toMatchObject({ can_resume: true });
+    await owner.api.runs.stop({ params: { run_id: before.run_id as string } });
+    await owner.api.agentSessions.prompt({ params, body: { text: "Once more." } });
+    const second = await turn(2);
+    expect(second.at(-1)).toMatchObject({ stop_reason: "end_turn" });
+    const { data: closed } = await owner.api.agentSessions.close({ params });
+    expect(closed.model_usage?.requests).toBeGreaterThan(1);
+    await waitForRunEnd(owner, closed.run_id as string);
+    expect(
+      await gitInRepository(app, project, "log", "--format=%s", workspace.branch_name),
+    ).toContain("Add a greeting");
   });
 });

@@ -7,7 +7,14 @@ import { AppError, invalidField, notFound } from "../errors.js";
 import type { Actor } from "./authenticate.js";
 import { agentScopes, allows, requirePermission, scopesIn, type Access } from "./access.js";
 
-type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id" | "merge_request_id";
+type Key =
+  | "org_id"
+  | "organization_id"
+  | "project_id"
+  | "agent_id"
+  | "run_id"
+  | "session_id"
+  | "merge_request_id";
 
 /** How each kind of id (`$2`) leads to its organization, and to the agent it belongs to. */
 const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }> = {
@@ -29,6 +36,11 @@ const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }>
     // A build has no agent, and no agent sees it.
     agent: `(select coalesce(agent_id, '00000000-0000-0000-0000-000000000000') from runs
       where id = $2::uuid)`,
+  },
+  session_id: {
+    organization: `(select p.org_id from agent_sessions s join agents a on a.id = s.agent_id
+      join projects p on p.id = a.project_id where s.id = $2::uuid and p.deleted_at is null)`,
+    agent: "(select agent_id from agent_sessions where id = $2::uuid)",
   },
   merge_request_id: {
     organization: `(select p.org_id from merge_requests q join projects p on p.id = q.project_id

@@ -29,6 +29,8 @@ export interface Storage {
   runLog(orgId: string, projectId: string, runId: string): string;
   /** The parent of all run logs. */
   readonly logs: string;
+  /** The events of a session, beside the logs of its runs. */
+  transcript(orgId: string, projectId: string, sessionId: string): string;
   /** The parent of the indexes of working folders, with one folder per organization. */
   readonly indexes: string;
   /** The server's git index of a workspace, outside of its folder so that the agent cannot write it. */
@@ -64,6 +66,8 @@ export function storageIn(dataDir: string): Storage {
     logs: join(dataDir, "logs"),
     runLogs: (orgId, projectId) => join(dataDir, "logs", orgId, projectId),
     runLog: (orgId, projectId, runId) => join(dataDir, "logs", orgId, projectId, `${runId}.log`),
+    transcript: (orgId, projectId, sessionId) =>
+      join(dataDir, "logs", orgId, projectId, `session-${sessionId}.log`),
     indexes: join(dataDir, "indexes"),
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),
     overlay: (orgId, agentId) => join(dataDir, "overlays", orgId, agentId),

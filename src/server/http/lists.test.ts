@@ -13,6 +13,7 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { insertMembers } from "#test/support/database/bulk-members.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
+import { insertSession } from "#test/support/database/insert-session.js";
 import { nextCursor } from "#test/support/http/next-cursor.js";
 import { insertPastRuns } from "#test/support/database/past-runs.js";
 import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
@@ -90,6 +91,7 @@ describe("lists", () => {
        select gen_random_uuid(), $1, $2, '', 'main', '', '{}', 'failed', now() from generate_series(1, 2)`,
       [full.id, full.project.id],
     );
+    for (const id of [randomUUID(), randomUUID()]) await insertSession(app, id, full.agent.id);
     const user = { params: { user_id: (await app.person("second")).id } };
     await client.admin.disable(user);
     await client.admin.enable(user);

@@ -20,6 +20,7 @@ import { radar } from "./projects/radar.js";
 import { roles } from "./organizations/roles.js";
 import { runs } from "./agents/runs.js";
 import { sandbox } from "./agents/sandbox.js";
+import { agentSessions } from "./agents/sessions.js";
 import { secondFactor } from "./identity/second-factor.js";
 import { upstreams } from "./projects/upstreams.js";
 import { usage } from "./organizations/usage.js";
@@ -40,6 +41,7 @@ export const api = {
   environments,
   agents,
   runs,
+  agentSessions,
   sandbox,
   presets,
   usage,

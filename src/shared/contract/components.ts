@@ -55,6 +55,7 @@ const named = {
   Run: api.runs.get.response,
   TimedRun: api.runs.timeline.response.element,
   RunConnection: api.runs.egress.response.element,
+  AgentSession: api.agentSessions.get.response,
   Sandbox: api.sandbox.get.response,
   Preset: api.presets.list.response.element,
   UsageReport: api.usage.get.response,

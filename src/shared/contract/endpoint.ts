@@ -11,6 +11,7 @@ export type TenantSource =
   | "params.agent_id"
   | "params.run_id"
   | "params.merge_request_id"
+  | "params.session_id"
   | "body.organization_id"
   | "body.project_id";
 

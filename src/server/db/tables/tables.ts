@@ -18,6 +18,7 @@ import type { NewEnvironment } from "#shared/api/projects/environments.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
 import type { PresetName } from "#shared/preset-names.js";
+import { sessionStatuses, type Session } from "#shared/api/agents/sessions.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";
 import { bytes, clockTime, createdAt, instant } from "./columns.js";
@@ -307,11 +308,44 @@ export const runs = pgTable("runs", {
   repository_commits: integer().notNull().default(0),
   repository_branches: text().array().notNull().default([]),
   repository_error: text(),
+  session_id: uuid(),
   repository_taking: jsonb().$type<{ tip: string; to: string; commits: number }>(),
   is_unsaved: boolean().notNull().default(false),
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),
+});
+
+export const agentSessions = pgTable("agent_sessions", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  preset: text().$type<PresetName>().notNull(),
+  command: text().array().notNull(),
+  network: text({ enum: ["none", "restricted", "full"] }).notNull(),
+  allowed_hosts: text().array(),
+  status: text({ enum: sessionStatuses }).notNull(),
+  title: text().notNull(),
+  detail: text(),
+  run_id: uuid(),
+  program_session_id: text(),
+  resumes_by: text({ enum: ["load", "resume"] }),
+  modes: jsonb().$type<Session["modes"]>(),
+  permissions: jsonb().$type<Session["permissions"]>().notNull().default([]),
+  created_by: jsonb().$type<Session["created_by"]>().notNull(),
+  created_at: clockTime(),
+  updated_at: clockTime(),
+  closed_at: instant(),
+});
+
+export const agentSessionInputs = pgTable("agent_session_inputs", {
+  number: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+  org_id: uuid().notNull(),
+  session_id: uuid().notNull(),
+  kind: text({ enum: ["prompt", "cancel", "permission", "mode"] }).notNull(),
+  data: jsonb().$type<Record<string, string>>().notNull(),
+  sent_by: jsonb().$type<Session["created_by"]>().notNull(),
+  taken_at: instant(),
 });
 
 export const runEgress = pgTable("run_egress", {

@@ -25,6 +25,7 @@ import * as managed from "./managed-runs.queries.js";
 import type { RunDeps } from "./run-deps.js";
 import type { RunSettings } from "./run-settings.js";
 import { commitsOf, scriptRunner } from "./execution/run-script.js";
+import { settleSessions } from "./sessions/sessions.queries.js";
 import { uidOf } from "./start-run.js";
 import { createSupervisor } from "./execution/supervisor.js";
 import { createSaver, endLost, saveRun, startRunWatch } from "./execution/watch-runs.js";
@@ -81,6 +82,9 @@ export function createRuns(input: RunsInput): Runs {
       if (run.kind === "check") return endCheckOf(deps, run);
       if (run.kind === "build") return endBuildOf(deps, run);
       const { org_id } = run;
+      if (run.session_id != null) {
+        await db.tenant(org_id, (tx) => settleSessions(tx, run.id));
+      }
       const waiting = await db.tenant(org_id, (tx) => managed.countQueued(tx, org_id));
       if (waiting > 0) await jobs.send("start-queued-runs", { org_id });
     },
@@ -141,6 +145,7 @@ export function createRuns(input: RunsInput): Runs {
     recover: async () => {
       await Promise.all([sandbox.cleanUp(), docker.cleanUp()]);
       await endLost(watchDeps, isAlone ? serverId : null);
+      await db.withSystem("settle sessions", (tx) => settleSessions(tx, null));
       await removeUnusedFolders(deps).catch((error: unknown) => {
         input.log.error({ err: error }, "cannot remove the folders of ended checks");
       });
@@ -149,6 +154,7 @@ export function createRuns(input: RunsInput): Runs {
       watching = startRunWatch(watchDeps, async () => {
         await continueChecks(deps);
         await continueBuilds(deps);
+        await db.withSystem("settle sessions", (tx) => settleSessions(tx, null));
       });
       checkpoints = startCheckpoints(input.workspaces, input.log, takeCommits);
     },

@@ -1,6 +1,7 @@
 import { presets } from "#shared/api/agents/presets.js";
 import { runs } from "#shared/api/agents/runs.js";
 import { sandbox } from "#shared/api/agents/sandbox.js";
+import { agentSessions } from "#shared/api/agents/sessions.js";
 import { openCallbackListener } from "../../http/callback-listener.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
@@ -14,6 +15,7 @@ import { startChecks } from "./checks/start-checks.js";
 import { createRuns } from "./create-runs.js";
 import { startQueuedRuns } from "./queue/run-queue.js";
 import { presetHandlers, runHandlers, sandboxHandlers } from "./routes.js";
+import { sessionHandlers } from "./sessions/routes.js";
 
 export function runsFeature(services: Services): Feature {
   const { config, credentials, httpServer, publicUrl, storage } = services;
@@ -28,6 +30,7 @@ export function runsFeature(services: Services): Feature {
       routesOf(runs, runHandlers(ownRuns.deps, credentials, publicUrl)),
       routesOf(sandbox, sandboxHandlers(ownRuns.deps)),
       routesOf(presets, presetHandlers(ownRuns.deps)),
+      routesOf(agentSessions, sessionHandlers(ownRuns.deps, credentials, publicUrl)),
     ],
     jobs: [
       jobWorker("start-queued-runs", (data) => startQueuedRuns(ownRuns.deps, data)),

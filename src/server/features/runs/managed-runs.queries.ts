@@ -28,6 +28,8 @@ export interface AgentRun extends RunFields {
   kind: "managed";
   agent_id: string;
   project_id: null;
+  /** The session whose program it is. */
+  session_id?: string | null;
 }
 
 /** A check of a commit that contains the work of an agent. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { runs } from "#shared/api/agents/runs.js";
+import { runs, type Run } from "#shared/api/agents/runs.js";
 import { type Preset, presets } from "#shared/api/agents/presets.js";
 import { type PresetName, presetNames } from "#shared/preset-names.js";
 import type { sandbox, SandboxState } from "#shared/api/agents/sandbox.js";
@@ -19,6 +19,7 @@ import { createProgramFinder } from "./presets/find-programs.js";
 import { listPresets } from "./presets/list-presets.js";
 import { definitions } from "./presets/presets.js";
 import type { RunDeps } from "./run-deps.js";
+import type { Followed } from "./logs/log-stream.js";
 import { showLog } from "./logs/show-log.js";
 import { startLeasedRun, startManagedRun } from "./start-run.js";
 import { stopRun } from "./stop-run.js";
@@ -83,8 +84,15 @@ export function runHandlers(
       }
       if (request.method === "HEAD") return eventStream(null);
       const lastEventId = request.headers["last-event-id"];
+      const stateOf = (run: Run): Followed => ({
+        isOver: run.ended_at !== null,
+        json: JSON.stringify(run),
+      });
       const stream = streams.open({
-        run: found.run,
+        id: run_id,
+        agentId: found.run.agent_id,
+        event: "log",
+        state: stateOf(found.run),
         path,
         reader,
         lastEventId: typeof lastEventId === "string" ? lastEventId : null,
@@ -92,7 +100,8 @@ export function runHandlers(
           const now = await authenticate(request, credentials, publicUrl).catch(() => null);
           const access = now && (await resolveAccess(db, now, "run_id", run_id));
           if (!access || !allows(access, "agent:read")) return null;
-          return (await tx((one) => queries.findRun(one, run_id))) ?? null;
+          const run = await tx((one) => queries.findRun(one, run_id));
+          return run ? stateOf(run) : null;
         },
       });
       return eventStream(stream);

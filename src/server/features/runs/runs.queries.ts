@@ -41,6 +41,7 @@ export const runColumns = {
   detail: runs.detail,
   command: runs.command,
   preset: runs.preset,
+  session_id: runs.session_id,
   prompt: runs.prompt,
   model: runs.model,
   result: runs.result,
@@ -305,6 +306,15 @@ export async function projectOf(tx: Queryable, runId: string): Promise<string> {
     .from(runs)
     .leftJoin(agents, eq(agents.id, runs.agent_id))
     .where(eq(runs.id, runId));
+  return row?.project_id ?? "";
+}
+
+/** Returns the project of an agent. */
+export async function projectOfAgent(tx: Queryable, agentId: string): Promise<string> {
+  const [row] = await tx
+    .select({ project_id: agents.project_id })
+    .from(agents)
+    .where(eq(agents.id, agentId));
   return row?.project_id ?? "";
 }
 

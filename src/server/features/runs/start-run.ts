@@ -20,6 +20,7 @@ import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.
 import * as queries from "./runs.queries.js";
 import { checkCapacity, runInProgress } from "./queue/reserve-run.js";
 import type { RunDeps } from "./run-deps.js";
+import { updateSession } from "./sessions/sessions.queries.js";
 import type { Launch } from "./execution/supervisor.js";
 
 const waitsForEnvironment = "Waiting for the project's environment to be built.";
@@ -51,6 +52,19 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
   return run;
 }
 
+/** The session that a run is the program of. */
+export interface SessionRun {
+  id: string;
+  command: readonly string[];
+  /** Called in the transaction that starts the run, before it. */
+  prepare(tx: Queryable): Promise<void>;
+  open(
+    runId: string,
+    projectId: string,
+    masker: Masker,
+  ): Promise<NonNullable<Launch["conversation"]>>;
+}
+
 /**
  * Starts a command, given or made by a preset, in the agent's workspace, or queues it: on request, and
  * while the workspace waits for its environment. The run is reserved within the
@@ -65,6 +79,7 @@ export async function startManagedRun(
   context: OrgContext,
   agentId: string,
   wanted: NewRun,
+  session: SessionRun | null = null,
 ): Promise<Run> {
   const { supervisor, settings, workspaces } = deps;
   rejectRunToken(context);
@@ -72,7 +87,7 @@ export async function startManagedRun(
   const { orgId } = context;
   const id = newId();
   const defaults = await context.tx((tx) => queries.findDefaults(tx, agentId));
-  const { network, ...resolved } = resolvePreset(wanted, defaults);
+  const { network, ...resolved } = resolvePreset(wanted, defaults, session?.command);
   if (network === "full") requirePermission(context.access, "agent:network:full");
   const given = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
@@ -97,8 +112,12 @@ export async function startManagedRun(
         preset: resolved.preset,
         timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
         allowed_hosts: resolved.allowed_hosts,
+        session_id: session?.id ?? null,
         ...held,
       };
+      if (session !== null && place.isWaiting) {
+        throw new AppError("workspace_busy", `${waitsForEnvironment} Try again when it is built.`);
+      }
       const findCandidate = (tx: Queryable) => queries.findCandidate(tx, agentId);
       const starts = await context.change(async (tx, audit, _access, candidate) => {
         const wait = checkCapacity(candidate, false);
@@ -121,7 +140,9 @@ export async function startManagedRun(
         };
         if (detail === null) {
           const held = { server_id: supervisor.serverId, token_hash: hash };
+          await session?.prepare(tx);
           await managed.insertStarted(tx, asked, held);
+          if (session) await updateSession(tx, session.id, { run_id: id, status: "starting" });
           return true;
         }
         await requireQueueSpace(tx, orgId);
@@ -140,6 +161,7 @@ export async function startManagedRun(
           secrets,
           token,
           masker,
+          conversation: session === null ? null : await session.open(id, projectId, masker),
           sandbox,
         });
       }
@@ -157,7 +179,7 @@ export function launchIn(
 }
 
 /** Otherwise a run could start its own successor and never be stopped. */
-function rejectRunToken({ actor }: OrgContext): void {
+export function rejectRunToken({ actor }: OrgContext): void {
   if (!actor.key?.ofRun) return;
   throw new AppError(
     "run_token_starts_no_runs",

@@ -54,6 +54,8 @@ export const run = z.strictObject({
   command: z.array(z.string()).nullable(),
   /** The preset that made the command. */
   preset: z.enum(presetNames).nullable(),
+  /** The session whose program it is. */
+  session_id: id.nullable(),
   prompt: z.string().nullable(),
   model: z.string().nullable(),
   /**
@@ -159,7 +161,7 @@ export const prompt = z
   );
 
 /** The name of a model, which is passed to the program as it is. */
-const model = z
+export const model = z
   .string()
   .min(1)
   .max(128)

@@ -119,6 +119,7 @@ async function start(
       token: null,
       masker: maskerFor(deps, variables, null),
       repository: null,
+      conversation: null,
     });
   } catch (error) {
     deps.log.error({ err: error, build: build.id }, "cannot start a build");

@@ -110,6 +110,7 @@ async function start(
       token: null,
       masker,
       repository: null,
+      conversation: null,
     });
   } catch (error) {
     deps.log.error({ err: error, check: check.id }, "cannot start a check");

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { SandboxedProcess } from "#sandbox/sandbox.js";
 import type { RunCommits } from "../../workspaces/index.js";
+import type { Conversation } from "../sessions/conversation.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import type { LogWriter } from "../logs/log-writer.js";
 import type { ResultCollector } from "../presets/collect-result.js";
@@ -16,6 +17,8 @@ export interface LiveRun {
   /** Null without a preset that reads one. */
   result: ResultCollector | null;
   process: SandboxedProcess | null;
+  /** Null without a session. */
+  conversation: Conversation | null;
   /** Its repository; null without one. */
   commits: RunCommits | null;
   ending: Ending | null;

@@ -21,12 +21,16 @@ import { renewLeases } from "./renew-leases.js";
 import { commitsOf, safeMessage, scriptRunner } from "./run-script.js";
 import { openLog, type LogWriter } from "../logs/log-writer.js";
 import { openEgress, type RunEgressProxy } from "../egress/open-egress.js";
+import type { Conversation, ConversationInput } from "../sessions/conversation.js";
 import { collectResult } from "../presets/collect-result.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import type { Exit, ManagedRun } from "../managed-runs.queries.js";
 import { newRunToken, type RunToken } from "../run-tokens.js";
 import type { RunSettings } from "../run-settings.js";
+
+/** Ends a run. */
+type EndRun = ConversationInput["end"];
 
 /** A run reserved for this process, with everything needed to start it. */
 export interface Launch {
@@ -47,6 +51,8 @@ export interface Launch {
   masker: Masker;
   /** Its repository in the workspace; null for checks and builds. */
   repository: Pick<RunPlace, "head" | "prepareRepository"> | null;
+  /** Opens the conversation of a session; null without one. */
+  conversation: ((end: EndRun) => Conversation) | null;
   /** The sandbox that runs it. */
   sandbox: Pick<Sandbox | DockerSandbox, "start" | "report">;
 }
@@ -138,6 +144,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const finish = async (liveRun: LiveRun, exit: SandboxExit): Promise<void> => {
     const { run, masker } = liveRun;
     if (liveRun.timer) clearTimeout(liveRun.timer);
+    await liveRun.conversation?.close();
     await liveRun.log?.close().catch((error: unknown) => {
       log.error({ err: error, run: run.id }, "cannot close a run's log");
     });
@@ -253,6 +260,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       masker,
       result: collectResult(run.preset, masker),
       process: null,
+      conversation: null,
       commits: null,
       ending: null,
       graceMs: 0,
@@ -260,6 +268,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       done: Promise.resolve(),
     };
     live.set(run.id, liveRun);
+    const conversation =
+      request.conversation?.((status, detail) => {
+        requestEnd(liveRun, { status, detail }, shortGraceMs);
+      }) ?? null;
+    liveRun.conversation = conversation;
     let exit: Promise<SandboxExit>;
     let callback: CallbackListener | null = null;
     let egress: RunEgressProxy | null = null;
@@ -313,12 +326,15 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
           diskBytes: run.limits.disk_bytes,
           diskFiles: settings.runFiles,
         },
+        hasInput: conversation !== null,
         onOutput: (stream, chunk) => {
+          if (conversation !== null && stream === "stdout") return conversation.receive(chunk);
           if (stream === "stdout") liveRun.result?.add(chunk);
           return written.write(stream, chunk);
         },
       });
       exit = liveRun.process.done;
+      conversation?.start(liveRun.process);
       const seconds = run.timeout_seconds;
       liveRun.timer = setTimeout(() => {
         const detail = `It exceeded its timeout of ${seconds} seconds.`;

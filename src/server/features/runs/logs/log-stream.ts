@@ -1,16 +1,29 @@
 import { Readable } from "node:stream";
-import type { Run } from "#shared/api/agents/runs.js";
 import type { ChangeFeed } from "../../../db/cache/changes.js";
 import type { LogAccess, LogCaller } from "./log-access.js";
 import { openLogReader, type LogReader } from "./log-reader.js";
 
-/** A follower of a log and its position. */
+/** What a followed file belongs to. */
+export interface Followed {
+  /** Whether nothing more will be written. */
+  isOver: boolean;
+  /** The data of the event `end`. */
+  json: string;
+}
+
+/** A follower of a log, or of the transcript of a session, and its position. */
 export interface Follower {
-  run: Run;
+  /** The id of the run or the session. */
+  id: string;
+  /** Null for a build. */
+  agentId: string | null;
+  /** The name of the events. */
+  event: "log" | "update";
+  state: Followed;
   path: string;
   reader: LogCaller;
-  /** Returns the current run; null when the caller may no longer see it. */
-  look: () => Promise<Run | null>;
+  /** Returns the current state; null when the caller may no longer see it. */
+  look: () => Promise<Followed | null>;
   /** `Last-Event-ID` of a resumed stream. */
   lastEventId: string | null;
 }
@@ -18,8 +31,8 @@ export interface Follower {
 export interface LogStreams {
   /** @throws AppError 429, 503 when too many logs are open */
   open(follower: Follower): Readable;
-  /** Notifies this process's followers that a log has grown. */
-  written(runId: string): void;
+  /** Notifies this process's followers that a log or a transcript has grown. */
+  written(id: string): void;
   /** Ends all streams; clients reconnect. */
   close(): void;
 }
@@ -31,7 +44,7 @@ interface InterruptibleWait {
 }
 
 interface OpenStream {
-  runId: string;
+  id: string;
   /** Null for a build. */
   agentId: string | null;
   nap: InterruptibleWait;
@@ -51,18 +64,18 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
   const open = new Set<OpenStream>();
   let closed = false;
   const unsubscribe = changes.subscribe((change) => {
-    if (change !== null && change.table !== "runs") return;
+    if (change !== null && change.table !== "runs" && change.table !== "agent_sessions") return;
     for (const { agentId, nap } of open) {
       if (change === null || change.id === agentId) nap.end(true);
     }
   });
 
   async function* eventsOf(follower: Follower, nap: InterruptibleWait): AsyncGenerator<string> {
-    const { path, look, lastEventId } = follower;
+    const { path, look, lastEventId, event } = follower;
     let reader: LogReader | null = null;
     let said = Date.now();
     let asked = 0;
-    let run: Run | null = follower.run;
+    let state: Followed | null = follower.state;
     // Sent immediately, so that the client knows that it is connected.
     yield "retry: 1000\n\n";
     try {
@@ -71,12 +84,12 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
       for (;;) {
         if (closed) return;
         if (mayHaveChanged || Date.now() - asked >= askMs) {
-          run = await look();
+          state = await look();
           asked = Date.now();
         }
-        if (!run) return;
-        // Read before the file: after the run has ended, the file is complete.
-        const isOver = run.ended_at !== null;
+        if (!state) return;
+        // Read before the file: after the end, the file is complete.
+        const { isOver, json } = state;
         reader ??= await openLogReader(path, access.inTurn(follower.reader.orgId));
         if (reader) {
           offset ??= await positionOf(reader, lastEventId);
@@ -85,7 +98,7 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
             if (lines.length === 0) break;
             offset = end;
             said = Date.now();
-            yield lines.map((line) => eventOf("log", line.text, line.end)).join("");
+            yield lines.map((line) => eventOf(event, line.text, line.end)).join("");
             if (Date.now() - asked >= askMs) {
               if (!(await look())) return;
               asked = Date.now();
@@ -93,7 +106,7 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
           }
         }
         if (isOver) {
-          yield eventOf("end", JSON.stringify(run), offset ?? 0);
+          yield eventOf("end", json, offset ?? 0);
           return;
         }
         if (Date.now() - said >= aliveMs) {
@@ -109,10 +122,10 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
 
   return {
     open: (follower) => {
-      const { run } = follower;
+      const { id, agentId } = follower;
       const leave = access.enter(follower.reader);
       const nap = createWait();
-      const entry: OpenStream = { runId: run.id, agentId: run.agent_id, nap };
+      const entry: OpenStream = { id, agentId, nap };
       const stream = Readable.from(eventsOf(follower, nap), { objectMode: false });
       open.add(entry);
       stream.once("close", () => {
@@ -122,8 +135,8 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
       });
       return stream;
     },
-    written: (runId) => {
-      for (const one of open) if (one.runId === runId) one.nap.end(false);
+    written: (id) => {
+      for (const one of open) if (one.id === id) one.nap.end(false);
     },
     close: () => {
       closed = true;

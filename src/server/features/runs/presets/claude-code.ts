@@ -20,6 +20,11 @@ export const claudeCode: PresetDefinition = {
     "--",
     prompt,
   ],
+  // From the package @agentclientprotocol/claude-agent-acp.
+  sessionCommandOf: (model) => [
+    ...(model === null ? [] : ["env", `ANTHROPIC_MODEL=${model}`]),
+    "claude-agent-acp",
+  ],
   readResult: (output) =>
     lastText(output, (entry) =>
       propertyOf(entry, "type") === "result" ? propertyOf(entry, "result") : undefined,

@@ -5,10 +5,11 @@ import type { PresetDefinition } from "./preset.js";
  * Codex takes the address of its provider from its configuration only. The provider has no WebSockets,
  * which neither the proxy of a run nor a gateway needs to speak.
  */
-const START = `exec codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox \
--c model_provider=run -c model_providers.run.name=OpenAI -c model_providers.run.wire_api=responses \
+const PROVIDER = `-c model_provider=run -c model_providers.run.name=OpenAI -c model_providers.run.wire_api=responses \
 -c model_providers.run.base_url="\${OPENAI_BASE_URL:-https://api.openai.com/v1}" \
--c model_providers.run.env_key=OPENAI_API_KEY -c model_providers.run.supports_websockets=false "$@"`;
+-c model_providers.run.env_key=OPENAI_API_KEY -c model_providers.run.supports_websockets=false`;
+
+const START = `exec codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox ${PROVIDER} "$@"`;
 
 export const codex: PresetDefinition = {
   name: "codex",
@@ -27,6 +28,14 @@ export const codex: PresetDefinition = {
     // A lone hyphen would mean the standard input.
     "--",
     prompt === "-" ? " -" : prompt,
+  ],
+  // From the package @agentclientprotocol/codex-acp; the sandbox of the run is the only one.
+  sessionCommandOf: (model) => [
+    "sh",
+    "-c",
+    `exec codex-acp -c sandbox_mode=danger-full-access ${PROVIDER} "$@"`,
+    "codex-acp",
+    ...(model === null ? [] : ["-c", `model=${model}`]),
   ],
   readResult: (output) =>
     lastText(output, (entry) => {

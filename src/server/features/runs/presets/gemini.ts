@@ -19,6 +19,12 @@ export const gemini: PresetDefinition = {
     ...(model === null ? [] : ["--model", model]),
     `--prompt=${prompt}`,
   ],
+  sessionCommandOf: (model) => [
+    "gemini",
+    "--experimental-acp",
+    "--skip-trust",
+    ...(model === null ? [] : ["--model", model]),
+  ],
   readResult: (output) => {
     const response = propertyOf(lastObject(output), "response");
     return typeof response === "string" ? response : null;

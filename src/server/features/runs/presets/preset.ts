@@ -21,6 +21,12 @@ export interface PresetDefinition extends Omit<
    * the only boundary: the program's own permission prompts and sandbox are off.
    */
   commandOf(assignment: Assignment): string[];
+  /**
+   * Returns the command that speaks the Agent Client Protocol on its standard streams. Its requests for
+   * permissions are shown to people.
+   * @param model null: the program's default
+   */
+  sessionCommandOf(model: string | null): string[];
   /** Returns the final message at the end of the standard output, or null. The output is untrusted. */
   readResult(output: string): string | null;
 }

@@ -24,14 +24,23 @@ export interface Defaults {
 
 /**
  * Completes a request by its preset and its project.
+ * @param sessionCommand the program of a session, which gets its prompts later
  * @throws AppError 422 without a prompt or hosts, and for hosts that the project does not allow
  */
-export function resolvePreset(wanted: NewRun, { task, ...project }: Defaults): ResolvedRun {
+export function resolvePreset(
+  wanted: NewRun,
+  { task, ...project }: Defaults,
+  sessionCommand: readonly string[] | null = null,
+): ResolvedRun {
   const preset = wanted.preset ?? null;
   const network = wanted.network ?? (preset === null ? "none" : "restricted");
   const definition = definitionOf(preset);
   const allowed_hosts =
     network === "restricted" ? hostsOf(wanted, project.allowed_hosts, definition?.hosts) : null;
+  if (sessionCommand !== null) {
+    const command = [...sessionCommand];
+    return { command, preset, prompt: null, model: null, network, allowed_hosts };
+  }
   if (definition === undefined) {
     const { command = [] } = wanted;
     return { command, preset, prompt: null, model: null, network, allowed_hosts };

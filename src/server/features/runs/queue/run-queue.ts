@@ -102,6 +102,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
           secrets,
           token,
           masker,
+          conversation: null,
           sandbox,
         });
       }

@@ -1,0 +1,169 @@
+/** What a program reports of its session, as events. Everything in it is written by an agent. */
+import { z } from "zod";
+import type { Session, SessionEvent } from "#shared/api/agents/sessions.js";
+
+/** Maximum length of a title or another short text, in UTF-16 code units. */
+const MAX_SHORT = 500;
+/**
+ * Maximum length of the texts of a tool call together: six bytes for each unit in JSON stay below the 1 MiB
+ * of a line.
+ */
+const MAX_TEXTS = 128 * 1024;
+const MAX_ITEMS = 20;
+const MAX_ENTRIES = 100;
+
+/** A change of a session: streamed text, an event, or a mode. */
+export type Update =
+  | { kind: "text"; type: "message" | "thought"; text: string }
+  | { kind: "event"; event: EventOf<"plan"> | EventOf<"tool_call"> }
+  | { kind: "mode"; modeId: string };
+
+type EventOf<Type extends SessionEvent["type"]> = Omit<Extract<SessionEvent, { type: Type }>, "at">;
+
+/** The parts of a notification `session/update` that are shown; others are left out. */
+const content = z.object({ type: z.string(), text: z.string().optional() });
+const toolContent = z.union([
+  z.object({ type: z.literal("content"), content }),
+  z.object({
+    type: z.literal("diff"),
+    path: z.string(),
+    oldText: z.string().nullish(),
+    newText: z.string(),
+  }),
+  z.object({ type: z.literal("terminal") }),
+]);
+/** A list whose further items are not even checked, which would take time and memory. */
+const few = <Item extends z.ZodType>(item: Item, most: number) =>
+  z.preprocess(
+    (value) => (Array.isArray(value) ? value.slice(0, most) : value),
+    z.array(item).nullish(),
+  );
+
+const notification = z.object({
+  sessionId: z.string(),
+  update: z.discriminatedUnion("sessionUpdate", [
+    z.object({
+      sessionUpdate: z.enum(["agent_message_chunk", "agent_thought_chunk"]),
+      content,
+    }),
+    z.object({
+      sessionUpdate: z.literal("plan"),
+      entries: few(z.object({ content: z.string(), status: z.string() }), MAX_ENTRIES),
+    }),
+    z.object({
+      sessionUpdate: z.enum(["tool_call", "tool_call_update"]),
+      toolCallId: z.string(),
+      title: z.string().nullish(),
+      kind: z.string().nullish(),
+      status: z.string().nullish(),
+      content: few(toolContent, MAX_ITEMS),
+      locations: few(z.object({ path: z.string() }), MAX_ITEMS),
+    }),
+    z.object({ sessionUpdate: z.literal("current_mode_update"), currentModeId: z.string() }),
+  ]),
+});
+
+/**
+ * Reads the parameters of a notification `session/update`. Returns null for another session, and for
+ * what is malformed or not known here.
+ * @param mask removes secrets from a text
+ */
+export function readUpdate(
+  params: unknown,
+  sessionId: string,
+  mask: (text: string) => string,
+): Update | null {
+  const read = notification.safeParse(params);
+  if (!read.success || read.data.sessionId !== sessionId) return null;
+  const { update } = read.data;
+  const short = (text: string): string => cut(mask(text), MAX_SHORT);
+  switch (update.sessionUpdate) {
+    case "agent_message_chunk":
+    case "agent_thought_chunk": {
+      const type = update.sessionUpdate === "agent_message_chunk" ? "message" : "thought";
+      // Streamed text is masked as a whole.
+      return { kind: "text", type, text: textOf(update.content) };
+    }
+    case "plan": {
+      const entries = (update.entries ?? []).map((entry) => ({
+        content: short(entry.content),
+        status: short(entry.status),
+      }));
+      return { kind: "event", event: { type: "plan", entries } };
+    }
+    case "tool_call":
+    case "tool_call_update": {
+      const { toolCallId, title, kind, status, content: shown, locations } = update;
+      const event: EventOf<"tool_call"> = {
+        type: "tool_call",
+        tool_call_id: short(toolCallId),
+        ...(title != null && { title: short(title) }),
+        ...(kind != null && { kind: short(kind) }),
+        ...(status != null && { status: short(status) }),
+        ...(shown != null && { content: contentsOf(shown, mask) }),
+        ...(locations != null && { paths: locations.map(({ path }) => short(path)) }),
+      };
+      return { kind: "event", event };
+    }
+    default:
+      return { kind: "mode", modeId: update.currentModeId };
+  }
+}
+
+const textOf = ({ type, text }: z.output<typeof content>): string => text ?? `[${type}]`;
+
+type Content = NonNullable<EventOf<"tool_call">["content"]>;
+
+function contentsOf(
+  items: readonly z.output<typeof toolContent>[],
+  mask: (text: string) => string,
+): Content {
+  let left = MAX_TEXTS;
+  const text = (value: string): string => {
+    const made = left === 0 ? "" : cut(mask(value), left);
+    left -= made.length;
+    return made;
+  };
+  return items.flatMap((item): Content => {
+    if (item.type === "terminal") return [];
+    if (item.type === "content") return [{ type: "text", text: text(textOf(item.content)) }];
+    const { path, oldText, newText } = item;
+    return [
+      {
+        type: "diff",
+        path: cut(mask(path), MAX_SHORT),
+        new_text: text(newText),
+        old_text: oldText == null ? null : text(oldText),
+      },
+    ];
+  });
+}
+
+/** Returns the modes that a program offers; null for none. */
+export function modesOf(
+  modes:
+    | {
+        currentModeId: string;
+        availableModes: { id: string; name: string; description?: string | null }[];
+      }
+    | null
+    | undefined,
+  mask: (text: string) => string,
+): Session["modes"] {
+  if (modes == null) return null;
+  return {
+    current: cut(modes.currentModeId, 200),
+    available: modes.availableModes.slice(0, MAX_ITEMS).map(({ id, name, description }) => ({
+      id: cut(id, 200),
+      name: cut(mask(name), 200),
+      description: description == null ? null : cut(mask(description), MAX_SHORT),
+    })),
+  };
+}
+
+/** Cuts a text, which the database can then store: without NUL and halves of characters. */
+export function cut(text: string, length: number): string {
+  const stored = text.replaceAll("\0", "").slice(0, length + 1);
+  const kept = stored.length <= length ? stored : `${stored.slice(0, length - 1)}…`;
+  return Buffer.from(kept).toString();
+}

@@ -1,0 +1,271 @@
+import type { NewSession, Session } from "#shared/api/agents/sessions.js";
+import { presetTitles } from "#shared/preset-names.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { newId } from "../../../db/tables/columns.js";
+import { AppError, notFound } from "../../../errors.js";
+import type { OrgContext } from "../../../http/request-context.js";
+import * as managed from "../managed-runs.queries.js";
+import { definitionOf } from "../presets/presets.js";
+import type { RunDeps } from "../run-deps.js";
+import { findDefaults, startedBy } from "../runs.queries.js";
+import { rejectRunToken, startManagedRun, type SessionRun } from "../start-run.js";
+import { waitForEnd } from "../stop-run.js";
+import { createConversation } from "./conversation.js";
+import * as queries from "./sessions.queries.js";
+import { cut } from "./session-updates.js";
+
+/** Maximum prompts that wait for a turn. */
+const MAX_WAITING = 10;
+const MAX_TITLE = 80;
+
+/**
+ * Starts a session, with its first prompt if there is one.
+ * @throws AppError as `startManagedRun`
+ */
+export async function startSession(
+  deps: RunDeps,
+  context: OrgContext,
+  agentId: string,
+  wanted: NewSession,
+): Promise<Session> {
+  rejectRunToken(context);
+  const id = newId();
+  const { preset, prompt, model } = wanted;
+  const command = wanted.command ?? definitionOf(preset)?.sessionCommandOf(model ?? null) ?? [];
+  const { allowed_hosts: ofProject } = await context.tx((tx) => findDefaults(tx, agentId));
+  const network = wanted.network ?? "restricted";
+  const allowed_hosts =
+    network === "restricted"
+      ? (wanted.allowed_hosts ?? ofProject ?? definitionOf(preset)?.hosts ?? [])
+      : null;
+  const session = {
+    id,
+    org_id: context.orgId,
+    agent_id: agentId,
+    preset,
+    command: [...command],
+    network,
+    allowed_hosts: allowed_hosts === null ? null : [...allowed_hosts],
+    status: "starting" as const,
+    title: prompt === undefined ? presetTitles[preset] : titleOf(prompt),
+  };
+  const by = startedBy(context);
+  await runSession(deps, context, session, async (tx) => {
+    await queries.insertSession(tx, { ...session, created_by: by as never });
+    if (prompt === undefined) return;
+    await queries.insertInput(tx, session, {
+      kind: "prompt",
+      data: { text: prompt },
+      sent_by: by as never,
+    });
+  });
+  return read(context, id);
+}
+
+/** Starts a run of the session's program. */
+async function runSession(
+  deps: RunDeps,
+  context: OrgContext,
+  session: Pick<
+    queries.SessionRow,
+    "id" | "agent_id" | "preset" | "command" | "network" | "allowed_hosts"
+  >,
+  prepare: (tx: Queryable) => Promise<void>,
+): Promise<void> {
+  const { id, agent_id, preset, command, network, allowed_hosts } = session;
+  const { db, storage, streams, log } = deps;
+  const { orgId } = context;
+  const run: SessionRun = {
+    id,
+    command,
+    prepare,
+    open: async (runId, projectId, masker) => {
+      const stored = await db.tenant(orgId, (tx) => queries.lockSession(tx, id));
+      if (!stored) throw notFound();
+      const path = storage.transcript(orgId, projectId, id);
+      const written = (): void => streams.written(id);
+      return (end) =>
+        createConversation({ db, log, session: stored, runId, masker, path, written, end });
+    },
+  };
+  const wanted = {
+    preset,
+    network,
+    ...(allowed_hosts !== null && { allowed_hosts }),
+  };
+  await startManagedRun(deps, context, agent_id, wanted, run);
+}
+
+/**
+ * Sends a prompt to a session, and starts its program again if it has ended.
+ * @throws AppError 404; 409 `session_closed`, `too_many_prompts`, and as `startManagedRun`
+ */
+export async function sendPrompt(
+  deps: RunDeps,
+  context: OrgContext,
+  sessionId: string,
+  text: string,
+): Promise<Session> {
+  rejectRunToken(context);
+  const { session, number } = await context.change(async (tx) => {
+    const found = await queries.lockSession(tx, sessionId);
+    if (!found) throw notFound();
+    requireOpen(found);
+    if ((await queries.countWaiting(tx, sessionId)) >= MAX_WAITING) {
+      throw new AppError(
+        "too_many_prompts",
+        `${MAX_WAITING} prompts wait already; wait for the end of the turn, or cancel it.`,
+      );
+    }
+    const sent_by = startedBy(context) as never;
+    const sent = await queries.insertInput(tx, found, { kind: "prompt", data: { text }, sent_by });
+    return { session: found, number: sent };
+  });
+  if (!session.isRunning) {
+    try {
+      if (session.run_id !== null) {
+        await waitForEnd(deps.db, context.orgId, { id: session.run_id });
+      }
+      await runSession(deps, context, session, async (tx) => {
+        const found = await queries.lockSession(tx, sessionId);
+        if (!found) throw notFound();
+        requireOpen(found);
+      });
+    } catch (error) {
+      // Another caller may have started it with both prompts.
+      const now = await context.tx((tx) => queries.lockSession(tx, sessionId));
+      if (now?.isRunning !== true) {
+        await context.tx((tx) => queries.dropInput(tx, number));
+        throw error;
+      }
+    }
+  }
+  return read(context, sessionId);
+}
+
+/** Cancels the turn of a session and the prompts that wait. @throws AppError 404 */
+export async function cancelTurn(context: OrgContext, sessionId: string): Promise<Session> {
+  rejectRunToken(context);
+  await context.change(async (tx) => {
+    const found = await queries.lockSession(tx, sessionId);
+    if (!found) throw notFound();
+    await queries.dropPrompts(tx, sessionId);
+    if (!found.isRunning) return;
+    const sent_by = startedBy(context) as never;
+    await queries.insertInput(tx, found, { kind: "cancel", data: {}, sent_by });
+  });
+  return read(context, sessionId);
+}
+
+/**
+ * Answers a request for a permission. The first answer counts. An agent answers none: it would allow itself what
+ * it asks for.
+ * @throws AppError 403; 404; 409 `permission_answered`, `session_closed`; 422 for an option that was not offered
+ */
+export async function answerPermission(
+  context: OrgContext,
+  sessionId: string,
+  requestId: string,
+  optionId: string,
+): Promise<Session> {
+  if (context.actor.agent) {
+    throw new AppError("insufficient_permission", "An agent cannot answer requests of agents.");
+  }
+  await context.change(async (tx) => {
+    const found = await queries.lockSession(tx, sessionId);
+    if (!found) throw notFound();
+    if (await queries.isAnswered(tx, sessionId, requestId)) throw answered();
+    if (found.closed_at !== null) requireOpen(found);
+    const request = found.permissions.find(({ request_id }) => request_id === requestId);
+    // Its turn may have ended.
+    if (!request) throw notFound();
+    if (!request.options.some(({ option_id }) => option_id === optionId)) {
+      throw new AppError("validation_failed", "The agent did not offer this option.", {
+        errors: [{ loc: ["body", "option_id"], msg: "is not offered", type: "invalid" }],
+      });
+    }
+    await queries.insertInput(tx, found, {
+      kind: "permission",
+      data: { request_id: requestId, option_id: optionId },
+      sent_by: startedBy(context) as never,
+    });
+  });
+  return read(context, sessionId);
+}
+
+const answered = (): AppError =>
+  new AppError("permission_answered", "The request was answered already; the first answer counts.");
+
+/**
+ * Changes the title or the mode of a session. An agent changes no mode: one may ask for no permissions.
+ * @throws AppError 403; 404; 409 `session_closed`; 422 for a mode that the program does not offer
+ */
+export async function changeSession(
+  context: OrgContext,
+  sessionId: string,
+  { title, mode_id }: { title?: string | undefined; mode_id?: string | undefined },
+): Promise<Session> {
+  rejectRunToken(context);
+  if (context.actor.agent && mode_id !== undefined) {
+    throw new AppError("insufficient_permission", "An agent cannot change the mode of agents.");
+  }
+  await context.change(async (tx) => {
+    const found = await queries.lockSession(tx, sessionId);
+    if (!found) throw notFound();
+    requireOpen(found);
+    if (title !== undefined) await queries.updateSession(tx, sessionId, { title });
+    if (mode_id === undefined) return;
+    if (!found.modes?.available.some(({ id }) => id === mode_id)) {
+      throw new AppError("validation_failed", "The program does not offer this mode.", {
+        errors: [{ loc: ["body", "mode_id"], msg: "is not offered", type: "invalid" }],
+      });
+    }
+    await queries.insertInput(tx, found, {
+      kind: "mode",
+      data: { mode_id },
+      sent_by: startedBy(context) as never,
+    });
+  });
+  return read(context, sessionId);
+}
+
+/** Closes a session and asks its program to end. @throws AppError 404 */
+export async function closeSession(context: OrgContext, sessionId: string): Promise<Session> {
+  rejectRunToken(context);
+  await context.change(async (tx) => {
+    const found = await queries.lockSession(tx, sessionId);
+    if (!found) throw notFound();
+    if (found.closed_at !== null) return;
+    await queries.dropPrompts(tx, sessionId);
+    await queries.closeSession(tx, sessionId);
+    if (found.run_id === null) return;
+    await managed.requestStop(tx, { id: found.run_id }, "succeeded", "The session was closed.");
+  });
+  return read(context, sessionId);
+}
+
+/** @throws AppError 409 `session_closed` */
+function requireOpen({ closed_at, status, resumes_by, isRunning }: queries.StoredSession): void {
+  if (closed_at !== null) {
+    throw new AppError("session_closed", "The session is closed; start a new one.");
+  }
+  const canGoOn = isRunning || resumes_by !== null;
+  if (status === "failed" || !canGoOn) {
+    throw new AppError(
+      "session_closed",
+      "The program of the session has ended and cannot take it up again; start a new one.",
+    );
+  }
+}
+
+async function read({ tx }: OrgContext, id: string): Promise<Session> {
+  const found = await tx((one) => queries.findSession(one, id));
+  if (!found) throw notFound();
+  return found;
+}
+
+/** Returns the first line of a prompt as a title. */
+function titleOf(prompt: string): string {
+  const [line = ""] = prompt.trim().split("\n");
+  return cut(line.trim(), MAX_TITLE);
+}
