@@ -59,6 +59,7 @@ describe("leased runs", () => {
       detail: null,
       command: null,
       preset: null,
+      session_id: null,
       prompt: null,
       model: null,
       result: null,
