@@ -33,7 +33,9 @@ beforeEach(() => {
   finder = createProgramFinder(programs);
   const is = { enforced: true };
   const limits = { memory: is, processes: is, cpu: is, disk: is };
-  const report = { mode: "bubblewrap", uid: null, limits, fullNetwork: { isolated: true } };
+  const network = { isolated: true };
+  const networks = { fullNetwork: network, restrictedNetwork: network };
+  const report = { mode: "bubblewrap", uid: null, limits, ...networks };
   deps = {
     docker: { report: { uid: null } },
     limits: {},
