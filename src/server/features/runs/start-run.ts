@@ -266,7 +266,8 @@ export function sandboxFor(
   const code = isDocker ? "docker_unavailable" : "sandbox_unavailable";
   const sandbox = isDocker ? deps.docker : deps.sandbox;
   if (report.mode === "unavailable") throw new AppError(code, ...cureOf(report));
-  const networks = { ...report, fullNetwork: fullNetworkOf(report, deps.settings) };
+  const networks =
+    network === "full" ? { ...report, fullNetwork: fullNetworkOf(report, deps.settings) } : report;
   const shared = isolationProblem(networks, { network });
   const isOff = report.mode === "off" && network !== "restricted";
   if (shared !== null && !isOff) {
