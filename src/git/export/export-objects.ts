@@ -35,7 +35,7 @@ interface State {
 /** git searches every pack for an object; more are replaced by one. */
 const MAX_PACKS = 20;
 const EXPORT_MS = 60 * 60_000;
-/** Of a complete export. */
+/** The mode of the folder of a complete export. */
 const MODE = 0o755;
 
 /** Exports in progress by folder: one at a time, so that starts of many runs share the work. */

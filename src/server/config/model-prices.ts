@@ -8,7 +8,7 @@ const rates = z.strictObject({
   output: perMillion,
   cache_read: perMillion,
   cache_write: perMillion,
-  /** Of writes that are kept for an hour; `cache_write` if it is left out. */
+  /** The price of writes that are kept for an hour; `cache_write` if it is left out. */
   cache_write_1h: perMillion.optional(),
 });
 export type Rates = z.output<typeof rates>;
