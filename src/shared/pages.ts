@@ -126,7 +126,47 @@ export const pages = {
   agent: {
     path: "/agents/$agentId",
     preloads: [
-      ["/agents/$agentId", "/sandbox", "/agents/$agentId/runs?limit=25"],
+      ["/agents/$agentId", "/agents/$agentId/sessions?limit=25", "/agents/$agentId/workspace"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
+    ],
+  },
+  session: {
+    path: "/agents/$agentId/sessions/$sessionId",
+    preloads: [
+      [
+        "/agents/$agentId",
+        "/sessions/$sessionId",
+        "/agents/$agentId/sessions?limit=25",
+        "/agents/$agentId/workspace",
+      ],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
+    ],
+  },
+  agentChanges: {
+    path: "/agents/$agentId/changes",
+    preloads: [
+      ["/agents/$agentId", "/agents/$agentId/workspace"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
+    ],
+  },
+  agentConflicts: {
+    path: "/agents/$agentId/conflicts",
+    preloads: [
+      ["/agents/$agentId", "/agents/$agentId/workspace"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
+    ],
+  },
+  agentRuns: {
+    path: "/agents/$agentId/runs",
+    preloads: [
+      ["/agents/$agentId", "/agents/$agentId/runs?limit=25", "/agents/$agentId/workspace"],
+      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
+    ],
+  },
+  agentSettings: {
+    path: "/agents/$agentId/settings",
+    preloads: [
+      ["/agents/$agentId", "/agents/$agentId/workspace"],
       ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
     ],
   },

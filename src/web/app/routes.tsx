@@ -35,13 +35,23 @@ import {
 } from "../api/queries/projects.js";
 import { projectRadarQuery } from "../api/queries/radar.js";
 import { runList, runQuery, sandboxQuery } from "../api/queries/runs.js";
+import { sessionList, sessionQuery } from "../api/queries/sessions.js";
 import { defaultTimelineHours, statementQuery, timelineQuery } from "../api/queries/usage.js";
-import { commitQuery, diffQuery, mergeQuery, workspaceQuery } from "../api/queries/workspaces.js";
+import {
+  changesQuery,
+  commitQuery,
+  diffQuery,
+  mergeQuery,
+  workspaceQuery,
+} from "../api/queries/workspaces.js";
 import { queryClient } from "../api/query-client.js";
+import { dialogSearchOf } from "../forms/dialog-search.js";
 import { listSearchOf } from "../lists/list-search.js";
 import {
   adminSearchOf,
+  agentRunsSearchOf,
   agentSearchOf,
+  agentTabOf,
   agentsSearchOf,
   errorOf,
   loginSearchOf,
@@ -58,6 +68,7 @@ import {
   strategyOf,
   tokenOf,
   workspaceSearchOf,
+  workspaceTabOf,
 } from "../paths/address-search.js";
 import { paths } from "../paths/paths.js";
 import { type PageEntries, routesOf } from "./page-routes.js";
@@ -176,7 +187,7 @@ const signedInPages = {
     component: () => import("../features/projects/ProjectsPage.js"),
   },
   project: {
-    beforeLoad: redirectToTab,
+    beforeLoad: (entering) => redirectTo(entering, projectTabOf),
     title: "Project",
     noun: "project",
     load: ({ projectId }) => [projectQuery(projectId)],
@@ -269,11 +280,57 @@ const signedInPages = {
   },
   agent: {
     search: agentSearchOf,
+    beforeLoad: (entering) => redirectTo(entering, agentTabOf),
+    title: "Agent",
+    noun: "agent",
+    load: ({ agentId }) => [agentQuery(agentId), cursorPageQuery(sessionList(agentId))],
+    prefetch: ({ agentId }) => [workspaceQuery(agentId), sandboxQuery],
+    component: () => import("../features/sessions/AgentPage.js"),
+  },
+  session: {
+    search: dialogSearchOf,
+    title: "Session",
+    noun: "session",
+    load: ({ agentId, sessionId }) => [agentQuery(agentId), sessionQuery(sessionId)],
+    prefetch: ({ agentId }) => [cursorPageQuery(sessionList(agentId)), workspaceQuery(agentId)],
+    component: () => import("../features/sessions/SessionPage.js"),
+  },
+  agentChanges: {
+    search: dialogSearchOf,
     title: "Agent",
     noun: "agent",
     load: ({ agentId }) => [agentQuery(agentId)],
-    prefetch: ({ agentId }) => [sandboxQuery, cursorPageQuery(runList(agentId, {}))],
-    component: () => import("../features/agents/AgentPage.js"),
+    prefetch: ({ agentId }) => [workspaceQuery(agentId), changesQuery(agentId)],
+    component: () => import("../features/workspaces/AgentChangesPage.js"),
+  },
+  agentConflicts: {
+    search: dialogSearchOf,
+    title: "Agent",
+    noun: "agent",
+    load: ({ agentId }) => [agentQuery(agentId)],
+    prefetch: ({ agentId }) => [workspaceQuery(agentId)],
+    component: () => import("../features/workspaces/AgentConflictsPage.js"),
+  },
+  agentRuns: {
+    search: agentRunsSearchOf,
+    title: "Agent",
+    noun: "agent",
+    load: ({ agentId }) => [agentQuery(agentId)],
+    prefetch: ({ agentId }) => [
+      sandboxQuery,
+      workspaceQuery(agentId),
+      cursorPageQuery(runList(agentId, {})),
+    ],
+    component: () => import("../features/agents/AgentRunsPage.js"),
+  },
+  agentSettings: {
+    search: dialogSearchOf,
+    title: "Agent",
+    noun: "agent",
+    load: ({ agentId }) => [agentQuery(agentId)],
+    prefetch: ({ agentId }) => [workspaceQuery(agentId), sandboxQuery],
+    awaitsPrefetch: true,
+    component: () => import("../features/workspaces/settings/AgentSettingsPage.js"),
   },
   run: {
     title: "Run",
@@ -284,6 +341,7 @@ const signedInPages = {
   },
   workspace: {
     search: workspaceSearchOf,
+    beforeLoad: (entering) => redirectTo(entering, workspaceTabOf),
     title: "Agent",
     noun: "agent",
     load: ({ agentId }) => [agentQuery(agentId)],
@@ -394,13 +452,18 @@ async function redirectFromSlug({
 const root = createRootRoute({ component: RootLayout });
 
 /**
- * The lists of a project are in tabs. Redirects an address of the project with the view of a list to the
- * list's tab.
+ * Redirects an address with the view of a list that another tab shows now to that tab.
+ * @param tabOf returns the tab's address by the search parameters, relative to the page's
  */
-async function redirectToTab({ location }: { location: { href: string } }): Promise<void> {
-  const { pathname, search, searchParams } = new URL(location.href, window.location.origin);
-  const tab = projectTabOf(searchParams);
-  if (tab) redirect({ href: `${pathname}/${tab}${search}`, replace: true, throw: true });
+function redirectTo(
+  { location }: { location: { href: string } },
+  tabOf: (search: URLSearchParams) => string | undefined,
+): void {
+  const { href, searchParams } = new URL(location.href, window.location.origin);
+  const tab = tabOf(searchParams);
+  if (tab === undefined) return;
+  const { pathname, search } = new URL(tab, href.replace(/\/?(?=\?|$)/, "/"));
+  redirect({ href: `${pathname}${search}`, replace: true, throw: true });
 }
 
 /** All routes below need a session; the requested address is kept for after the sign-in. */

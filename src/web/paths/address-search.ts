@@ -19,9 +19,6 @@ export type OrganizationTab = (typeof organizationTabs)[number];
 export const adminTabs = ["users", "usage", "audit"] as const;
 export type AdminTab = (typeof adminTabs)[number];
 
-export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
-export type WorkspaceTab = (typeof workspaceTabs)[number];
-
 /** Whether finished invitations are listed, too. */
 export interface InvitationSearch {
   invitations_all?: boolean;
@@ -166,16 +163,31 @@ export function projectBranchesSearchOf(search: Search): ListSearch {
   return listSearchOf(search, "workspaces_");
 }
 
-/** The tab of a project's page that shows a list, by a search parameter of the list's view. */
-export function projectTabOf(
-  search: URLSearchParams,
-): "agents" | "merges" | "branches" | undefined {
+/**
+ * The tab of a project's page that shows a list, by a search parameter of the list's view; with the
+ * parameters, as a relative address.
+ */
+export function projectTabOf(search: URLSearchParams): string | undefined {
   const names = [...search.keys()];
-  if (names.some((name) => name.startsWith("merges_"))) return "merges";
-  if (names.some((name) => name.startsWith("workspaces_"))) return "branches";
-  return names.some((name) => ["q", "sort", "page", "status"].includes(name))
-    ? "agents"
-    : undefined;
+  const tab = names.some((name) => name.startsWith("merges_"))
+    ? "merges"
+    : names.some((name) => name.startsWith("workspaces_"))
+      ? "branches"
+      : names.some((name) => ["q", "sort", "page", "status"].includes(name))
+        ? "agents"
+        : undefined;
+  return tab && `${tab}?${search.toString()}`;
+}
+
+/** The tab of an agent's page that shows its runs, for an address with the view of their list. */
+export function agentTabOf(search: URLSearchParams): string | undefined {
+  return search.has("run") || search.has("sort") ? `runs?${search.toString()}` : undefined;
+}
+
+/** The tab of an agent's page that was a tab of its workspace. */
+export function workspaceTabOf(search: URLSearchParams): string | undefined {
+  const tab = oneOf(["conflicts", "settings"], search.get("tab"));
+  return tab && `../${tab}`;
 }
 
 /** The project filter of agents. */
@@ -193,7 +205,12 @@ export function agentsSearchOf(search: Search): AgentsSearch {
   };
 }
 
-export function agentSearchOf(search: Search): DialogSearch & RunSearch {
+/** Whether the form for another session is shown instead of the newest session. */
+export function agentSearchOf(search: Search): DialogSearch & { start?: true } {
+  return { ...dialogSearchOf(search), ...(search["start"] === true && { start: true }) };
+}
+
+export function agentRunsSearchOf(search: Search): DialogSearch & RunSearch {
   return { ...dialogSearchOf(search), ...runSearchOf(search) };
 }
 
@@ -203,8 +220,8 @@ export function commitSearchOf(search: Search): CommitSearch {
   return type === undefined ? {} : { type };
 }
 
-export function workspaceSearchOf(search: Search): { tab?: WorkspaceTab } & CommitSearch {
-  return { ...tabOf(workspaceTabs, search), ...commitSearchOf(search) };
+export function workspaceSearchOf(search: Search): DialogSearch & CommitSearch {
+  return { ...dialogSearchOf(search), ...commitSearchOf(search) };
 }
 
 export function mergeSearchOf(search: Search): MergeSearch {

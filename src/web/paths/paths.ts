@@ -15,7 +15,7 @@ function linkTo(path: string): (...args: (string | object)[]) => object {
   });
 }
 
-/** Builds every link of the app: `<Link {...paths.workspace(agentId, { tab: "settings" })}>`. */
+/** Builds every link of the app: `<Link {...paths.agentRuns(agentId, { run: "failed" })}>`. */
 export const paths = Object.fromEntries(
   Object.entries(pages).map(([name, { path }]) => [name, linkTo(path)]),
 ) as unknown as { [Name in PageName]: LinkTo<PagePath<Name>> };

@@ -11,6 +11,7 @@ export const eventTypes = {
   project: "project:read",
   agent: "agent:read",
   run: "agent:read",
+  session: "agent:read",
   workspace: "agent:workspace:read",
   commit: "agent:workspace:read",
   merge: "agent:workspace:read",
@@ -23,7 +24,7 @@ export type EventType = keyof typeof eventTypes;
 
 /**
  * The `data` of an event: the changed resource, to be fetched again. `id` is the id of the project,
- * role or event itself; of the agent for a run, workspace, commit, merge, merge request or conflict (a conflict
+ * role or event itself; of the agent for a run, session, workspace, commit, merge, merge request or conflict (a conflict
  * with another agent's work that began, ended or changed; see the radar); of the user or agent for
  * a member.
  */

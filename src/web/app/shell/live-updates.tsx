@@ -134,6 +134,8 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
     case "agent":
     case "run":
       return [agentsKey, organizationsKey];
+    case "session":
+      return [agentsKey];
     case "workspace":
     case "commit":
       return [[...workspacesKey, id], projectsKey, agentsKey];

@@ -27,7 +27,7 @@ export function RunPage(): ReactElement {
   const refusal = useDenyReason(agent?.organization_id);
   const crumbs: ReactNode[] = [
     ...useWorkspaceCrumbs(agentId),
-    <CrumbLink key="agent" {...paths.agent(agentId)}>
+    <CrumbLink key="agent" {...paths.agentRuns(agentId)}>
       {agent ? <PlainText value={agent.name} /> : "Agent"}
     </CrumbLink>,
   ];

@@ -38,7 +38,7 @@ export function MergePage(): ReactElement {
   const refusal = useDenyReason(agent?.organization_id);
   const crumbs = [
     ...useWorkspaceCrumbs(agentId, true),
-    <CrumbLink key="conflicts" {...paths.workspace(agentId, { tab: "conflicts" })}>
+    <CrumbLink key="conflicts" {...paths.agentConflicts(agentId)}>
       Merge Conflicts
     </CrumbLink>,
   ];

@@ -1,11 +1,11 @@
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
-import type { DenyReason } from "../../access/permissions.js";
-import { client } from "../../api/client.js";
-import { agentsKey } from "../../api/queries/agents.js";
-import { workspacesKey } from "../../api/queries/workspaces.js";
-import { ConfirmButton } from "../../components/confirmations.js";
-import { Card } from "../../ui/layout/card.js";
+import type { DenyReason } from "../../../access/permissions.js";
+import { client } from "../../../api/client.js";
+import { agentsKey } from "../../../api/queries/agents.js";
+import { workspacesKey } from "../../../api/queries/workspaces.js";
+import { ConfirmButton } from "../../../components/confirmations.js";
+import { Card } from "../../../ui/layout/card.js";
 
 /** What the agent's programs keep between runs, and the button that deletes it. */
 export function HomeCard({
