@@ -17,7 +17,7 @@ import * as queries from "./runs.queries.js";
 import { heartbeat } from "./heartbeat.js";
 import { createProgramFinder } from "./presets/find-programs.js";
 import { listPresets } from "./presets/list-presets.js";
-import { definitions } from "./presets/presets.js";
+import { programs } from "./presets/presets.js";
 import type { RunDeps } from "./run-deps.js";
 import type { Followed } from "./logs/log-stream.js";
 import { showLog } from "./logs/show-log.js";
@@ -120,7 +120,7 @@ export function runHandlers(
 
 export function presetHandlers(deps: RunDeps): Handlers<typeof presets> {
   const pages = pagesOf(presets.list, z.tuple([z.enum(presetNames)]));
-  const findPrograms = createProgramFinder(definitions.map(({ program }) => program));
+  const findPrograms = createProgramFinder(programs);
   return {
     list: async (context, { query }) => {
       const all = await listPresets(deps, findPrograms);

@@ -30,6 +30,16 @@ export const preset = z.strictObject({
   hosts: z.array(z.string()),
   /** Examples for `model`; others are accepted. */
   models: z.array(z.string()),
+  /** The program of its sessions, which may be another one; null for `custom`. */
+  session: z
+    .strictObject({
+      program: z.string(),
+      install: z.string(),
+      available: z.boolean(),
+      /** As above. */
+      reason: z.string().nullable(),
+    })
+    .nullable(),
 });
 export type Preset = z.output<typeof preset>;
 

@@ -34,6 +34,22 @@ export const permissionRequest = z.strictObject({
 });
 export type PermissionRequest = z.output<typeof permissionRequest>;
 
+/** A choice that a program offers for its session, such as its model. */
+const sessionOption = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  description: z.string().nullable(),
+  /** What it is about, as the program says: `model`, `thought_level`, `mode` or another word. */
+  category: z.string().nullable(),
+  /** A switch has the values `true` and `false`. */
+  type: z.enum(["select", "boolean"]),
+  current: z.string(),
+  values: z.array(
+    z.strictObject({ value: z.string(), name: z.string(), description: z.string().nullable() }),
+  ),
+});
+export type SessionOption = z.output<typeof sessionOption>;
+
 /** A conversation with an agent in its workspace, over the Agent Client Protocol. */
 export const session = z.strictObject({
   id,
@@ -56,6 +72,8 @@ export const session = z.strictObject({
       ),
     })
     .nullable(),
+  /** Further choices that the program offers. */
+  options: z.array(sessionOption),
   /** What the program asks for and has no answer to yet. */
   permissions: z.array(permissionRequest),
   /** What the calls to models of its runs have used; null without any. */
@@ -111,6 +129,12 @@ export const sessionEvent = z.union([
     by: sender.nullable(),
   }),
   z.strictObject({ type: z.literal("mode"), at: timestamp, mode_id: z.string() }),
+  z.strictObject({
+    type: z.literal("option"),
+    at: timestamp,
+    option_id: z.string(),
+    value: z.string(),
+  }),
   z.strictObject({ type: z.literal("turn_end"), at: timestamp, stop_reason: z.string() }),
   z.strictObject({
     type: z.literal("status"),
@@ -155,6 +179,24 @@ export const newSession = z
   });
 export type NewSession = z.output<typeof newSession>;
 
+const sessionSearch = z.strictObject({
+  /** At most 50, and at most 5 of one session. */
+  matches: z.array(
+    z.strictObject({
+      session_id: id,
+      title: z.string(),
+      /** The kind of event; `title` for the title of the session. */
+      type: z.enum(["title", "prompt", "message", "thought", "tool_call"]),
+      at: timestamp,
+      /** The text around the match, in one line. */
+      excerpt: z.string(),
+    }),
+  ),
+  /** False if older sessions were not searched: there is a limit to the time and the matches. */
+  is_complete: z.boolean(),
+});
+export type SessionSearch = z.output<typeof sessionSearch>;
+
 const agentParams = z.strictObject({ agent_id: id });
 const sessionParams = z.strictObject({ session_id: id });
 
@@ -191,6 +233,17 @@ export const agentSessions = {
     params: agentParams,
     query: page,
     response: z.array(session),
+  }),
+  search: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/sessions/search",
+    access: "agent:read",
+    summary: "Search the titles and transcripts of the agent's sessions for a text, newest first",
+    params: agentParams,
+    query: z.strictObject({
+      q: z.string().trim().min(2).max(200).describe("The text; upper and lower case are the same"),
+    }),
+    response: sessionSearch,
   }),
   get: endpoint({
     method: "GET",
@@ -260,12 +313,16 @@ export const agentSessions = {
     path: "/api/v1/sessions/{session_id}",
     access: "agent:run",
     tenant: "params.session_id",
-    summary: "Change the title or the mode of a session",
+    summary: "Change the title, the mode or an option of a session",
     params: sessionParams,
     body: z.strictObject({
       title: z.string().trim().min(1).max(200).optional(),
       /** One of `modes.available`. */
       mode_id: z.string().min(1).max(200).optional(),
+      /** One of `options`, and one of its values. */
+      option: z
+        .strictObject({ id: z.string().min(1).max(200), value: z.string().min(1).max(200) })
+        .optional(),
     }),
     response: session,
     errors: ["session_closed"],

@@ -20,3 +20,18 @@ export const sessionQuery = (sessionId: string) =>
     queryFn: async ({ signal }) =>
       (await client.agentSessions.get({ params: { session_id: sessionId } }, { signal })).data,
   });
+
+/** What a text was found in; the transcripts grow, so it is asked again each time. */
+export const sessionSearchQuery = (agentId: string, q: string) =>
+  queryOptions({
+    queryKey: [...agentsKey, agentId, "session-search", q],
+    queryFn: async ({ signal }) =>
+      (
+        await client.agentSessions.search(
+          { params: { agent_id: agentId }, query: { q } },
+          { signal },
+        )
+      ).data,
+    enabled: q.length >= 2,
+    placeholderData: (before) => before,
+  });

@@ -5,7 +5,7 @@ import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Card } from "../../ui/layout/card.js";
 import { countOf } from "../../ui/text/number.js";
-import type { LogState } from "./follow-log.js";
+import type { StreamState } from "../../api/follow-stream.js";
 import { LogRow } from "./log-row.js";
 import { LogToolbar } from "./log-toolbar.js";
 import { useLog } from "./use-log.js";
@@ -13,7 +13,7 @@ import { useLog } from "./use-log.js";
 const rowHeight = 20;
 const isSwitch = (stored: unknown): boolean => typeof stored === "boolean";
 
-const states: Record<LogState, string> = {
+const states: Record<StreamState, string> = {
   connecting: "Connecting…",
   live: "Live",
   lost: "Reconnecting…",

@@ -1,16 +1,15 @@
 import { useEffect, useState } from "react";
-import { followLog, type LogState } from "./follow-log.js";
+import type { LogEntry } from "#shared/api/agents/runs.js";
+import { client } from "../../api/client.js";
+import { batched, followStream, type StreamState } from "../../api/follow-stream.js";
 import { createLogLines, type LogLines } from "./log-lines.js";
 
 export interface Log {
   log: LogLines;
-  state: LogState;
+  state: StreamState;
   /** Increases as the log grows, since the array of lines keeps its identity. */
   version: number;
 }
-
-/** Interval of updates, so that entries are rendered in batches; milliseconds. */
-const drawMs = 80;
 
 /** Follows a run's log. Components must remount for another run. */
 export function useLog(runId: string): Log {
@@ -21,19 +20,18 @@ export function useLog(runId: string): Log {
   }));
   useEffect(() => {
     const log = createLogLines();
-    let state: LogState = "connecting";
+    let state: StreamState = "connecting";
     let version = 0;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const draw = (): void => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        version += 1;
-        setDisplayed({ log, state, version });
-      }, drawMs);
-    };
-    const stop = followLog(runId, {
-      onEntries: (entries) => {
-        log.append(entries);
+    const [draw, drop] = batched(() => {
+      version += 1;
+      setDisplayed({ log, state, version });
+    });
+    const stop = followStream<LogEntry>({
+      path: `/api/v1/runs/${runId}/logs`,
+      event: "log",
+      check: (signal) => client.runs.get({ params: { run_id: runId } }, { signal }),
+      onItem: (entry) => {
+        log.append([entry]);
         draw();
       },
       onState: (next) => {
@@ -43,7 +41,7 @@ export function useLog(runId: string): Log {
     });
     return () => {
       stop();
-      clearTimeout(timer);
+      drop();
     };
   }, [runId]);
   return displayed;

@@ -1,13 +1,10 @@
-import { useQuery } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
 import type { FileVersion } from "#shared/api/projects/merges.js";
-import { Alert } from "../../ui/feedback/alert.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { Skeleton } from "../../ui/feedback/states.js";
 import type { DiffMode } from "../diffs/diff-mode.js";
 import { modeLabel } from "../diffs/files/file-mode.js";
 import { LazyRender } from "../diffs/lazy-render.js";
-import { PatchView } from "../diffs/patch-view.js";
+import { TextDiff } from "../diffs/text-diff-view.js";
 import { pairVersions, type VersionPair } from "./versions.js";
 
 interface VersionDiffProps {
@@ -103,37 +100,4 @@ function VersionLine({ version }: { version: FileVersion | null }): ReactElement
       {omitted === "submodule" && ` at ${oid.slice(0, 12)}`}
     </span>
   );
-}
-
-/** The difference of two texts; null if a side has no text. */
-function TextDiff({
-  path,
-  before,
-  after,
-  mode,
-}: {
-  path: string;
-  before: string | null;
-  after: string | null;
-  mode: DiffMode;
-}): ReactElement | null {
-  const patch = useQuery({
-    queryKey: ["text-diff", before, after],
-    queryFn: async () => (await import("./text-diff.js")).patchOf(before ?? "", after ?? ""),
-    staleTime: Number.POSITIVE_INFINITY,
-    gcTime: 0,
-    enabled: before !== null || after !== null,
-  });
-  if (before === null && after === null) return null;
-  if (patch.data === undefined) return <Skeleton rows={1} />;
-  if (patch.data === "") {
-    return (
-      <div className="p-3">
-        <Alert tone="info">
-          {before === after ? "Both texts are the same." : "Only the ends of the lines differ."}
-        </Alert>
-      </div>
-    );
-  }
-  return <PatchView path={path} patch={patch.data} mode={mode} />;
 }

@@ -20,7 +20,10 @@ export const claudeCode: PresetDefinition = {
     "--",
     prompt,
   ],
-  // From the package @agentclientprotocol/claude-agent-acp.
+  session: {
+    program: "claude-agent-acp",
+    install: "npm install --global @agentclientprotocol/claude-agent-acp",
+  },
   sessionCommandOf: (model) => [
     ...(model === null ? [] : ["env", `ANTHROPIC_MODEL=${model}`]),
     "claude-agent-acp",

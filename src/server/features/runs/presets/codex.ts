@@ -30,6 +30,10 @@ export const codex: PresetDefinition = {
     prompt === "-" ? " -" : prompt,
   ],
   // From the package @agentclientprotocol/codex-acp; the sandbox of the run is the only one.
+  session: {
+    program: "codex-acp",
+    install: "npm install --global @agentclientprotocol/codex-acp",
+  },
   sessionCommandOf: (model) => [
     "sh",
     "-c",

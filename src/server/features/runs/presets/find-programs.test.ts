@@ -5,9 +5,8 @@ import { SandboxRefusal, type SandboxInput } from "#sandbox/sandbox.js";
 import type { RunDeps } from "../run-deps.js";
 import { createProgramFinder } from "./find-programs.js";
 import { listPresets } from "./list-presets.js";
-import { definitions } from "./presets.js";
+import { programs } from "./presets.js";
 
-const programs = definitions.map(({ program }) => program);
 const whole = `/nowhere\n${programs.map((name) => `/nowhere/${name}\n`).join("")}`;
 
 interface Reply {

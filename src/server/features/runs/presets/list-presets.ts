@@ -12,20 +12,30 @@ export async function listPresets(deps: RunDeps, findPrograms: ProgramFinder): P
   const { found, failure, isRefused } = await find(deps, findPrograms);
   const problem = networkProblem(deps);
   const presets = definitions.map((definition): Preset => {
-    const { name, program, install, provider, hosts, models } = definition;
-    const state: FoundProgram = found?.get(program) ?? { version: null, reason: failure };
-    const reasons = [state.reason, problem].filter((reason) => reason !== null);
+    const { name, program, install, provider, hosts, models, session } = definition;
+    const stateOf = (one: string): FoundProgram =>
+      found?.get(one) ?? { version: null, reason: failure };
+    const state = stateOf(program);
+    const isAvailable = ({ version }: FoundProgram): boolean =>
+      version !== null && problem === null;
+    const ofSession = { program, install, ...session };
+    const sessionState = stateOf(ofSession.program);
     return {
       name,
       title: presetTitles[name],
       program,
       install,
-      available: state.version !== null && problem === null,
-      reason: reasons.length === 0 ? null : [...new Set(reasons)].join(" "),
+      available: isAvailable(state),
+      reason: joined([state.reason, problem]),
       version: state.version,
       provider,
       hosts,
       models,
+      session: {
+        ...ofSession,
+        available: isAvailable(sessionState),
+        reason: joined([sessionState.reason, problem]),
+      },
     };
   });
   const custom: Preset = {
@@ -39,8 +49,15 @@ export async function listPresets(deps: RunDeps, findPrograms: ProgramFinder): P
     provider: null,
     hosts: [],
     models: [],
+    session: null,
   };
   return [...presets, custom];
+}
+
+/** Joins different reasons; null without any. */
+function joined(reasons: readonly (string | null)[]): string | null {
+  const all = new Set(reasons.filter((reason) => reason !== null));
+  return all.size === 0 ? null : [...all].join(" ");
 }
 
 interface Finding {

@@ -10,10 +10,12 @@ export interface Assignment {
 /** A program that runs with a prompt, without a terminal and without questions. */
 export interface PresetDefinition extends Omit<
   Preset,
-  "title" | "available" | "reason" | "version"
+  "title" | "available" | "reason" | "version" | "session"
 > {
   program: string;
   install: string;
+  /** The program of its sessions, if it is another one. */
+  session?: { program: string; install: string };
   /** Variables of its runs; those of secrets and of the run win. */
   environment: Readonly<Record<string, string>>;
   /**

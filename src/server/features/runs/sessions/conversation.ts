@@ -28,7 +28,7 @@ import * as managed from "../managed-runs.queries.js";
 import * as queries from "./sessions.queries.js";
 import type { SessionInput, SessionRow } from "./sessions.queries.js";
 import { MAX_MESSAGE_BYTES, programStream } from "./program-stream.js";
-import { cut, modesOf, readUpdate } from "./session-updates.js";
+import { cut, modesOf, optionsOf, readUpdate } from "./session-updates.js";
 import { openTranscript, TranscriptFullError, type Transcript } from "./transcript.js";
 
 /** Updates that wait to be written before the program has to wait, too. */
@@ -103,6 +103,7 @@ export function createConversation(input: ConversationInput): Conversation {
   let taking: Promise<void> | null = null;
   let wake: () => void = () => undefined;
   let modes: Session["modes"] = null;
+  let options: Session["options"] = [];
   const permissions = new Map<
     string,
     { request: PermissionRequest; answer: (optionId: string | null) => void }
@@ -189,7 +190,8 @@ export function createConversation(input: ConversationInput): Conversation {
     void inTurn(async () => {
       if (made.kind === "text") await transcript?.stream(made.type, made.text);
       else if (made.kind === "event") await transcript?.add(made.event);
-      else await changeMode(made.modeId);
+      else if (made.kind === "mode") await changeMode(made.modeId);
+      else await changeOptions(made.options);
     });
   };
 
@@ -198,6 +200,17 @@ export function createConversation(input: ConversationInput): Conversation {
     modes = { ...modes, current: modeId };
     await save({ modes });
     await transcript?.add({ type: "mode", mode_id: modeId });
+  };
+
+  /** Takes the options as they are now, and records those with another value. */
+  const changeOptions = async (next: Session["options"]): Promise<void> => {
+    const before = new Map(options.map(({ id: option, current }) => [option, current]));
+    options = next;
+    await save({ options });
+    for (const { id: option_id, current: value } of next) {
+      if ((before.get(option_id) ?? value) === value) continue;
+      await transcript?.add({ type: "option", option_id, value });
+    }
   };
 
   const onPermission = async (
@@ -327,6 +340,24 @@ export function createConversation(input: ConversationInput): Conversation {
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused a mode");
         });
+    } else if (kind === "option") {
+      const [configId, value] = [data["id"] ?? "", data["value"] ?? ""];
+      const isSwitch = options.some((one) => one.id === configId && one.type === "boolean");
+      const chosen: { value: string } | { type: "boolean"; value: boolean } = isSwitch
+        ? { type: "boolean", value: value === "true" }
+        : { value };
+      agent
+        .request(methods.agent.session.setConfigOption, {
+          sessionId: programSession,
+          configId,
+          ...chosen,
+        })
+        .then(({ configOptions }) =>
+          inTurn(() => changeOptions(optionsOf(configOptions, mask))),
+        )
+        .catch((error: unknown) => {
+          log.warn({ err: error, session: id }, "a program refused an option");
+        });
     }
   };
 
@@ -391,15 +422,18 @@ export function createConversation(input: ConversationInput): Conversation {
           : await agent.request(methods.agent.session.resume, taken);
       isLoading = false;
       modes = modesOf(opened?.modes, mask);
+      options = optionsOf(opened?.configOptions, mask);
     } else {
       const opened = await agent.request(methods.agent.session.new, place);
       programSession = opened.sessionId;
       modes = modesOf(opened.modes, mask);
+      options = optionsOf(opened.configOptions, mask);
     }
     await save({
       status: "idle",
       detail: null,
       modes,
+      options,
       resumes_by,
       program_session_id: cut(programSession, 1000),
     });

@@ -10,6 +10,7 @@ import { byId, pagesOf } from "../../../http/pagination.js";
 import type { Followed } from "../logs/log-stream.js";
 import type { RunDeps } from "../run-deps.js";
 import { projectOfAgent } from "../runs.queries.js";
+import { searchSessions } from "./search-sessions.js";
 import {
   answerPermission,
   cancelTurn,
@@ -43,6 +44,8 @@ export function sessionHandlers(
           context.tx((tx) => listSessions(tx, params.agent_id, after?.[0] ?? null, limit)),
         keyOf: ({ id }) => [id],
       }),
+    search: (context, { params, query }) =>
+      searchSessions(deps, context, params.agent_id, query.q),
     get: async ({ tx }, { params }) => {
       const found = await tx((one) => findSession(one, params.session_id));
       if (!found) throw notFound();

@@ -16,7 +16,8 @@ const MAX_ENTRIES = 100;
 export type Update =
   | { kind: "text"; type: "message" | "thought"; text: string }
   | { kind: "event"; event: EventOf<"plan"> | EventOf<"tool_call"> }
-  | { kind: "mode"; modeId: string };
+  | { kind: "mode"; modeId: string }
+  | { kind: "options"; options: Session["options"] };
 
 type EventOf<Type extends SessionEvent["type"]> = Omit<Extract<SessionEvent, { type: Type }>, "at">;
 
@@ -60,6 +61,7 @@ const notification = z.object({
       locations: few(z.object({ path: z.string() }), MAX_ITEMS),
     }),
     z.object({ sessionUpdate: z.literal("current_mode_update"), currentModeId: z.string() }),
+    z.object({ sessionUpdate: z.literal("config_option_update"), configOptions: z.unknown() }),
   ]),
 });
 
@@ -105,6 +107,8 @@ export function readUpdate(
       };
       return { kind: "event", event };
     }
+    case "config_option_update":
+      return { kind: "options", options: optionsOf(update.configOptions, mask) };
     default:
       return { kind: "mode", modeId: update.currentModeId };
   }
@@ -160,6 +164,75 @@ export function modesOf(
     })),
   };
 }
+
+/** Values of all options together: a program may offer hundreds of models. */
+const MAX_VALUES = 500;
+
+const offeredValue = z.object({
+  value: z.string(),
+  name: z.string(),
+  description: z.string().nullish(),
+});
+const offeredValues = few(
+  z.union([offeredValue, z.object({ options: few(offeredValue, MAX_VALUES) })]),
+  MAX_VALUES,
+);
+const named = {
+  id: z.string(),
+  name: z.string(),
+  description: z.string().nullish(),
+  category: z.string().nullish(),
+};
+const offered = few(
+  z.union([
+    z.object({
+      ...named,
+      type: z.literal("select"),
+      currentValue: z.string(),
+      options: offeredValues,
+    }),
+    z.object({ ...named, type: z.literal("boolean"), currentValue: z.boolean() }),
+    // Newer kinds are left out.
+    z.object({ type: z.string() }),
+  ]),
+  MAX_ITEMS,
+);
+
+/** Returns the choices that a program offers for its session; none for what is malformed. */
+export function optionsOf(
+  configOptions: unknown,
+  mask: (text: string) => string,
+): Session["options"] {
+  const short = (text: string, length = 200): string => cut(mask(text), length);
+  let left = MAX_VALUES;
+  return (offered.safeParse(configOptions).data ?? []).flatMap((option) => {
+    if (!("name" in option)) return [];
+    const common = {
+      id: short(option.id),
+      name: short(option.name),
+      description: option.description == null ? null : short(option.description, MAX_SHORT),
+      category: option.category == null ? null : short(option.category),
+      type: option.type,
+      current: short(String(option.currentValue)),
+    };
+    if (option.type === "boolean") return [{ ...common, values: switchValues }];
+    const all = (option.options ?? []).flatMap((one) =>
+      "options" in one ? (one.options ?? []) : [one as z.output<typeof offeredValue>],
+    );
+    const values = all.slice(0, left).map(({ value, name, description }) => ({
+      value: short(value),
+      name: short(name),
+      description: description == null ? null : short(description),
+    }));
+    left -= values.length;
+    return [{ ...common, values }];
+  });
+}
+
+const switchValues = [
+  { value: "true", name: "On", description: null },
+  { value: "false", name: "Off", description: null },
+];
 
 /** Cuts a text, which the database can then store: without NUL and halves of characters. */
 export function cut(text: string, length: number): string {

@@ -13,6 +13,7 @@ const columns = {
   run_id: agentSessions.run_id,
   can_resume: sql<boolean>`${agentSessions.resumes_by} is not null`,
   modes: agentSessions.modes,
+  options: agentSessions.options,
   permissions: agentSessions.permissions,
   model_usage: sql<Session["model_usage"]>`(select json_build_object(
       'input_tokens', sum(u.input_tokens), 'output_tokens', sum(u.output_tokens),
@@ -82,7 +83,7 @@ export async function insertSession(
 type Changes = Partial<
   Pick<
     SessionRow,
-    "detail" | "modes" | "permissions" | "program_session_id" | "resumes_by" | "run_id" | "title"
+    "detail" | "modes" | "options" | "permissions" | "program_session_id" | "resumes_by" | "run_id" | "title"
   >
 > & { status?: SessionRow["status"] | SQL };
 

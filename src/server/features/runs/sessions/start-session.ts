@@ -1,4 +1,5 @@
-import type { NewSession, Session } from "#shared/api/agents/sessions.js";
+import type { z } from "zod";
+import type { agentSessions, NewSession, Session } from "#shared/api/agents/sessions.js";
 import { presetTitles } from "#shared/preset-names.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
@@ -197,16 +198,17 @@ const answered = (): AppError =>
   new AppError("permission_answered", "The request was answered already; the first answer counts.");
 
 /**
- * Changes the title or the mode of a session. An agent changes no mode: one may ask for no permissions.
- * @throws AppError 403; 404; 409 `session_closed`; 422 for a mode that the program does not offer
+ * Changes the title, the mode or an option of a session. An agent changes the title alone: one mode may ask
+ * for no permissions.
+ * @throws AppError 403; 404; 409 `session_closed`; 422 for what the program does not offer
  */
 export async function changeSession(
   context: OrgContext,
   sessionId: string,
-  { title, mode_id }: { title?: string | undefined; mode_id?: string | undefined },
+  { title, mode_id, option }: SessionChanges,
 ): Promise<Session> {
   rejectRunToken(context);
-  if (context.actor.agent && mode_id !== undefined) {
+  if (context.actor.agent && (mode_id ?? option) !== undefined) {
     throw new AppError("insufficient_permission", "An agent cannot change the mode of agents.");
   }
   await context.change(async (tx) => {
@@ -214,20 +216,26 @@ export async function changeSession(
     if (!found) throw notFound();
     requireOpen(found);
     if (title !== undefined) await queries.updateSession(tx, sessionId, { title });
-    if (mode_id === undefined) return;
-    if (!found.modes?.available.some(({ id }) => id === mode_id)) {
-      throw new AppError("validation_failed", "The program does not offer this mode.", {
-        errors: [{ loc: ["body", "mode_id"], msg: "is not offered", type: "invalid" }],
-      });
+    const sent_by = startedBy(context) as never;
+    if (mode_id !== undefined) {
+      if (!found.modes?.available.some(({ id }) => id === mode_id)) throw notOffered("mode_id");
+      await queries.insertInput(tx, found, { kind: "mode", data: { mode_id }, sent_by });
     }
-    await queries.insertInput(tx, found, {
-      kind: "mode",
-      data: { mode_id },
-      sent_by: startedBy(context) as never,
-    });
+    if (option !== undefined) {
+      const offered = found.options.find(({ id }) => id === option.id);
+      if (!offered?.values.some(({ value }) => value === option.value)) throw notOffered("option");
+      await queries.insertInput(tx, found, { kind: "option", data: option, sent_by });
+    }
   });
   return read(context, sessionId);
 }
+
+type SessionChanges = z.output<typeof agentSessions.update.body>;
+
+const notOffered = (field: "mode_id" | "option"): AppError =>
+  new AppError("validation_failed", "The program does not offer this.", {
+    errors: [{ loc: ["body", field], msg: "is not offered", type: "invalid" }],
+  });
 
 /** Closes a session and asks its program to end. @throws AppError 404 */
 export async function closeSession(context: OrgContext, sessionId: string): Promise<Session> {

@@ -1,0 +1,120 @@
+import { memo, type ReactElement } from "react";
+import { PermissionAnswers } from "../../../components/sessions/permission-answers.js";
+import { Icon } from "../../../ui/actions/icons.js";
+import { Markdown } from "../../../ui/text/markdown.js";
+import { PlainText } from "../../../ui/text/plain-text.js";
+import { Time } from "../../../ui/text/time.js";
+import type { Entry } from "./entries.js";
+import { ToolCall } from "./tool-call.js";
+
+interface EntryViewProps {
+  entry: Entry;
+  sessionId: string;
+  /** Requests for permissions that wait. */
+  waiting: ReadonlySet<string>;
+  /** Tool calls that they are about. */
+  asked: ReadonlySet<string>;
+  /** Whether a turn is in progress. */
+  isLive: boolean;
+  /** Why the viewer may not answer. */
+  disabledReason: string | undefined;
+}
+
+/** One entry of a transcript. */
+export const EntryView = memo(function EntryView(props: EntryViewProps): ReactElement {
+  const { entry } = props;
+  switch (entry.type) {
+    case "prompt":
+      return (
+        <div className="flex flex-col gap-1 self-end rounded-lg bg-accent-soft px-3.5 py-2.5 sm:max-w-[85%]">
+          <p className="flex flex-wrap items-baseline gap-x-2 text-[13px] text-muted">
+            <span className="font-medium text-ink">
+              <PlainText value={entry.by.name} />
+            </span>
+            <Time value={entry.at} wraps />
+          </p>
+          <PlainText value={entry.text} multiline />
+        </div>
+      );
+    case "message":
+      return (
+        <div className="min-w-0">
+          <Markdown text={entry.text} />
+        </div>
+      );
+    case "thought":
+      return (
+        <details className="text-muted">
+          <summary className="text-[13px] before:content-['▸'] in-open:before:content-['▾']">
+            Thought
+          </summary>
+          <div className="mt-1 border-l-2 border-line pl-3 text-[13px]">
+            <PlainText value={entry.text} multiline />
+          </div>
+        </details>
+      );
+    case "tool":
+      return <ToolCall tool={entry} isAsked={props.asked.has(entry.id)} isLive={props.isLive} />;
+    case "permission":
+      return <Permission {...props} entry={entry} />;
+    default:
+      return (
+        <p
+          className={`flex items-start gap-2 text-[13px] ${entry.isBad ? "text-bad" : "text-muted"}`}
+        >
+          <Icon name={entry.isBad ? "warning" : "info"} className="mt-0.5 shrink-0" />
+          <PlainText value={entry.text} />
+        </p>
+      );
+  }
+});
+
+const answers: Record<string, string> = {
+  allow_once: "Allowed",
+  allow_always: "Always allowed",
+  reject_once: "Denied",
+  reject_always: "Always denied",
+};
+
+function Permission({
+  entry: { request, answer },
+  sessionId,
+  waiting,
+  disabledReason,
+}: EntryViewProps & { entry: Extract<Entry, { type: "permission" }> }): ReactElement {
+  const isWaiting = answer === undefined && waiting.has(request.request_id);
+  if (isWaiting) {
+    return (
+      <section
+        aria-label="Permission request"
+        className="flex flex-col gap-2.5 rounded-md border border-warn bg-warn-soft px-3.5 py-3"
+      >
+        <p>
+          <span className="font-medium">The agent asks for your permission: </span>
+          <PlainText value={request.title} className="font-mono text-[13px]" />
+        </p>
+        <PermissionAnswers
+          sessionId={sessionId}
+          request={request}
+          disabledReason={disabledReason}
+        />
+      </section>
+    );
+  }
+  const verb = answer?.option == null ? "Not answered" : (answers[answer.option] ?? "Answered");
+  return (
+    <p className="flex items-start gap-2 text-[13px] text-muted">
+      <Icon name="lock" className="mt-0.5 shrink-0" />
+      <span>
+        {verb}
+        {answer?.by != null && (
+          <>
+            {" "}
+            by <PlainText value={answer.by} />
+          </>
+        )}
+        : <PlainText value={request.title} className="font-mono" />
+      </span>
+    </p>
+  );
+}
