@@ -114,8 +114,7 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
           status={
             <>
               <SessionStatus status={session.status} />
-              {isBusy && <Elapsed since={session.updated_at} />}{" "}
-              {state !== "live" && states[state]}
+              {isBusy && <Elapsed since={session.updated_at} />} {state !== "live" && states[state]}
               {session.detail !== null && (
                 <span className="ml-2">
                   <PlainText value={session.detail} />

@@ -352,9 +352,7 @@ export function createConversation(input: ConversationInput): Conversation {
           configId,
           ...chosen,
         })
-        .then(({ configOptions }) =>
-          inTurn(() => changeOptions(optionsOf(configOptions, mask))),
-        )
+        .then(({ configOptions }) => inTurn(() => changeOptions(optionsOf(configOptions, mask))))
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused an option");
         });
