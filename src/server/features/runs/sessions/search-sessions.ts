@@ -110,7 +110,9 @@ function textOfTool({
   content,
   paths,
 }: Extract<SessionEvent, { type: "tool_call" }>): string {
-  const contents = content?.map((item) => (item.type === "text" ? item.text : item.new_text));
+  const contents = content?.map((item) =>
+    item.type === "text" ? item.text : `${item.path}\n${item.new_text}`,
+  );
   return [title, ...(paths ?? []), ...(contents ?? [])].join("\n");
 }
 
