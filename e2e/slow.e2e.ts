@@ -46,8 +46,9 @@ beforeAll(async () => {
     `/projects/${project.id}`,
     ...["agents", "merges", "branches", "settings"].map((tab) => `/projects/${project.id}/${tab}`),
     "/agents",
-    agentPath,
-    `${agentPath}/workspace`,
+    ...["", "/changes", "/workspace", "/conflicts", "/runs", "/settings"].map(
+      (tab) => `${agentPath}${tab}`,
+    ),
     "/settings/api-keys",
     "/settings/api-keys/new",
     "/settings/security",
