@@ -1,7 +1,7 @@
 /** The reach of containers with the network `full`, in real engines. */
 import { randomUUID } from "node:crypto";
 import { chownSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo, type Server } from "node:net";
+import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -140,6 +140,8 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
       container,
     ]);
     expect(address).toMatch(/^(172|10)\.\d+\.\d+\.\d+$/);
+    // The machine itself reaches it.
+    await expect.poll(() => answerOf(address, 7777), { timeout: 30_000 }).toBe("reached");
     const own = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
     const outer = own.filter(({ internal }) => !internal).map(({ address }) => address);
     expect(outer).toContain(engine.gateway);
@@ -200,6 +202,15 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
     expect(started.output()).not.toMatch(/down|entered|changed/);
   });
 });
+
+function answerOf(host: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    connect({ host, port, timeout: 1000 })
+      .on("data", (text) => resolve(String(text)))
+      .on("error", (error) => resolve(error.message))
+      .on("timeout", () => resolve("timeout"));
+  });
+}
 
 function commandOf(pid: number): string {
   try {
