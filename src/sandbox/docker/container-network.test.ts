@@ -1,9 +1,18 @@
 /** The reach of containers with the network `full`, in real engines. */
 import { randomUUID } from "node:crypto";
-import { chownSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startOtherMachine, type OtherMachine } from "#test/support/sandbox/other-machine.js";
 import {
@@ -12,8 +21,11 @@ import {
   startRealEngine,
   type Engine,
 } from "#test/support/sandbox/real-engines.js";
-import { descendantsOf } from "../processes.js";
-import type { SandboxedProcess } from "../sandbox.js";
+import { descendantsOf, resourceName } from "../processes.js";
+import type { SandboxedProcess, SandboxInput } from "../sandbox.js";
+import { writeResolver } from "./container-network.js";
+import { dockerApi } from "./docker-api.js";
+import { containerOf } from "./docker-container.js";
 import { openDocker, type DockerSandbox } from "./docker.js";
 
 const agentUid = 60_861;
@@ -94,27 +106,32 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
     return (server.address() as AddressInfo).port;
   }
 
+  const inputOf = (command: string[]): SandboxInput => ({
+    id: randomUUID(),
+    folder,
+    home: null,
+    uid: null,
+    command,
+    env: {},
+    network: "full",
+    limits: {
+      memoryBytes: 256 << 20,
+      processes: 64,
+      cpus: null,
+      diskBytes: null,
+      diskFiles: null,
+    },
+    onOutput: () => undefined,
+  });
+
   async function start(
     command: string[],
     ports: number[] = [],
   ): Promise<SandboxedProcess & { output(): string }> {
     let text = "";
     const started = await docker.start({
-      id: randomUUID(),
-      folder,
-      home: null,
-      uid: null,
-      command,
-      env: {},
-      network: "full",
+      ...inputOf(command),
       ports,
-      limits: {
-        memoryBytes: 256 << 20,
-        processes: 64,
-        cpus: null,
-        diskBytes: null,
-        diskFiles: null,
-      },
       onOutput: (_stream, chunk) => {
         text += chunk.toString("utf8");
       },
@@ -181,6 +198,42 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
     await anotherRun.done;
     const left = descendantsOf(process.pid).map(({ pid }) => commandOf(pid));
     expect(left.filter((command) => command.includes("pasta"))).toEqual([]);
+  });
+
+  test("a command whose server died before it was allowed to start never starts", async () => {
+    const api = dockerApi(engine.socket);
+    const dead = resourceName({ pid: 999_999_999, startTime: "1" }, folder);
+    const made = containerOf(
+      {
+        input: inputOf(["touch", "/workspace/started"]),
+        name: dead,
+        uid: agentUid,
+        image: engineImage,
+        resolver: writeResolver(folder),
+      },
+      false,
+    );
+    const { Id: id } = (await api.call("POST", "/containers/create", made)) as { Id: string };
+    const running = async (): Promise<boolean> => {
+      const found = await api.call("GET", `/containers/${id}/json`);
+      return (found as { State: { Running: boolean } }).State.Running;
+    };
+    const output = await api.attach(id);
+    await api.call("POST", `/containers/${id}/start`);
+    // Long enough for a command that does not wait.
+    await pause(1000);
+    expect(await running()).toBe(true);
+    // As the kernel does for a process that was killed.
+    output.stdin.destroy();
+    await expect.poll(running, { timeout: 20_000 }).toBe(false);
+    expect(existsSync(join(folder, "started"))).toBe(false);
+    await docker.cleanUp();
+    await expect(api.call("GET", `/containers/${id}/json`)).rejects.toThrow(id);
+    // The same command starts where its server lives.
+    expect(await (await start(["touch", "/workspace/started"])).done).toMatchObject({
+      exitCode: 0,
+    });
+    expect(existsSync(join(folder, "started"))).toBe(true);
   });
 
   test("has no right to change its network", async () => {
