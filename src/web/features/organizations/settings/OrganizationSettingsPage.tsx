@@ -11,13 +11,15 @@ import { Skeleton } from "../../../ui/feedback/states.js";
 import { Tabs } from "../../../ui/layout/tabs.js";
 import { ArchivedBanner } from "./archived-banner.js";
 import { GeneralTab } from "./general-tab.js";
-import { MembersTab } from "../members/members-tab.js";
 import { useDenyReason } from "../../../access/permissions.js";
 import { organizationQuery } from "../../../api/queries/organizations.js";
 import { ResourcesTab } from "./resources-tab.js";
 
 const AuditTab = lazy(async () => ({
   default: (await loadPart(() => import("../../../components/audit/audit-tab.js"))).AuditTab,
+}));
+const MembersTab = lazy(async () => ({
+  default: (await loadPart(() => import("../members/members-tab.js"))).MembersTab,
 }));
 const BillingTab = lazy(async () => ({
   default: (await loadPart(() => import("./billing-tab.js"))).BillingTab,
@@ -76,7 +78,11 @@ export function OrganizationSettingsPage(): ReactElement {
           {
             value: "members",
             label: "Members",
-            content: <MembersTab organization={organization} refusal={refusal} />,
+            content: (
+              <Suspense fallback={<Skeleton />}>
+                <MembersTab organization={organization} refusal={refusal} />
+              </Suspense>
+            ),
           },
           {
             value: "billing",
