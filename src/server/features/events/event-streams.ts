@@ -37,6 +37,7 @@ const typeOfTable: Record<string, EventType> = {
   upstream_credentials: "project",
   agents: "agent",
   runs: "run",
+  agent_sessions: "run",
   workspaces: "workspace",
   workspace_commits: "commit",
   merges: "merge",
