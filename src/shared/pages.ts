@@ -39,6 +39,18 @@ export const pages = {
       ["/agents/$firstAgentId/workspace"],
     ],
   },
+  home: {
+    path: "/",
+    preloads: [
+      [],
+      [
+        "/organizations/$firstOrgId/attention?limit=200",
+        "/organizations/$firstOrgId/work?limit=200&running=true",
+        "/organizations/$firstOrgId/permissions",
+        "/organizations/$firstOrgId",
+      ],
+    ],
+  },
   organizations: { path: "/organizations" },
   newOrganization: { path: "/organizations/new" },
   organization: {
@@ -177,7 +189,6 @@ export const pages = {
 
 /** Addresses that lead to the page of another address. */
 export const redirects = {
-  "/": "/organizations",
   "/settings": "/settings/profile",
 } as const;
 

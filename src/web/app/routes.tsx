@@ -17,6 +17,7 @@ import {
   permissionsQuery,
   usageQuery,
 } from "../api/queries/organizations.js";
+import { attentionQuery, workQuery } from "../api/queries/overview.js";
 import { environmentQuery } from "../api/queries/environments.js";
 import { graphQuery, shownCommits } from "../api/queries/graph.js";
 import {
@@ -124,6 +125,23 @@ const signedInPages = {
       ];
     },
     component: () => import("../features/welcome/WelcomePage.js"),
+  },
+  home: {
+    title: "Home",
+    load: () => [organizationsQuery],
+    prefetch: async () => {
+      const orgId = await currentOrganizationId();
+      if (orgId === undefined) return [];
+      return [
+        attentionQuery(orgId),
+        workQuery(orgId, { running: "true" }),
+        permissionsQuery(orgId),
+        organizationQuery(orgId),
+      ];
+    },
+    // Sections that appear one by one would shift the layout.
+    awaitsPrefetch: true,
+    component: () => import("../features/home/HomePage.js"),
   },
   organizations: {
     search: organizationsSearchOf,

@@ -25,7 +25,7 @@ const MAX_READS = 16;
 export async function listAgentWork(
   deps: WorkDeps,
   context: OrgContext,
-  filter: { projectId: string | null; after: string | null },
+  filter: Omit<Parameters<typeof listWork>[2], "agentId">,
   limit: number,
 ): Promise<AgentWork[]> {
   const { access, actor, orgId } = context;
@@ -46,13 +46,13 @@ export async function listAgentWork(
     readLines(deps.storage, orgId, rows),
   ]);
   return rows.map((row) => {
-    const { head_commit: _head, has_branch: _has, is_at_rest, waiting_session_id, ...shown } = row;
+    const { head_commit: _head, has_branch, is_at_rest, waiting_session_id, ...shown } = row;
     const compared = comparisons.get(row.agent_id);
     const count = conflicts.get(row.agent_id) ?? 0;
     const isWaiting = waiting_session_id !== null;
     return {
       ...shown,
-      ...(!seesWorkspaces && { branch_name: null, base_branch: null }),
+      ...(!(seesWorkspaces && has_branch) && { branch_name: null, base_branch: null }),
       state: stateOf({ ...shown, is_at_rest, isWaiting, conflicts: count, compared }),
       unmerged_commits: compared?.commits ?? null,
       additions: compared?.additions ?? null,

@@ -33,7 +33,11 @@ export function overviewHandlers(deps: WorkDeps & { db: Database }): Handlers<ty
     work: (context, { query }) =>
       workPages(context, query, {
         read: (after, limit) => {
-          const filter = { projectId: query.project_id ?? null, after: after?.[0] ?? null };
+          const filter = {
+            projectId: query.project_id ?? null,
+            isRunning: query.running ?? null,
+            after: after?.[0] ?? null,
+          };
           return listAgentWork(deps, context, filter, limit);
         },
         keyOf: ({ agent_id }) => [agent_id],

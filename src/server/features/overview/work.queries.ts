@@ -37,6 +37,8 @@ interface Filter {
   /** Only this agent. */
   agentId: string | null;
   projectId: string | null;
+  /** Only agents with a current run, or only those without one; null for all. */
+  isRunning: boolean | null;
   /** The id of the last agent of the previous page; null starts with the first. */
   after: string | null;
 }
@@ -49,7 +51,7 @@ const timeOf = (column: string) =>
 export async function listWork(
   tx: Queryable,
   orgId: string,
-  { agentId, projectId, after }: Filter,
+  { agentId, projectId, isRunning, after }: Filter,
   limit: number,
 ): Promise<WorkRow[]> {
   const { rows } = await tx.execute<WorkRow>(sql`
@@ -88,6 +90,7 @@ export async function listWork(
     where a.org_id = ${orgId} and not a.name_released and a.terminated_at is null
       and (${agentId}::uuid is null or a.id = ${agentId}::uuid)
       and (${projectId}::uuid is null or a.project_id = ${projectId}::uuid)
+      and (${isRunning}::boolean is null or (cur.id is not null) = ${isRunning}::boolean)
       and (${after}::uuid is null or a.id > ${after}::uuid)
     order by a.id limit ${limit}`);
   return rows;

@@ -75,6 +75,10 @@ describe("the work of agents", () => {
       state: "working",
       current: { run_id: run.id, kind: "managed", session_id: null },
     });
+    expect((await list({ running: "true" })).map((one) => one.agent_id)).toEqual([
+      workspace.agent_id,
+    ]);
+    expect(await list({ running: "false" })).toHaveLength(1);
     await commitFiles(owner, workspace, { go: "", "a.txt": "one\n2\n3\n" });
     await waitForRunEnd(owner, run.id);
     await vi.waitFor(async () => expect((await own()).state).toBe("ready"), { timeout: 20_000 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
-import { id, instant, page, timestamp } from "../../contract/fields.js";
+import { boolean, id, instant, page, timestamp } from "../../contract/fields.js";
 import { permissionRequest, sessionStatuses } from "../agents/sessions.js";
 import { run } from "../agents/runs.js";
 import { merge } from "../projects/merges.js";
@@ -144,7 +144,7 @@ export const agentWork = z.strictObject({
       session_id: id.nullable(),
     })
     .nullable(),
-  /** Null without a workspace, like the figures below, which are also null while they are being counted. */
+  /** Null without an active workspace, like the figures below, which are also null while they are being counted. */
   branch_name: z.string().nullable(),
   base_branch: z.string().nullable(),
   /** Commits that the base branch lacks. */
@@ -223,7 +223,12 @@ export const overview = {
     access: "agent:read",
     summary: "List the organization's agents with their current or last work",
     params,
-    query: page.extend({ project_id: id.optional() }),
+    query: page.extend({
+      project_id: id.optional(),
+      running: boolean
+        .optional()
+        .describe("Only agents with a run in progress or in the queue, or only the others"),
+    }),
     response: z.array(agentWork),
   }),
   results: endpoint({
