@@ -87,8 +87,12 @@ export const pages = {
   projectAgents: {
     path: "/projects/$projectId/agents",
     preloads: [
-      ["/projects/$projectId", "/agents?limit=200&project_id=$projectId"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
+      ["/projects/$projectId"],
+      [
+        "/organizations/$orgId",
+        "/organizations/$orgId/permissions",
+        "/organizations/$orgId/work?limit=200&project_id=$projectId",
+      ],
     ],
   },
   projectMerges: {
@@ -129,7 +133,7 @@ export const pages = {
       [],
       [
         "/organizations/$firstOrgId/usage",
-        "/agents?limit=200&organization_id=$firstOrgId",
+        "/organizations/$firstOrgId/work?limit=200",
         "/projects?limit=200&organization_id=$firstOrgId",
         "/organizations/$firstOrgId/permissions",
       ],

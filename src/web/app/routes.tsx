@@ -213,7 +213,10 @@ const signedInPages = {
     title: "Project",
     noun: "project",
     load: ({ projectId }) => [projectQuery(projectId)],
-    prefetch: ({ projectId }) => [agentsQuery({ project_id: projectId })],
+    prefetch: async ({ projectId }) => {
+      const { organization_id } = await queryClient.ensureQueryData(projectQuery(projectId));
+      return [workQuery(organization_id, { project_id: projectId })];
+    },
     awaitsPrefetch: true,
     component: () => import("../features/projects/ProjectAgentsPage.js"),
   },
@@ -276,12 +279,7 @@ const signedInPages = {
     prefetch: async () => {
       const orgId = await currentOrganizationId();
       if (orgId === undefined) return [];
-      return [
-        agentsQuery({ organization_id: orgId }),
-        projectsQuery(orgId),
-        usageQuery(orgId),
-        permissionsQuery(orgId),
-      ];
+      return [workQuery(orgId), projectsQuery(orgId), usageQuery(orgId), permissionsQuery(orgId)];
     },
     component: () => import("../features/agents/AgentsPage.js"),
   },

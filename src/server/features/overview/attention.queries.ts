@@ -63,7 +63,7 @@ export async function listFailedRuns(
   const key = sql`'failed_run:' || last.id`;
   const { rows } = await tx.execute<RowOf<"failed_run">>(sql`
     select ${key} as key, last.ended_at as at, ${names}, last.id as run_id, last.kind, last.status,
-      last.exit_code, last.title, last.detail, last.session_id
+      last.exit_code, last.title, last.command, last.preset, last.detail, last.session_id
     from agents a
     join projects p on p.id = a.project_id
     cross join lateral ${lastRunOf(sql`a.id`)} last

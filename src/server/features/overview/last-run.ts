@@ -13,13 +13,12 @@ export const isFailure = (status: Run["status"]): boolean =>
   (failures as readonly string[]).includes(status);
 
 /** The title of a run `r` with its session `s`. */
-export const titleOf = sql`left(coalesce(s.title, split_part(r.prompt, E'\n', 1),
-  array_to_string(r.command, ' ')), 200)`;
+export const titleOf = sql`left(coalesce(s.title, split_part(r.prompt, E'\n', 1)), 200)`;
 
 /** The last run of an agent that has started, `last`, with its title; for a lateral join. */
 export const lastRunOf = (agentId: SQL): SQL => sql`(
   select r.id, r.kind, r.status, r.exit_code, r.detail, r.started_at, r.ended_at, r.session_id,
-    s.status as session_status, ${titleOf} as title
+    s.status as session_status, r.command, r.preset, ${titleOf} as title
   from runs r left join agent_sessions s on s.id = r.session_id
   where r.agent_id = ${agentId} and r.kind <> 'check' and r.started_at is not null
   order by r.started_at desc limit 1)`;

@@ -5,6 +5,7 @@ import { allows } from "../../access/access.js";
 import type { OrgContext } from "../../http/request-context.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { countPredictedConflicts } from "../radar/index.js";
+import { readAgentRuns } from "../runs/index.js";
 import { branchRef } from "../workspaces/index.js";
 import type { CommitPair, CompareCommits, Comparison } from "./compare-commits.js";
 import { isFailure } from "./last-run.js";
@@ -30,12 +31,17 @@ export async function listAgentWork(
 ): Promise<AgentWork[]> {
   const { access, actor, orgId } = context;
   const seesWorkspaces = allows(access, "agent:workspace:read");
-  const { rows, conflicts } = await context.tx(async (tx) => {
+  const { rows, conflicts, runs } = await context.tx(async (tx) => {
     const agentId = actor.agent?.id ?? null;
     const found = await listWork(tx, orgId, { ...filter, agentId }, limit);
     const ids = found.map(({ agent_id }) => agent_id);
+    const queued = found.filter(({ current }) => current?.started_at === null);
     return {
       rows: found,
+      runs: await readAgentRuns(
+        tx,
+        queued.map(({ agent_id }) => agent_id),
+      ),
       conflicts: seesWorkspaces
         ? await countPredictedConflicts(tx, ids)
         : new Map<string, number>(),
@@ -50,9 +56,12 @@ export async function listAgentWork(
     const compared = comparisons.get(row.agent_id);
     const count = conflicts.get(row.agent_id) ?? 0;
     const isWaiting = waiting_session_id !== null;
+    const position = runs.get(row.agent_id)?.queued_run?.queue_position ?? null;
     return {
       ...shown,
-      ...(!(seesWorkspaces && has_branch) && { branch_name: null, base_branch: null }),
+      current: row.current && { ...row.current, queue_position: position },
+      ...(!seesWorkspaces && { branch_name: null }),
+      ...(!(seesWorkspaces && has_branch) && { base_branch: null }),
       state: stateOf({ ...shown, is_at_rest, isWaiting, conflicts: count, compared }),
       unmerged_commits: compared?.commits ?? null,
       additions: compared?.additions ?? null,

@@ -25,6 +25,7 @@ export interface WorkRow
   head_commit: string | null;
   /** Whether its workspace has a branch now. */
   has_branch: boolean;
+  /** Without its position in the queue. */
   current: Current | null;
   last_outcome: Outcome | null;
   /** Whether it has begun nothing since its last run. */
@@ -60,10 +61,11 @@ export async function listWork(
       w.branch_name, w.base_branch, w.head_commit,
       coalesce(w.head_commit is not null and w.status <> 'archived', false) as has_branch,
       case when cur.id is not null then json_build_object('run_id', cur.id, 'kind', cur.kind,
-        'title', cur.title, 'started_at', ${timeOf("cur.started_at")},
-        'session_id', cur.session_id, 'session_status', cur.session_status) end as current,
+        'title', cur.title, 'command', cur.command, 'preset', cur.preset, 'started_at', ${timeOf("cur.started_at")},
+        'session_id', cur.session_id, 'session_status', cur.session_status,
+        'queue_position', null, 'stop_requested', cur.stop_requested) end as current,
       case when last.id is not null then json_build_object('run_id', last.id, 'status', last.status,
-        'exit_code', last.exit_code, 'title', last.title, 'ended_at', ${timeOf("last.ended_at")},
+        'exit_code', last.exit_code, 'ended_at', ${timeOf("last.ended_at")},
         'session_id', last.session_id) end as last_outcome,
       coalesce(${isAtRestSince(sql`a.id`)}, true) as is_at_rest,
       waiting.id as waiting_session_id,
@@ -72,7 +74,8 @@ export async function listWork(
     join projects p on p.id = a.project_id and p.deleted_at is null
     left join workspaces w on w.agent_id = a.id and w.status <> 'expired'
     left join lateral (
-      select r.id, r.kind, r.started_at, r.session_id, s.status as session_status, ${titleOf} as title
+      select r.id, r.kind, r.started_at, r.session_id, s.status as session_status, r.command, r.preset,
+        r.stop_status is not null as stop_requested, ${titleOf} as title
       from (
         select * from runs where agent_id = a.id and status = 'running'
         union all

@@ -23,6 +23,14 @@ const item = {
   agent_name: z.string().nullable(),
 };
 
+/** What tells runs apart. */
+const titled = {
+  /** The title of its session or the first line of its prompt; null for a command. */
+  title: z.string().nullable(),
+  command: run.shape.command,
+  preset: run.shape.preset,
+};
+
 export const budgetKinds = [
   "model_cost",
   "model_tokens",
@@ -47,8 +55,7 @@ export const attentionItem = z.discriminatedUnion("type", [
     kind: run.shape.kind,
     status: run.shape.status,
     exit_code: run.shape.exit_code,
-    /** Its prompt, the title of its session, or its command; null for a run elsewhere. */
-    title: z.string().nullable(),
+    ...titled,
     /** Why it ended, as a sentence. */
     detail: run.shape.detail,
     /** The session whose program it was. */
@@ -125,10 +132,12 @@ export const agentWork = z.strictObject({
     .strictObject({
       run_id: id,
       kind: run.shape.kind,
-      /** Its prompt, the title of its session, or its command. */
-      title: z.string().nullable(),
+      ...titled,
       /** Null while it is queued. */
       started_at: timestamp.nullable(),
+      /** Null once it has started. */
+      queue_position: run.shape.queue_position,
+      stop_requested: run.shape.stop_requested,
       session_id: id.nullable(),
       session_status: z.enum(sessionStatuses).nullable(),
     })
@@ -139,13 +148,13 @@ export const agentWork = z.strictObject({
       run_id: id,
       status: run.shape.status,
       exit_code: run.shape.exit_code,
-      title: z.string().nullable(),
       ended_at: timestamp,
       session_id: id.nullable(),
     })
     .nullable(),
-  /** Null without an active workspace, like the figures below, which are also null while they are being counted. */
+  /** The branch of its workspace, also of an archived one; null without a workspace. */
   branch_name: z.string().nullable(),
+  /** Null without an active workspace, like the figures below, which are also null while they are being counted. */
   base_branch: z.string().nullable(),
   /** Commits that the base branch lacks. */
   unmerged_commits: z.number().int().nullable(),

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import type { AttentionItem } from "#shared/api/organizations/overview.js";
+import { workTitle } from "../../components/agents/work-title.js";
 import { costText } from "../../components/usage/model-figures.js";
 import { paths } from "../../paths/paths.js";
 import { sessionLink } from "../../paths/session-link.js";
@@ -42,16 +43,15 @@ export function budgetLink({ agent_id, project_id, kind }: ItemOf<"budget">, org
 export function itemTitle(item: AttentionItem): ReactNode {
   switch (item.type) {
     case "permission_request":
-      return <PlainText value={item.request.title} />;
+      return (
+        <>
+          Asks for permission: <PlainText value={item.request.title} />
+        </>
+      );
     case "failed_run":
       return (
         <>
-          {endOf(item)}
-          {item.title !== null && (
-            <>
-              : <PlainText value={item.title} className="font-normal" />
-            </>
-          )}
+          {endOf(item)}: <PlainText value={workTitle(item)} className="font-normal text-muted" />
         </>
       );
     case "conflict":

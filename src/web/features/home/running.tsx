@@ -3,8 +3,9 @@ import type { ReactElement } from "react";
 import type { AgentWork } from "#shared/api/organizations/overview.js";
 import { LastLine } from "../../components/agents/last-line.js";
 import { WorkDuration } from "../../components/agents/work-duration.js";
+import { runLink } from "../../components/agents/work-run.js";
+import { workTitle } from "../../components/agents/work-title.js";
 import { paths } from "../../paths/paths.js";
-import { sessionLink } from "../../paths/session-link.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { Rows, rowClass, Section } from "./section.js";
 import { rowLinkProps, rowProps } from "./use-row-keys.js";
@@ -38,7 +39,7 @@ export function Running({ work, readAt }: RunningProps): ReactElement {
       {work.length > shown && (
         <p>
           <Link
-            {...paths.agents()}
+            {...paths.agents({ view: "board" })}
             className="font-medium text-accent-ink hover:underline"
           >
             Show all {work.length} agents at work
@@ -53,19 +54,12 @@ const startOf = ({ current }: AgentWork): string => current?.started_at ?? "late
 
 function RunningRow({ row, readAt }: { row: AgentWork; readAt: number }): ReactElement {
   const { agent_id, agent_name, project_name, project_id, current, task_title, last_line } = row;
-  const link =
-    current === null
-      ? paths.agent(agent_id)
-      : current.session_id === null
-        ? paths.run(agent_id, current.run_id)
-        : sessionLink(agent_id, current.session_id);
+  const link = current === null ? paths.agent(agent_id) : runLink(agent_id, current);
+  const title = task_title ?? (current && workTitle(current));
   return (
     <li {...rowProps(agent_id)} className={`flex flex-col gap-1 ${rowClass}`}>
       <div className="flex flex-wrap items-baseline gap-x-2">
-        <span
-          aria-hidden="true"
-          className="size-2 shrink-0 animate-pulse self-center rounded-full bg-good"
-        />
+        <span aria-hidden="true" className="size-2 shrink-0 self-center rounded-full bg-good" />
         <Link
           {...link}
           {...rowLinkProps}
@@ -83,9 +77,9 @@ function RunningRow({ row, readAt }: { row: AgentWork; readAt: number }): ReactE
           <WorkDuration current={current} readAt={readAt} />
         </span>
       </div>
-      {(task_title ?? current?.title) != null && (
+      {title !== null && (
         <p className="line-clamp-1 pl-4">
-          <PlainText value={task_title ?? current?.title ?? ""} />
+          <PlainText value={title} />
         </p>
       )}
       <div className="pl-4">
