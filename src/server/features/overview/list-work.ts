@@ -52,10 +52,10 @@ export async function listAgentWork(
     readLines(deps.storage, orgId, rows),
   ]);
   return rows.map((row) => {
-    const { head_commit: _head, has_branch, is_at_rest, waiting_session_id, ...shown } = row;
+    const { head_commit: _head, has_branch, is_at_rest, ...shown } = row;
     const compared = comparisons.get(row.agent_id);
     const count = conflicts.get(row.agent_id) ?? 0;
-    const isWaiting = waiting_session_id !== null;
+    const isWaiting = row.waiting_session_id !== null;
     const position = runs.get(row.agent_id)?.queued_run?.queue_position ?? null;
     return {
       ...shown,

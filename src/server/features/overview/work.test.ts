@@ -107,7 +107,7 @@ describe("the work of agents", () => {
     const wait = (status: string) =>
       queryAsOwner(app, "update agent_sessions set status = $2 where id = $1", [sessionId, status]);
     await wait("waiting_for_permission");
-    expect((await own()).state).toBe("needs_you");
+    expect(await own()).toMatchObject({ state: "needs_you", waiting_session_id: sessionId });
     // A program between two turns does not work.
     await wait("idle");
     await queryAsOwner(app, "update runs set session_id = $2 where id = $1", [next.id, sessionId]);

@@ -127,6 +127,8 @@ export const agentWork = z.strictObject({
    * run or a predicted conflict; `ready` with commits to merge; else `idle`.
    */
   state: z.enum(workStates),
+  /** A session that waits for an answer to a request for a permission. */
+  waiting_session_id: id.nullable(),
   /** The run in progress, or the first one in the queue. */
   current: z
     .strictObject({

@@ -12,6 +12,7 @@ import { costText } from "../usage/model-figures.js";
 import { LastLine } from "./last-line.js";
 import { LineCounts } from "./line-counts.js";
 import { WorkDuration } from "./work-duration.js";
+import { askingText } from "./work-state.js";
 
 const columns = [
   { state: "working", title: "Working", dot: "bg-good" },
@@ -137,8 +138,19 @@ function Ended({ work: { last_outcome: last } }: { work: AgentWork }): ReactNode
 function Figures({ work }: { work: AgentWork }): ReactElement | null {
   const { state, current, last_outcome: last, conflicts, cost_usd, unmerged_commits } = work;
   const isFailed =
-    state === "needs_you" && current === null && last !== null && last.status !== "succeeded";
+    state === "needs_you" &&
+    work.waiting_session_id === null &&
+    current === null &&
+    last !== null &&
+    last.status !== "succeeded";
   const parts: ReactElement[] = [];
+  if (work.waiting_session_id !== null) {
+    parts.push(
+      <span key="asks" className="font-medium text-accent-ink">
+        {askingText}
+      </span>,
+    );
+  }
   if (isFailed && conflicts === 0) {
     parts.push(
       <span key="failed" className="font-medium text-bad">

@@ -21,5 +21,15 @@ export const stateName = (state: Work): string => states[state][1];
 
 export function WorkState({ work }: { work: AgentWork }): ReactElement {
   const [tone, text] = states[stateOf(work)];
-  return <StatusDot tone={tone}>{text}</StatusDot>;
+  return (
+    <>
+      <StatusDot tone={tone}>{text}</StatusDot>
+      {work.waiting_session_id !== null && (
+        <div className="text-[13px] text-muted">{askingText}</div>
+      )}
+    </>
+  );
 }
+
+/** Why an agent with a session that waits needs a person. */
+export const askingText = "Asks for permission";

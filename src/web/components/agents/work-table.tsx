@@ -47,7 +47,8 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
     renderCell: ({ project_id, project_name }: AgentWork) => (
       <Link
         {...paths.project(project_id)}
-        className="text-accent-ink hover:underline wide:inline-block wide:min-w-20"
+        title={project_name}
+        className="line-clamp-1 text-accent-ink hover:underline wide:max-w-36"
       >
         <PlainText value={project_name} />
       </Link>
@@ -87,7 +88,9 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
           name: "Cost",
           sortKey: "cost",
           isNumber: true,
-          renderCell: ({ cost_usd }) => costText(cost_usd),
+          renderCell: ({ cost_usd }) => (
+            <span className={cost_usd === 0 ? "text-muted" : ""}>{costText(cost_usd)}</span>
+          ),
         },
         {
           name: "Workspace",
@@ -104,17 +107,17 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
 function AgentName({ work }: { work: AgentWork }): ReactElement {
   const { agent_id, agent_name, task_title, description } = work;
   return (
-    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-40">
+    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-48">
       <Link {...paths.agent(agent_id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent_name} />
       </Link>
       {task_title !== null && (
-        <div className="line-clamp-2 text-[13px]">
+        <div className="line-clamp-1 text-[13px]" title={task_title}>
           <PlainText value={task_title} />
         </div>
       )}
       {description !== null && (
-        <div className="line-clamp-2 text-[13px] text-muted">
+        <div className="line-clamp-1 text-[13px] text-muted" title={description}>
           <PlainText value={description} />
         </div>
       )}
@@ -144,7 +147,10 @@ function WorkspaceCell({ work, reason }: WorkspaceCellProps): ReactElement {
       >
         Open workspace
       </Link>
-      <span className="block font-mono text-xs text-muted">
+      <span
+        className="block truncate font-mono text-xs text-muted wide:max-w-36"
+        title={branch_name}
+      >
         <PlainText value={branch_name} />
       </span>
     </>

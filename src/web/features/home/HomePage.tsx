@@ -7,6 +7,7 @@ import { Await } from "../../components/await.js";
 import { RequireOrganization } from "../../components/organizations/require-organization.js";
 import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/actions/button.js";
+import { ShortcutHelp } from "../../ui/actions/shortcuts.js";
 import { Page } from "../../ui/layout/page.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { FirstSteps } from "./first-steps.js";
@@ -42,9 +43,12 @@ function Home({ organization }: { organization: OrganizationItem }): ReactElemen
       title="Home"
       description={<PlainText value={name} />}
       actions={
-        <Link {...paths.agents()} className={buttonClass()}>
-          All agents
-        </Link>
+        <>
+          <ShortcutHelp />
+          <Link {...paths.agents()} className={buttonClass()}>
+            All agents
+          </Link>
+        </>
       }
     >
       <div ref={rows} className="flex flex-col gap-8">

@@ -51,11 +51,11 @@ export function AttentionRow(props: AttentionRowProps): ReactElement {
         <Link
           {...itemLink(item, orgId)}
           {...rowLinkProps}
-          className="line-clamp-2 font-medium hover:text-accent-ink hover:underline"
+          className="line-clamp-2 leading-6 font-medium hover:text-accent-ink hover:underline"
         >
           {itemTitle(item)}
         </Link>
-        <p className="flex flex-wrap gap-x-1.5 text-[13px] text-muted [&_a]:hover:text-ink [&_a]:hover:underline">
+        <p className="flex flex-wrap gap-x-1.5 text-[13px] leading-6 text-muted [&_a]:inline-block [&_a]:hover:text-ink [&_a]:hover:underline">
           <Dotted parts={placesOf(item)} />
         </p>
       </div>

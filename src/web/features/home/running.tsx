@@ -63,13 +63,13 @@ function RunningRow({ row, readAt }: { row: AgentWork; readAt: number }): ReactE
         <Link
           {...link}
           {...rowLinkProps}
-          className="min-w-0 font-medium hover:text-accent-ink hover:underline"
+          className="inline-block min-w-0 leading-6 font-medium hover:text-accent-ink hover:underline"
         >
           <PlainText value={agent_name} />
         </Link>
         <Link
           {...paths.project(project_id)}
-          className="min-w-0 truncate text-[13px] text-muted hover:text-ink hover:underline"
+          className="inline-block min-w-0 truncate text-[13px] leading-6 text-muted hover:text-ink hover:underline"
         >
           <PlainText value={project_name} />
         </Link>

@@ -83,7 +83,7 @@ function MergeRow({ merge }: { merge: Results["merges"][number] }): ReactElement
       <Link
         {...paths.merge(agent_id, merge.id)}
         {...rowLinkProps}
-        className="min-w-0 font-medium hover:text-accent-ink hover:underline"
+        className="inline-block min-w-0 leading-6 font-medium hover:text-accent-ink hover:underline"
       >
         {verbs[kind] !== undefined && `${verbs[kind]} of `}
         <PlainText value={agent_name} />
@@ -92,7 +92,7 @@ function MergeRow({ merge }: { merge: Results["merges"][number] }): ReactElement
       </Link>
       <Link
         {...paths.project(project_id)}
-        className="min-w-0 truncate text-[13px] text-muted hover:text-ink hover:underline"
+        className="inline-block min-w-0 truncate text-[13px] leading-6 text-muted hover:text-ink hover:underline"
       >
         <PlainText value={project_name} />
       </Link>
