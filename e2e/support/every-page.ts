@@ -42,6 +42,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
   const ofOrganization = `/organizations/${organization.id}`;
   const paths = [
     "/welcome",
+    "/",
     "/organizations",
     "/organizations/new",
     ofOrganization,

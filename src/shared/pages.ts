@@ -21,6 +21,7 @@ export const pages = {
   invitation: { path: "/invitations/$token", isPublic: true },
 
   welcome: { path: "/welcome" },
+  home: { path: "/" },
   organizations: { path: "/organizations" },
   newOrganization: { path: "/organizations/new" },
   organization: { path: "/organizations/$orgId" },
@@ -60,7 +61,6 @@ export const pages = {
 
 /** Addresses that lead to the page of another address. */
 export const redirects = {
-  "/": "/organizations",
   "/settings": "/settings/profile",
 } as const;
 

@@ -39,6 +39,7 @@ type Ids = Record<
   | "run_id"
   | "request_id"
   | "key_id"
+  | "item_key"
   | "passkey_id"
   | "identity_id"
   | "period"
@@ -88,6 +89,7 @@ const idsOf = (full: Full): Ids => ({
   run_id: full.run.id,
   request_id: full.sessionId,
   key_id: full.key.id,
+  item_key: `failed_run:${full.run.id}`,
   period: thisMonth(),
   invitation_id: full.invitation.id,
   // An invitation token grants access to its holder, so it is replaced by a random one.
@@ -111,6 +113,7 @@ const idsOfNothing = (): Ids => ({
   run_id: randomUUID(),
   request_id: randomUUID(),
   key_id: randomUUID(),
+  item_key: `failed_run:${randomUUID()}`,
   period: thisMonth(),
   invitation_id: randomUUID(),
   token: randomBytes(32).toString("base64url"),
@@ -184,6 +187,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
 /** A valid query for each call that requires one. */
 const queries: Record<string, Record<string, string>> = {
   "organizations.slugAvailability": { slug: "free-for-all" },
+  "overview.results": { since: new Date().toISOString() },
 };
 
 const calls = Object.entries(api).flatMap(([resource, endpoints]) =>
@@ -545,6 +549,17 @@ describe("exactly the granted calls succeed", () => {
     const sessionId = sessions.find(({ current }) => !current)?.id as string;
     await insertSession(app, sessionId, full.agent.id);
     const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
+    const { project } = full;
+    await creator.projects.update({
+      params: { project_id: project.id },
+      body: { max_model_tokens: 1 },
+    });
+    await queryAsOwner(
+      app,
+      "insert into model_spending values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 1, 0)",
+      [full.id, project.id],
+    );
+    const { data: items } = await creator.overview.attention({ params });
     return {
       person,
       slug: full.slug,
@@ -555,6 +570,7 @@ describe("exactly the granted calls succeed", () => {
         session_id: sessionId,
         request_id: sessionId,
         key_id: key.id,
+        item_key: items.find(({ type }) => type === "budget")?.key as string,
       },
     };
   }

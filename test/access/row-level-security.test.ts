@@ -89,6 +89,10 @@ describe("row-level security", () => {
         [project.organization_id, project.id, workspace.agent_id],
       );
       await insertSession(app, randomUUID(), workspace.agent_id);
+      await queryAsOwner(app, "insert into attention_dismissals values ($1, $2, 'x:y')", [
+        project.organization_id,
+        owner.id,
+      ]);
       await owner.api.environments.set({ params: { project_id: project.id }, body: {} });
       await queryAsOwner(
         app,

@@ -105,6 +105,15 @@ describe("query plans among many organizations", () => {
     ["get a project", () => api.projects.get({ params: { project_id: projectId } })],
     ["list agents", () => api.agents.list({ query: { project_id: projectId } })],
     ["list runs", () => api.runs.list({ params: { agent_id: agentId } })],
+    ["list what needs attention", () => api.overview.attention({ params: { org_id: orgId } })],
+    ["list the work of agents", () => api.overview.work({ params: { org_id: orgId } })],
+    [
+      "sum up results",
+      () => {
+        const query = { since: new Date().toISOString() };
+        return api.overview.results({ params: { org_id: orgId }, query });
+      },
+    ],
     ["who am I", () => api.auth.me()],
     ["create an organization", () => api.organizations.create({ body: { name: "Crowd 7" } })],
     [

@@ -13,6 +13,7 @@ import { invitationsFeature } from "./invitations/feature.js";
 import { membersFeature } from "./members/feature.js";
 import { modelsFeature } from "./models/feature.js";
 import { organizationsFeature } from "./organizations/feature.js";
+import { overviewFeature } from "./overview/feature.js";
 import { peopleFeature } from "./people/feature.js";
 import { projectsFeature } from "./projects/feature.js";
 import { radarFeature } from "./radar/feature.js";
@@ -45,6 +46,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   usageFeature,
   graphFeature,
   radarFeature,
+  overviewFeature,
   eventsFeature,
   modelsFeature,
   runsFeature,

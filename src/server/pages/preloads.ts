@@ -16,6 +16,15 @@ export const preloads: Partial<Record<PageName, readonly (readonly string[])[]>>
     ],
     ["/agents/$firstAgentId/workspace"],
   ],
+  home: [
+    [],
+    [
+      "/organizations/$firstOrgId/attention?limit=200",
+      "/organizations/$firstOrgId/work?limit=200&running=true",
+      "/organizations/$firstOrgId/permissions",
+      "/organizations/$firstOrgId",
+    ],
+  ],
   organization: [
     ["/organizations/$orgId"],
     [
@@ -37,8 +46,12 @@ export const preloads: Partial<Record<PageName, readonly (readonly string[])[]>>
     ["/organizations/$orgId", "/organizations/$orgId/permissions"],
   ],
   projectAgents: [
-    ["/projects/$projectId", "/agents?limit=200&project_id=$projectId"],
-    ["/organizations/$orgId", "/organizations/$orgId/permissions"],
+    ["/projects/$projectId"],
+    [
+      "/organizations/$orgId",
+      "/organizations/$orgId/permissions",
+      "/organizations/$orgId/work?limit=200&project_id=$projectId",
+    ],
   ],
   projectMerges: [
     ["/projects/$projectId", "/projects/$projectId/merge-queue?limit=200"],
@@ -61,7 +74,7 @@ export const preloads: Partial<Record<PageName, readonly (readonly string[])[]>>
     [],
     [
       "/organizations/$firstOrgId/usage",
-      "/agents?limit=200&organization_id=$firstOrgId",
+      "/organizations/$firstOrgId/work?limit=200",
       "/projects?limit=200&organization_id=$firstOrgId",
       "/organizations/$firstOrgId/permissions",
     ],

@@ -11,6 +11,7 @@ import { members } from "./organizations/members.js";
 import { mergeQueue } from "./projects/merge-requests.js";
 import { oidc } from "./identity/oidc.js";
 import { organizations } from "./organizations/organizations.js";
+import { overview } from "./organizations/overview.js";
 import { passkeys } from "./identity/passkeys.js";
 import { organizationSecrets, projectSecrets } from "./organizations/secrets.js";
 import { presets } from "./agents/presets.js";
@@ -49,6 +50,7 @@ export const api = {
   mergeQueue,
   previews,
   radar,
+  overview,
   graph,
   organizationSecrets,
   projectSecrets,

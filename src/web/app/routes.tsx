@@ -17,6 +17,7 @@ import {
   permissionsQuery,
   usageQuery,
 } from "../api/queries/organizations.js";
+import { attentionQuery, workQuery } from "../api/queries/overview.js";
 import { environmentQuery } from "../api/queries/environments.js";
 import { graphQuery, shownCommits } from "../api/queries/graph.js";
 import {
@@ -136,6 +137,23 @@ const signedInPages = {
     },
     component: () => import("../features/welcome/WelcomePage.js"),
   },
+  home: {
+    title: "Home",
+    load: () => [organizationsQuery],
+    prefetch: async () => {
+      const orgId = await currentOrganizationId();
+      if (orgId === undefined) return [];
+      return [
+        attentionQuery(orgId),
+        workQuery(orgId, { running: "true" }),
+        permissionsQuery(orgId),
+        organizationQuery(orgId),
+      ];
+    },
+    // Sections that appear one by one would shift the layout.
+    awaitsPrefetch: true,
+    component: () => import("../features/home/HomePage.js"),
+  },
   organizations: {
     search: organizationsSearchOf,
     title: "Organizations",
@@ -206,7 +224,10 @@ const signedInPages = {
     title: "Project",
     noun: "project",
     load: ({ projectId }) => [projectQuery(projectId)],
-    prefetch: ({ projectId }) => [agentsQuery({ project_id: projectId })],
+    prefetch: async ({ projectId }) => {
+      const { organization_id } = await queryClient.ensureQueryData(projectQuery(projectId));
+      return [workQuery(organization_id, { project_id: projectId })];
+    },
     awaitsPrefetch: true,
     component: () => import("../features/projects/ProjectAgentsPage.js"),
   },
@@ -269,12 +290,7 @@ const signedInPages = {
     prefetch: async () => {
       const orgId = await currentOrganizationId();
       if (orgId === undefined) return [];
-      return [
-        agentsQuery({ organization_id: orgId }),
-        projectsQuery(orgId),
-        usageQuery(orgId),
-        permissionsQuery(orgId),
-      ];
+      return [workQuery(orgId), projectsQuery(orgId), usageQuery(orgId), permissionsQuery(orgId)];
     },
     component: () => import("../features/agents/AgentsPage.js"),
   },

@@ -6,7 +6,7 @@ import type { MergeStrategy } from "#shared/api/projects/merges.js";
 import { isUuid } from "#shared/uuid.js";
 import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
 import { type DialogSearch, dialogSearchOf } from "../forms/dialog-search.js";
-import { type Work, workSearchOf } from "./agent-work.js";
+import { type AgentsView, viewSearchOf, type Work, workSearchOf } from "./agent-work.js";
 import type { RunSearch } from "../api/queries/runs.js";
 import { runSearchOf } from "./run-search.js";
 import { type ListSearch, listSearchOf } from "../lists/list-search.js";
@@ -153,8 +153,13 @@ export function projectsSearchOf(search: Search): ListSearch & DialogSearch {
 /** The view of a project's list of agents, and whether the dialog for another one is open. */
 export function projectAgentsSearchOf(
   search: Search,
-): { status?: Work } & ListSearch & DialogSearch {
-  return { ...dialogSearchOf(search), ...workSearchOf(search), ...listSearchOf(search) };
+): { status?: Work; view?: AgentsView } & ListSearch & DialogSearch {
+  return {
+    ...dialogSearchOf(search),
+    ...viewSearchOf(search),
+    ...workSearchOf(search),
+    ...listSearchOf(search),
+  };
 }
 export function projectMergesSearchOf(search: Search): ListSearch {
   return listSearchOf(search, "merges_");
@@ -195,10 +200,13 @@ export function projectFilterOf(search: Search): ProjectFilter {
   return typeof search["project"] === "string" ? { project: search["project"] } : {};
 }
 
-type AgentsSearch = { status?: Work } & ProjectFilter & ListSearch & DialogSearch;
+type AgentsSearch = { status?: Work; view?: AgentsView } & ProjectFilter &
+  ListSearch &
+  DialogSearch;
 export function agentsSearchOf(search: Search): AgentsSearch {
   return {
     ...dialogSearchOf(search),
+    ...viewSearchOf(search),
     ...workSearchOf(search),
     ...projectFilterOf(search),
     ...listSearchOf(search),

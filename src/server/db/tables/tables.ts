@@ -339,6 +339,18 @@ export const agentSessions = pgTable("agent_sessions", {
   closed_at: instant(),
 });
 
+/** Items of the attention list that a user has marked as done. */
+export const attentionDismissals = pgTable(
+  "attention_dismissals",
+  {
+    org_id: uuid().notNull(),
+    user_id: uuid().notNull(),
+    item_key: text().notNull(),
+    dismissed_at: clockTime(),
+  },
+  (table) => [primaryKey({ columns: [table.org_id, table.user_id, table.item_key] })],
+);
+
 export const agentSessionInputs = pgTable("agent_session_inputs", {
   number: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
   org_id: uuid().notNull(),

@@ -13,7 +13,7 @@ export interface ScopedKey {
 }
 
 /** Whether a key can currently act in an organization: its owner is a member and it is not blocked. */
-const actsIn = (orgId: string) => sql`
+export const actsIn = (orgId: string) => sql`
   ${apiKeys.revoked_at} is null and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
   and ${users.is_active} and ${agents.terminated_at} is null
   and ${orgId}::uuid <> all(${apiKeys.shut_out_of})
@@ -23,7 +23,7 @@ const actsIn = (orgId: string) => sql`
  * Whether a key's scopes name an organization. Keys with full access name none and are visible to their
  * owners only.
  */
-function isScopedTo(orgId: string) {
+export function isScopedTo(orgId: string) {
   return sql`exists (select from unnest(${apiKeys.scopes}) scope
     where starts_with(scope, ${`org:${orgId}:`}))`;
 }

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, sql, type SQL } from "drizzle-orm";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, projects } from "../../db/tables/tables.js";
@@ -150,8 +150,11 @@ export async function replaceScans(
       fork_commit = excluded.fork_commit, scanned_at = excluded.scanned_at`);
 }
 
-/** Both kinds of pairs: two workspaces, and a workspace with its base branch, which has no agent. */
-const pairsOf = (projectId: string) => sql`
+/**
+ * Both kinds of pairs: two workspaces, and a workspace with its base branch, which has no agent.
+ * @param projects selects the ids of their projects
+ */
+export const pairsIn = (projects: SQL) => sql`
   select p.*, s.agent_id as source_agent, t.agent_id as target_agent, t.base_branch as target_branch
   from radar_pairs p
   join radar_scans s on s.project_id = p.project_id
@@ -164,7 +167,8 @@ const pairsOf = (projectId: string) => sql`
     select null, s.base_branch
     where s.base_commit = p.target_commit and s.fork_commit = p.target_fork
   ) t on true
-  where p.project_id = ${projectId} and p.total_conflicts > 0`;
+  where p.project_id in (${projects}) and p.total_conflicts > 0`;
+const pairsOf = (projectId: string) => pairsIn(sql`${projectId}::uuid`);
 
 /** Returns a comparable text of each workspace's conflicts. */
 export async function fingerprints(tx: Queryable, projectId: string): Promise<Map<string, string>> {

@@ -42,6 +42,7 @@ export {
   type TakenCheck,
 } from "./queue/checks.queries.js";
 export { findRegenerationOf, storeOutputs } from "./queue/regenerations.queries.js";
+export { listAwaitingApproval } from "./queue/approvals.queries.js";
 export { advanceQueuesOf } from "./queue/check-definitions.js";
 export { endQueuesOf, listOpenQueues } from "./queue/merge-requests.queries.js";
 export { sendAdvance, type BranchQueue } from "./queue/queue-deps.js";

@@ -53,7 +53,7 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
       </a>
       <aside className="sticky top-0 hidden h-dvh flex-col gap-5 border-r border-line bg-surface px-3 py-3.5 lg:flex print:hidden">
         <Link
-          {...paths.organizations()}
+          {...paths.home()}
           aria-label="Omoi, home"
           activeProps={{ "aria-current": undefined }}
           className="px-2.5"

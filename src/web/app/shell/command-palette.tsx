@@ -99,6 +99,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
     },
   ];
   const pages: PaletteItem[] = [
+    page("Home", "home", goTo(paths.home())),
     page("Organizations", "building", goTo(paths.organizations())),
     page("Projects", "folder", goTo(paths.projects())),
     page("Agents", "agent", goTo(paths.agents())),

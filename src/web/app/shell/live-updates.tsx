@@ -6,6 +6,7 @@ import { preloadedSince } from "../../api/preloaded-responses.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { checkConnection, isConnectionLost, onConnectionChange } from "../../hooks/connection.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
+import { overviewKey } from "../../api/queries/overview.js";
 import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
@@ -135,19 +136,21 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
     case "run":
       return [agentsKey, organizationsKey];
     case "session":
-      return [agentsKey];
+      return [agentsKey, overviewKey(orgId)];
     case "workspace":
     case "commit":
       return [[...workspacesKey, id], projectsKey, agentsKey];
     case "merge":
       // The event moved a branch that other workspaces are compared with.
-      return [workspacesKey, projectsKey, agentsKey];
+      return [workspacesKey, projectsKey, agentsKey, overviewKey(orgId)];
     case "merge_request":
-      return [projectsKey];
+      return [projectsKey, overviewKey(orgId)];
     case "conflict":
       return [
         [...workspacesKey, id, "radar"],
         [...projectsKey, "radar"],
+        [...agentsKey, "work"],
+        overviewKey(orgId),
       ];
     case "secret":
       return [

@@ -6,6 +6,7 @@ import { Icon } from "../../ui/actions/icons.js";
 import { meQuery } from "../../api/queries/auth.js";
 
 const common = [
+  { label: "Home", icon: "home", path: paths.home() },
   { label: "Organizations", icon: "building", path: paths.organizations() },
   { label: "Projects", icon: "folder", path: paths.projects() },
   { label: "Agents", icon: "agent", path: paths.agents() },
@@ -25,7 +26,7 @@ export function Navigation({ onNavigate }: { onNavigate?: () => void }): ReactEl
           <li key={label}>
             <Link
               {...path}
-              activeOptions={{ includeSearch: false }}
+              activeOptions={{ includeSearch: false, exact: label === "Home" }}
               onClick={onNavigate}
               className="flex h-8 items-center gap-2.5 rounded-md px-2.5 font-medium text-muted hover:bg-sunken hover:text-ink aria-[current=page]:bg-accent-soft aria-[current=page]:text-accent-ink"
             >

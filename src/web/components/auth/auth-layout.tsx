@@ -32,7 +32,7 @@ export function AuthLayout({
  * Returns the path to open after sign-in: the requested page, or the organizations. Only paths of this
  * app, to prevent open redirects.
  */
-export function destinationOf(redirect: string | undefined, otherwise = "/organizations"): string {
+export function destinationOf(redirect: string | undefined, otherwise = "/"): string {
   const path = sitePath(redirect ?? "");
   const isElsewhere = path !== null && !/^\/((login|register)([?#]|$)|$)/.test(path);
   return isElsewhere ? path : otherwise;

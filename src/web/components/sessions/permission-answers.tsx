@@ -102,6 +102,7 @@ export function PermissionAnswers({
 function labelOf({ kind, name }: Option): string {
   const label = labels[kind];
   if (plainName.test(name.trim())) return label;
-  const text = visible(name);
-  return `${label} (${text.length > longestName ? `${text.slice(0, longestName)}…` : text})`;
+  const whole = visible(name.trim());
+  const text = whole.length > longestName ? `${whole.slice(0, longestName)}…` : whole;
+  return text.toLowerCase().startsWith(label.toLowerCase()) ? text : `${label} (${text})`;
 }

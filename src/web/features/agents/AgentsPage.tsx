@@ -18,7 +18,7 @@ import { RequireOrganization } from "../../components/organizations/require-orga
 import { projectsQuery } from "../../api/queries/projects.js";
 import { UsageMeters } from "../../components/organizations/usage.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { AgentList } from "../../components/agents/agent-list.js";
+import { AgentsView } from "../../components/agents/agents-view.js";
 
 const NewAgentDialog = lazy(async () => ({
   default: (await loadPart(() => import("../../components/agents/new-agent-dialog.js")))
@@ -48,6 +48,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
   return (
     <Page
       title="Agents"
+      width="full"
       crumbs={[
         <CrumbLink key="organization" {...paths.organization(orgId)}>
           <PlainText value={orgName} />
@@ -89,25 +90,21 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
     >
       <PermissionHint reason={reason} />
       <Usage orgId={orgId} />
-      <Card>
-        <AgentList
-          withProject
-          filter={{
-            organization_id: orgId,
-            ...(projectId === undefined ? {} : { project_id: projectId }),
-          }}
-          empty={
-            <div className="py-8 text-center">
-              <p className="font-semibold text-ink">No agents yet</p>
-              <p>
-                {hasNoProject
-                  ? "Create a project under Projects, then the agents that work on it."
-                  : "Create one with New agent, then create its workspace."}
-              </p>
-            </div>
-          }
-        />
-      </Card>
+      <AgentsView
+        withProject
+        orgId={orgId}
+        filter={projectId === undefined ? {} : { project_id: projectId }}
+        empty={
+          <div className="py-8 text-center">
+            <p className="font-semibold text-ink">No agents yet</p>
+            <p>
+              {hasNoProject
+                ? "Create a project under Projects, then the agents that work on it."
+                : "Create one with New agent, then create its workspace."}
+            </p>
+          </div>
+        }
+      />
       {dialog.isOpen && reason === undefined && (
         <Suspense>
           <NewAgentDialog isOpen onClose={dialog.close} orgId={orgId} projectId={projectId} />

@@ -2,11 +2,10 @@ import { getRouteApi } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense } from "react";
 import type { Project } from "#shared/api/projects/projects.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { AgentList } from "../../components/agents/agent-list.js";
+import { AgentsView } from "../../components/agents/agents-view.js";
 import { useNewDialog } from "../../forms/dialog-search.js";
 import { loadPart } from "../../hooks/connection.js";
 import { Button } from "../../ui/actions/button.js";
-import { Card } from "../../ui/layout/card.js";
 import { ProjectFrame } from "./project-frame.js";
 
 const NewAgentDialog = lazy(async () => ({
@@ -37,19 +36,17 @@ function Agents({ project, reason }: AgentsProps): ReactElement {
   return (
     <>
       <PermissionHint reason={reason} />
-      <Card
+      <AgentsView
         title="Agents"
         actions={
           <Button icon="plus" disabledReason={reason} onClick={dialog.open}>
             New agent
           </Button>
         }
-      >
-        <AgentList
-          filter={{ project_id: project.id }}
-          empty="No agent works on this project yet."
-        />
-      </Card>
+        orgId={project.organization_id}
+        filter={{ project_id: project.id }}
+        empty="No agent works on this project yet."
+      />
       {dialog.isOpen && reason === undefined && (
         <Suspense>
           <NewAgentDialog

@@ -8,7 +8,8 @@ export interface Shortcut {
   /** The value of `KeyboardEvent.key`. */
   key: string;
   what: string;
-  run: () => void;
+  /** Undefined for a key that browsers handle, such as Enter on a link; it is only listed. */
+  run?: () => void;
 }
 
 type Group = { name: string; shortcuts: readonly Shortcut[] };
@@ -47,10 +48,10 @@ function handleKey(event: KeyboardEvent): void {
   if (isTyping(event.target) || document.querySelector("[role=dialog],[role=menu]")) return;
   if (areOff()) return;
   for (const { shortcuts } of groups.values()) {
-    const found = shortcuts.find(({ key }) => key === event.key);
-    if (found === undefined) continue;
+    const run = shortcuts.find(({ key }) => key === event.key)?.run;
+    if (run === undefined) continue;
     event.preventDefault();
-    found.run();
+    run();
     return;
   }
 }
@@ -61,14 +62,16 @@ export function useShortcuts(name: string, shortcuts: readonly Shortcut[]): void
   useEffect(() => {
     latest.current = shortcuts;
   });
-  const signature = shortcuts.map(({ key, what }) => `${key} ${what}`).join("\n");
+  const signature = shortcuts
+    .map(({ key, what, run }) => `${key} ${run ? "own" : "native"} ${what}`)
+    .join("\n");
   useEffect(() => {
     const id = Symbol(name);
-    const wrapped = signature.split("\n").map((line, index) => ({
-      key: line.slice(0, line.indexOf(" ")),
-      what: line.slice(line.indexOf(" ") + 1),
-      run: () => latest.current[index]?.run(),
-    }));
+    const wrapped = signature.split("\n").map((line, index) => {
+      const [key = "", how, ...words] = line.split(" ");
+      const run = (): void => latest.current[index]?.run?.();
+      return { key, what: words.join(" "), ...(how === "own" && { run }) };
+    });
     if (groups.size === 0) document.addEventListener("keydown", handleKey);
     groups.set(id, { name, shortcuts: wrapped });
     notifyListeners();
@@ -115,7 +118,7 @@ export function ShortcutHelp(): ReactElement {
           {all.map((group) => (
             <section key={group.name} className="flex flex-col gap-2">
               <h3 className="text-[13px] font-medium text-muted">{group.name}</h3>
-              <dl className="grid grid-cols-[2.5rem_minmax(0,1fr)] gap-x-3 gap-y-1.5">
+              <dl className="grid grid-cols-[3.5rem_minmax(0,1fr)] gap-x-3 gap-y-1.5">
                 {group.shortcuts.map(({ key, what }) => (
                   <div key={key} className="contents">
                     <dt>

@@ -11,6 +11,7 @@ import {
   mergeRequestApprovals,
   mergeRequests,
 } from "../../../db/tables/workspace-tables.js";
+import { hasPushedTo } from "./approvals.queries.js";
 
 export type RequestRow = typeof mergeRequests.$inferSelect;
 
@@ -134,15 +135,15 @@ export async function isArchived(tx: Queryable, orgId: string): Promise<boolean>
   return rows.length > 0;
 }
 
-/** Whether a user pushed to a branch of the project. */
+/** Whether a user pushed to the source branch of a request. */
 export async function hasPushed(
   tx: Queryable,
   userId: string,
-  { project_id, source_branch }: Pick<RequestRow, "project_id" | "source_branch">,
+  { id }: Pick<RequestRow, "id">,
 ): Promise<boolean> {
-  const { rows } = await tx.execute(sql`
-    select from audit_events where action = 'project.pushed' and actor ->> 'id' = ${userId}
-      and target ->> 'id' = ${project_id} and changes ? ${`refs/heads/${source_branch}`} limit 1`);
+  const { rows } = await tx.execute(
+    sql`select from merge_requests q where q.id = ${id} and ${hasPushedTo(userId)}`,
+  );
   return rows.length > 0;
 }
 

@@ -1,0 +1,12 @@
+import { overview } from "#shared/api/organizations/overview.js";
+import { routesOf } from "../../http/register-routes.js";
+import type { Feature } from "../feature.js";
+import type { Services } from "../services.js";
+import { commitComparer } from "./compare-commits.js";
+import { overviewHandlers } from "./routes.js";
+
+/** The team's view: what waits for a person, what agents do, and what was done. */
+export function overviewFeature({ db, storage }: Services): Feature {
+  const deps = { db, storage, compareCommits: commitComparer() };
+  return { name: "overview", routes: [routesOf(overview, overviewHandlers(deps))] };
+}

@@ -1,0 +1,163 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { resolveCommit } from "#git/store/repository.js";
+import type { AgentWork } from "#shared/api/organizations/overview.js";
+import { allows } from "../../access/access.js";
+import type { OrgContext } from "../../http/request-context.js";
+import type { Storage } from "../../data-folder/storage.js";
+import { countPredictedConflicts } from "../radar/index.js";
+import { readAgentRuns } from "../runs/index.js";
+import { branchRef } from "../workspaces/index.js";
+import type { CommitPair, CompareCommits, Comparison } from "./compare-commits.js";
+import { isFailure } from "./last-run.js";
+import { lastLineOfLog, lastLineOfTranscript } from "./last-line.js";
+import { listWork, type WorkRow } from "./work.queries.js";
+
+export interface WorkDeps {
+  storage: Storage;
+  compareCommits: CompareCommits;
+}
+
+/** Time that a request waits for comparisons; later ones are in the next answer. */
+const COMPARE_MS = 1500;
+/** Files that are read at once. */
+const MAX_READS = 16;
+
+/** Lists agents with their work, by id. An agent sees only itself. */
+export async function listAgentWork(
+  deps: WorkDeps,
+  context: OrgContext,
+  filter: Omit<Parameters<typeof listWork>[2], "agentId">,
+  limit: number,
+): Promise<AgentWork[]> {
+  const { access, actor, orgId } = context;
+  const seesWorkspaces = allows(access, "agent:workspace:read");
+  const { rows, conflicts, runs } = await context.tx(async (tx) => {
+    const agentId = actor.agent?.id ?? null;
+    const found = await listWork(tx, orgId, { ...filter, agentId }, limit);
+    const ids = found.map(({ agent_id }) => agent_id);
+    const queued = found.filter(({ current }) => current?.started_at === null);
+    return {
+      rows: found,
+      runs: await readAgentRuns(
+        tx,
+        queued.map(({ agent_id }) => agent_id),
+      ),
+      conflicts: seesWorkspaces
+        ? await countPredictedConflicts(tx, ids)
+        : new Map<string, number>(),
+    };
+  });
+  const [comparisons, lines] = await Promise.all([
+    seesWorkspaces ? compareAll(deps, orgId, rows) : new Map<string, Comparison>(),
+    readLines(deps.storage, orgId, rows),
+  ]);
+  return rows.map((row) => {
+    const { head_commit: _head, has_branch, is_at_rest, ...shown } = row;
+    const compared = comparisons.get(row.agent_id);
+    const count = conflicts.get(row.agent_id) ?? 0;
+    const isWaiting = row.waiting_session_id !== null;
+    const position = runs.get(row.agent_id)?.queued_run?.queue_position ?? null;
+    return {
+      ...shown,
+      current: row.current && { ...row.current, queue_position: position },
+      ...(!seesWorkspaces && { branch_name: null }),
+      ...(!(seesWorkspaces && has_branch) && { base_branch: null }),
+      state: stateOf({ ...shown, is_at_rest, isWaiting, conflicts: count, compared }),
+      unmerged_commits: compared?.commits ?? null,
+      additions: compared?.additions ?? null,
+      deletions: compared?.deletions ?? null,
+      conflicts: count,
+      last_line: lines.get(row.agent_id) ?? null,
+    };
+  });
+}
+
+interface StateInput extends Pick<WorkRow, "current" | "last_outcome" | "is_at_rest"> {
+  isWaiting: boolean;
+  conflicts: number;
+  compared: Comparison | undefined;
+}
+
+/** A session between two turns has a run in progress, but nothing to do. */
+function stateOf(input: StateInput): AgentWork["state"] {
+  const { current, last_outcome: last, is_at_rest, isWaiting, conflicts, compared } = input;
+  if (isWaiting) return "needs_you";
+  if (current !== null && current.session_status !== "idle") return "working";
+  if (current === null && is_at_rest && last !== null && isFailure(last.status)) return "needs_you";
+  if (conflicts > 0) return "needs_you";
+  return compared !== undefined && compared.commits > 0 ? "ready" : "idle";
+}
+
+/** Compares the branches of agents with their base branches, by agent; unknown ones are left out. */
+async function compareAll(
+  { storage, compareCommits }: WorkDeps,
+  orgId: string,
+  rows: readonly WorkRow[],
+): Promise<Map<string, Comparison>> {
+  const tips = new Map<string, Promise<string | null>>();
+  const found = new Map<string, Comparison>();
+  const compare = async (row: WorkRow): Promise<void> => {
+    const { agent_id, project_id, base_branch, head_commit, has_branch } = row;
+    if (!has_branch || base_branch === null || head_commit === null) return;
+    const repoPath = storage.repository(orgId, project_id);
+    const place = `${project_id} ${base_branch}`;
+    const tip =
+      tips.get(place) ?? resolveCommit(repoPath, branchRef(base_branch)).catch(() => null);
+    tips.set(place, tip);
+    const base = await tip;
+    if (base === null) return;
+    const compared = await compareCommits(orgId, { repoPath, base, head: head_commit });
+    if (compared !== null) found.set(agent_id, compared);
+  };
+  await within(COMPARE_MS, Promise.all(rows.map(compare)));
+  return new Map(found);
+}
+
+/** Compares pairs of commits in the same order; null for those that take too long. */
+export async function comparePairs(
+  { compareCommits }: Pick<WorkDeps, "compareCommits">,
+  orgId: string,
+  pairs: readonly CommitPair[],
+): Promise<(Comparison | null)[]> {
+  const found: (Comparison | null)[] = pairs.map(() => null);
+  const compare = async (pair: CommitPair, index: number): Promise<void> => {
+    found[index] = await compareCommits(orgId, pair);
+  };
+  await within(COMPARE_MS, Promise.all(pairs.map(compare)));
+  return [...found];
+}
+
+/** Waits for work, which goes on after the time. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const late = new AbortController();
+  await Promise.race([work, pause(ms, undefined, { signal: late.signal }).catch(() => undefined)]);
+  late.abort();
+}
+
+/** Reads the last lines of the current or last runs, by agent. */
+async function readLines(
+  storage: Storage,
+  orgId: string,
+  rows: readonly WorkRow[],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const waiting = [...rows];
+  const read = async (): Promise<void> => {
+    for (let row = waiting.pop(); row !== undefined; row = waiting.pop()) {
+      const line = await lineOf(storage, orgId, row);
+      if (line !== null) found.set(row.agent_id, line);
+    }
+  };
+  await Promise.all(Array.from({ length: MAX_READS }, read));
+  return found;
+}
+
+async function lineOf(storage: Storage, orgId: string, row: WorkRow): Promise<string | null> {
+  const { project_id, current, last_outcome, waiting_session_id } = row;
+  const started = current?.started_at == null ? last_outcome : current;
+  const sessionId = waiting_session_id ?? started?.session_id ?? null;
+  if (sessionId !== null) {
+    return lastLineOfTranscript(storage.transcript(orgId, project_id, sessionId));
+  }
+  return started && lastLineOfLog(storage.runLog(orgId, project_id, started.run_id));
+}

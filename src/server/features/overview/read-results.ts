@@ -1,0 +1,55 @@
+import type { Results } from "#shared/api/organizations/overview.js";
+import { allows } from "../../access/access.js";
+import { isoInstant } from "../../db/tables/columns.js";
+import { AppError } from "../../errors.js";
+import type { OrgContext } from "../../http/request-context.js";
+import { comparePairs, type WorkDeps } from "./list-work.js";
+import * as queries from "./results.queries.js";
+
+/** Merges that are listed; the page of a project lists all. */
+const MAX_MERGES = 20;
+/** The earliest instant; usage and statements cover longer periods. */
+const MAX_DAYS = 7;
+
+/**
+ * Sums up the results since an instant. An agent sees its own.
+ * @throws AppError 422 for an instant more than seven days ago
+ */
+export async function readResults(
+  deps: WorkDeps,
+  context: OrgContext,
+  since: string,
+): Promise<Results> {
+  if (Date.parse(since) < Date.now() - MAX_DAYS * 86_400_000) {
+    const msg = `must be within the last ${MAX_DAYS} days`;
+    throw new AppError("validation_failed", `since ${msg}.`, {
+      errors: [{ loc: ["query", "since"], msg, type: "too_early" }],
+    });
+  }
+  const { access, actor, orgId } = context;
+  const agentId = actor.agent?.id ?? null;
+  const seesMerges = allows(access, "agent:workspace:read");
+  const { figures, merges } = await context.tx(async (tx) => ({
+    figures: await queries.readFigures(tx, orgId, since, agentId),
+    merges: seesMerges ? await queries.listMergesSince(tx, orgId, since, agentId, MAX_MERGES) : [],
+  }));
+  const compared = await comparePairs(
+    deps,
+    orgId,
+    merges.map(({ project_id, source_commit, target_commit }) => ({
+      repoPath: deps.storage.repository(orgId, project_id),
+      base: target_commit,
+      head: source_commit,
+    })),
+  );
+  return {
+    since,
+    ...figures,
+    total_merges: merges[0]?.total ?? 0,
+    merges: merges.map((row, index) => {
+      const { source_commit: _source, target_commit: _target, total: _total, at, ...merge } = row;
+      const { commits = null, additions = null, deletions = null } = compared[index] ?? {};
+      return { ...merge, at: isoInstant(at), commits, additions, deletions };
+    }),
+  };
+}

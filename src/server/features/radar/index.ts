@@ -1,0 +1,5 @@
+export {
+  countPredictedConflicts,
+  listPredictedConflicts,
+  type PredictedConflict,
+} from "./organization-conflicts.queries.js";

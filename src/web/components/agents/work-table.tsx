@@ -1,0 +1,158 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { AgentWork } from "#shared/api/organizations/overview.js";
+import type { DenyReason } from "../../access/permissions.js";
+import { paths } from "../../paths/paths.js";
+import type { ListView, Sorting } from "../../ui/tables/list-view.js";
+import { Table } from "../../ui/tables/table.js";
+import { PlainText } from "../../ui/text/plain-text.js";
+import { costText } from "../usage/model-figures.js";
+import { CreateWorkspaceButton } from "./create-workspace-button.js";
+import { WorkChanges, WorkConflicts } from "./work-changes.js";
+import { WorkRun } from "./work-run.js";
+import { stateOf, WorkState } from "./work-state.js";
+
+const order = ["needs_you", "running", "queued", "ready", "idle"];
+
+export const workSortings: readonly Sorting<AgentWork>[] = [
+  { key: "name", label: "Agent", by: ({ agent_name }) => agent_name },
+  { key: "status", label: "Status", by: (work) => order.indexOf(stateOf(work)) },
+  {
+    key: "run",
+    label: "Run",
+    // The longest-running agents first, then the queue in order.
+    by: ({ current }) =>
+      current && (current.started_at ?? `queue ${String(current.queue_position).padStart(6, "0")}`),
+  },
+  { key: "project", label: "Project", by: ({ project_name }) => project_name },
+  { key: "changes", label: "Unmerged", by: ({ unmerged_commits }) => unmerged_commits },
+  { key: "conflicts", label: "Conflicts", by: ({ conflicts }) => conflicts },
+  { key: "cost", label: "Cost", by: ({ cost_usd }) => cost_usd },
+  { key: "branch", label: "Workspace", by: ({ branch_name }) => branch_name },
+];
+
+interface WorkTableProps {
+  view: ListView<AgentWork>;
+  /** When the rows were read; milliseconds. */
+  readAt: number;
+  refusal: DenyReason;
+  withProject: boolean;
+}
+
+/** Agents in a dense table. */
+export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps): ReactElement {
+  const project = {
+    name: "Project",
+    sortKey: "project",
+    renderCell: ({ project_id, project_name }: AgentWork) => (
+      <Link
+        {...paths.project(project_id)}
+        title={project_name}
+        className="line-clamp-1 text-accent-ink hover:underline wide:max-w-36"
+      >
+        <PlainText value={project_name} />
+      </Link>
+    ),
+  };
+  return (
+    <Table
+      label="Agents"
+      view={view}
+      rows={view.pageRows}
+      rowKey={({ agent_id }) => agent_id}
+      columns={[
+        { name: "Agent", sortKey: "name", renderCell: (work) => <AgentName work={work} /> },
+        { name: "Status", sortKey: "status", renderCell: (work) => <WorkState work={work} /> },
+        {
+          name: "Run",
+          sortKey: "run",
+          renderCell: (work) => (
+            <div className="wide:max-w-72 wide:min-w-40 xl:max-w-96">
+              <WorkRun work={work} readAt={readAt} />
+            </div>
+          ),
+        },
+        ...(withProject ? [project] : []),
+        {
+          name: "Unmerged",
+          sortKey: "changes",
+          renderCell: (work) => <WorkChanges work={work} />,
+        },
+        {
+          name: "Conflicts",
+          sortKey: "conflicts",
+          isNumber: true,
+          renderCell: ({ conflicts }) => <WorkConflicts count={conflicts} />,
+        },
+        {
+          name: "Cost",
+          sortKey: "cost",
+          isNumber: true,
+          renderCell: ({ cost_usd }) => (
+            <span className={cost_usd === 0 ? "text-muted" : ""}>{costText(cost_usd)}</span>
+          ),
+        },
+        {
+          name: "Workspace",
+          sortKey: "branch",
+          renderCell: (work) => (
+            <WorkspaceCell work={work} reason={refusal("agent:workspace:write")} />
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+function AgentName({ work }: { work: AgentWork }): ReactElement {
+  const { agent_id, agent_name, task_title, description } = work;
+  return (
+    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-48">
+      <Link {...paths.agent(agent_id)} className="font-medium text-accent-ink hover:underline">
+        <PlainText value={agent_name} />
+      </Link>
+      {task_title !== null && (
+        <div className="line-clamp-1 text-[13px]" title={task_title}>
+          <PlainText value={task_title} />
+        </div>
+      )}
+      {description !== null && (
+        <div className="line-clamp-1 text-[13px] text-muted" title={description}>
+          <PlainText value={description} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+interface WorkspaceCellProps {
+  work: AgentWork;
+  /** Why the viewer may not create a workspace. */
+  reason: string | undefined;
+}
+
+function WorkspaceCell({ work, reason }: WorkspaceCellProps): ReactElement {
+  const { agent_id, agent_name, branch_name } = work;
+  if (branch_name === null) {
+    return (
+      <CreateWorkspaceButton agentId={agent_id} agentName={agent_name} disabledReason={reason} />
+    );
+  }
+  return (
+    <>
+      <Link
+        {...paths.workspace(agent_id)}
+        title={`Workspace of ${agent_name}`}
+        className="font-medium whitespace-nowrap text-accent-ink hover:underline"
+      >
+        Open workspace
+      </Link>
+      <span
+        className="block truncate font-mono text-xs text-muted wide:max-w-36"
+        title={branch_name}
+      >
+        <PlainText value={branch_name} />
+      </span>
+    </>
+  );
+}
