@@ -3,8 +3,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { setTimeout as pause } from "node:timers/promises";
-import type { SessionEvent } from "#shared/api/agents/sessions.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { PresetName } from "#shared/preset-names.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
@@ -17,8 +15,8 @@ import {
 import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { send } from "#test/support/http/raw-request.js";
-import { eventsOf } from "#test/support/fixtures/session-events.js";
 import { commandToFind } from "./find-key.js";
+import { followTurn } from "./follow-turn.js";
 import { installAgents } from "./install-agents.js";
 import { startScriptedModel, type ScriptedModel } from "./scripted-model.js";
 
@@ -34,7 +32,6 @@ const script = [
   "echo hello > hello.txt",
   "git add hello.txt",
   "git commit --quiet --message 'Add a greeting'",
-  "echo later > later.txt",
   commandToFind(KEY, "found.json"),
 ].join("\n");
 
@@ -45,7 +42,10 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
   let org: Organization;
   let project: Project;
   beforeAll(async () => {
-    model = await startScriptedModel({ command: script, message: "The greeting is there." });
+    model = await startScriptedModel({
+      steps: [{ path: "/workspace/later.txt", text: "later\n" }, { command: script }],
+      message: "The greeting is there.",
+    });
     const settings = {
       OMOI_MODEL_PRIVATE_HOSTS: "true",
       OMOI_SANDBOX_READONLY: agents ?? "",
@@ -55,10 +55,12 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     owner = await app.person("Ada");
     org = await makeOrganization(owner);
     project = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
-    await owner.api.organizationSecrets.set({
-      params: { org_id: org.id, name: "ANTHROPIC" },
-      body: { kind: "model", provider: "anthropic", value: KEY, base_url: model.url },
-    });
+    for (const provider of ["anthropic", "openai"]) {
+      await owner.api.organizationSecrets.set({
+        params: { org_id: org.id, name: provider.toUpperCase() },
+        body: { kind: "model", provider, value: KEY, base_url: model.url },
+      });
+    }
   });
   afterAll(async () => {
     await app?.close();
@@ -130,29 +132,21 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     expect(run.egress.allowed).toBe(0);
   });
 
-  test("opencode holds a session, asks for permissions or not, and takes it up again", async () => {
+  test.each<[PresetName, string]>([
+    ["claude-code", "Manual"],
+    ["codex", "Read-only"],
+    ["opencode", ""],
+  ])("%s holds a session, and takes it up again after its program has ended", async (preset, mode) => {
+    model.calls.length = 0;
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const { data: session } = await owner.api.agentSessions.create({
       params: { agent_id: agent.id },
-      body: { preset: "opencode", prompt: "Add a greeting." },
+      body: { preset, prompt: "Add a greeting." },
     });
     const params = { session_id: session.id };
-    /** Follows the session to the nth end of a turn, and allows what the program asks for. */
-    const turn = async (count: number): Promise<SessionEvent[]> => {
-      for (;;) {
-        const { data: now } = await owner.api.agentSessions.get({ params });
-        if (now.status === "failed") throw new Error(now.detail ?? "it failed");
-        for (const { request_id, options } of now.permissions) {
-          const option = options.find(({ kind }) => kind === "allow_once") ?? options[0];
-          const body = { option_id: option?.option_id ?? "" };
-          await owner.api.agentSessions.answer({ params: { ...params, request_id }, body });
-        }
-        const events = await eventsOf(app, owner, session.id);
-        if (events.filter(({ type }) => type === "turn_end").length >= count) return events;
-        await pause(200);
-      }
-    };
-    const first = await turn(1);
+    const first = await followTurn(app, owner, session.id, 1);
+    for (const one of first) console.log(JSON.stringify(one).slice(0, 900));
+    for (const { body } of model.calls) console.log(body.includes("custom_tool_call_output") ? body.slice(body.indexOf("custom_tool_call_output")).slice(0, 1500) : "");
     expect(first.at(-1)).toMatchObject({ type: "turn_end", stop_reason: "end_turn" });
     const said = first.flatMap((event) => (event.type === "message" ? event.text : []));
     expect(said.join("")).toContain("The greeting is there.");
@@ -164,11 +158,16 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     expect(before).toMatchObject({ can_resume: true });
     await owner.api.runs.stop({ params: { run_id: before.run_id as string } });
     await owner.api.agentSessions.prompt({ params, body: { text: "Once more." } });
-    const second = await turn(2);
+    const second = await followTurn(app, owner, session.id, 2);
     expect(second.at(-1)).toMatchObject({ stop_reason: "end_turn" });
     const { data: closed } = await owner.api.agentSessions.close({ params });
     expect(closed.model_usage?.requests).toBeGreaterThan(1);
     await waitForRunEnd(owner, closed.run_id as string);
+    console.log(mode, JSON.stringify(closed.modes?.current));
+    const run = (await owner.api.runs.get({ params: { run_id: closed.run_id as string } })).data;
+    console.log(JSON.stringify(run.egress), JSON.stringify(closed.model_usage), JSON.stringify(model.reported));
+    const log = await send(app, "GET", `/api/v1/runs/${run.id}/logs`, { token: owner.token });
+    console.log(log.text.slice(0, 3000));
     expect(
       await gitInRepository(app, project, "log", "--format=%s", workspace.branch_name),
     ).toContain("Add a greeting");

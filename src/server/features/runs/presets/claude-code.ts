@@ -24,6 +24,8 @@ export const claudeCode: PresetDefinition = {
     program: "claude-agent-acp",
     install: "npm install --global @agentclientprotocol/claude-agent-acp",
   },
+  // By default a model would decide about permissions.
+  sessionMode: "default",
   sessionCommandOf: (model) => [
     ...(model === null ? [] : ["env", `ANTHROPIC_MODEL=${model}`]),
     "claude-agent-acp",

@@ -24,6 +24,7 @@ import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { Masker } from "../logs/mask-secrets.js";
+import { definitionOf } from "../presets/presets.js";
 import * as managed from "../managed-runs.queries.js";
 import * as queries from "./sessions.queries.js";
 import type { SessionInput, SessionRow } from "./sessions.queries.js";
@@ -196,7 +197,8 @@ export function createConversation(input: ConversationInput): Conversation {
   };
 
   const changeMode = async (modeId: string): Promise<void> => {
-    if (modes === null || !modes.available.some((one) => one.id === modeId)) return;
+    if (modes === null || modes.current === modeId) return;
+    if (!modes.available.some((one) => one.id === modeId)) return;
     modes = { ...modes, current: modeId };
     await save({ modes });
     await transcript?.add({ type: "mode", mode_id: modeId });
@@ -327,6 +329,28 @@ export function createConversation(input: ConversationInput): Conversation {
     }, IDLE_MS).unref();
   };
 
+  const setMode = async (agent: ClientContext, modeId: string): Promise<void> => {
+    await agent.request(methods.agent.session.setMode, { sessionId: programSession, modeId });
+  };
+
+  /** Returns the options as they are then. */
+  const setOption = async (
+    agent: ClientContext,
+    configId: string,
+    value: string,
+  ): Promise<Session["options"]> => {
+    const isSwitch = options.some((one) => one.id === configId && one.type === "boolean");
+    const chosen: { value: string } | { type: "boolean"; value: boolean } = isSwitch
+      ? { type: "boolean", value: value === "true" }
+      : { value };
+    const { configOptions } = await agent.request(methods.agent.session.setConfigOption, {
+      sessionId: programSession,
+      configId,
+      ...chosen,
+    });
+    return optionsOf(configOptions, mask);
+  };
+
   const handle = (agent: ClientContext, { kind, data, sent_by }: SessionInput): void => {
     if (kind === "cancel") cancel(agent);
     else if (kind === "permission") {
@@ -334,27 +358,14 @@ export function createConversation(input: ConversationInput): Conversation {
     } else if (kind === "mode") {
       const modeId = data["mode_id"] ?? "";
       // Not awaited: the program may answer late, or never.
-      agent
-        .request(methods.agent.session.setMode, { sessionId: programSession, modeId })
+      setMode(agent, modeId)
         .then(() => inTurn(() => changeMode(modeId)))
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused a mode");
         });
     } else if (kind === "option") {
-      const [configId, value] = [data["id"] ?? "", data["value"] ?? ""];
-      const isSwitch = options.some((one) => one.id === configId && one.type === "boolean");
-      const chosen: { value: string } | { type: "boolean"; value: boolean } = isSwitch
-        ? { type: "boolean", value: value === "true" }
-        : { value };
-      agent
-        .request(methods.agent.session.setConfigOption, {
-          sessionId: programSession,
-          configId,
-          ...chosen,
-        })
-        .then(({ configOptions }) =>
-          inTurn(() => changeOptions(optionsOf(configOptions, mask))),
-        )
+      setOption(agent, data["id"] ?? "", data["value"] ?? "")
+        .then((changed) => inTurn(() => changeOptions(changed)))
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused an option");
         });
@@ -397,6 +408,27 @@ export function createConversation(input: ConversationInput): Conversation {
     }
   };
 
+  /**
+   * Gives a new session the mode of its preset, and one that was taken up the mode and the options it had:
+   * programs do not keep all of them.
+   */
+  const restoreChoices = async (agent: ClientContext, isNew: boolean): Promise<void> => {
+    const mode = isNew ? definitionOf(session.preset)?.sessionMode : session.modes?.current;
+    const isOffered = modes?.available.some((one) => one.id === mode) === true;
+    if (modes !== null && mode !== undefined && isOffered && modes.current !== mode) {
+      await setMode(agent, mode);
+      modes = { ...modes, current: mode };
+      // The option that stands for the modes changes with them.
+      options = options.map((one) => (one.category === "mode" ? { ...one, current: mode } : one));
+    }
+    for (const { id: option, category, current } of isNew ? [] : session.options) {
+      const now = options.find((one) => one.id === option);
+      const isChosen = now?.current === current || (category === "mode" && modes !== null);
+      if (isChosen || now?.values.every(({ value }) => value !== current) !== false) continue;
+      options = await setOption(agent, option, current);
+    }
+  };
+
   /** Opens the session of the program: a new one, or the one of an earlier run. */
   const open = async (agent: ClientContext): Promise<void> => {
     const { agentCapabilities: can } = await agent.request(methods.agent.initialize, {
@@ -429,6 +461,10 @@ export function createConversation(input: ConversationInput): Conversation {
       modes = modesOf(opened.modes, mask);
       options = optionsOf(opened.configOptions, mask);
     }
+    await restoreChoices(agent, earlier === null || resumes_by === null).catch((error: unknown) => {
+      if (!(error instanceof RequestError)) throw error;
+      log.warn({ err: error, session: id }, "a program refused its former mode or options");
+    });
     await save({
       status: "idle",
       detail: null,
