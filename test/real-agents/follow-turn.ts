@@ -24,3 +24,8 @@ export async function followTurn(
     await pause(200);
   }
 }
+
+/** Returns the messages of a session. */
+export function textOf(events: readonly SessionEvent[]): string {
+  return events.flatMap((event) => (event.type === "message" ? event.text : [])).join("");
+}

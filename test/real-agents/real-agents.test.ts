@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { PresetName } from "#shared/preset-names.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
@@ -16,7 +17,7 @@ import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { send } from "#test/support/http/raw-request.js";
 import { commandToFind } from "./find-key.js";
-import { followTurn } from "./follow-turn.js";
+import { followTurn, textOf } from "./follow-turn.js";
 import { installAgents } from "./install-agents.js";
 import { startScriptedModel, type ScriptedModel } from "./scripted-model.js";
 
@@ -77,13 +78,7 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
       reason: null,
     });
     const { agent, workspace } = await makeWorkspace(owner, project.id);
-    Object.assign(model.reported, {
-      input_tokens: 0,
-      output_tokens: 0,
-      cache_read_tokens: 0,
-      cache_write_tokens: 0,
-      requests: 0,
-    });
+    startCounting(model);
     const { data: started } = await owner.api.runs.create({
       params: { agent_id: agent.id },
       body: { preset, prompt: "Add a greeting.", ...(name !== undefined && { model: name }) },
@@ -115,11 +110,7 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     expect(model.calls.length).toBeGreaterThan(1);
     for (const { headers } of model.calls) expect(headers["x-api-key"]).toBe(KEY);
     model.calls.length = 0;
-    const found = JSON.parse(await readFile(join(folderOf(workspace), "found.json"), "utf8")) as {
-      places: number;
-      key: string[];
-      token: string[];
-    };
+    const found = await findings(workspace);
     expect(found.key).toEqual([]);
     // It looked in the right places: there it found the run's token.
     expect(found.token.some((place) => place.endsWith("environment"))).toBe(true);
@@ -132,44 +123,100 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     expect(run.egress.allowed).toBe(0);
   });
 
-  test.each<[PresetName, string]>([
-    ["claude-code", "Manual"],
-    ["codex", "Read-only"],
-    ["opencode", ""],
-  ])("%s holds a session, and takes it up again after its program has ended", async (preset, mode) => {
-    model.calls.length = 0;
+  test.each<[PresetName, string | undefined, string | undefined]>([
+    // The mode in which a new session starts, and the one in which people are asked.
+    ["claude-code", "default", undefined],
+    ["codex", "agent-full-access", "read-only"],
+    ["opencode", "build", undefined],
+  ])("%s holds a session and takes it up again", async (preset, mode, asking) => {
+    startCounting(model);
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const { data: session } = await owner.api.agentSessions.create({
       params: { agent_id: agent.id },
-      body: { preset, prompt: "Add a greeting." },
+      body: { preset },
     });
     const params = { session_id: session.id };
+    const get = async () => (await owner.api.agentSessions.get({ params })).data;
+    const until = (part: object) => expect.poll(get).toMatchObject(part);
+    await until({ status: "idle", can_resume: true, modes: { current: mode } });
+    if (asking !== undefined) {
+      await owner.api.agentSessions.update({ params, body: { mode_id: asking } });
+      await until({ modes: { current: asking } });
+    }
+    const { options } = await get();
+    console.log(
+      preset,
+      JSON.stringify(
+        options.map(({ id, category, current, values }) => [id, category, current, values.length]),
+      ),
+    );
+
+    await owner.api.agentSessions.prompt({ params, body: { text: "Add a greeting." } });
     const first = await followTurn(app, owner, session.id, 1);
-    for (const one of first) console.log(JSON.stringify(one).slice(0, 900));
-    for (const { body } of model.calls) console.log(body.includes("custom_tool_call_output") ? body.slice(body.indexOf("custom_tool_call_output")).slice(0, 1500) : "");
+    for (const one of first) console.log(JSON.stringify(one).slice(0, 300));
     expect(first.at(-1)).toMatchObject({ type: "turn_end", stop_reason: "end_turn" });
-    const said = first.flatMap((event) => (event.type === "message" ? event.text : []));
-    expect(said.join("")).toContain("The greeting is there.");
-    expect(first.some(({ type }) => type === "tool_call")).toBe(true);
+    expect(textOf(first)).toContain("The greeting is there.");
+    // It shows its edit, and asks for it and for the command.
+    const calls = first.flatMap((event) => (event.type === "tool_call" ? event : []));
+    expect(calls.flatMap(({ content = [] }) => content)).toContainEqual(
+      expect.objectContaining({ type: "diff", path: "/workspace/later.txt", new_text: "later\n" }),
+    );
+    const requests = first.filter(({ type }) => type === "permission_request");
+    console.log(requests.length);
+    const found = await findings(workspace);
+    expect(found.key).toEqual([]);
+    expect(found.token.length).toBeGreaterThan(0);
     expect(JSON.stringify(first)).not.toContain(KEY);
 
-    // Its program ends, and the next prompt starts it again.
-    const { data: before } = await owner.api.agentSessions.get({ params });
-    expect(before).toMatchObject({ can_resume: true });
+    // Its program ends, and the next prompt starts it again, with what was chosen.
+    const model_option = options.find(({ category }) => category === "model");
+    const other = model_option?.values.find(({ value }) => value !== model_option.current);
+    if (model_option && other) {
+      const option = { id: model_option.id, value: other.value };
+      await owner.api.agentSessions.update({ params, body: { option } });
+      await until({
+        options: expect.arrayContaining([
+          expect.objectContaining({ id: option.id, current: option.value }),
+        ]),
+      });
+    }
+    const before = await get();
     await owner.api.runs.stop({ params: { run_id: before.run_id as string } });
     await owner.api.agentSessions.prompt({ params, body: { text: "Once more." } });
     const second = await followTurn(app, owner, session.id, 2);
     expect(second.at(-1)).toMatchObject({ stop_reason: "end_turn" });
+    for (const one of second.slice(first.length)) console.log(JSON.stringify(one).slice(0, 300));
     const { data: closed } = await owner.api.agentSessions.close({ params });
-    expect(closed.model_usage?.requests).toBeGreaterThan(1);
-    await waitForRunEnd(owner, closed.run_id as string);
-    console.log(mode, JSON.stringify(closed.modes?.current));
-    const run = (await owner.api.runs.get({ params: { run_id: closed.run_id as string } })).data;
-    console.log(JSON.stringify(run.egress), JSON.stringify(closed.model_usage), JSON.stringify(model.reported));
-    const log = await send(app, "GET", `/api/v1/runs/${run.id}/logs`, { token: owner.token });
-    console.log(log.text.slice(0, 3000));
+    expect(closed.modes).toEqual(before.modes);
+    expect(closed.options.map((o) => [o.id, o.current])).toEqual(
+      before.options.map((o) => [o.id, o.current]),
+    );
+    expect(model.calls.at(-1)?.body).toContain("Add a greeting.");
+    console.log(JSON.parse(model.calls.at(-1)?.body ?? "{}").model);
+    const ended = await waitForRunEnd(owner, closed.run_id as string);
+    console.log(JSON.stringify(ended.egress));
+    const { cost_usd: _, ...tokens } = closed.model_usage ?? { cost_usd: null };
+    expect(tokens).toEqual(model.reported);
     expect(
       await gitInRepository(app, project, "log", "--format=%s", workspace.branch_name),
     ).toContain("Add a greeting");
   });
 });
+
+/** Counts the tokens from zero. */
+function startCounting(model: ScriptedModel): void {
+  model.calls.length = 0;
+  Object.assign(model.reported, {
+    input_tokens: 0,
+    output_tokens: 0,
+    cache_read_tokens: 0,
+    cache_write_tokens: 0,
+    requests: 0,
+  });
+}
+
+/** Where the run found the key and its token. */
+async function findings(workspace: Workspace): Promise<Record<"key" | "token", string[]>> {
+  const text = await readFile(join(folderOf(workspace), "found.json"), "utf8");
+  return JSON.parse(text) as Record<"key" | "token", string[]>;
+}

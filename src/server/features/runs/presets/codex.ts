@@ -41,8 +41,9 @@ export const codex: PresetDefinition = {
     program: "codex-acp",
     install: "npm install --global @agentclientprotocol/codex-acp",
   },
-  // By default a model would decide about permissions.
-  sessionMode: "read-only",
+  // Codex's own sandbox does not start in the one of a run. In its other modes commands fail unless a person or
+  // a model allows each to run without it.
+  sessionMode: "agent-full-access",
   sessionCommandOf: (model) => [
     "sh",
     "-c",

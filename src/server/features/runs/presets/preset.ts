@@ -23,7 +23,7 @@ export interface PresetDefinition extends Omit<
    * the only boundary: the program's own permission prompts and sandbox are off.
    */
   commandOf(assignment: Assignment): string[];
-  /** The mode of new sessions in which the program asks people for permissions; without it, its default. */
+  /** The mode of new sessions, if it is another one than the program's default. */
   sessionMode?: string;
   /**
    * Returns the command that speaks the Agent Client Protocol on its standard streams. Its requests for

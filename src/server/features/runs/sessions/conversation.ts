@@ -24,12 +24,12 @@ import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { Masker } from "../logs/mask-secrets.js";
-import { definitionOf } from "../presets/presets.js";
 import * as managed from "../managed-runs.queries.js";
 import * as queries from "./sessions.queries.js";
 import type { SessionInput, SessionRow } from "./sessions.queries.js";
 import { MAX_MESSAGE_BYTES, programStream } from "./program-stream.js";
-import { cut, modesOf, optionsOf, readUpdate } from "./session-updates.js";
+import { createChoices } from "./session-choices.js";
+import { cut, readUpdate } from "./session-updates.js";
 import { openTranscript, TranscriptFullError, type Transcript } from "./transcript.js";
 
 /** Updates that wait to be written before the program has to wait, too. */
@@ -103,8 +103,6 @@ export function createConversation(input: ConversationInput): Conversation {
   /** The loop that takes inputs, and what makes it look again. */
   let taking: Promise<void> | null = null;
   let wake: () => void = () => undefined;
-  let modes: Session["modes"] = null;
-  let options: Session["options"] = [];
   const permissions = new Map<
     string,
     { request: PermissionRequest; answer: (optionId: string | null) => void }
@@ -191,29 +189,17 @@ export function createConversation(input: ConversationInput): Conversation {
     void inTurn(async () => {
       if (made.kind === "text") await transcript?.stream(made.type, made.text);
       else if (made.kind === "event") await transcript?.add(made.event);
-      else if (made.kind === "mode") await changeMode(made.modeId);
-      else await changeOptions(made.options);
+      else if (made.kind === "mode") await choices.takeMode(made.modeId);
+      else await choices.takeOptions(made.options);
     });
   };
 
-  const changeMode = async (modeId: string): Promise<void> => {
-    if (modes === null || modes.current === modeId) return;
-    if (!modes.available.some((one) => one.id === modeId)) return;
-    modes = { ...modes, current: modeId };
-    await save({ modes });
-    await transcript?.add({ type: "mode", mode_id: modeId });
-  };
-
-  /** Takes the options as they are now, and records those with another value. */
-  const changeOptions = async (next: Session["options"]): Promise<void> => {
-    const before = new Map(options.map(({ id: option, current }) => [option, current]));
-    options = next;
-    await save({ options });
-    for (const { id: option_id, current: value } of next) {
-      if ((before.get(option_id) ?? value) === value) continue;
-      await transcript?.add({ type: "option", option_id, value });
-    }
-  };
+  const choices = createChoices({
+    session,
+    mask,
+    save: (changes) => save(changes),
+    record: async (event) => transcript?.add(event),
+  });
 
   const onPermission = async (
     asked: RequestPermissionRequest,
@@ -329,28 +315,6 @@ export function createConversation(input: ConversationInput): Conversation {
     }, IDLE_MS).unref();
   };
 
-  const setMode = async (agent: ClientContext, modeId: string): Promise<void> => {
-    await agent.request(methods.agent.session.setMode, { sessionId: programSession, modeId });
-  };
-
-  /** Returns the options as they are then. */
-  const setOption = async (
-    agent: ClientContext,
-    configId: string,
-    value: string,
-  ): Promise<Session["options"]> => {
-    const isSwitch = options.some((one) => one.id === configId && one.type === "boolean");
-    const chosen: { value: string } | { type: "boolean"; value: boolean } = isSwitch
-      ? { type: "boolean", value: value === "true" }
-      : { value };
-    const { configOptions } = await agent.request(methods.agent.session.setConfigOption, {
-      sessionId: programSession,
-      configId,
-      ...chosen,
-    });
-    return optionsOf(configOptions, mask);
-  };
-
   const handle = (agent: ClientContext, { kind, data, sent_by }: SessionInput): void => {
     if (kind === "cancel") cancel(agent);
     else if (kind === "permission") {
@@ -358,14 +322,16 @@ export function createConversation(input: ConversationInput): Conversation {
     } else if (kind === "mode") {
       const modeId = data["mode_id"] ?? "";
       // Not awaited: the program may answer late, or never.
-      setMode(agent, modeId)
-        .then(() => inTurn(() => changeMode(modeId)))
+      choices
+        .setMode(agent, modeId)
+        .then(() => inTurn(() => choices.takeMode(modeId)))
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused a mode");
         });
     } else if (kind === "option") {
-      setOption(agent, data["id"] ?? "", data["value"] ?? "")
-        .then((changed) => inTurn(() => changeOptions(changed)))
+      choices
+        .setOption(agent, data["id"] ?? "", data["value"] ?? "")
+        .then((changed) => inTurn(() => choices.takeOptions(changed)))
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused an option");
         });
@@ -408,27 +374,6 @@ export function createConversation(input: ConversationInput): Conversation {
     }
   };
 
-  /**
-   * Gives a new session the mode of its preset, and one that was taken up the mode and the options it had:
-   * programs do not keep all of them.
-   */
-  const restoreChoices = async (agent: ClientContext, isNew: boolean): Promise<void> => {
-    const mode = isNew ? definitionOf(session.preset)?.sessionMode : session.modes?.current;
-    const isOffered = modes?.available.some((one) => one.id === mode) === true;
-    if (modes !== null && mode !== undefined && isOffered && modes.current !== mode) {
-      await setMode(agent, mode);
-      modes = { ...modes, current: mode };
-      // The option that stands for the modes changes with them.
-      options = options.map((one) => (one.category === "mode" ? { ...one, current: mode } : one));
-    }
-    for (const { id: option, category, current } of isNew ? [] : session.options) {
-      const now = options.find((one) => one.id === option);
-      const isChosen = now?.current === current || (category === "mode" && modes !== null);
-      if (isChosen || now?.values.every(({ value }) => value !== current) !== false) continue;
-      options = await setOption(agent, option, current);
-    }
-  };
-
   /** Opens the session of the program: a new one, or the one of an earlier run. */
   const open = async (agent: ClientContext): Promise<void> => {
     const { agentCapabilities: can } = await agent.request(methods.agent.initialize, {
@@ -444,32 +389,30 @@ export function createConversation(input: ConversationInput): Conversation {
           : null;
     const place: NewSessionRequest = { cwd: WORKSPACE, mcpServers: [] };
     const earlier = session.program_session_id;
-    if (earlier !== null && resumes_by !== null) {
+    const isNew = earlier === null || resumes_by === null;
+    let offered: Parameters<typeof choices.open>[2];
+    if (isNew) {
+      const opened = await agent.request(methods.agent.session.new, place);
+      programSession = opened.sessionId;
+      offered = opened;
+    } else {
       programSession = earlier;
       isLoading = true;
       const taken = { ...place, sessionId: earlier };
-      const opened =
-        resumes_by === "load"
+      offered =
+        (resumes_by === "load"
           ? await agent.request(methods.agent.session.load, taken)
-          : await agent.request(methods.agent.session.resume, taken);
+          : await agent.request(methods.agent.session.resume, taken)) ?? {};
       isLoading = false;
-      modes = modesOf(opened?.modes, mask);
-      options = optionsOf(opened?.configOptions, mask);
-    } else {
-      const opened = await agent.request(methods.agent.session.new, place);
-      programSession = opened.sessionId;
-      modes = modesOf(opened.modes, mask);
-      options = optionsOf(opened.configOptions, mask);
     }
-    await restoreChoices(agent, earlier === null || resumes_by === null).catch((error: unknown) => {
+    await choices.open(agent, programSession, offered, isNew).catch((error: unknown) => {
       if (!(error instanceof RequestError)) throw error;
-      log.warn({ err: error, session: id }, "a program refused its former mode or options");
+      log.warn({ err: error, session: id }, "a program refused its mode or options");
     });
     await save({
       status: "idle",
       detail: null,
-      modes,
-      options,
+      ...choices.current(),
       resumes_by,
       program_session_id: cut(programSession, 1000),
     });
