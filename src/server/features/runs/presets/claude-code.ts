@@ -22,7 +22,8 @@ export const claudeCode: PresetDefinition = {
   ],
   session: {
     program: "claude-agent-acp",
-    install: "npm install --global @agentclientprotocol/claude-agent-acp",
+    // Without the tag, npm on Node 20 chooses an old version that does not name a Node.
+    install: "npm install --global @agentclientprotocol/claude-agent-acp@latest",
   },
   // By default a model would decide about permissions.
   sessionMode: "default",

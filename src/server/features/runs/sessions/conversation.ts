@@ -11,6 +11,8 @@ import {
   RequestError,
   type ClientContext,
   type ClientConnection,
+  type LoadSessionRequest,
+  type LoadSessionResponse,
   type NewSessionRequest,
   type PromptRequest,
   type RequestPermissionRequest,
@@ -22,6 +24,7 @@ import type { SandboxedProcess } from "#sandbox/sandbox.js";
 import { WORKSPACE } from "#sandbox/sandbox.js";
 import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
+import { isRecord } from "../../../models/json.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
@@ -42,6 +45,9 @@ const MAX_PERMISSIONS = 20;
 const START_MS = 60_000;
 /** Time for the program to end a canceled turn. */
 const CANCEL_MS = 15_000;
+/** Gemini CLI repeats the history after its answer: the pause that ends it, and the most time it gets. */
+const QUIET_MS = 500;
+const MAX_QUIET_MS = 10_000;
 /** Time without a turn after which a program is ended that can take up the session again. */
 const IDLE_MS = 15 * 60_000;
 /** Pause before the database is tried again. */
@@ -92,6 +98,7 @@ export function createConversation(input: ConversationInput): Conversation {
   let connection: ClientConnection | null = null;
   let programSession = "";
   let isLoading = false;
+  let updatedAt = 0;
   let isClosed = false;
   let hasFailed = false;
   /** Updates are applied one after another. */
@@ -151,7 +158,7 @@ export function createConversation(input: ConversationInput): Conversation {
     hasFailed = true;
     // What still waits to be read is not.
     output.destroy();
-    const reason = reasonOf(error);
+    const reason = reasonOf(error, mask);
     if (reason === null) log.error({ err: error, session: id }, "a session failed");
     const detail = mask(
       reason ??
@@ -183,9 +190,11 @@ export function createConversation(input: ConversationInput): Conversation {
   };
 
   const onUpdate = (params: unknown): void => {
+    updatedAt = Date.now();
+    const made = readUpdate(params, programSession, mask);
     // The history that a program repeats is in the transcript.
-    const made = isLoading ? null : readUpdate(params, programSession, mask);
-    if (made === null) return;
+    const isHistory = isLoading && (made?.kind === "text" || made?.kind === "event");
+    if (made === null || isHistory) return;
     void inTurn(async () => {
       if (made.kind === "text") await transcript?.stream(made.type, made.text);
       else if (made.kind === "event") await transcript?.add(made.event);
@@ -268,7 +277,7 @@ export function createConversation(input: ConversationInput): Conversation {
       return ended.stopReason;
     } catch (error) {
       if (!(error instanceof RequestError) || connection?.signal.aborted !== false) throw error;
-      return `error: ${cut(mask(error.message), 500)}`;
+      return `error: ${cut(mask(saidIn(error)), 500)}`;
     } finally {
       if (mine.timer) clearTimeout(mine.timer);
     }
@@ -374,6 +383,20 @@ export function createConversation(input: ConversationInput): Conversation {
     }
   };
 
+  /** Takes up a session and waits for the end of the history that the program repeats. */
+  const loadSession = async (
+    agent: ClientContext,
+    taken: LoadSessionRequest,
+  ): Promise<LoadSessionResponse> => {
+    isLoading = true;
+    const opened = await agent.request(methods.agent.session.load, taken);
+    const last = Date.now() + MAX_QUIET_MS;
+    do await pause(QUIET_MS);
+    while (Date.now() - updatedAt < QUIET_MS && Date.now() < last && !isClosed);
+    isLoading = false;
+    return opened;
+  };
+
   /** Opens the session of the program: a new one, or the one of an earlier run. */
   const open = async (agent: ClientContext): Promise<void> => {
     const { agentCapabilities: can } = await agent.request(methods.agent.initialize, {
@@ -397,13 +420,11 @@ export function createConversation(input: ConversationInput): Conversation {
       offered = opened;
     } else {
       programSession = earlier;
-      isLoading = true;
       const taken = { ...place, sessionId: earlier };
       offered =
         (resumes_by === "load"
-          ? await agent.request(methods.agent.session.load, taken)
+          ? await loadSession(agent, taken)
           : await agent.request(methods.agent.session.resume, taken)) ?? {};
-      isLoading = false;
     }
     await choices.open(agent, programSession, offered, isNew).catch((error: unknown) => {
       if (!(error instanceof RequestError)) throw error;
@@ -483,8 +504,15 @@ export function createConversation(input: ConversationInput): Conversation {
 class NotSpokenError extends Error {}
 class DidNotCancelError extends Error {}
 
+/** Returns the cause of an error, which programs put behind the words "Internal error". */
+function saidIn({ message, data }: RequestError): string {
+  const details = isRecord(data) ? data["details"] : undefined;
+  const said = typeof details === "string" && details !== "" ? details : message;
+  return said.trim().replace(/\.$/, "");
+}
+
 /** Returns why a session failed, as a sentence for users; null if the program is not the cause. */
-function reasonOf(error: unknown): string | null {
+function reasonOf(error: unknown, mask: (text: string) => string): string | null {
   if (error instanceof NotSpokenError) {
     return `The program did not answer within ${START_MS / 1000} seconds; it may not speak the Agent Client Protocol.`;
   }
@@ -493,7 +521,8 @@ function reasonOf(error: unknown): string | null {
   }
   if (error instanceof TranscriptFullError)
     return "The session has become too long; start a new one.";
-  if (error instanceof RequestError) return `The program refused: ${cut(error.message, 300)}.`;
+  if (error instanceof RequestError)
+    return `The program refused: ${cut(mask(saidIn(error)), 300)}.`;
   if (error instanceof Error && error.name === "MessageTooLargeError") {
     return `The program sent a message of more than ${MAX_MESSAGE_BYTES / 1024 / 1024} MiB.`;
   }
