@@ -73,11 +73,17 @@ const libraries =
  * budgets and upstreams, which few pages show.
  */
 const ours =
-  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.)|features\/projects\/(upstream-card|credential-dialog|fetch-report)\.)|shared\/)|^.calls$/;
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|api\/follow-stream\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.)|features\/projects\/(upstream-card|credential-dialog|fetch-report)\.)|shared\/)|^.calls$/;
 
 /** What the tabs of a project share, and no other page. */
-const ofProjects =
-  /src\/web\/(features\/projects\/(?!upstream-card|credential-dialog|fetch-report)|components\/page-tabs\.)/;
+const ofProjects = /src\/web\/features\/projects\/(?!upstream-card|credential-dialog|fetch-report)/;
+
+/** What the tabs of an agent share, and no other page. */
+const ofAgents = /src\/web\/components\/agents\/agent-(frame|task)\./;
+
+/** The conversation of a session, on two pages. */
+const ofSessions =
+  /src\/web\/(features\/sessions\/|ui\/text\/markdown|components\/sessions\/)|node_modules\/marked\//;
 
 /** Large forms that a few pages share; all other pages would load them for nothing. */
 const formsOfFew = {
@@ -233,8 +239,23 @@ export default defineConfig({
               includeDependenciesRecursively: false,
             },
             {
+              name: "agent",
+              test: ofAgents,
+              minShareCount: 2,
+              priority: 4,
+              includeDependenciesRecursively: false,
+            },
+            {
+              name: "session",
+              test: ofSessions,
+              minShareCount: 2,
+              priority: 5,
+              includeDependenciesRecursively: false,
+            },
+            {
               name: "common",
               test: ours,
+              // More than the tabs of an agent.
               minShareCount: 5,
               priority: 3,
               includeDependenciesRecursively: false,
@@ -242,7 +263,7 @@ export default defineConfig({
             { name: "primitives", test: /@radix-ui\//, minShareCount: 3, priority: 3 },
             {
               name: "work",
-              test: /src\/web\/(components\/(diffs|merges|workspaces)|features\/(merging|workspaces))\//,
+              test: /src\/web\/(components\/(diffs\/|merges\/|workspaces\/|radar\/predicted-conflict)|features\/(merging|workspaces)\/)/,
               minShareCount: 2,
               priority: 2,
               includeDependenciesRecursively: false,

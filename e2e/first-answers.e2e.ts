@@ -66,8 +66,9 @@ describe("preloaded responses", () => {
         (tab) => `/projects/${project.id}/${tab}`,
       ),
       "/agents",
-      `/agents/${agent.id}`,
-      `/agents/${agent.id}/workspace`,
+      ...["", "/changes", "/workspace", "/conflicts", "/runs", "/settings"].map(
+        (tab) => `/agents/${agent.id}${tab}`,
+      ),
       `/agents/${agent.id}/workspace/commits/${sha}`,
       "/settings/api-keys",
     ];

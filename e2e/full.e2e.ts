@@ -176,7 +176,7 @@ test("five hundred conflicts are resolved one by one", async () => {
 });
 
 test("five hundred runs are paginated, and their timeline is one tab stop", async () => {
-  await page.goto(`${app.url}/agents/${full.busy.agent.id}`);
+  await page.goto(`${app.url}/agents/${full.busy.agent.id}/runs`);
   const table = page.getByRole("table", { name: "Runs" });
   await table.getByRole("row").nth(25).waitFor();
   expect(await table.getByRole("row").count()).toBe(26);
@@ -206,8 +206,9 @@ test("in a narrow window pages begin at the top and tables stay within their car
     for (const path of [
       `/organizations/${orgId}/settings?tab=audit`,
       "/agents",
-      `/agents/${full.busy.agent.id}`,
-      `/agents/${full.busy.agent.id}/workspace`,
+      ...["", "/workspace", "/changes", "/conflicts", "/runs", "/settings"].map(
+        (tab) => `/agents/${full.busy.agent.id}${tab}`,
+      ),
       `/projects/${full.project.id}`,
       ...["agents", "merges", "branches", "settings"].map(
         (tab) => `/projects/${full.project.id}/${tab}`,

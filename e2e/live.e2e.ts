@@ -54,7 +54,7 @@ test("projects, members, agents and commits of others appear automatically", asy
 
   const { agent, workspace } = await makeWorkspace(owner, project.id);
   await open(page, `/agents/${agent.id}/workspace`);
-  await page.getByRole("tab", { name: /Commits/ }).waitFor();
+  await page.getByText("Total Commits").waitFor();
   const commit = await commitFiles(owner, workspace, { "hello.txt": "hello" });
   await page.getByText(commit.commit_sha.slice(0, 7)).first().waitFor();
   expect(messages).toEqual([]);

@@ -235,9 +235,10 @@ test("a sync merges main into the workspace, with conflicts", async () => {
   await button("Sync").click();
   await page.getByRole("heading", { level: 1, name: /^Sync [0-9a-f]{12}$/ }).waitFor();
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace?tab=conflicts`);
+  await page.waitForURL(/\/conflicts$/);
   await page.getByText("Sync:").waitFor();
+  await page.getByRole("link", { name: "Commits", exact: true }).click();
   await page.getByText(/ahead of main/).waitFor();
-  await page.getByRole("tab", { name: "Commits" }).click();
   await page.getByRole("group", { name: "Type of commits" }).getByText("Merge").click();
   await page.getByText(/^Merge main into/).waitFor();
   // The previous rows stay until the others have loaded.

@@ -140,7 +140,7 @@ test("the budgets of organization, project and agent show what is used of them",
     },
     {
       name: "agent",
-      path: `/agents/${agent.id}`,
+      path: `/agents/${agent.id}/settings`,
       texts: ["$3.20 of $3.00 this month", "1,720,000 this month"],
       meters: ["Used cost budget"],
     },
@@ -194,7 +194,7 @@ test("a run's page and the usage show tokens and cost by model", async () => {
   await table.scrollIntoViewIfNeeded();
   await expectAccessible(page);
   await look("usage-by-model");
-  await page.goto(`${app.url}/agents/${agent.id}`);
+  await page.goto(`${app.url}/agents/${agent.id}/settings`);
   await page.getByRole("form", { name: "Model budgets" }).waitFor();
   expect(messages.filter((text) => !text.includes("422"))).toEqual([]);
 });

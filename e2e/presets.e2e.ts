@@ -68,7 +68,7 @@ test("a missing program is shown with how to install it, and a demo works withou
 
 test("a task is set and is the prompt of a run, whose result is shown as text", async () => {
   await writeFile(join(tools, "claude"), fakeClaude, { mode: 0o755 });
-  await page.goto(`${app.url}/agents/${agent.id}`);
+  await page.goto(`${app.url}/agents/${agent.id}/settings`);
   await button("Set task").click();
   await dialog().getByRole("textbox", { name: /^Task/ }).fill("Fix the login");
   await dialog().getByRole("button", { name: "Save task" }).click();
@@ -147,7 +147,7 @@ test("a run is repeated, and changed before it is repeated", async () => {
   await run().click();
   await page.waitForURL((url) => url.href !== second && /\/runs\//.test(url.href));
   await page.getByText("Done: Another prompt").first().waitFor();
-  await page.goto(`${app.url}/agents/${agent.id}`);
+  await page.goto(`${app.url}/agents/${agent.id}/runs`);
   const runs = page.getByRole("table", { name: "Runs" });
   await runs.getByRole("link", { name: "Claude Code: Another prompt" }).waitFor();
   await look(page, "agent-with-runs");
@@ -203,7 +203,7 @@ test("the home of an agent is cleared after a confirmation", async () => {
   const body = { command: ["sh", "-c", "echo kept > ~/settings"] };
   const { data: first } = await owner.api.runs.create({ params, body });
   await waitForRunEnd(owner, first.id);
-  await page.goto(`${app.url}/agents/${agent.id}`);
+  await page.goto(`${app.url}/agents/${agent.id}/settings`);
   await button("Clear home").click();
   await dialog().getByText("This cannot be undone.").waitFor();
   await look(page, "clear-home");

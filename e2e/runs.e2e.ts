@@ -125,7 +125,7 @@ test("a failed command is marked in the list of runs", async () => {
   await dialog.getByTestId("parsed").getByText('["sh","-c","exit 3"]').waitFor();
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
   await page.getByText("Its command exited with code 3.").waitFor();
-  await page.goto(`${app.url}/agents/${agent.id}`);
+  await page.goto(`${app.url}/agents/${agent.id}/runs`);
   await page.getByRole("table", { name: "Runs" }).getByText("Failed, exit code 3").waitFor();
   const outcome = page.getByRole("link", { name: "Failed, exit code 3" });
   await outcome.waitFor();
@@ -241,7 +241,7 @@ test("the list of agents shows running and queued work live, sorted and filtered
 });
 
 test("an agent's runs are filtered, sorted and shown on a timeline", async () => {
-  await page.goto(`${app.url}/agents/${agent.id}`);
+  await page.goto(`${app.url}/agents/${agent.id}/runs`);
   const table = page.getByRole("table", { name: "Runs" });
   await page.getByLabel("Filter by status").selectOption("failed");
   await page.waitForURL(/run=failed/);

@@ -46,15 +46,18 @@ beforeAll(async () => {
     `/projects/${project.id}`,
     ...["agents", "merges", "branches", "settings"].map((tab) => `/projects/${project.id}/${tab}`),
     "/agents",
-    agentPath,
-    `${agentPath}/workspace`,
+    ...["", "/workspace", "/conflicts", "/runs", "/settings"].map((tab) => `${agentPath}${tab}`),
     "/settings/api-keys",
     "/settings/api-keys/new",
     "/settings/security",
     "/settings/profile",
     "/welcome",
   ];
-  diffPages = [`${agentPath}/workspace/commits/${commit_sha}`, `${agentPath}/workspace/merge`];
+  diffPages = [
+    `${agentPath}/changes`,
+    `${agentPath}/workspace/commits/${commit_sha}`,
+    `${agentPath}/workspace/merge`,
+  ];
 
   browser = await launchBrowser();
   const context = await browser.newContext();

@@ -298,7 +298,7 @@ describe("two tabs editing the same resource", () => {
     const open = async (tab: Page): Promise<Locator> => {
       await tab.goto(`${app.url}/agents/${workspace.agent_id}/workspace?tab=settings`);
       await field("Retention days", tab).waitFor();
-      return tab.getByRole("tabpanel");
+      return tab.getByRole("main");
     };
     await cross(open, "Retention days", ["50", "60"], "Save Changes", /Settings saved/);
     await open(page);

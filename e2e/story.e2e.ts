@@ -169,7 +169,7 @@ test("the whole story through the pages", async () => {
   await screenshot(page, "merge-details");
 
   await openWorkspace("worker-1");
-  await page.getByRole("tab", { name: /Merge Conflicts/ }).click();
+  await link("Merge Conflicts").click();
   await page.getByText(/Total Conflicts Resolved/).waitFor();
   await page
     .getByRole("main")

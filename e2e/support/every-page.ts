@@ -54,9 +54,10 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     ...["agents", "merges", "branches", "settings"].map((tab) => `/projects/${project.id}/${tab}`),
     `/projects/${project.id}/merge-requests/${request.id}`,
     "/agents",
-    ofAgent,
+    ...["", "/changes", "/workspace", "/conflicts", "/runs", "/settings"].map(
+      (tab) => `${ofAgent}${tab}`,
+    ),
     `${ofAgent}/runs/${run.id}`,
-    ...["commits", "conflicts", "settings"].map((tab) => `${ofAgent}/workspace?tab=${tab}`),
     `${ofAgent}/workspace/commits/${commit.commit_sha}`,
     `${ofAgent}/workspace/merge`,
     `${ofAgent}/workspace/sync`,

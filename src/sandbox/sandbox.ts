@@ -187,8 +187,7 @@ export function isOwnSandbox(mode: string): boolean {
 
 /** Whether a command reaches the ports of its input (`SandboxInput.ports`) in a sandbox of this mode. */
 export function reachesPorts(mode: string, network: SandboxInput["network"]): boolean {
-  if (isOwnSandbox(mode)) return network !== "none";
-  return mode === "docker" && network === "restricted";
+  return mode !== "off" && network !== "none";
 }
 
 /** The workspace's path inside a sandbox. */

@@ -9,14 +9,6 @@ interface PageDeclaration {
   path: `/${string}`;
   /** Shown without a session. */
   isPublic?: true;
-  /**
-   * The first API requests of the page, beside those for the user and the user's organizations. The server
-   * sends the responses along with the page. Each step may use the variables of the path and those that
-   * earlier responses have set: `$orgId` and `$projectId`; `$firstOrgId`, the first organization, which is
-   * the current one unless the user has switched; `$firstAgentId`, the first agent with a workspace;
-   * `$shortSha`, a commit whose diff is short enough to send along.
-   */
-  preloads?: readonly (readonly string[])[];
 }
 
 /** The first path that matches an address wins. */
@@ -28,187 +20,38 @@ export const pages = {
   verifyEmail: { path: "/verify-email", isPublic: true },
   invitation: { path: "/invitations/$token", isPublic: true },
 
-  welcome: {
-    path: "/welcome",
-    preloads: [
-      ["/auth/api-keys?limit=200"],
-      [
-        "/projects?limit=200&organization_id=$firstOrgId",
-        "/agents?limit=200&organization_id=$firstOrgId",
-      ],
-      ["/agents/$firstAgentId/workspace"],
-    ],
-  },
+  welcome: { path: "/welcome" },
   organizations: { path: "/organizations" },
   newOrganization: { path: "/organizations/new" },
-  organization: {
-    path: "/organizations/$orgId",
-    preloads: [
-      ["/organizations/$orgId"],
-      [
-        "/organizations/$orgId/usage",
-        "/projects?limit=200&organization_id=$orgId",
-        "/organizations/$orgId/members?limit=200",
-        "/organizations/$orgId/permissions",
-      ],
-    ],
-  },
-  organizationSettings: {
-    path: "/organizations/$orgId/settings",
-    preloads: [["/organizations/$orgId"], ["/organizations/$orgId/permissions"]],
-  },
+  organization: { path: "/organizations/$orgId" },
+  organizationSettings: { path: "/organizations/$orgId/settings" },
   statement: { path: "/organizations/$orgId/statements/$period" },
   projects: { path: "/projects" },
-  project: {
-    path: "/projects/$projectId",
-    preloads: [
-      [
-        "/projects/$projectId",
-        "/projects/$projectId/radar",
-        "/projects/$projectId/merge-queue?limit=200",
-        "/agents?limit=200&project_id=$projectId",
-        "/projects/$projectId/merges?limit=5",
-      ],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
-    ],
-  },
-  projectAgents: {
-    path: "/projects/$projectId/agents",
-    preloads: [
-      ["/projects/$projectId", "/agents?limit=200&project_id=$projectId"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
-    ],
-  },
-  projectMerges: {
-    path: "/projects/$projectId/merges",
-    preloads: [
-      ["/projects/$projectId", "/projects/$projectId/merge-queue?limit=200"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
-    ],
-  },
-  projectBranches: {
-    path: "/projects/$projectId/branches",
-    preloads: [
-      ["/projects/$projectId", "/projects/$projectId/branches?limit=20"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
-    ],
-  },
-  projectSettings: {
-    path: "/projects/$projectId/settings",
-    preloads: [
-      ["/projects/$projectId", "/projects/$projectId/checks?limit=200"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
-    ],
-  },
-  mergeRequest: {
-    path: "/projects/$projectId/merge-requests/$requestId",
-    preloads: [["/projects/$projectId", "/merge-requests/$requestId"]],
-  },
-  build: {
-    path: "/projects/$projectId/builds/$runId",
-    preloads: [
-      ["/projects/$projectId", "/runs/$runId"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
-    ],
-  },
-  agents: {
-    path: "/agents",
-    preloads: [
-      [],
-      [
-        "/organizations/$firstOrgId/usage",
-        "/agents?limit=200&organization_id=$firstOrgId",
-        "/projects?limit=200&organization_id=$firstOrgId",
-        "/organizations/$firstOrgId/permissions",
-      ],
-    ],
-  },
-  agent: {
-    path: "/agents/$agentId",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/sessions?limit=25", "/agents/$agentId/workspace"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
-    ],
-  },
-  session: {
-    path: "/agents/$agentId/sessions/$sessionId",
-    preloads: [
-      [
-        "/agents/$agentId",
-        "/sessions/$sessionId",
-        "/agents/$agentId/sessions?limit=25",
-        "/agents/$agentId/workspace",
-      ],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
-    ],
-  },
-  agentChanges: {
-    path: "/agents/$agentId/changes",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/workspace"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
-    ],
-  },
-  agentConflicts: {
-    path: "/agents/$agentId/conflicts",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/workspace"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
-    ],
-  },
-  agentRuns: {
-    path: "/agents/$agentId/runs",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/runs?limit=25", "/agents/$agentId/workspace"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
-    ],
-  },
-  agentSettings: {
-    path: "/agents/$agentId/settings",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/workspace"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
-    ],
-  },
-  run: {
-    path: "/agents/$agentId/runs/$runId",
-    preloads: [
-      ["/agents/$agentId", "/runs/$runId"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions"],
-    ],
-  },
-  workspace: {
-    path: "/agents/$agentId/workspace",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/workspace"],
-      ["/organizations/$orgId", "/organizations/$orgId/permissions", "/projects/$projectId"],
-    ],
-  },
-  commit: {
-    path: "/agents/$agentId/workspace/commits/$sha",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/workspace/commits/$sha"],
-      [
-        "/organizations/$orgId",
-        "/projects/$projectId",
-        "/agents/$agentId/workspace/commits/$shortSha/diff",
-      ],
-    ],
-  },
-  merge: {
-    path: "/agents/$agentId/workspace/merges/$mergeId",
-    preloads: [
-      ["/agents/$agentId", "/agents/$agentId/workspace/merges/$mergeId"],
-      ["/organizations/$orgId", "/projects/$projectId"],
-    ],
-  },
+  project: { path: "/projects/$projectId" },
+  projectAgents: { path: "/projects/$projectId/agents" },
+  projectMerges: { path: "/projects/$projectId/merges" },
+  projectBranches: { path: "/projects/$projectId/branches" },
+  projectSettings: { path: "/projects/$projectId/settings" },
+  mergeRequest: { path: "/projects/$projectId/merge-requests/$requestId" },
+  build: { path: "/projects/$projectId/builds/$runId" },
+  agents: { path: "/agents" },
+  agent: { path: "/agents/$agentId" },
+  session: { path: "/agents/$agentId/sessions/$sessionId" },
+  agentChanges: { path: "/agents/$agentId/changes" },
+  agentConflicts: { path: "/agents/$agentId/conflicts" },
+  agentRuns: { path: "/agents/$agentId/runs" },
+  agentSettings: { path: "/agents/$agentId/settings" },
+  run: { path: "/agents/$agentId/runs/$runId" },
+  workspace: { path: "/agents/$agentId/workspace" },
+  commit: { path: "/agents/$agentId/workspace/commits/$sha" },
+  merge: { path: "/agents/$agentId/workspace/merges/$mergeId" },
   newMerge: { path: "/agents/$agentId/workspace/merge" },
   sync: { path: "/agents/$agentId/workspace/sync" },
   revert: { path: "/agents/$agentId/workspace/merges/$mergeId/revert" },
   restore: { path: "/agents/$agentId/workspace/merges/$mergeId/restore" },
-  profile: { path: "/settings/profile", preloads: [["/auth/methods"]] },
+  profile: { path: "/settings/profile" },
   security: { path: "/settings/security" },
-  apiKeys: { path: "/settings/api-keys", preloads: [["/auth/api-keys?limit=200"]] },
+  apiKeys: { path: "/settings/api-keys" },
   newApiKey: { path: "/settings/api-keys/new" },
   apiKey: { path: "/settings/api-keys/$keyId" },
   admin: { path: "/admin" },
@@ -258,12 +101,6 @@ export function pageAt(pathname: string, mayBeSignedIn: boolean): RequestedPage 
   if (page?.isPublic) return { name, variables: new Map(), isPublic: true };
   if (!mayBeSignedIn) return { name: "login", variables: new Map(), isPublic: true };
   return { name, variables: variablesIn(path, page?.path ?? ""), isPublic: false };
-}
-
-/** The API requests whose responses are sent along with a page, step by step. */
-export function preloadsOf(name: PageName | undefined): readonly (readonly string[])[] {
-  const page: PageDeclaration | undefined = name && pages[name];
-  return page?.preloads ?? [];
 }
 
 function fits(pattern: string, pathname: string): boolean {

@@ -1,17 +1,15 @@
 /**
- * Ports of the server on the loopback of a container that has no other network. The listening sockets
+ * Ports of the server on the loopback of a container. The listening sockets
  * are made inside the container's network namespace and handed to the server, which relays their
  * connections: nothing else of the machine is reachable, and nothing has to be in the image.
  */
-import { readFileSync } from "node:fs";
 import { connect, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { lastLine } from "../bubblewrap/sandboxed-process.js";
 import { launch } from "../launch.js";
-import { namespaceOf } from "../egress/network.js";
-import { installCommand, programPath } from "../programs.js";
-import { SandboxRefusal, type NetworkSupport } from "../sandbox.js";
+import { programPath } from "../programs.js";
+import { SandboxRefusal } from "../sandbox.js";
 
 /** Listens on the ports in its first argument, and sends the sockets to its parent. */
 const LISTEN = `
@@ -37,39 +35,12 @@ export interface ContainerPorts {
   close(): void;
 }
 
-/** Returns whether this server can open ports in containers. */
-export function portSupport(): NetworkSupport {
-  if (process.getuid?.() !== 0) {
-    const reason =
-      "Only a server that runs as root can open its proxy inside a container, so the network of containers cannot be restricted";
-    return { isolated: false, reason, install: null };
-  }
-  if (programPath("nsenter") === null) {
-    const reason =
-      "The restricted network of containers needs the program nsenter, which is not installed";
-    return { isolated: false, reason, install: installCommand("util-linux") };
-  }
-  return { isolated: true, reason: null, install: null };
-}
-
 /**
  * Opens ports on the loopback of a container, each relayed to the same port of the machine's loopback.
  * @param pid the container's first process
- * @throws SandboxRefusal if the container's processes are not those of this machine
+ * @throws SandboxRefusal
  */
-export async function openPorts(
-  container: string,
-  pid: number,
-  ports: readonly number[],
-): Promise<ContainerPorts> {
-  if (pid === 0) throw new SandboxRefusal("The container ended before its command started.");
-  const namespace = namespaceOf(pid);
-  // A server in a container sees other processes under the engine's ids.
-  if (!isOf(container, pid) || namespace === null || namespace === namespaceOf("self")) {
-    throw new SandboxRefusal(
-      "The network of the container cannot be restricted: the server does not see the processes of the Docker engine. Let Omoi run in the engine's PID namespace (--pid=host).",
-    );
-  }
+export async function openPorts(pid: number, ports: readonly number[]): Promise<ContainerPorts> {
   const argv = [
     programPath("nsenter") ?? "nsenter",
     `--net=/proc/${pid}/ns/net`,
@@ -120,13 +91,4 @@ export async function openPorts(
   throw new SandboxRefusal(
     `The ports of the container could not be opened: ${lastLine(await said)}`,
   );
-}
-
-/** Whether a process belongs to a container, by its control groups. */
-function isOf(container: string, pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, "latin1").includes(container);
-  } catch {
-    return false;
-  }
 }

@@ -8,11 +8,13 @@ export interface ContainerRun {
   name: string;
   uid: number;
   image: string;
+  /** The path of its resolv.conf(5); null for the engine's. */
+  resolver: string | null;
 }
 
 /**
- * Waits for a line before it becomes the command in its arguments, so that the server can open ports
- * in the container first. If the server dies before, the command never starts.
+ * Waits for a line before it becomes the command in its arguments, so that the server can open the
+ * network of the container first. If the server dies before, the command never starts.
  */
 const wait = (hasInput: boolean): string[] => [
   "/bin/sh",
@@ -22,8 +24,8 @@ const wait = (hasInput: boolean): string[] => [
 ];
 
 /** Whether the container waits for a line. */
-export function waitsForPorts({ network }: Pick<SandboxInput, "network">): boolean {
-  return network === "restricted";
+export function waitsForNetwork({ network }: Pick<SandboxInput, "network">): boolean {
+  return network !== "none";
 }
 
 /** Container labels: the owning server and its machine. */
@@ -35,9 +37,9 @@ export const HOST = "omoi.host";
  * @param limitsOpenFiles false: leaves the limit of open files to the engine
  */
 export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknown {
-  const { input, name, uid, image } = run;
+  const { input, name, uid, image, resolver } = run;
   const { memoryBytes, processes, cpus, diskBytes, openFiles = 65_536 } = input.limits;
-  const waits = waitsForPorts(input);
+  const waits = waitsForNetwork(input);
   const hasInput = input.hasInput === true;
   const share = (part: number): number => Math.floor(memoryBytes * part);
   // Podman cannot set an owner here, so the mode admits the run's user; the container has no other
@@ -74,6 +76,7 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
         bind(input.folder, WORKSPACE),
         ...(input.home === null ? [] : [bind(input.home, HOME)]),
         ...(input.readOnly ?? []).map(({ source, path }) => bind(source, path, true)),
+        ...(resolver === null ? [] : [bind(resolver, "/etc/resolv.conf", true)]),
       ],
       ReadonlyRootfs: true,
       Tmpfs: {
@@ -82,7 +85,8 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
         "/run": tmpfs(1 / 16),
       },
       ShmSize: share(1 / 8),
-      NetworkMode: input.network === "full" ? "bridge" : "none",
+      // The server opens its network (container-network.ts).
+      NetworkMode: "none",
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
       Privileged: false,

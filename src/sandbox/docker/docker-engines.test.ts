@@ -42,6 +42,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
       dockerSocket: engine.socket,
       dockerImage: engineImage,
       agentUid,
+      networkUid: 60_860,
     });
     await chown(folder, agentUid, agentUid);
   }, 300_000);
@@ -101,7 +102,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     });
     expect(await run("echo x > /etc/file")).not.toMatchObject({ exitCode: 0 });
     expect((await run("cat /proc/net/dev")).text).not.toContain("eth0");
-    expect((await run("cat /proc/net/dev", { network: "full" })).text).toContain("eth0");
+    expect((await run("cat /proc/net/dev", { network: "full" })).text).toContain("net0");
   });
 
   test("fails for a missing program", async () => {
@@ -151,7 +152,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
   });
 
   test("reads what is written to its input, and its end", async () => {
-    for (const network of ["none", "restricted"] as const) {
+    for (const network of ["none", "restricted", "full"] as const) {
       let text = "";
       const started = await docker.start({
         id: randomUUID(),
@@ -202,9 +203,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
       OMOI_DATA_DIR: join(folder, "data"),
       OMOI_DOCKER_SOCKET: engine.socket,
       OMOI_DOCKER_IMAGE: engineImage,
-      OMOI_HOST: "0.0.0.0",
       OMOI_PORT: String(port),
-      OMOI_PUBLIC_URL: `http://${engine.gateway}:${port}`,
     });
     await server.ready;
     const script = `exec perl -MIO::Socket::INET -e '

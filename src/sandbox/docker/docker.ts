@@ -2,8 +2,19 @@
 import { hostname } from "node:os";
 import { assertEnforceable, assertInput } from "../input.js";
 import { dockerApi, DockerError, type AttachedStreams, type DockerApi } from "./docker-api.js";
-import { openPorts, portSupport, type ContainerPorts } from "./container-ports.js";
-import { containerOf, HOST, SERVER, waitsForPorts, type ContainerRun } from "./docker-container.js";
+import {
+  containerNetworks,
+  writeResolver,
+  type ContainerNetwork,
+  type ContainerNetworks,
+} from "./container-network.js";
+import {
+  containerOf,
+  HOST,
+  SERVER,
+  waitsForNetwork,
+  type ContainerRun,
+} from "./docker-container.js";
 import { watchUsage } from "./docker-usage.js";
 import { seesWorkspace } from "./docker-workspace.js";
 import { trackProcess } from "../bubblewrap/sandboxed-process.js";
@@ -24,6 +35,8 @@ export interface DockerSettings {
   dockerSocket: string;
   dockerImage: string;
   agentUid: number;
+  /** The user of the network processes. */
+  networkUid: number;
 }
 
 /** Same as `Sandbox`, with containers. */
@@ -38,8 +51,9 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
   const name = self === null ? "" : resourceName(self, settings.dataDir);
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? settings.agentUid : (process.getuid?.() ?? 0);
-  const report = await inspectEngine(api, settings, uid);
-  const engine: Engine = { api, limitsOpenFiles: true };
+  const networks = containerNetworks(api, settings.networkUid);
+  const report = await inspectEngine(api, settings, uid, networks);
+  const engine: Engine = { api, networks, limitsOpenFiles: true };
   const running = new RunningProcesses();
   return {
     report,
@@ -52,6 +66,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
         name,
         uid: input.uid ?? uid,
         image: settings.dockerImage,
+        resolver: input.network === "full" ? writeResolver(settings.dataDir) : null,
       });
       running.add(started);
       return started;
@@ -87,6 +102,7 @@ async function inspectEngine(
   api: DockerApi,
   { dockerSocket, dockerImage }: DockerSettings,
   uid: number,
+  networks: ContainerNetworks,
 ): Promise<DockerSandbox["report"]> {
   let info: EngineInfo;
   try {
@@ -114,8 +130,7 @@ async function inspectEngine(
     uid,
     seccomp: (info.SecurityOptions ?? []).some((option) => option.startsWith("name=seccomp")),
     network: true,
-    fullNetwork: { isolated: true, reason: null, install: null },
-    restrictedNetwork: portSupport(),
+    ...(await networks.support()),
     limits: {
       memory: limitReport(true),
       processes: limitReport(true),
@@ -129,6 +144,7 @@ async function inspectEngine(
 /** An engine and its discovered properties. */
 interface Engine {
   api: DockerApi;
+  networks: ContainerNetworks;
   /**
    * Whether it accepts a limit of open files; false once it refused one above its own hard limit.
    */
@@ -155,7 +171,7 @@ async function startContainer(engine: Engine, run: ContainerRun): Promise<Sandbo
         "The Docker engine does not see the workspace's folder: Omoi runs in another mount namespace. Mount OMOI_DATA_DIR at the same path on the engine's machine, and set OMOI_FOLDER_DRIVER=checkout.",
       );
     }
-    const started = await attachAndStart(api, id, run.input);
+    const started = await attachAndStart(engine, id, run.input);
     if (!(started instanceof DockerError)) return started;
     await remove(api, id);
     if (!engine.limitsOpenFiles || !/rlimit/i.test(started.message)) {
@@ -172,7 +188,7 @@ async function startContainer(engine: Engine, run: ContainerRun): Promise<Sandbo
 
 /** Starts a created container; returns the error if the engine refuses. */
 async function attachAndStart(
-  api: DockerApi,
+  { api, networks }: Pick<Engine, "api" | "networks">,
   id: string,
   input: SandboxInput,
 ): Promise<SandboxedProcess | DockerError> {
@@ -203,10 +219,10 @@ async function attachAndStart(
     throw error;
   }
   const { Pid: pid } = await inspect(api, id);
-  let ports: ContainerPorts | undefined;
-  if (waitsForPorts(input)) {
+  let network: ContainerNetwork | undefined;
+  if (waitsForNetwork(input)) {
     // After an error, the caller removes the container.
-    ports = await openPorts(id, pid, input.ports ?? []);
+    network = await networks.open(id, pid, input);
     output.stdin.write("\n");
   }
   const usage = watchUsage(api, id);
@@ -223,7 +239,7 @@ async function attachAndStart(
     stdin: input.hasInput === true ? output.stdin : null,
     readings: () => ({ ...usage.readings(), oomKills: state?.OOMKilled === true ? 1 : 0 }),
     release: async () => {
-      ports?.close();
+      await network?.close();
       await remove(api, id);
     },
     watch: null,

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startOtherMachine, type OtherMachine } from "#test/support/sandbox/other-machine.js";
 import {
   describeEachSandbox,
   isRoot,
@@ -89,6 +90,29 @@ describeEachSandbox("a run with the network", ({ setting }) => {
     // Nor without permission to call back.
     expect(await answers([{ host: "127.0.0.1", port: callback }])).toEqual(["ECONNREFUSED"]);
   });
+
+  test.skipIf(!isRoot)(
+    "reaches other machines, but no container on a bridge of this one",
+    async () => {
+      const outside = await startOtherMachine();
+      const container = await startOtherMachine(true).catch((error: unknown) => {
+        outside.close();
+        throw error;
+      });
+      const addressesOf = ({ address, address6, port }: OtherMachine): object[] =>
+        [address, address6].flatMap((host) => (host === null ? [] : { host, port }));
+      const reached = addressesOf(outside);
+      const refused = addressesOf(container);
+      const got = await answers([...reached, ...refused]).finally(() => {
+        outside.close();
+        container.close();
+      });
+      expect(got.slice(0, reached.length)).toEqual(reached.map(() => "reached"));
+      expect(got.slice(reached.length)).toEqual(
+        refused.map(() => expect.stringMatching(/^(EACCES|ENETUNREACH|EHOSTUNREACH)$/)),
+      );
+    },
+  );
 
   test("reaches neither the loopback nor abstract sockets of another run", async () => {
     const script = `

@@ -4,14 +4,14 @@
  * other runs are unreachable.
  */
 import { readlinkSync } from "node:fs";
-import { isIP } from "node:net";
 import type { Readable } from "node:stream";
 import { lastLine } from "../bubblewrap/sandboxed-process.js";
 import { launch } from "../launch.js";
 import { descendantsOf } from "../processes.js";
 import { installCommand, programPath } from "../programs.js";
-import { readTextOrEmpty, RESOLVERS } from "../bubblewrap/resolver.js";
+import { RESOLVERS } from "../bubblewrap/resolver.js";
 import { SandboxRefusal, type MissingProgram } from "../sandbox.js";
+import { refusingCommands } from "./off-limits.js";
 
 /** The network of one run. */
 export interface RunNetwork {
@@ -42,16 +42,13 @@ interface Reach {
  * From the benchmarking range (RFC 2544) and unique local range (RFC 4193), which no real host
  * uses.
  */
-const ADDRESSES = ["198.18.0.2", "fd6f:6d6f:6e65::2"];
+export const ADDRESSES = { 4: "198.18.0.2", 6: "fd6f:6d6f:6e65::2" } as const;
 
-/** Link-local addresses, and cloud metadata services with the machine's credentials. */
-const REFUSED = [
-  "169.254.0.0/16",
-  "100.100.100.200/32",
-  "168.63.129.16/32",
-  "fe80::/10",
-  "fd00:ec2::254/128",
-];
+/** Of the network of `ADDRESSES[4]` and the resolver. */
+export const PREFIX_BITS = 30;
+
+/** The interface of a run. */
+export const INTERFACE = "net0";
 
 /** Timeout for the busiest machine. */
 const openMs = 15_000;
@@ -130,24 +127,16 @@ function pastaCommand(
   { ports, reachesOutside }: Reach,
   program: (name: string) => string,
 ): string[] {
-  const refused = [...REFUSED, ...ownAddresses()];
-  const rules = ([4, 6] as const).map((family) => {
-    const lines = refused
-      .filter((network) => isIP(network.split("/")[0] as string) === family)
-      .map((network) => `rule add pref 10 to ${network} prohibit`);
-    return `printf '%s\\n' '${lines.join("\n")}' | ${program("ip")} -${family} -batch -`;
-  });
-  const hasIpv6 = readTextOrEmpty("/proc/net/if_inet6") !== "";
   const outside = [
     ["--config-net"],
     // Disables pasta's default mapping of the machine's loopback to the gateway.
-    ["--no-map-gw", "--gateway", RESOLVERS[4], "--netmask", "30"],
-    ADDRESSES.flatMap((address) => ["--address", address]),
+    ["--no-map-gw", "--gateway", RESOLVERS[4], "--netmask", String(PREFIX_BITS)],
+    Object.values(ADDRESSES).flatMap((address) => ["--address", address]),
     Object.values(RESOLVERS).flatMap((address) => ["--dns-forward", address]),
   ];
-  const blocking = reachesOutside ? `${rules.slice(0, hasIpv6 ? 2 : 1).join("; ")};` : "";
+  const blocking = reachesOutside ? `${refusingCommands(program("ip"))};` : "";
   return [
-    [program("pasta"), "--foreground", "--quiet", "--ns-ifname", "net0"],
+    [program("pasta"), "--foreground", "--quiet", "--ns-ifname", INTERFACE],
     ["--no-dhcp", "--no-dhcpv6", "--no-ra"],
     reachesOutside ? outside.flat() : [],
     // Forwards single ports, from the run to the server.
@@ -156,23 +145,6 @@ function pastaCommand(
     ["--", program("sh"), "-c"],
     [`set -e; ${blocking} echo ready; exec ${program("cat")}`],
   ].flat();
-}
-
-/** Returns the machine's own addresses in CIDR notation: its services are off limits for runs. */
-function ownAddresses(): string[] {
-  const found: string[] = [];
-  let leaf = "";
-  // From the kernel's routing table: includes interfaces that are down.
-  for (const line of readTextOrEmpty("/proc/net/fib_trie").split("\n")) {
-    leaf = /\|-- (\S+)/.exec(line)?.[1] ?? leaf;
-    const bits = /\/(\d+) host LOCAL/.exec(line)?.[1];
-    if (bits !== undefined && !leaf.startsWith("127.")) found.push(`${leaf}/${bits}`);
-  }
-  for (const line of readTextOrEmpty("/proc/net/if_inet6").split("\n")) {
-    const groups = /^[0-9a-f]{32}/.exec(line)?.[0].match(/.{4}/g)?.join(":");
-    if (groups !== undefined && !/^(0000:){7}0001$/.test(groups)) found.push(`${groups}/128`);
-  }
-  return [...new Set(found)];
 }
 
 async function connected(

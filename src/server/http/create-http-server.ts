@@ -10,6 +10,7 @@ import { batchResponses } from "./fast-path/batched-flush.js";
 import { countRequests, dropUnusedConnections, type ActiveRequests } from "./graceful-shutdown.js";
 import { logRequest, observeRequests, type ObservedRequest } from "./observe-requests.js";
 import { answerClientError, sendProblem } from "./problem.js";
+import { sendMalformed } from "./raw-routes.js";
 
 type HttpConfig = Pick<
   Config,
@@ -41,7 +42,7 @@ export async function createHttpServer(
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
     http: headerTimeout({ requestSeconds }),
     forceCloseConnections: "idle",
-    frameworkErrors: sendProblem,
+    frameworkErrors: sendMalformed,
     clientErrorHandler: answerClientError,
   });
   const requests = countRequests(app);

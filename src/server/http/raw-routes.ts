@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Problem } from "#shared/errors.js";
 import type { RequestHead } from "../access/request-head.js";
@@ -38,12 +38,14 @@ interface RawRouteOptions {
   toError?: (error: unknown, request: RawRequest) => unknown;
   /** Answers an error in the form of the protocol, in place of a problem document. */
   answerError?: (error: unknown, request: RawRequest) => Answer<unknown>;
+  /** Answers requests below a path that match no route, by whatever method. */
+  others?: Pick<RawRoute, "path" | "handle">;
   /** Whether the client shows errors to its user only as plain text. */
   wantsPlainErrors?: (request: RawRequest) => boolean;
 }
 
 export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions = {}): Routes {
-  const { bodies, toError, answerError, wantsPlainErrors } = options;
+  const { bodies, toError, answerError, others, wantsPlainErrors } = options;
   return (app) => {
     void app.register(async (scope) => {
       if (bodies) {
@@ -64,6 +66,18 @@ export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions 
       if (answerError) {
         scope.setErrorHandler((error, request, reply) =>
           reply.send(applyHead(reply, answerError(error, rawRequest(request)))),
+        );
+      }
+      if (others) {
+        const { path: prefix, handle } = others;
+        if (answerError) answerMalformed(app, prefix, answerError);
+        void scope.register(
+          async (below) => {
+            below.setNotFoundHandler(async (request, reply) =>
+              reply.send(applyHead(reply, await handle(rawRequest(request)))),
+            );
+          },
+          { prefix },
         );
       }
       if (wantsPlainErrors) {
@@ -88,6 +102,25 @@ export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions 
       }
     });
   };
+}
+
+type AnswerError = NonNullable<RawRouteOptions["answerError"]>;
+
+/** The forms of errors by path, of each server. */
+const malformedAnswers = new WeakMap<object, Map<string, AnswerError>>();
+
+/** Chooses the form in which requests below a path are answered that cannot be routed. */
+function answerMalformed(app: FastifyInstance, prefix: string, answerError: AnswerError): void {
+  const answers = malformedAnswers.get(app.server) ?? new Map<string, AnswerError>();
+  malformedAnswers.set(app.server, answers.set(`${prefix}/`, answerError));
+}
+
+/** Answers a request whose address cannot be decoded or is too long, in the form of its protocol. */
+export function sendMalformed(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const answers = malformedAnswers.get(request.server.server) ?? [];
+  const found = [...answers].find(([prefix]) => request.raw.url?.startsWith(prefix));
+  if (found === undefined) return sendProblem(error, request, reply);
+  void reply.send(applyHead(reply, found[1](error, rawRequest(request))));
 }
 
 /** Narrows Fastify's request to the properties of `RawRequest`. */

@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
-import { pageAt, preloadsOf } from "#shared/pages.js";
+import { pageAt } from "#shared/pages.js";
+import { preloads } from "./preloads.js";
 import { signedInMarker } from "#shared/signed-in-marker.js";
 import { pathOf } from "../http/unknown-path.js";
 
@@ -95,7 +96,7 @@ async function answersTo(
   request: FastifyRequest,
   { name: page, variables }: ReturnType<typeof pageAt>,
 ): Promise<FirstAnswer[]> {
-  const [first = [], ...steps] = preloadsOf(page);
+  const [first = [], ...steps] = (page && preloads[page]) ?? [];
   const known = new Map(variables);
   const until = Date.now() + timeoutMs;
   const askAll = async (asks: readonly string[]): Promise<FirstAnswer[]> => {

@@ -3,6 +3,10 @@
  * that the browser fetches all in parallel (src/server/pages/pages.ts).
  */
 import "./styles.css";
+import { applyTheme } from "../hooks/theme.js";
+
+// Before anything is drawn.
+applyTheme();
 
 void Promise.all([import("./main.js"), domReady()]).then(([{ startApp }]) => {
   startApp();

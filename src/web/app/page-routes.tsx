@@ -36,7 +36,10 @@ type QueriesOf<Name extends PageName> = (params: Params<Name>) => Queries | Prom
 export interface PageEntry<Name extends PageName> {
   /** Reads the search parameters that the page knows. */
   search?: (search: Record<string, unknown>) => object;
-  beforeLoad?: (entering: { params: Params<Name>; location: { href: string } }) => Promise<void> | void;
+  beforeLoad?: (entering: {
+    params: Params<Name>;
+    location: { href: string };
+  }) => Promise<void> | void;
   /** Heading while the page's data is loading or cannot be loaded. */
   title?: string;
   /** The resource that `load` reads, as in "The merge was not found". */

@@ -28,6 +28,7 @@ export function PageTabs<Name extends string>({
             <Link
               {...tab.link}
               data-tab={tab.name}
+              aria-current={tab.name === current ? "page" : undefined}
               activeOptions={{ exact: true, includeSearch: false }}
               className={tabClass}
             >

@@ -24,7 +24,7 @@ export function usePersistedState<Value>(
 ): [Value, (next: Value) => void] {
   const id = `${howLong} ${key}`;
   const value = useSyncExternalStore(subscribe, () => {
-    if (!values.has(id)) values.set(id, read(howLong, key, isValid));
+    if (!values.has(id)) values.set(id, persisted(howLong, key, isValid));
     return values.get(id) as Value | undefined;
   });
   const change = (next: Value): void => {
@@ -39,14 +39,15 @@ export function usePersistedState<Value>(
   return [value ?? initial, change];
 }
 
-function read(
+/** Returns a stored value; undefined if it is missing or invalid. */
+export function persisted<Value>(
   howLong: keyof typeof storages,
   key: string,
   isValid: (stored: unknown) => boolean,
-): unknown {
+): Value | undefined {
   try {
     const stored: unknown = JSON.parse(storages[howLong]().getItem(key) ?? "null");
-    return isValid(stored) ? stored : undefined;
+    return isValid(stored) ? (stored as Value) : undefined;
   } catch {
     return undefined;
   }

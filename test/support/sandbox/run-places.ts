@@ -7,6 +7,8 @@ export interface RunPlace {
   settings: Record<string, string>;
   /** The type of workspaces. */
   type: "local" | "docker";
+  /** The mode in the report of the sandbox. */
+  mode: "bubblewrap" | "gvisor" | "docker";
   close(): Promise<void>;
 }
 
@@ -14,6 +16,7 @@ export interface RunPlace {
 export const inSandbox = (setting: "required" | "gvisor") => async (): Promise<RunPlace> => ({
   settings: { OMOI_SANDBOX: setting },
   type: "local",
+  mode: setting === "gvisor" ? "gvisor" : "bubblewrap",
   close: async () => {},
 });
 
@@ -31,6 +34,7 @@ export function describeEachEngine(
         return {
           settings: { OMOI_DOCKER_SOCKET: engine.socket, OMOI_DOCKER_IMAGE: engineImage },
           type: "docker",
+          mode: "docker",
           close: () => engine.close(),
         };
       }),

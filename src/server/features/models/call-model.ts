@@ -60,7 +60,7 @@ const MAX_HELD_BY_RUN = 64 * 1024 * 1024;
 
 /** Forwards a request to `/models/{provider}/…`. Errors have the provider's form. */
 export async function callModel(deps: ModelDeps, request: RawRequest): Promise<Answer<unknown>> {
-  const name = request.params["provider"] ?? "";
+  const { name } = addressOf(request);
   try {
     if (!isProvider(name)) throw new CallError(404, "not_found", "This is no name of a provider.");
     return closeUnread(await forward(deps, request, providerOf(name)), request);
@@ -71,12 +71,23 @@ export async function callModel(deps: ModelDeps, request: RawRequest): Promise<A
 
 /** Returns an error in the provider's form. */
 export function answerError(error: unknown, request: RawRequest): Answer<unknown> {
-  const name = request.params["provider"] ?? "";
+  const { name } = addressOf(request);
   const shown = callErrorOf(error, request.log);
   const body = JSON.stringify(providerOf(isProvider(name) ? name : "unknown").errorBody(shown));
   const type = { "content-type": "application/json", "cache-control": "no-store" };
   const { status, headers } = shown;
   return closeUnread(new Answer(body, { status, headers: { ...type, ...headers } }), request);
+}
+
+/** Returns the provider's name and what follows it; not decoded where the request matched no route. */
+function addressOf({ params, raw }: RawRequest): { name: string; path: string } {
+  // Null if the address could not be decoded.
+  const given = params as RawRequest["params"] | null;
+  if (given?.["provider"] !== undefined) {
+    return { name: given["provider"], path: given["*"] ?? "" };
+  }
+  const [, name = "", path = ""] = /^\/models\/([^/?]*)\/?([^?]*)/.exec(raw.url ?? "") ?? [];
+  return { name, path };
 }
 
 const isProvider = (name: string): boolean => providerProblem(name) === null;
@@ -93,7 +104,7 @@ async function forward(
   request: RawRequest,
   provider: Provider,
 ): Promise<Answer<unknown>> {
-  const path = pathOfCall(request.params["*"] ?? "", request.raw.method ?? "GET", provider);
+  const path = pathOfCall(addressOf(request).path, request.raw.method ?? "GET", provider);
   const { token, header } = tokenOf(request.headers);
   const query = queryOf(request, token);
   const run = await deps.runTokens.runOf(token);

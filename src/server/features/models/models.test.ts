@@ -678,6 +678,46 @@ describe("a refused call", () => {
     await live.end();
   });
 
+  test("cannot be routed, and is answered in the provider's form", async () => {
+    const { port, hostname } = new URL(app.url);
+    const asked = (method: string, path: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const headers = { "x-api-key": live.token };
+        request({ hostname, port, path: `/models/${path}`, method, headers }, (answer) => {
+          let body = `${answer.statusCode} ${answer.headers["content-type"]} `;
+          answer.on("data", (data: Buffer) => {
+            body += data.toString();
+          });
+          answer.once("end", () => resolve(body));
+        })
+          .once("error", reject)
+          .end();
+      });
+    const form = (path: string): string =>
+      path.startsWith("anthropic") ? '\\{"type":"error","error":\\{' : '\\{"error":\\{"message"';
+    for (const [method, path, status, code] of [
+      ["POST", "anthropic/v1/%zz", 400, "bad_request"],
+      ["GET", "openai/v1/models/%", 400, "bad_request"],
+      ["PUT", "nosuch/v1/%e0%a4%a", 400, "bad_request"],
+      ["PROPFIND", "anthropic/v1/messages", 405, "method_not_allowed"],
+      ["MKCOL", "openai/v1/models", 405, "method_not_allowed"],
+      ["SEARCH", "openai/v1/files?a=b", 404, "not_found"],
+      ["LOCK", "anthropic", 404, "not_found"],
+      ["POST", `${"a".repeat(300)}/v1/messages`, 400, "bad_request"],
+    ] as const) {
+      const pattern = `^${status} application/json[^{]*${form(path)}.*"code":"${code}"`;
+      expect([method, path, await asked(method, path)]).toEqual([
+        method,
+        path,
+        expect.stringMatching(pattern),
+      ]);
+    }
+    expect(provider.calls).toEqual([]);
+    const { status } = await fetch(`${app.url}/api/v1/%zz`);
+    expect(status).toBe(400);
+    await live.end();
+  });
+
   test("has a malformed content type, and is answered in the provider's form", async () => {
     const { port, hostname } = new URL(app.url);
     const body = await new Promise<string>((resolve, reject) => {

@@ -15,6 +15,10 @@ export function modelRoutes(deps: ModelDeps): Routes {
       path,
       handle: (request) => callModel(deps, request),
     })),
-    { bodies: { "*": MAX_REQUEST_BYTES }, answerError },
+    {
+      bodies: { "*": MAX_REQUEST_BYTES },
+      answerError,
+      others: { path: "/models", handle: (request) => callModel(deps, request) },
+    },
   );
 }

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import {
   lazy,
   type ReactElement,
@@ -10,6 +10,8 @@ import {
   useState,
 } from "react";
 import { loadPart } from "../../hooks/connection.js";
+import { useRecent } from "../../hooks/recent.js";
+import { useEventCallback } from "../../hooks/use-event-callback.js";
 import { paths } from "../../paths/paths.js";
 import { IconButton } from "../../ui/actions/button.js";
 import { Icon } from "../../ui/actions/icons.js";
@@ -35,6 +37,7 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
   const main = useRef<HTMLElement>(null);
   const [isMenuOpen, setMenuOpen] = useState(false);
   const [isPaletteOpen, setPaletteOpen] = useState(false);
+  useRecordedVisits();
   usePaletteShortcut(() => setPaletteOpen((isOpen) => !isOpen));
   return (
     <div className="min-h-dvh lg:grid lg:grid-cols-[14rem_minmax(0,1fr)] print:block">
@@ -159,4 +162,15 @@ function Reminder(): ReactElement | null {
     setHidden(true);
   };
   return <VerifyReminder user={me} onDismiss={handleDismiss} />;
+}
+
+/** Remembers the agents and projects that the viewer visits, for the command palette. */
+function useRecordedVisits(): void {
+  const pathname = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
+  const [, addRecent] = useRecent();
+  const add = useEventCallback(addRecent);
+  const [, kind, id] = /^\/(agent|project)s\/([\da-f-]{36})/.exec(pathname ?? "") ?? [];
+  useEffect(() => {
+    if (kind !== undefined && id !== undefined) add(`${kind}-${id}`);
+  }, [kind, id, add]);
 }

@@ -6,12 +6,18 @@ import { paths } from "../../paths/paths.js";
 import { Palette, type PaletteItem } from "../../ui/overlays/palette.js";
 import { visible } from "../../ui/text/plain-text.js";
 import { notify } from "../../ui/feedback/toast.js";
-import { agentsQuery } from "../../api/queries/agents.js";
+import { agentsKey, agentsQuery } from "../../api/queries/agents.js";
 import { apiKeysQuery } from "../../api/queries/api-keys.js";
 import { switchOrganization, useCurrentOrganization } from "../../access/current-organization.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { projectsQuery } from "../../api/queries/projects.js";
+import { projectsKey, projectsQuery } from "../../api/queries/projects.js";
 import { useSignOut } from "../../access/sign-out.js";
+import type { Agent } from "#shared/api/agents/agents.js";
+import { client } from "../../api/client.js";
+import { organizationsKey } from "../../api/queries/organizations.js";
+import { useApiMutation } from "../../api/use-mutation.js";
+import { useRecent } from "../../hooks/recent.js";
+import { themeNames, themes, useTheme } from "../../hooks/theme.js";
 
 type Path = ReturnType<(typeof paths)[keyof typeof paths]>;
 
@@ -39,6 +45,14 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
   });
   const keys = useQuery(apiKeysQuery);
   const signOut = useSignOut();
+  const [theme, setTheme] = useTheme();
+  const [recent, addRecent] = useRecent();
+  const stop = useApiMutation({
+    run: (run_id: string, headers) => client.runs.stop({ params: { run_id } }, { headers }),
+    refresh: [agentsKey, organizationsKey, projectsKey],
+    successMessage: () => "The run is being stopped",
+    toastErrors: true,
+  });
 
   const goTo = (path: Path) => (): void => void navigate(path as never);
   const projectNames = new Map(projects.data?.map(({ id, name }) => [id, name]));
@@ -62,6 +76,14 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
           ),
         ]
       : []),
+    ...themes
+      .filter((name) => name !== theme)
+      .map((name) => ({
+        ...action(`Theme: ${themeNames[name]}`, "color scheme mode appearance", () =>
+          setTheme(name),
+        ),
+        icon: "sun" as const,
+      })),
     action("New Organization", "create team", goTo(paths.newOrganization())),
     {
       ...action("Getting started", "help first steps tour onboarding", goTo(paths.welcome())),
@@ -122,7 +144,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
       label: item.name,
       hint: projectNames.get(item.project_id) ?? "",
       keywords: item.workspace_branch ?? "",
-      run: goTo(paths.workspace(item.id)),
+      run: goTo(paths.agent(item.id)),
     })),
     ...(keys.data ?? []).map((item) => ({
       id: `key-${item.id}`,
@@ -149,15 +171,69 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
         },
       })),
   ];
+  const workActions: PaletteItem[] = (agents.data ?? [])
+    .filter(({ status }) => status !== "terminated")
+    .flatMap((agent) => agentActions(agent, { may, goTo, stop: stop.submit }));
+  const all = [...actions, ...pages, ...things, ...workActions];
+  const byId = new Map(all.map((item) => [item.id, item]));
+  const recentItems = recent.flatMap((id) => {
+    const item = byId.get(id);
+    return item ? [{ ...item, id: `recent-${id}`, group: "Recent" }] : [];
+  });
   return (
     <Palette
       label="Search and commands"
       placeholder="Go to a page, project, agent, key… or do something"
-      items={[...actions, ...pages, ...things]}
+      recent={recentItems}
+      items={all.map((item) => ({
+        ...item,
+        run: () => {
+          addRecent(item.id);
+          item.run();
+        },
+      }))}
       isLoading={(enabled && (projects.isPending || agents.isPending)) || keys.isPending}
       onClose={onClose}
     />
   );
+}
+
+/** What can be done with an agent from anywhere. */
+function agentActions(
+  { id, name, workspace_branch, current_run, queued_run }: Agent,
+  {
+    may,
+    goTo,
+    stop,
+  }: {
+    may: (permission: "agent:run" | "agent:workspace:merge") => boolean;
+    goTo: (path: Path) => () => void;
+    stop: (runId: string) => void;
+  },
+): PaletteItem[] {
+  const of = (verb: string, icon: PaletteItem["icon"], run: () => void): PaletteItem => ({
+    id: `${verb}-${id}`,
+    group: "Agents' work",
+    icon,
+    label: `${verb} ${name}`,
+    run,
+  });
+  const run = current_run ?? queued_run;
+  return [
+    ...(workspace_branch !== null && may("agent:run")
+      ? [
+          of("Talk to", "send", goTo(paths.agent(id))),
+          of("Start", "terminal", goTo(paths.agent(id, { new: true }))),
+        ]
+      : []),
+    ...(run && may("agent:run") ? [of("Stop", "stop", () => stop(run.id))] : []),
+    ...(workspace_branch !== null && may("agent:workspace:merge")
+      ? [of("Merge", "merge", goTo(paths.newMerge(id)))]
+      : []),
+    ...(workspace_branch === null
+      ? []
+      : [of("Show the changes of", "file", goTo(paths.agentChanges(id)))]),
+  ];
 }
 
 function action(label: string, keywords: string, run: () => void): PaletteItem {

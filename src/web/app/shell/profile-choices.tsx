@@ -3,7 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { User } from "#shared/api/identity/auth.js";
 import { paths } from "../../paths/paths.js";
-import { Menu, MenuHeading, MenuItem, MenuLine } from "../../ui/overlays/menu.js";
+import { type Theme, themeNames, themes, useTheme } from "../../hooks/theme.js";
+import { Menu, MenuChoices, MenuHeading, MenuItem, MenuLine } from "../../ui/overlays/menu.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { useSignOut } from "../../access/sign-out.js";
@@ -14,6 +15,7 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
   const me = queries.getQueryData<User>(meQuery.queryKey);
   const navigate = useNavigate();
 
+  const [theme, setTheme] = useTheme();
   const signOut = useSignOut();
   return (
     <Menu label="Profile" align="end" trigger={trigger}>
@@ -35,6 +37,14 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
       <MenuItem icon="key" onSelect={() => void navigate(paths.apiKeys())}>
         API Keys
       </MenuItem>
+      <MenuLine />
+      <MenuHeading>Theme</MenuHeading>
+      <MenuChoices
+        value={theme}
+        onChange={(next) => setTheme(next as Theme)}
+        choices={themes.map((name) => ({ value: name, label: themeNames[name] }))}
+      />
+      <MenuLine />
       <MenuItem icon="signOut" onSelect={() => signOut.submit(undefined)}>
         Sign out
       </MenuItem>

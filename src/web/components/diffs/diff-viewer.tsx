@@ -3,7 +3,7 @@ import "@git-diff-view/react/styles/diff-view-pure.css";
 import "./diff-viewer.css";
 import "./selection-style.js";
 import { type ReactElement, useMemo } from "react";
-import { useMedia } from "../../hooks/use-media.js";
+import { useIsDark } from "../../hooks/theme.js";
 import { visibleLines } from "../../ui/text/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 
@@ -23,7 +23,7 @@ interface DiffViewerProps {
 
 /** Renders a patch with syntax highlighting; invisible characters are written out. */
 export function DiffViewer({ path, oldPath, patch, mode }: DiffViewerProps): ReactElement {
-  const isDark = useMedia("(prefers-color-scheme: dark)");
+  const isDark = useIsDark();
   const data = useMemo(
     () => ({
       oldFile: { fileName: oldPath },

@@ -1,14 +1,14 @@
-import { type ComponentProps, type FormEvent, type ReactElement, type ReactNode, useId, useRef } from "react";
+import { type FormEvent, type ReactElement, type ReactNode, useId, useRef } from "react";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { client } from "../../api/client.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { useApiMutation } from "../../api/use-mutation.js";
+import { useMedia } from "../../hooks/use-media.js";
 import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import { Button } from "../../ui/actions/button.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { controlClass } from "../../ui/fields/field.js";
-import { Select } from "../../ui/fields/select.js";
-import { visible } from "../../ui/text/plain-text.js";
+import { Choices } from "./choices.js";
 
 interface ComposerProps {
   session: Session;
@@ -23,14 +23,10 @@ const isText = (stored: unknown): boolean => typeof stored === "string";
 const longest = 16 * 1024;
 
 /** The field for the next prompt, with the choices that the agent offers. A draft survives a reload. */
-export function Composer({
-  session,
-  disabledReason,
-  status,
-  onSent,
-}: ComposerProps): ReactElement {
+export function Composer({ session, disabledReason, status, onSent }: ComposerProps): ReactElement {
   const params = { session_id: session.id };
   const label = useId();
+  const isNarrow = useMedia("(max-width: 40rem)");
   const [draft, setDraft] = usePersistedState("session", `prompt ${session.id}`, "", isText);
   const sent = useRef("");
   const send = useApiMutation({
@@ -87,8 +83,10 @@ export function Composer({
       <textarea
         id={label}
         value={draft}
-        rows={Math.min(8, Math.max(2, draft.split("\n").length))}
-        placeholder={isBusy ? "Write the next prompt; it waits for this turn" : "Write to the agent"}
+        rows={Math.min(8, Math.max(isNarrow ? 1 : 2, draft.split("\n").length))}
+        placeholder={
+          isBusy ? "Write the next prompt; it waits for this turn" : "Write to the agent"
+        }
         {...(disabledReason === undefined ? {} : { disabled: true, title: disabledReason })}
         onChange={({ target }) => setDraft(target.value)}
         onKeyDown={(event) => {
@@ -100,75 +98,21 @@ export function Composer({
         }}
         className={`${controlClass} resize-none py-2`}
       />
-      <div className="flex flex-wrap items-center justify-between gap-2">
+      <div className="flex items-center justify-between gap-2">
         <Choices session={session} disabledReason={disabledReason} />
         <Button
           type="submit"
           variant="primary"
           icon="send"
-          className="ml-auto"
+          className="ml-auto shrink-0"
           pending={send.pending}
-          disabledReason={disabledReason ?? (draft.trim() === "" ? "Write a prompt first" : undefined)}
+          disabledReason={
+            disabledReason ?? (draft.trim() === "" ? "Write a prompt first" : undefined)
+          }
         >
           Send
         </Button>
       </div>
     </form>
-  );
-}
-
-/** The modes and models that the agent offers. */
-function Choices({
-  session,
-  disabledReason,
-}: Pick<ComposerProps, "session" | "disabledReason">): ReactElement {
-  const { modes, options } = session;
-  const change = useApiMutation({
-    run: (body: Change, headers) =>
-      client.agentSessions.update({ params: { session_id: session.id }, body }, { headers }),
-    refresh: [agentsKey],
-    toastErrors: true,
-  });
-  // An option of this category stands for the modes.
-  const hasModes = modes !== null && !options.some(({ category }) => category === "mode");
-  return (
-    <div className="flex min-w-0 flex-wrap gap-2">
-      {hasModes && modes.available.length > 1 && (
-        <Choice
-          label="Mode"
-          value={modes.current}
-          onChange={(mode_id) => change.submit({ mode_id })}
-          disabledReason={disabledReason}
-          options={modes.available.map(({ id, name }) => ({ value: id, label: visible(name) }))}
-        />
-      )}
-      {options
-        .filter(({ values }) => values.length > 1)
-        .map(({ id, name, current, values }) => (
-          <Choice
-            key={id}
-            label={visible(name)}
-            value={current}
-            onChange={(value) => change.submit({ option: { id, value } })}
-            disabledReason={disabledReason}
-            options={values.map((one) => ({
-              value: one.value,
-              label: one.value === "true" || one.value === "false"
-                ? `${visible(name)}: ${one.name.toLowerCase()}`
-                : visible(one.name),
-            }))}
-          />
-        ))}
-    </div>
-  );
-}
-
-type Change = { mode_id: string } | { option: { id: string; value: string } };
-
-function Choice({ label, ...rest }: ComponentProps<typeof Select> & { label: string }): ReactElement {
-  return (
-    <div className="max-w-48 min-w-28">
-      <Select aria-label={label} title={label} {...rest} />
-    </div>
   );
 }

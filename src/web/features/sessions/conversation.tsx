@@ -13,7 +13,7 @@ import { Composer } from "./composer.js";
 import { PlanList } from "./plan-list.js";
 import { SessionHead } from "./session-head.js";
 import { EntryView } from "./transcript/entry-view.js";
-import { textOf } from "./transcript/entries.js";
+import { textOf, type Transcript } from "./transcript/entries.js";
 import { useTranscript } from "./transcript/use-transcript.js";
 
 const states: Record<StreamState, string> = {
@@ -40,7 +40,7 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
   const { transcript, state, version } = useTranscript(session.id);
   const [drawn, setDrawn] = useState(drawnAtOnce);
   const [search, setSearch] = useState("");
-  const sent = useSentPrompts(transcript.prompts, version);
+  const sent = useSentPrompts(transcript, version);
   const isBusy = session.status === "working" || session.status === "waiting_for_permission";
   const waiting = useMemo(
     () => new Set(session.permissions.map(({ request_id }) => request_id)),
@@ -114,8 +114,7 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
           status={
             <>
               <SessionStatus status={session.status} />
-              {isBusy && <Elapsed since={session.updated_at} />}{" "}
-              {state !== "live" && states[state]}
+              {isBusy && <Elapsed since={session.updated_at} />} {state !== "live" && states[state]}
               {session.detail !== null && (
                 <span className="ml-2">
                   <PlainText value={session.detail} />
@@ -158,24 +157,32 @@ function Elapsed({ since }: { since: string }): ReactElement {
 
 /** Prompts sent from this page that the agent has not taken yet. */
 function useSentPrompts(
-  prompts: ReadonlyMap<string, number>,
+  { prompts, cancellations }: Transcript,
   version: number,
 ): { waiting: readonly string[]; add: (text: string) => void } {
-  const [sent, setSent] = useState<readonly { text: string; after: number }[]>([]);
-  const waiting = sent.filter(({ text, after }) => (prompts.get(text) ?? 0) <= after);
+  const [sent, setSent] = useState<readonly SentPrompt[]>([]);
+  const isWaiting = ({ text, after, canceled }: SentPrompt): boolean =>
+    (prompts.get(text) ?? 0) <= after && cancellations <= canceled;
   useEffect(() => {
-    setSent((before) => {
-      const left = before.filter(({ text, after }) => (prompts.get(text) ?? 0) <= after);
-      return left.length === before.length ? before : left;
-    });
-  }, [prompts, version]);
+    setSent((before) => (before.every(isWaiting) ? before : before.filter(isWaiting)));
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the transcript is mutated; `version` changes with it
+  }, [version]);
   return {
-    waiting: waiting.map(({ text }) => text),
+    waiting: sent.filter(isWaiting).map(({ text }) => text),
     add: (text) => {
       const others = sent.filter((one) => one.text === text).length;
-      setSent((before) => [...before, { text, after: (prompts.get(text) ?? 0) + others }]);
+      const after = (prompts.get(text) ?? 0) + others;
+      setSent((before) => [...before, { text, after, canceled: cancellations }]);
     },
   };
+}
+
+interface SentPrompt {
+  text: string;
+  /** How many prompts of the same text came before it. */
+  after: number;
+  /** How many turns had been canceled. */
+  canceled: number;
 }
 
 /** Keeps the end of the page in view while it grows, if the viewer has not scrolled away. */

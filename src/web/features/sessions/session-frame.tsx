@@ -24,7 +24,7 @@ export function SessionFrame({ agentId, current, children }: SessionFrameProps):
             </div>
           ) : (
             <details className="rounded-md border border-line print:hidden">
-              <summary className="px-3 py-2 font-medium before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+              <summary className="flex gap-x-1.5 px-3 py-2 font-medium before:text-muted before:content-['▸'] in-open:before:content-['▾']">
                 All sessions
               </summary>
               <div className="border-t border-line p-3">{list}</div>

@@ -16,7 +16,7 @@ import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { SearchField } from "../../ui/fields/search-field.js";
 import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 
 interface SessionHeadProps {
   session: Session;
@@ -70,7 +70,8 @@ export function SessionHead({
         <p className="flex min-w-0 flex-wrap gap-x-3">
           <span>{presetTitles[session.preset]}</span>
           <span>
-            <PlainText value={session.created_by.name} />, <Time value={session.created_at} wraps />
+            <PlainText value={session.created_by.name} />,{" "}
+            <RelativeTime value={session.created_at} />
           </span>
           {usage && (
             <span>
@@ -90,7 +91,12 @@ export function SessionHead({
         <div className="flex items-center gap-2">
           <output className="tabular-nums">{found}</output>
           <div className="w-48">
-            <SearchField label="Search this session" value={search} onChange={onSearch} />
+            <SearchField
+              label="Search this session"
+              placeholder="Search session"
+              value={search}
+              onChange={onSearch}
+            />
           </div>
         </div>
       </div>

@@ -31,7 +31,12 @@ export function SessionList({ agentId, current }: SessionListProps): ReactElemen
         <Icon name="plus" />
         New session
       </Link>
-      <SearchField label="Search all sessions" placeholder="Search all" value={search} onChange={setSearch} />
+      <SearchField
+        label="Search all sessions"
+        placeholder="Search all"
+        value={search}
+        onChange={setSearch}
+      />
       {sought.length < 2 ? (
         <AllSessions agentId={agentId} current={current} />
       ) : (

@@ -76,8 +76,7 @@ function StartForm({
   const isCustom = values.preset === "custom";
   const missing = isCustom ? undefined : (preset?.session?.reason ?? undefined);
   const parsed = wordsOf(values.line);
-  const wrong =
-    isCustom && "error" in parsed ? `The command ${parsed.error}` : undefined;
+  const wrong = isCustom && "error" in parsed ? `The command ${parsed.error}` : undefined;
   return (
     <Form label="New session" {...form.props}>
       <TextArea
@@ -140,10 +139,7 @@ function StartForm({
           </div>
         </Alert>
       )}
-      <SubmitButton
-        disabledReason={disabledReason ?? missing ?? wrong}
-        className="self-start"
-      >
+      <SubmitButton disabledReason={disabledReason ?? missing ?? wrong} className="self-start">
         Start session
       </SubmitButton>
     </Form>

@@ -112,10 +112,7 @@ function Table({ token, depth }: { token: Tokens.Table; depth: number }): ReactE
   );
 }
 
-function inlineOf(
-  { tokens = [] }: { tokens?: Token[] | undefined },
-  depth: number,
-): ReactNode {
+function inlineOf({ tokens = [] }: { tokens?: Token[] | undefined }, depth: number): ReactNode {
   // oxlint-disable-next-line react/no-array-index-key -- the parts of a text never move
   return tokens.map((token, at) => <Fragment key={at}>{spanOf(token, depth)}</Fragment>);
 }

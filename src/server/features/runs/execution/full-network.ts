@@ -1,5 +1,5 @@
 import { overlaps } from "#shared/node/networks.js";
-import { isOwnSandbox, type SandboxReport } from "#sandbox/sandbox.js";
+import type { SandboxReport } from "#sandbox/sandbox.js";
 import type { RunSettings } from "../run-settings.js";
 
 const LOOPBACK = ["127.0.0.0/8", "::1"];
@@ -9,11 +9,11 @@ const LOOPBACK = ["127.0.0.0/8", "::1"];
  * only the run's network namespace keeps it from impersonating other clients.
  */
 export function fullNetworkOf(
-  { mode, fullNetwork }: Pick<SandboxReport, "fullNetwork"> & { mode: string },
+  { fullNetwork }: Pick<SandboxReport, "fullNetwork">,
   { trustedProxies }: Pick<RunSettings, "trustedProxies">,
 ): SandboxReport["fullNetwork"] {
   const trusted = trustedProxies.find((one) => LOOPBACK.some((own) => overlaps(one, own)));
-  if (!isOwnSandbox(mode) || !fullNetwork.isolated || trusted === undefined) return fullNetwork;
+  if (!fullNetwork.isolated || trusted === undefined) return fullNetwork;
   const reason =
     `OMOI_TRUSTED_PROXIES trusts ${trusted}, which includes this machine's loopback, so runs cannot have ` +
     "the network; let the proxy connect from another address, and trust that one";

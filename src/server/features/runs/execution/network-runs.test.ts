@@ -12,8 +12,14 @@ import {
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import {
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/fixtures/factories.js";
 import { shell, waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
+import { describeEachEngine, inSandbox, type RunPlace } from "#test/support/sandbox/run-places.js";
 import { describeEachSandbox } from "#test/support/sandbox/test-sandbox.js";
 
 /** A command that calls the server and prints each response's status and text as JSON, one per line. */
@@ -33,20 +39,30 @@ const ask = (calls: readonly (readonly [path: string, init?: object])[]): string
   })()`,
 ];
 
-describeEachSandbox("a run with the network", ({ setting }) => {
+const title = "a run with the network";
+describeEachSandbox(title, ({ setting }) => describeNetwork(inSandbox(setting)));
+describeEachEngine(title, describeNetwork);
+
+function describeNetwork(open: () => Promise<RunPlace>): void {
+  let place: RunPlace;
   let app: TestApp;
   let owner: TestPerson;
   let agentId: string;
 
   beforeAll(async () => {
+    place = await open();
     // Covers the addresses of runs, whose forwarding headers must be ignored even then.
-    app = await startTestApp({ OMOI_TRUSTED_PROXIES: "3fff::/16", OMOI_SANDBOX: setting }, "real");
+    app = await startTestApp({ OMOI_TRUSTED_PROXIES: "3fff::/16", ...place.settings }, "real");
     owner = await app.person("owner");
     const { id } = await makeOrganization(owner);
-    const project = await makeProject(owner, id);
-    agentId = (await makeWorkspace(owner, project.id)).agent.id;
+    agentId = (await makeAgent(owner, (await makeProject(owner, id)).id)).id;
+    const body = { workspace_type: place.type };
+    await owner.api.workspaces.create({ params: { agent_id: agentId }, body });
+  }, 300_000);
+  afterAll(async () => {
+    await app.close();
+    await place.close();
   });
-  afterAll(() => app.close());
 
   const asked = async (
     calls: Parameters<typeof ask>[0],
@@ -77,8 +93,10 @@ describeEachSandbox("a run with the network", ({ setting }) => {
   });
 
   test("checkpoints its changes and stops gracefully", async () => {
-    const { data: before } = await owner.api.sandbox.get({});
-    expect(before.mode).toBe(setting === "gvisor" ? "gvisor" : "bubblewrap");
+    const { data: state } = await owner.api.sandbox.get({});
+    const { mode, full_network } = place.type === "docker" ? state.docker : state;
+    expect(mode).toBe(place.mode);
+    expect(full_network).toEqual({ isolated: true, reason: null, install: null });
     const params = { agent_id: agentId };
     const script =
       "trap 'echo bye > last; exit 7' TERM; echo hello > first; cat first; sleep 60 & wait";
@@ -123,7 +141,7 @@ describeEachSandbox("a run with the network", ({ setting }) => {
       expect(text).toContain("ip_not_allowed");
     }
   });
-});
+}
 
 describe("network access is denied", () => {
   let sandbox: Sandbox;

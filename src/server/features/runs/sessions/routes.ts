@@ -44,8 +44,7 @@ export function sessionHandlers(
           context.tx((tx) => listSessions(tx, params.agent_id, after?.[0] ?? null, limit)),
         keyOf: ({ id }) => [id],
       }),
-    search: (context, { params, query }) =>
-      searchSessions(deps, context, params.agent_id, query.q),
+    search: (context, { params, query }) => searchSessions(deps, context, params.agent_id, query.q),
     get: async ({ tx }, { params }) => {
       const found = await tx((one) => findSession(one, params.session_id));
       if (!found) throw notFound();

@@ -105,8 +105,14 @@ async function searchTranscript(
 /** Streamed text that is searched as one, in UTF-16 code units. */
 const MAX_PIECE = 64 * 1024;
 
-function textOfTool({ title, content, paths }: Extract<SessionEvent, { type: "tool_call" }>): string {
-  const contents = content?.map((item) => (item.type === "text" ? item.text : item.new_text));
+function textOfTool({
+  title,
+  content,
+  paths,
+}: Extract<SessionEvent, { type: "tool_call" }>): string {
+  const contents = content?.map((item) =>
+    item.type === "text" ? item.text : `${item.path}\n${item.new_text}`,
+  );
   return [title, ...(paths ?? []), ...(contents ?? [])].join("\n");
 }
 

@@ -83,7 +83,14 @@ export async function insertSession(
 type Changes = Partial<
   Pick<
     SessionRow,
-    "detail" | "modes" | "options" | "permissions" | "program_session_id" | "resumes_by" | "run_id" | "title"
+    | "detail"
+    | "modes"
+    | "options"
+    | "permissions"
+    | "program_session_id"
+    | "resumes_by"
+    | "run_id"
+    | "title"
   >
 > & { status?: SessionRow["status"] | SQL };
 

@@ -1,20 +1,27 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import type { ReactElement } from "react";
+import { lazy, type ReactElement, Suspense } from "react";
 import { useLoaded } from "../../../api/use-loaded.js";
+import { loadPart } from "../../../hooks/connection.js";
 import type { OrganizationTab } from "../../../paths/address-search.js";
 import { paths } from "../../../paths/paths.js";
 import { CrumbLink } from "../../../components/crumb-link.js";
 import { Page } from "../../../ui/layout/page.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
+import { Skeleton } from "../../../ui/feedback/states.js";
 import { Tabs } from "../../../ui/layout/tabs.js";
-import { AuditTab } from "../../../components/audit/audit-tab.js";
 import { ArchivedBanner } from "./archived-banner.js";
-import { BillingTab } from "./billing-tab.js";
 import { GeneralTab } from "./general-tab.js";
 import { MembersTab } from "../members/members-tab.js";
 import { useDenyReason } from "../../../access/permissions.js";
 import { organizationQuery } from "../../../api/queries/organizations.js";
 import { ResourcesTab } from "./resources-tab.js";
+
+const AuditTab = lazy(async () => ({
+  default: (await loadPart(() => import("../../../components/audit/audit-tab.js"))).AuditTab,
+}));
+const BillingTab = lazy(async () => ({
+  default: (await loadPart(() => import("./billing-tab.js"))).BillingTab,
+}));
 
 const route = getRouteApi("/app/organizations/$orgId/settings");
 
@@ -75,13 +82,19 @@ export function OrganizationSettingsPage(): ReactElement {
             value: "billing",
             label: "Billing",
             content: (
-              <BillingTab key={organization.id} organization={organization} refusal={refusal} />
+              <Suspense fallback={<Skeleton />}>
+                <BillingTab key={organization.id} organization={organization} refusal={refusal} />
+              </Suspense>
             ),
           },
           {
             value: "audit",
             label: "Audit",
-            content: <AuditTab orgId={organization.id} refusal={refusal} />,
+            content: (
+              <Suspense fallback={<Skeleton />}>
+                <AuditTab orgId={organization.id} refusal={refusal} />
+              </Suspense>
+            ),
           },
         ]}
       />

@@ -32,6 +32,8 @@ export interface Transcript {
   plan: EventOf<"plan">["entries"] | null;
   /** How many prompts the agent has taken, by their text. */
   prompts: Map<string, number>;
+  /** How many turns were canceled, and with them the prompts that waited. */
+  cancellations: number;
   append(event: SessionEvent): void;
 }
 
@@ -52,6 +54,7 @@ export function createTranscript(): Transcript {
     dropped: 0,
     plan: null,
     prompts: new Map(),
+    cancellations: 0,
     append: (event) => {
       change(event);
       if (entries.length > keptEntries) {
@@ -111,6 +114,7 @@ export function createTranscript(): Transcript {
         return;
       }
       case "turn_end": {
+        if (event.stop_reason === "cancelled") transcript.cancellations += 1;
         const text = endings[event.stop_reason] ?? `The turn ended: ${event.stop_reason}.`;
         if (text !== "") note(event, text, event.stop_reason.startsWith("error"));
         return;

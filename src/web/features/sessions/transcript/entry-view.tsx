@@ -3,7 +3,7 @@ import { PermissionAnswers } from "../../../components/sessions/permission-answe
 import { Icon } from "../../../ui/actions/icons.js";
 import { Markdown } from "../../../ui/text/markdown.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
-import { Time } from "../../../ui/text/time.js";
+import { RelativeTime } from "../../../ui/text/time.js";
 import type { Entry } from "./entries.js";
 import { ToolCall } from "./tool-call.js";
 
@@ -31,7 +31,7 @@ export const EntryView = memo(function EntryView(props: EntryViewProps): ReactEl
             <span className="font-medium text-ink">
               <PlainText value={entry.by.name} />
             </span>
-            <Time value={entry.at} wraps />
+            <RelativeTime value={entry.at} />
           </p>
           <PlainText value={entry.text} multiline />
         </div>
@@ -45,7 +45,7 @@ export const EntryView = memo(function EntryView(props: EntryViewProps): ReactEl
     case "thought":
       return (
         <details className="text-muted">
-          <summary className="text-[13px] before:content-['▸'] in-open:before:content-['▾']">
+          <summary className="flex gap-x-1.5 text-[13px] before:content-['▸'] in-open:before:content-['▾']">
             Thought
           </summary>
           <div className="mt-1 border-l-2 border-line pl-3 text-[13px]">
