@@ -391,8 +391,10 @@ export function createConversation(input: ConversationInput): Conversation {
     isLoading = true;
     const opened = await agent.request(methods.agent.session.load, taken);
     const last = Date.now() + MAX_QUIET_MS;
+    const isRepeating = (now: number): boolean =>
+      !isClosed && now - updatedAt < QUIET_MS && now < last;
     do await pause(QUIET_MS);
-    while (Date.now() - updatedAt < QUIET_MS && Date.now() < last && !isClosed);
+    while (isRepeating(Date.now()));
     isLoading = false;
     return opened;
   };
@@ -507,8 +509,7 @@ class DidNotCancelError extends Error {}
 /** Returns the cause of an error, which programs put behind the words "Internal error". */
 function saidIn({ message, data }: RequestError): string {
   const details = isRecord(data) ? data["details"] : undefined;
-  const said = typeof details === "string" && details !== "" ? details : message;
-  return said.trim().replace(/\.$/, "");
+  return typeof details === "string" && details !== "" ? details : message;
 }
 
 /** Returns why a session failed, as a sentence for users; null if the program is not the cause. */
@@ -522,7 +523,7 @@ function reasonOf(error: unknown, mask: (text: string) => string): string | null
   if (error instanceof TranscriptFullError)
     return "The session has become too long; start a new one.";
   if (error instanceof RequestError)
-    return `The program refused: ${cut(mask(saidIn(error)), 300)}.`;
+    return `The program refused: ${cut(mask(saidIn(error)), 300).replace(/\.$/, "")}.`;
   if (error instanceof Error && error.name === "MessageTooLargeError") {
     return `The program sent a message of more than ${MAX_MESSAGE_BYTES / 1024 / 1024} MiB.`;
   }

@@ -39,8 +39,8 @@ interface Offered {
 interface ChoicesInput {
   session: Pick<SessionRow, "preset" | "modes" | "options">;
   mask: (text: string) => string;
-  save(changes: Partial<Chosen>): Promise<void>;
-  record(event: Parameters<Transcript["add"]>[0]): Promise<void>;
+  save: (changes: Partial<Chosen>) => Promise<void>;
+  record: (event: Parameters<Transcript["add"]>[0]) => Promise<void>;
 }
 
 export function createChoices({ session, mask, save, record }: ChoicesInput): SessionChoices {
