@@ -6,7 +6,12 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 /** The tried versions. */
-const packages = ["@anthropic-ai/claude-code@2.1.197", "opencode-ai@1.18.33"];
+const packages = [
+  "@anthropic-ai/claude-code@2.1.197",
+  "opencode-ai@1.18.33",
+  "@agentclientprotocol/claude-agent-acp@0.101.0",
+  "@agentclientprotocol/codex-acp@2.6.0",
+];
 const cache = join(import.meta.dirname, "../../node_modules/.cache/omoi-agents");
 const folder = join(cache, packages.join("+").replaceAll(/[^\w.+-]/g, "-"));
 

@@ -3,9 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { setTimeout as pause } from "node:timers/promises";
-import type { SessionEvent } from "#shared/api/agents/sessions.js";
 import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { PresetName } from "#shared/preset-names.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
@@ -17,8 +16,8 @@ import {
 import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { send } from "#test/support/http/raw-request.js";
-import { eventsOf } from "#test/support/fixtures/session-events.js";
 import { commandToFind } from "./find-key.js";
+import { followTurn, textOf } from "./follow-turn.js";
 import { installAgents } from "./install-agents.js";
 import { startScriptedModel, type ScriptedModel } from "./scripted-model.js";
 
@@ -34,7 +33,6 @@ const script = [
   "echo hello > hello.txt",
   "git add hello.txt",
   "git commit --quiet --message 'Add a greeting'",
-  "echo later > later.txt",
   commandToFind(KEY, "found.json"),
 ].join("\n");
 
@@ -45,7 +43,10 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
   let org: Organization;
   let project: Project;
   beforeAll(async () => {
-    model = await startScriptedModel({ command: script, message: "The greeting is there." });
+    model = await startScriptedModel({
+      steps: [{ path: "/workspace/later.txt", text: "later\n" }, { command: script }],
+      message: "The greeting is there.",
+    });
     const settings = {
       OMOI_MODEL_PRIVATE_HOSTS: "true",
       OMOI_SANDBOX_READONLY: agents ?? "",
@@ -55,10 +56,12 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     owner = await app.person("Ada");
     org = await makeOrganization(owner);
     project = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
-    await owner.api.organizationSecrets.set({
-      params: { org_id: org.id, name: "ANTHROPIC" },
-      body: { kind: "model", provider: "anthropic", value: KEY, base_url: model.url },
-    });
+    for (const provider of ["anthropic", "openai"]) {
+      await owner.api.organizationSecrets.set({
+        params: { org_id: org.id, name: provider.toUpperCase() },
+        body: { kind: "model", provider, value: KEY, base_url: model.url },
+      });
+    }
   });
   afterAll(async () => {
     await app?.close();
@@ -75,13 +78,7 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
       reason: null,
     });
     const { agent, workspace } = await makeWorkspace(owner, project.id);
-    Object.assign(model.reported, {
-      input_tokens: 0,
-      output_tokens: 0,
-      cache_read_tokens: 0,
-      cache_write_tokens: 0,
-      requests: 0,
-    });
+    startCounting(model);
     const { data: started } = await owner.api.runs.create({
       params: { agent_id: agent.id },
       body: { preset, prompt: "Add a greeting.", ...(name !== undefined && { model: name }) },
@@ -113,11 +110,7 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     expect(model.calls.length).toBeGreaterThan(1);
     for (const { headers } of model.calls) expect(headers["x-api-key"]).toBe(KEY);
     model.calls.length = 0;
-    const found = JSON.parse(await readFile(join(folderOf(workspace), "found.json"), "utf8")) as {
-      places: number;
-      key: string[];
-      token: string[];
-    };
+    const found = await findings(workspace);
     expect(found.key).toEqual([]);
     // It looked in the right places: there it found the run's token.
     expect(found.token.some((place) => place.endsWith("environment"))).toBe(true);
@@ -130,47 +123,91 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     expect(run.egress.allowed).toBe(0);
   });
 
-  test("opencode holds a session, asks for permissions or not, and takes it up again", async () => {
+  test.each<[PresetName, string | null, string | null, number]>([
+    // The mode of a new session, the one to choose instead, and how often people are asked then.
+    ["claude-code", "default", null, 2],
+    ["codex", "agent-full-access", "read-only", 2],
+    ["opencode", null, null, 0],
+  ])("%s holds a session and takes it up again", async (preset, mode, chosen, requests) => {
+    startCounting(model);
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const { data: session } = await owner.api.agentSessions.create({
       params: { agent_id: agent.id },
-      body: { preset: "opencode", prompt: "Add a greeting." },
+      body: { preset },
     });
     const params = { session_id: session.id };
-    /** Follows the session to the nth end of a turn, and allows what the program asks for. */
-    const turn = async (count: number): Promise<SessionEvent[]> => {
-      for (;;) {
-        const { data: now } = await owner.api.agentSessions.get({ params });
-        if (now.status === "failed") throw new Error(now.detail ?? "it failed");
-        for (const { request_id, options } of now.permissions) {
-          const option = options.find(({ kind }) => kind === "allow_once") ?? options[0];
-          const body = { option_id: option?.option_id ?? "" };
-          await owner.api.agentSessions.answer({ params: { ...params, request_id }, body });
-        }
-        const events = await eventsOf(app, owner, session.id);
-        if (events.filter(({ type }) => type === "turn_end").length >= count) return events;
-        await pause(200);
-      }
-    };
-    const first = await turn(1);
+    const get = async () => (await owner.api.agentSessions.get({ params })).data;
+    const change = (body: object) => owner.api.agentSessions.update({ params, body });
+    await expect.poll(get).toMatchObject({ status: "idle" });
+    expect((await get()).modes?.current ?? null).toBe(mode);
+    if (chosen !== null) {
+      await change({ mode_id: chosen });
+      await expect.poll(get).toMatchObject({ modes: { current: chosen } });
+    }
+    const { options } = await get();
+    const models = options.find(({ category }) => category === "model");
+    const other = models?.values.find(({ value }) => value !== models.current);
+    await change({ option: { id: models?.id, value: other?.value } });
+    await expect
+      .poll(async () => (await get()).options.find(({ id }) => id === models?.id)?.current)
+      .toBe(other?.value);
+
+    await owner.api.agentSessions.prompt({ params, body: { text: "Add a greeting." } });
+    const first = await followTurn(app, owner, session.id, 1);
     expect(first.at(-1)).toMatchObject({ type: "turn_end", stop_reason: "end_turn" });
-    const said = first.flatMap((event) => (event.type === "message" ? event.text : []));
-    expect(said.join("")).toContain("The greeting is there.");
-    expect(first.some(({ type }) => type === "tool_call")).toBe(true);
+    expect(textOf(first)).toContain("The greeting is there.");
+    const calls = first.flatMap((event) => (event.type === "tool_call" ? event : []));
+    expect(calls.some(({ kind }) => kind === "edit")).toBe(true);
+    // OpenCode does not show its edits.
+    const diffs = calls.flatMap(({ content = [] }) =>
+      content.filter(({ type }) => type === "diff"),
+    );
+    expect(diffs).toEqual(
+      preset === "opencode"
+        ? []
+        : [{ type: "diff", path: "/workspace/later.txt", old_text: null, new_text: "later\n" }],
+    );
+    expect(first.filter(({ type }) => type === "permission_request")).toHaveLength(requests);
+    for (const { headers } of model.calls) expect(JSON.stringify(headers)).toContain(KEY);
+    const found = await findings(workspace);
+    expect(found.key).toEqual([]);
+    expect(found.token.some((place) => place.endsWith("memory"))).toBe(true);
     expect(JSON.stringify(first)).not.toContain(KEY);
 
-    // Its program ends, and the next prompt starts it again.
-    const { data: before } = await owner.api.agentSessions.get({ params });
-    expect(before).toMatchObject({ can_resume: true });
+    // Its program ends, and the next prompt starts it again, with its history and what was chosen.
+    const before = await get();
+    expect(before.can_resume).toBe(true);
     await owner.api.runs.stop({ params: { run_id: before.run_id as string } });
     await owner.api.agentSessions.prompt({ params, body: { text: "Once more." } });
-    const second = await turn(2);
+    const second = await followTurn(app, owner, session.id, 2);
     expect(second.at(-1)).toMatchObject({ stop_reason: "end_turn" });
+    expect(model.calls.at(-1)?.body).toContain("Add a greeting.");
     const { data: closed } = await owner.api.agentSessions.close({ params });
-    expect(closed.model_usage?.requests).toBeGreaterThan(1);
-    await waitForRunEnd(owner, closed.run_id as string);
-    expect(
-      await gitInRepository(app, project, "log", "--format=%s", workspace.branch_name),
-    ).toContain("Add a greeting");
+    expect(closed.modes).toEqual(before.modes);
+    expect(closed.options).toEqual(before.options);
+    const { egress } = await waitForRunEnd(owner, closed.run_id as string);
+    expect(egress.allowed).toBe(0);
+    const { cost_usd: _, ...tokens } = (await get()).model_usage ?? { cost_usd: null };
+    expect(tokens).toEqual(model.reported);
+    const subjects = gitInRepository(app, project, "log", "--format=%s", workspace.branch_name);
+    expect(await subjects).toContain("Add a greeting");
   });
 });
+
+/** Counts the tokens from zero. */
+function startCounting(model: ScriptedModel): void {
+  model.calls.length = 0;
+  Object.assign(model.reported, {
+    input_tokens: 0,
+    output_tokens: 0,
+    cache_read_tokens: 0,
+    cache_write_tokens: 0,
+    requests: 0,
+  });
+}
+
+/** Where the run found the key and its token. */
+async function findings(workspace: Workspace): Promise<Record<"key" | "token", string[]>> {
+  const text = await readFile(join(folderOf(workspace), "found.json"), "utf8");
+  return JSON.parse(text) as Record<"key" | "token", string[]>;
+}

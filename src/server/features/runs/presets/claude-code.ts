@@ -22,8 +22,11 @@ export const claudeCode: PresetDefinition = {
   ],
   session: {
     program: "claude-agent-acp",
-    install: "npm install --global @agentclientprotocol/claude-agent-acp",
+    // Without the tag, npm on Node 20 chooses an old version that does not name a Node.
+    install: "npm install --global @agentclientprotocol/claude-agent-acp@latest",
   },
+  // By default a model would decide about permissions.
+  sessionMode: "default",
   sessionCommandOf: (model) => [
     ...(model === null ? [] : ["env", `ANTHROPIC_MODEL=${model}`]),
     "claude-agent-acp",

@@ -11,6 +11,14 @@ const PROVIDER = `-c model_provider=run -c model_providers.run.name=OpenAI -c mo
 
 const START = `exec codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox ${PROVIDER} "$@"`;
 
+/** The adapter takes the same as JSON, and no arguments. */
+const SESSION = `
+export MODEL_PROVIDER=run NO_BROWSER=1
+export CODEX_CONFIG="{\\"model_provider\\":\\"run\\",\\"model_providers\\":{\\"run\\":{\\"name\\":\\"OpenAI\\",\
+\\"wire_api\\":\\"responses\\",\\"base_url\\":\\"\${OPENAI_BASE_URL:-https://api.openai.com/v1}\\",\
+\\"env_key\\":\\"OPENAI_API_KEY\\",\\"supports_websockets\\":false}}$1}"
+exec codex-acp`;
+
 export const codex: PresetDefinition = {
   name: "codex",
   program: "codex",
@@ -29,17 +37,19 @@ export const codex: PresetDefinition = {
     "--",
     prompt === "-" ? " -" : prompt,
   ],
-  // From the package @agentclientprotocol/codex-acp; the sandbox of the run is the only one.
   session: {
     program: "codex-acp",
     install: "npm install --global @agentclientprotocol/codex-acp",
   },
+  // Codex's own sandbox does not start in the one of a run. In its other modes commands fail unless a person or
+  // a model allows each to run without it.
+  sessionMode: "agent-full-access",
   sessionCommandOf: (model) => [
     "sh",
     "-c",
-    `exec codex-acp -c sandbox_mode=danger-full-access ${PROVIDER} "$@"`,
+    SESSION,
     "codex-acp",
-    ...(model === null ? [] : ["-c", `model=${model}`]),
+    ...(model === null ? [] : [`,"model":${JSON.stringify(model)}`]),
   ],
   readResult: (output) =>
     lastText(output, (entry) => {

@@ -102,3 +102,10 @@ test("programs that work are kept, others are looked up again", async () => {
   await list();
   expect(started).toEqual(["sh", "claude"]);
 });
+
+test("the reason is the error of a program that Node is too old for", async () => {
+  const stderr =
+    "file:1\nSyntaxError: Invalid regular expression flags\n    at x:1\n\nNode.js v18.20.8\n";
+  version = { exitCode: 1, stderr };
+  expect((await list()).claude.reason).toContain("(SyntaxError: Invalid regular expression flags)");
+});

@@ -128,9 +128,12 @@ interface Tried {
   timedOut: boolean;
 }
 
-/** Returns the last line of a command's output, between texts, or nothing. */
+/** Returns the line of a command's output that names an error, or its last, between texts; or nothing. */
 function saidBy({ stdout, stderr }: Tried, before = ": ", after = ""): string {
-  const said = (stderr.trim() || stdout.trim()).split("\n").at(-1)?.slice(0, 200) ?? "";
+  const lines = (stderr.trim() || stdout.trim()).split("\n");
+  // Node prints the stack and its version below.
+  const error = lines.find((line) => /^\w*Error\b/.test(line));
+  const said = (error ?? lines.at(-1) ?? "").slice(0, 200);
   return said === "" ? "" : before + said + after;
 }
 

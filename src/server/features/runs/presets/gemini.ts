@@ -21,7 +21,7 @@ export const gemini: PresetDefinition = {
   ],
   sessionCommandOf: (model) => [
     "gemini",
-    "--experimental-acp",
+    "--acp",
     "--skip-trust",
     ...(model === null ? [] : ["--model", model]),
   ],

@@ -23,6 +23,8 @@ export interface PresetDefinition extends Omit<
    * the only boundary: the program's own permission prompts and sandbox are off.
    */
   commandOf(assignment: Assignment): string[];
+  /** The mode of new sessions, if it is another one than the program's default. */
+  sessionMode?: string;
   /**
    * Returns the command that speaks the Agent Client Protocol on its standard streams. Its requests for
    * permissions are shown to people.

@@ -11,6 +11,8 @@ import {
   RequestError,
   type ClientContext,
   type ClientConnection,
+  type LoadSessionRequest,
+  type LoadSessionResponse,
   type NewSessionRequest,
   type PromptRequest,
   type RequestPermissionRequest,
@@ -22,13 +24,15 @@ import type { SandboxedProcess } from "#sandbox/sandbox.js";
 import { WORKSPACE } from "#sandbox/sandbox.js";
 import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
+import { isRecord } from "../../../models/json.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import * as queries from "./sessions.queries.js";
 import type { SessionInput, SessionRow } from "./sessions.queries.js";
 import { MAX_MESSAGE_BYTES, programStream } from "./program-stream.js";
-import { cut, modesOf, optionsOf, readUpdate } from "./session-updates.js";
+import { createChoices } from "./session-choices.js";
+import { cut, readUpdate } from "./session-updates.js";
 import { openTranscript, TranscriptFullError, type Transcript } from "./transcript.js";
 
 /** Updates that wait to be written before the program has to wait, too. */
@@ -41,6 +45,9 @@ const MAX_PERMISSIONS = 20;
 const START_MS = 60_000;
 /** Time for the program to end a canceled turn. */
 const CANCEL_MS = 15_000;
+/** Gemini CLI repeats the history after its answer: the pause that ends it, and the most time it gets. */
+const QUIET_MS = 500;
+const MAX_QUIET_MS = 10_000;
 /** Time without a turn after which a program is ended that can take up the session again. */
 const IDLE_MS = 15 * 60_000;
 /** Pause before the database is tried again. */
@@ -91,6 +98,7 @@ export function createConversation(input: ConversationInput): Conversation {
   let connection: ClientConnection | null = null;
   let programSession = "";
   let isLoading = false;
+  let updatedAt = 0;
   let isClosed = false;
   let hasFailed = false;
   /** Updates are applied one after another. */
@@ -102,8 +110,6 @@ export function createConversation(input: ConversationInput): Conversation {
   /** The loop that takes inputs, and what makes it look again. */
   let taking: Promise<void> | null = null;
   let wake: () => void = () => undefined;
-  let modes: Session["modes"] = null;
-  let options: Session["options"] = [];
   const permissions = new Map<
     string,
     { request: PermissionRequest; answer: (optionId: string | null) => void }
@@ -152,7 +158,7 @@ export function createConversation(input: ConversationInput): Conversation {
     hasFailed = true;
     // What still waits to be read is not.
     output.destroy();
-    const reason = reasonOf(error);
+    const reason = reasonOf(error, mask);
     if (reason === null) log.error({ err: error, session: id }, "a session failed");
     const detail = mask(
       reason ??
@@ -184,34 +190,25 @@ export function createConversation(input: ConversationInput): Conversation {
   };
 
   const onUpdate = (params: unknown): void => {
+    updatedAt = Date.now();
+    const made = readUpdate(params, programSession, mask);
     // The history that a program repeats is in the transcript.
-    const made = isLoading ? null : readUpdate(params, programSession, mask);
-    if (made === null) return;
+    const isHistory = isLoading && (made?.kind === "text" || made?.kind === "event");
+    if (made === null || isHistory) return;
     void inTurn(async () => {
       if (made.kind === "text") await transcript?.stream(made.type, made.text);
       else if (made.kind === "event") await transcript?.add(made.event);
-      else if (made.kind === "mode") await changeMode(made.modeId);
-      else await changeOptions(made.options);
+      else if (made.kind === "mode") await choices.takeMode(made.modeId);
+      else await choices.takeOptions(made.options);
     });
   };
 
-  const changeMode = async (modeId: string): Promise<void> => {
-    if (modes === null || !modes.available.some((one) => one.id === modeId)) return;
-    modes = { ...modes, current: modeId };
-    await save({ modes });
-    await transcript?.add({ type: "mode", mode_id: modeId });
-  };
-
-  /** Takes the options as they are now, and records those with another value. */
-  const changeOptions = async (next: Session["options"]): Promise<void> => {
-    const before = new Map(options.map(({ id: option, current }) => [option, current]));
-    options = next;
-    await save({ options });
-    for (const { id: option_id, current: value } of next) {
-      if ((before.get(option_id) ?? value) === value) continue;
-      await transcript?.add({ type: "option", option_id, value });
-    }
-  };
+  const choices = createChoices({
+    session,
+    mask,
+    save: (changes) => save(changes),
+    record: async (event) => transcript?.add(event),
+  });
 
   const onPermission = async (
     asked: RequestPermissionRequest,
@@ -280,7 +277,7 @@ export function createConversation(input: ConversationInput): Conversation {
       return ended.stopReason;
     } catch (error) {
       if (!(error instanceof RequestError) || connection?.signal.aborted !== false) throw error;
-      return `error: ${cut(mask(error.message), 500)}`;
+      return `error: ${cut(mask(saidIn(error)), 500)}`;
     } finally {
       if (mine.timer) clearTimeout(mine.timer);
     }
@@ -334,25 +331,16 @@ export function createConversation(input: ConversationInput): Conversation {
     } else if (kind === "mode") {
       const modeId = data["mode_id"] ?? "";
       // Not awaited: the program may answer late, or never.
-      agent
-        .request(methods.agent.session.setMode, { sessionId: programSession, modeId })
-        .then(() => inTurn(() => changeMode(modeId)))
+      choices
+        .setMode(agent, modeId)
+        .then(() => inTurn(() => choices.takeMode(modeId)))
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused a mode");
         });
     } else if (kind === "option") {
-      const [configId, value] = [data["id"] ?? "", data["value"] ?? ""];
-      const isSwitch = options.some((one) => one.id === configId && one.type === "boolean");
-      const chosen: { value: string } | { type: "boolean"; value: boolean } = isSwitch
-        ? { type: "boolean", value: value === "true" }
-        : { value };
-      agent
-        .request(methods.agent.session.setConfigOption, {
-          sessionId: programSession,
-          configId,
-          ...chosen,
-        })
-        .then(({ configOptions }) => inTurn(() => changeOptions(optionsOf(configOptions, mask))))
+      choices
+        .setOption(agent, data["id"] ?? "", data["value"] ?? "")
+        .then((changed) => inTurn(() => choices.takeOptions(changed)))
         .catch((error: unknown) => {
           log.warn({ err: error, session: id }, "a program refused an option");
         });
@@ -395,6 +383,22 @@ export function createConversation(input: ConversationInput): Conversation {
     }
   };
 
+  /** Takes up a session and waits for the end of the history that the program repeats. */
+  const loadSession = async (
+    agent: ClientContext,
+    taken: LoadSessionRequest,
+  ): Promise<LoadSessionResponse> => {
+    isLoading = true;
+    const opened = await agent.request(methods.agent.session.load, taken);
+    const last = Date.now() + MAX_QUIET_MS;
+    const isRepeating = (now: number): boolean =>
+      !isClosed && now - updatedAt < QUIET_MS && now < last;
+    do await pause(QUIET_MS);
+    while (isRepeating(Date.now()));
+    isLoading = false;
+    return opened;
+  };
+
   /** Opens the session of the program: a new one, or the one of an earlier run. */
   const open = async (agent: ClientContext): Promise<void> => {
     const { agentCapabilities: can } = await agent.request(methods.agent.initialize, {
@@ -410,28 +414,28 @@ export function createConversation(input: ConversationInput): Conversation {
           : null;
     const place: NewSessionRequest = { cwd: WORKSPACE, mcpServers: [] };
     const earlier = session.program_session_id;
-    if (earlier !== null && resumes_by !== null) {
-      programSession = earlier;
-      isLoading = true;
-      const taken = { ...place, sessionId: earlier };
-      const opened =
-        resumes_by === "load"
-          ? await agent.request(methods.agent.session.load, taken)
-          : await agent.request(methods.agent.session.resume, taken);
-      isLoading = false;
-      modes = modesOf(opened?.modes, mask);
-      options = optionsOf(opened?.configOptions, mask);
-    } else {
+    const isNew = earlier === null || resumes_by === null;
+    let offered: Parameters<typeof choices.open>[2];
+    if (isNew) {
       const opened = await agent.request(methods.agent.session.new, place);
       programSession = opened.sessionId;
-      modes = modesOf(opened.modes, mask);
-      options = optionsOf(opened.configOptions, mask);
+      offered = opened;
+    } else {
+      programSession = earlier;
+      const taken = { ...place, sessionId: earlier };
+      offered =
+        (resumes_by === "load"
+          ? await loadSession(agent, taken)
+          : await agent.request(methods.agent.session.resume, taken)) ?? {};
     }
+    await choices.open(agent, programSession, offered, isNew).catch((error: unknown) => {
+      if (!(error instanceof RequestError)) throw error;
+      log.warn({ err: error, session: id }, "a program refused its mode or options");
+    });
     await save({
       status: "idle",
       detail: null,
-      modes,
-      options,
+      ...choices.current(),
       resumes_by,
       program_session_id: cut(programSession, 1000),
     });
@@ -502,8 +506,14 @@ export function createConversation(input: ConversationInput): Conversation {
 class NotSpokenError extends Error {}
 class DidNotCancelError extends Error {}
 
+/** Returns the cause of an error, which programs put behind the words "Internal error". */
+function saidIn({ message, data }: RequestError): string {
+  const details = isRecord(data) ? data["details"] : undefined;
+  return typeof details === "string" && details !== "" ? details : message;
+}
+
 /** Returns why a session failed, as a sentence for users; null if the program is not the cause. */
-function reasonOf(error: unknown): string | null {
+function reasonOf(error: unknown, mask: (text: string) => string): string | null {
   if (error instanceof NotSpokenError) {
     return `The program did not answer within ${START_MS / 1000} seconds; it may not speak the Agent Client Protocol.`;
   }
@@ -512,7 +522,8 @@ function reasonOf(error: unknown): string | null {
   }
   if (error instanceof TranscriptFullError)
     return "The session has become too long; start a new one.";
-  if (error instanceof RequestError) return `The program refused: ${cut(error.message, 300)}.`;
+  if (error instanceof RequestError)
+    return `The program refused: ${cut(mask(saidIn(error)), 300).replace(/\.$/, "")}.`;
   if (error instanceof Error && error.name === "MessageTooLargeError") {
     return `The program sent a message of more than ${MAX_MESSAGE_BYTES / 1024 / 1024} MiB.`;
   }

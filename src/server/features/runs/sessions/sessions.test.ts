@@ -244,8 +244,23 @@ test("a program that has ended is started again by the next prompt and takes up 
   const again = await send(session, "say two", other());
   expect(again.run_id).not.toBe(session.run_id);
   const { events } = await follow(session, (event) => textOf([event]).includes("two"));
-  expect(textOf(events)).not.toContain("repeated history");
+  expect(textOf(events)).not.toMatch(/repeated history|late history/);
   expect((await get(session)).status).not.toBe("failed");
+});
+
+test("a session that is taken up again has the mode that was chosen", async () => {
+  const session = await start("say first");
+  await follow(session, isTurnEnd);
+  const params = { session_id: session.id };
+  await owner.api.agentSessions.update({ params, body: { mode_id: "ask" } });
+  await until(session, ({ modes }) => modes?.current === "ask");
+  const { run_id } = await get(session);
+  await owner.api.runs.stop({ params: { run_id: run_id as string } });
+  await send(session, "which");
+  const { events } = await follow(session, turns(2));
+  expect(textOf(events)).toContain("in the mode ask");
+  expect(events.filter(({ type }) => type === "mode")).toHaveLength(1);
+  expect(await get(session)).toMatchObject({ modes: { current: "ask" } });
 });
 
 test("a program that cannot take up a session fails with it", async () => {

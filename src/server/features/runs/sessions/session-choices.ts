@@ -1,0 +1,134 @@
+/** The mode and the options of a session: its program offers them, and people choose. */
+import { methods, type ClientContext } from "@agentclientprotocol/sdk";
+import type { Session } from "#shared/api/agents/sessions.js";
+import { definitionOf } from "../presets/presets.js";
+import { modesOf, optionsOf } from "./session-updates.js";
+import type { SessionRow } from "./sessions.queries.js";
+import type { Transcript } from "./transcript.js";
+
+type Chosen = Pick<Session, "modes" | "options">;
+
+export interface SessionChoices {
+  /**
+   * Takes what the program offers as its session opens, and chooses again: for a new session the mode of its
+   * preset, for one that was taken up what it had, since programs do not keep all of it.
+   * @throws RequestError if the program refuses
+   */
+  open(
+    agent: ClientContext,
+    programSession: string,
+    offered: Offered,
+    isNew: boolean,
+  ): Promise<void>;
+  current(): Chosen;
+  /** Asks the program for a mode. @throws RequestError */
+  setMode(agent: ClientContext, modeId: string): Promise<void>;
+  /** Asks the program for an option. Returns all options as they are then. @throws RequestError */
+  setOption(agent: ClientContext, id: string, value: string): Promise<Session["options"]>;
+  /** Records the mode, if it has changed. */
+  takeMode(modeId: string): Promise<void>;
+  /** Records the options, and which of them have another value. */
+  takeOptions(options: Session["options"]): Promise<void>;
+}
+
+interface Offered {
+  modes?: Parameters<typeof modesOf>[0];
+  configOptions?: unknown;
+}
+
+interface ChoicesInput {
+  session: Pick<SessionRow, "preset" | "modes" | "options">;
+  mask: (text: string) => string;
+  save: (changes: Partial<Chosen>) => Promise<void>;
+  record: (event: Parameters<Transcript["add"]>[0]) => Promise<void>;
+}
+
+export function createChoices({ session, mask, save, record }: ChoicesInput): SessionChoices {
+  let sessionId = "";
+  let modes: Session["modes"] = null;
+  let options: Session["options"] = [];
+  /** Until then the caller saves both, and nothing is recorded. */
+  let isOpen = false;
+
+  const setMode = async (agent: ClientContext, modeId: string): Promise<void> => {
+    await agent.request(methods.agent.session.setMode, { sessionId, modeId });
+  };
+
+  const setOption = async (
+    agent: ClientContext,
+    configId: string,
+    value: string,
+  ): Promise<Session["options"]> => {
+    const isSwitch = options.some(({ id, type }) => id === configId && type === "boolean");
+    const chosen: { value: string } | { type: "boolean"; value: boolean } = isSwitch
+      ? { type: "boolean", value: value === "true" }
+      : { value };
+    const { configOptions } = await agent.request(methods.agent.session.setConfigOption, {
+      sessionId,
+      configId,
+      ...chosen,
+    });
+    return optionsOf(configOptions, mask);
+  };
+
+  const chooseMode = async (agent: ClientContext, wanted: string | undefined): Promise<void> => {
+    if (modes === null || wanted === undefined || modes.current === wanted) return;
+    if (!modes.available.some(({ id }) => id === wanted)) return;
+    await setMode(agent, wanted);
+    modes = { ...modes, current: wanted };
+    // An option may stand for the modes.
+    options = options.map((one) => (one.category === "mode" ? { ...one, current: wanted } : one));
+  };
+
+  const chooseOptions = async (agent: ClientContext, wanted: Session["options"]): Promise<void> => {
+    for (const { id, category, current } of wanted) {
+      const now = options.find((one) => one.id === id);
+      const isMode = category === "mode" && modes !== null;
+      const isOffered = now?.values.some(({ value }) => value === current) === true;
+      if (isMode || !isOffered || now.current === current) continue;
+      options = await setOption(agent, id, current);
+    }
+  };
+
+  const takeMode = async (modeId: string): Promise<void> => {
+    if (modes === null || modes.current === modeId) return;
+    if (!modes.available.some(({ id }) => id === modeId)) return;
+    modes = { ...modes, current: modeId };
+    if (!isOpen) return;
+    await save({ modes });
+    await record({ type: "mode", mode_id: modeId });
+  };
+
+  return {
+    open: async (agent, programSession, offered, isNew) => {
+      sessionId = programSession;
+      modes = modesOf(offered.modes, mask);
+      options = optionsOf(offered.configOptions, mask);
+      try {
+        await chooseMode(
+          agent,
+          isNew ? definitionOf(session.preset)?.sessionMode : session.modes?.current,
+        );
+        await chooseOptions(agent, isNew ? [] : session.options);
+      } finally {
+        isOpen = true;
+      }
+    },
+    current: () => ({ modes, options }),
+    setMode,
+    setOption,
+    takeMode,
+    takeOptions: async (next) => {
+      const before = new Map(options.map(({ id, current }) => [id, current]));
+      options = next;
+      if (!isOpen) return;
+      await save({ options });
+      for (const { id, category, current } of next) {
+        if ((before.get(id) ?? current) === current) continue;
+        // One change is recorded once.
+        if (category === "mode" && modes !== null) await takeMode(current);
+        else await record({ type: "option", option_id: id, value: current });
+      }
+    },
+  };
+}
