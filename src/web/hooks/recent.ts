@@ -15,7 +15,7 @@ export function useRecent(): [readonly string[], (id: string) => void] {
     recent,
     (id) => {
       // Another tab may have added one.
-      const stored = persisted<readonly string[]>("forever", "recent", isIds) ?? recent;
+      const stored = (persisted("forever", "recent", isIds) ?? recent) as readonly string[];
       setRecent([id, ...stored.filter((other) => other !== id)].slice(0, kept));
     },
   ];

@@ -14,7 +14,7 @@ export const themeNames: Record<Theme, string> = {
 const isTheme = (stored: unknown): boolean => themes.some((name) => name === stored);
 
 /** Shows a theme (styles.css). Without one, that of this browser. */
-export function applyTheme(theme = persisted<Theme>("forever", "theme", isTheme)): void {
+export function applyTheme(theme = persisted("forever", "theme", isTheme)): void {
   const { dataset } = document.documentElement;
   if (theme === undefined || theme === "system") delete dataset["theme"];
   else dataset["theme"] = theme;

@@ -40,14 +40,14 @@ export function usePersistedState<Value>(
 }
 
 /** Returns a stored value; undefined if it is missing or invalid. */
-export function persisted<Value>(
+export function persisted(
   howLong: keyof typeof storages,
   key: string,
   isValid: (stored: unknown) => boolean,
-): Value | undefined {
+): unknown {
   try {
     const stored: unknown = JSON.parse(storages[howLong]().getItem(key) ?? "null");
-    return isValid(stored) ? (stored as Value) : undefined;
+    return isValid(stored) ? stored : undefined;
   } catch {
     return undefined;
   }

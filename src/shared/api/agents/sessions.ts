@@ -48,7 +48,6 @@ const sessionOption = z.strictObject({
     z.strictObject({ value: z.string(), name: z.string(), description: z.string().nullable() }),
   ),
 });
-export type SessionOption = z.output<typeof sessionOption>;
 
 /** A conversation with an agent in its workspace, over the Agent Client Protocol. */
 export const session = z.strictObject({

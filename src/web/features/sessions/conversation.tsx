@@ -197,6 +197,7 @@ function useFollowedEnd(version: number): void {
     return () => window.removeEventListener("scroll", look);
   }, []);
   useLayoutEffect(() => {
-    if (isNear.current) window.scrollTo({ top: document.documentElement.scrollHeight });
+    if (version > 0 && isNear.current)
+      window.scrollTo({ top: document.documentElement.scrollHeight });
   }, [version]);
 }

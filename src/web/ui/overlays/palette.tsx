@@ -64,7 +64,7 @@ export function Palette({
   label,
   placeholder,
   items,
-  recent = [],
+  recent,
   isLoading,
   onClose,
 }: PaletteProps): ReactElement {
@@ -73,7 +73,7 @@ export function Palette({
   const [activeAt, setActive] = useState(0);
   const modal = useModal();
   const list = useRef<HTMLDivElement>(null);
-  const { found, total } = rank(typed.trim() === "" ? [...recent, ...items] : items, typed);
+  const { found, total } = rank(typed.trim() === "" ? [...(recent ?? []), ...items] : items, typed);
   const active = found[Math.min(activeAt, found.length - 1)];
   const optionId = (item: PaletteItem): string => `${id}-${item.id}`;
   const activeId = active && optionId(active);
