@@ -18,9 +18,15 @@ import { gitInRepository } from "#test/support/git/git.js";
 import { send } from "#test/support/http/raw-request.js";
 import { commandToFind } from "./find-key.js";
 import { followTurn, textOf } from "./follow-turn.js";
-import { installAgents } from "./install-agents.js";
+import { installAgents, isThorough } from "./install-agents.js";
 import { startScriptedModel, type ScriptedModel } from "./scripted-model.js";
 
+const codexRow: [PresetName, string, string, number] = [
+  "codex",
+  "agent-full-access",
+  "read-only",
+  2,
+];
 const KEY = "sk-ant-of-the-real-agents-0123456789";
 const installed = await installAgents();
 const [agents, suffix] =
@@ -126,7 +132,7 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
   test.each<[PresetName, string | null, string | null, number]>([
     // The mode of a new session, the one to choose instead, and how often people are asked then.
     ["claude-code", "default", null, 2],
-    ["codex", "agent-full-access", "read-only", 2],
+    ...(isThorough ? [codexRow] : []),
     ["opencode", null, null, 0],
   ])("%s holds a session and takes it up again", async (preset, mode, chosen, requests) => {
     startCounting(model);

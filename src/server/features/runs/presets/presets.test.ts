@@ -78,6 +78,12 @@ describe("presets", () => {
       provider: "anthropic",
       hosts: ["api.anthropic.com"],
       models: ["opus", "sonnet", "haiku"],
+      session: {
+        program: "claude-agent-acp",
+        install: "npm install --global @agentclientprotocol/claude-agent-acp@latest",
+        available: false,
+        reason: "The program claude-agent-acp is not on the PATH of runs.",
+      },
     });
     expect(before.get("custom")).toMatchObject({ available: true, reason: null, hosts: [] });
     await install("claude", fake(""), 0o644);

@@ -248,7 +248,7 @@ test("a program that has ended is started again by the next prompt and takes up 
   expect((await get(session)).status).not.toBe("failed");
 });
 
-test("a session that is taken up again has the mode that was chosen", async () => {
+test("a resumed session has the mode that was chosen", async () => {
   const session = await start("say first");
   await follow(session, isTurnEnd);
   const params = { session_id: session.id };
