@@ -2,7 +2,7 @@
  * The network of a container. The engine gives it none; the server enters its network namespace and opens
  * there what a run of its own sandbox has, while the command waits.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTextOrEmpty, resolverConfiguration } from "../bubblewrap/resolver.js";
 import { moveNetwork } from "../egress/move-network.js";
@@ -130,6 +130,9 @@ async function bridgeNetworks(api: DockerApi): Promise<string[]> {
     .flatMap(({ Subnet }) => Subnet ?? []);
 }
 
+/** The mode of a file that everybody may read. */
+const readable = 0o644;
+
 /**
  * Writes the resolv.conf(5) of containers with the network `full`, if the machine's resolvers have
  * changed. The engine mounts it: Podman has no other way for a container without network.
@@ -139,11 +142,13 @@ export function writeResolver(dataDir: string): string {
   const folder = join(dataDir, "sandbox");
   const path = join(folder, "resolv.conf");
   const content = resolverConfiguration();
-  if (readTextOrEmpty(path) === content) return path;
+  if (readTextOrEmpty(path) === content && (statSync(path).mode & 0o777) === readable) return path;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // Containers keep the file that was mounted.
   const written = `${path}.${process.pid}`;
-  writeFileSync(written, content, { mode: 0o644 });
+  writeFileSync(written, content);
+  // Whatever the umask is: the container has another user.
+  chmodSync(written, readable);
   renameSync(written, path);
   return path;
 }

@@ -14,10 +14,11 @@ export const themeNames: Record<Theme, string> = {
 const isTheme = (stored: unknown): boolean => themes.some((name) => name === stored);
 
 /** Shows a theme (styles.css). Without one, that of this browser. */
-export function applyTheme(theme = persisted("forever", "theme", isTheme)): void {
+export function applyTheme(theme?: Theme): void {
   const { dataset } = document.documentElement;
-  if (theme === undefined || theme === "system") delete dataset["theme"];
-  else dataset["theme"] = theme;
+  const shown = theme ?? (persisted("forever", "theme", isTheme) as Theme | undefined);
+  if (shown === undefined || shown === "system") delete dataset["theme"];
+  else dataset["theme"] = shown;
 }
 
 /** The theme chosen in this browser, and a function that changes it. */

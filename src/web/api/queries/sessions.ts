@@ -21,10 +21,13 @@ export const sessionQuery = (sessionId: string) =>
       (await client.agentSessions.get({ params: { session_id: sessionId } }, { signal })).data,
   });
 
-/** What a text was found in; the transcripts grow, so it is asked again each time. */
+/**
+ * What a text was found in. Its key is none of those that events refresh: the server reads whole
+ * transcripts for it.
+ */
 export const sessionSearchQuery = (agentId: string, q: string) =>
   queryOptions({
-    queryKey: [...agentsKey, agentId, "session-search", q],
+    queryKey: ["session-search", agentId, q],
     queryFn: async ({ signal }) =>
       (
         await client.agentSessions.search(
@@ -32,6 +35,8 @@ export const sessionSearchQuery = (agentId: string, q: string) =>
           { signal },
         )
       ).data,
+    staleTime: 30_000,
+    refetchOnWindowFocus: false,
     enabled: q.length >= 2,
     placeholderData: (before) => before,
   });

@@ -14,6 +14,7 @@ import { projectsKey, projectsQuery } from "../../api/queries/projects.js";
 import { useSignOut } from "../../access/sign-out.js";
 import type { Agent } from "#shared/api/agents/agents.js";
 import { client } from "../../api/client.js";
+import { attentionQuery } from "../../api/queries/overview.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { useRecent } from "../../hooks/recent.js";
@@ -44,6 +45,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
     refetchInterval: false,
   });
   const keys = useQuery(apiKeysQuery);
+  const attention = useQuery({ ...attentionQuery(orgId), enabled, refetchInterval: false });
   const signOut = useSignOut();
   const [theme, setTheme] = useTheme();
   const [recent, addRecent] = useRecent();
@@ -175,7 +177,31 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
   const workActions: PaletteItem[] = (agents.data ?? [])
     .filter(({ status }) => status !== "terminated")
     .flatMap((agent) => agentActions(agent, { may, goTo, stop: stop.submit }));
-  const all = [...actions, ...pages, ...things, ...workActions];
+  const waiting: PaletteItem[] = (attention.data ?? []).flatMap((item): PaletteItem[] => {
+    const common = { id: `waiting-${item.key}`, group: "Needs you" };
+    const name = item.agent_name ?? "an agent";
+    if (item.type === "permission_request") {
+      return [
+        {
+          ...common,
+          icon: "lock",
+          label: `Answer ${name}: ${item.request.title}`,
+          keywords: "allow deny permission approve",
+          run: goTo(paths.session(item.agent_id ?? "", item.session_id)),
+        },
+      ];
+    }
+    if (item.type !== "merge_request") return [];
+    return [
+      {
+        ...common,
+        icon: "merge",
+        label: `Approve the merge of ${name}`,
+        run: goTo(paths.mergeRequest(item.project_id ?? "", item.merge_request_id)),
+      },
+    ];
+  });
+  const all = [...waiting, ...actions, ...pages, ...things, ...workActions];
   const byId = new Map(all.map((item) => [item.id, item]));
   const recentItems = recent.flatMap((id) => {
     const item = byId.get(id);
@@ -189,7 +215,8 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
       items={all.map((item) => ({
         ...item,
         run: () => {
-          addRecent(item.id);
+          // It would be the first item of the next time.
+          if (!/^(Stop|waiting)-/.test(item.id)) addRecent(item.id);
           item.run();
         },
       }))}

@@ -13,6 +13,10 @@ import { workspacesKey } from "../../api/queries/workspaces.js";
 /** Changes within this time are handled together; milliseconds. */
 const batchMs = 300;
 
+/** Time after which a refetch is no longer waited for; milliseconds. */
+const longestRefetchMs = 5000;
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** Also the retry interval while the viewer may not listen; milliseconds. */
 const reopenMs = 10_000;
 
@@ -33,24 +37,30 @@ export function LiveUpdates(): null {
 function listenWhileVisible(orgId: string, queries: QueryClient): () => void {
   const waiting = new Map<string, QueryKey>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** A refetch ends before the next one begins, which would cancel it: events may come all the time. */
+  let refetching: Promise<unknown> = Promise.resolve();
   const refresh = (keys: readonly QueryKey[]): void => {
     for (const key of keys) waiting.set(JSON.stringify(key), key);
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      for (const queryKey of waiting.values()) {
-        void queries.invalidateQueries({
-          queryKey,
-          predicate: (query) => !isFixed(query.queryKey),
-          refetchType: "none",
-        });
-        void queries.refetchQueries({
-          queryKey,
-          type: "active",
-          predicate: (query) => !isFixed(query.queryKey) && !isBeingDeleted(query.queryKey),
-        });
-      }
-      waiting.clear();
-    }, batchMs);
+    timer ??= setTimeout(() => void refetching.then(refetch), batchMs);
+  };
+  const refetch = (): void => {
+    timer = undefined;
+    const refetches: Promise<unknown>[] = [];
+    for (const queryKey of waiting.values()) {
+      void queries.invalidateQueries({
+        queryKey,
+        predicate: (query) => !isFixed(query.queryKey),
+        refetchType: "none",
+      });
+      const refetched = queries.refetchQueries({
+        queryKey,
+        type: "active",
+        predicate: (query) => !isFixed(query.queryKey) && !isBeingDeleted(query.queryKey),
+      });
+      refetches.push(refetched);
+    }
+    waiting.clear();
+    refetching = Promise.race([Promise.allSettled(refetches), delay(longestRefetchMs)]);
   };
 
   let stream: EventSource | undefined;

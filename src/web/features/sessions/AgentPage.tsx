@@ -1,7 +1,9 @@
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import type { ReactElement } from "react";
+import { type ReactElement, useState } from "react";
+import type { Session } from "#shared/api/agents/sessions.js";
 import { cursorPageQuery } from "../../api/cursor-pages.js";
-import { sessionList } from "../../api/queries/sessions.js";
+import { sessionList, sessionQuery } from "../../api/queries/sessions.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { isOpen } from "../../components/sessions/session-status.js";
 import { Conversation } from "./conversation.js";
@@ -13,19 +15,35 @@ const route = getRouteApi("/app/agents/$agentId");
 /** An agent: its newest session; once that is closed, the form of the next one. */
 export function AgentPage(): ReactElement {
   const { agentId } = route.useParams();
-  const { start } = route.useSearch();
+  const { start = false } = route.useSearch();
+  return <NewestSession key={`${agentId} ${start}`} agentId={agentId} isNew={start} />;
+}
+
+function NewestSession({ agentId, isNew }: { agentId: string; isNew: boolean }): ReactElement {
   const { data } = useLoaded(cursorPageQuery(sessionList(agentId)));
   const [newest] = data.rows;
-  const shown = newest && isOpen(newest) && start !== true ? newest : undefined;
+  // The session stays, also when another one is started elsewhere: the viewer may be writing.
+  const [shown] = useState(() => (newest && isOpen(newest) && !isNew ? newest : undefined));
   return (
     <SessionFrame agentId={agentId} current={shown?.id ?? null}>
       {({ agent, refusal, startReason }) =>
         shown ? (
-          <Conversation key={shown.id} session={shown} disabledReason={refusal("agent:run")} />
+          <Shown first={shown} disabledReason={refusal("agent:run")} />
         ) : (
           <StartSession agent={agent} disabledReason={startReason} />
         )
       }
     </SessionFrame>
   );
+}
+
+function Shown({
+  first,
+  disabledReason,
+}: {
+  first: Session;
+  disabledReason: string | undefined;
+}): ReactElement {
+  const { data = first } = useQuery({ ...sessionQuery(first.id), placeholderData: first });
+  return <Conversation session={data} disabledReason={disabledReason} />;
 }

@@ -16,28 +16,35 @@ interface ComposerProps {
   disabledReason: string | undefined;
   /** What the agent does now. */
   status: ReactNode;
-  onSent: (text: string) => void;
+  /** Called when a prompt is sent. Returns what is called if it could not be. */
+  onSend: (text: string) => () => void;
 }
 
 const isText = (stored: unknown): boolean => typeof stored === "string";
 const longest = 16 * 1024;
 
 /** The field for the next prompt, with the choices that the agent offers. A draft survives a reload. */
-export function Composer({ session, disabledReason, status, onSent }: ComposerProps): ReactElement {
+export function Composer({ session, disabledReason, status, onSend }: ComposerProps): ReactElement {
   const params = { session_id: session.id };
   const label = useId();
   const isNarrow = useMedia("(max-width: 40rem)");
   const [draft, setDraft] = usePersistedState("session", `prompt ${session.id}`, "", isText);
-  const sent = useRef("");
+  const written = useRef(draft);
+  written.current = draft;
   const send = useApiMutation({
-    run: (text: string, headers) =>
-      client.agentSessions.prompt({ params, body: { text } }, { headers }),
-    refresh: [agentsKey],
-    onDone: () => {
-      onSent(sent.current);
-      // The viewer may have written on meanwhile.
-      if (draft.trim() === sent.current) setDraft("");
+    run: async (text: string, headers) => {
+      const takeBack = onSend(text);
+      setDraft("");
+      try {
+        return await client.agentSessions.prompt({ params, body: { text } }, { headers });
+      } catch (error) {
+        takeBack();
+        // The viewer may have written on meanwhile.
+        setDraft([text, written.current].filter((part) => part !== "").join("\n"));
+        throw error;
+      }
     },
+    refresh: [agentsKey],
   });
   const cancel = useApiMutation({
     run: (_: undefined, headers) => client.agentSessions.cancel({ params }, { headers }),
@@ -50,7 +57,6 @@ export function Composer({ session, disabledReason, status, onSent }: ComposerPr
     event?.preventDefault();
     const text = draft.trim();
     if (text === "" || isTooLong || disabledReason !== undefined || send.pending) return;
-    sent.current = text;
     send.submit(text);
   };
   return (

@@ -47,7 +47,7 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
     [session.permissions],
   );
   const asked = useMemo(
-    () => new Set(session.permissions.map(({ tool_call_id }) => tool_call_id)),
+    () => session.permissions.map(({ tool_call_id }) => tool_call_id),
     [session.permissions],
   );
   const wanted = search.trim().toLowerCase();
@@ -90,6 +90,7 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
             waiting={waiting}
             asked={asked}
             isLive={isBusy}
+            isGrowing={isBusy && entry === entries.at(-1)}
             disabledReason={disabledReason}
           />
         ))}
@@ -122,7 +123,7 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
               )}
             </>
           }
-          onSent={sent.add}
+          onSend={sent.add}
         />
       ) : (
         <div className="flex flex-wrap items-center justify-between gap-3 rounded-lg border border-line bg-surface px-4 py-3">
@@ -159,7 +160,7 @@ function Elapsed({ since }: { since: string }): ReactElement {
 function useSentPrompts(
   { prompts, cancellations }: Transcript,
   version: number,
-): { waiting: readonly string[]; add: (text: string) => void } {
+): { waiting: readonly string[]; add: (text: string) => () => void } {
   const [sent, setSent] = useState<readonly SentPrompt[]>([]);
   const isWaiting = ({ text, after, canceled }: SentPrompt): boolean =>
     (prompts.get(text) ?? 0) <= after && cancellations <= canceled;
@@ -172,7 +173,9 @@ function useSentPrompts(
     add: (text) => {
       const others = sent.filter((one) => one.text === text).length;
       const after = (prompts.get(text) ?? 0) + others;
-      setSent((before) => [...before, { text, after, canceled: cancellations }]);
+      const one = { text, after, canceled: cancellations };
+      setSent((before) => [...before, one]);
+      return () => setSent((before) => before.filter((other) => other !== one));
     },
   };
 }

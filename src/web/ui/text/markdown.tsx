@@ -3,7 +3,13 @@ import { Fragment, memo, type ReactElement, type ReactNode, useMemo } from "reac
 import { PlainText } from "./plain-text.js";
 
 /** Longer texts are shown as they are: reading Markdown takes more than linear time. UTF-16 code units. */
-export const longestMarkdown = 20_000;
+const longest = 10_000;
+/** A text that grows is read anew with each piece. */
+const longestGrowing = 4_000;
+/** Cells that the lines of a text could make: a table has as many columns in each row as in its head. */
+const mostCells = 5_000;
+/** Marks that nest, one after another. */
+const nested = /(?:[>*_~[(`-][ \t]*){16}/;
 /** Deeper parts are shown as they are. */
 const deepest = 12;
 
@@ -11,14 +17,26 @@ const deepest = 12;
  * Markdown of an untrusted author. Only text, never HTML or pictures, comes from it; an address is shown
  * beside the text of its link, so that no text can imitate another address.
  */
-export const Markdown = memo(function Markdown({ text }: { text: string }): ReactElement {
-  const tokens = useMemo(() => tokensOf(text), [text]);
+export const Markdown = memo(function Markdown({
+  text,
+  isGrowing,
+}: {
+  text: string;
+  isGrowing: boolean;
+}): ReactElement {
+  const tokens = useMemo(
+    () => (isGrowing && text.length > longestGrowing ? null : tokensOf(text)),
+    [text, isGrowing],
+  );
   if (tokens === null) return <PlainText value={text} multiline />;
   return <div className="flex min-w-0 flex-col gap-2">{blocksOf(tokens, 0)}</div>;
 });
 
 function tokensOf(text: string): Token[] | null {
-  if (text.length > longestMarkdown) return null;
+  if (text.length > longest || nested.test(text)) return null;
+  const lines = text.split("\n");
+  const columns = Math.max(...lines.map((line) => line.split("|").length));
+  if (columns * lines.length > mostCells && columns > 1) return null;
   try {
     return lexer(text);
   } catch {

@@ -48,29 +48,61 @@ interface PlainTextProps {
   className?: string;
 }
 
+/** Marks in one text; what follows the last one is written out without them. */
+const mostMarks = 200;
+
 export function PlainText({
   value,
   multiline = false,
   className = "",
 }: PlainTextProps): ReactElement {
-  const pattern = multiline ? invisible : invisibleInLine;
-  const parts = value.split(pattern);
-  const marks = value.match(pattern) ?? [];
   return (
     <bdi
       className={`${multiline ? "whitespace-pre-wrap" : ""} [overflow-wrap:anywhere] ${className}`}
     >
-      {parts.map((part, index) => (
+      {partsOf(value, multiline).map(({ text, mark }, index) => (
         // oxlint-disable-next-line react/no-array-index-key -- the parts of a text never move
         <Fragment key={index}>
-          {part}
-          {marks[index] !== undefined && (
+          {text}
+          {mark !== "" && (
             <span className="mx-px rounded-sm bg-warn-soft px-0.5 font-mono text-[0.85em] text-warn">
-              {nameOf(marks[index])}
+              {mark}
             </span>
           )}
         </Fragment>
       ))}
     </bdi>
   );
+}
+
+/** Splits a text after each run of invisible characters, with the name of the run. */
+function partsOf(value: string, multiline: boolean): { text: string; mark: string }[] {
+  const parts: { text: string; mark: string }[] = [];
+  let end = 0;
+  let run = "";
+  let runEnd = 0;
+  for (const { 0: character, index } of value.matchAll(multiline ? invisible : invisibleInLine)) {
+    const last = parts.at(-1);
+    if (last && index === runEnd && character === run) {
+      last.mark = repeated(last.mark);
+    } else {
+      if (parts.length === mostMarks) break;
+      parts.push({ text: value.slice(end, index), mark: nameOf(character) });
+      run = character;
+    }
+    runEnd = end = index + character.length;
+  }
+  const rest = value.slice(end);
+  const isCut = parts.length === mostMarks;
+  parts.push({
+    text: isCut ? (multiline ? visibleLines(rest) : visible(rest)) : rest,
+    mark: "",
+  });
+  return parts;
+}
+
+/** "U+200B" as "U+200B ×2", and that as "U+200B ×3". */
+function repeated(mark: string): string {
+  const [name, times = "1"] = mark.split(" ×");
+  return `${name} ×${Number(times) + 1}`;
 }

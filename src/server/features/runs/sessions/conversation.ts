@@ -227,6 +227,9 @@ export function createConversation(input: ConversationInput): Conversation {
         kind,
       })),
     };
+    // With two of one id, the answer of a person could be taken for another one.
+    const ids = new Set(request.options.map(({ option_id }) => option_id));
+    if (ids.size < request.options.length) return refused;
     const answered = new Promise<string | null>((resolve) => {
       permissions.set(request.request_id, { request, answer: resolve });
     });

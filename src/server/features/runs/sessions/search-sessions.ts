@@ -28,41 +28,44 @@ export async function searchSessions(
   agentId: string,
   sought: string,
 ): Promise<SessionSearch> {
-  const { sessions, projectId } = await tx(async (one) => ({
-    sessions: await queries.listSessions(one, agentId, null, MAX_SESSIONS),
-    projectId: await projectOfAgent(one, agentId),
-  }));
-  if (projectId === undefined) throw notFound();
   const leave = logAccess.enter({ orgId, caller: actor.agent?.id ?? actor.userId });
-  const matches: Match[] = [];
-  let left = MAX_BYTES;
   try {
+    const { sessions, projectId } = await tx(async (one) => ({
+      sessions: await queries.listTitles(one, agentId, MAX_SESSIONS),
+      projectId: await projectOfAgent(one, agentId),
+    }));
+    if (projectId === undefined) throw notFound();
+    const matches: Match[] = [];
+    let left = MAX_BYTES;
+    let searched = 0;
     for (const { id, title, created_at } of sessions) {
-      const found: Match[] = [];
+      if (matches.length >= MAX_MATCHES || left <= 0) break;
+      searched += 1;
+      let found = 0;
       const add = (type: Match["type"], at: string, text: string): boolean => {
         const excerpt = excerptOf(text, sought);
-        if (excerpt !== null) found.push({ session_id: id, title, type, at, excerpt });
-        return found.length < MAX_OF_SESSION;
+        if (excerpt !== null) {
+          matches.push({ session_id: id, title, type, at, excerpt });
+          found += 1;
+        }
+        return found < MAX_OF_SESSION;
       };
       add("title", created_at, title);
-      const reader = await openLogReader(
-        storage.transcript(orgId, projectId, id),
-        logAccess.inTurn(orgId),
-      );
-      if (reader) {
-        try {
-          left = await searchTranscript(reader, left, add);
-        } finally {
-          await reader.close();
-        }
-      }
-      matches.push(...found);
-      if (matches.length >= MAX_MATCHES || left <= 0) {
-        const isLast = id === sessions.at(-1)?.id && left > 0;
-        return { matches: matches.slice(0, MAX_MATCHES), is_complete: isLast };
+      const path = storage.transcript(orgId, projectId, id);
+      const reader = await openLogReader(path, logAccess.inTurn(orgId));
+      if (!reader) continue;
+      try {
+        left = await searchTranscript(reader, left, add);
+      } finally {
+        await reader.close();
       }
     }
-    return { matches, is_complete: sessions.length < MAX_SESSIONS };
+    const isComplete =
+      searched === sessions.length &&
+      sessions.length < MAX_SESSIONS &&
+      left > 0 &&
+      matches.length <= MAX_MATCHES;
+    return { matches: matches.slice(0, MAX_MATCHES), is_complete: isComplete };
   } finally {
     leave();
   }

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import { waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { eventsOf } from "#test/support/fixtures/session-events.js";
 import {
   expectProblem,
@@ -114,6 +116,45 @@ test("a program offers choices, which people and the program itself change", asy
   const agent = app.client(key.key as string).agentSessions;
   const own = agent.update({ params, body: { option: { id: "fast", value: "false" } } });
   await expectProblem(own, 403, "insufficient_permission");
+  await close(session);
+});
+
+test("choices wait for a program without hindering prompts, and the last one counts", async () => {
+  const session = await start("say hello");
+  await owner.api.runs.stop({ params: { run_id: session.run_id as string } });
+  await waitForRunEnd(owner, session.run_id as string);
+  const params = { session_id: session.id };
+  for (let nth = 0; nth < 12; nth += 1) {
+    const value = nth % 2 === 0 ? "small" : "large";
+    await owner.api.agentSessions.update({ params, body: { option: { id: "model", value } } });
+    await owner.api.agentSessions.update({ params, body: { mode_id: nth % 2 ? "ask" : "code" } });
+  }
+  const stored = await queryAsOwner(
+    app,
+    "select kind, data from agent_session_inputs where session_id = $1 and taken_at is null",
+    [session.id],
+  );
+  expect(stored).toHaveLength(2);
+  await send(session, "say more");
+  await expect
+    .poll(async () => {
+      const { modes, options } = await get(session);
+      return [modes?.current, options[0]?.current];
+    })
+    .toEqual(["ask", "large"]);
+  await close(session);
+});
+
+test("options of one id are refused, and repeated updates change nothing", async () => {
+  const session = await start("twice");
+  const events = await eventsOf(app, owner, session.id);
+  expect(events.some(({ type }) => type === "permission_request")).toBe(false);
+  expect(JSON.stringify(events)).toContain("outcome: cancelled");
+  const before = await get(session);
+  await send(session, "switching 500");
+  const after = await eventsOf(app, owner, session.id);
+  expect(after.some(({ type }) => type === "option")).toBe(false);
+  expect((await get(session)).options).toEqual(before.options);
   await close(session);
 });
 

@@ -1,4 +1,5 @@
 /** The mode and the options of a session: its program offers them, and people choose. */
+import { setTimeout as pause } from "node:timers/promises";
 import { methods, type ClientContext } from "@agentclientprotocol/sdk";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { definitionOf } from "../presets/presets.js";
@@ -43,12 +44,25 @@ interface ChoicesInput {
   record: (event: Parameters<Transcript["add"]>[0]) => Promise<void>;
 }
 
+/** The rate of changes by a program, and how many may come at once. */
+const CHANGE_MS = 1000;
+const MAX_BURST = 10;
+
 export function createChoices({ session, mask, save, record }: ChoicesInput): SessionChoices {
   let sessionId = "";
   let modes: Session["modes"] = null;
   let options: Session["options"] = [];
   /** Until then the caller saves both, and nothing is recorded. */
   let isOpen = false;
+  /** When the next change may be recorded at the lowest rate, in milliseconds since 1970. */
+  let freeAt = 0;
+
+  /** Each change is a row that everybody who looks at the session reads: a program that floods waits. */
+  const slowDown = async (): Promise<void> => {
+    const now = Date.now();
+    freeAt = Math.max(freeAt, now - MAX_BURST * CHANGE_MS) + CHANGE_MS;
+    if (freeAt > now) await pause(freeAt - now);
+  };
 
   const setMode = async (agent: ClientContext, modeId: string): Promise<void> => {
     await agent.request(methods.agent.session.setMode, { sessionId, modeId });
@@ -72,7 +86,17 @@ export function createChoices({ session, mask, save, record }: ChoicesInput): Se
   };
 
   const chooseMode = async (agent: ClientContext, wanted: string | undefined): Promise<void> => {
-    if (modes === null || wanted === undefined || modes.current === wanted) return;
+    if (wanted === undefined) return;
+    if (modes === null) {
+      // Then an option may stand for the modes.
+      const option = options.find(({ category }) => category === "mode");
+      const isOffered = option?.values.some(({ value }) => value === wanted) === true;
+      if (isOffered && option.current !== wanted) {
+        options = await setOption(agent, option.id, wanted);
+      }
+      return;
+    }
+    if (modes.current === wanted) return;
     if (!modes.available.some(({ id }) => id === wanted)) return;
     await setMode(agent, wanted);
     modes = { ...modes, current: wanted };
@@ -93,6 +117,7 @@ export function createChoices({ session, mask, save, record }: ChoicesInput): Se
   const takeMode = async (modeId: string): Promise<void> => {
     if (modes === null || modes.current === modeId) return;
     if (!modes.available.some(({ id }) => id === modeId)) return;
+    await slowDown();
     modes = { ...modes, current: modeId };
     if (!isOpen) return;
     await save({ modes });
@@ -119,6 +144,8 @@ export function createChoices({ session, mask, save, record }: ChoicesInput): Se
     setOption,
     takeMode,
     takeOptions: async (next) => {
+      if (JSON.stringify(next) === JSON.stringify(options)) return;
+      await slowDown();
       const before = new Map(options.map(({ id, current }) => [id, current]));
       options = next;
       if (!isOpen) return;

@@ -167,6 +167,8 @@ export function modesOf(
 
 /** Values of all options together: a program may offer hundreds of models. */
 const MAX_VALUES = 500;
+/** The length of their texts together, in UTF-16 code units: lists of sessions have them. */
+const MAX_VALUE_TEXTS = 32 * 1024;
 
 const offeredValue = z.object({
   value: z.string(),
@@ -205,6 +207,7 @@ export function optionsOf(
 ): Session["options"] {
   const short = (text: string, length = 200): string => cut(mask(text), length);
   let left = MAX_VALUES;
+  let leftTexts = MAX_VALUE_TEXTS;
   return (offered.safeParse(configOptions).data ?? []).flatMap((option) => {
     if (!("name" in option)) return [];
     const common = {
@@ -219,11 +222,17 @@ export function optionsOf(
     const all = (option.options ?? []).flatMap((one) =>
       "options" in one ? (one.options ?? []) : [one as z.output<typeof offeredValue>],
     );
-    const values = all.slice(0, left).map(({ value, name, description }) => ({
-      value: short(value),
-      name: short(name),
-      description: description == null ? null : short(description),
-    }));
+    const values: Session["options"][number]["values"] = [];
+    for (const { value, name, description } of all.slice(0, left)) {
+      const one = {
+        value: short(value),
+        name: short(name),
+        description: description == null ? null : short(description),
+      };
+      leftTexts -= one.value.length + one.name.length + (one.description?.length ?? 0);
+      if (leftTexts < 0) break;
+      values.push(one);
+    }
     left -= values.length;
     return [{ ...common, values }];
   });

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray, isNull, lt, sql, type SQL } from "drizzle-orm";
+import { and, desc, eq, inArray, isNull, lt, sql, type SQL } from "drizzle-orm";
 import type { Session } from "#shared/api/agents/sessions.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agentSessionInputs, agentSessions } from "../../../db/tables/tables.js";
@@ -31,6 +31,21 @@ const columns = {
 export async function findSession(tx: Queryable, id: string): Promise<Session | undefined> {
   const [row] = await tx.select(columns).from(agentSessions).where(eq(agentSessions.id, id));
   return row;
+}
+
+/** Returns what a search in sessions needs, newest first. */
+export function listTitles(
+  tx: Queryable,
+  agentId: string,
+  limit: number,
+): Promise<Pick<Session, "id" | "title" | "created_at">[]> {
+  const { id, title, created_at } = columns;
+  return tx
+    .select({ id, title, created_at })
+    .from(agentSessions)
+    .where(eq(agentSessions.agent_id, agentId))
+    .orderBy(desc(agentSessions.id))
+    .limit(limit);
 }
 
 /** @param after the id of the last session of the previous page; null starts at the newest */
@@ -106,7 +121,8 @@ export async function updateSession(
 ): Promise<void> {
   await tx
     .update(agentSessions)
-    .set({ ...changes, updated_at: sql`now()` })
+    // A program may change what it offers all the time.
+    .set({ ...changes, ...("status" in changes && { updated_at: sql`now()` }) })
     .where(
       and(
         eq(agentSessions.id, id),
@@ -214,13 +230,39 @@ export async function dropPrompts(tx: Queryable, sessionId: string): Promise<voi
     );
 }
 
-export async function countWaiting(tx: Queryable, sessionId: string): Promise<number> {
-  const rows = await tx
-    .select({ number: agentSessionInputs.number })
-    .from(agentSessionInputs)
-    .where(and(eq(agentSessionInputs.session_id, sessionId), isNull(agentSessionInputs.taken_at)))
-    .orderBy(asc(agentSessionInputs.number));
-  return rows.length;
+/** Returns how many prompts wait for a turn. */
+export function countWaiting(tx: Queryable, sessionId: string): Promise<number> {
+  return tx.$count(
+    agentSessionInputs,
+    and(
+      eq(agentSessionInputs.session_id, sessionId),
+      eq(agentSessionInputs.kind, "prompt"),
+      isNull(agentSessionInputs.taken_at),
+    ),
+  );
+}
+
+/**
+ * Forgets a choice that was not taken yet, since another one takes its place: without a program, they wait for
+ * the next one.
+ */
+export async function dropChoice(
+  tx: Queryable,
+  sessionId: string,
+  choice: { kind: "mode" } | { kind: "option"; id: string },
+): Promise<void> {
+  await tx
+    .delete(agentSessionInputs)
+    .where(
+      and(
+        eq(agentSessionInputs.session_id, sessionId),
+        eq(agentSessionInputs.kind, choice.kind),
+        isNull(agentSessionInputs.taken_at),
+        choice.kind === "option"
+          ? sql`${agentSessionInputs.data} ->> 'id' = ${choice.id}`
+          : undefined,
+      ),
+    );
 }
 
 /** Whether the run of a session has ended, if it had one. */

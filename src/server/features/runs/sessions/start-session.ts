@@ -219,11 +219,13 @@ export async function changeSession(
     const sent_by = startedBy(context) as never;
     if (mode_id !== undefined) {
       if (!found.modes?.available.some(({ id }) => id === mode_id)) throw notOffered("mode_id");
+      await queries.dropChoice(tx, sessionId, { kind: "mode" });
       await queries.insertInput(tx, found, { kind: "mode", data: { mode_id }, sent_by });
     }
     if (option !== undefined) {
       const offered = found.options.find(({ id }) => id === option.id);
       if (!offered?.values.some(({ value }) => value === option.value)) throw notOffered("option");
+      await queries.dropChoice(tx, sessionId, { kind: "option", id: option.id });
       await queries.insertInput(tx, found, { kind: "option", data: option, sent_by });
     }
   });

@@ -1,4 +1,4 @@
-import { memo, type ReactElement } from "react";
+import { memo, type ReactElement, useState } from "react";
 import { PermissionAnswers } from "../../../components/sessions/permission-answers.js";
 import { Icon } from "../../../ui/actions/icons.js";
 import { Markdown } from "../../../ui/text/markdown.js";
@@ -12,8 +12,10 @@ interface EntryViewProps {
   sessionId: string;
   /** Requests for permissions that wait. */
   waiting: ReadonlySet<string>;
-  /** Tool calls that they are about. */
-  asked: ReadonlySet<string>;
+  /** Tool calls that they are about, oldest first. */
+  asked: readonly string[];
+  /** Whether its text may still grow. */
+  isGrowing: boolean;
   /** Whether a turn is in progress. */
   isLive: boolean;
   /** Why the viewer may not answer. */
@@ -39,22 +41,20 @@ export const EntryView = memo(function EntryView(props: EntryViewProps): ReactEl
     case "message":
       return (
         <div className="min-w-0">
-          <Markdown text={entry.text} />
+          <Markdown text={entry.text} isGrowing={props.isGrowing} />
         </div>
       );
     case "thought":
-      return (
-        <details className="text-muted">
-          <summary className="flex gap-x-1.5 text-[13px] before:content-['▸'] in-open:before:content-['▾']">
-            Thought
-          </summary>
-          <div className="mt-1 border-l-2 border-line pl-3 text-[13px]">
-            <PlainText value={entry.text} multiline />
-          </div>
-        </details>
-      );
+      return <Thought text={entry.text} />;
     case "tool":
-      return <ToolCall tool={entry} isAsked={props.asked.has(entry.id)} isLive={props.isLive} />;
+      return (
+        <ToolCall
+          tool={entry}
+          isAsked={props.asked.includes(entry.id)}
+          isNewest={props.asked.at(-1) === entry.id}
+          isLive={props.isLive}
+        />
+      );
     case "permission":
       return <Permission {...props} entry={entry} />;
     default:
@@ -68,6 +68,23 @@ export const EntryView = memo(function EntryView(props: EntryViewProps): ReactEl
       );
   }
 });
+
+/** A thought, which is drawn once it is opened. */
+function Thought({ text }: { text: string }): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details className="text-muted" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary className="flex gap-x-1.5 text-[13px] before:content-['▸'] in-open:before:content-['▾']">
+        Thought
+      </summary>
+      {isOpen && (
+        <div className="mt-1 border-l-2 border-line pl-3 text-[13px]">
+          <PlainText value={text} multiline />
+        </div>
+      )}
+    </details>
+  );
+}
 
 const answers: Record<string, string> = {
   allow_once: "Allowed",

@@ -29,6 +29,8 @@ interface ToolCallProps {
   tool: Tool;
   /** Whether the agent waits for a permission for it. */
   isAsked: boolean;
+  /** Whether it is the newest one that does: it is open, and its changes are shown. */
+  isNewest: boolean;
   /** Whether the turn of the tool is in progress. */
   isLive: boolean;
 }
@@ -37,13 +39,14 @@ interface ToolCallProps {
 export const ToolCall = memo(function ToolCall({
   tool,
   isAsked,
+  isNewest,
   isLive,
 }: ToolCallProps): ReactElement {
   const [isOpened, setOpened] = useState<boolean>();
   const { title, kind, status, content, paths } = tool;
   const others = paths.map(ofWorkspace).filter((path) => !title.includes(path));
   const hasMore = content.length > 0;
-  const isOpen = hasMore && (isOpened ?? isAsked);
+  const isOpen = hasMore && (isOpened ?? isNewest);
   const isRunning = isLive && (status === "in_progress" || status === "pending");
   const line = (
     <>
