@@ -48,7 +48,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
       <Link
         {...paths.project(project_id)}
         title={project_name}
-        className="line-clamp-1 text-accent-ink hover:underline wide:max-w-36"
+        className="line-clamp-1 text-accent-ink hover:underline wide:max-w-24 wide:xl:max-w-36"
       >
         <PlainText value={project_name} />
       </Link>
@@ -67,7 +67,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
           name: "Run",
           sortKey: "run",
           renderCell: (work) => (
-            <div className="wide:max-w-72 wide:min-w-40 xl:max-w-96">
+            <div className="wide:max-w-40 wide:min-w-24 wide:xl:max-w-96 wide:xl:min-w-40">
               <WorkRun work={work} readAt={readAt} />
             </div>
           ),
@@ -143,12 +143,12 @@ function WorkspaceCell({ work, reason }: WorkspaceCellProps): ReactElement {
       <Link
         {...paths.workspace(agent_id)}
         title={`Workspace of ${agent_name}`}
-        className="font-medium whitespace-nowrap text-accent-ink hover:underline"
+        className="font-medium text-accent-ink hover:underline wide:xl:whitespace-nowrap"
       >
         Open workspace
       </Link>
       <span
-        className="block truncate font-mono text-xs text-muted wide:max-w-36"
+        className="block truncate font-mono text-xs text-muted wide:max-w-24 wide:xl:max-w-36"
         title={branch_name}
       >
         <PlainText value={branch_name} />
