@@ -1,5 +1,5 @@
 export type { KeyDeps } from "./key-access.js";
 export { createKeyring } from "./keyring/keyring.js";
 export { createLeakGuard, type LeakGuard } from "./leaks/leak-guard.js";
-export { type ExpiringKey, listExpiringKeys } from "./expiring-keys.js";
+export { listExpiringKeys } from "./expiring-keys.js";
 export { revokeKeysOf } from "./manage-keys.js";

@@ -1,5 +1,4 @@
 export {
   countPredictedConflicts,
   listPredictedConflicts,
-  type PredictedConflict,
 } from "./organization-conflicts.queries.js";
