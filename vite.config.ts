@@ -85,8 +85,10 @@ const ofAgents = /src\/web\/components\/agents\/agent-(frame|task)\./;
 const ofSessions =
   /src\/web\/(features\/sessions\/|ui\/text\/markdown|components\/sessions\/)|node_modules\/marked\//;
 
-/** Large forms that a few pages share; all other pages would load them for nothing. */
-const formsOfFew = {
+/** Large parts that a few pages share; all other pages would load them for nothing. */
+const partsOfFew = {
+  agents:
+    /src\/web\/(components\/(agents\/(work-|agents-view|last-line|line-counts)|sessions\/)|ui\/text\/relative-time|paths\/session-link)/,
   runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\./,
   secrets: /src\/web\/components\/secrets\//,
 };
@@ -268,7 +270,7 @@ export default defineConfig({
               priority: 2,
               includeDependenciesRecursively: false,
             },
-            ...Object.entries(formsOfFew).map(([name, test]) => ({
+            ...Object.entries(partsOfFew).map(([name, test]) => ({
               name,
               test,
               minShareCount: 2,

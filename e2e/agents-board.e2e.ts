@@ -98,6 +98,11 @@ test("the list is dense, sorted and filtered", async () => {
   const rows = () => table().getByRole("row").allTextContents();
   await table().getByText("Failed, exit code 1").waitFor();
   await pictures("agents-list");
+  for (const width of [800, 1024]) {
+    await page.setViewportSize({ width, height: 900 });
+    await expectFits(page, `agents-list, ${width}`);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
   await page.getByRole("button", { name: "Status", exact: true }).click();
   await page.waitForURL(/sort=status/);
   expect((await rows())[1]).toContain("Needs you");

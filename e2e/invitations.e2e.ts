@@ -41,7 +41,7 @@ async function signIn(page: Page, email: string, password: string): Promise<void
   await page.getByLabel("Email address").fill(email);
   await page.getByLabel("Password", { exact: true }).fill(password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
+  await page.waitForURL(`${app.url}/`);
 }
 
 /** Checks the page by axe, and for overflow on a phone. */

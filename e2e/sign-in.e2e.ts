@@ -114,7 +114,7 @@ test("a passkey is added, renamed and used to sign in", async () => {
   await signOut();
   await look("login");
   await button("Sign in with a passkey").click();
-  await page.waitForURL(/\/organizations$/);
+  await page.waitForURL(`${site}/`);
   await page.goto(`${site}/settings/security`);
   await list.getByText("Last used").waitFor();
 });

@@ -36,6 +36,7 @@ beforeAll(async () => {
   await owner.api.apiKeys.create({ body });
   const agentPath = `/agents/${agent.id}`;
   signedInPages = [
+    "/",
     "/organizations",
     `/organizations/${orgId}`,
     `/organizations/${orgId}/settings`,

@@ -43,7 +43,7 @@ test("the whole story through the pages", async () => {
   consoleMessages.length = 0;
 
   await page.goto(`${app.url}/`);
-  await page.waitForURL(/\/organizations$/);
+  await page.getByRole("heading", { level: 1, name: "Home" }).waitFor();
   await button("Hide this reminder").click();
   await expectAccessible(page);
 

@@ -53,7 +53,7 @@ beforeAll(async () => {
   await page.getByLabel("Email address").fill(owner.email);
   await page.getByLabel("Password", { exact: true }).fill(owner.password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
+  await page.waitForURL(`${app.url}/`);
   messages = watchConsole(page);
 });
 afterAll(async () => {

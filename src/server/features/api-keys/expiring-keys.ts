@@ -9,7 +9,7 @@ import { scopesWithin } from "./scopes.js";
 /** A key is announced this long before its end. */
 const NOTICE_DAYS = 7;
 
-export interface ExpiringKey {
+interface ExpiringKey {
   /** Changes with the time of the expiry. */
   key: string;
   /** The beginning of the notice. */

@@ -4,7 +4,7 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { pairsIn } from "./radar.queries.js";
 
 /** A pair of branches that would conflict, the agent with the first name before the other one. */
-export interface PredictedConflict extends Record<string, unknown> {
+interface PredictedConflict extends Record<string, unknown> {
   /** Changes with the paths in conflict, not with each commit. */
   key: string;
   at: Date;

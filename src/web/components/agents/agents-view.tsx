@@ -151,12 +151,15 @@ export function AgentsView({
             <Button onClick={() => change({ status: undefined })}>Show all agents</Button>
           </div>
         )}
-        <WorkTable
-          view={list}
-          readAt={agents.dataUpdatedAt}
-          refusal={refusal}
-          withProject={withProject}
-        />
+        {/* All columns need more than the width of a tablet. */}
+        <div className="wide:overflow-x-auto">
+          <WorkTable
+            view={list}
+            readAt={agents.dataUpdatedAt}
+            refusal={refusal}
+            withProject={withProject}
+          />
+        </div>
         <Pager view={list} label="Pages of agents" />
       </div>
     </Card>

@@ -3,7 +3,7 @@ import type { AgentWork } from "#shared/api/organizations/overview.js";
 import { StatusDot, type Tone } from "../../ui/feedback/badge.js";
 import type { Work } from "../../paths/agent-work.js";
 
-/** The state of an agent as the filter names it: queued work is told from running work. */
+/** The state of an agent as the filter names it: queued work has a state of its own. */
 export function stateOf({ state, current }: AgentWork): Work {
   if (state !== "working") return state;
   return current?.started_at == null ? "queued" : "running";

@@ -48,7 +48,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
       <Link
         {...paths.project(project_id)}
         title={project_name}
-        className="line-clamp-1 text-accent-ink hover:underline wide:max-w-36"
+        className="line-clamp-2 text-accent-ink hover:underline wide:max-w-24 wide:xl:max-w-36 wide:xl:min-w-24"
       >
         <PlainText value={project_name} />
       </Link>
@@ -67,7 +67,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
           name: "Run",
           sortKey: "run",
           renderCell: (work) => (
-            <div className="wide:max-w-72 wide:min-w-40 xl:max-w-96">
+            <div className="wide:max-w-40 wide:min-w-24 wide:xl:max-w-60 wide:xl:min-w-40">
               <WorkRun work={work} readAt={readAt} />
             </div>
           ),
@@ -107,7 +107,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
 function AgentName({ work }: { work: AgentWork }): ReactElement {
   const { agent_id, agent_name, task_title, description } = work;
   return (
-    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-48">
+    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-40">
       <Link {...paths.agent(agent_id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent_name} />
       </Link>
@@ -143,12 +143,12 @@ function WorkspaceCell({ work, reason }: WorkspaceCellProps): ReactElement {
       <Link
         {...paths.workspace(agent_id)}
         title={`Workspace of ${agent_name}`}
-        className="font-medium whitespace-nowrap text-accent-ink hover:underline"
+        className="font-medium text-accent-ink hover:underline wide:xl:whitespace-nowrap"
       >
         Open workspace
       </Link>
       <span
-        className="block truncate font-mono text-xs text-muted wide:max-w-36"
+        className="block truncate font-mono text-xs text-muted wide:max-w-24 wide:xl:max-w-28"
         title={branch_name}
       >
         <PlainText value={branch_name} />

@@ -38,7 +38,7 @@ export function AttentionRow(props: AttentionRowProps): ReactElement {
   return (
     <li
       {...rowProps(item.key)}
-      className={`flex flex-wrap items-start gap-x-3 gap-y-2 ${rowClass}`}
+      className={`grid grid-cols-[auto_minmax(0,1fr)_auto] items-start gap-x-3 gap-y-2 md:grid-cols-[auto_minmax(0,1fr)_auto_auto] ${rowClass}`}
     >
       <span
         title={kind}
@@ -47,7 +47,7 @@ export function AttentionRow(props: AttentionRowProps): ReactElement {
         <Icon name={icon} />
         <span className="sr-only">{kind}:</span>
       </span>
-      <div className="min-w-0 flex-1 basis-56">
+      <div className="min-w-0">
         <Link
           {...itemLink(item, orgId)}
           {...rowLinkProps}
@@ -59,19 +59,21 @@ export function AttentionRow(props: AttentionRowProps): ReactElement {
           <Dotted parts={placesOf(item)} />
         </p>
       </div>
-      <div className="flex max-w-full flex-wrap items-center gap-2 pl-10 sm:pl-0">
+      {/* Below the text on a phone. */}
+      <div className="col-span-2 col-start-2 row-start-2 flex flex-wrap items-center gap-2 md:col-span-1 md:col-start-3 md:row-start-1 md:max-w-96 md:justify-end">
         <ItemActions item={item} orgId={orgId} refusal={refusal} />
-        <Button
-          size="sm"
-          variant="ghost"
-          icon="check"
-          title="Mark as done (e)"
-          disabledReason={doneReason}
-          onClick={onDismiss}
-        >
-          <span className="sr-only">Mark as done</span>
-        </Button>
       </div>
+      <Button
+        size="sm"
+        variant="ghost"
+        icon="check"
+        title="Mark as done (e)"
+        className="col-start-3 row-start-1 md:col-start-4"
+        disabledReason={doneReason}
+        onClick={onDismiss}
+      >
+        <span className="sr-only">Mark as done</span>
+      </Button>
     </li>
   );
 }

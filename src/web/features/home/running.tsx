@@ -28,7 +28,12 @@ export function Running({ work, readAt }: RunningProps): ReactElement {
   return (
     <Section title="Running" count={work.length}>
       {work.length === 0 ? (
-        <p className="text-muted">No agent is at work.</p>
+        <p className="text-muted">
+          No agent is at work.{" "}
+          <Link {...paths.agents()} className="font-medium text-accent-ink underline">
+            Choose one to start
+          </Link>
+        </p>
       ) : (
         <Rows label="Running">
           {sorted.slice(0, shown).map((row) => (

@@ -4,8 +4,6 @@ import type { ReactElement } from "react";
 const shapes = {
   menu: "M2.5 4.5h11M2.5 8h11M2.5 11.5h11",
   home: "M2.3 7.8L8 2.8l5.7 5M3.9 6.6v6.9h8.2V6.6M6.6 13.3V9.6h2.8v3.7",
-  board: "M2.2 2.8h3.2v10.4H2.2zM6.4 2.8h3.2v6.6H6.4zM10.6 2.8h3.2v8.6h-3.2z",
-  list: "M2.5 4h11M2.5 8h11M2.5 12h11",
   meter: "M2.6 12.2a6.2 6.2 0 1 1 10.8 0M8 9.4l2.7-3.4M8 9.5h.01",
   close: "M4 4l8 8M12 4l-8 8",
   check: "M3 8.5l3.2 3.2L13 5",
