@@ -88,7 +88,7 @@ const ofSessions =
 /** Large parts that a few pages share; all other pages would load them for nothing. */
 const partsOfFew = {
   agents:
-    /src\/web\/(components\/(agents\/(work-|agents-view|last-line|line-counts)|sessions\/)|ui\/text\/relative-time|paths\/session-link)/,
+    /src\/web\/components\/agents\/(work-|agents-view|last-line|line-counts)/,
   runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\./,
   secrets: /src\/web\/components\/secrets\//,
 };
