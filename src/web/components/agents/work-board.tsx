@@ -6,7 +6,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Icon } from "../../ui/actions/icons.js";
 import { countOf, formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { RelativeTime } from "../../ui/text/relative-time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { statusName } from "../runs/run-status.js";
 import { costText } from "../usage/model-figures.js";
 import { LastLine } from "./last-line.js";

@@ -3,7 +3,7 @@ import type { ReactElement } from "react";
 import type { AgentWork } from "#shared/api/organizations/overview.js";
 import { paths } from "../../paths/paths.js";
 import { StatusDot } from "../../ui/feedback/badge.js";
-import { RelativeTime } from "../../ui/text/relative-time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { Time } from "../../ui/text/time.js";
 import { RunStatus } from "../runs/run-status.js";
 import { LastLine } from "./last-line.js";

@@ -6,7 +6,7 @@ import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/actions/button.js";
 import { Icon, type IconName } from "../../ui/actions/icons.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { RelativeTime } from "../../ui/text/relative-time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { Time } from "../../ui/text/time.js";
 import { ItemActions } from "./item-actions.js";
 import { itemLink, itemTitle } from "./item-title.js";

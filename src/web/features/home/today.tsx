@@ -9,7 +9,7 @@ import { costText } from "../../components/usage/model-figures.js";
 import { paths } from "../../paths/paths.js";
 import { countOf, formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { RelativeTime } from "../../ui/text/relative-time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { Rows, rowClass, Section } from "./section.js";
 import { rowLinkProps, rowProps } from "./use-row-keys.js";
 
