@@ -188,6 +188,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
 const queries: Record<string, Record<string, string>> = {
   "organizations.slugAvailability": { slug: "free-for-all" },
   "overview.results": { since: new Date().toISOString() },
+  "agentSessions.search": { q: "text" },
 };
 
 const calls = Object.entries(api).flatMap(([resource, endpoints]) =>

@@ -56,6 +56,7 @@ const named = {
   TimedRun: api.runs.timeline.response.element,
   RunConnection: api.runs.egress.response.element,
   AgentSession: api.agentSessions.get.response,
+  AgentSessionSearch: api.agentSessions.search.response,
   Sandbox: api.sandbox.get.response,
   Preset: api.presets.list.response.element,
   UsageReport: api.usage.get.response,

@@ -28,7 +28,7 @@ test("times are formatted as by Intl", () => {
   );
 });
 
-test("a recent time is told by its distance", () => {
+test("a recent time is shown by its distance", () => {
   const now = Date.parse("2026-03-10T12:00:00Z");
   const ago = (seconds: number): string => agoText(now - seconds * 1000, now);
   expect([-5, 0, 59, 60, 3599, 3600, 86_399, 86_400, 6 * 86_400].map(ago)).toEqual([
