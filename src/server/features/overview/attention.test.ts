@@ -304,19 +304,44 @@ describe("the attention list", () => {
     await expectProblem(dismiss("failed run"), 404, "not_found");
   });
 
-  test("forgets dismissals of items that are gone, and with the membership", async () => {
-    const rows = () =>
-      queryAsOwner<{ item_key: string }>(
+  test("forgets dismissals by age and with the membership, not with the item, which may return", async () => {
+    const rows = async () =>
+      (
+        await queryAsOwner<{ item_key: string }>(
+          app,
+          "select item_key from attention_dismissals where org_id = $1 order by dismissed_at",
+          [orgId],
+        )
+      ).map(({ item_key }) => item_key);
+    const age = (days: number) =>
+      queryAsOwner(
         app,
-        "select item_key from attention_dismissals where org_id = $1 order by dismissed_at",
-        [orgId],
+        "update attention_dismissals set dismissed_at = now() - make_interval(days => $2) where org_id = $1",
+        [orgId, days],
       );
     await endedRun("failed");
-    await dismiss(await onlyKey(), viewer);
-    await endedRun("failed");
-    const key = await onlyKey();
-    await dismiss(key, viewer);
-    expect((await rows()).map(({ item_key }) => item_key)).toEqual([key]);
+    const first = await onlyKey();
+    await dismiss(first, viewer);
+    await age(89);
+    // A queued run hides the failed one until it is stopped.
+    await queryAsOwner(
+      app,
+      `insert into runs (id, org_id, agent_id, kind, status, started_at, command)
+       values (gen_random_uuid(), $1, $2, 'managed', 'queued', null, '{true}')`,
+      [orgId, workspace.agent_id],
+    );
+    const rival = (await makeWorkspace(owner, project.id)).workspace;
+    const other_run = { params: { agent_id: rival.agent_id }, body: { external: true } };
+    const { data: run } = await owner.api.runs.create(other_run);
+    await owner.api.runs.stop({ params: { run_id: run.id }, body: { status: "failed" } });
+    const second = await onlyKey();
+    await dismiss(second, viewer);
+    expect(await rows()).toEqual([first, second]);
+    await queryAsOwner(app, "delete from runs where org_id = $1 and status = 'queued'", [orgId]);
+    expect([await list(viewer), await list()]).toMatchObject([[], [{}, {}]]);
+    await age(91);
+    await dismiss(second, viewer);
+    expect(await rows()).toEqual([second]);
     const { data: members } = await owner.api.members.list({ params: params() });
     const member = members.find(({ user_id }) => user_id === viewer.id)?.id as string;
     await owner.api.members.remove({ params: { ...params(), member_id: member } });
