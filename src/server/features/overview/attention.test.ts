@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { v7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AttentionItem } from "#shared/api/organizations/overview.js";
 import type { Project } from "#shared/api/projects/projects.js";
@@ -56,14 +57,19 @@ describe("the attention list", () => {
   const onlyKey = async (person = owner): Promise<string> => (await list(person))[0]?.key as string;
 
   /** A run elsewhere that has ended. */
-  const endedRun = async (status: "failed" | "succeeded" | "stopped") => {
-    const of = { agent_id: workspace.agent_id };
+  const endedRun = async (
+    status: "failed" | "succeeded" | "stopped",
+    agent_id = workspace.agent_id,
+  ) => {
+    const of = { agent_id };
     const { data } = await owner.api.runs.create({ params: of, body: { external: true } });
     await owner.api.runs.stop({ params: { run_id: data.id }, body: { status } });
     return data;
   };
-  const waitingSession = async (agentId = workspace.agent_id): Promise<string> => {
-    const id = randomUUID();
+  const waitingSession = async (
+    agentId = workspace.agent_id,
+    id: string = randomUUID(),
+  ): Promise<string> => {
     await insertSession(app, id, agentId);
     await queryAsOwner(
       app,
@@ -132,6 +138,18 @@ describe("the attention list", () => {
     expect(refused.reason).toMatchObject({ problem: { code: "permission_answered" } });
     // The program has not taken the answer yet, and no one has to answer again.
     expect([await list(), await list(other)]).toEqual([[], []]);
+  });
+
+  test("has a request for a permission since its own time, whatever its session does later", async () => {
+    const asked = Date.UTC(2025, 5, 15);
+    const later = (await makeWorkspace(owner, project.id)).workspace;
+    const newer = await waitingSession(workspace.agent_id, v7({ msecs: asked + 1 }));
+    const older = await waitingSession(later.agent_id, v7({ msecs: asked }));
+    await queryAsOwner(app, "update agent_sessions set updated_at = now() where id = $1", [older]);
+    expect(await list()).toMatchObject([
+      { session_id: newer, at: new Date(asked + 1).toISOString() },
+      { session_id: older, at: new Date(asked).toISOString() },
+    ]);
   });
 
   test("has a predicted conflict until a commit ends it, once for the same paths", async () => {
@@ -227,6 +245,34 @@ describe("the attention list", () => {
     expect(await list()).toEqual([]);
     await spend(1000, 0);
     expect((await list())[0]).toMatchObject({ kind: "model_tokens", used: 1000, limit: 1000 });
+  });
+
+  test("has the budgets of those that the caller may read", async () => {
+    const budget = { max_model_tokens: 1000 };
+    await owner.api.organizations.update({ params: params(), body: budget });
+    await owner.api.projects.update({ params: { project_id: project.id }, body: budget });
+    await owner.api.agents.update({ params: { agent_id: workspace.agent_id }, body: budget });
+    for (const id of [orgId, project.id, workspace.agent_id]) {
+      await queryAsOwner(
+        app,
+        `insert into model_spending (org_id, owner_id, month, tokens, cost_nanousd)
+         values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 900, 0)`,
+        [orgId, id],
+      );
+    }
+    const ownersFor = async (permissions: string[]) => {
+      const person = await app.person("reader");
+      const body = { name: permissions.join(" "), permissions };
+      const { data: role } = await owner.api.roles.create({ params: params(), body });
+      const member = { user_id: person.id, role_id: role.id };
+      await owner.api.members.add({ params: params(), body: member });
+      const items = await list(person);
+      return items.map((item) => "owner" in item && item.owner).toSorted();
+    };
+    expect(await ownersFor(["org:read"])).toEqual(["organization"]);
+    expect(await ownersFor(["org:read", "project:read"])).toEqual(["organization", "project"]);
+    expect(await ownersFor(["org:read", "agent:read"])).toEqual(["agent", "organization"]);
+    expect(await list(viewer)).toHaveLength(3);
   });
 
   test("has the organization's hours, and its agents once runs wait", async () => {
@@ -331,9 +377,7 @@ describe("the attention list", () => {
       [orgId, workspace.agent_id],
     );
     const rival = (await makeWorkspace(owner, project.id)).workspace;
-    const other_run = { params: { agent_id: rival.agent_id }, body: { external: true } };
-    const { data: run } = await owner.api.runs.create(other_run);
-    await owner.api.runs.stop({ params: { run_id: run.id }, body: { status: "failed" } });
+    await endedRun("failed", rival.agent_id);
     const second = await onlyKey();
     await dismiss(second, viewer);
     expect(await rows()).toEqual([first, second]);

@@ -40,15 +40,17 @@ async function readItems(
   const which: Which = { ...keys, agentId: actor.agent?.id ?? null };
   const limit = MAX_OF_TYPE;
   const mayApprove = actor.agent === null && allows(access, "agent:workspace:read");
+  const seesAgents = allows(access, "agent:read");
+  const budgets = { projects: allows(access, "project:read"), agents: seesAgents };
   const items = await context.tx(async (tx) => [
-    ...(allows(access, "agent:read") ? await agentItems(tx, orgId, which, limit) : []),
+    ...(seesAgents ? await agentItems(tx, orgId, which, limit) : []),
     ...(allows(access, "agent:workspace:read")
       ? typed("conflict", await listPredictedConflicts(tx, orgId, which, limit))
       : []),
     ...(mayApprove
       ? typed("merge_request", await listAwaitingApproval(tx, orgId, actor.userId, which, limit))
       : []),
-    ...typed("budget", await queries.listModelBudgets(tx, orgId, which, limit)),
+    ...typed("budget", await queries.listModelBudgets(tx, orgId, which, budgets, limit)),
     ...(actor.agent ? [] : (await quotaItems(tx, orgId)).filter(({ key }) => isWanted(key, which))),
   ]);
   const withOthers = allows(access, "org:apikeys:read");
