@@ -2,7 +2,14 @@
 import { Readable } from "node:stream";
 import { isOid, isRefName } from "../store/bare-repository.js";
 import { DiffReader, type FileDiff } from "./diff-reader.js";
-import { EMPTY_TREE, git, type GitProcess, bufferOutput, spawnGit } from "../process/run.js";
+import {
+  EMPTY_TREE,
+  git,
+  type GitProcess,
+  bufferOutput,
+  type ProcessOptions,
+  spawnGit,
+} from "../process/run.js";
 
 export type { FileDiff } from "./diff-reader.js";
 
@@ -53,9 +60,11 @@ export async function diffStats(
   repoPath: string,
   from: string | null,
   to: string,
+  process: ProcessOptions = {},
 ): Promise<DiffStats> {
   const args = [...COUNTING.args, "--end-of-options", treeish(from), treeish(to)];
-  return statsOf((await git(args, { gitDir: repoPath, config: CONFIG })).stdout.toString("latin1"));
+  const { stdout } = await git(args, { gitDir: repoPath, config: CONFIG, ...process });
+  return statsOf(stdout.toString("latin1"));
 }
 
 /** A commit on the first-parent history of a branch, with the size of its change. */

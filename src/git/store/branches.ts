@@ -2,7 +2,7 @@ import { assertRefName, isOid, isRefName } from "./bare-repository.js";
 import { compareHistories } from "./compare-histories.js";
 import { commitDate } from "./history.js";
 import { resolveCommit } from "./repository.js";
-import { git } from "../process/run.js";
+import { git, type ProcessOptions } from "../process/run.js";
 
 /** A branch and its tip. */
 export interface Branch {
@@ -41,6 +41,7 @@ export async function countApart(
   repoPath: string,
   here: string,
   there: string,
+  process: ProcessOptions = {},
 ): Promise<{ ahead: number; behind: number } | null> {
   for (const rev of [here, there]) if (!isOid(rev) && !isRefName(rev)) return null;
   const [source, target] = await Promise.all(
@@ -50,7 +51,11 @@ export async function countApart(
   const apart = await compareHistories(repoPath, { source, target });
   if (apart) return { ahead: apart.source.length, behind: apart.target.length };
   const args = ["rev-list", "--left-right", "--count", `${source}...${target}`];
-  const { stdout, exitCode } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
+  const { stdout, exitCode } = await git(args, {
+    gitDir: repoPath,
+    okExitCodes: [0, 128],
+    ...process,
+  });
   const counts = /^(\d+)\t(\d+)\n$/.exec(stdout.toString("latin1"));
   return exitCode !== 0 || counts === null
     ? null

@@ -30,6 +30,14 @@ const isOf = (agentId: string | null) => sql`(${agentId}::uuid is null or a.id =
 const names = sql`p.id as project_id, p.name as project_name, a.id as agent_id, a.name as agent_name`;
 const isThere = sql`a.terminated_at is null and p.deleted_at is null`;
 
+/**
+ * When a request for a permission was made: the time in its id, a UUIDv7 of the server. A program can move the time of
+ * its session's last change.
+ */
+const askedAt = sql`case when request ->> 'request_id' ~ '^[0-9a-f]{8}-[0-9a-f]{4}-7'
+  then to_timestamp(('x' || left(replace(request ->> 'request_id', '-', ''), 12))::bit(48)::bigint / 1000.0)
+  else s.updated_at end`;
+
 /** Lists the requests for permissions that have no answer, newest first. */
 export async function listPermissionRequests(
   tx: Queryable,
@@ -39,7 +47,7 @@ export async function listPermissionRequests(
 ): Promise<RowOf<"permission_request">[]> {
   const key = sql`concat_ws(':', 'permission_request', s.id, request ->> 'request_id')`;
   const { rows } = await tx.execute<RowOf<"permission_request">>(sql`
-    select ${key} as key, s.updated_at as at, ${names}, s.id as session_id, s.title as session_title,
+    select ${key} as key, ${askedAt} as at, ${names}, s.id as session_id, s.title as session_title,
       request
     from agent_sessions s
     join agents a on a.id = s.agent_id
@@ -49,7 +57,7 @@ export async function listPermissionRequests(
       and not exists (select from agent_session_inputs i where i.session_id = s.id
         and i.kind = 'permission' and i.data ->> 'request_id' = request ->> 'request_id')
       and ${isOf(which.agentId)} and ${isWanted(key, which)}
-    order by s.updated_at desc, key limit ${limit}`);
+    order by ${askedAt} desc, key limit ${limit}`);
   return rows;
 }
 
@@ -74,6 +82,12 @@ export async function listFailedRuns(
   return rows;
 }
 
+/** Whose budgets to read besides the organization's. */
+interface BudgetOwners {
+  projects: boolean;
+  agents: boolean;
+}
+
 /** The use from which on a budget is listed. */
 export const NEARLY = 0.8;
 
@@ -85,6 +99,7 @@ export async function listModelBudgets(
   tx: Queryable,
   orgId: string,
   which: Which,
+  owners: BudgetOwners,
   limit: number,
 ): Promise<RowOf<"budget">[]> {
   const month = sql`date_trunc('month', now() at time zone 'UTC')`;
@@ -100,11 +115,11 @@ export async function listModelBudgets(
       from organizations where id = ${orgId}
       union all
       select 'project', id, id, name, null, null, max_model_cost_usd, max_model_tokens
-      from projects where org_id = ${orgId} and deleted_at is null
+      from projects where ${owners.projects} and org_id = ${orgId} and deleted_at is null
       union all
       select 'agent', a.id, p.id, p.name, a.id, a.name, a.max_model_cost_usd, a.max_model_tokens
       from agents a join projects p on p.id = a.project_id
-      where a.org_id = ${orgId} and not a.name_released and ${isThere}
+      where ${owners.agents} and a.org_id = ${orgId} and not a.name_released and ${isThere}
     ) o
     join model_spending m on m.owner_id = o.id and m.month = ${month}::date
     cross join lateral (values

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { v7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AttentionItem } from "#shared/api/organizations/overview.js";
 import type { Project } from "#shared/api/projects/projects.js";
@@ -56,14 +57,19 @@ describe("the attention list", () => {
   const onlyKey = async (person = owner): Promise<string> => (await list(person))[0]?.key as string;
 
   /** A run elsewhere that has ended. */
-  const endedRun = async (status: "failed" | "succeeded" | "stopped") => {
-    const of = { agent_id: workspace.agent_id };
+  const endedRun = async (
+    status: "failed" | "succeeded" | "stopped",
+    agent_id = workspace.agent_id,
+  ) => {
+    const of = { agent_id };
     const { data } = await owner.api.runs.create({ params: of, body: { external: true } });
     await owner.api.runs.stop({ params: { run_id: data.id }, body: { status } });
     return data;
   };
-  const waitingSession = async (agentId = workspace.agent_id): Promise<string> => {
-    const id = randomUUID();
+  const waitingSession = async (
+    agentId = workspace.agent_id,
+    id: string = randomUUID(),
+  ): Promise<string> => {
     await insertSession(app, id, agentId);
     await queryAsOwner(
       app,
@@ -132,6 +138,18 @@ describe("the attention list", () => {
     expect(refused.reason).toMatchObject({ problem: { code: "permission_answered" } });
     // The program has not taken the answer yet, and no one has to answer again.
     expect([await list(), await list(other)]).toEqual([[], []]);
+  });
+
+  test("has a request for a permission since its own time, whatever its session does later", async () => {
+    const asked = Date.UTC(2025, 5, 15);
+    const later = (await makeWorkspace(owner, project.id)).workspace;
+    const newer = await waitingSession(workspace.agent_id, v7({ msecs: asked + 1 }));
+    const older = await waitingSession(later.agent_id, v7({ msecs: asked }));
+    await queryAsOwner(app, "update agent_sessions set updated_at = now() where id = $1", [older]);
+    expect(await list()).toMatchObject([
+      { session_id: newer, at: new Date(asked + 1).toISOString() },
+      { session_id: older, at: new Date(asked).toISOString() },
+    ]);
   });
 
   test("has a predicted conflict until a commit ends it, once for the same paths", async () => {
@@ -229,6 +247,34 @@ describe("the attention list", () => {
     expect((await list())[0]).toMatchObject({ kind: "model_tokens", used: 1000, limit: 1000 });
   });
 
+  test("has the budgets of those that the caller may read", async () => {
+    const budget = { max_model_tokens: 1000 };
+    await owner.api.organizations.update({ params: params(), body: budget });
+    await owner.api.projects.update({ params: { project_id: project.id }, body: budget });
+    await owner.api.agents.update({ params: { agent_id: workspace.agent_id }, body: budget });
+    for (const id of [orgId, project.id, workspace.agent_id]) {
+      await queryAsOwner(
+        app,
+        `insert into model_spending (org_id, owner_id, month, tokens, cost_nanousd)
+         values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 900, 0)`,
+        [orgId, id],
+      );
+    }
+    const ownersFor = async (permissions: string[]) => {
+      const person = await app.person("reader");
+      const body = { name: permissions.join(" "), permissions };
+      const { data: role } = await owner.api.roles.create({ params: params(), body });
+      const member = { user_id: person.id, role_id: role.id };
+      await owner.api.members.add({ params: params(), body: member });
+      const items = await list(person);
+      return items.map((item) => "owner" in item && item.owner).toSorted();
+    };
+    expect(await ownersFor(["org:read"])).toEqual(["organization"]);
+    expect(await ownersFor(["org:read", "project:read"])).toEqual(["organization", "project"]);
+    expect(await ownersFor(["org:read", "agent:read"])).toEqual(["agent", "organization"]);
+    expect(await list(viewer)).toHaveLength(3);
+  });
+
   test("has the organization's hours, and its agents once runs wait", async () => {
     await owner.api.organizations.update({
       params: params(),
@@ -304,19 +350,42 @@ describe("the attention list", () => {
     await expectProblem(dismiss("failed run"), 404, "not_found");
   });
 
-  test("forgets dismissals of items that are gone, and with the membership", async () => {
-    const rows = () =>
-      queryAsOwner<{ item_key: string }>(
+  test("forgets dismissals by age and with the membership, not with the item, which may return", async () => {
+    const rows = async () =>
+      (
+        await queryAsOwner<{ item_key: string }>(
+          app,
+          "select item_key from attention_dismissals where org_id = $1 order by dismissed_at",
+          [orgId],
+        )
+      ).map(({ item_key }) => item_key);
+    const age = (days: number) =>
+      queryAsOwner(
         app,
-        "select item_key from attention_dismissals where org_id = $1 order by dismissed_at",
-        [orgId],
+        "update attention_dismissals set dismissed_at = now() - make_interval(days => $2) where org_id = $1",
+        [orgId, days],
       );
     await endedRun("failed");
-    await dismiss(await onlyKey(), viewer);
-    await endedRun("failed");
-    const key = await onlyKey();
-    await dismiss(key, viewer);
-    expect((await rows()).map(({ item_key }) => item_key)).toEqual([key]);
+    const first = await onlyKey();
+    await dismiss(first, viewer);
+    await age(89);
+    // A queued run hides the failed one until it is stopped.
+    await queryAsOwner(
+      app,
+      `insert into runs (id, org_id, agent_id, kind, status, started_at, command)
+       values (gen_random_uuid(), $1, $2, 'managed', 'queued', null, '{true}')`,
+      [orgId, workspace.agent_id],
+    );
+    const rival = (await makeWorkspace(owner, project.id)).workspace;
+    await endedRun("failed", rival.agent_id);
+    const second = await onlyKey();
+    await dismiss(second, viewer);
+    expect(await rows()).toEqual([first, second]);
+    await queryAsOwner(app, "delete from runs where org_id = $1 and status = 'queued'", [orgId]);
+    expect([await list(viewer), await list()]).toMatchObject([[], [{}, {}]]);
+    await age(91);
+    await dismiss(second, viewer);
+    expect(await rows()).toEqual([second]);
     const { data: members } = await owner.api.members.list({ params: params() });
     const member = members.find(({ user_id }) => user_id === viewer.id)?.id as string;
     await owner.api.members.remove({ params: { ...params(), member_id: member } });

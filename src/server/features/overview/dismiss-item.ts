@@ -2,25 +2,26 @@ import { AppError, notFound } from "../../errors.js";
 import type { Database } from "../../db/connection/connect.js";
 import type { OrgContext } from "../../http/request-context.js";
 import * as queries from "./dismissals.queries.js";
-import { presentKeys } from "./list-attention.js";
+import { isPresent } from "./list-attention.js";
 
 /** Dismissals that a user keeps in an organization; the oldest ones are forgotten. */
-const MAX_DISMISSALS = 500;
+const MAX_DISMISSALS = 1000;
+/**
+ * Age at which a dismissal is forgotten. An item that is not on the list may come back with the same key: a conflict
+ * after the next scan, or a failed run once a queued one is stopped. So only age tells that it is gone.
+ */
+const MAX_DAYS = 90;
 
 /**
- * Marks an item as done for the caller. Forgets the caller's dismissals whose items are gone; since keys do not come
- * back, they would never be used again.
+ * Marks an item as done for the caller, and forgets the caller's old dismissals.
  * @throws AppError 403 for an agent; 404 if the item is gone
  */
 export async function dismissItem(db: Database, context: OrgContext, key: string): Promise<void> {
   const owner = ownerOf(context);
-  const before = await context.tx((tx) => queries.listDismissed(tx, owner));
-  const present = await presentKeys(db, context, [...new Set([...before, key])]);
-  if (!present.has(key)) throw notFound();
-  const gone = before.filter((one) => !present.has(one));
+  if (!(await isPresent(db, context, key))) throw notFound();
   await context.write(async (tx) => {
     await queries.insertDismissal(tx, owner, key);
-    await queries.pruneDismissals(tx, owner, gone, MAX_DISMISSALS);
+    await queries.pruneDismissals(tx, owner, { days: MAX_DAYS, count: MAX_DISMISSALS });
   });
 }
 

@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connection/connect.js";
 import { attentionDismissals as dismissals } from "../../db/tables/tables.js";
 
@@ -24,7 +24,10 @@ export async function insertDismissal(
   await tx
     .insert(dismissals)
     .values({ org_id: orgId, user_id: userId, item_key: key })
-    .onConflictDoNothing();
+    .onConflictDoUpdate({
+      target: [dismissals.org_id, dismissals.user_id, dismissals.item_key],
+      set: { dismissed_at: sql`now()` },
+    });
 }
 
 /** Returns false if there was none. */
@@ -36,19 +39,16 @@ export async function deleteDismissal(tx: Queryable, owner: Owner, key: string):
   return deleted.length === 1;
 }
 
-/** Deletes dismissals of items that are gone, and the oldest ones above a maximum. */
+/** Deletes dismissals above a maximum age, and the oldest ones above a maximum number. */
 export async function pruneDismissals(
   tx: Queryable,
-  owner: Owner,
-  gone: string[],
-  max: number,
+  { orgId, userId }: Owner,
+  max: { days: number; count: number },
 ): Promise<void> {
-  if (gone.length > 0) {
-    await tx.delete(dismissals).where(and(isOf(owner), inArray(dismissals.item_key, gone)));
-  }
   await tx.execute(sql`
-    delete from attention_dismissals where org_id = ${owner.orgId} and user_id = ${owner.userId}
-      and item_key in (select item_key from attention_dismissals
-        where org_id = ${owner.orgId} and user_id = ${owner.userId}
-        order by dismissed_at desc, item_key offset ${max})`);
+    delete from attention_dismissals d using (
+      select item_key, dismissed_at, row_number() over (order by dismissed_at desc, item_key) as place
+      from attention_dismissals where org_id = ${orgId} and user_id = ${userId}) kept
+    where d.org_id = ${orgId} and d.user_id = ${userId} and d.item_key = kept.item_key
+      and (kept.place > ${max.count} or kept.dismissed_at < now() - make_interval(days => ${max.days}))`);
 }

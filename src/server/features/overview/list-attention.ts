@@ -22,14 +22,10 @@ export async function listAttention(db: Database, context: OrgContext): Promise<
   return items.toSorted((one, other) => compare(other.at, one.at) || compare(one.key, other.key));
 }
 
-/** Returns those of the keys whose items still wait for the caller. */
-export async function presentKeys(
-  db: Database,
-  context: OrgContext,
-  keys: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const items = await readItems(db, context, { only: keys, except: [] }, keys.length);
-  return new Set(items.map(({ key }) => key));
+/** Whether the item with a key waits for the caller, dismissed or not. */
+export async function isPresent(db: Database, context: OrgContext, key: string): Promise<boolean> {
+  const items = await readItems(db, context, { only: [key], except: [] });
+  return items.length > 0;
 }
 
 const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
@@ -39,20 +35,22 @@ async function readItems(
   db: Database,
   context: OrgContext,
   keys: Omit<Which, "agentId">,
-  limit = MAX_OF_TYPE,
 ): Promise<AttentionItem[]> {
   const { access, actor, orgId } = context;
   const which: Which = { ...keys, agentId: actor.agent?.id ?? null };
+  const limit = MAX_OF_TYPE;
   const mayApprove = actor.agent === null && allows(access, "agent:workspace:read");
+  const seesAgents = allows(access, "agent:read");
+  const budgets = { projects: allows(access, "project:read"), agents: seesAgents };
   const items = await context.tx(async (tx) => [
-    ...(allows(access, "agent:read") ? await agentItems(tx, orgId, which, limit) : []),
+    ...(seesAgents ? await agentItems(tx, orgId, which, limit) : []),
     ...(allows(access, "agent:workspace:read")
       ? typed("conflict", await listPredictedConflicts(tx, orgId, which, limit))
       : []),
     ...(mayApprove
       ? typed("merge_request", await listAwaitingApproval(tx, orgId, actor.userId, which, limit))
       : []),
-    ...typed("budget", await queries.listModelBudgets(tx, orgId, which, limit)),
+    ...typed("budget", await queries.listModelBudgets(tx, orgId, which, budgets, limit)),
     ...(actor.agent ? [] : (await quotaItems(tx, orgId)).filter(({ key }) => isWanted(key, which))),
   ]);
   const withOthers = allows(access, "org:apikeys:read");

@@ -106,7 +106,12 @@ async function compareAll(
     tips.set(place, tip);
     const base = await tip;
     if (base === null) return;
-    const compared = await compareCommits(orgId, { repoPath, base, head: head_commit });
+    const compared = await compareCommits(orgId, {
+      repoPath,
+      base,
+      head: head_commit,
+      agentId: agent_id,
+    });
     if (compared !== null) found.set(agent_id, compared);
   };
   await within(COMPARE_MS, Promise.all(rows.map(compare)));

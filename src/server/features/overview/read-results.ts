@@ -40,6 +40,7 @@ export async function readResults(
       repoPath: deps.storage.repository(orgId, project_id),
       base: target_commit,
       head: source_commit,
+      agentId: null,
     })),
   );
   return {

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { AgentWork } from "#shared/api/organizations/overview.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import { isAtRestSince, lastRunOf, titleOf } from "./last-run.js";
+import { isAtRestSince, lastEndedRunOf, titleOf } from "./last-run.js";
 
 type Current = NonNullable<AgentWork["current"]>;
 type Outcome = NonNullable<AgentWork["last_outcome"]>;
@@ -83,7 +83,7 @@ export async function listWork(
       ) r left join agent_sessions s on s.id = r.session_id
       where r.kind <> 'check'
       order by r.status desc, r.id limit 1) cur on true
-    left join lateral (select * from ${lastRunOf(sql`a.id`)} one where one.ended_at is not null) last on true
+    left join lateral ${lastEndedRunOf(sql`a.id`)} last on true
     left join lateral (
       select s.id from agent_sessions s
       where s.org_id = ${orgId} and s.agent_id = a.id and s.status = 'waiting_for_permission'

@@ -102,6 +102,10 @@ describe("the work of agents", () => {
     });
     const next = await start("sleep 60");
     await vi.waitFor(async () => expect((await own()).state).toBe("working"), { timeout: 10_000 });
+    expect(await own()).toMatchObject({
+      current: { run_id: next.id },
+      last_outcome: { run_id: run.id, status: "failed", exit_code: 3 },
+    });
     const sessionId = randomUUID();
     await insertSession(app, sessionId, workspace.agent_id);
     const wait = (status: string) =>

@@ -1,6 +1,7 @@
 import { lazy, type ReactElement, Suspense, useState } from "react";
 import { loadPart } from "../../hooks/connection.js";
 import { Button } from "../../ui/actions/button.js";
+import { visible } from "../../ui/text/plain-text.js";
 
 /** Loaded when it is opened. */
 export const CreateWorkspaceDialog = lazy(async () => ({
@@ -27,7 +28,7 @@ export function CreateWorkspaceButton({
       <Button
         size={variant === "primary" ? "md" : "sm"}
         variant={variant}
-        title={`Create workspace for ${agentName}`}
+        title={`Create workspace for ${visible(agentName)}`}
         disabledReason={disabledReason}
         onClick={() => setOpen(true)}
       >

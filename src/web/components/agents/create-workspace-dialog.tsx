@@ -6,6 +6,7 @@ import { client } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/actions/button.js";
 import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
+import { visible } from "../../ui/text/plain-text.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { RadioList } from "../../ui/fields/radio.js";
 import { projectsKey } from "../../api/queries/projects.js";
@@ -57,7 +58,7 @@ export function CreateWorkspaceDialog({
     <Dialog
       isOpen={isOpen}
       onClose={onClose}
-      title={`Create workspace for ${agentName}`}
+      title={`Create workspace for ${visible(agentName)}`}
       description="A branch of its own: the agent's work stays there until it is merged."
     >
       <CreateWorkspaceForm agentId={agentId} onClose={onClose} />

@@ -5,7 +5,7 @@ import type { DenyReason } from "../../access/permissions.js";
 import { paths } from "../../paths/paths.js";
 import type { ListView, Sorting } from "../../ui/tables/list-view.js";
 import { Table } from "../../ui/tables/table.js";
-import { PlainText } from "../../ui/text/plain-text.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { costText } from "../usage/model-figures.js";
 import { CreateWorkspaceButton } from "./create-workspace-button.js";
 import { WorkChanges, WorkConflicts } from "./work-changes.js";
@@ -47,7 +47,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
     renderCell: ({ project_id, project_name }: AgentWork) => (
       <Link
         {...paths.project(project_id)}
-        title={project_name}
+        title={visible(project_name)}
         className="line-clamp-2 text-accent-ink hover:underline wide:max-w-24 wide:xl:max-w-36 wide:xl:min-w-24"
       >
         <PlainText value={project_name} />
@@ -112,12 +112,12 @@ function AgentName({ work }: { work: AgentWork }): ReactElement {
         <PlainText value={agent_name} />
       </Link>
       {task_title !== null && (
-        <div className="line-clamp-1 text-[13px]" title={task_title}>
+        <div className="line-clamp-1 text-[13px]" title={visible(task_title)}>
           <PlainText value={task_title} />
         </div>
       )}
       {description !== null && (
-        <div className="line-clamp-1 text-[13px] text-muted" title={description}>
+        <div className="line-clamp-1 text-[13px] text-muted" title={visible(description)}>
           <PlainText value={description} />
         </div>
       )}
@@ -142,14 +142,14 @@ function WorkspaceCell({ work, reason }: WorkspaceCellProps): ReactElement {
     <>
       <Link
         {...paths.workspace(agent_id)}
-        title={`Workspace of ${agent_name}`}
+        title={`Workspace of ${visible(agent_name)}`}
         className="font-medium text-accent-ink hover:underline wide:xl:whitespace-nowrap"
       >
         Open workspace
       </Link>
       <span
         className="block truncate font-mono text-xs text-muted wide:max-w-24 wide:xl:max-w-28"
-        title={branch_name}
+        title={visible(branch_name)}
       >
         <PlainText value={branch_name} />
       </span>

@@ -30,14 +30,15 @@ function Home({ organization }: { organization: OrganizationItem }): ReactElemen
   const { id: orgId, name, counts } = organization;
   const attention = useQuery(attentionQuery(orgId));
   const work = useQuery(workQuery(orgId, { running: "true" }));
-  const dismiss = useDismissal(orgId);
+  const { dismiss, isDismissing } = useDismissal(orgId);
+  const waiting = attention.data?.filter(({ key }) => !isDismissing(key));
   const rows = useRef<HTMLDivElement>(null);
   useRowKeys(rows, (key) => {
-    const item = attention.data?.find((one) => one.key === key);
+    const item = waiting?.find((one) => one.key === key);
     if (item) dismiss(item);
   });
   const running = work.data?.filter(({ state }) => state === "working") ?? [];
-  const isNew = counts.agents === 0 && attention.data?.length === 0;
+  const isNew = counts.agents === 0 && waiting?.length === 0;
   return (
     <Page
       title="Home"
@@ -52,7 +53,11 @@ function Home({ organization }: { organization: OrganizationItem }): ReactElemen
       }
     >
       <div ref={rows} className="flex flex-col gap-8">
-        <Await query={attention} rows={2} what="The list of what needs you">
+        <Await
+          query={{ data: waiting, error: attention.error, refetch: attention.refetch }}
+          rows={2}
+          what="The list of what needs you"
+        >
           {(items) =>
             isNew ? (
               <FirstSteps hasProject={counts.projects > 0} />
@@ -60,7 +65,7 @@ function Home({ organization }: { organization: OrganizationItem }): ReactElemen
               <NeedsYou
                 organization={organization}
                 items={items}
-                running={running.length}
+                running={work.isSuccess ? running.length : null}
                 onDismiss={dismiss}
               />
             )

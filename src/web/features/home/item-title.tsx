@@ -31,11 +31,10 @@ export function itemLink(item: AttentionItem, orgId: string) {
 }
 
 /** The page where a budget or quota is raised. */
-export function budgetLink({ agent_id, project_id, kind }: ItemOf<"budget">, orgId: string) {
-  if (agent_id !== null) return paths.agent(agent_id);
+export function budgetLink({ agent_id, project_id }: ItemOf<"budget">, orgId: string) {
+  if (agent_id !== null) return paths.agentSettings(agent_id);
   if (project_id !== null) return paths.projectSettings(project_id);
-  const isOfModels = kind === "model_cost" || kind === "model_tokens";
-  return paths.organizationSettings(orgId, { tab: isOfModels ? "billing" : "resources" });
+  return paths.organizationSettings(orgId, { tab: "resources" });
 }
 
 /** An item as a sentence. */

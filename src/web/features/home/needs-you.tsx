@@ -10,8 +10,8 @@ import { Rows, Section } from "./section.js";
 interface NeedsYouProps {
   organization: OrganizationItem;
   items: readonly AttentionItem[];
-  /** Number of agents at work. */
-  running: number;
+  /** Number of agents at work; null while it is unknown. */
+  running: number | null;
   onDismiss: (item: AttentionItem) => void;
 }
 
@@ -39,7 +39,7 @@ export function NeedsYou({ organization, items, running, onDismiss }: NeedsYouPr
   );
 }
 
-function AllClear({ running }: { running: number }): ReactElement {
+function AllClear({ running }: Pick<NeedsYouProps, "running">): ReactElement {
   return (
     <div className="flex items-center gap-3 rounded-lg border border-line bg-surface px-4 py-4 shadow-raised">
       <span className="grid size-8 shrink-0 place-items-center rounded-full bg-good-soft text-good">
@@ -47,12 +47,14 @@ function AllClear({ running }: { running: number }): ReactElement {
       </span>
       <p>
         <span className="font-medium">All clear.</span>{" "}
-        <span className="text-muted">
-          {running === 0
-            ? "Nothing waits for you, and no agent is at work."
-            : `Nothing waits for you; ${countOf(running, "agent is", "agents are")} at work.`}
-        </span>
+        <span className="text-muted">{clearText(running)}</span>
       </p>
     </div>
   );
+}
+
+function clearText(running: NeedsYouProps["running"]): string {
+  if (running === null) return "Nothing waits for you.";
+  if (running === 0) return "Nothing waits for you, and no agent is at work.";
+  return `Nothing waits for you; ${countOf(running, "agent is", "agents are")} at work.`;
 }

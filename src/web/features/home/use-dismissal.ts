@@ -1,18 +1,30 @@
 import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import type { AttentionItem } from "#shared/api/organizations/overview.js";
 import { asApiError, client } from "../../api/client.js";
 import { attentionQuery } from "../../api/queries/overview.js";
 import { notify } from "../../ui/feedback/toast.js";
 
+interface Dismissal {
+  /** Marks an item as done. */
+  dismiss: (item: AttentionItem) => void;
+  /** Whether the item with this key is being marked as done. The list may still have it. */
+  isDismissing: (key: string) => boolean;
+}
+
 /**
- * Returns a function that marks an item as done. The item disappears at once, so that the next one can follow
- * without a pause; it returns if the server refuses.
+ * Marks items as done. An item disappears at once, so that the next one can follow without a pause; it returns if
+ * the server refuses.
  */
-export function useDismissal(orgId: string): (item: AttentionItem) => void {
+export function useDismissal(orgId: string): Dismissal {
   const queries = useQueryClient();
+  // A refetch meanwhile may bring a list from before the dismissal.
+  const [keys, setKeys] = useState<ReadonlySet<string>>(new Set());
   const { queryKey } = attentionQuery(orgId);
   const refresh = (): void => void queries.invalidateQueries({ queryKey });
   const fail = (error: unknown): void => notify(asApiError(error).message, "bad");
+  const leaveOut = (item: AttentionItem) =>
+    queries.setQueryData(queryKey, (items) => items?.filter(({ key }) => key !== item.key));
   const undo = async (item: AttentionItem): Promise<void> => {
     try {
       await client.overview.undismiss({ params: { org_id: orgId, item_key: item.key } });
@@ -22,9 +34,10 @@ export function useDismissal(orgId: string): (item: AttentionItem) => void {
     refresh();
   };
   const dismiss = async (item: AttentionItem): Promise<void> => {
-    // An answer that is on its way would bring the item back.
-    await queries.cancelQueries({ queryKey });
-    queries.setQueryData(queryKey, (items) => items?.filter(({ key }) => key !== item.key));
+    setKeys((before) => new Set(before).add(item.key));
+    // For other parts of the page, such as the number in the navigation.
+    leaveOut(item);
+    let isDone = true;
     try {
       await client.overview.dismiss({ params: { org_id: orgId, item_key: item.key } });
       notify("Marked as done", "good", () => void undo(item));
@@ -32,10 +45,14 @@ export function useDismissal(orgId: string): (item: AttentionItem) => void {
       // 404: another user was faster, or the cause is gone.
       if (asApiError(error).status !== 404) {
         fail(error);
-        queries.setQueryData(queryKey, (items) => items && [item, ...items]);
+        isDone = false;
       }
-      refresh();
     }
+    await queries.cancelQueries({ queryKey });
+    leaveOut(item);
+    if (!isDone) queries.setQueryData(queryKey, (items) => items && [item, ...items]);
+    setKeys((before) => new Set([...before].filter((key) => key !== item.key)));
+    refresh();
   };
-  return (item) => void dismiss(item);
+  return { dismiss: (item) => void dismiss(item), isDismissing: (key) => keys.has(key) };
 }
