@@ -231,7 +231,7 @@ function StepBody({ step, progress, onDone, onKeep }: StepBodyProps): ReactEleme
       );
     case "conflict":
       return agent && project && project.counts.merges > 0 ? (
-        <ConflictStep agent={agent} project={project} opponents={opponents} />
+        <ConflictStep agent={agent} project={project} opponents={opponents} onKeep={onKeep} />
       ) : (
         first("a merge")
       );

@@ -21,10 +21,17 @@ interface ConflictStepProps {
   agent: Agent;
   project: Project;
   opponents: Opponents;
+  /** Whether the step must stay open: it is done before the conflict is found. */
+  onKeep: (isKept: boolean) => void;
 }
 
 /** Makes two agents that change the same line, and opens the page that predicts the conflict. */
-export function ConflictStep({ agent, project, opponents }: ConflictStepProps): ReactElement {
+export function ConflictStep({
+  agent,
+  project,
+  opponents,
+  onKeep,
+}: ConflictStepProps): ReactElement {
   const navigate = useNavigate();
   const refusal = useDenyReason(agent.organization_id);
   const { data: sandbox } = useQuery(sandboxQuery);
@@ -37,7 +44,13 @@ export function ConflictStep({ agent, project, opponents }: ConflictStepProps): 
   const make = useApiMutation({
     run: async (_input: undefined) => {
       const { signal } = leaving.current;
-      return { data: await makeConflict(project, setStage, signal), status: 200 };
+      onKeep(true);
+      try {
+        return { data: await makeConflict(project, setStage, signal), status: 200 };
+      } catch (error) {
+        if (!signal.aborted) onKeep(false);
+        throw error;
+      }
     },
     refresh: [agentsKey, workspacesKey, projectsKey, organizationsKey],
     onDone: ({ id }) => {

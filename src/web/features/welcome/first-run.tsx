@@ -73,7 +73,7 @@ export function FirstRun({ agent }: { agent: Agent }): ReactElement | null {
           ? hasKey
             ? `${program.title} writes a short hello.md, with the key among the secrets. The demo script needs no key: it plays an agent and writes the file itself.`
             : `${program.title} works on this machine, and needs a key of its model provider. The demo script needs none: it plays an agent and writes a hello.md.`
-          : "No coding agent is installed on this machine, so a demo script plays one: it writes a hello.md, and needs no key."}
+          : "No coding agent can start on this machine, so a demo script plays one: it writes a hello.md, and needs no key."}
       </p>
       <div className="flex flex-wrap gap-2">
         {program && (

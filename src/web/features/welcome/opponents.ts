@@ -40,8 +40,7 @@ head -n 1 hello.md
 `;
 }
 
-/** Numbers that a name is tried with: more agents of this name have another cause. */
-const maxNames = 50;
+const maxAttempts = 20;
 const pollMs = 500;
 /** A run may wait in the queue for longer; another press of the button goes on. */
 const patienceMs = 120_000;
@@ -116,19 +115,24 @@ async function opponent(
   side: OpponentSide,
   signal: AbortSignal,
 ): Promise<Agent> {
-  for (let number = 1; ; number += 1) {
+  const taken = new Set<string>();
+  for (let attempt = 1; ; attempt += 1) {
     // Read again after a taken name: another tab may have created the agent itself.
     const agents = await everyPage((query) =>
-      client.agents.list({ query: { ...query, organization_id, project_id } }, { signal }),
+      client.agents.list({ query: { ...query, organization_id } }, { signal }),
     );
     const existing = opponentsOf(agents, project_id)[side];
     if (existing) return existing;
-    const name = number === 1 ? `demo-${side}` : `demo-${side}-${number}`;
+    for (const agent of agents) taken.add(agent.name);
+    let name = `demo-${side}`;
+    for (let number = 2; taken.has(name); number += 1) name = `demo-${side}-${number}`;
     try {
       const body = { project_id, name, description: descriptions[side] };
       return (await client.agents.create({ body }, { signal })).data;
     } catch (error) {
-      if (asApiError(error).code !== "name_taken" || number >= maxNames) throw error;
+      // The list lacks terminated agents, whose names may be taken.
+      if (asApiError(error).code !== "name_taken" || attempt === maxAttempts) throw error;
+      taken.add(name);
     }
   }
 }
