@@ -1,9 +1,11 @@
 /// <reference lib="dom" />
+import { execFileSync } from "node:child_process";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
 import {
   launchBrowser,
@@ -112,6 +114,21 @@ test("the first page leads to a merged change, one button after the other", asyn
 
   await current().getByRole("heading", { name: "See two agents conflict" }).waitFor();
   await look(page, "first-use-conflict");
+});
+
+test("a change made by hand is committed and merged", async () => {
+  const owner = await app.person("Grace");
+  const { id } = await makeProject(owner, (await makeOrganization(owner)).id);
+  await makeWorkspace(owner, id);
+  const other = await signedInPage(browser, app, owner);
+  await other.goto(`${app.url}/welcome`);
+  const command = await other.getByText(/^echo /).innerText();
+  execFileSync("sh", ["-c", command]);
+  await other.getByRole("button", { name: "Commit", exact: true }).click();
+  await other.getByRole("heading", { name: "Make a first commit (done)" }).waitFor();
+  await other.getByRole("button", { name: "Merge into main" }).click();
+  await other.getByRole("heading", { name: "Merge it (done)" }).waitFor();
+  await other.context().close();
 });
 
 test("a viewer is told why a step is not theirs", async () => {
