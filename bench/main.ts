@@ -6,6 +6,7 @@ import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
 import { egress } from "./egress.js";
 import { environments } from "./environments.js";
+import { firstUse } from "./first-use.js";
 import { folders } from "./folders.js";
 import { gateway } from "./gateway.js";
 import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
@@ -50,6 +51,7 @@ const benchmarks: readonly Benchmark[] = [
   mounts,
   packing,
   pages,
+  firstUse,
 ];
 
 async function main(names: readonly string[]): Promise<void> {

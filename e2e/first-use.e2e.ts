@@ -2,9 +2,19 @@
 import { execFileSync } from "node:child_process";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Client } from "#shared/contract/client.js";
+import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
-import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
+import {
+  launchBrowser,
+  look,
+  newPage,
+  screenshot,
+  signedInPage,
+  watchConsole,
+} from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -12,7 +22,7 @@ let page: Page;
 let consoleMessages: string[];
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({}, "real");
   browser = await launchBrowser();
   page = await newPage(browser);
   consoleMessages = watchConsole(page);
@@ -26,7 +36,26 @@ const button = (name: string | RegExp) => page.getByRole("button", { name, exact
 const field = (name: string) => page.getByLabel(name, { exact: true });
 const current = () => page.locator("[aria-current=step]");
 
-test("the setup guide leads to a commit and a key; steps can be skipped and resumed", async () => {
+const account = { email: "ada@example.com", password: "correct staple horse" };
+let signedIn: Client | undefined;
+
+/** The client of the first account. */
+async function admin(): Promise<Client> {
+  signedIn ??= app.client((await app.client().auth.login({ body: account })).data.access_token);
+  return signedIn;
+}
+
+/** Returns the ids of the project and its organization, and the agents so far. */
+async function madeSoFar() {
+  const api = await admin();
+  const [project] = (await api.projects.list({ query: {} })).data;
+  if (project === undefined) throw new Error("there is no project yet");
+  const { id: projectId, organization_id: orgId } = project;
+  const agents = (await api.agents.list({ query: { project_id: projectId } })).data;
+  return { orgId, projectId, agents };
+}
+
+test("the first page leads to a merged change, one button after the other", async () => {
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/login/);
   // No account exists yet, so no sign-in is offered.
@@ -38,40 +67,123 @@ test("the setup guide leads to a commit and a key; steps can be skipped and resu
   // A field is validated on blur, then on every keystroke.
   await field("Password").focus();
   await page.getByText("Must be an email address").waitFor();
-  await field("Email address").fill("ada@example.com");
+  await page.getByLabel(/^Full name/).fill("Ada Lovelace");
+  await field("Email address").fill(account.email);
   await page.getByText("Must be an email address").waitFor({ state: "hidden" });
-  await field("Password").fill("correct staple horse");
+  await field("Password").fill(account.password);
   await button("Create administrator account").click();
   await page.waitForURL(/\/welcome$/);
   await current().getByRole("heading", { name: "Create an organization" }).waitFor();
   await expectAccessible(page, "the first step");
   await screenshot(page, "welcome");
 
+  // Each step is filled in: its button is enough.
+  await field("Organization name").fill("");
   await button("Create organization").click();
   await page.getByText("Must not be empty").waitFor();
-  await field("Organization name").fill("Acme Corp");
-  await page.getByText("Must not be empty").waitFor({ state: "hidden" });
+  await page.reload();
+  expect(await field("Organization name").inputValue()).toBe("Ada's team");
   await button("Create organization").click();
 
   await current().getByRole("heading", { name: "Add a project" }).waitFor();
-  await field("Name").fill("Auth Service");
+  expect(await field("Name").inputValue()).toBe("First project");
+  await look(page, "first-use-project");
   await button("Create project").click();
 
   // The guide resumes after an interruption.
   await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
   await page.goto(`${app.url}/organizations`);
   await page.getByRole("link", { name: "Getting started" }).click();
+  await look(page, "first-use-agent");
   await button("Create agent and workspace").click();
 
   await current().getByRole("heading", { name: "Make a first commit" }).waitFor();
-  const command = current().getByText(/^echo /);
-  await command.waitFor();
-  await expectAccessible(page, "the commit");
+  await current()
+    .getByText(/^echo /)
+    .waitFor();
   await button("Commit").click();
   await page.getByText("Nothing has changed in the folder yet").waitFor();
-  execFileSync("sh", ["-c", await command.innerText()]);
-  await button("Commit").click();
+  await current().getByText("a demo script plays one").waitFor();
+  await look(page, "first-use-commit");
+  await button("Run the demo script").click();
 
+  await current().getByRole("heading", { name: "Merge it" }).waitFor();
+  await current().getByText("1 file would change on main").waitFor();
+  await look(page, "first-use-merge");
+  await button("Merge into main").click();
+
+  await current().getByRole("heading", { name: "See two agents conflict" }).waitFor();
+  await look(page, "first-use-conflict");
+});
+
+test("a change made by hand is committed and merged", async () => {
+  const owner = await app.person("Grace");
+  const { id } = await makeProject(owner, (await makeOrganization(owner)).id);
+  await makeWorkspace(owner, id);
+  const other = await signedInPage(browser, app, owner);
+  await other.goto(`${app.url}/welcome`);
+  const command = await other.getByText(/^echo /).innerText();
+  execFileSync("sh", ["-c", command]);
+  await other.getByRole("button", { name: "Commit", exact: true }).click();
+  await other.getByRole("heading", { name: "Make a first commit (done)" }).waitFor();
+  await other.getByRole("button", { name: "Merge into main" }).click();
+  await other.getByRole("heading", { name: "Merge it (done)" }).waitFor();
+  await other.context().close();
+});
+
+test("a viewer is told why a step is not theirs", async () => {
+  const { orgId } = await madeSoFar();
+  const viewer = await app.person("Vera");
+  const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
+  await (await admin()).members.add({ params: { org_id: orgId }, body });
+  const guest = await signedInPage(browser, app, viewer);
+  await guest.goto(`${app.url}/welcome`);
+  const make = guest.getByRole("button", { name: "Make two agents conflict" });
+  await make.waitFor();
+  await guest.getByTitle("Your role (viewer) may not").waitFor();
+  expect(await make.getAttribute("aria-disabled")).toBe("true");
+  await guest.context().close();
+});
+
+test("two agents conflict, after an interruption, and the conflict is decided", async () => {
+  const { agents, projectId } = await madeSoFar();
+  // One agent exists half-way, and its usual name belongs to another one.
+  await (await admin()).agents.create({ body: { project_id: projectId, name: "demo-right" } });
+  await page.route("**/api/v1/agents", async (route) => {
+    const isRight = route.request().postData()?.includes("demo-right") === true;
+    return isRight ? route.abort() : route.fallback();
+  });
+  await button("Make two agents conflict").click();
+  await current().getByText("The server does not answer").waitFor();
+  await page.unroute("**/api/v1/agents");
+  consoleMessages.length = 0;
+  await page.reload();
+  await button("Go on with the two agents").click();
+  await page.waitForURL(/\/conflicts$/);
+  const predicted = page
+    .locator("section")
+    .filter({ has: page.getByRole("heading", { name: "Predicted conflicts", exact: true }) });
+  await predicted.getByText("1 conflict").waitFor();
+  await predicted.getByText("hello.md").waitFor();
+  await predicted.getByText("To resolve a conflict of two agents").waitFor();
+  await look(page, "first-use-predicted");
+  const made = (await madeSoFar()).agents.slice(agents.length);
+  expect(made.map(({ name }) => name)).toEqual(["demo-right", "demo-left", "demo-right-2"]);
+
+  await predicted.getByRole("link", { name: "Merge demo-left first" }).click();
+  await button("Merge").click();
+  await page.getByRole("heading", { name: /^Merge [0-9a-f]{12}$/ }).waitFor();
+  await page.getByRole("link", { name: "Getting started" }).click();
+  await page.getByRole("link", { name: "Open the conflict" }).click();
+  await predicted.getByRole("link", { name: "Preview merge" }).click();
+  await page.getByText("1 conflict would be resolved as shown below").waitFor();
+  await look(page, "first-use-resolve");
+  await button("Merge").click();
+  await page.getByRole("heading", { name: /^Merge [0-9a-f]{12}$/ }).waitFor();
+  await page.getByRole("link", { name: "Getting started" }).click();
+});
+
+test("the guide ends with a key; steps can be skipped", async () => {
   await current().getByRole("heading", { name: "Generate an API key" }).waitFor();
   await button("Skip: Generate an API key").click();
   await page.getByRole("heading", { name: "Next steps" }).waitFor();
@@ -84,7 +196,7 @@ test("the setup guide leads to a commit and a key; steps can be skipped and resu
   const answer = await fetch(`${app.url}/api/v1/projects`, {
     headers: { authorization: `Bearer ${key}` },
   });
-  expect(await answer.json()).toMatchObject([{ name: "Auth Service" }]);
+  expect(await answer.json()).toMatchObject([{ name: "First project" }]);
   // Nothing has been copied yet.
   await button("Done").click();
   await page.getByRole("dialog", { name: "Leave without copying the key?" }).waitFor();

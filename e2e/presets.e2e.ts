@@ -198,6 +198,23 @@ test("the guide offers the program that works, and a demo script", async () => {
   await guide.getByRole("heading", { name: "Make a first commit (done)" }).waitFor();
 });
 
+test("with a key among the secrets one click starts the program, and its change is merged", async () => {
+  const newcomer = await app.person("Cleo");
+  const org = await makeOrganization(newcomer);
+  await makeWorkspace(newcomer, (await makeProject(newcomer, org.id)).id);
+  const name = "ANTHROPIC_API_KEY";
+  const body = { kind: "variable" as const, value: "a key of the provider" };
+  await newcomer.api.organizationSecrets.set({ params: { org_id: org.id, name }, body });
+  const guide = await signedInPage(browser, app, newcomer);
+  await guide.goto(`${app.url}/welcome`);
+  await guide.getByText("with the key among the secrets").waitFor();
+  await look(guide, "guide-with-key");
+  await guide.getByRole("button", { name: "Start Claude Code" }).click();
+  await guide.getByRole("button", { name: "Merge into main" }).click();
+  await guide.getByRole("heading", { name: "Merge it (done)" }).waitFor();
+  await guide.context().close();
+});
+
 test("the home of an agent is cleared after a confirmation", async () => {
   const params = { agent_id: agent.id };
   const body = { command: ["sh", "-c", "echo kept > ~/settings"] };

@@ -19,6 +19,7 @@ import {
 } from "../api/queries/organizations.js";
 import { attentionQuery, workQuery } from "../api/queries/overview.js";
 import { environmentQuery } from "../api/queries/environments.js";
+import { firstMergeQuery } from "../api/queries/merging.js";
 import { graphQuery, shownCommits } from "../api/queries/graph.js";
 import {
   checksQuery,
@@ -135,6 +136,20 @@ const signedInPages = {
         ...(agent ? [workspaceQuery(agent.id)] : []),
       ];
     },
+    // A preview that appears later would shift the steps below it.
+    prefetch: async () => {
+      const organization_id = await currentOrganizationId();
+      if (organization_id === undefined) return [];
+      const [agents, projects] = await Promise.all([
+        queryClient.ensureQueryData(agentsQuery({ organization_id })),
+        queryClient.ensureQueryData(projectsQuery(organization_id)),
+      ]);
+      const agent = agents.find(hasBranch);
+      if (agent === undefined || projects.some(({ counts }) => counts.merges > 0)) return [];
+      const workspace = await queryClient.ensureQueryData(workspaceQuery(agent.id));
+      return workspace.counts.commits > 0 ? [firstMergeQuery(workspace)] : [];
+    },
+    awaitsPrefetch: true,
     component: () => import("../features/welcome/WelcomePage.js"),
   },
   home: {

@@ -1,5 +1,6 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import type { Choice, MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { client } from "../client.js";
 import { workspacesKey } from "./workspaces.js";
 import { type Operation, previewRequest } from "../operations.js";
@@ -34,4 +35,17 @@ export const targetsQuery = (projectId: string) =>
       );
       return data.flatMap(({ name, agent_id }) => (agent_id === null ? name : []));
     },
+  });
+
+/** The merge of a workspace into its base branch, by the workspace's strategy. */
+export const firstMerge = ({ base_branch }: Workspace): Operation => ({
+  act: "merge",
+  target_branch: base_branch,
+});
+
+/** Its preview, kept from the loading of the page until its step is shown. */
+export const firstMergeQuery = (workspace: Workspace) =>
+  queryOptions({
+    ...previewQuery(workspace.agent_id, firstMerge(workspace), undefined),
+    gcTime: 60_000,
   });

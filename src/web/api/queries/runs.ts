@@ -20,6 +20,18 @@ export const runQuery = (runId: string) =>
       (await client.runs.get({ params: { run_id: runId } }, { signal })).data,
   });
 
+/** The agent's newest run; null without any. Polls while it works, in case that events are late. */
+export const latestRunQuery = (agentId: string) =>
+  queryOptions({
+    queryKey: [...agentsKey, agentId, "latest-run"],
+    queryFn: async ({ signal }) => {
+      const query = { limit: 1 };
+      const { data } = await client.runs.list({ params: { agent_id: agentId }, query }, { signal });
+      return data[0] ?? null;
+    },
+    refetchInterval: ({ state }) => (state.data && state.data.ended_at === null ? 2000 : false),
+  });
+
 /** An agent's runs, with cursor pagination. */
 export const runList = (agentId: string, { run, sort }: RunSearch): CursorList<Run> => ({
   queryKey: [...agentsKey, agentId, "runs", run, sort],

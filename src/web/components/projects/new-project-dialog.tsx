@@ -82,15 +82,22 @@ function sourceOf({ import_url, access, credential }: Values) {
 
 interface NewProjectFormProps {
   orgId: string;
+  /** The name to start with; empty by default. */
+  name?: string;
   /** Present if the form is in a dialog. */
   onCancel?: () => void;
   onCreated: (project: Project) => void;
 }
 
-export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormProps): ReactElement {
+export function NewProjectForm({
+  orgId,
+  name = "",
+  onCancel,
+  onCreated,
+}: NewProjectFormProps): ReactElement {
   const form = useForm({
     endpoint: api.projects.create,
-    saved: blank,
+    saved: { ...blank, name },
     toBody: (values) => {
       const slug = values.slug || slugFrom(values.name);
       return {

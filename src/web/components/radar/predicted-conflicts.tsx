@@ -8,7 +8,7 @@ import { Badge } from "../../ui/feedback/badge.js";
 import { buttonClass } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
 import { countOf } from "../../ui/text/number.js";
-import { PlainText } from "../../ui/text/plain-text.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { isUsable } from "../workspaces/workspace-status.js";
 import { Waiting } from "../await.js";
 import { PredictedConflictList } from "./predicted-conflict-list.js";
@@ -29,6 +29,7 @@ export function PredictedConflicts({ workspace }: { workspace: Workspace }): Rea
     );
   }
   const { pairs, workspaces } = radar.data;
+  const hasOpponent = pairs.some(({ other }) => other.agent_id !== null);
   return (
     <Card title="Predicted conflicts" actions={<RadarState radar={radar.data} />}>
       {pairs.length === 0 ? (
@@ -46,6 +47,8 @@ export function PredictedConflicts({ workspace }: { workspace: Workspace }): Rea
             ))}
           </ul>
           <p className="text-[13px] text-muted">
+            {hasOpponent &&
+              "To resolve a conflict of two agents, merge one of them. The merge of the other one then shows it, and what would become of it. "}
             Who would win is by <code className="font-mono">newest_file_wins</code>, if the two were
             merged now: whose change of the files was received last. Unsaved work is not looked at.
           </p>
@@ -68,11 +71,14 @@ function PairItem({ pair, agentId }: { pair: RadarPair; agentId: string }): Reac
             <SideName side={pair.other} />
           </span>
         </p>
-        {isBase && (
-          <Link {...paths.newMerge(agentId)} className={buttonClass("secondary", "sm")}>
-            Preview merge
-          </Link>
-        )}
+        <Link
+          {...paths.newMerge(pair.other.agent_id ?? agentId)}
+          className={buttonClass("secondary", "sm")}
+        >
+          {isBase
+            ? "Preview merge"
+            : `Merge ${visible(pair.other.agent_name ?? "the other")} first`}
+        </Link>
       </div>
       <PredictedConflictList pair={pair} />
     </li>

@@ -31,6 +31,8 @@ interface StartRunDialogProps extends Omit<RunSource, "presets" | "projectHosts"
   agent: Pick<Agent, "id" | "organization_id" | "project_id">;
   /** The command's isolation; undefined while unknown. */
   isolation: Isolation | undefined;
+  /** Called instead of opening the page of the run. */
+  onStarted?: () => void;
 }
 
 const places: Record<Isolation["mode"], string> = {
@@ -78,6 +80,7 @@ function StartRunForm({
   agent,
   onClose,
   isolation,
+  onStarted,
   ...source
 }: StartRunProps & RunSource): ReactElement {
   const navigate = useNavigate();
@@ -91,7 +94,10 @@ function StartRunForm({
       client.runs.create({ params: { agent_id: agent.id }, body }, { headers }),
     alsoShown: ["command", "timeout_seconds", "allowed_hosts"],
     refresh: [agentsKey, organizationsKey],
-    onDone: ({ id }) => void navigate({ ...paths.run(agent.id, id), ignoreBlocker: true }),
+    onDone: ({ id }) => {
+      if (onStarted) onStarted();
+      else void navigate({ ...paths.run(agent.id, id), ignoreBlocker: true });
+    },
   });
   const { values } = form;
   return (

@@ -6,7 +6,9 @@ import { Icon } from "../../ui/actions/icons.js";
 import { Page } from "../../ui/layout/page.js";
 import { AgentStep } from "./agent-step.js";
 import { CommitStep } from "./commit-step.js";
+import { ConflictLink, ConflictStep } from "./conflict-step.js";
 import { KeyStep } from "./key-step.js";
+import { MergeStep } from "./merge-step.js";
 import { OrganizationStep } from "./organization-step.js";
 import { type Progress, type Step, steps, useProgress, useSkipSteps } from "./progress.js";
 import { ProjectStep } from "./project-step.js";
@@ -27,6 +29,14 @@ const titles: Record<Step, { title: string; lead: string }> = {
   commit: {
     title: "Make a first commit",
     lead: "Changes in the folder become a commit on the agent's branch.",
+  },
+  merge: {
+    title: "Merge it",
+    lead: "The agent's work becomes part of the base branch.",
+  },
+  conflict: {
+    title: "See two agents conflict",
+    lead: "Two agents change the same line; Omoi tells before either of them merges.",
   },
   key: {
     title: "Generate an API key",
@@ -160,6 +170,7 @@ function StepItem({
             </h2>
             {(isCurrent || !isDone) && <p className="text-muted">{lead}</p>}
           </div>
+          {isDone && step === "conflict" && <ConflictLink opponents={progress.opponents} />}
           {isCurrent && !isDone ? (
             <Button variant="ghost" size="sm" aria-label={`Skip: ${title}`} onClick={onSkip}>
               Skip
@@ -187,7 +198,7 @@ interface StepBodyProps {
 }
 
 function StepBody({ step, progress, onDone, onKeep }: StepBodyProps): ReactElement {
-  const { organization, project, agent, workspace } = progress;
+  const { organization, project, agent, workspace, opponents } = progress;
   const first = (what: string): ReactElement => (
     <p className="text-muted">This needs {what} first.</p>
   );
@@ -211,6 +222,18 @@ function StepBody({ step, progress, onDone, onKeep }: StepBodyProps): ReactEleme
         <CommitStep agent={agent} workspace={workspace} onDone={onDone} />
       ) : (
         first("an agent with a workspace")
+      );
+    case "merge":
+      return agent && project && workspace && workspace.counts.commits > 0 ? (
+        <MergeStep agent={agent} project={project} workspace={workspace} onDone={onDone} />
+      ) : (
+        first("a commit of an agent")
+      );
+    case "conflict":
+      return agent && project && project.counts.merges > 0 ? (
+        <ConflictStep agent={agent} project={project} opponents={opponents} onKeep={onKeep} />
+      ) : (
+        first("a merge")
       );
     case "key":
       return organization ? (

@@ -2,11 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
-import type { Run } from "#shared/api/agents/runs.js";
+import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { client } from "../../api/client.js";
 import { agentsKey } from "../../api/queries/agents.js";
-import { presetsQuery, sandboxQuery } from "../../api/queries/runs.js";
+import { latestRunQuery, presetsQuery, sandboxQuery } from "../../api/queries/runs.js";
+import { secretsQuery } from "../../api/queries/secrets.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { isolationOf } from "../../components/runs/isolation.js";
@@ -17,63 +18,87 @@ import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/actions/button.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { PlainText } from "../../ui/text/plain-text.js";
+import { problemOf } from "./opponents.js";
 
 const prompt = "Write a short hello.md that says what this project is about.";
 
-/** Starts a program that works on this machine, or a scripted demo. Empty where no run can start. */
+/** The variable with the key of a provider's models, which the programs read. */
+const keyNames: Record<string, string> = {
+  anthropic: "ANTHROPIC_API_KEY",
+  openai: "OPENAI_API_KEY",
+  google: "GEMINI_API_KEY",
+};
+
+/**
+ * Starts a program that works on this machine, or a scripted demo. With a key among the secrets, one
+ * click starts the program; without, a dialog asks for it, and the demo comes first.
+ */
 export function FirstRun({ agent }: { agent: Agent }): ReactElement | null {
   const [isOpen, setOpen] = useState(false);
-  const [started, setStarted] = useState<Run | null>(null);
   const { data: sandbox } = useQuery(sandboxQuery);
   const { data: presets } = useQuery(presetsQuery);
+  const { data: last } = useQuery(latestRunQuery(agent.id));
   const refusal = useDenyReason(agent.organization_id);
-  const demo = useApiMutation({
-    run: (_input: undefined, headers) =>
+  const owner = { orgId: agent.organization_id, projectId: null };
+  const secrets = useQuery({
+    ...secretsQuery(owner),
+    enabled: refusal("org:secrets:read") === undefined,
+  });
+  const start = useApiMutation({
+    run: (body: NewRun, headers) =>
       client.runs.create(
-        { params: { agent_id: agent.id }, body: { command: ["sh", "-c", demoScript] } },
+        { params: { agent_id: agent.id }, body: { ...body, queue: true } },
         { headers },
       ),
     refresh: [agentsKey, workspacesKey],
-    onDone: setStarted,
     toastErrors: true,
   });
   const isolation = sandbox && isolationOf(sandbox, agent.workspace_type);
-  if (sandbox === undefined || presets === undefined) return null;
-  if (startDisabledReason(agent, refusal("agent:run"), isolation) !== undefined) return null;
+  if (sandbox === undefined || presets === undefined || secrets.isLoading) return null;
+  const reason = startDisabledReason(agent, refusal("agent:run"), isolation);
+  if (reason !== undefined) return <Alert tone="info">No run can start here. {reason}</Alert>;
   const program = presets.find(({ name, available }) => available && name !== "custom");
+  const keyName = keyNames[program?.provider ?? ""];
+  const hasKey = secrets.data?.some(({ name }) => name === keyName) ?? false;
+  const isWorking = last ? last.ended_at === null : false;
+  const pending = start.pending || isWorking;
+  const startProgram = (): void => {
+    if (program && hasKey) start.submit({ preset: program.name, prompt });
+    else setOpen(true);
+  };
   return (
-    <div className="flex flex-col gap-2">
+    <div className="flex flex-col gap-3">
       <p>
         {program
-          ? `${program.title} works on this machine. It needs a key of its model provider; the demo script needs nothing.`
-          : "Let the agent make a change. The demo script needs no other program and no key."}
+          ? hasKey
+            ? `${program.title} writes a short hello.md, with the key among the secrets. The demo script needs no key: it plays an agent and writes the file itself.`
+            : `${program.title} works on this machine, and needs a key of its model provider. The demo script needs none: it plays an agent and writes a hello.md.`
+          : "No coding agent can start on this machine, so a demo script plays one: it writes a hello.md, and needs no key."}
       </p>
       <div className="flex flex-wrap gap-2">
         {program && (
-          <Button variant="primary" onClick={() => setOpen(true)}>
+          <Button
+            variant={hasKey ? "primary" : "secondary"}
+            className={hasKey ? "" : "order-last"}
+            pending={pending}
+            onClick={startProgram}
+          >
             Start {program.title}
           </Button>
         )}
         <Button
-          variant={program ? "secondary" : "primary"}
-          pending={demo.pending}
-          onClick={() => demo.submit(undefined)}
+          variant={program && hasKey ? "secondary" : "primary"}
+          pending={pending}
+          onClick={() => start.submit({ command: ["sh", "-c", demoScript] })}
         >
           Run the demo script
         </Button>
       </div>
-      {started && (
-        <Alert tone="info" live>
-          <PlainText value={agent.name} /> is working. Its changes are committed at the end of{" "}
-          <Link {...paths.run(agent.id, started.id)} className="underline">
-            the run
-          </Link>
-          .
-        </Alert>
-      )}
+      {last && <Outcome agent={agent} run={last} />}
       <StartRunDialog
         isOpen={isOpen}
         onClose={() => setOpen(false)}
+        onStarted={() => setOpen(false)}
         agent={agent}
         isolation={isolation}
         task={agent.task?.text ?? null}
@@ -81,5 +106,36 @@ export function FirstRun({ agent }: { agent: Agent }): ReactElement | null {
         run={null}
       />
     </div>
+  );
+}
+
+/** The newest run, which has made no commit yet: at work, or why it brought none. */
+function Outcome({ agent, run }: { agent: Agent; run: Run }): ReactElement {
+  const link = (
+    <Link {...paths.run(agent.id, run.id)} className="underline">
+      Show the run
+    </Link>
+  );
+  if (run.ended_at === null) {
+    return (
+      <Alert tone="info" live>
+        <PlainText value={agent.name} />{" "}
+        {run.status === "queued" ? "waits for a free slot" : "is working"}. Its changes are
+        committed at the end. {link}
+      </Alert>
+    );
+  }
+  const problem = problemOf(run);
+  return (
+    <Alert tone={problem === null ? "info" : "bad"} live>
+      {problem === null ? (
+        "The run has ended."
+      ) : (
+        <>
+          The run made no commit: <PlainText value={problem} />
+        </>
+      )}{" "}
+      {link}
+    </Alert>
   );
 }

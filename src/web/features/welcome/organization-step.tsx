@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { slugFrom } from "#shared/slug-from.js";
 import { client } from "../../api/client.js";
@@ -6,13 +7,21 @@ import { useForm } from "../../forms/use-form.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { switchOrganization } from "../../access/current-organization.js";
+import { meQuery } from "../../api/queries/auth.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
+
+/** "Ada's team", or "My team" of a user without a name; short enough for the field. */
+function suggestedName(fullName: string | null | undefined): string {
+  const first = fullName?.trim().split(/\s+/)[0] ?? "";
+  return first === "" || first.length > 40 ? "My team" : `${first}'s team`;
+}
 
 /** Only the name is required; the rest can be changed later. */
 export function OrganizationStep({ onDone }: { onDone: () => void }): ReactElement {
+  const { data: me } = useQuery(meQuery);
   const form = useForm({
     endpoint: api.organizations.create,
-    saved: { name: "" },
+    saved: { name: suggestedName(me?.full_name) },
     toBody: ({ name }) => ({ name }),
     run: (body, headers) => client.organizations.create({ body }, { headers }),
     refresh: [organizationsKey],

@@ -13,8 +13,17 @@ import { meQuery } from "../../api/queries/auth.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { projectsQuery } from "../../api/queries/projects.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { isOpponent, type Opponents, opponentSides, opponentsOf } from "./opponents.js";
 
-export const steps = ["organization", "project", "agent", "commit", "key"] as const;
+export const steps = [
+  "organization",
+  "project",
+  "agent",
+  "commit",
+  "merge",
+  "conflict",
+  "key",
+] as const;
 export type Step = (typeof steps)[number];
 
 /** User attribute with the skipped steps. */
@@ -26,6 +35,8 @@ export interface Progress {
   project: Project | undefined;
   agent: Agent | undefined;
   workspace: Workspace | undefined;
+  /** The agents that show a conflict, of the same project. */
+  opponents: Opponents;
   done: ReadonlySet<Step>;
   skipped: ReadonlySet<Step>;
   /** The next step; undefined if all are done. */
@@ -44,7 +55,8 @@ export function useProgress(): Progress {
   const projects = useQuery({ ...projectsQuery(orgId), enabled });
   const agents = useQuery({ ...agentsQuery({ organization_id: orgId }), enabled });
   const { data: keys } = useLoaded(apiKeysQuery);
-  const agent = agents.data?.find(hasBranch) ?? agents.data?.[0];
+  const own = agents.data?.filter((one) => !isOpponent(one));
+  const agent = own?.find(hasBranch) ?? own?.[0];
   const hasWorkspace = agent !== undefined && hasBranch(agent);
   const workspace = useQuery({ ...workspaceQuery(agent?.id ?? ""), enabled: hasWorkspace });
   const project =
@@ -52,12 +64,16 @@ export function useProgress(): Progress {
     projects.data?.find(({ status }) => status === "ready") ??
     projects.data?.[0];
 
+  const opponents = opponentsOf(agents.data ?? [], project?.id);
   const hasMerged = projects.data?.some(({ counts }) => counts.merges > 0) ?? false;
   const facts: Record<Step, boolean> = {
     organization: enabled,
     project: project?.status === "ready",
     agent: hasWorkspace,
     commit: hasMerged || (workspace.data?.counts.commits ?? 0) > 0,
+    merge: hasMerged,
+    // Their runs may still be at work: the step itself tells.
+    conflict: opponentSides.every((side) => opponents[side]?.last_run?.status === "succeeded"),
     key: keys.length > 0,
   };
   const done = new Set(steps.filter((step) => facts[step]));
@@ -67,6 +83,7 @@ export function useProgress(): Progress {
     project,
     agent,
     workspace: workspace.data,
+    opponents,
     done,
     skipped,
     current: steps.find((step) => !done.has(step) && !skipped.has(step)),

@@ -39,7 +39,7 @@ export function ProjectStep({ orgId, project, onDone }: ProjectStepProps): React
           <PlainText value={project.error} multiline />
         </Alert>
       )}
-      <NewProjectForm orgId={orgId} onCreated={onDone} />
+      <NewProjectForm orgId={orgId} name="First project" onCreated={onDone} />
     </div>
   );
 }
