@@ -3,7 +3,7 @@ import type { ReactElement } from "react";
 import type { Agent, CurrentRun, WaitingRun } from "#shared/api/agents/agents.js";
 import { paths } from "../../paths/paths.js";
 import { StatusDot } from "../../ui/feedback/badge.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime, Time } from "../../ui/text/time.js";
 import { RunDuration } from "../runs/run-duration.js";
 import { runTitle } from "../runs/run-title.js";
 import { RunStatus } from "../runs/run-status.js";
@@ -25,7 +25,7 @@ export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
           <RunStatus run={last} />
         </Link>
         <div className="text-[13px] text-muted">
-          <Time value={last.ended_at} wraps />
+          <RelativeTime value={last.ended_at} />
         </div>
       </div>
     );

@@ -7,7 +7,7 @@ import { Card } from "../../ui/layout/card.js";
 import { ListTable } from "../../ui/tables/list-table.js";
 import type { Sorting } from "../../ui/tables/list-view.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { Waiting } from "../await.js";
 import { KeyStatus, Scopes } from "./key-status.js";
@@ -55,7 +55,7 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
                 name: "Last Used",
                 sortKey: "used",
                 renderCell: ({ last_used_at }) =>
-                  last_used_at === null ? "Never" : <Time value={last_used_at} />,
+                  last_used_at === null ? "Never" : <RelativeTime value={last_used_at} />,
               },
               {
                 name: "Status",

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/layout/card.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
 import { Actor, EventSummary } from "./event-text.js";
@@ -37,7 +37,7 @@ function Recent({ orgId }: { orgId: string }): ReactElement {
                   <Actor actor={event.actor} /> <EventSummary event={event} />
                 </div>
                 <div className="text-[13px] text-muted">
-                  <Time value={event.at} />
+                  <RelativeTime value={event.at} />
                 </div>
               </li>
             ))}

@@ -7,7 +7,7 @@ import { Button } from "../../ui/actions/button.js";
 import { PageSteps } from "../../ui/tables/list-view.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { Table } from "../../ui/tables/table.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { Waiting } from "../await.js";
 import { formatDuration } from "./format.js";
 import { runList } from "../../api/queries/runs.js";
@@ -75,7 +75,7 @@ export function RunTable({ agent, disabledReason, search, onSearch }: RunTablePr
             name: "Started",
             sortKey: "started",
             renderCell: (run) =>
-              run.started_at === null ? "Not yet" : <Time value={run.started_at} />,
+              run.started_at === null ? "Not yet" : <RelativeTime value={run.started_at} />,
           },
           {
             name: "Duration",

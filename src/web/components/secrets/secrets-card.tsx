@@ -8,7 +8,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
 import { Table } from "../../ui/tables/table.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { Await } from "../await.js";
 import { ConfirmButton } from "../confirmations.js";
 import { SecretDialog } from "./secret-dialog.js";
@@ -65,7 +65,10 @@ function Secrets({ owner, refusal }: SecretsCardProps): ReactElement {
                       ),
                     },
                     { name: "Use", renderCell: (secret) => <Use secret={secret} /> },
-                    { name: "Set", renderCell: ({ updated_at }) => <Time value={updated_at} /> },
+                    {
+                      name: "Set",
+                      renderCell: ({ updated_at }) => <RelativeTime value={updated_at} />,
+                    },
                     {
                       name: "By",
                       renderCell: ({ set_by }) => <PlainText value={set_by.name} />,

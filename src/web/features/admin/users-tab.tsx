@@ -9,7 +9,7 @@ import { formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { SearchField } from "../../ui/fields/search-field.js";
 import { Select } from "../../ui/fields/select.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { CursorTable } from "./cursor-table.js";
 import { userList } from "../../api/queries/admin.js";
 import { UserState } from "./user-state.js";
@@ -80,7 +80,7 @@ export function UsersTab(): ReactElement {
           {
             name: "Last sign-in",
             renderCell: ({ last_login_at }) =>
-              last_login_at === null ? "Never" : <Time value={last_login_at} />,
+              last_login_at === null ? "Never" : <RelativeTime value={last_login_at} />,
           },
         ]}
       />

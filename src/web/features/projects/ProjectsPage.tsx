@@ -22,7 +22,7 @@ import { Page } from "../../ui/layout/page.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { EmptyState } from "../../ui/feedback/states.js";
 import { Table } from "../../ui/tables/table.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { RequireOrganization } from "../../components/organizations/require-organization.js";
@@ -182,7 +182,7 @@ function ProjectTable({ view }: { view: ListView<Project> }): ReactElement {
         {
           name: "Updated",
           sortKey: "updated",
-          renderCell: ({ updated_at }) => <Time value={updated_at} dateOnly />,
+          renderCell: ({ updated_at }) => <RelativeTime value={updated_at} />,
         },
         {
           name: "Clone",

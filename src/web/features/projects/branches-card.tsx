@@ -9,7 +9,7 @@ import { CommitId } from "../../ui/actions/copy-button.js";
 import { PageSteps } from "../../ui/tables/list-view.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { Table } from "../../ui/tables/table.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { Waiting } from "../../components/await.js";
 import { branchList } from "../../api/queries/projects.js";
 
@@ -39,7 +39,10 @@ function BranchList({ projectId, isReady }: { projectId: string; isReady: boolea
             name: "Message",
             renderCell: (branch) => <PlainText value={branch.subject} />,
           },
-          { name: "Committed", renderCell: (branch) => <Time value={branch.committed_at} /> },
+          {
+            name: "Committed",
+            renderCell: (branch) => <RelativeTime value={branch.committed_at} />,
+          },
         ]}
       />
       <PageSteps label="Pages of branches" {...place} />

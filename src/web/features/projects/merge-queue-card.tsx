@@ -15,7 +15,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
 import { Table } from "../../ui/tables/table.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 
 /** The merge queues of a project's protected branches, live, and what they did before. */
 export function MergeQueueCard({
@@ -59,7 +59,8 @@ export function MergeQueueCard({
                     requests={past}
                     last={{
                       name: "Ended",
-                      renderCell: ({ ended_at }) => ended_at !== null && <Time value={ended_at} />,
+                      renderCell: ({ ended_at }) =>
+                        ended_at !== null && <RelativeTime value={ended_at} />,
                     }}
                   />
                   {ended.hasNextPage && (

@@ -9,7 +9,7 @@ import { ListTable } from "../../ui/tables/list-table.js";
 import type { Sorting } from "../../ui/tables/list-view.js";
 import { countOf } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { operationLabels } from "../../components/merges/resolution-labels.js";
 import { projectMergePagesQuery } from "../../api/queries/projects.js";
 import { MergeLink } from "./merge-link.js";
@@ -71,7 +71,7 @@ export function MergesCard({ projectId }: { projectId: string }): ReactElement {
             {
               name: "Date",
               sortKey: "date",
-              renderCell: ({ created_at }) => <Time value={created_at} />,
+              renderCell: ({ created_at }) => <RelativeTime value={created_at} />,
             },
           ]}
         />

@@ -10,7 +10,7 @@ import { ListTable } from "../../ui/tables/list-table.js";
 import type { Sorting } from "../../ui/tables/list-view.js";
 import { formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { Time } from "../../ui/text/time.js";
+import { RelativeTime } from "../../ui/text/time.js";
 import { WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
 import { workspacePagesQuery } from "../../api/queries/projects.js";
 import { PagedList } from "./paged-list.js";
@@ -78,7 +78,7 @@ export function WorkspacesCard({ projectId }: { projectId: string }): ReactEleme
             {
               name: "Updated",
               sortKey: "updated",
-              renderCell: ({ updated_at }) => <Time value={updated_at} />,
+              renderCell: ({ updated_at }) => <RelativeTime value={updated_at} />,
             },
           ]}
         />

@@ -13,7 +13,7 @@ import { PageSteps } from "../../../ui/tables/list-view.js";
 import { Table } from "../../../ui/tables/table.js";
 import { countOf } from "../../../ui/text/number.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
-import { Time } from "../../../ui/text/time.js";
+import { RelativeTime } from "../../../ui/text/time.js";
 
 const states: Record<EnvironmentBuild["status"], readonly [tone: Tone, name: string]> = {
   queued: ["accent", "Queued"],
@@ -65,7 +65,7 @@ export function BuildTable({ projectId }: { projectId: string }): ReactElement {
             ),
           },
           { name: "Commit", renderCell: ({ commit_sha }) => <CommitId sha={commit_sha} /> },
-          { name: "Created", renderCell: ({ created_at }) => <Time value={created_at} /> },
+          { name: "Created", renderCell: ({ created_at }) => <RelativeTime value={created_at} /> },
           {
             name: "Duration",
             isNumber: true,

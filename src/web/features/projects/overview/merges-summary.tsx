@@ -9,7 +9,7 @@ import { paths } from "../../../paths/paths.js";
 import { Badge } from "../../../ui/feedback/badge.js";
 import { countOf } from "../../../ui/text/number.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
-import { Time } from "../../../ui/text/time.js";
+import { RelativeTime } from "../../../ui/text/time.js";
 import { MergeLink } from "../merge-link.js";
 import { SummaryCard, SummaryList } from "./summary-card.js";
 
@@ -57,7 +57,7 @@ function MergeItem({ merge }: { merge: ProjectMerge }): ReactElement {
         {total_conflicts > 0 && <Badge tone="warn">{countOf(total_conflicts, "conflict")}</Badge>}
       </span>
       <span className="text-[13px] text-muted">
-        <Time value={created_at} />
+        <RelativeTime value={created_at} />
       </span>
     </li>
   );
