@@ -67,7 +67,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
           name: "Run",
           sortKey: "run",
           renderCell: (work) => (
-            <div className="wide:max-w-40 wide:min-w-24 wide:xl:max-w-60 wide:xl:min-w-40">
+            <div className="wide:max-w-40 wide:min-w-24 wide:xl:max-w-52 wide:xl:min-w-32">
               <WorkRun work={work} readAt={readAt} />
             </div>
           ),
@@ -107,7 +107,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
 function AgentName({ work }: { work: AgentWork }): ReactElement {
   const { agent_id, agent_name, task_title, description } = work;
   return (
-    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-40">
+    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-32">
       <Link {...paths.agent(agent_id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent_name} />
       </Link>
