@@ -82,13 +82,11 @@ const ofProjects = /src\/web\/features\/projects\/(?!upstream-card|credential-di
 const ofAgents = /src\/web\/components\/agents\/agent-(frame|task)\./;
 
 /** The conversation of a session, on two pages. */
-const ofSessions =
-  /src\/web\/(features\/sessions\/|ui\/text\/markdown|components\/sessions\/)|node_modules\/marked\//;
+const ofSessions = /src\/web\/(features\/sessions\/|ui\/text\/markdown)|node_modules\/marked\//;
 
 /** Large parts that a few pages share; all other pages would load them for nothing. */
 const partsOfFew = {
-  agents:
-    /src\/web\/components\/agents\/(work-|agents-view|last-line|line-counts)/,
+  agents: /src\/web\/components\/agents\/(work-|agents-view|last-line|line-counts)/,
   runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\./,
   secrets: /src\/web\/components\/secrets\//,
 };

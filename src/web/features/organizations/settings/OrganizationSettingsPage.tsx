@@ -13,13 +13,15 @@ import { ArchivedBanner } from "./archived-banner.js";
 import { GeneralTab } from "./general-tab.js";
 import { useDenyReason } from "../../../access/permissions.js";
 import { organizationQuery } from "../../../api/queries/organizations.js";
-import { ResourcesTab } from "./resources-tab.js";
 
 const AuditTab = lazy(async () => ({
   default: (await loadPart(() => import("../../../components/audit/audit-tab.js"))).AuditTab,
 }));
 const MembersTab = lazy(async () => ({
   default: (await loadPart(() => import("../members/members-tab.js"))).MembersTab,
+}));
+const ResourcesTab = lazy(async () => ({
+  default: (await loadPart(() => import("./resources-tab.js"))).ResourcesTab,
 }));
 const BillingTab = lazy(async () => ({
   default: (await loadPart(() => import("./billing-tab.js"))).BillingTab,
@@ -72,7 +74,9 @@ export function OrganizationSettingsPage(): ReactElement {
             value: "resources",
             label: "Resources",
             content: (
-              <ResourcesTab key={organization.id} organization={organization} refusal={refusal} />
+              <Suspense fallback={<Skeleton />}>
+                <ResourcesTab key={organization.id} organization={organization} refusal={refusal} />
+              </Suspense>
             ),
           },
           {
