@@ -267,7 +267,7 @@ describe("the attention list", () => {
       const member = { user_id: person.id, role_id: role.id };
       await owner.api.members.add({ params: params(), body: member });
       const items = await list(person);
-      return items.map((item) => "owner" in item && item.owner).toSorted();
+      return items.map((item) => (item.type === "budget" ? item.owner : item.type)).toSorted();
     };
     expect(await ownersFor(["org:read"])).toEqual(["organization"]);
     expect(await ownersFor(["org:read", "project:read"])).toEqual(["organization", "project"]);

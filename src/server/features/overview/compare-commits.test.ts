@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { commitComparer, type Comparison, type CommitPair } from "./compare-commits.js";
+import {
+  commitComparer,
+  type CommitPair,
+  type CompareCommits,
+  type Comparison,
+} from "./compare-commits.js";
 
 describe("the comparer of commits", () => {
   const compared: Comparison = { commits: 1, additions: 2, deletions: 3 };
@@ -18,6 +23,8 @@ describe("the comparer of commits", () => {
     head,
     agentId,
   });
+  const all = (answers: readonly ReturnType<CompareCommits>[]) =>
+    Promise.all(answers.map(async (answer) => answer));
   /** Lets all promises that can settle do so. */
   const settle = () => new Promise((resolve) => void setImmediate(resolve));
   const end = async (head: string) => {
@@ -36,7 +43,7 @@ describe("the comparer of commits", () => {
     const both = [ask("o", pair("a", "agent")), ask("o", pair("a", "other"))];
     await settle();
     await end("a");
-    expect(await Promise.all(both)).toEqual([compared, compared]);
+    expect(await all(both)).toEqual([compared, compared]);
     expect(ask("o", pair("a"))).toEqual(compared);
     expect(begun).toEqual(["a"]);
   });
@@ -70,7 +77,7 @@ describe("the comparer of commits", () => {
     const shared = [ask("o", pair("a", "agent")), ask("o", pair("a", "other"))];
     void ask("o", pair("b", "agent"));
     for (const head of ["1", "2", "a"]) await end(head);
-    expect(await Promise.all(shared)).toEqual([compared, compared]);
+    expect(await all(shared)).toEqual([compared, compared]);
   });
 
   test("takes no more than a number of pairs of an organization", async () => {
@@ -110,8 +117,6 @@ describe("the comparer of commits", () => {
       });
     const ask = commitComparer({ compare: hang, timeoutMs: 10 });
     const heads = ["a", "b", "c", "d", "e"];
-    expect(await Promise.all(heads.map((head) => ask("o", pair(head))))).toEqual(
-      heads.map(() => null),
-    );
+    expect(await all(heads.map((head) => ask("o", pair(head))))).toEqual(heads.map(() => null));
   });
 });
