@@ -64,8 +64,10 @@ test("the first page leads to a merged change, one button after the other", asyn
     await asked;
     await route.fallback();
   });
+  const request = page.waitForRequest(methods);
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/login/);
+  await request;
   expect(await field("Email address").count()).toBe(0);
   answer();
   // No account exists yet, so no sign-in is offered.
