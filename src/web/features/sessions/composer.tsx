@@ -1,4 +1,4 @@
-import { type FormEvent, type ReactElement, type ReactNode, useId, useRef } from "react";
+import { type FormEvent, type ReactElement, type ReactNode, useEffect, useId, useRef } from "react";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { client } from "../../api/client.js";
 import { agentsKey } from "../../api/queries/agents.js";
@@ -30,7 +30,9 @@ export function Composer({ session, disabledReason, status, onSend }: ComposerPr
   const isNarrow = useMedia("(max-width: 40rem)");
   const [draft, setDraft] = usePersistedState("session", `prompt ${session.id}`, "", isText);
   const written = useRef(draft);
-  written.current = draft;
+  useEffect(() => {
+    written.current = draft;
+  }, [draft]);
   const send = useApiMutation({
     run: async (text: string, headers) => {
       const takeBack = onSend(text);
