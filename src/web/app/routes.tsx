@@ -19,7 +19,6 @@ import {
 } from "../api/queries/organizations.js";
 import { attentionQuery, workQuery } from "../api/queries/overview.js";
 import { environmentQuery } from "../api/queries/environments.js";
-import { firstMergeQuery } from "../api/queries/merging.js";
 import { graphQuery, shownCommits } from "../api/queries/graph.js";
 import {
   checksQuery,
@@ -150,7 +149,10 @@ const signedInPages = {
       const agent = agents.find(hasBranch);
       if (agent === undefined || projects.some(({ counts }) => counts.merges > 0)) return [];
       const workspace = await queryClient.ensureQueryData(workspaceQuery(agent.id));
-      return workspace.counts.commits > 0 ? [firstMergeQuery(workspace)] : [];
+      if (workspace.counts.commits === 0) return [];
+      // Not among the scripts of every page.
+      const { firstMergeQuery } = await import("../api/queries/merging.js");
+      return [firstMergeQuery(workspace)];
     },
     awaitsPrefetch: true,
     component: () => import("../features/welcome/WelcomePage.js"),
