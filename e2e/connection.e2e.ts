@@ -3,6 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Run } from "#shared/api/agents/runs.js";
+import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { expectAccessible } from "./support/accessible.js";
@@ -112,6 +113,38 @@ test("a dialog whose code has not loaded opens after the reconnect", async () =>
   await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
   await page.context().setOffline(false);
   await page.getByRole("dialog", { name: "New project" }).waitFor();
+});
+
+test("a session goes on where it was after a lost connection, and a prompt is not lost", async () => {
+  const params = { agent_id: (await makeWorkspace(owner, agent.project_id)).agent.id };
+  const words = Array.from({ length: 400 }, (_, nth) => `word${nth}`);
+  const { data: session } = await owner.api.agentSessions.create({
+    params,
+    body: { preset: "custom", command: acpAgent(), prompt: `say ${words.join(" ")}` },
+  });
+  await page.goto(`${line.url}/agents/${params.agent_id}/sessions/${session.id}`);
+  const transcript = page.getByRole("region", { name: "Transcript" });
+  await transcript
+    .getByText(/word0 word1/)
+    .last()
+    .waitFor();
+  await line.cut();
+  await banner().waitFor();
+  const field = page.getByRole("textbox", { name: "Prompt" });
+  await field.fill("say never lost");
+  await page.keyboard.press("Enter");
+  // What could not be sent is in the field again, with the reason.
+  await page.getByRole("alert").first().waitFor();
+  await expect.poll(() => field.inputValue()).toBe("say never lost");
+  await page.waitForTimeout(5000);
+  await line.mend();
+  await banner().waitFor({ state: "detached" });
+  // Each word is there once: nothing was lost, and nothing came twice.
+  const said = transcript.getByText(new RegExp(`^${words.join(" ")} *$`));
+  await said.waitFor({ timeout: 20_000 });
+  await field.press("Enter");
+  await transcript.getByText(/^never lost/).waitFor();
+  await owner.api.agentSessions.close({ params: { session_id: session.id } });
 });
 
 test("lists and an open log survive a restart of the server", async () => {

@@ -4,7 +4,9 @@ import type { Agent } from "#shared/api/agents/agents.js";
 import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
-import { launchBrowser, look, signedInPage, watchConsole } from "./support/browser.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
 /** Conversations with a scripted agent. */
 let app: TestApp;
@@ -120,6 +122,41 @@ test("all sessions are searched, and a transcript", async () => {
   await all.fill("");
 });
 
+test("a viewer reads along, and two people answer one request", async () => {
+  const viewer = await app.person("Vera");
+  const bob = await app.person("Bob");
+  for (const [person, role_id] of [
+    [viewer, systemRoleIds.viewer],
+    [bob, systemRoleIds.admin],
+  ] as const) {
+    const params = { org_id: agent.organization_id };
+    await owner.api.members.add({ params, body: { user_id: person.id, role_id } });
+  }
+  await prompt("ask");
+  const theirs = await signedInPage(browser, app, viewer);
+  await theirs.goto(page.url());
+  const deny = theirs.getByRole("button", { name: "Deny: Delete everything 0" });
+  await deny.waitFor();
+  expect(await deny.getAttribute("aria-disabled")).toBe("true");
+  expect(await deny.getAttribute("title")).toContain("agent:run");
+  expect(await theirs.getByRole("textbox", { name: "Prompt" }).isDisabled()).toBe(true);
+  await expectAccessible(theirs, "a session that a viewer sees");
+  const others = await signedInPage(browser, app, bob);
+  await others.goto(page.url());
+  const answers = [page, others].map((one) =>
+    one.getByRole("button", { name: "Allow: Delete everything 0" }).click({ timeout: 5000 }),
+  );
+  // The slower one may find no button any more.
+  await Promise.any(answers);
+  await Promise.allSettled(answers);
+  // One answer counts, and all see whose.
+  for (const one of [page, others, theirs]) {
+    await one.getByText(/^Allowed by (Ada|Bob): Delete everything 0$/).waitFor();
+    await one.getByText("answers: yes").waitFor();
+  }
+  for (const one of [theirs, others]) await one.context().close();
+});
+
 test("a session is renamed and closed", async () => {
   await button("Rename session").click();
   await page.getByRole("textbox", { name: "Title" }).fill("The greeting");
@@ -130,5 +167,18 @@ test("a session is renamed and closed", async () => {
   await page.getByRole("link", { name: "New session" }).first().waitFor();
   await page.getByRole("navigation", { name: "Sessions" }).getByText("Closed").waitFor();
   await look(page, "session-closed");
-  expect(messages).toEqual([]);
+  // The second of two answers is refused.
+  expect(messages.filter((text) => !text.includes("409"))).toEqual([]);
+});
+
+test("in an archived organization sessions can be read alone", async () => {
+  const params = { org_id: agent.organization_id };
+  await owner.api.organizations.archive({ params });
+  await page.reload();
+  const start = button("Start session");
+  await start.waitFor();
+  await expect.poll(() => start.getAttribute("aria-disabled")).toBe("true");
+  await screenshot(page, "session-archived");
+  await page.getByRole("link", { name: /^The greeting/ }).click();
+  await transcript().getByText("Allowed by Ada: Write greeting.md").waitFor();
 });
