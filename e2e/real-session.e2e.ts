@@ -26,7 +26,10 @@ describe.skipIf(agents === null)(
 
     beforeAll(async () => {
       model = await startScriptedModel({
-        steps: [{ path: "/workspace/later.txt", text: "later\n" }, { command: "cat later.txt" }],
+        steps: [
+          { path: "/workspace/later.txt", text: "later\n" },
+          { command: "cp later.txt copy.txt" },
+        ],
         message: "The **greeting** is there.",
       });
       const settings = {
@@ -65,7 +68,8 @@ describe.skipIf(agents === null)(
       await page.getByRole("button", { name: "Start session" }).click();
       await page.waitForURL(/\/sessions\//);
       const transcript = page.getByRole("region", { name: "Transcript" });
-      const allow = page.getByRole("button", { name: /^Allow: / });
+      const allow = page.getByRole("button", { name: /^Allow/ });
+      page.setDefaultTimeout(20_000);
       for (const _ of ["the edit", "the command"]) {
         await allow.first().waitFor({ timeout: 60_000 });
         await look(page, "real-session-permission");
@@ -80,7 +84,7 @@ describe.skipIf(agents === null)(
       await page.getByText(/in \d+ calls/).waitFor();
       await look(page, "real-session");
       await page.getByRole("link", { name: "Changes", exact: true }).click();
-      await page.getByRole("heading", { name: "later.txt" }).waitFor();
+      await page.getByRole("region", { name: "later.txt" }).waitFor();
       expect(messages).toEqual([]);
     });
   },

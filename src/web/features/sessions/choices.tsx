@@ -31,7 +31,7 @@ export function Choices({ session, disabledReason }: ChoicesProps): ReactElement
       )}
       {options
         .filter(({ values }) => values.length > 1)
-        .map(({ id, name, type, current, values }) => (
+        .map(({ id, name, category, current, values }) => (
           <Choice
             key={id}
             {...common}
@@ -40,16 +40,18 @@ export function Choices({ session, disabledReason }: ChoicesProps): ReactElement
             bodyOf={(value) => ({ option: { id, value } })}
             options={values.map((one) => ({
               value: one.value,
-              label:
-                type === "boolean"
-                  ? `${visible(name)}: ${one.name.toLowerCase()}`
-                  : visible(one.name),
+              label: isPlain(category)
+                ? visible(one.name)
+                : `${visible(name)}: ${visible(one.name)}`,
             }))}
           />
         ))}
     </div>
   );
 }
+
+/** Whether a value says by itself what it is about: "Sonnet", but not "Off". */
+const isPlain = (category: string | null): boolean => category === "model" || category === "mode";
 
 interface ChoiceProps {
   sessionId: string;
