@@ -69,14 +69,14 @@ describe.skipIf(agents === null)(
       await page.waitForURL(/\/sessions\//);
       const transcript = page.getByRole("region", { name: "Transcript" });
       const allow = page.getByRole("button", { name: /^Allow/ });
-      page.setDefaultTimeout(20_000);
-      for (const _ of ["the edit", "the command"]) {
+      // The edit, and the command.
+      for (const nth of [0, 1]) {
         await allow.first().waitFor({ timeout: 60_000 });
-        await look(page, "real-session-permission");
+        await look(page, `real-session-permission-${nth}`);
         await allow.first().click();
         await transcript
           .getByText(/^Allowed by Ada: /)
-          .nth(_ === "the edit" ? 0 : 1)
+          .nth(nth)
           .waitFor();
       }
       await transcript.locator("strong", { hasText: "greeting" }).waitFor({ timeout: 60_000 });
