@@ -1,8 +1,9 @@
 /** The agents' own programs, installed from npm. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 
 /** Whether the adapter of Codex is tried, too: with it, CI would take more than a minute longer. */
@@ -28,6 +29,7 @@ export async function installAgents(): Promise<{ folder: string } | { missing: s
     return { missing: "not installed; set CI=1 to install them" };
   }
   await mkdir(cache, { recursive: true });
+  if (!(await claim())) return { folder };
   const unfinished = await mkdtemp(join(cache, "unfinished-"));
   try {
     const args = ["install", "--global", "--prefix", unfinished, "--no-audit", "--no-fund"];
@@ -37,9 +39,26 @@ export async function installAgents(): Promise<{ folder: string } | { missing: s
     await rename(unfinished, folder);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
-    // Another test process may have installed them meanwhile.
-    if (existsSync(folder)) return { folder };
     return { missing: `npm cannot install them: ${String(error).split("\n", 1)[0]}` };
+  } finally {
+    await rm(claimed, { force: true });
   }
   return { folder };
+}
+
+const claimed = `${folder}.pid`;
+
+/** Waits while another test process installs them. Returns false once it has. */
+async function claim(): Promise<boolean> {
+  for (;;) {
+    if (existsSync(folder)) return false;
+    try {
+      await writeFile(claimed, String(process.pid), { flag: "wx" });
+      return true;
+    } catch {
+      const pid = Number(await readFile(claimed, "utf8").catch(() => ""));
+      if (pid > 0 && !existsSync(`/proc/${pid}`)) await rm(claimed, { force: true });
+      await pause(500);
+    }
+  }
 }
