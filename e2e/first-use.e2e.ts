@@ -143,7 +143,7 @@ test("a change made by hand is committed and merged", async () => {
   await other.context().close();
 });
 
-test("a viewer is told why a step is not theirs", async () => {
+test("a viewer sees why a step is not theirs", async () => {
   const { orgId } = await madeSoFar();
   const viewer = await app.person("Vera");
   const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };

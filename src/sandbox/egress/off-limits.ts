@@ -91,11 +91,20 @@ function isInternalBridge(name: string): boolean {
   const of = (interfaceName: string): string => `/sys/class/net/${interfaceName}`;
   if (!/^[\w.:@-]+$/.test(name) || !existsSync(`${of(name)}/bridge`)) return false;
   // A member that has a device, or lies on top of another interface (VLAN, bond), leads outside.
-  return readdirSync(`${of(name)}/brif`).every(
+  return entriesOf(`${of(name)}/brif`).every(
     (member) =>
       !existsSync(`${of(member)}/device`) &&
-      !readdirSync(of(member)).some((entry) => entry.startsWith("lower_")),
+      !entriesOf(of(member)).some((entry) => entry.startsWith("lower_")),
   );
+}
+
+/** Returns the names in a folder; none if it has gone, as interfaces of containers do at any time. */
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** Parses the kernel's notation, in the byte order of the machine. */
