@@ -153,6 +153,9 @@ test("with a server that is killed the networks of its runs end", async () => {
     const mark = `network-${randomUUID()}`;
     const server = await startServer(dataDir, mark, 3, port);
     await expect.poll(() => server.said().split("started").length).toBeGreaterThan(wanted);
+    // Until its command runs, a run is one that is being started.
+    const commands = (): number => processesWith(`sleep-${mark}`).length;
+    if (wanted > 0) await expect.poll(commands).toBeGreaterThan(2 * wanted - 1);
     await kill(server.child);
     const next = await openTestSandbox({ dataDir });
     await expect
