@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { AgentWork } from "#shared/api/organizations/overview.js";
 import type { DenyReason } from "../../access/permissions.js";
+import { useMedia } from "../../hooks/use-media.js";
 import { paths } from "../../paths/paths.js";
 import type { ListView, Sorting } from "../../ui/tables/list-view.js";
 import { Table } from "../../ui/tables/table.js";
@@ -41,6 +42,8 @@ interface WorkTableProps {
 
 /** Agents in a dense table. */
 export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps): ReactElement {
+  // A table of all columns would not fit; narrower screens show each row as a card.
+  const isTight = useMedia("(48rem <= width < 64rem)");
   const project = {
     name: "Project",
     sortKey: "project",
@@ -52,6 +55,14 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
       >
         <PlainText value={project_name} />
       </Link>
+    ),
+  };
+  const cost = {
+    name: "Cost",
+    sortKey: "cost",
+    isNumber: true,
+    renderCell: ({ cost_usd }: AgentWork) => (
+      <span className={cost_usd === 0 ? "text-muted" : ""}>{costText(cost_usd)}</span>
     ),
   };
   return (
@@ -72,7 +83,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
             </div>
           ),
         },
-        ...(withProject ? [project] : []),
+        ...(withProject && !isTight ? [project] : []),
         {
           name: "Unmerged",
           sortKey: "changes",
@@ -84,14 +95,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
           isNumber: true,
           renderCell: ({ conflicts }) => <WorkConflicts count={conflicts} />,
         },
-        {
-          name: "Cost",
-          sortKey: "cost",
-          isNumber: true,
-          renderCell: ({ cost_usd }) => (
-            <span className={cost_usd === 0 ? "text-muted" : ""}>{costText(cost_usd)}</span>
-          ),
-        },
+        ...(isTight ? [] : [cost]),
         {
           name: "Workspace",
           sortKey: "branch",
