@@ -133,7 +133,7 @@ test("a session goes on where it was after a lost connection, and a prompt is no
   const field = page.getByRole("textbox", { name: "Prompt" });
   await field.fill("say never lost");
   await page.keyboard.press("Enter");
-  // What could not be sent is in the field again, with the reason.
+  // A prompt that could not be sent is in the field again, with the reason.
   await page.getByRole("alert").first().waitFor();
   await expect.poll(() => field.inputValue()).toBe("say never lost");
   await page.waitForTimeout(5000);

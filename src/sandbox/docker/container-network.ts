@@ -147,7 +147,7 @@ export function writeResolver(dataDir: string): string {
   // Containers keep the file that was mounted.
   const written = `${path}.${process.pid}`;
   writeFileSync(written, content);
-  // Whatever the umask is: the container has another user.
+  // Independent of the umask, since the container has another user.
   chmodSync(written, readable);
   renameSync(written, path);
   return path;

@@ -44,7 +44,7 @@ interface Reach {
  */
 export const ADDRESSES = { 4: "198.18.0.2", 6: "fd6f:6d6f:6e65::2" } as const;
 
-/** Of the network of `ADDRESSES[4]` and the resolver. */
+/** The prefix length of the network of `ADDRESSES[4]` and the resolver. */
 export const PREFIX_BITS = 30;
 
 /** The interface of a run. */

@@ -510,7 +510,12 @@ const app = createRoute({
   beforeLoad: async ({ location }) => {
     if (!mayBeSignedIn()) redirect({ ...paths.login({ redirect: location.href }), throw: true });
     try {
-      await queryClient.ensureQueryData(meQuery);
+      const me = await queryClient.ensureQueryData(meQuery);
+      // The reminder's text depends on it, and would move the page when it changes.
+      const isKnown = queryClient.getQueryData(methodsQuery.queryKey) !== undefined;
+      if (!me.is_verified && !isKnown) {
+        await queryClient.prefetchQuery({ ...methodsQuery, retry: false });
+      }
     } catch (error) {
       if (error instanceof ApiError && error.status === 401)
         redirect({ ...paths.login({ redirect: location.href }), throw: true });

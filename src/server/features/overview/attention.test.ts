@@ -316,7 +316,7 @@ describe("the attention list", () => {
     ]);
     expect(await list(other)).toMatchObject([{ key_id: key.id, is_own: false }]);
     expect(await list(viewer)).toEqual([]);
-    // Of others, only keys that name the organization are shown.
+    // Other users' keys are shown only if they name the organization.
     await other.api.apiKeys.create({ body: { name: "all", scopes: ["*:*"], expires_in_days: 2 } });
     expect(await list()).toHaveLength(1);
     expect(await list(other)).toHaveLength(2);

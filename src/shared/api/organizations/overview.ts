@@ -23,7 +23,7 @@ const item = {
   agent_name: z.string().nullable(),
 };
 
-/** What tells runs apart. */
+/** Distinguishes runs. */
 const titled = {
   /** The title of its session or the first line of its prompt; null for a command. */
   title: z.string().nullable(),
@@ -172,7 +172,7 @@ export const agentWork = z.strictObject({
 });
 export type AgentWork = z.output<typeof agentWork>;
 
-/** What an organization has done since an instant. */
+/** The results of an organization since an instant. */
 export const results = z.strictObject({
   since: timestamp,
   runs: z.strictObject({ succeeded: z.number().int(), failed: z.number().int() }),

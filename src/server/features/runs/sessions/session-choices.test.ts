@@ -1,4 +1,4 @@
-/** What programs offer for a session, and the search in sessions. */
+/** The choices that programs offer for a session, and the search in sessions. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { acpAgent } from "#test/support/fixtures/acp-agent.js";
