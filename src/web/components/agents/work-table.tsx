@@ -43,7 +43,8 @@ interface WorkTableProps {
 /** Agents in a dense table. */
 export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps): ReactElement {
   // A table of all columns would not fit; narrower screens show each row as a card.
-  const isTight = useMedia("(48rem <= width < 64rem)");
+  const isTight = useMedia("(48rem <= width < 80rem)");
+  const isTightest = useMedia("(48rem <= width < 64rem)");
   const project = {
     name: "Project",
     sortKey: "project",
@@ -95,7 +96,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
           isNumber: true,
           renderCell: ({ conflicts }) => <WorkConflicts count={conflicts} />,
         },
-        ...(isTight ? [] : [cost]),
+        ...(isTightest ? [] : [cost]),
         {
           name: "Workspace",
           sortKey: "branch",
