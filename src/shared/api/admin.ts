@@ -163,6 +163,7 @@ export const admin = {
     access,
     summary: "Create a single-use password reset link for a user",
     status: 201,
+    location: "/api/v1/admin/users/{user_id}",
     params: userParams,
     response: passwordLink,
     secrets: ["reset_url"],

@@ -100,6 +100,7 @@ export const agents = {
     tenant: "body.project_id",
     summary: "Create an agent on a project; it becomes a member as agent_executor",
     status: 201,
+    location: "/api/v1/agents/{id}",
     body: z.strictObject({
       project_id: id,
       name: agentName,

@@ -293,6 +293,7 @@ export const runs = {
     summary:
       "Start a run: a command in the agent's workspace, or (external) one elsewhere that sends heartbeats",
     status: 201,
+    location: "/api/v1/runs/{id}",
     params: agentParams,
     body: newRun,
     response: run,

@@ -219,6 +219,7 @@ export const agentSessions = {
     access: "agent:run",
     summary: "Start a session: a conversation with a program in the agent's workspace",
     status: 201,
+    location: "/api/v1/sessions/{id}",
     params: agentParams,
     body: newSession,
     response: session,

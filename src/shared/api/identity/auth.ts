@@ -51,6 +51,7 @@ export const auth = {
     access: "public",
     summary: "Create an account; the first one of an installation is its super admin",
     status: 201,
+    location: "/api/v1/auth/me",
     body: z.strictObject({
       email,
       password,

@@ -77,6 +77,7 @@ export const passkeys = {
     access: "signed-in",
     summary: "Register a passkey created by the browser",
     status: 201,
+    location: "/api/v1/auth/passkeys/{id}",
     body: z.strictObject({ name, response: attestation }),
     response: passkey,
     errors: ["session_required", "passkeys_unavailable", "passkey_exists"],

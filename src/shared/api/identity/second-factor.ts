@@ -33,6 +33,7 @@ export const secondFactor = {
     access: "signed-in",
     summary: "Create a secret for an authenticator app (RFC 6238); confirm it by a first code",
     status: 201,
+    location: "/api/v1/auth/second-factor",
     body: again,
     /** Null in a replayed response. */
     response: z.strictObject({ secret: z.string().nullable(), uri: z.string().nullable() }),

@@ -105,6 +105,7 @@ export const apiKeys = {
     access: "signed-in",
     summary: "Create a key; this is the only answer that ever holds it",
     status: 201,
+    location: "/api/v1/auth/api-keys/{id}",
     body: z
       .strictObject({
         name,
@@ -180,6 +181,7 @@ export const apiKeys = {
     summary:
       "Rotate a key: create a new one with the same rights; the old one stays valid for the grace period",
     status: 201,
+    location: "/api/v1/auth/api-keys/{id}",
     params: keyParams,
     body: z
       .strictObject({

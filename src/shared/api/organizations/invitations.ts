@@ -48,6 +48,7 @@ export const invitations = {
     access: "org:members:write",
     summary: "Invite a person by email; only this response contains the link",
     status: 201,
+    location: "/api/v1/organizations/{org_id}/invitations/{id}",
     params: orgParams,
     body: z.strictObject({ email, role_id: id }),
     response: sentInvitation,

@@ -26,6 +26,7 @@ export const members = {
     access: "org:members:write",
     summary: "Add a user or an agent to the organization",
     status: 201,
+    location: "/api/v1/organizations/{org_id}/members/{id}",
     params: orgParams,
     body: z
       .strictObject({ user_id: id.optional(), agent_id: id.optional(), role_id: id })

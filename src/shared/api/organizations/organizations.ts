@@ -97,6 +97,7 @@ export const organizations = {
     access: "signed-in",
     summary: "Create a new organization; its creator is the owner",
     status: 201,
+    location: "/api/v1/organizations/{id}",
     body: z.strictObject({
       name,
       slug: slug.optional(),

@@ -37,6 +37,7 @@ export const roles = {
     access: "org:roles:write",
     summary: "Create custom role",
     status: 201,
+    location: "/api/v1/organizations/{org_id}/roles/{id}",
     params: orgParams,
     body: z.strictObject({
       name,

@@ -54,6 +54,7 @@ export const commitCalls = {
     access: "agent:workspace:write",
     summary: "Commit the workspace's changes; without changes, answers 200 with the latest commit",
     status: 201,
+    location: "/api/v1/agents/{agent_id}/workspace/commits/{commit_sha}",
     params: agentParams,
     body: z.strictObject({
       commit_type: z.enum(commitTypes),

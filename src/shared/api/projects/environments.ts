@@ -124,6 +124,7 @@ export const environments = {
     access: "project:write",
     summary: "Build the environment for the base branch now; the answer may be a build under way",
     status: 201,
+    location: "/api/v1/projects/{project_id}/environment/builds",
     params,
     response: environmentBuild,
     errors: ["no_setup_script", "project_not_ready"],

@@ -249,6 +249,7 @@ export const mergeCalls = {
     summary:
       "Merge the workspace's branch into the target; 200 if there is nothing to merge, 202 if queued",
     status: 201,
+    location: "/api/v1/agents/{agent_id}/workspace/merges/{id}",
     params: agentParams,
     body: mergeRequest.extend({ queue }).optional(),
     response: merge,
@@ -308,6 +309,7 @@ export const mergeCalls = {
     access: "agent:workspace:write",
     summary: "Merge the base branch (source) into the workspace (target) and update its folder",
     status: 201,
+    location: "/api/v1/agents/{agent_id}/workspace/merges/{id}",
     params: agentParams,
     body: mergeRequest.omit({ target_branch: true }).optional(),
     response: merge,
@@ -326,6 +328,7 @@ export const mergeCalls = {
     access: "agent:workspace:merge",
     summary: "Revert a merge by a new commit, even after later merges",
     status: 201,
+    location: "/api/v1/agents/{agent_id}/workspace/merges/{id}",
     params: mergeParams,
     body: z.strictObject(undoFields).optional(),
     response: merge,
@@ -338,6 +341,7 @@ export const mergeCalls = {
     access: "agent:workspace:merge",
     summary: "Restore the losing version of a conflict by a new commit on the target branch",
     status: 201,
+    location: "/api/v1/agents/{agent_id}/workspace/merges/{id}",
     params: mergeParams,
     body: z.strictObject({
       paths: z.array(path, "must be a list of paths").min(1, "must name a path").max(10_000),

@@ -217,6 +217,7 @@ export const projects = {
     tenant: "body.organization_id",
     summary: "Create a project: empty, or imported from a repository in the background",
     status: 201,
+    location: "/api/v1/projects/{id}",
     body: z.strictObject({
       organization_id: id,
       name,

@@ -98,6 +98,7 @@ export const workspaces = {
     access: "agent:workspace:write",
     summary: "Create the agent's workspace: its own branch, and a folder unless it is remote",
     status: 201,
+    location: "/api/v1/agents/{agent_id}/workspace",
     params: agentParams,
     body: z
       .strictObject({
