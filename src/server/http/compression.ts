@@ -36,7 +36,7 @@ export function keepUncompressed(reply: FastifyReply): void {
 
 /** Compresses texts of at least 1 KiB with Brotli or gzip if the client accepts it. */
 export function compressResponses(app: FastifyInstance): void {
-  app.addHook<unknown>("onSend", (request, reply, payload, done) => {
+  app.addHook("onSend", (request, reply, payload, done) => {
     if (!isCompressible(reply, payload)) return done(null, payload);
     addVary(reply, "Accept-Encoding");
     const coding = codingOf(request.headers["accept-encoding"]);

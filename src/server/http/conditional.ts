@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { z } from "zod";
-import type { Endpoint } from "#shared/contract/endpoint.js";
+import { itemPath } from "#shared/contract/item-path.js";
 import { AppError } from "../errors.js";
 import { preparedJson, textOf } from "./fast-path/prepared-json.js";
 
@@ -42,25 +41,14 @@ export function withEntityTag(request: FastifyRequest, reply: FastifyReply, data
 /** Reads an item like its GET does, with the same permission check. */
 export type ReadItem<Context> = (caller: Context, params: unknown) => Promise<unknown>;
 
-/** Whether a GET returns a single item, whose ETag guards changes: no list, stream or redirect. */
-export function isItem({ response }: Endpoint): boolean {
-  return response !== null && !(response instanceof z.ZodArray);
-}
-
-/**
- * Returns the item that a change affects: the item whose GET has the same path, or the item that
- * contains the changed part, such as the project of `/upstream/credential`.
- */
+/** Returns the item that a change affects, see `itemPath`. */
 export function itemOf<Context>(
   path: string,
   items: ReadonlyMap<string, ReadItem<Context>>,
 ): { path: string; read: ReadItem<Context> } | undefined {
-  for (let above = path; ; above = above.slice(0, above.lastIndexOf("/"))) {
-    const read = items.get(above);
-    if (read) return { path: above, read };
-    // A member of a collection is not a part of the collection's owner.
-    if (above === "" || above.endsWith("}")) return undefined;
-  }
+  const found = itemPath(path, items);
+  const read = found === undefined ? undefined : items.get(found);
+  return found === undefined || read === undefined ? undefined : { path: found, read };
 }
 
 /** @returns AppError 412: the target of the call has no ETag */

@@ -5,19 +5,13 @@ import type {
   ParsedRequestOf,
   ResponseOf,
 } from "#shared/contract/endpoint.js";
+import { isItem } from "#shared/contract/item-path.js";
 import { AppError } from "../errors.js";
 import type { ActorKey } from "../access/authenticate.js";
 import { Answer, applyHead, type Content } from "./answer.js";
 import { checkedErrors } from "./check-error.js";
 import { keepUncompressed } from "./compression.js";
-import {
-  isItem,
-  itemOf,
-  noEntityTag,
-  requireMatch,
-  withEntityTag,
-  type ReadItem,
-} from "./conditional.js";
+import { itemOf, noEntityTag, requireMatch, withEntityTag, type ReadItem } from "./conditional.js";
 import { createdLocation } from "./created-location.js";
 import { withIdempotencyKey } from "./idempotency.js";
 import { endWhenStopping, type ActiveRequests } from "./graceful-shutdown.js";
