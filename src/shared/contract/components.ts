@@ -185,8 +185,7 @@ const descriptions: Readonly<Record<keyof typeof named, string>> = {
 };
 
 /** The named schemas. Their fields have the descriptions that stand beside them. */
-export const components = Object.entries(named).map(([id, schema]): z.ZodType => {
+export const components = Object.entries(named).map(([id, schema]) => {
   const description = descriptions[id as keyof typeof named];
-  schema.register(z.globalRegistry, { id, description });
-  return schema;
+  return (schema as z.ZodType).register(z.globalRegistry, { id, description });
 });
