@@ -1,3 +1,4 @@
+import { errorExplanations } from "../../error-explanations.js";
 import { errorCodes, type ErrorCode } from "../../errors.js";
 import type { Endpoint, MediaType } from "../endpoint.js";
 import { errorCodesOf } from "../error-codes-of.js";
@@ -67,7 +68,7 @@ export function problemExample(code: ErrorCode, serverUrl: string): JsonObject {
     type: `${serverUrl}/api/docs/errors#${code}`,
     title,
     status,
-    detail: `${title}. The detail of a real error says what to do next.`,
+    detail: errorExplanations[code].remedy,
     code,
     request_id: "01995b3e-1f40-7c1d-8f2a-5d3c9a7b6e10",
   };
