@@ -12,7 +12,7 @@ import {
   type Reply,
   type Schema,
 } from "./document.js";
-import { codeBlock, escape, jsonBlock, prose } from "./html.js";
+import { codeBlock, escape, jsonBlock, pathCode, prose } from "./html.js";
 import { fieldsView, typeOf } from "./schema-view.js";
 
 /** Returns everything about a call: request, answers, errors, and examples. */
@@ -22,7 +22,7 @@ export function callView(call: Call, document: OpenApi): string {
   const of = (where: Parameter["in"]): Parameter[] =>
     parameters.filter((parameter) => parameter.in === where);
   return `<section class="call" id="${operationId}"><h2><a href="#${operationId}">${prose(summary)}</a></h2>
-<p class="line"><span class="method ${method.toLowerCase()}">${method}</span> <code>${escape(path)}</code></p>
+<p class="line"><span class="method ${method.toLowerCase()}">${method}</span> ${pathCode(path)}</p>
 <p>${prose(description)}</p>
 <div class="columns"><div>${[
     parametersView("Path", of("path")),

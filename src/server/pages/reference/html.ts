@@ -12,6 +12,11 @@ export function prose(text: string): string {
   return escape(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>");
 }
 
+/** A path that wraps after its slashes. */
+export function pathCode(path: string): string {
+  return `<code>${escape(path).replaceAll("/", "/<wbr>")}</code>`;
+}
+
 export function jsonBlock(value: unknown): string {
   return codeBlock(JSON.stringify(value, null, 2), "JSON");
 }

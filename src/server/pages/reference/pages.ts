@@ -2,7 +2,7 @@ import { errorExplanations } from "#shared/error-explanations.js";
 import { errorCodes, type ErrorCode } from "#shared/errors.js";
 import { callsOf, type Call, type OpenApi, type Tag } from "./document.js";
 import { callView } from "./call-view.js";
-import { escape, jsonBlock, prose } from "./html.js";
+import { escape, jsonBlock, pathCode, prose } from "./html.js";
 import { layout } from "./layout.js";
 import { fieldsView } from "./schema-view.js";
 import { search } from "./search.js";
@@ -73,7 +73,7 @@ export function searchPage(document: OpenApi, query: string): string {
 function callList(calls: readonly Call[]): string {
   const rows = calls.map(
     ({ method, path, summary, operationId, tags }) =>
-      `<li><a href="/api/docs/${tags[0]}#${operationId}"><span class="method ${method.toLowerCase()}">${method}</span> <code>${escape(path)}</code></a> <span>${prose(summary)}</span></li>`,
+      `<li><a href="/api/docs/${tags[0]}#${operationId}"><span class="method ${method.toLowerCase()}">${method}</span> ${pathCode(path)}</a> <span>${prose(summary)}</span></li>`,
   );
   return `<ul class="calls">${rows.join("")}</ul>`;
 }
