@@ -160,6 +160,13 @@ function errorResponse(
   };
 }
 
+/** The schemas of the events in streams, by the call's path. */
+const eventSchemas: Readonly<Record<string, string>> = {
+  "/api/v1/organizations/{org_id}/events": "OrganizationEvent",
+  "/api/v1/runs/{run_id}/logs": "LogEntry",
+  "/api/v1/sessions/{session_id}/events": "SessionEvent",
+};
+
 /** What the other media types contain, with an example. */
 const mediaTypes: Readonly<Record<MediaType, { description: string; example: string }>> = {
   "text/csv": {
@@ -191,7 +198,7 @@ function successText({ method, query, response }: Endpoint, status: number): str
 
 /** The responses of a call that succeeds. */
 export function successResponsesOf(endpoint: Endpoint, schemas: Schemas): JsonObject {
-  const { status, accepted, media, response } = endpoint;
+  const { path, status, accepted, media, response } = endpoint;
   const json = (schema: NonNullable<Endpoint["response"]>): JsonObject => ({
     "application/json": { schema: schemaOf(schema, "output", schemas) },
   });
@@ -199,7 +206,9 @@ export function successResponsesOf(endpoint: Endpoint, schemas: Schemas): JsonOb
     ...(response && json(response)),
     ...Object.fromEntries(
       media.map((type) => {
-        const { description, example } = mediaTypes[type];
+        const { description: text, example } = mediaTypes[type];
+        const event = type === "text/event-stream" ? eventSchemas[path] : undefined;
+        const description = event === undefined ? text : `${text} of the schema \`${event}\``;
         return [type, { schema: { type: "string", description }, example }];
       }),
     ),
