@@ -223,7 +223,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     expect((await server.ended).code).toBe(0);
   });
 
-  test("a session asks, edits, and is taken up in another container", async () => {
+  test("a session asks, edits, and is resumed in another container", async () => {
     const server = startServer({
       OMOI_DATA_DIR: join(folder, "sessions"),
       OMOI_DOCKER_SOCKET: engine.socket,

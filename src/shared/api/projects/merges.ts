@@ -71,6 +71,8 @@ const mergeFields = {
 export const merge = z.strictObject({
   id: id.nullable(),
   merge_commit_sha: z.string().nullable(),
+  /** The first line of its message; null if nothing was merged, and for merges of Omoi 0.1. */
+  subject: z.string().nullable(),
   ...mergeFields,
 });
 export type Merge = z.output<typeof merge>;

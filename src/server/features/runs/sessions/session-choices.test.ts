@@ -93,7 +93,7 @@ test("a program with a list of models instead of options changes its model", asy
   await close(session);
 });
 
-test("without a sandbox the program is told the folder in which it works", async () => {
+test("without a sandbox the program gets the folder in which it works", async () => {
   // If the server is root, the program cannot write to the folder by its absolute path.
   const home = await mkdtemp(join(tmpdir(), "omoi-home-"));
   await chmod(home, 0o777);
