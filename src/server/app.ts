@@ -32,7 +32,7 @@ const hourMs = 60 * 60_000;
 /** Builds the whole server on an open database and recovers from a crash of an earlier process. */
 export async function buildApp(input: AppInput): Promise<App> {
   const { config, db, log, publicUrl } = input;
-  const { app, requests } = await createHttpServer(config, log, (request) =>
+  const { app, requests } = await createHttpServer(config, log, publicUrl, (request) =>
     metrics.observeRequest(request),
   );
   const services = await openServices(input, app.server);

@@ -67,6 +67,7 @@ test("every setting has a default value, which also applies to an empty variable
     maxKeyDays: 0,
     maxPushMib: 2048,
     trustedProxies: [],
+    corsOrigins: [],
     requestTimeoutSeconds: 60,
     maxConnectionsPerAddress: 1000,
     maxConcurrentAgents: 10_000,

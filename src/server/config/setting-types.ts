@@ -73,6 +73,23 @@ const address = z.string().refine(
 /** An HTTP address without trailing slashes. */
 export const webAddress = address.transform((text) => new URL(text).href.replace(/\/+$/, ""));
 
+/** A comma-separated list of origins, compared character by character with the header `Origin`. */
+export const origins = z
+  .string()
+  .transform((text) =>
+    text
+      .split(",")
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== ""),
+  )
+  .pipe(
+    z.array(
+      z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
+        error: unlike('must list origins separated by ",", such as https://app.example.com'),
+      }),
+    ),
+  );
+
 /** The address of the pages, the API and git, all served at the root of a host. */
 export const publicAddress = webAddress.refine((text) => new URL(text).pathname === "/", {
   error: ({ input }) => {

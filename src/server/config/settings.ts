@@ -12,6 +12,7 @@ import {
   maxUid,
   networks,
   oneOf,
+  origins,
   pattern,
   postgresUrl,
   processors,
@@ -370,6 +371,13 @@ export const settings = {
     default: "",
     documentation:
       "Networks, separated by `,`, of the reverse proxies whose `X-Forwarded-For` is trusted.",
+  }),
+  corsOrigins: setting({
+    variable: "OMOI_CORS_ORIGINS",
+    type: origins,
+    default: "",
+    documentation:
+      "Origins, separated by `,`, whose web pages may call the API with a bearer token, such as `https://app.example.com`. They never act with the session cookie.",
   }),
   requestTimeoutSeconds: setting({
     variable: "OMOI_REQUEST_TIMEOUT_SECONDS",

@@ -1,26 +1,39 @@
 import { createHash } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { z } from "zod";
-import type { Endpoint } from "#shared/contract/endpoint.js";
+import { itemPath } from "#shared/contract/item-path.js";
 import { AppError } from "../errors.js";
-import { memoizeFrozen } from "./fast-path/frozen-memo.js";
+import { preparedJson, textOf } from "./fast-path/prepared-json.js";
+
+function tagOf(text: string): string {
+  const digest = createHash("sha256").update(text).digest("base64url");
+  return `"${digest.slice(0, 22)}"`;
+}
+
+/** Tags of responses whose text is known, which cannot change. */
+const knownTags = new WeakMap<object, string>();
 
 /** Returns the strong entity tag of a response (RFC 9110, section 8.8.3). Equal bytes have equal tags. */
-export const entityTag = memoizeFrozen((data) => {
-  const digest = createHash("sha256").update(JSON.stringify(data)).digest("base64url");
-  return `"${digest.slice(0, 22)}"`;
-});
+export function entityTag(data: unknown): string {
+  const text = typeof data === "object" && data !== null ? textOf(data) : undefined;
+  if (text === undefined) return tagOf(JSON.stringify(data));
+  let tag = knownTags.get(data as object);
+  if (tag === undefined) knownTags.set(data as object, (tag = tagOf(text)));
+  return tag;
+}
 
-/** Sets the ETag of a GET's response. Responds 304 without a body if the client has the current one. */
-export function withEntityTag(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  data: unknown,
-): unknown {
-  const tag = entityTag(data);
+/**
+ * Sets the ETag of a GET's response. Responds 304 without a body if the client has the current one. The
+ * tag of a page of a list covers its link to the next page.
+ */
+export function withEntityTag(request: FastifyRequest, reply: FastifyReply, data: object): unknown {
+  const link = reply.getHeader("link");
+  const isKnown = textOf(data) !== undefined;
+  // Serialized once, for the tag and the body.
+  const answer = isKnown ? data : preparedJson(JSON.stringify(data));
+  const tag = link === undefined ? entityTag(answer) : tagOf(`${String(link)}\n${textOf(answer)}`);
   reply.header("etag", tag);
   const known = request.headers["if-none-match"];
-  if (known === undefined || !tagsOf(known).includes(tag)) return data;
+  if (known === undefined || !(known.trim() === "*" || tagsOf(known).includes(tag))) return answer;
   reply.code(304);
   return undefined;
 }
@@ -28,25 +41,14 @@ export function withEntityTag(
 /** Reads an item like its GET does, with the same permission check. */
 export type ReadItem<Context> = (caller: Context, params: unknown) => Promise<unknown>;
 
-/** Whether a GET returns a single item, which has an ETag: no list, stream or redirect. */
-export function isItem({ response }: Endpoint): boolean {
-  return response !== null && !(response instanceof z.ZodArray);
-}
-
-/**
- * Returns the item that a change affects: the item whose GET has the same path, or the item that
- * contains the changed part, such as the project of `/upstream/credential`.
- */
+/** Returns the item that a change affects, see `itemPath`. */
 export function itemOf<Context>(
   path: string,
   items: ReadonlyMap<string, ReadItem<Context>>,
 ): { path: string; read: ReadItem<Context> } | undefined {
-  for (let above = path; ; above = above.slice(0, above.lastIndexOf("/"))) {
-    const read = items.get(above);
-    if (read) return { path: above, read };
-    // A member of a collection is not a part of the collection's owner.
-    if (above === "" || above.endsWith("}")) return undefined;
-  }
+  const found = itemPath(path, items);
+  const read = found === undefined ? undefined : items.get(found);
+  return found === undefined || read === undefined ? undefined : { path: found, read };
 }
 
 /** @returns AppError 412: the target of the call has no ETag */

@@ -9,7 +9,8 @@ import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "../db/migrate.js";
-import { isItem, itemOf } from "./conditional.js";
+import { isItem } from "#shared/contract/item-path.js";
+import { itemOf } from "./conditional.js";
 
 describe("conventions", () => {
   let app: TestApp;

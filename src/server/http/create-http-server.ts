@@ -5,26 +5,31 @@ import type { Logger } from "pino";
 import { isWithin } from "#shared/node/networks.js";
 import type { Config } from "../config/config.js";
 import { isRunAddress } from "./callback-listener.js";
+import { compressResponses } from "./compression.js";
 import { headerTimeout, limitConnections } from "./connection-limits.js";
+import { allowOrigins } from "./cors.js";
 import { batchResponses } from "./fast-path/batched-flush.js";
 import { countRequests, dropUnusedConnections, type ActiveRequests } from "./graceful-shutdown.js";
 import { logRequest, observeRequests, type ObservedRequest } from "./observe-requests.js";
-import { answerClientError, sendProblem } from "./problem.js";
+import { clientErrorHandler, sendProblem } from "./problem.js";
 import { sendMalformed } from "./raw-routes.js";
+import { recordMethods } from "./supported-methods.js";
 
 type HttpConfig = Pick<
   Config,
-  "trustedProxies" | "requestTimeoutSeconds" | "maxConnectionsPerAddress"
+  "trustedProxies" | "requestTimeoutSeconds" | "maxConnectionsPerAddress" | "corsOrigins"
 >;
 
 /**
  * Creates the HTTP server without routes but with everything common to all requests: limits, headers,
  * errors, cookies and metrics.
+ * @param publicUrl address of the pages that explain errors
  * @param onEnd called once per client request, after the response
  */
 export async function createHttpServer(
   config: HttpConfig,
   log: Logger,
+  publicUrl: () => string,
   onEnd: (request: ObservedRequest) => void,
 ): Promise<{ app: FastifyInstance; requests: ActiveRequests }> {
   const { trustedProxies, requestTimeoutSeconds: requestSeconds } = config;
@@ -43,8 +48,10 @@ export async function createHttpServer(
     http: headerTimeout({ requestSeconds }),
     forceCloseConnections: "idle",
     frameworkErrors: sendMalformed,
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: clientErrorHandler(publicUrl),
   });
+  app.decorate("publicUrl", publicUrl);
+  recordMethods(app);
   const requests = countRequests(app);
   observeRequests(app, (request) => {
     onEnd(request);
@@ -56,6 +63,7 @@ export async function createHttpServer(
     reply.headers(request.url.startsWith("/api/v1/") ? dataHeaders : pageHeaders);
     done();
   });
+  allowOrigins(app, config.corsOrigins);
   limitConnections(app, {
     requestSeconds,
     perAddress: config.maxConnectionsPerAddress,
@@ -64,6 +72,7 @@ export async function createHttpServer(
   dropUnusedConnections(app);
   parseJsonOrNothing(app);
   await app.register(fastifyCookie);
+  compressResponses(app);
   batchResponses(app);
   return { app, requests };
 }

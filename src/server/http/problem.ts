@@ -9,13 +9,26 @@ import { AppError, noSpace, unavailable } from "../errors.js";
 import { endWhenStopping } from "./graceful-shutdown.js";
 
 const mediaType = "application/problem+json; charset=utf-8";
+/** The page that explains the codes, each at its anchor. */
+export const errorsPath = "/api/docs/errors";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** The public address of this server. */
+    publicUrl: () => string;
+  }
+}
 
 /** Returns the body of an error response (RFC 9457). */
-function problemText({ code, message, extra }: AppError, requestId: string): string {
+function problemText(
+  { code, message, extra }: AppError,
+  requestId: string,
+  publicUrl: string,
+): string {
   const { headers: _headers, ...members } = extra;
   const [status, title] = errorCodes[code];
   const problem: Problem = {
-    type: `about:blank#${code}`,
+    type: `${publicUrl}${errorsPath}#${code}`,
     title,
     status,
     detail: message,
@@ -37,25 +50,29 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .header("cache-control", "no-store")
     .type(mediaType)
     // Fastify would send an object as application/json.
-    .send(problemText(known, request.id));
+    .send(problemText(known, request.id, request.server.publicUrl()));
 }
 
 /** Responds to input that never became a request: headers that are late, too large or not HTTP. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const known = clientErrors[error.code ?? ""] ?? malformed;
-  const body = problemText(known, randomUUID());
-  const lines = [
-    `HTTP/1.1 ${known.status} ${errorCodes[known.code][1]}`,
-    `content-type: ${mediaType}`,
-    `content-length: ${Buffer.byteLength(body)}`,
-    "cache-control: no-store",
-    "connection: close",
-  ];
-  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+export function clientErrorHandler(
+  publicUrl: () => string,
+): (error: NodeJS.ErrnoException, socket: Socket) => void {
+  return (error, socket) => {
+    if (!socket.writable || error.code === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    const known = clientErrors[error.code ?? ""] ?? malformed;
+    const body = problemText(known, randomUUID(), publicUrl());
+    const lines = [
+      `HTTP/1.1 ${known.status} ${errorCodes[known.code][1]}`,
+      `content-type: ${mediaType}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      "cache-control: no-store",
+      "connection: close",
+    ];
+    socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+  };
 }
 
 const malformed = new AppError(

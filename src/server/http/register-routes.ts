@@ -5,18 +5,14 @@ import type {
   ParsedRequestOf,
   ResponseOf,
 } from "#shared/contract/endpoint.js";
+import { isItem } from "#shared/contract/item-path.js";
 import { AppError } from "../errors.js";
 import type { ActorKey } from "../access/authenticate.js";
 import { Answer, applyHead, type Content } from "./answer.js";
 import { checkedErrors } from "./check-error.js";
-import {
-  isItem,
-  itemOf,
-  noEntityTag,
-  requireMatch,
-  withEntityTag,
-  type ReadItem,
-} from "./conditional.js";
+import { keepUncompressed } from "./compression.js";
+import { itemOf, noEntityTag, requireMatch, withEntityTag, type ReadItem } from "./conditional.js";
+import { createdLocation } from "./created-location.js";
 import { withIdempotencyKey } from "./idempotency.js";
 import { endWhenStopping, type ActiveRequests } from "./graceful-shutdown.js";
 import { parse, parseParams } from "./parse-request.js";
@@ -31,6 +27,7 @@ import {
   type PublicContext,
 } from "./request-context.js";
 import { textOf } from "./fast-path/prepared-json.js";
+import { addVary } from "./vary.js";
 
 type ContextOf<E extends Endpoint> = E["access"] extends "public"
   ? PublicContext
@@ -110,7 +107,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
       });
     }
     const label = `${endpoint.method} ${endpoint.path}`;
-    const representations = endpoint.media.length + (endpoint.response ? 1 : 0);
+    const vary = varyOf(endpoint);
     const withoutSecrets = endpoint.secrets.length > 0 ? redaction(endpoint.secrets) : null;
     const respond = async (
       caller: PublicContext,
@@ -131,8 +128,10 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
           ? await bodyContextOf(endpoint, tenancy.key, context, body, options)
           : context;
       reply.code(endpoint.status);
-      if (representations > 1) reply.header("vary", "Accept");
-      if (withoutSecrets) reply.header("cache-control", "no-store");
+      if (withoutSecrets) {
+        reply.header("cache-control", "no-store");
+        keepUncompressed(reply);
+      }
       const run = async (): Promise<unknown> => {
         const { changes } = options.db;
         try {
@@ -154,12 +153,16 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
       return withIdempotencyKey(options, actor, request, reply, run, withoutSecrets);
     };
     const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      if (vary !== null) addVary(reply, vary);
       const caller = await callerOf(endpoint, request, options);
       const key = (caller as Partial<ActorContext>).actor?.key;
       const data = key
         ? await counted(key, label, reply, options, () => respond(caller, request, reply))
         : await respond(caller, request, reply);
       endWhenStopping(request, reply);
+      if (endpoint.location !== null && reply.statusCode === 201) {
+        reply.header("location", createdLocation(endpoint.location, request.params, data));
+      }
       if (data === undefined) {
         reply.send();
         return;
@@ -209,10 +212,18 @@ async function counted(
   }
 }
 
-/** Adds an ETag to the response of a GET that returns a single item. */
+/** Adds an ETag to the response of a GET that returns an item or a list. */
 function tagged(request: FastifyRequest, reply: FastifyReply, data: unknown): unknown {
-  const isObject = data !== undefined && Object.getPrototypeOf(data) === Object.prototype;
-  return isObject ? withEntityTag(request, reply, data) : data;
+  return data !== undefined && isPlain(data) ? withEntityTag(request, reply, data as object) : data;
+}
+
+/** Returns the request headers on which the responses of a call depend. */
+function varyOf({ access, media, response }: Endpoint): string | null {
+  const names = [
+    ...(access === "public" ? [] : ["Authorization", "Cookie"]),
+    ...(media.length + (response ? 1 : 0) > 1 ? ["Accept"] : []),
+  ];
+  return names.length === 0 ? null : names.join(", ");
 }
 
 /** Changes an item only if it still is as the caller has read it. @throws AppError 412 */

@@ -114,10 +114,10 @@ describe("requests", () => {
 
   test("an unsupported method is 405 and lists the supported ones", async () => {
     for (const [method, path, allow] of [
-      ["DELETE", "/api/v1/organizations", "GET, HEAD, POST"],
-      ["PUT", `/api/v1/projects/${crypto.randomUUID()}`, "DELETE, GET, HEAD, PATCH"],
-      ["GET", "/api/v1/auth/login", "POST"],
-      ["POST", "/api/v1/permissions/", "GET, HEAD"],
+      ["DELETE", "/api/v1/organizations", "GET, HEAD, OPTIONS, POST"],
+      ["PUT", `/api/v1/projects/${crypto.randomUUID()}`, "DELETE, GET, HEAD, OPTIONS, PATCH"],
+      ["GET", "/api/v1/auth/login", "OPTIONS, POST"],
+      ["POST", "/api/v1/permissions/", "GET, HEAD, OPTIONS"],
     ] as const) {
       const answer = await send(app, method, path, { token: owner.token });
       const problem = problemOf(answer);

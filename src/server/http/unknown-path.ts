@@ -1,34 +1,23 @@
-import type { FastifyRequest } from "fastify";
-import type { Endpoint } from "#shared/contract/endpoint.js";
-import { api } from "#shared/api/index.js";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { AppError, notFound } from "../errors.js";
-
-/** The methods of each path of the API. */
-const methodsOf = new Map<string, Set<string>>();
-for (const endpoints of Object.values(api)) {
-  for (const { method, path } of Object.values(endpoints as Record<string, Endpoint>)) {
-    const methods = methodsOf.get(path) ?? new Set();
-    methodsOf.set(path, methods.add(method));
-    if (method === "GET") methods.add("HEAD");
-  }
-}
-const paths = [...methodsOf].map(([path, methods]) => ({
-  pattern: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}/?$`),
-  methods,
-}));
-
-/** Returns the path of a request without its query. */
-export function pathOf({ url }: Pick<FastifyRequest, "url">): string {
-  return url.split("?", 1)[0] as string;
-}
+import { methodsAt } from "./supported-methods.js";
 
 /** @returns AppError 405 with `Allow` if the path supports other methods; else 404 */
 export function unknownPath(request: FastifyRequest): AppError {
-  const path = pathOf(request);
-  const methods = paths.flatMap((known) => (known.pattern.test(path) ? [...known.methods] : []));
+  const methods = methodsAt(request);
   if (methods.length === 0 || methods.includes(request.method)) return notFound();
-  const allow = [...new Set(methods)].toSorted().join(", ");
+  const allow = methods.join(", ");
   return new AppError("method_not_allowed", `This address takes ${allow}; use one of these.`, {
     headers: { allow },
   });
+}
+
+/**
+ * Answers a request without a route: OPTIONS with the methods of the path (RFC 9110, section 9.3.7).
+ * @throws AppError 404; 405 with `Allow`
+ */
+export function answerUnknown(request: FastifyRequest, reply: FastifyReply): void {
+  const methods = request.method === "OPTIONS" ? methodsAt(request) : [];
+  if (methods.length === 0) throw unknownPath(request);
+  void reply.code(204).header("allow", methods.join(", ")).send();
 }

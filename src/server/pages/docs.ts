@@ -5,7 +5,13 @@ import { openApiDocument } from "#shared/contract/openapi.js";
 
 /** Serves the OpenAPI document and a readable page of all calls. */
 export function registerDocs(app: FastifyInstance, publicUrl: () => string): void {
-  app.get("/api/v1/openapi.json", async () => openApiDocument(publicUrl()));
+  let document: { url: string; text: string } | undefined;
+  app.get("/api/v1/openapi.json", async (_request, reply) => {
+    const url = publicUrl();
+    // Half a megabyte: built for the first request. The port may be known only after the start.
+    if (document?.url !== url) document = { url, text: JSON.stringify(openApiDocument(url)) };
+    return reply.type("application/json; charset=utf-8").send(document.text);
+  });
   app.get("/api/docs", async (_request, reply) =>
     reply.type("text/html; charset=utf-8").send(page()),
   );

@@ -1,4 +1,7 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { organization } from "#shared/api/organizations/organizations.js";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pages } from "#shared/pages.js";
 import "#test/support/server/built-files.js";
@@ -182,6 +185,18 @@ describe("pages", { retry: 4 }, () => {
     ]);
     for (const path of nowhere) {
       expect([path, problemOf(await send(app, "GET", path, browser)).status]).toEqual([path, 404]);
+    }
+  });
+
+  test("load no descriptions of the API's fields", async () => {
+    const assets = join(import.meta.dirname, "../../../dist/web/assets");
+    const scripts = (await readdir(assets)).filter((name) => name.endsWith(".js"));
+    for (const name of scripts) {
+      const text = await readFile(join(assets, name), "utf8");
+      expect([name, text.includes(organization.shape.slug.description ?? "?")]).toEqual([
+        name,
+        false,
+      ]);
     }
   });
 

@@ -5,7 +5,9 @@ import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import { isPageAddress } from "#shared/pages.js";
 import { openPages } from "./pages.js";
-import { pathOf, unknownPath } from "../http/unknown-path.js";
+import { pathOf } from "../http/supported-methods.js";
+import { answerUnknown, unknownPath } from "../http/unknown-path.js";
+import { addVary } from "../http/vary.js";
 
 /**
  * Serves the files of the built web app, whose names carry a hash, and its page (`pages.ts`) at the
@@ -41,14 +43,13 @@ export async function registerStatic(
       }
       if (!isPage) reply.code(404);
       const { isPersonal, parts } = pageFor(request);
+      addVary(reply, "Accept, Cookie");
       // Pages with personal data must not be shown to other users or after a sign-out.
       reply.header("cache-control", isPersonal ? "no-store" : "no-cache");
       return reply.type("text/html; charset=utf-8").send(Readable.from(parts));
     });
   }
-  app.setNotFoundHandler((request) => {
-    throw unknownPath(request);
-  });
+  app.setNotFoundHandler(answerUnknown);
 }
 
 /** Whether an address is reserved for the API, git, operators or files, so that it is never a page. */

@@ -8,103 +8,156 @@ import { boolean, id, page, timestamp } from "../contract/fields.js";
 
 /** A user as seen by super admins. */
 export const adminUser = user.omit({ attributes: true }).extend({
-  /** Set once all personal data has been removed. */
-  deleted_at: timestamp.nullable(),
-  organizations: z.int(),
-  /** Active sessions and API keys. */
-  sessions: z.int(),
-  api_keys: z.int(),
-  /** An authenticator app or a passkey. */
-  has_second_factor: z.boolean(),
+  deleted_at: timestamp
+    .nullable()
+    .describe(
+      "Time at which all personal data was removed; null for a user who has not been deleted",
+    ),
+  organizations: z.int().describe("Number of organizations that the user is a member of"),
+  sessions: z.int().describe("Active sessions and API keys"),
+  api_keys: z.int().describe("Number of API keys that are neither revoked nor expired"),
+  has_second_factor: z
+    .boolean()
+    .describe("Whether the user signs in with an authenticator app or has a passkey"),
 });
 export type AdminUser = z.output<typeof adminUser>;
 
 export const adminUserDetail = adminUser.extend({
-  memberships: z.array(
-    z.strictObject({
-      organization_id: id,
-      organization_name: z.string(),
-      organization_slug: z.string(),
-      role_name: z.string(),
-      /** The user is the only owner of the organization and therefore cannot be deleted. */
-      is_last_owner: z.boolean(),
-    }),
-  ),
+  memberships: z
+    .array(
+      z.strictObject({
+        organization_id: id.describe("Id of the organization"),
+        organization_name: z.string().describe("Name of the organization"),
+        organization_slug: z.string().describe("Current slug of the organization"),
+        role_name: z.string().describe("Name of the user's role in it"),
+        is_last_owner: z
+          .boolean()
+          .describe(
+            "The user is the only owner of the organization and therefore cannot be deleted",
+          ),
+      }),
+    )
+    .describe("The user's memberships, archived organizations included"),
 });
 export type AdminUserDetail = z.output<typeof adminUserDetail>;
 
 export const passwordLink = z.strictObject({
-  /** Single use. */
-  reset_url: z.string(),
-  expires_at: timestamp,
+  reset_url: z
+    .string()
+    .describe("Link to a page that sets a new password. Works once, until `expires_at`."),
+  expires_at: timestamp.describe("Time at which the link stops working"),
 });
 export type PasswordLink = z.output<typeof passwordLink>;
 
 /** All data that the installation holds about a user, without credentials. */
 export const userExport = z.strictObject({
-  exported_at: timestamp,
-  user: user.extend({ updated_at: timestamp }),
-  sign_in_methods: z.array(z.record(z.string(), z.unknown())),
-  sessions: z.array(z.record(z.string(), z.unknown())),
-  api_keys: z.array(z.record(z.string(), z.unknown())),
-  memberships: z.array(z.record(z.string(), z.unknown())),
-  invitations: z.array(z.record(z.string(), z.unknown())),
-  audit_events: z.array(z.record(z.string(), z.unknown())),
+  exported_at: timestamp.describe("Time at which the data was read"),
+  user: user
+    .extend({ updated_at: timestamp.describe("Time of the last change of the account") })
+    .describe("The account"),
+  sign_in_methods: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe("Passwords, passkeys and linked identities, without their secrets"),
+  sessions: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe("Sessions with their addresses and programs"),
+  api_keys: z.array(z.record(z.string(), z.unknown())).describe("API keys without their secrets"),
+  memberships: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe("Memberships with their organizations and roles"),
+  invitations: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe("Invitations sent by the user or to the user's address"),
+  audit_events: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe("Audit events of which the user is the actor or the target"),
 });
 export type UserExport = z.output<typeof userExport>;
 
 export const installationEvent = z.strictObject({
-  id,
-  /** Counts up from 1 without gaps. */
-  sequence: z.int(),
-  at: timestamp,
-  actor: z.strictObject({
-    /** `operator`: through `omoi admin`; `user`: through the API. */
-    type: z.enum(["operator", "user"]),
-    id: id.nullable(),
-    name: z.string(),
-  }),
-  action: z.enum(installationActionNames),
-  /** The affected user; null for an action on the whole installation. */
-  target: z.strictObject({ type: z.literal("user"), id, name: z.string() }).nullable(),
-  ip: z.string().nullable(),
-  request_id: z.string().nullable(),
-  changes: auditEvent.shape.changes,
-  previous_hash: z.string(),
-  hash: z.string(),
+  id: id.describe("Id of the event"),
+  sequence: z.int().describe("Counts up from 1 without gaps"),
+  at: timestamp.describe("Time of the action"),
+  actor: z
+    .strictObject({
+      type: z
+        .enum(["operator", "user"])
+        .describe("`operator`: through `omoi admin`; `user`: through the API."),
+      id: id.nullable().describe("Id of the user; null for an operator at the command line"),
+      name: z
+        .string()
+        .describe(
+          "The user's email address, or the operator's account on the machine, at that time",
+        ),
+    })
+    .describe("Who acted"),
+  action: z.enum(installationActionNames).describe("The action, in the form `resource.verb`"),
+  target: z
+    .strictObject({
+      type: z.literal("user").describe("Always `user`"),
+      id: id.describe("Id of the affected user"),
+      name: z.string().describe("Email address of the affected user at that time"),
+    })
+    .nullable()
+    .describe("The affected user; null for an action on the whole installation"),
+  ip: z
+    .string()
+    .nullable()
+    .describe("Address that the request came from; null for the command line"),
+  request_id: z
+    .string()
+    .nullable()
+    .describe("The request's `X-Request-Id`; null for the command line"),
+  changes: auditEvent.shape.changes.describe("Changes by field"),
+  previous_hash: z
+    .string()
+    .describe(
+      "`hash` of the event before, which makes edits and gaps visible; 64 zeros for the first event",
+    ),
+  hash: z.string().describe("SHA-256 of this event and `previous_hash`, hexadecimal"),
 });
 export type InstallationEvent = z.output<typeof installationEvent>;
 
 const installationUsage = z.strictObject({
-  period_start: timestamp,
-  period_end: timestamp,
-  users: z.strictObject({ total: z.int(), active: z.int(), super_admins: z.int() }),
-  organizations: z.int(),
-  projects: z.int(),
-  agents: z.int(),
-  running_agents: z.int(),
-  runtime_hours: z.number(),
-  /** Repositories, workspaces and layers, as last measured. */
-  disk_bytes: z.number(),
+  period_start: timestamp.describe("Start of the current calendar month in UTC"),
+  period_end: timestamp.describe("Start of the next calendar month in UTC"),
+  users: z
+    .strictObject({
+      total: z.int().describe("All accounts, deactivated ones included"),
+      active: z.int().describe("Accounts that may sign in"),
+      super_admins: z.int().describe("Accounts that may use `/api/v1/admin`"),
+    })
+    .describe("Numbers of accounts"),
+  organizations: z.int().describe("Number of organizations, archived ones included"),
+  projects: z.int().describe("Number of projects"),
+  agents: z.int().describe("Number of agents that are not terminated"),
+  running_agents: z.int().describe("Number of agents with a run in progress"),
+  runtime_hours: z
+    .number()
+    .describe("Hours of all runs since `period_start`, rounded to four decimals"),
+  disk_bytes: z.number().describe("Bytes of repositories, workspaces and layers, as last measured"),
 });
 export type InstallationUsage = z.output<typeof installationUsage>;
 
 const organizationUsage = z.strictObject({
-  id,
-  name: z.string(),
-  slug: z.string(),
-  is_active: z.boolean(),
-  members: z.int(),
-  projects: z.int(),
-  agents: z.int(),
-  running_agents: z.int(),
-  /** In the current month. */
-  runtime_hours: z.number(),
-  disk_bytes: z.number(),
+  id: id.describe("Id of the organization"),
+  name: z.string().describe("Name of the organization"),
+  slug: z.string().describe("Current slug of the organization"),
+  is_active: z.boolean().describe("False for an archived organization"),
+  members: z.int().describe("Number of members, users and agents"),
+  projects: z.int().describe("Number of projects"),
+  agents: z.int().describe("Number of agents that are not terminated"),
+  running_agents: z.int().describe("Number of agents with a run in progress"),
+  runtime_hours: z
+    .number()
+    .describe("Hours of runs in the current calendar month (UTC), rounded to four decimals"),
+  disk_bytes: z
+    .number()
+    .describe("Bytes of its repositories, workspaces and layers, as last measured"),
 });
 export type OrganizationUsage = z.output<typeof organizationUsage>;
 
-const userParams = z.strictObject({ user_id: id });
+const userParams = z.strictObject({ user_id: id.describe("Id of the user") });
 const access = "super-admin";
 
 const userOperation = (name: string, summary: string, errors: readonly ErrorCode[] = []) =>
@@ -127,10 +180,20 @@ export const admin = {
     access,
     summary: "List all users of the installation, newest first",
     query: page.extend({
-      /** Part of the email address or name. */
-      search: z.string().trim().max(255).optional(),
-      is_active: boolean.optional(),
-      is_super_admin: boolean.optional(),
+      search: z
+        .string()
+        .trim()
+        .max(255)
+        .optional()
+        .describe(
+          "Only users whose email address or name contains this text; upper and lower case are the same",
+        ),
+      is_active: boolean
+        .optional()
+        .describe("Only active users (`true`) or only deactivated ones (`false`)"),
+      is_super_admin: boolean
+        .optional()
+        .describe("Only super admins (`true`) or only others (`false`)"),
     }),
     response: z.array(adminUser),
   }),
@@ -163,6 +226,7 @@ export const admin = {
     access,
     summary: "Create a single-use password reset link for a user",
     status: 201,
+    location: "/api/v1/admin/users/{user_id}",
     params: userParams,
     response: passwordLink,
     secrets: ["reset_url"],

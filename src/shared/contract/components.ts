@@ -3,11 +3,13 @@ import { api } from "../api/index.js";
 import { currentRun, waitingRun } from "../api/agents/agents.js";
 import { diff } from "../api/projects/commits.js";
 import { conflict, mergedText } from "../api/projects/merges.js";
-import { runLimits } from "../api/agents/runs.js";
+import { logEntry, runLimits } from "../api/agents/runs.js";
+import { sessionEvent } from "../api/agents/sessions.js";
 import { modelUsage } from "../api/organizations/budgets.js";
+import { organizationEvent } from "../api/organizations/events.js";
 import { agentUsage, dayUsage, modelRow, projectUsage } from "../api/organizations/usage.js";
 
-/** Names of response schemas and shared parts in the OpenAPI document. */
+/** Names of schemas in the OpenAPI document: responses, shared parts, and the data of events. */
 const named = {
   AgentUsage: agentUsage,
   Conflict: conflict,
@@ -20,6 +22,9 @@ const named = {
   ProjectUsage: projectUsage,
   RunLimits: runLimits,
   WaitingRun: waitingRun,
+  LogEntry: logEntry,
+  OrganizationEvent: organizationEvent,
+  SessionEvent: sessionEvent,
 
   User: api.auth.me.response,
   AdminUser: api.admin.users.response.element,
@@ -90,6 +95,97 @@ const named = {
   AuditEvent: api.audit.list.response.element,
 };
 
-/** The named schemas. */
-export const components = z.registry<{ id: string }>();
-for (const [id, schema] of Object.entries(named)) components.add(schema, { id });
+/** What each named schema is. A missing one is a compile error. */
+const descriptions: Readonly<Record<keyof typeof named, string>> = {
+  AgentUsage: "Usage of one agent in a period",
+  Conflict: "Files that conflict in a merge, with the versions of both sides",
+  CurrentRun: "The run in progress of an agent; `runtime_seconds` as of the response",
+  DayUsage: "Usage of one day in UTC",
+  Diff: "Changed files with their patches, and sums over them",
+  MergedText: "A text that git has merged, with its conflict hunks",
+  ModelRow: "Calls to one model in a period, by provider",
+  ModelUsage: "Tokens of calls to models by kind, and what they cost",
+  ProjectUsage: "Usage of one project in a period",
+  RunLimits: "Limits of a managed run",
+  WaitingRun: "The first queued run of an agent",
+  LogEntry: "The data of an event `log` in the stream of a run's log",
+  OrganizationEvent:
+    "The data of an event in the stream of an organization: a resource has changed and may be read again",
+  SessionEvent:
+    "The data of an event `update` in the stream of a session. Its texts are written by the agent and not to be trusted",
+  User: "An account",
+  AdminUser: "An account, as super admins see it in lists",
+  AdminUserDetail: "An account with its memberships, as super admins see it",
+  PasswordLink: "A link that sets a new password",
+  UserExport: "All data that is stored about a user",
+  InstallationUsage: "Usage of the whole installation in the current month",
+  OrganizationUsage: "Usage of one organization in the current month",
+  InstallationEvent: "An entry of the hash-chained audit log of the installation",
+  Tokens: "The tokens of a session",
+  SignInMethods: "The available ways to sign in and register",
+  Session: "A signed-in session of the user",
+  SecondFactor: "State of the second factor",
+  TotpSecret: "A secret for an authenticator app, in this response only",
+  RecoveryCodes: "Recovery codes, in this response only",
+  Passkey: "A registered passkey",
+  PasskeyOptions:
+    "Options for the browser's WebAuthn calls (WebAuthn level 3, sections 5.4 and 5.5), to be passed on as they are",
+  Identity: "An identity at the identity provider that is linked to the account",
+  IdentityLink: "Where to go on to link an identity",
+  Organization: "An organization with its limits and settings",
+  OrganizationItem: "An organization in the caller's list, with the caller's role and figures",
+  SlugAvailability: "Whether a slug can be used",
+  Permissions:
+    "The permissions of the caller in an organization, or the explanation of one of them",
+  Member: "The membership of a user or an agent",
+  Invitation: "An invitation, without its link",
+  SentInvitation: "An invitation with its link, which is in this response only",
+  InvitationOffer: "The content of an invitation, for the invited person",
+  Role: "A role of an organization, or a system role",
+  Permission: "A permission and what it allows",
+  Project: "A project: a git repository of an organization",
+  Branch: "A branch of a project",
+  Agent: "An agent and its work",
+  Run: "A run of an agent. Fields of managed runs are null for leased ones",
+  TimedRun: "A run in the timeline of an organization",
+  RunConnection: "A connection that a run with the network `restricted` has tried",
+  AgentSession: "A conversation with an agent in its workspace",
+  AgentSessionSearch: "Matches in the titles and transcripts of an agent's sessions",
+  Sandbox: "The isolation and limits of this installation",
+  Preset: "A program that a run or a session can start with a prompt",
+  UsageReport: "Usage in a calendar month, with the limits",
+  DiskUsage: "Bytes on the disk by project, as last measured",
+  StatementItem: "A monthly statement in the list",
+  Statement: "A monthly statement with its figures by project, agent, day and model",
+  Workspace: "The workspace of an agent: a folder and a branch",
+  WorkspaceItem: "A workspace in a project's list",
+  Commit: "A commit of a workspace",
+  CreatedCommit: "The new commit, or the newest one if there was nothing to commit",
+  Merge: "A merge, sync, revert or restore, and how its conflicts were decided",
+  MergeRequest: "A merge in the queue of a protected branch",
+  Secret: "A secret without its value",
+  Environment: "What the runs of a project need: installed files, variables and hosts",
+  EnvironmentBuild: "One execution of the setup script of an environment",
+  Check: "A command that commits must pass before they land in a protected branch",
+  ProjectMerge: "A merge in a project's list, with its agent and without the decisions",
+  MergeChanges: "The commits of a merge and the change of its target",
+  MergeConflicts: "The conflicts of a merge with both sides' files",
+  Preview: "The result that an operation would have",
+  AttentionItem: "Something that waits for the caller; `type` says what",
+  AgentWork: "The work of one agent at a glance",
+  Results: "Results of an organization in a period",
+  Radar: "Conflicts that open workspaces would have",
+  ProjectGraph: "Branches and commits of a project",
+  ApiKey: "An API key, without the key itself",
+  CreatedApiKey: "An API key with the key itself, which is in this response only",
+  OrganizationApiKey: "A key that can act in an organization, with its owner",
+  ApiKeyUsage: "Requests and permissions that a key has used",
+  ApiKeyVerification: "Result of the verification of a key",
+  AuditEvent: "An entry of the hash-chained audit log of an organization",
+};
+
+/** The named schemas. Their fields have the descriptions that stand beside them. */
+export const components = Object.entries(named).map(([id, schema]) => {
+  const description = descriptions[id as keyof typeof named];
+  return (schema as z.ZodType).register(z.globalRegistry, { id, description });
+});

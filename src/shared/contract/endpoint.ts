@@ -36,6 +36,8 @@ type ObjectSchema = z.ZodObject;
  * - `media`: further media types of the response.
  * - `secrets`: fields of the body that are shown once. A repeated request gets null for them, and no
  *   cache keeps the response.
+ * - `location`: the path of what a 201 response has created. `{name}` is a parameter of the call or a field
+ *   of the response.
  * - `errors`: the error codes of its own rules. `errorCodesOf` adds those that follow from the other
  *   parts. Tests fail on any other code.
  */
@@ -65,6 +67,7 @@ export interface Endpoint<
   body: Body;
   response: Response;
   accepted: Accepted;
+  location: `/${string}` | null;
   media: readonly Media[];
   secrets: readonly string[];
   errors: readonly ErrorCode[];
@@ -96,6 +99,7 @@ interface Definition<
   body?: Body;
   response?: Response;
   accepted?: Accepted;
+  location?: `/${string}`;
   media?: readonly Media[];
   secrets?: readonly FieldOf<Response extends Schema ? z.output<Response> : never>[];
   errors?: readonly ErrorCode[];
@@ -135,6 +139,7 @@ export function endpoint<
     body: (definition.body ?? null) as Body,
     response: (definition.response ?? null) as Response,
     accepted: (definition.accepted ?? null) as Accepted,
+    location: definition.location ?? null,
     media: definition.media ?? [],
     secrets: definition.secrets ?? [],
     errors: definition.errors ?? [],

@@ -78,15 +78,25 @@ export const jsonObject = (bytes: number) =>
 
 /** Pagination of a list: `limit` rows after `cursor`. */
 export const page = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(200).default(100),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(200)
+    .default(100)
+    .describe("Maximum number of rows, 1 to 200"),
   // A branch name may have 4 096 bytes, and a cursor contains it encoded.
-  cursor: z.string().max(8192).optional(),
+  cursor: z
+    .string()
+    .max(8192)
+    .optional()
+    .describe("Where the page begins: opaque, from the `Link` header of the page before"),
 });
 
 export const boolean = z.enum(["true", "false"]).transform((v) => v === "true");
 
 /** Path parameters of an agent and its workspace. */
-export const agentParams = z.strictObject({ agent_id: id });
+export const agentParams = z.strictObject({ agent_id: id.describe("Id of the agent") });
 
 /** The full 40 digits of a commit id. */
 export const commitId = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");

@@ -1,105 +1,24 @@
-import { z } from "zod";
-import { errorCodes, type ErrorCode } from "../errors.js";
+import type { z } from "zod";
+import { api } from "../api/index.js";
 import { components } from "./components.js";
 import type { Endpoint } from "./endpoint.js";
-import { errorCodesOf } from "./error-codes-of.js";
-import { api } from "../api/index.js";
-
-type JsonObject = Record<string, unknown>;
-
-/** The location of named schemas in the document. */
-const place = "#/components/schemas/";
-
-const problemSchema = {
-  type: "object",
-  description: "An error; `detail` says what to do next (RFC 9457)",
-  required: ["type", "title", "status", "detail", "code", "request_id"],
-  properties: {
-    type: { type: "string", description: "The type of the problem, by its code" },
-    title: { type: "string", description: "A short summary" },
-    status: { type: "integer", description: "The HTTP status" },
-    detail: { type: "string", description: "What to do next, in one sentence" },
-    code: { type: "string", enum: Object.keys(errorCodes) },
-    request_id: {
-      type: "string",
-      format: "uuid",
-      description: "The id of the request in the server's log",
-    },
-    errors: {
-      type: "array",
-      description: "The invalid fields of the request",
-      items: {
-        type: "object",
-        required: ["loc", "msg", "type"],
-        properties: {
-          loc: {
-            type: "array",
-            description: "The location, such as `body`, `slug`",
-            items: { type: ["string", "integer"] },
-          },
-          msg: { type: "string", description: "What to enter" },
-          type: { type: "string", description: "The violated rule" },
-        },
-      },
-    },
-  },
-  additionalProperties: true,
-};
-
-/** The error responses of a call: for each status the codes that it can have. */
-function errorResponsesOf(endpoint: Endpoint): JsonObject {
-  const codes = errorCodesOf(endpoint).toSorted();
-  const statusOf = (code: ErrorCode): number => errorCodes[code][0];
-  return Object.fromEntries(
-    [...new Set(codes.map(statusOf))].map((status) => [
-      status,
-      errorResponse(codes.filter((code) => statusOf(code) === status)),
-    ]),
-  );
-}
-
-function errorResponse(codes: readonly ErrorCode[]): JsonObject {
-  const schema = {
-    allOf: [
-      { $ref: `${place}Problem` },
-      { type: "object", properties: { code: { enum: codes } }, required: ["code"] },
-    ],
-  };
-  return {
-    description: codes.map((code) => errorCodes[code][1]).join("; "),
-    content: { "application/problem+json": { schema } },
-  };
-}
-
-/** The named schemas found so far. */
-type Schemas = Map<string, JsonObject>;
-
-/**
- * Converts a schema to JSON Schema (draft 2020-12, as in OpenAPI 3.1). Named schemas are added to
- * `schemas` and referenced.
- * @throws if a named schema differs between requests and responses
- */
-function schemaOf(schema: z.ZodType, io: "input" | "output", schemas: Schemas): JsonObject {
-  const json = z.toJSONSchema(z.tuple([schema]), {
-    io,
-    unrepresentable: "any",
-    metadata: components,
-  }) as unknown as { prefixItems: [JsonObject]; $defs?: Record<string, JsonObject> };
-  for (const [id, { id: _id, ...definition }] of Object.entries(json.$defs ?? {})) {
-    const moved = referring(definition);
-    const known = schemas.get(id);
-    if (known && JSON.stringify(known) !== JSON.stringify(moved)) {
-      throw new Error(`the schema ${id} has two meanings: name both in components.ts`);
-    }
-    schemas.set(id, moved);
-  }
-  return referring(json.prefixItems[0]);
-}
-
-/** Turns references inside a schema into references to the document. */
-function referring(schema: JsonObject): JsonObject {
-  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', `"${place}`)) as JsonObject;
-}
+import { exampleOf, requestExample } from "./openapi/examples.js";
+import {
+  headerComponents,
+  headerParameters,
+  itemPaths,
+  parameterComponents,
+} from "./openapi/headers.js";
+import {
+  errorResponsesOf,
+  sharedErrors,
+  type SharedErrors,
+  problemExample,
+  problemSchema,
+  successResponsesOf,
+} from "./openapi/responses.js";
+import { place, schemaOf, type JsonObject, type Schemas } from "./openapi/schemas.js";
+import { tags } from "./openapi/tags.js";
 
 function parametersOf(
   schema: z.ZodObject | null,
@@ -108,75 +27,104 @@ function parametersOf(
 ): JsonObject[] {
   if (!schema) return [];
   const { properties = {}, required = [] } = schemaOf(schema, "input", schemas) as {
-    properties?: JsonObject;
+    properties?: Record<string, JsonObject>;
     required?: string[];
   };
-  return Object.entries(properties).map(([name, field]) => ({
+  return Object.entries(properties).map(([name, { description, ...field }]) => ({
     name,
     in: where,
     required: where === "path" || required.includes(name),
+    description,
     schema: field,
+    ...((where === "path" || required.includes(name)) && {
+      example: exampleOf(field, schemas, name),
+    }),
   }));
 }
 
-/** The response of a call that succeeds, in each of its media types. */
-function successOf({ response, media }: Endpoint, schemas: Schemas): JsonObject {
-  if (response === null && media.length === 0) return { description: "No content" };
+/** Says what a call needs. */
+function accessText({ access, tenant }: Endpoint): string {
+  if (access === "public") return "Needs no credential.";
+  if (access === "signed-in") return "Needs a credential.";
+  if (access === "super-admin") return "Only for super admins; 404 for others.";
+  const where = tenant === null ? "" : " in the organization";
+  return `Needs the permission \`${access}\`${where}.`;
+}
+
+/** Returns the name of a call in names of components: `OrganizationsCreate`. */
+function callName(resource: string, name: string): string {
+  const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+  return `${capital(resource)}${capital(name)}`;
+}
+
+function bodyOf(id: string, body: z.ZodType, component: string, schemas: Schemas): JsonObject {
+  const example = requestExample(id, schemaOf(body, "input", schemas), schemas);
+  schemas.set(component, {
+    description: `The body of \`${id}\``,
+    ...schemaOf(body, "input", schemas),
+    examples: [example],
+  });
   return {
-    description: "Done",
-    content: {
-      ...(response && { "application/json": { schema: schemaOf(response, "output", schemas) } }),
-      ...Object.fromEntries(media.map((type) => [type, { schema: { type: "string" } }])),
-    },
+    required: !body.safeParse(undefined).success,
+    content: { "application/json": { schema: { $ref: `${place}${component}` }, example } },
   };
+}
+
+interface Context {
+  schemas: Schemas;
+  /** Paths of the GETs of single items. */
+  items: ReadonlySet<string>;
+  errors: SharedErrors;
+  serverUrl: string;
 }
 
 function operationOf(
   resource: string,
   name: string,
   endpoint: Endpoint,
-  schemas: Schemas,
+  context: Context,
 ): JsonObject {
+  const { schemas, items, errors, serverUrl } = context;
+  const { access, body, params, query, secrets, summary } = endpoint;
+  const id = `${resource}.${name}`;
   return {
-    operationId: `${resource}.${name}`,
+    operationId: id,
     tags: [resource],
-    summary: endpoint.summary,
-    "x-access": endpoint.access,
-    security: endpoint.access === "public" ? [] : [{ bearer: [] }, { session: [] }],
+    summary,
+    description: accessText(endpoint),
+    "x-access": access,
+    security: access === "public" ? [] : [{ bearer: [] }, { session: [] }],
     parameters: [
-      ...parametersOf(endpoint.params, "path", schemas),
-      ...parametersOf(endpoint.query, "query", schemas),
+      ...parametersOf(params, "path", schemas),
+      ...parametersOf(query, "query", schemas),
+      ...headerParameters(endpoint, items),
     ],
-    ...(endpoint.body && {
-      requestBody: {
-        required: !endpoint.body.safeParse(undefined).success,
-        content: { "application/json": { schema: schemaOf(endpoint.body, "input", schemas) } },
-      },
-    }),
-    ...(endpoint.secrets.length > 0 && { "x-secrets": endpoint.secrets }),
+    ...(body && { requestBody: bodyOf(id, body, `${callName(resource, name)}Body`, schemas) }),
+    ...(secrets.length > 0 && { "x-secrets": secrets }),
     responses: {
-      [endpoint.status]: successOf(endpoint, schemas),
-      ...(endpoint.accepted && {
-        202: {
-          description: "Queued",
-          content: {
-            "application/json": { schema: schemaOf(endpoint.accepted, "output", schemas) },
-          },
-        },
-      }),
-      ...errorResponsesOf(endpoint),
+      ...successResponsesOf(endpoint, schemas),
+      ...errorResponsesOf(endpoint, errors, serverUrl),
     },
   };
 }
 
 /** Builds the OpenAPI 3.1 document of the whole API from its endpoints. */
 export function openApiDocument(serverUrl: string): JsonObject {
-  const schemas: Schemas = new Map([["Problem", problemSchema]]);
+  const problem = { ...problemSchema, examples: [problemExample("slug_taken", serverUrl)] };
+  const schemas: Schemas = new Map([["Problem", problem]]);
+  for (const schema of components) schemaOf(schema, "output", schemas);
+  const resources = Object.entries(api) as [keyof typeof api, Record<string, Endpoint>][];
+  const calls = resources.flatMap(([resource, endpoints]) =>
+    Object.entries(endpoints).map(([name, call]) => [callName(resource, name), call] as const),
+  );
+  const items = itemPaths(calls.map(([, call]) => call));
+  const errors = sharedErrors(calls, serverUrl);
   const paths: Record<string, JsonObject> = {};
-  for (const [resource, endpoints] of Object.entries(api)) {
-    for (const [name, endpoint] of Object.entries(endpoints as Record<string, Endpoint>)) {
+  for (const [resource, endpoints] of resources) {
+    for (const [name, endpoint] of Object.entries(endpoints)) {
       const path = (paths[endpoint.path] ??= {});
-      path[endpoint.method.toLowerCase()] = operationOf(resource, name, endpoint, schemas);
+      const context = { schemas, items, errors, serverUrl };
+      path[endpoint.method.toLowerCase()] = operationOf(resource, name, endpoint, context);
     }
   }
   return {
@@ -184,17 +132,44 @@ export function openApiDocument(serverUrl: string): JsonObject {
     info: {
       title: "Omoi",
       version: "1",
-      description: "Organizations, agents, isolated git workspaces and API keys.",
+      summary: "Control plane for teams of coding agents",
+      description:
+        "Organizations, agents, isolated git workspaces and API keys. Rules that every call follows, such as pagination, conditional and idempotent requests, are in the documentation of the installation under `/docs/reference/api-conventions.md`.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
-    servers: [{ url: serverUrl }],
+    servers: [{ url: serverUrl, description: "This installation" }],
+    tags: resources.map(([name]) => ({
+      name,
+      "x-displayName": tags[name].title,
+      description: tags[name].description,
+    })),
     paths,
     components: {
       schemas: Object.fromEntries(
-        [...schemas].toSorted(([one], [other]) => (one < other ? -1 : 1)),
+        [...schemas]
+          .toSorted(([one], [other]) => (one < other ? -1 : 1))
+          .map(([name, schema]) => [
+            name,
+            "examples" in schema
+              ? schema
+              : { ...schema, examples: [exampleOf(schema, schemas, name)] },
+          ]),
       ),
+      responses: errors.responses,
+      headers: headerComponents,
+      parameters: parameterComponents,
       securitySchemes: {
-        bearer: { type: "http", scheme: "bearer", description: "An access token or an API key" },
-        session: { type: "apiKey", in: "cookie", name: "omoi_session" },
+        bearer: {
+          type: "http",
+          scheme: "bearer",
+          description: "An access token, an API key, or the token of a run",
+        },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: "omoi_session",
+          description: "The session of the web app; changes must come from its own pages",
+        },
       },
     },
   };

@@ -217,7 +217,7 @@ describe("statements", () => {
       expect(answer.headers.get("content-disposition")).toBe(
         `attachment; filename="statement-${org.slug}-2025-04.csv"`,
       );
-      expect(answer.headers.get("vary")).toBe("Accept");
+      expect(answer.headers.get("vary")).toContain("Accept");
       const [header, ...rows] = lines(answer.text);
       expect(header).toBe(
         "section,organization,billing_email,period,status,date,project_id,project_name,agent_id,agent_name,agents,runs,peak_concurrent_agents,runtime_hours,current_max_concurrent_agents,current_max_agent_runtime_hours,provider,model,requests,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cost_usd",
@@ -298,7 +298,7 @@ describe("statements", () => {
     ])("with Accept %s the response is %s", async (accept, type) => {
       const answer = await get("/usage", accept === undefined ? {} : { accept });
       expect([answer.status, answer.headers.get("content-type")]).toEqual([200, type]);
-      expect(answer.headers.get("vary")).toBe("Accept");
+      expect(answer.headers.get("vary")).toContain("Accept");
     });
 
     test("a link in a page is authorized by the session's cookie", async () => {

@@ -16,7 +16,7 @@ export const currentRun = run
     runtime_seconds: true,
     stop_requested: true,
   })
-  .extend({ started_at: timestamp });
+  .extend({ started_at: timestamp.describe("Time at which the program started") });
 export type CurrentRun = z.output<typeof currentRun>;
 
 /** The first queued run of the agent. */
@@ -29,42 +29,66 @@ export const waitingRun = run
     created_at: true,
     stop_requested: true,
   })
-  .extend({ queue_position: z.number().int() });
+  .extend({
+    queue_position: z
+      .number()
+      .int()
+      .describe("Position in the organization's queue, starting at 1"),
+  });
 export type WaitingRun = z.output<typeof waitingRun>;
 
 /** The last of an agent's runs that has started and ended. */
 export const lastRun = run
   .pick({ id: true, status: true, exit_code: true })
-  .extend({ ended_at: timestamp });
+  .extend({ ended_at: timestamp.describe("Time at which the run ended") });
 export type LastRun = z.output<typeof lastRun>;
 
 /** The work of an agent. */
 export const agentTask = z.strictObject({
-  /** The default message of its merges. */
-  title: name,
-  /** The default prompt of its runs, at most 16 KiB. */
-  text: prompt,
+  title: name.describe("The title: the default message of the agent's merges, 1 to 255 characters"),
+  text: prompt.describe(
+    "The text: the default prompt of the agent's runs, at most 16 KiB of UTF-8",
+  ),
 });
 export type AgentTask = z.output<typeof agentTask>;
 
 export const agent = z.strictObject({
-  id,
-  organization_id: id,
-  project_id: id,
-  name: z.string(),
-  description: z.string().nullable(),
-  task: z.strictObject({ title: z.string(), text: z.string() }).nullable(),
-  status: z.enum(["idle", "running", "terminated"]),
-  parent_agent_id: id.nullable(),
-  /** The branch of its workspace; null without a workspace. */
-  workspace_branch: z.string().nullable(),
-  workspace_type: z.enum(["local", "docker", "remote"]).nullable(),
-  current_run: currentRun.nullable(),
-  queued_run: waitingRun.nullable(),
-  last_run: lastRun.nullable(),
+  id: id.describe("Id of the agent"),
+  organization_id: id.describe("Id of the organization that owns the agent's project"),
+  project_id: id.describe("Id of the project that the agent works on"),
+  name: z.string().describe("Name of the agent, unique in its organization"),
+  description: z.string().nullable().describe("Free text about the agent; null for none"),
+  task: z
+    .strictObject({
+      title: z.string().describe("The title, and the default message of its merges"),
+      text: z.string().describe("The default prompt of its runs"),
+    })
+    .nullable()
+    .describe("What the agent is to do; null for none"),
+  status: z
+    .enum(["idle", "running", "terminated"])
+    .describe("`running` while a run is in progress, `terminated` for good, else `idle`"),
+  parent_agent_id: id
+    .nullable()
+    .describe("The agent whose newest state its workspace starts from; null for the base branch"),
+  workspace_branch: z
+    .string()
+    .nullable()
+    .describe("Branch of its workspace, `workspace-<name>`; null without a workspace"),
+  workspace_type: z
+    .enum(["local", "docker", "remote"])
+    .nullable()
+    .describe(
+      "`local` and `docker` run commands on the server, `remote` elsewhere; null without a workspace",
+    ),
+  current_run: currentRun.nullable().describe("The run in progress; null if there is none"),
+  queued_run: waitingRun
+    .nullable()
+    .describe("The first run that waits in the queue; null if there is none"),
+  last_run: lastRun.nullable().describe("The last run that has started and ended; null before"),
   ...budgets,
-  created_at: timestamp,
-  updated_at: timestamp,
+  created_at: timestamp.describe("Time of creation"),
+  updated_at: timestamp.describe("Time of the last change"),
 });
 export type Agent = z.output<typeof agent>;
 
@@ -77,7 +101,7 @@ const agentName = z
     "use a-z, 0-9 and hyphens, with a letter or digit at both ends",
   );
 
-const agentParams = z.strictObject({ agent_id: id });
+const agentParams = z.strictObject({ agent_id: id.describe("Id of the agent") });
 
 export const agents = {
   list: endpoint({
@@ -86,9 +110,14 @@ export const agents = {
     access: "signed-in",
     summary: "List the agents visible to the caller; terminated ones only with status=terminated",
     query: page.extend({
-      organization_id: id.optional(),
-      project_id: id.optional(),
-      status: z.enum(["idle", "running", "terminated"]).optional(),
+      organization_id: id.optional().describe("Only agents of this organization"),
+      project_id: id.optional().describe("Only agents of this project"),
+      status: z
+        .enum(["idle", "running", "terminated"])
+        .optional()
+        .describe(
+          "Only agents in this state. Terminated agents are listed only with `terminated`.",
+        ),
     }),
     response: z.array(agent),
     errors: ["insufficient_permission"],
@@ -100,12 +129,17 @@ export const agents = {
     tenant: "body.project_id",
     summary: "Create an agent on a project; it becomes a member as agent_executor",
     status: 201,
+    location: "/api/v1/agents/{id}",
     body: z.strictObject({
-      project_id: id,
-      name: agentName,
-      description: description.nullish(),
-      parent_agent_id: id.nullish(),
-      task: agentTask.nullish(),
+      project_id: id.describe("Id of the project that the agent works on"),
+      name: agentName.describe(
+        "1 to 64 of `a-z`, `0-9` and `-`, with a letter or digit at both ends; unique in the organization",
+      ),
+      description: description.nullish().describe("Free text of at most 2 000 characters"),
+      parent_agent_id: id
+        .nullish()
+        .describe("An agent of the same project whose newest state the workspace starts from"),
+      task: agentTask.nullish().describe("What the agent is to do"),
     }),
     response: agent,
     errors: ["name_taken"],
@@ -125,8 +159,11 @@ export const agents = {
     summary: "Update an agent",
     params: agentParams,
     body: z.strictObject({
-      description: description.nullable().optional(),
-      task: agentTask.nullable().optional(),
+      description: description
+        .nullable()
+        .optional()
+        .describe("Free text of at most 2 000 characters; null removes it"),
+      task: agentTask.nullable().optional().describe("What the agent is to do; null removes it"),
       ...budgetsInput,
     }),
     response: agent,

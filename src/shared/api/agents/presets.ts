@@ -5,41 +5,48 @@ import { page } from "../../contract/fields.js";
 
 /** A program that a run can start with a prompt. */
 export const preset = z.strictObject({
-  name: z.enum(presetNames),
-  /** The product's name. */
-  title: z.string(),
-  /** Null for `custom`, which takes a command. */
-  program: z.string().nullable(),
-  /** The command that installs the program on the server's machine. */
-  install: z.string().nullable(),
-  /**
-   * Whether a run with the preset's defaults can start here. The program was found and started in the
-   * sandbox, on the PATH of runs.
-   */
-  available: z.boolean(),
-  /**
-   * Why a run with the preset's defaults cannot start here, in one or two sentences; null if it can. It
-   * may be set for an available `custom`, whose default network may be impossible.
-   */
-  reason: z.string().nullable(),
-  /** The version that the program reports. */
-  version: z.string().nullable(),
-  /** Whose models it calls; null if `model` or the command chooses it. */
-  provider: z.enum(["anthropic", "openai", "google"]).nullable(),
-  /** The default `allowed_hosts` of its runs. */
-  hosts: z.array(z.string()),
-  /** Examples for `model`; others are accepted. */
-  models: z.array(z.string()),
-  /** The program of its sessions, which may be another one; null for `custom`. */
+  name: z.enum(presetNames).describe("The name that runs and sessions take as `preset`"),
+  title: z.string().describe("The product's name"),
+  program: z
+    .string()
+    .nullable()
+    .describe("The program that runs; null for `custom`, which takes a command"),
+  install: z
+    .string()
+    .nullable()
+    .describe(
+      "The command that installs the program on the server's machine; null if there is none",
+    ),
+  available: z
+    .boolean()
+    .describe(
+      "Whether a run with the preset's defaults can start here. The program was found and started in the sandbox, on the PATH of runs.",
+    ),
+  reason: z
+    .string()
+    .nullable()
+    .describe(
+      "Why a run with the preset's defaults cannot start here, in one or two sentences; null if it can. It may be set for an available `custom`, whose default network may be impossible.",
+    ),
+  version: z
+    .string()
+    .nullable()
+    .describe("The version that the program reports; null if it was not found"),
+  provider: z
+    .enum(["anthropic", "openai", "google"])
+    .nullable()
+    .describe("Whose models it calls; null if `model` or the command chooses it"),
+  hosts: z.array(z.string()).describe("The default `allowed_hosts` of its runs"),
+  models: z.array(z.string()).describe("Examples for `model`; others are accepted"),
   session: z
     .strictObject({
-      program: z.string(),
-      install: z.string(),
-      available: z.boolean(),
-      /** As above. */
-      reason: z.string().nullable(),
+      program: z.string().describe("The program that speaks the Agent Client Protocol"),
+      install: z.string().describe("The command that installs it on the server's machine"),
+      available: z.boolean().describe("Whether a session can start here"),
+      reason: z.string().nullable().describe("Why a session cannot start here; null if it can"),
     })
-    .nullable(),
+    .nullable()
+    .describe("The program of its sessions, which may be another one; null for `custom`"),
 });
 export type Preset = z.output<typeof preset>;
 

@@ -18,12 +18,23 @@ const networkAccess = z.enum(["none", "restricted", "full"]);
 
 /** Limits of a managed run; null for no limit. */
 export const runLimits = z.strictObject({
-  memory_bytes: z.number().int(),
-  processes: z.number().int(),
-  cpus: z.number().nullable(),
-  disk_bytes: z.number().int().nullable(),
-  /** Stored output; the rest is discarded while the run continues. */
-  output_bytes: z.number().int(),
+  memory_bytes: z.number().int().describe("Maximum memory in bytes"),
+  processes: z.number().int().describe("Maximum number of processes and threads"),
+  cpus: z
+    .number()
+    .nullable()
+    .describe("Maximum number of processors, such as 1.5; null for no limit"),
+  disk_bytes: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Maximum size of the workspace in bytes; null for no limit"),
+  output_bytes: z
+    .number()
+    .int()
+    .describe(
+      "Maximum size of the stored output in bytes; the rest is discarded while the run continues",
+    ),
 });
 export type RunLimits = z.output<typeof runLimits>;
 
@@ -33,71 +44,163 @@ export type RunLimits = z.output<typeof runLimits>;
  * script of a project's environment. Fields of managed runs are null for leased ones.
  */
 export const run = z.strictObject({
-  id,
-  /** Null for a build, which belongs to its project. */
-  agent_id: id.nullable(),
-  kind: z.enum(["managed", "leased", "check", "build"]),
-  status: runStatus,
-  exit_code: z.number().int().nullable(),
-  /** Null while queued, and if it ended in the queue. */
-  started_at: timestamp.nullable(),
-  ended_at: timestamp.nullable(),
-  runtime_seconds: z.number(),
-  lease_expires_at: timestamp.nullable(),
-  created_at: timestamp,
-  /** The user or agent that started the run; null for runs of version 0.1. */
-  started_by: z.strictObject({ type: z.enum(["user", "agent"]), id, name: z.string() }).nullable(),
-  /** Whether it was asked to stop and has not ended yet. */
-  stop_requested: z.boolean(),
-  /** Why it ended or what it is waiting for, as a sentence. */
-  detail: z.string().nullable(),
-  command: z.array(z.string()).nullable(),
-  /** The preset that made the command. */
-  preset: z.enum(presetNames).nullable(),
-  /** The session whose program it is. */
-  session_id: id.nullable(),
-  prompt: z.string().nullable(),
-  model: z.string().nullable(),
-  /**
-   * The program's final message, as read by the preset from the end of the output: plain text, of at
-   * most 16 KiB. Null before the end, without a preset, and if there is none.
-   */
-  result: z.string().nullable(),
-  network: networkAccess.nullable(),
-  /** The hosts that a run with the network `restricted` may reach; null for other runs. */
-  allowed_hosts: z.array(z.string()).nullable(),
-  /** Connections of a run with the network `restricted`. */
-  egress: z.strictObject({ allowed: z.number().int(), denied: z.number().int() }),
-  /** What its calls to models have used; null without any. */
-  model_usage: modelUsage.nullable(),
-  timeout_seconds: z.number().int().nullable(),
-  /** Names of the given variables; their values are never shown. */
-  env_names: z.array(z.string()),
-  limits: runLimits.nullable(),
-  peak_memory_bytes: z.number().int().nullable(),
-  cpu_seconds: z.number().nullable(),
-  /** Position in the organization's queue, starting at 1; null if not queued. */
-  queue_position: z.number().int().nullable(),
-  output: z.strictObject({
-    /** Bytes written to standard output and standard error, stored or not. */
-    bytes: z.number().int(),
-    truncated: z.boolean(),
-  }),
-  /** The repository of a managed run and what was taken from it; null if it has none. */
+  id: id.describe("Id of the run"),
+  agent_id: id
+    .nullable()
+    .describe("Id of the agent; null for a build, which belongs to its project"),
+  kind: z
+    .enum(["managed", "leased", "check", "build"])
+    .describe(
+      "`managed` runs in the agent's workspace, in a sandbox; `leased` runs elsewhere and is kept alive by heartbeats; `check` runs on a commit of the merge queue; `build` is the setup script of a project's environment",
+    ),
+  status: runStatus.describe(
+    "The state. `queued` and `running` runs go on; all others have ended. `lost`: the lease expired; `quota_exceeded`: the organization's hours were used up.",
+  ),
+  exit_code: z
+    .number()
+    .int()
+    .nullable()
+    .describe(
+      "Exit code of the command; 128 and the number of the signal if a signal ended it; null before the end and for leased runs",
+    ),
+  started_at: timestamp
+    .nullable()
+    .describe(
+      "Time at which the run started; null while it is queued, and if it ended in the queue",
+    ),
+  ended_at: timestamp.nullable().describe("Time at which the run ended; null before"),
+  runtime_seconds: z
+    .number()
+    .describe("Seconds between start and end, or until the response for a run in progress"),
+  lease_expires_at: timestamp
+    .nullable()
+    .describe(
+      "Time at which the run is lost unless it is extended before; null for a run without a lease",
+    ),
+  created_at: timestamp.describe("Time at which the run was requested"),
+  started_by: z
+    .strictObject({
+      type: z.enum(["user", "agent"]).describe("Whether a user or an agent started it"),
+      id: id.describe("Id of the user or agent"),
+      name: z.string().describe("Name of the user or agent at that time"),
+    })
+    .nullable()
+    .describe("The user or agent that started the run; null for runs of version 0.1"),
+  stop_requested: z.boolean().describe("Whether it was asked to stop and has not ended yet"),
+  detail: z
+    .string()
+    .nullable()
+    .describe(
+      "Why it ended or what it is waiting for, as a sentence; null if there is nothing to say",
+    ),
+  command: z
+    .array(z.string())
+    .nullable()
+    .describe("The program and its arguments; null for a leased run"),
+  preset: z
+    .enum(presetNames)
+    .nullable()
+    .describe("The preset that made the command; null for a given command"),
+  session_id: id.nullable().describe("The session whose program it is; null for other runs"),
+  prompt: z.string().nullable().describe("The prompt of a run with a preset; null for others"),
+  model: z
+    .string()
+    .nullable()
+    .describe("The model of a run with a preset; null for the program's default"),
+  result: z
+    .string()
+    .nullable()
+    .describe(
+      "The program's final message, as read by the preset from the end of the output: plain text, of at most 16 KiB. Null before the end, without a preset, and if there is none.",
+    ),
+  network: networkAccess
+    .nullable()
+    .describe(
+      "`none`, only the hosts of `allowed_hosts` (`restricted`), or everything outside of the server (`full`); null for a leased run",
+    ),
+  allowed_hosts: z
+    .array(z.string())
+    .nullable()
+    .describe("The hosts that a run with the network `restricted` may reach; null for other runs"),
+  egress: z
+    .strictObject({
+      allowed: z.number().int().describe("Connections that were let through"),
+      denied: z
+        .number()
+        .int()
+        .describe("Connections that were refused because of `allowed_hosts` or their address"),
+    })
+    .describe("Numbers of connections of a run with the network `restricted`"),
+  model_usage: modelUsage
+    .nullable()
+    .describe("What its calls to models have used; null without any"),
+  timeout_seconds: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Seconds after which the run is ended as `timed_out`; null for a leased run"),
+  env_names: z
+    .array(z.string())
+    .describe("Names of the given variables; their values are never shown"),
+  limits: runLimits
+    .nullable()
+    .describe(
+      "The limits that the run was started with; null for a leased run and before the start",
+    ),
+  peak_memory_bytes: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Largest memory in use, in bytes; null where it is not measured"),
+  cpu_seconds: z
+    .number()
+    .nullable()
+    .describe("Processor time in seconds; null where it is not measured"),
+  queue_position: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Position in the organization's queue, starting at 1; null if not queued"),
+  output: z
+    .strictObject({
+      bytes: z
+        .number()
+        .int()
+        .describe("Bytes written to standard output and standard error, stored or not"),
+      truncated: z.boolean().describe("Whether output was discarded because of the limit"),
+    })
+    .describe("The log"),
   repository: z
     .strictObject({
-      /** Commits that became the newest ones of the workspace's branch. */
-      commits: z.number().int(),
-      /** Branches that keep commits which do not follow the workspace's branch. */
-      diverged_branches: z.array(z.string()),
-      /** Why there is no repository, or why commits were not taken; a sentence. */
-      error: z.string().nullable(),
+      commits: z
+        .number()
+        .int()
+        .describe("Commits that became the newest ones of the workspace's branch"),
+      diverged_branches: z
+        .array(z.string())
+        .describe("Branches that keep commits which do not follow the workspace's branch"),
+      error: z
+        .string()
+        .nullable()
+        .describe(
+          "Why there is no repository, or why commits were not taken, as a sentence; null if all went well",
+        ),
     })
-    .nullable(),
-  /** The outcome of the final checkpoint; null before, and if none was requested. */
+    .nullable()
+    .describe("The repository of a managed run and what was taken from it; null if it has none"),
   checkpoint: z
-    .strictObject({ commit_sha: z.string().nullable(), error: z.string().nullable() })
-    .nullable(),
+    .strictObject({
+      commit_sha: z
+        .string()
+        .nullable()
+        .describe("Id of the commit; null if there was nothing to commit or it failed"),
+      error: z
+        .string()
+        .nullable()
+        .describe("Why the checkpoint failed, as a sentence; null if it did not"),
+    })
+    .nullable()
+    .describe("The outcome of the final checkpoint; null before, and if none was requested"),
 });
 export type Run = z.output<typeof run>;
 
@@ -106,9 +209,11 @@ export type Run = z.output<typeof run>;
  * by Omoi.
  */
 export const logEntry = z.strictObject({
-  stream: z.enum(["stdout", "stderr", "system"]),
-  at: timestamp,
-  text: z.string(),
+  stream: z
+    .enum(["stdout", "stderr", "system"])
+    .describe("The stream it was written to; `system` marks messages of the server"),
+  at: timestamp.describe("Time at which the output arrived"),
+  text: z.string().describe("Output as it arrived, usually whole lines"),
 });
 export type LogEntry = z.output<typeof logEntry>;
 
@@ -172,17 +277,19 @@ export const model = z
 
 /** A connection of a run with the network `restricted`. */
 const runEgress = z.strictObject({
-  id,
-  /** Empty if the request named none. */
-  host: z.string(),
-  /** 0 if the request named none. */
-  port: z.number().int(),
-  decision: z.enum(["allowed", "denied", "failed"]),
-  /** Why it was denied or failed; null for an allowed connection. */
-  reason: z.string().nullable(),
-  at: timestamp,
-  bytes_sent: z.number().int(),
-  bytes_received: z.number().int(),
+  id: id.describe("Id of the connection"),
+  host: z.string().describe("The requested host; empty if the request named none"),
+  port: z.number().int().describe("The requested port; 0 if the request named none"),
+  decision: z
+    .enum(["allowed", "denied", "failed"])
+    .describe("`allowed` and connected, `denied` by the rules, or `failed` to connect"),
+  reason: z
+    .string()
+    .nullable()
+    .describe("Why it was denied or failed; null for an allowed connection"),
+  at: timestamp.describe("Time at which the connection ended"),
+  bytes_sent: z.number().int().describe("Bytes from the run to the host"),
+  bytes_received: z.number().int().describe("Bytes from the host to the run"),
 });
 export type RunEgress = z.output<typeof runEgress>;
 
@@ -202,29 +309,61 @@ export const allowedHosts = z
 /** A new run: `external: true` for a leased one, otherwise the input of a managed one. */
 export const newRun = z
   .strictObject({
-    external: z.literal(true, "must be true").optional(),
-    command: command.optional(),
-    /** Makes the command from `prompt` and `model`, and the network `restricted` to its hosts. */
-    preset: z.enum(presetNames).optional(),
-    /** For a preset other than `custom`; the agent's task by default. */
-    prompt: prompt.optional(),
-    /** For a preset other than `custom`. */
-    model: model.optional(),
-    env: variables.optional(),
+    external: z
+      .literal(true, "must be true")
+      .optional()
+      .describe(
+        "`true` for a leased run: it runs elsewhere and sends heartbeats, at least one every 60 s. Excludes all other fields.",
+      ),
+    command: command
+      .optional()
+      .describe(
+        "The program and its arguments, not a shell command line: 1 to 1 000 strings of at most 128 KiB",
+      ),
+    preset: z
+      .enum(presetNames)
+      .optional()
+      .describe(
+        "Makes the command from `prompt` and `model`. The network is then `restricted` to the hosts of the preset by default.",
+      ),
+    prompt: prompt
+      .optional()
+      .describe(
+        "The prompt, at most 16 KiB of UTF-8, for a preset other than `custom`; by default the text of the agent's task",
+      ),
+    model: model
+      .optional()
+      .describe(
+        "The model, passed to the program as it is, for a preset other than `custom`; by default the program's own default",
+      ),
+    env: variables
+      .optional()
+      .describe("Environment variables by name: at most 200, 32 KiB each and 256 KiB altogether"),
     timeout_seconds: z
       .number()
       .int()
       .min(1)
       .max(14 * 86_400, "must be at most 14 days")
-      .optional(),
-    network: networkAccess.optional(),
-    /**
-     * For `restricted`: `api.example.com`, `*.example.com` or `git.example.com:8443`. Those of the
-     * project's environment by default; if it has one, none beyond them.
-     */
-    allowed_hosts: allowedHosts.optional(),
-    /** Waits for a free slot instead of failing. */
-    queue: z.boolean().optional(),
+      .optional()
+      .describe(
+        "Seconds after which the run is ended as `timed_out`, at most 14 days; by default that of the installation, see `GET /api/v1/sandbox`",
+      ),
+    network: networkAccess
+      .optional()
+      .describe(
+        "`none`, only the hosts of `allowed_hosts` (`restricted`), or everything outside of the server (`full`), which needs `agent:network:full`; by default that of the preset, or `none`",
+      ),
+    allowed_hosts: allowedHosts
+      .optional()
+      .describe(
+        "Hosts for the network `restricted`: `api.example.com`, `*.example.com` or `git.example.com:8443`. By default those of the project's environment; if it has some, none beyond them.",
+      ),
+    queue: z
+      .boolean()
+      .optional()
+      .describe(
+        "Whether to wait for a free slot in the organization's queue instead of failing with `quota_exceeded`",
+      ),
   })
   .check(({ value, issues }) => {
     const refuse = (field: string, message: string): void => {
@@ -277,13 +416,15 @@ export const newRun = z
 export type NewRun = z.output<typeof newRun>;
 
 /** The times of a run, for a timeline. */
-export const timedRun = run
-  .pick({ id: true, kind: true, status: true, ended_at: true })
-  .extend({ agent_id: id, agent_name: z.string(), started_at: timestamp });
+export const timedRun = run.pick({ id: true, kind: true, status: true, ended_at: true }).extend({
+  agent_id: id.describe("Id of the agent"),
+  agent_name: z.string().describe("Name of the agent"),
+  started_at: timestamp.describe("Time at which the run started"),
+});
 export type TimedRun = z.output<typeof timedRun>;
 
-const agentParams = z.strictObject({ agent_id: id });
-const runParams = z.strictObject({ run_id: id });
+const agentParams = z.strictObject({ agent_id: id.describe("Id of the agent") });
+const runParams = z.strictObject({ run_id: id.describe("Id of the run") });
 
 export const runs = {
   create: endpoint({
@@ -293,6 +434,7 @@ export const runs = {
     summary:
       "Start a run: a command in the agent's workspace, or (external) one elsewhere that sends heartbeats",
     status: 201,
+    location: "/api/v1/runs/{id}",
     params: agentParams,
     body: newRun,
     response: run,
@@ -317,8 +459,11 @@ export const runs = {
     summary: "List the agent's runs, newest first by default",
     params: agentParams,
     query: page.extend({
-      status: runStatus.optional(),
-      order: z.enum(["newest", "oldest"]).optional(),
+      status: runStatus.optional().describe("Only runs in this state"),
+      order: z
+        .enum(["newest", "oldest"])
+        .optional()
+        .describe("By the time of the request; `newest` first by default"),
     }),
     response: z.array(run),
   }),
@@ -327,11 +472,19 @@ export const runs = {
     path: "/api/v1/organizations/{org_id}/runs",
     access: "agent:read",
     summary: "List the organization's runs that were active between two times, newest first",
-    params: z.strictObject({ org_id: z.string().min(1).max(63) }),
+    params: z.strictObject({
+      org_id: z
+        .string()
+        .min(1)
+        .max(63)
+        .describe("Id or slug of the organization; a former slug works, too"),
+    }),
     query: page.extend({
-      agent_id: id.optional(),
-      since: instant.optional(),
-      until: instant.optional(),
+      agent_id: id.optional().describe("Only runs of this agent"),
+      since: instant
+        .optional()
+        .describe("Only runs that are in progress or ended at this time or later"),
+      until: instant.optional().describe("Only runs that started at this time or before"),
     }),
     response: z.array(timedRun),
   }),
@@ -353,14 +506,16 @@ export const runs = {
     media: ["text/plain", "text/event-stream"],
     params: runParams,
     query: z.strictObject({
-      /** Only one of the streams. */
-      stream: z.enum(["stdout", "stderr"]).optional(),
-      /** Prefixes each line with its time. */
-      times: boolean.default(false),
-      /** Only the last lines. */
-      tail: z.coerce.number().int().min(1).max(100_000).optional(),
-      /** As a file download. */
-      download: boolean.default(false),
+      stream: z.enum(["stdout", "stderr"]).optional().describe("Only the output of this stream"),
+      times: boolean.default(false).describe("Whether to prefix each line with its time"),
+      tail: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .max(100_000)
+        .optional()
+        .describe("Only this many of the last lines, 1 to 100 000"),
+      download: boolean.default(false).describe("Whether to send the log as a file to download"),
     }),
   }),
   egress: endpoint({
@@ -391,7 +546,12 @@ export const runs = {
     status: 200,
     params: runParams,
     body: z
-      .strictObject({ status: z.enum(["succeeded", "failed", "stopped"]).optional() })
+      .strictObject({
+        status: z
+          .enum(["succeeded", "failed", "stopped"])
+          .optional()
+          .describe("How the run has ended, for a leased run; `stopped` by default"),
+      })
       .optional(),
     response: run,
     errors: ["run_managed"],

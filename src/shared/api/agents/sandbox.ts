@@ -3,59 +3,80 @@ import { endpoint } from "../../contract/endpoint.js";
 import { runLimits } from "./runs.js";
 
 const held = z.strictObject({
-  enforced: z.boolean(),
-  /** The mechanism, such as "control groups, version 2"; null if it is not enforced. */
-  by: z.string().nullable(),
+  enforced: z.boolean().describe("Whether the limit is enforced"),
+  by: z
+    .string()
+    .nullable()
+    .describe('The mechanism, such as "control groups, version 2"; null if it is not enforced'),
 });
 
 const networkSupport = z.strictObject({
-  isolated: z.boolean(),
-  /** Why not. */
-  reason: z.string().nullable(),
-  /** The command that installs the missing part. */
-  install: z.string().nullable(),
+  isolated: z.boolean().describe("Whether it is available"),
+  reason: z.string().nullable().describe("Why it is not available, as a sentence; null if it is"),
+  install: z
+    .string()
+    .nullable()
+    .describe(
+      "The command that installs the missing part; null if nothing is missing or no command helps",
+    ),
 });
 
 /** The limits that a machine or engine enforces. */
 const isolation = {
-  /** Why there is no sandbox, or which part is missing; one sentence. */
-  reason: z.string().nullable(),
-  /** The command that installs the missing part. */
-  install: z.string().nullable(),
-  /** Whether system calls are filtered. */
-  seccomp: z.boolean(),
-  /** Whether a run without network is cut off from it. */
-  network: z.boolean(),
-  /** Whether a run with the network `full` gets a network of its own. */
-  full_network: networkSupport,
-  /** Whether the network of a run can be restricted. */
-  restricted_network: networkSupport,
-  enforcement: z.strictObject({
-    memory: held,
-    processes: held,
-    cpu: held,
-    output: held,
-    disk: held,
-  }),
+  reason: z
+    .string()
+    .nullable()
+    .describe(
+      "Why there is no sandbox, or which part is missing, as a sentence; null if all is there",
+    ),
+  install: z
+    .string()
+    .nullable()
+    .describe(
+      "The command that installs the missing part; null if nothing is missing or no command helps",
+    ),
+  seccomp: z.boolean().describe("Whether system calls are filtered"),
+  network: z.boolean().describe("Whether a run without network is cut off from it"),
+  full_network: networkSupport.describe(
+    "Whether a run with the network `full` gets a network of its own",
+  ),
+  restricted_network: networkSupport.describe("Whether the network of a run can be restricted"),
+  enforcement: z
+    .strictObject({
+      memory: held.describe("Memory of all processes together"),
+      processes: held.describe("Number of processes and threads"),
+      cpu: held.describe("Processor time"),
+      output: held.describe("Size of the output"),
+      disk: held.describe("Size of the workspace"),
+    })
+    .describe("Which limits of a run are enforced, and by what"),
 };
 
 /** The isolation and limits of this installation. */
 export const sandboxState = z.strictObject({
-  /**
-   * `gvisor`: commands run on a kernel of their own; `off`: commands run without a sandbox, as
-   * configured; `unavailable`: commands are refused.
-   */
-  mode: z.enum(["bubblewrap", "gvisor", "off", "unavailable"]),
+  mode: z
+    .enum(["bubblewrap", "gvisor", "off", "unavailable"])
+    .describe(
+      "`gvisor`: commands run on a kernel of their own; `off`: commands run without a sandbox, as configured; `unavailable`: commands are refused.",
+    ),
   ...isolation,
-  /** For workspaces of type `docker`, whose commands run in containers. */
-  docker: z.strictObject({ mode: z.enum(["docker", "unavailable"]), ...isolation }),
-  /** The limits of new runs. */
-  limits: runLimits,
-  default_timeout_seconds: z.number().int(),
-  /** Seconds between TERM and KILL. */
-  stop_grace_seconds: z.number().int(),
-  /** Days that logs are kept. */
-  log_days: z.number().int(),
+  docker: z
+    .strictObject({
+      mode: z
+        .enum(["docker", "unavailable"])
+        .describe(
+          "`unavailable`: the engine cannot be reached, and commands in docker workspaces are refused",
+        ),
+      ...isolation,
+    })
+    .describe("For workspaces of type `docker`, whose commands run in containers"),
+  limits: runLimits.describe("The limits of new runs"),
+  default_timeout_seconds: z.number().int().describe("Timeout in seconds of a run that sets none"),
+  stop_grace_seconds: z
+    .number()
+    .int()
+    .describe("Seconds between SIGTERM and SIGKILL when a run is stopped"),
+  log_days: z.number().int().describe("Days until the log of a run is deleted"),
 });
 export type SandboxState = z.output<typeof sandboxState>;
 

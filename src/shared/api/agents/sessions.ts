@@ -15,83 +15,121 @@ export const sessionStatuses = [
   "failed",
 ] as const;
 
-const sender = z.strictObject({ type: z.enum(["user", "agent"]), id, name: z.string() });
+const sender = z.strictObject({
+  type: z.enum(["user", "agent"]).describe("Whether a user or an agent"),
+  id: id.describe("Id of the user or agent"),
+  name: z.string().describe("Name of the user or agent at that time"),
+});
 
 /** An answer that an agent offers to its request for a permission. */
 const permissionOption = z.strictObject({
-  option_id: z.string(),
-  name: z.string(),
-  kind: z.enum(["allow_once", "allow_always", "reject_once", "reject_always"]),
+  option_id: z.string().describe("The value to answer with"),
+  name: z.string().describe("Text of the button, as the program gives it"),
+  kind: z
+    .enum(["allow_once", "allow_always", "reject_once", "reject_always"])
+    .describe("Whether it allows or rejects, and for how long"),
 });
 
 /** A request of an agent that waits for an answer. */
 export const permissionRequest = z.strictObject({
-  request_id: id,
-  /** The tool call that it asks for. */
-  tool_call_id: z.string(),
-  title: z.string(),
-  options: z.array(permissionOption),
+  request_id: id.describe("Id of the request, to answer it"),
+  tool_call_id: z.string().describe("The tool call that it asks for, see the event `tool_call`"),
+  title: z.string().describe("What the program asks to do, in one line"),
+  options: z.array(permissionOption).describe("The possible answers"),
 });
 export type PermissionRequest = z.output<typeof permissionRequest>;
 
 /** A choice that a program offers for its session, such as its model. */
 const sessionOption = z.strictObject({
-  id: z.string(),
-  name: z.string(),
-  description: z.string().nullable(),
-  /** What it is about, as the program says: `model`, `thought_level`, `mode` or another word. */
-  category: z.string().nullable(),
-  /** A switch has the values `true` and `false`. */
-  type: z.enum(["select", "boolean"]),
-  current: z.string(),
-  values: z.array(
-    z.strictObject({ value: z.string(), name: z.string(), description: z.string().nullable() }),
-  ),
+  id: z.string().describe("Id of the option, to change it"),
+  name: z.string().describe("Name of the option, as the program gives it"),
+  description: z.string().nullable().describe("Explanation of the option; null without one"),
+  category: z
+    .string()
+    .nullable()
+    .describe(
+      "What it is about, as the program says: `model`, `thought_level`, `mode` or another word; null if it does not say",
+    ),
+  type: z
+    .enum(["select", "boolean"])
+    .describe(
+      "`select` has the listed values; `boolean` is a switch with the values `true` and `false`",
+    ),
+  current: z.string().describe("The current value"),
+  values: z
+    .array(
+      z.strictObject({
+        value: z.string().describe("The value to set"),
+        name: z.string().describe("Name of the value, as the program gives it"),
+        description: z.string().nullable().describe("Explanation of the value; null without one"),
+      }),
+    )
+    .describe("The possible values"),
 });
 
 /** A conversation with an agent in its workspace, over the Agent Client Protocol. */
 export const session = z.strictObject({
-  id,
-  agent_id: id,
-  preset: z.enum(presetNames),
-  status: z.enum(sessionStatuses),
-  title: z.string(),
-  /** Why it failed, or what happened to its program; a sentence. */
-  detail: z.string().nullable(),
-  /** The last run of its program; null before the first one. */
-  run_id: id.nullable(),
-  /** Whether the next prompt can start the program again and go on, after it has ended. */
-  can_resume: z.boolean(),
-  /** The modes that the program offers; null for none. */
+  id: id.describe("Id of the session"),
+  agent_id: id.describe("Id of the agent"),
+  preset: z.enum(presetNames).describe("The program that the session talks to"),
+  status: z
+    .enum(sessionStatuses)
+    .describe(
+      "`waiting_for_permission`: the program waits for an answer to one of `permissions`. `closed` and `failed` sessions have ended.",
+    ),
+  title: z.string().describe("Title of the session: its first prompt, or one that was set"),
+  detail: z
+    .string()
+    .nullable()
+    .describe(
+      "Why it failed, or what happened to its program, as a sentence; null if there is nothing to say",
+    ),
+  run_id: id.nullable().describe("The last run of its program; null before the first one"),
+  can_resume: z
+    .boolean()
+    .describe("Whether the next prompt can start the program again and go on, after it has ended"),
   modes: z
     .strictObject({
-      current: z.string(),
-      available: z.array(
-        z.strictObject({ id: z.string(), name: z.string(), description: z.string().nullable() }),
-      ),
+      current: z.string().describe("Id of the current mode"),
+      available: z
+        .array(
+          z.strictObject({
+            id: z.string().describe("Id of the mode, to set it"),
+            name: z.string().describe("Name of the mode, as the program gives it"),
+            description: z
+              .string()
+              .nullable()
+              .describe("Explanation of the mode; null without one"),
+          }),
+        )
+        .describe("The modes to choose from"),
     })
-    .nullable(),
-  /** Further choices that the program offers. */
-  options: z.array(sessionOption),
-  /** What the program asks for and has no answer to yet. */
-  permissions: z.array(permissionRequest),
-  /** What the calls to models of its runs have used; null without any. */
-  model_usage: modelUsage.nullable(),
-  created_by: sender,
-  created_at: timestamp,
-  updated_at: timestamp,
-  closed_at: timestamp.nullable(),
+    .nullable()
+    .describe("The modes that the program offers; null for none"),
+  options: z.array(sessionOption).describe("Further choices that the program offers"),
+  permissions: z
+    .array(permissionRequest)
+    .describe("Requests of the program that wait for an answer"),
+  model_usage: modelUsage
+    .nullable()
+    .describe("What the calls to models of its runs have used; null without any"),
+  created_by: sender.describe("Who started the session"),
+  created_at: timestamp.describe("Time of creation"),
+  updated_at: timestamp.describe("A tool call, or what has changed in one of the same id"),
+  closed_at: timestamp.nullable().describe("Time at which it was closed or failed; null before"),
 });
 export type Session = z.output<typeof session>;
 
 const toolContent = z.union([
-  z.strictObject({ type: z.literal("text"), text: z.string() }),
   z.strictObject({
-    type: z.literal("diff"),
-    path: z.string(),
-    /** Null for a new file. */
-    old_text: z.string().nullable(),
-    new_text: z.string(),
+    type: z.literal("text").describe("Always `text`"),
+    text: z.string().describe("The text"),
+  }),
+  z.strictObject({
+    type: z.literal("diff").describe("Always `diff`"),
+    path: z.string().describe("Path of the file"),
+    old_text: z.string().nullable().describe("The file's text before; null for a new file"),
+    new_text: z.string().describe("The file's text after"),
   }),
 ]);
 
@@ -100,46 +138,94 @@ const toolContent = z.union([
  * `thought` come in pieces, and pieces without another event between them belong together.
  */
 export const sessionEvent = z.union([
-  z.strictObject({ type: z.literal("prompt"), at: timestamp, text: z.string(), by: sender }),
-  z.strictObject({ type: z.enum(["message", "thought"]), at: timestamp, text: z.string() }),
   z.strictObject({
-    type: z.literal("plan"),
-    at: timestamp,
-    entries: z.array(z.strictObject({ content: z.string(), status: z.string() })),
+    type: z.literal("prompt").describe("A prompt that was sent"),
+    at: timestamp.describe("Time of the event"),
+    text: z.string().describe("The prompt"),
+    by: sender.describe("Who sent it"),
+  }),
+  z.strictObject({
+    type: z
+      .enum(["message", "thought"])
+      .describe("`message` is addressed to the user; `thought` is reasoning"),
+    at: timestamp.describe("Time of the event"),
+    text: z
+      .string()
+      .describe("A piece of the text. Pieces without another event between them belong together."),
+  }),
+  z.strictObject({
+    type: z.literal("plan").describe("The program's plan, which replaces an earlier one"),
+    at: timestamp.describe("Time of the event"),
+    entries: z
+      .array(
+        z.strictObject({
+          content: z.string().describe("What the step does"),
+          status: z
+            .string()
+            .describe(
+              "State of the step, as the program says: `pending`, `in_progress`, `completed` or another word",
+            ),
+        }),
+      )
+      .describe("The steps of the plan"),
   }),
   /** A tool call, or what has changed in one of the same id. */
   z.strictObject({
-    type: z.literal("tool_call"),
-    at: timestamp,
-    tool_call_id: z.string(),
-    title: z.string().optional(),
-    kind: z.string().optional(),
-    status: z.string().optional(),
-    content: z.array(toolContent).optional(),
-    paths: z.array(z.string()).optional(),
+    type: z.literal("tool_call").describe("A tool call, or what has changed in one of the same id"),
+    at: timestamp.describe("Time of the event"),
+    tool_call_id: z.string().describe("Id of the tool call"),
+    title: z.string().optional().describe("What it does, in one line"),
+    kind: z
+      .string()
+      .optional()
+      .describe("Kind of tool, as the program says: `read`, `edit`, `execute` or another word"),
+    status: z
+      .string()
+      .optional()
+      .describe(
+        "State of the call, as the program says: `pending`, `in_progress`, `completed`, `failed` or another word",
+      ),
+    content: z.array(toolContent).optional().describe("What the tool has produced so far"),
+    paths: z.array(z.string()).optional().describe("Files that it reads or changes"),
   }),
-  permissionRequest.extend({ type: z.literal("permission_request"), at: timestamp }),
-  z.strictObject({
-    type: z.literal("permission_answer"),
-    at: timestamp,
-    request_id: id,
-    /** Null if the turn was canceled. */
-    option_id: z.string().nullable(),
-    by: sender.nullable(),
+  permissionRequest.extend({
+    type: z.literal("permission_request").describe("The program waits for an answer"),
+    at: timestamp.describe("Time of the event"),
   }),
-  z.strictObject({ type: z.literal("mode"), at: timestamp, mode_id: z.string() }),
   z.strictObject({
-    type: z.literal("option"),
-    at: timestamp,
-    option_id: z.string(),
-    value: z.string(),
+    type: z
+      .literal("permission_answer")
+      .describe("An answer was given, or the request was canceled"),
+    at: timestamp.describe("Time of the event"),
+    request_id: id.describe("Id of the answered request"),
+    option_id: z.string().nullable().describe("The chosen option; null if the turn was canceled"),
+    by: sender.nullable().describe("Who answered; null if the turn was canceled"),
   }),
-  z.strictObject({ type: z.literal("turn_end"), at: timestamp, stop_reason: z.string() }),
   z.strictObject({
-    type: z.literal("status"),
-    at: timestamp,
-    status: z.enum(sessionStatuses),
-    detail: z.string().nullable(),
+    type: z.literal("mode").describe("The mode has changed"),
+    at: timestamp.describe("Time of the event"),
+    mode_id: z.string().describe("Id of the new mode"),
+  }),
+  z.strictObject({
+    type: z.literal("option").describe("An option has changed"),
+    at: timestamp.describe("Time of the event"),
+    option_id: z.string().describe("Id of the option"),
+    value: z.string().describe("The new value"),
+  }),
+  z.strictObject({
+    type: z.literal("turn_end").describe("The program has finished its turn"),
+    at: timestamp.describe("Time of the event"),
+    stop_reason: z
+      .string()
+      .describe(
+        "Why it stopped, as the program says: `end_turn`, `cancelled`, `max_tokens` or another word",
+      ),
+  }),
+  z.strictObject({
+    type: z.literal("status").describe("The state of the session has changed"),
+    at: timestamp.describe("Time of the event"),
+    status: z.enum(sessionStatuses).describe("The new state"),
+    detail: z.string().nullable().describe("Why, as a sentence; null if there is nothing to say"),
   }),
 ]);
 export type SessionEvent = z.output<typeof sessionEvent>;
@@ -147,16 +233,27 @@ export type SessionEvent = z.output<typeof sessionEvent>;
 /** A new session. */
 export const newSession = z
   .strictObject({
-    preset: z.enum(presetNames),
-    /** For the preset `custom`: a program that speaks the Agent Client Protocol on its standard streams. */
-    command: command.optional(),
-    /** The first prompt. Without one, the session waits for it. */
-    prompt: prompt.optional(),
-    /** For a preset other than `custom`; the program's default otherwise. */
-    model: model.optional(),
-    network: run.shape.network.unwrap().optional(),
-    /** As for a run. */
-    allowed_hosts: allowedHosts.optional(),
+    preset: z.enum(presetNames).describe("The program to talk to"),
+    command: command
+      .optional()
+      .describe(
+        "For the preset `custom`: a program that speaks the Agent Client Protocol on its standard streams",
+      ),
+    prompt: prompt.optional().describe("The first prompt. Without one, the session waits for it."),
+    model: model
+      .optional()
+      .describe("For a preset other than `custom`; the program's default otherwise"),
+    network: run.shape.network
+      .unwrap()
+      .optional()
+      .describe(
+        "The network of its program: `none`, only the hosts of `allowed_hosts` (`restricted`, the default), or everything outside of the server (`full`), which needs `agent:network:full`",
+      ),
+    allowed_hosts: allowedHosts
+      .optional()
+      .describe(
+        "Hosts for the network `restricted`, in place of those of the preset, as for a run",
+      ),
   })
   .check(({ value, issues }) => {
     const refuse = (field: string, message: string): void => {
@@ -179,25 +276,29 @@ export const newSession = z
 export type NewSession = z.output<typeof newSession>;
 
 const sessionSearch = z.strictObject({
-  /** At most 50, and at most 5 of one session. */
-  matches: z.array(
-    z.strictObject({
-      session_id: id,
-      title: z.string(),
-      /** The kind of event; `title` for the title of the session. */
-      type: z.enum(["title", "prompt", "message", "thought", "tool_call"]),
-      at: timestamp,
-      /** The text around the match, in one line. */
-      excerpt: z.string(),
-    }),
-  ),
-  /** False if older sessions were not searched: there is a limit to the time and the matches. */
-  is_complete: z.boolean(),
+  matches: z
+    .array(
+      z.strictObject({
+        session_id: id.describe("Id of the session"),
+        title: z.string().describe("Title of the session"),
+        type: z
+          .enum(["title", "prompt", "message", "thought", "tool_call"])
+          .describe("The kind of event; `title` for the title of the session."),
+        at: timestamp.describe("Time of the event"),
+        excerpt: z.string().describe("The text around the match, in one line"),
+      }),
+    )
+    .describe("The matches, newest first: at most 50, and at most 5 of one session"),
+  is_complete: z
+    .boolean()
+    .describe(
+      "False if older sessions were not searched: there is a limit to the time and the matches",
+    ),
 });
 export type SessionSearch = z.output<typeof sessionSearch>;
 
-const agentParams = z.strictObject({ agent_id: id });
-const sessionParams = z.strictObject({ session_id: id });
+const agentParams = z.strictObject({ agent_id: id.describe("Id of the agent") });
+const sessionParams = z.strictObject({ session_id: id.describe("Id of the session") });
 
 const startErrors = [
   "run_token_starts_no_runs",
@@ -219,6 +320,7 @@ export const agentSessions = {
     access: "agent:run",
     summary: "Start a session: a conversation with a program in the agent's workspace",
     status: 201,
+    location: "/api/v1/sessions/{id}",
     params: agentParams,
     body: newSession,
     response: session,
@@ -281,7 +383,7 @@ export const agentSessions = {
     summary: "Send a prompt, which waits for the end of the current turn",
     status: 202,
     params: sessionParams,
-    body: z.strictObject({ text: prompt }),
+    body: z.strictObject({ text: prompt.describe("The prompt, at most 16 KiB of UTF-8") }),
     response: session,
     errors: ["session_closed", "too_many_prompts", ...startErrors],
   }),
@@ -302,8 +404,12 @@ export const agentSessions = {
     tenant: "params.session_id",
     summary: "Answer a program's request for a permission; the first answer counts",
     status: 202,
-    params: sessionParams.extend({ request_id: id }),
-    body: z.strictObject({ option_id: z.string().min(1).max(200) }),
+    params: sessionParams.extend({
+      request_id: id.describe("Id of the request, from `permissions` of the session"),
+    }),
+    body: z.strictObject({
+      option_id: z.string().min(1).max(200).describe("One of the request's `options`"),
+    }),
     response: session,
     errors: ["permission_answered", "session_closed"],
   }),
@@ -315,13 +421,26 @@ export const agentSessions = {
     summary: "Change the title, the mode or an option of a session",
     params: sessionParams,
     body: z.strictObject({
-      title: z.string().trim().min(1).max(200).optional(),
-      /** One of `modes.available`. */
-      mode_id: z.string().min(1).max(200).optional(),
-      /** One of `options`, and one of its values. */
+      title: z
+        .string()
+        .trim()
+        .min(1)
+        .max(200)
+        .optional()
+        .describe("The title, 1 to 200 characters"),
+      mode_id: z
+        .string()
+        .min(1)
+        .max(200)
+        .optional()
+        .describe("Id of the mode, one of `modes.available`"),
       option: z
-        .strictObject({ id: z.string().min(1).max(200), value: z.string().min(1).max(200) })
-        .optional(),
+        .strictObject({
+          id: z.string().min(1).max(200).describe("Id of the option"),
+          value: z.string().min(1).max(200).describe("One of the option's `values`"),
+        })
+        .optional()
+        .describe("A new value of one of the session's `options`"),
     }),
     response: session,
     errors: ["session_closed"],

@@ -4,16 +4,16 @@ import { email, id, jsonObject, jsonValue, name, page, timestamp } from "../../c
 import { invitationToken } from "../organizations/invitations.js";
 
 export const user = z.strictObject({
-  id,
-  email: z.string(),
-  full_name: z.string().nullable(),
-  department: z.string().nullable(),
-  attributes: z.record(z.string(), jsonValue),
-  is_active: z.boolean(),
-  is_verified: z.boolean(),
-  is_super_admin: z.boolean(),
-  created_at: timestamp,
-  last_login_at: timestamp.nullable(),
+  id: id.describe("Id of the user"),
+  email: z.string().describe("Email address, in lower case"),
+  full_name: z.string().nullable().describe("Full name; null if not given"),
+  department: z.string().nullable().describe("Department; null if not given"),
+  attributes: z.record(z.string(), jsonValue).describe("Fields of your own, at most 4 KiB of JSON"),
+  is_active: z.boolean().describe("False for an account that may not sign in"),
+  is_verified: z.boolean().describe("Whether the email address is confirmed"),
+  is_super_admin: z.boolean().describe("Whether the user may use `/api/v1/admin`"),
+  created_at: timestamp.describe("Time of registration"),
+  last_login_at: timestamp.nullable().describe("Time of the last sign-in; null before the first"),
 });
 export type User = z.output<typeof user>;
 
@@ -23,26 +23,29 @@ export const password = z.string().min(8).max(128);
 const token = z.string().min(1).max(256);
 
 export const tokens = z.strictObject({
-  access_token: z.string(),
-  refresh_token: z.string(),
-  token_type: z.literal("bearer"),
-  /** Seconds until the access token expires. */
-  expires_in: z.number(),
+  access_token: z
+    .string()
+    .describe("Token for `Authorization: Bearer`, valid for `expires_in` seconds"),
+  refresh_token: z
+    .string()
+    .describe("Token for `POST /api/v1/auth/refresh`. Works once: each use returns a new pair."),
+  token_type: z.literal("bearer").describe("Always `bearer`"),
+  expires_in: z.number().describe("Seconds until the access token expires"),
 });
 export type Tokens = z.output<typeof tokens>;
 
 const session = z.strictObject({
-  id,
-  created_at: timestamp,
-  last_used_at: timestamp,
-  expires_at: timestamp,
-  ip: z.string().nullable(),
-  user_agent: z.string().nullable(),
-  current: z.boolean(),
+  id: id.describe("Id of the session"),
+  created_at: timestamp.describe("Time of the sign-in"),
+  last_used_at: timestamp.describe("Time of the last request"),
+  expires_at: timestamp.describe("Time at which the session ends unless it is used before"),
+  ip: z.string().nullable().describe("Address of the sign-in; null if unknown"),
+  user_agent: z.string().nullable().describe("`User-Agent` of the sign-in; null if there was none"),
+  current: z.boolean().describe("Whether it is the session of this request"),
 });
 export type Session = z.output<typeof session>;
 
-const sessionParams = z.strictObject({ session_id: id });
+const sessionParams = z.strictObject({ session_id: id.describe("Id of the session") });
 
 export const auth = {
   register: endpoint({
@@ -51,12 +54,16 @@ export const auth = {
     access: "public",
     summary: "Create an account; the first one of an installation is its super admin",
     status: 201,
+    location: "/api/v1/auth/me",
     body: z.strictObject({
-      email,
-      password,
-      full_name: name.nullish(),
-      /** The token of an invitation link, if registration requires one. */
-      invitation: invitationToken.nullish(),
+      email: email.describe("Email address; compared in lower case"),
+      password: password.describe(
+        "Password of 8 to 128 characters, which is not among the common ones",
+      ),
+      full_name: name.nullish().describe("Full name, 1 to 255 characters"),
+      invitation: invitationToken
+        .nullish()
+        .describe("Token of an invitation link, if registration requires one"),
     }),
     response: user,
     errors: ["email_taken", "registration_closed", "rate_limited"],
@@ -66,7 +73,10 @@ export const auth = {
     path: "/api/v1/auth/login",
     access: "public",
     summary: "Sign in with email and password",
-    body: z.strictObject({ email, password: z.string().max(1024) }),
+    body: z.strictObject({
+      email: email.describe("Email address of the account"),
+      password: z.string().max(1024).describe("Password of the account"),
+    }),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
     errors: ["invalid_credentials", "second_factor_required", "invalid_token", "rate_limited"],
@@ -77,17 +87,31 @@ export const auth = {
     access: "public",
     summary: "Get the available ways to sign in and register",
     response: z.strictObject({
-      password: z.boolean(),
-      passkey: z.boolean(),
-      /** Why passkeys do not work at this address; null if they do. */
-      passkey_reason: z.string().nullable(),
-      /** The identity provider's name for the button; null without one. */
-      oidc: z.strictObject({ name: z.string() }).nullable(),
-      registration: z.enum(["open", "invite", "closed"]),
-      /** Whether no account exists yet: the first one becomes the installation's super admin. */
-      needs_first_account: z.boolean().optional(),
-      /** Whether emails leave the server; without a mail server they stay in its outbox folder. */
-      sends_email: z.boolean().optional(),
+      password: z.boolean().describe("Whether passwords work"),
+      passkey: z.boolean().describe("Whether passkeys work"),
+      passkey_reason: z
+        .string()
+        .nullable()
+        .describe("Why passkeys do not work at this address; null if they do"),
+      oidc: z
+        .strictObject({ name: z.string().describe("Name of the provider, for the button") })
+        .nullable()
+        .describe("The identity provider; null without one"),
+      registration: z
+        .enum(["open", "invite", "closed"])
+        .describe("`open` to everyone, to holders of an invitation (`invite`), or `closed`"),
+      needs_first_account: z
+        .boolean()
+        .optional()
+        .describe(
+          "Whether no account exists yet: the first one becomes the installation's super admin",
+        ),
+      sends_email: z
+        .boolean()
+        .optional()
+        .describe(
+          "Whether emails leave the server; without a mail server they stay in its outbox folder",
+        ),
     }),
   }),
   refresh: endpoint({
@@ -96,7 +120,15 @@ export const auth = {
     access: "public",
     revokes: true,
     summary: "Exchange a refresh token (or the session cookie) for a new pair",
-    body: z.strictObject({ refresh_token: z.string().max(1024).optional() }).optional(),
+    body: z
+      .strictObject({
+        refresh_token: z
+          .string()
+          .max(1024)
+          .optional()
+          .describe("The refresh token; without it, the session cookie is used"),
+      })
+      .optional(),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
     errors: ["unauthenticated", "invalid_token", "cross_origin"],
@@ -122,9 +154,17 @@ export const auth = {
     access: "signed-in",
     summary: "Change your profile",
     body: z.strictObject({
-      full_name: name.nullable().optional(),
-      department: name.nullable().optional(),
-      attributes: jsonObject(4 * 1024).optional(),
+      full_name: name
+        .nullable()
+        .optional()
+        .describe("Full name, 1 to 255 characters; null removes it"),
+      department: name
+        .nullable()
+        .optional()
+        .describe("Department, 1 to 255 characters; null removes it"),
+      attributes: jsonObject(4 * 1024)
+        .optional()
+        .describe("Fields of your own, at most 4 KiB of JSON; replaces all of them"),
     }),
     response: user,
     errors: ["insufficient_permission"],
@@ -171,7 +211,7 @@ export const auth = {
     revokes: true,
     summary:
       "Confirm an email address by the token of a mailed link; without a session of the account, this ends every session, key and second factor",
-    body: z.strictObject({ token }),
+    body: z.strictObject({ token: token.describe("Token of the link in the email") }),
     errors: ["invalid_link", "invalid_token", "rate_limited"],
   }),
   resendVerification: endpoint({
@@ -179,7 +219,7 @@ export const auth = {
     path: "/api/v1/auth/resend-verification",
     access: "public",
     summary: "Mail a new confirmation link; the response is the same for every address",
-    body: z.strictObject({ email }),
+    body: z.strictObject({ email: email.describe("Email address of the account") }),
     errors: ["rate_limited"],
   }),
   forgotPassword: endpoint({
@@ -187,7 +227,7 @@ export const auth = {
     path: "/api/v1/auth/forgot-password",
     access: "public",
     summary: "Mail a password reset link; the response is the same for every address",
-    body: z.strictObject({ email }),
+    body: z.strictObject({ email: email.describe("Email address of the account") }),
     errors: ["rate_limited"],
   }),
   resetPassword: endpoint({
@@ -197,7 +237,12 @@ export const auth = {
     revokes: true,
     summary:
       "Reset a password by the token of a mailed link; this ends every session and, for an unconfirmed address, every key and second factor",
-    body: z.strictObject({ token, new_password: password }),
+    body: z.strictObject({
+      token: token.describe("Token of the link in the email"),
+      new_password: password.describe(
+        "New password of 8 to 128 characters, which is not among the common ones",
+      ),
+    }),
     errors: ["invalid_link", "invalid_token", "rate_limited"],
   }),
   changePassword: endpoint({
@@ -207,8 +252,13 @@ export const auth = {
     revokes: true,
     summary: "Change your password; this ends every other session",
     body: z.strictObject({
-      current_password: z.string().max(1024),
-      new_password: password,
+      current_password: z
+        .string()
+        .max(1024)
+        .describe("The password that is replaced, at most 1 024 characters"),
+      new_password: password.describe(
+        "New password of 8 to 128 characters, which is not among the common ones",
+      ),
     }),
     errors: ["session_required"],
   }),

@@ -4,9 +4,13 @@ import { id, page, timestamp } from "../../contract/fields.js";
 
 const redirect = z.string().max(2048).optional();
 
-const identity = z.strictObject({ id, issuer: z.string(), created_at: timestamp });
+const identity = z.strictObject({
+  id: id.describe("Id of the linked identity"),
+  issuer: z.string().describe("Issuer of the identity provider, an address"),
+  created_at: timestamp.describe("Time at which it was linked"),
+});
 
-const identityParams = z.strictObject({ identity_id: id });
+const identityParams = z.strictObject({ identity_id: id.describe("Id of the linked identity") });
 
 export const oidc = {
   start: endpoint({
@@ -15,7 +19,11 @@ export const oidc = {
     access: "public",
     summary: "Redirect to the identity provider to sign in; `redirect` is the path to return to",
     status: 302,
-    query: z.strictObject({ redirect }),
+    query: z.strictObject({
+      redirect: redirect.describe(
+        "Path of the page to open after the sign-in, such as `/organizations`",
+      ),
+    }),
     errors: ["not_found"],
   }),
   callback: endpoint({
@@ -51,8 +59,14 @@ export const oidc = {
     path: "/api/v1/auth/oidc/link",
     access: "signed-in",
     summary: "Start linking an identity to the account; returns the URL to visit",
-    body: z.strictObject({ redirect }).optional(),
-    response: z.strictObject({ url: z.string() }),
+    body: z
+      .strictObject({
+        redirect: redirect.describe("Path of the page to open afterwards, such as `/profile`"),
+      })
+      .optional(),
+    response: z.strictObject({
+      url: z.string().describe("Address of the identity provider to open in the browser"),
+    }),
     errors: ["session_required", "email_unverified", "not_found"],
   }),
   unlink: endpoint({

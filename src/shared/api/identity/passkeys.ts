@@ -4,12 +4,15 @@ import { endpoint } from "../../contract/endpoint.js";
 import { id, jsonValue, name, page, timestamp } from "../../contract/fields.js";
 
 const passkey = z.strictObject({
-  id,
-  name: z.string(),
-  /** Whether it is synchronized between devices and survives the loss of this one. */
-  backed_up: z.boolean(),
-  created_at: timestamp,
-  last_used_at: timestamp.nullable(),
+  id: id.describe("Id of the passkey"),
+  name: z.string().describe("Name that the user gave it"),
+  backed_up: z
+    .boolean()
+    .describe("Whether it is synchronized between devices and survives the loss of this one"),
+  created_at: timestamp.describe("Time of registration"),
+  last_used_at: timestamp
+    .nullable()
+    .describe("Time of the last sign-in with it; null before the first"),
 });
 export type Passkey = z.output<typeof passkey>;
 
@@ -19,30 +22,40 @@ const options = z.record(z.string(), jsonValue);
 // Browsers add their own members: unknown ones are ignored, not rejected.
 const base64url = z.string().max(16_384);
 const attestation = z.object({
-  id: base64url,
-  rawId: base64url,
-  type: z.literal("public-key"),
-  response: z.object({
-    clientDataJSON: base64url,
-    attestationObject: base64url,
-    transports: z.array(z.string().max(32)).max(16).optional(),
-  }),
+  id: base64url.describe("Id of the credential, base64url (WebAuthn)"),
+  rawId: base64url.describe("Same as `id`"),
+  type: z.literal("public-key").describe("Always `public-key`"),
+  response: z
+    .object({
+      clientDataJSON: base64url.describe("Client data, base64url"),
+      attestationObject: base64url.describe("Attestation object, base64url"),
+      transports: z
+        .array(z.string().max(32))
+        .max(16)
+        .optional()
+        .describe("How the browser reaches the authenticator, such as `internal` or `usb`"),
+    })
+    .describe("Answer of the authenticator, as `PublicKeyCredential.toJSON()` gives it"),
 });
 const assertion = z.object({
-  id: base64url,
-  rawId: base64url,
-  type: z.literal("public-key"),
-  response: z.object({
-    clientDataJSON: base64url,
-    authenticatorData: base64url,
-    signature: base64url,
-    userHandle: base64url.nullish(),
-  }),
+  id: base64url.describe("Id of the credential, base64url (WebAuthn)"),
+  rawId: base64url.describe("Same as `id`"),
+  type: z.literal("public-key").describe("Always `public-key`"),
+  response: z
+    .object({
+      clientDataJSON: base64url.describe("Client data, base64url"),
+      authenticatorData: base64url.describe("Authenticator data, base64url"),
+      signature: base64url.describe("Signature, base64url"),
+      userHandle: base64url
+        .nullish()
+        .describe("The user's handle, base64url; null if the authenticator stores none"),
+    })
+    .describe("Answer of the authenticator, as `PublicKeyCredential.toJSON()` gives it"),
 });
 export type Attestation = z.output<typeof attestation>;
 export type Assertion = z.output<typeof assertion>;
 
-const params = z.strictObject({ passkey_id: id });
+const params = z.strictObject({ passkey_id: id.describe("Id of the passkey") });
 
 export const passkeys = {
   list: endpoint({
@@ -77,7 +90,13 @@ export const passkeys = {
     access: "signed-in",
     summary: "Register a passkey created by the browser",
     status: 201,
-    body: z.strictObject({ name, response: attestation }),
+    location: "/api/v1/auth/passkeys/{id}",
+    body: z.strictObject({
+      name: name.describe("Name of the passkey, 1 to 255 characters"),
+      response: attestation.describe(
+        "The created credential, as `PublicKeyCredential.toJSON()` gives it",
+      ),
+    }),
     response: passkey,
     errors: ["session_required", "passkeys_unavailable", "passkey_exists"],
   }),
@@ -87,7 +106,7 @@ export const passkeys = {
     access: "signed-in",
     summary: "Rename a passkey",
     params,
-    body: z.strictObject({ name }),
+    body: z.strictObject({ name: name.describe("New name, 1 to 255 characters") }),
     response: passkey,
     errors: ["session_required", "insufficient_permission"],
   }),
@@ -112,7 +131,11 @@ export const passkeys = {
     path: "/api/v1/auth/login/passkey",
     access: "public",
     summary: "Sign in with a passkey, which counts as both factors",
-    body: z.strictObject({ response: assertion }),
+    body: z.strictObject({
+      response: assertion.describe(
+        "The signed challenge, as `PublicKeyCredential.toJSON()` gives it",
+      ),
+    }),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
     errors: ["passkeys_unavailable", "passkey_rejected", "challenge_expired", "invalid_token"],

@@ -8,10 +8,21 @@ const code = z.string().trim().min(1).max(64);
 const currentPassword = z.string().max(1024);
 
 /** Shown once, each valid for one sign-in; null in a replayed response. */
-const recoveryCodes = z.strictObject({ recovery_codes: z.array(z.string()).nullable() });
+const recoveryCodes = z.strictObject({
+  recovery_codes: z
+    .array(z.string())
+    .nullable()
+    .describe("The codes, each valid for one sign-in; null in a replayed response"),
+});
 
 /** The password confirms the user's identity; optional for ten minutes after signing in. */
-const again = z.strictObject({ password: currentPassword.optional() }).optional();
+const again = z
+  .strictObject({
+    password: currentPassword
+      .optional()
+      .describe("The password of the account; optional for ten minutes after signing in"),
+  })
+  .optional();
 
 export const secondFactor = {
   get: endpoint({
@@ -20,10 +31,12 @@ export const secondFactor = {
     access: "signed-in",
     summary: "Get the state of the second factor",
     response: z.strictObject({
-      totp: z.boolean(),
-      totp_since: timestamp.nullable(),
-      recovery_codes_left: z.number(),
-      has_password: z.boolean(),
+      totp: z.boolean().describe("Whether an authenticator app is required for signing in"),
+      totp_since: timestamp
+        .nullable()
+        .describe("Time at which it was turned on; null if it is off"),
+      recovery_codes_left: z.number().describe("Number of unused recovery codes"),
+      has_password: z.boolean().describe("Whether the account has a password"),
     }),
     errors: ["insufficient_permission"],
   }),
@@ -33,9 +46,19 @@ export const secondFactor = {
     access: "signed-in",
     summary: "Create a secret for an authenticator app (RFC 6238); confirm it by a first code",
     status: 201,
+    location: "/api/v1/auth/second-factor",
     body: again,
     /** Null in a replayed response. */
-    response: z.strictObject({ secret: z.string().nullable(), uri: z.string().nullable() }),
+    response: z.strictObject({
+      secret: z
+        .string()
+        .nullable()
+        .describe("Secret of the authenticator app, Base32; null in a replayed response"),
+      uri: z
+        .string()
+        .nullable()
+        .describe("`otpauth://` address for a QR code; null in a replayed response"),
+    }),
     secrets: ["secret", "uri"],
     errors: ["session_required", "reauthentication_required", "second_factor_on"],
   }),
@@ -44,7 +67,7 @@ export const secondFactor = {
     path: "/api/v1/auth/second-factor/totp/confirm",
     access: "signed-in",
     summary: "Turn on the authenticator app by its first code; returns the recovery codes once",
-    body: z.strictObject({ code }),
+    body: z.strictObject({ code: code.describe("First code of the app: six digits") }),
     response: recoveryCodes,
     secrets: ["recovery_codes"],
     errors: ["session_required", "second_factor_off", "second_factor_unreadable"],
@@ -54,7 +77,12 @@ export const secondFactor = {
     path: "/api/v1/auth/second-factor/totp",
     access: "signed-in",
     summary: "Turn off the authenticator app, by a code or the password",
-    body: z.strictObject({ code: code.optional(), password: currentPassword.optional() }),
+    body: z.strictObject({
+      code: code.optional().describe("A code of the app, or a recovery code"),
+      password: currentPassword
+        .optional()
+        .describe("The password of the account, in place of a code"),
+    }),
     errors: [
       "session_required",
       "insufficient_permission",
@@ -77,7 +105,13 @@ export const secondFactor = {
     path: "/api/v1/auth/login/second-factor",
     access: "public",
     summary: "Finish a sign-in that requires a second factor",
-    body: z.strictObject({ challenge: z.string().max(512), code }),
+    body: z.strictObject({
+      challenge: z
+        .string()
+        .max(512)
+        .describe("`challenge` of the error `second_factor_required`, valid for a few minutes"),
+      code: code.describe("A code of the app (six digits), or a recovery code"),
+    }),
     response: tokens,
     secrets: ["access_token", "refresh_token"],
     errors: [

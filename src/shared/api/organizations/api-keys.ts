@@ -3,92 +3,152 @@ import { endpoint } from "../../contract/endpoint.js";
 import { description, id, instant, name, page, timestamp } from "../../contract/fields.js";
 
 const apiKeyFields = {
-  id,
-  name: z.string(),
-  description: z.string().nullable(),
-  key_prefix: z.string(),
-  key_hint: z.string(),
-  is_active: z.boolean(),
-  scopes: z.array(z.string()),
-  organization_id: id.nullable(),
-  agent_id: id.nullable(),
-  status: z.enum(["active", "expired", "revoked"]),
-  created_at: timestamp,
-  last_used_at: timestamp.nullable(),
-  last_used_ip: z.string().nullable(),
-  expires_at: timestamp.nullable(),
-  revoked_at: timestamp.nullable(),
-  /** Networks in CIDR notation from which the key may be used; null for any. */
-  allowed_ips: z.array(z.string()).nullable(),
-  /** Null for no limit. */
-  rate_limit_per_minute: z.number().int().nullable(),
-  /** Active, and unused for 90 days. */
-  is_stale: z.boolean(),
-  /** Slugs of organizations that block the key. */
-  shut_out_of: z.array(z.string()),
-  /** The key that replaced it in a rotation. */
-  replaced_by: id.nullable(),
+  id: id.describe("Id of the key"),
+  name: z.string().describe("Name of the key"),
+  description: z.string().nullable().describe("Free text about the key; null for none"),
+  key_prefix: z
+    .string()
+    .describe("Beginning of the key, which identifies it in logs: `sk_live_abc123`"),
+  key_hint: z.string().describe("Beginning and end of the key: `sk_live_abc123...xyz789`"),
+  is_active: z.boolean().describe("Whether requests with it are accepted now"),
+  scopes: z
+    .array(z.string())
+    .describe(
+      "What the key may do: `*:*`, `org:<slug>:*` or `org:<slug>:<permission>`. It never has more than its owner.",
+    ),
+  organization_id: id
+    .nullable()
+    .describe(
+      "Id of the only organization that the key acts in; null for all organizations that its scopes name",
+    ),
+  agent_id: id.nullable().describe("Id of the agent that acts with it; null for a user's key"),
+  status: z
+    .enum(["active", "expired", "revoked"])
+    .describe("`active`, `expired` at `expires_at`, or `revoked`"),
+  created_at: timestamp.describe("Time of creation"),
+  last_used_at: timestamp
+    .nullable()
+    .describe("Time of the last request with it, at most 60 s late; null before the first"),
+  last_used_ip: z
+    .string()
+    .nullable()
+    .describe("Address of the last request with it; null before the first"),
+  expires_at: timestamp.nullable().describe("Time at which it expires; null for never"),
+  revoked_at: timestamp.nullable().describe("Time at which it was revoked; null if it was not"),
+  allowed_ips: z
+    .array(z.string())
+    .nullable()
+    .describe("Networks in CIDR notation from which the key may be used; null for all"),
+  rate_limit_per_minute: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Maximum requests per minute, more are 429; null for no limit"),
+  is_stale: z.boolean().describe("Whether it is active but was not used for 90 days"),
+  shut_out_of: z.array(z.string()).describe("Slugs of organizations that block the key"),
+  replaced_by: id
+    .nullable()
+    .describe("Id of the key that replaced it in a rotation; null if it was not rotated"),
 };
 export const apiKey = z.strictObject(apiKeyFields);
 export type ApiKey = z.output<typeof apiKey>;
 
-const apiKeyWithSecret = z.strictObject({ ...apiKeyFields, key: z.string().nullable() });
+const apiKeyWithSecret = z.strictObject({
+  ...apiKeyFields,
+  key: z
+    .string()
+    .nullable()
+    .describe("The key itself, in this response only; null in a replayed response"),
+});
 
 const organizationKey = z.strictObject({
   ...apiKeyFields,
-  /** The key's user; for an agent's key, the user who created it. */
-  owner: z.strictObject({ id, email: z.string(), full_name: z.string().nullable() }),
-  agent_name: z.string().nullable(),
-  /** Whether the key can act in no other organization, so that blocking it here revokes it. */
-  is_only_here: z.boolean(),
+  owner: z
+    .strictObject({
+      id: id.describe("Id of the user"),
+      email: z.string().describe("Email address of the user"),
+      full_name: z.string().nullable().describe("Full name of the user; null if not given"),
+    })
+    .describe("The key's user; for an agent's key, the user who created it"),
+  agent_name: z
+    .string()
+    .nullable()
+    .describe("Name of the agent that acts with it; null for a user's key"),
+  is_only_here: z
+    .boolean()
+    .describe(
+      "Whether the key can act in no other organization, so that blocking it here revokes it",
+    ),
 });
 export type OrganizationKey = z.output<typeof organizationKey>;
 
 const keyUsage = z.strictObject({
-  since: z.iso.date(),
-  requests: z.array(
-    z.strictObject({
-      day: z.iso.date(),
-      endpoint: z.string(),
-      status: z.number().int(),
-      count: z.number().int(),
-    }),
-  ),
-  /** Permissions used in the last 30 days; without an organization: in all of them. */
-  permissions: z.array(
-    z.strictObject({
-      organization_id: id.nullable(),
-      organization_slug: z.string().nullable(),
-      permission: z.string(),
-      uses: z.number().int(),
-    }),
-  ),
-  /** A smaller set of scopes that would have sufficed; null if there is none. */
-  suggested_scopes: z.array(z.string()).nullable(),
+  since: z.iso.date().describe("First day of `requests`, in UTC"),
+  requests: z
+    .array(
+      z.strictObject({
+        day: z.iso.date().describe("Day in UTC"),
+        endpoint: z
+          .string()
+          .describe("Method and path of the call, such as `GET /api/v1/projects`"),
+        status: z.number().int().describe("HTTP status of the responses"),
+        count: z.number().int().describe("Number of requests"),
+      }),
+    )
+    .describe("Requests by day, call and status"),
+  permissions: z
+    .array(
+      z.strictObject({
+        organization_id: id.nullable().describe("Id of the organization; null for all of them"),
+        organization_slug: z
+          .string()
+          .nullable()
+          .describe("Current slug of the organization; null for all of them"),
+        permission: z.string().describe("Name of the permission"),
+        uses: z.number().int().describe("Number of requests that needed it"),
+      }),
+    )
+    .describe("Permissions used in the last 30 days; without an organization: in all of them"),
+  suggested_scopes: z
+    .array(z.string())
+    .nullable()
+    .describe(
+      "A smaller set of scopes that would have sufficed, for `POST …/narrow`; null if there is none",
+    ),
 });
 export type KeyUsage = z.output<typeof keyUsage>;
 
 const verification = z.strictObject({
-  valid: z.boolean(),
-  code: z.enum([
-    "valid",
-    "not_found",
-    "expired",
-    "revoked",
-    "insufficient_permission",
-    "ip_not_allowed",
-    "rate_limited",
-  ]),
-  key_id: id.nullable(),
-  user_id: id.nullable(),
-  agent_id: id.nullable(),
-  permissions: z.array(z.string()),
+  valid: z.boolean().describe("Whether the key is valid and has the permission"),
+  code: z
+    .enum([
+      "valid",
+      "not_found",
+      "expired",
+      "revoked",
+      "insufficient_permission",
+      "ip_not_allowed",
+      "rate_limited",
+    ])
+    .describe("`valid`, or why not"),
+  key_id: id.nullable().describe("Id of the key; null if it is not found"),
+  user_id: id.nullable().describe("Id of the key's owner; null if it is not found"),
+  agent_id: id.nullable().describe("Id of the agent that acts with it; null for a user's key"),
+  permissions: z
+    .array(z.string())
+    .describe("Patterns of permissions that the key has in the organization"),
 });
 export type Verification = z.output<typeof verification>;
 
-const keyParams = z.strictObject({ key_id: id });
-const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
-const orgKeyParams = orgParams.extend({ key_id: id });
+const keyParams = z.strictObject({ key_id: id.describe("Id of the key") });
+const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+const orgKeyParams = orgParams.extend({ key_id: id.describe("Id of the key") });
 
 const allowedIps = z
   .array(z.string().max(64))
@@ -105,21 +165,43 @@ export const apiKeys = {
     access: "signed-in",
     summary: "Create a key; this is the only answer that ever holds it",
     status: 201,
+    location: "/api/v1/auth/api-keys/{id}",
     body: z
       .strictObject({
-        name,
-        description: description.nullish(),
+        name: name.describe("Name of the key, 1 to 255 characters"),
+        description: description.nullish().describe("Free text of at most 2 000 characters"),
         scopes: z
           .array(z.string().max(200))
           .min(1, "name at least one scope")
           .max(100, "at most 100 scopes")
-          .optional(),
-        organization_id: id.nullish(),
-        expires_in_days: z.number().int().min(1).max(3650).nullish(),
-        expires_at: instant.nullish(),
-        agent_id: id.nullish(),
-        allowed_ips: allowedIps.nullish(),
-        rate_limit_per_minute: rateLimitPerMinute.nullish(),
+          .optional()
+          .describe(
+            "1 to 100 scopes: `*:*`, `org:<slug>:*` or `org:<slug>:<permission>`; by default `org:<slug>:*` with `organization_id`, else `*:*`",
+          ),
+        organization_id: id.nullish().describe("Id of the organization of the default scope"),
+        expires_in_days: z
+          .number()
+          .int()
+          .min(1)
+          .max(3650)
+          .nullish()
+          .describe(
+            "Days until the key expires, 1 to 3 650, instead of `expires_at`; by default never",
+          ),
+        expires_at: instant
+          .nullish()
+          .describe(
+            "Time at which the key expires, instead of `expires_in_days`; by default never",
+          ),
+        agent_id: id.nullish().describe("Id of an agent that is to act with the key"),
+        allowed_ips: allowedIps
+          .nullish()
+          .describe(
+            "1 to 50 networks in CIDR notation from which the key may be used; by default all",
+          ),
+        rate_limit_per_minute: rateLimitPerMinute
+          .nullish()
+          .describe("Maximum requests per minute, 1 to 1 000 000; by default no limit"),
       })
       .refine((body) => body.expires_in_days == null || body.expires_at == null, {
         message: "set expires_in_days or expires_at, not both",
@@ -155,10 +237,19 @@ export const apiKeys = {
     summary: "Change a key's name, description, networks or rate limit",
     params: keyParams,
     body: z.strictObject({
-      name: name.optional(),
-      description: description.nullable().optional(),
-      allowed_ips: allowedIps.nullable().optional(),
-      rate_limit_per_minute: rateLimitPerMinute.nullable().optional(),
+      name: name.optional().describe("New name, 1 to 255 characters"),
+      description: description
+        .nullable()
+        .optional()
+        .describe("Free text of at most 2 000 characters; null removes it"),
+      allowed_ips: allowedIps
+        .nullable()
+        .optional()
+        .describe("1 to 50 networks in CIDR notation; null allows all"),
+      rate_limit_per_minute: rateLimitPerMinute
+        .nullable()
+        .optional()
+        .describe("Maximum requests per minute, 1 to 1 000 000; null for no limit"),
     }),
     response: apiKey,
     errors: ["insufficient_permission", "privilege_escalation"],
@@ -180,10 +271,17 @@ export const apiKeys = {
     summary:
       "Rotate a key: create a new one with the same rights; the old one stays valid for the grace period",
     status: 201,
+    location: "/api/v1/auth/api-keys/{id}",
     params: keyParams,
     body: z
       .strictObject({
-        grace_period_seconds: z.number().int().min(0).max(86_400).default(0),
+        grace_period_seconds: z
+          .number()
+          .int()
+          .min(0)
+          .max(86_400)
+          .default(0)
+          .describe("Seconds for which the old key stays valid, 0 to 86 400"),
       })
       .optional(),
     response: apiKeyWithSecret,
@@ -203,7 +301,13 @@ export const apiKeys = {
       "Get a key's requests by day, endpoint and status, its used permissions, and a smaller set of scopes",
     params: keyParams,
     query: z.strictObject({
-      days: z.coerce.number().int().min(1).max(90).default(30),
+      days: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .max(90)
+        .default(30)
+        .describe("Days to count back from today, 1 to 90"),
     }),
     response: keyUsage,
     errors: ["insufficient_permission"],
@@ -220,7 +324,8 @@ export const apiKeys = {
       scopes: z
         .array(z.string().max(200))
         .min(1, "name at least one scope")
-        .max(500, "at most 500 scopes"),
+        .max(500, "at most 500 scopes")
+        .describe("1 to 500 scopes, each within the present ones"),
     }),
     response: apiKey,
     errors: ["insufficient_permission", "privilege_escalation", "key_not_active"],
@@ -234,10 +339,17 @@ export const apiKeys = {
       "Verify a key on behalf of another service; `ip` is the address of use, by default the caller's",
     status: 200,
     body: z.strictObject({
-      key: keyText,
-      permission: z.string().max(100).optional(),
-      organization_id: id.optional(),
-      ip: z.union([z.ipv4(), z.ipv6()], "must be an IP address").optional(),
+      key: keyText.describe("The key to verify"),
+      permission: z
+        .string()
+        .max(100)
+        .optional()
+        .describe("A permission that the key must have, in `organization_id` if given"),
+      organization_id: id.optional().describe("Id of the organization in which the key is used"),
+      ip: z
+        .union([z.ipv4(), z.ipv6()], "must be an IP address")
+        .optional()
+        .describe("Address from which the key is used; by default that of this request"),
     }),
     response: verification,
     errors: ["insufficient_permission"],
@@ -247,7 +359,7 @@ export const apiKeys = {
     path: "/api/v1/auth/api-keys/revoke-leaked",
     access: "public",
     summary: "Revoke a leaked key; the response does not disclose whether it existed",
-    body: z.strictObject({ key: keyText }),
+    body: z.strictObject({ key: keyText.describe("The leaked key") }),
     errors: ["rate_limited"],
   }),
   listOfOrganization: endpoint({

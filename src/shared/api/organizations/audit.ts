@@ -3,44 +3,59 @@ import { auditActionNames } from "../../audit.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { id, instant, jsonValue, page, timestamp } from "../../contract/fields.js";
 
-const change = z.strictObject({ from: jsonValue, to: jsonValue });
+const change = z.strictObject({
+  from: jsonValue.describe("Value before; null if there was none"),
+  to: jsonValue.describe("Value after; null if there is none"),
+});
 
 export const auditEvent = z.strictObject({
-  id,
-  /** Counts up from 1 in each organization without gaps. */
-  sequence: z.number().int(),
-  at: timestamp,
-  actor: z.strictObject({
-    type: z.enum(["user", "agent", "system"]),
-    id: id.nullable(),
-    /** The actor's name at that time. */
-    name: z.string(),
-    /** The API key used, if any. */
-    api_key_id: id.nullable(),
-  }),
-  action: z.enum(auditActionNames),
-  target: z.strictObject({
-    type: z.enum([
-      "organization",
-      "member",
-      "invitation",
-      "role",
-      "api_key",
-      "project",
-      "agent",
-      "workspace",
-      "merge",
-      "merge_request",
-    ]),
-    id,
-    name: z.string(),
-  }),
-  ip: z.string().nullable(),
-  request_id: z.string().nullable(),
-  /** Changes by field; null for a missing value before or after. */
-  changes: z.record(z.string(), change),
-  previous_hash: z.string(),
-  hash: z.string(),
+  id: id.describe("Id of the event"),
+  sequence: z.number().int().describe("Counts up from 1 in each organization without gaps"),
+  at: timestamp.describe("Time of the action"),
+  actor: z
+    .strictObject({
+      type: z.enum(["user", "agent", "system"]).describe("`system` is the server itself"),
+      id: id.nullable().describe("Id of the user or agent; null for the server"),
+      name: z.string().describe("The actor's name at that time"),
+      api_key_id: id.nullable().describe("The API key used, if any"),
+    })
+    .describe("Who acted"),
+  action: z.enum(auditActionNames).describe("The action, in the form `resource.verb`"),
+  target: z
+    .strictObject({
+      type: z
+        .enum([
+          "organization",
+          "member",
+          "invitation",
+          "role",
+          "api_key",
+          "project",
+          "agent",
+          "workspace",
+          "merge",
+          "merge_request",
+        ])
+        .describe("Kind of the affected resource"),
+      id: id.describe("Id of the affected resource"),
+      name: z.string().describe("Name of the affected resource at that time"),
+    })
+    .describe("What was affected"),
+  ip: z
+    .string()
+    .nullable()
+    .describe("Address that the request came from; null for the server's own actions"),
+  request_id: z
+    .string()
+    .nullable()
+    .describe("The request's `X-Request-Id`; null for the server's own actions"),
+  changes: z.record(z.string(), change).describe("Changes by field"),
+  previous_hash: z
+    .string()
+    .describe(
+      "`hash` of the event before, which makes edits and gaps visible; 64 zeros for the first event",
+    ),
+  hash: z.string().describe("SHA-256 of this event and `previous_hash`, hexadecimal"),
 });
 export type AuditEvent = z.output<typeof auditEvent>;
 
@@ -50,14 +65,25 @@ export const audit = {
     path: "/api/v1/organizations/{org_id}/audit-events",
     access: "org:audit:read",
     summary: "List audit events, newest first; each event contains the hash of the previous one",
-    params: z.strictObject({ org_id: z.string().min(1).max(63) }),
+    params: z.strictObject({
+      org_id: z
+        .string()
+        .min(1)
+        .max(63)
+        .describe("Id or slug of the organization; a former slug works, too"),
+    }),
     query: page.extend({
-      action: z.enum(auditActionNames, "is not an action of the audit log").optional(),
-      actor_id: id.optional(),
-      target_type: auditEvent.shape.target.shape.type.optional(),
-      target_id: id.optional(),
-      since: instant.optional(),
-      until: instant.optional(),
+      action: z
+        .enum(auditActionNames, "is not an action of the audit log")
+        .optional()
+        .describe("Only events of this action"),
+      actor_id: id.optional().describe("Only events of this user or agent"),
+      target_type: auditEvent.shape.target.shape.type
+        .optional()
+        .describe("Only events about this kind of resource"),
+      target_id: id.optional().describe("Only events about this resource"),
+      since: instant.optional().describe("Only events at this time or later"),
+      until: instant.optional().describe("Only events before this time"),
     }),
     response: z.array(auditEvent),
   }),

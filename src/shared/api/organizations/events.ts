@@ -29,8 +29,15 @@ export type EventType = keyof typeof eventTypes;
  * a member.
  */
 export const organizationEvent = z.strictObject({
-  type: z.enum(Object.keys(eventTypes) as [EventType, ...EventType[]]),
-  id: z.string().nullable(),
+  type: z
+    .enum(Object.keys(eventTypes) as [EventType, ...EventType[]])
+    .describe("Kind of the resource that has changed"),
+  id: z
+    .string()
+    .nullable()
+    .describe(
+      "Id of the project, role or event itself; of the agent for a run, session, workspace, commit, merge, merge request or conflict; of the user or agent for a member; null where no single one is meant",
+    ),
 });
 export type OrganizationEvent = z.output<typeof organizationEvent>;
 
@@ -43,7 +50,13 @@ export const events = {
       "Stream changes in the organization as Server-Sent Events: `change` with {type, id}; `reset` after missed events",
     status: 200,
     media: ["text/event-stream"],
-    params: z.strictObject({ org_id: z.string().min(1).max(63) }),
+    params: z.strictObject({
+      org_id: z
+        .string()
+        .min(1)
+        .max(63)
+        .describe("Id or slug of the organization; a former slug works, too"),
+    }),
     query: z.strictObject({
       last_event_id: z
         .string()

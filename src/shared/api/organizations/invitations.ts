@@ -6,40 +6,71 @@ import { member } from "./members.js";
 const status = z.enum(["pending", "accepted", "expired", "revoked"]);
 
 export const invitation = z.strictObject({
-  id,
-  email: z.string(),
-  /** Null if the role of a closed invitation was deleted. */
-  role_id: id.nullable(),
-  role_name: z.string(),
-  status,
-  invited_by: z.strictObject({ id, name: z.string() }).nullable(),
-  created_at: timestamp,
-  expires_at: timestamp,
+  id: id.describe("Id of the invitation"),
+  email: z.string().describe("Invited email address; only its account can accept"),
+  role_id: id
+    .nullable()
+    .describe(
+      "Id of the role that is granted; null if the role of a closed invitation was deleted",
+    ),
+  role_name: z.string().describe("Name of the role that is granted"),
+  status: status.describe("`pending` until it is `accepted`, `expired` or `revoked`"),
+  invited_by: z
+    .strictObject({
+      id: id.describe("Id of the user"),
+      name: z.string().describe("Name or email address of the user"),
+    })
+    .nullable()
+    .describe("The user who sent it"),
+  created_at: timestamp.describe("Time at which it was created"),
+  expires_at: timestamp.describe("Time at which the link stops working"),
 });
 export type Invitation = z.output<typeof invitation>;
 
 /** The only responses with the link; null in a replay, since the link is not stored. */
-const sentInvitation = invitation.extend({ invite_url: z.string().nullable() });
+const sentInvitation = invitation.extend({
+  invite_url: z
+    .string()
+    .nullable()
+    .describe(
+      "Link to accept the invitation, in this response and the email only; null in a replayed response",
+    ),
+});
 export type SentInvitation = z.output<typeof sentInvitation>;
 
 /** The content of an invitation, visible to anyone with its link. */
 const invitationOffer = z.strictObject({
-  organization: z.strictObject({ name: z.string(), is_active: z.boolean() }),
-  role_name: z.string(),
-  invited_by: z.strictObject({ name: z.string() }).nullable(),
-  email: z.string(),
-  status,
-  expires_at: timestamp,
-  /** Whether the link allows registering an account. */
-  can_register: z.boolean(),
+  organization: z
+    .strictObject({
+      name: z.string().describe("Name of the organization"),
+      is_active: z.boolean().describe("False for an archived organization"),
+    })
+    .describe("The organization to join"),
+  role_name: z.string().describe("Name of the role that is granted"),
+  invited_by: z
+    .strictObject({ name: z.string().describe("Name of the user") })
+    .nullable()
+    .describe("The user who sent it"),
+  email: z.string().describe("Invited email address; only its account can accept"),
+  status: status.describe("`pending` until it is `accepted`, `expired` or `revoked`"),
+  expires_at: timestamp.describe("Time at which the link stops working"),
+  can_register: z.boolean().describe("Whether the link allows registering an account"),
 });
 export type InvitationOffer = z.output<typeof invitationOffer>;
 
-const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
-const invitationParams = orgParams.extend({ invitation_id: id });
+const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+const invitationParams = orgParams.extend({ invitation_id: id.describe("Id of the invitation") });
 /** 32 random bytes in base64url. */
 export const invitationToken = z.string().regex(/^[\w-]{43}$/, "is not an invitation token");
-const tokenParams = z.strictObject({ token: invitationToken });
+const tokenParams = z.strictObject({
+  token: invitationToken.describe("Token of the invitation link, its last part"),
+});
 
 export const invitations = {
   create: endpoint({
@@ -48,8 +79,12 @@ export const invitations = {
     access: "org:members:write",
     summary: "Invite a person by email; only this response contains the link",
     status: 201,
+    location: "/api/v1/organizations/{org_id}/invitations/{id}",
     params: orgParams,
-    body: z.strictObject({ email, role_id: id }),
+    body: z.strictObject({
+      email: email.describe("Email address to invite"),
+      role_id: id.describe("Id of the role to grant, which must not exceed your own"),
+    }),
     response: sentInvitation,
     secrets: ["invite_url"],
     errors: ["privilege_escalation", "already_member", "already_invited"],

@@ -3,21 +3,29 @@ import { endpoint } from "../../contract/endpoint.js";
 import { id, page, timestamp } from "../../contract/fields.js";
 
 export const member = z.strictObject({
-  id,
-  user_id: id.nullable(),
-  agent_id: id.nullable(),
-  organization_id: id,
-  role_id: id,
-  role_name: z.string(),
-  joined_at: timestamp,
-  display_name: z.string(),
-  email: z.string().nullable(),
-  invited_by: id.nullable(),
+  id: id.describe("Id of the membership"),
+  user_id: id.nullable().describe("Id of the user; null for an agent"),
+  agent_id: id.nullable().describe("Id of the agent; null for a user"),
+  organization_id: id.describe("Id of the organization"),
+  role_id: id.describe("Id of the role"),
+  role_name: z.string().describe("Name of the role"),
+  joined_at: timestamp.describe("Time at which the membership began"),
+  display_name: z.string().describe("Full name or email address of a user, or name of an agent"),
+  email: z.string().nullable().describe("Email address of a user; null for an agent"),
+  invited_by: id
+    .nullable()
+    .describe("Id of the user who invited or added the member; null if not known"),
 });
 export type Member = z.output<typeof member>;
 
-const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
-const memberParams = orgParams.extend({ member_id: id });
+const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+const memberParams = orgParams.extend({ member_id: id.describe("Id of the membership") });
 
 export const members = {
   add: endpoint({
@@ -26,9 +34,14 @@ export const members = {
     access: "org:members:write",
     summary: "Add a user or an agent to the organization",
     status: 201,
+    location: "/api/v1/organizations/{org_id}/members/{id}",
     params: orgParams,
     body: z
-      .strictObject({ user_id: id.optional(), agent_id: id.optional(), role_id: id })
+      .strictObject({
+        user_id: id.optional().describe("Id of the user to add; either this or `agent_id`"),
+        agent_id: id.optional().describe("Id of the agent to add; either this or `user_id`"),
+        role_id: id.describe("Id of the role to grant, which must not exceed your own"),
+      })
       .refine((body) => (body.user_id === undefined) !== (body.agent_id === undefined), {
         message: "set either user_id or agent_id",
         path: ["user_id"],
@@ -60,7 +73,9 @@ export const members = {
     revokes: true,
     summary: "Update a member's role",
     params: memberParams,
-    body: z.strictObject({ role_id: id }),
+    body: z.strictObject({
+      role_id: id.describe("Id of the new role, which must not exceed your own"),
+    }),
     response: member,
     errors: ["privilege_escalation", "last_owner"],
   }),

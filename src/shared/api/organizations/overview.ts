@@ -13,22 +13,27 @@ export const itemKey = z
   .regex(/^[a-z_]+(?::[0-9A-Za-z_.-]+){1,5}$/, "must be the key of an item of the attention list");
 
 const item = {
-  key: itemKey,
-  /** When it began to need attention. */
-  at: timestamp,
-  /** Null for an item of the whole organization. */
-  project_id: id.nullable(),
-  project_name: z.string().nullable(),
-  agent_id: id.nullable(),
-  agent_name: z.string().nullable(),
+  key: itemKey.describe("Key of the item, to dismiss it"),
+  at: timestamp.describe("When it began to need attention"),
+  project_id: id
+    .nullable()
+    .describe("Id of the project; null for an item of the whole organization"),
+  project_name: z
+    .string()
+    .nullable()
+    .describe("Name of the project; null for an item of the whole organization"),
+  agent_id: id.nullable().describe("Id of the agent; null for an item without one"),
+  agent_name: z.string().nullable().describe("Name of the agent; null for an item without one"),
 };
 
 /** Distinguishes runs. */
 const titled = {
-  /** The title of its session or the first line of its prompt; null for a command. */
-  title: z.string().nullable(),
-  command: run.shape.command,
-  preset: run.shape.preset,
+  title: z
+    .string()
+    .nullable()
+    .describe("The title of its session or the first line of its prompt; null for a command"),
+  command: run.shape.command.describe("The program and its arguments; null for a leased run"),
+  preset: run.shape.preset.describe("The preset that made the command; null for a given command"),
 };
 
 export const budgetKinds = [
@@ -41,73 +46,80 @@ export const budgetKinds = [
 /** Something in an organization that waits for a person. */
 export const attentionItem = z.discriminatedUnion("type", [
   z.strictObject({
-    type: z.literal("permission_request"),
+    type: z.literal("permission_request").describe("A program waits for an answer"),
     ...item,
-    session_id: id,
-    session_title: z.string(),
-    request: permissionRequest,
+    session_id: id.describe("Id of the session"),
+    session_title: z.string().describe("Title of the session"),
+    request: permissionRequest.describe("The request and its possible answers"),
   }),
   /** The last run of an agent, which has begun nothing since. */
   z.strictObject({
-    type: z.literal("failed_run"),
+    type: z.literal("failed_run").describe("The last run of an agent has failed"),
     ...item,
-    run_id: id,
-    kind: run.shape.kind,
-    status: run.shape.status,
-    exit_code: run.shape.exit_code,
+    run_id: id.describe("Id of the run"),
+    kind: run.shape.kind.describe("Kind of the run"),
+    status: run.shape.status.describe("State of the run"),
+    exit_code: run.shape.exit_code.describe("Exit code; null for a leased run"),
     ...titled,
-    /** Why it ended, as a sentence. */
-    detail: run.shape.detail,
-    /** The session whose program it was. */
-    session_id: id.nullable(),
+    detail: run.shape.detail.describe(
+      "Why it ended, as a sentence; null if there is nothing to say",
+    ),
+    session_id: id
+      .nullable()
+      .describe("Id of the session whose program it was; null for other runs"),
   }),
   /** A merge of two workspaces, or of a workspace and its base branch, would conflict. */
   z.strictObject({
-    type: z.literal("conflict"),
+    type: z.literal("conflict").describe("Two branches would conflict if they were merged now"),
     ...item,
-    branch_name: z.string(),
-    /** Null for the base branch. */
-    other_agent_id: id.nullable(),
-    other_agent_name: z.string().nullable(),
-    other_branch_name: z.string(),
-    total_conflicts: z.number().int(),
-    /** The first paths in conflict. */
-    paths: z.array(z.string()),
+    branch_name: z.string().describe("Branch of the agent's workspace"),
+    other_agent_id: id.nullable().describe("Null for the base branch"),
+    other_agent_name: z
+      .string()
+      .nullable()
+      .describe("Name of the other agent; null for the base branch"),
+    other_branch_name: z.string().describe("The other branch"),
+    total_conflicts: z.number().int().describe("Number of conflicts"),
+    paths: z.array(z.string()).describe("The first paths in conflict"),
   }),
   /** A merge request of other people's work that waits for an approval. */
   z.strictObject({
-    type: z.literal("merge_request"),
+    type: z.literal("merge_request").describe("A merge waits for an approval"),
     ...item,
-    merge_request_id: id,
-    kind: mergeRequest.shape.kind,
-    source_branch: z.string(),
-    target_branch: z.string(),
-    /** What it is waiting for, as a sentence. */
-    reason: z.string().nullable(),
-    requested_by: mergeRequest.shape.requested_by,
+    merge_request_id: id.describe("Id of the merge request"),
+    kind: mergeRequest.shape.kind.describe("`merge`, or an undo: `revert` or `restore`"),
+    source_branch: z.string().describe("Branch that is merged"),
+    target_branch: z.string().describe("Branch that is merged into"),
+    reason: z
+      .string()
+      .nullable()
+      .describe("What it is waiting for, as a sentence; null if there is nothing to say"),
+    requested_by: mergeRequest.shape.requested_by.describe(
+      "Who requested the merge; null if the account is deleted",
+    ),
   }),
   /** A budget or quota of which at least 80 % are used, or runs that wait for a free place. */
   z.strictObject({
-    type: z.literal("budget"),
+    type: z.literal("budget").describe("A limit is nearly or fully used up"),
     ...item,
-    kind: z.enum(budgetKinds),
-    owner: z.enum(["organization", "project", "agent"]),
-    used: z.number(),
-    limit: z.number(),
-    /** The end of the calendar month in UTC; null for a limit that has no period. */
-    resets_at: timestamp.nullable(),
+    kind: z.enum(budgetKinds).describe("The limit"),
+    owner: z.enum(["organization", "project", "agent"]).describe("Whose limit it is"),
+    used: z.number().describe("Amount in use, in the unit of the limit"),
+    limit: z.number().describe("The limit: US dollars, tokens, hours or agents"),
+    resets_at: timestamp
+      .nullable()
+      .describe("The end of the calendar month in UTC; null for a limit that has no period"),
   }),
   /** A key that expires within seven days and has no successor. */
   z.strictObject({
-    type: z.literal("api_key"),
+    type: z.literal("api_key").describe("An API key is about to expire"),
     ...item,
-    key_id: id,
-    name: z.string(),
-    key_hint: z.string(),
-    expires_at: timestamp,
-    /** Whether it is the caller's own. */
-    is_own: z.boolean(),
-    owner_name: z.string(),
+    key_id: id.describe("Id of the key"),
+    name: z.string().describe("Name of the key"),
+    key_hint: z.string().describe("Beginning and end of the key"),
+    expires_at: timestamp.describe("Time at which it expires"),
+    is_own: z.boolean().describe("Whether it is the caller's own"),
+    owner_name: z.string().describe("Name of the key's owner"),
   }),
 ]);
 export type AttentionItem = z.output<typeof attentionItem>;
@@ -116,92 +128,156 @@ export const workStates = ["working", "needs_you", "ready", "idle"] as const;
 
 /** An agent with its current or last work. */
 export const agentWork = z.strictObject({
-  agent_id: id,
-  agent_name: z.string(),
-  project_id: id,
-  project_name: z.string(),
-  description: z.string().nullable(),
-  task_title: z.string().nullable(),
-  /**
-   * `working` with a run in progress or in the queue; `needs_you` with a request for a permission, a failed last
-   * run or a predicted conflict; `ready` with commits to merge; else `idle`.
-   */
-  state: z.enum(workStates),
-  /** A session that waits for an answer to a request for a permission. */
-  waiting_session_id: id.nullable(),
-  /** The run in progress, or the first one in the queue. */
+  agent_id: id.describe("Id of the agent"),
+  agent_name: z.string().describe("Name of the agent"),
+  project_id: id.describe("Id of the project"),
+  project_name: z.string().describe("Name of the project"),
+  description: z.string().nullable().describe("Free text about the agent; null for none"),
+  task_title: z.string().nullable().describe("Title of its task; null for none"),
+  state: z
+    .enum(workStates)
+    .describe(
+      "`working` with a run in progress or in the queue; `needs_you` with a request for a permission, a failed last run or a predicted conflict; `ready` with commits to merge; else `idle`.",
+    ),
+  waiting_session_id: id
+    .nullable()
+    .describe(
+      "A session that waits for an answer to a request for a permission; null if there is none",
+    ),
   current: z
     .strictObject({
-      run_id: id,
-      kind: run.shape.kind,
+      run_id: id.describe("Id of the run"),
+      kind: run.shape.kind.describe("Kind of the run"),
       ...titled,
-      /** Null while it is queued. */
-      started_at: timestamp.nullable(),
-      /** Null once it has started. */
-      queue_position: run.shape.queue_position,
-      stop_requested: run.shape.stop_requested,
-      session_id: id.nullable(),
-      session_status: z.enum(sessionStatuses).nullable(),
+      started_at: timestamp.nullable().describe("Null while it is queued"),
+      queue_position: run.shape.queue_position.describe(
+        "Position in the organization's queue, starting at 1; null once it has started",
+      ),
+      stop_requested: run.shape.stop_requested.describe(
+        "Whether it was asked to stop and has not ended yet",
+      ),
+      session_id: id
+        .nullable()
+        .describe("Id of the session whose program it is; null for other runs"),
+      session_status: z
+        .enum(sessionStatuses)
+        .nullable()
+        .describe("State of that session; null for other runs"),
     })
-    .nullable(),
-  /** The last run that has ended. */
+    .nullable()
+    .describe("The run in progress, or the first one in the queue; null if there is none"),
   last_outcome: z
     .strictObject({
-      run_id: id,
-      status: run.shape.status,
-      exit_code: run.shape.exit_code,
-      ended_at: timestamp,
-      session_id: id.nullable(),
+      run_id: id.describe("Id of the run"),
+      status: run.shape.status.describe("How it ended"),
+      exit_code: run.shape.exit_code.describe("Exit code; null for a leased run"),
+      ended_at: timestamp.describe("Time at which it ended"),
+      session_id: id
+        .nullable()
+        .describe("Id of the session whose program it was; null for other runs"),
     })
-    .nullable(),
-  /** The branch of its workspace, also of an archived one; null without a workspace. */
-  branch_name: z.string().nullable(),
-  /** Null without an active workspace, like the figures below, which are also null while they are being counted. */
-  base_branch: z.string().nullable(),
-  /** Commits that the base branch lacks. */
-  unmerged_commits: z.number().int().nullable(),
-  /** Lines changed since the merge base with the base branch. */
-  additions: z.number().int().nullable(),
-  deletions: z.number().int().nullable(),
-  /** Other workspaces and base branches that its branch would conflict with. */
-  conflicts: z.number().int(),
-  /** US dollars spent on models so far, as far as their prices are known. */
-  cost_usd: z.number(),
-  /** The end of the log of the current or last run, or of its session; plain text of at most 200 characters. */
-  last_line: z.string().nullable(),
+    .nullable()
+    .describe("The last run that has ended; null before"),
+  branch_name: z
+    .string()
+    .nullable()
+    .describe("The branch of its workspace, also of an archived one; null without a workspace"),
+  base_branch: z
+    .string()
+    .nullable()
+    .describe(
+      "Branch that its merges go to; null without an active workspace, like the figures below, which are also null while they are being counted",
+    ),
+  unmerged_commits: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Commits that the base branch lacks; null as above"),
+  additions: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Lines added since the merge base with the base branch; null as above"),
+  deletions: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Lines removed since the merge base with the base branch; null as above"),
+  conflicts: z
+    .number()
+    .int()
+    .describe("Other workspaces and base branches that its branch would conflict with"),
+  cost_usd: z
+    .number()
+    .describe("US dollars spent on models so far, as far as their prices are known"),
+  last_line: z
+    .string()
+    .nullable()
+    .describe(
+      "End of the log of the current or last run, or of its session: plain text of at most 200 characters; null without one",
+    ),
 });
 export type AgentWork = z.output<typeof agentWork>;
 
 /** The results of an organization since an instant. */
 export const results = z.strictObject({
-  since: timestamp,
-  runs: z.strictObject({ succeeded: z.number().int(), failed: z.number().int() }),
-  /** US dollars spent on models by the runs that began since then, and by others on later days in UTC. */
-  cost_usd: z.number(),
-  total_merges: z.number().int(),
-  /** The newest merges. */
-  merges: z.array(
-    z.strictObject({
-      id,
-      kind: merge.shape.kind,
-      project_id: id,
-      project_name: z.string(),
-      agent_id: id,
-      agent_name: z.string(),
-      target_branch: z.string(),
-      /** What it brought to the target; null while it is being counted. */
-      commits: z.number().int().nullable(),
-      additions: z.number().int().nullable(),
-      deletions: z.number().int().nullable(),
-      merged_by: z.string(),
-      at: timestamp,
-    }),
-  ),
+  since: timestamp.describe("Start of the period, as requested"),
+  runs: z
+    .strictObject({
+      succeeded: z.number().int().describe("Runs that ended as `succeeded`"),
+      failed: z
+        .number()
+        .int()
+        .describe("Runs that ended as failed, timed out, lost or over a quota"),
+    })
+    .describe("Runs that ended since then"),
+  cost_usd: z
+    .number()
+    .describe(
+      "US dollars spent on models by the runs that began since then, and by others on later days in UTC",
+    ),
+  total_merges: z.number().int().describe("Number of merges since then"),
+  merges: z
+    .array(
+      z.strictObject({
+        id: id.describe("Id of the merge, under the workspace of its agent"),
+        kind: merge.shape.kind.describe("`merge`, or an undo: `revert` or `restore`"),
+        project_id: id.describe("Id of the project"),
+        project_name: z.string().describe("Name of the project"),
+        agent_id: id.describe("Id of the agent"),
+        agent_name: z.string().describe("Name of the agent"),
+        target_branch: z.string().describe("Branch that was merged into"),
+        commits: z
+          .number()
+          .int()
+          .nullable()
+          .describe("Commits that it brought to the target; null while they are being counted"),
+        additions: z
+          .number()
+          .int()
+          .nullable()
+          .describe("Lines added to the target; null while they are being counted"),
+        deletions: z
+          .number()
+          .int()
+          .nullable()
+          .describe("Lines removed from the target; null while they are being counted"),
+        merged_by: z.string().describe("Name of the user or agent who merged"),
+        at: timestamp.describe("Time of the merge"),
+      }),
+    )
+    .describe("The newest merges"),
 });
 export type Results = z.output<typeof results>;
 
-const params = z.strictObject({ org_id: z.string().min(1).max(63) });
-const itemParams = params.extend({ item_key: itemKey });
+const params = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+const itemParams = params.extend({ item_key: itemKey.describe("Key of the item, from the list") });
 
 export const overview = {
   attention: endpoint({
@@ -235,7 +311,7 @@ export const overview = {
     summary: "List the organization's agents with their current or last work",
     params,
     query: page.extend({
-      project_id: id.optional(),
+      project_id: id.optional().describe("Only agents of this project"),
       running: boolean
         .optional()
         .describe("Only agents with a run in progress or in the queue, or only the others"),

@@ -4,22 +4,34 @@ import { isKnownPattern } from "../../permissions.js";
 import { boolean, description, id, name, page, timestamp } from "../../contract/fields.js";
 
 export const role = z.strictObject({
-  id,
-  organization_id: id.nullable(),
-  name: z.string(),
-  description: z.string().nullable(),
-  permissions: z.array(z.string()),
-  is_system: z.boolean(),
-  inherits_from: z.string().nullable(),
-  effective_permissions: z.array(z.string()),
-  member_count: z.number(),
-  created_at: timestamp,
+  id: id.describe("Id of the role"),
+  organization_id: id.nullable().describe("Id of the organization; null for a system role"),
+  name: z.string().describe("Name of the role, unique in its organization"),
+  description: z.string().nullable().describe("Free text about the role; null for none"),
+  permissions: z
+    .array(z.string())
+    .describe(
+      "Own patterns of permissions, such as `project:read` or `agent:*`, without inherited ones",
+    ),
+  is_system: z
+    .boolean()
+    .describe("Whether it is one of the fixed roles that every organization has"),
+  inherits_from: z.string().nullable().describe("Name of the role that it extends; null for none"),
+  effective_permissions: z.array(z.string()).describe("Own and inherited patterns"),
+  member_count: z.number().describe("Number of members with this role"),
+  created_at: timestamp.describe("Time of creation"),
 });
 export type Role = z.output<typeof role>;
 
-const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
+const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
 
-const roleParams = orgParams.extend({ role_id: id });
+const roleParams = orgParams.extend({ role_id: id.describe("Id of the role") });
 
 const pattern = z
   .string()
@@ -37,13 +49,23 @@ export const roles = {
     access: "org:roles:write",
     summary: "Create custom role",
     status: 201,
+    location: "/api/v1/organizations/{org_id}/roles/{id}",
     params: orgParams,
     body: z.strictObject({
-      name,
-      description: description.nullish(),
-      permissions: patterns,
-      inherits_from: z.string("must be a role's name or id").min(1).max(255).nullish(),
-      organization_id: id.optional(),
+      name: name.describe("Name of the role, unique in the organization, 1 to 255 characters"),
+      description: description.nullish().describe("Free text of at most 2 000 characters"),
+      permissions: patterns.describe(
+        "Patterns of permissions: `resource:action`, `resource:*` or `*:*`, within your own",
+      ),
+      inherits_from: z
+        .string("must be a role's name or id")
+        .min(1)
+        .max(255)
+        .nullish()
+        .describe(
+          "Name or id of the role that it extends, in the same organization or a system role",
+        ),
+      organization_id: id.optional().describe("Must be the organization of the path if given"),
     }),
     response: role,
     errors: ["privilege_escalation", "role_name_taken"],
@@ -64,10 +86,21 @@ export const roles = {
     summary: "Update custom role (cannot update system roles)",
     params: roleParams,
     body: z.strictObject({
-      name: name.optional(),
-      description: description.nullable().optional(),
-      permissions: patterns.optional(),
-      inherits_from: z.string("must be a role's name or id").min(1).max(255).nullable().optional(),
+      name: name.optional().describe("New name, 1 to 255 characters"),
+      description: description
+        .nullable()
+        .optional()
+        .describe("Free text of at most 2 000 characters; null removes it"),
+      permissions: patterns
+        .optional()
+        .describe("Patterns of permissions, within your own; replaces all of them"),
+      inherits_from: z
+        .string("must be a role's name or id")
+        .min(1)
+        .max(255)
+        .nullable()
+        .optional()
+        .describe("Name or id of the role that it extends; null for none"),
     }),
     response: role,
     errors: ["system_role", "privilege_escalation", "role_name_taken"],
@@ -87,7 +120,9 @@ export const roles = {
     access: "org:read",
     summary: "List the roles available in the organization",
     params: orgParams,
-    query: page.extend({ include_system: boolean.default(true) }),
+    query: page.extend({
+      include_system: boolean.default(true).describe("Whether to list the system roles, too"),
+    }),
     response: z.array(role),
   }),
   permissions: endpoint({
@@ -96,6 +131,11 @@ export const roles = {
     access: "signed-in",
     summary: "List all permissions",
     query: page,
-    response: z.array(z.strictObject({ name: z.string(), description: z.string() })),
+    response: z.array(
+      z.strictObject({
+        name: z.string().describe("Name of the permission"),
+        description: z.string().describe("What it allows"),
+      }),
+    ),
   }),
 };

@@ -11,17 +11,28 @@ const kind = z.enum(["variable", "model"], "must be variable or model");
 
 /** A secret of an organization or a project. Its value is never returned. */
 export const secret = z.strictObject({
-  name: z.string(),
-  kind,
-  /** Of a model secret: `anthropic`, `openai` or another name. */
-  provider: z.string().nullable(),
-  /** The address of the provider's API, with its version; null for the provider's own. */
-  base_url: z.string().nullable(),
-  created_at: timestamp,
-  /** When the value was last set. */
-  updated_at: timestamp,
-  /** The user who last set the value. */
-  set_by: z.strictObject({ id, name: z.string() }),
+  name: z.string().describe("Name of the secret, and of the variable in runs"),
+  kind: kind.describe(
+    "`variable` is in the environment of runs; `model` is the key of a model provider, which only the server uses",
+  ),
+  provider: z
+    .string()
+    .nullable()
+    .describe(
+      "Provider of a model secret: `anthropic`, `openai` or another name; null for a variable",
+    ),
+  base_url: z
+    .string()
+    .nullable()
+    .describe("The address of the provider's API, with its version; null for the provider's own"),
+  created_at: timestamp.describe("Time of creation"),
+  updated_at: timestamp.describe("When the value was last set"),
+  set_by: z
+    .strictObject({
+      id: id.describe("Id of the user"),
+      name: z.string().describe("Name or email address of the user"),
+    })
+    .describe("The user who last set the value; null if the account is deleted"),
 });
 export type Secret = z.output<typeof secret>;
 
@@ -35,25 +46,40 @@ const newValue = z.strictObject({
     .refine(
       (text) => new TextEncoder().encode(text).length <= MAX_VALUE_BYTES,
       "must be at most 64 KiB of UTF-8",
-    ),
-  kind,
+    )
+    .describe("The value, which is never shown again"),
+  kind: kind.describe(
+    "`variable` is in the environment of runs; `model` is the key of a model provider, which only the server uses",
+  ),
   provider: z
     .string()
     .refine((text) => providerProblem(text) === null, {
       error: ({ input }) => providerProblem(String(input)) ?? "must be a name",
     })
-    .optional(),
+    .optional()
+    .describe(
+      "Provider of a model secret: `anthropic`, `openai` or another name, which then needs `base_url`",
+    ),
   base_url: z
     .string()
     .refine((text) => baseUrlProblem(text) === null, {
       error: ({ input }) => baseUrlProblem(String(input)) ?? "must be an address",
     })
-    .optional(),
+    .optional()
+    .describe(
+      "Address of the provider's API, with its version, such as `https://models.example.com/v1`; by default the provider's own",
+    ),
 });
 export type NewSecret = z.output<typeof newValue>;
 
-const organizationParams = z.strictObject({ org_id: z.string().min(1).max(63) });
-const projectParams = z.strictObject({ project_id: id });
+const organizationParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+const projectParams = z.strictObject({ project_id: id.describe("Id of the project") });
 /** A wrong name is answered by 422 when a secret is set, and by 404 otherwise. */
 const name = z.string().min(1).max(255);
 
@@ -72,7 +98,7 @@ export const organizationSecrets = {
     path: "/api/v1/organizations/{org_id}/secrets/{name}",
     access: "org:secrets:read",
     summary: "Get a secret of the organization, without its value",
-    params: organizationParams.extend({ name }),
+    params: organizationParams.extend({ name: name.describe("Name of the secret") }),
     response: secret,
   }),
   set: endpoint({
@@ -81,7 +107,11 @@ export const organizationSecrets = {
     access: "org:secrets:write",
     summary:
       "Create or replace a secret: a variable of the runs of all projects, or the key of a model provider",
-    params: organizationParams.extend({ name }),
+    params: organizationParams.extend({
+      name: name.describe(
+        "Name of the secret: letters, digits and `_`, which is the name of the variable in runs",
+      ),
+    }),
     body: newValue,
     response: secret,
     errors: ["too_many_secrets", "provider_in_use"],
@@ -91,7 +121,7 @@ export const organizationSecrets = {
     path: "/api/v1/organizations/{org_id}/secrets/{name}",
     access: "org:secrets:write",
     summary: "Delete a secret of the organization; running commands keep a variable",
-    params: organizationParams.extend({ name }),
+    params: organizationParams.extend({ name: name.describe("Name of the secret") }),
   }),
 };
 
@@ -110,7 +140,7 @@ export const projectSecrets = {
     path: "/api/v1/projects/{project_id}/secrets/{name}",
     access: "org:secrets:read",
     summary: "Get a secret of the project, without its value",
-    params: projectParams.extend({ name }),
+    params: projectParams.extend({ name: name.describe("Name of the secret") }),
     response: secret,
   }),
   set: endpoint({
@@ -119,7 +149,11 @@ export const projectSecrets = {
     access: "org:secrets:write",
     summary:
       "Create or replace a secret: a variable of the project's runs, instead of the organization's of the same name",
-    params: projectParams.extend({ name }),
+    params: projectParams.extend({
+      name: name.describe(
+        "Name of the secret: letters, digits and `_`, which is the name of the variable in runs",
+      ),
+    }),
     body: newValue,
     response: secret,
     errors: ["too_many_secrets", "provider_in_use"],
@@ -129,6 +163,6 @@ export const projectSecrets = {
     path: "/api/v1/projects/{project_id}/secrets/{name}",
     access: "org:secrets:write",
     summary: "Delete a secret of the project; running commands keep a variable",
-    params: projectParams.extend({ name }),
+    params: projectParams.extend({ name: name.describe("Name of the secret") }),
   }),
 };

@@ -3,45 +3,52 @@ import { endpoint } from "../../contract/endpoint.js";
 import { id, page, timestamp } from "../../contract/fields.js";
 import { modelUsage } from "./budgets.js";
 
-const figure = z.strictObject({ current: z.number(), limit: z.number() });
+const figure = z.strictObject({
+  current: z.number().describe("Amount in use"),
+  limit: z.number().describe("The organization's limit"),
+});
 
 export const usageFigures = z.strictObject({
-  period_start: timestamp,
-  period_end: timestamp,
-  concurrent_agents: figure,
-  runtime_hours: figure,
+  period_start: timestamp.describe("Start of the calendar month in UTC"),
+  period_end: timestamp.describe("Start of the next calendar month in UTC"),
+  concurrent_agents: figure.describe("Agents with a run in progress"),
+  runtime_hours: figure.describe("Hours of runs since `period_start`, rounded to four decimals"),
 });
 export type Usage = z.output<typeof usageFigures>;
 
 export const projectUsage = z.strictObject({
-  project_id: id,
-  project_name: z.string(),
-  agents: z.number(),
-  runs: z.number(),
-  runtime_hours: z.number(),
+  project_id: id.describe("Id of the project"),
+  project_name: z.string().describe("Name of the project"),
+  agents: z.number().describe("Number of agents with runs in the period"),
+  runs: z.number().describe("Number of runs in the period"),
+  runtime_hours: z.number().describe("Hours of these runs, rounded to four decimals"),
 });
 export type ProjectUsage = z.output<typeof projectUsage>;
 
 export const agentUsage = z.strictObject({
-  /** Null for the builds of the project's environment. */
-  agent_id: id.nullable(),
-  agent_name: z.string(),
-  project_id: id,
-  project_name: z.string(),
-  runs: z.number(),
-  runtime_hours: z.number(),
+  agent_id: id.nullable().describe("Null for the builds of the project's environment"),
+  agent_name: z.string().describe("Name of the agent"),
+  project_id: id.describe("Id of the project"),
+  project_name: z.string().describe("Name of the project"),
+  runs: z.number().describe("Number of runs in the period"),
+  runtime_hours: z.number().describe("Hours of these runs, rounded to four decimals"),
 });
 export type AgentUsage = z.output<typeof agentUsage>;
 
 export const dayUsage = z.strictObject({
-  date: z.iso.date(),
-  runtime_hours: z.number(),
-  peak_concurrent_agents: z.number(),
+  date: z.iso.date().describe("Day in UTC"),
+  runtime_hours: z.number().describe("Hours of runs on that day, rounded to four decimals"),
+  peak_concurrent_agents: z
+    .number()
+    .describe("Largest number of agents with a run at the same time on that day"),
 });
 export type DayUsage = z.output<typeof dayUsage>;
 
 /** The calls to a model. */
-export const modelRow = modelUsage.extend({ provider: z.string(), model: z.string() });
+export const modelRow = modelUsage.extend({
+  provider: z.string().describe("Name of the provider"),
+  model: z.string().describe("Name of the model, as the provider reports it"),
+});
 export type ModelRow = z.output<typeof modelRow>;
 
 const used = (what: string) =>
@@ -56,23 +63,34 @@ const used = (what: string) =>
 
 /** The budgets of an organization, a project or an agent, and how much of them is used. */
 export const modelBudget = z.strictObject({
-  cost_usd: used("US dollars; calls to models without a price are not in it"),
-  tokens: used("Tokens of every kind"),
+  cost_usd: used("US dollars; calls to models without a price are not in it").describe(
+    "US dollars; calls to models without a price are not counted",
+  ),
+  tokens: used("Tokens of every kind").describe("Tokens of every kind"),
 });
 export type ModelBudget = z.output<typeof modelBudget>;
 
 const diskOf = {
-  /** Disk usage of workspaces: their own folders; the base layers of overlays count as layers. */
-  workspaces_bytes: z.number(),
-  repositories_bytes: z.number(),
-  layers_bytes: z.number(),
-  /** When the oldest figure was measured; null before the first measurement. */
-  measured_at: timestamp.nullable(),
+  workspaces_bytes: z
+    .number()
+    .describe("Bytes of the workspaces' own folders; base layers of overlays count as layers"),
+  repositories_bytes: z.number().describe("Bytes of the repositories"),
+  layers_bytes: z.number().describe("Bytes of layers that workspaces share"),
+  measured_at: timestamp
+    .nullable()
+    .describe("When the oldest figure was measured; null before the first measurement"),
 };
 export const diskUsage = z.strictObject({
   ...diskOf,
-  /** Largest first. */
-  projects: z.array(z.strictObject({ project_id: id, project_name: z.string(), ...diskOf })),
+  projects: z
+    .array(
+      z.strictObject({
+        project_id: id.describe("Id of the project"),
+        project_name: z.string().describe("Name of the project"),
+        ...diskOf,
+      }),
+    )
+    .describe("Figures by project, the largest first"),
 });
 export type DiskUsage = z.output<typeof diskUsage>;
 
@@ -82,36 +100,53 @@ export const period = z
   .regex(/^\d{4}-(0[1-9]|1[0-2])$/, "must be a month, such as 2026-10");
 
 export const statementItem = z.strictObject({
-  period,
-  period_start: timestamp,
-  period_end: timestamp,
-  status: z.enum(["open", "closed"]),
-  runtime_hours: z.number(),
-  agents: z.number(),
-  runs: z.number(),
-  peak_concurrent_agents: z.number(),
+  period: period.describe("Calendar month in UTC, `YYYY-MM`"),
+  period_start: timestamp.describe("Start of the month"),
+  period_end: timestamp.describe("Start of the next month"),
+  status: z.enum(["open", "closed"]).describe("`open` while the month goes on, then `closed`"),
+  runtime_hours: z.number().describe("Hours of runs in the month, rounded to four decimals"),
+  agents: z.number().describe("Number of agents with runs in the month"),
+  runs: z.number().describe("Number of runs in the month"),
+  peak_concurrent_agents: z
+    .number()
+    .describe("Largest number of agents with a run at the same time"),
 });
 export type StatementItem = z.output<typeof statementItem>;
 
 export const statement = statementItem.extend({
-  organization: z.strictObject({ id, name: z.string(), slug: z.string() }),
-  billing_email: z.string().nullable(),
-  /** Today's limits: limits of past months are not stored. */
-  current_limits: z.strictObject({
-    max_concurrent_agents: z.number(),
-    max_agent_runtime_hours: z.number(),
-  }),
-  by_project: z.array(projectUsage),
-  by_agent: z.array(agentUsage),
-  by_day: z.array(dayUsage),
-  by_model: z.array(modelRow),
+  organization: z
+    .strictObject({
+      id: id.describe("Id of the organization"),
+      name: z.string().describe("Name of the organization"),
+      slug: z.string().describe("Current slug"),
+    })
+    .describe("The organization"),
+  billing_email: z.string().nullable().describe("Email address for statements; null if not given"),
+  current_limits: z
+    .strictObject({
+      max_concurrent_agents: z
+        .number()
+        .describe("Maximum number of agents with a run at the same time"),
+      max_agent_runtime_hours: z.number().describe("Maximum hours of runs in a calendar month"),
+    })
+    .describe("Today's limits: limits of past months are not stored"),
+  by_project: z.array(projectUsage).describe("Figures by project"),
+  by_agent: z.array(agentUsage).describe("Figures by agent"),
+  by_day: z.array(dayUsage).describe("Figures by day"),
+  by_model: z.array(modelRow).describe("Figures by model"),
 });
 export type Statement = z.output<typeof statement>;
 
 /** For links in web pages, which cannot set `Accept`. */
 const format = z.enum(["json", "csv"]).optional();
 
-const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
+const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
 
 export const usage = {
   get: endpoint({
@@ -122,15 +157,23 @@ export const usage = {
       "Get the usage of a UTC calendar month with today's limits, and rows that add up to it; CSV with Accept: text/csv",
     params: orgParams,
     query: z.strictObject({
-      by: z.enum(["agent", "project", "day", "model"]).optional(),
-      period: period.optional(),
+      by: z
+        .enum(["agent", "project", "day", "model"])
+        .optional()
+        .describe("Adds `rows` by agent, project, day or model"),
+      period: period
+        .optional()
+        .describe("Calendar month in UTC, `YYYY-MM`; by default the current one"),
       budget_of: id
         .optional()
         .describe("The organization, or one of its projects or agents: adds its `model_budget`"),
-      format,
+      format: format.describe("`csv` for a file, as an alternative to `Accept: text/csv`"),
     }),
     response: usageFigures.extend({
-      rows: z.array(z.union([agentUsage, projectUsage, dayUsage, modelRow])).optional(),
+      rows: z
+        .array(z.union([agentUsage, projectUsage, dayUsage, modelRow]))
+        .optional()
+        .describe("Figures by agent, project, day or model, as `by` requests"),
       model_budget: modelBudget
         .optional()
         .describe("Of `budget_of`, in the current UTC calendar month"),
@@ -152,7 +195,9 @@ export const usage = {
     summary:
       "List the months with runs and the current one, newest first; CSV with Accept: text/csv",
     params: orgParams,
-    query: page.extend({ format }),
+    query: page.extend({
+      format: format.describe("`csv` for a file, as an alternative to `Accept: text/csv`"),
+    }),
     response: z.array(statementItem),
     media: ["text/csv"],
   }),
@@ -161,8 +206,10 @@ export const usage = {
     path: "/api/v1/organizations/{org_id}/statements/{period}",
     access: "org:billing:read",
     summary: "Get a month by project, agent and day; CSV with Accept: text/csv",
-    params: orgParams.extend({ period }),
-    query: z.strictObject({ format }),
+    params: orgParams.extend({ period: period.describe("Calendar month in UTC, `YYYY-MM`") }),
+    query: z.strictObject({
+      format: format.describe("`csv` for a file, as an alternative to `Accept: text/csv`"),
+    }),
     response: statement,
     media: ["text/csv"],
   }),

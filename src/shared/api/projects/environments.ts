@@ -11,29 +11,42 @@ const network = z.enum(["none", "restricted"], "must be none or restricted");
 
 /** The installed files, the variables and the allowed hosts of the runs of a project. */
 export const environment = z.strictObject({
-  /**
-   * A script of `sh` that runs once in the sandbox on a checkout of the base branch. What it leaves there
-   * that git ignores, such as installed packages, is a read-only layer below new workspaces. Empty for
-   * none.
-   */
-  setup_script: z.string(),
-  /** Paths, with `*` and `**`: the script runs again for another content of these files. */
-  cache_key_files: z.array(z.string()),
-  /** Environment variables of the script and of runs; secrets win over them. Visible to all members. */
-  variables: z.record(z.string(), z.string()),
-  /**
-   * The hosts that the script and the project's runs with the network `restricted` may reach. With null,
-   * the script reaches none, and each run names its own.
-   */
-  allowed_hosts: z.array(z.string()).nullable(),
-  /** The network of the script. */
-  network,
-  /** When it was last changed; null for a project that has none. */
-  updated_at: timestamp.nullable(),
-  /** The build of the default branch whose layer new workspaces get if theirs fails; null before the first. */
-  last_good_build_id: id.nullable(),
-  /** Why the newest build of the default branch has no layer, and what new workspaces get instead. */
-  problem: z.string().nullable(),
+  setup_script: z
+    .string()
+    .describe(
+      "A script of `sh` that runs once in the sandbox on a checkout of the base branch. What it leaves there that git ignores, such as installed packages, is a read-only layer below new workspaces. Empty for none.",
+    ),
+  cache_key_files: z
+    .array(z.string())
+    .describe("Paths, with `*` and `**`: the script runs again for another content of these files"),
+  variables: z
+    .record(z.string(), z.string())
+    .describe(
+      "Environment variables of the script and of runs; secrets win over them. Visible to all members.",
+    ),
+  allowed_hosts: z
+    .array(z.string())
+    .nullable()
+    .describe(
+      "The hosts that the script and the project's runs with the network `restricted` may reach. With null, the script reaches none, and each run names its own.",
+    ),
+  network: network.describe(
+    "The network of the script: `none`, or only the hosts of `allowed_hosts` (`restricted`)",
+  ),
+  updated_at: timestamp
+    .nullable()
+    .describe("When it was last changed; null for a project that has none"),
+  last_good_build_id: id
+    .nullable()
+    .describe(
+      "The build of the default branch whose layer new workspaces get if theirs fails; null before the first",
+    ),
+  problem: z
+    .string()
+    .nullable()
+    .describe(
+      "Why the newest build of the default branch has no layer, and what new workspaces get instead, as a sentence; null if it has one",
+    ),
 });
 export type Environment = z.output<typeof environment>;
 
@@ -45,7 +58,10 @@ const newEnvironment = z.strictObject({
       "must be at most 64 KiB of UTF-8",
     )
     .refine((text) => !text.includes("\u0000"), "must not contain NUL")
-    .default(""),
+    .default("")
+    .describe(
+      "A script of `sh`, at most 64 KiB, that runs once in the sandbox on a checkout of the base branch; empty for none",
+    ),
   cache_key_files: z
     .array(
       z
@@ -58,38 +74,68 @@ const newEnvironment = z.strictObject({
       "must be a list of paths",
     )
     .max(50, "must be at most 50 paths")
-    .default([]),
-  variables: variables.default({}),
-  allowed_hosts: allowedHosts.nullable().default(null),
-  network: network.default("none"),
+    .default([])
+    .describe(
+      "At most 50 paths, with `*` and `**`: the script runs again for another content of these files",
+    ),
+  variables: variables
+    .default({})
+    .describe(
+      "Environment variables of the script and of runs: at most 200, 32 KiB each and 256 KiB altogether. Visible to all members.",
+    ),
+  allowed_hosts: allowedHosts
+    .nullable()
+    .default(null)
+    .describe(
+      "Hosts that the script and the project's runs with the network `restricted` may reach; null for none named",
+    ),
+  network: network
+    .default("none")
+    .describe(
+      "The network of the script: `none`, or only the hosts of `allowed_hosts` (`restricted`)",
+    ),
 });
 export type NewEnvironment = z.output<typeof newEnvironment>;
 
 /** One execution of the setup script. */
 export const environmentBuild = z.strictObject({
-  id,
-  /** Identifies the branch, the script, the machine and the content of the key files; hexadecimal. */
-  key: z.string(),
-  branch: z.string(),
-  commit_sha: z.string(),
-  status: z.enum(["queued", "running", "succeeded", "failed", "cancelled"]),
-  /** The run of its last start, with its log; null before. */
-  run_id: id.nullable(),
-  /** Why it failed, or what it is waiting for, as a sentence. */
-  detail: z.string().nullable(),
-  /** The size of its layer on the disk; null if it has none, or none any more. */
-  layer_bytes: z.number().int().nullable(),
-  /** Paths that are not in the layer because git neither tracks nor ignores them. */
-  left_out: z.array(z.string()),
-  /** Their number, at most 100 of which are in `left_out`. */
-  left_out_count: z.number().int(),
-  created_at: timestamp,
-  started_at: timestamp.nullable(),
-  ended_at: timestamp.nullable(),
+  id: id.describe("Id of the build"),
+  key: z
+    .string()
+    .describe(
+      "Identifies the branch, the script, the machine and the content of the key files; hexadecimal",
+    ),
+  branch: z.string().describe("Branch that it was built for"),
+  commit_sha: z.string().describe("Commit that it was built from"),
+  status: z
+    .enum(["queued", "running", "succeeded", "failed", "cancelled"])
+    .describe("State of the build; the last three have ended"),
+  run_id: id.nullable().describe("The run of its last start, with its log; null before"),
+  detail: z
+    .string()
+    .nullable()
+    .describe(
+      "Why it failed, or what it is waiting for, as a sentence; null if there is nothing to say",
+    ),
+  layer_bytes: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Bytes of its layer on the disk; null if it has none, or none any more"),
+  left_out: z
+    .array(z.string())
+    .describe("Paths that are not in the layer because git neither tracks nor ignores them"),
+  left_out_count: z
+    .number()
+    .int()
+    .describe("Number of left out paths, at most 100 of which are in `left_out`"),
+  created_at: timestamp.describe("Time at which it was requested"),
+  started_at: timestamp.nullable().describe("Time at which it started; null before"),
+  ended_at: timestamp.nullable().describe("Time at which it ended; null before"),
 });
 export type EnvironmentBuild = z.output<typeof environmentBuild>;
 
-const params = z.strictObject({ project_id: id });
+const params = z.strictObject({ project_id: id.describe("Id of the project") });
 
 export const environments = {
   get: endpoint({
@@ -124,6 +170,7 @@ export const environments = {
     access: "project:write",
     summary: "Build the environment for the base branch now; the answer may be a build under way",
     status: 201,
+    location: "/api/v1/projects/{project_id}/environment/builds",
     params,
     response: environmentBuild,
     errors: ["no_setup_script", "project_not_ready"],

@@ -6,27 +6,33 @@ import { checkName } from "./protected-branches.js";
 
 /** A command that a commit must pass before it lands on a protected branch. */
 export const check = z.strictObject({
-  name: z.string(),
-  command: z.array(z.string()),
-  timeout_seconds: z.number().int(),
-  network: z.enum(["none", "full"]),
-  /**
-   * A regular expression (RE2) that a line of the output must match, so that a command which tested
-   * nothing does not pass; null for none.
-   */
-  log_pattern: z.string().nullable(),
-  updated_at: timestamp,
+  name: z.string().describe("Name of the check"),
+  command: z.array(z.string()).describe("The program and its arguments"),
+  timeout_seconds: z.number().int().describe("Seconds after which it fails"),
+  network: z
+    .enum(["none", "full"])
+    .describe("`none`, or everything outside of the server (`full`)"),
+  log_pattern: z
+    .string()
+    .nullable()
+    .describe(
+      "A regular expression (RE2) that a line of the output must match, so that a command which tested nothing does not pass; null for none",
+    ),
+  updated_at: timestamp.describe("Time of the last change"),
 });
 export type Check = z.output<typeof check>;
 
 /** A required check of a merge request, on the newest commit that contains it. */
 const requestCheck = z.strictObject({
-  name: z.string(),
-  status: z.enum(["queued", "running", "passed", "failed", "cancelled"]),
-  /** The run of the command, with its log; null until it starts. */
-  run_id: id.nullable(),
-  /** Why it failed, as a sentence. */
-  detail: z.string().nullable(),
+  name: z.string().describe("Name of the check"),
+  status: z
+    .enum(["queued", "running", "passed", "failed", "cancelled"])
+    .describe("State of the check"),
+  run_id: id.nullable().describe("The run of the command, with its log; null until it starts"),
+  detail: z
+    .string()
+    .nullable()
+    .describe("Why it failed, as a sentence; null if there is nothing to say"),
 });
 export type RequestCheck = z.output<typeof requestCheck>;
 
@@ -39,42 +45,76 @@ export const mergeRequestStatuses = [
   "cancelled",
 ] as const;
 
-const person = z.strictObject({ type: z.enum(["user", "agent"]), id, name: z.string() });
+const person = z.strictObject({
+  type: z.enum(["user", "agent"]).describe("Whether a user or an agent"),
+  id: id.describe("Id of the user or agent"),
+  name: z.string().describe("Name of the user or agent"),
+});
 
 /** A merge, revert or restore that goes through the merge queue of its target branch. */
 export const mergeRequest = z.strictObject({
-  id,
-  project_id: id,
-  agent_id: id,
-  agent_name: z.string(),
-  kind: z.enum(["merge", "revert", "restore"]),
-  /** The merge that a revert undoes, or whose losing version a restore brings back. */
-  of_merge: id.nullable(),
-  source_branch: z.string(),
-  /** The commit that is merged: later commits of the workspace are not. Null for an undo. */
-  source_commit: z.string().nullable(),
-  target_branch: z.string(),
-  status: z.enum(mergeRequestStatuses),
-  /** Position in the queue of the target branch, starting at 1; null when it is not waiting. */
-  position: z.number().int().nullable(),
-  /** The commit under check, or the last one: the target with this request and those before it. */
-  candidate_commit: z.string().nullable(),
-  checks: z.array(requestCheck),
-  required_approvals: z.number().int(),
-  approvals: z.array(z.strictObject({ by: person, at: timestamp })),
-  /** The resulting merge; null until it has landed, and if there was nothing to merge. */
-  merge_id: id.nullable(),
-  /** Why it was rejected or canceled, or what it is waiting for, as a sentence. */
-  reason: z.string().nullable(),
-  requested_by: person.nullable(),
-  created_at: timestamp,
-  ended_at: timestamp.nullable(),
+  id: id.describe("Id of the merge request"),
+  project_id: id.describe("Id of the project"),
+  agent_id: id.describe("Id of the agent whose workspace is merged"),
+  agent_name: z.string().describe("Name of the agent"),
+  kind: z
+    .enum(["merge", "revert", "restore"])
+    .describe("`merge`, or an undo: `revert` or `restore`"),
+  of_merge: id
+    .nullable()
+    .describe(
+      "The merge that a revert undoes, or whose losing version a restore brings back; null for a merge",
+    ),
+  source_branch: z.string().describe("Branch that is merged"),
+  source_commit: z
+    .string()
+    .nullable()
+    .describe("Commit that is merged: later commits of the workspace are not. Null for an undo."),
+  target_branch: z.string().describe("Branch that is merged into"),
+  status: z
+    .enum(mergeRequestStatuses)
+    .describe("State of the request; `merged`, `rejected` and `cancelled` have ended"),
+  position: z
+    .number()
+    .int()
+    .nullable()
+    .describe(
+      "Position in the queue of the target branch, starting at 1; null when it is not waiting",
+    ),
+  candidate_commit: z
+    .string()
+    .nullable()
+    .describe(
+      "The commit under check, or the last one: the target with this request and those before it; null before the first",
+    ),
+  checks: z.array(requestCheck).describe("The checks of the target branch"),
+  required_approvals: z.number().int().describe("Number of people who must approve"),
+  approvals: z
+    .array(
+      z.strictObject({
+        by: person.describe("Who approved"),
+        at: timestamp.describe("Time of the approval"),
+      }),
+    )
+    .describe("Approvals so far"),
+  merge_id: id
+    .nullable()
+    .describe("The resulting merge; null until it has landed, and if there was nothing to merge"),
+  reason: z
+    .string()
+    .nullable()
+    .describe(
+      "Why it was rejected or canceled, or what it is waiting for, as a sentence; null if there is nothing to say",
+    ),
+  requested_by: person.nullable().describe("Who requested it; null if the account is deleted"),
+  created_at: timestamp.describe("Time of the request"),
+  ended_at: timestamp.nullable().describe("Time at which it ended; null before"),
 });
 export type MergeRequest = z.output<typeof mergeRequest>;
 
-const projectParams = z.strictObject({ project_id: id });
-const checkParams = projectParams.extend({ name: checkName });
-const requestParams = z.strictObject({ merge_request_id: id });
+const projectParams = z.strictObject({ project_id: id.describe("Id of the project") });
+const checkParams = projectParams.extend({ name: checkName.describe("Name of the check") });
+const requestParams = z.strictObject({ merge_request_id: id.describe("Id of the merge request") });
 
 export const mergeQueue = {
   checks: endpoint({
@@ -101,21 +141,30 @@ export const mergeQueue = {
     summary: "Create or replace a check: a command that runs in the sandbox on the commit to land",
     params: checkParams,
     body: z.strictObject({
-      command,
+      command: command.describe("The program and its arguments, not a shell command line"),
       timeout_seconds: z
         .number()
         .int()
         .min(1)
         .max(86_400, "must be at most 24 hours")
-        .default(1800),
-      network: z.enum(["none", "full"]).default("none"),
+        .default(1800)
+        .describe("Seconds after which it fails, at most 24 hours"),
+      network: z
+        .enum(["none", "full"])
+        .default("none")
+        .describe(
+          "`none`, or everything outside of the server (`full`), which needs `agent:network:full`",
+        ),
       log_pattern: z
         .string()
         .min(1)
         .max(500)
         .refine((text) => !text.includes("\u0000"), "must not contain NUL")
         .nullable()
-        .default(null),
+        .default(null)
+        .describe(
+          "A regular expression (RE2) of at most 500 characters that a line of the output must match, so that a command which tested nothing does not pass; null for none",
+        ),
     }),
     response: check,
     errors: ["too_many_checks"],
@@ -135,7 +184,12 @@ export const mergeQueue = {
     summary:
       "List the waiting merge requests in the order of the queue, or the ended ones, newest first",
     params: projectParams,
-    query: page.extend({ status: z.enum(["open", "ended"]).default("open") }),
+    query: page.extend({
+      status: z
+        .enum(["open", "ended"])
+        .default("open")
+        .describe("`open` requests in the order of the queue, or `ended` ones, newest first"),
+    }),
     response: z.array(mergeRequest),
   }),
   get: endpoint({

@@ -16,24 +16,38 @@ export const previewRequest = z.discriminatedUnion(
   "act",
   [
     z.strictObject({
-      act: z.literal("merge"),
-      target_branch: branch.optional(),
-      strategy: mergeStrategy.optional(),
-      resolutions,
-    }),
-    z.strictObject({ act: z.literal("sync"), strategy: mergeStrategy.optional(), resolutions }),
-    z.strictObject({
-      act: z.literal("revert"),
-      merge_id: id,
-      strategy: undoStrategy,
-      resolutions,
+      act: z.literal("merge").describe("A merge of the workspace"),
+      target_branch: branch
+        .optional()
+        .describe("Branch to merge into; by default the workspace's base branch"),
+      strategy: mergeStrategy
+        .optional()
+        .describe("Rule that decides conflicts; by default that of the branch or the workspace"),
+      resolutions: resolutions.describe("Decisions on conflicts, at most 10 000"),
     }),
     z.strictObject({
-      act: z.literal("restore"),
-      merge_id: id,
-      paths: z.array(path, "must be a list of paths").min(1, "must name a path").max(10_000),
-      strategy: undoStrategy,
-      resolutions,
+      act: z.literal("sync").describe("A sync of the base branch into the workspace"),
+      strategy: mergeStrategy
+        .optional()
+        .describe("Rule that decides conflicts; by default that of the workspace"),
+      resolutions: resolutions.describe("Decisions on conflicts, at most 10 000"),
+    }),
+    z.strictObject({
+      act: z.literal("revert").describe("An undo of a merge"),
+      merge_id: id.describe("Id of the merge"),
+      strategy: undoStrategy.describe("Rule that decides conflicts"),
+      resolutions: resolutions.describe("Decisions on conflicts, at most 10 000"),
+    }),
+    z.strictObject({
+      act: z.literal("restore").describe("A return of losing versions"),
+      merge_id: id.describe("Id of the merge"),
+      paths: z
+        .array(path, "must be a list of paths")
+        .min(1, "must name a path")
+        .max(10_000)
+        .describe("Paths whose losing version is brought back, 1 or more"),
+      strategy: undoStrategy.describe("Rule that decides conflicts"),
+      resolutions: resolutions.describe("Decisions on conflicts, at most 10 000"),
     }),
   ],
   `act must be one of ${mergeKinds.join(", ")}`,
@@ -41,37 +55,53 @@ export const previewRequest = z.discriminatedUnion(
 export type PreviewRequest = z.output<typeof previewRequest>;
 
 const previewConflict = conflict.extend({
-  /**
-   * When the server received each side's latest change at these paths; null if that does not
-   * decide.
-   */
-  source_time: timestamp.nullable(),
-  target_time: timestamp.nullable(),
-  /** The winner and the rule; null while a manual decision is missing. */
+  source_time: timestamp
+    .nullable()
+    .describe(
+      "Time at which the server received the source's latest change of these paths; null if that does not decide",
+    ),
+  target_time: timestamp
+    .nullable()
+    .describe(
+      "Time at which the server received the target's latest change of these paths; null if that does not decide",
+    ),
   decision: z
-    .strictObject({ winner: z.enum(["source", "target", "merged"]), rule: z.string() })
-    .nullable(),
-  /** The command that regenerates the file, unless `resolutions` decides it; otherwise null. */
-  regenerated_by: z.array(z.string()).nullable(),
+    .strictObject({
+      winner: z
+        .enum(["source", "target", "merged"])
+        .describe("The side that wins; `merged`: a resolution or a driver gives the content"),
+      rule: z.string().describe("Why it wins, in one sentence"),
+    })
+    .nullable()
+    .describe("The winner and the rule; null while a manual decision is missing"),
+  regenerated_by: z
+    .array(z.string())
+    .nullable()
+    .describe(
+      "The command that regenerates the file, unless `resolutions` decides it; otherwise null",
+    ),
 });
 
 export const preview = z.strictObject({
-  kind: z.enum(mergeKinds),
-  strategy: z.enum(mergeStrategies),
-  /** The two sides as named in rules. For a revert, the source is the state before the merge. */
-  source_branch: z.string(),
-  target_branch: z.string(),
-  /** The previewed commits, for `expected_source` and `expected_target`; they may not be stored. */
-  source_commit: z.string(),
-  target_commit: z.string(),
-  /** Whether the workspace has uncommitted changes, which the preview includes. */
-  unsaved: z.boolean(),
-  /** Whether there is nothing to do. */
-  up_to_date: z.boolean(),
-  conflicts: z.array(previewConflict),
-  driver_files: z.array(driverFile),
-  /** The resulting changes to the target; undecided conflicts keep the target's version. */
-  diff,
+  kind: z.enum(mergeKinds).describe("The previewed operation"),
+  strategy: z.enum(mergeStrategies).describe("Rule that decides conflicts"),
+  source_branch: z
+    .string()
+    .describe("The source as named in rules. For a revert, it is the state before the merge."),
+  target_branch: z.string().describe("The target as named in rules"),
+  source_commit: z
+    .string()
+    .describe("The previewed source, for `expected_source`; it may not be stored"),
+  target_commit: z.string().describe("The previewed target, for `expected_target`"),
+  unsaved: z
+    .boolean()
+    .describe("Whether the workspace has uncommitted changes, which the preview includes"),
+  up_to_date: z.boolean().describe("Whether there is nothing to do"),
+  conflicts: z.array(previewConflict).describe("The conflicts, and how they would be decided"),
+  driver_files: z.array(driverFile).describe("Files that a merge driver of the project applies to"),
+  diff: diff.describe(
+    "The resulting changes to the target; undecided conflicts keep the target's version",
+  ),
 });
 export type Preview = z.output<typeof preview>;
 

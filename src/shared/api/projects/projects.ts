@@ -23,18 +23,26 @@ export const credentialInput = z.discriminatedUnion(
   "kind",
   [
     z.strictObject({
-      kind: z.literal("https_token"),
-      /** Most hosts ignore it if the password is a token. */
+      kind: z.literal("https_token").describe("A token or password for `https://`"),
       username: z
         .string()
         .regex(/^[^\u0000-\u001f\u007f]{1,255}$/, "must be 1–255 characters on one line")
-        .optional(),
-      token,
+        .optional()
+        .describe(
+          "User name, 1 to 255 characters. Most hosts ignore it if the password is a token.",
+        ),
+      token: token.describe("The token or password"),
     }),
     z.strictObject({
-      kind: z.literal("ssh_key"),
-      /** Without it, the server generates an Ed25519 key and returns its public half. */
-      private_key: z.string().min(1).max(16_384).optional(),
+      kind: z.literal("ssh_key").describe("A key for `ssh://`"),
+      private_key: z
+        .string()
+        .min(1)
+        .max(16_384)
+        .optional()
+        .describe(
+          "Private key in OpenSSH or PEM format. Without it, the server generates an Ed25519 key and returns its public half.",
+        ),
     }),
   ],
   'must have a kind: "https_token" or "ssh_key"',
@@ -46,48 +54,69 @@ export const hostKeyInput = z.string().min(1).max(4096);
 
 /** The visible part of an upstream credential. */
 const upstreamCredential = z.strictObject({
-  kind: z.enum(["https_token", "ssh_key"]),
-  username: z.string().nullable(),
-  /** The end of a token, to recognize it. */
-  hint: z.string().nullable(),
-  /** To be added to the upstream as a deploy key. */
-  public_key: z.string().nullable(),
-  fingerprint: z.string().nullable(),
-  set_at: timestamp,
-  set_by: id.nullable(),
+  kind: z.enum(["https_token", "ssh_key"]).describe("How the server signs in at the upstream"),
+  username: z.string().nullable().describe("User name of a token; null for a key"),
+  hint: z.string().nullable().describe("End of a token, to recognize it; null for a key"),
+  public_key: z
+    .string()
+    .nullable()
+    .describe("Public key, to be added to the upstream as a deploy key; null for a token"),
+  fingerprint: z.string().nullable().describe("SHA-256 fingerprint of the key; null for a token"),
+  set_at: timestamp.describe("Time at which it was set"),
+  set_by: id.nullable().describe("Id of the user who set it; null if the account is deleted"),
 });
 
 /** The result of a fetch by branch; each list has at most 100 entries. */
 const fetchReport = z.strictObject({
-  created: z.array(z.string()),
-  updated: z.array(z.string()),
-  /** Commits on both sides: the local branch stays as it is. */
-  diverged: z.array(
-    z.strictObject({ branch: z.string(), ahead: z.number().int(), behind: z.number().int() }),
-  ),
-  /** Deleted upstream and kept here. */
-  gone: z.array(z.string()),
+  created: z.array(z.string()).describe("Branches that were new"),
+  updated: z.array(z.string()).describe("Branches that were moved forward"),
+  diverged: z
+    .array(
+      z.strictObject({
+        branch: z.string().describe("Name of the branch"),
+        ahead: z.number().int().describe("Commits of the local branch that the upstream lacks"),
+        behind: z.number().int().describe("Commits of the upstream that the local branch lacks"),
+      }),
+    )
+    .describe("Commits on both sides: the local branch stays as it is"),
+  gone: z.array(z.string()).describe("Deleted upstream and kept here"),
 });
 export type FetchReport = z.output<typeof fetchReport>;
 
 const upstream = z.strictObject({
-  url: z.string(),
-  status: z.enum(["idle", "fetching", "pushing", "failed"]),
-  /** 0–100 while fetching or pushing. */
-  progress: z.number().int(),
-  error: z.string().nullable(),
-  fetched_at: timestamp.nullable(),
-  pushed_at: timestamp.nullable(),
-  /**
-   * Commits of the default branch that the other side lacks, as of the last fetch or push; null in
-   * lists.
-   */
-  ahead: z.number().int().nullable(),
-  behind: z.number().int().nullable(),
-  /** The expected fingerprint of an SSH server; null until first use. */
-  host_key: z.string().nullable(),
-  credential: upstreamCredential.nullable(),
-  last_fetch: fetchReport.nullable(),
+  url: z.string().describe("Address of the upstream, without credentials"),
+  status: z
+    .enum(["idle", "fetching", "pushing", "failed"])
+    .describe("What the server does with it now; `failed`: the last transfer failed, see `error`"),
+  progress: z.number().int().describe("Percentage of a transfer under way, 0 to 100"),
+  error: z
+    .string()
+    .nullable()
+    .describe("Why the last transfer failed, as a sentence; null if it did not"),
+  fetched_at: timestamp.nullable().describe("Time of the last fetch; null before"),
+  pushed_at: timestamp.nullable().describe("Time of the last push; null before"),
+  ahead: z
+    .number()
+    .int()
+    .nullable()
+    .describe(
+      "Commits of the default branch that the other side lacks, as of the last fetch or push; null in lists",
+    ),
+  behind: z
+    .number()
+    .int()
+    .nullable()
+    .describe(
+      "Commits of the other side that the default branch lacks, as of the last fetch or push; null in lists",
+    ),
+  host_key: z
+    .string()
+    .nullable()
+    .describe("Expected fingerprint of an SSH server; null until first use and for `https://`"),
+  credential: upstreamCredential
+    .nullable()
+    .describe("How the server signs in; null without a credential"),
+  last_fetch: fetchReport.nullable().describe("Result of the last fetch; null before"),
 });
 export type Upstream = z.output<typeof upstream>;
 
@@ -103,17 +132,25 @@ const driverPattern = z
 /** A merge driver for the files whose paths match the pattern; the first match applies. */
 const mergeDriver = z.discriminatedUnion("driver", [
   z.strictObject({
-    pattern: z.string(),
-    /** `union` keeps the lines of both sides; `json` merges the data of JSON, YAML and TOML files. */
-    driver: z.enum(fileDriverNames),
+    pattern: z.string().describe("Paths that the driver applies to, with `*` and `**`"),
+    driver: z
+      .enum(fileDriverNames)
+      .describe(
+        "`union` keeps the lines of both sides; `json` merges the data of JSON, YAML and TOML files.",
+      ),
   }),
   z.strictObject({
-    pattern: z.string(),
-    /** Runs the command in the sandbox on the merged files, and takes the files that match from it. */
-    driver: z.literal("regenerate"),
-    command: z.array(z.string()),
-    network: z.enum(["none", "full"]),
-    timeout_seconds: z.number().int(),
+    pattern: z.string().describe("Paths that the driver applies to, with `*` and `**`"),
+    driver: z
+      .literal("regenerate")
+      .describe(
+        "Runs the command in the sandbox on the merged files, and takes the files that match from it",
+      ),
+    command: z.array(z.string()).describe("The program and its arguments"),
+    network: z
+      .enum(["none", "full"])
+      .describe("`none`, or everything outside of the server (`full`)"),
+    timeout_seconds: z.number().int().describe("Seconds after which the command fails"),
   }),
 ]);
 const mergeDriversInput = z
@@ -121,18 +158,35 @@ const mergeDriversInput = z
     z.discriminatedUnion(
       "driver",
       [
-        z.strictObject({ pattern: driverPattern, driver: z.enum(fileDriverNames) }),
         z.strictObject({
-          pattern: driverPattern,
-          driver: z.literal("regenerate"),
-          command,
-          network: z.enum(["none", "full"]).default("none"),
+          pattern: driverPattern.describe("Paths that the driver applies to, with `*` and `**`"),
+          driver: z
+            .enum(fileDriverNames)
+            .describe(
+              "`union` keeps the lines of both sides; `json` merges the data of JSON, YAML and TOML files",
+            ),
+        }),
+        z.strictObject({
+          pattern: driverPattern.describe("Paths that the driver applies to, with `*` and `**`"),
+          driver: z
+            .literal("regenerate")
+            .describe(
+              "Runs the command in the sandbox on the merged files, and takes the files that match from it",
+            ),
+          command: command.describe("The program and its arguments, not a shell command line"),
+          network: z
+            .enum(["none", "full"])
+            .default("none")
+            .describe(
+              "`none`, or everything outside of the server (`full`), which needs `agent:network:full`",
+            ),
           timeout_seconds: z
             .number()
             .int()
             .min(1)
             .max(MAX_REGENERATE_SECONDS, `must be at most ${MAX_REGENERATE_SECONDS} seconds`)
-            .default(REGENERATE_SECONDS),
+            .default(REGENERATE_SECONDS)
+            .describe("Seconds after which the command fails"),
         }),
       ],
       `must be one of ${mergeDriverNames.join(", ")}`,
@@ -151,27 +205,45 @@ const mergeDriversInput = z
   });
 
 export const project = z.strictObject({
-  id,
-  organization_id: id,
-  name: z.string(),
-  slug: z.string(),
-  description: z.string().nullable(),
-  default_branch: z.string(),
-  import_url: z.string().nullable(),
-  status: z.enum(["importing", "ready", "failed"]),
-  /** 0–100 while importing, 100 when ready. */
-  progress: z.number().int(),
-  error: z.string().nullable(),
-  clone_url: z.string(),
-  /** The first entry whose pattern matches a branch applies; at first one of the default branch. */
-  protected_branches: z.array(protectedBranch),
-  /** The import source; null for a project that was created empty. */
-  upstream: upstream.nullable(),
-  merge_drivers: z.array(mergeDriver),
+  id: id.describe("Id of the project"),
+  organization_id: id.describe("Id of the organization"),
+  name: z.string().describe("Name of the project"),
+  slug: z.string().describe("Slug, unique in its organization; part of `clone_url`"),
+  description: z.string().nullable().describe("Free text about the project; null for none"),
+  default_branch: z
+    .string()
+    .describe("Branch that workspaces start from and merge into by default"),
+  import_url: z
+    .string()
+    .nullable()
+    .describe(
+      "Address that it was imported from, without credentials; null for a project that was created empty",
+    ),
+  status: z
+    .enum(["importing", "ready", "failed"])
+    .describe("`ready` for work; `failed`: the import failed, see `error`"),
+  progress: z.number().int().describe("Percentage of the import, 0 to 100; 100 when ready"),
+  error: z.string().nullable().describe("Why the import failed, as a sentence; null if it did not"),
+  clone_url: z.string().describe("Address for `git clone`, with an API key as the password"),
+  protected_branches: z
+    .array(protectedBranch)
+    .describe(
+      "The first entry whose pattern matches a branch applies; at first one of the default branch",
+    ),
+  upstream: upstream
+    .nullable()
+    .describe("The import source; null for a project that was created empty"),
+  merge_drivers: z.array(mergeDriver).describe("Merge drivers by path; the first match applies"),
   ...budgets,
-  counts: z.strictObject({ agents: z.number(), workspaces: z.number(), merges: z.number() }),
-  created_at: timestamp,
-  updated_at: timestamp,
+  counts: z
+    .strictObject({
+      agents: z.number().describe("Agents that are not terminated"),
+      workspaces: z.number().describe("Active workspaces"),
+      merges: z.number().describe("Merges of its workspaces, without syncs and undos"),
+    })
+    .describe("Numbers of what it contains"),
+  created_at: timestamp.describe("Time of creation"),
+  updated_at: timestamp.describe("Time of the last change"),
 });
 export type Project = z.output<typeof project>;
 
@@ -187,18 +259,16 @@ export const branch = z
   );
 
 export const projectBranch = z.strictObject({
-  name: z.string(),
-  commit_sha: z.string(),
-  subject: z.string(),
-  /** The unverified commit date. */
-  committed_at: timestamp,
-  is_default: z.boolean(),
-  /** The agent whose workspace branch it is; null for others. */
-  agent_id: id.nullable(),
+  name: z.string().describe("Name of the branch"),
+  commit_sha: z.string().describe("Its newest commit"),
+  subject: z.string().describe("First line of that commit's message"),
+  committed_at: timestamp.describe("The unverified commit date"),
+  is_default: z.boolean().describe("Whether it is the project's default branch"),
+  agent_id: id.nullable().describe("Id of the agent whose workspace branch it is; null for others"),
 });
 export type Branch = z.output<typeof projectBranch>;
 
-const projectParams = z.strictObject({ project_id: id });
+const projectParams = z.strictObject({ project_id: id.describe("Id of the project") });
 
 export const projects = {
   list: endpoint({
@@ -206,7 +276,9 @@ export const projects = {
     path: "/api/v1/projects",
     access: "signed-in",
     summary: "List the projects of one organization, or all visible to the caller",
-    query: page.extend({ organization_id: id.optional() }),
+    query: page.extend({
+      organization_id: id.optional().describe("Only projects of this organization"),
+    }),
     response: z.array(project),
     errors: ["insufficient_permission"],
   }),
@@ -217,17 +289,34 @@ export const projects = {
     tenant: "body.organization_id",
     summary: "Create a project: empty, or imported from a repository in the background",
     status: 201,
+    location: "/api/v1/projects/{id}",
     body: z.strictObject({
-      organization_id: id,
-      name,
-      slug: slug.optional(),
-      description: description.nullish(),
-      default_branch: branch.optional(),
-      import_url: z.string().max(2000).nullish(),
-      /** For a private repository; for `ssh://`, the server generates a key if none is given. */
-      credential: credentialInput.optional(),
-      /** The expected host key of an `ssh://` upstream; without it, trust on first use. */
-      host_key: hostKeyInput.optional(),
+      organization_id: id.describe("Id of the organization that is to own it"),
+      name: name.describe("Name of the project, 1 to 255 characters"),
+      slug: slug
+        .optional()
+        .describe(
+          "2 to 63 of `a-z`, `0-9` and single `-`, unique in the organization; by default made from the name",
+        ),
+      description: description.nullish().describe("Free text of at most 2 000 characters"),
+      default_branch: branch
+        .optional()
+        .describe("Name of the default branch; by default `main`, or that of the import"),
+      import_url: z
+        .string()
+        .max(2000)
+        .nullish()
+        .describe(
+          "Address to import from: `https://`, `ssh://` or, from folders that the installation allows, `file://`; without it, the repository starts with an empty commit",
+        ),
+      credential: credentialInput
+        .optional()
+        .describe(
+          "For a private repository; for `ssh://`, the server generates a key if none is given",
+        ),
+      host_key: hostKeyInput
+        .optional()
+        .describe("The expected host key of an `ssh://` upstream; without it, trust on first use"),
     }),
     response: project,
     errors: ["slug_taken"],
@@ -247,10 +336,17 @@ export const projects = {
     summary: "Update a project",
     params: projectParams,
     body: z.strictObject({
-      name: name.optional(),
-      description: description.nullable().optional(),
-      merge_drivers: mergeDriversInput.optional(),
-      protected_branches: protectedBranchesInput.optional(),
+      name: name.optional().describe("New name, 1 to 255 characters"),
+      description: description
+        .nullable()
+        .optional()
+        .describe("Free text of at most 2 000 characters; null removes it"),
+      merge_drivers: mergeDriversInput
+        .optional()
+        .describe("Merge drivers by path; replaces all of them"),
+      protected_branches: protectedBranchesInput
+        .optional()
+        .describe("Protected branches; replaces all of them"),
       ...budgetsInput,
     }),
     response: project,

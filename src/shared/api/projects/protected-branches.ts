@@ -28,28 +28,40 @@ const pattern = z
  * change only through the merge queue. Branches of workspaces are never protected.
  */
 export const protectedBranch: z.ZodType<ProtectedBranch> = z.strictObject({
-  pattern,
-  /** The names of the checks that each commit must pass before it lands. */
-  checks: z.array(z.string()),
-  /** The number of people who must approve. */
-  approvals: z.number().int(),
-  /** The only strategy of merges into the branch; null for the one of the request or the workspace. */
-  strategy: mergeStrategy.nullable(),
+  pattern: pattern.describe("Name of a branch, or a pattern with `*`"),
+  checks: z
+    .array(z.string())
+    .describe("Names of the checks that each commit must pass before it lands"),
+  approvals: z.number().int().describe("Number of people who must approve, 0 to 5"),
+  strategy: mergeStrategy
+    .nullable()
+    .describe(
+      "The only strategy of merges into the branch; null for that of the request or the workspace",
+    ),
 });
 export const protectedBranchInput = z.strictObject({
-  pattern,
+  pattern: pattern.describe("Name of a branch, or a pattern with `*`"),
   checks: z
     .array(checkName, "must be a list of names of checks")
     .max(10, "must be at most 10 checks")
     .refine((names) => new Set(names).size === names.length, "must not name a check twice")
-    .default([]),
+    .default([])
+    .describe(
+      "Names of at most 10 checks of the project that each commit must pass before it lands",
+    ),
   approvals: z
     .number("must be a number of people")
     .int("must be a whole number")
     .min(0, "must be at least 0")
     .max(5, "must be at most 5")
-    .default(0),
-  strategy: mergeStrategy.nullable().default(null),
+    .default(0)
+    .describe("Number of people who must approve, 0 to 5"),
+  strategy: mergeStrategy
+    .nullable()
+    .default(null)
+    .describe(
+      "The only strategy of merges into the branch; null for that of the request or the workspace",
+    ),
 });
 
 export const protectedBranchesInput = z

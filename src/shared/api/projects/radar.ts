@@ -5,44 +5,50 @@ import { workspaceErrors } from "./workspace-errors.js";
 
 /** A branch as of its last commit: a workspace's, or the base branch. */
 const side = z.strictObject({
-  /** Null for the base branch. */
-  agent_id: id.nullable(),
-  agent_name: z.string().nullable(),
-  branch_name: z.string(),
-  commit_sha: z.string(),
+  agent_id: id.nullable().describe("Id of the agent; null for the base branch"),
+  agent_name: z.string().nullable().describe("Name of the agent; null for the base branch"),
+  branch_name: z.string().describe("Name of the branch"),
+  commit_sha: z.string().describe("Its newest commit"),
 });
 export type RadarSide = z.output<typeof side>;
 
 const foreseen = z.strictObject({
-  paths: z.array(z.string()),
-  /** Same kinds as in a merge; `unknown` if git could not tell. */
-  kind: z.string(),
-  /** The winner under newest_file_wins if both were merged now. */
-  winner: z.enum(["one", "other"]).nullable(),
-  /** When the server received each side's latest change of these paths. */
-  one_time: timestamp.nullable(),
-  other_time: timestamp.nullable(),
+  paths: z.array(z.string()).describe("Paths that conflict together"),
+  kind: z.string().describe("Kind of conflict, as in a merge; `unknown` if git could not tell"),
+  winner: z
+    .enum(["one", "other"])
+    .nullable()
+    .describe(
+      "The side that would win by `newest_file_wins` if both were merged now; null if that does not decide",
+    ),
+  one_time: timestamp
+    .nullable()
+    .describe(
+      "Time at which the server received the latest change of these paths by `one`; null if it is not known",
+    ),
+  other_time: timestamp
+    .nullable()
+    .describe(
+      "Time at which the server received the latest change of these paths by `other`; null if it is not known",
+    ),
 });
 
 const pair = z.strictObject({
-  one: side,
-  other: side,
-  total_conflicts: z.number().int(),
-  /** The first conflicts. */
-  conflicts: z.array(foreseen),
+  one: side.describe("The one branch"),
+  other: side.describe("The other branch"),
+  total_conflicts: z.number().int().describe("Number of conflicts"),
+  conflicts: z.array(foreseen).describe("The first conflicts"),
 });
 export type RadarPair = z.output<typeof pair>;
 
 export const radarAnswer = z.strictObject({
-  /** Whether the analysis includes the latest commits; otherwise it is running. */
-  is_current: z.boolean(),
-  /** Null before the first analysis. */
-  looked_at: timestamp.nullable(),
-  /** Number of active workspaces in the project. */
-  workspaces: z.number().int(),
-  total_pairs: z.number().int(),
-  /** The first conflicting pairs, most conflicts first. */
-  pairs: z.array(pair),
+  is_current: z
+    .boolean()
+    .describe("Whether the analysis includes the latest commits; otherwise it is running"),
+  looked_at: timestamp.nullable().describe("Time of the last analysis; null before the first"),
+  workspaces: z.number().int().describe("Number of active workspaces in the project"),
+  total_pairs: z.number().int().describe("Number of pairs of branches that conflict"),
+  pairs: z.array(pair).describe("The first conflicting pairs, most conflicts first"),
 });
 export type Radar = z.output<typeof radarAnswer>;
 
@@ -53,7 +59,7 @@ export const radar = {
     access: "agent:workspace:read",
     summary:
       "List conflicts with the other active workspaces and the base branch, as of the last commits; `one` is this workspace",
-    params: z.strictObject({ agent_id: id }),
+    params: z.strictObject({ agent_id: id.describe("Id of the agent") }),
     response: radarAnswer,
     errors: workspaceErrors,
   }),
@@ -62,7 +68,7 @@ export const radar = {
     path: "/api/v1/projects/{project_id}/radar",
     access: "project:read",
     summary: "List conflicts between the project's active workspaces, as of the last commits",
-    params: z.strictObject({ project_id: id }),
+    params: z.strictObject({ project_id: id.describe("Id of the project") }),
     response: radarAnswer,
   }),
 };

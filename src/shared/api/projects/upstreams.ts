@@ -3,7 +3,7 @@ import { endpoint } from "../../contract/endpoint.js";
 import { id } from "../../contract/fields.js";
 import { branch, credentialInput, hostKeyInput, project } from "./projects.js";
 
-const params = z.strictObject({ project_id: id });
+const params = z.strictObject({ project_id: id.describe("Id of the project") });
 
 export const upstreams = {
   fetch: endpoint({
@@ -35,7 +35,11 @@ export const upstreams = {
     status: 202,
     params,
     /** Defaults to the default branch. */
-    body: z.strictObject({ branch: branch.optional() }).optional(),
+    body: z
+      .strictObject({
+        branch: branch.optional().describe("Branch to push; by default the default branch"),
+      })
+      .optional(),
     response: project,
     errors: ["no_upstream", "upstream_busy", "project_not_ready"],
   }),
@@ -63,7 +67,13 @@ export const upstreams = {
     access: "project:write",
     summary: "Set the expected host key of an SSH upstream; null trusts the next one on first use",
     params,
-    body: z.strictObject({ host_key: hostKeyInput.nullable() }),
+    body: z.strictObject({
+      host_key: hostKeyInput
+        .nullable()
+        .describe(
+          "Host key or its SHA-256 fingerprint; null trusts the key of the next connection",
+        ),
+    }),
     response: project,
     errors: ["no_upstream"],
   }),

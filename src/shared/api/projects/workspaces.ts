@@ -7,78 +7,134 @@ import { branch } from "./projects.js";
 import { activeErrors, commitErrors, folderErrors, workspaceErrors } from "./workspace-errors.js";
 
 const settings = z.strictObject({
-  merge_strategy: mergeStrategy,
-  auto_checkpoint: z.boolean(),
-  /** Interval of automatic commits while `auto_checkpoint` is on; null for never. */
-  checkpoint_interval_minutes: z.number().int().nullable(),
-  retention_days: z.number().int(),
+  merge_strategy: mergeStrategy.describe("Rule that decides conflicts of its merges"),
+  auto_checkpoint: z
+    .boolean()
+    .describe(
+      "Whether unsaved changes are committed before merges, runs and syncs, and at the interval",
+    ),
+  checkpoint_interval_minutes: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Minutes between automatic commits while `auto_checkpoint` is on; null for none"),
+  retention_days: z.number().int().describe("Days for which an archived workspace can be restored"),
 });
 
 export const workspace = z.strictObject({
-  agent_id: id,
-  agent_name: z.string(),
-  project_id: id,
-  /** The agent's folder on the server's disk; null for a remote workspace. */
-  working_directory: z.string().nullable(),
-  branch_name: z.string(),
-  base_branch: z.string(),
-  /** A `remote` workspace receives commits only by `git push` to its branch. */
-  workspace_type: z.enum(["local", "docker", "remote"]),
-  isolation: z.literal("isolated"),
-  parent_agent_id: id.nullable(),
-  parent_agent_name: z.string().nullable(),
-  /** Null while the workspace is being created. */
-  parent_commit: z.string().nullable(),
-  head_commit: z.string().nullable(),
-  /**
-   * Current number of commits that its branch has and the base branch lacks, and the reverse; null
-   * if either branch is missing.
-   */
-  ahead: z.number().int().nullable(),
-  behind: z.number().int().nullable(),
-  status: z.enum(["creating", "active", "merging", "archived", "failed"]),
-  error: z.string().nullable(),
-  /**
-   * The kind of its folder: a mounted overlay of shared files, or a plain checkout; null without a
-   * folder.
-   */
-  folder_driver: z.enum(["overlay", "fuse-overlayfs", "checkout"]).nullable(),
-  /**
-   * Disk usage of the folder alone; for an overlay, its changes. Null until it is measured, and
-   * without a folder.
-   */
-  disk: z.strictObject({ bytes: z.number(), measured_at: timestamp }).nullable(),
-  /** If archived: since when, and until when it can be restored at least. */
-  archived_at: timestamp.nullable(),
-  retention_ends_at: timestamp.nullable(),
-  /** Why the last automatic checkpoint failed; null if it did not. */
+  agent_id: id.describe("Id of the agent"),
+  agent_name: z.string().describe("Name of the agent"),
+  project_id: id.describe("Id of the project"),
+  working_directory: z
+    .string()
+    .nullable()
+    .describe("The agent's folder on the server's disk; null for a remote workspace"),
+  branch_name: z.string().describe("Its branch, `workspace-<agent>`"),
+  base_branch: z.string().describe("Branch that it started from and merges into by default"),
+  workspace_type: z
+    .enum(["local", "docker", "remote"])
+    .describe(
+      "`local` and `docker` run commands on the server; a `remote` workspace receives commits only by `git push` to its branch",
+    ),
+  isolation: z.literal("isolated").describe("Always `isolated`: no other agent sees the folder"),
+  parent_agent_id: id
+    .nullable()
+    .describe("The agent whose state it started from; null for the base branch"),
+  parent_agent_name: z.string().nullable().describe("Name of that agent; null for the base branch"),
+  parent_commit: z
+    .string()
+    .nullable()
+    .describe("Commit that it started from; null while it is being created"),
+  head_commit: z
+    .string()
+    .nullable()
+    .describe("Newest commit of its branch; null while it is being created"),
+  ahead: z
+    .number()
+    .int()
+    .nullable()
+    .describe(
+      "Number of commits that its branch has and the base branch lacks; null if either branch is missing",
+    ),
+  behind: z
+    .number()
+    .int()
+    .nullable()
+    .describe(
+      "Number of commits that the base branch has and its branch lacks; null if either branch is missing",
+    ),
+  status: z
+    .enum(["creating", "active", "merging", "archived", "failed"])
+    .describe(
+      "`active` for work; `merging` during a merge or a sync; `archived` until it is restored; `failed`: see `error`",
+    ),
+  error: z
+    .string()
+    .nullable()
+    .describe("Why it could not be created, as a sentence; null if it could"),
+  folder_driver: z
+    .enum(["overlay", "fuse-overlayfs", "checkout"])
+    .nullable()
+    .describe(
+      "Kind of its folder: a mounted overlay of shared files, or a plain checkout; null without a folder",
+    ),
+  disk: z
+    .strictObject({
+      bytes: z.number().describe("Size in bytes"),
+      measured_at: timestamp.describe("Time of the measurement"),
+    })
+    .nullable()
+    .describe(
+      "Disk usage of the folder alone; for an overlay, its changes. Null until it is measured, and without a folder.",
+    ),
+  archived_at: timestamp.nullable().describe("Time at which it was archived; null if it is not"),
+  retention_ends_at: timestamp
+    .nullable()
+    .describe(
+      "Time until which an archived workspace can be restored at least; null if it is not archived",
+    ),
   checkpoint_error: z
-    .strictObject({ code: z.string(), detail: z.string(), at: timestamp })
-    .nullable(),
-  counts: z.strictObject({
-    commits: z.number(),
-    merges: z.number(),
-    conflicts_resolved: z.number(),
-  }),
-  settings,
-  created_at: timestamp,
-  updated_at: timestamp,
+    .strictObject({
+      code: z.string().describe("Code of the error, see the errors of the API"),
+      detail: z.string().describe("What to do, as a sentence"),
+      at: timestamp.describe("Time of the attempt"),
+    })
+    .nullable()
+    .describe("Why the last automatic checkpoint failed; null if it did not"),
+  counts: z
+    .strictObject({
+      commits: z.number().describe("Commits of the workspace"),
+      merges: z.number().describe("Merges of the workspace"),
+      conflicts_resolved: z.number().describe("Conflicts that these merges resolved"),
+    })
+    .describe("Numbers of what it contains"),
+  settings: settings.describe("How it commits, merges and is kept"),
+  created_at: timestamp.describe("Time of creation"),
+  updated_at: timestamp.describe("Time of the last change"),
 });
 export type Workspace = z.output<typeof workspace>;
 
 /** A workspace in a project's list. */
 export const workspaceItem = z.strictObject({
-  agent_id: id,
-  agent_name: z.string(),
-  branch_name: z.string(),
-  base_branch: z.string(),
-  workspace_type: z.enum(["local", "docker", "remote"]),
-  status: workspace.shape.status,
-  head_commit: z.string().nullable(),
-  /** Commits that the base branch lacks; null if either branch is missing. */
-  unmerged_commits: z.number().int().nullable(),
-  created_at: timestamp,
-  updated_at: timestamp,
+  agent_id: id.describe("Id of the agent"),
+  agent_name: z.string().describe("Name of the agent"),
+  branch_name: z.string().describe("Its branch"),
+  base_branch: z.string().describe("Branch that it started from and merges into by default"),
+  workspace_type: z
+    .enum(["local", "docker", "remote"])
+    .describe("`local` and `docker` run commands on the server, `remote` elsewhere"),
+  status: workspace.shape.status.describe("State of the workspace"),
+  head_commit: z
+    .string()
+    .nullable()
+    .describe("Newest commit of its branch; null while it is being created"),
+  unmerged_commits: z
+    .number()
+    .int()
+    .nullable()
+    .describe("Commits that the base branch lacks; null if either branch is missing"),
+  created_at: timestamp.describe("Time of creation"),
+  updated_at: timestamp.describe("Time of the last change"),
 });
 export type WorkspaceItem = z.output<typeof workspaceItem>;
 
@@ -88,7 +144,7 @@ export const workspaces = {
     path: "/api/v1/projects/{project_id}/workspaces",
     access: "agent:workspace:read",
     summary: "List the project's workspaces by agent name",
-    params: z.strictObject({ project_id: id }),
+    params: z.strictObject({ project_id: id.describe("Id of the project") }),
     query: page,
     response: z.array(workspaceItem),
   }),
@@ -98,12 +154,22 @@ export const workspaces = {
     access: "agent:workspace:write",
     summary: "Create the agent's workspace: its own branch, and a folder unless it is remote",
     status: 201,
+    location: "/api/v1/agents/{agent_id}/workspace",
     params: agentParams,
     body: z
       .strictObject({
-        workspace_type: z.enum(["local", "docker", "remote"]).optional(),
-        base_branch: branch.optional(),
-        merge_strategy: mergeStrategy.optional(),
+        workspace_type: z
+          .enum(["local", "docker", "remote"])
+          .optional()
+          .describe(
+            "`local` (the default) and `docker` run commands on the server, `remote` elsewhere",
+          ),
+        base_branch: branch
+          .optional()
+          .describe("Branch to start from; by default the default branch of the project"),
+        merge_strategy: mergeStrategy
+          .optional()
+          .describe("Rule that decides conflicts; by default `newest_file_wins`"),
       })
       .optional(),
     response: workspace,
@@ -135,21 +201,36 @@ export const workspaces = {
     summary: "Change the base branch and the settings",
     params: agentParams,
     body: z.strictObject({
-      base_branch: branch.optional(),
+      base_branch: branch.optional().describe("New base branch"),
       settings: z
         .strictObject({
-          merge_strategy: mergeStrategy.optional(),
-          auto_checkpoint: z.boolean().optional(),
+          merge_strategy: mergeStrategy
+            .optional()
+            .describe("Rule that decides conflicts of its merges"),
+          auto_checkpoint: z
+            .boolean()
+            .optional()
+            .describe(
+              "Whether unsaved changes are committed before merges, runs and syncs, and at the interval",
+            ),
           checkpoint_interval_minutes: z
             .number("must be a number of minutes, or null")
             .int("must be whole minutes")
             .min(1, "must be at least 1 minute")
             .max(1440, "must be at most 1440 minutes (one day)")
             .nullable()
-            .optional(),
-          retention_days: z.number().int().min(1).max(3650).optional(),
+            .optional()
+            .describe("Minutes between automatic commits, 1 to 1 440; null for none"),
+          retention_days: z
+            .number()
+            .int()
+            .min(1)
+            .max(3650)
+            .optional()
+            .describe("Days for which an archived workspace can be restored, 1 to 3 650"),
         })
-        .optional(),
+        .optional()
+        .describe("Changes of the settings; absent ones stay as they are"),
     }),
     response: workspace,
     errors: workspaceErrors,

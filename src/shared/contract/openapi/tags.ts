@@ -1,0 +1,143 @@
+import type { api } from "../../api/index.js";
+
+interface Tag {
+  title: string;
+  description: string;
+}
+
+/** The groups of calls in the OpenAPI document. A missing one is a compile error. */
+export const tags: Readonly<Record<keyof typeof api, Tag>> = {
+  auth: {
+    title: "Accounts and sessions",
+    description:
+      "Registering, signing in and out, the profile, and emailed links. A sign-in returns an access token for `Authorization: Bearer` and sets the session cookie of the web app.",
+  },
+  secondFactor: {
+    title: "Second factor",
+    description:
+      "Authenticator apps (RFC 6238) and recovery codes. Changes need a signed-in session, not an API key.",
+  },
+  passkeys: {
+    title: "Passkeys",
+    description: "Registering and using passkeys (WebAuthn). They count as both factors.",
+  },
+  oidc: {
+    title: "Identity provider",
+    description:
+      "Signing in through the installation's OpenID Connect provider, and the identities linked to an account.",
+  },
+  organizations: {
+    title: "Organizations",
+    description:
+      "An organization owns projects, agents, roles and limits. `org_id` in a path is its id or its slug.",
+  },
+  members: {
+    title: "Members",
+    description: "The users and agents of an organization, each with one role.",
+  },
+  invitations: {
+    title: "Invitations",
+    description: "Links by which users join an organization with a given role.",
+  },
+  roles: {
+    title: "Roles and permissions",
+    description:
+      "A role is a list of patterns of permissions and may extend another role. Five system roles are the same in every organization.",
+  },
+  projects: {
+    title: "Projects",
+    description:
+      "A project is a git repository of an organization, created empty or imported. It is cloned and pushed at its `clone_url`.",
+  },
+  upstreams: {
+    title: "Upstreams",
+    description: "The repository that a project was imported from: fetching, pushing, credentials.",
+  },
+  environments: {
+    title: "Environments",
+    description:
+      "The setup script of a project, which installs what its runs need once for all workspaces.",
+  },
+  agents: {
+    title: "Agents",
+    description:
+      "An agent works on one project in a workspace of its own. It is a member of the organization.",
+  },
+  runs: {
+    title: "Runs",
+    description:
+      "A run is one execution of an agent's command: in a sandbox on the server, or elsewhere with a lease that heartbeats extend.",
+  },
+  agentSessions: {
+    title: "Agent sessions",
+    description:
+      "Conversations with an agent over the Agent Client Protocol, with streamed events, prompts and requests for permissions.",
+  },
+  sandbox: {
+    title: "Sandbox",
+    description: "The isolation and the limits that this installation enforces on commands.",
+  },
+  presets: {
+    title: "Presets",
+    description: "Programs that a run or a session can start with a prompt.",
+  },
+  usage: {
+    title: "Usage and statements",
+    description:
+      "Hours of runs, models and disks by agent, project and day, also as CSV. Months are calendar months in UTC.",
+  },
+  workspaces: {
+    title: "Workspaces, commits and merges",
+    description:
+      "A workspace is an isolated folder and branch of one agent. Its work is committed, merged into a branch, and undone by further commits.",
+  },
+  mergeQueue: {
+    title: "Merge queue",
+    description:
+      "Merges into protected branches: checks that run on the exact commit that would land, and approvals.",
+  },
+  previews: {
+    title: "Previews",
+    description: "The result of a merge, a sync or an undo, computed without changing anything.",
+  },
+  radar: {
+    title: "Conflict radar",
+    description: "Conflicts that open workspaces would have with each other if they merged now.",
+  },
+  overview: {
+    title: "Overview",
+    description: "The items that wait for the caller, the work of all agents, and recent results.",
+  },
+  graph: {
+    title: "Commit graph",
+    description: "The branches and commits of a project as a graph.",
+  },
+  organizationSecrets: {
+    title: "Secrets of organizations",
+    description:
+      "Variables and model keys for all projects of an organization. Values are stored encrypted and never answered.",
+  },
+  projectSecrets: {
+    title: "Secrets of projects",
+    description:
+      "Variables and model keys of one project, which win over those of its organization.",
+  },
+  apiKeys: {
+    title: "API keys",
+    description:
+      "Keys act for a user or an agent, within their scopes. The key itself is in one response only.",
+  },
+  audit: {
+    title: "Audit log",
+    description:
+      "A log of all changes in an organization. Each event contains the hash of the event before.",
+  },
+  admin: {
+    title: "Administration",
+    description: "Accounts and usage of the whole installation. For super admins; 404 for others.",
+  },
+  events: {
+    title: "Events",
+    description: "A stream of the changes in an organization, as Server-Sent Events.",
+  },
+};
