@@ -44,14 +44,15 @@ type Ids = Record<
   | "identity_id"
   | "period"
   | "invitation_id"
-  | "token",
+  | "token"
+  | "user_code",
   string
 >;
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
-/** An organization whose owner also has a passkey and a linked identity. */
-type Full = FullOrganization & { passkeyId: string; identityId: string };
+/** An organization whose owner also has a passkey, a linked identity and an approved device login. */
+type Full = FullOrganization & { passkeyId: string; identityId: string; userCode: string };
 
 async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   const full = await makeFullOrganization(owner);
@@ -70,7 +71,10 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   );
   // Parameters have one value each, so that it has the id of the person's own session.
   await insertSession(app, full.sessionId, full.agent.id);
-  return { ...full, passkeyId, identityId };
+  const { data: started } = await app.client().deviceLogin.start({ body: {} });
+  const userCode = started.user_code;
+  await owner.api.deviceLogin.approve({ params: { user_code: userCode } });
+  return { ...full, passkeyId, identityId, userCode };
 }
 
 const idsOf = (full: Full): Ids => ({
@@ -96,6 +100,7 @@ const idsOf = (full: Full): Ids => ({
   token: randomBytes(32).toString("base64url"),
   passkey_id: full.passkeyId,
   identity_id: full.identityId,
+  user_code: full.userCode,
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -119,6 +124,7 @@ const idsOfNothing = (): Ids => ({
   token: randomBytes(32).toString("base64url"),
   passkey_id: randomUUID(),
   identity_id: randomUUID(),
+  user_code: "BCDF-GHJK",
 });
 
 /** A valid body for each call that needs one. A new call without one fails the first test below. */
@@ -141,6 +147,9 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "passkeys.rename": () => ({ name: "mine now" }),
   "passkeys.login": () => ({}),
   "oidc.link": () => ({}),
+  "deviceLogin.start": () => ({}),
+  "deviceLogin.token": () => ({ device_code: "not-one" }),
+  "deviceLogin.approve": () => ({}),
   "organizations.create": () => ({ name: "Mine" }),
   "organizations.update": () => ({ name: "Mine now" }),
   "organizations.transfer": ({ user_id }) => ({ user_id }),
@@ -432,6 +441,9 @@ const ofThePerson = new Set([
 ]);
 /** Calls about signing in: they require a session, whatever a key may do. */
 const ofTheSession = new Set([
+  "deviceLogin.get",
+  "deviceLogin.approve",
+  "deviceLogin.deny",
   "oidc.link",
   "oidc.unlink",
   "passkeys.rename",

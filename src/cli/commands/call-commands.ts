@@ -73,6 +73,11 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "oidc.identity": inBrowser,
   "oidc.link": inBrowser,
   "oidc.unlink": inBrowser,
+  "deviceLogin.start": written("login"),
+  "deviceLogin.token": written("login"),
+  "deviceLogin.get": inBrowser,
+  "deviceLogin.approve": inBrowser,
+  "deviceLogin.deny": inBrowser,
 
   "organizations.list": {
     command: "org list",

@@ -3,6 +3,7 @@ import { agents } from "./agents/agents.js";
 import { apiKeys } from "./organizations/api-keys.js";
 import { audit } from "./organizations/audit.js";
 import { auth } from "./identity/auth.js";
+import { deviceLogin } from "./identity/device-login.js";
 import { environments } from "./projects/environments.js";
 import { events } from "./organizations/events.js";
 import { graph } from "./projects/graph.js";
@@ -33,6 +34,7 @@ export const api = {
   secondFactor,
   passkeys,
   oidc,
+  deviceLogin,
   organizations,
   members,
   invitations,
