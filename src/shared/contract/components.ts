@@ -88,6 +88,11 @@ const named = {
   ApiKeyUsage: api.apiKeys.usage.response,
   ApiKeyVerification: api.apiKeys.verify.response,
   AuditEvent: api.audit.list.response.element,
+  EventType: api.webhooks.eventTypes.response.element,
+  Webhook: api.webhooks.get.response,
+  CreatedWebhook: api.webhooks.create.response,
+  WebhookDelivery: api.webhooks.test.response,
+  WebhookDeliveryWithPayload: api.webhooks.delivery.response,
 };
 
 /** The named schemas. */

@@ -26,6 +26,7 @@ export const auditEvent = z.strictObject({
       "invitation",
       "role",
       "api_key",
+      "webhook",
       "project",
       "agent",
       "workspace",
