@@ -27,12 +27,16 @@ export interface Claim {
 /** Longer than an attempt: afterwards another process may try again. */
 const LEASE_SECONDS = 30;
 
-/** Begins an attempt of the delivery that `due` selects. */
+/**
+ * Begins an attempt of the delivery that `due` selects. It is materialized, because a plan that repeats it would
+ * claim another row each time.
+ */
 const claimText = (due: string): string => `
+  with due as materialized (${due})
   update webhook_deliveries d set attempts = d.attempts + 1, attempted_at = clock_timestamp(),
     next_attempt_at = clock_timestamp() + interval '${LEASE_SECONDS} seconds',
     duration_ms = null, response_status = null, response_body = null, error = null
-  from (${due}) due, webhooks w, events e
+  from due, webhooks w, events e
   where d.id = due.id and w.id = d.webhook_id and e.id = d.event_id
   returning d.id, d.webhook_id, d.org_id, d.event_id, d.subject_id, d.number, d.attempts, d.created_at,
     w.failing_since is not null as is_failing, w.url, w.sealed_secret,
