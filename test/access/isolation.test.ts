@@ -16,6 +16,7 @@ import {
 } from "../support/http/raw-request.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
 import { insertSession } from "../support/database/insert-session.js";
+import { insertWebhook } from "../support/database/insert-webhook.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import {
   makeFullOrganization,
@@ -44,6 +45,8 @@ type Ids = Record<
   | "identity_id"
   | "period"
   | "invitation_id"
+  | "webhook_id"
+  | "delivery_id"
   | "token"
   | "user_code",
   string
@@ -51,8 +54,14 @@ type Ids = Record<
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
-/** An organization whose owner also has a passkey, a linked identity and an approved device login. */
-type Full = FullOrganization & { passkeyId: string; identityId: string; userCode: string };
+/** An organization with a webhook, whose owner also has a passkey, a linked identity and an approved device login. */
+type Full = FullOrganization & {
+  passkeyId: string;
+  identityId: string;
+  webhookId: string;
+  deliveryId: string;
+  userCode: string;
+};
 
 async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   const full = await makeFullOrganization(owner);
@@ -74,7 +83,8 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   const { data: started } = await app.client().deviceLogin.start({ body: {} });
   const userCode = started.user_code;
   await owner.api.deviceLogin.approve({ params: { user_code: userCode } });
-  return { ...full, passkeyId, identityId, userCode };
+  const { webhookId, deliveryId } = await insertWebhook(app, full.id, owner.id);
+  return { ...full, passkeyId, identityId, webhookId, deliveryId, userCode };
 }
 
 const idsOf = (full: Full): Ids => ({
@@ -101,6 +111,8 @@ const idsOf = (full: Full): Ids => ({
   passkey_id: full.passkeyId,
   identity_id: full.identityId,
   user_code: full.userCode,
+  webhook_id: full.webhookId,
+  delivery_id: full.deliveryId,
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -125,6 +137,8 @@ const idsOfNothing = (): Ids => ({
   passkey_id: randomUUID(),
   identity_id: randomUUID(),
   user_code: "BCDF-GHJK",
+  webhook_id: randomUUID(),
+  delivery_id: randomUUID(),
 });
 
 /** A valid body for each call that needs one. A new call without one fails the first test below. */
@@ -184,6 +198,8 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "environments.set": () => ({ variables: { GREETING: "hello" } }),
   "organizationSecrets.set": () => ({ value: "mine now", kind: "variable" }),
   "projectSecrets.set": () => ({ value: "mine now", kind: "variable" }),
+  "webhooks.create": () => ({ url: "https://8.8.8.8/hook", events: ["run.failed"] }),
+  "webhooks.update": () => ({ description: "Mine now" }),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),

@@ -405,6 +405,28 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   },
   "apiKeys.shutOut": { command: "key shut-out", confirms: true },
 
+  "webhooks.eventTypes": { command: "webhook event-types", columns: ["type", "description"] },
+  "webhooks.list": {
+    command: "webhook list",
+    columns: ["url", "events", "status", "description", "id"],
+  },
+  "webhooks.create": {
+    command: "webhook create",
+    args: ["url"],
+    examples: ["webhook create https://ci.example.com/hook --events run.failed --events 'merge.*'"],
+  },
+  "webhooks.get": { command: "webhook show" },
+  "webhooks.update": { command: "webhook update" },
+  "webhooks.delete": { command: "webhook delete", confirms: true },
+  "webhooks.rotateSecret": { command: "webhook rotate-secret", confirms: true },
+  "webhooks.test": { command: "webhook test" },
+  "webhooks.deliveries": {
+    command: "webhook deliveries",
+    columns: ["id", "event_type", "status", "attempts", "created_at"],
+  },
+  "webhooks.delivery": { command: "webhook delivery" },
+  "webhooks.redeliver": { command: "webhook redeliver" },
+
   "audit.list": {
     command: "audit list",
     columns: ["created_at", "actor_name", "action", "target_type", "target_name"],
@@ -453,6 +475,7 @@ export const groups: Record<string, string> = {
   role: "Roles and their permissions",
   secret: "Secrets and model keys for runs",
   key: "API keys",
+  webhook: "Webhooks and their deliveries",
   attention: "What waits for a person",
   usage: "Usage, budgets and statements",
   audit: "The audit log of an organization",

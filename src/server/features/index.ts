@@ -22,6 +22,7 @@ import { runsFeature } from "./runs/feature.js";
 import { secretsFeature } from "./secrets/feature.js";
 import type { Services } from "./services.js";
 import { usageFeature } from "./usage/feature.js";
+import { webhooksFeature } from "./webhooks/feature.js";
 import { workspacesFeature } from "./workspaces/feature.js";
 
 /**
@@ -48,6 +49,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   radarFeature,
   overviewFeature,
   eventsFeature,
+  webhooksFeature,
   modelsFeature,
   runsFeature,
   gitHttpFeature,

@@ -26,6 +26,7 @@ import { agentSessions } from "./agents/sessions.js";
 import { secondFactor } from "./identity/second-factor.js";
 import { upstreams } from "./projects/upstreams.js";
 import { usage } from "./organizations/usage.js";
+import { webhooks } from "./organizations/webhooks.js";
 import { workspaces } from "./projects/workspaces.js";
 
 /** The whole API, by resource. */
@@ -60,4 +61,5 @@ export const api = {
   audit,
   admin,
   events,
+  webhooks,
 };

@@ -96,6 +96,11 @@ const named = {
   ApiKeyUsage: api.apiKeys.usage.response,
   ApiKeyVerification: api.apiKeys.verify.response,
   AuditEvent: api.audit.list.response.element,
+  EventType: api.webhooks.eventTypes.response.element,
+  Webhook: api.webhooks.get.response,
+  CreatedWebhook: api.webhooks.create.response,
+  WebhookDelivery: api.webhooks.test.response,
+  WebhookDeliveryWithPayload: api.webhooks.delivery.response,
 };
 
 /** What each named schema is. A missing one is a compile error. */
@@ -183,6 +188,10 @@ const descriptions: Readonly<Record<keyof typeof named, string>> = {
   Radar: "Conflicts that open workspaces would have",
   ProjectGraph: "Branches and commits of a project",
   ApiKey: "An API key, without the key itself",
+  Webhook: "An address that gets events of an organization",
+  CreatedWebhook: "A webhook with its secret, which is in this response only",
+  WebhookDelivery: "An event on its way to a webhook, or delivered",
+  WebhookDeliveryWithPayload: "A delivery with what was sent and what the receiver answered",
   CreatedApiKey: "An API key with the key itself, which is in this response only",
   OrganizationApiKey: "A key that can act in an organization, with its owner",
   ApiKeyUsage: "Requests and permissions that a key has used",
