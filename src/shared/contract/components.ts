@@ -188,6 +188,7 @@ const descriptions: Readonly<Record<keyof typeof named, string>> = {
   Radar: "Conflicts that open workspaces would have",
   ProjectGraph: "Branches and commits of a project",
   ApiKey: "An API key, without the key itself",
+  EventType: "A type of events, and the permission that its webhooks need",
   Webhook: "An address that gets events of an organization",
   CreatedWebhook: "A webhook with its secret, which is in this response only",
   WebhookDelivery: "An event on its way to a webhook, or delivered",

@@ -340,7 +340,7 @@ export const agentSessions = pgTable("agent_sessions", {
   closed_at: instant(),
 });
 
-/** Recorded by triggers and by `record_event`; see `db/migrations/0053_webhooks.sql`. */
+/** Recorded by triggers and by `record_event`; see `db/migrations/0054_webhooks.sql`. */
 export const events = pgTable("events", {
   id: uuid().primaryKey(),
   number: bigint({ mode: "number" }).notNull().generatedAlwaysAsIdentity(),
