@@ -81,7 +81,7 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
 
   "organizations.list": {
     command: "org list",
-    columns: ["slug", "name", "status", "role", "created_at"],
+    columns: ["slug", "name", "role", "is_active", "counts.agents", "counts.projects", "id"],
     examples: ["org list --include-archived", "org list --json"],
   },
   "organizations.create": {
@@ -344,7 +344,10 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "mergeQueue.cancel": { command: "queue cancel" },
   "mergeQueue.approve": { command: "queue approve" },
 
-  "overview.attention": { command: "attention list", columns: ["type", "agent_name", "at", "key"] },
+  "overview.attention": {
+    command: "attention list",
+    columns: ["type", "agent_name", "project_name", "at", "key"],
+  },
   "overview.dismiss": { command: "attention dismiss" },
   "overview.undismiss": { command: "attention undismiss" },
   "overview.work": written("top"),
@@ -401,14 +404,17 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "apiKeys.revokeLeaked": { command: "key revoke-leaked", stdin: "key", args: [] },
   "apiKeys.listOfOrganization": {
     command: "key list-all",
-    columns: ["name", "owner_email", "key_hint", "status", "last_used_at", "id"],
+    columns: ["name", "owner.name", "key_hint", "status", "last_used_at", "id"],
   },
   "apiKeys.shutOut": { command: "key shut-out", confirms: true },
 
-  "webhooks.eventTypes": { command: "webhook event-types", columns: ["type", "description"] },
+  "webhooks.eventTypes": {
+    command: "webhook event-types",
+    columns: ["name", "permission", "description"],
+  },
   "webhooks.list": {
     command: "webhook list",
-    columns: ["url", "events", "status", "description", "id"],
+    columns: ["url", "events", "enabled", "disabled_reason", "id"],
   },
   "webhooks.create": {
     command: "webhook create",
@@ -429,7 +435,7 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
 
   "audit.list": {
     command: "audit list",
-    columns: ["created_at", "actor_name", "action", "target_type", "target_name"],
+    columns: ["at", "actor.name", "action", "target.type", "target.name"],
     examples: ["audit list --action member.added --limit 20"],
   },
   "events.stream": written("events"),
@@ -451,11 +457,11 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "admin.usage": { command: "installation usage" },
   "admin.organizations": {
     command: "installation organizations",
-    columns: ["slug", "name", "status"],
+    columns: ["slug", "name", "is_active", "members", "agents", "running_agents"],
   },
   "admin.auditEvents": {
     command: "installation audit",
-    columns: ["created_at", "actor", "action", "target"],
+    columns: ["at", "actor.name", "action", "target.type", "target.name"],
   },
 };
 

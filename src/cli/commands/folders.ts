@@ -174,8 +174,13 @@ async function ensureRepository(
   }
   git(["remote", "add", "origin", url]);
   git(["fetch", "--quiet", "origin"], { shows: true });
-  // The files stay as they are; git sees them as changes of the base branch.
+  // The files stay as they are, and git sees them as changes of the base branch. Its other files are brought
+  // here: they are not deleted because they were never in this folder.
   git(["reset", "--quiet", `origin/${project.default_branch}`]);
+  const missing = git(["ls-files", "--deleted", "-z"]);
+  if (missing !== "") {
+    git(["checkout-index", "-z", "--stdin"], { input: missing, stdio: ["pipe", "pipe", "pipe"] });
+  }
   git(["config", "omoi.project", project.id]);
 }
 

@@ -126,7 +126,11 @@ function typeOf(json: Json): Typed {
 
 function namesOf(response: z.ZodType | null): string[] {
   const item = response instanceof z.ZodArray ? (response.element as z.ZodType) : response;
-  return item instanceof z.ZodObject ? Object.keys(item.shape as object) : [];
+  if (item instanceof z.ZodUnion) {
+    const parts = item.options.flatMap((option) => namesOf(option as z.ZodType));
+    return [...new Set(parts)];
+  }
+  return item instanceof z.ZodObject ? Object.keys(item.shape) : [];
 }
 
 function mapped<From, To>(from: Record<string, From>, to: (value: From) => To): Record<string, To> {

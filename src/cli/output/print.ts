@@ -42,7 +42,7 @@ export function printRows(rows: readonly Row[], columns: readonly string[], form
   writeLine(
     table(
       columns.map(titleOf),
-      rows.map((row) => columns.map((column) => shownValue(column, row[column], "cell"))),
+      rows.map((row) => columns.map((column) => shownValue(column, valueAt(row, column), "cell"))),
     ),
   );
 }
@@ -60,9 +60,16 @@ export function printItem(item: Row, format: Format): void {
   }
 }
 
-/** "last_used_at" as a heading. */
+/** The value of a column, such as `actor.name`. */
+function valueAt(row: Row, column: string): unknown {
+  return column
+    .split(".")
+    .reduce<unknown>((value, name) => (value as Row | null | undefined)?.[name], row);
+}
+
+/** "last_used_at" as a heading; "actor.name" is "Actor". */
 function titleOf(name: string): string {
-  const words = name.replace(/_(at|id|usd)$/, "").replaceAll("_", " ");
+  const words = name.replace(/(_(at|id|usd)|\.name)$/, "").replaceAll(/[_.]/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

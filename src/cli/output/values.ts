@@ -42,11 +42,26 @@ export function shownValue(name: string, value: unknown, place: "cell" | "field"
     }
     if (place === "cell") return String(value.length);
   }
+  if (Array.isArray(value)) return value.map((item) => `- ${partsOf(item)}`).join("\n") || "-";
   const { name: title, title: other } = value as Record<string, unknown>;
   const label = title ?? other;
-  if (place === "cell" && typeof label === "string") return plain(label, place);
-  return plain(JSON.stringify(value), place);
+  return place === "cell" && typeof label === "string" ? plain(label) : partsOf(value);
 }
+
+/** An object in one line: "agents 2, workspaces 1". */
+function partsOf(value: unknown): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return plain(typeof value === "string" ? value : JSON.stringify(value));
+  }
+  const parts = Object.entries(value).filter(([, part]) => part !== null);
+  const shown = parts.map(
+    ([name, part]) => `${name.replaceAll("_", " ")} ${shownPart(name, part)}`,
+  );
+  return plain(shown.join(", ")) || "-";
+}
+
+const shownPart = (name: string, part: unknown): string =>
+  typeof part === "object" ? JSON.stringify(part) : shownValue(name, part, "cell");
 
 /** Relative on a terminal, as in "5 min ago"; exact elsewhere. */
 export function shownTime(value: string, now = Date.now()): string {
