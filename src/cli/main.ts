@@ -30,6 +30,8 @@ const program = new Command("omoi")
   .description("Omoi: many coding agents on the same repositories.")
   .usage("<command> [options]")
   .version(version(), "-v, --version", "print the version")
+  // An option after a command is that command's own.
+  .enablePositionalOptions()
   .showHelpAfterError("Run the command with --help for usage.")
   .exitOverride();
 program.addHelpText(
@@ -60,7 +62,7 @@ addSignIn(program);
 addWork(program);
 addLogs(program);
 for (const [name, description] of Object.entries(groups)) {
-  const group = program.command(name).description(description);
+  const group = program.command(name).description(description).enablePositionalOptions();
   made.set(name, group);
   if (name === "merge") addMerge(group);
   if (name === first) add(name);

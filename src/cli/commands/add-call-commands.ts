@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { text as readAll } from "node:stream/consumers";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import type { Answer } from "#shared/contract/call.js";
 import { urlOf } from "#shared/contract/call.js";
@@ -11,7 +12,7 @@ import { isNamed, organizationIdOf, organizationOf, valueOf } from "../connectio
 import { allRows } from "../connection/pages.js";
 import { describedCall, type CallName } from "../contract/calls.js";
 import type { CallField, DescribedCall } from "../contract/describe-calls.js";
-import { UsageError } from "../output/failures.js";
+import { FailedError, UsageError } from "../output/failures.js";
 import { note, printItem, printJson, printRows, type Row, writeLine } from "../output/print.js";
 import { callCommands, type CallCommand } from "./call-commands.js";
 import { addCommon, type CommonOptions } from "./common-options.js";
@@ -29,6 +30,7 @@ interface Options extends CommonOptions {
   limit?: string;
   body?: string;
   yes?: boolean;
+  wait?: boolean;
   [option: string]: unknown;
 }
 
@@ -52,6 +54,7 @@ function addCallCommand(group: Command, verb: string, name: CallName, command: C
   if (call.body !== null)
     made.option("--body <JSON>", "the whole body as JSON, @FILE, or - for standard input");
   if (command.confirms) made.option("-y, --yes", "do not ask");
+  if (command.waits) made.option("--no-wait", "do not wait until it is ready");
   addCommon(made);
   const examples = command.examples ?? [];
   if (examples.length > 0) {
@@ -154,9 +157,25 @@ async function runCall(
     printRows(rows, command.columns ?? call.fields.slice(0, 6), opts);
     return;
   }
-  const { data } = await send(request);
+  const { data: made } = await send(request);
+  const data =
+    command.waits === true && opts.wait !== false ? await whenReady(connection, made as Row) : made;
   if (data === undefined) note("Done.");
   else printItem(data as Row, opts);
+}
+
+const READY_MS = 200;
+
+/** Waits for the end of a project's import. @throws FailedError with the reason if it fails */
+async function whenReady({ api }: Connection, project: Row): Promise<Row> {
+  const params = { project_id: project["id"] as string };
+  for (;;) {
+    const { data } = await api.projects.get({ params });
+    if (data.status === "ready") return data;
+    if (data.status === "failed")
+      throw new FailedError(`The import failed: ${data.error ?? "unknown"}`);
+    await pause(READY_MS);
+  }
 }
 
 type AnyCall = (request: unknown) => Promise<Answer<unknown>>;

@@ -15,6 +15,8 @@ export interface CallCommand {
   stdin?: string;
   /** Whether it cannot be undone: a person confirms it, a script says `--yes`. */
   confirms?: boolean;
+  /** Whether it waits until what it has made is ready. */
+  waits?: boolean;
   /** The same call for a project, by the option `--project`. */
   ofProject?: CallName;
   /** Examples without `omoi`. */
@@ -161,6 +163,7 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "projects.create": {
     command: "project create",
     args: ["name"],
+    waits: true,
     examples: [
       "project create shop",
       "project create shop --import-url https://git.example.com/shop.git",

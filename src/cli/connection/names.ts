@@ -1,6 +1,7 @@
 /** Names as people write them, and the ids that calls take. */
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
+import { ApiError } from "#shared/contract/call.js";
 import { NotFoundError, UsageError } from "../output/failures.js";
 import type { Connection } from "./connect.js";
 import { allRows } from "./pages.js";
@@ -82,6 +83,16 @@ export async function organizationIdOf(connection: Connection): Promise<string> 
     : (await connection.api.organizations.get({ params: { org_id: organization } })).data.id;
 }
 
+/** The filter for the organization; agents, which may not read it, list what they see. */
+async function inOrganization(connection: Connection): Promise<{ organization_id?: string }> {
+  try {
+    return { organization_id: await organizationIdOf(connection) };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return {};
+    throw error;
+  }
+}
+
 /** Finds a project by its id, its slug or name, or `organization/project`. */
 export async function findProject(connection: Connection, text: string): Promise<Project> {
   if (uuid.test(text)) {
@@ -90,9 +101,9 @@ export async function findProject(connection: Connection, text: string): Promise
   const [slug = "", organization] = text.split("/").toReversed();
   const scope =
     organization === undefined ? connection : { ...connection, organization, organizationId: null };
-  const organization_id = await organizationIdOf(scope);
+  const inScope = await inOrganization(scope);
   const all = await allRows((query) =>
-    connection.api.projects.list({ query: { ...query, organization_id } }),
+    connection.api.projects.list({ query: { ...query, ...inScope } }),
   );
   return named(all, slug, "project", ({ slug: own, name }) => [own, name]);
 }
@@ -105,7 +116,7 @@ export async function findAgent(connection: Connection, text: string): Promise<A
   const [name = "", project] = text.split("/").toReversed();
   const scope =
     project === undefined
-      ? { organization_id: await organizationIdOf(connection) }
+      ? await inOrganization(connection)
       : { project_id: (await findProject(connection, project)).id };
   const all = await allRows((query) =>
     connection.api.agents.list({ query: { ...query, ...scope } }),
