@@ -7,6 +7,7 @@ import { addCallCommands } from "./commands/add-call-commands.js";
 import { addCompletion } from "./commands/completion.js";
 import { addFolders } from "./commands/folders.js";
 import { addLogs } from "./commands/logs.js";
+import { addMcp } from "./commands/mcp.js";
 import { addSignIn } from "./commands/sign-in.js";
 import { groups } from "./commands/call-commands.js";
 import { exitCodes, reportFailure, UsageError } from "./output/failures.js";
@@ -69,6 +70,7 @@ for (const [name, description] of Object.entries(groups)) {
 }
 addFolders(program);
 addApi(program);
+addMcp(program);
 addCompletion(program, () => {
   for (const name of made.keys()) add(name);
 });

@@ -5,7 +5,7 @@ import { api } from "#shared/api/index.js";
 import { builtFile } from "#test/support/server/built-files.js";
 import { openCli, type SignedInCli } from "#test/support/server/signed-in-cli.js";
 import { callCommands, type CallCommand, groups } from "../../src/cli/commands/call-commands.js";
-import type { CallName } from "../../src/cli/contract/calls.js";
+import type { CallName } from "#shared/contract/call-name.js";
 import { type DescribedCalls, describeCalls } from "../../src/cli/contract/describe-calls.js";
 
 const described = JSON.parse(

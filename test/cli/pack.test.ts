@@ -1,5 +1,6 @@
 /** `npm pack` makes a package that works without the server's dependencies. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   cpSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { startTestApp } from "#test/support/server/app.js";
 import { root } from "#test/support/server/built-files.js";
@@ -55,18 +57,22 @@ test("the packed command lists agents in an empty folder", async () => {
       OMOI_URL: app.url,
       OMOI_TOKEN: person.token,
     };
-    const omoi = (...args: string[]) =>
-      spawnSync(join(installed, "node_modules/.bin/omoi"), args, { env, encoding: "utf8" });
-    expect(omoi("--version").stdout.trim()).toBe(
-      (JSON.parse(whole) as { version: string }).version,
-    );
-    expect(omoi("org", "create", "Acme", "--quiet").stdout).toMatch(/^[0-9a-f-]{36}\n$/);
-    expect(omoi("agent", "list", "--json").stdout).toBe("[]\n");
-    const admin = omoi("admin", "users");
-    expect([admin.status, admin.stderr]).toEqual([
-      2,
-      expect.stringContaining("part of the server"),
-    ]);
+    // The server is part of this process, and must not be blocked.
+    const omoi = async (...args: string[]) => {
+      const child = spawn(join(installed, "node_modules/.bin/omoi"), args, { env });
+      const [out, err, [status]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, "close"),
+      ]);
+      return { out, err, status: status as number };
+    };
+    const { version } = JSON.parse(whole) as { version: string };
+    expect((await omoi("--version")).out.trim()).toBe(version);
+    expect((await omoi("org", "create", "Acme", "--quiet")).out).toMatch(/^[0-9a-f-]{36}\n$/);
+    expect((await omoi("agent", "list", "--json")).out).toBe("[]\n");
+    const admin = await omoi("admin", "users");
+    expect([admin.status, admin.err]).toEqual([2, expect.stringContaining("part of the server")]);
   } finally {
     await app.close();
     rmSync(folder, { recursive: true, force: true });

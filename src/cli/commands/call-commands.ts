@@ -2,7 +2,7 @@
  * The command of each call of the API. A call without one says why, or which command written by hand
  * makes it. The type requires an entry for every call.
  */
-import type { CallName } from "../contract/calls.js";
+import type { CallName } from "#shared/contract/call-name.js";
 
 export interface CallCommand {
   /** The words after `omoi`. */

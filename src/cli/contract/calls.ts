@@ -1,11 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { api } from "#shared/api/index.js";
+import type { CallName } from "#shared/contract/call-name.js";
 import type { DescribedCall, DescribedCalls } from "./describe-calls.js";
-
-/** A call of the API by resource and name: `agents.list`. */
-export type CallName = {
-  [Resource in keyof typeof api]: `${Resource}.${keyof (typeof api)[Resource] & string}`;
-}[keyof typeof api];
 
 let described: DescribedCalls | undefined;
 

@@ -10,6 +10,7 @@ import { gitHttpFeature } from "./git-http/feature.js";
 import { graphFeature } from "./graph/feature.js";
 import { healthFeature } from "./health/feature.js";
 import { invitationsFeature } from "./invitations/feature.js";
+import { mcpFeature } from "./mcp/feature.js";
 import { membersFeature } from "./members/feature.js";
 import { modelsFeature } from "./models/feature.js";
 import { organizationsFeature } from "./organizations/feature.js";
@@ -53,5 +54,6 @@ export const features: readonly ((services: Services) => Feature)[] = [
   modelsFeature,
   runsFeature,
   gitHttpFeature,
+  mcpFeature,
   healthFeature,
 ];
