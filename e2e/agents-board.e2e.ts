@@ -115,6 +115,34 @@ test("the list is dense, sorted and filtered", async () => {
   await expect.poll(async () => (await rows()).length).toBe(4);
 });
 
+test("a row of a table opens what its first link opens, and its own actions do theirs", async () => {
+  await page.goto(`${app.url}/agents?view=list`);
+  const row = table().getByRole("row").filter({ hasText: "docs-writer" });
+  const name = row.getByRole("cell").nth(1);
+  // A selection is for copying.
+  const { x, y, width, height } = (await name.boundingBox()) as Record<
+    "x" | "y" | "width" | "height",
+    number
+  >;
+  await page.mouse.move(x + 12, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + width - 4, y + height / 2, { steps: 5 });
+  await page.mouse.up();
+  expect(new URL(page.url()).pathname).toBe("/agents");
+  await page.evaluate("getSelection().empty()");
+  const [opened] = await Promise.all([
+    page.context().waitForEvent("page"),
+    name.click({ modifiers: ["ControlOrMeta"] }),
+  ]);
+  await opened.waitForURL(/\/agents\/[0-9a-f-]{36}$/);
+  await opened.close();
+  await name.click();
+  await page.waitForURL(/\/agents\/[0-9a-f-]{36}$/);
+  await page.goBack();
+  await row.getByRole("link", { name: "Open workspace" }).click();
+  await page.waitForURL(/\/workspace$/);
+});
+
 test("the console has no errors", () => {
   expect(messages).toEqual([]);
 });

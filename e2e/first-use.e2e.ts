@@ -184,14 +184,20 @@ test("two agents conflict, after an interruption, and the conflict is decided", 
 
   await predicted.getByRole("link", { name: "Merge demo-left first" }).click();
   await button("Merge").click();
-  await page.getByRole("heading", { name: /^Merge [0-9a-f]{12}$/ }).waitFor();
+  await page
+    .getByLabel("Breadcrumbs")
+    .getByText(/^Merge [0-9a-f]{12}$/)
+    .waitFor();
   await page.getByRole("link", { name: "Getting started" }).click();
   await page.getByRole("link", { name: "Open the conflict" }).click();
   await predicted.getByRole("link", { name: "Preview merge" }).click();
   await page.getByText("1 conflict would be resolved as shown below").waitFor();
   await look(page, "first-use-resolve");
   await button("Merge").click();
-  await page.getByRole("heading", { name: /^Merge [0-9a-f]{12}$/ }).waitFor();
+  await page
+    .getByLabel("Breadcrumbs")
+    .getByText(/^Merge [0-9a-f]{12}$/)
+    .waitFor();
   await page.getByRole("link", { name: "Getting started" }).click();
 });
 

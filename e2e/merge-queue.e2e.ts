@@ -99,7 +99,10 @@ test("the merge page explains the queue, and the request shows its check with th
   await screenshot(page, "merge-request-390");
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.getByRole("link", { name: "Open the merge" }).click();
-  await page.getByRole("heading", { level: 1, name: /^Merge [0-9a-f]{12}$/ }).waitFor();
+  await page
+    .getByLabel("Breadcrumbs")
+    .getByText(/^Merge [0-9a-f]{12}$/)
+    .waitFor();
   expect(messages).toEqual([]);
 });
 

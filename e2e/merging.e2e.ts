@@ -188,7 +188,10 @@ test("losing versions are restored; the merge is reverted and the revert reverte
   await page.getByText("No conflicts: 1 file would change on main.").waitFor();
   await expectAccessible(page);
   await button("Restore").click();
-  await page.getByRole("heading", { level: 1, name: /^Restore [0-9a-f]{12}$/ }).waitFor();
+  await page
+    .getByLabel("Breadcrumbs")
+    .getByText(/^Restore [0-9a-f]{12}$/)
+    .waitFor();
   expect(await onMain("src/auth/handler.ts")).toContain("return target();");
   await page.getByText("Restores from:").waitFor();
   await page
@@ -209,7 +212,10 @@ test("losing versions are restored; the merge is reverted and the revert reverte
   await page.keyboard.press("t");
   await page.getByText("1 of 1 decided").waitFor();
   await button("Revert").click();
-  await page.getByRole("heading", { level: 1, name: /^Revert [0-9a-f]{12}$/ }).waitFor();
+  await page
+    .getByLabel("Breadcrumbs")
+    .getByText(/^Revert [0-9a-f]{12}$/)
+    .waitFor();
   expect(await onMain("old.txt")).toBe("target");
   expect(await onMain("crlf.txt")).toBe("later\r");
   await expect(onMain("new/file.ts")).rejects.toThrow();
@@ -233,7 +239,10 @@ test("a sync merges main into the workspace, with conflicts", async () => {
   await conflict("crlf.txt").getByText("target_wins", { exact: false }).waitFor();
   await expectAccessible(page);
   await button("Sync").click();
-  await page.getByRole("heading", { level: 1, name: /^Sync [0-9a-f]{12}$/ }).waitFor();
+  await page
+    .getByLabel("Breadcrumbs")
+    .getByText(/^Sync [0-9a-f]{12}$/)
+    .waitFor();
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace?tab=conflicts`);
   await page.waitForURL(/\/conflicts$/);
   await page.getByText("Sync:").waitFor();

@@ -22,6 +22,7 @@ describe.skipIf(agents === null)(
     let page: Page;
     let owner: TestPerson;
     let agent: Agent;
+    let orgId: string;
     let messages: string[];
 
     beforeAll(async () => {
@@ -40,6 +41,7 @@ describe.skipIf(agents === null)(
       app = await startTestApp(settings, "real");
       owner = await app.person("Ada");
       const org = await makeOrganization(owner);
+      orgId = org.id;
       const project = await makeProject(owner, org.id);
       await owner.api.organizationSecrets.set({
         params: { org_id: org.id, name: "ANTHROPIC" },
@@ -86,6 +88,28 @@ describe.skipIf(agents === null)(
       await page.getByRole("link", { name: "Changes", exact: true }).click();
       await page.getByRole("region", { name: "later.txt" }).waitFor();
       expect(messages).toEqual([]);
+    });
+
+    test("over the budget the agent says why it stops, and goes on with a larger one", async () => {
+      const params = { org_id: orgId };
+      await owner.api.organizations.update({ params, body: { max_model_tokens: 1 } });
+      await page.goto(`${app.url}/agents/${agent.id}`);
+      const transcript = page.getByRole("region", { name: "Transcript" });
+      const prompt = page.getByRole("textbox", { name: "Prompt" });
+      await prompt.fill("And another one.");
+      await page.keyboard.press("Enter");
+      await transcript
+        .getByText(/has used its budget of 1 model tokens/)
+        .first()
+        .waitFor({ timeout: 120_000 });
+      await page.getByText("Waiting for a prompt").first().waitFor({ timeout: 60_000 });
+      await look(page, "real-session-budget");
+      await owner.api.organizations.update({ params, body: { max_model_tokens: null } });
+      const thanks = transcript.locator("strong", { hasText: "greeting" });
+      const before = await thanks.count();
+      await prompt.fill("Once more.");
+      await page.keyboard.press("Enter");
+      await thanks.nth(before).waitFor({ timeout: 60_000 });
     });
   },
 );

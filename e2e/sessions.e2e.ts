@@ -5,7 +5,7 @@ import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { expectAccessible } from "./support/accessible.js";
+import { expectAccessible, expectFits } from "./support/accessible.js";
 import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
 /** Conversations with a scripted agent. */
@@ -155,6 +155,34 @@ test("a viewer reads along, and two people answer one request", async () => {
     await one.getByText("answers: yes").waitFor();
   }
   for (const one of [theirs, others]) await one.context().close();
+});
+
+test("on a phone a session is read, answered and prompted by touch", async () => {
+  const phone = await signedInPage(browser, app, owner, {
+    viewport: { width: 390, height: 844 },
+    deviceScaleFactor: 3,
+    isMobile: true,
+    hasTouch: true,
+  });
+  await phone.goto(`${app.url}/agents`);
+  await phone.getByRole("link", { name: agent.name, exact: true }).tap();
+  const lines = phone.getByRole("region", { name: "Transcript" });
+  await lines.getByText("answers: yes").waitFor();
+  const field = phone.getByRole("textbox", { name: "Prompt" });
+  await field.tap();
+  await field.fill("ask");
+  await phone.getByRole("button", { name: "Send" }).tap();
+  await phone.getByRole("button", { name: "Allow: Delete everything 0" }).tap();
+  await lines.getByText("answers: yes").nth(1).waitFor();
+  await expectFits(phone, "a session on a phone");
+  await screenshot(phone, "session-phone");
+  await phone
+    .getByRole("tab", { name: "Changes" })
+    .or(phone.getByRole("link", { name: "Changes", exact: true }))
+    .first()
+    .tap();
+  await phone.waitForURL(/\/changes$/);
+  await phone.context().close();
 });
 
 test("a session is renamed and closed", async () => {

@@ -2,7 +2,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -134,7 +133,12 @@ export function ensureBuilt() {
   const shared = sources.filter((file) => file.startsWith(join("src", "shared")));
   ensureHalf(
     "server",
-    [...common, "tsconfig.build.json", ...sources.filter((file) => !isWeb(file))],
+    [
+      ...common,
+      "tsconfig.build.json",
+      "scripts/bundle-cli.mjs",
+      ...sources.filter((file) => !isWeb(file)),
+    ],
     buildServer,
   );
   ensureHalf(
@@ -166,8 +170,7 @@ function buildServer() {
     ["shared", "git", "sandbox", "server"].map((wing) => [`#${wing}/*.js`, `./${wing}/*.js`]),
   );
   writeFileSync(join(root, "dist/package.json"), JSON.stringify({ type: "module", imports }));
-  // Executable for `npx omoi`.
-  chmodSync(join(root, "dist/cli/main.js"), 0o755);
+  run(process.execPath, [join(root, "scripts/bundle-cli.mjs")], { shell: false });
   // Files that the server reads beside its code.
   for (const path of [
     "server/db/migrations",

@@ -1,7 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chromium, type Browser, type CDPSession, type Page } from "playwright-core";
+import {
+  chromium,
+  type Browser,
+  type BrowserContextOptions,
+  type CDPSession,
+  type Page,
+} from "playwright-core";
 import { expect } from "vitest";
 import { firstAnswersId } from "#shared/first-answers.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
@@ -18,8 +24,14 @@ export function launchBrowser(): Promise<Browser> {
 }
 
 /** Opens a page with a session of its own, on a wide screen. */
-export async function newPage(browser: Browser): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+export async function newPage(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   return page;
@@ -30,8 +42,9 @@ export async function signedInPage(
   browser: Browser,
   app: TestApp,
   { email, password }: TestPerson,
+  options: BrowserContextOptions = {},
 ): Promise<Page> {
-  const page = await newPage(browser);
+  const page = await newPage(browser, options);
   const answer = await page.request.post(`${app.url}/api/v1/auth/login`, {
     data: { email, password },
     headers: { origin: app.url },

@@ -1,15 +1,108 @@
 #!/usr/bin/env node
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addAdminCommands } from "./admin/commands.js";
-import { exitCodes, reportFailure } from "./output.js";
+import { addAgentWork, addMerge, addWork } from "./commands/work.js";
+import { addApi } from "./commands/api.js";
+import { addCallCommands } from "./commands/add-call-commands.js";
+import { addCompletion } from "./commands/completion.js";
+import { addFolders } from "./commands/folders.js";
+import { addLogs } from "./commands/logs.js";
+import { addMcp } from "./commands/mcp.js";
+import { addSignIn } from "./commands/sign-in.js";
+import { groups } from "./commands/call-commands.js";
+import { exitCodes, reportFailure, UsageError } from "./output/failures.js";
+import { endWithReader } from "./output/print.js";
+
+/** The version, which the build writes. */
+function version(): string {
+  for (const path of ["../build.json", "../../package.json"]) {
+    try {
+      return (
+        JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { version: string }
+      ).version;
+    } catch {
+      // The packed command has no build.json.
+    }
+  }
+  return "unknown";
+}
 
 const program = new Command("omoi")
   .description("Omoi: many coding agents on the same repositories.")
+  .usage("<command> [options]")
+  .version(version(), "-v, --version", "print the version")
+  // An option after a command is that command's own.
+  .enablePositionalOptions()
   .showHelpAfterError("Run the command with --help for usage.")
-  .configureHelp({ showGlobalOptions: true })
   .exitOverride();
-addAdminCommands(program);
+program.addHelpText(
+  "after",
+  `
+Start here:
+  omoi login https://omoi.example.com
+  omoi agent list
+  omoi agent start worker-1 --prompt 'Add a login page' -f
+  omoi merge worker-1
 
+Environment: OMOI_URL and OMOI_TOKEN instead of a sign-in, OMOI_ORG, NO_COLOR.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 4 not found, 5 conflict,
+130 interrupted.`,
+);
+
+// Only the commands of one group are made: there are two hundred.
+const [first = ""] = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const made = new Map<string, Command>();
+const add = (name: string): void => {
+  const group = made.get(name) as Command;
+  if (group.commands.length > 0) return;
+  addCallCommands(group, name);
+  if (name === "agent") addAgentWork(group);
+};
+
+addSignIn(program);
+addWork(program);
+addLogs(program);
+for (const [name, description] of Object.entries(groups)) {
+  const group = program.command(name).description(description).enablePositionalOptions();
+  made.set(name, group);
+  if (name === "merge") addMerge(group);
+  if (name === first) add(name);
+}
+addFolders(program);
+addApi(program);
+addMcp(program);
+addCompletion(program, () => {
+  for (const name of made.keys()) add(name);
+});
+
+if (first === "admin") await addAdmin();
+else {
+  program
+    .command("admin")
+    .description("Run an installation, on the server's machine: users, backups, verification");
+}
+
+/** These commands are part of the server. */
+async function addAdmin(): Promise<void> {
+  try {
+    const { addAdminCommands } = await import("./admin/commands.js");
+    addAdminCommands(program);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    program
+      .command("admin")
+      .allowUnknownOption()
+      .argument("[ARGUMENTS...]")
+      .action(() => {
+        throw new UsageError(
+          "omoi admin is part of the server: run it on the server's machine, as node dist/cli/main.js admin.",
+        );
+      });
+  }
+}
+
+endWithReader();
+process.on("SIGINT", () => process.exit(exitCodes.interrupted));
 try {
   await program.parseAsync();
 } catch (error) {
@@ -18,5 +111,15 @@ try {
       ? error.exitCode === 0
         ? exitCodes.ok
         : exitCodes.usage
-      : reportFailure(error);
+      : await failed(error);
+}
+// Connections are kept for further requests; nothing else shall wait.
+if (process.exitCode !== undefined || first !== "admin")
+  process.stdout.write("", () => process.exit());
+
+/** Errors of the server's own code are explained by its commands. */
+async function failed(error: unknown): Promise<number> {
+  if (first !== "admin" || error instanceof UsageError) return reportFailure(error);
+  const { reportFailure: ofServer } = await import("./admin/output.js");
+  return ofServer(error);
 }

@@ -100,6 +100,8 @@ export interface SandboxExit {
 export interface SandboxedProcess {
   /** Host pid of the process whose end ends all others of the run. */
   readonly pid: number;
+  /** The workspace's absolute path as the command sees it. */
+  readonly workspace: string;
   /** Its standard input, if it was requested. Errors of writing to it are ignored: `done` tells the end. */
   readonly input: Writable | null;
   /** Sends TERM to every process of the run and, after `graceMs`, KILL to the remaining ones. */

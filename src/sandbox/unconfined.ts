@@ -72,6 +72,7 @@ export function openUnconfined(
       };
       return trackProcess(input, {
         pid,
+        workspace: input.folder,
         ended,
         terminate: () => {
           for (const member of members()) signal(member, "SIGTERM");

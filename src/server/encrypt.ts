@@ -10,6 +10,7 @@ export const purposes = {
   upstreamCredential: "upstream credential",
   runEnvironment: "run environment",
   secretValue: "secret value",
+  webhookSecret: "webhook secret",
   queuedMail: "queued mail",
 } as const;
 

@@ -31,6 +31,34 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The token of an emailed link was used, has expired, or was replaced by a newer one.",
     remedy: "Request a new link.",
   },
+  authorization_pending: {
+    meaning: "The person has not answered the sign-in of the program yet.",
+    remedy: "Ask again after the `interval` of the device login.",
+  },
+  slow_down: {
+    meaning: "The program asks for the result of its sign-in more often than agreed.",
+    remedy: "Wait for the seconds in `detail` before you ask again.",
+  },
+  access_denied: {
+    meaning: "The person has refused the sign-in of the program.",
+    remedy: "Start a new device login if it should be allowed after all.",
+  },
+  expired_token: {
+    meaning: "The device login was not approved in time, or its code is unknown or used.",
+    remedy: "Start a new device login.",
+  },
+  device_login_answered: {
+    meaning: "The sign-in of the program was approved or refused before.",
+    remedy: "Start a new device login in the program.",
+  },
+  too_many_webhooks: {
+    meaning: "The organization has as many webhooks as allowed.",
+    remedy: "Delete one first.",
+  },
+  webhook_disabled: {
+    meaning: "The webhook is disabled, by a member or after days of failed deliveries.",
+    remedy: "Enable the webhook first.",
+  },
   system_role: {
     meaning: "System roles are the same in every organization and cannot be changed or deleted.",
     remedy: "Create a role of your own; it may extend a system role with `inherits_from`.",

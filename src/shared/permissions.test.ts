@@ -173,6 +173,7 @@ describe("agentPatterns", () => {
     "org:*",
     "org:members:*",
     "org:secrets:*",
+    "org:webhooks:*",
     "project:*",
     "project:git:*",
     "agent:*",
@@ -182,7 +183,7 @@ describe("agentPatterns", () => {
     fc.assert(
       fc.property(fc.subarray(patterns), (some) => {
         const expected = expand(some).filter(
-          (permission) => !permission.startsWith("org:secrets:"),
+          (permission) => !/^org:(secrets|webhooks):/.test(permission),
         );
         expect(expand(agentPatterns(some))).toEqual(expected);
       }),
@@ -191,7 +192,7 @@ describe("agentPatterns", () => {
 
   test("keeps patterns as wide as they may be", () => {
     expect(agentPatterns(["agent:*", "org:read"])).toEqual(["agent:*", "org:read"]);
-    expect(agentPatterns(["org:secrets:*", "org:secrets:read"])).toEqual([]);
+    expect(agentPatterns(["org:secrets:*", "org:secrets:read", "org:webhooks:*"])).toEqual([]);
     const wide = agentPatterns(["*:*"]);
     expect(wide).toEqual(expect.arrayContaining(["agent:*", "project:*", "org:members:*"]));
     expect(wide).not.toContain("org:*");

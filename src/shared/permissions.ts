@@ -15,6 +15,8 @@ export const permissions = {
   "org:apikeys:revoke": "Revoke API keys that can act in the organization",
   "org:secrets:read": "See the names of secrets",
   "org:secrets:write": "Set and delete secrets",
+  "org:webhooks:read": "See webhooks and their deliveries",
+  "org:webhooks:write": "Create, change and delete webhooks",
   "org:archive": "Archive and restore the organization",
   "org:transfer": "Hand the organization to another owner",
   "project:read": "See projects",
@@ -43,7 +45,13 @@ const onlyByName: ReadonlySet<string> = new Set([
 ]);
 
 /** Permissions that no agent has, whatever its role and its creator's. */
-const personOnly: readonly Permission[] = ["org:secrets:read", "org:secrets:write"];
+const personOnly: readonly Permission[] = [
+  "org:secrets:read",
+  "org:secrets:write",
+  // A webhook would be a way out of the sandbox's network.
+  "org:webhooks:read",
+  "org:webhooks:write",
+];
 
 export const systemRoles = {
   owner: { description: "Full access, including archiving and transfer", permissions: ["*:*"] },

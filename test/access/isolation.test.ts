@@ -16,6 +16,7 @@ import {
 } from "../support/http/raw-request.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
 import { insertSession } from "../support/database/insert-session.js";
+import { insertWebhook } from "../support/database/insert-webhook.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import {
   makeFullOrganization,
@@ -44,14 +45,23 @@ type Ids = Record<
   | "identity_id"
   | "period"
   | "invitation_id"
-  | "token",
+  | "webhook_id"
+  | "delivery_id"
+  | "token"
+  | "user_code",
   string
 >;
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
-/** An organization whose owner also has a passkey and a linked identity. */
-type Full = FullOrganization & { passkeyId: string; identityId: string };
+/** An organization with a webhook, whose owner also has a passkey, a linked identity and an approved device login. */
+type Full = FullOrganization & {
+  passkeyId: string;
+  identityId: string;
+  webhookId: string;
+  deliveryId: string;
+  userCode: string;
+};
 
 async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   const full = await makeFullOrganization(owner);
@@ -70,7 +80,11 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   );
   // Parameters have one value each, so that it has the id of the person's own session.
   await insertSession(app, full.sessionId, full.agent.id);
-  return { ...full, passkeyId, identityId };
+  const { data: started } = await app.client().deviceLogin.start({ body: {} });
+  const userCode = started.user_code;
+  await owner.api.deviceLogin.approve({ params: { user_code: userCode } });
+  const { webhookId, deliveryId } = await insertWebhook(app, full.id, owner.id);
+  return { ...full, passkeyId, identityId, webhookId, deliveryId, userCode };
 }
 
 const idsOf = (full: Full): Ids => ({
@@ -96,6 +110,9 @@ const idsOf = (full: Full): Ids => ({
   token: randomBytes(32).toString("base64url"),
   passkey_id: full.passkeyId,
   identity_id: full.identityId,
+  user_code: full.userCode,
+  webhook_id: full.webhookId,
+  delivery_id: full.deliveryId,
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -119,6 +136,9 @@ const idsOfNothing = (): Ids => ({
   token: randomBytes(32).toString("base64url"),
   passkey_id: randomUUID(),
   identity_id: randomUUID(),
+  user_code: "BCDF-GHJK",
+  webhook_id: randomUUID(),
+  delivery_id: randomUUID(),
 });
 
 /** A valid body for each call that needs one. A new call without one fails the first test below. */
@@ -141,6 +161,9 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "passkeys.rename": () => ({ name: "mine now" }),
   "passkeys.login": () => ({}),
   "oidc.link": () => ({}),
+  "deviceLogin.start": () => ({}),
+  "deviceLogin.token": () => ({ device_code: "not-one" }),
+  "deviceLogin.approve": () => ({}),
   "organizations.create": () => ({ name: "Mine" }),
   "organizations.update": () => ({ name: "Mine now" }),
   "organizations.transfer": ({ user_id }) => ({ user_id }),
@@ -175,6 +198,8 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "environments.set": () => ({ variables: { GREETING: "hello" } }),
   "organizationSecrets.set": () => ({ value: "mine now", kind: "variable" }),
   "projectSecrets.set": () => ({ value: "mine now", kind: "variable" }),
+  "webhooks.create": () => ({ url: "https://8.8.8.8/hook", events: ["run.failed"] }),
+  "webhooks.update": () => ({ description: "Mine now" }),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
@@ -432,6 +457,9 @@ const ofThePerson = new Set([
 ]);
 /** Calls about signing in: they require a session, whatever a key may do. */
 const ofTheSession = new Set([
+  "deviceLogin.get",
+  "deviceLogin.approve",
+  "deviceLogin.deny",
   "oidc.link",
   "oidc.unlink",
   "passkeys.rename",

@@ -6,7 +6,7 @@ import { takeBackup } from "#server/backup/take-backup.js";
 import { readConfig, readSetting } from "#server/config/config.js";
 import { settings } from "#server/config/settings.js";
 import { recordInstallationEvent } from "#server/db/audit/installation-audit.js";
-import { print } from "../output.js";
+import { print } from "./output.js";
 import type { Installation } from "#server/admin/installation.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 

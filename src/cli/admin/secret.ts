@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { rotateSecret } from "#server/admin/rotate-secret.js";
-import { print } from "../output.js";
+import { print } from "./output.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 
 /** Adds `omoi admin secret`. */

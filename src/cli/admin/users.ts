@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { AdminUser, AdminUserDetail } from "#shared/api/admin.js";
 import * as people from "#server/features/people/index.js";
-import { print, shownTime, table } from "../output.js";
+import { print, shownTime, table } from "./output.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 
 /** Adds `omoi admin users` and `omoi admin user …`. */

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { verifyInstallation, type Verification } from "#server/admin/verify.js";
-import { exitCodes, print } from "../output.js";
+import { exitCodes, print } from "./output.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 
 /** Adds `omoi admin verify`. */

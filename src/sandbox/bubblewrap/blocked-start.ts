@@ -13,7 +13,7 @@ import { closeWriters, type OutputPipes } from "../streams/output-pipes.js";
 import { descendantsOf, isAlive, readProcess, signal, type ProcessIdentity } from "../processes.js";
 import type { GroupLimits } from "../limits/run-group.js";
 import { repeat } from "../repeat.js";
-import { SandboxRefusal, type SandboxedProcess, type SandboxInput } from "../sandbox.js";
+import { SandboxRefusal, WORKSPACE, type SandboxedProcess, type SandboxInput } from "../sandbox.js";
 import {
   monitorProcesses,
   type MeasureMemory,
@@ -119,6 +119,7 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
   const isCounted = plan.groups?.controllers.has("memory") ?? false;
   return trackProcess(input, {
     pid: init.pid,
+    workspace: WORKSPACE,
     ended: ended.then(async (code) => (await reports.exitCode) ?? code),
     terminate: () => {
       if (plan.terminate !== null) plan.terminate(init.pid);

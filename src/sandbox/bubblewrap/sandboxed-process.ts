@@ -10,6 +10,8 @@ import type { ProcessMonitor } from "../limits/resource-monitor.js";
 export interface StartedCommand {
   /** The process whose end ends the command. */
   pid: number;
+  /** The workspace's absolute path as the command sees it. */
+  workspace: string;
   /** Settles with the exit code; null if it could not be started. */
   ended: Promise<number | null>;
   /** Sends TERM to every process of the run. */
@@ -127,6 +129,7 @@ export function trackProcess(input: SandboxInput, started: StartedCommand): Sand
   started.stdin?.on("error", () => undefined);
   return {
     pid: started.pid,
+    workspace: started.workspace,
     input: started.stdin,
     stop(graceMs) {
       const isFirst = !isStopping;

@@ -14,8 +14,11 @@ import {
   type Engine,
 } from "#test/support/sandbox/real-engines.js";
 import { freePort } from "#test/support/server/free-port.js";
-import { shell } from "#test/support/fixtures/runs.js";
-import { startServer } from "#test/support/server/server-process.js";
+import { acpAgent } from "#test/support/fixtures/acp-agent.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { eventsOf } from "#test/support/fixtures/session-events.js";
+import { clientOf, startServer } from "#test/support/server/server-process.js";
 import { runScenario } from "#test/support/server/end-to-end-scenario.js";
 import { openDocker, type DockerSandbox } from "./docker.js";
 import type { SandboxExit, SandboxInput } from "../sandbox.js";
@@ -217,6 +220,53 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
       network: "full",
     });
     await scenario.finally(() => server.process.kill("SIGTERM"));
+    expect((await server.ended).code).toBe(0);
+  });
+
+  test("a session asks, edits, and is resumed in another container", async () => {
+    const server = startServer({
+      OMOI_DATA_DIR: join(folder, "sessions"),
+      OMOI_DOCKER_SOCKET: engine.socket,
+      OMOI_DOCKER_IMAGE: engineImage,
+    });
+    const url = await server.ready;
+    const person = { email: "ada@example.com", password: "correct staple horse" };
+    await clientOf(url).auth.register({ body: person });
+    const { data: signedIn } = await clientOf(url).auth.login({ body: person });
+    const owner = { api: clientOf(url, signedIn.access_token), token: signedIn.access_token };
+    const project = await makeProject(owner, (await makeOrganization(owner)).id);
+    const params = { agent_id: (await makeAgent(owner, project.id)).id };
+    await owner.api.workspaces.create({ params, body: { workspace_type: "docker" } });
+    const body = {
+      preset: "custom",
+      command: acpAgent("resume"),
+      prompt: "ask",
+      network: "none",
+    } as const;
+    const { data: session } = await owner.api.agentSessions.create({ params, body });
+    const at = { params: { session_id: session.id } };
+    const read = async () => (await owner.api.agentSessions.get(at)).data;
+    const wait = (status: string) =>
+      expect.poll(async () => (await read()).status, { timeout: 60_000 }).toBe(status);
+    await wait("waiting_for_permission");
+    const [request] = (await read()).permissions;
+    await owner.api.agentSessions.answer({
+      params: { ...at.params, request_id: request?.request_id as string },
+      body: { option_id: "yes" },
+    });
+    await wait("idle");
+    await owner.api.runs.stop({ params: { run_id: session.run_id as string }, body: {} });
+    await waitForRunEnd(owner, session.run_id as string);
+    await owner.api.agentSessions.prompt({ ...at, body: { text: "tool" } });
+    const said = async () => JSON.stringify(await eventsOf({ url }, owner, session.id));
+    await expect.poll(said, { timeout: 60_000 }).toMatch(/turn_end.*turn_end/);
+    expect(await said()).toContain("answers: yes");
+    expect((await read()).run_id).not.toBe(session.run_id);
+    await owner.api.agentSessions.close(at);
+    await waitForRunEnd(owner, (await read()).run_id as string);
+    const { data: changes } = await owner.api.workspaces.changes({ params });
+    expect(JSON.stringify(changes)).toContain("a.txt");
+    server.process.kill("SIGTERM");
     expect((await server.ended).code).toBe(0);
   });
 

@@ -28,6 +28,7 @@ import {
   type SandboxInput,
   type SandboxReport,
   unavailableReport,
+  WORKSPACE,
 } from "../sandbox.js";
 
 export interface DockerSettings {
@@ -228,6 +229,7 @@ async function attachAndStart(
   const usage = watchUsage(api, id);
   return trackProcess(input, {
     pid,
+    workspace: WORKSPACE,
     ended: ended.finally(() => usage.stop()),
     terminate: () => signal("SIGTERM"),
     pids: () => [pid, ...descendantsOf(pid).map((process) => process.pid)],
@@ -274,5 +276,12 @@ function neverStarted(detail: string): SandboxedProcess {
     peakMemoryBytes: null,
     throttled: null,
   });
-  return { pid: 0, input: null, stop: () => undefined, readings: () => null, done };
+  return {
+    pid: 0,
+    workspace: WORKSPACE,
+    input: null,
+    stop: () => undefined,
+    readings: () => null,
+    done,
+  };
 }

@@ -125,6 +125,17 @@ const ENCRYPTED_VALUES = [
     put: `update secrets set sealed = $2
       where owner_id = split_part($1, '/', 1)::uuid and name = split_part($1, '/', 2)`,
   },
+  {
+    purpose: purposes.webhookSecret,
+    find: "select id::text as context, sealed_secret as value from webhooks for update",
+    put: "update webhooks set sealed_secret = $2 where id = $1::uuid",
+  },
+  {
+    purpose: purposes.webhookSecret,
+    find: `select id::text as context, sealed_previous_secret as value from webhooks
+      where sealed_previous_secret is not null for update`,
+    put: "update webhooks set sealed_previous_secret = $2 where id = $1::uuid",
+  },
 ] as const;
 
 async function reencryptAll(

@@ -36,12 +36,16 @@ export async function verifyInstallation({
     `select $1 as purpose, user_id::text as context, sealed_secret as value from totp_secrets
      union all select $2, project_id::text, sealed from upstream_credentials
      union all select $3, '', encrypted_verification_key from installation
-     union all select $4, owner_id || '/' || name, sealed from secrets`,
+     union all select $4, owner_id || '/' || name, sealed from secrets
+     union all select $5, id::text, sealed_secret from webhooks
+     union all select $5, id::text, sealed_previous_secret from webhooks
+       where sealed_previous_secret is not null`,
     [
       purposes.totpSecret,
       purposes.upstreamCredential,
       purposes.verificationKey,
       purposes.secretValue,
+      purposes.webhookSecret,
     ],
   );
   for (const { purpose, context, value } of rows) {

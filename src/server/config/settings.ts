@@ -206,6 +206,13 @@ export const settings = {
     documentation:
       'US dollars per million tokens by model, in place of and beside the built-in list prices, as JSON; `*` stands for every other model: `{"my-model": {"input": 1, "output": 4, "cache_read": 0.1, "cache_write": 1.25}}`. `cache_write_1h` is the price of cache writes for an hour, if it differs. `long_prompt` has the same prices and `above`, a number of tokens: the prices of calls with a longer prompt.',
   }),
+  webhookPrivateHosts: setting({
+    variable: "OMOI_WEBHOOK_PRIVATE_HOSTS",
+    type: trueOrFalse,
+    default: "false",
+    documentation:
+      "`true` lets webhooks have `http://` addresses, and private or loopback addresses.",
+  }),
   agentUid: setting({
     variable: "OMOI_AGENT_UID",
     type: wholeNumber(1, maxUid),

@@ -15,6 +15,8 @@ export interface JobData {
   "advance-merge-queue": { org_id: string; project_id: string; branch: string };
   /** Detects conflicts between the project's workspaces. */
   "scan-project": { org_id: string; project_id: string };
+  /** Sends the due deliveries of a webhook. */
+  "deliver-webhook": { org_id: string; webhook_id: string };
   /** Emails a link if the account exists. */
   "send-link": { purpose: "verify" | "reset"; email: string };
   /** An encrypted email, because it may contain a one-time link. */
@@ -51,6 +53,14 @@ const queues: Record<JobName, PgBoss.Queue> = {
     retryDelay: 5,
     retryBackoff: true,
     expireInSeconds: 1800,
+  },
+  // At most one job per webhook is pending. Retries are times of the deliveries, for which a periodic job
+  // sends another one.
+  "deliver-webhook": {
+    name: "deliver-webhook",
+    policy: "short",
+    retryLimit: 0,
+    expireInSeconds: 60,
   },
   "send-link": { name: "send-link", retryLimit: 5, retryDelay: 5, expireInSeconds: 60 },
   // Nine attempts with exponential backoff: 40 to 90 minutes in total.

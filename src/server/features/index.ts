@@ -10,6 +10,7 @@ import { gitHttpFeature } from "./git-http/feature.js";
 import { graphFeature } from "./graph/feature.js";
 import { healthFeature } from "./health/feature.js";
 import { invitationsFeature } from "./invitations/feature.js";
+import { mcpFeature } from "./mcp/feature.js";
 import { membersFeature } from "./members/feature.js";
 import { modelsFeature } from "./models/feature.js";
 import { organizationsFeature } from "./organizations/feature.js";
@@ -22,6 +23,7 @@ import { runsFeature } from "./runs/feature.js";
 import { secretsFeature } from "./secrets/feature.js";
 import type { Services } from "./services.js";
 import { usageFeature } from "./usage/feature.js";
+import { webhooksFeature } from "./webhooks/feature.js";
 import { workspacesFeature } from "./workspaces/feature.js";
 
 /**
@@ -48,8 +50,10 @@ export const features: readonly ((services: Services) => Feature)[] = [
   radarFeature,
   overviewFeature,
   eventsFeature,
+  webhooksFeature,
   modelsFeature,
   runsFeature,
   gitHttpFeature,
+  mcpFeature,
   healthFeature,
 ];

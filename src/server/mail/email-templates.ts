@@ -137,6 +137,27 @@ export function hoursLow(input: {
   ]);
 }
 
+/** Notifies owners that the server has disabled a webhook. */
+export function webhookDisabled(input: {
+  host: string;
+  reason: "manual" | "gone" | "failing" | "backlog";
+  organization: string;
+  link: string;
+}): Email {
+  const organization = quoteName(input.organization);
+  const reasons = {
+    manual: "It was disabled by a member.",
+    gone: "Its receiver answered with status 410: it wants no more events.",
+    failing: "No delivery has succeeded for three days.",
+    backlog: "Too many deliveries were waiting for it.",
+  };
+  return compose(`A webhook of ${organization} was disabled`, [
+    `The webhook of ${organization} to ${quoteName(input.host)} was disabled. ${reasons[input.reason]}`,
+    "It gets no events until it is enabled again. Review its deliveries:",
+    input.link,
+  ]);
+}
+
 function compose(subject: string, paragraphs: string[]): Email {
   return { subject: `${subject} (Omoi)`, text: `${paragraphs.join("\n\n")}\n` };
 }

@@ -1,11 +1,8 @@
 /** Requests to model providers. */
-import { lookup, type LookupAddress } from "node:dns";
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
-import { isIP, type LookupFunction } from "node:net";
 import { pipeline, type Readable } from "node:stream";
-import { isWithin } from "#shared/node/networks.js";
-import { refusedAddress } from "#shared/node/refused-address.js";
+import { addressRule, checkedLookup, literalRefusal } from "#shared/node/checked-lookup.js";
 
 /** Why a provider was not reached, as a sentence. */
 export class ProviderError extends Error {
@@ -47,16 +44,10 @@ interface ClientOptions {
 /** Connections that are kept for the next request: shorter than the providers keep them. */
 const KEPT_MS = 4000;
 
-/** Metadata services of clouds, which hold credentials of the machine. */
-const METADATA = ["169.254.0.0/16", "168.63.129.16/32", "fe80::/10", "fd00:ec2::/32"];
-
 export function createProviderClient({ allowsPrivate, idleMs }: ClientOptions): ProviderClient {
-  const refusalOf = (address: string): string | null => {
-    if (!allowsPrivate) return refusedAddress(address);
-    const isMetadata = METADATA.some((network) => isWithin(address, network));
-    return isMetadata ? `resolves to ${address}, a link-local address` : null;
-  };
-  const options = { keepAlive: true, timeout: KEPT_MS, lookup: checkedLookup(refusalOf) };
+  const refusalOf = addressRule(allowsPrivate);
+  const lookup = checkedLookup(refusalOf, (sentence) => new ProviderError(sentence));
+  const options = { keepAlive: true, timeout: KEPT_MS, lookup };
   const agents = { "http:": new HttpAgent(options), "https:": new HttpsAgent(options) };
 
   const sendOnce = (request: ProviderRequest, isRepeated: boolean): Promise<IncomingMessage> =>
@@ -99,8 +90,7 @@ export function createProviderClient({ allowsPrivate, idleMs }: ClientOptions): 
       if (url.protocol !== "https:" && !allowsPrivate) {
         throw new ProviderError("The address of the provider must begin with https://.");
       }
-      const literal = url.hostname.replaceAll(/[[\]]/g, "");
-      const refused = isIP(literal) === 0 ? null : refusalOf(literal);
+      const refused = literalRefusal(url, refusalOf);
       if (refused !== null) throw new ProviderError(`The address of the provider ${refused}.`);
       return sendOnce(request, false);
     },
@@ -108,21 +98,5 @@ export function createProviderClient({ allowsPrivate, idleMs }: ClientOptions): 
       agents["http:"].destroy();
       agents["https:"].destroy();
     },
-  };
-}
-
-/** Returns a look-up that fails if one of a name's addresses is refused. */
-function checkedLookup(refusalOf: (address: string) => string | null): LookupFunction {
-  return (host, options, done) => {
-    lookup(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
-      if (error) {
-        done(error, []);
-        return;
-      }
-      const [refused] = found.flatMap(({ address }) => refusalOf(address) ?? []);
-      if (refused !== undefined) done(new ProviderError(`${host} ${refused}.`), []);
-      else if (options.all) done(null, found);
-      else done(null, found[0]?.address ?? "", found[0]?.family ?? 4);
-    });
   };
 }

@@ -3,6 +3,7 @@ import { agents } from "./agents/agents.js";
 import { apiKeys } from "./organizations/api-keys.js";
 import { audit } from "./organizations/audit.js";
 import { auth } from "./identity/auth.js";
+import { deviceLogin } from "./identity/device-login.js";
 import { environments } from "./projects/environments.js";
 import { events } from "./organizations/events.js";
 import { graph } from "./projects/graph.js";
@@ -25,6 +26,7 @@ import { agentSessions } from "./agents/sessions.js";
 import { secondFactor } from "./identity/second-factor.js";
 import { upstreams } from "./projects/upstreams.js";
 import { usage } from "./organizations/usage.js";
+import { webhooks } from "./organizations/webhooks.js";
 import { workspaces } from "./projects/workspaces.js";
 
 /** The whole API, by resource. */
@@ -33,6 +35,7 @@ export const api = {
   secondFactor,
   passkeys,
   oidc,
+  deviceLogin,
   organizations,
   members,
   invitations,
@@ -58,4 +61,5 @@ export const api = {
   audit,
   admin,
   events,
+  webhooks,
 };

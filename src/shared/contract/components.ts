@@ -44,6 +44,9 @@ const named = {
   PasskeyOptions: api.passkeys.options.response,
   Identity: api.oidc.identity.response,
   IdentityLink: api.oidc.link.response,
+  DeviceCode: api.deviceLogin.start.response,
+  DeviceLoginKey: api.deviceLogin.token.response,
+  DeviceLoginRequest: api.deviceLogin.get.response,
   Organization: api.organizations.get.response,
   OrganizationItem: api.organizations.list.response.element,
   SlugAvailability: api.organizations.slugAvailability.response,
@@ -93,6 +96,11 @@ const named = {
   ApiKeyUsage: api.apiKeys.usage.response,
   ApiKeyVerification: api.apiKeys.verify.response,
   AuditEvent: api.audit.list.response.element,
+  EventType: api.webhooks.eventTypes.response.element,
+  Webhook: api.webhooks.get.response,
+  CreatedWebhook: api.webhooks.create.response,
+  WebhookDelivery: api.webhooks.test.response,
+  WebhookDeliveryWithPayload: api.webhooks.delivery.response,
 };
 
 /** What each named schema is. A missing one is a compile error. */
@@ -128,6 +136,9 @@ const descriptions: Readonly<Record<keyof typeof named, string>> = {
   TotpSecret: "A secret for an authenticator app, in this response only",
   RecoveryCodes: "Recovery codes, in this response only",
   Passkey: "A registered passkey",
+  DeviceCode: "The codes of a program that asks to be signed in (RFC 8628, section 3.2)",
+  DeviceLoginKey: "The API key of an approved program, in this response only",
+  DeviceLoginRequest: "A program that asks to be signed in, for the person who approves it",
   PasskeyOptions:
     "Options for the browser's WebAuthn calls (WebAuthn level 3, sections 5.4 and 5.5), to be passed on as they are",
   Identity: "An identity at the identity provider that is linked to the account",
@@ -177,6 +188,11 @@ const descriptions: Readonly<Record<keyof typeof named, string>> = {
   Radar: "Conflicts that open workspaces would have",
   ProjectGraph: "Branches and commits of a project",
   ApiKey: "An API key, without the key itself",
+  EventType: "A type of events, and the permission that its webhooks need",
+  Webhook: "An address that gets events of an organization",
+  CreatedWebhook: "A webhook with its secret, which is in this response only",
+  WebhookDelivery: "An event on its way to a webhook, or delivered",
+  WebhookDeliveryWithPayload: "A delivery with what was sent and what the receiver answered",
   CreatedApiKey: "An API key with the key itself, which is in this response only",
   OrganizationApiKey: "A key that can act in an organization, with its owner",
   ApiKeyUsage: "Requests and permissions that a key has used",

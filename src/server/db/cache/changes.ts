@@ -9,6 +9,8 @@ export interface RowChange {
   orgId: string | null;
   /** The id of the row's subject, chosen by the table's trigger: see `migrations/0009_changes.sql`. */
   id: string | null;
+  /** Further words of the trigger: the type and the subject of an event. */
+  rest?: readonly string[];
 }
 
 /** The changes made by any server process, delivered by LISTEN and NOTIFY. */
@@ -190,6 +192,6 @@ export async function listenForChanges(
 }
 
 function changeOf(payload: string): RowChange {
-  const [table = "", orgId = "-", id = "-"] = payload.split(" ");
-  return { table, orgId: orgId === "-" ? null : orgId, id: id === "-" ? null : id };
+  const [table = "", orgId = "-", id = "-", ...rest] = payload.split(" ");
+  return { table, orgId: orgId === "-" ? null : orgId, id: id === "-" ? null : id, rest };
 }

@@ -115,3 +115,23 @@ export const emailTokens = pgTable(
   },
   (table) => [primaryKey({ columns: [table.user_id, table.purpose] })],
 );
+
+export const deviceLogins = pgTable("device_logins", {
+  id: uuid().primaryKey(),
+  device_code_hash: bytes().notNull(),
+  user_code_hash: bytes().notNull(),
+  client_name: text(),
+  ip: text().notNull(),
+  user_agent: text(),
+  created_at: createdAt(),
+  expires_at: instant().notNull(),
+  poll_interval: integer().notNull(),
+  polled_at: instant(),
+  status: text({ enum: ["pending", "approved", "denied"] })
+    .notNull()
+    .default("pending"),
+  /** The person who answered, with the session and the lifetime of the key. */
+  user_id: uuid(),
+  session_id: uuid(),
+  key_days: integer(),
+});

@@ -18,6 +18,7 @@ import type { NewEnvironment } from "#shared/api/projects/environments.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
 import type { PresetName } from "#shared/preset-names.js";
+import { deliveryStatuses, disabledReasons } from "#shared/webhook-choices.js";
 import { sessionStatuses, type Session } from "#shared/api/agents/sessions.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";
@@ -337,6 +338,56 @@ export const agentSessions = pgTable("agent_sessions", {
   created_at: clockTime(),
   updated_at: clockTime(),
   closed_at: instant(),
+});
+
+/** Recorded by triggers and by `record_event`; see `db/migrations/0054_webhooks.sql`. */
+export const events = pgTable("events", {
+  id: uuid().primaryKey(),
+  number: bigint({ mode: "number" }).notNull().generatedAlwaysAsIdentity(),
+  org_id: uuid().notNull(),
+  type: text().notNull(),
+  subject_id: uuid().notNull(),
+  data: jsonb().$type<Json>().notNull(),
+  created_at: clockTime(),
+});
+
+export const webhooks = pgTable("webhooks", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  url: text().notNull(),
+  events: text().array().notNull(),
+  description: text(),
+  enabled: boolean().notNull().default(true),
+  disabled_reason: text({ enum: disabledReasons }),
+  disabled_at: instant(),
+  notice_due: boolean().notNull().default(false),
+  failing_since: instant(),
+  sealed_secret: bytes().notNull(),
+  sealed_previous_secret: bytes(),
+  previous_secret_expires_at: instant(),
+  created_by: uuid().notNull(),
+  created_at: clockTime(),
+  updated_at: clockTime(),
+});
+
+export const webhookDeliveries = pgTable("webhook_deliveries", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  webhook_id: uuid().notNull(),
+  event_id: uuid().notNull(),
+  number: bigint({ mode: "number" }).notNull(),
+  subject_id: uuid().notNull(),
+  is_redelivery: boolean().notNull().default(false),
+  status: text({ enum: deliveryStatuses }).notNull().default("pending"),
+  attempts: integer().notNull().default(0),
+  next_attempt_at: instant().default(sql`clock_timestamp()`),
+  attempted_at: instant(),
+  duration_ms: integer(),
+  response_status: integer(),
+  response_body: text(),
+  error: text(),
+  created_at: clockTime(),
+  ended_at: instant(),
 });
 
 /** Items of the attention list that a user has marked as done. */

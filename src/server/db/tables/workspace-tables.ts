@@ -135,6 +135,7 @@ export const merges = pgTable("merges", {
   target_commit: text().notNull(),
   base_commit: text(),
   merge_commit: text().notNull(),
+  subject: text(),
   strategy: text().$type<MergeStrategy>().notNull(),
   state: text({ enum: ["pending", "done"] }).notNull(),
   status: text({ enum: ["clean", "conflict_resolved"] }).notNull(),

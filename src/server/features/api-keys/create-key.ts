@@ -12,7 +12,7 @@ import {
   requireNotArchived,
   requirePermission,
 } from "../../access/access.js";
-import type { ActorContext } from "../../http/request-context.js";
+import type { Origin } from "../../db/audit/audit.js";
 import { isWithin, normalNetwork } from "#shared/node/networks.js";
 import { requireLiveCredential } from "../auth/index.js";
 import { generateKey } from "#shared/node/key-text.js";
@@ -50,17 +50,24 @@ type Rights = Pick<
   "scopes" | "expires_at" | "allowed_ips" | "rate_limit_per_minute"
 >;
 
+/** The actor that creates a key, and how its request arrived. */
+interface KeyMaker extends Origin {
+  readonly actor: Actor;
+}
+
 type CreatedKey = ApiKey & { key: string };
 
 /**
  * Creates a key. Only this response contains its secret.
+ * @param claim runs in the same transaction, before the key exists; its error prevents the key
  * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 409 `organization_archived`;
  * 422
  */
 export async function createKey(
   deps: KeyDeps,
-  context: ActorContext,
+  context: KeyMaker,
   input: NewKey,
+  claim?: (tx: Queryable) => Promise<void>,
 ): Promise<CreatedKey> {
   const { db, settings } = deps;
   const { actor } = context;
@@ -82,6 +89,7 @@ export async function createKey(
   const stored = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(scopes));
     requireWithinCredential(actor, await lockCredential(tx, actor), rights);
+    await claim?.(tx);
     await requireMemberships(tx, actor, scopes);
     if (agentId !== null) await requireAgentKeyAuthority(tx, actor, agentId, scopes);
     const inserted = await queries.insertKey(tx, {
@@ -109,7 +117,7 @@ export async function createKey(
  */
 export async function rotateKey(
   deps: KeyDeps,
-  context: ActorContext,
+  context: KeyMaker,
   keyId: string,
   graceSeconds: number,
 ): Promise<CreatedKey> {
@@ -261,7 +269,10 @@ export function parseNetworks(texts: string[] | null): string[] | null {
  * Returns a key's expiry, given as days or as a time.
  * @throws AppError 422
  */
-function resolveExpiry(input: NewKey, maxDays: number): string | null {
+export function resolveExpiry(
+  input: Pick<NewKey, "expires_in_days" | "expires_at">,
+  maxDays: number,
+): string | null {
   const inDays = input.expires_in_days ?? null;
   const field = inDays === null ? "expires_at" : "expires_in_days";
   const at =

@@ -1,3 +1,4 @@
+export { createKey, resolveExpiry } from "./create-key.js";
 export type { KeyDeps } from "./key-access.js";
 export { createKeyring } from "./keyring/keyring.js";
 export { createLeakGuard, type LeakGuard } from "./leaks/leak-guard.js";

@@ -1,4 +1,5 @@
 import { auth } from "#shared/api/identity/auth.js";
+import { deviceLogin } from "#shared/api/identity/device-login.js";
 import { oidc } from "#shared/api/identity/oidc.js";
 import { passkeys } from "#shared/api/identity/passkeys.js";
 import { secondFactor } from "#shared/api/identity/second-factor.js";
@@ -7,6 +8,8 @@ import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { deleteExpiredHits } from "./auth-service.js";
 import { signInMethods } from "./available-methods.js";
+import { createDeviceLogin } from "./device/device-login.js";
+import { deviceLoginHandlers } from "./device/routes.js";
 import { createOidcService } from "./oidc/oidc.js";
 import { oidcHandlers } from "./oidc/routes.js";
 import { createPasskeyService } from "./passkeys/passkeys.js";
@@ -41,6 +44,7 @@ export function authFeature(services: Services): Feature {
     log,
   });
   const secondFactorService = createSecondFactorService(db, secret, startSession);
+  const deviceLogins = createDeviceLogin(services.keys);
   return {
     name: "auth",
     routes: [
@@ -48,8 +52,10 @@ export function authFeature(services: Services): Feature {
       routesOf(secondFactor, secondFactorHandlers(secondFactorService, publicUrl)),
       routesOf(passkeys, passkeyHandlers(passkeyService, publicUrl)),
       routesOf(oidc, oidcHandlers(oidcService, services.auth, publicUrl)),
+      routesOf(deviceLogin, deviceLoginHandlers(deviceLogins)),
     ],
     jobs: [jobWorker("send-link", (data) => runSendLink(links, data))],
-    hourly: () => Promise.all([deleteExpiredHits(db), deleteExpiredLinks(db)]),
+    hourly: () =>
+      Promise.all([deleteExpiredHits(db), deleteExpiredLinks(db), deviceLogins.deleteExpired()]),
   };
 }

@@ -1,6 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { PassThrough, type Readable } from "node:stream";
-import type { EventType, OrganizationEvent } from "#shared/api/organizations/events.js";
+import {
+  eventTypes,
+  type EventType,
+  type OrganizationEvent,
+  type RecordedEvent,
+} from "#shared/api/organizations/events.js";
+import { permissionOfEvent, type EventName } from "#shared/event-types.js";
+import type { Permission } from "#shared/permissions.js";
 import type { ChangeFeed, RowChange } from "../../db/cache/changes.js";
 import { AppError } from "../../errors.js";
 
@@ -9,8 +16,8 @@ export interface Listener {
   orgId: string;
   /** Identifies the caller for the limit of streams per caller. */
   caller: string;
-  /** Returns the filter of visible event types; null when the credential or membership is gone. */
-  allowed: () => Promise<((type: EventType) => boolean) | null>;
+  /** Tells which permissions the caller has; null when the credential or membership is gone. */
+  allowed: () => Promise<((permission: Permission) => boolean) | null>;
   /** `Last-Event-ID` of a resumed stream, or the position from which a page continues. */
   lastEventId: string | null;
 }
@@ -53,14 +60,21 @@ const typeOfTable: Record<string, EventType> = {
 };
 
 /** Number of events kept for resuming streams. */
-const MAX_EVENTS = 1000;
+const MAX_EVENTS = 2000;
 const streamsOfCaller = 20;
 const aliveMs = 15_000;
 /** A client with this many unread bytes is disconnected. */
 const MAX_UNREAD_BYTES = 256 * 1024;
 
-interface NumberedEvent extends OrganizationEvent {
+/** An event of a stream: a changed resource, or an event that webhooks get as well. */
+interface StreamEvent {
   orgId: string;
+  name: "change" | "event";
+  permission: Permission;
+  data: OrganizationEvent | RecordedEvent;
+}
+
+interface NumberedEvent extends StreamEvent {
   number: number;
 }
 
@@ -112,7 +126,7 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
       const output = new PassThrough();
       // Writes are serialized in the order of the changes.
       let writing = Promise.resolve();
-      const write = (textFor: (sees: (type: EventType) => boolean) => string): void => {
+      const write = (textFor: (sees: (permission: Permission) => boolean) => string): void => {
         writing = writing
           .then(async () => {
             const sees = await allowed();
@@ -126,9 +140,9 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
       const audit = (event: NumberedEvent | null): void =>
         write((sees) => {
           if (event === null) return `event: reset\nid: ${position()}\ndata: null\n\n`;
-          const { type, id } = event;
-          if (!sees(type)) return "";
-          return `event: change\nid: ${process}-${event.number}\ndata: ${JSON.stringify({ type, id })}\n\n`;
+          const { name, permission, data } = event;
+          if (!sees(permission)) return "";
+          return `event: ${name}\nid: ${process}-${event.number}\ndata: ${JSON.stringify(data)}\n\n`;
         });
 
       const stream: OpenStream = { orgId, caller, output, audit };
@@ -161,7 +175,14 @@ function positionOf(lastEventId: string | null, process: string): number | null 
   return of === process ? Number(number) : null;
 }
 
-function eventOf({ table, orgId, id }: RowChange): (OrganizationEvent & { orgId: string }) | null {
-  const type = typeOfTable[table];
-  return type === undefined || orgId === null ? null : { orgId, type, id };
+function eventOf({ table, orgId, id, rest = [] }: RowChange): StreamEvent | null {
+  if (orgId === null) return null;
+  const [type, subject_id] = rest;
+  if (table === "events" && id !== null && type !== undefined && subject_id !== undefined) {
+    const permission = permissionOfEvent(type as EventName);
+    return { orgId, name: "event", permission, data: { id, type: type as EventName, subject_id } };
+  }
+  const changed = typeOfTable[table];
+  if (changed === undefined) return null;
+  return { orgId, name: "change", permission: eventTypes[changed], data: { type: changed, id } };
 }

@@ -1,4 +1,4 @@
-import { eventTypes, type events } from "#shared/api/organizations/events.js";
+import type { events } from "#shared/api/organizations/events.js";
 import type { Database } from "../../db/connection/connect.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
@@ -20,8 +20,7 @@ export function eventHandlers(
         const now = await authenticate(request, credentials, publicUrl).catch(() => null);
         const access = now && (await resolveAccess(db, now, "org_id", orgId));
         if (!access || !allows(access, "org:read")) return null;
-        return (type) => {
-          const permission = eventTypes[type];
+        return (permission) => {
           if (!allows(access, permission)) return false;
           access.used(permission);
           return true;

@@ -60,6 +60,7 @@ describe("explaining a permission", () => {
       api.organizations.update({ params: { org_id: org.id }, body: { billing_email: null } }),
     "org:members:read": (api) => api.members.list({ params: { org_id: org.id } }),
     "org:audit:read": (api) => api.audit.list({ params: { org_id: org.id } }),
+    "org:webhooks:read": (api) => api.webhooks.list({ params: { org_id: org.id } }),
     "org:secrets:read": (api) => api.organizationSecrets.list({ params: { org_id: org.id } }),
     "org:archive": (api) => api.organizations.restore({ params: { org_id: org.id } }),
     "project:read": (api) => api.projects.get({ params: { project_id: projectId } }),

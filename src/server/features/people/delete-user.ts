@@ -88,6 +88,10 @@ async function erasePersonalData(
       where email = ${email}`,
     sql`update runs set started_by = jsonb_set(started_by, '{name}', to_jsonb(${deletedUser}::text))
       where started_by ->> 'id' = ${id}`,
+    sql`update events set data = jsonb_set(data, '{actor,name}', to_jsonb(${deletedUser}::text))
+      where data #>> '{actor,id}' = ${id}`,
+    sql`update events set data = jsonb_set(data, '{subject,name}', to_jsonb(${deletedUser}::text))
+      where subject_id in (select target_id from redacted_audit_targets where org_id = events.org_id)`,
     sql`update users set email = ${placeholder}, full_name = ${deletedUser}, department = null,
       attributes = '{}', is_active = false, is_verified = false, is_super_admin = false,
       password_unproven = false, last_login_at = null, deleted_at = now(), updated_at = now()

@@ -183,17 +183,27 @@ export async function fingerprints(tx: Queryable, projectId: string): Promise<Ma
   return new Map(rows.map(({ agent_id, print }) => [agent_id, print]));
 }
 
-/** Notifies listeners that workspaces' conflicts have changed. */
+/** A change of a workspace's conflicts. */
+export interface ConflictChange {
+  agent_id: string;
+  type: "conflict.predicted" | "conflict.changed" | "conflict.resolved";
+}
+
+/** Notifies listeners that workspaces' conflicts have changed, and records an event for each. */
 export async function notifyConflictChanges(
   tx: Queryable,
   orgId: string,
-  agentIds: readonly string[],
+  changes: readonly ConflictChange[],
 ): Promise<void> {
-  if (agentIds.length === 0) return;
-  const list = JSON.stringify(agentIds);
+  if (changes.length === 0) return;
   await tx.execute(sql`
-    select pg_notify('omoi_changes', format('radar_conflicts %s %s', ${orgId}::text, agent_id))
-    from jsonb_array_elements_text(${list}::jsonb) agent_id`);
+    select pg_notify('omoi_changes', format('radar_conflicts %s %s', ${orgId}::text, c.agent_id)),
+      record_event(gen_random_uuid(), ${orgId}::uuid, c.type, c.agent_id, jsonb_build_object(
+        'organization_id', ${orgId}::uuid,
+        'subject', jsonb_build_object('type', 'agent', 'id', a.id, 'name', left(a.name, 255)),
+        'actor', null, 'conflict', event_agent(a.id)))
+    from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) as c(agent_id uuid, type text)
+    join agents a on a.id = c.agent_id`);
 }
 
 /** A conflicting pair, with the names shown by the API. */

@@ -83,8 +83,14 @@ export function scanProject(
       await queries.replaceScans(tx, project, scans);
       const after = await queries.fingerprints(tx, project_id);
       const all = new Set([...before.keys(), ...after.keys()]);
-      const changed = [...all].filter((id) => before.get(id) !== after.get(id));
-      await queries.notifyConflictChanges(tx, org_id, changed);
+      const changes = [...all]
+        .filter((id) => before.get(id) !== after.get(id))
+        .map((agent_id): queries.ConflictChange => {
+          if (!before.has(agent_id)) return { agent_id, type: "conflict.predicted" };
+          const isOver = !after.has(agent_id);
+          return { agent_id, type: isOver ? "conflict.resolved" : "conflict.changed" };
+        });
+      await queries.notifyConflictChanges(tx, org_id, changes);
       await queries.deletePairs(tx, project_id, stale);
     });
   });

@@ -30,6 +30,7 @@ export const auditEvent = z.strictObject({
           "invitation",
           "role",
           "api_key",
+          "webhook",
           "project",
           "agent",
           "workspace",

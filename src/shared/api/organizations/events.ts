@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Permission } from "../../permissions.js";
+import type { EventName } from "../../event-types.js";
 import { endpoint } from "../../contract/endpoint.js";
 
 /** Event types, and the permission required to receive each. */
@@ -41,13 +42,22 @@ export const organizationEvent = z.strictObject({
 });
 export type OrganizationEvent = z.output<typeof organizationEvent>;
 
+/**
+ * The `data` of an `event`: an event of `src/shared/event-types.ts`, with the id and the type that webhooks get.
+ */
+export interface RecordedEvent {
+  id: string;
+  type: EventName;
+  subject_id: string;
+}
+
 export const events = {
   stream: endpoint({
     method: "GET",
     path: "/api/v1/organizations/{org_id}/events",
     access: "org:read",
     summary:
-      "Stream changes in the organization as Server-Sent Events: `change` with {type, id}; `reset` after missed events",
+      "Stream changes in the organization as Server-Sent Events: `change` with {type, id}; `event` with the id that webhooks get; `reset` after missed events",
     status: 200,
     media: ["text/event-stream"],
     params: z.strictObject({

@@ -102,6 +102,12 @@ export const merge = z.strictObject({
     .string()
     .nullable()
     .describe("The merge commit; null in a preview and with nothing to merge"),
+  subject: z
+    .string()
+    .nullable()
+    .describe(
+      "The first line of its message; null in a preview, with nothing to merge, and for merges of Omoi 0.1",
+    ),
   ...mergeFields,
 });
 export type Merge = z.output<typeof merge>;

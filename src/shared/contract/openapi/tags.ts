@@ -26,6 +26,16 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "Signing in through the installation's OpenID Connect provider, and the identities linked to an account.",
   },
+  deviceLogin: {
+    title: "Device login",
+    description:
+      "Signing in a program by a code that a person approves in a browser (RFC 8628, with JSON). The program gets an API key of that person.",
+  },
+  webhooks: {
+    title: "Webhooks",
+    description:
+      "Events of an organization, sent to an address by Standard Webhooks: signed, at least once, in order for each subject, with a log of their deliveries.",
+  },
   organizations: {
     title: "Organizations",
     description:

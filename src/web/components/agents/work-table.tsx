@@ -44,7 +44,6 @@ interface WorkTableProps {
 export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps): ReactElement {
   // A table of all columns would not fit; narrower screens show each row as a card.
   const isTight = useMedia("(48rem <= width < 80rem)");
-  const isTightest = useMedia("(48rem <= width < 64rem)");
   const project = {
     name: "Project",
     sortKey: "project",
@@ -96,7 +95,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
           isNumber: true,
           renderCell: ({ conflicts }) => <WorkConflicts count={conflicts} />,
         },
-        ...(isTightest ? [] : [cost]),
+        ...(isTight ? [] : [cost]),
         {
           name: "Workspace",
           sortKey: "branch",

@@ -16,8 +16,8 @@ const clipped = 80;
 const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
 
 function ValueText({ value, isWhole }: { value: Value; isWhole: boolean }): ReactElement {
-  if (value === null || value === "") {
-    return <span className="text-muted">{value === null ? "none" : "empty"}</span>;
+  if (value === null || value === "" || (Array.isArray(value) && value.length === 0)) {
+    return <span className="text-muted">{value === "" ? "empty" : "none"}</span>;
   }
   if (typeof value === "string" && timestamp.test(value)) return <Time value={value} wraps />;
   const text = textOf(value);

@@ -118,7 +118,7 @@ export function LogView({ run }: { run: Run }): ReactElement {
           onKeyDown={({ key }) =>
             ["ArrowUp", "PageUp", "Home"].includes(key) && setFollowing(false)
           }
-          className="h-[60vh] min-h-64 overflow-auto rounded-b-lg bg-log py-2 font-mono text-[13px] text-on-log focus-visible:-outline-offset-2"
+          className={`${state === "ended" ? "max-h-[60vh] min-h-24" : "h-[60vh] min-h-64"} overflow-auto rounded-b-lg bg-log py-2 font-mono text-[13px] text-on-log focus-visible:-outline-offset-2`}
         >
           {count === 0 && (
             <p className="px-4 py-2 text-log-muted">

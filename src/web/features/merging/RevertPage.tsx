@@ -2,6 +2,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
+import { mergeTitle } from "../../components/merges/merge-title.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
 import { OperationPage } from "./operation-page.js";
@@ -16,12 +17,11 @@ export function RevertPage(): ReactElement {
   const navigate = useNavigate();
   const crumbs = useMergeCrumbs(agentId, mergeId);
   const { data: merge } = useLoaded(mergeQuery(agentId, mergeId));
-  const sha = merge.merge_commit_sha?.slice(0, 12) ?? "";
   return (
     <OperationPage
       agentId={agentId}
       operation={{ act: "revert", merge_id: mergeId }}
-      title={`Revert ${merge.kind} ${sha}`.trim()}
+      title={`Revert: ${mergeTitle(merge)}`}
       description={
         merge && (
           <>

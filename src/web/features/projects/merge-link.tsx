@@ -1,22 +1,24 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { ProjectMerge } from "#shared/api/projects/merges.js";
-import { operationLabels } from "../../components/merges/resolution-labels.js";
+import { mergeTitle } from "../../components/merges/merge-title.js";
 import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/feedback/badge.js";
+import { PlainText, visible } from "../../ui/text/plain-text.js";
 
-/** "Merge 1a2b3c4d" as a link, and whether the merge was reverted. */
+/** A merge's title as a link, its commit, and whether it was reverted. */
 export function MergeLink({ merge }: { merge: ProjectMerge }): ReactElement {
-  const sha = merge.merge_commit_sha?.slice(0, 8) ?? "";
+  const title = mergeTitle(merge);
   return (
-    <span className="inline-flex flex-wrap items-center gap-2">
+    <span className="flex flex-wrap items-baseline gap-x-2">
       <Link
         {...paths.merge(merge.agent_id, merge.id)}
-        className="text-accent-ink hover:underline"
-        aria-label={`${operationLabels[merge.kind]} ${sha}`}
+        title={visible(title)}
+        className="line-clamp-2 min-w-0 text-accent-ink hover:underline"
       >
-        {operationLabels[merge.kind]} <code className="font-mono text-[13px]">{sha}</code>
+        <PlainText value={title} />
       </Link>
+      <code className="font-mono text-xs text-muted">{merge.merge_commit_sha?.slice(0, 8)}</code>
       {merge.reverted_by !== null && <Badge tone="warn">reverted</Badge>}
     </span>
   );

@@ -10,7 +10,7 @@ import type { Sorting } from "../../ui/tables/list-view.js";
 import { countOf } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { RelativeTime } from "../../ui/text/time.js";
-import { operationLabels } from "../../components/merges/resolution-labels.js";
+import { mergeName, mergeTitle } from "../../components/merges/merge-title.js";
 import { projectMergePagesQuery } from "../../api/queries/projects.js";
 import { MergeLink } from "./merge-link.js";
 import { PagedList } from "./paged-list.js";
@@ -27,8 +27,7 @@ export function MergesCard({ projectId }: { projectId: string }): ReactElement {
   const merges = useInfiniteQuery(projectMergePagesQuery(projectId));
   const view = useListPages(merges, {
     sortings: mergeSortings,
-    textOf: ({ agent_name, target_branch, merge_commit_sha, kind }) =>
-      `${operationLabels[kind]} ${merge_commit_sha} ${agent_name} ${target_branch}`,
+    textOf: (merge) => `${mergeTitle(merge)} ${mergeName(merge)} ${merge.agent_name}`,
     prefix: "merges_",
   });
   return (

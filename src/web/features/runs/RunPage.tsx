@@ -13,6 +13,7 @@ import { runQuery, sandboxQuery } from "../../api/queries/runs.js";
 import { isolationOf } from "../../components/runs/isolation.js";
 import { RunContent } from "../../components/runs/run-content.js";
 import { RunAgain } from "../../components/runs/run-again.js";
+import { runTitle } from "../../components/runs/run-title.js";
 import { RunStatus } from "../../components/runs/run-status.js";
 import { startDisabledReason } from "../../components/runs/start-reason.js";
 import { StopRunButton } from "../../components/runs/stop-run-button.js";
@@ -33,7 +34,8 @@ export function RunPage(): ReactElement {
   ];
   return (
     <Page
-      title={`Run ${runId.slice(-8)}`}
+      title={runTitle(run)}
+      crumb={`Run ${runId.slice(-8)}`}
       crumbs={crumbs}
       description={<RunStatus run={run} />}
       actions={

@@ -19,7 +19,7 @@ export function Choices({ session, disabledReason }: ChoicesProps): ReactElement
   const hasModes = modes !== null && !options.some(({ category }) => category === "mode");
   const common = { sessionId: session.id, disabledReason };
   return (
-    <div className="-m-1 flex min-w-0 gap-2 overflow-x-auto p-1">
+    <div className="-m-1 flex min-w-0 gap-2 overflow-x-auto p-1 wide:flex-wrap">
       {hasModes && modes.available.length > 1 && (
         <Choice
           {...common}

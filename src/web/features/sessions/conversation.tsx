@@ -27,7 +27,7 @@ const states: Record<StreamState, string> = {
 /** Entries drawn at first, and by each step back. */
 const drawnAtOnce = 150;
 /** Distance from the end of the page within which the page follows new entries, in pixels. */
-const nearEnd = 160;
+const nearEnd = 320;
 
 interface ConversationProps {
   session: Session;
@@ -60,7 +60,7 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
     [transcript, wanted, version],
   );
   const entries = found.slice(-drawn);
-  useFollowedEnd(version + sent.waiting.length);
+  const follow = useFollowedEnd(version + sent.waiting.length);
   return (
     <div className="flex min-w-0 flex-col gap-4">
       <SessionHead
@@ -123,7 +123,10 @@ export function Conversation({ session, disabledReason }: ConversationProps): Re
               )}
             </>
           }
-          onSend={sent.add}
+          onSend={(text) => {
+            follow();
+            return sent.add(text);
+          }}
         />
       ) : (
         <div className="flex flex-wrap items-center justify-between gap-3 rounded-lg border border-line bg-surface px-4 py-3">
@@ -188,8 +191,11 @@ interface SentPrompt {
   canceled: number;
 }
 
-/** Keeps the end of the page in view while it grows, if the viewer has not scrolled away. */
-function useFollowedEnd(version: number): void {
+/**
+ * Keeps the end of the page in view while it grows, if the viewer has not scrolled away.
+ * @returns follows the end again
+ */
+function useFollowedEnd(version: number): () => void {
   const isNear = useRef(true);
   useEffect(() => {
     const look = (): void => {
@@ -203,4 +209,7 @@ function useFollowedEnd(version: number): void {
     if (version > 0 && isNear.current)
       window.scrollTo({ top: document.documentElement.scrollHeight });
   }, [version]);
+  return () => {
+    isNear.current = true;
+  };
 }

@@ -75,7 +75,10 @@ export function Page(props: PageProps): ReactElement {
         )}
         <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
           <div className="min-w-0">
-            <h1 ref={heading} className="text-xl leading-8 font-semibold tracking-tight">
+            <h1
+              ref={heading}
+              className="line-clamp-3 text-xl leading-8 font-semibold tracking-tight wrap-anywhere"
+            >
               <PlainText value={title} />
               {props.part !== undefined && <span className="sr-only"> – {props.part}</span>}
             </h1>

@@ -16,10 +16,12 @@ interface TabsProps<Name extends string> {
  */
 export function Tabs<Name extends string>({
   label,
-  value,
+  value: wanted,
   onChange,
   tabs,
 }: TabsProps<Name>): ReactElement {
+  // An address may name a tab that does not exist.
+  const value = tabs.some((tab) => tab.value === wanted) ? wanted : (tabs[0]?.value ?? wanted);
   const list = useRef<HTMLDivElement>(null);
   // On a phone the selected tab may be outside the viewport.
   useEffect(() => afterPaint(() => list.current && showTab(list.current, value)), [value]);

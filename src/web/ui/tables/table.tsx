@@ -1,4 +1,4 @@
-import { Fragment, type ReactElement, type ReactNode } from "react";
+import { Fragment, type MouseEvent, type ReactElement, type ReactNode } from "react";
 import { Icon } from "../actions/icons.js";
 import type { ListView } from "./list-view.js";
 
@@ -69,7 +69,10 @@ export function Table<Row>({
           const details = renderDetails?.(row);
           return (
             <Fragment key={rowKey(row)}>
-              <tr className="block px-4 py-3 wide:table-row wide:p-0">
+              <tr
+                onClick={openRow}
+                className="block px-4 py-3 wide:table-row wide:p-0 has-[>td:first-child_a]:cursor-pointer has-[>td:first-child_a]:hover:bg-canvas"
+              >
                 {columns.map((column) => (
                   <td key={column.name} className={`${cell} ${column.isNumber ? figure : words}`}>
                     <span aria-hidden="true" className="text-[13px] text-muted wide:hidden">
@@ -116,6 +119,18 @@ export function Table<Row>({
       )}
     </table>
   );
+}
+
+const ownActions = "a, button, input, select, textarea, label, summary, [role=button]";
+
+/** Follows the link of a row's first cell, for the mouse; the keyboard has the link itself. */
+function openRow(event: MouseEvent<HTMLTableRowElement>): void {
+  const { currentTarget: row, target, ctrlKey, metaKey, shiftKey } = event;
+  // Dialogs of a row are elsewhere in the document.
+  if (!(target instanceof Element) || !row.contains(target)) return;
+  if (target.closest(ownActions) !== null || getSelection()?.isCollapsed === false) return;
+  const click = { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey };
+  row.cells[0]?.querySelector("a")?.dispatchEvent(new globalThis.MouseEvent("click", click));
 }
 
 type Order = "ascending" | "descending" | "none";

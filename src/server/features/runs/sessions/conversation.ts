@@ -21,7 +21,6 @@ import {
 import type { Logger } from "pino";
 import type { PermissionRequest, Session } from "#shared/api/agents/sessions.js";
 import type { SandboxedProcess } from "#sandbox/sandbox.js";
-import { WORKSPACE } from "#sandbox/sandbox.js";
 import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
 import { isRecord } from "../../../models/json.js";
@@ -327,6 +326,15 @@ export function createConversation(input: ConversationInput): Conversation {
     }, IDLE_MS).unref();
   };
 
+  /** Tells those who read the session why it goes on without a choice. */
+  const noteRefusal = async (what: string, error: unknown): Promise<void> => {
+    log.warn({ err: error, session: id }, "a program refused a mode or an option");
+    if (!(error instanceof RequestError) || isClosed) return;
+    const status = turn === null ? "idle" : "working";
+    const detail = `The program refused ${what}: ${refusalOf(error, mask)}`;
+    await inTurn(async () => transcript?.add({ type: "status", status, detail }));
+  };
+
   const handle = (agent: ClientContext, { kind, data, sent_by }: SessionInput): void => {
     if (kind === "cancel") cancel(agent);
     else if (kind === "permission") {
@@ -337,16 +345,12 @@ export function createConversation(input: ConversationInput): Conversation {
       choices
         .setMode(agent, modeId)
         .then(() => inTurn(() => choices.takeMode(modeId)))
-        .catch((error: unknown) => {
-          log.warn({ err: error, session: id }, "a program refused a mode");
-        });
+        .catch((error: unknown) => noteRefusal("the mode", error));
     } else if (kind === "option") {
       choices
         .setOption(agent, data["id"] ?? "", data["value"] ?? "")
         .then((changed) => inTurn(() => choices.takeOptions(changed)))
-        .catch((error: unknown) => {
-          log.warn({ err: error, session: id }, "a program refused an option");
-        });
+        .catch((error: unknown) => noteRefusal("the choice", error));
     }
   };
 
@@ -403,7 +407,7 @@ export function createConversation(input: ConversationInput): Conversation {
   };
 
   /** Opens the session of the program: a new one, or the one of an earlier run. */
-  const open = async (agent: ClientContext): Promise<void> => {
+  const open = async (agent: ClientContext, cwd: string): Promise<void> => {
     const { agentCapabilities: can } = await agent.request(methods.agent.initialize, {
       protocolVersion: PROTOCOL_VERSION,
       clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
@@ -415,7 +419,7 @@ export function createConversation(input: ConversationInput): Conversation {
         : can?.loadSession === true
           ? "load"
           : null;
-    const place: NewSessionRequest = { cwd: WORKSPACE, mcpServers: [] };
+    const place: NewSessionRequest = { cwd, mcpServers: [] };
     const earlier = session.program_session_id;
     const isNew = earlier === null || resumes_by === null;
     let offered: Parameters<typeof choices.open>[2];
@@ -433,7 +437,7 @@ export function createConversation(input: ConversationInput): Conversation {
     }
     await choices.open(agent, programSession, offered, isNew).catch((error: unknown) => {
       if (!(error instanceof RequestError)) throw error;
-      log.warn({ err: error, session: id }, "a program refused its mode or options");
+      return noteRefusal("the mode or a choice of the session", error);
     });
     await save({
       status: "idle",
@@ -456,7 +460,7 @@ export function createConversation(input: ConversationInput): Conversation {
     const { agent, signal } = connection;
     const late = setTimeout(() => fail(new NotSpokenError()), START_MS);
     try {
-      await open(agent);
+      await open(agent, process.workspace);
     } finally {
       clearTimeout(late);
     }
@@ -515,6 +519,9 @@ function saidIn({ message, data }: RequestError): string {
   return typeof details === "string" && details !== "" ? details : message;
 }
 
+const refusalOf = (error: RequestError, mask: (text: string) => string): string =>
+  `${cut(mask(saidIn(error)), 300).replace(/\.$/, "")}.`;
+
 /** Returns why a session failed, as a sentence for users; null if the program is not the cause. */
 function reasonOf(error: unknown, mask: (text: string) => string): string | null {
   if (error instanceof NotSpokenError) {
@@ -525,8 +532,7 @@ function reasonOf(error: unknown, mask: (text: string) => string): string | null
   }
   if (error instanceof TranscriptFullError)
     return "The session has become too long; start a new one.";
-  if (error instanceof RequestError)
-    return `The program refused: ${cut(mask(saidIn(error)), 300).replace(/\.$/, "")}.`;
+  if (error instanceof RequestError) return `The program refused: ${refusalOf(error, mask)}`;
   if (error instanceof Error && error.name === "MessageTooLargeError") {
     return `The program sent a message of more than ${MAX_MESSAGE_BYTES / 1024 / 1024} MiB.`;
   }

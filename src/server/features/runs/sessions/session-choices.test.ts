@@ -1,4 +1,7 @@
 /** The choices that programs offer for a session, and the search in sessions. */
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { acpAgent } from "#test/support/fixtures/acp-agent.js";
@@ -25,10 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-async function start(prompt: string): Promise<Session> {
+async function start(prompt: string, command = acpAgent()): Promise<Session> {
   const { data } = await owner.api.agentSessions.create({
     params: { agent_id: agentId },
-    body: { preset: "custom", command: acpAgent(), prompt },
+    body: { preset: "custom", command, prompt },
   });
   return idle(data);
 }
@@ -62,6 +65,63 @@ async function close(session: Session): Promise<void> {
     })
     .not.toBeNull();
 }
+
+test("a program with a list of models instead of options changes its model", async () => {
+  const session = await start("say hello", acpAgent("models"));
+  const { id, current, values } = session.options[0] as Session["options"][number];
+  expect([session.options.length, current, values.map(({ value }) => value)]).toEqual([
+    1,
+    "small",
+    ["small", "large", "gone"],
+  ]);
+  const params = { session_id: session.id };
+  await owner.api.agentSessions.update({ params, body: { option: { id, value: "large" } } });
+  await expect.poll(async () => (await get(session)).options[0]?.current).toBe("large");
+  await send(session, "model");
+  await owner.api.agentSessions.update({ params, body: { option: { id, value: "gone" } } });
+  const events = () => eventsOf(app, owner, session.id);
+  await expect
+    .poll(async () => (await events()).at(-1))
+    .toMatchObject({
+      type: "status",
+      status: "idle",
+      detail: "The program refused the choice: The model is gone.",
+    });
+  const said = (await events()).flatMap((event) => (event.type === "message" ? [event.text] : []));
+  expect(said.join("")).toContain("by the model large");
+  expect((await get(session)).options[0]?.current).toBe("large");
+  await close(session);
+});
+
+test("without a sandbox the program gets the folder in which it works", async () => {
+  // If the server is root, the program cannot write to the folder by its absolute path.
+  const home = await mkdtemp(join(tmpdir(), "omoi-home-"));
+  await chmod(home, 0o777);
+  const off = await startTestApp({ OMOI_SANDBOX: "off" }, "real");
+  try {
+    const person = await off.person("Off");
+    const project = await makeProject(person, (await makeOrganization(person)).id);
+    const { agent, workspace } = await makeWorkspace(person, project.id);
+    const { data } = await person.api.agentSessions.create({
+      params: { agent_id: agent.id },
+      body: {
+        preset: "custom",
+        command: ["env", `HOME=${home}`, ...acpAgent()],
+        prompt: "place",
+        network: "full",
+      },
+    });
+    const folder = workspace.working_directory;
+    await expect
+      .poll(async () => JSON.stringify(await eventsOf(off, person, data.id)), { timeout: 30_000 })
+      .toContain(`in ${folder}, told ${folder}`);
+    await person.api.agentSessions.close({ params: { session_id: data.id } });
+    await waitForRunEnd(person, data.run_id as string);
+  } finally {
+    await off.close();
+    await rm(home, { recursive: true });
+  }
+});
 
 test("a program offers choices, which people and the program itself change", async () => {
   const session = await start("say hello");

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { methods, type ClientContext } from "@agentclientprotocol/sdk";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { definitionOf } from "../presets/presets.js";
-import { modesOf, optionsOf } from "./session-updates.js";
+import { modelsOf, modesOf, optionsOf } from "./session-updates.js";
 import type { SessionRow } from "./sessions.queries.js";
 import type { Transcript } from "./transcript.js";
 
@@ -35,6 +35,8 @@ export interface SessionChoices {
 interface Offered {
   modes?: Parameters<typeof modesOf>[0];
   configOptions?: unknown;
+  /** As by programs that have no options. */
+  models?: unknown;
 }
 
 interface ChoicesInput {
@@ -48,10 +50,18 @@ interface ChoicesInput {
 const CHANGE_MS = 1000;
 const MAX_BURST = 10;
 
+/** The id of the option that stands for a program's list of models. */
+const MODEL_OPTION = "omoi:model";
+
+const withModel = (options: Session["options"], model: string): Session["options"] =>
+  options.map((one) => (one.id === MODEL_OPTION ? { ...one, current: model } : one));
+
 export function createChoices({ session, mask, save, record }: ChoicesInput): SessionChoices {
   let sessionId = "";
   let modes: Session["modes"] = null;
   let options: Session["options"] = [];
+  /** Whether the model is chosen by a request of its own: the option of its list is made here. */
+  let hasModels = false;
   /** Until then the caller saves both, and nothing is recorded. */
   let isOpen = false;
   /** When the next change may be recorded at the lowest rate, in milliseconds since 1970. */
@@ -73,6 +83,10 @@ export function createChoices({ session, mask, save, record }: ChoicesInput): Se
     configId: string,
     value: string,
   ): Promise<Session["options"]> => {
+    if (hasModels && configId === MODEL_OPTION) {
+      await agent.request("session/set_model", { sessionId, modelId: value });
+      return withModel(options, value);
+    }
     const isSwitch = options.some(({ id, type }) => id === configId && type === "boolean");
     const chosen: { value: string } | { type: "boolean"; value: boolean } = isSwitch
       ? { type: "boolean", value: value === "true" }
@@ -82,8 +96,14 @@ export function createChoices({ session, mask, save, record }: ChoicesInput): Se
       configId,
       ...chosen,
     });
-    return optionsOf(configOptions, mask);
+    return withModels(optionsOf(configOptions, mask));
   };
+
+  /** Adds the list of models to options that a program has reported, which are its own alone. */
+  const withModels = (next: Session["options"]): Session["options"] =>
+    !hasModels || next.some(({ id }) => id === MODEL_OPTION)
+      ? next
+      : [...next, ...options.filter(({ id }) => id === MODEL_OPTION)];
 
   const chooseMode = async (agent: ClientContext, wanted: string | undefined): Promise<void> => {
     if (wanted === undefined) return;
@@ -129,6 +149,14 @@ export function createChoices({ session, mask, save, record }: ChoicesInput): Se
       sessionId = programSession;
       modes = modesOf(offered.modes, mask);
       options = optionsOf(offered.configOptions, mask);
+      const models = modelsOf(offered.models, mask);
+      hasModels = models !== null && options.every(({ category }) => category !== "model");
+      if (models !== null && hasModels) {
+        options = [
+          ...options.filter(({ id }) => id !== MODEL_OPTION),
+          { id: MODEL_OPTION, ...models },
+        ];
+      }
       try {
         await chooseMode(
           agent,
@@ -143,7 +171,8 @@ export function createChoices({ session, mask, save, record }: ChoicesInput): Se
     setMode,
     setOption,
     takeMode,
-    takeOptions: async (next) => {
+    takeOptions: async (reported) => {
+      const next = withModels(reported);
       if (JSON.stringify(next) === JSON.stringify(options)) return;
       await slowDown();
       const before = new Map(options.map(({ id, current }) => [id, current]));

@@ -238,6 +238,43 @@ export function optionsOf(
   });
 }
 
+const offeredModels = z.object({
+  currentModelId: z.string(),
+  availableModels: few(
+    z.object({ modelId: z.string(), name: z.string(), description: z.string().nullish() }),
+    MAX_VALUES,
+  ),
+});
+
+/** Returns a program's list of models as an option; null for none and for what is malformed. */
+export function modelsOf(
+  models: unknown,
+  mask: (text: string) => string,
+): Omit<Session["options"][number], "id"> | null {
+  const read = offeredModels.safeParse(models).data;
+  if (!read) return null;
+  const [option] = optionsOf(
+    [
+      {
+        id: "model",
+        name: "Model",
+        category: "model",
+        type: "select",
+        currentValue: read.currentModelId,
+        options: (read.availableModels ?? []).map(({ modelId, name, description }) => ({
+          value: modelId,
+          name,
+          description,
+        })),
+      },
+    ],
+    mask,
+  );
+  if (!option) return null;
+  const { id: _id, ...rest } = option;
+  return rest;
+}
+
 const switchValues = [
   { value: "true", name: "On", description: null },
   { value: "false", name: "Off", description: null },

@@ -12,6 +12,7 @@ const mergeColumns = {
   kind: merges.kind,
   of_merge: merges.of_merge,
   merge_commit_sha: merges.merge_commit,
+  subject: merges.subject,
   source_branch: merges.source_branch,
   target_branch: merges.target_branch,
   status: merges.status,

@@ -44,6 +44,10 @@ describe("merging a workspace", () => {
     expect(await gitInRepository(app, project, "log", "-1", "--format=%s|%b", "main")).toBe(
       `Fix the login|Merge ${workspace.branch_name} into main\n`,
     );
+    const { data: listed } = await owner.api.workspaces.mergesOfProject({
+      params: { project_id: project.id },
+    });
+    expect(listed.map(({ subject }) => subject)).toEqual(["Fix the login"]);
   });
 
   test("cleanly creates a commit with two parents even if git could fast-forward", async () => {
@@ -56,6 +60,7 @@ describe("merging a workspace", () => {
     const { status, data } = await owner.api.workspaces.createMerge({ params, body });
     expect(status).toBe(201);
     expect(data).toMatchObject({
+      subject: "Bring in a",
       source_branch: workspace.branch_name,
       target_branch: "main",
       status: "clean",
@@ -225,7 +230,14 @@ describe("merging a workspace", () => {
     expect([await refs(), await rows()]).toEqual(before);
 
     const merge = await mergeIntoBase(owner, other);
-    const comparable = ({ id, merge_commit_sha, created_at, resolutions, ...rest }: Merge) => ({
+    const comparable = ({
+      id,
+      merge_commit_sha,
+      subject,
+      created_at,
+      resolutions,
+      ...rest
+    }: Merge) => ({
       ...rest,
       resolutions: resolutions.map(({ loser_ref, source_time, rule, ...kept }) => kept),
     });

@@ -95,10 +95,11 @@ async function storeMerge(
 ): Promise<PreparedMerge> {
   const { org_id, project_id, agent_id } = workspace;
   const { source, target, branches, strategy } = input;
+  const message = request.message ?? defaultMessage(workspace, branches.target);
   const sha = await commitTree(placesOf(deps, workspace).repoPath, {
     tree: plan.tree,
     parents: [target, source],
-    message: request.message ?? defaultMessage(workspace, branches.target),
+    message,
     author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
     date,
   });
@@ -116,6 +117,7 @@ async function storeMerge(
       target_commit: target,
       base_commit: null,
       merge_commit: sha,
+      subject: subjectOf(message),
       strategy,
       status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
       resolutions: plan.resolutions,
@@ -126,6 +128,15 @@ async function storeMerge(
     keep: plan.keep,
   };
 }
+
+/** Returns the first line of a message, as the database can store it. */
+export function subjectOf(message: string): string {
+  const [line = ""] = message.trim().split("\n");
+  return Buffer.from(line.replaceAll("\0", "").slice(0, MAX_SUBJECT)).toString();
+}
+
+/** Maximum length of a merge's title, in UTF-16 code units. */
+const MAX_SUBJECT = 300;
 
 /** Returns the subject and body of a merge commit; the task's title comes first. */
 export function defaultMessage(
@@ -233,6 +244,7 @@ export function mergeOf(
     id: null,
     ...of,
     merge_commit_sha: null,
+    subject: null,
     source_branch: input.branches.source,
     target_branch: input.branches.target,
     status: plan.upToDate

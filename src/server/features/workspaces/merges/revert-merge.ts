@@ -16,6 +16,7 @@ import {
   requireExpectedState,
   type DecidedRequest,
   type MergeState,
+  subjectOf,
 } from "./prepare-merge.js";
 import { measureMerge } from "./measure-merge.js";
 import { keepRef, planDecidedMerge, type MergeInput } from "./planning/plan-merge.js";
@@ -238,10 +239,11 @@ export async function prepareUndo(
     return { upToDate: { ...mergeOf(input, plan, { kind, of_merge: merge.id }), source_branch } };
   }
 
+  const text = request.message ?? message(merge);
   const sha = await commitTree(repoPath, {
     tree: plan.tree,
     parents: [target],
-    message: request.message ?? message(merge),
+    message: text,
     author,
     date,
   });
@@ -262,6 +264,7 @@ export async function prepareUndo(
       target_commit: target,
       base_commit: merge.merge_commit,
       merge_commit: sha,
+      subject: subjectOf(text),
       strategy: input.strategy,
       status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
       resolutions: plan.resolutions,

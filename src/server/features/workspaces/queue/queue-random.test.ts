@@ -109,7 +109,14 @@ function standIn(): Sandbox {
           throttled: null,
         };
       };
-      return { pid: process.pid, input: null, stop: () => {}, readings: () => null, done: look() };
+      return {
+        pid: process.pid,
+        workspace: folder,
+        input: null,
+        stop: () => {},
+        readings: () => null,
+        done: look(),
+      };
     },
   };
 }

@@ -48,7 +48,7 @@ function MergeItem({ merge }: { merge: ProjectMerge }): ReactElement {
       <span className="flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1">
         <MergeLink merge={merge} />
         <span className="text-muted">
-          of{" "}
+          from{" "}
           <Link {...paths.workspace(agent_id)} className="text-accent-ink hover:underline">
             <PlainText value={agent_name} />
           </Link>{" "}

@@ -115,7 +115,7 @@ export function createTranscript(): Transcript {
       }
       case "turn_end": {
         if (event.stop_reason === "cancelled") transcript.cancellations += 1;
-        const text = endings[event.stop_reason] ?? `The turn ended: ${event.stop_reason}.`;
+        const text = endings[event.stop_reason] ?? otherEnding(event.stop_reason);
         if (text !== "") note(event, text, event.stop_reason.startsWith("error"));
         return;
       }
@@ -156,6 +156,12 @@ const endings: Record<string, string> = {
   max_tokens: "The turn reached the model's limit of tokens.",
   max_turn_requests: "The turn reached its limit of calls to the model.",
 };
+
+/** Programs put their errors behind words that say nothing. */
+function otherEnding(reason: string): string {
+  const error = /^error: (?:internal error: )?(.*?)\.*$/is.exec(reason)?.[1];
+  return error === undefined ? `The turn ended: ${reason}.` : `The turn failed: ${error}.`;
+}
 
 /** The text in which a transcript is searched. */
 export function textOf(entry: Entry): string {

@@ -20,9 +20,9 @@ export function CommitPage(): ReactElement {
   const { data: commit } = useLoaded(commitQuery(agentId, sha));
   const diff = useQuery(diffQuery(agentId, sha));
   const crumbs = useWorkspaceCrumbs(agentId, true);
-  const title = `Commit ${sha.slice(0, 12)}`;
+  const [title = ""] = commit.message.trim().split("\n");
   return (
-    <Page title={title} crumbs={crumbs} width="full">
+    <Page title={title} crumb={`Commit ${sha.slice(0, 12)}`} crumbs={crumbs} width="full">
       <Card>
         <Details rows={{ Commit: <CommitId sha={sha} />, ...commitRows(commit) }} />
       </Card>

@@ -22,6 +22,7 @@ import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "../../../components/workspaces/crumbs.js";
 import { MergeLink } from "./merge-link.js";
 import { mergeChangesQuery, mergeQuery, mergesOfQuery } from "../../../api/queries/workspaces.js";
+import { mergeName, mergeTitle } from "../../../components/merges/merge-title.js";
 import { operationLabels } from "../../../components/merges/resolution-labels.js";
 import { DriverFiles } from "../../../components/merges/driver-files.js";
 import { DiffBrowser } from "../../../components/diffs/diff-browser.js";
@@ -49,7 +50,8 @@ export function MergePage(): ReactElement {
   const changes = useQuery(mergeChangesQuery(agentId, mergeId));
   return (
     <Page
-      title={`${operationLabels[merge.kind]} ${sha?.slice(0, 12) ?? "details"}`}
+      title={mergeTitle(merge)}
+      crumb={mergeName(merge)}
       crumbs={crumbs}
       width="full"
       actions={

@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import { paths } from "../../../paths/paths.js";
 import { Time } from "../../../ui/text/time.js";
 import { mergeQuery } from "../../../api/queries/workspaces.js";
-import { operationLabels } from "../../../components/merges/resolution-labels.js";
+import { mergeName } from "../../../components/merges/merge-title.js";
 
 /** A link to a related merge, by kind and date. */
 export function MergeLink({
@@ -18,9 +18,7 @@ export function MergeLink({
   return (
     <span>
       <Link {...paths.merge(agentId, mergeId)} className="text-accent-ink hover:underline">
-        {merge
-          ? `${operationLabels[merge.kind]} ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`
-          : "See it"}
+        {merge ? mergeName(merge) : "See it"}
       </Link>
       {merge && (
         <>

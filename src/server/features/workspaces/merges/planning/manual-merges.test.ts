@@ -132,6 +132,7 @@ describe("resolving conflicts manually", () => {
       ...expected,
       id: data.id,
       merge_commit_sha: data.merge_commit_sha,
+      subject: data.subject,
     });
     expect(previewed.map(({ loser_ref: _ref, ...rest }) => rest)).toEqual(
       data.resolutions.map(({ loser_ref: _ref, ...rest }) => rest),

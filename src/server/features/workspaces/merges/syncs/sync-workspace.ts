@@ -19,6 +19,7 @@ import {
   requireExpectedState,
   type DecidedRequest,
   type MergeRequest,
+  subjectOf,
 } from "../prepare-merge.js";
 import { measureMerge } from "../measure-merge.js";
 import { withMergeLease } from "../merge-lease.js";
@@ -182,6 +183,7 @@ async function applySync(
     target_commit: target,
     base_commit: null,
     merge_commit: sha,
+    subject: subjectOf(message),
     strategy,
     status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
     resolutions: plan.resolutions,

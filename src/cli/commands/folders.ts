@@ -1,0 +1,275 @@
+/** `omoi clone`, `push` and `pull`: a folder of this machine as a remote workspace, by git. */
+import { spawnSync, type SpawnSyncOptions } from "node:child_process";
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { basename, resolve } from "node:path";
+import { text as readAll } from "node:stream/consumers";
+import type { Command } from "commander";
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import type { ApiError } from "#shared/contract/call.js";
+import { readConfig } from "../connection/config.js";
+import { connect, type Connection } from "../connection/connect.js";
+import { findAgent, findProject } from "../connection/names.js";
+import { FailedError, UsageError } from "../output/failures.js";
+import { note, writeLine } from "../output/print.js";
+import { plain } from "../output/values.js";
+import { addCommon, type CommonOptions } from "./common-options.js";
+
+interface PushOptions extends CommonOptions {
+  project?: string;
+  agent?: string;
+  message?: string;
+}
+
+export function addFolders(program: Command): void {
+  addCommon(
+    program
+      .command("clone")
+      .description("Clone a project; git then signs in as you do here")
+      .argument("<PROJECT>", "slug, organization/slug, or id")
+      .argument("[FOLDER]", "by default the slug")
+      .option("--agent <AGENT>", "the branch of that agent's workspace"),
+  ).action(clone);
+  addCommon(
+    program
+      .command("push")
+      .description("Commit this folder and push it to a remote workspace of its own")
+      .option(
+        "--project <PROJECT>",
+        "the project, the first time in a folder that omoi clone did not make",
+      )
+      .option("--agent <AGENT>", "the agent whose workspace it is; the first push creates one")
+      .option("-m, --message <TEXT>", "the message of the commit", "Work"),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  omoi clone shop && cd shop
+  omoi push --agent laptop -m 'Add the login page'
+  omoi pull
+  omoi merge laptop`,
+    )
+    .action(push);
+  addCommon(
+    program
+      .command("pull")
+      .description("Merge the base branch into this folder's workspace, and bring both here"),
+  ).action(pull);
+  program.command("credential", { hidden: true }).argument("<OPERATION>").action(credential);
+}
+
+/** Runs git and returns its output. @throws FailedError with what git says */
+function git(
+  args: readonly string[],
+  options: SpawnSyncOptions & { shows?: boolean } = {},
+): string {
+  const { shows = false, ...rest } = options;
+  const done = spawnSync("git", args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", shows ? "inherit" : "pipe"],
+    ...rest,
+  });
+  if (done.error) throw new FailedError(`git cannot be started: ${done.error.message}`);
+  if (done.status !== 0) {
+    const said = String(done.stderr ?? "").trim();
+    throw new FailedError(`git ${args[0]} failed${said === "" ? "." : `: ${said}`}`);
+  }
+  return String(done.stdout ?? "").trimEnd();
+}
+
+/** The value of git's configuration in this folder; null for none. */
+function setting(name: string): string | null {
+  const done = spawnSync("git", ["config", "--local", "--get", name], { encoding: "utf8" });
+  return done.status === 0 ? done.stdout.trim() : null;
+}
+
+/** How git gets the key: from this command, so that it stands in no file of the clone. */
+function helperOf({ url }: Connection): string[] {
+  const self = [process.execPath, process.argv[1] ?? ""].map(
+    (part) => `'${part.replaceAll("'", `'\\''`)}'`,
+  );
+  const section = `credential.${url}`;
+  return [`${section}.helper=`, `${section}.helper=!${self.join(" ")} credential`];
+}
+
+async function clone(
+  name: string,
+  folder: string | undefined,
+  options: CommonOptions & { agent?: string },
+): Promise<void> {
+  const connection = connect(options);
+  const project = await findProject(connection, name);
+  const agent = options.agent === undefined ? null : await findAgent(connection, options.agent);
+  if (agent !== null && agent.workspace_branch === null) {
+    throw new FailedError(`${agent.name} has no workspace yet.`);
+  }
+  const target = folder ?? project.slug;
+  if (existsSync(target)) throw new UsageError(`${target} exists already.`);
+  const settings = helperOf(connection).flatMap((one) => ["--config", one]);
+  const branch = agent?.workspace_branch == null ? [] : ["--branch", agent.workspace_branch];
+  git(["clone", "--quiet", ...settings, ...branch, await urlOf(connection, project), target], {
+    shows: true,
+  });
+  git(["-C", target, "config", "omoi.project", project.id]);
+  if (agent) git(["-C", target, "config", "omoi.agent", agent.id]);
+  note(`Cloned ${plain(project.name)} into ${target}.`);
+  if (options.quiet !== true) writeLine(resolve(target));
+}
+
+/** The address of a project's repository. */
+async function urlOf({ api, url }: Connection, project: Project): Promise<string> {
+  const { data } = await api.organizations.get({ params: { org_id: project.organization_id } });
+  return `${url}/git/${data.slug}/${project.slug}.git`;
+}
+
+async function push(options: PushOptions): Promise<void> {
+  const connection = connect(options);
+  await ensureRepository(connection, options);
+  const agent = await ensureAgent(connection, options);
+  const branch = agent.workspace_branch as string;
+  if (git(["status", "--porcelain"]) !== "") {
+    git(["add", "--all"]);
+    git([...identity(), "commit", "--quiet", "--message", options.message ?? "Work"], {
+      shows: true,
+    });
+  }
+  git(["push", "--quiet", "origin", `HEAD:refs/heads/${branch}`], { shows: true });
+  const head = git(["rev-parse", "--short=12", "HEAD"]);
+  note(
+    `Pushed ${head} to ${plain(agent.name)}. omoi merge ${agent.name} brings it into the base branch.`,
+  );
+  if (options.quiet === true) writeLine(agent.id);
+}
+
+/** A name for commits where git knows none. */
+function identity(): string[] {
+  const known = spawnSync("git", ["config", "user.email"]).status === 0;
+  return known ? [] : ["-c", "user.name=omoi", "-c", `user.email=omoi@${hostname()}`];
+}
+
+/** Makes this folder a repository of the project, whose files are then changes of its base branch. */
+async function ensureRepository(
+  connection: Connection,
+  { project: name }: PushOptions,
+): Promise<void> {
+  const isRepository = spawnSync("git", ["rev-parse", "--is-inside-work-tree"]).status === 0;
+  const known = isRepository ? setting("omoi.project") : null;
+  if (known !== null) return;
+  if (name === undefined) {
+    throw new UsageError(
+      "This folder belongs to no project yet; name it with --project, or omoi clone it.",
+    );
+  }
+  const project = await findProject(connection, name);
+  const url = await urlOf(connection, project);
+  if (isRepository && setting("remote.origin.url") !== null) {
+    throw new UsageError("This repository has another origin; omoi clone the project instead.");
+  }
+  if (!isRepository) git(["init", "--quiet"]);
+  for (const one of helperOf(connection)) {
+    const at = one.indexOf("=");
+    git(["config", "--add", one.slice(0, at), one.slice(at + 1)]);
+  }
+  git(["remote", "add", "origin", url]);
+  git(["fetch", "--quiet", "origin"], { shows: true });
+  // The files stay as they are, and git sees them as changes of the base branch. Its other files are brought
+  // here: they are not deleted because they were never in this folder.
+  git(["reset", "--quiet", `origin/${project.default_branch}`]);
+  const missing = git(["ls-files", "--deleted", "-z"]);
+  if (missing !== "") {
+    git(["checkout-index", "-z", "--stdin"], { input: missing, stdio: ["pipe", "pipe", "pipe"] });
+  }
+  git(["config", "omoi.project", project.id]);
+}
+
+/** The agent of this folder, with a remote workspace; the first push creates both. */
+async function ensureAgent(connection: Connection, options: PushOptions): Promise<Agent> {
+  const { api } = connection;
+  const project_id = setting("omoi.project") as string;
+  const known = setting("omoi.agent");
+  const name = options.agent ?? known ?? defaultName();
+  let agent: Agent;
+  try {
+    agent = await findAgent(connection, name === known ? name : `${project_id}/${name}`);
+  } catch (error) {
+    const isMissing = (error as Error).name !== "ApiError" || (error as ApiError).status === 404;
+    if (!isMissing || name === known) throw error;
+    ({ data: agent } = await api.agents.create({ body: { project_id, name } }));
+  }
+  if (agent.workspace_branch === null) {
+    await api.workspaces.create({
+      params: { agent_id: agent.id },
+      body: { workspace_type: "remote" },
+    });
+    ({ data: agent } = await api.agents.get({ params: { agent_id: agent.id } }));
+  }
+  git(["config", "omoi.agent", agent.id]);
+  return agent;
+}
+
+/** A name for the agent of this folder. */
+function defaultName(): string {
+  const text = `${hostname()}-${basename(process.cwd())}`.toLowerCase();
+  return (
+    text
+      .replaceAll(/[^a-z0-9]+/g, "-")
+      .replaceAll(/^-+|-+$/g, "")
+      .slice(0, 64) || "folder"
+  );
+}
+
+async function pull(options: CommonOptions): Promise<void> {
+  const connection = connect(options);
+  const agent_id = setting("omoi.agent");
+  if (agent_id === null)
+    throw new UsageError("This folder has no workspace yet; omoi push makes one.");
+  const { data: agent } = await connection.api.agents.get({ params: { agent_id } });
+  if (git(["status", "--porcelain"]) !== "") {
+    throw new FailedError("This folder has changes; omoi push them first.", 5);
+  }
+  const { data: merge } = await connection.api.workspaces.sync({ params: { agent_id }, body: {} });
+  git(["pull", "--quiet", "--ff-only", "origin", agent.workspace_branch as string], {
+    shows: true,
+  });
+  note(
+    merge.status === "up_to_date"
+      ? "Nothing new in the base branch."
+      : `Merged ${plain(merge.source_branch)}: ${merge.total_conflicts} conflicts were decided.`,
+  );
+}
+
+/** Answers git's credential protocol with the key of the installation that git asks about. */
+async function credential(operation: string): Promise<void> {
+  const asked = new Map(
+    (await readAll(process.stdin)).split("\n").map((line) => {
+      const at = line.indexOf("=");
+      return [line.slice(0, at), line.slice(at + 1)] as const;
+    }),
+  );
+  if (operation !== "get") return;
+  const connection = credentialFor(`${asked.get("protocol")}://${asked.get("host")}`);
+  if (connection !== null) process.stdout.write(`username=key\npassword=${connection}\n`);
+}
+
+/** The key for an address; null if it is another server's. */
+function credentialFor(url: string): string | null {
+  for (const context of [undefined, ...contextNames()]) {
+    try {
+      const connection = connect({ context });
+      if (connection.url === url) return connection.token;
+    } catch {
+      // Not signed in there.
+    }
+  }
+  return null;
+}
+
+function contextNames(): string[] {
+  try {
+    return Object.keys(readConfig().contexts);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,222 @@
+/** `omoi logs`, `omoi events`: output as text, live. */
+import { type Command, Option } from "commander";
+import type { Run } from "#shared/api/agents/runs.js";
+import type { SessionEvent } from "#shared/api/agents/sessions.js";
+import { ApiError, urlOf } from "#shared/contract/call.js";
+import { connect, type Connection } from "../connection/connect.js";
+import { eventsOf } from "../connection/event-stream.js";
+import { send, textOf } from "../connection/http.js";
+import { organizationOf, valueOf } from "../connection/names.js";
+import { describedCall } from "../contract/calls.js";
+import { FailedError } from "../output/failures.js";
+import { note, writeLine } from "../output/print.js";
+import { hasColors, styled } from "../output/style.js";
+import { plain, shownTime } from "../output/values.js";
+import { addCommon, type CommonOptions } from "./common-options.js";
+
+interface LogsOptions extends CommonOptions {
+  follow?: boolean;
+  tail?: string;
+  times?: boolean;
+  stream?: "stdout" | "stderr";
+  exitStatus?: boolean;
+  session?: boolean;
+}
+
+export function addLogs(program: Command): void {
+  addCommon(
+    program
+      .command("logs")
+      .description("Show the output of a run, or of the current or last run of an agent")
+      .argument("<RUN>", "the id of a run, or the name of an agent")
+      .option("-f, --follow", "go on until the run ends")
+      .option("--tail <N>", "only the last lines")
+      .option("--times", "with the time of each line")
+      .addOption(
+        new Option("--stream <STREAM>", "only one of the two").choices(["stdout", "stderr"]),
+      )
+      .option("--exit-status", "with --follow: fail if the run fails")
+      .option("--session", "the transcript of a session, or of an agent's newest one"),
+  )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  omoi logs worker-1 -f
+  omoi logs worker-1 --tail 100 --stream stderr
+  omoi logs worker-1 --session -f`,
+    )
+    .action(async (name: string, options: LogsOptions) => {
+      const connection = connect(options);
+      if (options.session === true) return showSession(connection, name, options);
+      const run_id = await valueOf(connection, "run_id", name);
+      if (options.follow === true) {
+        const run = await followRun(connection, run_id, options);
+        if (options.exitStatus === true) requireSuccess(run);
+        return;
+      }
+      await showLog(connection, run_id, options);
+    });
+  addCommon(
+    program.command("events").description("Show what changes in the organization, as it happens"),
+  ).action(async (options: CommonOptions) => {
+    const connection = connect(options);
+    const path = urlOf(describedCall("events.stream"), {
+      params: { org_id: await organizationOf(connection) },
+    });
+    for await (const { name, data } of eventsOf(connection, path)) {
+      if (options.json === true) writeLine(JSON.stringify({ event: name, ...(data as object) }));
+      else {
+        const { type, id } = data as { type?: string; id?: string | null };
+        writeLine(`${shownTime(new Date().toISOString())}  ${type ?? name}  ${id ?? ""}`.trimEnd());
+      }
+    }
+  });
+}
+
+async function showLog(
+  connection: Connection,
+  run_id: string,
+  options: LogsOptions,
+): Promise<void> {
+  const { tail, times, stream } = options;
+  const path = urlOf(describedCall("runs.logs"), {
+    params: { run_id },
+    query: { tail, times, stream },
+  });
+  const response = await send(connection, path, {
+    method: "GET",
+    headers: { accept: "text/plain" },
+  });
+  const { statusCode = 0 } = response;
+  if (statusCode !== 200) {
+    throw new ApiError(
+      JSON.parse(await textOf(response)) as ConstructorParameters<typeof ApiError>[0],
+    );
+  }
+  const text = await textOf(response);
+  for (const line of text.split("\n").slice(0, text.endsWith("\n") ? -1 : undefined)) {
+    writeLine(shownLine(line));
+  }
+}
+
+interface LogLine {
+  stream: "stdout" | "stderr" | "system";
+  at: string;
+  text: string;
+}
+
+/** Shows a run's output until it ends. Returns the ended run. */
+export async function followRun(
+  connection: Connection,
+  run_id: string,
+  { json, times, stream, tail }: LogsOptions,
+): Promise<Run> {
+  const path = urlOf(describedCall("runs.logs"), { params: { run_id }, query: { tail, stream } });
+  for await (const { name, data } of eventsOf(connection, path)) {
+    if (name === "end") {
+      const run = data as Run;
+      note(describeEnd(run));
+      return run;
+    }
+    if (name !== "log") continue;
+    const line = data as LogLine;
+    if (json === true) {
+      writeLine(JSON.stringify(line));
+      continue;
+    }
+    const text = shownLine(line.text.replace(/\n$/, ""));
+    const shown = line.stream === "system" ? styled("dim", text) : text;
+    writeLine(times === true ? `${styled("dim", line.at)} ${shown}` : shown);
+  }
+  throw new FailedError("The stream ended before the run.");
+}
+
+function describeEnd({ status, exit_code, detail }: Run): string {
+  const code = exit_code === null ? "" : ` with exit code ${exit_code}`;
+  return `The run ${status.replaceAll("_", " ")}${status === "failed" ? code : ""}.${detail === null ? "" : ` ${plain(detail)}`}`;
+}
+
+/** @throws FailedError if a run did not succeed */
+export function requireSuccess(run: Run): void {
+  if (run.status !== "succeeded")
+    throw new FailedError(process.stderr.isTTY ? "" : describeEnd(run));
+}
+
+/** Colours of programs are kept; other sequences could steer the terminal. */
+// eslint-disable-next-line no-control-regex -- matches escape sequences on purpose
+const colors = /(\u001B\[[\d;]*m)/;
+
+function shownLine(line: string): string {
+  if (!process.stdout.isTTY) return line;
+  return line
+    .split(colors)
+    .map((part, at) => (at % 2 === 0 ? plain(part, "field") : hasColors() ? part : ""))
+    .join("");
+}
+
+/** Shows a transcript as text. */
+async function showSession(
+  connection: Connection,
+  name: string,
+  options: LogsOptions,
+): Promise<void> {
+  const session_id = await valueOf(connection, "session_id", name);
+  const path = urlOf(describedCall("agentSessions.events"), { params: { session_id } });
+  const { data: session } = await connection.api.agentSessions.get({ params: { session_id } });
+  const isOpen = !["closed", "failed"].includes(session.status);
+  const quiet = options.follow === true ? null : 1000;
+  for await (const event of untilQuiet(eventsOf(connection, path), isOpen ? quiet : null)) {
+    if (event.name === "end") return;
+    if (event.name !== "update") continue;
+    const shown = event.data as SessionEvent;
+    if (options.json === true) writeLine(JSON.stringify(shown));
+    else {
+      const text = textOfEvent(shown);
+      if (text !== null) process.stdout.write(text);
+    }
+  }
+  writeLine("");
+}
+
+/** Ends a stream after so long without an item; null for never. */
+async function* untilQuiet<Item>(
+  items: AsyncGenerator<Item>,
+  milliseconds: number | null,
+): AsyncGenerator<Item> {
+  for (;;) {
+    const next = items.next();
+    const quiet =
+      milliseconds === null
+        ? next
+        : Promise.race([
+            next,
+            new Promise<null>((resolve) => setTimeout(resolve, milliseconds, null).unref()),
+          ]);
+    const found = await quiet;
+    if (found === null) return;
+    if (found.done === true) return;
+    yield found.value;
+  }
+}
+
+function textOfEvent(event: SessionEvent): string | null {
+  switch (event.type) {
+    case "prompt":
+      return `\n${styled("bold", `${plain(event.by?.name ?? "Prompt")}:`)} ${plain(event.text, "field")}\n\n`;
+    case "message":
+      return plain(event.text, "field");
+    case "thought":
+      return styled("dim", plain(event.text, "field"));
+    case "tool_call":
+      return event.title === undefined ? null : `\n${styled("cyan", `> ${plain(event.title)}`)}\n`;
+    case "permission_request":
+      return `\n${styled("yellow", `? ${plain(event.title)}`)} (omoi session answer … ${event.request_id} ${event.options.map(({ option_id }) => plain(option_id)).join("|")})\n`;
+    case "turn_end":
+      return "\n";
+    case "status":
+      return event.detail === null ? null : `\n${plain(event.detail)}\n`;
+    default:
+      return null;
+  }
+}

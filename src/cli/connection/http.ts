@@ -1,0 +1,135 @@
+/** Requests by node:http, which is loaded sooner than fetch. */
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as TlsAgent, request as httpsRequest } from "node:https";
+import { text } from "node:stream/consumers";
+import { createGunzip } from "node:zlib";
+import type { FetchLike } from "#shared/contract/call.js";
+import { FailedError } from "../output/failures.js";
+
+export interface Target {
+  url: string;
+  token: string | null;
+}
+
+const agents = { http: new Agent({ keepAlive: true }), https: new TlsAgent({ keepAlive: true }) };
+/** Time without a byte of the answer after which the server is given up; milliseconds. */
+const SILENCE_MS = 60_000;
+
+interface Sent {
+  method: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  signal?: AbortSignal;
+  /** Whether the answer may be silent for as long as it likes. */
+  isStream?: boolean;
+}
+
+/**
+ * Sends a request and returns the answer as it begins.
+ * @throws FailedError if the server cannot be reached
+ */
+export function send({ url, token }: Target, path: string, sent: Sent): Promise<IncomingMessage> {
+  const address = new URL(path, url);
+  const isTls = address.protocol === "https:";
+  const { method, body, signal, isStream = false } = sent;
+  const headers = {
+    "user-agent": "omoi-cli",
+    ...(isStream ? {} : { "accept-encoding": "gzip" }),
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    ...sent.headers,
+    ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
+  };
+  return new Promise((resolve, reject) => {
+    const options = {
+      method,
+      headers,
+      agent: isTls ? agents.https : agents.http,
+      ...(signal && { signal }),
+    };
+    const request = isTls
+      ? httpsRequest(address, options, resolve)
+      : httpRequest(address, options, resolve);
+    if (!isStream) {
+      request.setTimeout(SILENCE_MS, () =>
+        request.destroy(new Error("no answer within 60 seconds")),
+      );
+    }
+    request.on("error", (error: NodeJS.ErrnoException) =>
+      reject(error.name === "AbortError" ? error : unreachable(url, error)),
+    );
+    request.end(body);
+  });
+}
+
+/** Why a server cannot be reached, and what to check. */
+function unreachable(url: string, error: NodeJS.ErrnoException): FailedError {
+  const [first] = "errors" in error ? (error.errors as NodeJS.ErrnoException[]) : [error];
+  const { code = "", message } = first ?? error;
+  const reasons: Record<string, string> = {
+    ECONNREFUSED: "the connection was refused",
+    ENOTFOUND: "its name is not known",
+    ETIMEDOUT: "the connection timed out",
+    ECONNRESET: "the connection was closed",
+    DEPTH_ZERO_SELF_SIGNED_CERT:
+      "its certificate is signed by itself; name its authority with NODE_EXTRA_CA_CERTS",
+  };
+  return new FailedError(
+    `cannot reach ${url}: ${reasons[code] ?? message}. Check the address (omoi context) and the server.`,
+  );
+}
+
+/** The whole text of an answer. */
+export function textOf(response: IncomingMessage): Promise<string> {
+  const isPacked = response.headers["content-encoding"] === "gzip";
+  return text(isPacked ? response.pipe(createGunzip()) : response);
+}
+
+/** Sends requests for the typed client. */
+export function fetchFrom(target: Target): FetchLike {
+  return async (path, init) => {
+    const response = await send(target, path, {
+      method: init.method ?? "GET",
+      headers: init.headers as Record<string, string>,
+      ...(typeof init.body === "string" && { body: init.body }),
+      ...(init.signal && { signal: init.signal }),
+    });
+    const body = await textOf(response);
+    const { statusCode: status = 0, headers } = response;
+    rejectOthers(target.url, response, body);
+    return {
+      status,
+      ok: status >= 200 && status < 300,
+      headers: { get: (name: string) => headerOf(headers[name.toLowerCase()]) },
+      text: () => Promise.resolve(body),
+    } as unknown as Response;
+  };
+}
+
+const headerOf = (value: string | string[] | undefined): string | null =>
+  Array.isArray(value) ? value.join(", ") : (value ?? null);
+
+/** @throws FailedError for an answer that no Omoi server gives */
+export function rejectOthers(
+  url: string,
+  { statusCode = 0, headers }: IncomingMessage,
+  body: string,
+): void {
+  const { location } = headers;
+  if (statusCode >= 300 && statusCode < 400 && statusCode !== 304) {
+    throw new FailedError(
+      location === undefined
+        ? `${url} does not answer as an Omoi server does (status ${statusCode}).`
+        : `${url} redirects to ${location}; sign in to that address.`,
+    );
+  }
+  const isJson = /\bjson\b/.test(headers["content-type"] ?? "");
+  const isProblem = isJson && /"code"\s*:/.test(body);
+  if (statusCode >= 400 && !isProblem) {
+    throw new FailedError(
+      `${url} does not answer as an Omoi server does (status ${statusCode}). Check the address, or what is in front of the server.`,
+    );
+  }
+  if (statusCode === 200 && body !== "" && /text\/html/.test(headers["content-type"] ?? "")) {
+    throw new FailedError(`${url} answers with a web page; it is no Omoi server, or an old one.`);
+  }
+}

@@ -1,0 +1,189 @@
+/** Names as people write them, and the ids that calls take. */
+import type { Agent } from "#shared/api/agents/agents.js";
+import type { Project } from "#shared/api/projects/projects.js";
+import { ApiError } from "#shared/contract/call.js";
+import { NotFoundError, UsageError } from "../output/failures.js";
+import type { Connection } from "./connect.js";
+import { allRows } from "./pages.js";
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+type Resolve = (connection: Connection, text: string) => Promise<string>;
+
+const resolvers: Record<string, Resolve> = {
+  organization_id: async (connection, text) =>
+    (await connection.api.organizations.get({ params: { org_id: text } })).data.id,
+  project_id: async (connection, text) => (await findProject(connection, text)).id,
+  agent_id: async (connection, text) => (await findAgent(connection, text)).id,
+  parent_agent_id: async (connection, text) => (await findAgent(connection, text)).id,
+  run_id: findRun,
+  session_id: findSession,
+  role_id: findRole,
+  member_id: async (connection, text) => (await findMember(connection, text)).id,
+  user_id: async (connection, text) => {
+    const member = await findMember(connection, text);
+    if (member.user_id === null) throw new NotFoundError(`${text} is an agent, not a person.`);
+    return member.user_id;
+  },
+  key_id: findKey,
+  invitation_id: async (connection, text) => {
+    const params = { org_id: await organizationOf(connection) };
+    const all = await allRows((query) => connection.api.invitations.list({ params, query }));
+    return one(
+      all.filter(({ email }) => email === text),
+      text,
+      "invitation",
+      "its address",
+    ).id;
+  },
+};
+
+/** Whether a field takes a name instead of its id. */
+export const isNamed = (field: string): boolean => field in resolvers;
+
+/**
+ * Returns the value of a field of a call: names of agents, projects, roles, members and keys become ids.
+ * @throws NotFoundError; UsageError for a name of several
+ */
+export async function valueOf(
+  connection: Connection,
+  field: string,
+  text: string,
+): Promise<string> {
+  const resolve = uuid.test(text) ? undefined : resolvers[field];
+  return resolve ? resolve(connection, text) : text;
+}
+
+/**
+ * Returns the organization of a command: `--org`, the context's, or the only one.
+ * @returns its slug or id
+ * @throws UsageError if there are several to choose from
+ */
+export async function organizationOf(connection: Connection): Promise<string> {
+  if (connection.organization !== null) return connection.organization;
+  const { data } = await connection.api.organizations.list({ query: { limit: 2 } });
+  const [only, another] = data;
+  if (only && !another) {
+    connection.organization = only.slug;
+    return only.slug;
+  }
+  throw new UsageError(
+    only
+      ? "Say which organization: --org SLUG, or once and for all omoi context use-org SLUG."
+      : "You are in no organization yet; omoi org create NAME makes one.",
+  );
+}
+
+/** The id of the command's organization. */
+export async function organizationIdOf(connection: Connection): Promise<string> {
+  if (connection.organizationId !== null) return connection.organizationId;
+  const organization = await organizationOf(connection);
+  return uuid.test(organization)
+    ? organization
+    : (await connection.api.organizations.get({ params: { org_id: organization } })).data.id;
+}
+
+/** The filter for the organization; agents, which may not read it, list what they see. */
+async function inOrganization(connection: Connection): Promise<{ organization_id?: string }> {
+  try {
+    return { organization_id: await organizationIdOf(connection) };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return {};
+    throw error;
+  }
+}
+
+/** Finds a project by its id, its slug or name, or `organization/project`. */
+export async function findProject(connection: Connection, text: string): Promise<Project> {
+  if (uuid.test(text)) {
+    return (await connection.api.projects.get({ params: { project_id: text } })).data;
+  }
+  const [slug = "", organization] = text.split("/").toReversed();
+  const scope =
+    organization === undefined ? connection : { ...connection, organization, organizationId: null };
+  const inScope = await inOrganization(scope);
+  const all = await allRows((query) =>
+    connection.api.projects.list({ query: { ...query, ...inScope } }),
+  );
+  return named(all, slug, "project", ({ slug: own, name }) => [own, name]);
+}
+
+/** Finds an agent by its id, its name, or `project/agent`. */
+export async function findAgent(connection: Connection, text: string): Promise<Agent> {
+  if (uuid.test(text)) {
+    return (await connection.api.agents.get({ params: { agent_id: text } })).data;
+  }
+  const [name = "", project] = text.split("/").toReversed();
+  const scope =
+    project === undefined
+      ? await inOrganization(connection)
+      : { project_id: (await findProject(connection, project)).id };
+  const all = await allRows((query) =>
+    connection.api.agents.list({ query: { ...query, ...scope } }),
+  );
+  const found = all.filter((agent) => agent.name === name);
+  return one(found, text, "agent", "project/agent, or its id");
+}
+
+/** A run by its id, or the current or last one of an agent. */
+async function findRun(connection: Connection, text: string): Promise<string> {
+  const { current_run, queued_run, last_run } = await findAgent(connection, text);
+  const run = current_run ?? queued_run ?? last_run;
+  if (!run) throw new NotFoundError(`${text} has no run yet; omoi agent start ${text} starts one.`);
+  return run.id;
+}
+
+/** A session by its id, or the newest one of an agent. */
+async function findSession(connection: Connection, text: string): Promise<string> {
+  const { id: agent_id } = await findAgent(connection, text);
+  const { data } = await connection.api.agentSessions.list({
+    params: { agent_id },
+    query: { limit: 1 },
+  });
+  const [newest] = data;
+  if (!newest) throw new NotFoundError(`${text} has no session yet.`);
+  return newest.id;
+}
+
+async function findRole(connection: Connection, text: string): Promise<string> {
+  const params = { org_id: await organizationOf(connection) };
+  const all = await allRows((query) => connection.api.roles.list({ params, query }));
+  return named(all, text, "role", ({ name }) => [name]).id;
+}
+
+async function findMember(connection: Connection, text: string) {
+  const params = { org_id: await organizationOf(connection) };
+  const all = await allRows((query) => connection.api.members.list({ params, query }));
+  return named(all, text, "member", ({ email, display_name }) => [
+    email ?? display_name,
+    display_name,
+  ]);
+}
+
+async function findKey(connection: Connection, text: string): Promise<string> {
+  const all = await allRows((query) => connection.api.apiKeys.list({ query }));
+  const live = all.filter(({ status }) => status === "active");
+  return named(live, text, "active key", ({ name, key_prefix }) => [name, key_prefix]).id;
+}
+
+function named<Row>(
+  rows: readonly Row[],
+  text: string,
+  what: string,
+  namesOfRow: (row: Row) => readonly string[],
+): Row {
+  const found = rows.filter((row) => namesOfRow(row)[0] === text);
+  return one(
+    found.length > 0 ? found : rows.filter((row) => namesOfRow(row).includes(text)),
+    text,
+    what,
+    "its id",
+  );
+}
+
+function one<Row>(found: readonly Row[], text: string, what: string, instead: string): Row {
+  const [first, second] = found;
+  if (!first) throw new NotFoundError(`There is no ${what} ${text}, or you may not see it.`);
+  if (second) throw new UsageError(`Several are called ${text}; name the ${what} by ${instead}.`);
+  return first;
+}

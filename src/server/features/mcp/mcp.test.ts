@@ -1,0 +1,259 @@
+/** The Model Context Protocol with the published clients of both protocol generations, and over `omoi mcp`. */
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as OldStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { api } from "#shared/api/index.js";
+import {
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  writeFiles,
+} from "#test/support/fixtures/factories.js";
+import { waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { builtFile } from "#test/support/server/built-files.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { describedTools } from "./describe-tools.js";
+import { tools } from "./tools.js";
+
+let app: TestApp;
+let ada: TestPerson;
+let project: Awaited<ReturnType<typeof makeProject>>;
+let orgId: string;
+
+beforeAll(async () => {
+  app = await startTestApp({}, "real");
+  ada = await app.person("Ada");
+  orgId = (await makeOrganization(ada)).id;
+  project = await makeProject(ada, orgId);
+});
+afterAll(() => app.close());
+
+/** What the tests need of a client of either generation. */
+interface AnyClient {
+  listTools(): Promise<{ tools: { name: string; annotations?: object }[] }>;
+  callTool(call: { name: string; arguments?: Record<string, unknown> }): Promise<unknown>;
+  readResource(resource: { uri: string }): Promise<{ contents: unknown[] }>;
+  close(): Promise<void>;
+}
+
+const info = { name: "test", version: "1" };
+const withToken = (token: string) => ({
+  requestInit: { headers: { authorization: `Bearer ${token}` } },
+});
+const address = () => new URL("/mcp", app.url);
+
+const generations: Record<string, (token: string) => Promise<AnyClient>> = {
+  "2026-07-28": async (token) => {
+    const client = new Client(info, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
+    await client.connect(new StreamableHTTPClientTransport(address(), withToken(token)));
+    expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
+    return client as unknown as AnyClient;
+  },
+  "before it": async (token) => {
+    const client = new OldClient(info);
+    await client.connect(new OldTransport(address(), withToken(token)) as never);
+    return client as unknown as AnyClient;
+  },
+  "2026-07-28 over omoi mcp": async (token) => {
+    const client = new Client(info, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
+    await client.connect(new StdioClientTransport(processFor(token)));
+    return client as unknown as AnyClient;
+  },
+  "before it over omoi mcp": async (token) => {
+    const client = new OldClient(info);
+    await client.connect(new OldStdio(processFor(token)));
+    return client as unknown as AnyClient;
+  },
+};
+
+const processFor = (token: string) => ({
+  command: process.execPath,
+  args: [builtFile("cli/main.js"), "mcp"],
+  env: { OMOI_URL: app.url, OMOI_TOKEN: token, PATH: process.env["PATH"] ?? "" },
+});
+
+interface Result {
+  isError?: boolean;
+  content: { text: string }[];
+  structuredContent?: Record<string, unknown>;
+}
+const call = async (client: AnyClient, name: string, args: Record<string, unknown> = {}) =>
+  (await client.callTool({ name, arguments: args })) as Result;
+
+describe.each(Object.entries(generations))("a client of the protocol %s", (_, open) => {
+  test("works with agents from the list to the merge", async () => {
+    const client = await open(ada.token);
+    const { agent, workspace } = await makeWorkspace(ada, project.id);
+    await writeFiles(workspace, { [`${agent.name}.md`]: "# Work\n" });
+    const listed = await client.listTools();
+    expect(listed.tools.map(({ name }) => name).toSorted()).toEqual(
+      describedTools.map(({ definition }) => definition.name).toSorted(),
+    );
+    expect((await call(client, "whoami")).structuredContent).toMatchObject({ id: ada.id });
+    const agents = await call(client, "list_agents", { project_id: project.id });
+    expect(JSON.stringify(agents.structuredContent)).toContain(agent.id);
+    const args = { agent_id: agent.id };
+    const changes = await call(client, "get_workspace_changes", args);
+    expect(changes.content[0]?.text).toContain("# Work");
+    const diff = await client.readResource({ uri: `omoi://workspaces/${agent.id}/diff` });
+    expect(JSON.stringify(diff.contents)).toContain("+# Work");
+    const run = await call(client, "start_run", { ...args, command: ["echo", "from a tool"] });
+    const runId = run.structuredContent?.["id"] as string;
+    await waitForRunEnd(ada, runId);
+    expect((await call(client, "get_run_log", { run_id: runId })).content[0]?.text).toBe(
+      "from a tool\n",
+    );
+    const preview = await call(client, "preview_merge", args);
+    expect(preview.structuredContent).toMatchObject({ status: "clean", id: null });
+    const merge = await call(client, "merge_workspace", { ...args, message: "By a model" });
+    expect(merge.structuredContent).toMatchObject({ status: "clean", subject: "By a model" });
+    const merges = await call(client, "list_merges", args);
+    expect(merges.structuredContent?.["items"]).toHaveLength(1);
+    const wrong = await call(client, "get_agent", { agent_id: orgId });
+    expect([wrong.isError, wrong.content[0]?.text]).toEqual([
+      true,
+      expect.stringContaining("not_found"),
+    ]);
+    const unknown = await call(client, "get_agent", { ...args, colour: "red" });
+    expect([unknown.isError, unknown.content[0]?.text]).toEqual([
+      true,
+      expect.stringContaining("colour"),
+    ]);
+    await client.close();
+  });
+});
+
+describe("tools", () => {
+  test("each call of the API has a tool or a reason", () => {
+    const calls = Object.entries(api).flatMap(([resource, named]) =>
+      Object.keys(named).map((name) => `${resource}.${name}`),
+    );
+    expect(Object.keys(tools).toSorted()).toEqual(calls.toSorted());
+    const names = describedTools.map(({ definition }) => definition.name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { definition, tool } of describedTools) {
+      expect(definition.name).toMatch(/^[a-z][a-z_]{2,40}$/);
+      expect(JSON.stringify(definition)).not.toContain("$ref");
+      const fields = Object.keys(definition.inputSchema.properties);
+      for (const field of tool.without ?? []) expect(fields).not.toContain(field);
+    }
+  });
+
+  test("hints say what a call does", () => {
+    const hints = new Map(
+      describedTools.map(({ definition }) => [definition.name, definition.annotations] as const),
+    );
+    expect(hints.get("list_agents")).toMatchObject({ readOnlyHint: true, destructiveHint: false });
+    expect(hints.get("merge_workspace")).toMatchObject({
+      readOnlyHint: false,
+      destructiveHint: true,
+    });
+    expect(hints.get("stop_run")).toMatchObject({ destructiveHint: true, idempotentHint: true });
+  });
+
+  test("only what the caller may do is offered, and refused even if it is called", async () => {
+    const viewer = await app.person("Vera");
+    await ada.api.members.add({
+      params: { org_id: orgId },
+      body: { user_id: viewer.id, role_id: systemRoleIds.viewer },
+    });
+    for (const open of [generations["2026-07-28"], generations["before it"]]) {
+      const client = await (open as (token: string) => Promise<AnyClient>)(viewer.token);
+      const names = (await client.listTools()).tools.map(({ name }) => name);
+      expect(names).toContain("list_agents");
+      expect(names).not.toContain("merge_workspace");
+      expect(names).not.toContain("start_run");
+      await expect(call(client, "merge_workspace", { agent_id: orgId })).rejects.toThrow(
+        "permission is missing",
+      );
+      await client.close();
+    }
+  });
+
+  test("an agent's own credential does all that it may, without naming itself", async () => {
+    const { agent, workspace } = await makeWorkspace(ada, project.id);
+    await writeFiles(workspace, { "own.md": "own\n" });
+    const { data: key } = await ada.api.apiKeys.create({
+      body: { name: "own", agent_id: agent.id },
+    });
+    const client = await (generations["2026-07-28"] as (token: string) => Promise<AnyClient>)(
+      key.key as string,
+    );
+    expect((await call(client, "get_agent")).structuredContent).toMatchObject({ id: agent.id });
+    const commit = await call(client, "commit_workspace", {
+      commit_type: "manual",
+      message: "Mine",
+    });
+    expect(commit.structuredContent).toMatchObject({ message: "Mine", files_changed: 1 });
+    const names = (await client.listTools()).tools.map(({ name }) => name);
+    expect(names).toContain("sync_workspace");
+    expect(names).not.toContain("create_agent");
+    const other = await makeAgent(ada, project.id);
+    expect((await call(client, "get_agent", { agent_id: other.id })).isError).toBe(true);
+    await client.close();
+  });
+
+  test("another organization's ids are not found", async () => {
+    const stranger = await app.person("Stranger");
+    await makeOrganization(stranger);
+    const { agent } = await makeWorkspace(ada, project.id);
+    const client = await (generations["2026-07-28"] as (token: string) => Promise<AnyClient>)(
+      stranger.token,
+    );
+    for (const name of ["get_agent", "get_workspace", "merge_workspace", "start_run"]) {
+      const result = await call(client, name, { agent_id: agent.id, command: ["true"] }).catch(
+        (error: Error) => ({ isError: true, content: [{ text: error.message }] }),
+      );
+      expect([name, result.isError]).toEqual([name, true]);
+    }
+    await expect(
+      client.readResource({ uri: `omoi://workspaces/${agent.id}/diff` }),
+    ).rejects.toThrow();
+    await client.close();
+  });
+});
+
+describe("the endpoint", () => {
+  const post = (headers: Record<string, string>, body = "{}") =>
+    fetch(address(), {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        ...headers,
+      },
+      body,
+    });
+
+  test("says where to authenticate, and takes no cookie", async () => {
+    const missing = await post({});
+    expect(missing.status).toBe(401);
+    const challenge = missing.headers.get("www-authenticate") ?? "";
+    const metadata = /resource_metadata="([^"]+)"/.exec(challenge)?.[1] as string;
+    expect(await (await fetch(metadata)).json()).toMatchObject({
+      resource: `${app.url}/mcp`,
+      bearer_methods_supported: ["header"],
+    });
+    const wrong = await post({ authorization: "Bearer sk_live_wrong" });
+    expect([wrong.status, wrong.headers.get("www-authenticate")]).toEqual([
+      401,
+      expect.stringContaining('error="invalid_token", resource_metadata='),
+    ]);
+    expect((await post({ cookie: `omoi_session=x` })).status).toBe(401);
+    const old = await fetch(address(), { headers: { authorization: `Bearer ${ada.token}` } });
+    expect(old.status).toBe(405);
+  });
+
+  test("refuses what is no message of the protocol", async () => {
+    const authorization = `Bearer ${ada.token}`;
+    expect((await post({ authorization }, "not JSON")).status).toBe(400);
+    expect((await post({ authorization }, '{"a": 1}')).status).toBe(400);
+    const big = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "x".repeat(3 * 1024 * 1024) });
+    expect((await post({ authorization }, big)).status).toBe(413);
+  });
+});

@@ -1,0 +1,32 @@
+import { webhooks } from "#shared/api/organizations/webhooks.js";
+import { routesOf } from "../../http/register-routes.js";
+import { jobWorker, type Feature } from "../feature.js";
+import type { Services } from "../services.js";
+import { createDeliverer } from "./deliver.js";
+import { webhookHandlers } from "./routes.js";
+import { expireEvents, startDeliveries } from "./start-deliveries.js";
+import { createWebhookClient } from "./webhook-client.js";
+
+export function webhooksFeature({ config, db, jobs, mailer, publicUrl, log }: Services): Feature {
+  const { secret } = config;
+  const client = createWebhookClient(config.webhookPrivateHosts);
+  const deliverer = createDeliverer({ db, client, secret, log });
+  let dispatch: ReturnType<typeof startDeliveries> | undefined;
+  return {
+    name: "webhooks",
+    routes: [routesOf(webhooks, webhookHandlers({ rules: config, secret, deliverer }))],
+    jobs: [
+      // The job ends when sending has begun: the deliveries themselves record what is left to do.
+      jobWorker("deliver-webhook", (target) => Promise.resolve(deliverer.wake(target))),
+    ],
+    start: () => {
+      dispatch = startDeliveries({ db, jobs, mailer, deliverer, publicUrl, log });
+    },
+    hourly: () => expireEvents(db),
+    stop: async () => {
+      await dispatch?.stop();
+      await deliverer.stop();
+    },
+    close: async () => client.close(),
+  };
+}
