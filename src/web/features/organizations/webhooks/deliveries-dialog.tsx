@@ -193,7 +193,7 @@ function Text({ label, text }: { label: string; text: string }): ReactElement {
         tabIndex={0}
         className="max-h-60 overflow-auto rounded-md border border-line bg-sunken px-3 py-2 font-mono text-[13px] whitespace-pre-wrap [overflow-wrap:anywhere]"
       >
-        <PlainText value={text} />
+        <PlainText value={text} multiline />
       </pre>
     </section>
   );

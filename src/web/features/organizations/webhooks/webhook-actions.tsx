@@ -92,7 +92,7 @@ export function WebhookActions({
       <ConfirmButton
         size="sm"
         label="Rotate secret"
-        aria-label={`Rotate the secret of ${host}`}
+        aria-label={`Rotate secret of ${host}`}
         disabledReason={reason}
         title="Rotate the secret?"
         action="Rotate secret"

@@ -143,7 +143,7 @@ function Fields({
         autoCapitalize="none"
         spellCheck={false}
         placeholder="https://example.com/omoi"
-        hint="Gets a POST for each event, answers with a 2xx status within 10 seconds."
+        hint="Gets a POST for each event and answers with a 2xx status within 10 seconds."
       />
       <TextField label="Description" optional {...form.field("description")} />
       <RadioList
