@@ -189,7 +189,7 @@ function Text({ label, text }: { label: string; text: string }): ReactElement {
     <section aria-label={label} className="flex min-w-0 flex-col gap-1">
       <h3 className="text-[13px] font-medium">{label}</h3>
       <pre
-        // Scrolls by keyboard as well.
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the region scrolls by keyboard, too
         tabIndex={0}
         className="max-h-60 overflow-auto rounded-md border border-line bg-sunken px-3 py-2 font-mono text-[13px] whitespace-pre-wrap [overflow-wrap:anywhere]"
       >

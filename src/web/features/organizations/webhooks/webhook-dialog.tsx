@@ -126,13 +126,7 @@ export function EditWebhookDialog({
   );
 }
 
-function Fields({
-  form,
-  refusal,
-}: {
-  form: FormState<Values>;
-  refusal: DenyReason;
-}): ReactElement {
+function Fields({ form, refusal }: { form: FormState<Values>; refusal: DenyReason }): ReactElement {
   const { which, events } = form.values;
   return (
     <>
