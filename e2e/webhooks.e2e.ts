@@ -134,7 +134,7 @@ test("a webhook is changed, disabled, enabled and deleted", async () => {
   expect(messages).toEqual([expect.stringContaining("422")]);
 });
 
-test("a viewer is told whom to ask", async () => {
+test("a viewer sees whom to ask", async () => {
   const theirs = await signedInPage(browser, app, viewer);
   await theirs.goto(`${app.url}/organizations/${org.id}/settings?tab=webhooks`);
   await theirs.getByText("Ask an owner or an admin for it.").waitFor();

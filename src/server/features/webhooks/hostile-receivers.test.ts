@@ -216,7 +216,7 @@ describe("a receiver", () => {
     }, within);
   });
 
-  test("that answers 410 is disabled, and its owners are told", async () => {
+  test("that answers 410 is disabled, and its owners get an email", async () => {
     const webhook = await create();
     receiver.respond = answer(410, "no more");
     await makeRole("new");

@@ -7,6 +7,7 @@ import { useCursorPages } from "../../../api/cursor-pages.js";
 import { deliveryList, deliveryQuery, webhooksKey } from "../../../api/queries/webhooks.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { Await } from "../../../components/await.js";
+import { ScriptText } from "../../../components/runs/script-text.js";
 import { Button } from "../../../ui/actions/button.js";
 import { StatusDot } from "../../../ui/feedback/badge.js";
 import { SelectField } from "../../../ui/fields/select.js";
@@ -183,18 +184,12 @@ function DeliveryDetails({
   );
 }
 
-/** Text of the receiver, or of an event, with hidden characters written out. */
+/** Text of the receiver, or of an event. */
 function Text({ label, text }: { label: string; text: string }): ReactElement {
   return (
-    <section aria-label={label} className="flex min-w-0 flex-col gap-1">
+    <div className="flex min-w-0 flex-col gap-1">
       <h3 className="text-[13px] font-medium">{label}</h3>
-      <pre
-        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the region scrolls by keyboard, too
-        tabIndex={0}
-        className="max-h-60 overflow-auto rounded-md border border-line bg-sunken px-3 py-2 font-mono text-[13px] whitespace-pre-wrap [overflow-wrap:anywhere]"
-      >
-        <PlainText value={text} multiline />
-      </pre>
-    </section>
+      <ScriptText label={label} text={text} />
+    </div>
   );
 }
