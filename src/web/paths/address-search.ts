@@ -13,7 +13,14 @@ import { type ListSearch, listSearchOf } from "../lists/list-search.js";
 
 type Search = Record<string, unknown>;
 
-export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
+export const organizationTabs = [
+  "general",
+  "resources",
+  "members",
+  "webhooks",
+  "billing",
+  "audit",
+] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];
 
 export const adminTabs = ["users", "usage", "audit"] as const;
