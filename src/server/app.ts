@@ -8,7 +8,7 @@ import type { RouteOptions } from "./http/register-routes.js";
 import { createGauges } from "./metrics/gauges.js";
 import { createMetrics } from "./metrics/metrics.js";
 import { metricsRoutes } from "./metrics/routes.js";
-import { registerDocs } from "./pages/docs.js";
+import { registerReference } from "./pages/reference/register.js";
 import { registerGuide } from "./pages/guide.js";
 import { registerStatic } from "./pages/static.js";
 
@@ -65,7 +65,7 @@ export async function buildApp(input: AppInput): Promise<App> {
   for (const register of [...routes, metricsRoutes(metrics, config.metricsToken)]) {
     register(app, options);
   }
-  registerDocs(app, publicUrl);
+  registerReference(app, publicUrl);
   await registerGuide(app);
   await registerStatic(app, input.webDir, () => eventStreams.position());
 

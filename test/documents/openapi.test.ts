@@ -117,6 +117,11 @@ describe("the OpenAPI document", () => {
       "text/csv",
     ]);
     expect(mediaOf("/api/v1/runs/{run_id}/logs")).toEqual(["text/plain", "text/event-stream"]);
+    for (const { operationId, responses } of operations) {
+      const stream = Object.values(responses)[0]?.content?.["text/event-stream"]?.schema;
+      const [, event = ""] = /the schema `(\w+)`$/.exec(stream?.description ?? "") ?? [];
+      if (stream) expect([operationId, event in components.schemas]).toEqual([operationId, true]);
+    }
     expect(paths["/api/v1/auth/api-keys"]?.["post"]?.["x-secrets"]).toEqual(["key"]);
     expect(paths["/api/v1/auth/api-keys"]?.["get"]).not.toHaveProperty("x-secrets");
   });

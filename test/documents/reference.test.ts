@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { errorCodes } from "#shared/errors.js";
+import { errorExplanations } from "#shared/error-explanations.js";
+import { errorCodes, type ErrorCode } from "#shared/errors.js";
 import { describeEvent, eventNames, permissionOfEvent } from "#shared/event-types.js";
 import { allSettings } from "#server/config/settings.js";
 
@@ -38,11 +39,15 @@ test("docs/reference/configuration.md is what the table of settings says", async
 test("docs/reference/errors.md is what the table of errors says", async () => {
   const text =
     "An error is `application/problem+json` (RFC 9457). `code` is one of these and stays; `detail` says what to " +
-    "do next; `request_id` is the one of the server's log.";
-  const rows = Object.entries(errorCodes)
+    "do next; `request_id` is the one of the server's log. `type` is the address of the same explanation on a " +
+    "running server, `/api/docs/errors`.";
+  const sections = Object.entries(errorCodes)
     .toSorted(([one, [first]], [other, [second]]) => first - second || (one < other ? -1 : 1))
-    .map(([code, [status, title]]) => [`\`${code}\``, String(status), title]);
-  await expect(page("Errors", text, [["code", "status", "title"], ...rows])).toMatchFileSnapshot(
+    .map(([code, [status, title]]) => {
+      const { meaning, remedy } = errorExplanations[code as ErrorCode];
+      return `## \`${code}\`\n\n${status} · ${title}\n\n${meaning} ${remedy}`;
+    });
+  await expect(`# Errors\n\n${text}\n\n${sections.join("\n\n")}\n`).toMatchFileSnapshot(
     join(reference, "errors.md"),
   );
 });
@@ -61,4 +66,13 @@ test("docs/reference/events.md is what the list of events says", async () => {
   await expect(
     page("Events", text, [["type", "what happened", "permission"], ...rows]),
   ).toMatchFileSnapshot(join(reference, "events.md"));
+});
+
+test("the explanation of an error says more than its title", () => {
+  for (const [code, { meaning, remedy }] of Object.entries(errorExplanations)) {
+    const [, title] = errorCodes[code as ErrorCode];
+    expect([code, meaning === `${title}.`]).toEqual([code, false]);
+    for (const text of [meaning, remedy])
+      expect([code, text]).toEqual([code, expect.stringMatching(/^[A-Z].{10,}\.$/)]);
+  }
 });

@@ -20,8 +20,11 @@ const minBytes = 1024;
 const maxSyncBytes = 32 * 1024;
 
 /** Texts. Event streams are never compressed: an event would wait for the end of a block. */
-const compressible =
+const compressibleBodies =
   /^(?:application\/(?:problem\+)?json|text\/(?:css|csv|html|javascript|plain|x-diff))(?:;|$)/;
+
+/** JSON that arrives as a stream is passed on from a model provider as it is. */
+const compressibleStreams = /^text\/(?:csv|html|plain|x-diff)(?:;|$)/;
 
 /** Replies whose bodies contain secrets, see `keepUncompressed`. */
 const uncompressed = new WeakSet<FastifyReply>();
@@ -55,13 +58,11 @@ export function compressResponses(app: FastifyInstance): void {
 
 /** Whether a body is a text that is not compressed yet, and long enough or a stream. */
 function isCompressible(reply: FastifyReply, payload: unknown): boolean {
-  const isLong =
-    typeof payload === "string" || Buffer.isBuffer(payload)
-      ? payload.length >= minBytes
-      : payload instanceof Readable;
-  if (!isLong || reply.hasHeader("content-encoding") || reply.statusCode === 206) return false;
+  const isText = typeof payload === "string" || Buffer.isBuffer(payload);
+  if (isText ? payload.length < minBytes : !(payload instanceof Readable)) return false;
+  if (reply.hasHeader("content-encoding") || reply.statusCode === 206) return false;
   const type = reply.getHeader("content-type");
-  return typeof type === "string" && compressible.test(type);
+  return typeof type === "string" && (isText ? compressibleBodies : compressibleStreams).test(type);
 }
 
 /**

@@ -72,12 +72,14 @@ describe("lists", () => {
     await client.projectSecrets.set({ params: { ...project, name: "SECOND" }, body });
     const protected_branches = [{ pattern: "main", approvals: 5 }];
     await client.projects.update({ params: project, body: { protected_branches } });
+    // With the reason that the queue would set, so that no row changes between two reads.
     await queryAsOwner(
       app,
       `insert into merge_requests (id, org_id, project_id, agent_id, kind, of_merge, request,
-         source_branch, target_branch, status, origin)
+         source_branch, target_branch, status, reason, origin)
        select gen_random_uuid(), $1, $2, $3, 'revert', gen_random_uuid(), '{}', 'workspace-x',
-         'main', 'waiting_for_approval', '{}' from generate_series(1, 2)`,
+         'main', 'waiting_for_approval', 'Waiting for 5 approvals.', '{}'
+       from generate_series(1, 2)`,
       [full.id, full.project.id, full.agent.id],
     );
     await client.runs.stop({ params: { run_id: full.run.id } });

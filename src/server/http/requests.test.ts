@@ -228,6 +228,7 @@ describe("requests", () => {
     expect(document.servers[0]?.url).toBe(app.url);
     const page = await send(app, "GET", "/api/docs");
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const listed = page.text.replaceAll("<wbr>", "");
     const { data: invitation } = await owner.api.invitations.create({
       params: { org_id: (await makeOrganization(owner)).id },
       body: { email: "guest@example.com", role_id: systemRoleIds.viewer },
@@ -235,7 +236,7 @@ describe("requests", () => {
     const token = invitation.invite_url?.split("/").at(-1) as string;
     for (const [path, methods] of Object.entries(document.paths)) {
       const url = path.replace("{token}", token).replaceAll(/\{\w+\}/g, "none");
-      expect(page.text).toContain(path);
+      expect(listed).toContain(path);
       for (const method of Object.keys(methods)) {
         const real = await send(app, method.toUpperCase(), url);
         // Any of these statuses shows that the route exists, although the call lacks a credential or a

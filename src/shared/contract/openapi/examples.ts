@@ -5,18 +5,18 @@ interface Place {
   schemas: Schemas;
   /** The named schema or the call. */
   owner: string;
-  /** The name of the field. */
-  field: string;
+  /** The names of the fields down to this one; empty for the schema itself. */
+  path: readonly string[];
 }
 
 /** Returns an example that a schema accepts: from `exampleValues`, else from the schema itself. */
 export function exampleOf(schema: JsonObject, schemas: Schemas, owner: string): unknown {
-  return valueOf(schema, { schemas, owner, field: owner });
+  return valueOf(schema, { schemas, owner, path: [] });
 }
 
 /** Returns an example of a call's body: its required fields and those of `exampleFields`. */
 export function requestExample(id: string, schema: JsonObject, schemas: Schemas): unknown {
-  const place: Place = { schemas, owner: id, field: id };
+  const place: Place = { schemas, owner: id, path: [] };
   const { required = [], properties } = schema as { required?: string[]; properties?: object };
   if (properties === undefined) return valueOf(schema, place);
   const wanted = new Set([...required, ...(exampleFields[id] ?? [])]);
@@ -24,8 +24,9 @@ export function requestExample(id: string, schema: JsonObject, schemas: Schemas)
 }
 
 function valueOf(schema: JsonObject, place: Place): unknown {
-  const { owner, field } = place;
-  for (const key of [`${owner}.${field}`, field]) {
+  const { owner, path } = place;
+  const field = path.at(-1) ?? owner;
+  for (const key of [`${owner}.${path.join(".")}`, `${owner}.${field}`, field]) {
     if (key in exampleValues && accepts(schema, exampleValues[key])) return exampleValues[key];
   }
   return derivedFrom(schema, place);
@@ -35,7 +36,7 @@ function derivedFrom(schema: JsonObject, place: Place): unknown {
   const { schemas } = place;
   if (typeof schema["$ref"] === "string") {
     const name = schema["$ref"].slice(componentsAt.length);
-    return derivedFrom(schemas.get(name) ?? {}, { ...place, owner: name });
+    return derivedFrom(schemas.get(name) ?? {}, { schemas, owner: name, path: [] });
   }
   if ("const" in schema) return schema["const"];
   if ("default" in schema) return schema["default"];
@@ -52,7 +53,7 @@ function derivedFrom(schema: JsonObject, place: Place): unknown {
     case "object":
       return objectOf(schema, place, () => true);
     case "array":
-      return [valueOf(schema["items"] as JsonObject, { ...place, field: singular(place.field) })];
+      return [itemOf(schema["items"] as JsonObject, place)];
     case "boolean":
       return true;
     case "integer":
@@ -70,14 +71,25 @@ function objectOf(schema: JsonObject, place: Place, isWanted: (name: string) => 
   return Object.fromEntries(
     Object.entries(properties)
       .filter(([name]) => isWanted(name))
-      .map(([name, property]) => [name, valueOf(property, { ...place, field: name })] as const)
+      .map(([name, property]) => {
+        const inner = { ...place, path: [...place.path, name] };
+        return [name, valueOf(property, inner)] as const;
+      })
       .filter(([, value]) => value !== undefined),
   );
 }
 
-const singular = (name: string): string => name.replace(/s$/, "");
+/** An entry of the list `paths` has the value of `path`. */
+function itemOf(schema: JsonObject, place: Place): unknown {
+  if (schema["type"] === "object" || "anyOf" in schema || "$ref" in schema) {
+    return derivedFrom(schema, place);
+  }
+  const name = (place.path.at(-1) ?? "").replace(/s$/, "");
+  return valueOf(schema, { ...place, path: [...place.path.slice(0, -1), name] });
+}
 
-function textOf(schema: JsonObject, { owner, field }: Place): string {
+function textOf(schema: JsonObject, { owner, path }: Place): string {
+  const field = path.at(-1) ?? owner;
   switch (schema["format"]) {
     case "uuid":
       return idOf(field === "id" ? owner : field.replace(/_id$/, ""));

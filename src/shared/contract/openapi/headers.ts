@@ -33,12 +33,12 @@ export const headerComponents = {
     description:
       "What is left of a limit, and the seconds until it is renewed. Present where a limit applies.",
     schema: text,
-    example: '"requests";r=59;t=42',
+    example: '"default";r=59;t=42',
   },
   RateLimitPolicy: {
     description: "The limit: a number of requests in a window of seconds.",
     schema: text,
-    example: '"requests";q=60;w=60',
+    example: '"default";q=60;w=60',
   },
   RetryAfter: {
     description: "Seconds to wait before the request is sent again.",

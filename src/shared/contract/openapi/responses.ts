@@ -1,3 +1,4 @@
+import { errorExplanations } from "../../error-explanations.js";
 import { errorCodes, type ErrorCode } from "../../errors.js";
 import type { Endpoint, MediaType } from "../endpoint.js";
 import { errorCodesOf } from "../error-codes-of.js";
@@ -67,7 +68,7 @@ export function problemExample(code: ErrorCode, serverUrl: string): JsonObject {
     type: `${serverUrl}/api/docs/errors#${code}`,
     title,
     status,
-    detail: `${title}. The detail of a real error says what to do next.`,
+    detail: errorExplanations[code].remedy,
     code,
     request_id: "01995b3e-1f40-7c1d-8f2a-5d3c9a7b6e10",
   };
@@ -159,6 +160,13 @@ function errorResponse(
   };
 }
 
+/** The schemas of the events in streams, by the call's path. */
+const eventSchemas: Readonly<Record<string, string>> = {
+  "/api/v1/organizations/{org_id}/events": "OrganizationEvent",
+  "/api/v1/runs/{run_id}/logs": "LogEntry",
+  "/api/v1/sessions/{session_id}/events": "SessionEvent",
+};
+
 /** What the other media types contain, with an example. */
 const mediaTypes: Readonly<Record<MediaType, { description: string; example: string }>> = {
   "text/csv": {
@@ -190,7 +198,7 @@ function successText({ method, query, response }: Endpoint, status: number): str
 
 /** The responses of a call that succeeds. */
 export function successResponsesOf(endpoint: Endpoint, schemas: Schemas): JsonObject {
-  const { status, accepted, media, response } = endpoint;
+  const { path, status, accepted, media, response } = endpoint;
   const json = (schema: NonNullable<Endpoint["response"]>): JsonObject => ({
     "application/json": { schema: schemaOf(schema, "output", schemas) },
   });
@@ -198,7 +206,9 @@ export function successResponsesOf(endpoint: Endpoint, schemas: Schemas): JsonOb
     ...(response && json(response)),
     ...Object.fromEntries(
       media.map((type) => {
-        const { description, example } = mediaTypes[type];
+        const { description: text, example } = mediaTypes[type];
+        const event = type === "text/event-stream" ? eventSchemas[path] : undefined;
+        const description = event === undefined ? text : `${text} of the schema \`${event}\``;
         return [type, { schema: { type: "string", description }, example }];
       }),
     ),

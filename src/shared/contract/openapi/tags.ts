@@ -115,7 +115,7 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description: "Conflicts that open workspaces would have with each other if they merged now.",
   },
   overview: {
-    title: "Overview",
+    title: "Attention and work",
     description: "The items that wait for the caller, the work of all agents, and recent results.",
   },
   graph: {
