@@ -65,6 +65,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     `${ofAgent}/workspace/merges/${merge.id}`,
     `${ofAgent}/workspace/merges/${merge.id}/restore`,
     `${ofAgent}/workspace/merges/${merge.id}/revert`,
+    "/device",
     "/settings/profile",
     "/settings/security",
     "/settings/api-keys",
