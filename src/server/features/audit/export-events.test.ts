@@ -176,10 +176,10 @@ describe("the export of the audit log", () => {
     }, 300_000);
 
     /** Opens a download that is read only on demand. */
-    const open = (token: string) =>
+    const open = (token: string, server: TestApp = app) =>
       new Promise<IncomingMessage>((resolve, reject) => {
         const headers = { authorization: `Bearer ${token}` };
-        const path = `${app.url}/api/v1/organizations/${id}/audit-events/export`;
+        const path = `${server.url}/api/v1/organizations/${id}/audit-events/export`;
         httpRequest(path, { headers }, resolve).on("error", reject).end();
       });
     /** Waits until the server has read no further part for a while, and returns how many it read. */
@@ -216,6 +216,29 @@ describe("the export of the audit log", () => {
       expect(lines).toBe(many);
       expect(response.complete).toBe(true);
       reads.mockRestore();
+    }, 300_000);
+
+    test("has at most four readers per caller, and a stop of the server ends them", async () => {
+      const sibling = await app.sibling();
+      const path = `/api/v1/organizations/${id}/audit-events/export`;
+      const responses = [];
+      for (let count = 0; count < 4; count += 1) responses.push(await open(owner.token, sibling));
+      const more = await send(sibling, "GET", path, { token: owner.token });
+      expect(problemOf(more).code).toBe("rate_limited");
+      const [left, ...others] = responses;
+      left?.destroy();
+      await vi.waitFor(async () => {
+        const next = await open(owner.token, sibling);
+        if (next.statusCode !== 200) next.destroy();
+        expect(next.statusCode).toBe(200);
+        others.push(next);
+      });
+      const ends = others.map(async (response) => {
+        for await (const _chunk of response) continue;
+      });
+      const outcomes = Promise.allSettled(ends);
+      await sibling.close();
+      for (const { status } of await outcomes) expect(status).toBe("rejected");
     }, 300_000);
 
     test("breaks off when the reader loses access or leaves", async () => {
