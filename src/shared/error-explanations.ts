@@ -31,6 +31,34 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The token of an emailed link was used, has expired, or was replaced by a newer one.",
     remedy: "Request a new link.",
   },
+  authorization_pending: {
+    meaning: "The person has not yet approved or denied the program's request.",
+    remedy: "Ask again after `interval` seconds, until the codes expire.",
+  },
+  slow_down: {
+    meaning: "The program asked for its key sooner than `interval` seconds after the last time.",
+    remedy: "Wait five seconds longer between requests from now on (RFC 8628, section 3.5).",
+  },
+  access_denied: {
+    meaning: "The person denied the program's request.",
+    remedy: "Start again only if the person wants to sign in.",
+  },
+  expired_token: {
+    meaning: "The device code is unknown, was used, or has expired after 15 minutes.",
+    remedy: "Start the sign-in again.",
+  },
+  device_login_answered: {
+    meaning: "The request of a program was approved or denied before, perhaps in another window.",
+    remedy: "Start the sign-in again in the program if the answer was wrong.",
+  },
+  too_many_webhooks: {
+    meaning: "The organization has as many webhooks as it may have.",
+    remedy: "Delete a webhook, or let one webhook get the events of several.",
+  },
+  webhook_disabled: {
+    meaning: "A disabled webhook gets nothing, neither tests nor redeliveries.",
+    remedy: "Enable it once its receiver works.",
+  },
   system_role: {
     meaning: "System roles are the same in every organization and cannot be changed or deleted.",
     remedy: "Create a role of your own; it may extend a system role with `inherits_from`.",

@@ -82,6 +82,11 @@ export function tokenOf(search: Search): { token?: string } {
   return typeof search["token"] === "string" ? { token: search["token"] } : {};
 }
 
+/** The code of a device login; it is checked where it is shown. */
+export function codeOf(search: Search): { code?: string } {
+  return typeof search["code"] === "string" ? { code: search["code"] } : {};
+}
+
 const isDay = (text: string): boolean =>
   /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00`));
 const auditFilters: Record<keyof AuditSearch, (text: string) => boolean> = {
