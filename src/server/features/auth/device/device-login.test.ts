@@ -274,6 +274,11 @@ describe("limits of device logins", () => {
     for (let count = 0; count < 25; count += 1) {
       expect((await read(data.user_code, count)).status).toBe(200);
     }
+    const params = { user_code: data.user_code };
+    await ann.api.deviceLogin.deny({ params });
+    for (let count = 0; count < 25; count += 1) {
+      await expectProblem(ann.api.deviceLogin.approve({ params }), 409, "device_login_answered");
+    }
     const statuses = [];
     for (let count = 0; count < 45; count += 1) {
       statuses.push((await read("BBBB-BBBB", count)).status);
