@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
@@ -279,10 +280,22 @@ test("the audit log is shown, filtered by the address, and summarized on the ove
   await details.getByRole("button", { name: "Copy hash", exact: true }).waitFor();
   await expectAccessibleInBothSchemes(page);
   await screenshot(page, "audit");
+  /** Returns the lines of the file that the link gives. */
+  const download = async (link: string): Promise<string[]> => {
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: link }).click(),
+    ]);
+    expect(file.suggestedFilename()).toMatch(/^audit-acme-corp-.*\.ndjson$/);
+    return (await readFile(await file.path(), "utf8")).trimEnd().split("\n");
+  };
+  expect(await download("Download all events")).toHaveLength(events[0]?.sequence ?? 0);
 
   await page.getByLabel("Action").selectOption("Changed a project");
   await page.waitForURL(/action=project\.updated/);
   await page.getByText("1 event", { exact: true }).waitFor();
+  const [line = "", ...others] = await download("Download the events that match the filters");
+  expect([JSON.parse(line).action, others]).toEqual(["project.updated", []]);
   const byKey = log.getByRole("row").nth(1);
   await byKey.getByText("API key").waitFor();
   expect(await byKey.innerText()).toContain("U+202E");

@@ -31,6 +31,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
   const commit = await commitFiles(owner, workspace, { "a.txt": "a\n" });
   const merge = await mergeIntoBase(owner, workspace);
   const { data: key } = await owner.api.apiKeys.create({ body: { name: "CI" } });
+  const { data: login } = await owner.api.deviceLogin.start({ body: { client_name: "laptop" } });
   const params = { agent_id: agent.id };
   // Everything is merged already, so it ends at once.
   const { data: request } = await owner.api.workspaces.createMerge({
@@ -46,7 +47,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     "/organizations",
     "/organizations/new",
     ofOrganization,
-    ...["general", "resources", "members", "billing", "audit"].map(
+    ...["general", "resources", "members", "webhooks", "billing", "audit"].map(
       (tab) => `${ofOrganization}/settings?tab=${tab}`,
     ),
     `${ofOrganization}/statements/2026-01`,
@@ -65,6 +66,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     `${ofAgent}/workspace/merges/${merge.id}`,
     `${ofAgent}/workspace/merges/${merge.id}/restore`,
     `${ofAgent}/workspace/merges/${merge.id}/revert`,
+    `/device?code=${login.user_code}`,
     "/settings/profile",
     "/settings/security",
     "/settings/api-keys",

@@ -46,21 +46,21 @@ export type EventName = Exclude<AuditAction, WithoutEvent> | keyof typeof stateE
 
 /** The permission that shows a subject, by the first part of an event's name. */
 const permissionOfSubject = {
-  organization: "org:read",
-  role: "org:read",
-  member: "org:members:read",
-  invitation: "org:members:read",
-  api_key: "org:apikeys:read",
-  webhook: "org:webhooks:read",
-  secret: "org:secrets:read",
-  project: "project:read",
-  agent: "agent:read",
   run: "agent:read",
   session: "agent:read",
-  workspace: "agent:workspace:read",
-  merge: "agent:workspace:read",
-  merge_request: "agent:workspace:read",
   conflict: "agent:workspace:read",
+  merge_request: "agent:workspace:read",
+  merge: "agent:workspace:read",
+  agent: "agent:read",
+  workspace: "agent:workspace:read",
+  project: "project:read",
+  secret: "org:secrets:read",
+  member: "org:members:read",
+  invitation: "org:members:read",
+  role: "org:read",
+  api_key: "org:apikeys:read",
+  webhook: "org:webhooks:read",
+  organization: "org:read",
 } as const satisfies Record<string, Permission>;
 export type EventSubject = keyof typeof permissionOfSubject;
 

@@ -50,6 +50,7 @@ export const pages = {
   sync: { path: "/agents/$agentId/workspace/sync" },
   revert: { path: "/agents/$agentId/workspace/merges/$mergeId/revert" },
   restore: { path: "/agents/$agentId/workspace/merges/$mergeId/restore" },
+  device: { path: "/device" },
   profile: { path: "/settings/profile" },
   security: { path: "/settings/security" },
   apiKeys: { path: "/settings/api-keys" },

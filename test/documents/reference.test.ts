@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { errorExplanations } from "#shared/error-explanations.js";
 import { errorCodes, type ErrorCode } from "#shared/errors.js";
+import { describeEvent, eventNames, permissionOfEvent } from "#shared/event-types.js";
 import { allSettings } from "#server/config/settings.js";
 
 const reference = join(import.meta.dirname, "../../docs/reference");
@@ -49,6 +50,22 @@ test("docs/reference/errors.md is what the table of errors says", async () => {
   await expect(`# Errors\n\n${text}\n\n${sections.join("\n\n")}\n`).toMatchFileSnapshot(
     join(reference, "errors.md"),
   );
+});
+
+test("docs/reference/events.md is what the list of events says", async () => {
+  const text =
+    "Webhooks send these events ([guide](../how-to/receive-webhooks.md)), and the event stream names them as `event`, " +
+    "each to those who have the permission. `data` has `organization_id`, `subject` and `actor`; events of runs, " +
+    "sessions, merge requests and conflicts have their fields in `run`, `session`, `merge_request` and `conflict`. " +
+    "Fields can be added. Events are kept for 30 days.";
+  const rows = eventNames.map((name) => [
+    `\`${name}\``,
+    `${describeEvent(name)}.`,
+    `\`${permissionOfEvent(name)}\``,
+  ]);
+  await expect(
+    page("Events", text, [["type", "what happened", "permission"], ...rows]),
+  ).toMatchFileSnapshot(join(reference, "events.md"));
 });
 
 test("the explanation of an error says more than its title", () => {

@@ -74,6 +74,12 @@ describe("the secret", () => {
       params: { project_id: project.id, name: "TOKEN" },
       body: secret,
     });
+    const { data: webhook } = await root.webhooks.create({
+      params: { org_id: org.id },
+      body: { url: "https://8.8.8.8/hook", events: ["role.created"] },
+    });
+    const ofWebhook = { org_id: org.id, webhook_id: webhook.id };
+    await root.webhooks.rotateSecret({ params: ofWebhook });
     const { data: totp } = await root.secondFactor.startTotp({});
     totpSecret = totp.secret as string;
     const { data: on } = await root.secondFactor.confirmTotp({
@@ -119,8 +125,8 @@ describe("the secret", () => {
     expect(await failure({ OMOI_SECRET: before })).toContain("encrypted with another secret");
     await works(totpCode(totpSecret, 1));
     const verified = await omoi(env, "admin", "verify", "--json");
-    // The verification key, the second factor and two secrets.
-    expect(JSON.parse(verified.out)).toMatchObject({ encrypted: { values: 4, unreadable: 0 } });
+    // The verification key, the second factor, two secrets, and two of a webhook.
+    expect(JSON.parse(verified.out)).toMatchObject({ encrypted: { values: 6, unreadable: 0 } });
   });
 
   test("stays the same if interrupted before the database change, and can be rotated again", async () => {

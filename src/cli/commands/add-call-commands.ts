@@ -5,16 +5,16 @@ import { text as readAll } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import type { Answer } from "#shared/contract/call.js";
-import { urlOf } from "#shared/contract/call.js";
+import { ApiError, urlOf } from "#shared/contract/call.js";
 import type { CallName } from "#shared/contract/call-name.js";
 import { connect, type Connection } from "../connection/connect.js";
-import { rejectOthers, send, textOf } from "../connection/http.js";
+import { rejectOthers, send, textOf, writeThrough } from "../connection/http.js";
 import { isNamed, organizationIdOf, organizationOf, valueOf } from "../connection/names.js";
 import { allRows } from "../connection/pages.js";
 import { describedCall } from "../contract/calls.js";
 import type { CallField, DescribedCall } from "../contract/describe-calls.js";
 import { FailedError, UsageError } from "../output/failures.js";
-import { note, printItem, printJson, printRows, type Row, writeLine } from "../output/print.js";
+import { note, printItem, printJson, printRows, type Row } from "../output/print.js";
 import { callCommands, type CallCommand } from "./call-commands.js";
 import { addCommon, type CommonOptions } from "./common-options.js";
 
@@ -343,14 +343,13 @@ async function printText(
     method,
     headers: { accept: "*/*" },
   });
+  const isJson = /\bjson\b/.test(response.headers["content-type"] ?? "");
+  if (response.statusCode === 200 && !isJson) return writeThrough(response);
   const text = await textOf(response);
   rejectOthers(connection.url, response, text);
-  const isJson = /\bjson\b/.test(response.headers["content-type"] ?? "");
   if ((response.statusCode ?? 0) >= 400) {
-    const { ApiError } = await import("#shared/contract/call.js");
     throw new ApiError(JSON.parse(text) as ConstructorParameters<typeof ApiError>[0]);
   }
-  if (!isJson) writeLine(text.replace(/\n$/, ""));
-  else if (opts.json === true) printJson(JSON.parse(text));
+  if (opts.json === true) printJson(JSON.parse(text));
   else printItem(JSON.parse(text) as Row, opts);
 }

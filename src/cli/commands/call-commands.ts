@@ -441,6 +441,10 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
     columns: ["at", "actor.name", "action", "target.type", "target.name"],
     examples: ["audit list --action member.added --limit 20"],
   },
+  "audit.export": {
+    command: "audit export",
+    examples: ["audit export --since 2026-11-01T00:00:00Z > audit.ndjson"],
+  },
   "events.stream": written("events"),
 
   "admin.users": {

@@ -1,4 +1,5 @@
 /** Requests by node:http, which is loaded sooner than fetch. */
+import { once } from "node:events";
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import { text } from "node:stream/consumers";
@@ -131,5 +132,14 @@ export function rejectOthers(
   }
   if (statusCode === 200 && body !== "" && /text\/html/.test(headers["content-type"] ?? "")) {
     throw new FailedError(`${url} answers with a web page; it is no Omoi server, or an old one.`);
+  }
+}
+
+/** Writes an answer to standard output as it comes. */
+export async function writeThrough(response: IncomingMessage): Promise<void> {
+  const isPacked = response.headers["content-encoding"] === "gzip";
+  const text = isPacked ? response.pipe(createGunzip()) : response;
+  for await (const chunk of text) {
+    if (!process.stdout.write(chunk as Buffer)) await once(process.stdout, "drain");
   }
 }

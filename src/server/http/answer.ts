@@ -50,6 +50,7 @@ export function eventStream(stream: Readable | null): Content<"text/event-stream
 }
 
 const contentTypes: Readonly<Record<MediaType, string>> = {
+  "application/x-ndjson": "application/x-ndjson; charset=utf-8",
   "text/csv": "text/csv; charset=utf-8; header=present",
   "text/event-stream": "text/event-stream; charset=utf-8",
   "text/plain": "text/plain; charset=utf-8",

@@ -19,7 +19,12 @@ export type TenantSource =
 export type Audience = "public" | "signed-in" | "super-admin" | Permission;
 
 /** Media types of answers other than JSON. */
-export type MediaType = "text/csv" | "text/event-stream" | "text/plain" | "text/x-diff";
+export type MediaType =
+  | "application/x-ndjson"
+  | "text/csv"
+  | "text/event-stream"
+  | "text/plain"
+  | "text/x-diff";
 
 type Schema = z.ZodType;
 type ObjectSchema = z.ZodObject;

@@ -54,6 +54,7 @@ import {
   agentSearchOf,
   agentTabOf,
   agentsSearchOf,
+  codeOf,
   errorOf,
   loginSearchOf,
   mergeSearchOf,
@@ -425,6 +426,12 @@ const signedInPages = {
     noun: "merge",
     load: ({ agentId, mergeId }) => [mergeQuery(agentId, mergeId)],
     component: () => import("../features/merging/RestorePage.js"),
+  },
+  device: {
+    search: codeOf,
+    prefetch: () => [meQuery],
+    title: "Sign in a program",
+    component: () => import("../features/device-login/DevicePage.js"),
   },
   profile: {
     title: "Profile",

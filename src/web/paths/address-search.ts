@@ -13,7 +13,14 @@ import { type ListSearch, listSearchOf } from "../lists/list-search.js";
 
 type Search = Record<string, unknown>;
 
-export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
+export const organizationTabs = [
+  "general",
+  "resources",
+  "members",
+  "webhooks",
+  "billing",
+  "audit",
+] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];
 
 export const adminTabs = ["users", "usage", "audit"] as const;
@@ -73,6 +80,11 @@ export function redirectOf(search: Search): { redirect?: string | undefined } {
 
 export function tokenOf(search: Search): { token?: string } {
   return typeof search["token"] === "string" ? { token: search["token"] } : {};
+}
+
+/** The code of a device login; it is checked where it is shown. */
+export function codeOf(search: Search): { code?: string } {
+  return typeof search["code"] === "string" ? { code: search["code"] } : {};
 }
 
 const isDay = (text: string): boolean =>

@@ -1,10 +1,11 @@
 import { audit } from "#shared/api/organizations/audit.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byNumber, pagesOf } from "../../http/pagination.js";
+import type { EventExports } from "./export-events.js";
 import { redactDeleted } from "./redact.js";
 import { listEvents } from "./audit.queries.js";
 
-export function auditHandlers(): Handlers<typeof audit> {
+export function auditHandlers(exports: EventExports): Handlers<typeof audit> {
   const pages = pagesOf(audit.list, byNumber);
   return {
     list: (context, { query }) =>
@@ -17,5 +18,6 @@ export function auditHandlers(): Handlers<typeof audit> {
           }),
         keyOf: ({ sequence }) => [sequence],
       }),
+    export: (context, { query }) => exports.open(context, query),
   };
 }

@@ -14,7 +14,7 @@ interface Heard {
   data: { type: string; id: string | null } | null;
 }
 
-/** Reads a stream like a browser. */
+/** Reads the changes of a stream like a browser; webhooks.test.ts reads its events. */
 async function listen(
   app: TestApp,
   orgId: string,
@@ -43,7 +43,7 @@ async function listen(
           lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
         position = field("id") ?? position;
         const event = field("event");
-        if (event !== undefined) {
+        if (event !== undefined && event !== "event") {
           heard.push({ event, id: position, data: JSON.parse(field("data") as string) });
         }
       }

@@ -319,6 +319,7 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "webhooks.delivery": settings,
   "webhooks.redeliver": settings,
   "audit.list": people,
+  "audit.export": people,
   "events.stream": streams,
   "admin.users": operators,
   "admin.user": operators,

@@ -79,6 +79,7 @@ async function erasePersonalData(
     sql`delete from accounts where user_id = ${id}`,
     sql`delete from sessions where user_id = ${id}`,
     sql`delete from email_tokens where user_id = ${id}`,
+    sql`delete from device_logins where user_id = ${id}`,
     sql`delete from idempotency_keys where user_id = ${id}`,
     sql`delete from rate_limits where position(${email} in bucket) > 0 or position(${id} in bucket) > 0`,
     sql`update api_keys set name = ${deletedUser}, description = null, last_used_ip = null,

@@ -196,6 +196,9 @@ describe("super admins", () => {
     expect(events.find(({ target }) => target.id === member.id)?.target.name).toBe("Deleted user");
     const { data: runs } = await owner.api.runs.list({ params: { agent_id: agent.id } });
     expect(runs[0]?.started_by?.name).toBe("Deleted user");
+    const recorded = await queryAsOwner(app, "select data from events where org_id = $1", [org.id]);
+    expect(JSON.stringify(recorded)).toContain("Deleted user");
+    expect(JSON.stringify(recorded)).not.toContain("ann-example");
     const [row] = await queryAsOwner(app, "select * from users where id = $1", [ann.id]);
     expect(JSON.stringify(row)).not.toContain("ann-example");
     // The address can be registered again.

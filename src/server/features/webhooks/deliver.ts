@@ -185,7 +185,7 @@ async function recordAttempt(
   }
 }
 
-/** Disables a webhook and gives up its waiting deliveries. Its owners are told by email. */
+/** Disables a webhook and gives up its waiting deliveries. Its owners get an email. */
 export async function disableWebhook(
   db: Database,
   { org_id, webhook_id }: Target,

@@ -75,7 +75,7 @@ export async function findDelivery(
   if (!row) return undefined;
   const { happened_at, data, ...rest } = row;
   const payload = { type: row.event_type, timestamp: happened_at, data };
-  return { ...deliveryOf(rest), payload: payload as DeliveryWithPayload["payload"] };
+  return { ...deliveryOf(rest), payload };
 }
 
 /** Creates a delivery of a new `webhook.test` event, which is sent once. Returns its id. */

@@ -56,12 +56,14 @@ export function createWebhookClient(allowsPrivate: boolean): WebhookClient {
   const lookupFor =
     (owner: string): LookupFunction =>
     (host, lookupOptions, done) => {
-      void lookups.take(owner).then((free) => {
+      const look = async (): Promise<void> => {
+        const free = await lookups.take(owner);
         checked(host, lookupOptions, (...answer) => {
           free();
           done(...answer);
         });
-      });
+      };
+      void look();
     };
 
   const responseOf = (

@@ -207,7 +207,7 @@ describe("deliveries", () => {
       .toEqual(["run.started", "run.stopped"]);
     await expect.poll(() => receiver.typesOf(agent.id)).toContain("agent.created");
     expect(receiver.received.every(({ isVerified }) => isVerified)).toBe(true);
-    const [started] = receiver.received.filter(({ payload }) => payload.type === "run.started");
+    const started = receiver.received.find(({ payload }) => payload.type === "run.started");
     expect(started?.payload.data).toMatchObject({
       organization_id: org.id,
       subject: { type: "run", id: run.id },

@@ -1,16 +1,15 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { id, name, timestamp } from "../../contract/fields.js";
+import { userCodeFrom } from "../../user-code.js";
 import { apiKey } from "../organizations/api-keys.js";
-
-/** Letters of a user code: no vowels, so that no code is a word, and no Y (RFC 8628, section 6.1). */
-export const userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ";
 
 /** The code that a person enters, in any case, with or without the hyphen. */
 const userCode = z
   .string()
-  .regex(
-    new RegExp(`^[${userCodeLetters}]{4}-?[${userCodeLetters}]{4}$`, "i"),
+  .max(64)
+  .refine(
+    (text) => userCodeFrom(text) !== null,
     "must be the eight letters that the program shows",
   );
 

@@ -60,32 +60,58 @@ export const auditEvent = z.strictObject({
 });
 export type AuditEvent = z.output<typeof auditEvent>;
 
+/** A line of the export: an event with its organization, which is part of the hashed text. */
+const exportedEvent = auditEvent.extend({
+  organization_id: id.describe("Id of the organization, which is part of the hashed text"),
+  redacted: z
+    .boolean()
+    .describe(
+      "Whether a deleted user's name was replaced, so that the content does not match the hash",
+    ),
+});
+export type ExportedAuditEvent = z.output<typeof exportedEvent>;
+
+const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+
+const filter = z.strictObject({
+  action: z
+    .enum(auditActionNames, "is not an action of the audit log")
+    .optional()
+    .describe("Only events of this action"),
+  actor_id: id.optional().describe("Only events of this user or agent"),
+  target_type: auditEvent.shape.target.shape.type
+    .optional()
+    .describe("Only events about this kind of resource"),
+  target_id: id.optional().describe("Only events about this resource"),
+  since: instant.optional().describe("Only events at this time or later"),
+  until: instant.optional().describe("Only events before this time"),
+});
+
 export const audit = {
   list: endpoint({
     method: "GET",
     path: "/api/v1/organizations/{org_id}/audit-events",
     access: "org:audit:read",
     summary: "List audit events, newest first; each event contains the hash of the previous one",
-    params: z.strictObject({
-      org_id: z
-        .string()
-        .min(1)
-        .max(63)
-        .describe("Id or slug of the organization; a former slug works, too"),
-    }),
-    query: page.extend({
-      action: z
-        .enum(auditActionNames, "is not an action of the audit log")
-        .optional()
-        .describe("Only events of this action"),
-      actor_id: id.optional().describe("Only events of this user or agent"),
-      target_type: auditEvent.shape.target.shape.type
-        .optional()
-        .describe("Only events about this kind of resource"),
-      target_id: id.optional().describe("Only events about this resource"),
-      since: instant.optional().describe("Only events at this time or later"),
-      until: instant.optional().describe("Only events before this time"),
-    }),
+    params: orgParams,
+    query: page.extend(filter.shape),
     response: z.array(auditEvent),
+  }),
+  export: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/audit-events/export",
+    access: "org:audit:read",
+    summary:
+      "Download audit events as lines of JSON, oldest first, with `organization_id` and `redacted`; their hashes can be verified offline",
+    status: 200,
+    media: ["application/x-ndjson"],
+    params: orgParams,
+    query: filter,
   }),
 };

@@ -169,6 +169,10 @@ const eventSchemas: Readonly<Record<string, string>> = {
 
 /** What the other media types contain, with an example. */
 const mediaTypes: Readonly<Record<MediaType, { description: string; example: string }>> = {
+  "application/x-ndjson": {
+    description: "Lines of JSON, each one an item",
+    example: '{"sequence":1,"action":"organization.created"}\n',
+  },
   "text/csv": {
     description: "The figures as CSV (RFC 4180) with a header line",
     example: "date,runtime_hours\r\n2026-11-26,7.2500\r\n",

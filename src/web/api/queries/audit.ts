@@ -1,6 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { type AuditAction, auditActionNames } from "#shared/audit.js";
+import { urlOf } from "#shared/contract/call.js";
+import { api } from "../api-calls.js";
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 import { organizationsKey } from "./organizations.js";
@@ -27,21 +29,28 @@ export function actionOf({ action }: AuditSearch): AuditAction | undefined {
   return auditActionNames.find((name) => name === action);
 }
 
+/** Returns the filters as the API names them. */
+function filterOf(search: AuditSearch) {
+  const { actor, from, to } = search;
+  return {
+    action: actionOf(search),
+    actor_id: actor,
+    since: from === undefined ? undefined : startOfDay(from),
+    until: to === undefined ? undefined : startOfDay(to, 1),
+  };
+}
+
 export const eventList = (orgId: string, search: AuditSearch): CursorList<AuditEvent> => ({
   queryKey: [...auditKey(orgId), "pages", search],
   read: (cursor, signal) => {
-    const { actor, from, to } = search;
-    const query = {
-      limit: 50,
-      action: actionOf(search),
-      actor_id: actor,
-      since: from === undefined ? undefined : startOfDay(from),
-      until: to === undefined ? undefined : startOfDay(to, 1),
-      cursor,
-    };
+    const query = { limit: 50, ...filterOf(search), cursor };
     return client.audit.list({ params: { org_id: orgId }, query }, { signal });
   },
 });
+
+/** The address of the events that match the filters, as a file. */
+export const exportUrl = (orgId: string, search: AuditSearch): string =>
+  urlOf(api.audit.export, { params: { org_id: orgId }, query: filterOf(search) });
 
 export const recentEventsQuery = (orgId: string) =>
   queryOptions({

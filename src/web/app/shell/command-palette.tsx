@@ -26,6 +26,7 @@ const tabNames = {
   general: "General",
   resources: "Resources",
   members: "Members",
+  webhooks: "Webhooks",
   billing: "Billing",
   audit: "Audit",
 } as const;

@@ -9,9 +9,10 @@ import { countOf } from "../../ui/text/number.js";
 import { Skeleton } from "../../ui/feedback/states.js";
 import { checkingReason, type DenyReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
+import { DownloadLink } from "../download-link.js";
 import { AuditFilters } from "./audit-filters.js";
 import { EventTable } from "./event-table.js";
-import { eventList } from "../../api/queries/audit.js";
+import { eventList, exportUrl } from "../../api/queries/audit.js";
 
 interface AuditTabProps {
   orgId: string;
@@ -34,11 +35,19 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
   const isFiltered = Object.keys(search).length > 0;
   return (
     <div className="flex flex-col gap-4">
-      <p className="text-muted">
-        Each event is recorded in the transaction of its change and contains the hash of the
-        previous event. The server&apos;s operator detects edits and gaps with{" "}
-        <code className="font-mono text-[13px]">omoi admin verify</code>.
-      </p>
+      <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+        <p className="max-w-3xl min-w-0 flex-1 basis-80 text-muted">
+          Each event is recorded in the transaction of its change and contains the hash of the
+          previous event. The server&apos;s operator detects edits and gaps with{" "}
+          <code className="font-mono text-[13px]">omoi admin verify</code>; a download can be
+          verified without the server.
+        </p>
+        <DownloadLink
+          href={exportUrl(orgId, search)}
+          text="Download"
+          label={isFiltered ? "Download the events that match the filters" : "Download all events"}
+        />
+      </div>
       <AuditFilters orgId={orgId} search={search} events={events} onChange={change} />
       <Await query={log}>
         {() => (

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import { PlainText } from "../../ui/text/plain-text.js";
 
-/** A script in full, in a region that scrolls. */
+/** A script or another text in full, in a region that scrolls. */
 export function ScriptText({ label, text }: { label: string; text: string }): ReactElement {
   return (
     <section

@@ -10,7 +10,7 @@ import { Table } from "../../ui/tables/table.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { checkingReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
-import { DownloadLink } from "./download-link.js";
+import { DownloadLink } from "../download-link.js";
 import { monthName } from "./periods.js";
 import { statementsQuery } from "../../api/queries/usage.js";
 import { StatementStatus } from "./statement-status.js";

@@ -9,7 +9,7 @@ import { Card } from "../../ui/layout/card.js";
 import { countOf, formatHours, formatNumber } from "../../ui/text/number.js";
 import { Select } from "../../ui/fields/select.js";
 import { Await, Waiting } from "../await.js";
-import { DownloadLink } from "./download-link.js";
+import { DownloadLink } from "../download-link.js";
 import { dayName, monthName, periodOf, periodsSince } from "./periods.js";
 import {
   agentUsageQuery,

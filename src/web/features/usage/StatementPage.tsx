@@ -14,7 +14,7 @@ import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { EmptyState } from "../../ui/feedback/states.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { organizationQuery } from "../../api/queries/organizations.js";
-import { DownloadLink } from "../../components/usage/download-link.js";
+import { DownloadLink } from "../../components/download-link.js";
 import { monthName } from "../../components/usage/periods.js";
 import { statementQuery } from "../../api/queries/usage.js";
 import { StatementStatus } from "../../components/usage/statement-status.js";

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, randomInt } from "node:crypto";
-import { userCodeLetters } from "#shared/api/identity/device-login.js";
+import { userCodeFrom, userCodeLetters } from "#shared/user-code.js";
 
 /** Returns a new code of 256 bits, which the program keeps. */
 export const newDeviceCode = (): string => randomBytes(32).toString("base64url");
@@ -12,8 +12,9 @@ export function newUserCode(): string {
 
 /** Returns a user code as it is shown: "BCDF-GHJK". */
 export function shownUserCode(entered: string): string {
-  const letters = entered.replaceAll("-", "").toUpperCase();
-  return `${letters.slice(0, 4)}-${letters.slice(4)}`;
+  const code = userCodeFrom(entered);
+  if (code === null) throw new Error("not a user code");
+  return code;
 }
 
 /** Returns the HMAC under which a code is stored. */

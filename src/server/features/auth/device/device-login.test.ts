@@ -86,7 +86,7 @@ describe("device login", () => {
       const { data } = await ann.api.deviceLogin.get(at({ user_code: typed }));
       expect(data.user_code).toBe(user_code);
     }
-    for (const wrong of ["BCDF", "AAAA-EEEE", "BCDF-GHJK1", "BC-DFGHJK"]) {
+    for (const wrong of ["BCDF", "AAAA-EEEE", "BCDF-GHJK1", "B".repeat(65)]) {
       await expectProblem(ann.api.deviceLogin.get(at({ user_code: wrong })), 404, "not_found");
     }
   });
@@ -273,6 +273,11 @@ describe("limits of device logins", () => {
       });
     for (let count = 0; count < 25; count += 1) {
       expect((await read(data.user_code, count)).status).toBe(200);
+    }
+    const params = { user_code: data.user_code };
+    await ann.api.deviceLogin.deny({ params });
+    for (let count = 0; count < 25; count += 1) {
+      await expectProblem(ann.api.deviceLogin.approve({ params }), 409, "device_login_answered");
     }
     const statuses = [];
     for (let count = 0; count < 45; count += 1) {

@@ -27,14 +27,23 @@ export function createDeviceLogin(keys: KeyDeps) {
   const hash = (kind: "device" | "user", code: string): Buffer =>
     hashCode(db.verificationKey, kind, code);
 
-  /** Runs an attempt with a user code under the limits of wrong codes. */
-  const guarded = <Result>(
+  /** Runs an attempt with a user code under the limits of wrong codes. Other errors are no guesses. */
+  const guarded = async <Result>(
     { actor, ip }: ActorContext,
     attempt: () => Promise<Result>,
-  ): Promise<Result> =>
-    limitFailures(db, `device code ${actor.userId}`, guessLimit, () =>
-      limitFailures(db, `device codes ${callerNetwork(ip)}`, networkGuessLimit, attempt),
+  ): Promise<Result> => {
+    const unlessNotFound = (error: unknown): { error: unknown } => {
+      if (error instanceof AppError && error.code === "not_found") throw error;
+      return { error };
+    };
+    const outcome = await limitFailures(db, `device code ${actor.userId}`, guessLimit, () =>
+      limitFailures(db, `device codes ${callerNetwork(ip)}`, networkGuessLimit, () =>
+        attempt().then((result) => ({ result }), unlessNotFound),
+      ),
     );
+    if ("error" in outcome) throw outcome.error;
+    return outcome.result;
+  };
 
   const shown = (userCode: string, request: queries.FoundRequest): DeviceLoginRequest => ({
     user_code: shownUserCode(userCode),

@@ -23,6 +23,9 @@ const MembersTab = lazy(async () => ({
 const ResourcesTab = lazy(async () => ({
   default: (await loadPart(() => import("./resources-tab.js"))).ResourcesTab,
 }));
+const WebhooksTab = lazy(async () => ({
+  default: (await loadPart(() => import("../webhooks/webhooks-tab.js"))).WebhooksTab,
+}));
 const BillingTab = lazy(async () => ({
   default: (await loadPart(() => import("./billing-tab.js"))).BillingTab,
 }));
@@ -85,6 +88,15 @@ export function OrganizationSettingsPage(): ReactElement {
             content: (
               <Suspense fallback={<Skeleton />}>
                 <MembersTab organization={organization} refusal={refusal} />
+              </Suspense>
+            ),
+          },
+          {
+            value: "webhooks",
+            label: "Webhooks",
+            content: (
+              <Suspense fallback={<Skeleton />}>
+                <WebhooksTab orgId={organization.id} refusal={refusal} />
               </Suspense>
             ),
           },
