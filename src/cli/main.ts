@@ -50,7 +50,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 4 not f
 );
 
 // Only the commands of one group are made: there are two hundred.
-const [first = ""] = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const first = process.argv.slice(2).find((word) => !word.startsWith("-")) ?? "";
 const made = new Map<string, Command>();
 const add = (name: string): void => {
   const group = made.get(name) as Command;

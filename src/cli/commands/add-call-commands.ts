@@ -134,7 +134,7 @@ async function runCall(
   if (command.ofProject !== undefined && project !== undefined) {
     const { ofProject } = command;
     const inProject = { ...values, project_id: project };
-    const rest = { ...command } as CallCommand;
+    const rest = { ...command };
     delete rest.ofProject;
     return runCall(ofProject, rest, describedCall(ofProject), options, inProject, opts);
   }
@@ -339,7 +339,7 @@ async function printText(
   request: object,
   opts: Options,
 ): Promise<void> {
-  const response = await send(connection, urlOf({ method, path }, request as never), {
+  const response = await send(connection, urlOf({ method, path }, request), {
     method,
     headers: { accept: "*/*" },
   });

@@ -1,5 +1,4 @@
 /** `omoi clone`, `push` and `pull`: a folder of this machine as a remote workspace, by git. */
-import { spawnSync, type SpawnSyncOptions } from "node:child_process";
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, resolve } from "node:path";
@@ -14,6 +13,7 @@ import { findAgent, findProject } from "../connection/names.js";
 import { FailedError, UsageError } from "../output/failures.js";
 import { note, writeLine } from "../output/print.js";
 import { plain } from "../output/values.js";
+import { askGit, git } from "../run-program.js";
 import { addCommon, type CommonOptions } from "./common-options.js";
 
 interface PushOptions extends CommonOptions {
@@ -60,30 +60,8 @@ Examples:
   program.command("credential", { hidden: true }).argument("<OPERATION>").action(credential);
 }
 
-/** Runs git and returns its output. @throws FailedError with what git says */
-function git(
-  args: readonly string[],
-  options: SpawnSyncOptions & { shows?: boolean } = {},
-): string {
-  const { shows = false, ...rest } = options;
-  const done = spawnSync("git", args, {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", shows ? "inherit" : "pipe"],
-    ...rest,
-  });
-  if (done.error) throw new FailedError(`git cannot be started: ${done.error.message}`);
-  if (done.status !== 0) {
-    const said = String(done.stderr ?? "").trim();
-    throw new FailedError(`git ${args[0]} failed${said === "" ? "." : `: ${said}`}`);
-  }
-  return String(done.stdout ?? "").trimEnd();
-}
-
 /** The value of git's configuration in this folder; null for none. */
-function setting(name: string): string | null {
-  const done = spawnSync("git", ["config", "--local", "--get", name], { encoding: "utf8" });
-  return done.status === 0 ? done.stdout.trim() : null;
-}
+const setting = (name: string): string | null => askGit(["config", "--local", "--get", name]);
 
 /** How git gets the key: from this command, so that it stands in no file of the clone. */
 function helperOf({ url }: Connection): string[] {
@@ -145,8 +123,9 @@ async function push(options: PushOptions): Promise<void> {
 
 /** A name for commits where git knows none. */
 function identity(): string[] {
-  const known = spawnSync("git", ["config", "user.email"]).status === 0;
-  return known ? [] : ["-c", "user.name=omoi", "-c", `user.email=omoi@${hostname()}`];
+  return askGit(["config", "user.email"]) !== null
+    ? []
+    : ["-c", "user.name=omoi", "-c", `user.email=omoi@${hostname()}`];
 }
 
 /** Makes this folder a repository of the project, whose files are then changes of its base branch. */
@@ -154,7 +133,7 @@ async function ensureRepository(
   connection: Connection,
   { project: name }: PushOptions,
 ): Promise<void> {
-  const isRepository = spawnSync("git", ["rev-parse", "--is-inside-work-tree"]).status === 0;
+  const isRepository = askGit(["rev-parse", "--is-inside-work-tree"]) !== null;
   const known = isRepository ? setting("omoi.project") : null;
   if (known !== null) return;
   if (name === undefined) {
@@ -179,7 +158,7 @@ async function ensureRepository(
   git(["reset", "--quiet", `origin/${project.default_branch}`]);
   const missing = git(["ls-files", "--deleted", "-z"]);
   if (missing !== "") {
-    git(["checkout-index", "-z", "--stdin"], { input: missing, stdio: ["pipe", "pipe", "pipe"] });
+    git(["checkout-index", "-z", "--stdin"], { input: missing });
   }
   git(["config", "omoi.project", project.id]);
 }

@@ -1,5 +1,4 @@
 /** `omoi login`, `logout`, `whoami` and `context`. */
-import { spawn } from "node:child_process";
 import { hostname } from "node:os";
 import { text as readAll } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
@@ -11,6 +10,7 @@ import { FailedError, SignedOutError, UsageError } from "../output/failures.js";
 import { note, printItem, printJson, printRows, writeLine } from "../output/print.js";
 import { styled } from "../output/style.js";
 import { plain } from "../output/values.js";
+import { openBrowser } from "../run-program.js";
 import { addCommon, type CommonOptions } from "./common-options.js";
 
 interface LoginOptions {
@@ -135,7 +135,7 @@ async function signInByBrowser(
     await pause(interval * 1000);
     try {
       const { data: made } = await deviceLogin.token({ body: { device_code } });
-      return { token: made.key as string, key_id: made.api_key.id };
+      return { token: made.key, key_id: made.api_key.id };
     } catch (error) {
       const code: string = error instanceof ApiError ? error.code : "";
       if (code === "slow_down") interval += 5;
@@ -143,14 +143,6 @@ async function signInByBrowser(
     }
   }
   throw new FailedError("The code has expired; run omoi login again.");
-}
-
-/** Opens an address if this machine can; the address is on the screen anyway. */
-function openBrowser(address: string): void {
-  const program = process.platform === "darwin" ? "open" : "xdg-open";
-  spawn(program, [address], { stdio: "ignore", detached: true })
-    .on("error", () => undefined)
-    .unref();
 }
 
 async function logout({ context: wanted }: { context?: string }): Promise<void> {

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
-import type { FastifyInstance } from "fastify";
 import { urlOf } from "#shared/contract/call.js";
 import { isUuid } from "#shared/uuid.js";
 import type { Actor } from "../../access/authenticate.js";
+import type { InternalCall } from "../../http/internal-call.js";
 import type { DescribedTool } from "./describe-tools.js";
 
 /** The caller of a tool. */
@@ -31,7 +31,7 @@ const PAGE = 50;
  * audit are those of the call. An error of the call is a result that the model reads.
  */
 export async function callTool(
-  app: FastifyInstance,
+  send: InternalCall,
   { call, tool, isList, isText }: DescribedTool,
   caller: Caller,
   given: Readonly<Record<string, unknown>>,
@@ -46,7 +46,7 @@ export async function callTool(
   for (const [field, value] of Object.entries(input)) {
     const isGiven = field in given || field in (tool.defaults ?? {});
     if (tool.without?.includes(field) || value === undefined) continue;
-    if (isField(call.params, field)) params[field] = String(value);
+    if (isField(call.params, field)) params[field] = textOf(value);
     else if (isField(call.query, field)) {
       // An agent's own project is no filter unless it is asked for.
       if (isGiven) query[field] = value as string | number | boolean;
@@ -55,7 +55,7 @@ export async function callTool(
     } else if (isGiven) return refusal(`${tool.name} has no input ${field}.`);
   }
   if (isList) query["limit"] ??= PAGE;
-  const response = await app.inject({
+  const response = await send({
     method: call.method,
     url: urlOf(call, { params, query }),
     remoteAddress: caller.ip,
@@ -70,14 +70,19 @@ export async function callTool(
   if (isText) return result({ text: response.body });
   const data: unknown = response.body === "" ? {} : JSON.parse(response.body);
   if (!isList) return result(data as Record<string, unknown>);
+  const { link } = response.headers;
   const next = /[?&]cursor=([^&>]+)[^>]*>;\s*rel="?next"?/.exec(
-    String(response.headers["link"] ?? ""),
+    typeof link === "string" ? link : "",
   );
   return result({
     items: data,
     ...(next?.[1] !== undefined && { next_cursor: decodeURIComponent(next[1]) }),
   });
 }
+
+/** A value of a path, which is refused by its call if it is no text. */
+const textOf = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value);
 
 /** The ids that an agent's own tools may leave out. */
 export function ownIds({ actor, projectId }: Caller): Record<string, string | undefined> {
@@ -124,7 +129,7 @@ function problemText(body: string): string {
 
 /** The beginning of a resource as text. */
 export async function readResource(
-  app: FastifyInstance,
+  send: InternalCall,
   caller: Caller,
   uri: string,
 ): Promise<{ uri: string; mimeType: string; text: string } | null> {
@@ -133,7 +138,7 @@ export async function readResource(
   if (!isUuid(id)) return null;
   const isLog = kind === "runs" && part === "log";
   if (!isLog && !(kind === "workspaces" && part === "diff")) return null;
-  const response = await app.inject({
+  const response = await send({
     method: "GET",
     url: isLog ? `/api/v1/runs/${id}/logs?tail=5000` : `/api/v1/agents/${id}/workspace/changes`,
     remoteAddress: caller.ip,

@@ -56,7 +56,7 @@ const generations: Record<string, (token: string) => Promise<AnyClient>> = {
   },
   "before it": async (token) => {
     const client = new OldClient(info);
-    await client.connect(new OldTransport(address(), withToken(token)) as never);
+    await client.connect(new OldTransport(address(), withToken(token)));
     return client as unknown as AnyClient;
   },
   "2026-07-28 over omoi mcp": async (token) => {

@@ -4,12 +4,12 @@ import {
   ProtocolErrorCode,
   Server,
 } from "@modelcontextprotocol/server";
-import type { FastifyInstance } from "fastify";
 import { permissionsOf } from "../../access/access.js";
 import { authenticate, unauthenticated, type Actor } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
 import { AppError } from "../../errors.js";
 import { Answer } from "../../http/answer.js";
+import { internalCallOf, type InternalCall } from "../../http/internal-call.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
 import type { Services } from "../services.js";
@@ -29,23 +29,19 @@ const byName = new Map(describedTools.map((tool) => [tool.definition.name, tool]
  */
 export function createMcp(services: Services): { routes: Routes; close: () => Promise<void> } {
   const { db, credentials, publicUrl, build, log } = services;
-  let app: FastifyInstance | null = null;
+  let send: InternalCall | null = null;
   const callers = new WeakMap<Request, Caller>();
 
   const handler = createMcpHandler(
     async ({ requestInfo }) => {
       const caller = requestInfo && callers.get(requestInfo);
-      if (!caller || !app) throw new Error("a request without a caller");
-      return serverFor(app, caller, await permissionsIn(services, caller.actor));
+      if (!caller || !send) throw new Error("a request without a caller");
+      return serverFor(send, caller, await permissionsIn(services, caller.actor));
     },
     { onerror: (error) => log.debug({ err: error }, "the Model Context Protocol") },
   );
 
-  function serverFor(
-    on: FastifyInstance,
-    caller: Caller,
-    permissions: ReadonlySet<string>,
-  ): Server {
+  function serverFor(on: InternalCall, caller: Caller, permissions: ReadonlySet<string>): Server {
     const isAgent = caller.actor.agent !== null;
     const server = new Server(
       { name: "omoi", title: "Omoi", version: build.version },
@@ -148,7 +144,7 @@ export function createMcp(services: Services): { routes: Routes; close: () => Pr
   );
   return {
     routes: (instance, options) => {
-      app = instance;
+      send = internalCallOf(instance);
       routes(instance, options);
     },
     close: () => handler.close(),
