@@ -72,7 +72,29 @@ function describe(callName: CallName, tool: Tool): DescribedTool {
 }
 
 function jsonOf(schema: z.ZodType, io: "input" | "output"): JsonObject {
-  return z.toJSONSchema(schema, { io, unrepresentable: "any", reused: "inline" }) as JsonObject;
+  const { $defs = {}, ...json } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: "any",
+    reused: "inline",
+  }) as JsonObject;
+  return inlined(json, $defs as Record<string, Json>, []) as JsonObject;
+}
+
+/** Puts named schemas in the place of their references, which not all clients resolve. */
+function inlined(json: Json, named: Record<string, Json>, within: readonly string[]): Json {
+  if (Array.isArray(json)) return json.map((item) => inlined(item, named, within));
+  if (typeof json !== "object" || json === null) return json;
+  const { $ref, $schema: _schema, ...rest } = json;
+  if (typeof $ref === "string") {
+    const name = $ref.split("/").at(-1) ?? "";
+    // A schema that contains itself allows anything there.
+    return within.includes(name) ? {} : inlined(named[name] ?? {}, named, [...within, name]);
+  }
+  // Its own name; a property called `id` has a schema.
+  if (typeof rest["id"] === "string") delete rest["id"];
+  return Object.fromEntries(
+    Object.entries(rest).map(([key, value]) => [key, inlined(value, named, within)]),
+  );
 }
 
 function inputOf(call: Endpoint, tool: Tool, isList: boolean): ObjectSchema {
