@@ -143,7 +143,7 @@ export function requireSuccess(run: Run): void {
     throw new FailedError(process.stderr.isTTY ? "" : describeEnd(run));
 }
 
-/** Colours of programs are kept; other sequences could steer the terminal. */
+/** Colors of programs are kept; other sequences could steer the terminal. */
 // eslint-disable-next-line no-control-regex -- matches escape sequences on purpose
 const colors = /(\u001B\[[\d;]*m)/;
 

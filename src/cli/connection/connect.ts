@@ -4,7 +4,7 @@ import { SignedOutError, UsageError } from "../output/failures.js";
 import { readConfig } from "./config.js";
 import { fetchFrom, type Target } from "./http.js";
 
-/** A connection to an installation, as whoever is signed in. */
+/** A connection to an installation, with the credential of its user. */
 export interface Connection extends Target {
   api: Client;
   token: string;
