@@ -32,32 +32,32 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     remedy: "Request a new link.",
   },
   authorization_pending: {
-    meaning: "The person has not yet approved or denied the program's request.",
-    remedy: "Ask again after `interval` seconds, until the codes expire.",
+    meaning: "The person has not answered the sign-in of the program yet.",
+    remedy: "Ask again after the `interval` of the device login.",
   },
   slow_down: {
-    meaning: "The program asked for its key sooner than `interval` seconds after the last time.",
-    remedy: "Wait five seconds longer between requests from now on (RFC 8628, section 3.5).",
+    meaning: "The program asks for the result of its sign-in more often than agreed.",
+    remedy: "Wait for the seconds in `detail` before you ask again.",
   },
   access_denied: {
-    meaning: "The person denied the program's request.",
-    remedy: "Start again only if the person wants to sign in.",
+    meaning: "The person has refused the sign-in of the program.",
+    remedy: "Start a new device login if it should be allowed after all.",
   },
   expired_token: {
-    meaning: "The device code is unknown, was used, or has expired after 15 minutes.",
-    remedy: "Start the sign-in again.",
+    meaning: "The device login was not approved in time, or its code is unknown or used.",
+    remedy: "Start a new device login.",
   },
   device_login_answered: {
-    meaning: "The request of a program was approved or denied before, perhaps in another window.",
-    remedy: "Start the sign-in again in the program if the answer was wrong.",
+    meaning: "The sign-in of the program was approved or refused before.",
+    remedy: "Start a new device login in the program.",
   },
   too_many_webhooks: {
-    meaning: "The organization has as many webhooks as it may have.",
-    remedy: "Delete a webhook, or let one webhook get the events of several.",
+    meaning: "The organization has as many webhooks as allowed.",
+    remedy: "Delete one first.",
   },
   webhook_disabled: {
-    meaning: "A disabled webhook gets nothing, neither tests nor redeliveries.",
-    remedy: "Enable it once its receiver works.",
+    meaning: "The webhook is disabled, by a member or after days of failed deliveries.",
+    remedy: "Enable the webhook first.",
   },
   system_role: {
     meaning: "System roles are the same in every organization and cannot be changed or deleted.",

@@ -6,6 +6,8 @@ import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { mailsTo } from "#test/support/mail/outbox.js";
 import { answer, startReceiver, type Receiver } from "#test/support/webhooks/receiver.js";
+import { listBacklogs } from "./attempts.queries.js";
+import { disableWebhook } from "./deliver.js";
 import { expireEvents } from "./start-deliveries.js";
 
 let app: TestApp;
@@ -268,6 +270,36 @@ describe("a receiver", () => {
     await vi.waitFor(async () => {
       expect((await deliveriesOf(webhook))[0]?.status).toBe("delivered");
     }, within);
+  });
+
+  test("that lets too many deliveries wait is disabled", async () => {
+    const webhook = await create();
+    receiver.respond = answer(500);
+    const role = await makeRole("new");
+    await changeRole(role, "one");
+    await changeRole(role, "two");
+    const backlogs = (most: number) =>
+      app.db.withSystem("a test", async (tx) =>
+        (await listBacklogs(tx, most)).filter(({ webhook_id }) => webhook_id === webhook.id),
+      );
+    expect(await backlogs(3)).toEqual([]);
+    const target = { org_id: org.id, webhook_id: webhook.id };
+    expect(await backlogs(2)).toEqual([target]);
+    await disableWebhook(app.db, target, "backlog");
+    expect(await read(webhook)).toMatchObject({ enabled: false, disabled_reason: "backlog" });
+    await vi.waitFor(async () => {
+      const states = (await deliveriesOf(webhook)).map(({ status }) => status);
+      expect(states).toEqual(["failed", "failed", "failed"]);
+    }, within);
+    // Nothing is left to send once it is enabled again.
+    receiver.respond = answer(204);
+    const params = webhookParams(webhook);
+    await owner.api.webhooks.update({ params, body: { enabled: true } });
+    await makeRole("heard");
+    await vi.waitFor(async () => {
+      expect((await deliveriesOf(webhook))[0]?.status).toBe("delivered");
+    }, within);
+    expect(receiver.typesOf(role)).not.toContain("role.updated");
   });
 
   test("whose name resolves to a private address by then gets nothing", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
-import { permissionsOfPatterns } from "#shared/event-types.js";
+import { auditActionNames } from "#shared/audit.js";
+import { auditedEvents, permissionsOfPatterns } from "#shared/event-types.js";
 import {
   expectProblem,
   startTestApp,
@@ -190,6 +191,16 @@ describe("webhooks", () => {
       permission: "agent:read",
     });
   });
+});
+
+test("the trigger of the audit log leaves out the actions that are no events", async () => {
+  const [trigger] = await queryAsOwner<{ text: string }>(
+    app,
+    `select pg_get_triggerdef(oid) as text from pg_trigger
+     where tgrelid = 'audit_events'::regclass and tgname = 'record_event'`,
+  );
+  const recorded = auditActionNames.filter((name) => !trigger?.text.includes(`'${name}'`));
+  expect(recorded).toEqual(auditedEvents);
 });
 
 describe("deliveries", () => {

@@ -21,7 +21,7 @@ nav a:hover{background:var(--soft)}
 nav a[aria-current]{background:var(--soft);font-weight:600;color:var(--link)}
 main{padding:1rem 2rem 4rem;min-width:0}
 h1{font-size:1.8rem;line-height:1.2;margin:.5rem 0 1rem}
-h2{font-size:1.25rem;line-height:1.3;margin:0 0 .4rem}
+h2{overflow-wrap:anywhere;font-size:1.25rem;line-height:1.3;margin:0 0 .4rem}
 main>section:not(.call)>h2{margin-top:2.2rem}
 h2 a{color:inherit;text-decoration:none}
 h2 a:hover{text-decoration:underline}
@@ -43,7 +43,7 @@ pre code{overflow-wrap:normal}
 .calls li>*{min-width:0}.calls li{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:0 1.5rem;padding:.4rem 0;border-bottom:1px solid var(--line);font-size:.94rem}
 .calls a{display:flex;gap:.6rem;align-items:baseline;min-width:0;text-decoration:none}.calls code,.line code{min-width:0}
 .calls a:hover code{text-decoration:underline}
-.index{columns:13rem;font-size:.92rem}.index a{display:inline-block;padding:.15rem 0}
+.index{columns:13rem;font-size:.92rem}.index a{overflow-wrap:anywhere;display:inline-block;padding:.15rem 0}
 .fields{margin:.2rem 0}
 .field{padding:.45rem 0;border-bottom:1px solid var(--line)}
 .field:last-child{border-bottom:0}
@@ -51,7 +51,7 @@ dt{display:flex;flex-wrap:wrap;gap:0 .6rem;align-items:baseline}
 dt>code{font-weight:650}
 dd{margin:0;font-size:.94rem}
 dd>.fields,dd>.variants{margin:.4rem 0 .2rem;padding-left:.9rem;border-left:2px solid var(--line)}
-.type,.optional{color:var(--dim);font-size:.84rem}
+.type,.optional,.variant,dd,summary{overflow-wrap:anywhere}.type,.optional{color:var(--dim);font-size:.84rem}
 .optional{font-style:italic;font-weight:400}
 .errors .field{display:flex;gap:.8rem}
 .variants{list-style:none;margin:.3rem 0;padding:0}

@@ -28,7 +28,12 @@ const webhookFields = {
   previous_secret_expires_at: timestamp
     .nullable()
     .describe("Until when the secret before the last rotation signs as well"),
-  created_by: z.strictObject({ id, name: z.string() }).describe("The member who created it"),
+  created_by: z
+    .strictObject({
+      id: id.describe("Id of the user"),
+      name: z.string().describe("Name or email address of the user"),
+    })
+    .describe("The member who created it"),
   created_at: timestamp.describe("When it was created"),
   updated_at: timestamp.describe("When it was last changed"),
 };
@@ -80,9 +85,11 @@ const deliveryWithPayload = z.strictObject({
   ...deliveryFields,
   payload: z
     .strictObject({
-      type: z.string(),
+      type: z.string().describe("The event's type").meta({ example: "run.failed" }),
       timestamp: timestamp.describe("When it happened"),
-      data: jsonObject(1024 * 1024),
+      data: jsonObject(1024 * 1024).describe(
+        "Ids, names and states of what the event is about, by event type",
+      ),
     })
     .describe("The body that is sent"),
 });
@@ -104,7 +111,9 @@ const chosenEvents = z
 const newWebhook = z.strictObject({
   url,
   events: chosenEvents,
-  description: description.nullish(),
+  description: description
+    .nullish()
+    .describe("A note of at most 2 000 characters; null removes it"),
 });
 export type NewWebhook = z.output<typeof newWebhook>;
 const webhookChanges = newWebhook.partial().extend({
@@ -115,9 +124,15 @@ const webhookChanges = newWebhook.partial().extend({
 });
 export type WebhookChanges = z.output<typeof webhookChanges>;
 
-const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
-const params = orgParams.extend({ webhook_id: id });
-const deliveryParams = params.extend({ delivery_id: id });
+const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+const params = orgParams.extend({ webhook_id: id.describe("Id of the webhook") });
+const deliveryParams = params.extend({ delivery_id: id.describe("Id of the delivery") });
 const path = "/api/v1/organizations/{org_id}/webhooks" as const;
 
 export const webhooks = {
@@ -142,6 +157,7 @@ export const webhooks = {
     access: "org:webhooks:write",
     summary: "Create a webhook; this is the only answer with its secret",
     status: 201,
+    location: "/api/v1/organizations/{org_id}/webhooks/{id}",
     params: orgParams,
     body: newWebhook,
     response: webhookWithSecret,

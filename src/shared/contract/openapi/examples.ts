@@ -24,6 +24,8 @@ export function requestExample(id: string, schema: JsonObject, schemas: Schemas)
 }
 
 function valueOf(schema: JsonObject, place: Place): unknown {
+  // Beside the field, as `.meta({ example })`.
+  if ("example" in schema) return schema["example"];
   const { owner, path } = place;
   const field = path.at(-1) ?? owner;
   for (const key of [`${owner}.${path.join(".")}`, `${owner}.${field}`, field]) {
