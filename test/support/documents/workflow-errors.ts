@@ -2,19 +2,18 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type * as Parser from "@actions/workflow-parser";
 import { rolldown } from "rolldown";
 
-type Parser = typeof import("@actions/workflow-parser");
-
-let parser: Promise<Parser> | undefined;
+let parser: Promise<typeof Parser> | undefined;
 
 /** Loads GitHub's parser of workflows as a bundle: it imports JSON as only bundlers accept it. */
-async function load(): Promise<Parser> {
+async function load(): Promise<typeof Parser> {
   const file = join(tmpdir(), `omoi-workflow-parser-${process.pid}.mjs`);
   const bundle = await rolldown({ input: "@actions/workflow-parser", platform: "node" });
   await bundle.write({ file, format: "esm" });
   await bundle.close();
-  const loaded = (await import(pathToFileURL(file).href)) as Parser;
+  const loaded = (await import(pathToFileURL(file).href)) as typeof Parser;
   await rm(file);
   return loaded;
 }

@@ -46,8 +46,10 @@ export async function callTool(
   for (const [field, value] of Object.entries(input)) {
     const isGiven = field in given || field in (tool.defaults ?? {});
     if (tool.without?.includes(field) || value === undefined) continue;
-    if (isField(call.params, field)) params[field] = String(value);
-    else if (isField(call.query, field)) {
+    if (isField(call.params, field)) {
+      if (typeof value !== "string") return refusal(`The input ${field} has to be a text.`);
+      params[field] = value;
+    } else if (isField(call.query, field)) {
       // An agent's own project is no filter unless it is asked for.
       if (isGiven) query[field] = value as string | number | boolean;
     } else if (inBody.has(field)) {

@@ -56,7 +56,7 @@ const generations: Record<string, (token: string) => Promise<AnyClient>> = {
   },
   "before it": async (token) => {
     const client = new OldClient(info);
-    await client.connect(new OldTransport(address(), withToken(token)) as never);
+    await client.connect(new OldTransport(address(), withToken(token)));
     return client as unknown as AnyClient;
   },
   "2026-07-28 over omoi mcp": async (token) => {
@@ -123,6 +123,11 @@ describe.each(Object.entries(generations))("a client of the protocol %s", (_, op
     expect([unknown.isError, unknown.content[0]?.text]).toEqual([
       true,
       expect.stringContaining("colour"),
+    ]);
+    const noText = await call(client, "get_agent", { agent_id: { id: agent.id } });
+    expect([noText.isError, noText.content[0]?.text]).toEqual([
+      true,
+      "The input agent_id has to be a text.",
     ]);
     await client.close();
   });
