@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { codeBlocks } from "../support/documents/code-blocks.js";
 import { startTestApp, type TestApp } from "../support/server/app.js";
 import { send } from "../support/http/raw-request.js";
 
@@ -79,16 +80,10 @@ test("serves nothing but the files in docs/", async () => {
   }
 });
 
-/** The commands of a document in order. */
-async function commandsOf(name: string): Promise<string> {
-  const source = await readFile(join(docs, name), "utf8");
-  return [...source.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands).join("\n");
-}
-
 test("the commands of the tutorial and of “Clone and push” work as written", async () => {
   const commands = [
-    await commandsOf("tutorial/two-agents.md"),
-    await commandsOf("how-to/clone-and-push.md"),
+    ...(await codeBlocks("tutorial/two-agents.md", "sh")),
+    ...(await codeBlocks("how-to/clone-and-push.md", "sh")),
   ];
   const script = commands
     .join("\n")

@@ -4,6 +4,7 @@ import { errorExplanations } from "#shared/error-explanations.js";
 import { errorCodes, type ErrorCode } from "#shared/errors.js";
 import { describeEvent, eventNames, permissionOfEvent } from "#shared/event-types.js";
 import { allSettings } from "#server/config/settings.js";
+import { describedTools } from "#server/features/mcp/describe-tools.js";
 
 const reference = join(import.meta.dirname, "../../docs/reference");
 
@@ -75,4 +76,27 @@ test("the explanation of an error says more than its title", () => {
     for (const text of [meaning, remedy])
       expect([code, text]).toEqual([code, expect.stringMatching(/^[A-Z].{10,}\.$/)]);
   }
+});
+
+test("docs/reference/mcp-tools.md is what the declarations of the tools say", async () => {
+  const text =
+    "The tools of the [Model Context Protocol](../how-to/mcp.md), each with the permission that its caller needs. A " +
+    "tool makes one call of the API, with that call's fields, limits and audit. Lists answer with `items` and " +
+    "`next_cursor`, 50 rows a page by default.";
+  const rows = describedTools.map(({ call: { access }, definition }) => [
+    `\`${definition.name}\``,
+    definition.description.replaceAll("|", "\\|"),
+    access === "signed-in" || access === "public" ? "none" : `\`${access}\``,
+    definition.annotations.readOnlyHint
+      ? "reads"
+      : definition.annotations.destructiveHint
+        ? "hard to undo"
+        : "changes",
+  ]);
+  await expect(
+    page("Tools of the Model Context Protocol", text, [
+      ["tool", "what it does", "permission", "effect"],
+      ...rows,
+    ]),
+  ).toMatchFileSnapshot(join(reference, "mcp-tools.md"));
 });

@@ -38,8 +38,11 @@ export const answerMessages: Answer = (response, body, { steps, message }, token
 
 /** Agents name the same tools and their arguments differently. */
 function toolCallOf(step: Step, tools: readonly Tool[]): { name: string; input: object } {
-  const tool = tools.find(({ name }) => ("command" in step ? /^bash$/i : /^write$/i).test(name));
+  const wanted =
+    "tool" in step ? new RegExp(`^${step.tool}$`) : "command" in step ? /^bash$/i : /^write$/i;
+  const tool = tools.find(({ name }) => wanted.test(name));
   if (tool === undefined) throw new Error(`no tool for ${JSON.stringify(step)}`);
+  if ("tool" in step) return { name: tool.name, input: step.input };
   if ("command" in step) {
     return { name: tool.name, input: { command: step.command, description: "Work" } };
   }

@@ -7,8 +7,11 @@ import { answerJson, startModelServer, type ModelServer } from "../support/model
 import { answerMessages } from "./scripted-messages.js";
 import { answerResponses } from "./scripted-responses.js";
 
-/** A tool call: a file that the model writes, or a command that it runs with the agent's shell tool. */
-export type Step = { path: string; text: string } | { command: string };
+/** A tool call: a file that the model writes, a command for the agent's shell tool, or any tool by its name. */
+export type Step =
+  | { path: string; text: string }
+  | { command: string }
+  | { tool: string; input: object };
 
 export interface Script {
   steps: Step[];

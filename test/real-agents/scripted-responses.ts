@@ -53,6 +53,7 @@ export const answerResponses: Answer = (response, body, { steps, message }, toke
 
 /** Codex gives a model one tool, which runs a program over the others. */
 function programOf(step: Step): string {
+  if ("tool" in step) return `text(await tools.${step.tool}(${JSON.stringify(step.input)}));`;
   if ("command" in step) {
     const call = {
       cmd: step.command,

@@ -46,8 +46,10 @@ export async function callTool(
   for (const [field, value] of Object.entries(input)) {
     const isGiven = field in given || field in (tool.defaults ?? {});
     if (tool.without?.includes(field) || value === undefined) continue;
-    if (isField(call.params, field)) params[field] = textOf(value);
-    else if (isField(call.query, field)) {
+    if (isField(call.params, field)) {
+      if (typeof value !== "string") return refusal(`The input ${field} has to be a text.`);
+      params[field] = value;
+    } else if (isField(call.query, field)) {
       // An agent's own project is no filter unless it is asked for.
       if (isGiven) query[field] = value as string | number | boolean;
     } else if (inBody.has(field)) {
@@ -79,10 +81,6 @@ export async function callTool(
     ...(next?.[1] !== undefined && { next_cursor: decodeURIComponent(next[1]) }),
   });
 }
-
-/** A value of a path, which is refused by its call if it is no text. */
-const textOf = (value: unknown): string =>
-  typeof value === "string" ? value : JSON.stringify(value);
 
 /** The ids that an agent's own tools may leave out. */
 export function ownIds({ actor, projectId }: Caller): Record<string, string | undefined> {

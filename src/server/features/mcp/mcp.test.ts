@@ -124,6 +124,11 @@ describe.each(Object.entries(generations))("a client of the protocol %s", (_, op
       true,
       expect.stringContaining("colour"),
     ]);
+    const noText = await call(client, "get_agent", { agent_id: { id: agent.id } });
+    expect([noText.isError, noText.content[0]?.text]).toEqual([
+      true,
+      "The input agent_id has to be a text.",
+    ]);
     await client.close();
   });
 });
@@ -153,6 +158,7 @@ describe("tools", () => {
       readOnlyHint: false,
       destructiveHint: true,
     });
+    expect(hints.get("preview_merge")).toMatchObject({ readOnlyHint: true });
     expect(hints.get("stop_run")).toMatchObject({ destructiveHint: true, idempotentHint: true });
   });
 
@@ -235,10 +241,12 @@ describe("the endpoint", () => {
     expect(missing.status).toBe(401);
     const challenge = missing.headers.get("www-authenticate") ?? "";
     const metadata = /resource_metadata="([^"]+)"/.exec(challenge)?.[1] as string;
-    expect(await (await fetch(metadata)).json()).toMatchObject({
+    const described = (await (await fetch(metadata)).json()) as { resource_documentation: string };
+    expect(described).toMatchObject({
       resource: `${app.url}/mcp`,
       bearer_methods_supported: ["header"],
     });
+    expect((await fetch(described.resource_documentation)).status).toBe(200);
     const wrong = await post({ authorization: "Bearer sk_live_wrong" });
     expect([wrong.status, wrong.headers.get("www-authenticate")]).toEqual([
       401,

@@ -131,7 +131,7 @@ export function createMcp(services: Services): { routes: Routes; close: () => Pr
       resource: `${publicUrl()}/mcp`,
       resource_name: "Omoi",
       bearer_methods_supported: ["header"],
-      resource_documentation: `${publicUrl()}/docs/how-to/mcp`,
+      resource_documentation: `${publicUrl()}/docs/how-to/mcp.md`,
     });
 
   const routes = rawRoutes(

@@ -195,6 +195,7 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "usage.get": {
     name: "get_usage",
     title: "Get the usage of an organization",
+    description: "Get the usage of a UTC calendar month with today's limits.",
     without: ["format"],
   },
   "usage.disk": operators,

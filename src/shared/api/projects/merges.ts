@@ -311,6 +311,7 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/merge-preview",
     access: "agent:workspace:read",
+    safe: true,
     summary: "Preview the merge; changes nothing",
     status: 200,
     params: agentParams,
