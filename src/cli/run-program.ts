@@ -13,6 +13,8 @@ interface GitOptions {
 export function git(args: readonly string[], { input, shows = false }: GitOptions = {}): string {
   const { error, status, stdout, stderr } = spawnSync("git", args, {
     encoding: "utf8",
+    // Lists of files of large projects.
+    maxBuffer: Number.POSITIVE_INFINITY,
     ...(input !== undefined && { input }),
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", shows ? "inherit" : "pipe"],
   });

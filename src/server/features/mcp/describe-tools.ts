@@ -97,6 +97,20 @@ function inlined(json: Json, named: Record<string, Json>, within: readonly strin
   );
 }
 
+/** A schema without what only people read: lists of tools are part of each conversation with a model. */
+function withoutTexts(json: Json, isSchema = true): Json {
+  if (Array.isArray(json)) return json.map((item) => withoutTexts(item));
+  if (typeof json !== "object" || json === null) return json;
+  return Object.fromEntries(
+    Object.entries(json).flatMap(([key, value]) =>
+      // The keys of `properties` are fields, which may have any name.
+      isSchema && ["description", "examples", "example"].includes(key)
+        ? []
+        : [[key, withoutTexts(value, key !== "properties")]],
+    ),
+  );
+}
+
 function inputOf(call: Endpoint, tool: Tool, isList: boolean): ObjectSchema {
   const parts = [call.params, call.query, call.body].flatMap((part) =>
     part === null ? [] : [objectIn(jsonOf(part, "input"))],
@@ -129,7 +143,7 @@ function outputOf(
     };
   }
   if (response === null) return { type: "object", properties: {}, required: [] };
-  const json = jsonOf(response, "output");
+  const json = withoutTexts(jsonOf(response, "output")) as JsonObject;
   if (isList) {
     return {
       type: "object",
@@ -148,7 +162,7 @@ function outputOf(
       type: "object",
       properties: {},
       required: [],
-      anyOf: [json, jsonOf(accepted, "output")],
+      anyOf: [json, withoutTexts(jsonOf(accepted, "output"))],
     };
   }
   return { type: "object", ...objectIn(json) };
