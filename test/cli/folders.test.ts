@@ -60,6 +60,43 @@ test("a folder of its own becomes changes of the base branch, and deletes nothin
   expect(readFileSync(join(inFolder("plain"), "b.txt"), "utf8")).toBe("b\n");
 });
 
+test("a repository of its own is left as it is, and a failed first push can be repeated", async () => {
+  const folder = inFolder("own");
+  mkdirSync(join(folder, "part"), { recursive: true });
+  const git = (...args: string[]) =>
+    spawnSync("git", args, { cwd: folder, encoding: "utf8", env: { ...cli.env } });
+  git("init", "--quiet");
+  writeFileSync(join(folder, "mine.txt"), "mine\n");
+  git("add", "--all");
+  git(
+    "-c",
+    "user.name=A",
+    "-c",
+    "user.email=a@example.com",
+    "commit",
+    "--quiet",
+    "--message",
+    "Mine",
+  );
+  const head = git("rev-parse", "HEAD").stdout;
+  for (const where of ["own", "own/part"]) {
+    expect((await run(where, "push", "--project", slug)).code).toBe(2);
+  }
+  expect(git("rev-parse", "HEAD").stdout).toBe(head);
+  expect(git("remote").stdout).toBe("");
+  // As after a push that ended once the remote was known.
+  mkdirSync(inFolder("half"));
+  const half = (...args: string[]) =>
+    spawnSync("git", args, { cwd: inFolder("half"), env: { ...cli.env } });
+  half("init", "--quiet");
+  const { data: projects } = await ada.api.projects.list({ query: {} });
+  half("remote", "add", "origin", projects[0]?.clone_url as string);
+  writeFileSync(join(inFolder("half"), "half.txt"), "half\n");
+  const again = await run("half", "push", "--project", slug, "--agent", "half");
+  expect([again.code, again.err]).toEqual([0, ""]);
+  expect((await cli.run("diff", "half", "-q")).out).toBe("half.txt\n");
+});
+
 test("git gets the key for its own server alone", async () => {
   const asked = (host: string) =>
     cli.runWith({ input: `protocol=http\nhost=${host}\n\n` }, "credential", "get");

@@ -188,6 +188,31 @@ describe("commands", () => {
     expect((await cli.run("secret", "list", "-q", "--project", "shop")).out).toBe("OTHER\n");
   });
 
+  test("a name cannot lead to another call", async () => {
+    for (const name of ["..", "."]) {
+      const { code, err } = await cli.run("secret", "delete", name, "--yes");
+      expect([code, err]).toEqual([2, expect.stringContaining("must not be empty")]);
+    }
+    const org_id = orgSlug;
+    expect((await ada.api.organizations.get({ params: { org_id } })).data.is_active).toBe(true);
+  });
+
+  test("a followed log can be one stream, and help lists the commands of a group", async () => {
+    const { out } = await cli.run(
+      "agent",
+      "start",
+      "worker-1",
+      "--",
+      "sh",
+      "-c",
+      "echo out; echo err >&2",
+    );
+    expect(out).toContain("running");
+    expect((await cli.run("logs", "worker-1", "-f", "--stream", "stderr")).out).toBe("err\n");
+    expect((await cli.run("logs", "worker-1", "-f", "--tail", "5")).code).toBe(2);
+    expect((await cli.run("help", "agent")).out).toContain("clear-home");
+  });
+
   test("what cannot be undone asks, and without a terminal wants --yes", async () => {
     const asked = await cli.run("secret", "delete", "TOKEN");
     expect([asked.code, asked.err]).toEqual([2, expect.stringContaining("--yes")]);

@@ -132,7 +132,7 @@ end $$;
 create function record_audit_event() returns trigger language plpgsql as $$
 begin
   perform record_event(new.id, new.org_id, new.action,
-    coalesce((new.target ->> 'id')::uuid, new.org_id),
+    coalesce(nullif(new.target ->> 'id', '')::uuid, new.org_id),
     jsonb_build_object(
       'organization_id', new.org_id,
       'subject', jsonb_build_object('type', new.target -> 'type', 'id', new.target -> 'id',

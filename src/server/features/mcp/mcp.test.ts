@@ -119,11 +119,18 @@ describe.each(Object.entries(generations))("a client of the protocol %s", (_, op
       true,
       expect.stringContaining("not_found"),
     ]);
-    const unknown = await call(client, "get_agent", { ...args, colour: "red" });
-    expect([unknown.isError, unknown.content[0]?.text]).toEqual([
-      true,
-      expect.stringContaining("colour"),
-    ]);
+    for (const wrongly of [{ ...args, shade: "red" }, {}, { agent_id: ".." }, { agent_id: "" }]) {
+      const refused = await call(client, "get_agent", wrongly).catch(() => ({ isError: true }));
+      expect([wrongly, refused.isError]).toEqual([wrongly, true]);
+    }
+    const guarded = await call(client, "merge_workspace", { ...args, expected_source: "x" }).catch(
+      () => ({ isError: true }),
+    );
+    expect(guarded.isError).toBe(true);
+    // JSON does not escape these; they end no line.
+    const title = "one\u2028two\u2029three";
+    const renamed = await call(client, "update_agent", { ...args, task: { title, text: title } });
+    expect(renamed.structuredContent).toMatchObject({ task: { text: title } });
     const noText = await call(client, "get_agent", { agent_id: { id: agent.id } });
     expect([noText.isError, noText.content[0]?.text]).toEqual([
       true,

@@ -113,6 +113,42 @@ describe("webhooks", () => {
     await expectProblem(create(["run.*"]), 409, "too_many_webhooks");
   });
 
+  test("send and show nothing to a member who may not read it", async () => {
+    const { id: webhook_id } = await create(["*"]);
+    const one = { ...params(), webhook_id };
+    const person = await app.person("Partial");
+    const { data: role } = await owner.api.roles.create({
+      params: params(),
+      body: {
+        name: `hooks-${webhook_id.slice(-6)}`,
+        permissions: ["org:read", "org:webhooks:read", "org:webhooks:write"],
+      },
+    });
+    await owner.api.members.add({
+      params: params(),
+      body: { user_id: person.id, role_id: role.id },
+    });
+    const { webhooks } = person.api;
+    for (const body of [{ url: `${receiver.url}/mine` }, { events: ["run.*"] }]) {
+      await expectProblem(webhooks.update({ params: one, body }), 403, "insufficient_permission");
+    }
+    await webhooks.update({ params: one, body: { enabled: false } });
+    const enabled = webhooks.update({ params: one, body: { enabled: true } });
+    await expectProblem(enabled, 403, "insufficient_permission");
+    await expectProblem(webhooks.rotateSecret({ params: one }), 403, "insufficient_permission");
+    await webhooks.update({ params: one, body: { description: "Seen" } });
+    await owner.api.webhooks.update({ params: one, body: { enabled: true } });
+    const body = { organization_id: params().org_id, name: "Hidden" };
+    await owner.api.projects.create({ body });
+    const list = () => owner.api.webhooks.deliveries({ params: one, query: {} });
+    await expect
+      .poll(async () => (await list()).data.map(({ event_type }) => event_type))
+      .toContain("project.created");
+    const hidden = (await list()).data.find(({ event_type }) => event_type === "project.created");
+    const shown = webhooks.delivery({ params: { ...one, delivery_id: hidden?.id as string } });
+    await expectProblem(shown, 403, "insufficient_permission");
+  });
+
   test("are for owners and admins, and never for agents", async () => {
     const { id: webhook_id } = await create(["*"]);
     const one = { ...params(), webhook_id };
