@@ -56,7 +56,11 @@ Examples:
       .command("pull")
       .description("Merge the base branch into this folder's workspace, and bring both here"),
   ).action(pull);
-  program.command("credential", { hidden: true }).argument("<OPERATION>").action(credential);
+  program
+    .command("credential", { hidden: true })
+    .argument("<OPERATION>")
+    .option("--context <NAME>")
+    .action(credential);
 }
 
 /** The value of git's configuration in this folder; null for none. */
