@@ -4,6 +4,7 @@ import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
+import { commandLine } from "./command-line.js";
 import { egress } from "./egress.js";
 import { environments } from "./environments.js";
 import { firstUse } from "./first-use.js";
@@ -52,6 +53,7 @@ const benchmarks: readonly Benchmark[] = [
   packing,
   pages,
   firstUse,
+  commandLine,
 ];
 
 async function main(names: readonly string[]): Promise<void> {

@@ -23,7 +23,10 @@ const bundle = await rolldown({
       name: "omoi-sources",
       resolveId(id, importer) {
         if (!id.startsWith("#shared/")) return null;
-        return this.resolve(join(root, "src/shared", id.slice(8).replace(/\.js$/, ".ts")), importer);
+        return this.resolve(
+          join(root, "src/shared", id.slice(8).replace(/\.js$/, ".ts")),
+          importer,
+        );
       },
     },
   ],

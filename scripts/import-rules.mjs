@@ -81,6 +81,7 @@ const packages = [
       "src/git/process/system-command.ts",
       "src/git/process/limited-node.ts",
       "src/sandbox/launch.ts",
+      "src/cli/run-program.ts",
       "src/server/db/embedded",
       "src/server/data-folder/data-folder-lock.ts",
     ],

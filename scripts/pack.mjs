@@ -2,7 +2,7 @@
  * `npm pack` makes a package of the command line alone, for `npx omoi`: it needs none of the server's
  * dependencies. While it packs, package.json has only what that package needs.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ensureBuilt, ensureInstalled, requireNode, root } from "./prepare.mjs";
 
@@ -11,7 +11,18 @@ const path = join(root, "package.json");
 const kept = join(root, "node_modules/.cache/omoi/package.json");
 
 function restore() {
-  if (existsSync(kept)) renameSync(kept, path);
+  if (!existsSync(kept)) return;
+  // A file that was changed since is no longer the one of the package.
+  const isStripped = readFileSync(path, "utf8") === strippedFrom(readFileSync(kept, "utf8"));
+  if (isStripped) renameSync(kept, path);
+  else rmSync(kept);
+}
+
+/** What the package needs of package.json. */
+function strippedFrom(whole) {
+  const { name, version, description, license, type, bin, files, engines } = JSON.parse(whole);
+  const packed = { name, version, description, license, type, bin, files, engines };
+  return `${JSON.stringify(packed, null, 2)}\n`;
 }
 
 function strip() {
@@ -20,11 +31,9 @@ function strip() {
   ensureInstalled();
   ensureBuilt();
   const whole = readFileSync(path, "utf8");
-  const { name, version, description, license, bin, files, type, engines } = JSON.parse(whole);
   mkdirSync(dirname(kept), { recursive: true });
   writeFileSync(kept, whole);
-  const packed = { name, version, description, license, type, bin, files, engines };
-  writeFileSync(path, `${JSON.stringify(packed, null, 2)}\n`);
+  writeFileSync(path, strippedFrom(whole));
 }
 
 if (process.argv[2] === "restore") restore();

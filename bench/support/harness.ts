@@ -66,8 +66,13 @@ export async function command(
   program: string,
   args: readonly string[],
   cwd: string,
+  env: Record<string, string> = {},
 ): Promise<string> {
-  const child = spawn(program, args, { cwd, env: plainEnv(), stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    cwd,
+    env: plainEnv(env),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let out = "";
   let problem = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));

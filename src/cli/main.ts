@@ -50,7 +50,8 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 4 not f
 );
 
 // Only the commands of one group are made: there are two hundred.
-const [first = ""] = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const words = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const first = (words[0] === "help" ? words[1] : words[0]) ?? "";
 const made = new Map<string, Command>();
 const add = (name: string): void => {
   const group = made.get(name) as Command;

@@ -5,7 +5,7 @@ import { text as readAll } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import type { Answer } from "#shared/contract/call.js";
-import { ApiError, urlOf } from "#shared/contract/call.js";
+import { ApiError, isSegment, urlOf } from "#shared/contract/call.js";
 import type { CallName } from "#shared/contract/call-name.js";
 import { connect, type Connection } from "../connection/connect.js";
 import { rejectOthers, send, textOf, writeThrough } from "../connection/http.js";
@@ -134,7 +134,7 @@ async function runCall(
   if (command.ofProject !== undefined && project !== undefined) {
     const { ofProject } = command;
     const inProject = { ...values, project_id: project };
-    const rest = { ...command } as CallCommand;
+    const rest = { ...command };
     delete rest.ofProject;
     return runCall(ofProject, rest, describedCall(ofProject), options, inProject, opts);
   }
@@ -200,6 +200,9 @@ async function paramsOf({ connection, call, values }: Given): Promise<Record<str
       }
       params[name] = await organizationOf(connection);
     } else params[name] = await valueOf(connection, name, value ?? "");
+    if (!isSegment(params[name])) {
+      throw new UsageError(`${optionName(name).toUpperCase()} must not be empty, "." or "..".`);
+    }
   }
   return params;
 }
@@ -339,7 +342,7 @@ async function printText(
   request: object,
   opts: Options,
 ): Promise<void> {
-  const response = await send(connection, urlOf({ method, path }, request as never), {
+  const response = await send(connection, urlOf({ method, path }, request), {
     method,
     headers: { accept: "*/*" },
   });

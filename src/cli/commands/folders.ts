@@ -1,19 +1,18 @@
 /** `omoi clone`, `push` and `pull`: a folder of this machine as a remote workspace, by git. */
-import { spawnSync, type SpawnSyncOptions } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, resolve } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import type { Command } from "commander";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import type { ApiError } from "#shared/contract/call.js";
-import { readConfig } from "../connection/config.js";
+import { isUuid } from "#shared/uuid.js";
 import { connect, type Connection } from "../connection/connect.js";
 import { findAgent, findProject } from "../connection/names.js";
-import { FailedError, UsageError } from "../output/failures.js";
+import { FailedError, NotFoundError, UsageError } from "../output/failures.js";
 import { note, writeLine } from "../output/print.js";
 import { plain } from "../output/values.js";
+import { askGit, git } from "../run-program.js";
 import { addCommon, type CommonOptions } from "./common-options.js";
 
 interface PushOptions extends CommonOptions {
@@ -60,38 +59,18 @@ Examples:
   program.command("credential", { hidden: true }).argument("<OPERATION>").action(credential);
 }
 
-/** Runs git and returns its output. @throws FailedError with what git says */
-function git(
-  args: readonly string[],
-  options: SpawnSyncOptions & { shows?: boolean } = {},
-): string {
-  const { shows = false, ...rest } = options;
-  const done = spawnSync("git", args, {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", shows ? "inherit" : "pipe"],
-    ...rest,
-  });
-  if (done.error) throw new FailedError(`git cannot be started: ${done.error.message}`);
-  if (done.status !== 0) {
-    const said = String(done.stderr ?? "").trim();
-    throw new FailedError(`git ${args[0]} failed${said === "" ? "." : `: ${said}`}`);
-  }
-  return String(done.stdout ?? "").trimEnd();
-}
-
 /** The value of git's configuration in this folder; null for none. */
-function setting(name: string): string | null {
-  const done = spawnSync("git", ["config", "--local", "--get", name], { encoding: "utf8" });
-  return done.status === 0 ? done.stdout.trim() : null;
-}
+const setting = (name: string): string | null => askGit(["config", "--local", "--get", name]);
+
+/** A word for a shell. */
+const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** How git gets the key: from this command, so that it stands in no file of the clone. */
-function helperOf({ url }: Connection): string[] {
-  const self = [process.execPath, process.argv[1] ?? ""].map(
-    (part) => `'${part.replaceAll("'", `'\\''`)}'`,
-  );
+function helperOf({ url, context }: Connection): string[] {
+  const self = [process.execPath, process.argv[1] ?? ""].map(quoted);
   const section = `credential.${url}`;
-  return [`${section}.helper=`, `${section}.helper=!${self.join(" ")} credential`];
+  const name = context === null ? "" : ` --context ${quoted(context)}`;
+  return [`${section}.helper=`, `${section}.helper=!${self.join(" ")} credential${name}`];
 }
 
 async function clone(
@@ -145,8 +124,9 @@ async function push(options: PushOptions): Promise<void> {
 
 /** A name for commits where git knows none. */
 function identity(): string[] {
-  const known = spawnSync("git", ["config", "user.email"]).status === 0;
-  return known ? [] : ["-c", "user.name=omoi", "-c", `user.email=omoi@${hostname()}`];
+  return askGit(["config", "user.email"]) !== null
+    ? []
+    : ["-c", "user.name=omoi", "-c", `user.email=omoi@${hostname()}`];
 }
 
 /** Makes this folder a repository of the project, whose files are then changes of its base branch. */
@@ -154,7 +134,7 @@ async function ensureRepository(
   connection: Connection,
   { project: name }: PushOptions,
 ): Promise<void> {
-  const isRepository = spawnSync("git", ["rev-parse", "--is-inside-work-tree"]).status === 0;
+  const isRepository = askGit(["rev-parse", "--is-inside-work-tree"]) !== null;
   const known = isRepository ? setting("omoi.project") : null;
   if (known !== null) return;
   if (name === undefined) {
@@ -162,26 +142,52 @@ async function ensureRepository(
       "This folder belongs to no project yet; name it with --project, or omoi clone it.",
     );
   }
+  const origin = isRepository ? setting("remote.origin.url") : null;
   const project = await findProject(connection, name);
   const url = await urlOf(connection, project);
-  if (isRepository && setting("remote.origin.url") !== null) {
+  if (origin !== null && origin !== url) {
     throw new UsageError("This repository has another origin; omoi clone the project instead.");
   }
-  if (!isRepository) git(["init", "--quiet"]);
-  for (const one of helperOf(connection)) {
-    const at = one.indexOf("=");
-    git(["config", "--add", one.slice(0, at), one.slice(at + 1)]);
+  if (
+    isRepository &&
+    realpathSync(askGit(["rev-parse", "--show-toplevel"]) ?? "") !== realpathSync(".")
+  ) {
+    throw new UsageError(
+      "This folder is part of a repository; go to its top, or to a folder of its own.",
+    );
   }
-  git(["remote", "add", "origin", url]);
+  // Its own commits would be lost from its branch.
+  const isOwn =
+    origin === null &&
+    isRepository &&
+    askGit(["rev-parse", "--quiet", "--verify", "HEAD"]) !== null;
+  if (isOwn) {
+    throw new UsageError(
+      "This repository has commits of its own; add the project as a remote and push with git, or omoi clone it.",
+    );
+  }
+  if (!isRepository) git(["init", "--quiet"]);
+  setCredentialHelper(connection);
+  if (origin === null) git(["remote", "add", "origin", url]);
   git(["fetch", "--quiet", "origin"], { shows: true });
   // The files stay as they are, and git sees them as changes of the base branch. Its other files are brought
   // here: they are not deleted because they were never in this folder.
   git(["reset", "--quiet", `origin/${project.default_branch}`]);
   const missing = git(["ls-files", "--deleted", "-z"]);
-  if (missing !== "") {
-    git(["checkout-index", "-z", "--stdin"], { input: missing, stdio: ["pipe", "pipe", "pipe"] });
-  }
+  if (missing !== "") git(["checkout-index", "-z", "--stdin"], { input: missing });
+  // Until here, the next push does all of it again.
   git(["config", "omoi.project", project.id]);
+}
+
+/** Sets the helper of `helperOf`, whatever was set before. */
+function setCredentialHelper(connection: Connection): void {
+  const [first = "", ...more] = helperOf(connection);
+  const split = (one: string): [string, string] => {
+    const at = one.indexOf("=");
+    return [one.slice(0, at), one.slice(at + 1)];
+  };
+  git(["config", "--replace-all", ...split(first)]);
+  for (const one of more) git(["config", "--add", ...split(one)]);
 }
 
 /** The agent of this folder, with a remote workspace; the first push creates both. */
@@ -190,12 +196,12 @@ async function ensureAgent(connection: Connection, options: PushOptions): Promis
   const project_id = setting("omoi.project") as string;
   const known = setting("omoi.agent");
   const name = options.agent ?? known ?? defaultName();
+  const isId = isUuid(name);
   let agent: Agent;
   try {
-    agent = await findAgent(connection, name === known ? name : `${project_id}/${name}`);
+    agent = await findAgent(connection, isId ? name : `${project_id}/${name}`);
   } catch (error) {
-    const isMissing = (error as Error).name !== "ApiError" || (error as ApiError).status === 404;
-    if (!isMissing || name === known) throw error;
+    if (isId || !(error instanceof NotFoundError)) throw error;
     ({ data: agent } = await api.agents.create({ body: { project_id, name } }));
   }
   if (agent.workspace_branch === null) {
@@ -240,8 +246,11 @@ async function pull(options: CommonOptions): Promise<void> {
   );
 }
 
-/** Answers git's credential protocol with the key of the installation that git asks about. */
-async function credential(operation: string): Promise<void> {
+/**
+ * Answers git's credential protocol with the key of the installation that git asks about, and nothing for other
+ * servers.
+ */
+async function credential(operation: string, { context }: { context?: string }): Promise<void> {
   const asked = new Map(
     (await readAll(process.stdin)).split("\n").map((line) => {
       const at = line.indexOf("=");
@@ -249,27 +258,7 @@ async function credential(operation: string): Promise<void> {
     }),
   );
   if (operation !== "get") return;
-  const connection = credentialFor(`${asked.get("protocol")}://${asked.get("host")}`);
-  if (connection !== null) process.stdout.write(`username=key\npassword=${connection}\n`);
-}
-
-/** The key for an address; null if it is another server's. */
-function credentialFor(url: string): string | null {
-  for (const context of [undefined, ...contextNames()]) {
-    try {
-      const connection = connect({ context });
-      if (connection.url === url) return connection.token;
-    } catch {
-      // Not signed in there.
-    }
-  }
-  return null;
-}
-
-function contextNames(): string[] {
-  try {
-    return Object.keys(readConfig().contexts);
-  } catch {
-    return [];
-  }
+  const { url, token } = connect({ context });
+  if (`${asked.get("protocol")}://${asked.get("host")}` !== url) return;
+  process.stdout.write(`username=key\npassword=${token}\n`);
 }

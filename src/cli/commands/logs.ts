@@ -8,7 +8,7 @@ import { eventsOf } from "../connection/event-stream.js";
 import { send, textOf } from "../connection/http.js";
 import { organizationOf, valueOf } from "../connection/names.js";
 import { describedCall } from "../contract/calls.js";
-import { FailedError } from "../output/failures.js";
+import { FailedError, UsageError } from "../output/failures.js";
 import { note, writeLine } from "../output/print.js";
 import { hasColors, styled } from "../output/style.js";
 import { plain, shownTime } from "../output/values.js";
@@ -112,7 +112,9 @@ export async function followRun(
   run_id: string,
   { json, times, stream, tail }: LogsOptions,
 ): Promise<Run> {
-  const path = urlOf(describedCall("runs.logs"), { params: { run_id }, query: { tail, stream } });
+  if (tail !== undefined)
+    throw new UsageError("--tail shows the end of a log; it takes no --follow.");
+  const path = urlOf(describedCall("runs.logs"), { params: { run_id } });
   for await (const { name, data } of eventsOf(connection, path)) {
     if (name === "end") {
       const run = data as Run;
@@ -121,6 +123,7 @@ export async function followRun(
     }
     if (name !== "log") continue;
     const line = data as LogLine;
+    if (stream !== undefined && line.stream !== stream) continue;
     if (json === true) {
       writeLine(JSON.stringify(line));
       continue;
@@ -179,19 +182,23 @@ async function showSession(
   writeLine("");
 }
 
+const FIRST_MS = 10_000;
+
 /** Ends a stream after so long without an item; null for never. */
 async function* untilQuiet<Item>(
   items: AsyncGenerator<Item>,
   milliseconds: number | null,
 ): AsyncGenerator<Item> {
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     const next = items.next();
+    // The first one comes after the connection, if the transcript is not empty.
+    const patience = isFirst ? FIRST_MS : (milliseconds ?? 0);
     const quiet =
       milliseconds === null
         ? next
         : Promise.race([
             next,
-            new Promise<null>((resolve) => setTimeout(resolve, milliseconds, null).unref()),
+            new Promise<null>((resolve) => setTimeout(resolve, patience, null).unref()),
           ]);
     const found = await quiet;
     if (found === null) return;

@@ -1,7 +1,7 @@
 /** `omoi mcp`: the Model Context Protocol over standard input and output, for programs on this machine. */
-import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { connect, type Connection, type Where } from "../connection/connect.js";
+import { parsed } from "../connection/event-stream.js";
 import { send, textOf } from "../connection/http.js";
 
 export function addMcp(program: Command): void {
@@ -20,13 +20,25 @@ Examples:
     .action(async (options: Where) => {
       const connection = connect(options);
       const waiting = new Set<Promise<void>>();
-      for await (const line of createInterface({ input: process.stdin })) {
+      for await (const line of linesOf(process.stdin)) {
         if (line.trim() === "") continue;
         const done = forward(connection, line).finally(() => waiting.delete(done));
         waiting.add(done);
       }
       await Promise.all(waiting);
     });
+}
+
+/** Lines end with a line feed alone: JSON may contain other separators of lines. */
+async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of input) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }
 
 interface Message {
@@ -45,7 +57,11 @@ function nameOf({ params }: Message): string | undefined {
 async function forward(connection: Connection, line: string): Promise<void> {
   let message: Message;
   try {
-    message = JSON.parse(line) as Message;
+    const read: unknown = JSON.parse(line);
+    if (typeof read !== "object" || read === null || Array.isArray(read)) {
+      return answerError(null, -32_600, "A message is one JSON object.");
+    }
+    message = read;
   } catch {
     return answerError(null, -32_700, "The line is not JSON.");
   }
@@ -66,16 +82,16 @@ async function forward(connection: Connection, line: string): Promise<void> {
       },
       body: line,
     });
-    const text = await textOf(response);
     const type = response.headers["content-type"] ?? "";
     if (type.startsWith("text/event-stream")) {
-      for (const [, data = ""] of text.matchAll(/^data: ?(.*)$/gm))
-        if (data !== "") writeMessage(data);
-    } else if (text !== "") {
-      const body = JSON.parse(text) as { jsonrpc?: string; detail?: string };
-      if (body.jsonrpc !== undefined) writeMessage(text);
-      else answerError(message.id, -32_603, body.detail ?? "The server refused.");
+      for await (const { data } of parsed(response)) if (data !== "") writeMessage(data);
+      return;
     }
+    const text = await textOf(response);
+    if (text === "") return;
+    const body = JSON.parse(text) as { jsonrpc?: string; detail?: string };
+    if (body.jsonrpc !== undefined) writeMessage(text);
+    else answerError(message.id, -32_603, body.detail ?? "The server refused.");
   } catch (error) {
     answerError(message.id, -32_603, (error as Error).message);
   }

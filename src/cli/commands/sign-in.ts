@@ -1,5 +1,4 @@
 /** `omoi login`, `logout`, `whoami` and `context`. */
-import { spawn } from "node:child_process";
 import { hostname } from "node:os";
 import { text as readAll } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
@@ -8,9 +7,10 @@ import { ApiError } from "#shared/contract/call.js";
 import { changeConfig, configPath, type Context, readConfig } from "../connection/config.js";
 import { addressOf, clientFor, connect } from "../connection/connect.js";
 import { FailedError, SignedOutError, UsageError } from "../output/failures.js";
-import { note, printItem, printJson, printRows, writeLine } from "../output/print.js";
+import { note, warn, printItem, printJson, printRows, writeLine } from "../output/print.js";
 import { styled } from "../output/style.js";
 import { plain } from "../output/values.js";
+import { openBrowser } from "../run-program.js";
 import { addCommon, type CommonOptions } from "./common-options.js";
 
 interface LoginOptions {
@@ -72,11 +72,13 @@ async function login(url: string | undefined, options: LoginOptions): Promise<vo
     throw error;
   });
   const { data: organizations } = await api.organizations.list({ query: { limit: 2 } });
-  const chosen = options.org ?? (organizations.length === 1 ? organizations[0]?.slug : undefined);
+  const [only, another] = organizations;
   const organization =
-    chosen === undefined
-      ? null
-      : (await api.organizations.get({ params: { org_id: chosen } })).data;
+    options.org !== undefined
+      ? (await api.organizations.get({ params: { org_id: options.org } })).data
+      : only && !another
+        ? only
+        : null;
   const name = options.name ?? new URL(address).host;
   const context: Context = {
     url: address,
@@ -86,10 +88,12 @@ async function login(url: string | undefined, options: LoginOptions): Promise<vo
     organization: organization?.slug ?? null,
     organization_id: organization?.id ?? null,
   };
+  const before = contexts[name];
   changeConfig((config) => {
     config.contexts[name] = context;
     config.current = name;
   });
+  if (before && before.token !== token) await revoke(before);
   writeLine(`Signed in to ${address}${me ? ` as ${plain(me.email)}` : ""}.`);
   if (organization) writeLine(`Organization: ${organization.slug}`);
   else if (organizations.length > 1) {
@@ -135,7 +139,7 @@ async function signInByBrowser(
     await pause(interval * 1000);
     try {
       const { data: made } = await deviceLogin.token({ body: { device_code } });
-      return { token: made.key as string, key_id: made.api_key.id };
+      return { token: made.key, key_id: made.api_key.id };
     } catch (error) {
       const code: string = error instanceof ApiError ? error.code : "";
       if (code === "slow_down") interval += 5;
@@ -145,35 +149,31 @@ async function signInByBrowser(
   throw new FailedError("The code has expired; run omoi login again.");
 }
 
-/** Opens an address if this machine can; the address is on the screen anyway. */
-function openBrowser(address: string): void {
-  const program = process.platform === "darwin" ? "open" : "xdg-open";
-  spawn(program, [address], { stdio: "ignore", detached: true })
-    .on("error", () => undefined)
-    .unref();
-}
-
 async function logout({ context: wanted }: { context?: string }): Promise<void> {
   const { current, contexts } = readConfig();
   const name = wanted ?? current;
   const found = name === null ? undefined : contexts[name];
   if (name === null || !found) throw new SignedOutError("You are not signed in.");
-  const { url, token, key_id } = found;
-  const api = clientFor({ url, token });
-  try {
-    if (key_id !== null) await api.apiKeys.revoke({ params: { key_id } });
-    else if (token.startsWith("oat_")) await api.auth.logout();
-  } catch (error) {
-    // A key that works no more needs no revocation; a server that is away keeps it alive.
-    if (!(error instanceof ApiError) || ![401, 404].includes(error.status)) {
-      note(`The key could not be revoked: ${(error as Error).message}`);
-    }
-  }
+  const { url } = found;
+  await revoke(found);
   changeConfig((config) => {
     delete config.contexts[name];
     if (config.current === name) config.current = Object.keys(config.contexts)[0] ?? null;
   });
   writeLine(`Signed out of ${url}.`);
+}
+
+/** Ends the access of a context: the key that omoi login made, or the session of a token. */
+async function revoke({ url, token, key_id }: Context): Promise<void> {
+  const api = clientFor({ url, token });
+  try {
+    if (key_id !== null) await api.apiKeys.revoke({ params: { key_id } });
+    else if (token.startsWith("oat_")) await api.auth.logout();
+  } catch (error) {
+    // What works no more needs no revocation; a server that is away keeps it alive.
+    if (error instanceof ApiError && [401, 404].includes(error.status)) return;
+    warn(`The earlier key could not be revoked: ${(error as Error).message}`);
+  }
 }
 
 async function whoami(options: CommonOptions): Promise<void> {

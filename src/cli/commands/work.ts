@@ -11,7 +11,7 @@ import { findAgent, findProject, organizationIdOf, organizationOf } from "../con
 import { allRows } from "../connection/pages.js";
 import { describedCall } from "../contract/calls.js";
 import { exitCodes, FailedError, UsageError } from "../output/failures.js";
-import { note, printItem, printJson, printRows, writeLine } from "../output/print.js";
+import { warn, note, printItem, printJson, printRows, writeLine } from "../output/print.js";
 import { hasColors, styled } from "../output/style.js";
 import { table } from "../output/table.js";
 import { plain, shownSeconds, shownValue } from "../output/values.js";
@@ -200,7 +200,10 @@ function printDiff(diff: Diff, { json, stat, quiet }: DiffOptions): void {
   }
   for (const { path, patch, truncated } of diff.files) {
     printPatch(patch ?? `Binary file ${path}\n`);
-    if (truncated) note(`The patch of ${plain(path)} is cut; --json and the API have the rest.`);
+    if (truncated)
+      warn(
+        `The patch of ${plain(path)} is cut because of its size; git diff in a clone has all of it.`,
+      );
   }
 }
 
@@ -330,7 +333,8 @@ async function top(options: CommonOptions & { project?: string; once?: boolean }
       }),
     );
   if (options.json === true) return printJson(await read());
-  if (options.once === true || !process.stdout.isTTY) return writeLine(tableOf(await read()));
+  if (options.once === true || !process.stdout.isTTY || !process.stdin.isTTY)
+    return writeLine(tableOf(await read()));
   const screen = new AbortController();
   const restore = (): void => void process.stdout.write("\u001B[?25h\u001B[?1049l");
   process.once("exit", restore);
@@ -346,7 +350,11 @@ async function top(options: CommonOptions & { project?: string; once?: boolean }
       rows = await read();
       problem = "";
     } catch (error) {
-      if (error instanceof ApiError && error.status < 500) throw error;
+      if (error instanceof ApiError && error.status < 500) {
+        process.off("exit", restore);
+        restore();
+        throw error;
+      }
       problem = (error as Error).message;
     }
     const lines = rows === null ? [styled("red", problem)] : tableOf(rows).split("\n");

@@ -4,7 +4,7 @@ import { SignedOutError, UsageError } from "../output/failures.js";
 import { readConfig } from "./config.js";
 import { fetchFrom, type Target } from "./http.js";
 
-/** A connection to an installation, with the credential of its user. */
+/** A connection to an installation with the credential of a context. */
 export interface Connection extends Target {
   api: Client;
   token: string;
@@ -12,6 +12,8 @@ export interface Connection extends Target {
   organization: string | null;
   /** Its id, where it is known. */
   organizationId: string | null;
+  /** The name of its context; null for OMOI_TOKEN. */
+  context: string | null;
 }
 
 export interface Where {
@@ -30,7 +32,7 @@ export function connect({ context: wanted, org }: Where): Connection {
   const { OMOI_URL: url, OMOI_TOKEN: token, OMOI_ORG: organization } = process.env;
   if (wanted === undefined && token) {
     if (!url) throw new UsageError("OMOI_TOKEN is set without OMOI_URL, the server's address.");
-    return open(addressOf(url), token, org ?? organization ?? null, null);
+    return open(null, addressOf(url), token, org ?? organization ?? null, null);
   }
   const { current, contexts } = readConfig();
   const name = wanted ?? current;
@@ -45,17 +47,18 @@ export function connect({ context: wanted, org }: Where): Connection {
   }
   const chosen = org ?? organization;
   return chosen === undefined || chosen === found.organization
-    ? open(found.url, found.token, found.organization, found.organization_id)
-    : open(found.url, found.token, chosen, null);
+    ? open(name, found.url, found.token, found.organization, found.organization_id)
+    : open(name, found.url, found.token, chosen, null);
 }
 
 function open(
+  context: string | null,
   url: string,
   token: string,
   organization: string | null,
   organizationId: string | null,
 ): Connection {
-  return { url, token, organization, organizationId, api: clientFor({ url, token }) };
+  return { context, url, token, organization, organizationId, api: clientFor({ url, token }) };
 }
 
 /** The typed client for a server. */

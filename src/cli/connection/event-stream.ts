@@ -7,7 +7,9 @@ import { note } from "../output/print.js";
 import { send, type Target, textOf } from "./http.js";
 
 const RETRY_MS = 1000;
-/** Attempts without an event in between, before the server is given up. */
+/** Time without a byte after which a connection is taken for lost. */
+const SILENCE_MS = 45_000;
+/** Attempts without a connection in between, before the server is given up. */
 const MAX_ATTEMPTS = 60;
 
 export interface ServerEvent {
@@ -21,6 +23,7 @@ export interface ServerEvent {
  */
 export async function* eventsOf(target: Target, path: string): AsyncGenerator<ServerEvent> {
   let lastId: string | undefined;
+  let hasBegun = false;
   for (let attempt = 1; ; attempt += 1) {
     try {
       const response = await send(target, path, {
@@ -31,26 +34,29 @@ export async function* eventsOf(target: Target, path: string): AsyncGenerator<Se
           ...(lastId !== undefined && { "last-event-id": lastId }),
         },
       });
-      const { statusCode = 0 } = response;
-      if (statusCode !== 200) throw await refusalOf(response);
+      if (response.statusCode !== 200) throw await refusalOf(response);
+      hasBegun = true;
+      attempt = 0;
+      // The server sends a comment every 15 seconds.
+      response.setTimeout(SILENCE_MS, () => response.destroy(new LostError()));
       for await (const event of parsed(response)) {
-        attempt = 0;
         lastId = event.id ?? lastId;
         yield { name: event.event ?? "message", data: JSON.parse(event.data) as unknown };
       }
     } catch (error) {
-      const isFinal = error instanceof ApiError && error.status < 500 && error.status !== 429;
-      if (isFinal || attempt >= MAX_ATTEMPTS) throw error;
-      if (!(error instanceof ApiError || error instanceof FailedError) && !isLost(error))
-        throw error;
+      const isRefusal = error instanceof ApiError && error.status < 500 && error.status !== 429;
+      const isOurs = error instanceof ApiError || error instanceof FailedError || isLost(error);
+      if (!hasBegun || isRefusal || !isOurs || attempt >= MAX_ATTEMPTS) throw error;
     }
-    if (attempt >= MAX_ATTEMPTS) throw new FailedError("The server ended the stream too often.");
     if (attempt <= 1) note("The connection was lost; reconnecting…");
     await pause(RETRY_MS);
   }
 }
 
+class LostError extends Error {}
+
 const isLost = (error: unknown): boolean =>
+  error instanceof LostError ||
   ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "EPIPE"].includes(
     (error as NodeJS.ErrnoException).code ?? "",
   );
@@ -70,7 +76,8 @@ interface Parsed {
   data: string;
 }
 
-async function* parsed(stream: AsyncIterable<Buffer>): AsyncGenerator<Parsed> {
+/** The events in a response, as they come. */
+export async function* parsed(stream: AsyncIterable<Buffer>): AsyncGenerator<Parsed> {
   let ready: Parsed[] = [];
   const parser = createParser({ onEvent: (event) => ready.push(event) });
   const decoder = new TextDecoder();

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as TlsAgent, request as httpsRequest } from "node:https";
+import { pipeline, type Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { createGunzip } from "node:zlib";
 import type { FetchLike } from "#shared/contract/call.js";
@@ -80,9 +81,20 @@ function unreachable(url: string, error: NodeJS.ErrnoException): FailedError {
 }
 
 /** The whole text of an answer. */
-export function textOf(response: IncomingMessage): Promise<string> {
-  const isPacked = response.headers["content-encoding"] === "gzip";
-  return text(isPacked ? response.pipe(createGunzip()) : response);
+export async function textOf(response: IncomingMessage): Promise<string> {
+  try {
+    return await text(unpacked(response));
+  } catch (error) {
+    throw new FailedError(
+      `The connection was lost in the middle of the answer: ${(error as Error).message}.`,
+    );
+  }
+}
+
+/** The body of an answer; a lost connection is an error of its stream. */
+function unpacked(response: IncomingMessage): Readable {
+  if (response.headers["content-encoding"] !== "gzip") return response;
+  return pipeline(response, createGunzip(), () => undefined);
 }
 
 /** Sends requests for the typed client. */
@@ -137,8 +149,7 @@ export function rejectOthers(
 
 /** Writes an answer to standard output as it comes. */
 export async function writeThrough(response: IncomingMessage): Promise<void> {
-  const isPacked = response.headers["content-encoding"] === "gzip";
-  const text = isPacked ? response.pipe(createGunzip()) : response;
+  const text = unpacked(response);
   for await (const chunk of text) {
     if (!process.stdout.write(chunk as Buffer)) await once(process.stdout, "drain");
   }

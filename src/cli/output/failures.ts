@@ -1,5 +1,6 @@
 /** Why a command fails, and its exit code. */
 import { ApiError } from "#shared/contract/call.js";
+import { plain } from "./values.js";
 
 export const exitCodes = {
   ok: 0,
@@ -33,12 +34,12 @@ export class FailedError extends Error {
 
 /** Explains on standard error why a command failed. Returns its exit code. */
 export function reportFailure(error: unknown): number {
-  const say = (text: string): void => void process.stderr.write(`omoi: ${text}\n`);
+  const say = (text: string): void => void process.stderr.write(`omoi: ${plain(text, "field")}\n`);
   if (error instanceof ApiError) {
     const { detail, code, errors = [] } = error.problem;
     say(`${detail} (${code})`);
     for (const { loc, msg } of errors)
-      process.stderr.write(`  ${loc.slice(1).join(".")}: ${msg}\n`);
+      process.stderr.write(`  ${plain(`${loc.slice(1).join(".")}: ${msg}`)}\n`);
     if (error.status === 401) return exitCodes.signedOut;
     if (error.status === 404) return exitCodes.notFound;
     return [409, 412].includes(error.status) ? exitCodes.conflict : exitCodes.failed;

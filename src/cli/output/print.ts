@@ -1,7 +1,7 @@
 /** The three forms of a command's result: text for people, JSON, or ids alone. */
 import { styled } from "./style.js";
 import { table } from "./table.js";
-import { shownValue } from "./values.js";
+import { plain, shownValue } from "./values.js";
 
 export interface Format {
   json?: boolean | undefined;
@@ -27,8 +27,15 @@ export function note(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
 }
 
+/** Says on standard error what changes the meaning of the output. */
+export function warn(text: string): void {
+  process.stderr.write(`omoi: ${text}\n`);
+}
+
 export function printJson(data: unknown): void {
-  writeLine(JSON.stringify(data, null, 2));
+  const text = JSON.stringify(data, null, 2);
+  // JSON escapes only the first control characters.
+  writeLine(process.stdout.isTTY ? plain(text, "field") : text);
 }
 
 /** Prints a list: a table, JSON, or one id a line. */

@@ -1,7 +1,7 @@
 const codes = { dim: 2, bold: 1, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36 } as const;
 export type Style = keyof typeof codes;
 
-/** Whether text is colored: on a terminal, unless NO_COLOR is set (https://no-color.org). */
+/** Whether text has colors: on a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function hasColors(): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (NO_COLOR) return false;

@@ -1,7 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 import { styled } from "./style.js";
 
-const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;
+const charactersOf = (text: string): string[] => Array.from(stripVTControlCharacters(text));
+
+const widthOf = (text: string): number => charactersOf(text).length;
 
 /** Formats rows as columns. On a terminal the widest column is shortened until each row has one line. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -33,5 +35,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) =>
 function fitted(text: string, width: number): string {
   const over = widthOf(text) - width;
   if (over <= 0) return text + " ".repeat(-over);
-  return `${[...stripVTControlCharacters(text)].slice(0, width - 1).join("")}…`;
+  return `${charactersOf(text)
+    .slice(0, width - 1)
+    .join("")}…`;
 }

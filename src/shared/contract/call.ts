@@ -75,11 +75,20 @@ interface AnyRequest {
   body?: unknown;
 }
 
-/** Builds the path of a call from its parameters and query. */
+/** Whether a text can be a segment of a path: `.` and `..` would lead to another call. */
+export const isSegment = (text: string | undefined): text is string =>
+  text !== undefined && text !== "" && text !== "." && text !== "..";
+
+/**
+ * Builds the path of a call from its parameters and query.
+ * @throws RangeError for a parameter that is missing, or that cannot be a segment of a path
+ */
 export function urlOf(endpoint: Target, request: AnyRequest = {}): string {
-  const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_match, parameter: string) =>
-    encodeURIComponent(request.params?.[parameter] ?? ""),
-  );
+  const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_match, parameter: string) => {
+    const value = request.params?.[parameter];
+    if (!isSegment(value)) throw new RangeError(`${parameter} must not be "${value ?? ""}"`);
+    return encodeURIComponent(value);
+  });
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(request.query ?? {})) {
     if (value !== undefined) query.set(key, String(value));

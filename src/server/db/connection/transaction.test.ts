@@ -39,6 +39,8 @@ describe("a read pipelined with an organization's lock", () => {
       const see = async (_tx: Queryable, name: string | undefined) => seen.push(name);
       let waiting: Promise<unknown> | undefined;
       await app.db.change(orgId, systemOrigin, async (tx) => {
+        // The work begins beside its transaction: once a statement has run, the lock is held.
+        await nameOf(tx);
         waiting =
           kind === "write"
             ? sibling.db.write(orgId, see, nameOf)
@@ -63,6 +65,7 @@ describe("a read pipelined with an organization's lock", () => {
   test("does nothing when the transaction cannot begin", async () => {
     const before = await app.db.read(orgId, nameOf);
     const failing = app.db.change(orgId, systemOrigin, async (held) => {
+      await nameOf(held);
       const other = sibling.db.change(orgId, systemOrigin, (tx) => rename(tx, "Not begun"));
       const settled = expect(other).rejects.toThrow();
       await expect.poll(waiters).toBe(1);

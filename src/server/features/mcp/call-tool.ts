@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
-import type { FastifyInstance } from "fastify";
-import { urlOf } from "#shared/contract/call.js";
+import { isSegment, urlOf } from "#shared/contract/call.js";
 import { isUuid } from "#shared/uuid.js";
 import type { Actor } from "../../access/authenticate.js";
+import type { InternalCall } from "../../http/internal-call.js";
 import type { DescribedTool } from "./describe-tools.js";
 
 /** The caller of a tool. */
@@ -31,7 +31,7 @@ const PAGE = 50;
  * audit are those of the call. An error of the call is a result that the model reads.
  */
 export async function callTool(
-  app: FastifyInstance,
+  send: InternalCall,
   { call, tool, isList, isText }: DescribedTool,
   caller: Caller,
   given: Readonly<Record<string, unknown>>,
@@ -45,7 +45,8 @@ export async function callTool(
   const inBody = new Set(Object.keys(shapeOf(call.body)));
   for (const [field, value] of Object.entries(input)) {
     const isGiven = field in given || field in (tool.defaults ?? {});
-    if (tool.without?.includes(field) || value === undefined) continue;
+    if (value === undefined) continue;
+    if (tool.without?.includes(field)) return refusal(`${tool.name} has no input ${field}.`);
     if (isField(call.params, field)) {
       if (typeof value !== "string") return refusal(`The input ${field} has to be a text.`);
       params[field] = value;
@@ -57,7 +58,9 @@ export async function callTool(
     } else if (isGiven) return refusal(`${tool.name} has no input ${field}.`);
   }
   if (isList) query["limit"] ??= PAGE;
-  const response = await app.inject({
+  const missing = Object.keys(call.params?.shape ?? {}).find((field) => !isSegment(params[field]));
+  if (missing !== undefined) return refusal(`The input ${missing} is missing.`);
+  const response = await send({
     method: call.method,
     url: urlOf(call, { params, query }),
     remoteAddress: caller.ip,
@@ -69,11 +72,12 @@ export async function callTool(
     ...(call.body !== null && { payload: body }),
   });
   if (response.statusCode >= 400) return refusal(problemText(response.body));
-  if (isText) return result({ text: response.body });
+  if (isText) return result({ text: endOf(response.body) });
   const data: unknown = response.body === "" ? {} : JSON.parse(response.body);
   if (!isList) return result(data as Record<string, unknown>);
+  const { link } = response.headers;
   const next = /[?&]cursor=([^&>]+)[^>]*>;\s*rel="?next"?/.exec(
-    String(response.headers["link"] ?? ""),
+    typeof link === "string" ? link : "",
   );
   return result({
     items: data,
@@ -105,9 +109,16 @@ function result(structuredContent: Record<string, unknown>): ToolResult {
     typeof structuredContent["text"] === "string" && Object.keys(structuredContent).length === 1
       ? structuredContent["text"]
       : JSON.stringify(structuredContent);
-  const shown = text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (cut)`;
+  const shown = startOf(text);
   return { content: [{ type: "text", text: shown }], structuredContent };
 }
+
+const startOf = (text: string): string =>
+  text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (cut)`;
+
+/** Of a log, its end matters. */
+const endOf = (text: string): string =>
+  text.length <= MAX_TEXT ? text : `(cut) …${text.slice(-MAX_TEXT)}`;
 
 function refusal(text: string): ToolResult {
   return { content: [{ type: "text", text }], isError: true };
@@ -126,7 +137,7 @@ function problemText(body: string): string {
 
 /** The beginning of a resource as text. */
 export async function readResource(
-  app: FastifyInstance,
+  send: InternalCall,
   caller: Caller,
   uri: string,
 ): Promise<{ uri: string; mimeType: string; text: string } | null> {
@@ -135,7 +146,7 @@ export async function readResource(
   if (!isUuid(id)) return null;
   const isLog = kind === "runs" && part === "log";
   if (!isLog && !(kind === "workspaces" && part === "diff")) return null;
-  const response = await app.inject({
+  const response = await send({
     method: "GET",
     url: isLog ? `/api/v1/runs/${id}/logs?tail=5000` : `/api/v1/agents/${id}/workspace/changes`,
     remoteAddress: caller.ip,
@@ -144,10 +155,12 @@ export async function readResource(
       accept: isLog ? "text/plain" : "application/json",
     },
   });
-  if (response.statusCode >= 400) return null;
-  if (isLog) return { uri, mimeType: "text/plain", text: response.body };
+  if (response.statusCode === 404) return null;
+  if (response.statusCode >= 400) throw new Error(problemText(response.body));
+  if (isLog) return { uri, mimeType: "text/plain", text: endOf(response.body) };
   const { files } = JSON.parse(response.body) as { files: { patch: string | null }[] };
-  return { uri, mimeType: "text/x-diff", text: files.map(({ patch }) => patch ?? "").join("\n") };
+  const text = files.map(({ patch }) => patch ?? "").join("\n");
+  return { uri, mimeType: "text/x-diff", text: startOf(text) };
 }
 
 /** A response of the web's Fetch API as a body for Fastify. */

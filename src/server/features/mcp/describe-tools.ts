@@ -72,7 +72,43 @@ function describe(callName: CallName, tool: Tool): DescribedTool {
 }
 
 function jsonOf(schema: z.ZodType, io: "input" | "output"): JsonObject {
-  return z.toJSONSchema(schema, { io, unrepresentable: "any", reused: "inline" }) as JsonObject;
+  const { $defs = {}, ...json } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: "any",
+    reused: "inline",
+  }) as JsonObject;
+  return inlined(json, $defs as Record<string, Json>, []) as JsonObject;
+}
+
+/** Puts named schemas in the place of their references, which not all clients resolve. */
+function inlined(json: Json, named: Record<string, Json>, within: readonly string[]): Json {
+  if (Array.isArray(json)) return json.map((item) => inlined(item, named, within));
+  if (typeof json !== "object" || json === null) return json;
+  const { $ref, $schema: _schema, ...rest } = json;
+  if (typeof $ref === "string") {
+    const name = $ref.split("/").at(-1) ?? "";
+    // A schema that contains itself allows anything there.
+    return within.includes(name) ? {} : inlined(named[name] ?? {}, named, [...within, name]);
+  }
+  // Its own name; a property called `id` has a schema.
+  if (typeof rest["id"] === "string") delete rest["id"];
+  return Object.fromEntries(
+    Object.entries(rest).map(([key, value]) => [key, inlined(value, named, within)]),
+  );
+}
+
+/** A schema without what only people read: lists of tools are part of each conversation with a model. */
+function withoutTexts(json: Json, isSchema = true): Json {
+  if (Array.isArray(json)) return json.map((item) => withoutTexts(item));
+  if (typeof json !== "object" || json === null) return json;
+  return Object.fromEntries(
+    Object.entries(json).flatMap(([key, value]) =>
+      // The keys of `properties` are fields, which may have any name.
+      isSchema && ["description", "examples", "example"].includes(key)
+        ? []
+        : [[key, withoutTexts(value, key !== "properties")]],
+    ),
+  );
 }
 
 function inputOf(call: Endpoint, tool: Tool, isList: boolean): ObjectSchema {
@@ -107,7 +143,7 @@ function outputOf(
     };
   }
   if (response === null) return { type: "object", properties: {}, required: [] };
-  const json = jsonOf(response, "output");
+  const json = withoutTexts(jsonOf(response, "output")) as JsonObject;
   if (isList) {
     return {
       type: "object",
@@ -126,7 +162,7 @@ function outputOf(
       type: "object",
       properties: {},
       required: [],
-      anyOf: [json, jsonOf(accepted, "output")],
+      anyOf: [json, withoutTexts(jsonOf(accepted, "output"))],
     };
   }
   return { type: "object", ...objectIn(json) };

@@ -3,7 +3,7 @@ import type { Actor } from "../../access/authenticate.js";
 import type { Database } from "../../db/connection/connect.js";
 import { agents, memberships, organizations } from "../../db/tables/tables.js";
 
-/** Maximum organizations that count for the permissions of a caller. */
+/** Maximum number of organizations whose permissions count. */
 const MAX_ORGANIZATIONS = 100;
 
 /** The organizations of a person or an agent that are not archived. */

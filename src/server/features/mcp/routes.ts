@@ -4,12 +4,12 @@ import {
   ProtocolErrorCode,
   Server,
 } from "@modelcontextprotocol/server";
-import type { FastifyInstance } from "fastify";
 import { permissionsOf } from "../../access/access.js";
 import { authenticate, unauthenticated, type Actor } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
 import { AppError } from "../../errors.js";
 import { Answer } from "../../http/answer.js";
+import { internalCallOf, type InternalCall } from "../../http/internal-call.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
 import type { Services } from "../services.js";
@@ -29,23 +29,19 @@ const byName = new Map(describedTools.map((tool) => [tool.definition.name, tool]
  */
 export function createMcp(services: Services): { routes: Routes; close: () => Promise<void> } {
   const { db, credentials, publicUrl, build, log } = services;
-  let app: FastifyInstance | null = null;
+  let send: InternalCall | null = null;
   const callers = new WeakMap<Request, Caller>();
 
   const handler = createMcpHandler(
     async ({ requestInfo }) => {
       const caller = requestInfo && callers.get(requestInfo);
-      if (!caller || !app) throw new Error("a request without a caller");
-      return serverFor(app, caller, await permissionsIn(services, caller.actor));
+      if (!caller || !send) throw new Error("a request without a caller");
+      return serverFor(send, caller);
     },
     { onerror: (error) => log.debug({ err: error }, "the Model Context Protocol") },
   );
 
-  function serverFor(
-    on: FastifyInstance,
-    caller: Caller,
-    permissions: ReadonlySet<string>,
-  ): Server {
+  function serverFor(on: InternalCall, caller: Caller): Server {
     const isAgent = caller.actor.agent !== null;
     const server = new Server(
       { name: "omoi", title: "Omoi", version: build.version },
@@ -56,15 +52,20 @@ export function createMcp(services: Services): { routes: Routes; close: () => Pr
           : "Omoi runs coding agents, each in an isolated git workspace. Start with list_projects and list_work.",
       },
     );
-    const offered = describedTools.filter(({ call: { access } }) =>
-      access === "signed-in" || access === "public" ? true : permissions.has(access),
-    );
-    server.setRequestHandler("tools/list", () => ({
-      tools: offered.map((tool) => forCaller(tool, caller)),
+    // Looked up for the messages about tools alone.
+    const offeredTools = async (): Promise<readonly DescribedTool[]> => {
+      const permissions = await permissionsIn(services, caller.actor);
+      return describedTools.filter(
+        ({ call: { access } }) =>
+          access === "signed-in" || access === "public" || permissions.has(access),
+      );
+    };
+    server.setRequestHandler("tools/list", async () => ({
+      tools: (await offeredTools()).map((tool) => forCaller(tool, caller)),
     }));
     server.setRequestHandler("tools/call", async ({ params }) => {
       const tool = byName.get(params.name);
-      if (!tool || !offered.includes(tool)) {
+      if (!tool || !(await offeredTools()).includes(tool)) {
         throw new ProtocolError(
           ProtocolErrorCode.InvalidParams,
           `There is no tool ${params.name}, or its permission is missing.`,
@@ -108,6 +109,7 @@ export function createMcp(services: Services): { routes: Routes; close: () => Pr
     const { authorization } = request.headers;
     if (authorization === undefined) throw unauthenticated();
     const actor = await authenticate(request, credentials, publicUrl);
+    if (actor.key?.perMinute != null) await credentials.consumeRateLimit(actor.key);
     const projectId = actor.agent === null ? null : await agentProject(db, actor.agent.id);
     const web = new Request(new URL("/mcp", publicUrl()), {
       method: request.raw.method ?? "POST",
@@ -148,7 +150,7 @@ export function createMcp(services: Services): { routes: Routes; close: () => Pr
   );
   return {
     routes: (instance, options) => {
-      app = instance;
+      send = internalCallOf(instance);
       routes(instance, options);
     },
     close: () => handler.close(),

@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { addressRule, literalRefusal } from "#shared/node/checked-lookup.js";
+import { fairSlots } from "#shared/node/fair-slots.js";
 import { invalidField } from "../../errors.js";
 
 export interface UrlRules {
@@ -8,6 +9,8 @@ export interface UrlRules {
 }
 
 const LOOKUP_TIMEOUT_MS = 5000;
+/** A name server that does not answer would otherwise take all threads of the process. */
+const lookups = fairSlots({ slots: 2, perOwner: 1 });
 
 /**
  * Validates the address of a webhook when it is given. Each attempt checks the resolved address again.
@@ -38,7 +41,10 @@ async function refusedName(
   { hostname }: URL,
   refusalOf: (address: string) => string | null,
 ): Promise<string | null> {
-  const found = lookup(hostname.replaceAll(/[[\]]/g, ""), { all: true }).catch(() => []);
+  const free = await lookups.take(hostname);
+  const found = lookup(hostname.replaceAll(/[[\]]/g, ""), { all: true })
+    .catch(() => [])
+    .finally(free);
   const late = new Promise<[]>((resolve) => {
     setTimeout(resolve, LOOKUP_TIMEOUT_MS, []).unref();
   });

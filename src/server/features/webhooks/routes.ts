@@ -50,8 +50,13 @@ export function webhookHandlers(deps: actions.WebhookDeps): Handlers<typeof webh
         keyOf: ({ created_at, id }: Delivery) => [created_at, id],
       });
     },
-    delivery: ({ tx }, { params }) =>
-      tx((one) => actions.readDelivery(one, params.webhook_id, params.delivery_id)),
+    delivery: async ({ tx, access }, { params }) => {
+      const delivery = await tx((one) =>
+        actions.readDelivery(one, params.webhook_id, params.delivery_id),
+      );
+      actions.requireEvents(access, [delivery.event_type]);
+      return delivery;
+    },
     redeliver: async (context, { params }) =>
       withoutPayload(await actions.redeliver(deps, context, params.webhook_id, params.delivery_id)),
   };

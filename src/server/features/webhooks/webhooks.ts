@@ -85,6 +85,9 @@ export async function updateWebhook(
   return context.change(async (tx, audit, access) => {
     if (given.events) denyMissingEvents(access, given.events);
     const before = await readWebhook(tx, id);
+    // Another address, or an end of its rest, would send them to the caller.
+    const sendsMore = given.url !== undefined || enabled === true;
+    if (sendsMore) denyMissingEvents(access, given.events ?? before.events);
     const changes = Object.fromEntries(
       Object.entries(given).filter(([, value]) => value !== undefined),
     ) as Partial<Pick<Webhook, "url" | "events" | "description">>;
@@ -120,15 +123,15 @@ export async function deleteWebhook(context: OrgContext, id: string): Promise<vo
   });
 }
 
-/** Replaces the secret; the previous one signs as well for a day. @throws AppError 404 */
+/** Replaces the secret; the previous one signs as well for a day. @throws AppError 403; 404 */
 export async function rotateSecret(
   { secret }: WebhookDeps,
   context: OrgContext,
   id: string,
 ): Promise<WebhookWithSecret> {
   const own = newSecret();
-  return context.change(async (tx, audit) => {
-    await readWebhook(tx, id);
+  return context.change(async (tx, audit, access) => {
+    denyMissingEvents(access, (await readWebhook(tx, id)).events);
     await queries.rotateSecret(tx, id, encryptSecret(secret, id, own), GRACE_HOURS);
     const webhook = await readWebhook(tx, id);
     audit({ action: "webhook.secret_rotated", target: targetOf(webhook) });
@@ -191,8 +194,8 @@ export async function readDelivery(
   return found;
 }
 
-/** A webhook sends only what its author may read. @throws AppError 403 */
-function requireEvents(access: Access, patterns: readonly string[]): void {
+/** A webhook sends only what its author may read, and shows only what a reader may. @throws AppError 403 */
+export function requireEvents(access: Access, patterns: readonly string[]): void {
   for (const permission of permissionsOfPatterns(patterns)) requirePermission(access, permission);
 }
 

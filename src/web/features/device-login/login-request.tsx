@@ -62,19 +62,23 @@ export function LoginRequest({ request }: RequestProps): ReactElement {
   );
 }
 
-type Days = "7" | "30" | "90" | "365";
+/** The server's own choice respects the installation's limit. */
+type Days = "" | "7" | "30" | "365";
 
 function Choice({ request }: RequestProps): ReactElement {
   const queries = useQueryClient();
   const { data: me } = useQuery(meQuery);
-  const [days, setDays] = useState<Days>("90");
+  const [days, setDays] = useState<Days>("");
   const params = { user_code: request.user_code };
   const show = (answered: DeviceLoginRequest): void => {
     queries.setQueryData(deviceLoginQuery(request.user_code).queryKey, answered);
   };
   const approve = useApiMutation({
-    run: (expires_in_days: number, headers) =>
-      client.deviceLogin.approve({ params, body: { expires_in_days } }, { headers }),
+    run: (chosen: Days, headers) =>
+      client.deviceLogin.approve(
+        { params, body: chosen === "" ? {} : { expires_in_days: Number(chosen) } },
+        { headers },
+      ),
     onDone: show,
   });
   const deny = useApiMutation({
@@ -97,7 +101,7 @@ function Choice({ request }: RequestProps): ReactElement {
         options={[
           { value: "7", label: "7 days" },
           { value: "30", label: "30 days" },
-          { value: "90", label: "90 days" },
+          { value: "", label: "90 days at most" },
           { value: "365", label: "1 year" },
         ]}
       />
@@ -121,7 +125,7 @@ function Choice({ request }: RequestProps): ReactElement {
           variant="primary"
           pending={approve.pending}
           onClick={() => {
-            if (!isBusy) approve.submit(Number(days));
+            if (!isBusy) approve.submit(days);
           }}
         >
           Approve

@@ -49,7 +49,13 @@ export function RestorePage(): ReactElement {
       crumbs={crumbs}
       strategy={search.strategy}
       onStrategy={(strategy) => go({ ...search, strategy })}
-      waiting={chosen.length === 0 ? "Choose the files to restore." : undefined}
+      waiting={
+        all.length === 0
+          ? "No file of this merge has a version that lost."
+          : chosen.length === 0
+            ? "Choose the files to restore."
+            : undefined
+      }
       choices={<RestorableFiles merge={merge} chosen={chosen} onChange={choose} />}
     />
   );
@@ -87,6 +93,7 @@ function RestorableFiles({
           </output>
         </div>
       )}
+      {restorable.length === 0 && <p className="text-muted">None</p>}
       <div className="flex max-h-72 flex-col gap-2 overflow-y-auto p-0.5">
         {restorable.map(({ paths: files, winner }) => {
           const isChosen = files.some((path) => chosen.includes(path));
