@@ -94,7 +94,9 @@ esac
   const words = command.replaceAll("acme-corp", org.slug).replaceAll("\\\n", " ").trim();
   const created = await cli.run(...words.split(/\s+/).slice(1), "--json");
   expect([created.code, created.err]).toEqual([0, ""]);
-  ({ key: token } = JSON.parse(created.out) as { key: string });
+  const rotated = await cli.run("key", "rotate", "github-actions", "--json");
+  expect([rotated.code, rotated.err]).toEqual([0, ""]);
+  ({ key: token } = JSON.parse(rotated.out) as { key: string });
   cli.close();
 });
 afterAll(async () => {

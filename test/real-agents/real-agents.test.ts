@@ -187,7 +187,9 @@ describe.skipIf(agents === null)(`real agents${suffix}`, { timeout: 600_000 }, (
     await owner.api.agentSessions.prompt({ params, body: { text: "Once more." } });
     const second = await followTurn(app, owner, session.id, 2);
     expect(second.at(-1)).toMatchObject({ stop_reason: "end_turn" });
-    expect(model.calls.at(-1)?.body).toContain("Add a greeting.");
+    // The last call may ask for a title of the session.
+    const asked = model.calls.filter(({ body }) => body.includes("Once more."));
+    expect(asked.some(({ body }) => body.includes("Add a greeting."))).toBe(true);
     const { data: closed } = await owner.api.agentSessions.close({ params });
     expect(closed.modes).toEqual(before.modes);
     expect(closed.options).toEqual(before.options);
