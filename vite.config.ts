@@ -103,6 +103,7 @@ const partsOfFew = {
   agents: /src\/web\/components\/agents\/(work-|agents-view|last-line|line-counts)/,
   runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\./,
   secrets: /src\/web\/components\/secrets\//,
+  charts: /src\/web\/(ui\/charts\/|components\/usage\/(run-timeline|usage-tables)\.)/,
 };
 
 /** A module and all that it imports at once. */
