@@ -340,8 +340,10 @@ async function top(options: CommonOptions & { project?: string; once?: boolean }
   process.once("exit", restore);
   process.stdout.write("\u001B[?1049h\u001B[?25l");
   process.stdin.setRawMode(true).resume();
+  process.stdin.on("end", () => screen.abort());
   process.stdin.on("data", (key: Buffer) => {
-    if (["q", "\u0003", "\u001B"].includes(key.toString())) screen.abort();
+    // Keys that come together with others count, too; an arrow key begins with an escape.
+    if (/q|\u0003/.test(key.toString()) || key.toString() === "\u001B") screen.abort();
   });
   let problem = "";
   while (!screen.signal.aborted) {
@@ -360,7 +362,7 @@ async function top(options: CommonOptions & { project?: string; once?: boolean }
     const lines = rows === null ? [styled("red", problem)] : tableOf(rows).split("\n");
     const working = rows?.filter(({ state }) => state === "working").length ?? 0;
     const head = `${styled("bold", org_id)}  ${working} working, ${rows?.filter(({ state }) => state === "needs_you").length ?? 0} need you  ${styled("dim", "q quits")}`;
-    const shown = [head, "", ...lines].slice(0, process.stdout.rows - 1);
+    const shown = [head, "", ...lines].slice(0, Math.max(4, (process.stdout.rows || 24) - 1));
     process.stdout.write(`\u001B[H${shown.map((line) => `${line}\u001B[K`).join("\r\n")}\u001B[J`);
     await pause(REFRESH_MS, undefined, { signal: screen.signal }).catch(() => undefined);
   }
