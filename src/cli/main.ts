@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addAgentWork, addMerge, addWork } from "./commands/work.js";
+import { addAgentWork } from "./commands/agents.js";
+import { addComparisons } from "./commands/compare.js";
+import { addMerge } from "./commands/merge.js";
+import { addTop } from "./commands/top.js";
 import { addApi } from "./commands/api.js";
 import { addCallCommands } from "./commands/add-call-commands.js";
 import { addCompletion } from "./commands/completion.js";
@@ -61,7 +64,8 @@ const add = (name: string): void => {
 };
 
 addSignIn(program);
-addWork(program);
+addComparisons(program);
+addTop(program);
 addLogs(program);
 for (const [name, description] of Object.entries(groups)) {
   const group = program.command(name).description(description).enablePositionalOptions();

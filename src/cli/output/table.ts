@@ -11,7 +11,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
     Math.max(widthOf(title), ...rows.map((row) => widthOf(row[column] ?? ""))),
   );
   if (process.stdout.isTTY) {
-    const room = process.stdout.columns - 2 * (widths.length - 1);
+    const room = (process.stdout.columns || 80) - 2 * (widths.length - 1);
     for (let over = sum(widths) - room; over > 0; over = sum(widths) - room) {
       const widest = widths.indexOf(Math.max(...widths));
       const next = Math.max(8, (widths[widest] ?? 0) - over);
