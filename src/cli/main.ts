@@ -13,7 +13,10 @@ import { addLogs } from "./commands/logs.js";
 import { addMcp } from "./commands/mcp.js";
 import { addSignIn } from "./commands/sign-in.js";
 import { groups } from "./commands/call-commands.js";
+import { ApiError } from "#shared/contract/call.js";
+import { askedVersion } from "./connection/http.js";
 import { exitCodes, reportFailure, UsageError } from "./output/failures.js";
+import { plain } from "./output/values.js";
 import { endWithReader } from "./output/print.js";
 
 /** The version, which the build writes. */
@@ -122,9 +125,26 @@ try {
 if (process.exitCode !== undefined || first !== "admin")
   process.stdout.write("", () => process.exit());
 
+/** An earlier server knows fewer calls, and answers that they do not exist. */
+async function explainOldServer(): Promise<void> {
+  const theirs = await askedVersion();
+  const partsOf = (text: string) => text.split(/[.-]/).slice(0, 3).map(Number);
+  if (theirs === null) return;
+  const [one, other] = [partsOf(theirs), partsOf(version())];
+  const at = one.findIndex((part, place) => part !== other[place]);
+  if (at === -1 || (one[at] ?? 0) > (other[at] ?? 0)) return;
+  process.stderr.write(
+    `omoi: the server is Omoi ${plain(theirs)}, older than this command (${version()}); it may not have this call.\n`,
+  );
+}
+
 /** Errors of the server's own code are explained by its commands. */
 async function failed(error: unknown): Promise<number> {
-  if (first !== "admin" || error instanceof UsageError) return reportFailure(error);
+  if (first !== "admin" || error instanceof UsageError) {
+    const code = reportFailure(error);
+    if (error instanceof ApiError && error.status === 404) await explainOldServer();
+    return code;
+  }
   const { reportFailure: ofServer } = await import("./admin/output.js");
   return ofServer(error);
 }

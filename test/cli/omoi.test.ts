@@ -115,6 +115,20 @@ describe("signing in", () => {
   });
 });
 
+test("sign-ins at once lose no context", async () => {
+  const fresh = openCli();
+  const names = Array.from({ length: 8 }, (_, number) => `place-${number}`);
+  const input = ada.token;
+  const all = names.map((name) =>
+    fresh.runWith({ input }, "login", app.url, "--name", name, "--token"),
+  );
+  expect(new Set((await Promise.all(all)).map(({ code }) => code))).toEqual(new Set([0]));
+  const { out } = await fresh.run("context", "list", "--json");
+  const kept = (JSON.parse(out) as { name: string }[]).map(({ name }) => name);
+  expect(kept.toSorted()).toEqual(names);
+  fresh.close();
+});
+
 describe("commands", () => {
   test("an organization's work from the first command to the merge", async () => {
     const created = await jsonOf<{ id: string }>("project", "create", "Shop");
@@ -344,6 +358,26 @@ describe("faults", () => {
       lost.close();
       other.close();
     }
+    const problem = {
+      code: "not_found",
+      detail: "No such address.",
+      status: 404,
+      title: "",
+      type: "",
+    };
+    const old = createServer(({ url }, response) => {
+      const isVersion = url === "/version";
+      response.writeHead(isVersion ? 200 : 404, { "content-type": "application/problem+json" });
+      response.end(JSON.stringify(isVersion ? { version: "0.0.9" } : problem));
+    });
+    old.listen(0, "127.0.0.1");
+    await once(old, "listening");
+    const url = `http://127.0.0.1:${(old.address() as AddressInfo).port}`;
+    const early = openCli({ OMOI_URL: url, OMOI_TOKEN: "x", OMOI_ORG: "acme" });
+    const answer = await early.run("top");
+    expect([answer.code, answer.err]).toEqual([4, expect.stringContaining("Omoi 0.0.9, older")]);
+    early.close();
+    old.close();
     const away = openCli({ OMOI_URL: "http://127.0.0.1:9", OMOI_TOKEN: "x", OMOI_ORG: "acme" });
     const { code, err } = await away.run("agent", "list");
     expect([code, err]).toEqual([1, expect.stringContaining("connection was refused")]);

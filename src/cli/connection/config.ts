@@ -1,5 +1,13 @@
 /** The file of the signed-in installations: `~/.config/omoi/config.json`, readable by its owner alone. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { UsageError } from "../output/failures.js";
@@ -51,12 +59,39 @@ export function readConfig(): Config {
   throw new UsageError(`${configPath()} is damaged; delete it and run omoi login.`);
 }
 
+/** Time after which a lock is taken for that of a command that was killed; milliseconds. */
+const STALE_MS = 5000;
+
+/** Waits until no other command changes the file. Returns what ends the wait of the next one. */
+function lock(path: string): () => void {
+  for (;;) {
+    try {
+      mkdirSync(path);
+      return () => rmdirSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      const { mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+      if (Date.now() - mtimeMs > STALE_MS) rmSync(path, { recursive: true, force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
+}
+
 /** Reads the file, changes it, and replaces it as a whole. */
 export function changeConfig(change: (config: Config) => void): void {
-  const config = readConfig();
-  change(config);
   const path = configPath();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const free = lock(`${path}.lock`);
+  try {
+    replaceConfig(path, change);
+  } finally {
+    free();
+  }
+}
+
+function replaceConfig(path: string, change: (config: Config) => void): void {
+  const config = readConfig();
+  change(config);
   const next = `${path}.${process.pid}`;
   try {
     writeFileSync(next, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });

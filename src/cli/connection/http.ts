@@ -26,11 +26,27 @@ interface Sent {
   isStream?: boolean;
 }
 
+/** The server of the last request. */
+let asked: string | null = null;
+
+/** Returns the version of the server that was asked last; null if it does not say. */
+export async function askedVersion(): Promise<string | null> {
+  if (asked === null) return null;
+  try {
+    const response = await send({ url: asked, token: null }, "/version", { method: "GET" });
+    const { version } = JSON.parse(await textOf(response)) as { version?: unknown };
+    return typeof version === "string" ? version : null;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Sends a request and returns the answer as it begins.
  * @throws FailedError if the server cannot be reached
  */
 export function send({ url, token }: Target, path: string, sent: Sent): Promise<IncomingMessage> {
+  asked = url;
   const address = new URL(path, url);
   const isTls = address.protocol === "https:";
   const { method, body, signal, isStream = false } = sent;
