@@ -52,8 +52,12 @@ const read = async (webhook: Webhook) =>
 const passTime = (): Promise<unknown> =>
   queryAsOwner(
     app,
-    `update webhook_deliveries set next_attempt_at = now()
-     where status = 'pending' and duration_ms is not null`,
+    // As for a new event; otherwise they wait for the next sweep, every five seconds.
+    `with due as (
+       update webhook_deliveries set next_attempt_at = now()
+       where status = 'pending' and duration_ms is not null returning org_id, webhook_id)
+     select pg_notify('omoi_changes', format('webhook_deliveries %s %s', org_id, webhook_id))
+     from (select distinct org_id, webhook_id from due) d`,
   );
 
 describe("a receiver", () => {
