@@ -37,6 +37,7 @@ test("every setting has a default value, which also applies to an empty variable
     importRoots: [],
     importPrivateHosts: false,
     modelPrivateHosts: false,
+    webhookPrivateHosts: false,
     modelTimeoutSeconds: 600,
     modelCallsPerMinute: 600,
     modelPrices: {},
