@@ -73,7 +73,9 @@ describe("the output of a hostile run", () => {
     const command = shell(`head -c ${mebibytes}M /dev/zero | tr "\\0" x`);
     const { data } = await attacker.api.runs.create({ params, body: { command } });
     expect((await waitForRunEnd(attacker, data.id)).status).toBe("succeeded");
-    const headers = { authorization: `Bearer ${attacker.token}` };
+    const authorization = `Bearer ${attacker.token}`;
+    // Compressed, it would be short.
+    const headers = { authorization, "accept-encoding": "identity" };
     const url = `${server.url}/api/v1/runs/${data.id}/logs`;
     const statuses = await innocent.during(async () => {
       const stop = new AbortController();
@@ -92,6 +94,19 @@ describe("the output of a hostile run", () => {
       return answers;
     });
     expect(new Set(statuses)).toEqual(new Set([200]));
+    // Compression takes time instead of memory, in threads that others need, too.
+    const compressed = await innocent.during(async () => {
+      const open = Array.from({ length: 40 }, async (_, index) => {
+        const encoding = index % 2 === 0 ? "br" : "gzip";
+        const response = await fetch(url, {
+          headers: { authorization, "accept-encoding": encoding },
+        });
+        await response.body?.pipeTo(new WritableStream());
+        return [response.status, response.headers.get("content-encoding") === encoding];
+      });
+      return Promise.all(open);
+    });
+    expect(new Set(compressed.map(String))).toEqual(new Set(["200,true"]));
     expect((await textOf(data.id)).length).toBeGreaterThan(mebibytes * 1000 * 1000);
   }, 240_000);
 });
