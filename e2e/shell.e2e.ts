@@ -237,7 +237,7 @@ test("keyboard: skip link, heading focus after navigation, titles", async () => 
   await page.waitForFunction(() => document.activeElement?.closest("main") !== null);
   expect(await page.title()).toBe("Agents · Omoi");
   await page.goto(`${app.url}/api/docs`);
-  await page.getByRole("heading", { name: "Omoi API reference" }).waitFor();
+  await page.getByRole("heading", { level: 1, name: "API reference" }).waitFor();
   await expectAccessible(page, "the API reference");
   expect(consoleMessages).toEqual([]);
 });
