@@ -90,7 +90,10 @@ test("j and k move, e marks as done with a way back, Enter opens", async () => {
 
   await row("Run failed").getByRole("link").first().focus();
   await page.keyboard.press("Enter");
-  await page.getByRole("heading", { level: 1, name: /run/i }).waitFor();
+  await page
+    .getByLabel("Breadcrumbs")
+    .getByText(/^Run [0-9a-f]{8}$/)
+    .waitFor();
   await page.goBack();
   await row("Run failed").waitFor();
 });
