@@ -18,7 +18,7 @@ function restore() {
   else rmSync(kept);
 }
 
-/** What the package needs of package.json. */
+/** Returns the part of package.json that the package needs. */
 function strippedFrom(whole) {
   const { name, version, description, license, type, bin, files, engines } = JSON.parse(whole);
   const packed = { name, version, description, license, type, bin, files, engines };

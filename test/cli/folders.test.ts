@@ -1,5 +1,6 @@
 /** A folder of another machine as a remote workspace, with the real git. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -95,6 +96,37 @@ test("a repository of its own is left as it is, and a failed first push can be r
   const again = await run("half", "push", "--project", slug, "--agent", "half");
   expect([again.code, again.err]).toEqual([0, ""]);
   expect((await cli.run("diff", "half", "-q")).out).toBe("half.txt\n");
+});
+
+test("a clone that git made keeps its commits and its deletions", async () => {
+  const folder = inFolder("plain-clone");
+  const { data: projects } = await ada.api.projects.list({ query: {} });
+  const git = (cwd: string, ...args: string[]) =>
+    spawnSync("git", args, { cwd, encoding: "utf8", env: { ...cli.env } }).stdout;
+  const address = (projects[0]?.clone_url as string).replace("://", `://key:${ada.token}@`);
+  // The server is part of this process, and must not be blocked.
+  const cloning = spawn("git", ["clone", "--quiet", address, folder], { env: { ...cli.env } });
+  await once(cloning, "close");
+  git(folder, "remote", "set-url", "origin", projects[0]?.clone_url as string);
+  writeFileSync(join(folder, "own.txt"), "own\n");
+  git(folder, "rm", "--quiet", "b.txt");
+  git(folder, "add", "--all");
+  git(
+    folder,
+    "-c",
+    "user.name=A",
+    "-c",
+    "user.email=a@example.com",
+    "commit",
+    "--quiet",
+    "--message",
+    "Mine",
+  );
+  const head = git(folder, "rev-parse", "HEAD");
+  const pushed = await run("plain-clone", "push", "--project", slug, "--agent", "kept");
+  expect([pushed.code, pushed.err]).toEqual([0, ""]);
+  expect(git(folder, "rev-parse", "HEAD")).toBe(head);
+  expect((await cli.run("diff", "kept", "-q")).out).toBe("b.txt\nown.txt\n");
 });
 
 test("git gets the key for its own server alone", async () => {

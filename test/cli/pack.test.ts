@@ -17,7 +17,7 @@ import { expect, test } from "vitest";
 import { startTestApp } from "#test/support/server/app.js";
 import { root } from "#test/support/server/built-files.js";
 
-/** What the package does not come from. */
+/** Entries of the project that packing does not use. */
 const left = new Set(["node_modules", ".git", "test-results", "data", "e2e", "bench"]);
 
 test("the packed command lists agents in an empty folder", async () => {

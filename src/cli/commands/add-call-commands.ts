@@ -64,7 +64,7 @@ function addCallCommand(group: Command, verb: string, name: CallName, command: C
       args.map((arg, at) => [arg.name, given[at] as string | undefined]),
     );
     const opts = given[args.length] as Options;
-    await runCall(name, command, call, options, values, opts);
+    await runCall(name, command, call, values, opts);
   });
 }
 
@@ -107,7 +107,6 @@ async function runCall(
   name: CallName,
   command: CallCommand,
   call: DescribedCall,
-  options: readonly CallField[],
   values: Record<string, string | undefined>,
   opts: Options,
 ): Promise<void> {
@@ -117,13 +116,13 @@ async function runCall(
     const inProject = { ...values, project_id: project };
     const rest = { ...command };
     delete rest.ofProject;
-    return runCall(ofProject, rest, describedCall(ofProject), options, inProject, opts);
+    return runCall(ofProject, rest, describedCall(ofProject), inProject, opts);
   }
   const connection = connect(opts);
   const given: Given = { connection, call, values, opts, command };
   const params = await paramsOf(given);
   const query = await fieldsFor(given, call.query);
-  const body = call.body === null ? undefined : await bodyOf(given, call.body, options);
+  const body = call.body === null ? undefined : await bodyOf(given, call.body);
   if (command.confirms) await confirm(`${call.summary}.`, opts);
   const request = { params, query, ...(body !== undefined && { body }) };
   if (call.media.length > 0) return printText(connection, call, request, opts);

@@ -82,12 +82,9 @@ export async function fieldsFor(
   return found;
 }
 
-export async function bodyOf(
-  given: Given,
-  fields: readonly CallField[],
-  options: readonly CallField[],
-): Promise<unknown> {
-  const { opts, command, values } = given;
+/** The body: its fields from arguments and options, and those of `--body`. */
+export async function bodyOf(given: Given, fields: readonly CallField[]): Promise<unknown> {
+  const { opts, command } = given;
   const whole = opts.body;
   const { stdin } = command;
   if (stdin !== undefined && opts[keyOf(stdin)] === undefined && whole === undefined) {
@@ -102,11 +99,7 @@ export async function bodyOf(
   }
   const missing = fields.find(({ name, isRequired }) => isRequired && body[name] === undefined);
   if (missing) {
-    const isOption =
-      options.some(({ name }) => name === missing.name) || values[missing.name] === undefined;
-    throw new UsageError(
-      `${isOption ? `--${optionName(missing.name)}` : missing.name} is required; --help shows all options.`,
-    );
+    throw new UsageError(`--${optionName(missing.name)} is required; --help shows all options.`);
   }
   const isEmpty = Object.keys(body).length === 0;
   const mayBeMissing = fields.every(({ isRequired }) => !isRequired);

@@ -9,7 +9,7 @@ import type { Project } from "#shared/api/projects/projects.js";
 import { isUuid } from "#shared/uuid.js";
 import { connect, type Connection } from "../connection/connect.js";
 import { findAgent, findProject } from "../connection/names.js";
-import { FailedError, NotFoundError, UsageError } from "../output/failures.js";
+import { exitCodes, FailedError, NotFoundError, UsageError } from "../output/failures.js";
 import { note, writeLine } from "../output/print.js";
 import { plain } from "../output/values.js";
 import { askGit, git } from "../run-program.js";
@@ -69,7 +69,7 @@ const setting = (name: string): string | null => askGit(["config", "--local", "-
 /** A word for a shell. */
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** How git gets the key: from this command, so that it stands in no file of the clone. */
+/** Git's settings that ask this command for the key, so that no file of the clone contains it. */
 function helperOf({ url, context }: Connection): string[] {
   const self = [process.execPath, process.argv[1] ?? ""].map(quoted);
   const section = `credential.${url}`;
@@ -160,27 +160,33 @@ async function ensureRepository(
       "This folder is part of a repository; go to its top, or to a folder of its own.",
     );
   }
-  // Its own commits would be lost from its branch.
-  const isOwn =
-    origin === null &&
-    isRepository &&
-    askGit(["rev-parse", "--quiet", "--verify", "HEAD"]) !== null;
-  if (isOwn) {
+  const hasCommits = isRepository && askGit(["rev-parse", "--quiet", "--verify", "HEAD"]) !== null;
+  // Set while an earlier push was joining the folder to its project.
+  const isUnfinished = isRepository && setting("omoi.joining") !== null;
+  // A reset would take its own commits from its branch.
+  if (hasCommits && !isUnfinished && origin === null) {
     throw new UsageError(
       "This repository has commits of its own; add the project as a remote and push with git, or omoi clone it.",
     );
   }
   if (!isRepository) git(["init", "--quiet"]);
   setCredentialHelper(connection);
-  if (origin === null) git(["remote", "add", "origin", url]);
+  // A clone that git made has the project's commits already, and its files may have been deleted on purpose.
+  if (!hasCommits || isUnfinished) joinProject(project, origin === null ? url : null);
+  git(["config", "omoi.project", project.id]);
+}
+
+/** Gives a folder without commits the history of a project. An interrupted call is repeated by the next push. */
+function joinProject(project: Project, newOrigin: string | null): void {
+  git(["config", "omoi.joining", "true"]);
+  if (newOrigin !== null) git(["remote", "add", "origin", newOrigin]);
   git(["fetch", "--quiet", "origin"], { shows: true });
   // The files stay as they are, and git sees them as changes of the base branch. Its other files are brought
   // here: they are not deleted because they were never in this folder.
   git(["reset", "--quiet", `origin/${project.default_branch}`]);
   const missing = git(["ls-files", "--deleted", "-z"]);
   if (missing !== "") git(["checkout-index", "-z", "--stdin"], { input: missing });
-  // Until here, the next push does all of it again.
-  git(["config", "omoi.project", project.id]);
+  git(["config", "--unset", "omoi.joining"]);
 }
 
 /** Sets the helper of `helperOf`, whatever was set before. */
@@ -237,7 +243,7 @@ async function pull(options: CommonOptions): Promise<void> {
     throw new UsageError("This folder has no workspace yet; omoi push makes one.");
   const { data: agent } = await connection.api.agents.get({ params: { agent_id } });
   if (git(["status", "--porcelain"]) !== "") {
-    throw new FailedError("This folder has changes; omoi push them first.", 5);
+    throw new FailedError("This folder has changes; omoi push them first.", exitCodes.conflict);
   }
   const { data: merge } = await connection.api.workspaces.sync({ params: { agent_id }, body: {} });
   git(["pull", "--quiet", "--ff-only", "origin", agent.workspace_branch as string], {

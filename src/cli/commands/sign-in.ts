@@ -170,7 +170,7 @@ async function revoke({ url, token, key_id }: Context): Promise<void> {
     if (key_id !== null) await api.apiKeys.revoke({ params: { key_id } });
     else if (token.startsWith("oat_")) await api.auth.logout();
   } catch (error) {
-    // What works no more needs no revocation; a server that is away keeps it alive.
+    // An invalid key needs no revocation; if the server is unreachable, the key stays valid.
     if (error instanceof ApiError && [401, 404].includes(error.status)) return;
     warn(`The earlier key could not be revoked: ${(error as Error).message}`);
   }

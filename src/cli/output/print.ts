@@ -80,7 +80,7 @@ function titleOf(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** By what a script names a row. */
+/** The value by which a script names a row. */
 function idOf(row: Row): string {
   const id = row["id"] ?? row["agent_id"] ?? row["commit_sha"] ?? row["name"] ?? row["slug"];
   return typeof id === "string" ? id : JSON.stringify(row);

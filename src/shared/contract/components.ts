@@ -103,7 +103,7 @@ const named = {
   WebhookDeliveryWithPayload: api.webhooks.delivery.response,
 };
 
-/** What each named schema is. A missing one is a compile error. */
+/** Descriptions of the named schemas. A missing one is a compile error. */
 const descriptions: Readonly<Record<keyof typeof named, string>> = {
   AgentUsage: "Usage of one agent in a period",
   Conflict: "Files that conflict in a merge, with the versions of both sides",

@@ -22,7 +22,7 @@ export interface ToolResult {
   isError?: boolean;
 }
 
-/** The length of a result as text; the structured content is whole. */
+/** Maximum length of a result or a resource as text, in UTF-16 code units; other structured content is whole. */
 const MAX_TEXT = 100_000;
 const PAGE = 50;
 
@@ -116,9 +116,10 @@ function result(structuredContent: Record<string, unknown>): ToolResult {
 const startOf = (text: string): string =>
   text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (cut)`;
 
-/** Of a log, its end matters. */
+/** Keeps the end of a log, which says why it failed. */
 const endOf = (text: string): string =>
-  text.length <= MAX_TEXT ? text : `(cut) …${text.slice(-MAX_TEXT)}`;
+  text.length <= MAX_TEXT ? text : `${cutMark}${text.slice(cutMark.length - MAX_TEXT)}`;
+const cutMark = "(cut) …";
 
 function refusal(text: string): ToolResult {
   return { content: [{ type: "text", text }], isError: true };

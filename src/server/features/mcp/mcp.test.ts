@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** What the tests need of a client of either generation. */
+/** The methods that the tests use of a client of either generation. */
 interface AnyClient {
   listTools(): Promise<{ tools: { name: string; annotations?: object }[] }>;
   callTool(call: { name: string; arguments?: Record<string, unknown> }): Promise<unknown>;
@@ -208,6 +208,25 @@ describe("tools", () => {
     expect(names).not.toContain("create_agent");
     const other = await makeAgent(ada, project.id);
     expect((await call(client, "get_agent", { agent_id: other.id })).isError).toBe(true);
+    await client.close();
+  });
+
+  test("the end of a long log is kept", async () => {
+    const { agent } = await makeWorkspace(ada, project.id);
+    const script = "head -c 150000 /dev/zero | tr '\\0' x; echo; echo the last line";
+    const { data: run } = await ada.api.runs.create({
+      params: { agent_id: agent.id },
+      body: { command: ["sh", "-c", script] },
+    });
+    await waitForRunEnd(ada, run.id);
+    const client = await (generations["2026-07-28"] as (token: string) => Promise<AnyClient>)(
+      ada.token,
+    );
+    const log = await call(client, "get_run_log", { run_id: run.id });
+    const text = log.content[0]?.text ?? "";
+    expect([text.length, text.slice(0, 8)]).toEqual([100_000, "(cut) …x"]);
+    expect(text.endsWith("x\nthe last line\n")).toBe(true);
+    expect(log.structuredContent).toEqual({ text });
     await client.close();
   });
 

@@ -17,7 +17,7 @@ import { bodyOf, callTool, ownIds, readResource, type Caller } from "./call-tool
 import { describedTools, type DescribedTool } from "./describe-tools.js";
 import { agentProject, organizationIds } from "./mcp.queries.js";
 
-/** Where clients read how to authenticate (RFC 9728). */
+/** The path of the metadata about authentication (RFC 9728). */
 const METADATA = "/.well-known/oauth-protected-resource";
 
 const byName = new Map(describedTools.map((tool) => [tool.definition.name, tool]));

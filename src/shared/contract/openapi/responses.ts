@@ -167,7 +167,7 @@ const eventSchemas: Readonly<Record<string, string>> = {
   "/api/v1/sessions/{session_id}/events": "SessionEvent",
 };
 
-/** What the other media types contain, with an example. */
+/** The content of the other media types, with an example. */
 const mediaTypes: Readonly<Record<MediaType, { description: string; example: string }>> = {
   "application/x-ndjson": {
     description: "Lines of JSON, each one an item",
