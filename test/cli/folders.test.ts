@@ -103,11 +103,12 @@ test("a clone that git made keeps its commits and its deletions", async () => {
   const { data: projects } = await ada.api.projects.list({ query: {} });
   const git = (cwd: string, ...args: string[]) =>
     spawnSync("git", args, { cwd, encoding: "utf8", env: { ...cli.env } }).stdout;
-  const address = (projects[0]?.clone_url as string).replace("://", `://key:${ada.token}@`);
+  const url = projects[0]?.clone_url ?? "";
+  const address = url.replace("://", `://key:${ada.token}@`);
   // The server is part of this process, and must not be blocked.
   const cloning = spawn("git", ["clone", "--quiet", address, folder], { env: { ...cli.env } });
   await once(cloning, "close");
-  git(folder, "remote", "set-url", "origin", projects[0]?.clone_url as string);
+  git(folder, "remote", "set-url", "origin", url);
   writeFileSync(join(folder, "own.txt"), "own\n");
   git(folder, "rm", "--quiet", "b.txt");
   git(folder, "add", "--all");
