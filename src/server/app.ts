@@ -36,7 +36,7 @@ export async function buildApp(input: AppInput): Promise<App> {
     metrics.observeRequest(request),
   );
   const services = await openServices(input, app.server);
-  const { build, credentials, docker, eventStreams, jobs, mailer } = services;
+  const { build, credentials, docker, eventStreams, jobs, lease, mailer } = services;
   const metrics = createMetrics(
     createGauges({ db, dataDir: config.dataDir, openStreams: () => eventStreams.count(), log }),
   );
@@ -101,6 +101,7 @@ export async function buildApp(input: AppInput): Promise<App> {
             closeAll(last.map((feature) => () => feature.close?.())),
           ]),
         () => docker.close(),
+        () => lease.stop(),
         () => metrics.close(),
         () => telemetry?.close(),
       ]),

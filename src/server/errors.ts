@@ -40,6 +40,15 @@ export function workspaceBusy(reason: string): AppError {
   });
 }
 
+/** The node that stores the data does not respond, or may not write now. */
+export function homeUnavailable(): AppError {
+  return new AppError(
+    "home_unavailable",
+    "The server that stores the project is not available; try again in a moment.",
+    { headers: { "retry-after": "5" } },
+  );
+}
+
 /** A temporary failure unrelated to the request, which can be retried. */
 export function unavailable(detail: string): AppError {
   return new AppError("unavailable", detail, { headers: { "retry-after": "2" } });

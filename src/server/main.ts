@@ -82,6 +82,7 @@ async function main(): Promise<void> {
       publicUrl: () => publicUrlOf(config, port),
       webDir: join(import.meta.dirname, "../web"),
       checkResponses: false,
+      onNodeLost: () => process.kill(process.pid, "SIGTERM"),
     });
     closers.push(() => app.close());
     await listen(app, config);

@@ -452,6 +452,12 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The folder of the workspace cannot be used now. Its commits are safe.",
     remedy: "Do what `detail` says; the operator may have to act.",
   },
+  home_unavailable: {
+    meaning:
+      "The server that stores the project does not respond, or another one is taking over. Nothing was changed.",
+    remedy:
+      "Try again after the seconds in `Retry-After`. The operator sees the servers with `omoi admin nodes`.",
+  },
   no_space: {
     meaning: "A disk of the server is full, and the operation was not completed.",
     remedy: "The operator must free space; then try again.",

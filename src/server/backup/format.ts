@@ -24,6 +24,8 @@ import { ConfigError } from "#shared/node/config-error.js";
 const manifestShape = z.object({
   format: z.literal(1),
   created_at: z.iso.datetime(),
+  /** The node whose data folder it contains. */
+  node_id: z.uuid(),
   /** Names of the applied migrations, in order. */
   migrations: z.array(z.string()),
   /** Row counts by table. */

@@ -8,6 +8,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
+import { writeNodeId } from "../cluster/data-folder-identity.js";
 import type { Config } from "../config/config.js";
 import { restrictDataDir, restoringName } from "../data-folder/data-folder.js";
 import { databaseAddress, type DatabaseAddress } from "../db/connection/address.js";
@@ -91,6 +92,7 @@ export async function finishRestore(
     onProgress(name);
     await extract(folder, name, dataDir);
   }
+  writeNodeId(dataDir, manifest.node_id);
   onProgress("database");
   const recreated = await withNewDatabase(config, log, async (address) => {
     const client = await connectOwner(address);

@@ -11,6 +11,7 @@ import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
 import type { Queryable } from "../db/connection/connect.js";
+import { identifyDataFolder } from "../cluster/data-folder-identity.js";
 import { createLocks, LockBusyError } from "../db/locks/locks.js";
 import { migrationNames } from "../db/migrate.js";
 import { lockOrganizations } from "../db/connection/tenant.js";
@@ -87,6 +88,7 @@ export async function takeBackup(
     const manifest: Manifest = {
       format: 1,
       created_at: createdAt,
+      node_id: identifyDataFolder(dataDir).id,
       migrations: await migrationNames(),
       tables,
       needs_root: process.getuid?.() === 0 && workspaces.length > 0,

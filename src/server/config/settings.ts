@@ -98,6 +98,35 @@ export const settings = {
     documentation:
       "Signs sessions and keys the hashes of API keys; at least 32 characters. Without it, the first start creates the secret file in the data folder.",
   }),
+  nodeName: setting({
+    variable: "OMOI_NODE_NAME",
+    type: pattern(
+      /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+      "must be 1 to 63 lower-case letters, digits and hyphens, such as node-1",
+    ),
+    default: null,
+    requires: ["OMOI_DATABASE_URL", "OMOI_NODE_URL", "OMOI_CLUSTER_SECRET"],
+    documentation:
+      "This server's stable name. With it, several servers on one `OMOI_DATABASE_URL` each have a data folder of their own.",
+  }),
+  nodeUrl: setting({
+    variable: "OMOI_NODE_URL",
+    type: publicAddress,
+    default: null,
+    requires: ["OMOI_NODE_NAME"],
+    documentation:
+      "Address at which the other servers reach this one: `https://`, or `http://` in a private network.",
+  }),
+  clusterSecret: setting({
+    variable: "OMOI_CLUSTER_SECRET",
+    type: z.string().min(32, {
+      error: "must be at least 32 characters; make one with: openssl rand -hex 32",
+    }),
+    default: null,
+    requires: ["OMOI_NODE_NAME"],
+    documentation:
+      "Signs the requests between servers; at least 32 characters, the same on all of them.",
+  }),
   registration: setting({
     variable: "OMOI_REGISTRATION",
     type: oneOf("open", "invite", "closed"),

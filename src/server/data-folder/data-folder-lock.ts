@@ -1,9 +1,10 @@
 /** A lock on the data folder, which the kernel releases when the process ends. */
 import { spawnSync } from "node:child_process";
-import { closeSync, ftruncateSync, openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "#shared/node/config-error.js";
+import { currentNamespaces } from "./current-namespaces.js";
 
 /** Maximum wait for a server that is shutting down. */
 const TIMEOUT_MS = 2000;
@@ -76,15 +77,6 @@ function flock(fd: number, kind: "-x" | "-s" | "-u"): boolean {
   throw new ConfigError(
     `The data folder cannot be locked (${said}); set OMOI_DATA_DIR to a folder on a file system that supports locks`,
   );
-}
-
-/**
- * Identifies the processes and mounts this process sees: the kernel's boot, and the pid and mount
- * namespaces.
- */
-function currentNamespaces(): string {
-  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  return [boot, readlinkSync("/proc/self/ns/pid"), readlinkSync("/proc/self/ns/mnt")].join(" ");
 }
 
 function readHolder(file: string): Holder | null {

@@ -5,6 +5,8 @@ import type { Sandbox } from "#sandbox/sandbox.js";
 import { isUsable } from "#sandbox/uid-range.js";
 import type { Credentials } from "../access/authenticate.js";
 import type { Config } from "../config/config.js";
+import { holdLease, type NodeLease } from "../cluster/node-lease.js";
+import { registerNode, type OwnNode } from "../cluster/register-node.js";
 import { defaultSender } from "../config/mail-settings.js";
 import { readBuild, type Build } from "../config/read-build.js";
 import { storageIn, type Storage } from "../data-folder/storage.js";
@@ -27,11 +29,15 @@ export interface ServerInput {
   readonly log: Logger;
   /** Base address of links. Available once the server listens. */
   readonly publicUrl: () => string;
+  /** Called once if another server takes over the data of this node: this one must stop. */
+  readonly onNodeLost: () => void;
 }
 
 /** Shared services, built once per server process. */
 export interface Services extends ServerInput {
   readonly build: Build;
+  readonly node: OwnNode;
+  readonly lease: NodeLease;
   /** Whether no other process uses the database or the data folder. */
   readonly isAlone: boolean;
   /** The HTTP server, for connections accepted on other ports. */
@@ -53,6 +59,8 @@ export interface Services extends ServerInput {
 export async function openServices(input: ServerInput, httpServer: Server): Promise<Services> {
   const { config, db, log, publicUrl } = input;
   const build = await readBuild();
+  const node = await registerNode({ db, config, version: build.version });
+  db.serveAs(node);
   const storage = storageIn(config.dataDir);
   const jobs = await startJobs(db.jobPool, log);
   const mailer = createMailer({
@@ -77,6 +85,8 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   return {
     ...input,
     build,
+    node,
+    lease: holdLease(db, node, config.dataDir, log, input.onNodeLost),
     isAlone: config.databaseUrl === null,
     httpServer,
     storage,

@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { errorCodes, type FieldError, type Problem } from "#shared/errors.js";
-import { isDatabaseUnavailable } from "../db/connection/failures.js";
+import { isDatabaseUnavailable, isOutdatedEpoch } from "../db/connection/failures.js";
 import { isNoSpace } from "#shared/node/no-space.js";
-import { AppError, noSpace, unavailable } from "../errors.js";
+import { AppError, homeUnavailable, noSpace, unavailable } from "../errors.js";
 import { endWhenStopping } from "./graceful-shutdown.js";
 
 const mediaType = "application/problem+json; charset=utf-8";
@@ -98,6 +98,7 @@ export function toAppError(error: unknown): AppError {
   if (isDatabaseUnavailable(error)) {
     return unavailable("The database cannot be reached; try again in a moment.");
   }
+  if (isOutdatedEpoch(error)) return homeUnavailable();
   const { code, statusCode } = error as Partial<FastifyError>;
   switch (code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":

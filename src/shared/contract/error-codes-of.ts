@@ -2,7 +2,7 @@ import type { ErrorCode } from "../errors.js";
 import type { Endpoint } from "./endpoint.js";
 
 /** A failure of the server, such as an unreachable database. */
-const serverErrors = ["internal", "unavailable", "no_space"] as const;
+const serverErrors = ["internal", "unavailable", "home_unavailable", "no_space"] as const;
 /** A body that is late, too large or no JSON, or that the call does not take. */
 const bodyErrors = [
   "bad_request",

@@ -28,8 +28,8 @@ export interface TestApp {
   client(token?: string): Client;
   /** Registers a person with a unique address, and signs in. */
   person(name?: string): Promise<TestPerson>;
-  /** Starts another server process in effect: the same database and data folder. */
-  sibling(): Promise<TestApp>;
+  /** Starts another server process in effect: the same database and, unless `env` has another, data folder. */
+  sibling(env?: Record<string, string>): Promise<TestApp>;
   close(): Promise<void>;
 }
 
@@ -111,8 +111,9 @@ async function start(
     publicUrl: () => publicUrlOf(config, port),
     webDir: join(import.meta.dirname, "../../../dist/web"),
     checkResponses: true,
+    onNodeLost: () => {},
   });
-  await app.listen({ host: "127.0.0.1", port: 0 });
+  await app.listen({ host: "127.0.0.1", port: config.port });
   const listening = app.server.address();
   if (listening !== null && typeof listening === "object") port = listening.port;
   const url = `http://127.0.0.1:${port}`;
@@ -152,7 +153,7 @@ async function start(
         api: client(tokens.access_token),
       };
     },
-    sibling: () => start(address, env, sandbox),
+    sibling: (changed) => start(address, { ...env, ...changed }, sandbox),
     close: async () => {
       await app.close();
       await db.close();

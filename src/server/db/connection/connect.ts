@@ -19,7 +19,7 @@ import { migrate } from "../migrate.js";
 import type { Queryable } from "./queryable.js";
 import { checkServing, connectServing, ensureServingRole } from "./serving-role.js";
 import { beginSystem, type PoolSettings, SystemPool, tenantPoolOf } from "./system-pool.js";
-import { beginTenant, type OrganizationLock } from "./tenant.js";
+import { beginTenant, type NodeEpoch, type OrganizationLock } from "./tenant.js";
 import {
   inReadTransaction,
   inTransaction,
@@ -77,6 +77,13 @@ export interface Database {
     origin: Origin,
     work: (tx: Queryable, audit: (orgId: string, change: Change) => void) => Promise<Result>,
   ): Promise<Result>;
+  /**
+   * Makes this the database of a node. Transactions of organizations that may write fail once it is in another
+   * epoch.
+   */
+  serveAs(node: NodeEpoch): void;
+  /** The node of `serveAs`. @throws before it */
+  readonly node: NodeEpoch;
   /** The HMAC key for API keys, email links and recovery codes. */
   readonly verificationKey: string;
   /** Connections of all pools: in use, idle, and callers waiting for one. */
@@ -153,6 +160,7 @@ export async function openDatabase(
   const lockPool = withErrorHandlers(new pg.Pool(settings(serving.sessions, lockConnections)), log);
   const systemDb = drizzle(systemPool) as Queryable;
   const changes = await listenForChanges(serving.sessions, systemPool, log);
+  let node: NodeEpoch | null = null;
   const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
   /**
    * Runs a transaction under the organization's lock. It holds no connection while it waits in the
@@ -164,7 +172,7 @@ export async function openDatabase(
     work: TransactionWork<Result, First>,
     readFirst: ReadFirst<First> | undefined,
   ): Promise<Result> => {
-    const begin = beginTenant(orgId, lock);
+    const begin = beginTenant(orgId, lock, node);
     const free = await slots.take(orgId);
     try {
       return await inTransaction(tenantPool, begin, work, readFirst);
@@ -174,6 +182,13 @@ export async function openDatabase(
   };
 
   return {
+    serveAs: (served) => {
+      node = served;
+    },
+    get node() {
+      if (node === null) throw new Error("the database serves no node yet");
+      return node;
+    },
     verificationKey,
     systemPool,
     poolState: () => {
@@ -188,8 +203,9 @@ export async function openDatabase(
     changes,
     locks: createLocks(lockPool, lockBusy),
     tryLock: createTryLock(lockPool),
-    tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none"), work),
-    read: (orgId, work) => inReadTransaction(tenantPool, beginTenant(orgId, "read only"), work),
+    tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none", node), work),
+    read: (orgId, work) =>
+      inReadTransaction(tenantPool, beginTenant(orgId, "read only", null), work),
     write: (orgId, work, readFirst) =>
       whileLocked(orgId, "shared", (tx, _client, first, last) => work(tx, first, last), readFirst),
     change: (orgId, origin, work, readFirst) =>

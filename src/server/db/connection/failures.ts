@@ -40,6 +40,14 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   );
 }
 
+/** SQLSTATE of `require_node_epoch`: another server has taken over the data of this node. */
+const OUTDATED_EPOCH = "OM001";
+
+/** Whether a transaction failed because its node is in another epoch. */
+export function isOutdatedEpoch(error: unknown): boolean {
+  return someCause(error, ({ code }) => code === OUTDATED_EPOCH);
+}
+
 /** Whether PostgreSQL rejected a query or could not be reached. */
 export function isDatabaseError(error: unknown): boolean {
   return (

@@ -17,14 +17,26 @@ const lockKey = (id: string): string => `hashtextextended('organization ' || ${i
  */
 export type OrganizationLock = "shared" | "exclusive";
 
+/** The node that a transaction writes for. It fails once the node is in another epoch. */
+export interface NodeEpoch {
+  readonly id: string;
+  readonly epoch: number;
+}
+
 /** Returns the statements that begin a transaction of one organization, sent in one round trip. */
-export function beginTenant(orgId: string, lock: OrganizationLock | "none" | "read only"): string {
+export function beginTenant(
+  orgId: string,
+  lock: OrganizationLock | "none" | "read only",
+  node: NodeEpoch | null,
+): string {
   if (!isUuid(orgId)) throw new Error("an organization id must be a UUID");
   const begin = lock === "read only" ? "begin read only" : "begin";
   const scope = tenantScope(orgId);
-  if (lock === "none" || lock === "read only") return `${begin}; ${scope}`;
+  if (lock === "read only") return `${begin}; ${scope}`;
+  const fence = node ? `; select require_node_epoch('${node.id}', ${node.epoch})` : "";
+  if (lock === "none") return `${begin}; ${scope}${fence}`;
   const take = lock === "shared" ? "pg_advisory_xact_lock_shared" : "pg_advisory_xact_lock";
-  return `${begin}; ${scope}; select ${take}(${lockKey(`'${orgId}'`)})`;
+  return `${begin}; ${scope}${fence}; select ${take}(${lockKey(`'${orgId}'`)})`;
 }
 
 /**

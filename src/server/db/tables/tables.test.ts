@@ -15,6 +15,7 @@ import { startTestApp, type TestApp } from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { clockTime, createdAt } from "./columns.js";
 import * as identityTables from "./identity-tables.js";
+import * as nodeTables from "./node-tables.js";
 import * as tables from "./tables.js";
 import * as workspaceTables from "./workspace-tables.js";
 
@@ -138,9 +139,12 @@ function differences(declared: Columns, migrated: Columns): string[] {
   );
 }
 
-const all = Object.values({ ...tables, ...identityTables, ...workspaceTables }).filter((table) =>
-  is(table, PgTable),
-);
+const all = Object.values({
+  ...tables,
+  ...identityTables,
+  ...nodeTables,
+  ...workspaceTables,
+}).filter((table) => is(table, PgTable));
 
 test("the declared tables are those of the migrations", async () => {
   const migrated = await migratedColumns();

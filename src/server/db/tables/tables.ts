@@ -86,6 +86,7 @@ export const projects = pgTable("projects", {
   ...budgets(),
   deleted_at: instant(),
   removed_at: instant(),
+  home_node: uuid().notNull(),
   created_at: createdAt(),
   updated_at: createdAt(),
 });

@@ -86,6 +86,7 @@ export async function insertProject(
     description: string | null;
     default_branch: string;
     import_url: string | null;
+    home_node: string;
   },
 ): Promise<void> {
   await tx.insert(projects).values({ ...values, status: "importing" });

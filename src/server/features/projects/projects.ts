@@ -71,6 +71,7 @@ export async function createProject(
           description: input.description ?? null,
           default_branch: input.default_branch ?? "main",
           import_url: importUrl,
+          home_node: deps.db.node.id,
         });
         const target = { type: "project", id, name: input.name } as const;
         const changes = diffFields(null, { slug, import_url: importUrl }, ["slug", "import_url"]);

@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { ConfigError } from "#shared/node/config-error.js";
+import { currentBoot, currentNamespaces } from "../data-folder/current-namespaces.js";
+import { storageIn } from "../data-folder/storage.js";
+
+/** The file of a data folder with the id of its node. */
+export const nodeFile = "node.json";
+
+const content = z.object({ id: z.uuid() });
+
+/** A data folder and the machine from which it is used. */
+export interface DataFolderIdentity {
+  /** The id of the node. */
+  readonly id: string;
+  /** Device and inode of the file with the id: a copy of the folder has others. */
+  readonly folder: string;
+  /** The kernel's boot: the same for all containers of a machine. */
+  readonly boot: string;
+  /** The boot with the namespaces of this process. */
+  readonly place: string;
+  readonly host: string;
+  /** Whether the folder has repositories. */
+  readonly isUsed: boolean;
+}
+
+/**
+ * Reads the identity of a data folder, and gives it an id on the first start.
+ * @throws ConfigError when the file is damaged
+ */
+export function identifyDataFolder(dataDir: string): DataFolderIdentity {
+  const file = join(dataDir, nodeFile);
+  if (!existsSync(file)) {
+    try {
+      // "wx": when two first starts run concurrently, one writes the file and both read it.
+      writeFileSync(file, text(randomUUID()), { mode: 0o600, flag: "wx" });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+  const { dev, ino } = statSync(file);
+  const { repositories } = storageIn(dataDir);
+  return {
+    id: readId(file),
+    folder: `${dev}:${ino}`,
+    boot: currentBoot(),
+    place: currentNamespaces(),
+    host: hostname(),
+    isUsed: existsSync(repositories) && readdirSync(repositories).length > 0,
+  };
+}
+
+/** Gives a data folder the id of a node. */
+export function writeNodeId(dataDir: string, id: string): void {
+  const file = join(dataDir, nodeFile);
+  writeFileSync(`${file}.new`, text(id), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+function readId(file: string): string {
+  try {
+    return content.parse(JSON.parse(readFileSync(file, "utf8"))).id;
+  } catch {
+    throw new ConfigError(
+      `${file} is damaged; restore it from a backup, or write {"id": "…"} with the id that omoi admin nodes shows`,
+    );
+  }
+}
+
+const text = (id: string): string => `${JSON.stringify({ id })}\n`;

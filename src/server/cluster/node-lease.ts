@@ -1,0 +1,82 @@
+import { statfs } from "node:fs/promises";
+import { availableParallelism, loadavg } from "node:os";
+import type { Logger } from "pino";
+import type { Database } from "../db/connection/connect.js";
+import { homeUnavailable } from "../errors.js";
+import { LEASE_SECONDS, renewLease, type NodeState } from "./nodes.queries.js";
+import type { OwnNode } from "./register-node.js";
+
+const renewMs = 3000;
+/** A node stops writing this long before its lease ends: commands that have begun end within this time. */
+const MARGIN_MS = 3000;
+
+/** The lease of this server's node. */
+export interface NodeLease {
+  /** Whether the node may write. */
+  isHeld(): boolean;
+  /** @throws AppError 503 `home_unavailable` when the lease has ended */
+  require(): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * Renews the lease of the node until `stop`. Times are local and relative to the last renewal, so that clocks
+ * need not agree; the shorter of the monotonic and the wall clock counts, because a suspended machine stops
+ * the former.
+ * @param onLost called once when another machine or node has taken over
+ */
+export function holdLease(
+  db: Database,
+  node: OwnNode,
+  dataDir: string,
+  log: Logger,
+  onLost: () => void,
+): NodeLease {
+  const validMs = LEASE_SECONDS * 1000 - MARGIN_MS;
+  let until = { monotonic: performance.now() + validMs, wall: Date.now() + validMs };
+  let isLost = false;
+  let renewing: Promise<void> | null = null;
+  const renew = async (): Promise<void> => {
+    const state = await readState(dataDir);
+    const sent = { monotonic: performance.now() + validMs, wall: Date.now() + validMs };
+    if (await db.withSystem("renew the lease of the node", (tx) => renewLease(tx, node, state))) {
+      until = sent;
+    } else if (!isLost) {
+      isLost = true;
+      log.fatal({ node: node.name }, "another server has taken over the data of this node");
+      onLost();
+    }
+  };
+  const timer = setInterval(() => {
+    renewing ??= renew()
+      .catch((error: unknown) => log.warn({ err: error }, "cannot renew the lease of the node"))
+      .finally(() => {
+        renewing = null;
+      });
+  }, renewMs);
+  timer.unref();
+  const isHeld = (): boolean =>
+    !isLost &&
+    // No other node can take over without a cluster.
+    (node.url === null || (performance.now() < until.monotonic && Date.now() < until.wall));
+  return {
+    isHeld,
+    require: () => {
+      if (!isHeld()) throw homeUnavailable();
+    },
+    stop: async () => {
+      clearInterval(timer);
+      await renewing;
+    },
+  };
+}
+
+async function readState(dataDir: string): Promise<NodeState> {
+  const { bsize, blocks, bavail } = await statfs(dataDir);
+  return {
+    disk_total_bytes: bsize * blocks,
+    disk_free_bytes: bsize * bavail,
+    load: loadavg()[0] ?? 0,
+    processors: availableParallelism(),
+  };
+}

@@ -1,0 +1,100 @@
+import { sql } from "drizzle-orm";
+import type { Queryable } from "../db/connection/connect.js";
+import { nodes } from "../db/tables/node-tables.js";
+
+export type NodeRow = typeof nodes.$inferSelect;
+
+/** Duration of a lease in seconds. */
+export const LEASE_SECONDS = 15;
+
+const leaseEnd = sql`clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})`;
+
+/** Serializes registrations until the transaction ends. */
+export async function lockNodes(tx: Queryable): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('omoi nodes'))`);
+}
+
+/** A node, with whether its lease is valid by the clock of the database. */
+export type RegisteredNode = NodeRow & { is_leased: boolean };
+
+const columns = {
+  id: nodes.id,
+  name: nodes.name,
+  url: nodes.url,
+  epoch: nodes.epoch,
+  lease_until: nodes.lease_until,
+  place: nodes.place,
+  host: nodes.host,
+  folder: nodes.folder,
+  version: nodes.version,
+  started_at: nodes.started_at,
+  draining: nodes.draining,
+  disk_total_bytes: nodes.disk_total_bytes,
+  disk_free_bytes: nodes.disk_free_bytes,
+  load: nodes.load,
+  processors: nodes.processors,
+  created_at: nodes.created_at,
+  is_leased: sql<boolean>`coalesce(${nodes.lease_until} > clock_timestamp(), false)`,
+};
+
+export async function listNodes(tx: Queryable): Promise<RegisteredNode[]> {
+  return tx.select(columns).from(nodes).orderBy(nodes.name);
+}
+
+/** A start of a node's server. */
+interface NodeStart {
+  id: string;
+  name: string;
+  url: string | null;
+  place: string;
+  host: string;
+  folder: string;
+  version: string;
+}
+
+/** Adds a node, or changes one to its next start. */
+export async function saveStart(
+  tx: Queryable,
+  start: NodeStart,
+  isNextEpoch: boolean,
+): Promise<number> {
+  const { id, ...values } = start;
+  const lease = { lease_until: leaseEnd, started_at: sql`clock_timestamp()` };
+  const [row] = await tx
+    .insert(nodes)
+    .values({ ...start, ...lease })
+    .onConflictDoUpdate({
+      target: nodes.id,
+      set: { ...values, ...lease, epoch: sql`${nodes.epoch} + ${isNextEpoch ? 1 : 0}` },
+    })
+    .returning({ epoch: nodes.epoch });
+  if (!row) throw new Error("an upsert returns a row");
+  return row.epoch;
+}
+
+/** Waits for the transactions of a node's current epoch, and holds off others until this one ends. */
+export async function lockEpoch(tx: Queryable, id: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('node ' || ${id}::text, 0))`);
+}
+
+/** The state that a node reports with its lease. */
+export interface NodeState {
+  disk_total_bytes: number;
+  disk_free_bytes: number;
+  load: number;
+  processors: number;
+}
+
+/** Extends the lease. @returns false when the node is in another epoch */
+export async function renewLease(
+  tx: Queryable,
+  { id, epoch }: { id: string; epoch: number },
+  state: NodeState,
+): Promise<boolean> {
+  const renewed = await tx
+    .update(nodes)
+    .set({ lease_until: leaseEnd, ...state })
+    .where(sql`${nodes.id} = ${id} and ${nodes.epoch} = ${epoch}`)
+    .returning({ id: nodes.id });
+  return renewed.length > 0;
+}

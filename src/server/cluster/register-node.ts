@@ -1,0 +1,162 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { ConfigError } from "#shared/node/config-error.js";
+import type { Config } from "../config/config.js";
+import type { Database, Queryable } from "../db/connection/connect.js";
+import {
+  identifyDataFolder,
+  writeNodeId,
+  type DataFolderIdentity,
+} from "./data-folder-identity.js";
+import {
+  LEASE_SECONDS,
+  listNodes,
+  lockEpoch,
+  lockNodes,
+  saveStart,
+  type RegisteredNode,
+} from "./nodes.queries.js";
+
+export interface NodeInput {
+  readonly db: Database;
+  readonly config: Pick<Config, "dataDir" | "databaseUrl" | "nodeName" | "nodeUrl">;
+  readonly version: string;
+}
+
+/** This server's node in the epoch that began with its start. */
+export interface OwnNode {
+  readonly id: string;
+  readonly name: string;
+  /** The address for other nodes; null without a cluster. */
+  readonly url: string | null;
+  readonly epoch: number;
+}
+
+/** The name of the node of an installation with one server. */
+const DEFAULT_NAME = "default";
+
+const pollMs = 500;
+
+/**
+ * Registers the data folder as a node of the database. It waits up to the rest of a lease that another machine
+ * holds: a crashed server's volume may have moved here.
+ * @throws ConfigError when the folder is a copy of one in use, belongs to another database, or needs a name
+ */
+export async function registerNode(input: NodeInput): Promise<OwnNode> {
+  let seen: string | null = null;
+  for (;;) {
+    const outcome = await tryRegister(input);
+    if ("epoch" in outcome) return outcome;
+    if (seen !== null && seen !== outcome.lease_until) throw isElsewhere(outcome);
+    seen = outcome.lease_until;
+    await pause(pollMs);
+  }
+}
+
+/** @returns the node, or its state while another machine holds its lease */
+function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held> {
+  return db.withSystemTx("register the node", async (tx) => {
+    await lockNodes(tx);
+    const all = await listNodes(tx);
+    const folder = identifyDataFolder(config.dataDir);
+    const known = all.find(({ id }) => id === folder.id);
+    if (known) {
+      // A standalone server's database is in its data folder, so each copy has its own.
+      if (config.databaseUrl !== null && isHeldElsewhere(known, folder)) {
+        return { held: true, lease_until: known.lease_until, host: known.host };
+      }
+      requireFreeName(all, config.nodeName, known.id);
+      return start(tx, folder, config, known, version);
+    }
+    const upgraded = all.find((node) => node.folder === null);
+    if (upgraded) {
+      if (!folder.isUsed) throw notTheFolder(upgraded.name);
+      writeNodeId(config.dataDir, upgraded.id);
+      return start(tx, identifyDataFolder(config.dataDir), config, upgraded, version);
+    }
+    if (all.length > 0) {
+      if (folder.isUsed) throw otherDatabase(config.dataDir);
+      requireCluster(all, config.nodeName);
+      requireFreeName(all, config.nodeName, null);
+    }
+    return start(tx, folder, config, null, version);
+  });
+}
+
+/** A node whose lease another machine holds. */
+interface Held {
+  held: true;
+  lease_until: string | null;
+  host: string | null;
+}
+
+async function start(
+  tx: Queryable,
+  { id, place, host, folder }: DataFolderIdentity,
+  config: NodeInput["config"],
+  before: RegisteredNode | null,
+  version: string,
+): Promise<OwnNode> {
+  const name = config.nodeName ?? before?.name ?? DEFAULT_NAME;
+  const url = config.nodeUrl;
+  // Several processes on one folder share an epoch.
+  const isJoining =
+    before !== null && before.is_leased && before.place === place && before.folder === folder;
+  if (before && !isJoining) await lockEpoch(tx, id);
+  const isNext = before !== null && !isJoining;
+  const epoch = await saveStart(tx, { id, name, url, place, host, folder, version }, isNext);
+  return { id, name, url, epoch };
+}
+
+/** Whether another machine, or a copy of the folder, holds the lease. */
+function isHeldElsewhere(node: RegisteredNode, own: DataFolderIdentity): boolean {
+  if (!node.is_leased) return false;
+  // The lock of the data folder excludes other containers of this machine on the same folder.
+  return !(node.place?.startsWith(own.boot) && node.folder === own.folder);
+}
+
+function requireFreeName(
+  all: readonly RegisteredNode[],
+  name: string | null,
+  own: string | null,
+): void {
+  const holder = all.find((node) => node.name === name && node.id !== own);
+  if (!holder) return;
+  throw new ConfigError(
+    `OMOI_NODE_NAME ${name} belongs to the data folder of another server${atHost(holder)}; choose another name, or start this server with that folder`,
+  );
+}
+
+function requireCluster(all: readonly RegisteredNode[], name: string | null): void {
+  const names = all.map((node) => node.name).join(", ");
+  if (name === null) {
+    throw new ConfigError(
+      `The database belongs to the data folder of another server (${names}); set OMOI_DATA_DIR to that folder, or OMOI_NODE_NAME to add this server as a node`,
+    );
+  }
+  const alone = all.find(({ url }) => url === null);
+  if (!alone) return;
+  throw new ConfigError(
+    `The server ${alone.name}${atHost(alone)} serves this database alone; start it with OMOI_NODE_NAME, OMOI_NODE_URL and OMOI_CLUSTER_SECRET first, then this one`,
+  );
+}
+
+function notTheFolder(name: string): ConfigError {
+  return new ConfigError(
+    `The projects of this database are in the data folder of the server ${name}, which has not started since its upgrade; start that one first, or set OMOI_DATA_DIR to its folder`,
+  );
+}
+
+function otherDatabase(dataDir: string): ConfigError {
+  return new ConfigError(
+    `${dataDir} belongs to another database; set OMOI_DATABASE_URL to that one, or OMOI_DATA_DIR to a new folder`,
+  );
+}
+
+function isElsewhere(held: Held): ConfigError {
+  return new ConfigError(
+    `A server with the same data folder is running${atHost(held)}: a copy of a folder in use cannot be served. Stop that server and wait ${LEASE_SECONDS} s, or set OMOI_DATA_DIR to a new folder`,
+  );
+}
+
+const atHost = ({ host }: { host: string | null }): string =>
+  host === null ? "" : ` at the host ${host}`;
