@@ -217,6 +217,10 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "An organization needs an owner, and this is the last one.",
     remedy: "Make another member an owner first.",
   },
+  last_node: {
+    meaning: "No other server would take new projects.",
+    remedy: "Add a server, or resume a drained one, and try again.",
+  },
   last_super_admin: {
     meaning: "An installation needs a super admin who can sign in, and this is the last one.",
     remedy: "Promote another user first.",

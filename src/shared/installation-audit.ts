@@ -12,6 +12,8 @@ export const installationActions = {
   "user.demoted": "removed super admin rights from a user",
   "user.exported": "exported a user's data",
   "user.deleted": "deleted a user",
+  "node.drained": "stopped giving new projects to a server",
+  "node.resumed": "gave new projects to a server again",
   "secret.rotated": "rotated the secret",
   "backup.created": "created a backup",
   "backup.restored": "restored a backup",

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { addBackupCommands } from "./backup.js";
+import { addNodeCommands } from "./nodes.js";
 import { addSecretCommands } from "./secret.js";
 import { addUserCommands } from "./users.js";
 import { addVerifyCommand } from "./verify.js";
@@ -8,7 +9,7 @@ import { addVerifyCommand } from "./verify.js";
 export function addAdminCommands(program: Command): void {
   const admin = program
     .command("admin")
-    .description("Run an installation: manage users, back up, verify")
+    .description("Run an installation: manage users and servers, back up, verify")
     .addHelpText(
       "after",
       `
@@ -24,6 +25,7 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
     );
   addUserCommands(admin);
+  addNodeCommands(admin);
   addSecretCommands(admin);
   addVerifyCommand(admin);
   addBackupCommands(admin);

@@ -466,6 +466,13 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
     command: "installation organizations",
     columns: ["slug", "name", "is_active", "members", "agents", "running_agents"],
   },
+  "nodes.list": {
+    command: "installation nodes",
+    columns: ["name", "status", "projects", "running", "version", "id"],
+  },
+  "nodes.get": { command: "installation node" },
+  "nodes.drain": { command: "installation drain-node", confirms: true },
+  "nodes.resume": { command: "installation resume-node" },
   "admin.auditEvents": {
     command: "installation audit",
     columns: ["at", "actor.name", "action", "target.type", "target.name"],

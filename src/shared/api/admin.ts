@@ -94,12 +94,14 @@ export const installationEvent = z.strictObject({
   action: z.enum(installationActionNames).describe("The action, in the form `resource.verb`"),
   target: z
     .strictObject({
-      type: z.literal("user").describe("Always `user`"),
-      id: id.describe("Id of the affected user"),
-      name: z.string().describe("Email address of the affected user at that time"),
+      type: z.enum(["user", "node"]).describe("`user`, or `node` for one of the servers"),
+      id: id.describe("Id of the affected user or server"),
+      name: z
+        .string()
+        .describe("Email address of the affected user, or name of the server, at that time"),
     })
     .nullable()
-    .describe("The affected user; null for an action on the whole installation"),
+    .describe("The affected user or server; null for an action on the whole installation"),
   ip: z
     .string()
     .nullable()

@@ -3,6 +3,7 @@ import { agents } from "./agents/agents.js";
 import { apiKeys } from "./organizations/api-keys.js";
 import { audit } from "./organizations/audit.js";
 import { auth } from "./identity/auth.js";
+import { nodes } from "./nodes.js";
 import { deviceLogin } from "./identity/device-login.js";
 import { environments } from "./projects/environments.js";
 import { events } from "./organizations/events.js";
@@ -60,6 +61,7 @@ export const api = {
   apiKeys,
   audit,
   admin,
+  nodes,
   events,
   webhooks,
 };

@@ -336,4 +336,8 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "admin.usage": operators,
   "admin.organizations": operators,
   "admin.auditEvents": operators,
+  "nodes.list": operators,
+  "nodes.get": operators,
+  "nodes.drain": operators,
+  "nodes.resume": operators,
 };

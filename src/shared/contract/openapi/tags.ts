@@ -146,6 +146,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     title: "Administration",
     description: "Accounts and usage of the whole installation. For super admins; 404 for others.",
   },
+  nodes: {
+    title: "Servers",
+    description:
+      "The servers that share the database, each with a data folder of its own. For super admins; 404 for others.",
+  },
   events: {
     title: "Events",
     description: "A stream of the changes in an organization, as Server-Sent Events.",

@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import type { AdminUser, InstallationEvent, OrganizationUsage } from "#shared/api/admin.js";
+import type { ClusterNode } from "#shared/api/nodes.js";
 import { client } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 
@@ -43,6 +44,11 @@ export const organizationUsageList: CursorList<OrganizationUsage> = {
   queryKey: [...adminKey, "organizations", "pages"],
   read: (cursor, signal) =>
     client.admin.organizations({ query: { limit: pageSize, cursor } }, { signal }),
+};
+
+export const nodeList: CursorList<ClusterNode> = {
+  queryKey: [...adminKey, "nodes", "pages"],
+  read: (cursor, signal) => client.nodes.list({ query: { limit: pageSize, cursor } }, { signal }),
 };
 
 export const installationEventList: CursorList<InstallationEvent> = {

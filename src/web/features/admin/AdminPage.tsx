@@ -5,6 +5,7 @@ import { paths } from "../../paths/paths.js";
 import { Page } from "../../ui/layout/page.js";
 import { Tabs } from "../../ui/layout/tabs.js";
 import { EventsTab } from "./events-tab.js";
+import { ServersTab } from "./servers-tab.js";
 import { UsageTab } from "./usage-tab.js";
 import { UsersTab } from "./users-tab.js";
 
@@ -15,7 +16,7 @@ export function AdminPage(): ReactElement {
   const { tab = "users" } = route.useSearch();
   const navigate = useNavigate();
   return (
-    <Page title="Installation" description="For super admins: all users and organizations.">
+    <Page title="Installation" description="For super admins: all users, organizations and servers.">
       <Tabs<AdminTab>
         label="Installation"
         value={tab}
@@ -23,6 +24,7 @@ export function AdminPage(): ReactElement {
         tabs={[
           { value: "users", label: "Users", content: <UsersTab /> },
           { value: "usage", label: "Usage", content: <UsageTab /> },
+          { value: "servers", label: "Servers", content: <ServersTab /> },
           { value: "audit", label: "Audit", content: <EventsTab /> },
         ]}
       />

@@ -51,14 +51,14 @@ export function EventsTab(): ReactElement {
 }
 
 function Target({
-  target: { id, name },
+  target: { type, id, name },
 }: {
   target: NonNullable<InstallationEvent["target"]>;
 }): ReactElement {
   return (
     <span className="block [overflow-wrap:anywhere]">
-      {name === deletedUser ? (
-        name
+      {name === deletedUser || type === "node" ? (
+        <PlainText value={name} />
       ) : (
         <Link {...paths.adminUser(id)} className="hover:underline">
           <PlainText value={name} />

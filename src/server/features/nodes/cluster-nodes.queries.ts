@@ -1,0 +1,61 @@
+import { sql } from "drizzle-orm";
+import type { ClusterNode } from "#shared/api/nodes.js";
+import { isoInstant } from "../../db/tables/columns.js";
+import type { Queryable } from "../../db/connection/connect.js";
+
+interface Row extends Record<string, unknown>, Omit<ClusterNode, "lease_until" | "started_at"> {
+  lease_until: string | null;
+  started_at: string | null;
+}
+
+const selectNodes = sql`
+  select n.id, n.name, n.url, n.draining, n.host, n.version,
+    case when n.lease_until is null or n.lease_until <= clock_timestamp() then 'unavailable'
+      when n.draining then 'draining' else 'active' end as status,
+    (select count(*)::int from projects p where p.home_node = n.id and p.deleted_at is null)
+      as projects,
+    (select count(*)::int from runs r join projects p on p.id = r.project_id
+      where p.home_node = n.id and r.status = 'running') as running,
+    n.disk_total_bytes::float8, n.disk_free_bytes::float8, n.load, n.processors,
+    n.epoch::int, n.lease_until, n.started_at
+  from nodes n`;
+
+/** Lists nodes by name, after the given one. */
+export async function listClusterNodes(
+  tx: Queryable,
+  after: string | null,
+  limit: number,
+): Promise<ClusterNode[]> {
+  const { rows } = await tx.execute<Row>(sql`${selectNodes}
+    where ${after === null ? sql`true` : sql`n.name > ${after}`} order by n.name limit ${limit}`);
+  return rows.map(nodeOf);
+}
+
+/** Finds a node by its id or name. */
+export async function findClusterNode(
+  tx: Queryable,
+  by: { id: string } | { name: string },
+): Promise<ClusterNode | undefined> {
+  const isWanted = "id" in by ? sql`n.id = ${by.id}` : sql`n.name = ${by.name}`;
+  const { rows } = await tx.execute<Row>(sql`${selectNodes} where ${isWanted}`);
+  return rows[0] && nodeOf(rows[0]);
+}
+
+/** Whether another node than this one gets new projects. */
+export async function hasOtherActiveNode(tx: Queryable, id: string): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    select from nodes where id <> ${id} and not draining limit 1`);
+  return rows.length > 0;
+}
+
+export async function setDraining(tx: Queryable, id: string, draining: boolean): Promise<void> {
+  await tx.execute(sql`update nodes set draining = ${draining} where id = ${id}`);
+}
+
+function nodeOf({ lease_until, started_at, ...row }: Row): ClusterNode {
+  return {
+    ...row,
+    lease_until: lease_until && isoInstant(lease_until),
+    started_at: started_at && isoInstant(started_at),
+  };
+}

@@ -1,0 +1,38 @@
+import { nodes } from "#shared/api/nodes.js";
+import type { Database } from "../../db/connection/connect.js";
+import { notFound } from "../../errors.js";
+import type { Handlers } from "../../http/register-routes.js";
+import type { ActorContext } from "../../http/request-context.js";
+import { byName, pagesOf } from "../../http/pagination.js";
+import { findClusterNode, listClusterNodes } from "./cluster-nodes.queries.js";
+import { drainNode, resumeNode } from "./drain-node.js";
+
+export function nodeHandlers(db: Database): Handlers<typeof nodes> {
+  const list = pagesOf(nodes.list, byName);
+  const contextOf = (context: ActorContext) => ({
+    origin: {
+      actor: { userId: context.actor.userId },
+      ip: context.ip,
+      requestId: context.requestId,
+    },
+    change: <Result>(work: Parameters<typeof db.systemChange<Result>>[1]) =>
+      db.systemChange(context, work),
+  });
+  return {
+    list: (context, { query }) =>
+      list(context, query, {
+        read: (after, limit) =>
+          db.withSystem("list the nodes", (tx) => listClusterNodes(tx, after?.[0] ?? null, limit)),
+        keyOf: ({ name }) => [name],
+      }),
+    get: async (_context, { params }) => {
+      const node = await db.withSystem("read a node", (tx) =>
+        findClusterNode(tx, { id: params.node_id }),
+      );
+      if (!node) throw notFound();
+      return node;
+    },
+    drain: (context, { params }) => drainNode(contextOf(context), { id: params.node_id }),
+    resume: (context, { params }) => resumeNode(contextOf(context), { id: params.node_id }),
+  };
+}

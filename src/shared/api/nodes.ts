@@ -1,0 +1,91 @@
+import { z } from "zod";
+import { endpoint } from "../contract/endpoint.js";
+import { id, page, timestamp } from "../contract/fields.js";
+
+export const nodeStatuses = ["active", "draining", "unavailable"] as const;
+
+/** A server with a data folder of its own. */
+export const clusterNode = z.strictObject({
+  id: id.describe("Id of the server's data folder"),
+  name: z.string().describe("Name of the server, from `OMOI_NODE_NAME`"),
+  url: z
+    .string()
+    .nullable()
+    .describe(
+      "Address at which other servers reach this one; null for a server that serves its database alone",
+    ),
+  status: z
+    .enum(nodeStatuses)
+    .describe(
+      "`active`: it gets new projects; `draining`: it keeps its projects and gets no new ones; `unavailable`: its lease has ended, and its projects answer 503",
+    ),
+  draining: z.boolean().describe("Whether it gets no new projects"),
+  host: z.string().nullable().describe("Host name of its machine; null before its first start"),
+  version: z.string().nullable().describe("Version of Omoi; null before its first start"),
+  projects: z.int().describe("Number of projects that are stored there"),
+  running: z.int().describe("Number of its runs in progress"),
+  disk_total_bytes: z
+    .number()
+    .nullable()
+    .describe("Size of the file system of its data folder in bytes; null before its first lease"),
+  disk_free_bytes: z
+    .number()
+    .nullable()
+    .describe("Free bytes of that file system; null before its first lease"),
+  load: z
+    .number()
+    .nullable()
+    .describe("Load average of its machine over the last minute; null before its first lease"),
+  processors: z
+    .int()
+    .nullable()
+    .describe("Number of processors of its machine; null before its first lease"),
+  epoch: z
+    .int()
+    .describe("Counts takeovers of its data; a server of an earlier epoch cannot write any more"),
+  lease_until: timestamp
+    .nullable()
+    .describe("Time until which it may write, by the clock of the database"),
+  started_at: timestamp.nullable().describe("Time of its last start"),
+});
+export type ClusterNode = z.output<typeof clusterNode>;
+
+const nodeParams = z.strictObject({ node_id: id.describe("Id of the server's data folder") });
+const access = "super-admin";
+
+/** The servers that share the database, for super admins; for all others they answer 404. */
+export const nodes = {
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/nodes",
+    access,
+    summary: "List the servers that share the database, by name",
+    query: page,
+    response: z.array(clusterNode),
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/nodes/{node_id}",
+    access,
+    summary: "Get one of the servers that share the database",
+    params: nodeParams,
+    response: clusterNode,
+  }),
+  drain: endpoint({
+    method: "POST",
+    path: "/api/v1/admin/nodes/{node_id}/drain",
+    access,
+    summary: "Give a server no new projects; it keeps those that it has",
+    params: nodeParams,
+    response: clusterNode,
+    errors: ["last_node"],
+  }),
+  resume: endpoint({
+    method: "POST",
+    path: "/api/v1/admin/nodes/{node_id}/resume",
+    access,
+    summary: "Give a drained server new projects again",
+    params: nodeParams,
+    response: clusterNode,
+  }),
+};
