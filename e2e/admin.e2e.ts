@@ -1,19 +1,27 @@
 /// <reference lib="dom" />
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { expectFits } from "./support/accessible.js";
 import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
+let second: TestApp;
+let folder: string;
 let browser: Browser;
 let root: TestPerson;
 let ann: TestPerson;
 let page: Page;
 let consoleMessages: string[];
 beforeAll(async () => {
-  app = await startTestApp();
+  folder = await mkdtemp(join(tmpdir(), "omoi-servers-"));
+  app = await startTestApp(await clusterEnv("node-1"));
+  second = await app.sibling({ ...(await clusterEnv("node-2")), OMOI_DATA_DIR: folder });
   root = await app.person("root");
   ann = await app.person("ann");
   await makeOrganization(root);
@@ -24,7 +32,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser.close();
+  await second.close();
   await app.close();
+  await rm(folder, { recursive: true, force: true });
 });
 
 const button = (name: string) => page.getByRole("button", { name, exact: true });
@@ -75,6 +85,24 @@ test("the installation's usage and audit log are shown", async () => {
   await page.getByText("disabled a user").waitFor();
   await lookWell("admin-audit");
   expect(consoleMessages).toEqual([]);
+});
+
+test("a super admin drains and resumes a server", async () => {
+  await page.goto(`${app.url}/admin?tab=servers`);
+  await page.getByRole("table", { name: "servers" }).waitFor();
+  await expect.poll(() => page.getByRole("row").count()).toBe(3);
+  await lookWell("admin-servers");
+  await button("Drain node-2").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Drain server" }).click();
+  await page.getByText("Draining", { exact: true }).waitFor();
+  await button("Drain node-1").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Drain server" }).click();
+  await page.getByText("node-1 is the only server that takes new projects").waitFor();
+  await page.keyboard.press("Escape");
+  await button("Resume node-2").click();
+  await button("Drain node-2").waitFor();
+  await page.getByRole("tab", { name: "Audit" }).click();
+  await page.getByText("stopped giving new projects to a server").waitFor();
 });
 
 test("other users see neither the link nor the page", async () => {
