@@ -48,7 +48,8 @@ type Ids = Record<
   | "webhook_id"
   | "delivery_id"
   | "token"
-  | "user_code",
+  | "user_code"
+  | "node_id",
   string
 >;
 
@@ -61,6 +62,7 @@ type Full = FullOrganization & {
   webhookId: string;
   deliveryId: string;
   userCode: string;
+  nodeId: string;
 };
 
 async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
@@ -84,7 +86,7 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   const userCode = started.user_code;
   await owner.api.deviceLogin.approve({ params: { user_code: userCode } });
   const { webhookId, deliveryId } = await insertWebhook(app, full.id, owner.id);
-  return { ...full, passkeyId, identityId, webhookId, deliveryId, userCode };
+  return { ...full, passkeyId, identityId, webhookId, deliveryId, userCode, nodeId: app.db.node.id };
 }
 
 const idsOf = (full: Full): Ids => ({
@@ -111,6 +113,7 @@ const idsOf = (full: Full): Ids => ({
   passkey_id: full.passkeyId,
   identity_id: full.identityId,
   user_code: full.userCode,
+  node_id: full.nodeId,
   webhook_id: full.webhookId,
   delivery_id: full.deliveryId,
 });
@@ -137,6 +140,7 @@ const idsOfNothing = (): Ids => ({
   passkey_id: randomUUID(),
   identity_id: randomUUID(),
   user_code: "BCDF-GHJK",
+  node_id: randomUUID(),
   webhook_id: randomUUID(),
   delivery_id: randomUUID(),
 });

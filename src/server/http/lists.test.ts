@@ -100,6 +100,10 @@ describe("lists", () => {
     const user = { params: { user_id: (await app.person("second")).id } };
     await client.admin.disable(user);
     await client.admin.enable(user);
+    await queryAsOwner(
+      app,
+      "insert into nodes (id, name, folder) values (gen_random_uuid(), 'gone', '0:0')",
+    );
     await insertPastRuns(app, full.id, [
       { agentId: full.agent.id, from: "2026-01-10T00:00:00Z", to: "2026-01-10T01:00:00Z" },
       { agentId: full.agent.id, from: "2026-02-10T00:00:00Z", to: "2026-02-10T01:00:00Z" },

@@ -9,7 +9,7 @@ describe("the error codes of a call", () => {
     const base = { path: "/x", summary: "…" } as const;
     const codesOf = (call: Endpoint): ErrorCode[] => errorCodesOf(call);
     const list = codesOf(endpoint({ ...base, method: "GET", access: "public" }));
-    expect(list).toEqual(["internal", "unavailable", "no_space"]);
+    expect(list).toEqual(["internal", "unavailable", "home_unavailable", "no_space"]);
     const create = codesOf(endpoint({ ...base, method: "POST", access: "signed-in" }));
     expect(create).toEqual(
       expect.arrayContaining(["unauthenticated", "cross_origin", "idempotency_mismatch"]),
