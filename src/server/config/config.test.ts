@@ -38,6 +38,7 @@ test("every setting has a default value, which also applies to an empty variable
     importPrivateHosts: false,
     modelPrivateHosts: false,
     webhookPrivateHosts: false,
+    notificationDelaySeconds: 120,
     modelTimeoutSeconds: 600,
     modelCallsPerMinute: 600,
     modelPrices: {},

@@ -13,6 +13,7 @@ import { invitationsFeature } from "./invitations/feature.js";
 import { mcpFeature } from "./mcp/feature.js";
 import { membersFeature } from "./members/feature.js";
 import { modelsFeature } from "./models/feature.js";
+import { notificationsFeature } from "./notifications/feature.js";
 import { organizationsFeature } from "./organizations/feature.js";
 import { overviewFeature } from "./overview/feature.js";
 import { peopleFeature } from "./people/feature.js";
@@ -51,6 +52,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   overviewFeature,
   eventsFeature,
   webhooksFeature,
+  notificationsFeature,
   modelsFeature,
   runsFeature,
   gitHttpFeature,

@@ -18,7 +18,9 @@ end $$;
 create trigger queue_notification after insert on events for each row
   when (new.type in ('run.failed', 'run.timed_out', 'run.lost', 'run.quota_exceeded', 'conflict.predicted',
     'merge_request.rejected', 'limit.near', 'limit.reached', 'api_key.expiring',
-    'session.waiting_for_permission', 'merge_request.waiting_for_approval'))
+    'session.waiting_for_permission', 'merge_request.waiting_for_approval')
+    -- A failed check rejects its merge request.
+    and coalesce(new.data #>> '{run,kind}', '') <> 'check')
   execute function queue_notification();
 
 -- What a person has chosen; kinds without a row have their defaults.
@@ -32,7 +34,8 @@ create table notification_choices (
   scope text not null check (scope in ('own', 'all')),
   constraint notification_choices_key unique nulls not distinct (user_id, org_id, kind)
 );
-create index notification_choices_org on notification_choices (org_id, kind);
+create index notification_choices_org on notification_choices (org_id);
+create index notification_choices_all on notification_choices (kind, user_id) where scope = 'all';
 
 -- A person's webhook.
 create table notification_webhooks (
