@@ -7,7 +7,6 @@ export type DeliveryRow = Omit<NotificationDelivery, "organization" | "text" | "
   org_id: string | null;
   organization: string | null;
   data: NotificationData;
-  happened_at: Date;
 };
 
 export interface DeliveryFilter {
@@ -20,7 +19,7 @@ export interface DeliveryFilter {
 
 const select = sql`
   select d.id, d.notification_id, d.channel, n.kind, n.type, n.org_id, o.name as organization, n.data,
-    n.happened_at, d.status, d.attempts, wire_time(d.created_at) as created_at,
+    d.status, d.attempts, wire_time(d.created_at) as created_at,
     wire_time(d.next_attempt_at) as next_attempt_at, wire_time(d.ended_at) as ended_at, d.response_status,
     d.error
   from notification_deliveries d join notifications n on n.id = d.notification_id

@@ -60,7 +60,7 @@ export async function claimDigest(
 
 export async function listDigest(tx: Queryable, digestId: string): Promise<DigestRow[]> {
   const { rows } = await tx.execute<DigestRow>(sql`
-    select d.id as delivery_id, n.id, n.org_id, n.kind, n.type, n.data, n.happened_at, o.name as organization
+    select d.id as delivery_id, n.id, n.org_id, n.kind, n.type, n.data, o.name as organization
     from notification_deliveries d join notifications n on n.id = d.notification_id
     left join organizations o on o.id = n.org_id
     where d.digest_id = ${digestId} and d.status = 'pending'

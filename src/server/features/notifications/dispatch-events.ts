@@ -9,7 +9,7 @@ import {
 import * as recipients from "./recipients.queries.js";
 import type { QueuedEvent } from "./recipients.queries.js";
 
-const BATCH = 200;
+const BATCH = 500;
 
 /**
  * Makes notifications of the waiting events. An event is taken in the transaction that records its notifications, so
@@ -53,7 +53,6 @@ async function notify(tx: Queryable, events: readonly QueuedEvent[]): Promise<Pe
     for (const { user_id, role_id } of ownersOf.get(id) ?? []) {
       if (roles.includes(role_id)) people.add(user_id);
     }
-    const happened_at = created_at.toISOString();
     const told = [...people].filter((person) => !isExcluded.has(`${id} ${person}`));
     return told.map((user_id) => ({
       id: newId(),
@@ -63,7 +62,7 @@ async function notify(tx: Queryable, events: readonly QueuedEvent[]): Promise<Pe
       key: id,
       type,
       data,
-      happened_at,
+      happened_at: created_at,
     }));
   });
   return insertNotifications(tx, notifications);

@@ -12,7 +12,6 @@ export interface StoredNotification {
   kind: string | null;
   type: string;
   data: NotificationData;
-  happened_at: Date;
 }
 
 /** The parts of an event's data that notifications use; which of them exist depends on the type. */

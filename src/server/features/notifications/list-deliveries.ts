@@ -35,7 +35,7 @@ async function presentDeliveries(
 ): Promise<NotificationDelivery[]> {
   const mayRead = await readableOrganizations(db, userId, rows);
   return rows.map((row) => {
-    const { org_id, organization, data: _data, happened_at: _at, ...delivery } = row;
+    const { org_id, organization, data: _data, ...delivery } = row;
     if (!mayRead(row)) return { ...delivery, organization: null, text: null, path: null };
     return {
       ...delivery,

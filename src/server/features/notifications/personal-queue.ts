@@ -24,6 +24,8 @@ export function personalQueue(
   };
   const claimOf = (row: AttemptRow): PersonalClaim => ({
     ...row,
+    happened_at: new Date(row.happened_at),
+    created_at: new Date(row.created_at),
     message_id: row.notification_id,
     is_test: row.type === testNotification,
     data: dataOf(row, publicUrl()),

@@ -11,7 +11,8 @@ export interface QueuedEvent extends Record<string, unknown> {
   type: string;
   subject_id: string;
   data: Record<string, unknown>;
-  created_at: Date;
+  /** RFC 3339 */
+  created_at: string;
   is_archived: boolean;
 }
 
@@ -24,7 +25,8 @@ export async function takeEvents(tx: Queryable, limit: number): Promise<QueuedEv
     ), gone as (
       delete from notification_queue q using taken where q.event_id = taken.event_id
     )
-    select e.id, e.org_id, e.type, e.subject_id, e.created_at, o.archived_at is not null as is_archived,
+    select e.id, e.org_id, e.type, e.subject_id, wire_time(e.created_at) as created_at,
+      o.archived_at is not null as is_archived,
       e.data || case when e.type = 'api_key.expiring' then coalesce((
         select jsonb_build_object('api_key', jsonb_build_object('expires_at', wire_time(k.expires_at),
           'is_own', false)) from api_keys k where k.id = e.subject_id), '{}') else '{}' end as data

@@ -16,8 +16,9 @@ export interface AttemptRow extends Record<string, unknown> {
   kind: string | null;
   type: string;
   data: NotificationData & Record<string, unknown>;
-  happened_at: Date;
-  created_at: Date;
+  /** RFC 3339 */
+  happened_at: string;
+  created_at: string;
   attempts: number;
   url: string;
   is_failing: boolean;
@@ -37,7 +38,7 @@ async function claim(tx: Queryable, due: SQL): Promise<AttemptRow | undefined> {
     from due, notification_webhooks w, notifications n left join organizations o on o.id = n.org_id
     where d.id = due.id and w.id = d.webhook_id and n.id = d.notification_id
     returning d.id, d.webhook_id, d.user_id, d.notification_id, n.org_id, o.name as organization, n.kind,
-      n.type, n.data, n.happened_at, d.created_at, d.attempts, w.url,
+      n.type, n.data, wire_time(n.happened_at) as happened_at, wire_time(d.created_at) as created_at, d.attempts, w.url,
       w.failing_since is not null as is_failing, w.sealed_secret`);
   return rows[0];
 }
@@ -104,13 +105,14 @@ export async function recordHealth(
   webhookId: string,
   error: string | null,
 ): Promise<Date | null> {
-  const { rows } = await tx.execute<{ failing_since: Date | null }>(sql`
+  const { rows } = await tx.execute<{ failing_since: string | null }>(sql`
     update notification_webhooks
     set failing_since = case when ${error}::text is not null
       then coalesce(failing_since, clock_timestamp()) end
     where id = ${webhookId} and (${error}::text is not null or failing_since is not null)
-    returning failing_since`);
-  return rows[0]?.failing_since ?? null;
+    returning wire_time(failing_since) as failing_since`);
+  const since = rows[0]?.failing_since ?? null;
+  return since === null ? null : new Date(since);
 }
 
 /** Disables a webhook, gives up its waiting deliveries, and has the person told. */
