@@ -10,7 +10,6 @@ import {
 } from "#test/support/server/app.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { waitForMailQueue, mailsTo } from "#test/support/mail/outbox.js";
 import { fieldsOf, send } from "#test/support/http/raw-request.js";
 
 describe("usage of a key", () => {
