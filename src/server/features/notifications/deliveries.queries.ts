@@ -37,9 +37,7 @@ export async function listDeliveries(
   if (channel !== null) conditions.push(sql`d.channel = ${channel}`);
   if (status !== null) conditions.push(sql`d.status = ${status}`);
   if (before !== null) {
-    conditions.push(
-      sql`(d.created_at, d.id) < (${before[0]}::timestamptz, ${before[1]}::uuid)`,
-    );
+    conditions.push(sql`(d.created_at, d.id) < (${before[0]}::timestamptz, ${before[1]}::uuid)`);
   }
   const { rows } = await tx.execute<Row>(
     sql`${select} where ${sql.join(conditions, sql` and `)} order by d.created_at desc, d.id desc limit ${limit}`,

@@ -109,7 +109,8 @@ async function judgeOrganization(
   const { access, projects, waiting } = found;
   return notifications.flatMap(({ id, type, data }): [string, string][] => {
     const project = projectOf(data);
-    if (!mayRead(access, type, data) || (project !== undefined && !projects.has(project))) return [[id, NO_ACCESS]];
+    if (!mayRead(access, type, data) || (project !== undefined && !projects.has(project)))
+      return [[id, NO_ACCESS]];
     const subject = data.subject?.id ?? "";
     const isOver =
       (type === "api_key.expiring" && !keys.has(subject)) ||

@@ -1,4 +1,7 @@
-import type { NotificationChoice, NotificationSettings } from "#shared/api/identity/notifications.js";
+import type {
+  NotificationChoice,
+  NotificationSettings,
+} from "#shared/api/identity/notifications.js";
 import { notificationKindNames, notificationKinds } from "#shared/notification-kinds.js";
 import type { Actor } from "../../access/authenticate.js";
 import { resolvePathAccess } from "../../access/authorize.js";

@@ -301,11 +301,11 @@ describe("notifications", () => {
     await insertSession(app, randomUUID(), agent.id);
     const by = { type: "user", id: ada.id, name: "Ada" };
     const set = (status: string) =>
-      queryAsOwner(app, "update agent_sessions set status = $2, created_by = $3 where agent_id = $1", [
-        agent.id,
-        status,
-        by,
-      ]);
+      queryAsOwner(
+        app,
+        "update agent_sessions set status = $2, created_by = $3 where agent_id = $1",
+        [agent.id, status, by],
+      );
     await set("waiting_for_permission");
     await set("working");
     await settled();
@@ -355,9 +355,7 @@ describe("notifications", () => {
     let removed = false;
     await Promise.all([
       failRun(),
-      ada.api.members
-        .remove({ params: { ...params(), member_id } })
-        .then(() => (removed = true)),
+      ada.api.members.remove({ params: { ...params(), member_id } }).then(() => (removed = true)),
     ]);
     expect(removed).toBe(true);
     const before = receiver.received.length;

@@ -42,8 +42,7 @@ export function notificationHandlers(deps: Deps): Handlers<typeof notifications>
       const userId = personOf(context);
       const { channel = null, status = null } = query;
       return pages(context, query, {
-        read: (before, limit) =>
-          listDeliveries(db, userId, { channel, status, before, limit }),
+        read: (before, limit) => listDeliveries(db, userId, { channel, status, before, limit }),
         keyOf: ({ created_at, id }: NotificationDelivery) => [created_at, id],
       });
     },

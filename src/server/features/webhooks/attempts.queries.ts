@@ -68,7 +68,11 @@ export async function claimOne(tx: Queryable, id: string): Promise<ClaimRow | un
  * Records the result of an attempt. The later deliveries of its subject wait as long as this one.
  * @returns false if a later attempt has begun
  */
-export async function recordResult(tx: Queryable, claim: OrganizationClaim, result: Result): Promise<boolean> {
+export async function recordResult(
+  tx: Queryable,
+  claim: OrganizationClaim,
+  result: Result,
+): Promise<boolean> {
   const { status, body, error, duration_ms, nextAttempt } = result;
   const state = error === null ? "delivered" : nextAttempt === null ? "failed" : "pending";
   const recorded = await prepared(
@@ -95,7 +99,10 @@ export async function recordResult(tx: Queryable, claim: OrganizationClaim, resu
 }
 
 /** Ends an attempt that the server aborted when it stopped. */
-export async function releaseClaim(tx: Queryable, { id, attempts }: OrganizationClaim): Promise<void> {
+export async function releaseClaim(
+  tx: Queryable,
+  { id, attempts }: OrganizationClaim,
+): Promise<void> {
   await tx.execute(sql`
     update webhook_deliveries set next_attempt_at = clock_timestamp(), duration_ms = 0,
       error = 'The server stopped before the receiver answered.'

@@ -8,8 +8,7 @@ const notificationsKey = ["notifications"] as const;
 
 export const notificationSettingsQuery = queryOptions({
   queryKey: [...notificationsKey, "settings"],
-  queryFn: async ({ signal }) =>
-    withVersion(await client.notifications.get(undefined, { signal })),
+  queryFn: async ({ signal }) => withVersion(await client.notifications.get(undefined, { signal })),
   structuralSharing: false,
 });
 

@@ -1,5 +1,8 @@
 import { type ReactElement, useState } from "react";
-import type { NotificationChoice, NotificationSettings } from "#shared/api/identity/notifications.js";
+import type {
+  NotificationChoice,
+  NotificationSettings,
+} from "#shared/api/identity/notifications.js";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { editOptions } from "../../api/incoming.js";

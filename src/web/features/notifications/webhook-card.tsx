@@ -48,8 +48,7 @@ export function WebhookCard({ webhook }: { webhook: PersonalWebhook | null }): R
 
 function Actions(): ReactElement {
   const test = useApiMutation({
-    run: (_input: undefined, headers) =>
-      client.notifications.testWebhook(undefined, { headers }),
+    run: (_input: undefined, headers) => client.notifications.testWebhook(undefined, { headers }),
     refresh,
     onDone: ({ status, error }) => {
       if (status === "delivered") notify("The test was delivered");
