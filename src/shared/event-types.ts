@@ -36,7 +36,7 @@ const stateEvents = {
   "conflict.predicted": "Conflicts of an agent's workspace with others were predicted",
   "conflict.changed": "The predicted conflicts of an agent's workspace changed",
   "conflict.resolved": "An agent's workspace has no predicted conflicts any more",
-  "limit.near": "80 % of a limit of an organization, a project or an agent is used",
+  "limit.near": "Four fifths of a limit of an organization, a project or an agent are used",
   "limit.reached": "A limit of an organization, a project or an agent is used up",
 } as const;
 

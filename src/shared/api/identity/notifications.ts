@@ -194,7 +194,7 @@ export const notifications = {
     params: orgParams,
     body: newChoices,
     response: settings,
-    errors: [...errors, "not_found"],
+    errors,
   }),
   resetForOrganization: endpoint({
     method: "DELETE",
@@ -202,7 +202,7 @@ export const notifications = {
     access: "signed-in",
     summary: "Use your general choices in an organization again",
     params: orgParams,
-    errors: [...errors, "not_found"],
+    errors,
   }),
   getWebhook: endpoint({
     method: "GET",
