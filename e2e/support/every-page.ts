@@ -69,6 +69,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     `/device?code=${login.user_code}`,
     "/settings/profile",
     "/settings/security",
+    "/settings/notifications",
     "/settings/api-keys",
     "/settings/api-keys/new",
     `/settings/api-keys/${key.id}`,

@@ -36,6 +36,8 @@ const stateEvents = {
   "conflict.predicted": "Conflicts of an agent's workspace with others were predicted",
   "conflict.changed": "The predicted conflicts of an agent's workspace changed",
   "conflict.resolved": "An agent's workspace has no predicted conflicts any more",
+  "limit.near": "Four fifths of a limit of an organization, a project or an agent are used",
+  "limit.reached": "A limit of an organization, a project or an agent is used up",
 } as const;
 
 /** The event that a test of a webhook sends. No webhook can choose it. */
@@ -61,6 +63,7 @@ const permissionOfSubject = {
   api_key: "org:apikeys:read",
   webhook: "org:webhooks:read",
   organization: "org:read",
+  limit: "org:limits:write",
 } as const satisfies Record<string, Permission>;
 export type EventSubject = keyof typeof permissionOfSubject;
 

@@ -53,6 +53,7 @@ export const pages = {
   device: { path: "/device" },
   profile: { path: "/settings/profile" },
   security: { path: "/settings/security" },
+  notifications: { path: "/settings/notifications" },
   apiKeys: { path: "/settings/api-keys" },
   newApiKey: { path: "/settings/api-keys/new" },
   apiKey: { path: "/settings/api-keys/$keyId" },

@@ -16,6 +16,7 @@ import {
 } from "../support/http/raw-request.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
 import { insertSession } from "../support/database/insert-session.js";
+import { insertNotifications } from "../support/database/insert-notification.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import {
@@ -86,6 +87,7 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   const userCode = started.user_code;
   await owner.api.deviceLogin.approve({ params: { user_code: userCode } });
   const { webhookId, deliveryId } = await insertWebhook(app, full.id, owner.id);
+  await insertNotifications(app, full.id, owner.id);
   return { ...full, passkeyId, identityId, webhookId, deliveryId, userCode, nodeId: app.db.node.id };
 }
 
@@ -202,6 +204,9 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "environments.set": () => ({ variables: { GREETING: "hello" } }),
   "organizationSecrets.set": () => ({ value: "mine now", kind: "variable" }),
   "projectSecrets.set": () => ({ value: "mine now", kind: "variable" }),
+  "notifications.set": () => ({ choices: [] }),
+  "notifications.setForOrganization": () => ({ choices: [] }),
+  "notifications.setWebhook": () => ({ url: "https://8.8.8.8/hook" }),
   "webhooks.create": () => ({ url: "https://8.8.8.8/hook", events: ["run.failed"] }),
   "webhooks.update": () => ({ description: "Mine now" }),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
@@ -451,6 +456,15 @@ const ofThePerson = new Set([
   "auth.endSession",
   "auth.endOtherSessions",
   "invitations.accept",
+  "notifications.get",
+  "notifications.set",
+  "notifications.setForOrganization",
+  "notifications.resetForOrganization",
+  "notifications.getWebhook",
+  "notifications.setWebhook",
+  "notifications.deleteWebhook",
+  "notifications.testWebhook",
+  "notifications.deliveries",
   "organizations.create",
   "organizations.slugAvailability",
   "oidc.identities",

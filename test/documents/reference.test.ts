@@ -57,7 +57,8 @@ test("docs/reference/events.md is what the list of events says", async () => {
   const text =
     "Webhooks send these events ([guide](../how-to/receive-webhooks.md)), and the event stream names them as `event`, " +
     "each to those who have the permission. `data` has `organization_id`, `subject` and `actor`; events of runs, " +
-    "sessions, merge requests and conflicts have their fields in `run`, `session`, `merge_request` and `conflict`. " +
+    "sessions, merge requests, conflicts and limits have their fields in `run`, `session`, `merge_request`, `conflict` " +
+    "and `limit`. " +
     "Fields can be added. Events are kept for 30 days.";
   const rows = eventNames.map((name) => [
     `\`${name}\``,

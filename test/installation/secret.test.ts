@@ -80,6 +80,7 @@ describe("the secret", () => {
     });
     const ofWebhook = { org_id: org.id, webhook_id: webhook.id };
     await root.webhooks.rotateSecret({ params: ofWebhook });
+    await root.notifications.setWebhook({ body: { url: "https://8.8.8.8/hook" } });
     const { data: totp } = await root.secondFactor.startTotp({});
     totpSecret = totp.secret as string;
     const { data: on } = await root.secondFactor.confirmTotp({
@@ -125,8 +126,8 @@ describe("the secret", () => {
     expect(await failure({ OMOI_SECRET: before })).toContain("encrypted with another secret");
     await works(totpCode(totpSecret, 1));
     const verified = await omoi(env, "admin", "verify", "--json");
-    // The verification key, the second factor, two secrets, and two of a webhook.
-    expect(JSON.parse(verified.out)).toMatchObject({ encrypted: { values: 6, unreadable: 0 } });
+    // The verification key, the second factor, two secrets, two of a webhook, and one of a person's.
+    expect(JSON.parse(verified.out)).toMatchObject({ encrypted: { values: 7, unreadable: 0 } });
   });
 
   test("stays the same if interrupted before the database change, and can be rotated again", async () => {

@@ -81,6 +81,38 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "deviceLogin.approve": inBrowser,
   "deviceLogin.deny": inBrowser,
 
+  "notifications.get": { command: "notification show" },
+  "notifications.set": {
+    command: "notification set",
+    examples: [
+      `notification set --choices '[{"kind":"run_failed","email":true,"webhook":false,"scope":"all"}]'`,
+    ],
+  },
+  "notifications.setForOrganization": {
+    command: "notification set-organization",
+    args: ["org_id?"],
+    examples: [
+      `notification set-organization acme --choices '[{"kind":"conflict","email":false,"webhook":false,"scope":"own"}]'`,
+    ],
+  },
+  "notifications.resetForOrganization": {
+    command: "notification reset-organization",
+    args: ["org_id?"],
+  },
+  "notifications.getWebhook": { command: "notification show-webhook" },
+  "notifications.setWebhook": {
+    command: "notification set-webhook",
+    args: ["url"],
+    examples: ["notification set-webhook https://chat.example.com/hook"],
+  },
+  "notifications.deleteWebhook": { command: "notification delete-webhook", confirms: true },
+  "notifications.testWebhook": { command: "notification test" },
+  "notifications.deliveries": {
+    command: "notification list",
+    columns: ["created_at", "channel", "status", "kind", "organization.name", "text"],
+    examples: ["notification list --channel webhook --status failed"],
+  },
+
   "organizations.list": {
     command: "org list",
     columns: ["slug", "name", "role", "is_active", "counts.agents", "counts.projects", "id"],
@@ -496,6 +528,7 @@ export const groups: Record<string, string> = {
   secret: "Secrets and model keys for runs",
   key: "API keys",
   webhook: "Webhooks and their deliveries",
+  notification: "What you are notified of, and how",
   attention: "What waits for a person",
   usage: "Usage, budgets and statements",
   audit: "The audit log of an organization",

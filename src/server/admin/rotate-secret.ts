@@ -136,6 +136,11 @@ const ENCRYPTED_VALUES = [
       where sealed_previous_secret is not null for update`,
     put: "update webhooks set sealed_previous_secret = $2 where id = $1::uuid",
   },
+  {
+    purpose: purposes.webhookSecret,
+    find: "select id::text as context, sealed_secret as value from notification_webhooks for update",
+    put: "update notification_webhooks set sealed_secret = $2 where id = $1::uuid",
+  },
 ] as const;
 
 async function reencryptAll(

@@ -39,7 +39,8 @@ export async function verifyInstallation({
      union all select $4, owner_id || '/' || name, sealed from secrets
      union all select $5, id::text, sealed_secret from webhooks
      union all select $5, id::text, sealed_previous_secret from webhooks
-       where sealed_previous_secret is not null`,
+       where sealed_previous_secret is not null
+     union all select $5, id::text, sealed_secret from notification_webhooks`,
     [
       purposes.totpSecret,
       purposes.upstreamCredential,

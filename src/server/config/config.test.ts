@@ -41,6 +41,7 @@ test("every setting has a default value, which also applies to an empty variable
     nodeName: null,
     nodeUrl: null,
     clusterSecret: null,
+    notificationDelaySeconds: 120,
     modelTimeoutSeconds: 600,
     modelCallsPerMinute: 600,
     modelPrices: {},

@@ -242,6 +242,13 @@ export const settings = {
     documentation:
       "`true` lets webhooks have `http://` addresses, and private or loopback addresses.",
   }),
+  notificationDelaySeconds: setting({
+    variable: "OMOI_NOTIFICATION_DELAY_SECONDS",
+    type: wholeNumber(1, 3600),
+    default: "120",
+    documentation:
+      "How long notifications are gathered before one email is sent to a person, in seconds.",
+  }),
   agentUid: setting({
     variable: "OMOI_AGENT_UID",
     type: wholeNumber(1, maxUid),

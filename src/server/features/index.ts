@@ -14,6 +14,7 @@ import { mcpFeature } from "./mcp/feature.js";
 import { membersFeature } from "./members/feature.js";
 import { modelsFeature } from "./models/feature.js";
 import { nodesFeature } from "./nodes/feature.js";
+import { notificationsFeature } from "./notifications/feature.js";
 import { organizationsFeature } from "./organizations/feature.js";
 import { overviewFeature } from "./overview/feature.js";
 import { peopleFeature } from "./people/feature.js";
@@ -53,6 +54,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   overviewFeature,
   eventsFeature,
   webhooksFeature,
+  notificationsFeature,
   modelsFeature,
   runsFeature,
   gitHttpFeature,

@@ -17,6 +17,7 @@ import { insertSession } from "#test/support/database/insert-session.js";
 import { nextCursor } from "#test/support/http/next-cursor.js";
 import { insertPastRuns } from "#test/support/database/past-runs.js";
 import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
+import { insertNotifications } from "#test/support/database/insert-notification.js";
 import { insertWebhook } from "#test/support/database/insert-webhook.js";
 import { makeFullOrganization } from "#test/support/fixtures/full-organization.js";
 
@@ -43,6 +44,7 @@ describe("lists", () => {
       run_id: full.run.id,
     };
     await addSecondOfEverything(full);
+    await insertNotifications(app, full.id, owner.id, 2);
     await insertWebhook(app, full.id, owner.id);
     ids["webhook_id"] = (await insertWebhook(app, full.id, owner.id, 2)).webhookId;
   });

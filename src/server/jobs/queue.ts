@@ -28,9 +28,13 @@ export type { JobData, JobName } from "../db/queue-schema.js";
 export interface Jobs {
   /**
    * Enqueues a job for any server process. For queues with the policy `short`, at most one job per
-   * `key` is pending; further ones are dropped.
+   * `key` is pending; further ones are dropped. A job whose UUID a job of the queue has is dropped as well.
    */
-  send<Name extends JobName>(name: Name, data: JobData[Name], key?: string): Promise<void>;
+  send<Name extends JobName>(
+    name: Name,
+    data: JobData[Name],
+    key?: string | { id: string | undefined },
+  ): Promise<void>;
   /**
    * Runs jobs of one kind in this process, `concurrency` at a time (default 1). A thrown error retries the
    * job, up to the queue's limit.
@@ -73,7 +77,11 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
 
   return {
     send: async (name, data, key) => {
-      await boss.send(name, data, key === undefined ? {} : { singletonKey: key });
+      const id = typeof key === "object" ? key.id : undefined;
+      await boss.send(name, data, {
+        ...(typeof key === "string" && { singletonKey: key }),
+        ...(id !== undefined && { id }),
+      });
       wakeWorkers(name);
     },
     work: async (name, handler, concurrency = 1) => {

@@ -12,6 +12,8 @@ export interface Email {
   to: string;
   subject: string;
   text: string;
+  /** The page where its recipient ends such emails. */
+  unsubscribe?: string;
 }
 
 /** Details of a failed delivery. */
@@ -29,6 +31,12 @@ export function isPermanentFailure({ code, responseCode = 0 }: DeliveryError): b
   return (code === "EENVELOPE" || code === "EMESSAGE") && responseCode >= 500;
 }
 
+/** The headers of every email: it is sent by a program, and where to end it (RFC 2369). */
+const headersOf = ({ unsubscribe }: Email): Record<string, string> => ({
+  "Auto-Submitted": "auto-generated",
+  ...(unsubscribe === undefined ? {} : { "List-Unsubscribe": `<${unsubscribe}>` }),
+});
+
 /** Delivers by SMTP. */
 export function smtpDelivery(server: SmtpServer): Deliver {
   const isLocal = ["localhost", "127.0.0.1", "::1"].includes(server.host);
@@ -45,7 +53,8 @@ export function smtpDelivery(server: SmtpServer): Deliver {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  return async ({ messageId, to, subject, text }, from) => {
+  return async (email, from) => {
+    const { messageId, to, subject, text } = email;
     await transport.sendMail({
       messageId,
       from,
@@ -54,7 +63,7 @@ export function smtpDelivery(server: SmtpServer): Deliver {
       envelope: { from: from.address, to: [to] },
       subject,
       text,
-      headers: { "Auto-Submitted": "auto-generated" },
+      headers: headersOf(email),
     });
     return {};
   };
@@ -65,14 +74,15 @@ export function smtpDelivery(server: SmtpServer): Deliver {
  * configured.
  */
 export function outboxDelivery(folder: string): Deliver {
-  return async ({ messageId, to, subject, text }, from) => {
+  return async (email, from) => {
+    const { messageId, to, subject, text } = email;
     const head = new MimeNode("text/plain; charset=utf-8");
     head.setHeader({
       From: from,
       To: { name: "", address: to },
       Subject: subject,
       "Message-ID": messageId,
-      "Auto-Submitted": "auto-generated",
+      ...headersOf(email),
       // Not quoted-printable, so that a link can be copied from the file.
       "Content-Transfer-Encoding": "8bit",
     });

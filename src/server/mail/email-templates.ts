@@ -106,36 +106,57 @@ export function keyAlmostCommitted(input: {
   ]);
 }
 
-export function keyExpires(input: {
-  name: string;
-  hint: string;
-  expiresAt: Date;
+/** A notification in an email. Its text quotes names by `quoteName`. */
+export interface NotificationLine {
+  text: string;
+  /** Null without a page. */
+  link: string | null;
+}
+
+/** Notifications of a person, gathered into one email. */
+export function notificationDigest(input: {
+  subject: string;
+  groups: readonly { organization: string | null; lines: readonly NotificationLine[] }[];
+  /** How many more there are than lines. */
+  more: number;
+  homeLink: string;
+  settingsLink: string;
+}): Email {
+  const paragraphs = input.groups.flatMap(({ organization, lines }) => [
+    ...(organization === null ? [] : [`Organization ${quoteName(organization)}:`]),
+    ...lines.map(({ text, link }) => (link === null ? `- ${text}` : `- ${text}\n  ${link}`)),
+  ]);
+  const more =
+    input.more === 0 ? [] : [`and ${input.more} more. View what needs you:\n${input.homeLink}`];
+  return {
+    ...compose(input.subject, [
+      ...paragraphs,
+      ...more,
+      `Choose what you are notified of:\n${input.settingsLink}`,
+    ]),
+    unsubscribe: input.settingsLink,
+  };
+}
+
+/** Notifies a person that the server has disabled their webhook. */
+export function personalWebhookDisabled(input: {
+  host: string;
+  reason: "gone" | "failing" | "backlog";
   link: string;
 }): Email {
-  return compose("Your API key expires soon", [
-    `Your API key ${quoteName(input.name)} (${input.hint}) expires on ${formatDate(input.expiresAt)}. Clients that use it will then stop working.`,
-    "Review its activity and create a replacement:",
+  return compose("Your webhook was disabled", [
+    `Your webhook to ${quoteName(input.host)} was disabled. ${disabledReasons[input.reason]}`,
+    "It gets no notifications until you set its address again:",
     input.link,
-    "If the key is no longer used, ignore this email.",
   ]);
 }
 
-/**
- * Notifies the owners of an organization before its monthly hours are used up and its runs are stopped.
- */
-export function hoursLow(input: {
-  organization: string;
-  used: number;
-  limit: number;
-  link: string;
-}): Email {
-  const organization = quoteName(input.organization);
-  return compose(`${organization} is running out of agent hours`, [
-    `The agents of ${organization} have used ${input.used.toFixed(1)} of ${input.limit} hours this month. At the limit, running agents are stopped and no run can start until next month or until the limit is raised.`,
-    "Review usage and change the limit:",
-    input.link,
-  ]);
-}
+const disabledReasons = {
+  manual: "It was disabled by a member.",
+  gone: "Its receiver answered with status 410: it wants no more events.",
+  failing: "No delivery has succeeded for three days.",
+  backlog: "Too many deliveries were waiting for it.",
+} as const;
 
 /** Notifies owners that the server has disabled a webhook. */
 export function webhookDisabled(input: {
@@ -145,14 +166,8 @@ export function webhookDisabled(input: {
   link: string;
 }): Email {
   const organization = quoteName(input.organization);
-  const reasons = {
-    manual: "It was disabled by a member.",
-    gone: "Its receiver answered with status 410: it wants no more events.",
-    failing: "No delivery has succeeded for three days.",
-    backlog: "Too many deliveries were waiting for it.",
-  };
   return compose(`A webhook of ${organization} was disabled`, [
-    `The webhook of ${organization} to ${quoteName(input.host)} was disabled. ${reasons[input.reason]}`,
+    `The webhook of ${organization} to ${quoteName(input.host)} was disabled. ${disabledReasons[input.reason]}`,
     "It gets no events until it is enabled again. Review its deliveries:",
     input.link,
   ]);
@@ -166,7 +181,7 @@ const MAX_NAME_LENGTH = 60;
 const segmenter = new Intl.Segmenter();
 
 /** Quotes a user-chosen name for use in a sentence. */
-function quoteName(name: string): string {
+export function quoteName(name: string): string {
   const line = name
     // Control, line-breaking, zero-width, direction-changing and tag characters.
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
@@ -186,6 +201,6 @@ function quoteName(name: string): string {
 
 const day = new Intl.DateTimeFormat("en-US", { dateStyle: "long", timeZone: "UTC" });
 
-function formatDate(date: Date): string {
+export function formatDate(date: Date): string {
   return `${day.format(date)}, ${date.toISOString().slice(11, 16)} UTC`;
 }

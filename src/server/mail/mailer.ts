@@ -10,12 +10,17 @@ export interface Message {
   to: string;
   subject: string;
   text: string;
+  /** The page where its recipient ends such emails; a link of this server. */
+  unsubscribe?: string;
 }
 
 /** Sends plain-text email in the background, so that a slow or dead mail server blocks no request. */
 export interface Mailer {
-  /** Resolves once the email is stored in the queue, which survives a restart. */
-  send(message: Message): Promise<void>;
+  /**
+   * Resolves once the email is stored in the queue, which survives a restart.
+   * @param id a UUID, with which an email is stored once while it waits, and its copies have the same Message-ID
+   */
+  send(message: Message, id?: string): Promise<void>;
 }
 
 interface MailerDeps {
@@ -32,14 +37,15 @@ export function createMailer(deps: MailerDeps): Mailer & {
 } {
   const { jobs, secret, log } = deps;
   return {
-    send: async ({ to, subject, text }) => {
+    send: async ({ to, subject, text, unsubscribe }, id) => {
       const email: Email = {
-        messageId: `<${randomUUID()}@${deps.from().address.split("@")[1]}>`,
+        messageId: `<${id ?? randomUUID()}@${deps.from().address.split("@")[1]}>`,
         to: recipient.parse(to),
         subject: toSingleLine(subject),
         text,
+        ...(unsubscribe === undefined ? {} : { unsubscribe }),
       };
-      await jobs.send("send-mail", { sealed: encryptEmail(secret, email) });
+      await jobs.send("send-mail", { sealed: encryptEmail(secret, email) }, { id });
     },
 
     runSendMail: async ({ sealed }, signal) => {

@@ -68,6 +68,12 @@ export const userExport = z.strictObject({
   invitations: z
     .array(z.record(z.string(), z.unknown()))
     .describe("Invitations sent by the user or to the user's address"),
+  notification_choices: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe("What the user is notified of, where it differs from the defaults"),
+  notifications: z
+    .array(z.record(z.string(), z.unknown()))
+    .describe("Notifications of the last 30 days, and how each was sent"),
   audit_events: z
     .array(z.record(z.string(), z.unknown()))
     .describe("Audit events of which the user is the actor or the target"),

@@ -11,6 +11,7 @@ import { graph } from "./projects/graph.js";
 import { invitations } from "./organizations/invitations.js";
 import { members } from "./organizations/members.js";
 import { mergeQueue } from "./projects/merge-requests.js";
+import { notifications } from "./identity/notifications.js";
 import { oidc } from "./identity/oidc.js";
 import { organizations } from "./organizations/organizations.js";
 import { overview } from "./organizations/overview.js";
@@ -37,6 +38,7 @@ export const api = {
   passkeys,
   oidc,
   deviceLogin,
+  notifications,
   organizations,
   members,
   invitations,

@@ -7,6 +7,7 @@ import { ApiError } from "../api/client.js";
 import { cursorPageQuery } from "../api/cursor-pages.js";
 import { adminUserQuery } from "../api/queries/admin.js";
 import { agentQuery, agentsQuery, hasBranch } from "../api/queries/agents.js";
+import { notificationSettingsQuery } from "../api/queries/notifications.js";
 import { apiKeyQuery, apiKeysQuery } from "../api/queries/api-keys.js";
 import { meQuery, methodsQuery } from "../api/queries/auth.js";
 import { offerQuery } from "../api/queries/invitations.js";
@@ -443,6 +444,11 @@ const signedInPages = {
   security: {
     search: errorOf,
     component: () => import("../features/account/SecurityPage.js"),
+  },
+  notifications: {
+    title: "Notifications",
+    load: () => [notificationSettingsQuery],
+    component: () => import("../features/notifications/NotificationsPage.js"),
   },
   apiKeys: {
     search: (search) => listSearchOf(search),

@@ -18,10 +18,27 @@ export async function mailsTo(app: TestApp, to: string): Promise<OutboxMail[]> {
   const mails: OutboxMail[] = [];
   for (const name of names.filter((file) => file.endsWith(".eml")).toSorted()) {
     const [head = "", text = ""] = (await readFile(join(folder, name), "utf8")).split(/\n\n(.*)/s);
-    const header = (key: string): string => new RegExp(`^${key}: (.*)$`, "m").exec(head)?.[1] ?? "";
+    const header = (key: string): string =>
+      decodeWords(new RegExp(`^${key}: (.*(?:\\n[ \\t].*)*)$`, "m").exec(head)?.[1] ?? "");
     mails.push({ to: header("To"), subject: header("Subject"), text });
   }
   return mails.filter((mail) => mail.to === to);
+}
+
+/** Decodes the encoded words of a header (RFC 2047), and joins its lines. */
+function decodeWords(text: string): string {
+  return text
+    .replaceAll(/\?=\s+=\?/g, "?==?")
+    .replaceAll(/\s*\n\s+/g, " ")
+    .replaceAll(/=\?UTF-8\?([QB])\?(.*?)\?=/gi, (_word, encoding: string, coded: string) => {
+      if (encoding.toUpperCase() === "B") return Buffer.from(coded, "base64").toString("utf8");
+      const bytes = coded
+        .replaceAll("_", " ")
+        .replaceAll(/=([0-9A-F]{2})/gi, (_code, hex: string) =>
+          String.fromCharCode(Number.parseInt(hex, 16)),
+        );
+      return Buffer.from(bytes, "latin1").toString("utf8");
+    });
 }
 
 /**

@@ -260,6 +260,7 @@ export const apiKeys = pgTable("api_keys", {
   shut_out_of: uuid().array().notNull().default([]),
   replaced_by: uuid(),
   expiry_warned_at: instant(),
+  expiry_last_warned_at: instant(),
 });
 
 export const runs = pgTable("runs", {

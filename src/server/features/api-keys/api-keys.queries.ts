@@ -235,44 +235,38 @@ export async function activeMemberships(
   return new Set(rows.map(({ org_id }) => org_id));
 }
 
-/** A key that expires soon, with its owner. */
-export interface ExpiringKey {
-  key: StoredKey;
-  email: string;
-}
+/** How long before its end a key is announced, in days, and where that is recorded. */
+export const expiryNotices = [
+  { days: 7, atLeast: 1, column: "expiry_warned_at" },
+  { days: 1, atLeast: 0, column: "expiry_last_warned_at" },
+] as const;
 
 /**
- * Claims keys that expire within a week and whose owners were not warned; each is claimed once across
- * processes. Keys with a lifetime of at most a week and rotated keys are skipped.
+ * Claims keys that expire within a notice's days and were not announced; each is claimed once across
+ * processes. Keys with a shorter lifetime and rotated keys are skipped.
  */
-export async function claimExpiringKeys(tx: Queryable, limit: number): Promise<ExpiringKey[]> {
+export async function claimExpiringKeys(
+  tx: Queryable,
+  { days, atLeast, column }: (typeof expiryNotices)[number],
+  limit: number,
+): Promise<StoredKey[]> {
   const ending = tx
     .select({ id: apiKeys.id })
     .from(apiKeys)
     .where(
-      sql`${apiKeys.revoked_at} is null and ${apiKeys.expiry_warned_at} is null
+      sql`${apiKeys.revoked_at} is null and ${apiKeys[column]} is null
         and ${apiKeys.replaced_by} is null
-        and ${apiKeys.expires_at} > now() and ${apiKeys.expires_at} <= now() + interval '7 days'
-        and ${apiKeys.expires_at} > ${apiKeys.created_at} + interval '7 days'`,
+        and ${apiKeys.expires_at} > now() + make_interval(days => ${atLeast})
+        and ${apiKeys.expires_at} <= now() + make_interval(days => ${days})
+        and ${apiKeys.expires_at} > ${apiKeys.created_at} + make_interval(days => ${days})`,
     )
     .limit(limit)
     .for("update", { skipLocked: true });
-  const taken = await tx
+  return tx
     .update(apiKeys)
-    .set({ expiry_warned_at: sql`now()` })
+    .set({ [column]: sql`now()` })
     .where(inArray(apiKeys.id, ending))
     .returning(keyColumns);
-  const owners = await tx
-    .select({ id: users.id, email: users.email })
-    .from(users)
-    .where(
-      inArray(
-        users.id,
-        taken.map(({ user_id }) => user_id),
-      ),
-    );
-  const emails = new Map(owners.map(({ id, email }) => [id, email]));
-  return taken.map((key) => ({ key, email: emails.get(key.user_id) ?? "" }));
 }
 
 /** Returns the email address of a key's owner. */

@@ -28,6 +28,9 @@ const signIn: WithoutTool = { reason: "It signs a person in, or is about how." }
 const credentials: WithoutTool = {
   reason: "Credentials and secrets would enter the conversation with a model.",
 };
+const ownSettings: WithoutTool = {
+  reason: "It is about a person's own settings, which no agent changes or reads.",
+};
 const operators: WithoutTool = { reason: "It is about the installation, not about work." };
 const settings: WithoutTool = {
   reason: "It changes the rules of the work, which people decide on pages or with omoi.",
@@ -85,6 +88,15 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "deviceLogin.get": signIn,
   "deviceLogin.approve": signIn,
   "deviceLogin.deny": signIn,
+  "notifications.get": ownSettings,
+  "notifications.set": ownSettings,
+  "notifications.setForOrganization": ownSettings,
+  "notifications.resetForOrganization": ownSettings,
+  "notifications.getWebhook": ownSettings,
+  "notifications.setWebhook": ownSettings,
+  "notifications.deleteWebhook": ownSettings,
+  "notifications.testWebhook": ownSettings,
+  "notifications.deliveries": ownSettings,
 
   "organizations.list": { name: "list_organizations", title: "List organizations" },
   "organizations.get": pages,

@@ -79,6 +79,13 @@ async function readExport(
         i.revoked_at, i.expires_at
       from invitations i join organizations o on o.id = i.org_id
       where i.email = ${email} or i.invited_by = ${id} order by i.id`),
+    notification_choices: await list(sql`
+      select o.name as organization_name, c.kind, c.email, c.webhook, c.scope from notification_choices c
+      left join organizations o on o.id = c.org_id where c.user_id = ${id} order by o.name, c.kind`),
+    notifications: await list(sql`
+      select n.org_id as organization_id, n.kind, n.type, n.happened_at, d.channel, d.status, d.ended_at
+      from notifications n join notification_deliveries d on d.notification_id = n.id
+      where n.user_id = ${id} order by n.created_at, d.id`),
     audit_events: await list(sql`
       select org_id as organization_id, sequence, at, action, target, ip, changes from audit_events
       where actor ->> 'id' = ${id} order by at, org_id, sequence`),

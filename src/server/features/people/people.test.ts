@@ -164,11 +164,22 @@ describe("super admins", () => {
     const { agent } = await makeWorkspace(ann, project.id);
     await ann.api.runs.create({ params: { agent_id: agent.id }, body: { external: true } });
     const { data: key } = await ann.api.apiKeys.create({ body: { name: "key of ann" } });
+    await ann.api.notifications.set({
+      body: { choices: [{ kind: "conflict", email: false, webhook: false, scope: "own" }] },
+    });
+    await ann.api.notifications.setWebhook({ body: { url: "https://8.8.8.8/ann-example" } });
     const { data: exported } = await root.api.admin.export(paramsOf(ann));
     expect(exported.user.email).toBe(ann.email);
     expect(exported.memberships).toHaveLength(1);
     expect(exported.api_keys[0]?.["name"]).toBe("key of ann");
     expect(exported.audit_events.length).toBeGreaterThan(0);
+    expect(exported.notification_choices).toContainEqual({
+      organization_name: null,
+      kind: "conflict",
+      email: false,
+      webhook: false,
+      scope: "own",
+    });
     expect(JSON.stringify(exported)).not.toMatch(/argon2|key_hash/);
 
     const { data: owned } = await root.api.admin.user(paramsOf(owner));
@@ -201,6 +212,13 @@ describe("super admins", () => {
     expect(JSON.stringify(recorded)).not.toContain("ann-example");
     const [row] = await queryAsOwner(app, "select * from users where id = $1", [ann.id]);
     expect(JSON.stringify(row)).not.toContain("ann-example");
+    const personal = await queryAsOwner(
+      app,
+      `select user_id from notification_choices where user_id = $1
+      union all select user_id from notification_webhooks where user_id = $1`,
+      [ann.id],
+    );
+    expect(personal).toEqual([]);
     // The address can be registered again.
     await app.client().auth.register({ body: { email: ann.email, password: ann.password } });
   });

@@ -7,7 +7,6 @@ import type { Database } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
 import type { CallbackListener } from "../../http/callback-listener.js";
 import type { Jobs } from "../../jobs/queue.js";
-import type { Mailer } from "../../mail/mailer.js";
 import {
   startCheckpoints,
   takeDuringRun,
@@ -56,7 +55,6 @@ export interface RunsInput {
   workspaces: WorkspaceDeps;
   sandbox: Sandbox;
   docker: DockerSandbox;
-  mailer: Mailer;
   settings: RunSettings;
   publicUrl: () => string;
   openCallback: (runId: string) => Promise<CallbackListener>;

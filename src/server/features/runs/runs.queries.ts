@@ -127,7 +127,9 @@ export const startedBy = ({ actor: { userId, agent } }: Pick<OrgContext, "actor"
 /** @throws unique violation of `runs_one_per_agent` */
 export async function insertLeasedRun(
   tx: Queryable,
-  values: { org_id: string; agent_id: string; started_by: ReturnType<typeof startedBy> },
+  values: Pick<typeof runs.$inferInsert, "org_id" | "agent_id" | "origin"> & {
+    started_by: ReturnType<typeof startedBy>;
+  },
 ): Promise<Run> {
   const [row] = await tx
     .insert(runs)
@@ -346,13 +348,4 @@ export async function ownerOf(
   }
   const [row] = await tx.select({ name: agents.name }).from(agents).where(eq(agents.id, agent_id));
   return { type: "agent", id: agent_id, name: row?.name ?? "" };
-}
-
-/** Returns the email addresses of an organization's owners. */
-export async function listOwnerEmails(tx: Queryable, orgId: string): Promise<string[]> {
-  const { rows } = await tx.execute<{ email: string }>(sql`
-    select u.email from memberships m join users u on u.id = m.user_id and u.is_active
-    join roles r on r.id = m.role_id and r.org_id is null and r.name = 'owner'
-    where m.org_id = ${orgId} order by u.email`);
-  return rows.map(({ email }) => email);
 }

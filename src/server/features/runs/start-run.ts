@@ -42,6 +42,7 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
         return queries.insertLeasedRun(tx, {
           org_id: context.orgId,
           agent_id: agentId,
+          origin: originOf(context),
           started_by: queries.startedBy(context),
         });
       },

@@ -2,8 +2,17 @@ import { usage } from "#shared/api/organizations/usage.js";
 import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
+import { watchLimits } from "./limits/watch-limits.js";
 import { usageHandlers } from "./routes.js";
 
-export function usageFeature({ workspaces }: Services): Feature {
-  return { name: "usage", routes: [routesOf(usage, usageHandlers(workspaces))] };
+export function usageFeature({ db, log, workspaces }: Services): Feature {
+  let watch: ReturnType<typeof watchLimits> | undefined;
+  return {
+    name: "usage",
+    routes: [routesOf(usage, usageHandlers(workspaces))],
+    start: () => {
+      watch = watchLimits(db, log);
+    },
+    stop: () => watch?.stop(),
+  };
 }

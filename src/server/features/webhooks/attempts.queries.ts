@@ -1,28 +1,23 @@
 import { sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connection/connect.js";
 import { prepared } from "../../db/connection/connect.js";
-import type { Attempt } from "./webhook-client.js";
+import type { Claim, Result } from "./sending/create-deliverer.js";
 
-/** A delivery whose attempt this process makes. */
-export interface Claim {
-  id: string;
+export interface Target {
+  org_id: string;
   webhook_id: string;
+}
+
+/** A row of a claimed delivery. */
+export type ClaimRow = Omit<Claim, "message_id" | "is_test"> & {
   org_id: string;
   event_id: string;
   subject_id: string;
   number: string;
-  /** Counts this attempt; a later one makes its result obsolete. */
-  attempts: number;
-  created_at: Date;
-  is_failing: boolean;
-  url: string;
-  sealed_secret: Buffer;
-  /** Null after its grace period. */
-  sealed_previous_secret: Buffer | null;
-  type: string;
-  happened_at: Date;
-  data: object;
-}
+};
+
+/** A delivery whose attempt this process makes. */
+export type OrganizationClaim = Claim & ClaimRow;
 
 /** Longer than an attempt: afterwards another process may try again. */
 const LEASE_SECONDS = 30;
@@ -48,7 +43,7 @@ const claimText = (due: string): string => `
  * Claims the next due delivery of a webhook whose earlier deliveries of the same subject have ended; undefined
  * if there is none, or the webhook is disabled or its organization archived.
  */
-export async function claimNext(tx: Queryable, webhookId: string): Promise<Claim | undefined> {
+export async function claimNext(tx: Queryable, webhookId: string): Promise<ClaimRow | undefined> {
   const due = `
     select p.id from webhook_deliveries p
     where p.webhook_id = $1 and p.status = 'pending' and p.next_attempt_at <= clock_timestamp()
@@ -58,28 +53,26 @@ export async function claimNext(tx: Queryable, webhookId: string): Promise<Claim
         where e.webhook_id = p.webhook_id and e.subject_id = p.subject_id and e.status = 'pending'
           and e.number < p.number)
     order by p.next_attempt_at, p.number limit 1 for update of p skip locked`;
-  const [claim] = await prepared<Claim>(tx, "claim a delivery", claimText(due), [webhookId]);
+  const [claim] = await prepared<ClaimRow>(tx, "claim a delivery", claimText(due), [webhookId]);
   return claim;
 }
 
 /** Claims one delivery; undefined if it has ended. */
-export async function claimOne(tx: Queryable, id: string): Promise<Claim | undefined> {
+export async function claimOne(tx: Queryable, id: string): Promise<ClaimRow | undefined> {
   const due = "select id from webhook_deliveries where id = $1 and status = 'pending' for update";
-  const [claim] = await prepared<Claim>(tx, "claim one delivery", claimText(due), [id]);
+  const [claim] = await prepared<ClaimRow>(tx, "claim one delivery", claimText(due), [id]);
   return claim;
-}
-
-export interface Result extends Attempt {
-  duration_ms: number;
-  /** Null when the delivery has ended. */
-  nextAttempt: Date | null;
 }
 
 /**
  * Records the result of an attempt. The later deliveries of its subject wait as long as this one.
  * @returns false if a later attempt has begun
  */
-export async function recordResult(tx: Queryable, claim: Claim, result: Result): Promise<boolean> {
+export async function recordResult(
+  tx: Queryable,
+  claim: OrganizationClaim,
+  result: Result,
+): Promise<boolean> {
   const { status, body, error, duration_ms, nextAttempt } = result;
   const state = error === null ? "delivered" : nextAttempt === null ? "failed" : "pending";
   const recorded = await prepared(
@@ -106,7 +99,10 @@ export async function recordResult(tx: Queryable, claim: Claim, result: Result):
 }
 
 /** Ends an attempt that the server aborted when it stopped. */
-export async function releaseClaim(tx: Queryable, { id, attempts }: Claim): Promise<void> {
+export async function releaseClaim(
+  tx: Queryable,
+  { id, attempts }: OrganizationClaim,
+): Promise<void> {
   await tx.execute(sql`
     update webhook_deliveries set next_attempt_at = clock_timestamp(), duration_ms = 0,
       error = 'The server stopped before the receiver answered.'
@@ -116,7 +112,7 @@ export async function releaseClaim(tx: Queryable, { id, attempts }: Claim): Prom
 /** Records whether the webhook works. Returns since when it fails; null if it works. */
 export async function recordHealth(
   tx: Queryable,
-  { webhook_id, is_failing }: Claim,
+  { webhook_id, is_failing }: OrganizationClaim,
   error: string | null,
 ): Promise<Date | null> {
   if (error === null && !is_failing) return null;
@@ -136,11 +132,6 @@ export async function giveUpDeliveries(tx: Queryable, webhookId: string): Promis
     update webhook_deliveries set status = 'failed', next_attempt_at = null,
       ended_at = clock_timestamp(), error = coalesce(error, 'The webhook was disabled.')
     where webhook_id = ${webhookId} and status = 'pending'`);
-}
-
-export interface Target {
-  org_id: string;
-  webhook_id: string;
 }
 
 /** Lists webhooks with due deliveries. */

@@ -2,15 +2,16 @@ import { webhooks } from "#shared/api/organizations/webhooks.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
 import type { Services } from "../services.js";
-import { createDeliverer } from "./deliver.js";
+import { organizationQueue } from "./organization-queue.js";
 import { webhookHandlers } from "./routes.js";
+import { createDeliverer } from "./sending/create-deliverer.js";
 import { expireEvents, startDeliveries } from "./start-deliveries.js";
-import { createWebhookClient } from "./webhook-client.js";
+import { createWebhookClient } from "./sending/webhook-client.js";
 
 export function webhooksFeature({ config, db, jobs, mailer, publicUrl, log }: Services): Feature {
   const { secret } = config;
   const client = createWebhookClient(config.webhookPrivateHosts);
-  const deliverer = createDeliverer({ db, client, secret, log });
+  const deliverer = createDeliverer({ client, secret, log }, organizationQueue(db));
   let dispatch: ReturnType<typeof startDeliveries> | undefined;
   return {
     name: "webhooks",

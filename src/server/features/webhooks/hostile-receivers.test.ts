@@ -7,7 +7,7 @@ import { queryAsOwner } from "#test/support/database/queries.js";
 import { mailsTo } from "#test/support/mail/outbox.js";
 import { answer, startReceiver, type Receiver } from "#test/support/webhooks/receiver.js";
 import { listBacklogs } from "./attempts.queries.js";
-import { disableWebhook } from "./deliver.js";
+import { disableWebhook } from "./organization-queue.js";
 import { expireEvents } from "./start-deliveries.js";
 
 let app: TestApp;

@@ -5,16 +5,17 @@ import type { Jobs } from "../../jobs/queue.js";
 import { webhookDisabled } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { listBacklogs, listDueWebhooks, type Target } from "./attempts.queries.js";
-import { GIVE_UP_MS } from "./backoff.js";
 import { deleteOldEvents, giveUpIdleDeliveries } from "./deliveries.queries.js";
-import { disableWebhook, type Deliverer } from "./deliver.js";
+import { disableWebhook } from "./organization-queue.js";
+import { GIVE_UP_MS } from "./sending/backoff.js";
+import type { Deliverer } from "./sending/create-deliverer.js";
 import { clearNotice, listNotices } from "./webhooks.queries.js";
 
 interface DispatchDeps {
   db: Database;
   jobs: Jobs;
   mailer: Mailer;
-  deliverer: Deliverer;
+  deliverer: Deliverer<Target>;
   publicUrl: () => string;
   log: Logger;
 }

@@ -11,18 +11,18 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/request-context.js";
-import { giveUpDeliveries } from "./attempts.queries.js";
-import { checkUrl, type UrlRules } from "./check-url.js";
+import { giveUpDeliveries, type Target } from "./attempts.queries.js";
+import { checkUrl, type UrlRules } from "./sending/check-url.js";
 import * as deliveries from "./deliveries.queries.js";
-import type { Deliverer } from "./deliver.js";
-import { encryptSecret, newSecret } from "./sign.js";
+import type { Deliverer } from "./sending/create-deliverer.js";
+import { encryptSecret, newSecret } from "./sending/sign.js";
 import * as queries from "./webhooks.queries.js";
 
 export interface WebhookDeps {
   rules: UrlRules;
   /** The installation's secret. */
   secret: string;
-  deliverer: Deliverer;
+  deliverer: Deliverer<Target>;
 }
 
 type WebhookWithSecret = Webhook & { secret: string | null };
@@ -151,7 +151,7 @@ export async function testWebhook(
     const by = { type: "user", id: actor.userId };
     return deliveries.insertTest(tx, { orgId, webhookId: id, name, actor: by });
   });
-  await deliverer.sendOne(orgId, deliveryId);
+  await deliverer.sendOne({ org_id: orgId, webhook_id: id }, deliveryId);
   return context.tx((tx) => readDelivery(tx, id, deliveryId));
 }
 

@@ -31,6 +31,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "Signing in a program by a code that a person approves in a browser (RFC 8628, with JSON). The program gets an API key of that person.",
   },
+  notifications: {
+    title: "Notifications",
+    description:
+      "What needs you, by email and to a webhook of your own: which kinds of events, of which organizations, and a log of what was sent.",
+  },
   webhooks: {
     title: "Webhooks",
     description:

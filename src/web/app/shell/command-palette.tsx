@@ -108,6 +108,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
     page("Agents", "agent", goTo(paths.agents())),
     page("API Keys", "key", goTo(paths.apiKeys())),
     page("Profile", "person", goTo(paths.profile()), "account name email"),
+    page("Notifications", "bell", goTo(paths.notifications()), "email webhook alerts settings"),
     page("Security", "lock", goTo(paths.security()), "password passkey second factor sessions"),
     ...(organization
       ? [

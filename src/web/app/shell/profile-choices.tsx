@@ -34,6 +34,9 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
       <MenuItem icon="lock" onSelect={() => void navigate(paths.security())}>
         Security
       </MenuItem>
+      <MenuItem icon="bell" onSelect={() => void navigate(paths.notifications())}>
+        Notifications
+      </MenuItem>
       <MenuItem icon="key" onSelect={() => void navigate(paths.apiKeys())}>
         API Keys
       </MenuItem>

@@ -1,8 +1,6 @@
 import type { Logger } from "pino";
 import { systemOrigin } from "../../../db/audit/audit.js";
 import type { Database } from "../../../db/connection/connect.js";
-import { hoursLow } from "../../../mail/email-templates.js";
-import type { Mailer } from "../../../mail/mailer.js";
 import type { Jobs } from "../../../jobs/queue.js";
 import { readUsage } from "../../usage/index.js";
 import { checkpointAfterRun, type RunCommits, type WorkspaceDeps } from "../../workspaces/index.js";
@@ -13,8 +11,6 @@ export interface WatchDeps {
   db: Database;
   jobs: Jobs;
   workspaces: WorkspaceDeps;
-  mailer: Mailer;
-  publicUrl: () => string;
   saver: Saver;
   log: Logger;
 }
@@ -26,8 +22,8 @@ const SAVED_AT_ONCE = 4;
 const warnFrom = 0.8;
 
 /**
- * Periodically ends runs with expired leases and runs of organizations without hours left, sends
- * warnings, and restarts queues in case a notification was lost.
+ * Periodically ends runs with expired leases and runs of organizations without hours left, and
+ * restarts queues in case a notification was lost.
  * @param continueChecks does the same for the checks of the merge queue
  */
 export function startRunWatch(
@@ -140,14 +136,14 @@ export function createSaver(
   };
 }
 
-/** Ends the runs of an organization whose hours are used up, and warns once before. */
+/** Ends the runs of an organization whose hours are used up, and records once before that they run out. */
 async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
   const { db } = deps;
   const usage = await db.tenant(orgId, (tx) => readUsage(tx, orgId));
   if (!usage) return;
   const { current, limit } = usage.runtime_hours;
   if (current < limit * warnFrom) return;
-  const told = await db.change(orgId, systemOrigin, async (tx, audit) => {
+  await db.change(orgId, systemOrigin, async (tx, audit) => {
     const warned = await queries.claimHoursWarning(tx, orgId, limit, usage.period_start);
     if (warned) {
       audit({
@@ -161,10 +157,5 @@ async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
       await queries.endLeasedRuns(tx, {}, "quota_exceeded", detail);
       await managed.requestStop(tx, {}, "quota_exceeded", detail);
     }
-    return warned && { ...warned, owners: await queries.listOwnerEmails(tx, orgId) };
   });
-  if (!told) return;
-  const link = `${deps.publicUrl()}/organizations/${told.slug}/settings`;
-  const letter = hoursLow({ organization: told.name, used: current, limit, link });
-  for (const to of told.owners) await deps.mailer.send({ to, ...letter });
 }

@@ -12,7 +12,7 @@ import { Card } from "../../../ui/layout/card.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
 import { RelativeTime } from "../../../ui/text/time.js";
 import { DeliveriesDialog } from "./deliveries-dialog.js";
-import { SecretDialog } from "./secret-dialog.js";
+import { SecretDialog } from "../../../components/webhooks/secret-dialog.js";
 import { WebhookActions } from "./webhook-actions.js";
 import { EditWebhookDialog, NewWebhookDialog } from "./webhook-dialog.js";
 

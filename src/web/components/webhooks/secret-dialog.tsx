@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
-import { Button } from "../../../ui/actions/button.js";
-import { CopyButton } from "../../../ui/actions/copy-button.js";
-import { Alert } from "../../../ui/feedback/alert.js";
-import { Dialog, DialogActions } from "../../../ui/overlays/dialog.js";
+import { Button } from "../../ui/actions/button.js";
+import { CopyButton } from "../../ui/actions/copy-button.js";
+import { Alert } from "../../ui/feedback/alert.js";
+import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
 
 interface SecretDialogProps {
   title: string;

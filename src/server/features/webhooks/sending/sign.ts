@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { decrypt, encrypt, purposes } from "../../encrypt.js";
+import { decrypt, encrypt, purposes } from "../../../encrypt.js";
 
 /*
  * Signatures of Standard Webhooks (https://www.standardwebhooks.com), version v1: HMAC-SHA-256 of

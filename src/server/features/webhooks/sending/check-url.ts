@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { addressRule, literalRefusal } from "#shared/node/checked-lookup.js";
 import { fairSlots } from "#shared/node/fair-slots.js";
-import { invalidField } from "../../errors.js";
+import { invalidField } from "../../../errors.js";
 
 export interface UrlRules {
   /** Whether webhooks may have private addresses and unencrypted connections. */

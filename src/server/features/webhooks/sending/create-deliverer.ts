@@ -1,35 +1,74 @@
 import type { Logger } from "pino";
 import { fairSlots } from "#shared/node/fair-slots.js";
-import { testEvent } from "#shared/event-types.js";
-import type { Database } from "../../db/connection/connect.js";
-import { systemOrigin } from "../../db/audit/audit.js";
-import * as queries from "./attempts.queries.js";
-import type { Claim, Target } from "./attempts.queries.js";
 import { nextAttempt } from "./backoff.js";
 import { decryptSecret, signatureHeaders } from "./sign.js";
 import type { Attempt, WebhookClient } from "./webhook-client.js";
-import { findWebhook, updateWebhook } from "./webhooks.queries.js";
 
-export interface DeliveryDeps {
-  db: Database;
+/** A message whose attempt this process makes. */
+export interface Claim {
+  /** Id of the delivery. */
+  id: string;
+  webhook_id: string;
+  url: string;
+  /** What `webhook-id` says, which repeated attempts repeat. */
+  message_id: string;
+  type: string;
+  happened_at: Date;
+  data: object;
+  /** Counts this attempt; a later one makes its result obsolete. */
+  attempts: number;
+  created_at: Date;
+  is_failing: boolean;
+  /** Sent once, whatever the result. */
+  is_test: boolean;
+  sealed_secret: Buffer;
+  /** The secret before a rotation, which signs as well for a while. */
+  sealed_previous_secret: Buffer | null;
+}
+
+export interface Result extends Attempt {
+  duration_ms: number;
+  /** Null when the delivery has ended. */
+  nextAttempt: Date | null;
+}
+
+/** The webhooks and deliveries of one kind of owner. A target is one webhook. */
+export interface DeliveryQueue<Target, Claimed extends Claim> {
+  webhookOf(target: Target): string;
+  /** The owner that shares the slots of the process with others. */
+  ownerOf(target: Target): string;
+  targetOf(claim: Claimed): Target;
+  /** Claims the next due delivery of a webhook; undefined if there is none. */
+  claimNext(target: Target): Promise<Claimed | undefined>;
+  /** Claims one delivery; undefined if it has ended. */
+  claimOne(target: Target, deliveryId: string): Promise<Claimed | undefined>;
+  /** Ends an attempt that the server aborted when it stopped. */
+  release(claim: Claimed): Promise<void>;
+  /** Records the result of an attempt. Returns since when the webhook fails; null if it works. */
+  record(claim: Claimed, result: Result): Promise<Date | null>;
+  /** Disables a webhook and gives up its waiting deliveries. */
+  disable(target: Target, reason: "gone" | "failing"): Promise<void>;
+}
+
+export interface Deliverer<Target> {
+  /** Sends the due deliveries of a webhook in the background. */
+  wake(target: Target): void;
+  /** Whether this process is sending deliveries of the webhook. */
+  isSending(webhookId: string): boolean;
+  /** Sends one delivery now, whatever its time. */
+  sendOne(target: Target, deliveryId: string): Promise<void>;
+  /** Aborts attempts after a moment, so that another process makes them. */
+  stop(): Promise<void>;
+}
+
+interface DelivererDeps {
   client: WebhookClient;
   /** The installation's secret. */
   secret: string;
   log: Logger;
 }
 
-export interface Deliverer {
-  /** Sends the due deliveries of a webhook in the background. */
-  wake(target: Target): void;
-  /** Whether this process is sending deliveries of the webhook. */
-  isSending(webhookId: string): boolean;
-  /** Sends one delivery now, whatever its time. */
-  sendOne(orgId: string, deliveryId: string): Promise<void>;
-  /** Aborts attempts after a moment, so that another process makes them. */
-  stop(): Promise<void>;
-}
-
-/** Attempts at the same time in this process: in total, of an organization, and of a webhook. */
+/** Attempts at the same time in this process: in total, of an owner, and of a webhook. */
 const SLOTS = { slots: 48, perOwner: 8 };
 const LANES = 4;
 /** After failures for this long, a webhook is disabled. */
@@ -46,33 +85,36 @@ interface Sending {
   again: boolean;
 }
 
-export function createDeliverer(deps: DeliveryDeps): Deliverer {
-  const { db, log } = deps;
+/** Creates the sender of deliveries: lanes, signatures, attempts and their repetition. */
+export function createDeliverer<Target, Claimed extends Claim>(
+  deps: DelivererDeps,
+  queue: DeliveryQueue<Target, Claimed>,
+): Deliverer<Target> {
+  const { log } = deps;
   const slots = fairSlots(SLOTS);
   const sending = new Map<string, Sending>();
   const lanes = new Set<Promise<void>>();
   const stopping = new AbortController();
   const aborting = new AbortController();
 
-  const attempt = async (claim: Claim): Promise<void> => {
+  const attempt = async (claim: Claimed): Promise<void> => {
     const started = Date.now();
+    const owner = queue.ownerOf(queue.targetOf(claim));
     let result: Attempt;
     try {
-      result = await sendClaim(deps, claim, aborting.signal);
+      result = await sendClaim(deps, claim, owner, aborting.signal);
     } catch (error) {
-      await db.tenant(claim.org_id, (tx) => queries.releaseClaim(tx, claim));
+      await queue.release(claim);
       throw error;
     }
-    await recordAttempt(deps, claim, result, Date.now() - started);
+    await recordAttempt(queue, claim, result, Date.now() - started);
   };
 
   const runLane = async (target: Target, state: Sending): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const free = await slots.take(target.org_id, stopping.signal);
+      const free = await slots.take(queue.ownerOf(target), stopping.signal);
       try {
-        const claim = await db.tenant(target.org_id, (tx) =>
-          queries.claimNext(tx, target.webhook_id),
-        );
+        const claim = await queue.claimNext(target);
         if (!claim) return;
         state.isFailing = claim.is_failing;
         startLane(target, state);
@@ -90,10 +132,11 @@ export function createDeliverer(deps: DeliveryDeps): Deliverer {
       return;
     }
     state.lanes += 1;
+    const webhook = queue.webhookOf(target);
     const lane = runLane(target, state)
       .catch((error: unknown) => {
         if (stopping.signal.aborted) return;
-        log.warn({ err: error, webhook: target.webhook_id }, "a webhook's deliveries were paused");
+        log.warn({ err: error, webhook }, "a webhook's deliveries were paused");
         state.again = false;
       })
       .finally(() => {
@@ -103,7 +146,7 @@ export function createDeliverer(deps: DeliveryDeps): Deliverer {
           state.again = false;
           startLane(target, state);
         }
-        if (state.lanes === 0) sending.delete(target.webhook_id);
+        if (state.lanes === 0) sending.delete(webhook);
       });
     lanes.add(lane);
   };
@@ -111,14 +154,15 @@ export function createDeliverer(deps: DeliveryDeps): Deliverer {
   return {
     isSending: (webhookId) => sending.has(webhookId),
     wake: (target) => {
-      const state = sending.get(target.webhook_id) ?? { lanes: 0, isFailing: false, again: false };
-      sending.set(target.webhook_id, state);
+      const webhook = queue.webhookOf(target);
+      const state = sending.get(webhook) ?? { lanes: 0, isFailing: false, again: false };
+      sending.set(webhook, state);
       startLane(target, state);
     },
-    sendOne: async (orgId, deliveryId) => {
-      const free = await slots.take(orgId, stopping.signal);
+    sendOne: async (target, deliveryId) => {
+      const free = await slots.take(queue.ownerOf(target), stopping.signal);
       try {
-        const claim = await db.tenant(orgId, (tx) => queries.claimOne(tx, deliveryId));
+        const claim = await queue.claimOne(target, deliveryId);
         if (claim) await attempt(claim);
       } finally {
         free();
@@ -137,11 +181,12 @@ export function createDeliverer(deps: DeliveryDeps): Deliverer {
 
 /** Sends a claimed delivery. @throws the abort reason of `signal` */
 async function sendClaim(
-  { client, secret }: DeliveryDeps,
+  { client, secret }: DelivererDeps,
   claim: Claim,
+  owner: string,
   signal: AbortSignal,
 ): Promise<Attempt> {
-  const { event_id, webhook_id, org_id, type, data, happened_at } = claim;
+  const { message_id, webhook_id, type, data, happened_at } = claim;
   const sealed = [claim.sealed_secret, claim.sealed_previous_secret].filter((one) => one !== null);
   const secrets = sealed.flatMap((one) => decryptSecret(secret, webhook_id, one) ?? []);
   if (secrets.length === 0) {
@@ -153,58 +198,29 @@ async function sendClaim(
     "content-type": "application/json",
     "content-length": String(Buffer.byteLength(body)),
     "user-agent": "Omoi-Webhooks",
-    ...signatureHeaders({ id: event_id, at: new Date(), body }, secrets),
+    ...signatureHeaders({ id: message_id, at: new Date(), body }, secrets),
   };
-  return client.send({ url: new URL(claim.url), headers, body, owner: org_id, signal });
+  return client.send({ url: new URL(claim.url), headers, body, owner, signal });
 }
 
 /** Records the result of an attempt, and disables a webhook that is gone or fails for days. */
-async function recordAttempt(
-  { db }: DeliveryDeps,
-  claim: Claim,
+async function recordAttempt<Target, Claimed extends Claim>(
+  queue: DeliveryQueue<Target, Claimed>,
+  claim: Claimed,
   attempt: Attempt,
   duration_ms: number,
 ): Promise<void> {
-  const { org_id, webhook_id, attempts, created_at } = claim;
-  const isTest = claim.type === testEvent;
+  const { attempts, created_at, is_test } = claim;
   const now = new Date();
   const next =
-    attempt.error === null || isTest
+    attempt.error === null || is_test
       ? null
       : nextAttempt({ attempts, createdAt: created_at, now }, attempt.retryAfterSeconds);
-  const failingSince = await db.tenant(org_id, async (tx) => {
-    const result = { ...attempt, duration_ms, nextAttempt: next };
-    const isLast = await queries.recordResult(tx, claim, result);
-    if (!isLast || (isTest && attempt.error !== null)) return null;
-    return queries.recordHealth(tx, claim, attempt.error);
-  });
-  if (isTest) return;
-  if (attempt.status === GONE) await disableWebhook(db, { org_id, webhook_id }, "gone");
+  const failingSince = await queue.record(claim, { ...attempt, duration_ms, nextAttempt: next });
+  if (is_test) return;
+  const target = queue.targetOf(claim);
+  if (attempt.status === GONE) await queue.disable(target, "gone");
   else if (failingSince !== null && now.getTime() - failingSince.getTime() > MAX_FAILING_MS) {
-    await disableWebhook(db, { org_id, webhook_id }, "failing");
+    await queue.disable(target, "failing");
   }
-}
-
-/** Disables a webhook and gives up its waiting deliveries. Its owners get an email. */
-export async function disableWebhook(
-  db: Database,
-  { org_id, webhook_id }: Target,
-  reason: "gone" | "failing" | "backlog",
-): Promise<void> {
-  await db.change(org_id, systemOrigin, async (tx, audit) => {
-    const webhook = await findWebhook(tx, webhook_id);
-    if (!webhook?.enabled) return;
-    const changes = {
-      enabled: false,
-      disabled_reason: reason,
-      disabled_at: new Date().toISOString(),
-    };
-    await updateWebhook(tx, webhook_id, { ...changes, notice_due: true });
-    await queries.giveUpDeliveries(tx, webhook_id);
-    audit({
-      action: "webhook.disabled",
-      target: { type: "webhook", id: webhook_id, name: new URL(webhook.url).host },
-      changes: { disabled_reason: { from: null, to: reason } },
-    });
-  });
 }
