@@ -452,6 +452,12 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The folder of the workspace cannot be used now. Its commits are safe.",
     remedy: "Do what `detail` says; the operator may have to act.",
   },
+  log_unavailable: {
+    meaning:
+      "The log of an ended run is in the operator's object storage, which does not give it now. Nothing else is affected.",
+    remedy:
+      "Try again after the time in `Retry-After`. Without that header, the operator must do what `detail` says.",
+  },
   no_space: {
     meaning: "A disk of the server is full, and the operation was not completed.",
     remedy: "The operator must free space; then try again.",

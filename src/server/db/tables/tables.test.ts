@@ -25,6 +25,7 @@ const undeclared = [
   "idempotency_keys",
   "installation",
   "installation_events",
+  "log_objects",
   "model_reservations",
   "model_spending",
   "model_usage",
