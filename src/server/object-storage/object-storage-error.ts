@@ -1,5 +1,10 @@
-/** Kinds of failures: `missing` objects, rejected credentials, a missing bucket, and outages. */
-export type ObjectStorageFailure = "missing" | "denied" | "no_bucket" | "unavailable";
+/** Kinds of failures: missing objects, rejected access, a missing bucket, unknown requests, and outages. */
+export type ObjectStorageFailure =
+  | "missing"
+  | "denied"
+  | "no_bucket"
+  | "unsupported"
+  | "unavailable";
 
 /** A failed request to the object storage. The message contains no credentials. */
 export class ObjectStorageError extends Error {

@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
@@ -139,4 +141,34 @@ test.for<[Partial<S3Settings>, string, RegExp]>([
   const error: unknown = await storage.probe(bucket).catch((cause: unknown) => cause);
   storage.close();
   expect(explainFailure(error, settings.endpoint, bucket)).toMatch(expected);
+});
+
+test("aborts the uploads below a prefix that began before a time", async () => {
+  // s3rver does not list uploads.
+  const aborted: string[] = [];
+  const upload = (key: string, began: string) =>
+    `<Upload><Key>${key}</Key><UploadId>${key}&amp;1</UploadId><Initiated>${began}</Initiated></Upload>`;
+  const server = createServer(({ method, url }, response) => {
+    if (method === "DELETE") aborted.push(url ?? "");
+    response.end(
+      `<ListMultipartUploadsResult>${upload("a/old", "2026-01-01T00:00:00.000Z")}${upload(
+        "a/new",
+        "2026-03-01T00:00:00.000Z",
+      )}${upload("b/old", "2026-01-01T00:00:00.000Z")}</ListMultipartUploadsResult>`,
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const storage = openObjectStorage({
+    endpoint: `http://127.0.0.1:${port}`,
+    region: "us-east-1",
+    accessKeyId: "id",
+    secretAccessKey: "secret",
+    addressing: "path",
+  });
+  expect(await storage.abortUploads("bucket", "a/", new Date("2026-02-01"))).toBe(1);
+  expect(aborted).toEqual(["/bucket/a/old?uploadId=a%2Fold%261"]);
+  storage.close();
+  server.closeAllConnections();
+  server.close();
 });

@@ -31,7 +31,11 @@ export interface ObjectStorage {
   /** Deletes an object, whether or not it exists. */
   delete(object: ObjectAddress): Promise<void>;
   list(bucket: string, prefix: string): AsyncGenerator<ListedObject>;
-  /** Deletes the parts of uploads that never ended, of objects below a prefix. */
+  /**
+   * Deletes the parts of uploads that began before a time and never ended, of objects below a prefix. Some S3
+   * servers cannot list them, and delete them on their own.
+   * @returns the number of uploads
+   */
   abortUploads(bucket: string, prefix: string, before: Date): Promise<number>;
   /** Reads one listing, as a test of address, credentials and bucket. */
   probe(bucket: string): Promise<void>;
@@ -75,25 +79,7 @@ export function openObjectStorage(settings: S3Settings): ObjectStorage {
     },
     delete: remove,
     list: (bucket, prefix) => list(sender, bucket, prefix),
-    abortUploads: async (bucket, prefix, before) => {
-      let aborted = 0;
-      const query = { uploads: "", prefix };
-      const answer = await sendForText({ method: "GET", bucket, key: "", query });
-      for (const upload of elementsOf(answer, "Upload")) {
-        const key = textOf(upload, "Key") ?? "";
-        const uploadId = textOf(upload, "UploadId") ?? "";
-        const began = new Date(textOf(upload, "Initiated") ?? "");
-        if (!key.startsWith(prefix) || !(began < before)) continue;
-        await send({ method: "DELETE", bucket, key, query: { uploadId } }).then(
-          (answer) => answer.resume(),
-          (error: unknown) => {
-            if (!isMissing(error)) throw error;
-          },
-        );
-        aborted += 1;
-      }
-      return aborted;
-    },
+    abortUploads: (bucket, prefix, before) => abortUploads(sender, bucket, prefix, before),
     probe: async (bucket) => {
       const query = { "list-type": "2", "max-keys": "1" };
       (await send({ method: "GET", bucket, key: "", query, ...interactive })).resume();
@@ -202,4 +188,33 @@ async function* list(
     token = textOf(page, "NextContinuationToken");
     if (textOf(page, "IsTruncated") !== "true" || token === null) return;
   }
+}
+
+async function abortUploads(
+  { send, sendForText }: S3Sender,
+  bucket: string,
+  prefix: string,
+  before: Date,
+): Promise<number> {
+  const query = { uploads: "", prefix };
+  const answer = await sendForText({ method: "GET", bucket, key: "", query }).catch(
+    (error: unknown) => {
+      if (error instanceof ObjectStorageError && error.failure === "unsupported") return "";
+      throw error;
+    },
+  );
+  let aborted = 0;
+  for (const upload of elementsOf(answer, "Upload")) {
+    const key = textOf(upload, "Key") ?? "";
+    const uploadId = textOf(upload, "UploadId") ?? "";
+    const began = new Date(textOf(upload, "Initiated") ?? "");
+    if (!key.startsWith(prefix) || !(began < before)) continue;
+    try {
+      (await send({ method: "DELETE", bucket, key, query: { uploadId } })).resume();
+      aborted += 1;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+  return aborted;
 }

@@ -121,13 +121,15 @@ function failureOf(status: number, code: string | null, request: S3Request): Obj
   const { method, bucket, key } = request;
   const isObject = key !== "" && code !== "NoSuchBucket";
   const failure: ObjectStorageFailure =
-    status === 404
-      ? isObject
-        ? "missing"
-        : "no_bucket"
-      : status === 400 || status === 401 || status === 403 || (status >= 300 && status < 400)
-        ? "denied"
-        : "unavailable";
+    status === 501
+      ? "unsupported"
+      : status === 404
+        ? isObject
+          ? "missing"
+          : "no_bucket"
+        : status === 400 || status === 401 || status === 403 || (status >= 300 && status < 400)
+          ? "denied"
+          : "unavailable";
   const answer = code === null ? `status ${status}` : `status ${status}, ${code}`;
   return new ObjectStorageError(failure, `${method} ${bucket}/${key}: ${answer}`);
 }

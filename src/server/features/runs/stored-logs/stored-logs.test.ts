@@ -14,7 +14,12 @@ import {
   type TestPerson,
 } from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import {
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/fixtures/factories.js";
 import { followLog, shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { send } from "#test/support/http/raw-request.js";
 import {
@@ -92,6 +97,10 @@ async function waitUntilMoved(runId: string): Promise<string> {
     if (row?.state === "stored" && !names.includes(`${runId}.log`)) return row.object_key;
     await pause(50);
   }
+}
+
+async function textOf(runId: string): Promise<string> {
+  return (await send(app, "GET", `/api/v1/runs/${runId}/logs`, { token: owner.token })).text;
 }
 
 /** All that readers get of a log. */
@@ -222,22 +231,34 @@ test("the log of a running run, and of one that was lost just now, stays in the 
   await waitUntilMoved(lostId);
 });
 
-/** Inserts an ended run with a log in the data folder. */
-async function insertLog(text: string, status = "succeeded", project = projectId): Promise<string> {
-  const id = v7();
+/** Inserts ended runs with their logs in the data folder, and returns their ids in order. */
+async function insertLogs(
+  texts: readonly string[],
+  status = "succeeded",
+  project = projectId,
+): Promise<string[]> {
+  const agentId = (await makeAgent(owner, project)).id;
+  const ids = texts.map(() => v7());
   await queryAsOwner(
     app,
-    `insert into runs (id, org_id, project_id, kind, status, command, network, timeout_seconds, limits,
+    `insert into runs (id, org_id, agent_id, kind, status, command, network, timeout_seconds, limits,
        started_at, ended_at, last_heartbeat_at)
-     select $1, org_id, id, 'check', $3, '{true}', 'none', 60, '{}', now(), now(), now()
-     from projects where id = $2`,
-    [id, project, status],
+     select id, $2, $3, 'managed', $4, '{true}', 'none', 60, '{}', now(), now(), now()
+     from unnest($1::uuid[]) as id`,
+    [ids, orgId, agentId, status],
   );
-  const path = storageIn(app.dataDir).runLog(orgId, project, id);
-  await mkdir(dirname(path), { recursive: true });
-  const entry = { stream: "stdout", at: new Date().toISOString(), text };
-  await writeFile(path, `${JSON.stringify(entry)}\n`);
-  return id;
+  const storage = storageIn(app.dataDir);
+  await mkdir(storage.runLogs(orgId, project), { recursive: true });
+  for (const [index, text] of texts.entries()) {
+    const entry = { stream: "stdout", at: new Date().toISOString(), text };
+    const path = storage.runLog(orgId, project, ids[index] ?? "");
+    await writeFile(path, `${JSON.stringify(entry)}\n`);
+  }
+  return ids;
+}
+
+async function insertLog(text: string, status?: string, project?: string): Promise<string> {
+  return (await insertLogs([text], status, project))[0] as string;
 }
 
 test("expired logs are deleted in the object storage, after an outage, too", async () => {
@@ -252,7 +273,7 @@ test("expired logs are deleted in the object storage, after an outage, too", asy
   s3.fault = () => "status 500";
   await sync();
   expect(await rowsOf("run_id = $1", [id])).toMatchObject([{ state: "deleting" }]);
-  expect((await owner.api.runs.logs({ params: { run_id: id }, query: {} })).data).toBe("");
+  expect(await textOf(id)).toBe("");
   s3.fault = () => null;
   await sync();
   expect(await rowsOf("run_id = $1", [id])).toEqual([]);
@@ -287,8 +308,10 @@ test("a project's logs are deleted with it, also one that is being moved", async
       { timeout: 30_000 },
     )
     .toEqual({ left: [], rows: [] });
-  // Nothing is moved for a deleted project.
-  await insertLog("late\n", "succeeded", project.id);
+  // Nothing is moved for a deleted project: its log is one that a process wrote late.
+  const path = storageIn(app.dataDir).runLog(orgId, project.id, moving);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, "late\n");
   await sync();
   expect(await rowsOf("project_id = $1", [project.id])).toEqual([]);
   expect((await s3.keys()).filter((key) => key.includes(project.id))).toEqual([]);
@@ -302,8 +325,7 @@ test("a log that grew after its move is moved again, whole", async () => {
   const path = storageIn(app.dataDir).runLog(orgId, projectId, id);
   await writeFile(path, `${lines.join("\n")}\n`);
   expect(await waitUntilMoved(id)).toBe(key);
-  const { data } = await owner.api.runs.logs({ params: { run_id: id }, query: {} });
-  expect(data).toBe("begin\nlate\n");
+  expect(await textOf(id)).toBe("begin\nlate\n");
 });
 
 test("the sweep deletes old objects without a run, and no others", async () => {
@@ -326,11 +348,12 @@ test("the sweep deletes old objects without a run, and no others", async () => {
 test("500 logs are moved once each by two processes, through random failures", async () => {
   await app.db.tenant(orgId, (tx) => deleteLogObjectsOf(tx, projectId));
   await sync();
-  const texts = new Map<string, string>();
-  for (let index = 0; index < 500; index += 1) {
-    const text = `${index} ${randomBytes(500 + Math.floor(Math.random() * 2000)).toString("hex")}\n`;
-    texts.set(await insertLog(text), text);
-  }
+  const content = Array.from(
+    { length: 500 },
+    (_, index) => `${index} ${randomBytes(100 + index * 4).toString("hex")}\n`,
+  );
+  const ids = await insertLogs(content);
+  const texts = new Map(ids.map((id, index) => [id, content[index]]));
   const faults: Fault[] = ["status 500", "reset", "reset after", "truncated", "slow"];
   s3.fault = () =>
     Math.random() < 0.05 ? (faults[Math.floor(Math.random() * faults.length)] as Fault) : null;
@@ -347,8 +370,7 @@ test("500 logs are moved once each by two processes, through random failures", a
   const keys = (await s3.keys()).filter((key) => key.includes(projectId));
   expect(keys).toHaveLength(texts.size);
   for (const [id, text] of texts) {
-    const { data } = await owner.api.runs.logs({ params: { run_id: id }, query: {} });
-    expect(data).toBe(text);
+    expect(await textOf(id)).toBe(text);
   }
   await sync();
   const left = await readdir(storageIn(app.dataDir).runLogs(orgId, projectId));
