@@ -49,7 +49,7 @@ const MAX_RESUMES = 4;
 
 export function openObjectStorage(settings: S3Settings): ObjectStorage {
   const sender = createS3Sender(settings);
-  const { send, sendForText, close } = sender;
+  const { send, close } = sender;
   const remove = async (object: ObjectAddress): Promise<void> => {
     try {
       (await send({ method: "DELETE", ...object })).resume();
