@@ -23,7 +23,7 @@ import { sessionHandlers } from "./sessions/routes.js";
 export function runsFeature(services: Services): Feature {
   const { config, credentials, httpServer, publicUrl, storage } = services;
   const logStorage = createLogStorage({ ...services, settings: config });
-  const movedLogs = watchLogs(logStorage, config.runLogDays);
+  const movedLogs = watchLogs(logStorage, config.runLogDays, services.isAlone);
   const ownRuns = createRuns({
     ...services,
     settings: config,
@@ -52,7 +52,7 @@ export function runsFeature(services: Services): Feature {
     recover: () => ownRuns.recover(),
     start: () => {
       ownRuns.watch();
-      movedLogs.start();
+      return movedLogs.start();
     },
     hourly: () =>
       Promise.all([

@@ -56,8 +56,8 @@ export async function listLocalLogStates(
 }
 
 /**
- * Reserves the upload of a log, before its object exists. Returns false while another process uploads it,
- * and if the project was deleted.
+ * Reserves the upload of a log, before its object exists. A stored log stays stored: another process may have
+ * moved it just now. Returns false while another process uploads it, and if the project was deleted.
  */
 export async function reserveUpload(
   tx: Queryable,
@@ -71,7 +71,7 @@ export async function reserveUpload(
     insert into log_objects (run_id, org_id, project_id, bucket, object_key, lease_until)
     values (${log.runId}, ${log.orgId}, ${log.projectId}, ${log.bucket}, ${log.key}, ${LEASE})
     on conflict (run_id) do update set
-      state = 'uploading', lease_until = excluded.lease_until,
+      lease_until = excluded.lease_until,
       bucket = case log_objects.state when 'stored' then log_objects.bucket else excluded.bucket end,
       object_key = case log_objects.state when 'stored' then log_objects.object_key
         else excluded.object_key end
@@ -85,8 +85,13 @@ export async function reserveUpload(
 export async function extendUpload(tx: Queryable, runId: string): Promise<boolean> {
   const extended = await tx.execute(sql`
     update log_objects set lease_until = ${LEASE}
-    where run_id = ${runId} and state = 'uploading' returning run_id`);
+    where run_id = ${runId} and state <> 'deleting' returning run_id`);
   return extended.rows.length > 0;
+}
+
+/** Ends the leases of earlier processes, for the only process of the installation. */
+export async function releaseAllUploads(tx: Queryable): Promise<void> {
+  await tx.execute(sql`update log_objects set lease_until = null where lease_until is not null`);
 }
 
 /** Ends the lease of an upload, so that the next one need not wait. */
@@ -104,15 +109,28 @@ export async function recordStored(
     update log_objects set state = 'stored', lease_until = null, bytes = ${stored.bytes},
       sha256 = decode(${stored.sha256}, 'hex'), last_output_at = ${stored.lastOutputAt.toISOString()},
       last_line = ${stored.lastLine}, stored_at = clock_timestamp()
-    where run_id = ${runId} and state = 'uploading' returning run_id`);
+    where run_id = ${runId} and state <> 'deleting' returning run_id`);
   return recorded.rows.length > 0;
 }
 
-/** Marks the objects whose last output is older than `days` for deletion. */
+/** Marks the object of an upload whose file is gone for deletion, for the holder of its lease. */
+export async function abandonUpload(tx: Queryable, runId: string): Promise<void> {
+  await tx.execute(sql`
+    update log_objects set state = 'deleting' where run_id = ${runId} and state = 'uploading'`);
+}
+
+/**
+ * Marks the objects whose last output is older than `days` for deletion, and those of uploads that were
+ * interrupted so long ago that their files have expired, too.
+ */
 export async function expireLogObjects(tx: Queryable, days: number): Promise<void> {
   await tx.execute(sql`
     update log_objects set state = 'deleting'
     where state = 'stored' and last_output_at < now() - make_interval(days => ${days})`);
+  await tx.execute(sql`
+    update log_objects o set state = 'deleting' from runs r
+    where o.state = 'uploading' and (o.lease_until is null or o.lease_until < now()) and r.id = o.run_id
+      and r.ended_at < now() - make_interval(days => ${days + 1})`);
 }
 
 /** Marks the objects of a deleted project for deletion, in the transaction that marks it as removed. */

@@ -43,6 +43,7 @@ export async function storeLog(
     const object = { bucket: row.bucket, key: row.object_key };
     const signal = AbortSignal.any([stopping, lost.signal]);
     const { size, mtime } = await stat(path);
+    if (row.state === "stored" && row.bytes === size) return await rm(path, { force: true });
     const sent = await objects.upload(object, partOf(path, size), signal);
     const stored = await digest(objects.stream(object, signal));
     if (sent.bytes !== size || stored.bytes !== size || stored.sha256 !== sent.sha256) {
@@ -58,6 +59,7 @@ export async function storeLog(
   } catch (error) {
     // Deleted meanwhile, with its project or because it has expired.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await db.tenant(orgId, (tx) => queries.abandonUpload(tx, runId));
   } finally {
     clearInterval(timer);
     await db.tenant(orgId, (tx) => queries.releaseUpload(tx, runId));

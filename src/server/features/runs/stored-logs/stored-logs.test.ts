@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { pino } from "pino";
@@ -30,6 +30,7 @@ import {
 import { deleteLogObjectsOf, expireLogObjects } from "./log-objects.queries.js";
 import { createLogStorage, type LogStorage } from "./log-storage.js";
 import { openRunLog } from "./open-run-log.js";
+import { storeLog } from "./store-log.js";
 import { sweepLogObjects } from "./sweep-log-objects.js";
 import { syncLogs } from "./sync-logs.js";
 
@@ -326,6 +327,34 @@ test("a log that grew after its move is moved again, whole", async () => {
   await writeFile(path, `${lines.join("\n")}\n`);
   expect(await waitUntilMoved(id)).toBe(key);
   expect(await textOf(id)).toBe("begin\nlate\n");
+});
+
+test("a process with an outdated list of logs changes nothing of a moved log", async () => {
+  const id = await insertLog("moved\n");
+  await waitUntilMoved(id);
+  const { objects, target } = logStorage;
+  if (objects === null || target === null) throw new Error("no object storage");
+  await storeLog(logStorage, objects, target, { orgId, projectId, runId: id }, never);
+  expect(await rowsOf("run_id = $1", [id])).toMatchObject([{ state: "stored" }]);
+  expect(await textOf(id)).toBe("moved\n");
+});
+
+test("an upload that was interrupted before its log expired leaves no object", async () => {
+  const id = await insertLog("expired\n");
+  s3.fault = ({ method }) => (method === "GET" ? "status 500" : null);
+  await sync();
+  s3.fault = () => null;
+  const [row] = await rowsOf("run_id = $1", [id]);
+  expect(row?.state).toBe("uploading");
+  expect(await s3.keys()).toContain(row?.object_key);
+  await rm(storageIn(app.dataDir).runLog(orgId, projectId, id));
+  await queryAsOwner(app, "update runs set ended_at = now() - interval '32 days' where id = $1", [
+    id,
+  ]);
+  await app.db.withSystem("test", (tx) => expireLogObjects(tx, 30));
+  await sync();
+  expect(await rowsOf("run_id = $1", [id])).toEqual([]);
+  expect(await s3.keys()).not.toContain(row?.object_key);
 });
 
 test("the sweep deletes old objects without a run, and no others", async () => {

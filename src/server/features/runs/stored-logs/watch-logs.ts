@@ -1,5 +1,5 @@
 import { explainFailure } from "../../../object-storage/explain-failure.js";
-import { expireLogObjects } from "./log-objects.queries.js";
+import { expireLogObjects, releaseAllUploads } from "./log-objects.queries.js";
 import { requestLogSync, type LogStorage } from "./log-storage.js";
 import { sweepLogObjects } from "./sweep-log-objects.js";
 
@@ -9,13 +9,17 @@ const DAY_MS = 86_400_000;
 
 export interface LogWatch {
   /** Checks the bucket in the background, so that an outage does not delay the start. */
-  start(): void;
+  start(): Promise<void>;
   /** Marks expired objects, and looks for orphans once a day. */
   hourly(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export function watchLogs(deps: LogStorage, days: number): LogWatch {
+/**
+ * Watches the logs of ended runs.
+ * @param isAlone whether no other process uses the data folder: earlier uploads have then ended
+ */
+export function watchLogs(deps: LogStorage, days: number, isAlone: boolean): LogWatch {
   const { db, objects, target, endpoint, log } = deps;
   let timer: NodeJS.Timeout | undefined;
   let sweptAt = Date.now();
@@ -26,8 +30,9 @@ export function watchLogs(deps: LogStorage, days: number): LogWatch {
     });
   };
   return {
-    start: () => {
+    start: async () => {
       if (objects === null) return;
+      if (isAlone) await db.withSystem("end uploads of earlier processes", releaseAllUploads);
       request();
       timer = setInterval(request, SYNC_MS).unref();
       if (target === null) return;
