@@ -25,6 +25,11 @@ const layers = [
   { name: "server/cluster", paths: ["src/server/cluster"], not: ["web", "git", "sandbox"] },
   { name: "server/db", paths: ["src/server/db"], not: ["web", "sandbox"] },
   { name: "server/config", paths: ["src/server/config"], not: ["web", "git"] },
+  {
+    name: "server/object-storage",
+    paths: ["src/server/object-storage"],
+    not: ["web", "git", "sandbox"],
+  },
   { name: "server/data-folder", paths: ["src/server/data-folder"], not: ["web", "git", "sandbox"] },
   {
     name: "server/base",

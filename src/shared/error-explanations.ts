@@ -462,6 +462,12 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     remedy:
       "Try again after the seconds in `Retry-After`. The operator sees the servers with `omoi admin nodes`.",
   },
+  log_unavailable: {
+    meaning:
+      "The log of an ended run is in the operator's object storage, which does not give it now. Nothing else is affected.",
+    remedy:
+      "Try again after the time in `Retry-After`. Without that header, the operator must do what `detail` says.",
+  },
   no_space: {
     meaning: "A disk of the server is full, and the operation was not completed.",
     remedy: "The operator must free space; then try again.",

@@ -110,6 +110,7 @@ export const errorCodes = {
   internal: [500, "Internal server error"],
   folder_unavailable: [503, "The workspace's folder is not available"],
   home_unavailable: [503, "The project's server is not available"],
+  log_unavailable: [503, "The log is not available"],
   no_space: [507, "The disk is full"],
   unavailable: [503, "Temporarily unavailable"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;

@@ -2,10 +2,18 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { pino } from "pino";
 import { beginRestore, finishRestore } from "#server/backup/restore-backup.js";
-import { takeBackup } from "#server/backup/take-backup.js";
-import { readConfig, readSetting } from "#server/config/config.js";
+import {
+  bucketPlace,
+  folderPlace,
+  parseBucketAddress,
+  type BackupPlace,
+} from "#server/backup/backup-place.js";
+import { removeIncomplete, takeBackup } from "#server/backup/take-backup.js";
+import { readConfig, readSetting, type Config } from "#server/config/config.js";
 import { settings } from "#server/config/settings.js";
 import { recordInstallationEvent } from "#server/db/audit/installation-audit.js";
+import { openObjectStorage } from "#server/object-storage/object-storage.js";
+import { ConfigError } from "#shared/node/config-error.js";
 import { print } from "./output.js";
 import type { Installation } from "#server/admin/installation.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
@@ -15,23 +23,27 @@ export function addBackupCommands(admin: Command): void {
   admin
     .command("backup")
     .description("Write a backup of everything while the server runs")
-    .argument("<DIR>", "a new folder for the backup")
+    .argument("<DIR>", "a new folder for the backup, or s3://BUCKET/PREFIX")
+    .option("--replace-incomplete", "first delete what an interrupted backup left there")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
 The backup contains the database, the repositories, unsaved work in workspaces, logs and the secret,
 as they were at one moment. Protect it like the server: its holder can sign in as any user.
+s3:// uses the server OMOI_S3_ENDPOINT with its access key. The file SHA256SUMS is written last; a
+backup without it was interrupted and cannot be restored.
 
 Examples:
   omoi admin backup /var/backups/omoi/$(date +%F)
+  omoi admin backup s3://backups/omoi/$(date +%F)
   (cd /var/backups/omoi/2026-11-26 && sha256sum --check SHA256SUMS)`,
     )
     .action(backUp);
   admin
     .command("restore")
     .description("Restore a backup into an empty data folder while the server is stopped")
-    .argument("<DIR>", "the folder of the backup")
+    .argument("<DIR>", "the folder of the backup, or s3://BUCKET/PREFIX")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
@@ -40,21 +52,57 @@ OMOI_DATA_DIR names the folder to create, OMOI_DATABASE_URL an empty database if
 uses its own. Run the same command again to repeat an interrupted restore.
 
 Examples:
-  OMOI_DATA_DIR=/var/lib/omoi omoi admin restore /var/backups/omoi/2026-11-26`,
+  OMOI_DATA_DIR=/var/lib/omoi omoi admin restore /var/backups/omoi/2026-11-26
+  OMOI_DATA_DIR=/var/lib/omoi omoi admin restore s3://backups/omoi/2026-11-26`,
     )
     .action(restore);
 }
 
-async function backUp(folder: string, { json }: AdminOptions): Promise<void> {
+/**
+ * Lets `work` use a folder, or objects of the S3 server in the settings.
+ * @throws ConfigError
+ */
+async function withPlace<Result>(
+  text: string,
+  objectStorage: Config["objectStorage"],
+  work: (place: BackupPlace) => Promise<Result>,
+): Promise<Result> {
+  const address = parseBucketAddress(text);
+  if (address === null) return work(folderPlace(resolve(text)));
+  if (objectStorage === null) {
+    throw new ConfigError(
+      `${text} needs OMOI_S3_ENDPOINT, OMOI_S3_ACCESS_KEY_ID and OMOI_S3_SECRET_ACCESS_KEY; set them`,
+    );
+  }
+  const storage = openObjectStorage(objectStorage);
+  try {
+    return await work(bucketPlace(storage, objectStorage.endpoint, address));
+  } finally {
+    storage.close();
+  }
+}
+
+interface BackupOptions extends AdminOptions {
+  replaceIncomplete?: boolean;
+}
+
+async function backUp(to: string, { json, replaceIncomplete }: BackupOptions): Promise<void> {
   await inInstallation(async ({ config, pool, db, origin }) => {
-    const report = await takeBackup(config, pool, resolve(folder), progress);
+    const report = await withPlace(to, config.objectStorage, async (place) => {
+      if (replaceIncomplete === true) await removeIncomplete(place);
+      return takeBackup(config, pool, place, progress);
+    });
     await record(db, origin, "backup.created");
     print(json, report, () => {
-      const { organizations, repositories, workspaces, rows, folders_gone: gone } = report;
+      const { organizations, repositories, workspaces, rows } = report;
+      const { folders_gone: gone, logs_missing: missing } = report;
       const noted =
-        gone.length === 0
+        (gone.length === 0
           ? ""
-          : `\nArchived or removed during the backup: workspaces of ${gone.join(", ")}`;
+          : `\nArchived or removed during the backup: workspaces of ${gone.join(", ")}`) +
+        (missing.length === 0
+          ? ""
+          : `\nMissing in the object storage: logs of ${missing.join(", ")}`);
       return (
         `${report.folder}: ${organizations} organizations, ${repositories} repositories, ` +
         `${workspaces} workspaces, ${rows} rows${noted}`
@@ -63,13 +111,14 @@ async function backUp(folder: string, { json }: AdminOptions): Promise<void> {
   });
 }
 
-async function restore(folder: string, { json }: AdminOptions): Promise<void> {
-  const from = resolve(folder);
+async function restore(from: string, { json }: AdminOptions): Promise<void> {
   const dataDir = readSetting(settings.dataDir);
-  const manifest = await beginRestore(from, dataDir, readSetting(settings.secret) !== null);
-  const config = readConfig();
-  const log = pino({ level: "warn" }, pino.destination(2));
-  const report = await finishRestore(config, from, manifest, log, progress);
+  const objectStorage = settings.objectStorage.read(readSetting);
+  const report = await withPlace(from, objectStorage, async (place) => {
+    const manifest = await beginRestore(place, dataDir, readSetting(settings.secret) !== null);
+    const log = pino({ level: "warn" }, pino.destination(2));
+    return finishRestore(readConfig(), place, manifest, log, progress);
+  });
   await inInstallation(({ db, origin }) => record(db, origin, "backup.restored"));
   print(json, report, () => {
     const { recreated } = report;

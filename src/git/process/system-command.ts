@@ -1,7 +1,8 @@
 /** Runs system programs other than git. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { PATH } from "./environment.js";
 import { bufferOutput } from "./run.js";
@@ -60,14 +61,17 @@ export function readSystem(
 export function streamSystem(
   program: string,
   args: readonly string[],
-  { cwd, input }: { cwd: string; input: string | Buffer },
+  { cwd, input }: { cwd: string; input: string | Buffer | Readable },
 ): { output: Readable; done: Promise<{ exitCode: number | null; stderr: string }> } {
   const child = spawn(program, args, { cwd, env: { PATH, LC_ALL: "C" } });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-4096);
   });
-  child.stdin.on("error", () => undefined).end(input);
+  child.stdin.on("error", () => undefined);
+  // The program ends at the end of its input, also of one that fails.
+  if (input instanceof Readable) pipeline(input, child.stdin).catch(() => undefined);
+  else child.stdin.end(input);
   const output = bufferOutput(child.stdout);
   const done = once(child, "close").then(([exitCode]) => ({
     exitCode: exitCode as number | null,

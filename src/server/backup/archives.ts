@@ -5,7 +5,8 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "#shared/node/config-error.js";
-import { runSystem, streamSystem, SystemCommandError } from "#git/process/system-command.js";
+import { streamSystem } from "#git/process/system-command.js";
+import type { BackupPlace } from "./backup-place.js";
 import type { BackupWriter } from "./format.js";
 
 const FLAGS = [
@@ -17,8 +18,6 @@ const FLAGS = [
   // Another file system is the mounted folder of an agent, which is archived as its layers.
   "--one-file-system",
 ];
-/** Timeout of extracting one archive. */
-const EXTRACT_MS = 12 * 60 * 60_000;
 /** tar's exit code when files changed or disappeared while it read them. */
 const CHANGED = 1;
 
@@ -34,7 +33,7 @@ const HARMLESS =
  * @returns false when files disappeared while being read
  */
 export async function archive(
-  backup: BackupWriter,
+  backup: Pick<BackupWriter, "write">,
   name: string,
   dataDir: string,
   paths: readonly string[],
@@ -56,15 +55,18 @@ export async function archive(
  * Extracts an archive of a backup into the data folder.
  * @throws ConfigError with tar's message
  */
-export async function extract(backup: string, name: string, dataDir: string): Promise<void> {
-  const args = ["--extract", `--file=${join(backup, name)}`, ...FLAGS, "--same-permissions"];
-  try {
-    await runSystem("tar", args, { cwd: dataDir, timeoutMs: EXTRACT_MS });
-  } catch (error) {
-    if (!(error instanceof SystemCommandError)) throw error;
-    const [first = error.message] = error.stderr.trim().split("\n");
-    throw new ConfigError(`${name} cannot be extracted (${first}); fix that and restore again`);
-  }
+export async function extract(place: BackupPlace, name: string, dataDir: string): Promise<void> {
+  const args = ["--extract", "--file=-", ...FLAGS, "--same-permissions"];
+  const input = place.read(name);
+  let failure: Error | null = null;
+  input.once("error", (error) => (failure = error));
+  const { output, done } = streamSystem("tar", args, { cwd: dataDir, input });
+  output.resume();
+  const { exitCode, stderr } = await done;
+  if (exitCode === 0 && failure === null) return;
+  const [first = `exit code ${exitCode}`] = stderr.trim().split("\n");
+  const reason = (failure as Error | null)?.message ?? first;
+  throw new ConfigError(`${name} cannot be extracted (${reason}); fix that and restore again`);
 }
 
 /** @throws ConfigError when GNU tar is not installed */

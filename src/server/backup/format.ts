@@ -1,25 +1,22 @@
 /**
- * The layout of a backup folder:
+ * The layout of a backup, in a folder or below a prefix of a bucket:
  *
  * manifest.json time, version and contents
  * database/ one file per table, in COPY format, compressed
  * refs.tar branches and tags of all repositories, at the time of the database snapshot
  * objects/ORG/PROJECT.loose.tar, .packs.tar
  * folders/ORG/AGENT.tar, layers/ORG/PROJECT/LAYER.tar
- * logs/ORG/PROJECT.tar
+ * logs/ORG/PROJECT.tar, .stored.tar (those that were in the object storage)
  * secret a copy of the data folder's secret
  * SHA256SUMS checksums of all files above; written last
  *
  * Paths in archives are relative to the data folder.
  */
-import { createHash, type Hash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
-import { Transform, type Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { z } from "zod";
 import { ConfigError } from "#shared/node/config-error.js";
+import type { BackupPlace } from "./backup-place.js";
 
 const manifestShape = z.object({
   format: z.literal(1),
@@ -46,25 +43,17 @@ export const tableFile = (table: string): string => `database/${table}.gz`;
 
 /** Writes the files of one backup and collects their checksums. */
 export class BackupWriter {
-  readonly folder: string;
+  readonly #place: BackupPlace;
   readonly #sums = new Map<string, string>();
 
-  constructor(folder: string) {
-    this.folder = folder;
+  constructor(place: BackupPlace) {
+    this.#place = place;
   }
 
   /** Writes a file, replacing one of the same name. */
   async write(name: string, content: Readable | string): Promise<void> {
-    const path = join(this.folder, name);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const hash = createHash("sha256");
-    if (typeof content === "string") {
-      hash.update(content);
-      await writeFile(path, content, { mode: 0o600, flush: true });
-    } else {
-      await pipeline(content, hashing(hash), createWriteStream(path, { mode: 0o600, flush: true }));
-    }
-    this.#sums.set(name, hash.digest("hex"));
+    const stream = typeof content === "string" ? textStream(content) : content;
+    this.#sums.set(name, await this.#place.write(name, stream));
   }
 
   /** Writes the manifest and the checksums, which completes the backup. */
@@ -72,28 +61,23 @@ export class BackupWriter {
     await this.write(manifestName, `${JSON.stringify(manifest, null, 2)}\n`);
     const names = [...this.#sums.keys()].toSorted();
     const lines = names.map((name) => `${this.#sums.get(name)}  ${name}\n`);
-    await writeFile(join(this.folder, sumsName), lines.join(""), { mode: 0o600, flush: true });
+    await this.#place.write(sumsName, textStream(lines.join("")));
   }
 }
 
-function hashing(hash: Hash): Transform {
-  return new Transform({
-    transform(piece: Buffer, _encoding, done) {
-      hash.update(piece);
-      done(null, piece);
-    },
-  });
+function textStream(text: string): Readable {
+  return Readable.from([Buffer.from(text)]);
 }
 
 /**
  * Verifies the checksums of a backup and returns its manifest.
  * @throws ConfigError naming the faulty file
  */
-export async function readBackup(folder: string): Promise<Manifest> {
-  const sums = await readFile(join(folder, sumsName), "utf8").catch(() => null);
+export async function readBackup(place: BackupPlace): Promise<Manifest> {
+  const sums = await readText(place, sumsName);
   if (sums === null) {
     throw new ConfigError(
-      `${folder} is not a complete backup (${sumsName} is missing); use another folder`,
+      `${place.name} is not a complete backup (${sumsName} is missing); use another one`,
     );
   }
   const expected = new Map<string, string>();
@@ -101,42 +85,54 @@ export async function readBackup(folder: string): Promise<Manifest> {
     const [, sum, name] = /^([0-9a-f]{64}) {2}(.+)$/.exec(line) ?? [];
     if (sum !== undefined && name !== undefined) expected.set(name, sum);
   }
-  for (const name of await filesBelow(folder)) {
+  for (const name of await place.list()) {
     if (name !== sumsName && !expected.has(name)) {
-      throw new ConfigError(`${join(folder, name)} is not part of the backup; remove it`);
+      throw new ConfigError(`${place.name}/${name} is not part of the backup; remove it`);
     }
   }
   for (const [name, sum] of expected) {
-    if ((await sumOf(join(folder, name))) === sum) continue;
+    if ((await sumOf(place, name)) === sum) continue;
     throw new ConfigError(
-      `${join(folder, name)} is missing or damaged; use another copy of the backup`,
+      `${place.name}/${name} is missing or damaged; use another copy of the backup`,
     );
   }
-  const text = await readFile(join(folder, manifestName), "utf8").catch(() => "null");
+  const text = (await readText(place, manifestName)) ?? "null";
   const { success, data } = manifestShape.safeParse(JSON.parse(text));
   if (!success) {
-    throw new ConfigError(`${folder} was written by another version; restore it with that version`);
+    throw new ConfigError(
+      `${place.name} was written by another version; restore it with that version`,
+    );
   }
   return data;
 }
 
-/** Returns the names of the backup's files below `prefix`, relative to the backup. */
-export async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
-  const entries = await readdir(join(folder, prefix), {
-    withFileTypes: true,
-    recursive: true,
-  }).catch(() => []);
-  return entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .toSorted();
+/** Whether a backup is complete: its checksums are written last. */
+export async function isComplete(place: BackupPlace): Promise<boolean> {
+  return (await readText(place, sumsName)) !== null;
 }
 
-async function sumOf(path: string): Promise<string | null> {
+/** Reads a short file; null without it. */
+export async function readText(place: BackupPlace, name: string): Promise<string | null> {
+  let text = "";
+  try {
+    for await (const piece of place.read(name).setEncoding("utf8")) text += piece;
+  } catch (error) {
+    if (place.isAbsent(error)) return null;
+    throw error;
+  }
+  return text;
+}
+
+/**
+ * Returns the checksum of a file; null if it cannot be read.
+ * @throws ConfigError during an outage of the object storage
+ */
+async function sumOf(place: BackupPlace, name: string): Promise<string | null> {
   const hash = createHash("sha256");
   try {
-    for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
-  } catch {
+    for await (const piece of place.read(name)) hash.update(piece as Buffer);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
     return null;
   }
   return hash.digest("hex");

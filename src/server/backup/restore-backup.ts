@@ -2,7 +2,7 @@
  * Restores a backup into an empty data folder. A marker file exists until the restore is complete: the
  * server refuses to start on such a folder, and another restore begins again.
  */
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
@@ -21,7 +21,8 @@ import { forgetAllLayers } from "../features/environments/index.js";
 import { recreateFolders } from "../features/workspaces/index.js";
 import { storageIn } from "../data-folder/storage.js";
 import { extract, requireTar } from "./archives.js";
-import { filesBelow, readBackup, refsName, secretName, type Manifest } from "./format.js";
+import type { BackupPlace } from "./backup-place.js";
+import { readBackup, readText, refsName, secretName, type Manifest } from "./format.js";
 import { loadTables } from "./tables.js";
 
 /** Counts of restored items. */
@@ -42,12 +43,12 @@ export interface RestoreReport {
  * @throws ConfigError when the backup is damaged or the folder is in use
  */
 export async function beginRestore(
-  folder: string,
+  place: BackupPlace,
   dataDir: string,
   hasSecret: boolean,
 ): Promise<Manifest> {
   await requireTar();
-  const manifest = await readBackup(folder);
+  const manifest = await readBackup(place);
   await requireSameVersion(manifest);
   if (manifest.needs_root && process.getuid?.() !== 0) {
     throw new ConfigError("The backup contains files of several users; restore it as root");
@@ -65,7 +66,7 @@ export async function beginRestore(
     if (name !== restoringName) await rm(join(dataDir, name), { recursive: true, force: true });
   }
   if (!hasSecret) {
-    const secret = await readFile(join(folder, secretName), "utf8");
+    const secret = (await readText(place, secretName)) ?? "";
     await writeFile(join(dataDir, secretName), secret, { mode: 0o600, flush: true });
   }
   return manifest;
@@ -77,7 +78,7 @@ export async function beginRestore(
  */
 export async function finishRestore(
   config: Config,
-  folder: string,
+  place: BackupPlace,
   manifest: Manifest,
   log: Logger,
   onProgress: (line: string) => void,
@@ -85,19 +86,20 @@ export async function finishRestore(
   const { dataDir } = config;
   restrictDataDir(dataDir, config.sandbox === "off" && process.getuid?.() === 0);
   const names = [refsName];
+  const found = await place.list();
   for (const part of ["objects", "layers", "folders", "logs"]) {
-    names.push(...(await filesBelow(folder, part)));
+    names.push(...found.filter((name) => name.startsWith(`${part}/`)));
   }
   for (const name of names) {
     onProgress(name);
-    await extract(folder, name, dataDir);
+    await extract(place, name, dataDir);
   }
   writeNodeId(dataDir, manifest.node_id);
   onProgress("database");
   const recreated = await withNewDatabase(config, log, async (address) => {
     const client = await connectOwner(address);
     try {
-      await loadTables(client, folder, manifest.tables);
+      await loadTables(client, place, manifest.tables);
       await checkSecret(client, config.secret);
       const db = drizzle(client) as Queryable;
       await forgetAllLayers(db);

@@ -1,11 +1,10 @@
 /** Dumps and loads the tables of an installation, as its owner. */
-import { createReadStream } from "node:fs";
-import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { readStoredSchema, type StoredTable } from "../db/tables/stored-tables.js";
+import type { BackupPlace } from "./backup-place.js";
 import { tableFile, type BackupWriter } from "./format.js";
 
 /**
@@ -36,18 +35,21 @@ export async function dumpTables(
  */
 export async function loadTables(
   client: pg.ClientBase,
-  folder: string,
+  place: BackupPlace,
   counts: Record<string, number>,
 ): Promise<void> {
   await client.query("begin");
   try {
     const { tables, open, close } = await readStoredSchema(client);
     for (const statement of open) await client.query(statement);
-    for (const table of tables) await loadTable(client, folder, table, counts);
+    for (const table of tables) await loadTable(client, place, table, counts);
     for (const statement of close) await client.query(statement);
     // The processes that ran these jobs no longer exist.
     await client.query("update pgboss.job set state = 'retry' where state = 'active'");
     await setSequences(client);
+    // The logs are restored to the data folder; the objects belong to the installation of the backup.
+    await client.query("delete from log_objects");
+    await client.query("update installation set log_storage_id = gen_random_uuid()");
     await client.query("commit");
   } catch (error) {
     await client.query("rollback").catch(() => undefined);
@@ -57,15 +59,14 @@ export async function loadTables(
 
 async function loadTable(
   client: pg.ClientBase,
-  folder: string,
+  place: BackupPlace,
   { id, name, columns }: StoredTable,
   counts: Record<string, number>,
 ): Promise<void> {
   const expected = counts[id];
   if (expected === undefined) throw new Error(`the backup has no table ${id}`);
   const into = client.query(copyFrom(`copy ${name} (${columns}) from stdin`));
-  const file = createReadStream(join(folder, tableFile(id)));
-  await pipeline(file, createGunzip(), into);
+  await pipeline(place.read(tableFile(id)), createGunzip(), into);
   if (into.rowCount !== expected) {
     throw new Error(`${id} has ${into.rowCount} rows instead of ${expected}`);
   }

@@ -4,8 +4,11 @@
  * snapshot is taken first and the branches after it: an update reserved earlier is pending in the
  * snapshot, wherever its branch points. Objects are only ever added, and are archived later.
  */
-import { mkdir, readdir } from "node:fs/promises";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
@@ -19,7 +22,9 @@ import { layerOf } from "#git/worktree/overlay-driver.js";
 import { workspaceLock } from "../features/workspaces/index.js";
 import { storageIn, type Storage } from "../data-folder/storage.js";
 import { archive, requireTar } from "./archives.js";
-import { BackupWriter, refsName, secretName, type Manifest } from "./format.js";
+import type { BackupPlace } from "./backup-place.js";
+import { BackupWriter, isComplete, refsName, secretName, type Manifest } from "./format.js";
+import { archiveStoredLogs } from "./stored-logs.js";
 import { dumpTables } from "./tables.js";
 
 /** Counts of archived items. */
@@ -30,6 +35,8 @@ export interface BackupReport {
   workspaces: number;
   rows: number;
   folders_gone: string[];
+  /** Runs whose log was missing in the object storage. */
+  logs_missing: string[];
 }
 
 interface Project {
@@ -51,21 +58,21 @@ interface PlacedWorkspace {
 const ATTEMPTS = 5;
 
 /**
- * Writes a backup into an empty or new folder.
+ * Writes a backup into an empty place.
  * @param pool connections as the owner of the database; three are used
  * @throws ConfigError
  */
 export async function takeBackup(
   config: Config,
   pool: pg.Pool,
-  folder: string,
+  place: BackupPlace,
   log: (line: string) => void,
 ): Promise<BackupReport> {
   await requireTar();
-  await makeEmpty(folder);
+  await place.requireEmpty();
   const { dataDir } = config;
   const storage = storageIn(dataDir);
-  const backup = new BackupWriter(folder);
+  const backup = new BackupWriter(place);
   const createdAt = new Date().toISOString();
   const reader = await pool.connect();
   try {
@@ -80,9 +87,11 @@ export async function takeBackup(
       await archiveObjects(backup, storage, dataDir, project);
     }
     const gone = await archiveFolders(pool, backup, storage, dataDir, workspaces, log);
+    const missing: string[] = [];
     for (const { org_id, id } of projects) {
       const logs = relative(dataDir, storage.runLogs(org_id, id));
       await archive(backup, `logs/${org_id}/${id}.tar`, dataDir, [logs]);
+      missing.push(...(await archiveStoredLogs(pool, backup, config, { org_id, id })));
     }
     await backup.write(secretName, `${config.secret}\n`);
     const manifest: Manifest = {
@@ -96,12 +105,13 @@ export async function takeBackup(
     };
     await backup.finish(manifest);
     return {
-      folder,
+      folder: place.name,
       organizations: organizations.length,
       repositories: projects.length,
       workspaces: workspaces.length,
       rows: Object.values(tables).reduce((sum, count) => sum + count, 0),
       folders_gone: gone,
+      logs_missing: missing,
     };
   } finally {
     // Also ends a transaction that is still open.
@@ -109,14 +119,15 @@ export async function takeBackup(
   }
 }
 
-async function makeEmpty(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    if ((await readdir(folder)).length === 0) return;
-  } catch (error) {
-    throw new ConfigError(`${folder} is not writable (${(error as Error).message})`);
+/**
+ * Deletes what an interrupted backup left.
+ * @throws ConfigError if the backup is complete
+ */
+export async function removeIncomplete(place: BackupPlace): Promise<void> {
+  if (await isComplete(place)) {
+    throw new ConfigError(`${place.name} is a complete backup; use another place, or remove it`);
   }
-  throw new ConfigError(`${folder} is not empty; use a new folder for each backup`);
+  await place.clear();
 }
 
 /**
@@ -131,6 +142,12 @@ async function takeSnapshot(
   backup: BackupWriter,
 ): Promise<Project[]> {
   const barrier = await pool.connect();
+  // The place may be slow, and the locks are held: the archive first goes to a local file.
+  const spool = await mkdtemp(join(tmpdir(), "omoi-backup-"));
+  const file = join(spool, refsName);
+  const local: Pick<BackupWriter, "write"> = {
+    write: (_name, content) => pipeline(content, createWriteStream(file, { mode: 0o600 })),
+  };
   try {
     for (let attempt = 1; ; attempt += 1) {
       await barrier.query("begin");
@@ -147,8 +164,9 @@ async function takeSnapshot(
         // packed-refs last: git packs a branch before it deletes the loose file.
         const parts = ["HEAD", "config", "refs", "packed-refs"];
         const paths = stores.flatMap((repoPath) => parts.map((part) => join(repoPath, part)));
-        await archive(backup, refsName, dataDir, paths);
+        await archive(local, refsName, dataDir, paths);
         await barrier.query("commit");
+        await backup.write(refsName, createReadStream(file));
         return projects;
       }
       await reader.query("rollback");
@@ -159,6 +177,7 @@ async function takeSnapshot(
     }
   } finally {
     barrier.release(true);
+    await rm(spool, { recursive: true, force: true });
   }
 }
 

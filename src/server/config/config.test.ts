@@ -79,6 +79,7 @@ test("every setting has a default value, which also applies to an empty variable
     maxRuntimeHours: 1_000_000,
     smtp: null,
     mailFrom: null,
+    objectStorage: null,
     metricsToken: null,
     telemetry: null,
     logLevel: "info",
@@ -131,6 +132,30 @@ test("each type parses its text", () => {
   const named = { OMOI_OIDC_ISSUER: "http://127.0.0.1:9", OMOI_OIDC_NAME: " Acme ", ...oidc };
   expect(read(named).oidc?.name).toBe("Acme");
   expect(read({ OMOI_RUN_CPUS: "1.5" }).runLimits.cpus).toBe(1.5);
+});
+
+const s3 = {
+  OMOI_S3_ENDPOINT: "https://s3.eu-central-1.amazonaws.com/",
+  OMOI_S3_ACCESS_KEY_ID: "id",
+  OMOI_S3_SECRET_ACCESS_KEY: "hunter2",
+};
+
+test("an own S3 server has buckets in the path, and logs stay without a bucket", () => {
+  expect(read(s3).objectStorage).toEqual({
+    endpoint: "https://s3.eu-central-1.amazonaws.com",
+    region: "us-east-1",
+    accessKeyId: "id",
+    secretAccessKey: "hunter2",
+    addressing: "host",
+    logs: null,
+  });
+  const own = { ...s3, OMOI_S3_ENDPOINT: "http://minio:9000", OMOI_S3_BUCKET: "omoi-logs" };
+  expect(read({ ...own, OMOI_S3_PREFIX: "a/b" }).objectStorage).toMatchObject({
+    addressing: "path",
+    logs: { bucket: "omoi-logs", prefix: "a/b" },
+  });
+  const chosen = { ...own, OMOI_S3_ADDRESSING: "host" };
+  expect(read(chosen).objectStorage?.addressing).toBe("host");
 });
 
 const noSecrets = /hunter2/;
@@ -223,6 +248,22 @@ test.for([
   [
     { OMOI_MAIL_FROM: "Omoi" },
     'OMOI_MAIL_FROM must be one address such as Omoi <omoi@example.com>, not "Omoi"',
+  ],
+  [
+    { OMOI_S3_BUCKET: "logs" },
+    "OMOI_S3_BUCKET needs OMOI_S3_ENDPOINT; set it too, or remove OMOI_S3_BUCKET",
+  ],
+  [
+    { ...s3, OMOI_S3_BUCKET: "Logs_" },
+    'OMOI_S3_BUCKET must be the name of a bucket: 3 to 63 lower-case letters, digits, "." and "-", not "Logs_"',
+  ],
+  [{ ...s3, OMOI_S3_PREFIX: "/logs" }, /^OMOI_S3_PREFIX must be names of letters, /],
+  [
+    {
+      OMOI_S3_ENDPOINT: "https://s3.eu-central-1.amazonaws.com",
+      OMOI_S3_SECRET_ACCESS_KEY: "hunter2",
+    },
+    "OMOI_S3_ENDPOINT needs OMOI_S3_ACCESS_KEY_ID; set it too, or remove OMOI_S3_ENDPOINT",
   ],
   [
     { OMOI_OIDC_NAME: "Acme" },

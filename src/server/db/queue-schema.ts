@@ -13,6 +13,8 @@ export interface JobData {
   "start-checks": Record<string, never>;
   /** Continues the merge queue of a branch. */
   "advance-merge-queue": { org_id: string; project_id: string; branch: string };
+  /** Moves logs of ended runs to the object storage, and deletes expired ones there. */
+  "sync-logs": Record<string, never>;
   /** Detects conflicts between the project's workspaces. */
   "scan-project": { org_id: string; project_id: string };
   /** Sends the due deliveries of a webhook. */
@@ -45,6 +47,8 @@ const queues: Record<JobName, PgBoss.Queue> = {
     retryLimit: 0,
     expireInSeconds: 600,
   },
+  // Not retried: a periodic job continues. A job ends after ten minutes, and its transfers within an hour.
+  "sync-logs": { name: "sync-logs", policy: "short", retryLimit: 0, expireInSeconds: 3600 },
   // At most one scan per project is pending (see `send`), however often the project changes.
   "scan-project": {
     name: "scan-project",

@@ -27,6 +27,7 @@ const undeclared = [
   "installation",
   "installation_events",
   "limit_states",
+  "log_objects",
   "model_reservations",
   "model_spending",
   "model_usage",

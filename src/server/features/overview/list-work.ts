@@ -5,11 +5,15 @@ import { allows } from "../../access/access.js";
 import type { OrgContext } from "../../http/request-context.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { countPredictedConflicts } from "../radar/index.js";
-import { readAgentRuns } from "../runs/index.js";
+import {
+  lastLineOfLog,
+  lastLineOfTranscript,
+  listStoredLastLines,
+  readAgentRuns,
+} from "../runs/index.js";
 import { branchRef } from "../workspaces/index.js";
 import type { CommitPair, CompareCommits, Comparison } from "./compare-commits.js";
 import { isFailure } from "./last-run.js";
-import { lastLineOfLog, lastLineOfTranscript } from "./last-line.js";
 import { listWork, type WorkRow } from "./work.queries.js";
 
 export interface WorkDeps {
@@ -49,7 +53,7 @@ export async function listAgentWork(
   });
   const [comparisons, lines] = await Promise.all([
     seesWorkspaces ? compareAll(deps, orgId, rows) : new Map<string, Comparison>(),
-    readLines(deps.storage, orgId, rows),
+    readLines(deps.storage, context, rows),
   ]);
   return rows.map((row) => {
     const { head_commit: _head, has_branch, is_at_rest, ...shown } = row;
@@ -142,7 +146,7 @@ async function within(ms: number, work: Promise<unknown>): Promise<void> {
 /** Reads the last lines of the current or last runs, by agent. */
 async function readLines(
   storage: Storage,
-  orgId: string,
+  { orgId, tx }: Pick<OrgContext, "orgId" | "tx">,
   rows: readonly WorkRow[],
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
@@ -154,6 +158,23 @@ async function readLines(
     }
   };
   await Promise.all(Array.from({ length: MAX_READS }, read));
+  // Logs in the object storage have their last line in the database.
+  const ended = rows.flatMap(({ agent_id, current, last_outcome }) =>
+    found.has(agent_id) || current?.started_at != null || last_outcome === null
+      ? []
+      : [{ agent_id, run_id: last_outcome.run_id }],
+  );
+  if (ended.length === 0) return found;
+  const stored = await tx((db) =>
+    listStoredLastLines(
+      db,
+      ended.map(({ run_id }) => run_id),
+    ),
+  );
+  for (const { agent_id, run_id } of ended) {
+    const line = stored.get(run_id);
+    if (line !== undefined) found.set(agent_id, line);
+  }
   return found;
 }
 

@@ -5,7 +5,7 @@ import { removeRepository } from "#git/store/remove-repository.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { cancelBuildsOf } from "../environments/index.js";
 import { removeMembersOfProject } from "../members/index.js";
-import { endManagedRuns, waitForEnd } from "../runs/index.js";
+import { deleteLogObjectsOf, endManagedRuns, waitForEnd } from "../runs/index.js";
 import { deleteSecretsOf } from "../secrets/index.js";
 import { endQueuesOf, removeWorkspacesOf } from "../workspaces/index.js";
 import { storeLock } from "./imports/import-project.js";
@@ -67,6 +67,9 @@ export async function runRemoval(
     await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });
     await rm(deps.storage.exports(orgId, id), { recursive: true, force: true });
     await removeTree(deps.storage.projectEnvironments(orgId, id));
-    await deps.db.tenant(orgId, (tx) => queries.markRemoved(tx, id));
+    await deps.db.tenant(orgId, async (tx) => {
+      await queries.markRemoved(tx, id);
+      await deleteLogObjectsOf(tx, id);
+    });
   });
 }

@@ -25,6 +25,7 @@ import type { RunDeps } from "./run-deps.js";
 import type { RunSettings } from "./run-settings.js";
 import { commitsOf, scriptRunner } from "./execution/run-script.js";
 import { settleSessions } from "./sessions/sessions.queries.js";
+import { requestLogSync, type LogStorage } from "./stored-logs/log-storage.js";
 import { uidOf } from "./start-run.js";
 import { createSupervisor } from "./execution/supervisor.js";
 import { createSaver, endLost, saveRun, startRunWatch } from "./execution/watch-runs.js";
@@ -56,6 +57,7 @@ export interface RunsInput {
   sandbox: Sandbox;
   docker: DockerSandbox;
   settings: RunSettings;
+  logStorage: LogStorage;
   publicUrl: () => string;
   openCallback: (runId: string) => Promise<CallbackListener>;
   /** Whether no other process serves this database: runs that others left are then lost at once. */
@@ -77,6 +79,9 @@ export function createRuns(input: RunsInput): Runs {
       if (run.kind === "build") await storeLayerOf(deps, run, masker);
     },
     ended: async (run) => {
+      await requestLogSync(input.logStorage).catch((error: unknown) => {
+        input.log.warn({ err: error }, "the job that moves logs was not sent; it is sent later");
+      });
       if (run.kind === "check") return endCheckOf(deps, run);
       if (run.kind === "build") return endBuildOf(deps, run);
       const { org_id } = run;

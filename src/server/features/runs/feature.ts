@@ -12,6 +12,9 @@ import { deleteExpiredLogs } from "./logs/delete-expired-logs.js";
 import { removeUnusedFolders } from "./checks/check-folder.js";
 import { startBuilds } from "./builds/start-builds.js";
 import { startChecks } from "./checks/start-checks.js";
+import { createLogStorage } from "./stored-logs/log-storage.js";
+import { syncLogs } from "./stored-logs/sync-logs.js";
+import { watchLogs } from "./stored-logs/watch-logs.js";
 import { createRuns } from "./create-runs.js";
 import { startQueuedRuns } from "./queue/run-queue.js";
 import { presetHandlers, runHandlers, sandboxHandlers } from "./routes.js";
@@ -19,9 +22,12 @@ import { sessionHandlers } from "./sessions/routes.js";
 
 export function runsFeature(services: Services): Feature {
   const { config, credentials, httpServer, publicUrl, storage } = services;
+  const logStorage = createLogStorage({ ...services, settings: config });
+  const movedLogs = watchLogs(logStorage, config.runLogDays, services.isAlone);
   const ownRuns = createRuns({
     ...services,
     settings: config,
+    logStorage,
     openCallback: (runId) => openCallbackListener(httpServer, runId),
   });
   return {
@@ -34,6 +40,7 @@ export function runsFeature(services: Services): Feature {
     ],
     jobs: [
       jobWorker("start-queued-runs", (data) => startQueuedRuns(ownRuns.deps, data)),
+      jobWorker("sync-logs", (_data, signal) => syncLogs(logStorage, signal)),
       jobWorker("start-checks", async () => {
         try {
           await startChecks(ownRuns.deps);
@@ -43,10 +50,14 @@ export function runsFeature(services: Services): Feature {
       }),
     ],
     recover: () => ownRuns.recover(),
-    start: () => ownRuns.watch(),
+    start: () => {
+      ownRuns.watch();
+      return movedLogs.start();
+    },
     hourly: () =>
       Promise.all([
         deleteExpiredLogs(storage, config.runLogDays),
+        movedLogs.hourly(),
         removeUnusedFolders(ownRuns.deps),
         services.db.withSystem("delete old builds", (tx) => deleteOldBuilds(tx, config.runLogDays)),
         // A result without its log says little.
@@ -56,6 +67,10 @@ export function runsFeature(services: Services): Feature {
       ]),
     drain: () => ownRuns.end(config.shutdownRuns),
     endStreams: () => ownRuns.endStreams(),
-    stop: () => ownRuns.close(),
+    stop: async () => {
+      await movedLogs.stop();
+      await ownRuns.close();
+    },
+    close: async () => logStorage.objects?.close(),
   };
 }

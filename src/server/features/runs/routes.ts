@@ -19,9 +19,11 @@ import { createProgramFinder } from "./presets/find-programs.js";
 import { listPresets } from "./presets/list-presets.js";
 import { programs } from "./presets/presets.js";
 import type { RunDeps } from "./run-deps.js";
+import type { InTurn } from "./logs/log-reader.js";
 import type { Followed } from "./logs/log-stream.js";
 import { showLog } from "./logs/show-log.js";
 import { startLeasedRun, startManagedRun } from "./start-run.js";
+import { openRunLog } from "./stored-logs/open-run-log.js";
 import { stopRun } from "./stop-run.js";
 import { listTimeline } from "./timeline.queries.js";
 
@@ -30,7 +32,7 @@ export function runHandlers(
   credentials: Credentials,
   publicUrl: () => string,
 ): Handlers<typeof runs> {
-  const { db, storage, streams, logAccess } = deps;
+  const { db, logStorage, streams, logAccess } = deps;
   const pages = pagesOf(runs.list, byId);
   const egressPages = pagesOf(runs.egress, byId);
   const timelinePages = pagesOf(runs.timeline, byId);
@@ -71,7 +73,8 @@ export function runHandlers(
         return run && { run, projectId: await queries.projectOf(db, run.id) };
       });
       if (!found) throw notFound();
-      const path = storage.runLog(orgId, found.projectId, run_id);
+      const ofRun = { orgId, projectId: found.projectId, runId: run_id };
+      const openFile = (inTurn: InTurn) => openRunLog(logStorage, ofRun, inTurn);
       const reader = { orgId, caller: actor.agent?.id ?? actor.userId };
       if (!request.headers.accept?.includes("text/event-stream")) {
         const headers = {
@@ -80,9 +83,12 @@ export function runHandlers(
             "content-disposition": `attachment; filename="run-${run_id}.log"`,
           }),
         };
-        return new Content("text/plain", showLog(logAccess, { path, reader, query }), { headers });
+        const text = await showLog(logAccess, { openFile, reader, query });
+        return new Content("text/plain", text, { headers });
       }
       if (request.method === "HEAD") return eventStream(null);
+      // An answer with a status, if the log cannot be read.
+      await (await openFile((work) => work()))?.close();
       const lastEventId = request.headers["last-event-id"];
       const stateOf = (run: Run): Followed => ({
         isOver: run.ended_at !== null,
@@ -93,7 +99,7 @@ export function runHandlers(
         agentId: found.run.agent_id,
         event: "log",
         state: stateOf(found.run),
-        path,
+        openFile,
         reader,
         lastEventId: typeof lastEventId === "string" ? lastEventId : null,
         look: async () => {

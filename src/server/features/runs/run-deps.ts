@@ -9,6 +9,7 @@ import type { ActiveWorkspace, WorkspaceDeps } from "../workspaces/index.js";
 import type { LogAccess } from "./logs/log-access.js";
 import type { LogStreams } from "./logs/log-stream.js";
 import type { Supervisor } from "./execution/supervisor.js";
+import type { LogStorage } from "./stored-logs/log-storage.js";
 import type { RunSettings } from "./run-settings.js";
 
 /** Dependencies of managed runs. */
@@ -23,6 +24,7 @@ export interface RunDeps {
   supervisor: Supervisor;
   streams: LogStreams;
   logAccess: LogAccess;
+  logStorage: LogStorage;
   settings: RunSettings;
   /** The limits enforced on this machine. */
   limits: RunLimits;

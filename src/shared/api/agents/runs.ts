@@ -517,6 +517,7 @@ export const runs = {
         .describe("Only this many of the last lines, 1 to 100 000"),
       download: boolean.default(false).describe("Whether to send the log as a file to download"),
     }),
+    errors: ["log_unavailable"],
   }),
   egress: endpoint({
     method: "GET",

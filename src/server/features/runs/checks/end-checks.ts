@@ -12,6 +12,7 @@ import type { RunDeps } from "../run-deps.js";
 import type { CheckRun } from "../managed-runs.queries.js";
 import { projectOf } from "../runs.queries.js";
 import { removeFolder } from "./check-folder.js";
+import { openRunLog } from "../stored-logs/open-run-log.js";
 import { hasMatchingLine } from "./matching-line.js";
 
 /** Starts of a check whose servers died, before it counts as failed. */
@@ -82,8 +83,9 @@ async function resultOf(deps: RunDeps, check: EndedCheck): Promise<Result> {
   }
   const { log_pattern } = check.definition;
   if (log_pattern === null) return { status: "passed", detail: null };
-  const path = deps.storage.runLog(check.org_id, check.project_id, check.run_id);
-  if (await hasMatchingLine(path, RE2JS.compile(log_pattern))) {
+  const ofRun = { orgId: check.org_id, projectId: check.project_id, runId: check.run_id };
+  const log = await openRunLog(deps.logStorage, ofRun, (work) => work());
+  if (await hasMatchingLine(log, RE2JS.compile(log_pattern))) {
     return { status: "passed", detail: null };
   }
   const stored = output_truncated ? "its stored output, which lacks the end," : "its output";

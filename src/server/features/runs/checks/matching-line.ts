@@ -1,16 +1,15 @@
 import { setImmediate as immediate } from "node:timers/promises";
 import type { RE2JS } from "re2js";
-import { logText, openLogReader } from "../logs/log-reader.js";
+import { logText, type LogReader } from "../logs/log-reader.js";
 
 /** Longer lines are matched by their beginning, in UTF-16 code units. */
 const MAX_LINE = 10_000;
 
 /**
- * Whether a line of a stored log matches, without its line break. The time is proportional to the
+ * Whether a line of a stored log matches, without its line break; closes the log. The time is proportional to the
  * log's length, and other work of the process goes on meanwhile.
  */
-export async function hasMatchingLine(path: string, pattern: RE2JS): Promise<boolean> {
-  const log = await openLogReader(path, (work) => work());
+export async function hasMatchingLine(log: LogReader | null, pattern: RE2JS): Promise<boolean> {
   if (!log) return false;
   const matches = (line: string): boolean => pattern.matcher(line.slice(0, MAX_LINE)).find();
   try {

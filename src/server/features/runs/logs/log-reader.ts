@@ -25,6 +25,15 @@ export interface LogReader {
   close(): Promise<void>;
 }
 
+/** The bytes of a log. */
+export interface LogSource {
+  /** Fetches bytes from another machine, so that `bytesAt` does not wait for it. */
+  prepare?(offset: number, length: number): Promise<void>;
+  bytesAt(offset: number, length: number): Promise<Buffer>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
 /** Runs one read of a log when its organization's turn comes. */
 export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
@@ -42,30 +51,45 @@ export async function openLogReader(path: string, inTurn: InTurn): Promise<LogRe
     const { bytesRead } = await file.read(buffer, 0, length, offset);
     return buffer.subarray(0, bytesRead);
   };
+  return readLog(
+    { bytesAt, size: async () => (await file.stat()).size, close: () => file.close() },
+    inTurn,
+  );
+}
+
+/** Reads the entries of a log. Only parsing and reading a disk take a turn, and not waiting for the network. */
+export function readLog(source: LogSource, inTurn: InTurn): LogReader {
+  const { bytesAt } = source;
   const read = async (offset: number, length = pieceBytes): Promise<LogPiece> => {
-    const bytes = await bytesAt(offset, length);
-    const piece = piecesOf(bytes, offset, 0);
-    const isCut = piece.lines.length === 0 && bytes.length === length;
+    await source.prepare?.(offset, length);
+    const { piece, isCut } = await inTurn(async () => {
+      const bytes = await bytesAt(offset, length);
+      const found = piecesOf(bytes, offset, 0);
+      return { piece: found, isCut: found.lines.length === 0 && bytes.length === length };
+    });
     return isCut && length < longestEntry ? read(offset, longestEntry) : piece;
   };
   const readBack = async (offset: number, length = pieceBytes): Promise<LogPiece> => {
     const start = Math.max(0, offset - length);
-    const bytes = await bytesAt(start, offset - start);
-    // The first entry is incomplete unless it starts the log.
-    const piece = piecesOf(bytes, start, start === 0 ? 0 : bytes.indexOf(10) + 1);
+    await source.prepare?.(start, offset - start);
+    const piece = await inTurn(async () => {
+      const bytes = await bytesAt(start, offset - start);
+      // The first entry is incomplete unless it starts the log.
+      return piecesOf(bytes, start, start === 0 ? 0 : bytes.indexOf(10) + 1);
+    });
     const isCut = piece.lines.length === 0 && start > 0;
     return isCut && length < longestEntry ? readBack(offset, longestEntry) : piece;
   };
   return {
-    read: (offset) => inTurn(() => read(offset)),
-    readBack: (offset) => inTurn(() => readBack(offset)),
-    size: async () => (await file.stat()).size,
+    read: (offset) => read(offset),
+    readBack: (offset) => readBack(offset),
+    size: () => source.size(),
     isBoundary: async (offset) => {
       if (offset === 0) return true;
       const last = await bytesAt(offset - 1, 1);
       return last[0] === 10;
     },
-    close: () => file.close(),
+    close: () => source.close(),
   };
 }
 

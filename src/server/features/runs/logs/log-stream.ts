@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { ChangeFeed } from "../../../db/cache/changes.js";
 import type { LogAccess, LogCaller } from "./log-access.js";
-import { openLogReader, type LogReader } from "./log-reader.js";
+import type { InTurn, LogReader } from "./log-reader.js";
 
 /** What a followed file belongs to. */
 export interface Followed {
@@ -20,7 +20,8 @@ export interface Follower {
   /** The name of the events. */
   event: "log" | "update";
   state: Followed;
-  path: string;
+  /** Opens the file; null while it does not exist. */
+  openFile: (inTurn: InTurn) => Promise<LogReader | null>;
   reader: LogCaller;
   /** Returns the current state; null when the caller may no longer see it. */
   look: () => Promise<Followed | null>;
@@ -71,7 +72,7 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
   });
 
   async function* eventsOf(follower: Follower, nap: InterruptibleWait): AsyncGenerator<string> {
-    const { path, look, lastEventId, event } = follower;
+    const { openFile, look, lastEventId, event } = follower;
     let reader: LogReader | null = null;
     let said = Date.now();
     let asked = 0;
@@ -90,7 +91,7 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
         if (!state) return;
         // Read before the file: after the end, the file is complete.
         const { isOver, json } = state;
-        reader ??= await openLogReader(path, access.inTurn(follower.reader.orgId));
+        reader ??= await openFile(access.inTurn(follower.reader.orgId));
         if (reader) {
           offset ??= await positionOf(reader, lastEventId);
           for (;;) {

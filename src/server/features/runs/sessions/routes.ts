@@ -7,6 +7,7 @@ import { allows } from "../../../access/access.js";
 import { eventStream } from "../../../http/answer.js";
 import type { Handlers } from "../../../http/register-routes.js";
 import { byId, pagesOf } from "../../../http/pagination.js";
+import { openLogReader } from "../logs/log-reader.js";
 import type { Followed } from "../logs/log-stream.js";
 import type { RunDeps } from "../run-deps.js";
 import { projectOfAgent } from "../runs.queries.js";
@@ -70,7 +71,8 @@ export function sessionHandlers(
         agentId: session.agent_id,
         event: "update",
         state,
-        path: storage.transcript(orgId, projectId, session_id),
+        openFile: (inTurn) =>
+          openLogReader(storage.transcript(orgId, projectId, session_id), inTurn),
         reader: { orgId, caller: actor.agent?.id ?? actor.userId },
         lastEventId: typeof lastEventId === "string" ? lastEventId : null,
         look: async () => {
