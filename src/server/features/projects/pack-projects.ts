@@ -88,7 +88,7 @@ export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<
   };
   const packAll = async (): Promise<void> => {
     const projects = await deps.db.withSystem("find repositories to repack", (tx) =>
-      queries.listReadyProjects(tx),
+      queries.listReadyProjects(tx, deps.db.node.id),
     );
     for (const project of projects) {
       if (stopping.signal.aborted) return;

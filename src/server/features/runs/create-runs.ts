@@ -134,7 +134,7 @@ export function createRuns(input: RunsInput): Runs {
     }
   };
   const saveLost: RunDeps["saveLost"] = async ({ org_id, agent_id }) => {
-    const lost = await db.tenant(org_id, (tx) => managed.listUnsaved(tx, agent_id));
+    const lost = await db.tenant(org_id, (tx) => managed.listUnsavedOf(tx, agent_id));
     for (const run of lost) await saveRun(watchDeps, run, await commitsOfRun(run), true);
     return lost.length > 0;
   };
