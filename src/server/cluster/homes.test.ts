@@ -325,7 +325,7 @@ describe("nodes with data folders of their own", () => {
     await expect.poll(waiting).toEqual([{ data: { org_id: orgId } }]);
     await two.start();
     await waitForRun(owner, next.id, ({ status }) => status === "running");
-    expect(await waiting()).toEqual([]);
+    await expect.poll(waiting).toEqual([]);
   });
 
   test("a queued run of a node that is away holds up no other one", async () => {
