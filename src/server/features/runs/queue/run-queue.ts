@@ -60,7 +60,8 @@ function canEndQueued(agent: Candidate | undefined): boolean {
 
 /** Whether a retry may succeed; other errors would block the queue permanently. */
 function isTransient(error: unknown): boolean {
-  return error instanceof AppError ? error.code === "workspace_busy" : isDatabaseError(error);
+  if (!(error instanceof AppError)) return isDatabaseError(error);
+  return error.code === "workspace_busy" || error.code === "home_unavailable";
 }
 
 function failureOf(error: unknown): Pick<Run, "status"> & { detail: string } {
