@@ -73,6 +73,7 @@ export async function buildApp(input: AppInput): Promise<App> {
   for (const { jobs: workers = [] } of opened) for (const take of workers) await take(jobs);
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const hourly = setInterval(() => {
+    if (!lease.isHeld()) return;
     const work = opened.map((feature) => ({ name: feature.name, done: feature.hourly?.() }));
     for (const { name, done } of [...work, { name: "http", done: deleteOldAnswers(db) }]) {
       done?.catch((error: unknown) => {

@@ -1,3 +1,4 @@
+import { identifyDataFolder } from "../cluster/data-folder-identity.js";
 import { purposes, decrypt } from "../encrypt.js";
 import { verifyInstallationLog } from "../db/audit/installation-audit.js";
 import { verifyChains, type ChainReport } from "../features/audit/index.js";
@@ -20,17 +21,21 @@ export interface Verification {
   encrypted: { values: number; unreadable: number };
 }
 
-/** Verifies logs, merges, repositories, the database and the secret, without changing anything. */
+/**
+ * Verifies logs, the database, the secret, and the merges and repositories of the node of the data folder,
+ * without changing anything.
+ */
 export async function verifyInstallation({
   config,
   pool,
   db,
 }: Pick<Installation, "config" | "pool" | "db">): Promise<Verification> {
   const storage = storageIn(config.dataDir);
+  const nodeId = identifyDataFolder(config.dataDir).id;
   const installation_log = await verifyInstallationLog(db);
   const audit = await verifyChains(db, []);
-  const repositories = await verifyRepositories(db, storage);
-  const merges = await verifyMerges(db, storage);
+  const repositories = await verifyRepositories(db, storage, nodeId);
+  const merges = await verifyMerges(db, storage, nodeId);
   const encrypted = { values: 0, unreadable: 0 };
   const { rows } = await pool.query<{ purpose: string; context: string; value: Buffer }>(
     `select $1 as purpose, user_id::text as context, sealed_secret as value from totp_secrets

@@ -1,8 +1,11 @@
 /** Dumps and loads the tables of an installation, as its owner. */
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
+import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import type { Queryable } from "../db/connection/connect.js";
+import { openNodeQueues } from "../db/queue-schema.js";
 import { readStoredSchema, type StoredTable } from "../db/tables/stored-tables.js";
 import type { BackupPlace } from "./backup-place.js";
 import { tableFile, type BackupWriter } from "./format.js";
@@ -34,7 +37,7 @@ export async function dumpTables(
  * @param counts expected row count of each table
  */
 export async function loadTables(
-  client: pg.ClientBase,
+  client: pg.Client,
   place: BackupPlace,
   counts: Record<string, number>,
 ): Promise<void> {
@@ -44,6 +47,7 @@ export async function loadTables(
     for (const statement of open) await client.query(statement);
     for (const table of tables) await loadTable(client, place, table, counts);
     for (const statement of close) await client.query(statement);
+    await openNodeQueues(drizzle(client) as Queryable, null);
     // The processes that ran these jobs no longer exist.
     await client.query("update pgboss.job set state = 'retry' where state = 'active'");
     await setSequences(client);

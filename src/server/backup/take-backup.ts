@@ -1,5 +1,6 @@
 /**
- * An online backup. It equals the state after a crash at one moment, from which a start recovers. At
+ * An online backup of one node: the whole database, and the files of the projects whose home the node is. It
+ * equals the state after a crash at one moment, from which a start recovers. At
  * that moment all organizations' locks are held, so no branch update can be reserved. The database
  * snapshot is taken first and the branches after it: an update reserved earlier is pending in the
  * snapshot, wherever its branch points. Objects are only ever added, and are archived later.
@@ -73,13 +74,14 @@ export async function takeBackup(
   const { dataDir } = config;
   const storage = storageIn(dataDir);
   const backup = new BackupWriter(place);
+  const nodeId = identifyDataFolder(dataDir).id;
   const createdAt = new Date().toISOString();
   const reader = await pool.connect();
   try {
-    const projects = await takeSnapshot(pool, reader, storage, dataDir, backup);
+    const projects = await takeSnapshot(pool, reader, nodeId, storage, dataDir, backup);
     log("database");
     const tables = await dumpTables(reader, backup);
-    const workspaces = await listWorkspaces(reader);
+    const workspaces = await listWorkspaces(reader, nodeId);
     const { rows: organizations } = await reader.query("select from organizations");
     await reader.query("commit");
     for (const project of projects) {
@@ -97,7 +99,7 @@ export async function takeBackup(
     const manifest: Manifest = {
       format: 1,
       created_at: createdAt,
-      node_id: identifyDataFolder(dataDir).id,
+      node_id: nodeId,
       migrations: await migrationNames(),
       tables,
       needs_root: process.getuid?.() === 0 && workspaces.length > 0,
@@ -132,11 +134,12 @@ export async function removeIncomplete(place: BackupPlace): Promise<void> {
 
 /**
  * Begins the reader's transaction and archives the branches at the same moment.
- * @returns the projects that have a repository at that moment
+ * @returns the projects of the node that have a repository at that moment
  */
 async function takeSnapshot(
   pool: pg.Pool,
   reader: pg.PoolClient,
+  nodeId: string,
   storage: Storage,
   dataDir: string,
   backup: BackupWriter,
@@ -157,7 +160,7 @@ async function takeSnapshot(
       const there = await idsOf(reader);
       // An organization created between the two queries is not locked.
       if (there.every((id) => locked.includes(id))) {
-        const projects = await listProjects(reader);
+        const projects = await listProjects(reader, nodeId);
         const stores = projects.map(({ org_id, id }) =>
           relative(dataDir, storage.repository(org_id, id)),
         );
@@ -186,18 +189,21 @@ async function idsOf(client: pg.ClientBase): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-async function listProjects(client: pg.ClientBase): Promise<Project[]> {
+async function listProjects(client: pg.ClientBase, nodeId: string): Promise<Project[]> {
   const { rows } = await client.query<Project>(
-    "select id, org_id from projects where removed_at is null order by id",
+    "select id, org_id from projects where removed_at is null and home_node = $1 order by id",
+    [nodeId],
   );
   return rows;
 }
 
-async function listWorkspaces(client: pg.ClientBase): Promise<PlacedWorkspace[]> {
+async function listWorkspaces(client: pg.ClientBase, nodeId: string): Promise<PlacedWorkspace[]> {
   const { rows } = await client.query<PlacedWorkspace>(
     `select w.agent_id, w.org_id, w.project_id, a.name as agent_name
-     from workspaces w join agents a on a.id = w.agent_id
-     where w.status = 'active' and w.workspace_type <> 'remote' order by w.agent_id`,
+     from workspaces w join agents a on a.id = w.agent_id join projects p on p.id = w.project_id
+     where w.status = 'active' and w.workspace_type <> 'remote' and p.home_node = $1
+     order by w.agent_id`,
+    [nodeId],
   );
   return rows;
 }

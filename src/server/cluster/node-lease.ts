@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Database } from "../db/connection/connect.js";
 import { homeUnavailable } from "../errors.js";
@@ -9,6 +10,7 @@ import type { OwnNode } from "./register-node.js";
 const renewMs = 3000;
 /** A node stops writing this long before its lease ends: commands that have begun end within this time. */
 const MARGIN_MS = 3000;
+const checkMs = 250;
 
 /** The lease of this server's node. */
 export interface NodeLease {
@@ -16,6 +18,10 @@ export interface NodeLease {
   isHeld(): boolean;
   /** @throws AppError 503 `home_unavailable` when the lease has ended */
   require(): void;
+  /** Waits until the node may write. @throws the reason of the signal when it is aborted */
+  untilHeld(signal: AbortSignal): Promise<void>;
+  /** Calls the listener each time the node may no longer write. Returns a function that removes it. */
+  onLapse(listener: () => void): () => void;
   stop(): Promise<void>;
 }
 
@@ -36,6 +42,20 @@ export function holdLease(
   let until = { monotonic: performance.now() + validMs, wall: Date.now() + validMs };
   let isLost = false;
   let renewing: Promise<void> | null = null;
+  let hasLapsed = false;
+  const listeners = new Set<() => void>();
+  const isHeld = (): boolean =>
+    !isLost &&
+    // No other node can take over without a cluster.
+    (node.url === null || (performance.now() < until.monotonic && Date.now() < until.wall));
+  const check = (): void => {
+    const isOver = !isHeld();
+    if (isOver === hasLapsed) return;
+    hasLapsed = isOver;
+    if (!isOver) return;
+    log.error({ node: node.name }, "the lease of the node has ended: it writes nothing");
+    for (const listener of listeners) listener();
+  };
   const renew = async (): Promise<void> => {
     const state = await readState(dataDir);
     const sent = { monotonic: performance.now() + validMs, wall: Date.now() + validMs };
@@ -46,6 +66,7 @@ export function holdLease(
       log.fatal({ node: node.name }, "another server has taken over the data of this node");
       onLost();
     }
+    check();
   };
   const timer = setInterval(() => {
     renewing ??= renew()
@@ -55,17 +76,26 @@ export function holdLease(
       });
   }, renewMs);
   timer.unref();
-  const isHeld = (): boolean =>
-    !isLost &&
-    // No other node can take over without a cluster.
-    (node.url === null || (performance.now() < until.monotonic && Date.now() < until.wall));
+  const checking = node.url === null ? undefined : setInterval(check, checkMs).unref();
   return {
     isHeld,
     require: () => {
       if (!isHeld()) throw homeUnavailable();
     },
+    untilHeld: async (signal) => {
+      for (;;) {
+        signal.throwIfAborted();
+        if (isHeld()) return;
+        await pause(checkMs, undefined, { ref: false });
+      }
+    },
+    onLapse: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     stop: async () => {
       clearInterval(timer);
+      clearInterval(checking);
       await renewing;
     },
   };

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Queryable } from "../db/connection/connect.js";
+import type { NodeEpoch } from "../db/connection/tenant.js";
 import { nodes } from "../db/tables/node-tables.js";
 
 export type NodeRow = typeof nodes.$inferSelect;
@@ -97,4 +98,9 @@ export async function renewLease(
     .where(sql`${nodes.id} = ${id} and ${nodes.epoch} = ${epoch}`)
     .returning({ id: nodes.id });
   return renewed.length > 0;
+}
+
+/** Fails the transaction unless the node is in its epoch, which does not change until the transaction ends. */
+export async function requireEpoch(tx: Queryable, { id, epoch }: NodeEpoch): Promise<void> {
+  await tx.execute(sql`select require_node_epoch(${id}::uuid, ${epoch}::bigint)`);
 }

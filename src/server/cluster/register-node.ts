@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
 import type { Database, Queryable } from "../db/connection/connect.js";
+import { openNodeQueues } from "../db/queue-schema.js";
 import {
   identifyDataFolder,
   writeNodeId,
@@ -104,6 +105,7 @@ async function start(
   if (before && !isJoining) await lockEpoch(tx, id);
   const isNext = before !== null && !isJoining;
   const epoch = await saveStart(tx, { id, name, url, place, host, folder, version }, isNext);
+  await openNodeQueues(tx, id);
   return { id, name, url, epoch };
 }
 

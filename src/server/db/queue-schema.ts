@@ -1,5 +1,8 @@
+import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
 import PgBoss from "pg-boss";
 import type pg from "pg";
+import type { Queryable } from "./connection/queryable.js";
 
 /** The kinds of background jobs and their payloads. */
 export interface JobData {
@@ -25,6 +28,35 @@ export interface JobData {
   "send-mail": { sealed: string };
 }
 export type JobName = keyof JobData;
+
+/** The kinds of jobs that work on the disk of a node: only the home of their project takes them. */
+const homeJobs = [
+  "import-project",
+  "use-upstream",
+  "remove-project",
+  "start-queued-runs",
+  "start-checks",
+  "advance-merge-queue",
+  "scan-project",
+  "sync-logs",
+] as const satisfies readonly JobName[];
+export type HomeJobName = (typeof homeJobs)[number];
+
+export function isHomeJob(name: JobName): name is HomeJobName {
+  return (homeJobs as readonly JobName[]).includes(name);
+}
+
+/** Returns the queue of a kind of jobs, or that of one node. */
+export const queueOf = (name: JobName, nodeId: string): string =>
+  isHomeJob(name) ? `${name}.${nodeId}` : name;
+
+/** Pending jobs of a queue with the policy `short` have different keys. */
+export const jobKeys: { [Name in JobName]?: (data: JobData[Name]) => string } = {
+  "advance-merge-queue": ({ project_id, branch }) => `${project_id} ${branch}`,
+  "scan-project": ({ project_id }) => project_id,
+  "deliver-webhook": ({ webhook_id }) => webhook_id,
+  "sync-logs": () => "all",
+};
 
 const queues: Record<JobName, PgBoss.Queue> = {
   // An import may take long. The job of a dead process is retried when it expires.
@@ -93,7 +125,54 @@ export async function prepareQueues(owner: pg.Client): Promise<void> {
   await boss.start();
   const known = new Set((await boss.getQueues()).map((queue) => queue.name));
   for (const [name, options] of Object.entries(queues)) {
-    if (!known.has(name)) await boss.createQueue(name, options);
+    if (!known.has(name) && !isHomeJob(name as JobName)) await boss.createQueue(name, options);
   }
   await boss.stop({ graceful: false, wait: true, close: false });
+  await owner.query(nodePartition);
+  await openNodeQueues(drizzle(owner) as Queryable, null);
+  await owner.query(moveSharedJobs, [homeJobs]);
 }
+
+/**
+ * The partition of all queues of nodes: a partition for each of them would be too many. Its indexes are those
+ * that pg-boss gives its own partitions, for the policies in use.
+ */
+const nodePartition = `do $$ begin
+  if to_regclass('pgboss.job_of_nodes') is null then
+    create table pgboss.job_of_nodes partition of pgboss.job default;
+    create unique index job_of_nodes_short on pgboss.job_of_nodes (name, coalesce(singleton_key, ''))
+      where state = 'created' and policy = 'short';
+    create index job_of_nodes_fetch on pgboss.job_of_nodes (name, start_after)
+      include (priority, created_on, id) where state < 'active';
+  end if;
+end $$`;
+
+/**
+ * Adds the queues of a node, or of all nodes. They are rows only, which the serving role may add. Without the
+ * name of a partition, pg-boss cannot delete the partition that they share.
+ */
+export async function openNodeQueues(db: Queryable, nodeId: string | null): Promise<void> {
+  const kinds = homeJobs.map((name) => ({ policy: "standard", ...queues[name] }));
+  await db.execute(sql`
+    insert into pgboss.queue (name, policy, retry_limit, retry_delay, retry_backoff, expire_seconds)
+    select k.name || '.' || n.id, k.policy, k."retryLimit", k."retryDelay", k."retryBackoff",
+      k."expireInSeconds"
+    from nodes n, jsonb_to_recordset(${JSON.stringify(kinds)}::jsonb) as k (name text, policy text,
+      "retryLimit" int, "retryDelay" int, "retryBackoff" boolean, "expireInSeconds" int)
+    where ${nodeId}::uuid is null or n.id = ${nodeId}::uuid
+    on conflict do nothing`);
+}
+
+/**
+ * Moves the pending jobs of an earlier version, whose queues had no node, to the homes of their projects. Jobs
+ * without a project are sent again by periodic work.
+ */
+const moveSharedJobs = `with moved as (
+    delete from pgboss.job where name = any($1) and state < 'active' returning *)
+  insert into pgboss.job (id, name, priority, data, state, retry_limit, retry_count, retry_delay,
+    retry_backoff, start_after, singleton_key, expire_in, created_on, keep_until, policy)
+  select m.id, m.name || '.' || p.home_node, m.priority, m.data, m.state, m.retry_limit, m.retry_count,
+    m.retry_delay, m.retry_backoff, m.start_after, m.singleton_key, m.expire_in, m.created_on, m.keep_until,
+    m.policy
+  from moved m join projects p on p.id = (m.data->>'project_id')::uuid
+  on conflict do nothing`;

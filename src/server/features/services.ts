@@ -5,6 +5,7 @@ import type { Sandbox } from "#sandbox/sandbox.js";
 import { isUsable } from "#sandbox/uid-range.js";
 import type { Credentials } from "../access/authenticate.js";
 import type { Config } from "../config/config.js";
+import { homeOf } from "../cluster/home-of.js";
 import { holdLease, type NodeLease } from "../cluster/node-lease.js";
 import { registerNode, type OwnNode } from "../cluster/register-node.js";
 import { defaultSender } from "../config/mail-settings.js";
@@ -60,9 +61,16 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const { config, db, log, publicUrl } = input;
   const build = await readBuild();
   const node = await registerNode({ db, config, version: build.version });
-  db.serveAs(node);
   const storage = storageIn(config.dataDir);
-  const jobs = await startJobs(db.jobPool, log);
+  const driver = await openDriver(config, storage, log);
+  const docker = await openDocker(config);
+  const lease = holdLease(db, node, config.dataDir, log, input.onNodeLost);
+  db.serveAs(node, () => lease.require());
+  const jobs = await startJobs(db.jobPool, log, {
+    id: node.id,
+    homeOf: (projectId) => homeOf(db, projectId),
+    lease,
+  });
   const mailer = createMailer({
     jobs,
     secret: config.secret,
@@ -78,7 +86,6 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const keyring = createKeyring(db, settings, log);
   const runTokens = createRunKeyring(db, config.secret);
   const keys: KeyDeps = { db, keyring, mailer, settings, publicUrl, log };
-  const driver = await openDriver(config, storage, log);
   const { sandboxUids } = config;
   const runUids = sandboxUids !== null && isUsable(sandboxUids) ? sandboxUids : null;
   log.info({ uids: runUids }, runUids === null ? "runs share a uid" : "each workspace has a uid");
@@ -86,13 +93,13 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
     ...input,
     build,
     node,
-    lease: holdLease(db, node, config.dataDir, log, input.onNodeLost),
+    lease,
     isAlone: config.databaseUrl === null,
     httpServer,
     storage,
     jobs,
     mailer,
-    docker: await openDocker(config),
+    docker,
     credentials: {
       accessToken: (token) => auth.actorOf("access", token),
       cookie: (value) => auth.actorOf("cookie", value),

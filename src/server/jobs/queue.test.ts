@@ -2,6 +2,7 @@ import type pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { jobsNodeOf } from "#test/support/server/jobs-node.js";
 import { newId } from "../db/tables/columns.js";
 import { startJobs } from "./queue.js";
 
@@ -16,7 +17,11 @@ test("a database that is lost while a job ends does not end the process", async 
   let isLost = false;
   const query = (text: string, values: unknown[]): Promise<unknown> =>
     isLost ? Promise.reject(new Error("the database is gone")) : app.db.jobPool.query(text, values);
-  const jobs = await startJobs({ query } as unknown as pg.Pool, pino({ level: "silent" }));
+  const jobs = await startJobs(
+    { query } as unknown as pg.Pool,
+    pino({ level: "silent" }),
+    jobsNodeOf(app),
+  );
   const unhandled: unknown[] = [];
   const note = (reason: unknown): void => void unhandled.push(reason);
   process.on("unhandledRejection", note);
@@ -34,8 +39,7 @@ test("a database that is lost while a job ends does not end the process", async 
         .poll(
           async () => {
             const project_id = newId();
-            if (!isLost)
-              await jobs.send("scan-project", { org_id: newId(), project_id }, project_id);
+            if (!isLost) await jobs.send("scan-project", { org_id: newId(), project_id });
             return taken.length;
           },
           { timeout: 30_000 },

@@ -3,7 +3,16 @@ import { setImmediate as immediate } from "node:timers/promises";
 import PgBoss from "pg-boss";
 import type pg from "pg";
 import type { Logger } from "pino";
-import { adapter, schema, type JobData, type JobName } from "../db/queue-schema.js";
+import {
+  adapter,
+  isHomeJob,
+  jobKeys,
+  queueOf,
+  schema,
+  type HomeJobName,
+  type JobData,
+  type JobName,
+} from "../db/queue-schema.js";
 
 /**
  * pg-boss 10 ends jobs by statements that it does not await: if the database cannot be reached, their
@@ -27,17 +36,16 @@ export type { JobData, JobName } from "../db/queue-schema.js";
 
 export interface Jobs {
   /**
-   * Enqueues a job for any server process. For queues with the policy `short`, at most one job per
-   * `key` is pending; further ones are dropped. A job whose UUID a job of the queue has is dropped as well.
+   * Enqueues a job for any server process, or for those of the project's home. Without a project it is for
+   * this node. For queues with the policy `short`, a job with the key of a pending one is dropped.
+   * @param id UUID of the job; dropped if the queue has a job with it
    */
-  send<Name extends JobName>(
-    name: Name,
-    data: JobData[Name],
-    key?: string | { id: string | undefined },
-  ): Promise<void>;
+  send<Name extends JobName>(name: Name, data: JobData[Name], id?: string): Promise<void>;
+  /** Enqueues a job for a node. It waits while the node is away. */
+  sendTo<Name extends HomeJobName>(nodeId: string, name: Name, data: JobData[Name]): Promise<void>;
   /**
    * Runs jobs of one kind in this process, `concurrency` at a time (default 1). A thrown error retries the
-   * job, up to the queue's limit.
+   * job, up to the queue's limit. The signal is aborted when the server stops or its node may not write.
    */
   work<Name extends JobName>(
     name: Name,
@@ -48,8 +56,21 @@ export interface Jobs {
   stop(timeoutMs: number): Promise<void>;
 }
 
+/** This process's node, for jobs that work on its disk. */
+export interface JobsNode {
+  readonly id: string;
+  /** Returns the home of a project; null for an unknown one. */
+  homeOf(projectId: string): Promise<string | null>;
+  readonly lease: {
+    /** Waits until the node may write. */
+    untilHeld(signal: AbortSignal): Promise<void>;
+    /** Calls the listener when the node may no longer write. Returns a function that removes it. */
+    onLapse(listener: () => void): () => void;
+  };
+}
+
 /** Connects this process to the queue. */
-export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
+export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Promise<Jobs> {
   const stopping = new AbortController();
   const running = new Set<Promise<unknown>>();
   const track = <Result>(work: Promise<Result>): Promise<Result> => {
@@ -75,24 +96,55 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
     for (const worker of workers.get(name) ?? []) boss.notifyWorker(worker);
   };
 
+  const sendTo = async <Name extends JobName>(
+    nodeId: string,
+    name: Name,
+    data: JobData[Name],
+    id?: string,
+  ): Promise<void> => {
+    const key = jobKeys[name]?.(data);
+    await boss.send(queueOf(name, nodeId), data, {
+      ...(key !== undefined && { singletonKey: key }),
+      ...(id !== undefined && { id }),
+    });
+    if (nodeId === node.id) wakeWorkers(name);
+  };
+  const homeOf = async (name: JobName, data: object): Promise<string> => {
+    if (!isHomeJob(name) || !("project_id" in data)) return node.id;
+    return (await node.homeOf(String(data.project_id))) ?? node.id;
+  };
+  /** Runs a job at its home, to which it is sent if the project was moved meanwhile. */
+  const take = async <Name extends JobName>(
+    name: Name,
+    data: JobData[Name],
+    handler: (data: JobData[Name], signal: AbortSignal) => Promise<void>,
+  ): Promise<void> => {
+    if (!isHomeJob(name)) return handler(data, stopping.signal);
+    const home = await homeOf(name, data);
+    if (home !== node.id) return sendTo(home, name, data);
+    await node.lease.untilHeld(stopping.signal);
+    const lapsed = new AbortController();
+    const forget = node.lease.onLapse(() => lapsed.abort());
+    try {
+      await handler(data, AbortSignal.any([stopping.signal, lapsed.signal]));
+    } finally {
+      forget();
+    }
+  };
+
   return {
-    send: async (name, data, key) => {
-      const id = typeof key === "object" ? key.id : undefined;
-      await boss.send(name, data, {
-        ...(typeof key === "string" && { singletonKey: key }),
-        ...(id !== undefined && { id }),
-      });
-      wakeWorkers(name);
-    },
+    send: async (name, data, id) => sendTo(await homeOf(name, data), name, data, id),
+    sendTo: (nodeId, name, data) => sendTo(nodeId, name, data),
     work: async (name, handler, concurrency = 1) => {
+      const queue = queueOf(name, node.id);
       const started = Array.from({ length: concurrency }, () =>
         boss.work<JobData[typeof name]>(
-          name,
+          queue,
           { pollingIntervalSeconds: 0.5, batchSize: 1 },
           async ([job]) => {
             if (!job) return;
-            await track(handler(job.data, stopping.signal));
-            await boss.deleteJob(name, job.id);
+            await track(take(name, job.data, handler));
+            await boss.deleteJob(queue, job.id);
             wakeWorkers(name);
           },
         ),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { jobsNodeOf } from "#test/support/server/jobs-node.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { startSmtpServer, type SmtpServer } from "#test/support/mail/smtp-server.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
@@ -25,7 +26,7 @@ const silent = pino({ level: "silent" });
 async function queueing(
   app: TestApp,
 ): Promise<{ jobs: Jobs; send: (m: Message) => Promise<void> }> {
-  const jobs = await startJobs(app.db.jobPool, silent);
+  const jobs = await startJobs(app.db.jobPool, silent, jobsNodeOf(app));
   const deliver: Deliver = () => Promise.reject(new Error("delivers nothing"));
   const { secret } = app.config;
   const mailer = createMailer({ jobs, secret, deliver, from: () => from, log: silent });
@@ -144,7 +145,7 @@ describe("email without a mail server", () => {
   test("is a file in the outbox readable by the operator only, and a log line without its text", async () => {
     const lines: string[] = [];
     const log = pino({ level: "info" }, { write: (line: string) => lines.push(line) });
-    const jobs = await startJobs(app.db.jobPool, silent);
+    const jobs = await startJobs(app.db.jobPool, silent, jobsNodeOf(app));
     const mailer = createMailer({
       jobs,
       secret: app.config.secret,

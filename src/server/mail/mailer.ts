@@ -45,7 +45,7 @@ export function createMailer(deps: MailerDeps): Mailer & {
         text,
         ...(unsubscribe === undefined ? {} : { unsubscribe }),
       };
-      await jobs.send("send-mail", { sealed: encryptEmail(secret, email) }, { id });
+      await jobs.send("send-mail", { sealed: encryptEmail(secret, email) }, id);
     },
 
     runSendMail: async ({ sealed }, signal) => {

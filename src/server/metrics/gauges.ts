@@ -89,7 +89,8 @@ async function readFigures(db: Database): Promise<Figures> {
     }
     const jobs = await rows<{ name: string; state: string }>(
       tx,
-      sql`select name, state::text, count(*)::float8 as count from pgboss.job group by 1, 2`,
+      sql`select split_part(name, '.', 1) as name, state::text, count(*)::float8 as count
+        from pgboss.job group by 1, 2`,
     );
     const disk = await rows<{ kind: string }>(
       tx,

@@ -80,8 +80,9 @@ export interface Database {
   /**
    * Makes this the database of a node. Transactions of organizations that may write fail once it is in another
    * epoch.
+   * @param requireLease throws while the node may not write; work under locks does not begin then
    */
-  serveAs(node: NodeEpoch): void;
+  serveAs(node: NodeEpoch, requireLease: () => void): void;
   /** The node of `serveAs`. @throws before it */
   readonly node: NodeEpoch;
   /** The HMAC key for API keys, email links and recovery codes. */
@@ -161,6 +162,9 @@ export async function openDatabase(
   const systemDb = drizzle(systemPool) as Queryable;
   const changes = await listenForChanges(serving.sessions, systemPool, log);
   let node: NodeEpoch | null = null;
+  let requireLease = (): void => {};
+  const locks = createLocks(lockPool, lockBusy);
+  const tryLock = createTryLock(lockPool);
   const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
   /**
    * Runs a transaction under the organization's lock. It holds no connection while it waits in the
@@ -182,8 +186,9 @@ export async function openDatabase(
   };
 
   return {
-    serveAs: (served) => {
+    serveAs: (served, required) => {
       node = served;
+      requireLease = required;
     },
     get node() {
       if (node === null) throw new Error("the database serves no node yet");
@@ -201,8 +206,16 @@ export async function openDatabase(
     },
     jobPool: tenantPool,
     changes,
-    locks: createLocks(lockPool, lockBusy),
-    tryLock: createTryLock(lockPool),
+    locks: (orgId, keys, work) =>
+      locks(orgId, keys, (tryMore) => {
+        requireLease();
+        return work(tryMore);
+      }),
+    tryLock: (key, work) =>
+      tryLock(key, () => {
+        requireLease();
+        return work();
+      }),
     tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none", node), work),
     read: (orgId, work) =>
       inReadTransaction(tenantPool, beginTenant(orgId, "read only", null), work),

@@ -1,5 +1,6 @@
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Agent, AgentTask } from "#shared/api/agents/agents.js";
+import { isHome } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, projects } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
@@ -152,9 +153,17 @@ export async function releaseName(tx: Queryable, id: string): Promise<void> {
  */
 export async function listUnfinishedTerminations(
   db: Queryable,
+  nodeId: string,
 ): Promise<{ id: string; org_id: string }[]> {
   return db
     .select({ id: agents.id, org_id: agents.org_id })
     .from(agents)
-    .where(and(isNotNull(agents.terminated_at), eq(agents.name_released, false), ofActiveProject));
+    .where(
+      and(
+        isNotNull(agents.terminated_at),
+        eq(agents.name_released, false),
+        ofActiveProject,
+        isHome(nodeId, agents.project_id),
+      ),
+    );
 }

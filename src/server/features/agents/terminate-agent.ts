@@ -45,10 +45,10 @@ async function finishTermination(
   await deps.db.tenant(orgId, (tx) => queries.releaseName(tx, id));
 }
 
-/** Completes terminations interrupted by a restart. */
+/** Completes terminations of this node that a restart interrupted. */
 export async function recoverTerminations(deps: WorkspaceDeps, log: Logger): Promise<void> {
   const unfinished = await deps.db.withSystem("recover interrupted terminations", (db) =>
-    queries.listUnfinishedTerminations(db),
+    queries.listUnfinishedTerminations(db, deps.db.node.id),
   );
   for (const { org_id, id } of unfinished) {
     try {

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { DiskUsage } from "#shared/api/organizations/usage.js";
+import { isHome } from "../../cluster/home-of.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { repositoryDiskUsage, workspaceDiskUsage } from "../../db/tables/workspace-tables.js";
@@ -13,12 +14,13 @@ export interface Due {
 }
 
 /**
- * Lists what was never measured or is older than `minutes`, oldest first, in all organizations visible
+ * Lists what a node never measured or is older than `minutes`, oldest first, in all organizations visible
  * to the transaction.
  * @param except ids that are left out
  */
 export async function listDue(
   tx: Queryable,
+  nodeId: string,
   minutes: number,
   limit: number,
   except: readonly string[],
@@ -28,10 +30,11 @@ export async function listDue(
       select 'workspace' as kind, w.org_id, w.agent_id as id, u.measured_at
         from workspaces w left join workspace_disk_usage u on u.agent_id = w.agent_id
         where w.status = 'active' and w.workspace_type = 'local'
+          and ${isHome(nodeId, sql`w.project_id`)}
       union all
       select 'repository', p.org_id, p.id, u.measured_at
         from projects p left join repository_disk_usage u on u.project_id = p.id
-        where p.status = 'ready' and p.deleted_at is null) all_of_it
+        where p.status = 'ready' and p.deleted_at is null and p.home_node = ${nodeId}::uuid) all_of_it
     where (measured_at is null or measured_at < now() - make_interval(mins => ${minutes}))
       and id <> all(${sql.param(except)}::uuid[])
     order by measured_at nulls first limit ${limit}`);

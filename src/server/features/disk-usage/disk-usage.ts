@@ -96,9 +96,11 @@ export async function refreshWorkspace(
   await measureSoon(deps, [due], context.log);
 }
 
-/** Returns the organization's figures, refreshed within the timeout. */
+/** Returns the organization's figures. Those of this node are refreshed within the timeout. */
 export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): Promise<DiskUsage> {
-  const dues = await context.tx((tx) => queries.listDue(tx, ASKED_MINUTES, 200, failedIds()));
+  const dues = await context.tx((tx) =>
+    queries.listDue(tx, deps.db.node.id, ASKED_MINUTES, 200, failedIds()),
+  );
   await measureSoon(deps, dues, context.log);
   const projects = await context.tx((tx) => queries.readProjects(tx));
   const sum = (of: (project: (typeof projects)[number]) => number): number =>
@@ -118,7 +120,7 @@ export function startMeasuring(deps: WorkspaceDeps, log: Logger): { stop(): Prom
   let running = Promise.resolve();
   const look = async (): Promise<void> => {
     const dues = await deps.db.withSystem("find figures to measure", (db) =>
-      queries.listDue(db, STALE_MINUTES, 50, failedIds()),
+      queries.listDue(db, deps.db.node.id, STALE_MINUTES, 50, failedIds()),
     );
     for (const due of dues) await measure(deps, due, log);
   };

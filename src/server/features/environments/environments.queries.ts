@@ -5,6 +5,7 @@ import type {
   EnvironmentBuild,
   NewEnvironment,
 } from "#shared/api/projects/environments.js";
+import { isHome } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { environmentBuilds, environments, projects } from "../../db/tables/tables.js";
 
@@ -200,17 +201,19 @@ export interface TakenBuild {
 }
 
 /**
- * Takes the next queued build of any organization: those with the fewest running builds come first.
+ * Takes the next queued build of a node, of any organization: those with the fewest running builds come first.
  * Requires a system transaction.
  */
 export async function takeBuild(
   db: Queryable,
+  nodeId: string,
   runId: string,
   exceptOrgs: readonly string[],
 ): Promise<TakenBuild | undefined> {
   const next = sql`(
     select b.id from environment_builds b
     join projects p on p.id = b.project_id and p.deleted_at is null
+      and p.home_node = ${nodeId}::uuid
     join organizations o on o.id = b.org_id and o.archived_at is null
     where b.status = 'queued' and b.org_id <> all(${sql.param([...exceptOrgs])}::uuid[])
     order by (select count(*) from environment_builds r
@@ -251,13 +254,14 @@ export interface EndedBuild extends Record<string, unknown> {
   detail: string | null;
 }
 
-/** Lists running builds whose runs have ended, at most 100. Requires a system transaction. */
-export async function listEndedBuilds(db: Queryable): Promise<EndedBuild[]> {
+/** Lists running builds of a node whose runs have ended, at most 100. Requires a system transaction. */
+export async function listEndedBuilds(db: Queryable, nodeId: string): Promise<EndedBuild[]> {
   const { rows } = await db.execute<EndedBuild>(sql`
     select b.id, b.org_id, b.project_id, b.run_id, b.attempts, b.layer_bytes::float8, b.detail,
       r.status as run_status, r.detail as run_detail, r.exit_code
     from environment_builds b join runs r on r.id = b.run_id
     where b.status = 'running' and r.ended_at is not null
+      and ${isHome(nodeId, sql`b.project_id`)}
     order by b.id limit 100`);
   return rows;
 }
@@ -361,11 +365,12 @@ export async function cancelBuild(tx: Queryable, runId: string, detail: string):
     .where(and(eq(builds.run_id, runId), isNull(builds.ended_at)));
 }
 
-/** Whether a build can start. Requires a system transaction. */
-export async function hasQueuedBuilds(db: Queryable): Promise<boolean> {
+/** Whether a build of a node can start. Requires a system transaction. */
+export async function hasQueuedBuilds(db: Queryable, nodeId: string): Promise<boolean> {
   const { rows } = await db.execute(sql`
     select from environment_builds b
     join projects p on p.id = b.project_id and p.deleted_at is null
+      and p.home_node = ${nodeId}::uuid
     join organizations o on o.id = b.org_id and o.archived_at is null
     where b.status = 'queued' limit 1`);
   return rows.length > 0;

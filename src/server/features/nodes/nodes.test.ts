@@ -46,9 +46,7 @@ test("nodes are listed with their projects, disks and load", async () => {
   expect(two).toMatchObject({ status: "active", projects: 0 });
   expect((await root.api.nodes.get({ params: { node_id: one.id } })).data.name).toBe("one");
   // The state comes with the first renewal of the lease.
-  await expect
-    .poll(async () => (await nodeNamed("two")).disk_free_bytes)
-    .toBeGreaterThan(2 ** 20);
+  await expect.poll(async () => (await nodeNamed("two")).disk_free_bytes).toBeGreaterThan(2 ** 20);
   expect((await nodeNamed("two")).processors).toBeGreaterThan(0);
 });
 

@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { homeOf } from "../../cluster/home-of.js";
 import { AppError, notFound } from "../../errors.js";
 import { removeTree } from "#git/worktree/atomic-directory.js";
 import { removeRepository } from "#git/store/remove-repository.js";
@@ -44,7 +45,9 @@ export async function deleteProject(
     await removeMembersOfProject(tx, id);
     audit({ action: "project.deleted", target: { type: "project", id, name: project.name } });
   });
-  await removeFolders(deps, context.orgId, id);
+  // The home may be away; its files are removed when it is back.
+  const isHere = (await homeOf(deps.db, id)) === deps.db.node.id;
+  if (isHere) await removeFolders(deps, context.orgId, id);
   await deps.jobs.send("remove-project", { org_id: context.orgId, project_id: id });
 }
 
@@ -55,7 +58,7 @@ async function removeFolders(deps: ProjectDeps, orgId: string, id: string): Prom
   await queries.releaseAgentNames(deps.db, orgId, id);
 }
 
-/** Removes a deleted project from disk. An idempotent job for any process. */
+/** Removes a deleted project from disk. An idempotent job of its home. */
 export async function runRemoval(
   deps: ProjectDeps,
   { org_id: orgId, project_id: id }: { org_id: string; project_id: string },

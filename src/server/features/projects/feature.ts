@@ -15,7 +15,7 @@ import { runUpstream } from "./upstreams/use-upstream.js";
 const concurrentTransfers = 3;
 
 export function projectsFeature(services: Services): Feature {
-  const { config, db, jobs, storage, workspaces, publicUrl, isAlone, log } = services;
+  const { config, db, jobs, lease, storage, workspaces, publicUrl, isAlone, log } = services;
   const deps: ProjectDeps = {
     db,
     jobs,
@@ -49,7 +49,7 @@ export function projectsFeature(services: Services): Feature {
     recover: () => unlockRepositories(storage, isAlone),
     start: async () => {
       await resumeProjects(deps);
-      packing = startPacking(deps, log);
+      packing = startPacking(deps, lease, log);
     },
     close: async () => packing?.stop(),
   };

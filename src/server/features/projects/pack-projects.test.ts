@@ -224,7 +224,7 @@ test("commits, merges, pushes and clones continue during repeated repacks", asyn
   expect(made.filter((id) => !objects.has(id))).toEqual([]);
   await gitInRepository(app, project, "fsck", "--full", "--strict");
   const reports = await app.db.withSystem("check merges", (tx) =>
-    verifyMerges(tx, storageIn(app.dataDir)),
+    verifyMerges(tx, storageIn(app.dataDir), app.db.node.id),
   );
   expect(reports.flatMap(({ faults }) => faults)).toEqual([]);
   expect(await leftoversOf(project)).toEqual([]);

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
 import { GitError } from "#git/process/run.js";
+import type { NodeLease } from "../../cluster/node-lease.js";
 import { isMerging } from "../workspaces/index.js";
 import type { ProjectDeps } from "./project.js";
 import * as queries from "./projects.queries.js";
@@ -63,10 +64,14 @@ export async function packProject(
 }
 
 /**
- * Repacks repositories that need it, one at a time, with pauses. `stop` aborts the current repack,
+ * Repacks repositories of this node that need it, one at a time, with pauses. `stop` aborts the current repack,
  * which loses nothing.
  */
-export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<void> } {
+export function startPacking(
+  deps: PackingDeps,
+  lease: Pick<NodeLease, "onLapse">,
+  log: Logger,
+): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const restsUntil = new Map<string, number>();
 
@@ -75,20 +80,25 @@ export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<
     const isResting = (restsUntil.get(project.id) ?? 0) > Date.now();
     if (isResting || !(await isWorthPacking(repoPath))) return;
     const start = performance.now();
+    const lapsed = new AbortController();
+    const forget = lease.onLapse(() => lapsed.abort());
     try {
-      const outcome = await packProject(deps, project, stopping.signal);
+      const ending = AbortSignal.any([stopping.signal, lapsed.signal]);
+      const outcome = await packProject(deps, project, ending);
       log.info({ project: project.id, outcome }, "rerepacking a repository");
     } catch (error) {
       if (stopping.signal.aborted) return;
       restsUntil.set(project.id, Date.now() + FAILURE_PAUSE_MS);
       log.warn({ err: error, project: project.id }, "cannot repack a repository");
+    } finally {
+      forget();
     }
     const pauseMs = PAUSE_RATIO * (performance.now() - start);
     await pause(pauseMs, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
   };
   const packAll = async (): Promise<void> => {
     const projects = await deps.db.withSystem("find repositories to repack", (tx) =>
-      queries.listReadyProjects(tx),
+      queries.listReadyProjects(tx, deps.db.node.id),
     );
     for (const project of projects) {
       if (stopping.signal.aborted) return;

@@ -175,9 +175,13 @@ export async function retryImport(tx: Queryable, id: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Lists projects of all organizations whose creation is unfinished. Requires a system transaction. */
+/** A project of any organization on the disk of a node. */
+const onNode = (nodeId: string) => eq(projects.home_node, nodeId);
+
+/** Lists projects of a node whose creation is unfinished. Requires a system transaction. */
 export async function listUnfinishedProjects(
   db: Queryable,
+  nodeId: string,
 ): Promise<{ id: string; org_id: string; import_url: string | null; default_branch: string }[]> {
   return db
     .select({
@@ -187,15 +191,18 @@ export async function listUnfinishedProjects(
       default_branch: projects.default_branch,
     })
     .from(projects)
-    .where(and(eq(projects.status, "importing"), notDeleted));
+    .where(and(eq(projects.status, "importing"), notDeleted, onNode(nodeId)));
 }
 
-/** Lists ready projects of all organizations. Requires a system transaction. */
-export async function listReadyProjects(db: Queryable): Promise<{ id: string; org_id: string }[]> {
+/** Lists ready projects of a node. Requires a system transaction. */
+export async function listReadyProjects(
+  db: Queryable,
+  nodeId: string,
+): Promise<{ id: string; org_id: string }[]> {
   return db
     .select({ id: projects.id, org_id: projects.org_id })
     .from(projects)
-    .where(and(eq(projects.status, "ready"), notDeleted));
+    .where(and(eq(projects.status, "ready"), notDeleted, onNode(nodeId)));
 }
 
 /** Counts a project's running leased runs. With the organization's row locked, none can start. */
@@ -239,12 +246,13 @@ export async function markRemoved(tx: Queryable, id: string): Promise<void> {
     .where(eq(projects.id, id));
 }
 
-/** Lists deleted projects of all organizations that are still on disk. Requires a system transaction. */
+/** Lists deleted projects that are still on the disk of a node. Requires a system transaction. */
 export async function listProjectsToRemove(
   db: Queryable,
+  nodeId: string,
 ): Promise<{ id: string; org_id: string }[]> {
   return db
     .select({ id: projects.id, org_id: projects.org_id })
     .from(projects)
-    .where(and(isNotNull(projects.deleted_at), isNull(projects.removed_at)));
+    .where(and(isNotNull(projects.deleted_at), isNull(projects.removed_at), onNode(nodeId)));
 }

@@ -255,23 +255,24 @@ export async function unlockRepositories(storage: Storage, alone: boolean): Prom
   }
 }
 
-/** Resumes unfinished work of an earlier process. */
+/** Resumes unfinished work of an earlier process of this node. */
 export async function resumeProjects(deps: ProjectDeps): Promise<void> {
+  const nodeId = deps.db.node.id;
   const unfinished = await deps.db.withSystem("resume unfinished projects", (db) =>
-    queries.listUnfinishedProjects(db),
+    queries.listUnfinishedProjects(db, nodeId),
   );
   for (const { id, org_id, import_url, default_branch } of unfinished) {
     if (import_url === null) await finishEmpty(deps, org_id, id, default_branch);
     else await deps.jobs.send("import-project", { org_id, project_id: id });
   }
   const underWay = await deps.db.withSystem("resume upstream operations", (db) =>
-    upstreams.listActiveOperations(db),
+    upstreams.listActiveOperations(db, nodeId),
   );
   for (const { id, org_id } of underWay) {
     await deps.jobs.send("use-upstream", { org_id, project_id: id });
   }
   const deleted = await deps.db.withSystem("resume the removal of projects", (db) =>
-    queries.listProjectsToRemove(db),
+    queries.listProjectsToRemove(db, nodeId),
   );
   for (const { id, org_id } of deleted) {
     await deps.jobs.send("remove-project", { org_id, project_id: id });

@@ -1,5 +1,6 @@
 import { and, eq, sql, type SQL } from "drizzle-orm";
 import type { MergeDriver } from "#shared/merge-drivers.js";
+import { isHome } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, projects } from "../../db/tables/tables.js";
 import {
@@ -260,14 +261,15 @@ export function listScans(tx: Queryable, projectId: string) {
     .where(and(eq(workspaces.project_id, projectId), eq(workspaces.status, "active")));
 }
 
-/** Lists projects with changes that were not scanned. Requires a system transaction. */
+/** Lists projects of a node with changes that were not scanned. Requires a system transaction. */
 export async function listStaleProjects(
   db: Queryable,
+  nodeId: string,
 ): Promise<{ org_id: string; project_id: string }[]> {
   const { rows } = await db.execute<{ org_id: string; project_id: string }>(sql`
     select distinct w.org_id, w.project_id from workspaces w
     left join radar_scans s on s.agent_id = w.agent_id
-    where w.status = 'active' and (s.head_commit is distinct from w.head_commit
+    where w.status = 'active' and ${isHome(nodeId, sql`w.project_id`)} and (s.head_commit is distinct from w.head_commit
       or s.base_branch <> w.base_branch
       or exists (select from received_commits r
         where r.project_id = w.project_id and r.received_at > s.scanned_at))`);

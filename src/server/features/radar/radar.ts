@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Radar, RadarPair, RadarSide } from "#shared/api/projects/radar.js";
+import { homeOf } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { StoredConflict } from "../../db/tables/workspace-tables.js";
 import { resolveCommit } from "#git/store/repository.js";
@@ -125,7 +126,7 @@ const QUIET_MS = 1000;
 const MAX_DELAY_MS = 5000;
 
 /**
- * Schedules a scan of each project whose branches changed, for any server process. Changes in quick
+ * Schedules a scan of each project of this node whose branches changed, for any of its processes. Changes in quick
  * succession cause one scan after the last, so that a scan does not compete with the merges and commits
  * that would make it stale. After missed changes, schedules all stale projects.
  */
@@ -140,8 +141,11 @@ export function startRadar(
   const sendStale = (): void => {
     clearTimeout(retry);
     const send = async (): Promise<void> => {
-      const stale = await deps.db.withSystem("find changed projects", queries.listStaleProjects);
-      for (const target of stale) await jobs.send("scan-project", target, target.project_id);
+      const { db } = deps;
+      const stale = await db.withSystem("find changed projects", (tx) =>
+        queries.listStaleProjects(tx, db.node.id),
+      );
+      for (const target of stale) await jobs.send("scan-project", target);
     };
     send().catch((error: unknown) => {
       log.warn({ err: error }, "cannot scan for conflicts between workspaces");
@@ -152,6 +156,11 @@ export function startRadar(
     clearTimeout(retry);
     retry = setTimeout(sendStale, QUIET_MS).unref();
   };
+  /** Each node is notified of all changes, and scans its own projects. */
+  const sendOwn = async (target: ScanTarget): Promise<void> => {
+    if ((await homeOf(deps.db, target.project_id)) !== deps.db.node.id) return;
+    await jobs.send("scan-project", target);
+  };
   const schedule = (target: ScanTarget): void => {
     const { project_id } = target;
     const before = waiting.get(project_id);
@@ -161,7 +170,7 @@ export function startRadar(
     const delay = Math.max(0, Math.min(QUIET_MS, since + MAX_DELAY_MS - now));
     const timer = setTimeout(() => {
       waiting.delete(project_id);
-      jobs.send("scan-project", target, project_id).catch(recover);
+      sendOwn(target).catch(recover);
     }, delay).unref();
     waiting.set(project_id, { since, timer });
   };

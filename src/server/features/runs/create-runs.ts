@@ -3,6 +3,7 @@ import type { RunLimits } from "#shared/api/agents/runs.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import type { Storage } from "../../data-folder/storage.js";
+import type { NodeLease } from "../../cluster/node-lease.js";
 import type { Database } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
 import type { CallbackListener } from "../../http/callback-listener.js";
@@ -51,6 +52,7 @@ export interface Runs {
 
 export interface RunsInput {
   db: Database;
+  lease: NodeLease;
   jobs: Jobs;
   storage: Storage;
   workspaces: WorkspaceDeps;
@@ -137,7 +139,7 @@ export function createRuns(input: RunsInput): Runs {
     }
   };
   const saveLost: RunDeps["saveLost"] = async ({ org_id, agent_id }) => {
-    const lost = await db.tenant(org_id, (tx) => managed.listUnsaved(tx, agent_id));
+    const lost = await db.tenant(org_id, (tx) => managed.listUnsavedOf(tx, agent_id));
     for (const run of lost) await saveRun(watchDeps, run, await commitsOfRun(run), true);
     return lost.length > 0;
   };

@@ -1,6 +1,7 @@
-import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, sql, type SQL } from "drizzle-orm";
 import type { PresetName } from "#shared/preset-names.js";
 import type { Run } from "#shared/api/agents/runs.js";
+import { isHomeOfAgent, isPresent } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
@@ -103,19 +104,32 @@ export async function countQueued(tx: Queryable, orgId: string): Promise<number>
 }
 
 export interface QueuedRun extends AgentRun {
+  /** The home of its project. */
+  home_node: string;
   origin: (typeof runs.$inferSelect)["origin"];
   sealed_env: Buffer | null;
 }
 
-/** Returns the first queued run whose agent is idle and whose workspace waits for no environment. */
-export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRun | undefined> {
-  const { rows } = await tx.execute<{ id: string }>(sql`
-    select queue.id from (${queueOf(`'${orgId}'::uuid`)}) queue
-    where not exists (select from runs r where r.agent_id = queue.agent_id
+/**
+ * Returns the first queued run whose agent is idle and whose workspace waits for no environment. Those of
+ * other nodes that are away are passed over.
+ */
+export async function nextQueued(
+  tx: Queryable,
+  orgId: string,
+  nodeId: string,
+): Promise<QueuedRun | undefined> {
+  const { rows } = await tx.execute<{ id: string; home_node: string }>(sql`
+    select queue.id, p.home_node from (${queueOf(`'${orgId}'::uuid`)}) queue
+    join agents a on a.id = queue.agent_id
+    join projects p on p.id = a.project_id
+    join nodes n on n.id = p.home_node
+    where (n.id = ${nodeId}::uuid or ${sql.raw(isPresent("n"))}) and not exists (select from runs r where r.agent_id = queue.agent_id
       and r.status = 'running' and r.kind <> 'check')
       and not ${waitsForBuild(sql`queue.agent_id`)}
     order by queue.position limit 1`);
-  if (!rows[0]) return undefined;
+  const [first] = rows;
+  if (!first) return undefined;
   const [row] = await tx
     .select({
       id: runs.id,
@@ -133,8 +147,8 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
       sealed_env: runs.sealed_env,
     })
     .from(runs)
-    .where(and(eq(runs.id, rows[0].id), eq(runs.status, "queued")));
-  return row as QueuedRun | undefined;
+    .where(and(eq(runs.id, first.id), eq(runs.status, "queued")));
+  return row && { ...(row as Omit<QueuedRun, "home_node">), home_node: first.home_node };
 }
 
 /**
@@ -354,11 +368,20 @@ export interface LostRun {
   agent_id: string;
 }
 
-/** Lists the lost runs whose workspaces are still to be saved, oldest first. Requires a system transaction. */
-export async function listUnsaved(tx: Queryable, agentId: string | null): Promise<LostRun[]> {
+/** Lists the lost runs of an agent whose workspace is still to be saved, oldest first. */
+export async function listUnsavedOf(tx: Queryable, agentId: string): Promise<LostRun[]> {
+  return unsaved(tx, sql`agent_id = ${agentId}`);
+}
+
+/** Lists the lost runs of a node whose workspaces are still to be saved. Requires a system transaction. */
+export async function listUnsaved(tx: Queryable, nodeId: string): Promise<LostRun[]> {
+  return unsaved(tx, isHomeOfAgent(nodeId, runs.agent_id));
+}
+
+async function unsaved(tx: Queryable, which: SQL): Promise<LostRun[]> {
   const { rows } = await tx.execute<LostRun & Record<string, unknown>>(
-    sql`select id, org_id, agent_id from runs where is_unsaved
-      and (${agentId}::uuid is null or agent_id = ${agentId}::uuid) order by ended_at, id limit 1000`,
+    sql`select id, org_id, agent_id from runs where is_unsaved and ${which}
+      order by ended_at, id limit 1000`,
   );
   return rows;
 }
@@ -424,10 +447,11 @@ export async function listEndedAmong(
   return rows;
 }
 
-/** Lists organizations with queued runs. Requires a system transaction. */
-export async function listQueuedOrganizations(db: Queryable): Promise<string[]> {
+/** Lists organizations with queued runs of a node. Requires a system transaction. */
+export async function listQueuedOrganizations(db: Queryable, nodeId: string): Promise<string[]> {
   const { rows } = await db.execute<{ org_id: string }>(
-    sql`select distinct org_id from runs where status = 'queued'`,
+    sql`select distinct org_id from runs where status = 'queued'
+      and ${isHomeOfAgent(nodeId, runs.agent_id)}`,
   );
   return rows.map((row) => row.org_id);
 }

@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, ne, sql, type SQL } from "drizzle-orm";
 import type { Run } from "#shared/api/agents/runs.js";
+import { isPresent } from "../../cluster/home-of.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 import { agents, environments, organizations, projects, runs } from "../../db/tables/tables.js";
@@ -153,7 +154,7 @@ export interface Candidate extends UsageRow {
   /** Whether its organization is archived. */
   archived: boolean;
   busy: boolean;
-  /** Number of queued agents in the organization that could start now. */
+  /** Number of queued agents in the organization that could start now. Those of absent nodes cannot. */
   waiting: number;
 }
 
@@ -167,7 +168,10 @@ const candidateText = `
           and r.kind <> 'check')
       and not exists (select from workspaces w join environment_builds b
           on b.id = w.environment_build_id and b.ended_at is null
-        where w.agent_id = q.agent_id and w.environment_state = 'waiting')) as waiting,
+        where w.agent_id = q.agent_id and w.environment_state = 'waiting')
+      and exists (select from agents qa join projects qp on qp.id = qa.project_id
+        join nodes qn on qn.id = qp.home_node
+        where qa.id = q.agent_id and ${isPresent("qn")})) as waiting,
     o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
   from agents a join organizations o on o.id = a.org_id where a.id = $1`;
 

@@ -39,8 +39,7 @@ export function startDeliveries(deps: DispatchDeps): { stop: () => Promise<void>
   const warn = (error: unknown): void => {
     log.warn({ err: error }, "due webhook deliveries were not found");
   };
-  const send = (target: Target): Promise<void> =>
-    jobs.send("deliver-webhook", target, target.webhook_id);
+  const send = (target: Target): Promise<void> => jobs.send("deliver-webhook", target);
 
   const unsubscribe = db.changes.subscribe((change) => {
     if (change?.table !== "webhook_deliveries" || change.orgId === null || change.id === null)

@@ -71,7 +71,7 @@ export function restoreFolders(
   };
   const restore = async (): Promise<void> => {
     const overlays = await deps.db.withSystem("find folders to mount", (db) =>
-      queries.listOverlays(db),
+      queries.listOverlays(db, deps.db.node.id),
     );
     const waiting = overlays.values();
     const restoreNext = async (): Promise<void> => {

@@ -134,9 +134,10 @@ export interface RunCheckpoint {
 
 /**
  * Takes the commits that a run made in its repository, then commits its uncommitted changes, after its
- * processes have exited; null when there are none or checkpoints are off. Never throws: a failure is
- * returned or, for the commits, recorded.
+ * processes have exited; null when there are none or checkpoints are off. A failure is returned or, for the
+ * commits, recorded.
  * @param isLocked whether the caller holds the workspace's lock
+ * @throws AppError 503 `home_unavailable` while the node may not write: the workspace is saved later
  */
 export async function checkpointAfterRun(
   deps: WorkspaceDeps,
@@ -159,6 +160,7 @@ export async function checkpointAfterRun(
     if (!commit && error === null) return null;
     return { checkpoint_sha: commit?.commit_sha ?? null, checkpoint_error: error };
   } catch (error) {
+    if (error instanceof AppError && error.code === "home_unavailable") throw error;
     if (commits !== null && !isTaken) await recordUntaken(deps, orgId, commits, error, log);
     if (error instanceof AppError) return { checkpoint_sha: null, checkpoint_error: error.message };
     log.error({ err: error, agent: agentId }, "cannot make the checkpoint after a run");

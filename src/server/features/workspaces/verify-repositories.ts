@@ -27,18 +27,20 @@ const tries = 5;
 const pauseMs = 300;
 
 /**
- * Checks every repository: its objects are intact (`git fsck`), it has all recorded commits, and
+ * Checks every repository of a node: its objects are intact (`git fsck`), it has all recorded commits, and
  * branches and archives match the database. Requires a connection that sees all organizations.
  * Read-only; the server may be running.
  */
 export async function verifyRepositories(
   db: Queryable,
   storage: Storage,
+  nodeId: string,
 ): Promise<RepositoriesReport[]> {
   const { rows } = await db.execute<Project>(sql`
     select p.id, p.org_id, p.slug, o.slug as org_slug
     from projects p join organizations o on o.id = p.org_id
-    where p.status = 'ready' and p.deleted_at is null order by o.slug, p.slug`);
+    where p.status = 'ready' and p.deleted_at is null and p.home_node = ${nodeId}::uuid
+    order by o.slug, p.slug`);
   const reports = new Map<string, RepositoriesReport>();
   for (const project of rows) {
     const { org_slug: slug } = project;

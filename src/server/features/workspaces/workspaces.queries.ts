@@ -5,6 +5,7 @@ import type { ProtectedBranch } from "#shared/protection.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import type { ErrorCode } from "#shared/errors.js";
+import { isHome, isHomeOfAgent } from "../../cluster/home-of.js";
 import { reusable, type Queryable } from "../../db/connection/connect.js";
 import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
 import type { UidRange } from "#sandbox/uid-range.js";
@@ -300,10 +301,10 @@ export async function assignRunUid(
 }
 
 /**
- * Lists interrupted work: workspaces being created, archived or restored, commits and merges. Requires
- * a system transaction.
+ * Lists interrupted work of a node: workspaces being created, archived or restored, commits and merges.
+ * Requires a system transaction.
  */
-export async function listUnfinished(db: Queryable) {
+export async function listUnfinished(db: Queryable, nodeId: string) {
   const unfinishedWorkspaces = await db
     .select({
       org_id: workspaces.org_id,
@@ -311,7 +312,12 @@ export async function listUnfinished(db: Queryable) {
       status: workspaces.status,
     })
     .from(workspaces)
-    .where(inArray(workspaces.status, ["creating", "archiving", "restoring"]));
+    .where(
+      and(
+        inArray(workspaces.status, ["creating", "archiving", "restoring"]),
+        isHome(nodeId, workspaces.project_id),
+      ),
+    );
   const commits = await db
     .select({
       org_id: workspaceCommits.org_id,
@@ -319,12 +325,14 @@ export async function listUnfinished(db: Queryable) {
       commit_sha: workspaceCommits.commit_sha,
     })
     .from(workspaceCommits)
-    .where(eq(workspaceCommits.state, "pending"))
+    .where(
+      and(eq(workspaceCommits.state, "pending"), isHomeOfAgent(nodeId, workspaceCommits.agent_id)),
+    )
     .orderBy(asc(workspaceCommits.created_at));
   const unfinishedMerges = await db
     .select({ org_id: merges.org_id, id: merges.id })
     .from(merges)
-    .where(eq(merges.state, "pending"))
+    .where(and(eq(merges.state, "pending"), isHome(nodeId, merges.project_id)))
     .orderBy(asc(merges.created_at));
   return { workspaces: unfinishedWorkspaces, commits, merges: unfinishedMerges };
 }
@@ -332,14 +340,20 @@ export async function listUnfinished(db: Queryable) {
 /** The fields that determine a workspace's paths. */
 export type PlacedRow = Pick<WorkspaceRow, "org_id" | "project_id" | "agent_id" | "agent_name">;
 
-/** Lists workspaces whose folders are or should be mounted. Requires a system transaction. */
-export async function listOverlays(db: Queryable): Promise<PlacedRow[]> {
+/** Lists workspaces of a node whose folders are or should be mounted. Requires a system transaction. */
+export async function listOverlays(db: Queryable, nodeId: string): Promise<PlacedRow[]> {
   const { org_id, project_id, agent_id, agent_name } = workspaceColumns;
   return db
     .select({ org_id, project_id, agent_id, agent_name })
     .from(workspaces)
     .innerJoin(agents, eq(agents.id, workspaces.agent_id))
-    .where(and(ne(workspaces.folder_driver, "checkout"), eq(workspaces.status, "active")));
+    .where(
+      and(
+        ne(workspaces.folder_driver, "checkout"),
+        eq(workspaces.status, "active"),
+        isHome(nodeId, workspaces.project_id),
+      ),
+    );
 }
 
 /** Lists agents of a project whose workspaces may have a folder. */

@@ -154,11 +154,11 @@ async function commitPlaces(
   });
 }
 
-/** Finishes or undoes what an earlier process left in between. */
+/** Finishes or undoes what an earlier process of this node left in between. */
 export async function recoverWorkspaces(deps: WorkspaceDeps, log: Logger): Promise<void> {
   const unfinished = await deps.db.withSystem("settle unfinished workspaces", async (db) => ({
-    ...(await queries.listUnfinished(db)),
-    pushes: await pushes.listPendingPushes(db),
+    ...(await queries.listUnfinished(db, deps.db.node.id)),
+    pushes: await pushes.listPendingPushes(db, deps.db.node.id),
   }));
   const settle = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {

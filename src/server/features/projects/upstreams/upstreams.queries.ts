@@ -120,10 +120,17 @@ export async function deleteCredential(tx: Queryable, projectId: string): Promis
 /** Lists upstreams of all organizations with an operation in progress. Requires a system transaction. */
 export async function listActiveOperations(
   db: Queryable,
+  nodeId: string,
 ): Promise<{ id: string; org_id: string }[]> {
   return db
     .select({ id: upstreams.project_id, org_id: upstreams.org_id })
     .from(upstreams)
     .innerJoin(projects, eq(projects.id, upstreams.project_id))
-    .where(and(inArray(upstreams.status, ["fetching", "pushing"]), isNull(projects.deleted_at)));
+    .where(
+      and(
+        inArray(upstreams.status, ["fetching", "pushing"]),
+        isNull(projects.deleted_at),
+        eq(projects.home_node, nodeId),
+      ),
+    );
 }

@@ -61,11 +61,13 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * Records the results of builds whose runs have ended, removes their folders, and starts the runs that
- * waited for them. Idempotent; any process may do it.
+ * Records the results of builds of this node whose runs have ended, removes their folders, and starts the runs that
+ * waited for them. Idempotent; any of its processes may do it.
  */
 export async function endBuilds(deps: RunDeps): Promise<void> {
-  const ended = await deps.db.withSystem("find ended builds", (tx) => listEndedBuilds(tx));
+  const ended = await deps.db.withSystem("find ended builds", (tx) =>
+    listEndedBuilds(tx, deps.db.node.id),
+  );
   for (const build of ended) {
     // One that fails must not hold up the others.
     await end(deps, build).catch((error: unknown) => {
@@ -81,7 +83,9 @@ export async function endBuilds(deps: RunDeps): Promise<void> {
 /** Does what a lost job would have done: ends builds, and starts queued ones. */
 export async function continueBuilds(deps: RunDeps): Promise<void> {
   await endBuilds(deps);
-  const isQueued = await deps.db.withSystem("find queued builds", (tx) => hasQueuedBuilds(tx));
+  const isQueued = await deps.db.withSystem("find queued builds", (tx) =>
+    hasQueuedBuilds(tx, deps.db.node.id),
+  );
   if (isQueued) await deps.jobs.send("start-checks", {});
 }
 

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { chownTree } from "#git/worktree/chown-tree.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import { AppError } from "../../../errors.js";
+import { requireEpoch } from "../../../cluster/nodes.queries.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { endBuild, explainWait, takeBuild, type TakenBuild } from "../../environments/index.js";
@@ -21,7 +22,7 @@ const MAX_SECONDS = 3600;
 
 /**
  * Starts queued builds while this process has room for them. Organizations with few running builds come
- * first. A job for any process, sent whenever a build was queued or has ended.
+ * first. A job for any process of the node, sent whenever a build was queued or has ended.
  */
 export async function startBuilds(deps: RunDeps): Promise<void> {
   const { supervisor, settings } = deps;
@@ -58,7 +59,8 @@ async function reserve(
   tx: Queryable,
   outOfHours: readonly string[],
 ): Promise<Reserved | undefined> {
-  const build = await takeBuild(tx, newId(), outOfHours);
+  await requireEpoch(tx, deps.db.node);
+  const build = await takeBuild(tx, deps.db.node.id, newId(), outOfHours);
   if (!build) return undefined;
   const { org_id, project_id, run_id: id, definition } = build;
   try {

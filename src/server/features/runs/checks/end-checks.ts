@@ -19,15 +19,17 @@ import { hasMatchingLine } from "./matching-line.js";
 const MAX_ATTEMPTS = 3;
 
 /**
- * Records the results of checks whose runs have ended, removes their folders, and continues their
- * queues. Idempotent; any process may do it.
+ * Records the results of checks of this node whose runs have ended, removes their folders, and continues their
+ * queues. Idempotent; any of its processes may do it.
  * @param further queues to continue
  */
 export async function endChecks(
   deps: RunDeps,
   further: readonly (Omit<BranchQueue, "branch"> & Pick<EndedCheck, "branch">)[] = [],
 ): Promise<void> {
-  const ended = await deps.db.withSystem("find ended checks", (tx) => listEndedChecks(tx));
+  const ended = await deps.db.withSystem("find ended checks", (tx) =>
+    listEndedChecks(tx, deps.db.node.id),
+  );
   for (const check of ended) {
     // One that fails must not hold up the others.
     await end(deps, check).catch((error: unknown) => {
@@ -52,7 +54,9 @@ export async function endCheckOf(deps: RunDeps, run: CheckRun): Promise<void> {
 
 /** Does what a lost job would have done: ends checks, starts queued ones, and continues the queues. */
 export async function continueChecks(deps: RunDeps): Promise<void> {
-  const queues = await deps.db.withSystem("find merge queues", (tx) => listOpenQueues(tx));
+  const queues = await deps.db.withSystem("find merge queues", (tx) =>
+    listOpenQueues(tx, deps.db.node.id),
+  );
   await endChecks(deps, queues);
   if (queues.length > 0) await deps.jobs.send("start-checks", {});
 }

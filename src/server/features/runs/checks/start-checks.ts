@@ -1,4 +1,5 @@
 import { AppError } from "../../../errors.js";
+import { requireEpoch } from "../../../cluster/nodes.queries.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { isNoSpace } from "#shared/node/no-space.js";
@@ -14,7 +15,7 @@ import { endChecks } from "./end-checks.js";
 
 /**
  * Starts queued checks while this process has room for them. Organizations with few running checks come
- * first. A job for any process, sent whenever a check was queued or has ended.
+ * first. A job for any process of the node, sent whenever a check was queued or has ended.
  */
 export async function startChecks(deps: RunDeps): Promise<void> {
   const { supervisor, settings } = deps;
@@ -51,7 +52,8 @@ async function reserve(
   tx: Queryable,
   outOfHours: readonly string[],
 ): Promise<Reserved | undefined> {
-  const check = await takeCheck(tx, newId(), outOfHours);
+  await requireEpoch(tx, deps.db.node);
+  const check = await takeCheck(tx, deps.db.node.id, newId(), outOfHours);
   if (!check) return undefined;
   const { org_id, agent_id, run_id: id, definition } = check;
   try {

@@ -38,6 +38,13 @@ export function requestEnd(liveRun: LiveRun, ending: Ending, graceMs: number): v
   stopProcess(liveRun);
 }
 
+/** Ends a run without a grace period, also if its end was requested before. */
+export function endAtOnce(liveRun: LiveRun, ending: Ending): void {
+  liveRun.ending ??= ending;
+  liveRun.graceMs = 0;
+  stopProcess(liveRun);
+}
+
 /** Stops a run's process. Timers and the change feed call this, so one run's error must not propagate. */
 export function stopProcess({ run, logger, process, graceMs }: LiveRun): void {
   try {

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import type { NodeLease } from "../../../cluster/node-lease.js";
 import type { Database } from "../../../db/connection/connect.js";
 import type { CallbackListener } from "../../../http/callback-listener.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
@@ -15,7 +16,7 @@ import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
 import { modelVariables } from "../../../models/providers.js";
 import type { RunSecrets } from "../../secrets/index.js";
 import { checkpointAfterRun, type RunPlace, type WorkspaceDeps } from "../../workspaces/index.js";
-import { requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
+import { endAtOnce, requestEnd, shortGraceMs, stopProcess, type LiveRun } from "./live-run.js";
 import { outcomeOf } from "./outcome.js";
 import { renewLeases } from "./renew-leases.js";
 import { commitsOf, safeMessage, scriptRunner } from "./run-script.js";
@@ -77,6 +78,8 @@ export interface Supervisor {
 
 export interface SupervisorDeps {
   db: Database;
+  /** Commands end before another server can take over the data of the node. */
+  lease: Pick<NodeLease, "require" | "untilHeld" | "onLapse">;
   storage: Storage;
   workspaces: WorkspaceDeps;
   settings: RunSettings;
@@ -105,13 +108,18 @@ const outputLost =
   "Its output could not be stored; the operator can find the cause in the server's log.";
 
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
-  const { db, settings, serverId, log } = deps;
+  const { db, lease, settings, serverId, log } = deps;
   const live = new Map<string, LiveRun>();
   let accepts = true;
   let closed = false;
   /** Ends what runs still do on the server after its shutdown time. */
   const closing = new AbortController();
   const leases = renewLeases({ db, log, live, stopGraceMs: settings.runStopGraceSeconds * 1000 });
+
+  const forgetLapses = lease.onLapse(() => {
+    const detail = "The server could not renew its lease, so that another one may have taken over.";
+    for (const liveRun of live.values()) endAtOnce(liveRun, { status: "lost", detail });
+  });
 
   /** Retries a mandatory write while the database is unavailable, until the server closes. */
   const record = async <Result>(subject: string, work: () => Promise<Result>): Promise<Result> => {
@@ -164,6 +172,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     const isRecorded =
       (await attempt(liveRun, "the end of a run", recordExit(written))) ??
       (await record("the end of a run", recordExit({ ...written, detail: endLost, result: null })));
+    // What follows writes to the disk.
+    await lease.untilHeld(closing.signal);
     if (isRecorded) {
       const checkpoint =
         run.kind === "managed"
@@ -293,6 +303,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const readOnly = await repositoryOf(request, liveRun, written);
       egress = await egressOf(run, written, masker);
       const url = callback ? `http://127.0.0.1:${callback.port}` : deps.publicUrl();
+      lease.require();
       liveRun.process = await sandbox.start({
         id: run.id,
         folder,
@@ -390,6 +401,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       await Promise.race([allDone(), pause(shutdownMs, undefined, { ref: false })]);
       closed = true;
       closing.abort();
+      forgetLapses();
       await leases.stop();
     },
   };

@@ -38,7 +38,9 @@ export function startRunWatch(
       queries.listRunningOrganizations(tx),
     );
     for (const orgId of running) await watchHours(deps, orgId);
-    const waiting = await db.withSystem("find queues", (tx) => managed.listQueuedOrganizations(tx));
+    const waiting = await db.withSystem("find queues", (tx) =>
+      managed.listQueuedOrganizations(tx, db.node.id),
+    );
     for (const orgId of waiting) await jobs.send("start-queued-runs", { org_id: orgId });
     await continueChecks();
   };
@@ -89,7 +91,7 @@ export async function saveRun(
 
 /** Saves lost runs in the background. */
 export interface Saver {
-  /** Saves those that are not saved yet, also of other processes; no effect while it does. */
+  /** Saves those of this node that are not saved yet, also of other processes; no effect while it does. */
   start(): void;
   /** Waits for the workspaces in progress. The others are saved by the next process. */
   stop(): Promise<void>;
@@ -104,7 +106,9 @@ export function createSaver(
   let saving: Promise<void> | null = null;
   let isStopped = false;
   const saveAll = async (): Promise<void> => {
-    const lost = await db.withSystem("find unsaved runs", (tx) => managed.listUnsaved(tx, null));
+    const lost = await db.withSystem("find unsaved runs", (tx) =>
+      managed.listUnsaved(tx, db.node.id),
+    );
     // An iterator shared by a few workers.
     const left = lost.values();
     const work = async (): Promise<void> => {

@@ -9,22 +9,25 @@ import { purposes, decrypt } from "../../../encrypt.js";
 import { withWorkspaceToRun } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { QueuedRun } from "../managed-runs.queries.js";
-import { findCandidate } from "../runs.queries.js";
+import { findCandidate, type Candidate } from "../runs.queries.js";
 import { checkCapacity } from "./reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
 import { launchIn, secretsOf, runsCommands, sandboxFor, uidOf } from "../start-run.js";
 
 /**
- * Starts an organization's queued runs while slots are free. A job for any process, enqueued whenever a
- * slot may be free.
+ * Starts an organization's queued runs while slots are free, and lets the home of the next one go on if that
+ * is another node, so that the order holds for all. A job for any process of a node, enqueued whenever a slot
+ * may be free.
  */
 export async function startQueuedRuns(
   deps: RunDeps,
   { org_id: orgId }: { org_id: string },
 ): Promise<void> {
+  const nodeId = deps.db.node.id;
   while (deps.supervisor.accepts && runsCommands(deps)) {
-    const next = await deps.db.tenant(orgId, (tx) => managed.nextQueued(tx, orgId));
+    const next = await deps.db.tenant(orgId, (tx) => managed.nextQueued(tx, orgId, nodeId));
     if (!next) return;
+    if (next.home_node !== nodeId) return passOn(deps, next);
     try {
       if (!(await startQueuedRun(deps, next))) return;
     } catch (error) {
@@ -40,9 +43,25 @@ export async function startQueuedRuns(
   }
 }
 
+/** Lets another node start its run if a slot is free for it. */
+async function passOn({ db, jobs }: RunDeps, { org_id, agent_id, home_node }: QueuedRun) {
+  const agent = await db.tenant(org_id, (tx) => findCandidate(tx, agent_id));
+  if (canEndQueued(agent)) await jobs.sendTo(home_node, "start-queued-runs", { org_id });
+}
+
+/** Whether a queued run can start, or fail because it never can. */
+function canEndQueued(agent: Candidate | undefined): boolean {
+  try {
+    return checkCapacity(agent, true) === null;
+  } catch {
+    return true;
+  }
+}
+
 /** Whether a retry may succeed; other errors would block the queue permanently. */
 function isTransient(error: unknown): boolean {
-  return error instanceof AppError ? error.code === "workspace_busy" : isDatabaseError(error);
+  if (!(error instanceof AppError)) return isDatabaseError(error);
+  return error.code === "workspace_busy" || error.code === "home_unavailable";
 }
 
 function failureOf(error: unknown): Pick<Run, "status"> & { detail: string } {
@@ -62,7 +81,7 @@ function failureOf(error: unknown): Pick<Run, "status"> & { detail: string } {
  */
 async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
   const { db, supervisor, settings } = deps;
-  const { origin, sealed_env, ...asked } = queued;
+  const { origin, sealed_env, home_node: _home, ...asked } = queued;
   const plain =
     sealed_env && decrypt(settings.secret, purposes.runEnvironment, asked.id, sealed_env);
   if (!plain) {

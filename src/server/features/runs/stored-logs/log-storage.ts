@@ -70,5 +70,5 @@ export function requestLogSync({
   jobs,
   objects,
 }: Pick<LogStorage, "jobs" | "objects">): Promise<void> {
-  return objects === null ? Promise.resolve() : jobs.send("sync-logs", {}, "all");
+  return objects === null ? Promise.resolve() : jobs.send("sync-logs", {});
 }

@@ -1,6 +1,7 @@
 /** Archived workspaces. */
 import { and, eq, ne, sql } from "drizzle-orm";
 import { newId } from "../../../db/tables/columns.js";
+import { isHome } from "../../../cluster/home-of.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agents, runs } from "../../../db/tables/tables.js";
 import { cancelRequestsOf } from "../queue/merge-requests.queries.js";
@@ -84,14 +85,17 @@ export async function deleteArchive(tx: Queryable, id: string): Promise<void> {
   await tx.delete(archives).where(eq(archives.id, id));
 }
 
-/** Lists archives past their retention in all organizations. Requires a system transaction. */
-export async function listEndedArchives(db: Queryable): Promise<Archive[]> {
+/** Lists archives of a node past their retention. Requires a system transaction. */
+export async function listEndedArchives(db: Queryable, nodeId: string): Promise<Archive[]> {
   return db
     .select(archiveColumns)
     .from(archives)
     .innerJoin(workspaces, eq(workspaces.agent_id, archives.agent_id))
     .where(
-      sql`${archives.archived_at} + make_interval(days => ${workspaces.retention_days}) <= now()`,
+      and(
+        isHome(nodeId, archives.project_id),
+        sql`${archives.archived_at} + make_interval(days => ${workspaces.retention_days}) <= now()`,
+      ),
     )
     .orderBy(archives.archived_at);
 }

@@ -7,13 +7,13 @@ import * as queries from "../workspaces.queries.js";
 import { workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
 /**
- * Expires archived workspaces past their retention whose commits are contained in a branch. Others stay
+ * Expires archived workspaces of this node past their retention whose commits are contained in a branch. Others stay
  * restorable until they are merged, and are checked again each time. Each archive is expired by one
  * process.
  */
 export async function expireArchives(deps: WorkspaceDeps, log: Logger): Promise<void> {
   const ended = await deps.db.withSystem("find archives past their retention", (db) =>
-    archives.listEndedArchives(db),
+    archives.listEndedArchives(db, deps.db.node.id),
   );
   for (const archive of ended) {
     try {

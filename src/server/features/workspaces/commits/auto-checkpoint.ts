@@ -80,7 +80,7 @@ const AT_ONCE = 2;
 export type TakeRunCommits = (workspace: ActiveWorkspace) => Promise<void>;
 
 /**
- * Makes the checkpoints that are due. Unchanged workspaces get none; busy ones are tried again next
+ * Makes the checkpoints of this node that are due. Unchanged workspaces get none; busy ones are tried again next
  * time.
  */
 export async function runDueCheckpoints(
@@ -93,7 +93,7 @@ export async function runDueCheckpoints(
   let taken: checkpoints.DueCheckpoint[];
   do {
     taken = await db.withSystem("claim due checkpoints", (tx) =>
-      checkpoints.claimDueCheckpoints(tx, batch),
+      checkpoints.claimDueCheckpoints(tx, db.node.id, batch),
     );
     // An iterator shared by a few workers.
     const left = taken.values();

@@ -1,6 +1,7 @@
 /** Schedule and errors of automatic checkpoints. */
 import { sql } from "drizzle-orm";
 import type { ErrorCode } from "#shared/errors.js";
+import { isHome } from "../../../cluster/home-of.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 
 /** A due checkpoint with the time of its previous claim. */
@@ -11,10 +12,14 @@ export interface DueCheckpoint {
 }
 
 /**
- * Claims due checkpoints, longest overdue first; each is claimed by one process. Requires a system
+ * Claims due checkpoints of a node, longest overdue first; each is claimed by one process. Requires a system
  * transaction.
  */
-export async function claimDueCheckpoints(db: Queryable, limit: number): Promise<DueCheckpoint[]> {
+export async function claimDueCheckpoints(
+  db: Queryable,
+  nodeId: string,
+  limit: number,
+): Promise<DueCheckpoint[]> {
   const { rows } = await db.execute<DueCheckpoint & Record<string, unknown>>(sql`
     with due as (
       select w.org_id, w.agent_id, w.checkpoint_interval_minutes as minutes, k.looked_at
@@ -22,6 +27,7 @@ export async function claimDueCheckpoints(db: Queryable, limit: number): Promise
       join organizations o on o.id = w.org_id and o.archived_at is null
       left join checkpoint_looks k on k.agent_id = w.agent_id
       where w.status = 'active' and w.auto_checkpoint and w.workspace_type <> 'remote'
+        and ${isHome(nodeId, sql`w.project_id`)}
         and coalesce(k.looked_at, w.created_at) + make_interval(mins => w.checkpoint_interval_minutes) <= now()
       order by coalesce(k.looked_at, w.created_at) limit ${limit}
     ), taken as (

@@ -116,7 +116,7 @@ describe("merges that wait for each other", () => {
       const own = expected.flatMap(({ path }) => path ?? []);
       expect(files.split("\n").sort()).toEqual([...own, "shared.txt"].sort());
       const [report] = await app.db.withSystem("verify merges", (db) =>
-        verifyMerges(db, storageIn(app.dataDir)),
+        verifyMerges(db, storageIn(app.dataDir), app.db.node.id),
       );
       // The project's files came by a merge, too.
       expect(report).toMatchObject({ merges: expected.length + 1, faults: [] });

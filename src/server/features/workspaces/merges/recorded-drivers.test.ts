@@ -42,7 +42,7 @@ describe("a merge with drivers", () => {
     `${await gitInRepository(app, project, "show", `main:${path}`)}\n`;
   const faults = async () => {
     const reports = await app.db.withSystem("verify merges", (db) =>
-      verifyMerges(db, storageIn(app.dataDir)),
+      verifyMerges(db, storageIn(app.dataDir), app.db.node.id),
     );
     return reports.flatMap((report) => report.faults);
   };

@@ -57,7 +57,7 @@ describe("the driver regenerate", () => {
   };
   const faults = async () => {
     const reports = await app.db.withSystem("verify merges", (db) =>
-      verifyMerges(db, storageIn(app.dataDir)),
+      verifyMerges(db, storageIn(app.dataDir), app.db.node.id),
     );
     return reports.flatMap((report) => report.faults);
   };

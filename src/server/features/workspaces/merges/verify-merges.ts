@@ -11,7 +11,7 @@ export interface MergesReport {
   slug: string;
   /** Number of recomputed merges, faulty ones included. */
   merges: number;
-  /** Number of merges of deleted projects, whose repositories are gone. */
+  /** Number of merges whose repositories are gone, with their projects, or on other nodes. */
   skipped: number;
   /** Merges with a different result, with reasons. */
   faults: { id: string; reason: string }[];
@@ -20,16 +20,21 @@ export interface MergesReport {
 const step = 200;
 
 /**
- * Recomputes the recorded merges of all organizations. Requires a connection that sees them all; git
+ * Recomputes the recorded merges of all projects of a node. Requires a connection that sees them all; git
  * may store unreferenced objects.
  */
-export async function verifyMerges(db: Queryable, storage: Storage): Promise<MergesReport[]> {
+export async function verifyMerges(
+  db: Queryable,
+  storage: Storage,
+  nodeId: string,
+): Promise<MergesReport[]> {
   const { rows } = await db.execute<{ id: string; slug: string }>(
     sql`select id, slug from organizations order by slug`,
   );
   const deps: PlanDeps = { storage, db: { tenant: (_orgId, work) => work(db) } };
   const reports: MergesReport[] = [];
-  for (const { id, slug } of rows) reports.push({ slug, ...(await verifyAll(db, deps, id)) });
+  for (const { id, slug } of rows)
+    reports.push({ slug, ...(await verifyAll(db, deps, id, nodeId)) });
   return reports;
 }
 
@@ -37,18 +42,19 @@ async function verifyAll(
   db: Queryable,
   deps: PlanDeps,
   orgId: string,
+  nodeId: string,
 ): Promise<Omit<MergesReport, "slug">> {
   const report: Omit<MergesReport, "slug"> = { merges: 0, skipped: 0, faults: [] };
   for (let after: string | null = null; ;) {
     const merges: RecordedMerge[] = await listRecorded(db, orgId, after, step);
-    const deleted = await listDeletedProjects(db, orgId);
+    const skipped = await listOtherProjects(db, orgId, nodeId);
     for (const merge of merges) {
       after = merge.id;
-      const reason = deleted.has(merge.project_id) ? null : await findFault(deps, merge);
+      const reason = skipped.has(merge.project_id) ? null : await findFault(deps, merge);
       // A project may be deleted meanwhile.
       const isGone =
-        deleted.has(merge.project_id) ||
-        (reason !== null && (await listDeletedProjects(db, orgId)).has(merge.project_id));
+        skipped.has(merge.project_id) ||
+        (reason !== null && (await listOtherProjects(db, orgId, nodeId)).has(merge.project_id));
       if (isGone) report.skipped += 1;
       else report.merges += 1;
       if (!isGone && reason !== null) report.faults.push({ id: merge.id, reason });
@@ -57,10 +63,15 @@ async function verifyAll(
   }
 }
 
-async function listDeletedProjects(db: Queryable, orgId: string): Promise<ReadonlySet<string>> {
-  const { rows } = await db.execute<{ id: string }>(
-    sql`select id from projects where org_id = ${orgId} and deleted_at is not null`,
-  );
+/** Returns the projects that have no repository on the node. */
+async function listOtherProjects(
+  db: Queryable,
+  orgId: string,
+  nodeId: string,
+): Promise<ReadonlySet<string>> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    select id from projects where org_id = ${orgId}
+      and (deleted_at is not null or home_node <> ${nodeId}::uuid)`);
   return new Set(rows.map(({ id }) => id));
 }
 

@@ -2,6 +2,7 @@
 import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Origin } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
+import { isHome } from "../../../cluster/home-of.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { projects } from "../../../db/tables/tables.js";
 import {
@@ -137,10 +138,14 @@ export async function findPendingPushTo(
 }
 
 /** Lists pending pushes of all organizations, oldest first. Requires a system transaction. */
-export async function listPendingPushes(db: Queryable): Promise<{ org_id: string; id: string }[]> {
+export async function listPendingPushes(
+  db: Queryable,
+  nodeId: string,
+): Promise<{ org_id: string; id: string }[]> {
   return db
     .select({ org_id: pendingPushes.org_id, id: pendingPushes.id })
     .from(pendingPushes)
+    .where(isHome(nodeId, pendingPushes.project_id))
     .orderBy(asc(pendingPushes.created_at));
 }
 

@@ -1,6 +1,7 @@
 /** The checks of a project, and their results on commits. */
 import { and, asc, count, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import type { Check } from "#shared/api/projects/merge-requests.js";
+import { isHome } from "../../../cluster/home-of.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import {
@@ -192,18 +193,20 @@ const takenColumns = {
 };
 
 /**
- * Takes the next queued check of any organization: those with the fewest running checks come first, and
+ * Takes the next queued check of a node, of any organization: those with the fewest running checks come first, and
  * of those the one whose last check started the longest ago.
  * Requires a system transaction.
  */
 export async function takeCheck(
   db: Queryable,
+  nodeId: string,
   runId: string,
   exceptOrgs: readonly string[],
 ): Promise<TakenCheck | undefined> {
   const next = sql`(
     select c.id from commit_checks c
     join projects p on p.id = c.project_id and p.deleted_at is null
+      and p.home_node = ${nodeId}::uuid
     join organizations o on o.id = c.org_id and o.archived_at is null
     where c.status = 'queued' and c.org_id <> all(${sql.param([...exceptOrgs])}::uuid[])
     order by (select count(*) from commit_checks r
@@ -239,14 +242,15 @@ export interface EndedCheck extends TakenCheck {
   detail: string | null;
 }
 
-/** Lists running checks whose runs have ended, at most 100. Requires a system transaction. */
-export async function listEndedChecks(db: Queryable): Promise<EndedCheck[]> {
+/** Lists running checks of a node whose runs have ended, at most 100. Requires a system transaction. */
+export async function listEndedChecks(db: Queryable, nodeId: string): Promise<EndedCheck[]> {
   const { rows } = await db.execute<EndedCheck & Record<string, unknown>>(sql`
     select c.id, c.org_id, c.project_id, c.agent_id, c.branch, c.commit_sha, c.name, c.definition,
       c.definition_hash, c.run_id, c.attempts, c.outputs, c.detail, r.status as run_status, r.detail as run_detail,
       r.exit_code, r.output_truncated
     from commit_checks c join runs r on r.id = c.run_id
     where c.status = 'running' and c.ended_at is null and r.ended_at is not null
+      and ${isHome(nodeId, sql`c.project_id`)}
     order by c.id limit 100`);
   return rows;
 }

@@ -114,6 +114,7 @@ export async function listOpen(
  */
 export async function listOpenQueues(
   db: Queryable,
+  nodeId: string,
 ): Promise<{ org_id: string; project_id: string; branch: string }[]> {
   const { rows } = await db.execute<{ org_id: string; project_id: string; branch: string }>(sql`
     select queue.org_id, queue.project_id, queue.branch from (
@@ -121,6 +122,7 @@ export async function listOpenQueues(
       where q.ended_at is null
       union select c.org_id, c.project_id, c.branch from commit_checks c where c.ended_at is null
     ) queue join projects p on p.id = queue.project_id and p.deleted_at is null
+      and p.home_node = ${nodeId}::uuid
     where not exists (select from commit_checks c where c.project_id = queue.project_id
       and c.branch = queue.branch and c.status = 'running' and c.ended_at is null
       and c.started_at > now() - interval '1 minute')`);

@@ -10,11 +10,10 @@ export interface BranchQueue {
   branch: string;
 }
 
-/** Lets any server process continue a branch's queue. */
+/** Lets any process of the home continue a branch's queue. */
 export async function sendAdvance(
   { jobs }: Pick<QueueDeps, "jobs">,
   { org_id, project_id, branch }: BranchQueue,
 ): Promise<void> {
-  const queue = { org_id, project_id, branch };
-  await jobs.send("advance-merge-queue", queue, `${project_id} ${branch}`);
+  await jobs.send("advance-merge-queue", { org_id, project_id, branch });
 }

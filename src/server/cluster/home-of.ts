@@ -1,0 +1,27 @@
+/** The home of a project: the node whose disk has its repository, its workspaces and its logs. */
+import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
+import type { Database } from "../db/connection/connect.js";
+
+/** Whether a node is the home of a project. Work on the disk is for the projects of its own node only. */
+export const isHome = (nodeId: string, projectId: SQLWrapper): SQL =>
+  sql`exists (select from projects home where home.id = ${projectId} and home.home_node = ${nodeId}::uuid)`;
+
+/** Like `isHome`, for the project of an agent. */
+export const isHomeOfAgent = (nodeId: string, agentId: SQLWrapper): SQL =>
+  sql`exists (select from agents own join projects home on home.id = own.project_id
+    where own.id = ${agentId} and home.home_node = ${nodeId}::uuid)`;
+
+/**
+ * Whether a node may be running: the lease of a node without a cluster does not matter.
+ * @param node alias of the row of the node
+ */
+export const isPresent = (node: string): string =>
+  `(${node}.url is null or ${node}.lease_until > clock_timestamp())`;
+
+/** Returns the home of a project; null for an unknown one. */
+export async function homeOf(db: Database, projectId: string): Promise<string | null> {
+  const { rows } = await db.withSystem("find the home of a project", (tx) =>
+    tx.execute<{ home_node: string }>(sql`select home_node from projects where id = ${projectId}`),
+  );
+  return rows[0]?.home_node ?? null;
+}

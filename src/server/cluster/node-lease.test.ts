@@ -1,0 +1,81 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Workspace } from "#shared/api/projects/workspaces.js";
+import { startDatabaseProxy, type DatabaseProxy } from "#test/support/database/database-proxy.js";
+import { queryAsAdmin } from "#test/support/database/queries.js";
+import {
+  commitFiles,
+  folderOf,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/fixtures/factories.js";
+import { shell } from "#test/support/fixtures/runs.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { clusterEnv } from "#test/support/server/cluster-env.js";
+
+let proxy: DatabaseProxy;
+let app: TestApp;
+let owner: TestPerson;
+let workspace: Workspace;
+beforeEach(async () => {
+  app = await startTestApp(await clusterEnv("one"), "real", async (direct) => {
+    proxy = await startDatabaseProxy(direct);
+    return { owner: proxy.config, app: null };
+  });
+  owner = await app.person();
+  const project = await makeProject(owner, (await makeOrganization(owner)).id);
+  ({ workspace } = await makeWorkspace(owner, project.id));
+});
+afterEach(() => app.close());
+
+/** Writes the time in milliseconds into the file `times` until it is killed. It cannot be asked to end. */
+const writesTimes = shell(
+  "trap '' TERM; while true; do date +%s%3N >> times; sleep 0.02; done; exit 0",
+);
+const timesIn = async (): Promise<number[]> => {
+  const text = await readFile(join(folderOf(workspace), "times"), "utf8").catch(() => "");
+  return text.split("\n").filter(Boolean).map(Number);
+};
+const isWriting = async (): Promise<boolean> => {
+  const before = (await timesIn()).length;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  return (await timesIn()).length > before;
+};
+
+test("the commands of a node without its database end before its lease", async () => {
+  const params = { agent_id: workspace.agent_id };
+  const { data: run } = await owner.api.runs.create({ params, body: { command: writesTimes } });
+  await expect.poll(async () => (await timesIn()).length).toBeGreaterThan(0);
+  await proxy.cut();
+  await expect.poll(isWriting).toBe(false);
+  const [node] = await queryAsAdmin<{ lease: string }>(
+    app,
+    "select extract(epoch from lease_until) * 1000 as lease from nodes",
+  );
+  const last = (await timesIn()).at(-1) ?? Number.POSITIVE_INFINITY;
+  expect(last).toBeLessThan(Number(node?.lease));
+  await proxy.restore();
+
+  const statusOf = async () =>
+    (await owner.api.runs.get({ params: { run_id: run.id } }).catch(() => null))?.data.status;
+  await expect.poll(statusOf).toBe("lost");
+  const commits = () => queryAsAdmin(app, "select commit_type from workspace_commits");
+  await expect.poll(commits).toEqual([{ commit_type: "checkpoint" }]);
+  await expect
+    .poll(async () => commitFiles(owner, workspace, { "after.txt": "after\n" }).catch(() => null))
+    .not.toBeNull();
+});
+
+test("a node whose data another server has taken over ends its commands and writes nothing", async () => {
+  const params = { agent_id: workspace.agent_id };
+  await owner.api.runs.create({ params, body: { command: writesTimes } });
+  await expect.poll(async () => (await timesIn()).length).toBeGreaterThan(0);
+  await queryAsAdmin(app, "update nodes set epoch = epoch + 1");
+  await expect.poll(isWriting).toBe(false);
+  const runs = await queryAsAdmin(app, "select status, exit_code from runs");
+  expect(runs).toEqual([{ status: "running", exit_code: null }]);
+  const commits = await queryAsAdmin(app, "select from workspace_commits");
+  expect(commits).toEqual([]);
+});
