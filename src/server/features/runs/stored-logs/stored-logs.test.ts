@@ -62,6 +62,7 @@ afterAll(async () => {
 function logStorageOf({ config, db }: TestApp): LogStorage {
   const jobs = {
     send: () => Promise.resolve(),
+    sendTo: () => Promise.resolve(),
     work: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   };
