@@ -1,10 +1,11 @@
 import { drizzle } from "drizzle-orm/node-postgres";
-import pg from "pg";
+import type pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { DatabaseAddress, ServingAddress } from "./address.js";
 import { appendEvents, type Change, type Origin, type AuditWriter } from "../audit/audit.js";
 import { listenForChanges, type ChangeFeed } from "../cache/changes.js";
+import { DatabasePool, type ServerConfig } from "../hosts/database-client.js";
 import { fairSlots } from "#shared/node/fair-slots.js";
 import { checkSecret, openVerificationKey } from "../installation.js";
 import {
@@ -140,7 +141,7 @@ export async function openDatabase(
     );
   }
 
-  const settings = (config: pg.ClientConfig, max = POOL_SIZE): PoolSettings => ({
+  const settings = (config: ServerConfig, max = POOL_SIZE): PoolSettings => ({
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     ...config,
@@ -150,8 +151,14 @@ export async function openDatabase(
   });
   const tenantPool = withErrorHandlers(tenantPoolOf(settings(serving.transactions)), log);
   const systemPool = withErrorHandlers(new SystemPool(settings(serving.transactions)), log);
-  const lockPool = withErrorHandlers(new pg.Pool(settings(serving.sessions, lockConnections)), log);
+  const lockPool = withErrorHandlers(
+    new DatabasePool(settings(serving.sessions, lockConnections)),
+    log,
+  );
   const systemDb = drizzle(systemPool) as Queryable;
+  const stopWatching = serving.sessions.hosts?.watch(serving.sessions, (host, failure) => {
+    log.warn({ host, failure }, "a database server could not replace the primary");
+  });
   const changes = await listenForChanges(serving.sessions, systemPool, log);
   const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
   /**
@@ -208,6 +215,7 @@ export async function openDatabase(
     withSystemTx: (_reason, work) => inTransaction(systemPool, beginSystem, work),
     systemChange: (origin, work) => systemChange(systemPool, origin, work),
     close: async () => {
+      stopWatching?.();
       await changes.close();
       await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);
     },
@@ -230,7 +238,7 @@ function withErrorHandlers<Pool extends pg.Pool>(pool: Pool, log: Logger): Pool 
  * Connects as the owner.
  * @throws ConfigError when this PostgreSQL or this role cannot be used
  */
-async function connectOwner(config: pg.ClientConfig, variable: string): Promise<pg.Client> {
+async function connectOwner(config: ServerConfig, variable: string): Promise<pg.Client> {
   const owner = await connectOrExplain(config, variable);
   try {
     const { rows } = await owner.query<{ version: string; isStandby: boolean; mayCreate: boolean }>(

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { DatabaseClient, DatabasePool, type ServerConfig } from "../hosts/database-client.js";
 
 /*
  * Settings apply to one transaction, never to a connection: a transaction pooler may assign another
@@ -118,7 +119,7 @@ class SystemStatement implements WireQuery {
 }
 
 /** Pool configuration with its handling of named statements. */
-export interface PoolSettings extends pg.PoolConfig {
+export interface PoolSettings extends pg.PoolConfig, ServerConfig {
   /**
    * Whether prepared statements survive into later transactions. A pooler that forwards names without
    * tracking them mixes up its clients' statements.
@@ -130,7 +131,7 @@ export interface PoolSettings extends pg.PoolConfig {
  * A pool whose statements run across organizations. A client from `connect` has no settings: its
  * transactions must start with `beginSystem`.
  */
-export class SystemPool extends pg.Pool {
+export class SystemPool extends DatabasePool {
   readonly #keepsPrepared: boolean;
 
   constructor({ keepsPrepared, ...config }: PoolSettings) {
@@ -152,11 +153,11 @@ export class SystemPool extends pg.Pool {
 /** Creates the pool for transactions of one organization. Its clients pipeline statements. */
 export function tenantPoolOf({ keepsPrepared, ...config }: PoolSettings): pg.Pool {
   const client = keepsPrepared ? {} : { Client: NamelessClient };
-  return new pg.Pool({ ...config, ...client, pipeline: true });
+  return new DatabasePool({ ...config, ...client, pipeline: true });
 }
 
 /** A client that prepares no statement by name. */
-class NamelessClient extends pg.Client {
+class NamelessClient extends DatabaseClient {
   override query(input: unknown, values?: unknown, callback?: unknown): never {
     const isStatement = typeof input === "object" && input !== null && "submit" in input;
     const query =
