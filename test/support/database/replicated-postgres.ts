@@ -1,8 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chownSync } from "node:fs";
-import { appendFile, chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chownSync, openSync } from "node:fs";
+import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,8 +19,8 @@ const STATE_TIMEOUT_MS = 30_000;
 export interface PostgresNode {
   readonly name: string;
   readonly port: number;
-  /** Connects as the administrator. */
-  query<Row extends pg.QueryResultRow>(text: string): Promise<Row[]>;
+  /** Runs a statement as the administrator, in the database `postgres` unless another one is named. */
+  query<Row extends pg.QueryResultRow>(text: string, database?: string): Promise<Row[]>;
   start(): Promise<void>;
   /** Ends all its processes at once, as a power failure does. */
   kill(): Promise<void>;
@@ -59,9 +59,12 @@ export async function startReplicatedPostgres(isSynchronous: boolean): Promise<R
   const makeNode = async (name: string): Promise<PostgresNode> => {
     const port = await freePort();
     let server: ChildProcess | null = null;
-    const admin = { host: "127.0.0.1", port, user: "postgres", password, database: "postgres" };
-    const query = async <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> => {
-      const client = new pg.Client({ ...admin, connectionTimeoutMillis: 2000 });
+    const admin = { host: "127.0.0.1", port, user: "postgres", password };
+    const query = async <Row extends pg.QueryResultRow>(
+      text: string,
+      database = "postgres",
+    ): Promise<Row[]> => {
+      const client = new pg.Client({ ...admin, database, connectionTimeoutMillis: 2000 });
       client.on("error", () => {});
       try {
         await client.connect();
@@ -87,9 +90,7 @@ export async function startReplicatedPostgres(isSynchronous: boolean): Promise<R
       port,
       query,
       start: async () => {
-        const log = await import("node:fs").then(({ openSync }) =>
-          openSync(join(folder, `${name}.log`), "a"),
-        );
+        const log = openSync(join(folder, `${name}.log`), "a");
         server = spawn(join(native, "bin/postgres"), ["-D", dataOf(name)], {
           ...options,
           cwd: dataOf(name),

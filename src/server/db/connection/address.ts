@@ -1,7 +1,9 @@
 /** The database addresses from the configuration, and the role that connects to each. */
+import { join } from "node:path";
 import { parseIntoClientConfig } from "pg-connection-string";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../../config/config.js";
+import { timelineFile } from "../../data-folder/data-folder.js";
 import type { ServerConfig } from "../hosts/database-client.js";
 import { DatabaseHosts } from "../hosts/database-hosts.js";
 import { parseHosts } from "../hosts/parse-hosts.js";
@@ -38,7 +40,7 @@ export interface ServingAddress {
  * @throws ConfigError when a file named by an address cannot be read
  */
 export function databaseAddress(
-  config: Pick<Config, "databaseUrl" | "databaseDirectUrl" | "databaseAppUrl">,
+  config: Pick<Config, "dataDir" | "databaseUrl" | "databaseDirectUrl" | "databaseAppUrl">,
   embedded: { host: string; port: number; owner: string; database: string } | null,
 ): DatabaseAddress {
   if (embedded) {
@@ -46,7 +48,7 @@ export function databaseAddress(
     return { owner: { host, port, user: owner, database }, app: null, isOwn: true };
   }
   const { databaseUrl, databaseDirectUrl, databaseAppUrl } = config;
-  const history = new ServerHistory();
+  const history = new ServerHistory(join(config.dataDir, timelineFile));
   const general = addressFromUrl(databaseUrl as string, "OMOI_DATABASE_URL", history);
   return {
     owner:
