@@ -101,7 +101,7 @@ test("a primary that was replaced loses its connections and gets no new ones", a
   const config = addressFromUrl(postgres.url([primary, standby]), "OMOI_DATABASE_URL", history);
   const client = new DatabaseClient(config);
   await client.connect();
-  const ended = once(client, "end");
+  const ended = new Promise((resolve) => client.once("end", resolve));
   const stop = config.hosts?.watch(config, () => {});
   // Both accept writes now: the old primary does not know of the promotion.
   await standby.promote();
