@@ -59,10 +59,8 @@ describe("two server processes on a PostgreSQL with a synchronous standby", () =
       OMOI_SECRET: secret,
       OMOI_DATA_DIR: dataDir,
     };
-    for (let count = 0; count < 2; count += 1) {
-      const process = startServer(env);
-      servers.push({ process, url: await process.ready });
-    }
+    const processes = [startServer(env), startServer(env)];
+    for (const process of processes) servers.push({ process, url: await process.ready });
     const { url } = servers[0] as { url: string };
     const person = { email: "ann@example.com", password: "correct staple horse" };
     await clientOf(url).auth.register({ body: person });
@@ -232,8 +230,9 @@ describe("two server processes on a PostgreSQL with a synchronous standby", () =
         }
       }
       expect(await waitForRunEnd({ api }, long.id)).toMatchObject({ status: "succeeded" });
-      const last = (await api.agents.create({ body: { project_id: projectId, name: unique("last") } }))
-        .data;
+      const last = (
+        await api.agents.create({ body: { project_id: projectId, name: unique("last") } })
+      ).data;
       // The reader learns that it missed events, and then gets new ones.
       await expect.poll(() => reader.text(), { timeout: 10_000 }).toContain("event: reset\n");
       await expect.poll(() => reader.text(), { timeout: 10_000 }).toContain(last.id);
@@ -272,7 +271,11 @@ describe("two server processes on a PostgreSQL with a synchronous standby", () =
       expect(new Set(written).size).toBe(written.length);
       expect(written).toEqual(expect.arrayContaining(acknowledged));
     };
-    expectOnce(await rowsOf("select name from organizations"), ledger.organizations, "organization");
+    expectOnce(
+      await rowsOf("select name from organizations"),
+      ledger.organizations,
+      "organization",
+    );
     expectOnce(await rowsOf("select name from agents"), ledger.agents, "agent");
     const all = new Set([
       ...(await rowsOf("select commit_sha as name from workspace_commits")),

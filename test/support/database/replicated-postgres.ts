@@ -162,7 +162,9 @@ export async function startReplicatedPostgres(isSynchronous: boolean): Promise<R
       await standby.start();
       const end = Date.now() + STATE_TIMEOUT_MS;
       for (;;) {
-        const streams = await primary.query("select from pg_stat_replication where state = 'streaming'");
+        const streams = await primary.query(
+          "select from pg_stat_replication where state = 'streaming'",
+        );
         if (streams.length > 0) break;
         if (Date.now() > end) throw new Error("the standby does not stream");
         await pause(20);
@@ -170,7 +172,10 @@ export async function startReplicatedPostgres(isSynchronous: boolean): Promise<R
       if (synchronous) {
         await primary.query(`alter system set synchronous_standby_names = '*'`);
         await primary.query("select pg_reload_conf()");
-        while ((await primary.query("select from pg_stat_replication where sync_state = 'sync'")).length === 0) {
+        while (
+          (await primary.query("select from pg_stat_replication where sync_state = 'sync'"))
+            .length === 0
+        ) {
           if (Date.now() > end) throw new Error("the standby is not synchronous");
           await pause(20);
         }
@@ -189,7 +194,8 @@ export async function startReplicatedPostgres(isSynchronous: boolean): Promise<R
   const passwordFile = join(folder, "password");
   await writeFile(passwordFile, password);
   if (account) {
-    for (const path of [dataOf(first.name), passwordFile]) chownSync(path, account.uid, account.gid);
+    for (const path of [dataOf(first.name), passwordFile])
+      chownSync(path, account.uid, account.gid);
   }
   const initialized = spawnSync(
     join(native, "bin/initdb"),
@@ -227,7 +233,13 @@ export async function startReplicatedPostgres(isSynchronous: boolean): Promise<R
 /** Returns a server's process and its children. */
 function processesOf(pid: number): number[] {
   const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" });
-  return [pid, ...stdout.split("\n").map(Number).filter((child) => child > 0)];
+  return [
+    pid,
+    ...stdout
+      .split("\n")
+      .map(Number)
+      .filter((child) => child > 0),
+  ];
 }
 
 function killQuietly(pid: number, signal: NodeJS.Signals): void {

@@ -154,10 +154,12 @@ export async function listenForChanges(
     const late = setTimeout(() => onDisconnect(client), CHECK_TIMEOUT_MS);
     void send(client, "select").finally(() => clearTimeout(late));
     // A pooler or a name in the DNS may lead the pool to another server than this connection's.
-    pool.query<{ server: string }>({ name: "find the server", text: `select ${SERVER_START}` }).then(
-      ({ rows }) => onServer(client, rows[0]?.server),
-      () => {},
-    );
+    pool
+      .query<{ server: string }>({ name: "find the server", text: `select ${SERVER_START}` })
+      .then(
+        ({ rows }) => onServer(client, rows[0]?.server),
+        () => {},
+      );
   }, CHECK_TIMEOUT_MS);
   check.unref();
 

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { DatabaseClient, DatabasePool, type ServerConfig } from "../hosts/database-client.js";
+import { CommitUnknownError, isConnectionLost } from "./failures.js";
 
 /*
  * Settings apply to one transaction, never to a connection: a transaction pooler may assign another
@@ -146,7 +147,15 @@ export class SystemPool extends DatabasePool {
     };
     const statement = new SystemStatement(this.#keepsPrepared ? query : withoutName(query));
     const last = typeof values === "function" ? values : callback;
-    return super.query(statement as never, undefined as never, last as never) as never;
+    if (typeof last === "function") {
+      return super.query(statement as never, undefined as never, last as never) as never;
+    }
+    const answer = super.query(statement as never) as unknown as Promise<unknown>;
+    // A statement commits by itself.
+    return answer.catch((error: unknown) => {
+      const mayWrite = !/^\s*select\b/i.test(query.text);
+      throw mayWrite && isConnectionLost(error) ? new CommitUnknownError(error) : error;
+    }) as never;
   }
 }
 

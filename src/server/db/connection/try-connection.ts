@@ -15,10 +15,7 @@ const NOTIFICATION_TIMEOUT_MS = 3000;
  * @param variable the setting that holds the address
  * @throws ConfigError with the driver's error as its cause
  */
-export async function connectOrExplain(
-  config: ServerConfig,
-  variable: string,
-): Promise<pg.Client> {
+export async function connectOrExplain(config: ServerConfig, variable: string): Promise<pg.Client> {
   const client = new DatabaseClient({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config });
   // When a connection breaks between two queries, the next query fails.
   client.on("error", () => {});

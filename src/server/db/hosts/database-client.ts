@@ -79,4 +79,3 @@ export class DatabasePool extends pg.Pool {
     super({ Client: DatabaseClient, ...config } as pg.PoolConfig);
   }
 }
-

@@ -143,30 +143,23 @@ export class DatabaseHosts {
   }
 
   /** Connects to one server and asks for its state. */
-  async #ask({ host, port }: Host, config: pg.ClientConfig): Promise<Answer> {
-    const place = { host, port };
-    // The password and the key of TLS are not enumerable in a pool's configuration.
+  async #ask(host: Host, config: pg.ClientConfig): Promise<Answer> {
     const client = new pg.Client({
       ...config,
+      // Not enumerable in the configuration of a pool.
       ...(config.password === undefined ? {} : { password: config.password }),
-      host,
-      port,
+      ...host,
       connectionTimeoutMillis: this.timeoutMs,
     });
     client.on("error", () => {});
     try {
       await client.connect();
-      return { host: this.#own(place), state: await stateOf(client, this.timeoutMs) };
+      return { host, state: await stateOf(client, this.timeoutMs) };
     } catch (error) {
-      return { host: this.#own(place), failure: reasonOf(error) };
+      return { host, failure: reasonOf(error) };
     } finally {
       client.end().catch(() => {});
     }
-  }
-
-  #own({ host, port }: Host): Host {
-    const found = this.hosts.find((own) => own.host === host && own.port === port);
-    return found as Host;
   }
 }
 
@@ -209,7 +202,9 @@ async function originOf(client: pg.Client): Promise<Pick<ServerState, "system" |
 
 /** Breaks a connection without waiting for its server. */
 export function destroy(client: pg.Client): void {
-  (client as pg.Client & { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  (
+    client as pg.Client & { connection: { stream: { destroy(): void } } }
+  ).connection.stream.destroy();
 }
 
 function reasonOf(error: unknown): string {

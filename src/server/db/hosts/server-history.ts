@@ -55,9 +55,7 @@ export class ServerHistory {
     if (system === null || timeline === null || newest === null) return null;
     if (system !== newest.system) {
       // At a start the installation may have another database, such as a restored one.
-      return this.#isSeen
-        ? "is another database cluster, not a standby of the same primary"
-        : null;
+      return this.#isSeen ? "is another database cluster, not a standby of the same primary" : null;
     }
     if (timeline >= newest.timeline) return null;
     const kept = this.#file === null || this.#isSeen ? "" : `, according to ${this.#file}`;
