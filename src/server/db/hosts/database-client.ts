@@ -1,3 +1,4 @@
+import { callbackify } from "node:util";
 import pg from "pg";
 import { destroy, stateOf, type DatabaseHosts } from "./database-hosts.js";
 
@@ -41,10 +42,8 @@ export class DatabaseClient extends pg.Client {
   override connect(callback?: unknown): never {
     const hosts = this.#hosts;
     if (hosts === null) return super.connect(callback as never) as never;
-    const connecting = this.#connectToPrimary(hosts);
-    if (typeof callback !== "function") return connecting as never;
-    const done = callback as (error?: unknown) => void;
-    connecting.then(() => done(), done);
+    if (typeof callback !== "function") return this.#connectToPrimary(hosts) as never;
+    callbackify(() => this.#connectToPrimary(hosts))(callback as (error: Error | null) => void);
     return undefined as never;
   }
 

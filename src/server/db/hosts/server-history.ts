@@ -70,7 +70,7 @@ export class ServerHistory {
     if (system === known && timeline <= before) return;
     this.#newest = { system, timeline };
     if (this.#file !== null) writeNewest(this.#file, this.#newest);
-    for (const connection of [...this.#connections.values()]) {
+    for (const connection of this.#connections.values()) {
       if (connection.timeline !== null && connection.timeline < timeline) connection.destroy();
     }
   }
