@@ -54,6 +54,17 @@ export function unavailable(detail: string): AppError {
   return new AppError("unavailable", detail, { headers: { "retry-after": "2" } });
 }
 
+/** A change that was made, in part or not at all: the connection to the database broke during its commit. */
+export function outcomeUnknown(cause: unknown): AppError {
+  const error = new AppError(
+    "outcome_unknown",
+    "The connection to the database broke while the change was being saved, so that it may have been made. Read the data again before you repeat the request.",
+    { headers: { "retry-after": "2" } },
+  );
+  error.cause = cause;
+  return error;
+}
+
 /** Absent and invisible resources get the same answer, so that it reveals nothing. */
 export function notFound(): AppError {
   return new AppError(

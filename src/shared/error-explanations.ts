@@ -476,4 +476,10 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The server, its database or an upstream cannot be reached for the moment.",
     remedy: "Try again after the seconds in `Retry-After`.",
   },
+  outcome_unknown: {
+    meaning:
+      "The connection to the database broke while the change was being saved, as in a failover. All of it, or its first part, may have been saved.",
+    remedy:
+      "After the seconds in `Retry-After`, read the resource or its list, and repeat the request only if the change is missing. A repetition with the same `Idempotency-Key` is refused for ten minutes instead of being executed twice.",
+  },
 };

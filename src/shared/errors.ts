@@ -113,6 +113,7 @@ export const errorCodes = {
   log_unavailable: [503, "The log is not available"],
   no_space: [507, "The disk is full"],
   unavailable: [503, "Temporarily unavailable"],
+  outcome_unknown: [503, "The change may have been made"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -40,6 +40,8 @@ export interface AuthorizedWrites {
     work: (tx: Queryable, access: Access, read: Read, last: pg.QueryConfig[]) => Promise<Result>,
     read?: (tx: Queryable) => Promise<Read>,
   ) => Promise<Result>;
+  /** Whether one of these transactions has been committed. */
+  readonly hasChanged: () => boolean;
 }
 
 /**
@@ -56,27 +58,37 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
     if (!whenArchived) requireNotArchived(access);
     return access;
   };
+  let changed = false;
+  const committed = <Result>(result: Result): Result => {
+    changed = true;
+    return result;
+  };
   return {
     judge,
+    hasChanged: () => changed,
     change: <Result, Read>(
       work: (tx: Queryable, audit: AuditWriter, access: Access, read: Read) => Promise<Result>,
       read?: (tx: Queryable) => Promise<Read>,
     ) =>
-      db.change<Result, readonly [Access, Read | undefined]>(
-        orgId,
-        demand,
-        (tx, audit, [access, rows]) => work(tx, audit, access, rows as Read),
-        (tx) => allOf(judge(tx), read?.(tx)),
-      ),
+      db
+        .change<Result, readonly [Access, Read | undefined]>(
+          orgId,
+          demand,
+          (tx, audit, [access, rows]) => work(tx, audit, access, rows as Read),
+          (tx) => allOf(judge(tx), read?.(tx)),
+        )
+        .then(committed),
     write: <Result, Read>(
       work: (tx: Queryable, access: Access, read: Read, last: pg.QueryConfig[]) => Promise<Result>,
       read?: (tx: Queryable) => Promise<Read>,
     ) =>
-      db.write<Result, readonly [Access, Read | undefined]>(
-        orgId,
-        (tx, [access, rows], last) => work(tx, access, rows as Read, last),
-        (tx) => allOf(judge(tx), read?.(tx)),
-      ),
+      db
+        .write<Result, readonly [Access, Read | undefined]>(
+          orgId,
+          (tx, [access, rows], last) => work(tx, access, rows as Read, last),
+          (tx) => allOf(judge(tx), read?.(tx)),
+        )
+        .then(committed),
   };
 }
 

@@ -1,8 +1,9 @@
 import { drizzle } from "drizzle-orm/node-postgres";
-import pg from "pg";
+import type pg from "pg";
 import { publicUrlOf, type Config } from "../config/config.js";
 import { addressFromUrl } from "../db/connection/address.js";
 import type { Queryable } from "../db/connection/connect.js";
+import { DatabasePool } from "../db/hosts/database-client.js";
 import { readVerificationKey } from "../db/installation.js";
 import type { InstallationOrigin } from "../db/audit/installation-audit.js";
 import { requireCurrentSchema } from "../db/migrate.js";
@@ -42,7 +43,7 @@ export function withInstallation<Result>(
   work: (installation: Installation) => Promise<Result>,
 ): Promise<Result> {
   return withOwnerAddress(config, async (address) => {
-    const pool = new pg.Pool({
+    const pool = new DatabasePool({
       ...address,
       max: 4,
       // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
-import pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
 import { databaseAddress } from "../db/connection/address.js";
 import type { Queryable } from "../db/connection/connect.js";
+import { connectOrExplain } from "../db/connection/try-connection.js";
+import type { ServerConfig } from "../db/hosts/database-client.js";
 import { EmbeddedPostgresError, withOfflinePostgres } from "../db/embedded/embedded.js";
 
 /**
@@ -15,7 +16,7 @@ import { EmbeddedPostgresError, withOfflinePostgres } from "../db/embedded/embed
  */
 export async function withOwnerAddress<Result>(
   config: Config,
-  work: (address: pg.ClientConfig) => Promise<Result>,
+  work: (address: ServerConfig) => Promise<Result>,
 ): Promise<Result> {
   if (config.databaseUrl !== null) return work(databaseAddress(config, null).owner);
   const dataDir = join(config.dataDir, "postgres");
@@ -42,9 +43,8 @@ export function withOfflineDatabase<Result>(
   work: (db: Queryable) => Promise<Result>,
 ): Promise<Result> {
   return withOwnerAddress(config, async (address) => {
-    const client = new pg.Client(address);
+    const client = await connectOrExplain(address, "OMOI_DATABASE_URL");
     try {
-      await client.connect();
       await client.query(
         "set timezone to 'UTC'; set app.system to 'on'; set default_transaction_read_only to on",
       );

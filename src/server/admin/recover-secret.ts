@@ -1,9 +1,11 @@
 import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import pg from "pg";
+import type pg from "pg";
 import type { Config } from "../config/config.js";
 import { nextSecretFile, secretFile } from "../data-folder/data-folder.js";
+import { connectOrExplain } from "../db/connection/try-connection.js";
+import type { ServerConfig } from "../db/hosts/database-client.js";
 import { matchesSecret } from "../db/installation.js";
 
 /**
@@ -32,11 +34,13 @@ export async function recoverSecret(
 /** Like `recoverSecret`, at startup; connects to the database only after an interrupted rotation. */
 export async function recoverSecretAtStart(
   config: Pick<Config, "dataDir" | "secret">,
-  owner: pg.ClientConfig,
+  owner: ServerConfig,
 ): Promise<string> {
   if (!existsSync(join(config.dataDir, nextSecretFile))) return config.secret;
-  const client = new pg.Client({ ...owner, options: "-c app.system=on" });
-  await client.connect();
+  const client = await connectOrExplain(
+    { ...owner, options: "-c app.system=on" },
+    "OMOI_DATABASE_URL",
+  );
   try {
     return await recoverSecret(config, client);
   } finally {

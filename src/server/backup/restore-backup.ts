@@ -5,13 +5,14 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
-import pg from "pg";
+import type pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
 import { writeNodeId } from "../cluster/data-folder-identity.js";
 import type { Config } from "../config/config.js";
 import { restrictDataDir, restoringName } from "../data-folder/data-folder.js";
 import { databaseAddress, type DatabaseAddress } from "../db/connection/address.js";
+import { connectOrExplain } from "../db/connection/try-connection.js";
 import { openDatabase, type Queryable } from "../db/connection/connect.js";
 import { startEmbeddedPostgres } from "../db/embedded/embedded.js";
 import { checkSecret } from "../db/installation.js";
@@ -162,8 +163,7 @@ async function withNewDatabase<Result>(
 }
 
 async function connectOwner({ owner }: DatabaseAddress): Promise<pg.Client> {
-  const client = new pg.Client(owner);
-  await client.connect();
+  const client = await connectOrExplain(owner, "OMOI_DATABASE_URL");
   await client.query("set timezone to 'UTC'; set app.system to 'on'");
   return client;
 }

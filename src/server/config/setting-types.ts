@@ -109,9 +109,15 @@ export const issuerAddress = address
     { error: unlike("must begin with https:// (http:// only on this machine)") },
   );
 
+/** Leaves out all servers but the first, which `URL` cannot parse. */
+function withOneHost(text: string): string {
+  return text.replace(/^([^/]*\/\/(?:[^/?#]*@)?[^/?#,]*),[^/?#]*/, "$1");
+}
+
+/** `postgres://` with one server or several: `host1:5432,host2:5432`. */
 export const postgresUrl = z
   .string()
-  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), {
+  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(withOneHost(text)), {
     error: "must be an address such as postgres://user:password@host:5432/omoi",
   });
 

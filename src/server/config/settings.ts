@@ -61,7 +61,7 @@ export const settings = {
     default: null,
     shownDefault: "the embedded PostgreSQL",
     documentation:
-      "PostgreSQL 15 or newer, as `postgres://…`. Its role owns the database and may create roles.",
+      "PostgreSQL 15 or newer, as `postgres://…`. Its role owns the database and may create roles. Several servers, `host1:5432,host2:5432`, let Omoi follow a failover.",
   }),
   databaseAppUrl: setting({
     variable: "OMOI_DATABASE_APP_URL",

@@ -89,6 +89,8 @@ function makeFolder(path: string, mode: number): void {
 /** File names in the data folder: the secret, and its replacement during a rotation. */
 export const secretFile = "secret";
 export const nextSecretFile = "secret.next";
+/** File in the data folder that keeps the newest primary of the database. */
+export const timelineFile = "database-timeline.json";
 
 /** Reads the secret file of the data folder, and creates it on the first start. @throws ConfigError */
 export function readSecret(dataDir: string): string {

@@ -14,7 +14,7 @@ export function checkedErrors(
 ): (error: unknown, request: FastifyRequest, reply: FastifyReply) => void {
   const codes = new Set<ErrorCode>(errorCodesOf(endpoint));
   return (error, request, reply) => {
-    const { code } = toAppError(error);
+    const { code } = toAppError(error, endpoint.method === "GET");
     if (codes.has(code)) return sendProblem(error, request, reply);
     const fault = `${endpoint.method} ${endpoint.path} does not declare its error ${code}`;
     request.log.error({ err: error }, fault);

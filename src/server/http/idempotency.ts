@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Database } from "../db/connection/connect.js";
+import { isCommitUnknown } from "../db/connection/failures.js";
 import { AppError } from "../errors.js";
 import type { Actor } from "../access/authenticate.js";
 
@@ -16,7 +17,8 @@ const keptFor = "24 hours";
 
 /**
  * Runs a POST once per caller and `Idempotency-Key`. A repetition with the same body gets the first
- * response. Errors are not stored, so that the request can be retried.
+ * response. Errors are not stored, so that the request can be retried. If a change may have been made
+ * without its response being stored, repetitions are refused until the first request counts as dead.
  * @param withoutSecrets redacts the body to store; null without secrets
  * @throws AppError 409 `idempotency_in_flight`; 422 `idempotency_mismatch`; 400 for a bad key
  */
@@ -45,21 +47,31 @@ export async function withIdempotencyKey(
     reply.code(earlier.status).header("idempotent-replayed", "true");
     return JSON.parse(earlier.body) as unknown;
   }
+  const release = (): Promise<unknown> =>
+    db.systemPool.query(
+      "delete from idempotency_keys where user_id = $1 and key = $2 and status is null",
+      [actor.userId, kept],
+    );
+  let data: unknown;
   try {
-    const data = await work();
-    const body = JSON.stringify((withoutSecrets ? withoutSecrets(data) : data) ?? null);
+    data = await work();
+  } catch (error) {
+    const isUnknown = isCommitUnknown(error) || (error as AppError).code === "outcome_unknown";
+    // The error of the request matters more than one of the release.
+    if (!isUnknown) await release().catch(() => {});
+    throw error;
+  }
+  const body = JSON.stringify((withoutSecrets ? withoutSecrets(data) : data) ?? null);
+  try {
     await db.systemPool.query(
       "update idempotency_keys set status = $3, body = $4 where user_id = $1 and key = $2",
       [actor.userId, kept, reply.statusCode, body],
     );
-    return data;
   } catch (error) {
-    await db.systemPool.query(
-      "delete from idempotency_keys where user_id = $1 and key = $2 and status is null",
-      [actor.userId, kept],
-    );
-    throw error;
+    // The change is made: an error would invite the caller to repeat it.
+    request.log.error({ err: error }, "the response of an idempotent request was not stored");
   }
+  return data;
 }
 
 /** Claims the key for this request and returns null, or returns the stored response. */

@@ -3,9 +3,13 @@ import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { errorCodes, type FieldError, type Problem } from "#shared/errors.js";
-import { isDatabaseUnavailable, isOutdatedEpoch } from "../db/connection/failures.js";
+import {
+  isCommitUnknown,
+  isDatabaseUnavailable,
+  isOutdatedEpoch,
+} from "../db/connection/failures.js";
 import { isNoSpace } from "#shared/node/no-space.js";
-import { AppError, homeUnavailable, noSpace, unavailable } from "../errors.js";
+import { AppError, homeUnavailable, noSpace, outcomeUnknown, unavailable } from "../errors.js";
 import { endWhenStopping } from "./graceful-shutdown.js";
 
 const mediaType = "application/problem+json; charset=utf-8";
@@ -41,7 +45,7 @@ function problemText(
 
 /** Sends an error as `application/problem+json`. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const known = toAppError(error);
+  const known = toAppError(error, request.method === "GET" || request.method === "HEAD");
   if (known !== error && known.status >= 500) request.log.error({ err: error }, "a request failed");
   endWhenStopping(request, reply);
   void reply
@@ -91,10 +95,14 @@ const clientErrors: Readonly<Record<string, AppError>> = {
   ),
 };
 
-/** Maps any error to the one that is sent. */
-export function toAppError(error: unknown): AppError {
+/**
+ * Maps any error to the one that is sent.
+ * @param isRead whether the request cannot have made a change
+ */
+export function toAppError(error: unknown, isRead = false): AppError {
   if (error instanceof AppError) return error;
   if (isNoSpace(error)) return noSpace();
+  if (!isRead && isCommitUnknown(error)) return outcomeUnknown(error);
   if (isDatabaseUnavailable(error)) {
     return unavailable("The database cannot be reached; try again in a moment.");
   }

@@ -6,7 +6,8 @@ import type {
   ResponseOf,
 } from "#shared/contract/endpoint.js";
 import { isItem } from "#shared/contract/item-path.js";
-import { AppError } from "../errors.js";
+import { isDatabaseUnavailable } from "../db/connection/failures.js";
+import { AppError, outcomeUnknown } from "../errors.js";
 import type { ActorKey } from "../access/authenticate.js";
 import { Answer, applyHead, type Content } from "./answer.js";
 import { checkedErrors } from "./check-error.js";
@@ -137,6 +138,10 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
         try {
           const answer = await handle(full, { params, query, body });
           return answer instanceof Answer ? applyHead(reply, answer) : answer;
+        } catch (error) {
+          // An earlier transaction of the call is committed; the rest of it may not be.
+          const isHalf = (full as Partial<OrgContext>).hasChanged?.() ?? false;
+          throw isHalf && isDatabaseUnavailable(error) ? outcomeUnknown(error) : error;
         } finally {
           // Read-your-writes for the caller; a revocation waits for every process.
           if (endpoint.revokes) await changes.syncAll();

@@ -119,7 +119,7 @@ function orgContext(
   // Listed field by field: spreading the objects took a fifth of a request's time.
   const { requestId, ip, log, request, actor } = context;
   const demand = { requestId, ip, actor, orgId, permission, whenArchived, absent };
-  const { judge, change, write } = authorizedWrites(db, demand);
+  const { judge, change, write, hasChanged } = authorizedWrites(db, demand);
   const tx: OrgContext["tx"] = (work) => db.read(orgId, work);
   return Object.freeze({
     requestId,
@@ -133,5 +133,6 @@ function orgContext(
     judge,
     change,
     write,
+    hasChanged,
   });
 }

@@ -30,6 +30,7 @@ export function derivedErrorCodes(endpoint: Endpoint): ErrorCode[] {
   const needsPermission = !["public", "signed-in", "super-admin"].includes(access);
   return [
     ...serverErrors,
+    ...(isRead ? [] : (["outcome_unknown"] as const)),
     ...(isRead ? [] : bodyErrors),
     ...(isPublic ? [] : credentialErrors),
     // A write with the session cookie must come from a page of this site.

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
 import type { Logger } from "pino";
+import { DatabaseClient, type ServerConfig } from "../hosts/database-client.js";
 
 /** A row changed by any server process, delivered after its transaction committed. */
 export interface RowChange {
@@ -35,13 +36,15 @@ const CHECK_TIMEOUT_MS = 2000;
 /** Longer than a process needs to notice a lost connection: twice the check. */
 const SYNC_TIMEOUT_MS = 5000;
 const RETRY_DELAY_MS = 500;
+/** Identifies a running server: another one, or a restarted one, has another start. */
+const SERVER_START = "pg_postmaster_start_time()::text as server";
 
 /**
  * Starts listening.
  * @param connection of the serving role
  */
 export async function listenForChanges(
-  connection: pg.ClientConfig,
+  connection: ServerConfig,
   pool: pg.Pool,
   log: Logger,
 ): Promise<ChangeFeed> {
@@ -49,6 +52,13 @@ export async function listenForChanges(
   /** Pending `syncAll` calls by payload, with the backends that have not acknowledged yet. */
   const waiting = new Map<string, { silent: Set<number>; done: () => void }>();
   let connected: pg.Client | null = null;
+  /** The server of the listening connection. */
+  let server: string | null = null;
+  /**
+   * Until then other processes may still listen to the previous server, which this server does not know;
+   * they have not noticed yet that their connection is lost.
+   */
+  let unsettledUntil = 0;
   let closed = false;
   /** The last query on the listening connection, which runs one at a time. */
   let lastQuery: Promise<unknown> = Promise.resolve();
@@ -99,13 +109,20 @@ export async function listenForChanges(
     log.warn("lost the database's change feed; serving without caches until it reconnects");
     retry();
   };
+  /** Disconnects a feed that hears nothing of the pool's server. Returns whether it hears it. */
+  const onServer = (client: pg.Client, current: string | undefined): boolean => {
+    if (client !== connected) return false;
+    if (current === undefined || current === server) return true;
+    onDisconnect(client);
+    return false;
+  };
   const retry = (): void => {
     setTimeout(() => {
       if (!closed) listen().catch(retry);
     }, RETRY_DELAY_MS).unref();
   };
   const listen = async (): Promise<void> => {
-    const client = new pg.Client({
+    const client = new DatabaseClient({
       ...connection,
       application_name: APPLICATION_NAME,
       keepAlive: true,
@@ -117,6 +134,12 @@ export async function listenForChanges(
     try {
       await client.connect();
       await client.query("listen omoi_changes; listen omoi_call; listen omoi_heard");
+      const { rows } = await client.query<{ server: string }>(`select ${SERVER_START}`);
+      const current = rows[0]?.server ?? null;
+      // At the start, a failover may have happened just before.
+      const isOther = server === null ? connection.hosts !== undefined : server !== current;
+      if (isOther) unsettledUntil = Date.now() + SYNC_TIMEOUT_MS;
+      server = current;
     } catch (error) {
       await client.end().catch(() => {});
       throw error;
@@ -130,6 +153,13 @@ export async function listenForChanges(
     if (!client) return;
     const late = setTimeout(() => onDisconnect(client), CHECK_TIMEOUT_MS);
     void send(client, "select").finally(() => clearTimeout(late));
+    // A pooler or a name in the DNS may lead the pool to another server than this connection's.
+    pool
+      .query<{ server: string }>({ name: "find the server", text: `select ${SERVER_START}` })
+      .then(
+        ({ rows }) => onServer(client, rows[0]?.server),
+        () => {},
+      );
   }, CHECK_TIMEOUT_MS);
   check.unref();
 
@@ -137,11 +167,12 @@ export async function listenForChanges(
   const allAcknowledged = async (timeout: number): Promise<boolean> => {
     const client = connected;
     if (!client) return false;
-    const { rows } = await pool.query<{ pid: number }>({
+    const { rows } = await pool.query<{ pids: number[]; server: string }>({
       name: "find who listens",
-      text: `select pid from pg_stat_activity
-        where application_name = '${APPLICATION_NAME}' and datname = current_database()`,
+      text: `select ${SERVER_START}, array(select pid from pg_stat_activity
+        where application_name = '${APPLICATION_NAME}' and datname = current_database()) as pids`,
     });
+    if (!onServer(client, rows[0]?.server)) return false;
     const token = randomUUID();
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(resolve, timeout);
@@ -149,7 +180,7 @@ export async function listenForChanges(
         clearTimeout(late);
         resolve();
       };
-      waiting.set(token, { silent: new Set(rows.map(({ pid }) => pid)), done });
+      waiting.set(token, { silent: new Set(rows[0]?.pids), done });
       pool.query("select pg_notify('omoi_call', $1)", [token]).catch(reject);
     }).finally(() => waiting.delete(token));
     return client === connected;
@@ -177,9 +208,13 @@ export async function listenForChanges(
       // every silent process has noticed its own lost connection.
       const end = Date.now() + SYNC_TIMEOUT_MS;
       for (;;) {
-        if (closed || Date.now() >= end || (await allAcknowledged(end - Date.now()))) return;
+        if (closed || Date.now() >= end) return;
+        // The change is made, whatever happens to this connection.
+        if (await allAcknowledged(end - Date.now()).catch(() => false)) break;
         await pause(RETRY_DELAY_MS / 10);
       }
+      const rest = unsettledUntil - Date.now();
+      if (rest > 0) await pause(rest);
     },
     close: async () => {
       closed = true;

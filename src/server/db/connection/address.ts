@@ -1,20 +1,25 @@
 /** The database addresses from the configuration, and the role that connects to each. */
+import { join } from "node:path";
 import { parseIntoClientConfig } from "pg-connection-string";
-import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../../config/config.js";
+import { timelineFile } from "../../data-folder/data-folder.js";
+import type { ServerConfig } from "../hosts/database-client.js";
+import { DatabaseHosts } from "../hosts/database-hosts.js";
+import { parseHosts } from "../hosts/parse-hosts.js";
+import { ServerHistory } from "../hosts/server-history.js";
 
 /** How to reach PostgreSQL. */
 export interface DatabaseAddress {
   /** The role that owns the database, connected without a transaction pooler so that sessions last. */
-  owner: pg.ClientConfig;
+  owner: ServerConfig;
   /** The unprivileged serving role; null creates `omoi_app`. */
-  app: pg.ClientConfig | null;
+  app: ServerConfig | null;
   /**
    * The address for the serving role's transactions, possibly a transaction pooler; null: the owner's
    * address.
    */
-  pooler?: pg.ClientConfig | null;
+  pooler?: ServerConfig | null;
   /**
    * Whether the PostgreSQL server belongs to this installation alone; its role passwords then follow
    * the secret.
@@ -25,9 +30,9 @@ export interface DatabaseAddress {
 /** The addresses the serving role connects to. */
 export interface ServingAddress {
   /** For transactions. */
-  transactions: pg.ClientConfig;
+  transactions: ServerConfig;
   /** For LISTEN and session locks, which outlive a transaction. */
-  sessions: pg.ClientConfig;
+  sessions: ServerConfig;
 }
 
 /**
@@ -35,7 +40,7 @@ export interface ServingAddress {
  * @throws ConfigError when a file named by an address cannot be read
  */
 export function databaseAddress(
-  config: Pick<Config, "databaseUrl" | "databaseDirectUrl" | "databaseAppUrl">,
+  config: Pick<Config, "dataDir" | "databaseUrl" | "databaseDirectUrl" | "databaseAppUrl">,
   embedded: { host: string; port: number; owner: string; database: string } | null,
 ): DatabaseAddress {
   if (embedded) {
@@ -43,14 +48,18 @@ export function databaseAddress(
     return { owner: { host, port, user: owner, database }, app: null, isOwn: true };
   }
   const { databaseUrl, databaseDirectUrl, databaseAppUrl } = config;
-  const general = addressFromUrl(databaseUrl as string, "OMOI_DATABASE_URL");
+  const history = new ServerHistory(join(config.dataDir, timelineFile));
+  const general = addressFromUrl(databaseUrl as string, "OMOI_DATABASE_URL", history);
   return {
     owner:
       databaseDirectUrl === null
         ? general
-        : addressFromUrl(databaseDirectUrl, "OMOI_DATABASE_DIRECT_URL"),
+        : addressFromUrl(databaseDirectUrl, "OMOI_DATABASE_DIRECT_URL", history),
     pooler: databaseDirectUrl === null ? null : general,
-    app: databaseAppUrl === null ? null : addressFromUrl(databaseAppUrl, "OMOI_DATABASE_APP_URL"),
+    app:
+      databaseAppUrl === null
+        ? null
+        : addressFromUrl(databaseAppUrl, "OMOI_DATABASE_APP_URL", history),
   };
 }
 
@@ -79,19 +88,28 @@ export function servingAddress(
 const VERIFYING = new Set(["prefer", "require", "verify-ca"]);
 
 /**
- * Parses a `postgres://` address, TLS included. Every `sslmode` but `disable` and `no-verify` verifies
- * the server's certificate and host name, unless the address has `uselibpqcompat=true`.
- * @throws ConfigError when a file named by the address cannot be read
+ * Parses a `postgres://` address of one server or several, TLS included. Every `sslmode` but `disable`
+ * and `no-verify` verifies the server's certificate and host name, unless the address has
+ * `uselibpqcompat=true`.
+ * @param history of the promotions of the database's servers, which all its addresses share
+ * @throws ConfigError when a file named by the address cannot be read, or its servers are malformed
  */
-export function addressFromUrl(url: string, variable = "OMOI_DATABASE_URL"): pg.ClientConfig {
-  const parsed = new URL(url);
-  const { searchParams } = parsed;
+export function addressFromUrl(
+  given: string,
+  variable = "OMOI_DATABASE_URL",
+  history = new ServerHistory(),
+): ServerConfig {
+  const { hosts, url: plain, timeoutMs } = parseHosts(given, variable);
+  let url = plain;
+  const { searchParams } = new URL(url);
   const mode = searchParams.get("sslmode") ?? "";
   if (VERIFYING.has(mode) && searchParams.get("uselibpqcompat") !== "true") {
     url = url.replace(`sslmode=${mode}`, "sslmode=verify-full");
   }
   try {
-    return parseIntoClientConfig(url);
+    const config: ServerConfig = parseIntoClientConfig(url);
+    if (hosts === null) return config;
+    return { ...config, hosts: new DatabaseHosts(hosts, history, timeoutMs) };
   } catch (error) {
     const { message } = error as Error;
     throw new ConfigError(

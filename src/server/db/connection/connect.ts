@@ -1,10 +1,11 @@
 import { drizzle } from "drizzle-orm/node-postgres";
-import pg from "pg";
+import type pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { DatabaseAddress, ServingAddress } from "./address.js";
 import { appendEvents, type Change, type Origin, type AuditWriter } from "../audit/audit.js";
 import { listenForChanges, type ChangeFeed } from "../cache/changes.js";
+import { DatabasePool, type ServerConfig } from "../hosts/database-client.js";
 import { fairSlots } from "#shared/node/fair-slots.js";
 import { checkSecret, openVerificationKey } from "../installation.js";
 import {
@@ -148,7 +149,7 @@ export async function openDatabase(
     );
   }
 
-  const settings = (config: pg.ClientConfig, max = POOL_SIZE): PoolSettings => ({
+  const settings = (config: ServerConfig, max = POOL_SIZE): PoolSettings => ({
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     ...config,
@@ -158,8 +159,14 @@ export async function openDatabase(
   });
   const tenantPool = withErrorHandlers(tenantPoolOf(settings(serving.transactions)), log);
   const systemPool = withErrorHandlers(new SystemPool(settings(serving.transactions)), log);
-  const lockPool = withErrorHandlers(new pg.Pool(settings(serving.sessions, lockConnections)), log);
+  const lockPool = withErrorHandlers(
+    new DatabasePool(settings(serving.sessions, lockConnections)),
+    log,
+  );
   const systemDb = drizzle(systemPool) as Queryable;
+  const stopWatching = serving.sessions.hosts?.watch(serving.sessions, (host, failure) => {
+    log.warn({ host, failure }, "a database server could not replace the primary");
+  });
   const changes = await listenForChanges(serving.sessions, systemPool, log);
   let node: NodeEpoch | null = null;
   let requireLease = (): void => {};
@@ -237,6 +244,7 @@ export async function openDatabase(
     withSystemTx: (_reason, work) => inTransaction(systemPool, beginSystem, work),
     systemChange: (origin, work) => systemChange(systemPool, origin, work),
     close: async () => {
+      stopWatching?.();
       await changes.close();
       await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);
     },
@@ -259,7 +267,7 @@ function withErrorHandlers<Pool extends pg.Pool>(pool: Pool, log: Logger): Pool 
  * Connects as the owner.
  * @throws ConfigError when this PostgreSQL or this role cannot be used
  */
-async function connectOwner(config: pg.ClientConfig, variable: string): Promise<pg.Client> {
+async function connectOwner(config: ServerConfig, variable: string): Promise<pg.Client> {
   const owner = await connectOrExplain(config, variable);
   try {
     const { rows } = await owner.query<{ version: string; isStandby: boolean; mayCreate: boolean }>(

@@ -8,8 +8,11 @@ import pg from "pg";
  */
 const RETRYABLE = new Set(["40001", "40P01"]);
 
-/** SQLSTATEs of an unavailable server: lock timeout, shutdown, startup, too many connections. */
-const AWAY = /^(?:08...|57P0[1-5]|53300|55P03)$/;
+/**
+ * SQLSTATEs of an unavailable server: lock timeout, shutdown, startup, too many connections, and a write
+ * on a server that has become a standby.
+ */
+const AWAY = /^(?:08...|57P0[1-5]|53300|55P03|25006)$/;
 /**
  * Network errors of an established connection; errors of connecting are recognized by their system
  * call.
@@ -17,7 +20,35 @@ const AWAY = /^(?:08...|57P0[1-5]|53300|55P03)$/;
 const BROKEN = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"]);
 /** Driver messages without a code. */
 const DRIVER_MESSAGES =
-  /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/;
+  /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout)/;
+
+/** SQLSTATEs and driver messages of a connection that its server or the network ended. */
+const LOST = /^(?:08(?!001)...|57P0[1-5])$/;
+const LOST_MESSAGES =
+  /^(?:Connection terminated|Client has encountered a connection error|Client was closed)/;
+
+/** The connection broke between a commit and its answer: the transaction may have been committed. */
+export class CommitUnknownError extends Error {
+  override readonly name = "CommitUnknownError";
+
+  constructor(cause: unknown) {
+    super("the connection broke during a commit, which may have been made", { cause });
+  }
+}
+
+/** Whether a change may have been made although its transaction failed. */
+export function isCommitUnknown(error: unknown): boolean {
+  return someCause(error, (cause) => cause instanceof CommitUnknownError);
+}
+
+/** Whether an established connection was lost. An open transaction on it was rolled back. */
+export function isConnectionLost(error: unknown): boolean {
+  return someCause(error, ({ code, syscall, message }) =>
+    typeof code === "string"
+      ? LOST.test(code) || (BROKEN.has(code) && syscall !== "connect")
+      : LOST_MESSAGES.test(message),
+  );
+}
 
 /** Whether a failed transaction can be retried immediately. */
 export function isRetryable(error: unknown): boolean {

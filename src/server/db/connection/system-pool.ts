@@ -1,4 +1,6 @@
 import pg from "pg";
+import { DatabaseClient, DatabasePool, type ServerConfig } from "../hosts/database-client.js";
+import { CommitUnknownError, isConnectionLost } from "./failures.js";
 
 /*
  * Settings apply to one transaction, never to a connection: a transaction pooler may assign another
@@ -118,7 +120,7 @@ class SystemStatement implements WireQuery {
 }
 
 /** Pool configuration with its handling of named statements. */
-export interface PoolSettings extends pg.PoolConfig {
+export interface PoolSettings extends pg.PoolConfig, ServerConfig {
   /**
    * Whether prepared statements survive into later transactions. A pooler that forwards names without
    * tracking them mixes up its clients' statements.
@@ -130,7 +132,7 @@ export interface PoolSettings extends pg.PoolConfig {
  * A pool whose statements run across organizations. A client from `connect` has no settings: its
  * transactions must start with `beginSystem`.
  */
-export class SystemPool extends pg.Pool {
+export class SystemPool extends DatabasePool {
   readonly #keepsPrepared: boolean;
 
   constructor({ keepsPrepared, ...config }: PoolSettings) {
@@ -145,18 +147,26 @@ export class SystemPool extends pg.Pool {
     };
     const statement = new SystemStatement(this.#keepsPrepared ? query : withoutName(query));
     const last = typeof values === "function" ? values : callback;
-    return super.query(statement as never, undefined as never, last as never) as never;
+    if (typeof last === "function") {
+      return super.query(statement as never, undefined as never, last as never) as never;
+    }
+    const answer = super.query(statement as never) as unknown as Promise<unknown>;
+    // A statement commits by itself.
+    return answer.catch((error: unknown) => {
+      const mayWrite = !/^\s*select\b/i.test(query.text);
+      throw mayWrite && isConnectionLost(error) ? new CommitUnknownError(error) : error;
+    }) as never;
   }
 }
 
 /** Creates the pool for transactions of one organization. Its clients pipeline statements. */
 export function tenantPoolOf({ keepsPrepared, ...config }: PoolSettings): pg.Pool {
   const client = keepsPrepared ? {} : { Client: NamelessClient };
-  return new pg.Pool({ ...config, ...client, pipeline: true });
+  return new DatabasePool({ ...config, ...client, pipeline: true });
 }
 
 /** A client that prepares no statement by name. */
-class NamelessClient extends pg.Client {
+class NamelessClient extends DatabaseClient {
   override query(input: unknown, values?: unknown, callback?: unknown): never {
     const isStatement = typeof input === "object" && input !== null && "submit" in input;
     const query =

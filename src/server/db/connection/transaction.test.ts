@@ -62,23 +62,41 @@ describe("a read pipelined with an organization's lock", () => {
     expect(await app.db.read(orgId, nameOf)).not.toBe("Half done");
   });
 
+  const endWaiters = () =>
+    app.db.withSystem("test", (db) =>
+      db.execute(sql`select pg_terminate_backend(pid) from pg_locks
+        where locktype = 'advisory' and not granted
+          and database = (select oid from pg_database where datname = current_database())`),
+    );
+
   test("does nothing when the transaction cannot begin", async () => {
     const before = await app.db.read(orgId, nameOf);
     const failing = app.db.change(orgId, systemOrigin, async (held) => {
       await nameOf(held);
       const other = sibling.db.change(orgId, systemOrigin, (tx) => rename(tx, "Not begun"));
-      const settled = expect(other).rejects.toThrow();
+      let failed = false;
+      other.catch(() => (failed = true));
       await expect.poll(waiters).toBe(1);
-      await app.db.withSystem("test", (db) =>
-        db.execute(sql`select pg_terminate_backend(pid) from pg_locks
-          where locktype = 'advisory' and not granted
-            and database = (select oid from pg_database where datname = current_database())`),
-      );
-      await settled;
+      // Each attempt loses its connection.
+      await expect.poll(() => endWaiters().then(() => failed)).toBe(true);
+      await expect(other).rejects.toThrow();
       return nameOf(held);
     });
     expect(await failing).toBe(before);
     expect(await sibling.db.read(orgId, nameOf)).toBe(before);
+  });
+
+  test("begins again when its connection is lost before the commit", async () => {
+    let other: Promise<unknown> | undefined;
+    await app.db.change(orgId, systemOrigin, async (held) => {
+      await nameOf(held);
+      other = sibling.db.change(orgId, systemOrigin, (tx) => rename(tx, "Begun again"));
+      await expect.poll(waiters).toBe(1);
+      await endWaiters();
+      await expect.poll(waiters).toBe(1);
+    });
+    await other;
+    expect(await sibling.db.read(orgId, nameOf)).toBe("Begun again");
   });
 
   test("aborts the transaction before the work when it rejects", async () => {

@@ -2,10 +2,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 import type { Queryable } from "./queryable.js";
-import { isRetryable } from "./failures.js";
+import { CommitUnknownError, isCommitUnknown, isConnectionLost, isRetryable } from "./failures.js";
 
 /** Attempts per transaction. */
 const ATTEMPTS = 6;
+/** Attempts of a transaction that lost its connection before its commit was sent. */
+const LOST_ATTEMPTS = 3;
 /**
  * Upper bound of the pause before the second attempt, in milliseconds; doubled for each further
  * attempt.
@@ -31,10 +33,11 @@ export type TransactionWork<Result, First> = (
 ) => Promise<Result>;
 
 /**
- * Runs work in a transaction. Deadlocks and serialization failures run all of it again, so the work
- * must have no other effects.
+ * Runs work in a transaction. Deadlocks, serialization failures and a connection that is lost before the
+ * commit run all of it again, so the work must have no other effects.
  * @param begin statements that open the transaction, apply its settings and take its locks
  * @param readFirst runs before the work, which receives its result
+ * @throws CommitUnknownError if the connection is lost during the commit
  */
 export async function inTransaction<Result, First = undefined>(
   pool: pg.Pool,
@@ -42,7 +45,7 @@ export async function inTransaction<Result, First = undefined>(
   work: TransactionWork<Result, First>,
   readFirst?: ReadFirst<First>,
 ): Promise<Result> {
-  return retryingDeadlocks(() => tryTransaction(pool, begin, work, readFirst));
+  return withRetries(() => tryTransaction(pool, begin, work, readFirst));
 }
 
 /** Reads in a read-only transaction. The result does not wait for its end. */
@@ -51,7 +54,7 @@ export function inReadTransaction<Result>(
   begin: string,
   read: ReadFirst<Result>,
 ): Promise<Result> {
-  return retryingDeadlocks(async () => {
+  return withRetries(async () => {
     const client = await pool.connect();
     try {
       return await beginWith(client, begin, () => read(drizzle(client)));
@@ -79,12 +82,14 @@ async function beginWith<Result>(
   return done.value;
 }
 
-async function retryingDeadlocks<Result>(run: () => Promise<Result>): Promise<Result> {
+async function withRetries<Result>(run: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run();
     } catch (error) {
-      if (attempt === ATTEMPTS || !isRetryable(error)) throw error;
+      const isRolledBack = attempt < LOST_ATTEMPTS && isConnectionLost(error);
+      const isAborted = attempt < ATTEMPTS && isRetryable(error);
+      if (isCommitUnknown(error) || !(isRolledBack || isAborted)) throw error;
       // Randomized, so that colliding transactions do not collide again.
       await pause(Math.random() * FIRST_PAUSE_MS * 2 ** (attempt - 1));
     }
@@ -106,10 +111,7 @@ async function tryTransaction<Result, First>(
     const result = readFirst
       ? await run(await beginWith(client, begin, () => readFirst(tx)))
       : await beginWith(client, begin, () => run(undefined as First));
-    await Promise.all([
-      ...last.map((statement) => client.query(statement)),
-      client.query("commit"),
-    ]);
+    await commit(client, last);
     return result;
   } catch (error) {
     await client.query("rollback").catch((failure: unknown) => {
@@ -119,4 +121,22 @@ async function tryTransaction<Result, First>(
   } finally {
     client.release(broken);
   }
+}
+
+/**
+ * Sends the last statements together with the commit.
+ * @throws CommitUnknownError if the connection is lost before the commit is answered
+ */
+async function commit(client: pg.PoolClient, last: readonly pg.QueryConfig[]): Promise<void> {
+  const outcomes = await Promise.allSettled([
+    ...last.map((statement) => client.query(statement)),
+    client.query("commit"),
+  ]);
+  const failures = outcomes.flatMap((outcome) =>
+    outcome.status === "rejected" ? [outcome.reason as unknown] : [],
+  );
+  if (failures.length === 0) return;
+  // A statement that PostgreSQL rejected turned the commit into a rollback.
+  const rejection = failures.find((failure) => !isConnectionLost(failure));
+  throw rejection ?? new CommitUnknownError(failures[0]);
 }

@@ -1,8 +1,10 @@
 /** Startup connection checks, and error messages that name the cure. */
 import { once } from "node:events";
 import { randomUUID } from "node:crypto";
-import pg from "pg";
+import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
+import { DatabaseClient, type ServerConfig } from "../hosts/database-client.js";
+import { NoPrimaryError } from "../hosts/database-hosts.js";
 
 const CONNECT_TIMEOUT_MS = 5000;
 /** A notification arrives immediately, or never when a pooler drops it. */
@@ -13,11 +15,8 @@ const NOTIFICATION_TIMEOUT_MS = 3000;
  * @param variable the setting that holds the address
  * @throws ConfigError with the driver's error as its cause
  */
-export async function connectOrExplain(
-  config: pg.ClientConfig,
-  variable: string,
-): Promise<pg.Client> {
-  const client = new pg.Client({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config });
+export async function connectOrExplain(config: ServerConfig, variable: string): Promise<pg.Client> {
+  const client = new DatabaseClient({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config });
   // When a connection breaks between two queries, the next query fails.
   client.on("error", () => {});
   try {
@@ -42,6 +41,9 @@ const UNTRUSTED = new Set([
 function explain(error: unknown, variable: string): string {
   const { code = "", message = "" } = error as { code?: string; message?: string };
   const why = reason(error);
+  if (error instanceof NoPrimaryError) {
+    return `No database server can be used (${why}); promote one, or name the primary in ${variable}`;
+  }
   if (UNTRUSTED.has(code)) {
     return `The certificate of the database is not trusted (${why}); add sslrootcert=/path/to/ca.pem to ${variable} with the authority that signed it, or sslmode=no-verify to encrypt without verifying`;
   }
@@ -78,7 +80,7 @@ export async function isPooled(client: pg.Client): Promise<boolean> {
  * transaction mode breaks them.
  * @throws ConfigError
  */
-export async function requireSessions(client: pg.Client, config: pg.ClientConfig): Promise<void> {
+export async function requireSessions(client: pg.Client, config: ServerConfig): Promise<void> {
   if (!(await isPooled(client))) return;
   const channel = `omoi_${randomUUID().replaceAll("-", "")}`;
   await client.query(`listen ${channel}`);

@@ -9,7 +9,12 @@ import { openDatabase } from "../connection/connect.js";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.js";
 
 const log = pino({ level: "silent" });
-const urls = { databaseUrl: null, databaseDirectUrl: null, databaseAppUrl: null };
+const urls = {
+  dataDir: tmpdir(),
+  databaseUrl: null,
+  databaseDirectUrl: null,
+  databaseAppUrl: null,
+};
 let folder: string;
 let postgres: EmbeddedPostgres;
 
