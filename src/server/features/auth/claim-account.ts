@@ -32,7 +32,7 @@ export async function claimAccount(
   if (revokes) {
     await removeSignInMethods(tx, userId);
     await revokeKeysOf(tx, audit, userId);
-    // It would go on sending what the owner is told.
+    // The webhook would send the owner's notifications to the other person.
     await removeNotificationSettings(tx, userId);
   }
   await tx

@@ -406,7 +406,7 @@ describe("limits", () => {
       [org.id, tokens],
     );
 
-  test("of budgets are told at 80 % and 100 %, once, and again after a fall", async () => {
+  test("of budgets are announced at 80 % and 100 %, once, and again after a fall", async () => {
     await ada.api.organizations.update({ params: params(), body: { max_model_tokens: 1000 } });
     await spend(799);
     await check();
@@ -436,7 +436,7 @@ describe("limits", () => {
     expect((await listed(bob)).length).toBe((await listed(ada)).length);
   });
 
-  test("of run hours and concurrent agents are told", async () => {
+  test("of run hours and concurrent agents are announced", async () => {
     await ada.api.organizations.update({
       params: params(),
       body: { max_agent_runtime_hours: 10, max_concurrent_agents: 5 },
