@@ -3,7 +3,6 @@ import type { Permission } from "./permissions.js";
 
 /** The ways by which a person is notified. */
 export const notificationChannels = ["email", "webhook"] as const;
-export type NotificationChannel = (typeof notificationChannels)[number];
 
 /** What a kind covers: the person's own work, or all that they may read in the organization. */
 export const notificationScopes = ["own", "all"] as const;

@@ -175,6 +175,8 @@ describe("conventions", () => {
     );
     expect(without.map(({ method, path }) => `${method} ${path}`)).toEqual([
       "DELETE /api/v1/auth/sessions",
+      "PUT /api/v1/auth/me/notifications/organizations/{org_id}",
+      "DELETE /api/v1/auth/me/notifications/organizations/{org_id}",
       "PUT /api/v1/organizations/{org_id}/attention/{item_key}/dismissal",
       "DELETE /api/v1/organizations/{org_id}/attention/{item_key}/dismissal",
       "DELETE /api/v1/organizations/{org_id}/api-keys/{key_id}",

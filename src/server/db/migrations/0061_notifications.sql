@@ -45,7 +45,7 @@ create table notification_webhooks (
   enabled boolean not null default true,
   disabled_reason text check (disabled_reason in ('gone', 'failing', 'backlog')),
   disabled_at timestamptz(3),
-  -- whether the person is still to be told that the server has disabled it
+  -- whether the person is still to be notified that the server has disabled it
   notice_due boolean not null default false,
   -- the first failed attempt since the last delivery
   failing_since timestamptz(3),
@@ -57,7 +57,7 @@ create table notification_webhooks (
 );
 create index notification_webhooks_notice on notification_webhooks (disabled_at) where notice_due;
 
--- What a person is told, once for each key.
+-- Notifications of persons, one for each key.
 create table notifications (
   id uuid primary key,
   user_id uuid not null references users on delete cascade,

@@ -58,16 +58,26 @@ describe("an account registered by another person", () => {
           (select count(*)::int from totp_secrets where user_id = $1) as totp,
           (select count(*)::int from recovery_codes where user_id = $1) as recovery_codes,
           (select count(*)::int from sessions where user_id = $1 and revoked_at is null) as sessions,
-          (select count(*)::int from api_keys where user_id = $1 and revoked_at is null) as keys`,
+          (select count(*)::int from api_keys where user_id = $1 and revoked_at is null) as keys,
+          (select count(*)::int from notification_webhooks where user_id = $1) as webhooks`,
         [id],
       )
     )[0];
-  const none = { passkeys: 0, identities: 0, totp: 0, recovery_codes: 0, sessions: 0, keys: 0 };
+  const none = {
+    passkeys: 0,
+    identities: 0,
+    totp: 0,
+    recovery_codes: 0,
+    sessions: 0,
+    keys: 0,
+    webhooks: 0,
+  };
   const prepared = async (): Promise<TestPerson & { key: string }> => {
     const person = await app.person("victim");
     const key = await makeKey(person);
     await addTotp(person);
     await addPasskeyAndIdentity(person);
+    await person.api.notifications.setWebhook({ body: { url: "https://8.8.8.8/hook" } });
     return { ...person, key };
   };
   const resetBy = async (person: TestPerson, count = 1): Promise<void> => {
@@ -180,6 +190,7 @@ describe("an account registered by another person", () => {
         recovery_codes: 10,
         sessions: 1,
         keys: 1,
+        webhooks: 1,
       });
       const { data } = await app.client(person.key).auth.me();
       expect(data.is_verified).toBe(true);

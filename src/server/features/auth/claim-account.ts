@@ -3,6 +3,7 @@ import type { Change, Origin } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { users } from "../../db/tables/identity-tables.js";
 import { revokeKeysOf } from "../api-keys/index.js";
+import { removeNotificationSettings } from "../notifications/index.js";
 import { lockUser } from "./person-lock.js";
 import { removeSignInMethods } from "./remove-credentials.js";
 
@@ -13,8 +14,8 @@ import { removeSignInMethods } from "./remove-credentials.js";
 
 /**
  * Marks an account's address as verified by its owner, who opened an emailed link. If the account was
- * not claimed before, every session, API key, passkey, identity and second factor is removed, unless
- * the proof came from the account's own session.
+ * not claimed before, every session, API key, passkey, identity, second factor and the webhook for
+ * notifications is removed, unless the proof came from the account's own session.
  * @param proof `session`: the link was opened in a session of the account; `password`: the link sets a
  * new password; `link`: the link alone, which does not prove the password
  * @returns whether credentials were removed
@@ -31,6 +32,8 @@ export async function claimAccount(
   if (revokes) {
     await removeSignInMethods(tx, userId);
     await revokeKeysOf(tx, audit, userId);
+    // The webhook would send the owner's notifications to the other person.
+    await removeNotificationSettings(tx, userId);
   }
   await tx
     .update(users)

@@ -1,7 +1,7 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { NotificationDelivery } from "#shared/api/identity/notifications.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import type { NotificationData } from "./judge-notifications.js";
+import type { NotificationData } from "./notification.js";
 
 export type DeliveryRow = Omit<NotificationDelivery, "organization" | "text" | "path"> & {
   org_id: string | null;

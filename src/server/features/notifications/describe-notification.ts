@@ -1,4 +1,4 @@
-import type { NotificationData } from "./judge-notifications.js";
+import type { NotificationData } from "./notification.js";
 
 interface Described {
   /** A sentence without its full stop. */

@@ -1,1 +1,2 @@
-export { insertNotifications, type NewNotification } from "./insert-notifications.queries.js";
+export { insertNotifications } from "./insert-notifications.queries.js";
+export { removeSettings as removeNotificationSettings } from "./personal-webhook.queries.js";

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { notificationKinds, type NotificationKind } from "#shared/notification-kinds.js";
 import type { Queryable } from "../../db/connection/connect.js";
 
-/** What a person is told. */
+/** A notification of a person. */
 export interface NewNotification {
   id: string;
   user_id: string;

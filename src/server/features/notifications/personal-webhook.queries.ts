@@ -55,6 +55,12 @@ export async function deleteWebhook(tx: Queryable, userId: string): Promise<bool
   return (rowCount ?? 0) > 0;
 }
 
+/** Removes what a person's account says about notifications, when its owner takes it over. */
+export async function removeSettings(tx: Queryable, userId: string): Promise<void> {
+  await deleteWebhook(tx, userId);
+  await tx.execute(sql`delete from notification_choices where user_id = ${userId}`);
+}
+
 /** Creates a test with its delivery. */
 export async function insertTest(
   tx: Queryable,

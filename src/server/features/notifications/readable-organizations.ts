@@ -2,7 +2,7 @@ import { permissionsOfNotification } from "#shared/notification-kinds.js";
 import { allows, type Access } from "../../access/access.js";
 import { resolveAccess } from "../../access/authorize.js";
 import type { Database } from "../../db/connection/connect.js";
-import type { NotificationData } from "./judge-notifications.js";
+import type { NotificationData } from "./notification.js";
 
 interface Readable {
   org_id: string | null;

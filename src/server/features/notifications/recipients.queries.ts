@@ -51,7 +51,7 @@ export async function rolesWith(
 }
 
 /**
- * Lists the members of an organization who get the events of a type whoever they are about: those who have chosen
+ * Lists the members of an organization who get the events of a type about anyone: those who have chosen
  * all, or every member with the permissions where a type is for all of them.
  */
 export async function listListeners(
@@ -114,7 +114,7 @@ export async function listOwners(
   return rows;
 }
 
-/** Lists persons that events do not ask: who queued the merge, and the owner of the key, who is told apart. */
+/** Lists persons that events do not ask: who queued the merge, and the owner of the key, who gets another one. */
 export async function listExcluded(
   tx: Queryable,
   events: readonly QueuedEvent[],

@@ -3,7 +3,7 @@ import { sql, type SQL } from "drizzle-orm";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { Result } from "../webhooks/index.js";
 import type { PersonalTarget } from "./insert-notifications.queries.js";
-import type { NotificationData } from "./judge-notifications.js";
+import type { NotificationData } from "./notification.js";
 
 /** A claimed delivery with its notification and its webhook. */
 export interface AttemptRow extends Record<string, unknown> {

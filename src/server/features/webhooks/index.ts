@@ -1,4 +1,3 @@
-export { GIVE_UP_MS } from "./sending/backoff.js";
 export { checkUrl, type UrlRules } from "./sending/check-url.js";
 export {
   createDeliverer,

@@ -101,7 +101,7 @@ function ChoicesForm({
         {settings.kinds.map(({ name, title, description, has_scope }) => {
           const choice = form.values[name];
           const set = (change: Partial<NotificationChoice>): void =>
-            form.set({ [name]: { ...choice, ...change } } as Partial<Values>);
+            form.set({ [name]: { ...choice, ...change } });
           return (
             <li key={name} className="py-4 first:pt-0 last:pb-0">
               <fieldset className="flex flex-col gap-2.5">
