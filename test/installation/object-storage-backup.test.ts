@@ -31,9 +31,11 @@ beforeAll(async () => {
   const { data: run } = await server.api.runs.create({ params: { agent_id }, body: { command } });
   runId = run.id;
   await waitForRunEnd(server, runId);
-  await expect.poll(logKeys, { timeout: 60_000 }).toHaveLength(1);
-  const stored = "select from log_objects where state = 'stored'";
-  await expect.poll(() => server.query(stored), { timeout: 60_000 }).toHaveLength(1);
+  const stored = "select run_id from log_objects where state = 'stored'";
+  await vi.waitFor(async () => expect(await server.query(stored)).toHaveLength(1), {
+    timeout: 60_000,
+    interval: 200,
+  });
 });
 afterAll(async () => {
   await server.close();
@@ -50,33 +52,33 @@ test("an interrupted backup cannot be restored, and can be replaced", async () =
   const failed = await admin(server.dataDir, "backup", place("one"));
   s3.fault = () => null;
   expect(failed.code).toBe(1);
-  expect(failed.stderr).toMatch(/^omoi: http.* rejects the access to the bucket [^\n]*\n$/);
+  expect(failed.err).toMatch(/^omoi: http.* rejects the access to the bucket [^\n]*\n$/);
   const target = join(root, "none");
   const refused = await admin(target, "restore", place("one"));
   expect(refused.code).toBe(1);
-  expect(refused.stderr).toContain("is not a complete backup (SHA256SUMS is missing)");
+  expect(refused.err).toContain("is not a complete backup (SHA256SUMS is missing)");
   const occupied = await admin(server.dataDir, "backup", place("one"));
-  expect(occupied.stderr).toContain("is not empty; use a new prefix for each backup");
+  expect(occupied.err).toContain("is not empty; use a new prefix for each backup");
   const replaced = await admin(server.dataDir, "backup", place("one"), "--replace-incomplete");
   expect(replaced).toMatchObject({ code: 0 });
   const again = await admin(server.dataDir, "backup", place("one"), "--replace-incomplete");
-  expect(again.stderr).toContain("is a complete backup");
+  expect(again.err).toContain("is a complete backup");
 });
 
 test("a restored installation is whole, has its logs, and leaves those of the original alone", async () => {
   const made = await admin(server.dataDir, "backup", place("two"), "--json");
   expect(made).toMatchObject({ code: 0 });
-  expect(JSON.parse(made.stdout)).toMatchObject({ folder: place("two"), logs_missing: [] });
+  expect(JSON.parse(made.out)).toMatchObject({ folder: place("two"), logs_missing: [] });
   const target = join(root, "restored");
   await mkdir(target);
   const restored = await admin(target, "restore", place("two"), "--json");
-  expect(restored.stderr).toBe("");
+  expect(restored.err).toBe("");
   expect(restored.code).toBe(0);
   const { organization_id: orgId, id: projectId } = server.project;
   expect(await readdir(join(target, "logs", orgId, projectId))).toContain(`${runId}.log`);
-  expect((await admin(target, "verify")).stdout).toMatch(/^Intact: /);
+  expect((await admin(target, "verify")).out).toMatch(/^Intact: /);
   const full = await admin(target, "restore", place("two"));
-  expect(full.stderr).toContain("is not empty");
+  expect(full.err).toContain("is not empty");
 
   const before = await logKeys();
   const copy = new RestartableServer({ ...s3.env, OMOI_SANDBOX: "off" });
@@ -103,14 +105,14 @@ test("a damaged object is found before anything is restored", async () => {
   const target = join(root, "damaged");
   const refused = await admin(target, "restore", place("two"));
   expect(refused.code).toBe(1);
-  expect(refused.stderr).toContain(".stored.tar is missing or damaged; use another copy");
+  expect(refused.err).toContain(".stored.tar is missing or damaged; use another copy");
   expect(await readdir(target).catch(() => [])).toEqual([]);
 });
 
 test("a log that is missing in the bucket is named, and the others are backed up", async () => {
   for (const key of await logKeys()) await s3.storage.delete({ bucket: s3.bucket, key });
   const made = await admin(server.dataDir, "backup", place("three"), "--json");
-  expect(JSON.parse(made.stdout)).toMatchObject({ logs_missing: [runId] });
+  expect(JSON.parse(made.out)).toMatchObject({ logs_missing: [runId] });
 });
 
 test.for([
@@ -120,5 +122,5 @@ test.for([
 ] as const)("refuses %s", async ([address, expected]) => {
   const refused = await admin(server.dataDir, "backup", address);
   expect(refused.code).toBe(1);
-  expect(refused.stderr).toMatch(expected);
+  expect(refused.err).toMatch(expected);
 });
