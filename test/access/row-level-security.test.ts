@@ -70,6 +70,12 @@ describe("row-level security", () => {
       );
       await queryAsOwner(
         app,
+        `insert into log_objects (run_id, org_id, project_id, bucket, object_key)
+         select id, org_id, $2, 'logs', 'key' from runs where org_id = $1 limit 1`,
+        [project.organization_id, project.id],
+      );
+      await queryAsOwner(
+        app,
         `insert into run_egress (id, org_id, run_id, host, port, decision, at, bytes_sent, bytes_received)
          select gen_random_uuid(), org_id, id, 'example.com', 443, 'denied', now(), 0, 0 from runs
          where org_id = $1 limit 1`,

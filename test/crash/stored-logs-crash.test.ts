@@ -1,6 +1,6 @@
 import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { RestartableServer } from "../support/crash/restartable-server.js";
 import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { startS3Server, type Fault, type S3Server } from "../support/object-storage/s3-server.js";
@@ -8,6 +8,8 @@ import { startS3Server, type Fault, type S3Server } from "../support/object-stor
 /**
  * A server that is killed at each request to the object storage, before the request has an effect and after it.
  */
+vi.setConfig({ testTimeout: 180_000 });
+
 let s3: S3Server;
 let server: RestartableServer;
 beforeAll(async () => {
@@ -71,21 +73,17 @@ const steps: [string, Fault][] = [
   ["GET", "reset"],
   ["GET", "reset after"],
 ];
-test.for(steps)(
-  "a log is neither lost nor doubled: %s, %s",
-  async ([method, fault]) => {
-    const { agent_id } = await server.createWorkspace();
-    const command = shell("seq 1 20000");
-    const { data: run } = await server.api.runs.create({ params: { agent_id }, body: { command } });
-    await killAt(method, `${run.id}.log`, fault);
-    // The end was recorded before its log moves.
-    await waitForRunEnd(server, run.id);
-    await waitUntilStored(run.id);
-    const whole = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join("");
-    expect((await textOf(run.id)) === whole).toBe(true);
-  },
-  180_000,
-);
+test.for(steps)("a log is neither lost nor doubled: %s, %s", async ([method, fault]) => {
+  const { agent_id } = await server.createWorkspace();
+  const command = shell("seq 1 20000");
+  const { data: run } = await server.api.runs.create({ params: { agent_id }, body: { command } });
+  await killAt(method, `${run.id}.log`, fault);
+  // The end was recorded before its log moves.
+  await waitForRunEnd(server, run.id);
+  await waitUntilStored(run.id);
+  const whole = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join("");
+  expect((await textOf(run.id)) === whole).toBe(true);
+});
 
 test("a file that was to be deleted after its move is deleted after the restart", async () => {
   const { agent_id } = await server.createWorkspace();
@@ -107,35 +105,31 @@ test("a file that was to be deleted after its move is deleted after the restart"
   await waitUntilStored(run.id);
   expect(s3.seen.filter(({ method }) => method === "PUT")).toEqual([]);
   expect(await textOf(run.id)).toBe("once\n");
-}, 180_000);
+});
 
 test.for<[string, Fault]>([
   ["DELETE", "reset"],
   ["DELETE", "reset after"],
-])(
-  "the logs of a deleted project are deleted: %s, %s",
-  async ([method, fault]) => {
-    await server.createProject();
-    const { agent_id } = await server.createWorkspace();
-    const command = shell("echo gone");
-    const { data: run } = await server.api.runs.create({ params: { agent_id }, body: { command } });
-    await waitForRunEnd(server, run.id);
-    await waitUntilStored(run.id);
-    await server.api.projects.delete({ params: { project_id: server.project.id } });
-    await expect
-      .poll(() => rowsOf(run.id), { timeout: 30_000 })
-      .toMatchObject([{ state: "deleting" }]);
-    // The next job deletes them.
-    await Promise.all([killAt(method, `${run.id}.log`, fault), nextJob()]);
-    await expect
-      .poll(async () => ({ rows: await rowsOf(run.id), objects: await keysOf(run.id) }), {
-        timeout: 60_000,
-        interval: 200,
-      })
-      .toEqual({ rows: [], objects: [] });
-  },
-  180_000,
-);
+])("the logs of a deleted project are deleted: %s, %s", async ([method, fault]) => {
+  await server.createProject();
+  const { agent_id } = await server.createWorkspace();
+  const command = shell("echo gone");
+  const { data: run } = await server.api.runs.create({ params: { agent_id }, body: { command } });
+  await waitForRunEnd(server, run.id);
+  await waitUntilStored(run.id);
+  await server.api.projects.delete({ params: { project_id: server.project.id } });
+  await expect
+    .poll(() => rowsOf(run.id), { timeout: 30_000 })
+    .toMatchObject([{ state: "deleting" }]);
+  // The next job deletes them.
+  await Promise.all([killAt(method, `${run.id}.log`, fault), nextJob()]);
+  await expect
+    .poll(async () => ({ rows: await rowsOf(run.id), objects: await keysOf(run.id) }), {
+      timeout: 60_000,
+      interval: 200,
+    })
+    .toEqual({ rows: [], objects: [] });
+});
 
 /** A run in another project ends, for which a job is sent. */
 async function nextJob(): Promise<void> {
