@@ -25,7 +25,7 @@ let api: Client;
 
 const startNode = async (): Promise<void> => {
   server = startServer(env);
-  api = clientOf(await server.ready, owner.token, server.stderr);
+  api = clientOf(await server.ready, owner.token, () => server.stderr());
 };
 const kill = async (): Promise<void> => {
   server.process.kill("SIGKILL");
