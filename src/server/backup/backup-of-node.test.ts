@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
 import { verifyInstallation } from "#server/admin/verify.js";
 import type { Queryable } from "#server/db/connection/connect.js";
-import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
+import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { makeProjectAt } from "#test/support/fixtures/project-at.js";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { removeDataFolder } from "#test/support/server/data-folder.js";
@@ -17,8 +18,6 @@ let app: TestApp;
 let other: TestApp;
 let folder: string;
 let pool: pg.Pool;
-/** A project of each node, by its application. */
-const projects = new Map<TestApp, Project>();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "omoi-backup-of-node-"));
   app = await startTestApp(await clusterEnv("one"));
@@ -27,7 +26,7 @@ beforeAll(async () => {
   const org = await makeOrganization(owner);
   for (const node of [app, other]) {
     const api = node.client(owner.token);
-    projects.set(node, await makeProjectWith({ api }, org.id, { "a.txt": "a\n" }));
+    await makeProjectAt(app, String(node.config.nodeName), { api }, org.id, { "a.txt": "a\n" });
   }
   pool = new pg.Pool({ ...app.owner, options: "-c app.system=on -c timezone=UTC" });
 });
@@ -38,23 +37,37 @@ afterAll(async () => {
   await removeDataFolder(folder);
 });
 
+const projectsOf = ({ db }: TestApp) =>
+  queryAsOwner<{ id: string; org_id: string }>(
+    app,
+    "select id, org_id from projects where home_node = $1",
+    [db.node.id],
+  );
+
 test("a backup contains the database and the files of its node", async () => {
   for (const [index, node] of [app, other].entries()) {
     const target = join(folder, `backup-${index}`);
     const report = await takeBackup(node.config, pool, target, () => {});
-    expect(report).toMatchObject({ repositories: 1, workspaces: 1, folders_gone: [] });
-    const own = projects.get(node) as Project;
-    const stored = await readdir(join(target, "objects", own.organization_id));
-    expect(new Set(stored.map((name) => name.slice(0, 36)))).toEqual(new Set([own.id]));
+    const own = await projectsOf(node);
+    expect(report).toMatchObject({
+      repositories: own.length,
+      workspaces: 1,
+      folders_gone: [],
+    });
+    const stored = await readdir(join(target, "objects", own[0]?.org_id ?? ""));
+    expect(new Set(stored.map((name) => name.slice(0, 36)))).toEqual(
+      new Set(own.map(({ id }) => id)),
+    );
   }
 });
 
 test("a verification is of the repositories and merges of its node", async () => {
   const db = drizzle(pool) as Queryable;
-  for (const { config } of [app, other]) {
-    const report = await verifyInstallation({ config, pool, db });
+  for (const node of [app, other]) {
+    const report = await verifyInstallation({ config: node.config, pool, db });
+    const own = await projectsOf(node);
     expect(report.clean).toBe(true);
-    expect(report.repositories.map(({ repositories }) => repositories)).toEqual([1]);
+    expect(report.repositories.map(({ repositories }) => repositories)).toEqual([own.length]);
     expect(report.merges.map(({ merges, skipped }) => [merges, skipped])).toEqual([[1, 1]]);
   }
 });
