@@ -3,13 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
+import type { Project } from "#shared/api/projects/projects.js";
 import { databaseUrlOf, queryAsOwner } from "../support/database/queries.js";
-import {
-  folderOf,
-  makeOrganization,
-  makeProject,
-  makeWorkspace,
-} from "../support/fixtures/factories.js";
+import { folderOf, makeOrganization, makeWorkspace } from "../support/fixtures/factories.js";
+import { makeProjectAt } from "../support/fixtures/project-at.js";
 import { shell, waitForRun, waitForRunEnd } from "../support/fixtures/runs.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
 import { clusterEnv } from "../support/server/cluster-env.js";
@@ -25,8 +22,10 @@ let api: Client;
 
 const startNode = async (): Promise<void> => {
   server = startServer(env);
-  api = clientOf(await server.ready, owner.token, server.stderr);
+  api = clientOf(await server.ready, owner.token, () => server.stderr());
 };
+const projectAt = (name: string, orgId: string): Promise<Project> =>
+  makeProjectAt(app, name, name === "two" ? { api } : owner, orgId);
 const kill = async (): Promise<void> => {
   server.process.kill("SIGKILL");
   await server.ended;
@@ -55,8 +54,8 @@ test("the runs of a killed node are lost after its lease, and saved when it is b
   const org = await makeOrganization(owner);
   const body = { max_concurrent_agents: 1 };
   await owner.api.organizations.update({ params: { org_id: org.id }, body });
-  const { workspace } = await makeWorkspace({ api }, (await makeProject({ api }, org.id)).id);
-  const other = await makeWorkspace(owner, (await makeProject(owner, org.id)).id);
+  const { workspace } = await makeWorkspace({ api }, (await projectAt("two", org.id)).id);
+  const other = await makeWorkspace(owner, (await projectAt("one", org.id)).id);
   const params = { agent_id: workspace.agent_id };
   const command = shell("echo work > made.txt; sleep 1000");
   const { data: run } = await api.runs.create({ params, body: { command } });
@@ -90,12 +89,12 @@ test("the runs of a killed node are lost after its lease, and saved when it is b
 
 test("a node that is killed and started again and again leaves another one as it is", async () => {
   const org = await makeOrganization(owner);
-  const { workspace } = await makeWorkspace(owner, (await makeProject(owner, org.id)).id);
+  const { workspace } = await makeWorkspace(owner, (await projectAt("one", org.id)).id);
   const command = shell("until [ -e go ]; do echo . >> beats; sleep 0.02; done; rm go");
   const params = { agent_id: workspace.agent_id };
   const { data: run } = await owner.api.runs.create({ params, body: { command } });
   for (let round = 0; round < 3; round += 1) {
-    const project = await makeProject({ api }, org.id);
+    const project = await projectAt("two", org.id);
     const own = await makeWorkspace({ api }, project.id);
     const started = await api.runs.create({
       params: { agent_id: own.agent.id },

@@ -7,17 +7,19 @@ import type { Run } from "#shared/api/agents/runs.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
+import { listDue } from "#server/features/disk-usage/disk-usage.queries.js";
+import { listReadyProjects } from "#server/features/projects/projects.queries.js";
+import { listEndedArchives } from "#server/features/workspaces/archives/archives.queries.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import {
   commitFiles,
   folderOf,
   makeAgent,
   makeOrganization,
-  makeProject,
-  makeProjectWith,
   makeWorkspace,
   writeFiles,
 } from "#test/support/fixtures/factories.js";
+import { makeProjectAt } from "#test/support/fixtures/project-at.js";
 import { shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { gitInRepository, repoPathOf } from "#test/support/git/git.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
@@ -29,6 +31,7 @@ const untilTold = shell("until [ -e go ]; do sleep 0.02; done; rm go");
 
 /** A node that a test starts and stops; its data folder stays. */
 interface Node {
+  name: string;
   dataDir: string;
   start(): Promise<TestApp>;
   stop(): Promise<void>;
@@ -65,6 +68,7 @@ describe("nodes with data folders of their own", () => {
     const env = { ...(await clusterEnv(name)), OMOI_DATA_DIR: join(folder, name) };
     let running: TestApp | null = null;
     const node: Node = {
+      name,
       dataDir: env.OMOI_DATA_DIR,
       start: async () => (running ??= await app.sibling(env)),
       stop: async () => {
@@ -90,15 +94,17 @@ describe("nodes with data folders of their own", () => {
     return (await node.person().api.runs.create({ params, body: { command, queue: true } })).data;
   };
   const go = (workspace: Workspace) => writeFile(join(folderOf(workspace), "go"), "");
+  const projectAt = (node: Node, files: Record<string, string> = {}): Promise<Project> =>
+    makeProjectAt(app, node.name, node.person(), orgId, files);
   const workspaceAt = async (node: Node, project?: Project): Promise<Workspace> => {
-    const { id } = project ?? (await makeProject(node.person(), orgId));
+    const { id } = project ?? (await projectAt(node));
     return (await makeWorkspace(node.person(), id)).workspace;
   };
 
   /** Reproduces what a process leaves that is killed during each kind of work. */
   async function leaveUnfinished(node: Node) {
     const person = node.person();
-    const project = await makeProjectWith(person, orgId, { "a.txt": "base\n" });
+    const project = await projectAt(node, { "a.txt": "base\n" });
     const at = { dataDir: node.dataDir };
     // A commit whose branch has moved, and that is not recorded.
     const committed = await workspaceAt(node, project);
@@ -122,11 +128,11 @@ describe("nodes with data folders of their own", () => {
     await queryAsOwner(app, "update agents set terminated_at = now() where id = $1", [
       terminated.agent_id,
     ]);
-    const importing = await makeProject(person, orgId);
+    const importing = await projectAt(node);
     await queryAsOwner(app, "update projects set status = 'importing' where id = $1", [
       importing.id,
     ]);
-    const deleted = await makeProject(person, orgId);
+    const deleted = await projectAt(node);
     await queryAsOwner(app, "update projects set deleted_at = now() where id = $1", [deleted.id]);
     const read = async () => ({
       commit: (await rowOf("workspace_commits", "commit_sha", commit_sha))["state"] as string,
@@ -176,9 +182,14 @@ describe("nodes with data folders of their own", () => {
     expect(data.status).toBe("running");
     await go(workspace);
     expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");
-    const made = await readdir(join(storageIn(two.dataDir).repositories, orgId));
-    const repositories = await readdir(join(storageIn(one.dataDir).repositories, orgId));
-    expect(repositories.filter((name) => made.includes(name))).toEqual([]);
+    for (const part of ["repositories", "overlays", "workspaces", "indexes"] as const) {
+      const names = async (node: Node): Promise<string[]> =>
+        readdir(join(storageIn(node.dataDir)[part], orgId)).catch(() => []);
+      const others = await names(one);
+      expect(
+        (await names(two)).filter((name) => /^\w/.test(name) && others.includes(name)),
+      ).toEqual([]);
+    }
 
     await one.stop();
     await one.start();
@@ -187,8 +198,7 @@ describe("nodes with data folders of their own", () => {
 
   /** Reproduces work that is due, which periodic tasks find. */
   async function leaveDue(node: Node) {
-    const person = node.person();
-    const project = await makeProjectWith(person, orgId, { "a.txt": "base\n" });
+    const project = await projectAt(node, { "a.txt": "base\n" });
     const due = await workspaceAt(node, project);
     const unsaved = await workspaceAt(node, project);
     const run = await start(node, unsaved, ["true"]);
@@ -229,13 +239,40 @@ describe("nodes with data folders of their own", () => {
     await expect.poll(away).toEqual(after);
   });
 
+  test("hourly and rarer work is found at the home only", async () => {
+    const owned = async (node: Node) => {
+      const project = await projectAt(node);
+      const { agent_id } = await workspaceAt(node, project);
+      await node.person().api.workspaces.archive({ params: { agent_id } });
+      return { project: project.id, agent: agent_id };
+    };
+    const [first, second] = [await owned(one), await owned(two)];
+    await queryAsOwner(app, "update archives set archived_at = now() - interval '10 years'");
+    for (const [node, own, other] of [
+      [one, first, second],
+      [two, second, first],
+    ] as const) {
+      const { db } = await node.start();
+      const found = await db.withSystem("find work", async (tx) => ({
+        archives: (await listEndedArchives(tx, db.node.id)).map(({ agent_id }) => agent_id),
+        packed: (await listReadyProjects(tx, db.node.id)).map(({ id }) => id),
+        measured: (await listDue(tx, db.node.id, 0, 100, [])).map(({ id }) => id),
+      }));
+      expect(found.archives).toEqual([own.agent]);
+      for (const projects of [found.packed, found.measured]) {
+        expect(projects).toContain(own.project);
+        expect(projects).not.toContain(other.project);
+      }
+    }
+  });
+
   test("checks of a merge queue run at the home", async () => {
     const tips = async (node: Node, project: Project) =>
       gitInRepository({ dataDir: node.dataDir }, project, "rev-parse", "main");
     const projects = new Map<Node, Project>();
     for (const node of [one, two]) {
       const person = node.person();
-      const project = await makeProjectWith(person, orgId, { "a.txt": "base\n" });
+      const project = await projectAt(node, { "a.txt": "base\n" });
       projects.set(node, project);
       await person.api.mergeQueue.setCheck({
         params: { project_id: project.id, name: "test" },
@@ -267,7 +304,7 @@ describe("nodes with data folders of their own", () => {
     await limit(3);
     const workspaces: [Node, Workspace][] = [];
     for (const node of [one, two]) {
-      const project = await makeProject(node.person(), orgId);
+      const project = await projectAt(node);
       for (let number = 0; number < 8; number += 1) {
         workspaces.push([node, await workspaceAt(node, project)]);
       }
@@ -352,7 +389,7 @@ describe("nodes with data folders of their own", () => {
   });
 
   test("a project is removed from the disk of its home, also when that comes back later", async () => {
-    const project = await makeProject(one.person(), orgId);
+    const project = await projectAt(one);
     const repository = repoPathOf({ dataDir: one.dataDir }, project);
     await one.stop();
     // A deletion that was recorded while its home was away.

@@ -96,7 +96,7 @@ export async function refreshWorkspace(
   await measureSoon(deps, [due], context.log);
 }
 
-/** Returns the organization's figures. Those of this node are refreshed within the timeout. */
+/** Returns the organization's figures, refreshed within the timeout. */
 export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): Promise<DiskUsage> {
   const dues = await context.tx((tx) =>
     queries.listDue(tx, deps.db.node.id, ASKED_MINUTES, 200, failedIds()),
