@@ -17,6 +17,8 @@ export const permissions = {
   "org:secrets:write": "Set and delete secrets",
   "org:webhooks:read": "See webhooks and their deliveries",
   "org:webhooks:write": "Create, change and delete webhooks",
+  "org:service-accounts:read": "See service accounts and their keys",
+  "org:service-accounts:write": "Create, change and delete service accounts and their keys",
   "org:archive": "Archive and restore the organization",
   "org:transfer": "Hand the organization to another owner",
   "project:read": "See projects",
@@ -51,6 +53,9 @@ const personOnly: readonly Permission[] = [
   // A webhook would be a way out of the sandbox's network.
   "org:webhooks:read",
   "org:webhooks:write",
+  // A key of a service account would outlive the run.
+  "org:service-accounts:read",
+  "org:service-accounts:write",
 ];
 
 export const systemRoles = {
@@ -132,7 +137,7 @@ export function agentPatterns(patterns: readonly string[]): string[] {
   ];
 }
 
-/** Tells whether only a person can have the permission. */
+/** Tells whether no agent can have the permission. */
 export function isPersonOnly(permission: Permission): boolean {
   return personOnly.includes(permission);
 }

@@ -80,6 +80,9 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
   };
 }
 
+/** The parts of an actor that decide about its access. */
+type Caller = Pick<Actor, "userId" | "agent" | "session" | "key">;
+
 interface AccessRow extends Record<string, unknown> {
   org_id: string;
   archived: boolean;
@@ -128,7 +131,7 @@ const textFor = (kind: keyof typeof credentials): string => `
  */
 export async function readAccess(
   tx: Queryable,
-  actor: Actor,
+  actor: Caller,
   orgId: string,
 ): Promise<Access | null> {
   const { userId, agent, key } = actor;
@@ -154,7 +157,7 @@ function withSources(row: AccessRow): MembershipRow {
 function credentialOf({
   session,
   key,
-}: Actor): [kind: keyof typeof credentials, id: string | null] {
+}: Caller): [kind: keyof typeof credentials, id: string | null] {
   if (key) return [key.ofRun === true ? "run" : "key", key.id];
   return session ? ["session", session.id] : ["person", null];
 }

@@ -22,6 +22,7 @@ import { rolesFeature } from "./roles/feature.js";
 import { runsFeature } from "./runs/feature.js";
 import { secretsFeature } from "./secrets/feature.js";
 import type { Services } from "./services.js";
+import { serviceAccountsFeature } from "./service-accounts/feature.js";
 import { usageFeature } from "./usage/feature.js";
 import { webhooksFeature } from "./webhooks/feature.js";
 import { workspacesFeature } from "./workspaces/feature.js";
@@ -51,6 +52,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   overviewFeature,
   eventsFeature,
   webhooksFeature,
+  serviceAccountsFeature,
   modelsFeature,
   runsFeature,
   gitHttpFeature,

@@ -25,6 +25,7 @@ import { sandbox } from "./agents/sandbox.js";
 import { agentSessions } from "./agents/sessions.js";
 import { secondFactor } from "./identity/second-factor.js";
 import { upstreams } from "./projects/upstreams.js";
+import { serviceAccounts } from "./organizations/service-accounts.js";
 import { usage } from "./organizations/usage.js";
 import { webhooks } from "./organizations/webhooks.js";
 import { workspaces } from "./projects/workspaces.js";
@@ -62,4 +63,5 @@ export const api = {
   admin,
   events,
   webhooks,
+  serviceAccounts,
 };

@@ -259,6 +259,7 @@ export const apiKeys = pgTable("api_keys", {
   shut_out_of: uuid().array().notNull().default([]),
   replaced_by: uuid(),
   expiry_warned_at: instant(),
+  created_by: uuid().notNull(),
 });
 
 export const runs = pgTable("runs", {
@@ -349,6 +350,18 @@ export const events = pgTable("events", {
   subject_id: uuid().notNull(),
   data: jsonb().$type<Json>().notNull(),
   created_at: clockTime(),
+});
+
+export const serviceAccounts = pgTable("service_accounts", {
+  /** The id of the user. */
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  name: text().notNull(),
+  description: text(),
+  created_by: uuid().notNull(),
+  created_at: clockTime(),
+  updated_at: clockTime(),
+  deleted_at: instant(),
 });
 
 export const webhooks = pgTable("webhooks", {

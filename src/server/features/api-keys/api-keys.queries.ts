@@ -2,7 +2,6 @@ import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, apiKeys, organizations, organizationSlugs } from "../../db/tables/tables.js";
-import { users } from "../../db/tables/identity-tables.js";
 
 /** The selected columns of a key. */
 export const keyColumns = {
@@ -48,6 +47,7 @@ export interface KeyValues {
   allowed_ips: string[] | null;
   rate_limit_per_minute: number | null;
   shut_out_of: string[];
+  created_by: string;
 }
 
 export async function insertKey(tx: Queryable, values: KeyValues): Promise<StoredKey> {
@@ -235,17 +235,11 @@ export async function activeMemberships(
   return new Set(rows.map(({ org_id }) => org_id));
 }
 
-/** A key that expires soon, with its owner. */
-export interface ExpiringKey {
-  key: StoredKey;
-  email: string;
-}
-
 /**
  * Claims keys that expire within a week and whose owners were not warned; each is claimed once across
  * processes. Keys with a lifetime of at most a week and rotated keys are skipped.
  */
-export async function claimExpiringKeys(tx: Queryable, limit: number): Promise<ExpiringKey[]> {
+export async function claimExpiringKeys(tx: Queryable, limit: number): Promise<StoredKey[]> {
   const ending = tx
     .select({ id: apiKeys.id })
     .from(apiKeys)
@@ -257,28 +251,11 @@ export async function claimExpiringKeys(tx: Queryable, limit: number): Promise<E
     )
     .limit(limit)
     .for("update", { skipLocked: true });
-  const taken = await tx
+  return tx
     .update(apiKeys)
     .set({ expiry_warned_at: sql`now()` })
     .where(inArray(apiKeys.id, ending))
     .returning(keyColumns);
-  const owners = await tx
-    .select({ id: users.id, email: users.email })
-    .from(users)
-    .where(
-      inArray(
-        users.id,
-        taken.map(({ user_id }) => user_id),
-      ),
-    );
-  const emails = new Map(owners.map(({ id, email }) => [id, email]));
-  return taken.map((key) => ({ key, email: emails.get(key.user_id) ?? "" }));
-}
-
-/** Returns the email address of a key's owner. */
-export async function findOwnerEmail(tx: Queryable, userId: string): Promise<string | undefined> {
-  const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
-  return row?.email;
 }
 
 export async function organizationOfAgent(

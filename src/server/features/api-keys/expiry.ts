@@ -1,6 +1,6 @@
 import { systemOrigin } from "../../db/audit/audit.js";
 import { keyExpires } from "../../mail/email-templates.js";
-import { keyUrl } from "./leaks/leaked-key.js";
+import { findKeyContacts, sendToContacts } from "./key-contacts.js";
 import type { KeyDeps } from "./key-access.js";
 import * as queries from "./api-keys.queries.js";
 import { auditKey } from "./present-key.js";
@@ -12,20 +12,22 @@ export async function sendExpiryWarnings(deps: Omit<KeyDeps, "keyring">): Promis
   for (;;) {
     const ending = await deps.db.systemChange(systemOrigin, async (tx, audit) => {
       const taken = await queries.claimExpiringKeys(tx, batch);
-      for (const { key } of taken) {
+      const warned = [];
+      for (const key of taken) {
         await auditKey(tx, audit, { action: "api_key.expiring", key, before: key, after: key });
+        warned.push({ key, contacts: await findKeyContacts(tx, deps, key) });
       }
-      return taken;
+      return warned;
     });
-    for (const { key, email } of ending) {
+    for (const { key, contacts } of ending) {
       const expiresAt = new Date(key.expires_at as string);
       const letter = keyExpires({
         name: key.name,
         hint: key.key_hint,
         expiresAt,
-        link: keyUrl(deps, key.id),
+        link: contacts.link,
       });
-      await deps.mailer.send({ to: email, ...letter });
+      await sendToContacts(deps.mailer, contacts, letter);
     }
     if (ending.length < batch) return;
   }

@@ -31,6 +31,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "Signing in a program by a code that a person approves in a browser (RFC 8628, with JSON). The program gets an API key of that person.",
   },
+  serviceAccounts: {
+    title: "Service accounts",
+    description:
+      "Members of one organization that are neither people nor agents. They act by API keys that outlive the people who made them.",
+  },
   webhooks: {
     title: "Webhooks",
     description:
