@@ -16,6 +16,7 @@ import {
 } from "../support/http/raw-request.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
 import { insertSession } from "../support/database/insert-session.js";
+import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import {
@@ -47,6 +48,8 @@ type Ids = Record<
   | "invitation_id"
   | "webhook_id"
   | "delivery_id"
+  | "service_account_id"
+  | "account_key_id"
   | "token"
   | "user_code",
   string
@@ -54,12 +57,14 @@ type Ids = Record<
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
-/** An organization with a webhook, whose owner also has a passkey, a linked identity and an approved device login. */
+/** An organization with a webhook and a service account, whose owner also has a passkey, a linked identity and an approved device login. */
 type Full = FullOrganization & {
   passkeyId: string;
   identityId: string;
   webhookId: string;
   deliveryId: string;
+  accountId: string;
+  accountKeyId: string;
   userCode: string;
 };
 
@@ -84,7 +89,10 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   const userCode = started.user_code;
   await owner.api.deviceLogin.approve({ params: { user_code: userCode } });
   const { webhookId, deliveryId } = await insertWebhook(app, full.id, owner.id);
-  return { ...full, passkeyId, identityId, webhookId, deliveryId, userCode };
+  const robot = await makeServiceAccount(app, owner, full.id, { role: "viewer" });
+  const [accountId, accountKeyId] = [robot.account.id, robot.keyId];
+  const inserted = { passkeyId, identityId, webhookId, deliveryId, accountId, accountKeyId };
+  return { ...full, ...inserted, userCode };
 }
 
 const idsOf = (full: Full): Ids => ({
@@ -113,6 +121,8 @@ const idsOf = (full: Full): Ids => ({
   user_code: full.userCode,
   webhook_id: full.webhookId,
   delivery_id: full.deliveryId,
+  service_account_id: full.accountId,
+  account_key_id: full.accountKeyId,
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -139,6 +149,8 @@ const idsOfNothing = (): Ids => ({
   user_code: "BCDF-GHJK",
   webhook_id: randomUUID(),
   delivery_id: randomUUID(),
+  service_account_id: randomUUID(),
+  account_key_id: randomUUID(),
 });
 
 /** A valid body for each call that needs one. A new call without one fails the first test below. */
@@ -200,6 +212,10 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "projectSecrets.set": () => ({ value: "mine now", kind: "variable" }),
   "webhooks.create": () => ({ url: "https://8.8.8.8/hook", events: ["run.failed"] }),
   "webhooks.update": () => ({ description: "Mine now" }),
+  "serviceAccounts.create": ({ role_id }) => ({ name: "mine", role_id }),
+  "serviceAccounts.update": () => ({ description: "Mine now" }),
+  "serviceAccounts.createKey": () => ({ name: "mine" }),
+  "serviceAccounts.rotateKey": () => ({}),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
@@ -240,6 +256,7 @@ const namingInBody = new Set([
   "organizations.transfer",
   "roles.create",
   "previews.create",
+  "serviceAccounts.create",
 ]);
 const withInner = ofOthers.filter(
   ({ call, endpoint }) =>
@@ -256,9 +273,11 @@ type Ask = (
 const askIn =
   (app: TestApp): Ask =>
   (call, endpoint, ids, token, inBody = ids) => {
-    const path = /^(organization|project)Secrets\./.test(call)
-      ? { ...ids, name: ids.secret_name }
-      : ids;
+    const path = {
+      ...ids,
+      ...(/^(organization|project)Secrets\./.test(call) && { name: ids.secret_name }),
+      ...(call.startsWith("serviceAccounts.") && { key_id: ids.account_key_id }),
+    };
     return send(
       app,
       endpoint.method,
@@ -292,6 +311,9 @@ describe("isolation over HTTP", () => {
         return data.key as string;
       }),
     );
+    const { id } = elsewhere;
+    const robot = await makeServiceAccount(app, theirs.owner, id, { role: "admin" });
+    keysElsewhere.push(robot.key);
   });
   afterAll(() => app.close());
 
@@ -320,6 +342,7 @@ describe("isolation over HTTP", () => {
       const mixed = (ids: Ids): Ids => ({
         ...mine,
         ...Object.fromEntries(innerOf(endpoint).map((name) => [name, ids[name as keyof Ids]])),
+        account_key_id: ids.account_key_id,
       });
       const real = await ask(call, endpoint, mixed(other), stranger.token, other);
       const absent = await ask(call, endpoint, mixed(nothing), stranger.token, nothing);
@@ -417,12 +440,16 @@ describe("isolation over HTTP", () => {
     const { owner } = theirs;
     const org = { org_id: theirs.id };
     expect((await owner.api.organizations.get({ params: org })).data.name).not.toBe("Mine now");
-    expect((await owner.api.members.list({ params: org })).data).toHaveLength(2);
+    expect((await owner.api.members.list({ params: org })).data).toHaveLength(3);
     const { data: run } = await owner.api.runs.get({ params: { run_id: theirs.run.id } });
     // Its lease may have expired meanwhile, which is no change by the other organization.
     expect(["running", "lost"]).toContain(run.status);
     const { data: key } = await owner.api.apiKeys.get({ params: { key_id: theirs.key.id } });
     expect(key).toEqual(expect.objectContaining({ status: "active", name: "everything here" }));
+    const { data: accounts } = await owner.api.serviceAccounts.list({ params: org });
+    expect(accounts).toEqual([
+      expect.objectContaining({ id: theirs.accountId, description: null, active_keys: 1 }),
+    ]);
     const { data: invitations } = await owner.api.invitations.list({ params: org });
     expect(invitations).toEqual([
       expect.objectContaining({ id: theirs.invitation.id, status: "pending" }),
@@ -469,6 +496,23 @@ const ofTheSession = new Set([
   "secondFactor.removeTotp",
   "secondFactor.renewRecoveryCodes",
 ]);
+/** Calls that no service account makes, whatever its role and scopes. */
+const onlyForPeople = new Set([
+  "agentSessions.answer",
+  "apiKeys.create",
+  "apiKeys.get",
+  "apiKeys.list",
+  "apiKeys.narrow",
+  "apiKeys.revoke",
+  "apiKeys.rotate",
+  "apiKeys.update",
+  "apiKeys.usage",
+  "auth.me",
+  "environments.build",
+  "environments.set",
+  "overview.dismiss",
+  "overview.undismiss",
+]);
 /** Finds the merge, then rejects its path, since the merge had no conflict. */
 const withoutConflict = new Set(["workspaces.restoreVersion"]);
 /** Last, in this order: calls that end what the others need. */
@@ -503,11 +547,12 @@ interface Walker {
   /** Whether role and credential grant a permission in the organization. */
   may: (permission: string) => boolean;
   isKey: boolean;
+  isServiceAccount?: boolean;
   ids: Ids;
 }
 
 /** Compares the expected and actual result of each call; also returns calls that found nothing. */
-async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
+async function walk(ask: Ask, { token, may, isKey, isServiceAccount = false, ids }: Walker) {
   const wrong: string[] = [];
   const lost: string[] = [];
   const walked: string[] = [];
@@ -523,15 +568,17 @@ async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
     const expected =
       isKey && ofTheSession.has(call)
         ? "403 session_required"
-        : needed === undefined
-          ? "let through"
-          : `refused ${needed}`;
+        : needed !== undefined
+          ? `refused ${needed}`
+          : isServiceAccount && onlyForPeople.has(call)
+            ? "refused as no person"
+            : "let through";
     const answer = await ask(call, endpoint, ids, token);
     walked.push(`${method} ${path}`);
     const problem = answer.status === 403 ? problemOf(answer) : undefined;
     const isRefused = problem?.code === "insufficient_permission";
     const found = isRefused
-      ? `refused ${problem?.missing_permissions?.join()}`
+      ? `refused ${problem?.missing_permissions?.join() ?? "as no person"}`
       : problem || (answer.status === 401 && access !== "public")
         ? `${answer.status} ${problemOf(answer).code}`
         : "let through";
@@ -648,6 +695,38 @@ describe("exactly the granted calls succeed", () => {
     ]);
     expect(lost).toEqual([]);
   });
+
+  test.each(["admin", "member", "viewer", "agent_executor"] as const)(
+    "for the key of a service account as %s, on every call",
+    async (role) => {
+      const { person, ids, slug } = await enter("owner");
+      const params = { org_id: ids.org_id };
+      const permissions = [...systemRoles[role].permissions];
+      const { data: executor } = await person.api.roles.create({
+        params,
+        body: { name: "robot", permissions },
+      });
+      const role_id = role === "agent_executor" ? executor.id : systemRoleIds[role];
+      const { data: account } = await person.api.serviceAccounts.create({
+        params,
+        body: { name: "walker", role_id },
+      });
+      const { data: key } = await person.api.serviceAccounts.createKey({
+        params: { ...params, service_account_id: account.id },
+        body: { name: "walker", scopes: [`org:${slug}:*`] },
+      });
+      const { wrong, lost } = await walk(ask, {
+        token: key.key as string,
+        may: (permission) => grants(permissions, permission),
+        isKey: true,
+        isServiceAccount: true,
+        ids,
+      });
+      expect(wrong).toEqual([]);
+      expect(lost).toEqual([]);
+    },
+    120_000,
+  );
 
   test("a call without a declared access is not served", async () => {
     const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;

@@ -7,6 +7,7 @@ import { startTestApp, type TestApp } from "../support/server/app.js";
 import { commitFiles, makeWorkspace } from "../support/fixtures/factories.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import { insertSession } from "../support/database/insert-session.js";
+import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import {
   makeFullOrganization,
@@ -106,6 +107,7 @@ describe("row-level security", () => {
         randomUUID(),
       ]);
       await insertWebhook(app, project.organization_id, owner.id);
+      await makeServiceAccount(app, owner, project.organization_id);
       // With an unknown deploy key, so that nothing is imported.
       const import_url = "ssh://git@8.8.8.8/team/app.git";
       const { organization_id } = project;
