@@ -591,6 +591,60 @@ async function walk(ask: Ask, { token, may, isKey, isServiceAccount = false, ids
   return { wrong, lost, walked };
 }
 
+/** A person with a role in a fresh organization that contains one of everything. */
+async function enter(
+  app: TestApp,
+  role: SystemRole,
+): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
+  const full = await fill(app, await app.person("creator"));
+  const { api: creator } = full.owner;
+  const params = { org_id: full.id };
+  const join = async (role_id: string) => {
+    const person = await app.person("person");
+    const body = { user_id: person.id, role_id };
+    return { person, member: (await creator.members.add({ params, body })).data };
+  };
+  // The executor role cannot be assigned to a person: use a custom role with the same patterns.
+  const permissions = [...systemRoles[role].permissions];
+  const body = { name: "executor", permissions };
+  const roleId =
+    role === "agent_executor"
+      ? (await creator.roles.create({ params, body })).data.id
+      : systemRoleIds[role];
+  const { person } = await join(roleId);
+  const colleague = await join(systemRoleIds.viewer);
+  const heir = await join(systemRoleIds.viewer);
+  await app.client().auth.login({ body: { email: person.email, password: person.password } });
+  const { data: sessions } = await person.api.auth.sessions();
+  const sessionId = sessions.find(({ current }) => !current)?.id as string;
+  await insertSession(app, sessionId, full.agent.id);
+  const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
+  const { project } = full;
+  await creator.projects.update({
+    params: { project_id: project.id },
+    body: { max_model_tokens: 1 },
+  });
+  await queryAsOwner(
+    app,
+    "insert into model_spending values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 1, 0)",
+    [full.id, project.id],
+  );
+  const { data: items } = await creator.overview.attention({ params });
+  return {
+    person,
+    slug: full.slug,
+    ids: {
+      ...idsOf(full),
+      member_id: colleague.member.id,
+      user_id: heir.person.id,
+      session_id: sessionId,
+      request_id: sessionId,
+      key_id: key.id,
+      item_key: items.find(({ type }) => type === "budget")?.key as string,
+    },
+  };
+}
+
 describe("exactly the granted calls succeed", () => {
   let app: TestApp;
   let ask: Ask;
@@ -600,61 +654,10 @@ describe("exactly the granted calls succeed", () => {
   });
   afterAll(() => app.close());
 
-  /** A person with a role in a fresh organization that contains one of everything. */
-  async function enter(role: SystemRole): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
-    const full = await fill(app, await app.person("creator"));
-    const { api: creator } = full.owner;
-    const params = { org_id: full.id };
-    const join = async (role_id: string) => {
-      const person = await app.person("person");
-      const body = { user_id: person.id, role_id };
-      return { person, member: (await creator.members.add({ params, body })).data };
-    };
-    // The executor role cannot be assigned to a person: use a custom role with the same patterns.
-    const permissions = [...systemRoles[role].permissions];
-    const body = { name: "executor", permissions };
-    const roleId =
-      role === "agent_executor"
-        ? (await creator.roles.create({ params, body })).data.id
-        : systemRoleIds[role];
-    const { person } = await join(roleId);
-    const colleague = await join(systemRoleIds.viewer);
-    const heir = await join(systemRoleIds.viewer);
-    await app.client().auth.login({ body: { email: person.email, password: person.password } });
-    const { data: sessions } = await person.api.auth.sessions();
-    const sessionId = sessions.find(({ current }) => !current)?.id as string;
-    await insertSession(app, sessionId, full.agent.id);
-    const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
-    const { project } = full;
-    await creator.projects.update({
-      params: { project_id: project.id },
-      body: { max_model_tokens: 1 },
-    });
-    await queryAsOwner(
-      app,
-      "insert into model_spending values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 1, 0)",
-      [full.id, project.id],
-    );
-    const { data: items } = await creator.overview.attention({ params });
-    return {
-      person,
-      slug: full.slug,
-      ids: {
-        ...idsOf(full),
-        member_id: colleague.member.id,
-        user_id: heir.person.id,
-        session_id: sessionId,
-        request_id: sessionId,
-        key_id: key.id,
-        item_key: items.find(({ type }) => type === "budget")?.key as string,
-      },
-    };
-  }
-
   test.each(Object.keys(systemRoles) as SystemRole[])(
     "for %s, on every call",
     async (role) => {
-      const { person, ids } = await enter(role);
+      const { person, ids } = await enter(app, role);
       const may = (permission: string): boolean =>
         grants(systemRoles[role].permissions, permission);
       const { wrong, lost, walked } = await walk(ask, {
@@ -676,7 +679,7 @@ describe("exactly the granted calls succeed", () => {
   );
 
   test("for an owner's restricted key, on every call", async () => {
-    const { person, ids, slug } = await enter("owner");
+    const { person, ids, slug } = await enter(app, "owner");
     const scopes = [`org:${slug}:project:read`];
     const { data: key } = await person.api.apiKeys.create({ body: { name: "narrow", scopes } });
     const { data: child } = await app
@@ -696,10 +699,28 @@ describe("exactly the granted calls succeed", () => {
     expect(lost).toEqual([]);
   });
 
+  test("a call without a declared access is not served", async () => {
+    const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;
+    const handlers = { open: async () => [] } as never;
+    const serve = () => routesOf({ open: undeclared }, handlers)(fastify(), {} as RouteOptions);
+    expect(serve).toThrow("/api/v1/permissions declares no access");
+  });
+});
+
+// Registrations are limited, so that an application of its own makes the people.
+describe("exactly the granted calls succeed", () => {
+  let app: TestApp;
+  let ask: Ask;
+  beforeAll(async () => {
+    app = await startTestApp();
+    ask = askIn(app);
+  });
+  afterAll(() => app.close());
+
   test.each(["admin", "member", "viewer", "agent_executor"] as const)(
     "for the key of a service account as %s, on every call",
     async (role) => {
-      const { person, ids, slug } = await enter("owner");
+      const { person, ids, slug } = await enter(app, "owner");
       const params = { org_id: ids.org_id };
       const permissions = [...systemRoles[role].permissions];
       const { data: executor } = await person.api.roles.create({
@@ -727,11 +748,4 @@ describe("exactly the granted calls succeed", () => {
     },
     120_000,
   );
-
-  test("a call without a declared access is not served", async () => {
-    const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;
-    const handlers = { open: async () => [] } as never;
-    const serve = () => routesOf({ open: undeclared }, handlers)(fastify(), {} as RouteOptions);
-    expect(serve).toThrow("/api/v1/permissions declares no access");
-  });
 });

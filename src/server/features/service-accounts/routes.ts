@@ -17,7 +17,7 @@ export function serviceAccountHandlers(keys: KeyDeps): Handlers<typeof serviceAc
   const pages = pagesOf(serviceAccounts.list, byId);
   const keyPages = pagesOf(serviceAccounts.listKeys, byId);
   return {
-    create: (context, { body }) => createAccount(db, context, body),
+    create: (context, { body }) => createAccount(context, body),
     list: (context, { query }) =>
       pages(context, query, {
         read: (after, limit) =>

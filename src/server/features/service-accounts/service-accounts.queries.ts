@@ -5,7 +5,13 @@ import { isoInstant } from "../../db/tables/columns.js";
 
 type Row = ServiceAccount & Record<string, unknown>;
 
-/** Selects accounts that are not deleted, in a transaction that sees API keys. */
+/** Figures about keys; zero and null in a transaction that sees no keys. */
+const keyFigures = sql`
+  max(k.last_used_at) as last_used_at,
+  (count(*) filter (where k.revoked_at is null and (k.expires_at is null or k.expires_at > now())))::int
+    as active_keys`;
+
+/** Selects accounts that are not deleted. */
 async function selectAccounts(tx: Queryable, which: SQL): Promise<ServiceAccount[]> {
   const { rows } = await tx.execute<Row>(sql`
     select s.id, s.org_id as organization_id, s.name, s.description, m.id as member_id, m.role_id,
@@ -18,10 +24,7 @@ async function selectAccounts(tx: Queryable, which: SQL): Promise<ServiceAccount
     join memberships m on m.user_id = s.id and m.org_id = s.org_id
     join roles r on r.id = m.role_id
     cross join lateral (
-      select max(k.last_used_at) as last_used_at,
-        (count(*) filter (where k.revoked_at is null and (k.expires_at is null or k.expires_at > now())))::int
-          as active_keys
-      from api_keys k where k.user_id = s.id) k
+      select ${keyFigures} from api_keys k where k.user_id = s.id) k
     where s.deleted_at is null and ${which}`);
   return rows.map((row) => ({
     ...row,
@@ -51,7 +54,19 @@ export async function findAccount(
   return account;
 }
 
-export interface AccountValues {
+/** Reads the figures about an account's keys, in a transaction that sees them. */
+export async function readKeyFigures(
+  tx: Queryable,
+  id: string,
+): Promise<Pick<ServiceAccount, "active_keys" | "last_used_at">> {
+  const { rows } = await tx.execute<Row>(
+    sql`select ${keyFigures} from api_keys k where k.user_id = ${id}`,
+  );
+  const { active_keys = 0, last_used_at = null } = rows[0] ?? {};
+  return { active_keys, last_used_at: last_used_at && isoInstant(last_used_at) };
+}
+
+interface AccountValues {
   id: string;
   org_id: string;
   name: string;

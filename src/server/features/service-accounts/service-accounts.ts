@@ -35,14 +35,13 @@ export async function readAccount(
  * @throws AppError 403 `privilege_escalation`; 409 `name_taken`; 422 for an unknown role and for the owner's
  */
 export function createAccount(
-  db: Database,
   context: OrgContext,
   { name, description = null, role_id }: NewServiceAccount,
 ): Promise<ServiceAccount> {
   const { orgId, actor } = context;
   const id = newId();
   const values = { id, org_id: orgId, name, description, created_by: actor.userId };
-  return change(db, context, name, async (tx, audit, access) => {
+  return change(context, name, async (tx, audit, access) => {
     await queries.insertAccount(tx, values);
     const member = { org_id: orgId, user_id: id, role_id, invited_by: actor.userId };
     await addServiceMember(tx, access, member);
@@ -61,14 +60,14 @@ export function createAccount(
  * by every process when the call returns.
  * @throws AppError 403 `privilege_escalation`; 404; 409 `name_taken`; 422
  */
-export function updateAccount(
+export async function updateAccount(
   db: Database,
   context: OrgContext,
   id: string,
   { name, description, role_id, is_active }: ServiceAccountChanges,
 ): Promise<ServiceAccount> {
   const { orgId } = context;
-  return change(db, context, name ?? "", async (tx, audit, access) => {
+  const changed = await change(context, name ?? "", async (tx, audit, access) => {
     const before = await readAccount(tx, orgId, id);
     await changeServiceMember(tx, audit, access, before.member_id, role_id);
     const wanted = {
@@ -94,6 +93,11 @@ export function updateAccount(
     }
     return after;
   });
+  // Keys are not visible in the transaction of an organization.
+  const figures = await db.withSystem("count the keys of a service account", (tx) =>
+    queries.readKeyFigures(tx, id),
+  );
+  return { ...changed, ...figures };
 }
 
 /**
@@ -118,22 +122,16 @@ export async function deleteAccount(db: Database, context: OrgContext, id: strin
 }
 
 /**
- * Runs a change of accounts under the organization's lock, in a transaction that also sees their keys.
+ * Runs a change of accounts in a transaction that sees the organization alone: roles of others do not exist in it.
  * @param name of the account, for the error
  */
 async function change<Result>(
-  db: Database,
   context: OrgContext,
   name: string,
   work: (tx: Queryable, audit: AuditWriter, access: Access) => Promise<Result>,
 ): Promise<Result> {
-  const { orgId } = context;
   try {
-    return await db.systemChange(context, async (tx, audit) => {
-      await lockOrganizations(tx, [orgId]);
-      const access = await context.judge(tx);
-      return work(tx, (event) => audit(orgId, event), access);
-    });
+    return await context.change(work);
   } catch (error) {
     if (violatedConstraint(error) !== "service_accounts_org_name_key") throw error;
     throw new AppError(
