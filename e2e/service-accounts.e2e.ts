@@ -114,13 +114,13 @@ test("it is renamed, deactivated and reactivated", async () => {
   await button("Save", form).click();
   await page.getByText("The service account is changed").first().waitFor();
   await button("Deactivate builds").click();
-  const confirm = page.getByRole("alertdialog").or(dialog("Deactivate builds?"));
-  await button("Deactivate", confirm.first()).click();
-  await page.getByText("Deactivated", { exact: true }).waitFor();
+  const confirm = dialog("Deactivate builds?");
+  await button("Deactivate", confirm).click();
+  await page.getByText("●Deactivated").waitFor();
   expect(await statusOf(key)).toBe(401);
   await pictures("service-accounts");
   await button("Reactivate builds").click();
-  await page.getByText("Active", { exact: true }).waitFor();
+  await page.getByText("●Active").waitFor();
   expect(await statusOf(key)).toBe(200);
 });
 
@@ -146,8 +146,8 @@ test("it is deleted with its keys", async () => {
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.goto(`${app.url}/organizations/${org.id}/settings?tab=service-accounts`);
   await button("Delete builds").click();
-  const confirm = page.getByRole("alertdialog").or(dialog("Delete builds?"));
-  await button("Delete", confirm.first()).click();
+  const confirm = dialog("Delete builds?");
+  await button("Delete", confirm).click();
   await page.getByText("No service accounts yet.").waitFor();
   expect(await statusOf(key)).toBe(401);
   expect(messages).toEqual([]);
