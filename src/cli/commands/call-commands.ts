@@ -418,7 +418,7 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "serviceAccounts.create": {
     command: "service-account create",
     args: ["name"],
-    examples: ["service-account create ci --role-id member --description 'Builds of GitHub'"],
+    examples: ["service-account create ci --role member --description 'Builds of GitHub'"],
   },
   "serviceAccounts.get": { command: "service-account show" },
   "serviceAccounts.update": {
