@@ -84,7 +84,9 @@ test("the commands work as written, and the workflow starts a run", async () => 
   expect(next).not.toBe(key);
   await app.client(key).projects.list();
 
-  const ended = await runScript(own(end).replaceAll(/^(omoi .*?(?:revoke-key|delete) .*?)( +#|$)/gm, "$1 --yes$2"));
+  const ended = await runScript(
+    own(end).replaceAll(/^(omoi .*?(?:revoke-key|delete) .*?)( +#|$)/gm, "$1 --yes$2"),
+  );
   expect([ended.code, ended.code === 0 ? "" : ended.err]).toEqual([0, ""]);
   expect(await accounts()).toEqual([]);
   await expectProblem(app.client(key).projects.list(), 401, "invalid_token");

@@ -25,7 +25,9 @@ const resolvers: Record<string, Resolve> = {
   user_id: async (connection, text) => {
     const member = await findMember(connection, text);
     if (member.user_id === null || member.kind !== "user") {
-      throw new NotFoundError(`${text} is ${member.kind === "agent" ? "an agent" : "a service account"}, not a person.`);
+      throw new NotFoundError(
+        `${text} is ${member.kind === "agent" ? "an agent" : "a service account"}, not a person.`,
+      );
     }
     return member.user_id;
   },

@@ -7,10 +7,7 @@ import { isPerson, type Actor } from "./authenticate.js";
  * exist.
  * @throws AppError 404
  */
-export async function requireSuperAdmin(
-  db: Database,
-  actor: Actor,
-): Promise<void> {
+export async function requireSuperAdmin(db: Database, actor: Actor): Promise<void> {
   const { userId, key } = actor;
   if (!isPerson(actor) || (key !== null && !key.scopes.includes("*:*"))) throw notFound();
   const { rows } = await db.systemPool.query({

@@ -212,7 +212,11 @@ async function requireMemberships(
 }
 
 /** Rejects a new key with wider scopes, a later expiry or more networks than the key that creates it. */
-export function requireWithinCredential(actor: Actor, maker: Rights | undefined, wanted: Rights): void {
+export function requireWithinCredential(
+  actor: Actor,
+  maker: Rights | undefined,
+  wanted: Rights,
+): void {
   if (!actor.key) return;
   if (!scopesWithin(actor, wanted.scopes)) {
     throw exceedsKeyScopes();

@@ -38,7 +38,10 @@ export async function insertUser(
 }
 
 export async function findUser(tx: Queryable, userId: string): Promise<User | undefined> {
-  const [user] = await tx.select(userColumns).from(users).where(and(eq(users.id, userId), isPersonRow));
+  const [user] = await tx
+    .select(userColumns)
+    .from(users)
+    .where(and(eq(users.id, userId), isPersonRow));
   return user;
 }
 

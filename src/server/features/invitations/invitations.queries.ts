@@ -143,7 +143,10 @@ export async function organizationName(tx: Queryable, orgId: string): Promise<st
 }
 
 export async function findUserEmail(tx: Queryable, userId: string): Promise<string | undefined> {
-  const [row] = await tx.select({ email: personEmail }).from(users).where(and(eq(users.id, userId), isPersonRow));
+  const [row] = await tx
+    .select({ email: personEmail })
+    .from(users)
+    .where(and(eq(users.id, userId), isPersonRow));
   return row?.email;
 }
 

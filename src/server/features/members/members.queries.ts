@@ -8,7 +8,9 @@ import { users, userKind } from "../../db/tables/identity-tables.js";
 
 const memberColumns = {
   id: memberships.id,
-  kind: sql<Member["kind"]>`case when ${memberships.agent_id} is not null then 'agent' else ${userKind} end`,
+  kind: sql<
+    Member["kind"]
+  >`case when ${memberships.agent_id} is not null then 'agent' else ${userKind} end`,
   user_id: memberships.user_id,
   agent_id: memberships.agent_id,
   organization_id: memberships.org_id,

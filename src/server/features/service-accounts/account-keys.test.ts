@@ -211,7 +211,10 @@ describe("keys of service accounts", () => {
     const attempt = (scopes?: string[]) =>
       reader.api.serviceAccounts.createKey({
         params: robot.params,
-        body: { name: "k", ...(scopes && { scopes: scopes.map((one) => `org:${org.slug}:${one}`) }) },
+        body: {
+          name: "k",
+          ...(scopes && { scopes: scopes.map((one) => `org:${org.slug}:${one}`) }),
+        },
       });
     await expectProblem(attempt(), 403, "privilege_escalation");
     await expectProblem(attempt(["*"]), 403, "privilege_escalation");
@@ -358,7 +361,9 @@ describe("keys of service accounts", () => {
        where id = $1`,
       [robot.keyId],
     );
-    const mailer = { send: (mail: { to: string; text: string }) => Promise.resolve(sent.push(mail)) };
+    const mailer = {
+      send: (mail: { to: string; text: string }) => Promise.resolve(sent.push(mail)),
+    };
     const sent: { to: string; text: string }[] = [];
     await sendExpiryWarnings({
       db: app.db,
@@ -377,7 +382,9 @@ describe("keys of service accounts", () => {
     await app.client().apiKeys.revokeLeaked({ body: { key: leaked.key as string } });
     await ended({ key: leaked.key as string });
     await expect
-      .poll(async () => (await mailsTo(app, owner.email.toLowerCase())).some(({ text }) => text.includes(page)))
+      .poll(async () =>
+        (await mailsTo(app, owner.email.toLowerCase())).some(({ text }) => text.includes(page)),
+      )
       .toBe(true);
   });
 });
@@ -388,7 +395,12 @@ describe("at the same time", () => {
   test("a key and a lower role of its maker: the key is refused or was within the role", async () => {
     for (let round = 0; round < rounds; round += 1) {
       const robot = await account("member");
-      const { role, ...maker } = await keeper(["org:read", "org:members:read", "project:*", "agent:*"]);
+      const { role, ...maker } = await keeper([
+        "org:read",
+        "org:members:read",
+        "project:*",
+        "agent:*",
+      ]);
       const creating = [app, sibling].map((process) =>
         process.client(maker.token).serviceAccounts.createKey({
           params: robot.params,

@@ -41,13 +41,7 @@ export function serviceAccountHandlers(keys: KeyDeps): Handlers<typeof serviceAc
     listKeys: (context, { params, query }) =>
       keyPages(context, query, {
         read: (after, limit) =>
-          listAccountKeys(
-            db,
-            context.orgId,
-            params.service_account_id,
-            after?.[0] ?? null,
-            limit,
-          ),
+          listAccountKeys(db, context.orgId, params.service_account_id, after?.[0] ?? null, limit),
         keyOf: ({ id }) => [id],
       }),
     getKey: ({ orgId }, { params }) =>

@@ -77,9 +77,7 @@ interface AccountValues {
 /** @throws unique violation of `service_accounts_org_name_key` */
 export async function insertAccount(tx: Queryable, values: AccountValues): Promise<void> {
   const { id, org_id, name, description, created_by } = values;
-  await tx.execute(
-    sql`insert into users (id, kind, full_name) values (${id}, 'service', ${name})`,
-  );
+  await tx.execute(sql`insert into users (id, kind, full_name) values (${id}, 'service', ${name})`);
   await tx.execute(sql`
     insert into service_accounts (id, org_id, name, description, created_by)
     values (${id}, ${org_id}, ${name}, ${description}, ${created_by})`);
@@ -91,7 +89,12 @@ export async function insertAccount(tx: Queryable, values: AccountValues): Promi
  */
 export async function updateAccount(
   tx: Queryable,
-  { id, name, description, is_active }: Pick<ServiceAccount, "id" | "name" | "description" | "is_active">,
+  {
+    id,
+    name,
+    description,
+    is_active,
+  }: Pick<ServiceAccount, "id" | "name" | "description" | "is_active">,
 ): Promise<void> {
   await tx.execute(sql`
     update service_accounts set name = ${name}, description = ${description},

@@ -26,7 +26,9 @@ beforeEach(async () => {
 afterAll(() => app.close());
 
 const params = () => ({ org_id: org.id });
-const create = (body: Partial<Parameters<typeof owner.api.serviceAccounts.create>[0]["body"]> = {}) =>
+const create = (
+  body: Partial<Parameters<typeof owner.api.serviceAccounts.create>[0]["body"]> = {},
+) =>
   owner.api.serviceAccounts.create({
     params: params(),
     body: { name: "ci", role_id: systemRoleIds.member, ...body },

@@ -87,7 +87,9 @@ export const run = z.strictObject({
       name: z.string().describe("Name of the user, agent or service account at that time"),
     })
     .nullable()
-    .describe("The user, agent or service account that started the run; null for runs of version 0.1"),
+    .describe(
+      "The user, agent or service account that started the run; null for runs of version 0.1",
+    ),
   stop_requested: z.boolean().describe("Whether it was asked to stop and has not ended yet"),
   detail: z
     .string()

@@ -141,8 +141,7 @@ export const serviceAccounts = {
     access: "org:service-accounts:write",
     summary: "Create a key of a service account; this is the only answer that ever holds it",
     status: 201,
-    location:
-      "/api/v1/organizations/{org_id}/service-accounts/{service_account_id}/api-keys/{id}",
+    location: "/api/v1/organizations/{org_id}/service-accounts/{service_account_id}/api-keys/{id}",
     params,
     body: oneExpiry(newKey),
     response: createdKey,
@@ -182,8 +181,7 @@ export const serviceAccounts = {
     summary:
       "Rotate a key of a service account: create a new one with the same rights; the old one stays valid for the grace period",
     status: 201,
-    location:
-      "/api/v1/organizations/{org_id}/service-accounts/{service_account_id}/api-keys/{id}",
+    location: "/api/v1/organizations/{org_id}/service-accounts/{service_account_id}/api-keys/{id}",
     params: keyParams,
     body: gracePeriod,
     response: createdKey,

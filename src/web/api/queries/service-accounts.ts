@@ -24,8 +24,6 @@ export const serviceAccountKeysQuery = (orgId: string, accountId: string) =>
     queryKey: [...serviceAccountsKey(orgId), accountId, "keys"],
     queryFn: ({ signal }) => {
       const params = { org_id: orgId, service_account_id: accountId };
-      return everyPage((query) =>
-        client.serviceAccounts.listKeys({ params, query }, { signal }),
-      );
+      return everyPage((query) => client.serviceAccounts.listKeys({ params, query }, { signal }));
     },
   });

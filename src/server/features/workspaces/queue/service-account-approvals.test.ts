@@ -11,7 +11,12 @@ import {
 } from "#test/support/server/app.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { openCloneFactory } from "#test/support/git/clone.js";
-import { commitFiles, makeOrganization, makeProjectWith, makeWorkspace } from "#test/support/fixtures/factories.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+} from "#test/support/fixtures/factories.js";
 import { waitForRequest } from "#test/support/fixtures/merge-requests.js";
 import { makeServiceAccount, type TestAccount } from "#test/support/fixtures/service-accounts.js";
 

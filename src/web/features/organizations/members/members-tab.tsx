@@ -105,10 +105,10 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
                       member.kind === "service_account"
                         ? "Delete the account in the tab Service accounts."
                         : isMe(member)
-                        ? organization.is_active
-                          ? undefined
-                          : archivedReason
-                        : refusal("org:members:delete")
+                          ? organization.is_active
+                            ? undefined
+                            : archivedReason
+                          : refusal("org:members:delete")
                     }
                   />
                 ),

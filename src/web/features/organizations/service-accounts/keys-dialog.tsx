@@ -1,8 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { ServiceAccount, ServiceAccountKey } from "#shared/api/organizations/service-accounts.js";
+import type {
+  ServiceAccount,
+  ServiceAccountKey,
+} from "#shared/api/organizations/service-accounts.js";
 import { client } from "../../../api/client.js";
-import { serviceAccountKeysQuery, serviceAccountsKey } from "../../../api/queries/service-accounts.js";
+import {
+  serviceAccountKeysQuery,
+  serviceAccountsKey,
+} from "../../../api/queries/service-accounts.js";
 import { KeyStatus, Scopes } from "../../../components/api-keys/key-status.js";
 import { Await } from "../../../components/await.js";
 import { ConfirmButton } from "../../../components/confirmations.js";

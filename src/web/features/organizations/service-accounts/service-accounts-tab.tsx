@@ -49,7 +49,9 @@ function ServiceAccounts({ organization, refusal }: ServiceAccountsTabProps): Re
   const close = (): void => setShown(null);
   const id = shown !== null && "id" in shown ? shown.id : null;
   const account = accounts.data?.find((one) => one.id === id);
-  const assignable = (roles.data ?? []).filter(({ name, is_system }) => !(is_system && name === "owner"));
+  const assignable = (roles.data ?? []).filter(
+    ({ name, is_system }) => !(is_system && name === "owner"),
+  );
   return (
     <Card
       title="Service accounts"
