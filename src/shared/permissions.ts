@@ -47,7 +47,7 @@ const onlyByName: ReadonlySet<string> = new Set([
 ]);
 
 /** Permissions that no agent has, whatever its role and its creator's. */
-const personOnly: readonly Permission[] = [
+const withheldFromAgents: readonly Permission[] = [
   "org:secrets:read",
   "org:secrets:write",
   // A webhook would be a way out of the sandbox's network.
@@ -122,7 +122,7 @@ export function patternsCovering(permission: Permission): string[] {
 /** Returns the patterns of an agent: they cover the same permissions except those that no agent has. */
 export function agentPatterns(patterns: readonly string[]): string[] {
   const isAllowed = (pattern: string): boolean =>
-    !personOnly.some((permission) => matches(pattern, permission));
+    !withheldFromAgents.some((permission) => matches(pattern, permission));
   return [
     ...new Set(
       patterns.flatMap((pattern) =>
@@ -138,8 +138,8 @@ export function agentPatterns(patterns: readonly string[]): string[] {
 }
 
 /** Tells whether no agent can have the permission. */
-export function isPersonOnly(permission: Permission): boolean {
-  return personOnly.includes(permission);
+export function isWithheldFromAgents(permission: Permission): boolean {
+  return withheldFromAgents.includes(permission);
 }
 
 /** Tells whether any of the patterns covers the permission. */
