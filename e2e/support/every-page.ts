@@ -47,7 +47,7 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     "/organizations",
     "/organizations/new",
     ofOrganization,
-    ...["general", "resources", "members", "webhooks", "billing", "audit"].map(
+    ...["general", "resources", "members", "service-accounts", "webhooks", "billing", "audit"].map(
       (tab) => `${ofOrganization}/settings?tab=${tab}`,
     ),
     `${ofOrganization}/statements/2026-01`,

@@ -51,6 +51,14 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The sign-in of the program was approved or refused before.",
     remedy: "Start a new device login in the program.",
   },
+  service_account_inactive: {
+    meaning: "The service account is deactivated, so that it gets no new keys.",
+    remedy: "Reactivate it first.",
+  },
+  service_account_member: {
+    meaning: "The membership of a service account ends with the account alone.",
+    remedy: "Delete or deactivate the service account.",
+  },
   too_many_webhooks: {
     meaning: "The organization has as many webhooks as allowed.",
     remedy: "Delete one first.",

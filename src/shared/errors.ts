@@ -74,6 +74,8 @@ export const errorCodes = {
   too_many_checks: [409, "Too many checks"],
   no_setup_script: [409, "The environment has no setup script"],
   too_many_secrets: [409, "Too many secrets"],
+  service_account_inactive: [409, "The service account is deactivated"],
+  service_account_member: [409, "The member is a service account"],
   too_many_webhooks: [409, "Too many webhooks"],
   webhook_disabled: [409, "The webhook is disabled"],
   provider_in_use: [409, "The provider has a secret"],

@@ -61,6 +61,7 @@ const permissionOfSubject = {
   invitation: "org:members:read",
   role: "org:read",
   api_key: "org:apikeys:read",
+  service_account: "org:service-accounts:read",
   webhook: "org:webhooks:read",
   organization: "org:read",
   limit: "org:limits:write",

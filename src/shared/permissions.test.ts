@@ -174,6 +174,7 @@ describe("agentPatterns", () => {
     "org:members:*",
     "org:secrets:*",
     "org:webhooks:*",
+    "org:service-accounts:*",
     "project:*",
     "project:git:*",
     "agent:*",
@@ -183,7 +184,7 @@ describe("agentPatterns", () => {
     fc.assert(
       fc.property(fc.subarray(patterns), (some) => {
         const expected = expand(some).filter(
-          (permission) => !/^org:(secrets|webhooks):/.test(permission),
+          (permission) => !/^org:(secrets|webhooks|service-accounts):/.test(permission),
         );
         expect(expand(agentPatterns(some))).toEqual(expected);
       }),

@@ -17,6 +17,8 @@ export const permissions = {
   "org:secrets:write": "Set and delete secrets",
   "org:webhooks:read": "See webhooks and their deliveries",
   "org:webhooks:write": "Create, change and delete webhooks",
+  "org:service-accounts:read": "See service accounts and their keys",
+  "org:service-accounts:write": "Create, change and delete service accounts and their keys",
   "org:archive": "Archive and restore the organization",
   "org:transfer": "Hand the organization to another owner",
   "project:read": "See projects",
@@ -45,12 +47,15 @@ const onlyByName: ReadonlySet<string> = new Set([
 ]);
 
 /** Permissions that no agent has, whatever its role and its creator's. */
-const personOnly: readonly Permission[] = [
+const withheldFromAgents: readonly Permission[] = [
   "org:secrets:read",
   "org:secrets:write",
   // A webhook would be a way out of the sandbox's network.
   "org:webhooks:read",
   "org:webhooks:write",
+  // A key of a service account would outlive the run.
+  "org:service-accounts:read",
+  "org:service-accounts:write",
 ];
 
 export const systemRoles = {
@@ -117,7 +122,7 @@ export function patternsCovering(permission: Permission): string[] {
 /** Returns the patterns of an agent: they cover the same permissions except those that no agent has. */
 export function agentPatterns(patterns: readonly string[]): string[] {
   const isAllowed = (pattern: string): boolean =>
-    !personOnly.some((permission) => matches(pattern, permission));
+    !withheldFromAgents.some((permission) => matches(pattern, permission));
   return [
     ...new Set(
       patterns.flatMap((pattern) =>
@@ -132,9 +137,9 @@ export function agentPatterns(patterns: readonly string[]): string[] {
   ];
 }
 
-/** Tells whether only a person can have the permission. */
-export function isPersonOnly(permission: Permission): boolean {
-  return personOnly.includes(permission);
+/** Tells whether no agent can have the permission. */
+export function isWithheldFromAgents(permission: Permission): boolean {
+  return withheldFromAgents.includes(permission);
 }
 
 /** Tells whether any of the patterns covers the permission. */

@@ -17,6 +17,7 @@ import {
 import { makeOrganization } from "../support/fixtures/factories.js";
 import { insertSession } from "../support/database/insert-session.js";
 import { insertNotifications } from "../support/database/insert-notification.js";
+import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import {
@@ -48,6 +49,8 @@ type Ids = Record<
   | "invitation_id"
   | "webhook_id"
   | "delivery_id"
+  | "service_account_id"
+  | "account_key_id"
   | "token"
   | "user_code"
   | "node_id",
@@ -56,12 +59,14 @@ type Ids = Record<
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
-/** An organization with a webhook, whose owner also has a passkey, a linked identity and an approved device login. */
+/** An organization with a webhook and a service account, whose owner also has a passkey, a linked identity and an approved device login. */
 type Full = FullOrganization & {
   passkeyId: string;
   identityId: string;
   webhookId: string;
   deliveryId: string;
+  accountId: string;
+  accountKeyId: string;
   userCode: string;
   nodeId: string;
 };
@@ -88,7 +93,10 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   await owner.api.deviceLogin.approve({ params: { user_code: userCode } });
   const { webhookId, deliveryId } = await insertWebhook(app, full.id, owner.id);
   await insertNotifications(app, full.id, owner.id);
-  return { ...full, passkeyId, identityId, webhookId, deliveryId, userCode, nodeId: app.db.node.id };
+  const robot = await makeServiceAccount(app, owner, full.id, { role: "viewer" });
+  const [accountId, accountKeyId] = [robot.account.id, robot.keyId];
+  const inserted = { passkeyId, identityId, webhookId, deliveryId, accountId, accountKeyId };
+  return { ...full, ...inserted, userCode, nodeId: app.db.node.id };
 }
 
 const idsOf = (full: Full): Ids => ({
@@ -118,6 +126,8 @@ const idsOf = (full: Full): Ids => ({
   node_id: full.nodeId,
   webhook_id: full.webhookId,
   delivery_id: full.deliveryId,
+  service_account_id: full.accountId,
+  account_key_id: full.accountKeyId,
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -145,6 +155,8 @@ const idsOfNothing = (): Ids => ({
   node_id: randomUUID(),
   webhook_id: randomUUID(),
   delivery_id: randomUUID(),
+  service_account_id: randomUUID(),
+  account_key_id: randomUUID(),
 });
 
 /** A valid body for each call that needs one. A new call without one fails the first test below. */
@@ -209,6 +221,10 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "notifications.setWebhook": () => ({ url: "https://8.8.8.8/hook" }),
   "webhooks.create": () => ({ url: "https://8.8.8.8/hook", events: ["run.failed"] }),
   "webhooks.update": () => ({ description: "Mine now" }),
+  "serviceAccounts.create": ({ role_id }) => ({ name: "mine", role_id }),
+  "serviceAccounts.update": () => ({ description: "Mine now" }),
+  "serviceAccounts.createKey": () => ({ name: "mine" }),
+  "serviceAccounts.rotateKey": () => ({}),
   "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
@@ -249,6 +265,7 @@ const namingInBody = new Set([
   "organizations.transfer",
   "roles.create",
   "previews.create",
+  "serviceAccounts.create",
 ]);
 const withInner = ofOthers.filter(
   ({ call, endpoint }) =>
@@ -265,9 +282,11 @@ type Ask = (
 const askIn =
   (app: TestApp): Ask =>
   (call, endpoint, ids, token, inBody = ids) => {
-    const path = /^(organization|project)Secrets\./.test(call)
-      ? { ...ids, name: ids.secret_name }
-      : ids;
+    const path = {
+      ...ids,
+      ...(/^(organization|project)Secrets\./.test(call) && { name: ids.secret_name }),
+      ...(call.startsWith("serviceAccounts.") && { key_id: ids.account_key_id }),
+    };
     return send(
       app,
       endpoint.method,
@@ -301,6 +320,9 @@ describe("isolation over HTTP", () => {
         return data.key as string;
       }),
     );
+    const { id } = elsewhere;
+    const robot = await makeServiceAccount(app, theirs.owner, id, { role: "admin" });
+    keysElsewhere.push(robot.key);
   });
   afterAll(() => app.close());
 
@@ -329,6 +351,7 @@ describe("isolation over HTTP", () => {
       const mixed = (ids: Ids): Ids => ({
         ...mine,
         ...Object.fromEntries(innerOf(endpoint).map((name) => [name, ids[name as keyof Ids]])),
+        account_key_id: ids.account_key_id,
       });
       const real = await ask(call, endpoint, mixed(other), stranger.token, other);
       const absent = await ask(call, endpoint, mixed(nothing), stranger.token, nothing);
@@ -426,12 +449,16 @@ describe("isolation over HTTP", () => {
     const { owner } = theirs;
     const org = { org_id: theirs.id };
     expect((await owner.api.organizations.get({ params: org })).data.name).not.toBe("Mine now");
-    expect((await owner.api.members.list({ params: org })).data).toHaveLength(2);
+    expect((await owner.api.members.list({ params: org })).data).toHaveLength(3);
     const { data: run } = await owner.api.runs.get({ params: { run_id: theirs.run.id } });
     // Its lease may have expired meanwhile, which is no change by the other organization.
     expect(["running", "lost"]).toContain(run.status);
     const { data: key } = await owner.api.apiKeys.get({ params: { key_id: theirs.key.id } });
     expect(key).toEqual(expect.objectContaining({ status: "active", name: "everything here" }));
+    const { data: accounts } = await owner.api.serviceAccounts.list({ params: org });
+    expect(accounts).toEqual([
+      expect.objectContaining({ id: theirs.accountId, description: null, active_keys: 1 }),
+    ]);
     const { data: invitations } = await owner.api.invitations.list({ params: org });
     expect(invitations).toEqual([
       expect.objectContaining({ id: theirs.invitation.id, status: "pending" }),
@@ -487,6 +514,23 @@ const ofTheSession = new Set([
   "secondFactor.removeTotp",
   "secondFactor.renewRecoveryCodes",
 ]);
+/** Calls that no service account makes, whatever its role and scopes. */
+const onlyForPeople = new Set([
+  "agentSessions.answer",
+  "apiKeys.create",
+  "apiKeys.get",
+  "apiKeys.list",
+  "apiKeys.narrow",
+  "apiKeys.revoke",
+  "apiKeys.rotate",
+  "apiKeys.update",
+  "apiKeys.usage",
+  "auth.me",
+  "environments.build",
+  "environments.set",
+  "overview.dismiss",
+  "overview.undismiss",
+]);
 /** Finds the merge, then rejects its path, since the merge had no conflict. */
 const withoutConflict = new Set(["workspaces.restoreVersion"]);
 /** Last, in this order: calls that end what the others need. */
@@ -521,11 +565,12 @@ interface Walker {
   /** Whether role and credential grant a permission in the organization. */
   may: (permission: string) => boolean;
   isKey: boolean;
+  isServiceAccount?: boolean;
   ids: Ids;
 }
 
 /** Compares the expected and actual result of each call; also returns calls that found nothing. */
-async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
+async function walk(ask: Ask, { token, may, isKey, isServiceAccount = false, ids }: Walker) {
   const wrong: string[] = [];
   const lost: string[] = [];
   const walked: string[] = [];
@@ -541,15 +586,17 @@ async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
     const expected =
       isKey && ofTheSession.has(call)
         ? "403 session_required"
-        : needed === undefined
-          ? "let through"
-          : `refused ${needed}`;
+        : needed !== undefined
+          ? `refused ${needed}`
+          : isServiceAccount && onlyForPeople.has(call)
+            ? "refused as no person"
+            : "let through";
     const answer = await ask(call, endpoint, ids, token);
     walked.push(`${method} ${path}`);
     const problem = answer.status === 403 ? problemOf(answer) : undefined;
     const isRefused = problem?.code === "insufficient_permission";
     const found = isRefused
-      ? `refused ${problem?.missing_permissions?.join()}`
+      ? `refused ${problem?.missing_permissions?.join() ?? "as no person"}`
       : problem || (answer.status === 401 && access !== "public")
         ? `${answer.status} ${problemOf(answer).code}`
         : "let through";
@@ -562,6 +609,60 @@ async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
   return { wrong, lost, walked };
 }
 
+/** A person with a role in a fresh organization that contains one of everything. */
+async function enter(
+  app: TestApp,
+  role: SystemRole,
+): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
+  const full = await fill(app, await app.person("creator"));
+  const { api: creator } = full.owner;
+  const params = { org_id: full.id };
+  const join = async (role_id: string) => {
+    const person = await app.person("person");
+    const body = { user_id: person.id, role_id };
+    return { person, member: (await creator.members.add({ params, body })).data };
+  };
+  // The executor role cannot be assigned to a person: use a custom role with the same patterns.
+  const permissions = [...systemRoles[role].permissions];
+  const body = { name: "executor", permissions };
+  const roleId =
+    role === "agent_executor"
+      ? (await creator.roles.create({ params, body })).data.id
+      : systemRoleIds[role];
+  const { person } = await join(roleId);
+  const colleague = await join(systemRoleIds.viewer);
+  const heir = await join(systemRoleIds.viewer);
+  await app.client().auth.login({ body: { email: person.email, password: person.password } });
+  const { data: sessions } = await person.api.auth.sessions();
+  const sessionId = sessions.find(({ current }) => !current)?.id as string;
+  await insertSession(app, sessionId, full.agent.id);
+  const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
+  const { project } = full;
+  await creator.projects.update({
+    params: { project_id: project.id },
+    body: { max_model_tokens: 1 },
+  });
+  await queryAsOwner(
+    app,
+    "insert into model_spending values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 1, 0)",
+    [full.id, project.id],
+  );
+  const { data: items } = await creator.overview.attention({ params });
+  return {
+    person,
+    slug: full.slug,
+    ids: {
+      ...idsOf(full),
+      member_id: colleague.member.id,
+      user_id: heir.person.id,
+      session_id: sessionId,
+      request_id: sessionId,
+      key_id: key.id,
+      item_key: items.find(({ type }) => type === "budget")?.key as string,
+    },
+  };
+}
+
 describe("exactly the granted calls succeed", () => {
   let app: TestApp;
   let ask: Ask;
@@ -571,61 +672,10 @@ describe("exactly the granted calls succeed", () => {
   });
   afterAll(() => app.close());
 
-  /** A person with a role in a fresh organization that contains one of everything. */
-  async function enter(role: SystemRole): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
-    const full = await fill(app, await app.person("creator"));
-    const { api: creator } = full.owner;
-    const params = { org_id: full.id };
-    const join = async (role_id: string) => {
-      const person = await app.person("person");
-      const body = { user_id: person.id, role_id };
-      return { person, member: (await creator.members.add({ params, body })).data };
-    };
-    // The executor role cannot be assigned to a person: use a custom role with the same patterns.
-    const permissions = [...systemRoles[role].permissions];
-    const body = { name: "executor", permissions };
-    const roleId =
-      role === "agent_executor"
-        ? (await creator.roles.create({ params, body })).data.id
-        : systemRoleIds[role];
-    const { person } = await join(roleId);
-    const colleague = await join(systemRoleIds.viewer);
-    const heir = await join(systemRoleIds.viewer);
-    await app.client().auth.login({ body: { email: person.email, password: person.password } });
-    const { data: sessions } = await person.api.auth.sessions();
-    const sessionId = sessions.find(({ current }) => !current)?.id as string;
-    await insertSession(app, sessionId, full.agent.id);
-    const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
-    const { project } = full;
-    await creator.projects.update({
-      params: { project_id: project.id },
-      body: { max_model_tokens: 1 },
-    });
-    await queryAsOwner(
-      app,
-      "insert into model_spending values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 1, 0)",
-      [full.id, project.id],
-    );
-    const { data: items } = await creator.overview.attention({ params });
-    return {
-      person,
-      slug: full.slug,
-      ids: {
-        ...idsOf(full),
-        member_id: colleague.member.id,
-        user_id: heir.person.id,
-        session_id: sessionId,
-        request_id: sessionId,
-        key_id: key.id,
-        item_key: items.find(({ type }) => type === "budget")?.key as string,
-      },
-    };
-  }
-
   test.each(Object.keys(systemRoles) as SystemRole[])(
     "for %s, on every call",
     async (role) => {
-      const { person, ids } = await enter(role);
+      const { person, ids } = await enter(app, role);
       const may = (permission: string): boolean =>
         grants(systemRoles[role].permissions, permission);
       const { wrong, lost, walked } = await walk(ask, {
@@ -647,7 +697,7 @@ describe("exactly the granted calls succeed", () => {
   );
 
   test("for an owner's restricted key, on every call", async () => {
-    const { person, ids, slug } = await enter("owner");
+    const { person, ids, slug } = await enter(app, "owner");
     const scopes = [`org:${slug}:project:read`];
     const { data: key } = await person.api.apiKeys.create({ body: { name: "narrow", scopes } });
     const { data: child } = await app
@@ -673,4 +723,47 @@ describe("exactly the granted calls succeed", () => {
     const serve = () => routesOf({ open: undeclared }, handlers)(fastify(), {} as RouteOptions);
     expect(serve).toThrow("/api/v1/permissions declares no access");
   });
+});
+
+// Registrations are limited, so that an application of its own makes the people.
+describe("exactly the granted calls succeed", () => {
+  let app: TestApp;
+  let ask: Ask;
+  beforeAll(async () => {
+    app = await startTestApp();
+    ask = askIn(app);
+  });
+  afterAll(() => app.close());
+
+  test.each(["admin", "member", "viewer", "agent_executor"] as const)(
+    "for the key of a service account as %s, on every call",
+    async (role) => {
+      const { person, ids, slug } = await enter(app, "owner");
+      const params = { org_id: ids.org_id };
+      const permissions = [...systemRoles[role].permissions];
+      const { data: executor } = await person.api.roles.create({
+        params,
+        body: { name: "robot", permissions },
+      });
+      const role_id = role === "agent_executor" ? executor.id : systemRoleIds[role];
+      const { data: account } = await person.api.serviceAccounts.create({
+        params,
+        body: { name: "walker", role_id },
+      });
+      const { data: key } = await person.api.serviceAccounts.createKey({
+        params: { ...params, service_account_id: account.id },
+        body: { name: "walker", scopes: [`org:${slug}:*`] },
+      });
+      const { wrong, lost } = await walk(ask, {
+        token: key.key as string,
+        may: (permission) => grants(permissions, permission),
+        isKey: true,
+        isServiceAccount: true,
+        ids,
+      });
+      expect(wrong).toEqual([]);
+      expect(lost).toEqual([]);
+    },
+    120_000,
+  );
 });

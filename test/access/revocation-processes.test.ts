@@ -6,6 +6,8 @@ import {
   type TestApp,
   type TestPerson,
 } from "../support/server/app.js";
+import { makeOrganization } from "../support/fixtures/factories.js";
+import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
 import { queryAsAdmin, databaseUrlOf } from "../support/database/queries.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 import { rounds } from "../support/thorough.js";
@@ -57,6 +59,36 @@ describe("three server processes on one PostgreSQL", () => {
         holders.map((holder) => expectProblem(holder.auth.me(), 401, "invalid_token")),
       );
       if (round % killEvery === 0) await replace(round % 3);
+    }
+  }, 300_000);
+
+  test("no process accepts a key of a service account that is deactivated", async () => {
+    const org = await makeOrganization(owner);
+    for (let round = 1; round <= times / 4; round += 1) {
+      const robot = await makeServiceAccount(app, owner, org.id);
+      const by = clients(owner.token)[round % 3] as Client;
+      const holders = clients(robot.key);
+      const params = { org_id: org.id, service_account_id: robot.account.id };
+      const works = async () => {
+        const seen = await Promise.all(holders.map((holder) => holder.organizations.list()));
+        expect(seen.map(({ data }) => data.length)).toEqual([1, 1, 1]);
+      };
+      await works();
+      if (round % deafEvery === 0) await deafen();
+      await by.serviceAccounts.update({ params, body: { is_active: false } });
+      const refused = () =>
+        Promise.all(
+          holders.map((holder) => expectProblem(holder.organizations.list(), 401, "invalid_token")),
+        );
+      await refused();
+      await by.serviceAccounts.update({ params, body: { is_active: true } });
+      await works();
+      if (round % 2 === 0) await by.serviceAccounts.delete({ params });
+      else {
+        const one = { ...params, key_id: robot.keyId };
+        await by.serviceAccounts.revokeKey({ params: one });
+      }
+      await refused();
     }
   }, 300_000);
 

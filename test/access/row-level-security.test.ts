@@ -8,6 +8,7 @@ import { commitFiles, makeWorkspace } from "../support/fixtures/factories.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import { insertSession } from "../support/database/insert-session.js";
 import { insertNotifications } from "../support/database/insert-notification.js";
+import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import {
   makeFullOrganization,
@@ -119,6 +120,7 @@ describe("row-level security", () => {
         "insert into limit_states values ($1, $1, 'runtime_hours', 80, now())",
         [project.organization_id],
       );
+      await makeServiceAccount(app, owner, project.organization_id);
       // With an unknown deploy key, so that nothing is imported.
       const import_url = "ssh://git@8.8.8.8/team/app.git";
       const { organization_id } = project;

@@ -89,12 +89,15 @@ esac
   org = await makeOrganization(owner);
   const project = await makeProject(owner, org.id);
   ({ agent } = await makeWorkspace(owner, project.id));
-  const [command = ""] = await codeBlocks(GUIDE, "sh");
+  const [block = ""] = await codeBlocks(GUIDE, "sh");
   const cli = await signedInCli(app.url, owner);
-  const words = command.replaceAll("acme-corp", org.slug).replaceAll("\\\n", " ").trim();
-  const created = await cli.run(...words.split(/\s+/).slice(1), "--json");
-  expect([created.code, created.err]).toEqual([0, ""]);
-  const rotated = await cli.run("key", "rotate", "github-actions", "--json");
+  const commands = block.replaceAll("acme-corp", org.slug).replaceAll("\\\n", " ").trim();
+  for (const command of commands.split("\n")) {
+    const created = await cli.run(...command.trim().split(/\s+/).slice(1), "--json");
+    expect([created.code, created.err]).toEqual([0, ""]);
+  }
+  const rotation = ["service-account", "rotate-key", "ci", "github-actions", "--json"];
+  const rotated = await cli.run(...rotation);
   expect([rotated.code, rotated.err]).toEqual([0, ""]);
   ({ key: token } = JSON.parse(rotated.out) as { key: string });
   cli.close();

@@ -443,6 +443,39 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   },
   "apiKeys.shutOut": { command: "key shut-out", confirms: true },
 
+  "serviceAccounts.list": {
+    command: "service-account list",
+    columns: ["name", "role_name", "is_active", "active_keys", "last_used_at", "id"],
+  },
+  "serviceAccounts.create": {
+    command: "service-account create",
+    args: ["name"],
+    examples: ["service-account create ci --role member --description 'Builds of GitHub'"],
+  },
+  "serviceAccounts.get": { command: "service-account show" },
+  "serviceAccounts.update": {
+    command: "service-account update",
+    examples: ["service-account update ci --is-active false"],
+  },
+  "serviceAccounts.delete": { command: "service-account delete", confirms: true },
+  "serviceAccounts.listKeys": {
+    command: "service-account keys",
+    columns: ["name", "key_hint", "status", "scopes", "last_used_at", "expires_at", "id"],
+  },
+  "serviceAccounts.createKey": {
+    command: "service-account create-key",
+    args: ["service_account_id", "name"],
+    examples: [
+      "service-account create-key ci github --expires-in-days 90 --scopes org:acme:agent:run",
+    ],
+  },
+  "serviceAccounts.getKey": { command: "service-account key" },
+  "serviceAccounts.revokeKey": { command: "service-account revoke-key", confirms: true },
+  "serviceAccounts.rotateKey": {
+    command: "service-account rotate-key",
+    examples: ["service-account rotate-key ci KEY --grace-period-seconds 3600"],
+  },
+
   "webhooks.eventTypes": {
     command: "webhook event-types",
     columns: ["name", "permission", "description"],
@@ -527,6 +560,7 @@ export const groups: Record<string, string> = {
   role: "Roles and their permissions",
   secret: "Secrets and model keys for runs",
   key: "API keys",
+  "service-account": "Service accounts and their keys",
   webhook: "Webhooks and their deliveries",
   notification: "What you are notified of, and how",
   attention: "What waits for a person",

@@ -58,7 +58,7 @@ export async function paramsOf({
         connection.organizationId = null;
       }
       params[name] = await organizationOf(connection);
-    } else params[name] = await valueOf(connection, name, value ?? "");
+    } else params[name] = await valueOf(connection, name, value ?? "", params);
     if (!isSegment(params[name])) {
       throw new UsageError(`${optionName(name).toUpperCase()} must not be empty, "." or "..".`);
     }

@@ -67,7 +67,7 @@ async function login(url: string | undefined, options: LoginOptions): Promise<vo
       : { token: await givenToken(options.token), key_id: null };
   const api = clientFor({ url: address, token });
   const { data: me } = await api.auth.me().catch((error: unknown) => {
-    // An agent's key has no person.
+    // A key of an agent or a service account has no person.
     if (error instanceof ApiError && error.status === 403) return { data: null };
     throw error;
   });

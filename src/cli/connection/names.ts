@@ -8,7 +8,9 @@ import { allRows } from "./pages.js";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-type Resolve = (connection: Connection, text: string) => Promise<string>;
+/** The values of a call that are known so far. */
+type Known = Readonly<Record<string, string>>;
+type Resolve = (connection: Connection, text: string, known: Known) => Promise<string>;
 
 const resolvers: Record<string, Resolve> = {
   organization_id: async (connection, text) =>
@@ -22,8 +24,17 @@ const resolvers: Record<string, Resolve> = {
   member_id: async (connection, text) => (await findMember(connection, text)).id,
   user_id: async (connection, text) => {
     const member = await findMember(connection, text);
-    if (member.user_id === null) throw new NotFoundError(`${text} is an agent, not a person.`);
+    if (member.user_id === null || member.kind !== "user") {
+      throw new NotFoundError(
+        `${text} is ${member.kind === "agent" ? "an agent" : "a service account"}, not a person.`,
+      );
+    }
     return member.user_id;
+  },
+  service_account_id: async (connection, text) => {
+    const params = { org_id: await organizationOf(connection) };
+    const all = await allRows((query) => connection.api.serviceAccounts.list({ params, query }));
+    return named(all, text, "service account", ({ name }) => [name]).id;
   },
   key_id: findKey,
   invitation_id: async (connection, text) => {
@@ -42,16 +53,19 @@ const resolvers: Record<string, Resolve> = {
 export const isNamed = (field: string): boolean => field in resolvers;
 
 /**
- * Returns the value of a field of a call: names of agents, projects, roles, members and keys become ids.
+ * Returns the value of a field of a call: names of agents, projects, roles, members, service accounts and keys become
+ * ids.
+ * @param known values of fields before it
  * @throws NotFoundError; UsageError for a name of several
  */
 export async function valueOf(
   connection: Connection,
   field: string,
   text: string,
+  known: Known = {},
 ): Promise<string> {
   const resolve = uuid.test(text) ? undefined : resolvers[field];
-  return resolve ? resolve(connection, text) : text;
+  return resolve ? resolve(connection, text, known) : text;
 }
 
 /**
@@ -160,8 +174,15 @@ async function findMember(connection: Connection, text: string) {
   ]);
 }
 
-async function findKey(connection: Connection, text: string): Promise<string> {
-  const all = await allRows((query) => connection.api.apiKeys.list({ query }));
+/** Finds an active key of a known service account, or of the caller. */
+async function findKey(connection: Connection, text: string, known: Known): Promise<string> {
+  const { service_account_id } = known;
+  const params = { org_id: known["org_id"] ?? "", service_account_id: service_account_id ?? "" };
+  const all = await allRows((query) =>
+    service_account_id === undefined
+      ? connection.api.apiKeys.list({ query })
+      : connection.api.serviceAccounts.listKeys({ params, query }),
+  );
   const live = all.filter(({ status }) => status === "active");
   return named(live, text, "active key", ({ name, key_prefix }) => [name, key_prefix]).id;
 }

@@ -4,7 +4,7 @@ import {
   expand,
   agentPatterns,
   grants,
-  isPersonOnly,
+  isWithheldFromAgents,
   matches,
   permissionNames,
   type Permission,
@@ -122,7 +122,7 @@ export function denyMissingPermission(access: Access, permission: Permission): v
   throw new AppError(
     "insufficient_permission",
     refused_by === "credential"
-      ? `The API key's scopes do not include ${permission}; use a ${isPersonOnly(permission) ? "person's " : ""}key that has it.`
+      ? `The API key's scopes do not include ${permission}; use a key ${isWithheldFromAgents(permission) ? "of a person or a service account " : ""}that has it.`
       : `Your role "${access.role}" does not have ${permission}; ask a member who has it.`,
     { missing_permissions: [permission] },
   );

@@ -4,7 +4,9 @@ import type { RequestHead } from "./request-head.js";
 
 /** The author of a request and the credential used. */
 export interface Actor {
-  /** The user; for an agent's key, the user who created it. */
+  /** `isPerson` tells people from the others. */
+  readonly kind: "user" | "service_account" | "agent";
+  /** The user or the service account; for an agent's key, the user who created it. */
   readonly userId: string;
   /** The acting agent, if any. Its key has the permissions of the agent's role, on that agent only. */
   readonly agent: { readonly id: string; readonly name: string } | null;
@@ -12,6 +14,11 @@ export interface Actor {
   readonly session: { readonly id: string } | null;
   /** The API key or run token. */
   readonly key: ActorKey | null;
+}
+
+/** Whether the caller is a person: neither a service account nor an agent. */
+export function isPerson({ kind }: Pick<Actor, "kind">): boolean {
+  return kind === "user";
 }
 
 export interface ActorKey {

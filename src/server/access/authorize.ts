@@ -4,7 +4,7 @@ import { isUuid } from "#shared/uuid.js";
 import { cached } from "../db/cache/cache.js";
 import { prepared, type Database } from "../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
-import type { Actor } from "./authenticate.js";
+import { isPerson, type Actor } from "./authenticate.js";
 import { agentScopes, allows, requirePermission, scopesIn, type Access } from "./access.js";
 
 type Key =
@@ -83,7 +83,7 @@ export interface MembershipRow extends Record<string, unknown> {
  * limited to its creator's permissions, and to those that agents have.
  */
 export function accessFrom(
-  actor: Actor,
+  actor: Pick<Actor, "agent" | "key">,
   own: MembershipRow | undefined,
   maker: MembershipRow | undefined,
 ): Access | null {
@@ -194,7 +194,7 @@ export function unknownInBody(key: "organization_id" | "project_id"): AppError {
  * @throws AppError 403
  */
 export function requireFullAccess(actor: Actor): void {
-  if (!actor.key || actor.key.scopes.includes("*:*")) {
+  if (isPerson(actor) && (!actor.key || actor.key.scopes.includes("*:*"))) {
     actor.key?.used(null, "*:*");
     return;
   }
@@ -257,13 +257,13 @@ async function organizationsOfAgent(
 }
 
 /**
- * Rejects agents, for a user's own resources.
+ * Rejects agents and service accounts, for a user's own resources.
  * @throws AppError 403
  */
 export function requirePerson(actor: Actor): void {
-  if (!actor.agent) return;
+  if (isPerson(actor)) return;
   throw new AppError(
     "insufficient_permission",
-    `This belongs to a user, but the key acts as the agent ${actor.agent.name}.`,
+    `This belongs to a user, but the key acts as ${actor.agent ? `the agent ${actor.agent.name}` : "a service account"}.`,
   );
 }

@@ -92,6 +92,9 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
   };
 }
 
+/** The parts of an actor that decide about its access. */
+type Caller = Pick<Actor, "userId" | "agent" | "session" | "key">;
+
 interface AccessRow extends Record<string, unknown> {
   org_id: string;
   archived: boolean;
@@ -140,7 +143,7 @@ const textFor = (kind: keyof typeof credentials): string => `
  */
 export async function readAccess(
   tx: Queryable,
-  actor: Actor,
+  actor: Caller,
   orgId: string,
 ): Promise<Access | null> {
   const { userId, agent, key } = actor;
@@ -166,7 +169,7 @@ function withSources(row: AccessRow): MembershipRow {
 function credentialOf({
   session,
   key,
-}: Actor): [kind: keyof typeof credentials, id: string | null] {
+}: Caller): [kind: keyof typeof credentials, id: string | null] {
   if (key) return [key.ofRun === true ? "run" : "key", key.id];
   return session ? ["session", session.id] : ["person", null];
 }

@@ -3,7 +3,6 @@ import type { Origin } from "../db/audit/audit.js";
 import type { Queryable } from "../db/connection/connect.js";
 import { AppError } from "../errors.js";
 import { allows } from "./access.js";
-import type { Actor } from "./authenticate.js";
 import { readAccess } from "./current-access.js";
 
 /**
@@ -22,7 +21,11 @@ export async function isStillAllowed(
 }
 
 /** Rebuilds the caller of an earlier request; scopes are read again when access is resolved. */
-function restoreActor({ userId, agent, key }: NonNullable<Origin["actor"]>): Actor {
+function restoreActor({
+  userId,
+  agent,
+  key,
+}: NonNullable<Origin["actor"]>): Parameters<typeof readAccess>[1] {
   const unknown = {
     scopes: [],
     shutOutOf: [],

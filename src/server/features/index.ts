@@ -24,6 +24,7 @@ import { rolesFeature } from "./roles/feature.js";
 import { runsFeature } from "./runs/feature.js";
 import { secretsFeature } from "./secrets/feature.js";
 import type { Services } from "./services.js";
+import { serviceAccountsFeature } from "./service-accounts/feature.js";
 import { usageFeature } from "./usage/feature.js";
 import { webhooksFeature } from "./webhooks/feature.js";
 import { workspacesFeature } from "./workspaces/feature.js";
@@ -55,6 +56,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   eventsFeature,
   webhooksFeature,
   notificationsFeature,
+  serviceAccountsFeature,
   modelsFeature,
   runsFeature,
   gitHttpFeature,

@@ -18,6 +18,7 @@ import { nextCursor } from "#test/support/http/next-cursor.js";
 import { insertPastRuns } from "#test/support/database/past-runs.js";
 import { fieldsOf, problemOf, send } from "#test/support/http/raw-request.js";
 import { insertNotifications } from "#test/support/database/insert-notification.js";
+import { makeServiceAccount } from "#test/support/fixtures/service-accounts.js";
 import { insertWebhook } from "#test/support/database/insert-webhook.js";
 import { makeFullOrganization } from "#test/support/fixtures/full-organization.js";
 
@@ -46,6 +47,13 @@ describe("lists", () => {
     await addSecondOfEverything(full);
     await insertNotifications(app, full.id, owner.id, 2);
     await insertWebhook(app, full.id, owner.id);
+    await makeServiceAccount(app, owner, full.id);
+    const { account } = await makeServiceAccount(app, owner, full.id);
+    ids["service_account_id"] = account.id;
+    await owner.api.serviceAccounts.createKey({
+      params: { org_id: full.id, service_account_id: account.id },
+      body: { name: "second" },
+    });
     ids["webhook_id"] = (await insertWebhook(app, full.id, owner.id, 2)).webhookId;
   });
   afterAll(() => app.close());

@@ -27,6 +27,7 @@ import { sandbox } from "./agents/sandbox.js";
 import { agentSessions } from "./agents/sessions.js";
 import { secondFactor } from "./identity/second-factor.js";
 import { upstreams } from "./projects/upstreams.js";
+import { serviceAccounts } from "./organizations/service-accounts.js";
 import { usage } from "./organizations/usage.js";
 import { webhooks } from "./organizations/webhooks.js";
 import { workspaces } from "./projects/workspaces.js";
@@ -66,4 +67,5 @@ export const api = {
   nodes,
   events,
   webhooks,
+  serviceAccounts,
 };

@@ -17,6 +17,7 @@ export const organizationTabs = [
   "general",
   "resources",
   "members",
+  "service-accounts",
   "webhooks",
   "billing",
   "audit",

@@ -18,6 +18,8 @@ export interface Rows {
     permissions: string[];
     inherits_from: string | null;
   }[];
+  /** The service accounts that are not deleted. */
+  accounts: { id: string; org_id: string; name: string; is_active: boolean }[];
   memberships: { id: string; org_id: string; user_id: string; role_id: string }[];
   keys: {
     id: string;
@@ -48,14 +50,18 @@ export async function readRows(
         where org_id is null or org_id = any($2::uuid[]) order by id`)},
       'memberships', ${all(`select id, org_id, user_id, role_id from memberships
         where org_id = any($2::uuid[])`)},
+      'accounts', ${all(`select s.id, s.org_id, s.name, u.is_active from service_accounts s
+        join users u on u.id = s.id where s.org_id = any($2::uuid[]) and s.deleted_at is null
+        order by s.id`)},
       'keys', ${all(`select id, user_id, org_id, scopes, shut_out_of, revoked_at is not null as is_revoked
-        from api_keys where user_id = any($1::uuid[]) order by id`)}) as rows`,
+        from api_keys where user_id = any($1::uuid[]) or org_id = any($2::uuid[])
+        order by id`)}) as rows`,
     values: [userIds, orgIds],
   });
   return rows[0]?.rows as Rows;
 }
 
-/** The caller of a request: a person with a session or a key. */
+/** The caller of a request: a person with a session or a key, or a service account with a key. */
 export interface Caller {
   userId: string;
   key: KeyRow | null;
@@ -90,8 +96,9 @@ export class AccessModel {
       owner: { id: owner_id, email: this.#person(owner_id)?.email },
       counts: {
         members: this.rows.memberships.filter(({ org_id }) => org_id === id).length,
-        people: this.rows.memberships.filter(({ org_id, user_id }) => org_id === id && user_id)
-          .length,
+        people: this.rows.memberships.filter(
+          ({ org_id, user_id }) => org_id === id && user_id && !this.#account(user_id),
+        ).length,
         projects: 0,
         agents: 0,
       },
@@ -125,8 +132,9 @@ export class AccessModel {
     const data = members
       .toSorted((one, other) => (one.id < other.id ? -1 : 1))
       .map(({ id, user_id, role_id }) => {
-        const { full_name, email } = this.#person(user_id) ?? {};
-        return { id, display_name: full_name, email, role_name: this.#role(role_id)?.name };
+        const { full_name, email = null } = this.#person(user_id) ?? {};
+        const display_name = full_name ?? this.#account(user_id)?.name;
+        return { id, display_name, email, role_name: this.#role(role_id)?.name };
       });
     return { status, data };
   }
@@ -134,6 +142,7 @@ export class AccessModel {
   /** `GET /auth/me`. */
   me(caller: Caller): Expected {
     if (!this.#isKnown(caller)) return { status: 401 };
+    if (this.#account(caller.userId)) return { status: 403 };
     return { status: 200, data: this.#person(caller.userId) };
   }
 
@@ -152,9 +161,13 @@ export class AccessModel {
     return { status: 200, data: isAllowed ? "valid" : "insufficient_permission" };
   }
 
-  /** A key works until it is revoked; a key for one organization stops while that is archived. */
+  /**
+   * A key works until it is revoked; a key for one organization stops while that is archived, and one of a service
+   * account while that is deactivated.
+   */
   #isKnown({ key }: Caller): boolean {
     if (key === null) return true;
+    if (this.#account(key.user_id)?.is_active === false) return false;
     return !key.is_revoked && (key.org_id === null || !!this.#organization(key.org_id)?.is_active);
   }
 
@@ -185,6 +198,10 @@ export class AccessModel {
 
   #role(roleId: string | null | undefined) {
     return this.rows.roles.find(({ id }) => id === roleId);
+  }
+
+  #account(id: string) {
+    return this.rows.accounts.find((account) => account.id === id);
   }
 
   #person(userId: string) {

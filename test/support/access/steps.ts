@@ -22,6 +22,12 @@ const kinds = {
   rotateKey: 1,
   revokeKey: 1,
   shutOutKey: 2,
+  makeAccount: 2,
+  changeAccount: 4,
+  deleteAccount: 1,
+  makeAccountKey: 3,
+  rotateAccountKey: 1,
+  revokeAccountKey: 1,
 };
 const kind = fc.constantFrom(
   ...(Object.keys(kinds) as (keyof typeof kinds)[]).flatMap((name) =>
@@ -98,7 +104,7 @@ export function changeForStep(chosen: Step, { rows, clients, newName }: World): 
     ) ?? pickFrom(organizations, chosen.org);
   const by = (chosen.isFitting && org?.owner_id) || pickFrom(people, chosen.by)?.id;
   const client = clients.get(by ?? "") as Client;
-  const { organizations: orgs, members, roles, apiKeys, auth } = client;
+  const { organizations: orgs, members, roles, apiKeys, auth, serviceAccounts: accounts } = client;
   if (kind === "renamePerson") {
     const body = { full_name: newName() };
     return changing(api.auth.updateMe, () => auth.updateMe({ body }));
@@ -132,6 +138,16 @@ export function changeForStep(chosen: Step, { rows, clients, newName }: World): 
   const keyParams = { key_id: key?.id ?? org.id };
   const holder = clients.get(key?.user_id ?? "") ?? client;
   const scope = `org:${org.slug}:${chosen.scope}`;
+  const account = pickFrom(
+    rows.accounts.filter(({ org_id }) => org_id === org.id),
+    chosen.who,
+  );
+  const accountParams = { ...params, service_account_id: account?.id ?? org.id };
+  const accountKey = pickFrom(
+    working.filter(({ user_id }) => user_id === account?.id),
+    chosen.key,
+  );
+  const accountKeyParams = { ...accountParams, key_id: accountKey?.id ?? org.id };
 
   switch (kind) {
     case "archive":
@@ -183,6 +199,32 @@ export function changeForStep(chosen: Step, { rows, clients, newName }: World): 
     }
     case "revokeKey":
       return changing(api.apiKeys.revoke, () => holder.apiKeys.revoke({ params: keyParams }));
+    case "makeAccount": {
+      const body = { name: newName(), role_id };
+      return changing(api.serviceAccounts.create, () => accounts.create({ params, body }));
+    }
+    case "changeAccount": {
+      const body = chosen.isWide ? { is_active: account?.is_active !== true } : { role_id };
+      const changes = { params: accountParams, body };
+      return changing(api.serviceAccounts.update, () => accounts.update(changes));
+    }
+    case "deleteAccount":
+      return changing(api.serviceAccounts.delete, () => accounts.delete({ params: accountParams }));
+    case "makeAccountKey": {
+      const body = { name: "k", ...(chosen.isWide ? {} : { scopes: [scope] }) };
+      const making = { params: accountParams, body };
+      const create = changing(api.serviceAccounts.createKey, () => accounts.createKey(making));
+      return { ...create, answers: "key" };
+    }
+    case "rotateAccountKey": {
+      const rotating = { params: accountKeyParams };
+      const rotate = changing(api.serviceAccounts.rotateKey, () => accounts.rotateKey(rotating));
+      return { ...rotate, answers: "key" };
+    }
+    case "revokeAccountKey": {
+      const revoking = { params: accountKeyParams };
+      return changing(api.serviceAccounts.revokeKey, () => accounts.revokeKey(revoking));
+    }
     case "shutOutKey": {
       const both = { params: { ...params, ...keyParams } };
       return changing(api.apiKeys.shutOut, () => apiKeys.shutOut(both));

@@ -119,8 +119,8 @@ interface Head {
   sequence: number;
   hash: string;
   at: string;
-  /** The display names of the authors, by user. */
-  names: Readonly<Record<string, string>>;
+  /** The authors' kinds and display names, by the id of the user. */
+  names: Readonly<Record<string, { kind: "person" | "service"; name: string }>>;
 }
 
 /**
@@ -148,7 +148,8 @@ async function headOf(
   }>({
     name: "read the end of an audit chain",
     text: `select last.sequence, last.hash, greatest(clock_timestamp(), last.at)::timestamptz(3) as at,
-        (select json_object_agg(id, coalesce(full_name, email)) from users
+        (select json_object_agg(id, json_build_object('kind', kind, 'name', coalesce(full_name, email)))
+          from users
           where id = any($2::uuid[])) as names
       from (select) here left join lateral (
         select sequence, hash, at from audit_events where org_id = $1 order by sequence desc limit 1
@@ -170,7 +171,7 @@ function actorOf(actor: Origin["actor"], names: Head["names"]): AuditEvent["acto
   if (!actor) return { type: "system", id: null, name: "Omoi", api_key_id: null };
   const api_key_id = actor.key?.ofRun === true ? null : (actor.key?.id ?? null);
   const { agent, userId } = actor;
-  return agent
-    ? { type: "agent", id: agent.id, name: agent.name, api_key_id }
-    : { type: "user", id: userId, name: names[userId] ?? "Omoi", api_key_id };
+  if (agent) return { type: "agent", id: agent.id, name: agent.name, api_key_id };
+  const { kind, name } = names[userId] ?? { kind: "person", name: "Omoi" };
+  return { type: kind === "service" ? "service_account" : "user", id: userId, name, api_key_id };
 }

@@ -8,6 +8,7 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { bytes, createdAt, instant } from "./columns.js";
 
@@ -19,7 +20,8 @@ type Json = Organization["settings"];
 
 export const users = pgTable("users", {
   id: uuid().primaryKey(),
-  email: text().notNull(),
+  /** Null for a service account. */
+  email: text(),
   full_name: text(),
   department: text(),
   attributes: jsonb().$type<Json>().notNull().default({}),
@@ -33,7 +35,18 @@ export const users = pgTable("users", {
   last_login_at: instant(),
   /** The row of a deleted user contains no personal data. */
   deleted_at: instant(),
+  kind: text({ enum: ["person", "service"] })
+    .notNull()
+    .default("person"),
 });
+
+/** The address of a user who is a person. */
+export const personEmail = sql<string>`${users.email}`;
+/** Whether a user is a person. */
+export const isPersonRow = sql`${users.kind} = 'person'`;
+/** A user's kind as responses name it. */
+export const userKind = sql<"user" | "service_account">`case ${users.kind}
+  when 'service' then 'service_account' else 'user' end`;
 
 export const accounts = pgTable("accounts", {
   id: uuid().primaryKey(),

@@ -261,6 +261,7 @@ export const apiKeys = pgTable("api_keys", {
   replaced_by: uuid(),
   expiry_warned_at: instant(),
   expiry_last_warned_at: instant(),
+  created_by: uuid().notNull(),
 });
 
 export const runs = pgTable("runs", {
@@ -351,6 +352,18 @@ export const events = pgTable("events", {
   subject_id: uuid().notNull(),
   data: jsonb().$type<Json>().notNull(),
   created_at: clockTime(),
+});
+
+export const serviceAccounts = pgTable("service_accounts", {
+  /** The id of the user. */
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  name: text().notNull(),
+  description: text(),
+  created_by: uuid().notNull(),
+  created_at: clockTime(),
+  updated_at: clockTime(),
+  deleted_at: instant(),
 });
 
 export const webhooks = pgTable("webhooks", {

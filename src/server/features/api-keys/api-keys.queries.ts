@@ -2,7 +2,6 @@ import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, apiKeys, organizations, organizationSlugs } from "../../db/tables/tables.js";
-import { users } from "../../db/tables/identity-tables.js";
 
 /** The selected columns of a key. */
 export const keyColumns = {
@@ -48,6 +47,7 @@ export interface KeyValues {
   allowed_ips: string[] | null;
   rate_limit_per_minute: number | null;
   shut_out_of: string[];
+  created_by: string;
 }
 
 export async function insertKey(tx: Queryable, values: KeyValues): Promise<StoredKey> {
@@ -267,12 +267,6 @@ export async function claimExpiringKeys(
     .set({ [column]: sql`now()` })
     .where(inArray(apiKeys.id, ending))
     .returning(keyColumns);
-}
-
-/** Returns the email address of a key's owner. */
-export async function findOwnerEmail(tx: Queryable, userId: string): Promise<string | undefined> {
-  const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
-  return row?.email;
 }
 
 export async function organizationOfAgent(

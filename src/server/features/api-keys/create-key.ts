@@ -102,6 +102,7 @@ export async function createKey(
       agent_id: agentId,
       // A key inherits its creator's blocked organizations.
       shut_out_of: [...(actor.key?.shutOutOf ?? [])],
+      created_by: actor.userId,
     });
     const event = { action: "api_key.created", key: inserted, before: null } as const;
     await auditKey(tx, audit, { ...event, after: inserted });
@@ -145,6 +146,7 @@ export async function rotateKey(
       allowed_ips: old.allowed_ips,
       rate_limit_per_minute: old.rate_limit_per_minute,
       shut_out_of: old.shut_out_of,
+      created_by: actor.userId,
     });
     await queries.replaceKey(tx, keyId, inserted.id, graceSeconds);
     await auditKey(tx, audit, {
@@ -158,7 +160,8 @@ export async function rotateKey(
   return { ...(await presentKey(db, stored)), key: made.key };
 }
 
-function newKeyText({ settings: { secret, keyPrefix } }: KeyDeps) {
+/** Generates a key with its stored form. */
+export function newKeyText({ settings: { secret, keyPrefix } }: KeyDeps) {
   const key = generateKey(keyPrefix);
   return {
     key,
@@ -176,7 +179,7 @@ export async function lockActive(tx: Queryable, keyId: string): Promise<queries.
   return key;
 }
 
-function notActive(why: string): AppError {
+export function notActive(why: string): AppError {
   return new AppError("key_not_active", `The key ${why}.`);
 }
 
@@ -209,7 +212,11 @@ async function requireMemberships(
 }
 
 /** Rejects a new key with wider scopes, a later expiry or more networks than the key that creates it. */
-function requireWithinCredential(actor: Actor, maker: Rights | undefined, wanted: Rights): void {
+export function requireWithinCredential(
+  actor: Actor,
+  maker: Rights | undefined,
+  wanted: Rights,
+): void {
   if (!actor.key) return;
   if (!scopesWithin(actor, wanted.scopes)) {
     throw exceedsKeyScopes();

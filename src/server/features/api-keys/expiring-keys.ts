@@ -1,5 +1,5 @@
 import { and, asc, eq, isNull, sql } from "drizzle-orm";
-import type { Actor } from "../../access/authenticate.js";
+import { isPerson, type Actor } from "../../access/authenticate.js";
 import type { Database } from "../../db/connection/connect.js";
 import { agents, apiKeys } from "../../db/tables/tables.js";
 import { users } from "../../db/tables/identity-tables.js";
@@ -35,7 +35,7 @@ export async function listExpiringKeys(
   actor: Actor,
   { withOthers, limit }: { withOthers: boolean; limit: number },
 ): Promise<ExpiringKey[]> {
-  if (actor.agent) return [];
+  if (!isPerson(actor)) return [];
   const others = withOthers ? isScopedTo(orgId) : sql`false`;
   const rows = await db.withSystem("list keys that expire soon", (tx) =>
     tx

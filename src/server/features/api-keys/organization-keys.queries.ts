@@ -2,7 +2,7 @@ import { and, desc, eq, sql } from "drizzle-orm";
 import type { OrganizationKey } from "#shared/api/organizations/api-keys.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { agents, apiKeys, memberships } from "../../db/tables/tables.js";
-import { users } from "../../db/tables/identity-tables.js";
+import { users, userKind } from "../../db/tables/identity-tables.js";
 import { keyColumns, type StoredKey } from "./api-keys.queries.js";
 
 /** A key scoped to an organization, with its owner. */
@@ -32,7 +32,7 @@ function selectScoped(tx: Queryable, orgId: string) {
   return tx
     .select({
       key: keyColumns,
-      owner: { id: users.id, email: users.email, full_name: users.full_name },
+      owner: { kind: userKind, id: users.id, email: users.email, full_name: users.full_name },
       agent_name: agents.name,
     })
     .from(apiKeys)

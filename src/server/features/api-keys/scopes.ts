@@ -38,7 +38,7 @@ export function patternsIn(scopes: readonly string[], orgId: string): string[] {
   });
 }
 
-const scopeFor = (orgId: string, pattern: string): string =>
+export const scopeFor = (orgId: string, pattern: string): string =>
   `org:${orgId}:${pattern === "*:*" ? "*" : pattern}`;
 
 export function presentScope(scope: string, slugs: ReadonlyMap<string, string>): string {

@@ -177,7 +177,13 @@ export function createAuthService(
           sessions.touchSession(tx, session.id, sessionEnd()),
         );
       }
-      return { userId: session.user_id, agent: null, session: { id: session.id }, key: null };
+      return {
+        kind: "user",
+        userId: session.user_id,
+        agent: null,
+        session: { id: session.id },
+        key: null,
+      };
     },
   };
 }
@@ -190,7 +196,7 @@ export async function isSuperAdmin(db: Database, userId: string): Promise<boolea
   return user?.is_super_admin ?? false;
 }
 
-/** Whether the id belongs to an active user. */
+/** Whether the id belongs to an active person. */
 export function userExists(db: Database, userId: string): Promise<boolean> {
   return db.withSystem("find a user by id", (tx) => queries.userExists(tx, userId));
 }

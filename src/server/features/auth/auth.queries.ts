@@ -1,12 +1,12 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { User } from "#shared/api/identity/auth.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import { accounts, users } from "../../db/tables/identity-tables.js";
+import { accounts, isPersonRow, personEmail, users } from "../../db/tables/identity-tables.js";
 import { newId } from "../../db/tables/columns.js";
 
 const userColumns = {
   id: users.id,
-  email: users.email,
+  email: personEmail,
   full_name: users.full_name,
   department: users.department,
   attributes: users.attributes,
@@ -38,7 +38,10 @@ export async function insertUser(
 }
 
 export async function findUser(tx: Queryable, userId: string): Promise<User | undefined> {
-  const [user] = await tx.select(userColumns).from(users).where(eq(users.id, userId));
+  const [user] = await tx
+    .select(userColumns)
+    .from(users)
+    .where(and(eq(users.id, userId), isPersonRow));
   return user;
 }
 
@@ -50,7 +53,7 @@ export async function updateUser(
   const [user] = await tx
     .update(users)
     .set({ ...changes, updated_at: sql`now()` })
-    .where(eq(users.id, userId))
+    .where(and(eq(users.id, userId), isPersonRow))
     .returning(userColumns);
   return user;
 }
@@ -70,10 +73,10 @@ async function selectPassword(
   condition: SQL | undefined,
 ): Promise<{ user_id: string; email: string; password_hash: string } | undefined> {
   const [row] = await tx
-    .select({ user_id: users.id, email: users.email, password_hash: accounts.password_hash })
+    .select({ user_id: users.id, email: personEmail, password_hash: accounts.password_hash })
     .from(users)
     .innerJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
-    .where(condition);
+    .where(and(condition, isPersonRow));
   return row?.password_hash ? { ...row, password_hash: row.password_hash } : undefined;
 }
 
@@ -139,10 +142,11 @@ export async function lockPassword(
   return rows.length === 1;
 }
 
+/** Whether the id belongs to an active person. */
 export async function userExists(tx: Queryable, userId: string): Promise<boolean> {
   const rows = await tx
     .select({ id: users.id })
     .from(users)
-    .where(and(eq(users.id, userId), eq(users.is_active, true)));
+    .where(and(eq(users.id, userId), eq(users.is_active, true), isPersonRow));
   return rows.length === 1;
 }

@@ -1,7 +1,7 @@
 import { verify } from "@node-rs/argon2";
 import type { Database } from "../../db/connection/connect.js";
 import { AppError, invalidField } from "../../errors.js";
-import type { Actor } from "../../access/authenticate.js";
+import { isPerson, type Actor } from "../../access/authenticate.js";
 import { limitFailures } from "../../access/rate-limit.js";
 import * as queries from "./totp/second-factor.queries.js";
 
@@ -13,7 +13,7 @@ const passwordLimit = { hits: 10, seconds: 15 * 60 };
  * @throws AppError 403 `session_required`
  */
 export function requireSession(actor: Actor): string {
-  if (actor.session) return actor.session.id;
+  if (isPerson(actor) && actor.session) return actor.session.id;
   throw new AppError(
     "session_required",
     "Sign-in methods can only be changed in a session, not with an API key; sign in first.",

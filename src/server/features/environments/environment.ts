@@ -13,6 +13,7 @@ import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/request-context.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { buildKeyOf } from "./build-key.js";
+import { isPerson } from "../../access/authenticate.js";
 import * as queries from "./environments.queries.js";
 
 export interface EnvironmentDeps {
@@ -109,7 +110,7 @@ export async function setEnvironment(
 
 /** An agent must not decide what other agents run, nor which hosts it reaches. @throws AppError 403 */
 function requirePerson({ actor }: OrgContext): void {
-  if (!actor.agent) return;
+  if (isPerson(actor)) return;
   throw new AppError(
     "insufficient_permission",
     "Only people may change and build the environment of a project.",

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Database } from "../../db/connection/connect.js";
 import { gitVersion } from "#git/process/run.js";
 import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
-import { authenticate, type Credentials } from "../../access/authenticate.js";
+import { authenticate, isPerson, type Credentials } from "../../access/authenticate.js";
 import { isLocalCaller } from "../../access/local-caller.js";
 import type { RequestHead } from "../../access/request-head.js";
 import { Answer } from "../../http/answer.js";
@@ -72,7 +72,7 @@ async function isOfSuperAdmin(
   request: RequestHead,
 ): Promise<boolean> {
   const actor = await authenticate(request, credentials, publicUrl).catch(() => null);
-  if (!actor || actor.agent || (actor.key && !actor.key.scopes.includes("*:*"))) return false;
+  if (!actor || !isPerson(actor) || (actor.key && !actor.key.scopes.includes("*:*"))) return false;
   return isSuperAdmin(db, actor.userId).catch(() => false);
 }
 

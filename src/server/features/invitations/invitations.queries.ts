@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, lt, lte, sql } from "drizzle-orm";
 import type { Invitation } from "#shared/api/organizations/invitations.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { invitations, memberships, organizations, roles } from "../../db/tables/tables.js";
-import { users } from "../../db/tables/identity-tables.js";
+import { isPersonRow, personEmail, users } from "../../db/tables/identity-tables.js";
 
 const status = sql<Invitation["status"]>`case
   when ${invitations.accepted_at} is not null then 'accepted'
@@ -143,7 +143,10 @@ export async function organizationName(tx: Queryable, orgId: string): Promise<st
 }
 
 export async function findUserEmail(tx: Queryable, userId: string): Promise<string | undefined> {
-  const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
+  const [row] = await tx
+    .select({ email: personEmail })
+    .from(users)
+    .where(and(eq(users.id, userId), isPersonRow));
   return row?.email;
 }
 

@@ -4,10 +4,13 @@ import { newId } from "../../db/tables/columns.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { agents, memberships, organizations, roles } from "../../db/tables/tables.js";
-import { users } from "../../db/tables/identity-tables.js";
+import { users, userKind } from "../../db/tables/identity-tables.js";
 
 const memberColumns = {
   id: memberships.id,
+  kind: sql<
+    Member["kind"]
+  >`case when ${memberships.agent_id} is not null then 'agent' else ${userKind} end`,
   user_id: memberships.user_id,
   agent_id: memberships.agent_id,
   organization_id: memberships.org_id,
@@ -113,7 +116,7 @@ export async function moveOwner(
     .where(sql`${organizations.id} = ${orgId} and ${organizations.owner_id} = ${from}`);
 }
 
-/** Returns a user's membership id, or null. */
+/** Returns the membership id of a user or a service account, or null. */
 export async function findMemberOfUser(tx: Queryable, userId: string): Promise<string | null> {
   const [row] = await tx
     .select({ id: memberships.id })

@@ -115,7 +115,7 @@ export async function transferOwnership(
   to: string,
 ): Promise<void> {
   const heir = await queries.findMemberOfUser(tx, to);
-  if (!heir)
+  if (heir === null || (await queries.findMember(tx, heir))?.kind !== "user")
     throw invalidField("user_id", "does not name a member of this organization", "unknown_id");
   await queries.updateMemberRole(tx, heir, systemRoleIds.owner);
   const former = await queries.findMemberOfUser(tx, from);
@@ -153,6 +153,7 @@ export async function changeRole(
     if (!member) throw notFound();
     await requireManageableMember(tx, access, member);
     await requireGrantableRole(tx, access, roleId);
+    if (member.kind === "service_account") refuseOwnerRole(roleId);
     if (roleId !== member.role_id) await requireRemainingOwner(tx, context.orgId, member);
     await queries.updateMemberRole(tx, memberId, roleId);
     const changed = (await queries.findMember(tx, memberId)) as Member;
@@ -165,9 +166,65 @@ export async function changeRole(
   });
 }
 
+/** A service account owns no organization. @throws AppError 422 */
+function refuseOwnerRole(roleId: string): void {
+  if (roleId !== systemRoleIds.owner) return;
+  throw invalidField("role_id", "must not be the owner's: a service account owns nothing", "owner");
+}
+
 /**
- * Removes a member. Leaving requires no permission.
- * @throws AppError 403; 404; 409 `last_owner`, `organization_archived`
+ * Makes a new service account a member, in the transaction that creates it.
+ * @throws AppError 403 `privilege_escalation`; 422 for an unknown role and for the owner's
+ */
+export async function addServiceMember(
+  tx: Queryable,
+  access: Access,
+  values: { org_id: string; user_id: string; role_id: string; invited_by: string },
+): Promise<void> {
+  await requireGrantableRole(tx, access, values.role_id);
+  refuseOwnerRole(values.role_id);
+  await queries.insertMembership(tx, values);
+}
+
+/**
+ * Requires that the actor may manage a service account, which must not have more permissions, and changes its role.
+ * @throws AppError 403 `privilege_escalation`; 422 for an unknown role and for the owner's
+ */
+export async function changeServiceMember(
+  tx: Queryable,
+  audit: AuditWriter,
+  access: Access,
+  memberId: string,
+  roleId: string | undefined,
+): Promise<void> {
+  const member = (await queries.findMember(tx, memberId)) as Member;
+  await requireManageableMember(tx, access, member);
+  if (roleId === undefined || roleId === member.role_id) return;
+  await requireGrantableRole(tx, access, roleId);
+  refuseOwnerRole(roleId);
+  await queries.updateMemberRole(tx, memberId, roleId);
+  await revokeLapsedInvitations(tx, audit, member.user_id);
+}
+
+/**
+ * Removes the membership of a service account, in the transaction that deletes it.
+ * @throws AppError 403 `privilege_escalation`
+ */
+export async function removeServiceMember(
+  tx: Queryable,
+  audit: AuditWriter,
+  access: Access,
+  memberId: string,
+): Promise<void> {
+  const member = (await queries.findMember(tx, memberId)) as Member;
+  await requireManageableMember(tx, access, member);
+  await queries.deleteMembership(tx, memberId);
+  await revokeLapsedInvitations(tx, audit, member.user_id);
+}
+
+/**
+ * Removes a member. Leaving requires no permission. A service account is deleted instead.
+ * @throws AppError 403; 404; 409 `last_owner`, `service_account_member`, `organization_archived`
  */
 export async function removeMember(
   context: ActorContext,
@@ -182,6 +239,12 @@ export async function removeMember(
     const member = await queries.findMember(tx, memberId);
     if (!member) throw notFound();
     if (!leaving) await requireManageableMember(tx, access, member);
+    if (member.kind === "service_account") {
+      throw new AppError(
+        "service_account_member",
+        `${member.display_name} is a service account; delete the account instead.`,
+      );
+    }
     await requireRemainingOwner(tx, orgId, member);
     await queries.deleteMembership(tx, memberId);
     audit({

@@ -30,7 +30,7 @@ export const chosen = sql`(
 
 /** A user `u` who is a person that can be notified; service accounts are none. */
 export const isPerson = sql`(u.is_active and u.deleted_at is null
-  and coalesce(to_jsonb(u) ->> 'kind', 'person') <> 'service')`;
+  and u.kind = 'person')`;
 
 /**
  * Records notifications with a delivery for each channel that the person has chosen, and that exists: a confirmed

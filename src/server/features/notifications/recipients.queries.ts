@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { kindOfEvent, notificationKinds } from "#shared/notification-kinds.js";
 import { matches, type Permission } from "#shared/permissions.js";
 import type { Queryable } from "../../db/connection/connect.js";
+import { systemRoleIds } from "../../db/migrate.js";
 import { chosen, isPerson } from "./insert-notifications.queries.js";
 
 /** An event that waits for its recipients. */
@@ -85,7 +86,8 @@ const personOf = (by: string, origin: string) =>
 
 /**
  * Lists the persons whose own work events are about: who started the run, the session, or the last run of the
- * workspace, or queued the merge, by whatever credential.
+ * workspace, or queued the merge, by whatever credential. The key of a service account is that of its maker and of the
+ * organization's owners.
  */
 export async function listOwners(
   tx: Queryable,
@@ -109,6 +111,11 @@ export async function listOwners(
       union
       select (q.origin #>> '{actor,userId}')::uuid from merge_requests q
       where e.type = 'merge_request.rejected' and q.id = e.subject_id
+      union
+      select o.user_id from api_keys k join service_accounts a on a.id = k.user_id
+      join memberships o on o.org_id = a.org_id
+        and (o.role_id = ${systemRoleIds.owner} or o.user_id = k.created_by)
+      where e.type = 'api_key.expiring' and k.id = e.subject_id
     ) p
     join memberships m on m.org_id = e.org_id and m.user_id = p.user_id`);
   return rows;

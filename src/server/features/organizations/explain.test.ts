@@ -61,6 +61,7 @@ describe("explaining a permission", () => {
     "org:members:read": (api) => api.members.list({ params: { org_id: org.id } }),
     "org:audit:read": (api) => api.audit.list({ params: { org_id: org.id } }),
     "org:webhooks:read": (api) => api.webhooks.list({ params: { org_id: org.id } }),
+    "org:service-accounts:read": (api) => api.serviceAccounts.list({ params: { org_id: org.id } }),
     "org:secrets:read": (api) => api.organizationSecrets.list({ params: { org_id: org.id } }),
     "org:archive": (api) => api.organizations.restore({ params: { org_id: org.id } }),
     "project:read": (api) => api.projects.get({ params: { project_id: projectId } }),

@@ -149,6 +149,10 @@ type ListRow = UsageRow & {
   agents: number;
 };
 
+/** The service accounts of an organization, which are users but no people. */
+const accounts = `
+  (select count(*) from service_accounts s where s.org_id = o.id and s.deleted_at is null)`;
+
 /** Lists the organizations of many users or agents in one prepared query, each list in creation order. */
 export async function listOrganizations(
   pool: pg.Pool,
@@ -161,7 +165,7 @@ export async function listOrganizations(
         case when r.inherits_from is null then r.permissions else role_patterns(r.id) end as patterns,
         o.archived_at is not null as archived, o.owner_id, u.email as owner_email,
         (select count(*)::int from memberships where org_id = o.id) as members,
-        (select count(user_id)::int from memberships where org_id = o.id) as people,
+        ((select count(user_id) from memberships where org_id = o.id) - ${accounts})::int as people,
         (select count(*)::int from projects where org_id = o.id and deleted_at is null) as projects,
         (select count(*)::int from agents where org_id = o.id and terminated_at is null) as agents,
         o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
@@ -210,7 +214,7 @@ const itemJson = `
       (select row_to_json(w) from (select u.id, u.email) w) as owner,
       (select row_to_json(c) from (select
         (select count(*) from memberships where org_id = o.id) as members,
-        (select count(user_id) from memberships where org_id = o.id) as people,
+        (select count(user_id) from memberships where org_id = o.id) - ${accounts} as people,
         (select count(*) from projects where org_id = o.id and deleted_at is null) as projects,
         (select count(*) from agents where org_id = o.id and terminated_at is null) as agents) c) as counts,
       (select row_to_json(g) from (select

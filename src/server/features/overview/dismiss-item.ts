@@ -2,6 +2,7 @@ import { AppError, notFound } from "../../errors.js";
 import type { Database } from "../../db/connection/connect.js";
 import type { OrgContext } from "../../http/request-context.js";
 import * as queries from "./dismissals.queries.js";
+import { isPerson } from "../../access/authenticate.js";
 import { isPresent } from "./list-attention.js";
 
 /** Dismissals that a user keeps in an organization; the oldest ones are forgotten. */
@@ -33,8 +34,8 @@ export async function undismissItem(context: OrgContext, key: string): Promise<v
 }
 
 function ownerOf({ orgId, actor }: OrgContext): { orgId: string; userId: string } {
-  if (actor.agent) {
-    throw new AppError("insufficient_permission", "An agent has no list of its own.");
+  if (!isPerson(actor)) {
+    throw new AppError("insufficient_permission", "Only people have a list of their own.");
   }
   return { orgId, userId: actor.userId };
 }

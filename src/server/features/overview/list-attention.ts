@@ -9,6 +9,7 @@ import { readUsage } from "../usage/index.js";
 import { listAwaitingApproval } from "../workspaces/index.js";
 import * as queries from "./attention.queries.js";
 import type { Which } from "./attention.queries.js";
+import { isPerson } from "../../access/authenticate.js";
 import { listDismissed } from "./dismissals.queries.js";
 
 /** Items of each type, the newest ones. More can be seen once these are done. */
@@ -39,7 +40,7 @@ async function readItems(
   const { access, actor, orgId } = context;
   const which: Which = { ...keys, agentId: actor.agent?.id ?? null };
   const limit = MAX_OF_TYPE;
-  const mayApprove = actor.agent === null && allows(access, "agent:workspace:read");
+  const mayApprove = isPerson(actor) && allows(access, "agent:workspace:read");
   const seesAgents = allows(access, "agent:read");
   const budgets = { projects: allows(access, "project:read"), agents: seesAgents };
   const items = await context.tx(async (tx) => [

@@ -21,8 +21,8 @@ export async function listOrganizationUsage(
 ): Promise<OrganizationUsage[]> {
   const { rows } = await tx.execute<Row>(sql`
     select o.id, o.name, o.slug, o.archived_at is null as is_active,
-      (select count(*)::int from memberships m where m.org_id = o.id and m.user_id is not null)
-        as members,
+      (select count(*)::int from memberships m join users u on u.id = m.user_id and u.kind = 'person'
+        where m.org_id = o.id) as members,
       (select count(*)::int from projects p where p.org_id = o.id and p.deleted_at is null)
         as projects,
       (select count(*)::int from agents a where a.org_id = o.id and a.terminated_at is null)
@@ -50,8 +50,8 @@ export async function readInstallationUsage(tx: Queryable): Promise<Installation
   const { rows } = await tx.execute<Record<string, number> & { start: string; over: string }>(sql`
     select (date_trunc('month', now() at time zone 'UTC') at time zone 'UTC') as start,
       (date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC' as over,
-      (select count(*)::int from users where deleted_at is null) as total,
-      (select count(*)::int from users where is_active) as active,
+      (select count(*)::int from users where deleted_at is null and kind = 'person') as total,
+      (select count(*)::int from users where is_active and kind = 'person') as active,
       (select count(*)::int from users where is_super_admin) as super_admins,
       (select count(*)::int from projects where deleted_at is null) as projects,
       (select count(*)::int from agents where terminated_at is null) as agents,

@@ -21,7 +21,7 @@ export interface UserFilter {
   is_super_admin?: boolean | undefined;
 }
 
-/** Lists users, newest first, after the given id. Deleted users are found by id only. */
+/** Lists people, newest first, after the given id, without deleted ones. Service accounts belong to organizations. */
 export async function listUsers(
   tx: Queryable,
   { search, is_active, is_super_admin }: UserFilter,
@@ -29,7 +29,7 @@ export async function listUsers(
   limit: number,
 ): Promise<AdminUser[]> {
   const pattern = search === undefined ? null : `%${search.replaceAll(/[\\%_]/g, "\\$&")}%`;
-  const conditions: SQL[] = [sql`u.deleted_at is null`];
+  const conditions: SQL[] = [sql`u.deleted_at is null and u.kind = 'person'`];
   if (pattern !== null) {
     conditions.push(sql`(u.email ilike ${pattern} or u.full_name ilike ${pattern})`);
   }
@@ -42,14 +42,14 @@ export async function listUsers(
   return rows.map(withTimes);
 }
 
-/** Finds a user who is not deleted, by id or email address, with memberships. */
+/** Finds a person who is not deleted, by id or email address, with memberships. */
 export async function findUser(
   tx: Queryable,
   by: { id: string } | { email: string },
 ): Promise<AdminUserDetail | undefined> {
   const which = "id" in by ? sql`u.id = ${by.id}` : sql`u.email = ${by.email.toLowerCase()}`;
   const { rows } = await tx.execute<AdminUser & Record<string, unknown>>(sql`
-    select ${userColumns} from users u where ${which} and u.deleted_at is null`);
+    select ${userColumns} from users u where ${which} and u.deleted_at is null and u.kind = 'person'`);
   const user = rows[0] && withTimes(rows[0]);
   if (!user) return undefined;
   return { ...user, memberships: await listMemberships(tx, user.id) };

@@ -94,6 +94,7 @@ export function createRunKeyring(db: Database, secret: string): RunKeyring {
     actorOf: async (token) => {
       const found = await findRun(token);
       return {
+        kind: "agent",
         userId: found.user_id,
         agent: { id: found.agent_id, name: found.agent_name },
         session: null,

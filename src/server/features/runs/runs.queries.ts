@@ -119,9 +119,9 @@ export async function listRuns(
     .limit(limit);
 }
 
-/** The author of a start: an agent by the given name, a user by the current display name. */
-export const startedBy = ({ actor: { userId, agent } }: Pick<OrgContext, "actor">) =>
-  sql<Run["started_by"]>`jsonb_build_object('type', ${agent ? "agent" : "user"}::text,
+/** The author of a start: an agent by the given name, a user or a service account by the current display name. */
+export const startedBy = ({ actor: { kind, userId, agent } }: Pick<OrgContext, "actor">) =>
+  sql<Run["started_by"]>`jsonb_build_object('type', ${kind}::text,
     'id', ${agent?.id ?? userId}::text, 'name', coalesce(${agent?.name ?? null}::text,
       (select coalesce(full_name, email) from users where id = ${userId}::uuid), 'somebody'))`;
 

@@ -281,7 +281,7 @@ describe.each([
         () => calls.remove("TOKEN", { api }),
       ]) {
         const problem = await expectProblem(work(), 403, "insufficient_permission");
-        expect(problem.detail).toContain("use a person's key");
+        expect(problem.detail).toContain("use a key of a person or a service account");
       }
       if (role_id === role.id) continue;
       const held = await getPermissions(api, org.id);

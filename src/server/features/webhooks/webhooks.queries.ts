@@ -107,7 +107,7 @@ export async function listNotices(
       coalesce((
         select array_agg(p.email order by p.email) from (
           select u.email from memberships m join users u on u.id = m.user_id
-          where m.org_id = w.org_id and u.is_active
+          where m.org_id = w.org_id and u.is_active and u.email is not null
             and (m.role_id = ${ownerRole}::uuid or u.id = w.created_by)
           order by u.id <> w.created_by, m.joined_at limit 20) p), '{}') as emails
     from ${webhooks} w join ${organizations} o on o.id = w.org_id

@@ -148,7 +148,7 @@ export async function testWebhook(
   const { orgId, actor } = context;
   const deliveryId = await context.change(async (tx) => {
     const { name } = targetOf(await readWebhook(tx, id));
-    const by = { type: "user", id: actor.userId };
+    const by = { type: actor.kind, id: actor.userId };
     return deliveries.insertTest(tx, { orgId, webhookId: id, name, actor: by });
   });
   await deliverer.sendOne({ org_id: orgId, webhook_id: id }, deliveryId);

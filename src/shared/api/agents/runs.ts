@@ -80,12 +80,16 @@ export const run = z.strictObject({
   created_at: timestamp.describe("Time at which the run was requested"),
   started_by: z
     .strictObject({
-      type: z.enum(["user", "agent"]).describe("Whether a user or an agent started it"),
-      id: id.describe("Id of the user or agent"),
-      name: z.string().describe("Name of the user or agent at that time"),
+      type: z
+        .enum(["user", "agent", "service_account"])
+        .describe("Whether a user, an agent or a service account started it"),
+      id: id.describe("Id of the user, agent or service account"),
+      name: z.string().describe("Name of the user, agent or service account at that time"),
     })
     .nullable()
-    .describe("The user or agent that started the run; null for runs of version 0.1"),
+    .describe(
+      "The user, agent or service account that started the run; null for runs of version 0.1",
+    ),
   stop_requested: z.boolean().describe("Whether it was asked to stop and has not ended yet"),
   detail: z
     .string()

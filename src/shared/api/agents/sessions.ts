@@ -16,9 +16,11 @@ export const sessionStatuses = [
 ] as const;
 
 const sender = z.strictObject({
-  type: z.enum(["user", "agent"]).describe("Whether a user or an agent"),
-  id: id.describe("Id of the user or agent"),
-  name: z.string().describe("Name of the user or agent at that time"),
+  type: z
+    .enum(["user", "agent", "service_account"])
+    .describe("Whether a user, an agent or a service account"),
+  id: id.describe("Id of the user, agent or service account"),
+  name: z.string().describe("Name of the user, agent or service account at that time"),
 });
 
 /** An answer that an agent offers to its request for a permission. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { description, id, instant, name, page, timestamp } from "../../contract/fields.js";
 
-const apiKeyFields = {
+export const apiKeyFields = {
   id: id.describe("Id of the key"),
   name: z.string().describe("Name of the key"),
   description: z.string().nullable().describe("Free text about the key; null for none"),
@@ -65,11 +65,15 @@ const organizationKey = z.strictObject({
   ...apiKeyFields,
   owner: z
     .strictObject({
-      id: id.describe("Id of the user"),
-      email: z.string().describe("Email address of the user"),
-      full_name: z.string().nullable().describe("Full name of the user; null if not given"),
+      kind: z.enum(["user", "service_account"]).describe("Whether a user or a service account"),
+      id: id.describe("Id of the user or service account"),
+      email: z.string().nullable().describe("Email address; null for a service account"),
+      full_name: z
+        .string()
+        .nullable()
+        .describe("Full name of the user, null if not given; or name of the service account"),
     })
-    .describe("The key's user; for an agent's key, the user who created it"),
+    .describe("The key's user or service account; for an agent's key, the user who created it"),
   agent_name: z
     .string()
     .nullable()
@@ -158,6 +162,53 @@ const rateLimitPerMinute = z.number().int().min(1).max(1_000_000);
 /** Any text: the reason why it is not a valid key is not disclosed. */
 const keyText = z.string().min(1).max(1024);
 
+/** The rights of a new key besides its scopes. */
+export const newKeyFields = {
+  name: name.describe("Name of the key, 1 to 255 characters"),
+  description: description.nullish().describe("Free text of at most 2 000 characters"),
+  expires_in_days: z
+    .number()
+    .int()
+    .min(1)
+    .max(3650)
+    .nullish()
+    .describe("Days until the key expires, 1 to 3 650, instead of `expires_at`; by default never"),
+  expires_at: instant
+    .nullish()
+    .describe("Time at which the key expires, instead of `expires_in_days`; by default never"),
+  allowed_ips: allowedIps
+    .nullish()
+    .describe("1 to 50 networks in CIDR notation from which the key may be used; by default all"),
+  rate_limit_per_minute: rateLimitPerMinute
+    .nullish()
+    .describe("Maximum requests per minute, 1 to 1 000 000; by default no limit"),
+};
+
+/** Rejects two expiries of a key. */
+export function oneExpiry<
+  Body extends z.ZodType<{
+    expires_in_days?: number | null | undefined;
+    expires_at?: string | null | undefined;
+  }>,
+>(body: Body): Body {
+  return body.refine((given) => given.expires_in_days == null || given.expires_at == null, {
+    message: "set expires_in_days or expires_at, not both",
+    path: ["expires_at"],
+  });
+}
+
+export const gracePeriod = z
+  .strictObject({
+    grace_period_seconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(0)
+      .describe("Seconds for which the old key stays valid, 0 to 86 400"),
+  })
+  .optional();
+
 export const apiKeys = {
   create: endpoint({
     method: "POST",
@@ -166,10 +217,10 @@ export const apiKeys = {
     summary: "Create a key; this is the only answer that ever holds it",
     status: 201,
     location: "/api/v1/auth/api-keys/{id}",
-    body: z
-      .strictObject({
-        name: name.describe("Name of the key, 1 to 255 characters"),
-        description: description.nullish().describe("Free text of at most 2 000 characters"),
+    body: oneExpiry(
+      z.strictObject({
+        name: newKeyFields.name,
+        description: newKeyFields.description,
         scopes: z
           .array(z.string().max(200))
           .min(1, "name at least one scope")
@@ -179,34 +230,13 @@ export const apiKeys = {
             "1 to 100 scopes: `*:*`, `org:<slug>:*` or `org:<slug>:<permission>`; by default `org:<slug>:*` with `organization_id`, else `*:*`",
           ),
         organization_id: id.nullish().describe("Id of the organization of the default scope"),
-        expires_in_days: z
-          .number()
-          .int()
-          .min(1)
-          .max(3650)
-          .nullish()
-          .describe(
-            "Days until the key expires, 1 to 3 650, instead of `expires_at`; by default never",
-          ),
-        expires_at: instant
-          .nullish()
-          .describe(
-            "Time at which the key expires, instead of `expires_in_days`; by default never",
-          ),
+        expires_in_days: newKeyFields.expires_in_days,
+        expires_at: newKeyFields.expires_at,
         agent_id: id.nullish().describe("Id of an agent that is to act with the key"),
-        allowed_ips: allowedIps
-          .nullish()
-          .describe(
-            "1 to 50 networks in CIDR notation from which the key may be used; by default all",
-          ),
-        rate_limit_per_minute: rateLimitPerMinute
-          .nullish()
-          .describe("Maximum requests per minute, 1 to 1 000 000; by default no limit"),
-      })
-      .refine((body) => body.expires_in_days == null || body.expires_at == null, {
-        message: "set expires_in_days or expires_at, not both",
-        path: ["expires_at"],
+        allowed_ips: newKeyFields.allowed_ips,
+        rate_limit_per_minute: newKeyFields.rate_limit_per_minute,
       }),
+    ),
     response: apiKeyWithSecret,
     secrets: ["key"],
     errors: ["insufficient_permission", "privilege_escalation", "organization_archived"],
@@ -273,17 +303,7 @@ export const apiKeys = {
     status: 201,
     location: "/api/v1/auth/api-keys/{id}",
     params: keyParams,
-    body: z
-      .strictObject({
-        grace_period_seconds: z
-          .number()
-          .int()
-          .min(0)
-          .max(86_400)
-          .default(0)
-          .describe("Seconds for which the old key stays valid, 0 to 86 400"),
-      })
-      .optional(),
+    body: gracePeriod,
     response: apiKeyWithSecret,
     secrets: ["key"],
     errors: [

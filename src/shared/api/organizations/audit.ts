@@ -14,8 +14,10 @@ export const auditEvent = z.strictObject({
   at: timestamp.describe("Time of the action"),
   actor: z
     .strictObject({
-      type: z.enum(["user", "agent", "system"]).describe("`system` is the server itself"),
-      id: id.nullable().describe("Id of the user or agent; null for the server"),
+      type: z
+        .enum(["user", "agent", "service_account", "system"])
+        .describe("`system` is the server itself"),
+      id: id.nullable().describe("Id of the user, agent or service account; null for the server"),
       name: z.string().describe("The actor's name at that time"),
       api_key_id: id.nullable().describe("The API key used, if any"),
     })
@@ -30,6 +32,7 @@ export const auditEvent = z.strictObject({
           "invitation",
           "role",
           "api_key",
+          "service_account",
           "webhook",
           "project",
           "agent",
@@ -84,7 +87,7 @@ const filter = z.strictObject({
     .enum(auditActionNames, "is not an action of the audit log")
     .optional()
     .describe("Only events of this action"),
-  actor_id: id.optional().describe("Only events of this user or agent"),
+  actor_id: id.optional().describe("Only events of this user, agent or service account"),
   target_type: auditEvent.shape.target.shape.type
     .optional()
     .describe("Only events about this kind of resource"),

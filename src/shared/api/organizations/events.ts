@@ -37,7 +37,7 @@ export const organizationEvent = z.strictObject({
     .string()
     .nullable()
     .describe(
-      "Id of the project, role or event itself; of the agent for a run, session, workspace, commit, merge, merge request or conflict; of the user or agent for a member; null where no single one is meant",
+      "Id of the project, role or event itself; of the agent for a run, session, workspace, commit, merge, merge request or conflict; of the user, agent or service account for a member; null where no single one is meant",
     ),
 });
 export type OrganizationEvent = z.output<typeof organizationEvent>;

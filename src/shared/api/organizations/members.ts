@@ -4,14 +4,19 @@ import { id, page, timestamp } from "../../contract/fields.js";
 
 export const member = z.strictObject({
   id: id.describe("Id of the membership"),
-  user_id: id.nullable().describe("Id of the user; null for an agent"),
-  agent_id: id.nullable().describe("Id of the agent; null for a user"),
+  kind: z
+    .enum(["user", "agent", "service_account"])
+    .describe("Whether a user, an agent or a service account"),
+  user_id: id.nullable().describe("Id of the user or service account; null for an agent"),
+  agent_id: id.nullable().describe("Id of the agent; null for the others"),
   organization_id: id.describe("Id of the organization"),
   role_id: id.describe("Id of the role"),
   role_name: z.string().describe("Name of the role"),
   joined_at: timestamp.describe("Time at which the membership began"),
-  display_name: z.string().describe("Full name or email address of a user, or name of an agent"),
-  email: z.string().nullable().describe("Email address of a user; null for an agent"),
+  display_name: z
+    .string()
+    .describe("Full name or email address of a user, or name of an agent or a service account"),
+  email: z.string().nullable().describe("Email address of a user; null for the others"),
   invited_by: id
     .nullable()
     .describe("Id of the user who invited or added the member; null if not known"),
@@ -91,6 +96,7 @@ export const members = {
       "insufficient_permission",
       "privilege_escalation",
       "last_owner",
+      "service_account_member",
       "organization_archived",
     ],
   }),

@@ -53,7 +53,7 @@ export const organizationItem = z.strictObject({
   counts: z
     .strictObject({
       members: z.number().describe("Members, users and agents"),
-      people: z.number().describe("Members who are users"),
+      people: z.number().describe("Members who are people"),
       projects: z.number().describe("Projects, those under import included"),
       agents: z.number().describe("Agents that are not terminated"),
     })

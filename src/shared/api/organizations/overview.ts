@@ -262,7 +262,7 @@ export const results = z.strictObject({
           .int()
           .nullable()
           .describe("Lines removed from the target; null while they are being counted"),
-        merged_by: z.string().describe("Name of the user or agent who merged"),
+        merged_by: z.string().describe("Name of the user, agent or service account who merged"),
         at: timestamp.describe("Time of the merge"),
       }),
     )

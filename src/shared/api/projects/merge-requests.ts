@@ -46,9 +46,11 @@ export const mergeRequestStatuses = [
 ] as const;
 
 const person = z.strictObject({
-  type: z.enum(["user", "agent"]).describe("Whether a user or an agent"),
-  id: id.describe("Id of the user or agent"),
-  name: z.string().describe("Name of the user or agent"),
+  type: z
+    .enum(["user", "agent", "service_account"])
+    .describe("Whether a user, an agent or a service account"),
+  id: id.describe("Id of the user, agent or service account"),
+  name: z.string().describe("Name of the user, agent or service account"),
 });
 
 /** A merge, revert or restore that goes through the merge queue of its target branch. */

@@ -183,8 +183,10 @@ export const maxMergedCommits = 250;
 export const mergeChanges = z.strictObject({
   author: z
     .strictObject({
-      type: z.enum(["user", "agent", "system"]).describe("`system` is the server itself"),
-      name: z.string().describe("Name of the user or agent"),
+      type: z
+        .enum(["user", "agent", "service_account", "system"])
+        .describe("`system` is the server itself"),
+      name: z.string().describe("Name of the user, agent or service account"),
     })
     .describe("The author of the merge: a user, an agent, or the server itself"),
   commits: z

@@ -36,6 +36,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "What needs you, by email and to a webhook of your own: which kinds of events, of which organizations, and a log of what was sent.",
   },
+  serviceAccounts: {
+    title: "Service accounts",
+    description:
+      "Members of one organization that are neither people nor agents. They act by API keys that outlive the people who made them.",
+  },
   webhooks: {
     title: "Webhooks",
     description:

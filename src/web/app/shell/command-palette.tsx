@@ -26,6 +26,7 @@ const tabNames = {
   general: "General",
   resources: "Resources",
   members: "Members",
+  "service-accounts": "Service accounts",
   webhooks: "Webhooks",
   billing: "Billing",
   audit: "Audit",

@@ -87,7 +87,8 @@ function KeyName({ apiKey }: { apiKey: OrganizationKey }): ReactElement {
       <PlainText value={apiKey.name} className="font-medium" />
       <div className="text-[13px] text-muted">
         {apiKey.agent_name === null ? "" : `Agent ${apiKey.agent_name}, made by `}
-        <PlainText value={apiKey.owner.full_name ?? apiKey.owner.email} />
+        {apiKey.owner.kind === "service_account" && "Service account "}
+        <PlainText value={apiKey.owner.full_name ?? apiKey.owner.email ?? ""} />
       </div>
       <code className="font-mono text-[13px] text-muted">{apiKey.key_hint}</code>
     </div>

@@ -12,6 +12,7 @@ export function Actor({ actor }: { actor: AuditEvent["actor"] }): ReactElement {
       <PlainText value={actor.name} className="font-medium" />
       {actor.type === "system" && <Badge>Server</Badge>}
       {actor.type === "agent" && <Badge>Agent</Badge>}
+      {actor.type === "service_account" && <Badge>Service account</Badge>}
       {actor.api_key_id !== null && (
         <Badge>
           <Icon name="key" className="mr-1 !size-3" />

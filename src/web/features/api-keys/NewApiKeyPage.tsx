@@ -18,9 +18,18 @@ import { useCurrentOrganization } from "../../access/current-organization.js";
 import { PermissionPicker } from "../../components/organizations/permission-picker.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { ActingAsField } from "./acting-as-field.js";
-import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
+import {
+  type Expiration,
+  expirationBody,
+  ExpirationField,
+} from "../../components/api-keys/expiration-field.js";
 import { handOverNewKey } from "./new-key-handoff.js";
-import { type Limits, LimitsFields, limitsBody, emptyLimits } from "./limits-fields.js";
+import {
+  type Limits,
+  LimitsFields,
+  limitsBody,
+  emptyLimits,
+} from "../../components/api-keys/limits-fields.js";
 import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 interface Values {

@@ -21,7 +21,7 @@ import { useCurrentOrganization } from "../../access/current-organization.js";
 import { KeyStatus, Scopes } from "../../components/api-keys/key-status.js";
 import { apiKeyQuery, apiKeysKey } from "../../api/queries/api-keys.js";
 import { KeyUsageCard } from "./key-usage.js";
-import { LimitsFields, limitsBody, limitsOf } from "./limits-fields.js";
+import { LimitsFields, limitsBody, limitsOf } from "../../components/api-keys/limits-fields.js";
 import { RevokeButton } from "./revoke-button.js";
 import { RotateButton } from "./rotate-button.js";
 

@@ -6,6 +6,8 @@ export interface ActiveKey {
   hash: string;
   id: string;
   user_id: string;
+  /** Of the user. */
+  kind: "person" | "service";
   agent_id: string | null;
   agent_name: string | null;
   scopes: string[];
@@ -28,7 +30,7 @@ export async function findActiveKeys(
   const { rows } = await pool.query<ActiveKey>({
     name: "find usable keys",
     text: `
-      select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.agent_id, a.name as agent_name,
+      select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, u.kind, k.agent_id, a.name as agent_name,
         k.scopes, k.org_id, k.shut_out_of::text[] as shut_out_of, k.allowed_ips,
         k.rate_limit_per_minute, k.expires_at
       from api_keys k join users u on u.id = k.user_id left join agents a on a.id = k.agent_id

@@ -49,6 +49,7 @@ export function createKeyring(
   const withActor = (found: ActiveKey): KnownKey => ({
     ...found,
     actor: {
+      kind: kindOf(found),
       userId: found.user_id,
       agent: found.agent_id === null ? null : { id: found.agent_id, name: found.agent_name ?? "" },
       session: null,
@@ -149,6 +150,11 @@ export function createKeyring(
     flush: () => counter.flush(),
     close: () => counter.close(),
   };
+}
+
+function kindOf({ agent_id, kind }: ActiveKey): Actor["kind"] {
+  if (agent_id !== null) return "agent";
+  return kind === "service" ? "service_account" : "user";
 }
 
 const windowSeconds = 60;

@@ -3,8 +3,8 @@ import type { FoundToken } from "#git/smart-http/token-scan.js";
 import { countHit } from "../../../access/rate-limit.queries.js";
 import { keyAlmostCommitted } from "../../../mail/email-templates.js";
 import { hashKey } from "../keyring/key.js";
-import { keyUrl } from "./leaked-key.js";
 import type { KeyDeps } from "../key-access.js";
+import { findKeyContacts, sendToContacts } from "../key-contacts.js";
 import * as queries from "../api-keys.queries.js";
 import { auditKey } from "../present-key.js";
 
@@ -62,14 +62,14 @@ async function notifyOwner(
 ): Promise<void> {
   const { db, mailer } = deps;
   // In the transaction that counts the hit, so that exactly one process notifies.
-  const email = await db.systemChange(origin, async (tx, audit) => {
+  const contacts = await db.systemChange(origin, async (tx, audit) => {
     const { hits } = await countHit(tx, `exposed key ${key.id}`, NOTIFY_INTERVAL_SECONDS);
     if (hits > 1) return undefined;
     await auditKey(tx, audit, { action: "api_key.exposed", key, before: key, after: key });
-    return queries.findOwnerEmail(tx, key.user_id);
+    return findKeyContacts(tx, deps, key);
   });
-  if (email === undefined) return;
+  if (contacts === undefined) return;
   const { name, key_hint: hint } = key;
-  const letter = keyAlmostCommitted({ name, hint, path, line, branch, link: keyUrl(deps, key.id) });
-  await mailer.send({ to: email, ...letter });
+  const letter = keyAlmostCommitted({ name, hint, path, line, branch, link: contacts.link });
+  await sendToContacts(mailer, contacts, letter);
 }

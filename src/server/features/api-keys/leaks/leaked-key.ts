@@ -5,6 +5,7 @@ import { limitHits } from "../../../access/rate-limit.js";
 import { isWellFormed } from "#shared/node/key-text.js";
 import { hashKey } from "../keyring/key.js";
 import type { KeyDeps } from "../key-access.js";
+import { findKeyContacts, sendToContacts } from "../key-contacts.js";
 import * as queries from "../api-keys.queries.js";
 import { auditKey } from "../present-key.js";
 
@@ -30,17 +31,12 @@ export async function revokeLeaked(
     const key = known && (await queries.revokeKey(tx, known.id));
     if (!key) return undefined;
     await auditKey(tx, audit, { action: "api_key.leaked", key, before: key, after: null });
-    return { key, email: await queries.findOwnerEmail(tx, key.user_id) };
+    return { key, contacts: await findKeyContacts(tx, deps, key) };
   });
   if (!found) return;
   // Only a report that revokes waits for the other processes.
   await db.changes.syncAll();
-  if (found.email === undefined) return;
   const { name, key_hint } = found.key;
-  const letter = leakedKeyRevoked({ name, hint: key_hint, link: keyUrl(deps, found.key.id) });
-  await mailer.send({ to: found.email, ...letter });
-}
-
-export function keyUrl({ publicUrl }: Pick<KeyDeps, "publicUrl">, keyId: string): string {
-  return `${publicUrl()}/settings/api-keys/${keyId}`;
+  const letter = leakedKeyRevoked({ name, hint: key_hint, link: found.contacts.link });
+  await sendToContacts(mailer, found.contacts, letter);
 }

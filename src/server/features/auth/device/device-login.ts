@@ -111,7 +111,13 @@ export function createDeviceLogin(keys: KeyDeps) {
       const { id, status, client_name, user_id, session_id, key_days } = polled;
       if (status === "pending") throw pending(polled);
       if (status === "denied" || user_id === null || session_id === null) throw denied();
-      const actor: Actor = { userId: user_id, agent: null, session: { id: session_id }, key: null };
+      const actor: Actor = {
+        kind: "user",
+        userId: user_id,
+        agent: null,
+        session: { id: session_id },
+        key: null,
+      };
       const input = {
         name: client_name === null ? "omoi" : `omoi on ${client_name}`,
         scopes: ["*:*"],

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { and, eq, gt, lt, sql } from "drizzle-orm";
 import type { Queryable } from "../../../db/connection/connect.js";
-import { emailTokens, users } from "../../../db/tables/identity-tables.js";
+import { emailTokens, personEmail, users } from "../../../db/tables/identity-tables.js";
 import { AppError } from "../../../errors.js";
 
 /** The purpose of an emailed link. */
@@ -47,7 +47,7 @@ export async function findToken(
   token: string,
 ): Promise<{ user_id: string; email: string } | undefined> {
   const [found] = await tx
-    .select({ user_id: users.id, email: users.email })
+    .select({ user_id: users.id, email: personEmail })
     .from(emailTokens)
     .innerJoin(users, and(eq(users.id, emailTokens.user_id), eq(users.email, emailTokens.email)))
     .where(
@@ -105,7 +105,7 @@ export async function findAddressee(
   const [user] = await tx
     .select({
       id: users.id,
-      email: users.email,
+      email: personEmail,
       is_verified: users.is_verified,
     })
     .from(users)

@@ -13,6 +13,7 @@ import { rejectRunToken, startManagedRun, type SessionRun } from "../start-run.j
 import { waitForEnd } from "../stop-run.js";
 import { createConversation } from "./conversation.js";
 import * as queries from "./sessions.queries.js";
+import { isPerson } from "../../../access/authenticate.js";
 import { cut } from "./session-updates.js";
 
 /** Maximum prompts that wait for a turn. */
@@ -159,8 +160,8 @@ export async function cancelTurn(context: OrgContext, sessionId: string): Promis
 }
 
 /**
- * Answers a request for a permission. The first answer counts. An agent answers none: it would allow itself what
- * it asks for.
+ * Answers a request for a permission. The first answer counts. Only a person answers: an agent would allow itself
+ * what it asks for.
  * @throws AppError 403; 404; 409 `permission_answered`, `session_closed`; 422 for an option that was not offered
  */
 export async function answerPermission(
@@ -169,8 +170,8 @@ export async function answerPermission(
   requestId: string,
   optionId: string,
 ): Promise<Session> {
-  if (context.actor.agent) {
-    throw new AppError("insufficient_permission", "An agent cannot answer requests of agents.");
+  if (!isPerson(context.actor)) {
+    throw new AppError("insufficient_permission", "Only a person can answer requests of agents.");
   }
   await context.change(async (tx) => {
     const found = await queries.lockSession(tx, sessionId);
@@ -198,8 +199,8 @@ const answered = (): AppError =>
   new AppError("permission_answered", "The request was answered already; the first answer counts.");
 
 /**
- * Changes the title, the mode or an option of a session. An agent changes the title alone: one mode may ask
- * for no permissions.
+ * Changes the title, the mode or an option of a session. Only a person changes more than the title: one mode may
+ * ask for no permissions.
  * @throws AppError 403; 404; 409 `session_closed`; 422 for what the program does not offer
  */
 export async function changeSession(
@@ -208,8 +209,8 @@ export async function changeSession(
   { title, mode_id, option }: SessionChanges,
 ): Promise<Session> {
   rejectRunToken(context);
-  if (context.actor.agent && (mode_id ?? option) !== undefined) {
-    throw new AppError("insufficient_permission", "An agent cannot change the mode of agents.");
+  if (!isPerson(context.actor) && (mode_id ?? option) !== undefined) {
+    throw new AppError("insufficient_permission", "Only a person can change the mode of agents.");
   }
   await context.change(async (tx) => {
     const found = await queries.lockSession(tx, sessionId);

@@ -152,19 +152,21 @@ export async function findRecorded(
   return row;
 }
 
-/** Returns who made a merge: an agent, a user by the current name, or the server itself. */
+/** Returns who made a merge: an agent, a user or a service account by the current name, or the server itself. */
 export async function findAuthor(tx: Queryable, id: string): Promise<MergeChanges["author"]> {
   const userId = sql`(${merges.origin} -> 'actor' ->> 'userId')::uuid`;
   const [row] = await tx
     .select({
       agent: sql<string | null>`${merges.origin} -> 'actor' -> 'agent' ->> 'name'`,
       user: sql<string | null>`coalesce(${users.full_name}, ${users.email})`,
+      kind: users.kind,
     })
     .from(merges)
     .leftJoin(users, eq(users.id, userId))
     .where(eq(merges.id, id));
   if (row?.agent) return { type: "agent", name: row.agent };
-  return row?.user ? { type: "user", name: row.user } : { type: "system", name: "Omoi" };
+  if (!row?.user) return { type: "system", name: "Omoi" };
+  return { type: row.kind === "service" ? "service_account" : "user", name: row.user };
 }
 
 /** Lists an organization's merges by id, after the given one. */

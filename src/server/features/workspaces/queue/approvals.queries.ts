@@ -18,11 +18,21 @@ export interface WaitingRequest extends Record<string, unknown> {
   requested_by: MergeRequest["requested_by"];
 }
 
-/** Whether a user pushed to a branch of a project; the columns are those of a merge request `q`. */
+/**
+ * Whether a user pushed to a branch of a project, or made a key of the service account that did; the columns are those
+ * of a merge request `q`.
+ */
 export const hasPushedTo = (userId: string) => sql`exists (
   select from audit_events e where e.org_id = q.org_id and e.action = 'project.pushed'
-    and e.actor ->> 'id' = ${userId} and e.target ->> 'id' = q.project_id::text
-    and e.changes ? ('refs/heads/' || q.source_branch))`;
+    and e.target ->> 'id' = q.project_id::text and e.changes ? ('refs/heads/' || q.source_branch)
+    and case e.actor ->> 'type'
+      when 'service_account' then made_key_of(${userId}::uuid, (e.actor ->> 'id')::uuid, e.at)
+      else e.actor ->> 'id' = ${userId} end)`;
+
+/** Whether a user made a key of the service account that requested a merge request `q`. */
+export const hasKeyOfRequester = (userId: string) => sql`(
+  q.origin #>> '{actor,agent}' is null
+  and made_key_of(${userId}::uuid, (q.origin #>> '{actor,userId}')::uuid, q.created_at))`;
 
 /**
  * Lists the requests that a person may approve and has not approved, newest first: the same rule as
@@ -52,6 +62,7 @@ export async function listAwaitingApproval(
         and q.origin -> 'actor' ->> 'agent' is null, false)
       and not exists (select from merge_request_approvals r
         where r.request_id = q.id and r.approver_id = ${userId})
+      and not coalesce(${hasKeyOfRequester(userId)}, false)
       and not ${hasPushedTo(userId)}
     order by q.created_at desc, q.id desc limit ${limit}`);
   return rows;

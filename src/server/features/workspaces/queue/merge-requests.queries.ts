@@ -11,7 +11,7 @@ import {
   mergeRequestApprovals,
   mergeRequests,
 } from "../../../db/tables/workspace-tables.js";
-import { hasPushedTo } from "./approvals.queries.js";
+import { hasKeyOfRequester, hasPushedTo } from "./approvals.queries.js";
 
 export type RequestRow = typeof mergeRequests.$inferSelect;
 
@@ -27,10 +27,10 @@ export async function insertRequest(
   await tx.insert(mergeRequests).values({ ...values, ended_at });
 }
 
-/** The caller: an agent by its name, a user by the current display name. */
-export const callerOf = ({ actor: { userId, agent } }: Pick<OrgContext, "actor">) =>
+/** The caller: an agent by its name, a user or a service account by the current display name. */
+export const callerOf = ({ actor: { kind, userId, agent } }: Pick<OrgContext, "actor">) =>
   sql<NonNullable<MergeRequest["requested_by"]>>`jsonb_build_object(
-    'type', ${agent ? "agent" : "user"}::text, 'id', ${agent?.id ?? userId}::text,
+    'type', ${kind}::text, 'id', ${agent?.id ?? userId}::text,
     'name', coalesce(${agent?.name ?? null}::text,
       (select coalesce(full_name, email) from users where id = ${userId}::uuid), 'somebody'))`;
 
@@ -145,6 +145,18 @@ export async function hasPushed(
 ): Promise<boolean> {
   const { rows } = await tx.execute(
     sql`select from merge_requests q where q.id = ${id} and ${hasPushedTo(userId)}`,
+  );
+  return rows.length > 0;
+}
+
+/** Whether a user made a key of the service account that requested the merge. */
+export async function madeKeyOfRequester(
+  tx: Queryable,
+  userId: string,
+  { id }: Pick<RequestRow, "id">,
+): Promise<boolean> {
+  const { rows } = await tx.execute(
+    sql`select from merge_requests q where q.id = ${id} and ${hasKeyOfRequester(userId)}`,
   );
   return rows.length > 0;
 }

@@ -1,6 +1,6 @@
 import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import { AppError, notFound } from "../../../errors.js";
-import type { Actor } from "../../../access/authenticate.js";
+import { isPerson, type Actor } from "../../../access/authenticate.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import * as queries from "./merge-requests.queries.js";
 import type { RequestRow } from "./merge-requests.queries.js";
@@ -98,15 +98,20 @@ const pastOf: Partial<Record<RequestRow["status"], string>> = {
 /** @throws AppError 403 `own_work` */
 async function requireSomebodyElse(
   tx: Queryable,
-  { userId, agent }: Pick<Actor, "userId" | "agent">,
+  { kind, userId }: Pick<Actor, "kind" | "userId">,
   row: RequestRow,
 ): Promise<void> {
   const refuse = (reason: string): never => {
     throw new AppError("own_work", `${reason}; another person must approve it.`);
   };
-  if (agent) return refuse("An agent cannot approve a merge of its own work");
+  if (kind === "agent") return refuse("An agent cannot approve a merge of its own work");
+  // Its key may be in the hands of the person who requested the merge.
+  if (!isPerson({ kind })) return refuse("A service account cannot approve a merge");
   const { actor } = row.origin;
   if (actor?.userId === userId && !actor.agent) refuse("You requested this merge");
+  if (await queries.madeKeyOfRequester(tx, userId, row)) {
+    refuse("You made a key of the service account that requested this merge");
+  }
   if (await queries.hasPushed(tx, userId, row)) refuse("You pushed to the branch of this merge");
 }
 

@@ -102,11 +102,13 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
                     member={member}
                     isMe={isMe(member)}
                     reason={
-                      isMe(member)
-                        ? organization.is_active
-                          ? undefined
-                          : archivedReason
-                        : refusal("org:members:delete")
+                      member.kind === "service_account"
+                        ? "Delete the account in the tab Service accounts."
+                        : isMe(member)
+                          ? organization.is_active
+                            ? undefined
+                            : archivedReason
+                          : refusal("org:members:delete")
                     }
                   />
                 ),
@@ -129,6 +131,8 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
     </div>
   );
 }
+
+const isOwnerRole = ({ is_system, name }: Role): boolean => is_system && name === "owner";
 
 interface RoleSelectProps {
   member: Member;
@@ -158,7 +162,9 @@ function RoleSelect({ member, roles, reason }: RoleSelectProps): ReactElement {
       <Select
         aria-label={`Role of ${visible(member.display_name)}`}
         value={member.role_id}
-        options={roles.map((role) => ({ value: role.id, label: visible(role.name) }))}
+        options={roles
+          .filter((role) => member.kind !== "service_account" || !isOwnerRole(role))
+          .map((role) => ({ value: role.id, label: visible(role.name) }))}
         onChange={change.submit}
         disabledReason={change.pending ? "Saving…" : reason}
       />

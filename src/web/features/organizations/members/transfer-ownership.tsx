@@ -28,7 +28,7 @@ export function TransferOwnership({ organization, reason }: TransferProps): Reac
   const [chosen, setChosen] = useState("");
   const [isAsking, setAsking] = useState(false);
 
-  const people = (members.data ?? []).filter(({ user_id }) => user_id !== null);
+  const people = (members.data ?? []).filter(({ kind }) => kind === "user");
   const owner = people.find(({ user_id }) => user_id === organization.owner_id);
   const others = people.filter((person) => person !== owner);
   const heir = others.find(({ user_id }) => user_id === chosen);

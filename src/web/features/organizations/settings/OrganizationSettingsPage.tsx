@@ -23,6 +23,10 @@ const MembersTab = lazy(async () => ({
 const ResourcesTab = lazy(async () => ({
   default: (await loadPart(() => import("./resources-tab.js"))).ResourcesTab,
 }));
+const ServiceAccountsTab = lazy(async () => ({
+  default: (await loadPart(() => import("../service-accounts/service-accounts-tab.js")))
+    .ServiceAccountsTab,
+}));
 const WebhooksTab = lazy(async () => ({
   default: (await loadPart(() => import("../webhooks/webhooks-tab.js"))).WebhooksTab,
 }));
@@ -88,6 +92,15 @@ export function OrganizationSettingsPage(): ReactElement {
             content: (
               <Suspense fallback={<Skeleton />}>
                 <MembersTab organization={organization} refusal={refusal} />
+              </Suspense>
+            ),
+          },
+          {
+            value: "service-accounts",
+            label: "Service accounts",
+            content: (
+              <Suspense fallback={<Skeleton />}>
+                <ServiceAccountsTab organization={organization} refusal={refusal} />
               </Suspense>
             ),
           },

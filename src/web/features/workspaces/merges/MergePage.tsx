@@ -100,6 +100,7 @@ function authorOf({ type, name }: MergeChanges["author"]): ReactElement {
     <span className="flex flex-wrap items-center gap-2">
       <PlainText value={name} />
       {type === "agent" && <Badge>Agent</Badge>}
+      {type === "service_account" && <Badge>Service account</Badge>}
     </span>
   );
 }
