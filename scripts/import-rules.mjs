@@ -22,6 +22,7 @@ const layers = [
   { name: "server/access", paths: ["src/server/access"], not: ["web", "git", "sandbox"] },
   { name: "server/mail", paths: ["src/server/mail"], not: ["web", "git", "sandbox"] },
   { name: "server/jobs", paths: ["src/server/jobs"], not: ["web", "git", "sandbox"] },
+  { name: "server/cluster", paths: ["src/server/cluster"], not: ["web", "git", "sandbox"] },
   { name: "server/db", paths: ["src/server/db"], not: ["web", "sandbox"] },
   { name: "server/config", paths: ["src/server/config"], not: ["web", "git"] },
   { name: "server/data-folder", paths: ["src/server/data-folder"], not: ["web", "git", "sandbox"] },

@@ -47,13 +47,16 @@ export function holdLease(
       onLost();
     }
   };
-  const timer = setInterval(() => {
+  const begin = (): void => {
     renewing ??= renew()
       .catch((error: unknown) => log.warn({ err: error }, "cannot renew the lease of the node"))
       .finally(() => {
         renewing = null;
       });
-  }, renewMs);
+  };
+  // At once, because new projects go where the disk has room.
+  begin();
+  const timer = setInterval(begin, renewMs);
   timer.unref();
   const isHeld = (): boolean =>
     !isLost &&

@@ -13,12 +13,13 @@ export interface Due {
 }
 
 /**
- * Lists what was never measured or is older than `minutes`, oldest first, in all organizations visible
- * to the transaction.
+ * Lists the node's own folders that were never measured or longer than `minutes` ago, oldest first, in all
+ * organizations visible to the transaction.
  * @param except ids that are left out
  */
 export async function listDue(
   tx: Queryable,
+  nodeId: string,
   minutes: number,
   limit: number,
   except: readonly string[],
@@ -26,12 +27,13 @@ export async function listDue(
   const { rows } = await tx.execute<Due & Record<string, unknown>>(sql`
     select kind, org_id, id from (
       select 'workspace' as kind, w.org_id, w.agent_id as id, u.measured_at
-        from workspaces w left join workspace_disk_usage u on u.agent_id = w.agent_id
+        from workspaces w join projects p on p.id = w.project_id and p.home_node = ${nodeId}
+        left join workspace_disk_usage u on u.agent_id = w.agent_id
         where w.status = 'active' and w.workspace_type = 'local'
       union all
       select 'repository', p.org_id, p.id, u.measured_at
         from projects p left join repository_disk_usage u on u.project_id = p.id
-        where p.status = 'ready' and p.deleted_at is null) all_of_it
+        where p.status = 'ready' and p.deleted_at is null and p.home_node = ${nodeId}) all_of_it
     where (measured_at is null or measured_at < now() - make_interval(mins => ${minutes}))
       and id <> all(${sql.param(except)}::uuid[])
     order by measured_at nulls first limit ${limit}`);

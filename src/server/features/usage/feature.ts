@@ -4,6 +4,6 @@ import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { usageHandlers } from "./routes.js";
 
-export function usageFeature({ workspaces }: Services): Feature {
-  return { name: "usage", routes: [routesOf(usage, usageHandlers(workspaces))] };
+export function usageFeature({ workspaces, otherNodes }: Services): Feature {
+  return { name: "usage", routes: [routesOf(usage, usageHandlers(workspaces, otherNodes))] };
 }
