@@ -56,7 +56,7 @@ test("an answer that a crash cuts off is never complete, and the project returns
   const clones = await openCloneFactory();
   const gitPath = new URL(project.clone_url).pathname;
   const clone = await clones.clone(app.url + gitPath, key);
-  await writeFile(join(clone.folder, "big.bin"), randomBytes(64 * 1024 * 1024));
+  await writeFile(join(clone.folder, "big.bin"), randomBytes(32 * 1024 * 1024));
   const head = await clone.commit({ "a.txt": "a\n" });
   expect((await clone.push("HEAD:main")).code).toBe(0);
 
@@ -83,7 +83,7 @@ test("an answer that a crash cuts off is never complete, and the project returns
     answer.once("error", ({ message }) => resolve(message));
   });
   expect(outcome).toBe("aborted");
-  expect(received).toBeLessThan(64 * 1024 * 1024);
+  expect(received).toBeLessThan(32 * 1024 * 1024);
 
   for (const [method, body] of [
     ["GET", undefined],

@@ -142,13 +142,13 @@ async function forwardTo(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<"forwarded" | Error | null> {
-  const { node: own, nodes, requests } = forwarding;
+  const { node: own, lease, nodes, requests } = forwarding;
   requests.begin();
   try {
     for (const id of ids) {
-      if (id === own.id) return null;
+      if (id === own.id && lease.isHeld()) return null;
       const node = await nodes.find(id);
-      if (!node?.is_leased || node.url === null) continue;
+      if (id === own.id || !node?.is_leased || node.url === null) continue;
       try {
         await forward(forwarding, { ...node, url: node.url }, isSafe, request, reply);
         return "forwarded";
@@ -156,6 +156,7 @@ async function forwardTo(
         nodes.expire();
         if (!(error instanceof NotSentError)) throw error;
         request.log.warn({ err: error, node: node.name }, "a node cannot be reached");
+        if (request.raw.readableDidRead) return homeUnavailable();
       }
     }
     markWithoutHome(request);
