@@ -1,6 +1,9 @@
 import { createServer, request as requestHttp, type IncomingMessage } from "node:http";
 import { once } from "node:events";
+import { mkdtemp } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
@@ -14,8 +17,15 @@ import {
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { problemOf, send } from "#test/support/http/raw-request.js";
-import { expectProblem, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import {
+  expectProblem,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
+import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { homeOf, startCluster, type TestCluster } from "#test/support/server/cluster.js";
+import { removeDataFolder } from "#test/support/server/data-folder.js";
 import { forwardedHeader, forwardingSignature } from "./signed-forwarding.js";
 
 describe("two nodes", () => {
@@ -374,4 +384,39 @@ describe("a home that does not respond", () => {
     const answer = await send(one, "PATCH", path(), { ...owner, body: { name: "New" } });
     expect([answer.status, problemOf(answer).code]).toEqual([503, "home_unavailable"]);
   });
+});
+
+test("the connections of a node do not count for the limit of its address", async () => {
+  const first = await startTestApp({
+    OMOI_MAX_CONNECTIONS_PER_ADDRESS: "5",
+    ...(await clusterEnv("one")),
+  });
+  const OMOI_DATA_DIR = await mkdtemp(join(tmpdir(), "omoi-data-"));
+  const second = await first.sibling({
+    OMOI_MAX_CONNECTIONS_PER_ADDRESS: "0",
+    OMOI_DATA_DIR,
+    ...(await clusterEnv("two")),
+  });
+  const owner = await second.person("owner");
+  await queryAsOwner(second, "update nodes set draining = name = 'two'");
+  const { id } = await makeProject(owner, (await makeOrganization(owner)).id);
+  const path = `/api/v1/projects/${id}`;
+  const uploads = [];
+  for (let count = 0; count < 20; count += 1) {
+    const upload = requestHttp(second.url + path, {
+      method: "PATCH",
+      headers: {
+        authorization: `Bearer ${owner.token}`,
+        "content-type": "application/json",
+        "content-length": 1000,
+      },
+    }).on("error", () => {});
+    upload.write("{");
+    uploads.push(upload);
+    expect((await send(second, "GET", path, owner)).status).toBe(200);
+  }
+  for (const upload of uploads) upload.destroy();
+  await second.close();
+  await first.close();
+  await removeDataFolder(OMOI_DATA_DIR);
 });
