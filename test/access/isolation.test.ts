@@ -286,13 +286,13 @@ describe.each([
     if (isElsewhere) {
       const env = { OMOI_PUBLIC_URL: "https://omoi.example.com" };
       const cluster = await startCluster(["one", "two"], env);
-      ({ close } = cluster);
+      close = () => cluster.close();
       app = cluster.nodes[1] as TestApp;
       // New projects go to the other node.
       await queryAsOwner(app, "update nodes set draining = name = 'two'");
     } else {
       app = await startTestApp();
-      ({ close } = app);
+      close = () => app.close();
     }
     ask = askIn(app);
     theirs = await fill(app, await app.person("owner"));

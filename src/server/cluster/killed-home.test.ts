@@ -104,9 +104,9 @@ test("an answer that a crash cuts off is never complete, and the project returns
 
 test("requests during restarts of the home are answered, or refused as unavailable", async () => {
   const seen = new Map<string, number>();
-  let isOver = false;
+  const stop = new AbortController();
   const asking = Array.from({ length: 8 }, async (_, index) => {
-    for (let count = 0; !isOver; count += 1) {
+    for (let count = 0; !stop.signal.aborted; count += 1) {
       const isWrite = (index + count) % 2 === 0;
       const outcome = await send(app, isWrite ? "PATCH" : "GET", pathOf(project), {
         ...owner,
@@ -128,7 +128,7 @@ test("requests during restarts of the home are answered, or refused as unavailab
     seen.delete("200");
     await expect.poll(() => seen.get("200") ?? 0).toBeGreaterThan(10);
   }
-  isOver = true;
+  stop.abort();
   await Promise.all(asking);
   for (const outcome of seen.keys()) expect(["200", "503", "broken connection"]).toContain(outcome);
 });

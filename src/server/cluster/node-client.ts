@@ -93,7 +93,7 @@ export function createNodeClient(): NodeClient {
         const mayRepeat = body === null && (method === "GET" || method === "HEAD") && !isRepeated;
         if (outgoing.reusedSocket && mayRepeat && error.code === "ECONNRESET") {
           const repeated = send(request, true);
-          abort = repeated.abort;
+          abort = () => repeated.abort();
           resolve(repeated.answer);
           return;
         }

@@ -1,25 +1,15 @@
-import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { projects } from "#shared/api/projects/projects.js";
 import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
 import type { Cluster } from "../../cluster/cluster.js";
-import { forwardRequest, passAnswer } from "../../cluster/forward-request.js";
 import { homeRoutes, type HomeRoute } from "../../cluster/home-of-request.js";
-import { NoAnswerError, NotSentError } from "../../cluster/node-client.js";
-import { listNodes, type RegisteredNode } from "../../cluster/nodes.queries.js";
-import type { Database } from "../../db/connection/connect.js";
-import { AppError, homeUnavailable } from "../../errors.js";
-import type { ActiveRequests } from "../graceful-shutdown.js";
+import { listNodes } from "../../cluster/nodes.queries.js";
+import { homeUnavailable } from "../../errors.js";
 import { sendProblem } from "../problem.js";
-import { isForwarded, markWithoutHome } from "./home-availability.js";
+import { forwardToNode, type Forwarding, type Outcome } from "./forward-to-node.js";
+import { isForwarded } from "./home-availability.js";
 import { openStreams, type OpenStreams } from "./open-streams.js";
 import { receiveForwarded } from "./receive-forwarded.js";
-
-interface Forwarding extends Cluster {
-  db: Database;
-  requests: ActiveRequests;
-  streams: OpenStreams;
-}
 
 /** What a request needs: the home of a project, the node for a new one, or any node (null). */
 type Destination =
@@ -43,7 +33,6 @@ export function forwardToHomes(
   { db, requests }: Pick<Forwarding, "db" | "requests">,
 ): void {
   const forwarding: Forwarding = { ...cluster, db, requests, streams: openStreams(app) };
-  const { node, lease } = cluster;
   const routes = new Map(
     [...homeRoutes()].map(([call, route]) => [call.replaceAll(/\{(\w+)\}/g, ":$1"), route]),
   );
@@ -59,33 +48,45 @@ export function forwardToHomes(
       sendProblem(error, request, reply);
       return;
     }
-    const destination = destinationOf(cluster, routes, request);
-    if (destination === null) return done();
-    const goOn = (home: string | undefined): void => {
-      if (home === undefined) return done();
-      if (home !== node.id) {
-        if (isForwarded(request)) return done(homeUnavailable());
-        void forwardTo(forwarding, [home], isSafe, request, reply).then((error) => {
-          if (error !== "forwarded") done(error ?? undefined);
-        });
-        return;
-      }
-      if (isSafe || lease.isHeld()) done();
-      else done(homeUnavailable());
-    };
-    if (destination === "most room") {
-      chooseNodes(forwarding)
-        .then((ids) => forwardTo(forwarding, ids, false, request, reply))
-        .then((error) => {
-          if (error !== "forwarded") done(error ?? undefined);
-        })
-        .catch(done);
-      return;
-    }
-    const { home, isSafe } = destination;
-    if (home instanceof Promise) home.then(goOn).catch(done);
-    else goOn(home);
+    const outcome = routeRequest(forwarding, routes, request, reply);
+    if (outcome instanceof Promise) void finishLater(outcome, done);
+    else finish(outcome, done);
   });
+}
+
+function finish(outcome: Outcome, done: (error?: Error) => void): void {
+  if (outcome !== "forwarded") done(outcome ?? undefined);
+}
+
+async function finishLater(outcome: Promise<Outcome>, done: (error?: Error) => void) {
+  let known: Outcome;
+  try {
+    known = await outcome;
+  } catch (error) {
+    known = error as Error;
+  }
+  finish(known, done);
+}
+
+/** Decides at once where the home is known and this node is it, like for most requests. */
+function routeRequest(
+  forwarding: Forwarding,
+  routes: ReadonlyMap<string, HomeRoute>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Outcome | Promise<Outcome> {
+  const destination = destinationOf(forwarding, routes, request);
+  if (destination === null) return null;
+  if (destination === "most room") return forwardToRoom(forwarding, request, reply);
+  const { node, lease } = forwarding;
+  const { home, isSafe } = destination;
+  const goOn = (id: string | undefined): Outcome | Promise<Outcome> => {
+    if (id === undefined) return null;
+    if (id === node.id) return isSafe || lease.isHeld() ? null : homeUnavailable();
+    if (isForwarded(request)) return homeUnavailable();
+    return forwardToNode(forwarding, [id], isSafe, request, reply);
+  };
+  return home instanceof Promise ? home.then(goOn) : goOn(home);
 }
 
 /** Aborts requests to nodes whose lease has ended. */
@@ -122,99 +123,15 @@ function destinationOf(
   return id === undefined ? null : { home: homes.of(route.parameter, id), isSafe: route.isSafe };
 }
 
-/** Returns the nodes that may take a new project, the best first. */
-async function chooseNodes({ db }: Forwarding): Promise<string[]> {
-  const [nodes, projects] = await db.withSystem("choose a node", (tx) =>
+/** Sends a request for a new project to the node with the most room. */
+async function forwardToRoom(
+  forwarding: Forwarding,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Outcome> {
+  const [nodes, projectCounts] = await forwarding.db.withSystem("choose a node", (tx) =>
     Promise.all([listNodes(tx), countProjects(tx)]),
   );
-  return orderByRoom(nodes, projects).map(({ id }) => id);
-}
-
-/**
- * Sends a request to the first of the nodes that can be reached.
- * @returns "forwarded" when the answer is passed on or the connection is broken; otherwise this node handles the
- * request, or answers the error
- */
-async function forwardTo(
-  forwarding: Forwarding,
-  ids: readonly string[],
-  isSafe: boolean,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<"forwarded" | Error | null> {
-  const { node: own, lease, nodes, requests } = forwarding;
-  requests.begin();
-  try {
-    for (const id of ids) {
-      if (id === own.id && lease.isHeld()) return null;
-      const node = await nodes.find(id);
-      if (id === own.id || !node?.is_leased || node.url === null) continue;
-      try {
-        await forward(forwarding, { ...node, url: node.url }, isSafe, request, reply);
-        return "forwarded";
-      } catch (error) {
-        nodes.expire();
-        if (!(error instanceof NotSentError)) throw error;
-        request.log.warn({ err: error, node: node.name }, "a node cannot be reached");
-        if (request.raw.readableDidRead) return homeUnavailable();
-      }
-    }
-    markWithoutHome(request);
-    return null;
-  } catch (error) {
-    if (error instanceof AppError) return error;
-    if (!(error instanceof NoAnswerError)) return error as Error;
-    if (isSafe) return homeUnavailable();
-    // The outcome is unknown, as after any broken connection; an error would claim that nothing was changed.
-    reply.hijack();
-    reply.raw.destroy();
-    return "forwarded";
-  } finally {
-    requests.end();
-  }
-}
-
-/** Resolves once the answer is being passed on. */
-async function forward(
-  forwarding: Forwarding,
-  node: RegisteredNode & { url: string },
-  isSafe: boolean,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const { db, nodes, streams } = forwarding;
-  const sent = forwardRequest(forwarding, node, request);
-  const end = streams.begin(node.id, sent.abort);
-  reply.raw.once("close", () => {
-    end();
-    sent.abort();
-  });
-  // A body that is late, or that the client no longer sends.
-  let late: AppError | null = null;
-  const onError = (error: unknown): void => {
-    if (error instanceof AppError) late = error;
-    sent.abort();
-  };
-  request.raw.on("error", onError);
-  let answer: IncomingMessage;
-  try {
-    answer = await sent.answer;
-  } catch (error) {
-    end();
-    throw late ?? error;
-  }
-  if (answer.statusCode === 503) nodes.expire();
-  if (answer.headers["x-request-id"] === undefined) {
-    // Rejected by the node's limit of connections, before it was read.
-    sent.abort();
-    end();
-    throw new NotSentError(`the node answered ${answer.statusCode}`);
-  }
-  // Read-your-writes: the client's next request may be one that this node handles.
-  if (!isSafe) await db.changes.syncLocal();
-  const isEventStream = answer.headers["content-type"]?.startsWith("text/event-stream") ?? false;
-  const closes = isEventStream || !request.raw.complete || !request.server.server.listening;
-  reply.hijack();
-  passAnswer(answer, reply.raw, closes);
-  if (isEventStream) streams.endOnStop(answer, reply.raw);
+  const ids = orderByRoom(nodes, projectCounts).map(({ id }) => id);
+  return forwardToNode(forwarding, ids, false, request, reply);
 }
