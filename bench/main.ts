@@ -9,6 +9,7 @@ import { egress } from "./egress.js";
 import { environments } from "./environments.js";
 import { firstUse } from "./first-use.js";
 import { folders } from "./folders.js";
+import { forwarding } from "./forwarding.js";
 import { gateway } from "./gateway.js";
 import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
 import { keys } from "./keys.js";
@@ -48,6 +49,7 @@ const benchmarks: readonly Benchmark[] = [
   sandbox,
   egress,
   gateway,
+  forwarding,
   start,
   mounts,
   packing,

@@ -3,6 +3,7 @@ import { closeAll } from "./close-all.js";
 import { features } from "./features/index.js";
 import { openServices, type ServerInput } from "./features/services.js";
 import { createHttpServer } from "./http/create-http-server.js";
+import { forwardToHomes } from "./http/forwarding/forward-to-home.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
 import type { RouteOptions } from "./http/register-routes.js";
 import { createGauges } from "./metrics/gauges.js";
@@ -36,7 +37,8 @@ export async function buildApp(input: AppInput): Promise<App> {
     metrics.observeRequest(request),
   );
   const services = await openServices(input, app.server);
-  const { build, credentials, docker, eventStreams, jobs, lease, mailer } = services;
+  const { build, cluster, credentials, docker, eventStreams, jobs, lease, mailer } = services;
+  if (cluster) forwardToHomes(app, cluster, { db, requests });
   const metrics = createMetrics(
     createGauges({ db, dataDir: config.dataDir, openStreams: () => eventStreams.count(), log }),
   );
@@ -103,6 +105,7 @@ export async function buildApp(input: AppInput): Promise<App> {
           ]),
         () => docker.close(),
         () => lease.stop(),
+        () => cluster?.close(),
         () => metrics.close(),
         () => telemetry?.close(),
       ]),

@@ -8,6 +8,7 @@ import { grants, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { routesOf, type RouteOptions } from "#server/http/register-routes.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { startCluster } from "../support/server/cluster.js";
 import {
   problemOf,
   type RawResponse,
@@ -298,15 +299,29 @@ const askIn =
     );
   };
 
-describe("isolation over HTTP", () => {
+describe.each([
+  { title: "isolation over HTTP", isElsewhere: false },
+  { title: "isolation through a node that is not the home", isElsewhere: true },
+])("$title", ({ isElsewhere }) => {
   let app: TestApp;
+  let close: () => Promise<void>;
   let ask: Ask;
   let theirs: Full;
   let own: Full;
   let stranger: TestPerson;
   let keysElsewhere: string[];
   beforeAll(async () => {
-    app = await startTestApp();
+    if (isElsewhere) {
+      const env = { OMOI_PUBLIC_URL: "https://omoi.example.com" };
+      const cluster = await startCluster(["one", "two"], env);
+      close = () => cluster.close();
+      app = cluster.nodes[1] as TestApp;
+      // New projects go to the other node.
+      await queryAsOwner(app, "update nodes set draining = name = 'two'");
+    } else {
+      app = await startTestApp();
+      close = () => app.close();
+    }
     ask = askIn(app);
     theirs = await fill(app, await app.person("owner"));
     stranger = await app.person("stranger");
@@ -324,7 +339,7 @@ describe("isolation over HTTP", () => {
     const robot = await makeServiceAccount(app, theirs.owner, id, { role: "admin" });
     keysElsewhere.push(robot.key);
   });
-  afterAll(() => app.close());
+  afterAll(() => close());
 
   test("every call with a body has an example", () => {
     const missing = calls.filter(({ call, endpoint }) => endpoint.body && !bodies[call]);

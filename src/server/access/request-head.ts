@@ -8,6 +8,8 @@ export interface RequestHead {
   readonly url: string;
   /** The host that the client names, with the port; a trusted proxy's client's, if it passed one on. */
   readonly host: string;
+  /** The scheme of the client's connection, as far as it is known. */
+  readonly protocol: "http" | "https";
   /** The client's address: that of the connection, or the one that a trusted proxy names. */
   readonly ip: string;
   readonly headers: IncomingHttpHeaders;

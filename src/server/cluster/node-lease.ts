@@ -68,13 +68,16 @@ export function holdLease(
     }
     check();
   };
-  const timer = setInterval(() => {
+  const begin = (): void => {
     renewing ??= renew()
       .catch((error: unknown) => log.warn({ err: error }, "cannot renew the lease of the node"))
       .finally(() => {
         renewing = null;
       });
-  }, renewMs);
+  };
+  // At once, because new projects go where the disk has room.
+  begin();
+  const timer = setInterval(begin, renewMs);
   timer.unref();
   const checking = node.url === null ? undefined : setInterval(check, checkMs).unref();
   return {

@@ -5,6 +5,7 @@ import type { Sandbox } from "#sandbox/sandbox.js";
 import { isUsable } from "#sandbox/uid-range.js";
 import type { Credentials } from "../access/authenticate.js";
 import type { Config } from "../config/config.js";
+import { openCluster, type Cluster } from "../cluster/cluster.js";
 import { homeOf } from "../cluster/home-of.js";
 import { holdLease, type NodeLease } from "../cluster/node-lease.js";
 import { registerNode, type OwnNode } from "../cluster/register-node.js";
@@ -12,6 +13,7 @@ import { defaultSender } from "../config/mail-settings.js";
 import { readBuild, type Build } from "../config/read-build.js";
 import { storageIn, type Storage } from "../data-folder/storage.js";
 import type { Database } from "../db/connection/connect.js";
+import { otherNodes, type OtherNodes } from "../http/forwarding/other-nodes.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "../mail/delivery.js";
 import { createMailer } from "../mail/mailer.js";
@@ -39,6 +41,9 @@ export interface Services extends ServerInput {
   readonly build: Build;
   readonly node: OwnNode;
   readonly lease: NodeLease;
+  /** The other nodes; null for an installation with one. */
+  readonly cluster: Cluster | null;
+  readonly otherNodes: OtherNodes;
   /** Whether no other process uses the database or the data folder. */
   readonly isAlone: boolean;
   /** The HTTP server, for connections accepted on other ports. */
@@ -89,11 +94,14 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const { sandboxUids } = config;
   const runUids = sandboxUids !== null && isUsable(sandboxUids) ? sandboxUids : null;
   log.info({ uids: runUids }, runUids === null ? "runs share a uid" : "each workspace has a uid");
+  const cluster = openCluster(db, node, lease, config.clusterSecret);
   return {
     ...input,
     build,
     node,
     lease,
+    cluster,
+    otherNodes: otherNodes(cluster),
     isAlone: config.databaseUrl === null,
     httpServer,
     storage,

@@ -55,6 +55,14 @@ function tooSlow(seconds: number): AppError {
 const refusal =
   "HTTP/1.1 429 Too Many Requests\r\nretry-after: 10\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+/** Ends the count of a connection for its address. */
+const counted = new WeakMap<Socket, () => void>();
+
+/** Excludes the connection of another node, which carries the requests of many clients, from the limit. */
+export function exemptConnection(socket: Socket): void {
+  counted.get(socket)?.();
+}
+
 function limitPerAddress(app: FastifyInstance, { perAddress, trustedProxies }: Limits): void {
   const open = new Map<string, number>();
   app.server.on("connection", (socket: Socket) => {
@@ -64,11 +72,14 @@ function limitPerAddress(app: FastifyInstance, { perAddress, trustedProxies }: L
     const caller = callerNetwork(remoteAddress);
     const count = (open.get(caller) ?? 0) + 1;
     open.set(caller, count);
-    socket.once("close", () => {
+    const end = (): void => {
+      if (!counted.delete(socket)) return;
       const left = (open.get(caller) ?? 1) - 1;
       if (left === 0) open.delete(caller);
       else open.set(caller, left);
-    });
+    };
+    counted.set(socket, end);
+    socket.once("close", end);
     if (count > perAddress) socket.end(refusal, () => socket.destroy());
   });
 }

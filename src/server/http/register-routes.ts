@@ -14,6 +14,7 @@ import { checkedErrors } from "./check-error.js";
 import { keepUncompressed } from "./compression.js";
 import { itemOf, noEntityTag, requireMatch, withEntityTag, type ReadItem } from "./conditional.js";
 import { createdLocation } from "./created-location.js";
+import { requireHome } from "./forwarding/home-availability.js";
 import { withIdempotencyKey } from "./idempotency.js";
 import { endWhenStopping, type ActiveRequests } from "./graceful-shutdown.js";
 import { parse, parseParams } from "./parse-request.js";
@@ -128,6 +129,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
         tenancy?.place === "body"
           ? await bodyContextOf(endpoint, tenancy.key, context, body, options)
           : context;
+      requireHome(request);
       reply.code(endpoint.status);
       if (withoutSecrets) {
         reply.header("cache-control", "no-store");

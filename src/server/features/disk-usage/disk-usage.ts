@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { DiskUsage } from "#shared/api/organizations/usage.js";
 import { measureTree } from "#git/worktree/disk-usage.js";
+import type { OtherNodes } from "../../http/forwarding/other-nodes.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { measureFolder, type WorkspaceDeps } from "../workspaces/index.js";
 import * as queries from "./disk-usage.queries.js";
@@ -97,11 +98,21 @@ export async function refreshWorkspace(
 }
 
 /** Returns the organization's figures, refreshed within the timeout. */
-export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): Promise<DiskUsage> {
-  const dues = await context.tx((tx) =>
-    queries.listDue(tx, deps.db.node.id, ASKED_MINUTES, 200, failedIds()),
-  );
-  await measureSoon(deps, dues, context.log);
+export async function readDiskUsage(
+  deps: WorkspaceDeps,
+  otherNodes: OtherNodes,
+  context: OrgContext,
+): Promise<DiskUsage> {
+  const { dues, known } = await context.tx(async (tx) => ({
+    dues: await queries.listDue(tx, deps.db.node.id, ASKED_MINUTES, 200, failedIds()),
+    known: otherNodes.isNone ? [] : await queries.readProjects(tx),
+  }));
+  const homes = await otherNodes.homesOf(known.map(({ project_id }) => project_id));
+  // Other nodes measure, too; the figures are in the database.
+  await Promise.all([
+    measureSoon(deps, dues, context.log),
+    otherNodes.ask(context, homes.values()),
+  ]);
   const projects = await context.tx((tx) => queries.readProjects(tx));
   const sum = (of: (project: (typeof projects)[number]) => number): number =>
     projects.reduce((total, project) => total + of(project), 0);

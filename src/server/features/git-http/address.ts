@@ -6,6 +6,7 @@ import { AppError, notFound } from "../../errors.js";
 import type { Actor, Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
 import { requirePermission, type Access } from "../../access/access.js";
+import { requireHome } from "../../http/forwarding/home-availability.js";
 import type { RawRequest } from "../../http/raw-routes.js";
 import { isStorable } from "../../http/text.js";
 import type { Storage } from "../../data-folder/storage.js";
@@ -31,7 +32,7 @@ export interface ResolvedRepository {
 /**
  * Returns the requested repository for a caller with the permission; absent and invisible ones get the
  * same 404.
- * @throws AppError 401, 403, 404, 409 `project_not_ready`
+ * @throws AppError 401, 403, 404, 409 `project_not_ready`, 503 `home_unavailable`
  */
 export async function resolveRepository(
   deps: AddressDeps,
@@ -48,6 +49,7 @@ export async function resolveRepository(
     project && (await resolveAccess(deps.db, actor, "org_id", project.organization_id));
   if (!project || !access) throw notFound();
   requirePermission(access, permission);
+  requireHome(request);
   if (project.status !== "ready") {
     throw new AppError(
       "project_not_ready",

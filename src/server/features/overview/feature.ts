@@ -6,7 +6,7 @@ import { commitComparer } from "./compare-commits.js";
 import { overviewHandlers } from "./routes.js";
 
 /** The team's view: what waits for a person, what agents do, and what was done. */
-export function overviewFeature({ db, storage }: Services): Feature {
-  const deps = { db, storage, compareCommits: commitComparer() };
+export function overviewFeature({ db, storage, otherNodes }: Services): Feature {
+  const deps = { db, storage, otherNodes, compareCommits: commitComparer() };
   return { name: "overview", routes: [routesOf(overview, overviewHandlers(deps))] };
 }

@@ -1,7 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { resolveCommit } from "#git/store/repository.js";
-import type { AgentWork } from "#shared/api/organizations/overview.js";
+import { z } from "zod";
+import { agentWork, type AgentWork } from "#shared/api/organizations/overview.js";
 import { allows } from "../../access/access.js";
+import type { OtherNodes } from "../../http/forwarding/other-nodes.js";
 import type { OrgContext } from "../../http/request-context.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { countPredictedConflicts } from "../radar/index.js";
@@ -19,6 +21,7 @@ import { listWork, type WorkRow } from "./work.queries.js";
 export interface WorkDeps {
   storage: Storage;
   compareCommits: CompareCommits;
+  otherNodes: OtherNodes;
 }
 
 /** Time that a request waits for comparisons; later ones are in the next answer. */
@@ -51,11 +54,16 @@ export async function listAgentWork(
         : new Map<string, number>(),
     };
   });
-  const [comparisons, lines] = await Promise.all([
-    seesWorkspaces ? compareAll(deps, orgId, rows) : new Map<string, Comparison>(),
-    readLines(deps.storage, context, rows),
+  const elsewhere = await deps.otherNodes.homesOf(rows.map(({ project_id }) => project_id));
+  const here = rows.filter(({ project_id }) => !elsewhere.has(project_id));
+  const [comparisons, lines, others] = await Promise.all([
+    seesWorkspaces ? compareAll(deps, orgId, here) : new Map<string, Comparison>(),
+    readLines(deps.storage, context, here),
+    readElsewhere(deps, context, elsewhere),
   ]);
   return rows.map((row) => {
+    const other = others.get(row.agent_id);
+    if (other) return other;
     const { head_commit: _head, has_branch, is_at_rest, ...shown } = row;
     const compared = comparisons.get(row.agent_id);
     const count = conflicts.get(row.agent_id) ?? 0;
@@ -74,6 +82,21 @@ export async function listAgentWork(
       last_line: lines.get(row.agent_id) ?? null,
     };
   });
+}
+
+/** Returns the work of agents whose branches and logs are on other nodes, by agent. */
+async function readElsewhere(
+  { otherNodes }: WorkDeps,
+  context: OrgContext,
+  homes: ReadonlyMap<string, string>,
+): Promise<Map<string, AgentWork>> {
+  const found = new Map<string, AgentWork>();
+  for (const [home, answer] of await otherNodes.ask(context, homes.values())) {
+    for (const work of z.array(agentWork).safeParse(answer).data ?? []) {
+      if (homes.get(work.project_id) === home) found.set(work.agent_id, work);
+    }
+  }
+  return found;
 }
 
 interface StateInput extends Pick<WorkRow, "current" | "last_outcome" | "is_at_rest"> {
@@ -122,15 +145,15 @@ async function compareAll(
   return new Map(found);
 }
 
-/** Compares pairs of commits in the same order; null for those that take too long. */
+/** Compares pairs of commits in the same order; null for no pair and for those that take too long. */
 export async function comparePairs(
   { compareCommits }: Pick<WorkDeps, "compareCommits">,
   orgId: string,
-  pairs: readonly CommitPair[],
+  pairs: readonly (CommitPair | null)[],
 ): Promise<(Comparison | null)[]> {
   const found: (Comparison | null)[] = pairs.map(() => null);
-  const compare = async (pair: CommitPair, index: number): Promise<void> => {
-    found[index] = await compareCommits(orgId, pair);
+  const compare = async (pair: CommitPair | null, index: number): Promise<void> => {
+    if (pair !== null) found[index] = await compareCommits(orgId, pair);
   };
   await within(COMPARE_MS, Promise.all(pairs.map(compare)));
   return [...found];

@@ -1,4 +1,4 @@
-import type { Results } from "#shared/api/organizations/overview.js";
+import { results, type Results } from "#shared/api/organizations/overview.js";
 import { allows } from "../../access/access.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import { AppError } from "../../errors.js";
@@ -33,24 +33,49 @@ export async function readResults(
     figures: await queries.readFigures(tx, orgId, since, agentId),
     merges: seesMerges ? await queries.listMergesSince(tx, orgId, since, agentId, MAX_MERGES) : [],
   }));
-  const compared = await comparePairs(
-    deps,
-    orgId,
-    merges.map(({ project_id, source_commit, target_commit }) => ({
-      repoPath: deps.storage.repository(orgId, project_id),
-      base: target_commit,
-      head: source_commit,
-      agentId: null,
-    })),
-  );
+  const elsewhere = await deps.otherNodes.homesOf(merges.map(({ project_id }) => project_id));
+  const [compared, others] = await Promise.all([
+    comparePairs(
+      deps,
+      orgId,
+      merges.map(({ project_id, source_commit, target_commit }) =>
+        elsewhere.has(project_id)
+          ? null
+          : {
+              repoPath: deps.storage.repository(orgId, project_id),
+              base: target_commit,
+              head: source_commit,
+              agentId: null,
+            },
+      ),
+    ),
+    mergesElsewhere(deps, context, elsewhere),
+  ]);
   return {
     since,
     ...figures,
     total_merges: merges[0]?.total ?? 0,
     merges: merges.map((row, index) => {
       const { source_commit: _source, target_commit: _target, total: _total, at, ...merge } = row;
-      const { commits = null, additions = null, deletions = null } = compared[index] ?? {};
+      const counted: Partial<Results["merges"][number]> =
+        compared[index] ?? others.get(row.id) ?? {};
+      const { commits = null, additions = null, deletions = null } = counted;
       return { ...merge, at: isoInstant(at), commits, additions, deletions };
     }),
   };
+}
+
+/** Returns the merges in repositories on other nodes, by id. */
+async function mergesElsewhere(
+  { otherNodes }: WorkDeps,
+  context: OrgContext,
+  homes: ReadonlyMap<string, string>,
+): Promise<Map<string, Results["merges"][number]>> {
+  const found = new Map<string, Results["merges"][number]>();
+  for (const [home, answer] of await otherNodes.ask(context, homes.values())) {
+    for (const merge of results.safeParse(answer).data?.merges ?? []) {
+      if (homes.get(merge.project_id) === home) found.set(merge.id, merge);
+    }
+  }
+  return found;
 }

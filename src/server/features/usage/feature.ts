@@ -5,11 +5,11 @@ import type { Services } from "../services.js";
 import { watchLimits } from "./limits/watch-limits.js";
 import { usageHandlers } from "./routes.js";
 
-export function usageFeature({ db, log, workspaces }: Services): Feature {
+export function usageFeature({ db, log, workspaces, otherNodes }: Services): Feature {
   let watch: ReturnType<typeof watchLimits> | undefined;
   return {
     name: "usage",
-    routes: [routesOf(usage, usageHandlers(workspaces))],
+    routes: [routesOf(usage, usageHandlers(workspaces, otherNodes))],
     start: () => {
       watch = watchLimits(db, log);
     },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { period, usage, type ModelBudget } from "#shared/api/organizations/usage.js";
 import { csvFile, wantsCsv } from "../../http/csv.js";
+import type { OtherNodes } from "../../http/forwarding/other-nodes.js";
 import type { OrgContext } from "../../http/request-context.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { fromMemory, pagesOf } from "../../http/pagination.js";
@@ -21,10 +22,13 @@ async function modelBudgetOf(
   return { model_budget };
 }
 
-export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage> {
+export function usageHandlers(
+  workspaces: WorkspaceDeps,
+  otherNodes: OtherNodes,
+): Handlers<typeof usage> {
   const statementPages = pagesOf(usage.statements, z.tuple([period]));
   return {
-    disk: (context) => readDiskUsage(workspaces, context),
+    disk: (context) => readDiskUsage(workspaces, otherNodes, context),
     get: async (context, { query: { by, period, budget_of, format } }) => {
       if (wantsCsv(context.request, format)) {
         const report = await reportUsage(context, period);

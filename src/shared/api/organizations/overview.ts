@@ -186,7 +186,7 @@ export const agentWork = z.strictObject({
     .string()
     .nullable()
     .describe(
-      "Branch that its merges go to; null without an active workspace, like the figures below, which are also null while they are being counted",
+      "Branch that its merges go to; null without an active workspace, like the figures below, which are also null while they are being counted or the server that stores the project does not respond",
     ),
   unmerged_commits: z
     .number()
@@ -214,7 +214,7 @@ export const agentWork = z.strictObject({
     .string()
     .nullable()
     .describe(
-      "End of the log of the current or last run, or of its session: plain text of at most 200 characters; null without one",
+      "End of the log of the current or last run, or of its session: plain text of at most 200 characters; null without one, or while the server that stores the project does not respond",
     ),
 });
 export type AgentWork = z.output<typeof agentWork>;
@@ -251,17 +251,17 @@ export const results = z.strictObject({
           .number()
           .int()
           .nullable()
-          .describe("Commits that it brought to the target; null while they are being counted"),
+          .describe("Commits that it brought to the target; null while they are being counted or the server that stores the project does not respond"),
         additions: z
           .number()
           .int()
           .nullable()
-          .describe("Lines added to the target; null while they are being counted"),
+          .describe("Lines added to the target; null as above"),
         deletions: z
           .number()
           .int()
           .nullable()
-          .describe("Lines removed from the target; null while they are being counted"),
+          .describe("Lines removed from the target; null as above"),
         merged_by: z.string().describe("Name of the user, agent or service account who merged"),
         at: timestamp.describe("Time of the merge"),
       }),

@@ -1,0 +1,38 @@
+import type { Database } from "../db/connection/connect.js";
+import { findHomes, type Homes } from "./home-of-request.js";
+import { createNodeClient } from "./node-client.js";
+import { openNodeDirectory, type NodeDirectory } from "./node-directory.js";
+import type { NodeLease } from "./node-lease.js";
+import type { OwnNode } from "./register-node.js";
+import type { Sender } from "./forward-request.js";
+import { forwardingSignature } from "./signed-forwarding.js";
+
+/** The other nodes of the installation, seen from this one. */
+export interface Cluster extends Sender {
+  readonly node: OwnNode;
+  readonly lease: NodeLease;
+  readonly homes: Homes;
+  readonly nodes: NodeDirectory;
+  close(): void;
+}
+
+/** @returns null for an installation with one node */
+export function openCluster(
+  db: Database,
+  node: OwnNode,
+  lease: NodeLease,
+  secret: string | null,
+): Cluster | null {
+  if (node.url === null || secret === null) return null;
+  const client = createNodeClient();
+  return {
+    node,
+    nodeId: node.id,
+    lease,
+    homes: findHomes(db),
+    nodes: openNodeDirectory(db),
+    client,
+    signature: forwardingSignature(secret),
+    close: () => client.close(),
+  };
+}

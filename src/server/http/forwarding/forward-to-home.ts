@@ -1,0 +1,137 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { projects } from "#shared/api/projects/projects.js";
+import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
+import type { Cluster } from "../../cluster/cluster.js";
+import { homeRoutes, type HomeRoute } from "../../cluster/home-of-request.js";
+import { listNodes } from "../../cluster/nodes.queries.js";
+import { homeUnavailable } from "../../errors.js";
+import { sendProblem } from "../problem.js";
+import { forwardToNode, type Forwarding, type Outcome } from "./forward-to-node.js";
+import { isForwarded } from "./home-availability.js";
+import { openStreams, type OpenStreams } from "./open-streams.js";
+import { receiveForwarded } from "./receive-forwarded.js";
+
+/** What a request needs: the home of a project, the node for a new one, or any node (null). */
+type Destination =
+  | { home: string | undefined | Promise<string | undefined>; isSafe: boolean }
+  | "most room"
+  | null;
+
+/** Period of checks for nodes that are gone. */
+const CHECK_MS = 3000;
+
+const createProject = `${projects.create.method} ${projects.create.path}`;
+
+/**
+ * Sends requests of projects on to their homes, before their bodies are read, and new projects to the node with the
+ * most room. Credentials, limits and conditions of a request are checked at its home alone. A home that cannot be
+ * reached is a 503 `home_unavailable`, for callers who may see the project.
+ */
+export function forwardToHomes(
+  app: FastifyInstance,
+  cluster: Cluster,
+  { db, requests }: Pick<Forwarding, "db" | "requests">,
+): void {
+  const forwarding: Forwarding = { ...cluster, db, requests, streams: openStreams(app) };
+  const routes = new Map(
+    [...homeRoutes()].map(([call, route]) => [call.replaceAll(/\{(\w+)\}/g, ":$1"), route]),
+  );
+  const { streams } = forwarding;
+  const checking = setInterval(() => {
+    if (streams.size > 0) void abortLost(cluster, streams).catch(() => {});
+  }, CHECK_MS).unref();
+  app.addHook("onClose", async () => clearInterval(checking));
+  app.addHook("onRequest", (request, reply, done) => {
+    try {
+      receiveForwarded(cluster, request, reply);
+    } catch (error) {
+      sendProblem(error, request, reply);
+      return;
+    }
+    const outcome = routeRequest(forwarding, routes, request, reply);
+    if (outcome instanceof Promise) void finishLater(outcome, done);
+    else finish(outcome, done);
+  });
+}
+
+function finish(outcome: Outcome, done: (error?: Error) => void): void {
+  if (outcome !== "forwarded") done(outcome ?? undefined);
+}
+
+async function finishLater(outcome: Promise<Outcome>, done: (error?: Error) => void) {
+  let known: Outcome;
+  try {
+    known = await outcome;
+  } catch (error) {
+    known = error as Error;
+  }
+  finish(known, done);
+}
+
+/** Decides at once where the home is known and this node is it, like for most requests. */
+function routeRequest(
+  forwarding: Forwarding,
+  routes: ReadonlyMap<string, HomeRoute>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Outcome | Promise<Outcome> {
+  const destination = destinationOf(forwarding, routes, request);
+  if (destination === null) return null;
+  if (destination === "most room") return forwardToRoom(forwarding, request, reply);
+  const { node, lease } = forwarding;
+  const { home, isSafe } = destination;
+  const goOn = (id: string | undefined): Outcome | Promise<Outcome> => {
+    if (id === undefined) return null;
+    if (id === node.id) return isSafe || lease.isHeld() ? null : homeUnavailable();
+    if (isForwarded(request)) return homeUnavailable();
+    return forwardToNode(forwarding, [id], isSafe, request, reply);
+  };
+  return home instanceof Promise ? home.then(goOn) : goOn(home);
+}
+
+/** Aborts requests to nodes whose lease has ended. */
+async function abortLost({ nodes }: Cluster, streams: OpenStreams): Promise<void> {
+  const all = await nodes.all();
+  streams.abortExcept((nodeId) => all.some(({ id, is_leased }) => id === nodeId && is_leased));
+}
+
+function destinationOf(
+  { homes }: Cluster,
+  routes: ReadonlyMap<string, HomeRoute>,
+  request: FastifyRequest,
+): Destination {
+  const { url } = request.routeOptions;
+  if (url === undefined) return null;
+  const { method, headers } = request;
+  if (url.startsWith("/git/:org/:project/")) {
+    // Any node asks for the credential.
+    if (headers.authorization === undefined) return null;
+    const { org = "", project = "" } = request.params as { org?: string; project?: string };
+    if (!project.endsWith(".git")) return null;
+    const home = homes.ofAddress(`${org}/${project.slice(0, -".git".length)}`);
+    return { home, isSafe: !url.endsWith("git-receive-pack") };
+  }
+  const call = `${method === "HEAD" ? "GET" : method} ${url}`;
+  // Any node rejects a body that is too large.
+  if (Number(headers["content-length"] ?? 0) > (request.routeOptions.bodyLimit ?? Infinity)) {
+    return null;
+  }
+  if (call === createProject) return isForwarded(request) ? null : "most room";
+  const route = routes.get(call);
+  if (route === undefined) return null;
+  const id = (request.params as Record<string, string>)[route.parameter];
+  return id === undefined ? null : { home: homes.of(route.parameter, id), isSafe: route.isSafe };
+}
+
+/** Sends a request for a new project to the node with the most room. */
+async function forwardToRoom(
+  forwarding: Forwarding,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Outcome> {
+  const [nodes, projectCounts] = await forwarding.db.withSystem("choose a node", (tx) =>
+    Promise.all([listNodes(tx), countProjects(tx)]),
+  );
+  const ids = orderByRoom(nodes, projectCounts).map(({ id }) => id);
+  return forwardToNode(forwarding, ids, false, request, reply);
+}

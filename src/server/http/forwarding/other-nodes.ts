@@ -1,0 +1,81 @@
+import { text } from "node:stream/consumers";
+import { Readable } from "node:stream";
+import type { Cluster } from "../../cluster/cluster.js";
+import { forwardRequest } from "../../cluster/forward-request.js";
+import type { PublicContext } from "../request-context.js";
+import { isForwarded } from "./home-availability.js";
+
+/** The request of a call about several projects. */
+type Asking = Pick<PublicContext, "requestId" | "request" | "log">;
+
+/** The other nodes, for calls about several projects, whose data may be on several disks. */
+export interface OtherNodes {
+  /** Whether the installation has one node. */
+  readonly isNone: boolean;
+  /** Returns the homes of those projects whose home is another node, by project. */
+  homesOf(projectIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Asks nodes for their answers to the GET at hand, as its caller, by node. A node that is late or does not answer is
+   * left out. A node that is asked asks no others.
+   */
+  ask(asking: Asking, nodeIds: Iterable<string>): Promise<ReadonlyMap<string, unknown>>;
+}
+
+/** Time that a call waits for the answers. */
+const TIMEOUT_MS = 2500;
+/** Headers of the caller: those of conditions and encodings are left out. */
+const passedHeaders = ["authorization", "cookie", "user-agent"] as const;
+
+export function otherNodes(cluster: Cluster | null): OtherNodes {
+  if (cluster === null) {
+    return { isNone: true, homesOf: async () => new Map(), ask: async () => new Map() };
+  }
+  const { node, homes, nodes } = cluster;
+
+  const askOne = async (nodeId: string, { requestId, request }: Asking): Promise<unknown> => {
+    const found = await nodes.find(nodeId);
+    if (!found?.is_leased || found.url === null) return null;
+    const { ip, host, protocol, socket, url, headers } = request;
+    const rawHeaders = passedHeaders.flatMap((name) => {
+      const value = headers[name];
+      return value === undefined ? [] : [name, value];
+    });
+    const raw = Object.assign(Readable.from([]), { method: "GET", url, headers: {}, rawHeaders });
+    const received = { id: requestId, ip, host, protocol, socket, raw };
+    const sent = forwardRequest(cluster, { ...found, url: found.url }, received);
+    const late = setTimeout(() => sent.abort(), TIMEOUT_MS);
+    try {
+      const answer = await sent.answer;
+      const body = await text(answer);
+      return answer.statusCode === 200 ? (JSON.parse(body) as unknown) : null;
+    } finally {
+      clearTimeout(late);
+    }
+  };
+
+  return {
+    isNone: false,
+    homesOf: async (projectIds) => {
+      const found = new Map<string, string>();
+      for (const id of new Set(projectIds)) {
+        const home = await homes.of("project_id", id);
+        if (home !== undefined && home !== node.id) found.set(id, home);
+      }
+      return found;
+    },
+    ask: async (asking, nodeIds) => {
+      const answers = new Map<string, unknown>();
+      if (isForwarded(asking.request)) return answers;
+      const asked = [...new Set(nodeIds)].map(async (id) => {
+        try {
+          const answer = await askOne(id, asking);
+          if (answer !== null) answers.set(id, answer);
+        } catch (error) {
+          asking.log.warn({ err: error, node: id }, "a node did not answer");
+        }
+      });
+      await Promise.all(asked);
+      return answers;
+    },
+  };
+}
