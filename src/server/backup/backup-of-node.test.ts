@@ -12,6 +12,7 @@ import { makeProjectAt } from "#test/support/fixtures/project-at.js";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { removeDataFolder } from "#test/support/server/data-folder.js";
+import { folderPlace } from "./backup-place.js";
 import { takeBackup } from "./take-backup.js";
 
 let app: TestApp;
@@ -47,7 +48,7 @@ const projectsOf = ({ db }: TestApp) =>
 test("a backup contains the database and the files of its node", async () => {
   for (const [index, node] of [app, other].entries()) {
     const target = join(folder, `backup-${index}`);
-    const report = await takeBackup(node.config, pool, target, () => {});
+    const report = await takeBackup(node.config, pool, folderPlace(target), () => {});
     const own = await projectsOf(node);
     expect(report).toMatchObject({
       repositories: own.length,

@@ -16,7 +16,7 @@ export async function readableOrganizations(
   userId: string,
   rows: readonly Readable[],
 ): Promise<(row: Readable) => boolean> {
-  const person = { userId, agent: null, session: null, key: null };
+  const person = { kind: "user", userId, agent: null, session: null, key: null } as const;
   const accesses = new Map<string, Access | null>();
   for (const { org_id } of rows) {
     if (org_id === null || accesses.has(org_id)) continue;

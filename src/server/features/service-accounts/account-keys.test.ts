@@ -11,7 +11,8 @@ import {
   type TestPerson,
 } from "#test/support/server/app.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { sendExpiryWarnings } from "../api-keys/expiry.js";
+import { announceExpiringKeys } from "../api-keys/expiry.js";
+import { dispatchEvents } from "../notifications/dispatch-events.js";
 
 let app: TestApp;
 let sibling: TestApp;
@@ -361,20 +362,16 @@ describe("keys of service accounts", () => {
        where id = $1`,
       [robot.keyId],
     );
-    const mailer = {
-      send: (mail: { to: string; text: string }) => Promise.resolve(sent.push(mail)),
-    };
-    const sent: { to: string; text: string }[] = [];
-    await sendExpiryWarnings({
-      db: app.db,
-      mailer: mailer as never,
-      settings: { secret: app.config.secret, keyPrefix: "sk_live_", maxKeyDays: 0 },
-      publicUrl: () => app.url,
-      log: undefined as never,
-    });
+    await queryAsOwner(app, "update users set is_verified = true where id = $1", [owner.id]);
+    await announceExpiringKeys(app.db);
+    await dispatchEvents(app.db);
+    const listed = await owner.api.notifications.deliveries({ query: {} });
+    expect(listed.data.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^The API key “.*” expires/),
+    ]);
+    const ofAccount = "select from notifications where user_id = $1";
+    expect(await queryAsOwner(app, ofAccount, [robot.account.id])).toEqual([]);
     const page = `${app.url}/organizations/${org.id}/settings?tab=service-accounts`;
-    expect(sent.map(({ to }) => to)).toEqual([owner.email.toLowerCase()]);
-    expect(sent[0]?.text).toContain(page);
     const { data: leaked } = await owner.api.serviceAccounts.createKey({
       params: robot.params,
       body: { name: "leaked" },
