@@ -132,7 +132,12 @@ async function underOlderPostgres() {
       continue;
     }
     process.stdout.write(`\nUnder PostgreSQL ${major}:\n`);
-    suite("api", { OMOI_TEST_DATABASE_URL: postgres.url }, isThorough ? [] : files, `PostgreSQL ${major}, `);
+    suite(
+      "api",
+      { OMOI_TEST_DATABASE_URL: postgres.url },
+      isThorough ? [] : files,
+      `PostgreSQL ${major}, `,
+    );
     await postgres.stop();
   }
 }

@@ -12,15 +12,24 @@ export function addNodeCommands(admin: Command): void {
     .option("--json", "print JSON")
     .action(listNodes);
 
-  const node = admin.command("node").description("Manage one of the servers").addHelpText(
-    "after",
-    `
+  const node = admin
+    .command("node")
+    .description("Manage one of the servers")
+    .addHelpText(
+      "after",
+      `
 Examples:
   omoi admin node drain node-2    # it keeps its projects and gets no new ones
   omoi admin node resume node-2`,
-  );
+    );
   addChange(node, "drain", "Give a server no new projects", nodes.drainNode, "is draining.");
-  addChange(node, "resume", "Give a drained server new projects again", nodes.resumeNode, "is active.");
+  addChange(
+    node,
+    "resume",
+    "Give a drained server new projects again",
+    nodes.resumeNode,
+    "is active.",
+  );
 }
 
 function addChange(

@@ -251,12 +251,10 @@ export const results = z.strictObject({
           .number()
           .int()
           .nullable()
-          .describe("Commits that it brought to the target; null while they are being counted or the server that stores the project does not respond"),
-        additions: z
-          .number()
-          .int()
-          .nullable()
-          .describe("Lines added to the target; null as above"),
+          .describe(
+            "Commits that it brought to the target; null while they are being counted or the server that stores the project does not respond",
+          ),
+        additions: z.number().int().nullable().describe("Lines added to the target; null as above"),
         deletions: z
           .number()
           .int()

@@ -16,7 +16,10 @@ export function AdminPage(): ReactElement {
   const { tab = "users" } = route.useSearch();
   const navigate = useNavigate();
   return (
-    <Page title="Installation" description="For super admins: all users, organizations and servers.">
+    <Page
+      title="Installation"
+      description="For super admins: all users, organizations and servers."
+    >
       <Tabs<AdminTab>
         label="Installation"
         value={tab}

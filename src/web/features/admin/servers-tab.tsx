@@ -22,7 +22,8 @@ export function ServersTab(): ReactElement {
   return (
     <div className="flex flex-col gap-4">
       <p className="text-muted">
-        Each project is stored on one server. A draining server keeps its projects and gets no new ones.
+        Each project is stored on one server. A draining server keeps its projects and gets no new
+        ones.
       </p>
       <CursorTable
         label="servers"
@@ -49,7 +50,11 @@ export function ServersTab(): ReactElement {
               <Badge tone={states[status].tone}>{states[status].label}</Badge>
             ),
           },
-          { name: "Projects", isNumber: true, renderCell: ({ projects }) => formatNumber(projects) },
+          {
+            name: "Projects",
+            isNumber: true,
+            renderCell: ({ projects }) => formatNumber(projects),
+          },
           { name: "Runs", isNumber: true, renderCell: ({ running }) => formatNumber(running) },
           {
             name: "Free disk",
