@@ -455,7 +455,7 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "serviceAccounts.get": { command: "service-account show" },
   "serviceAccounts.update": {
     command: "service-account update",
-    examples: ["service-account update ci --is-active false"],
+    examples: ["service-account update ci --no-is-active"],
   },
   "serviceAccounts.delete": { command: "service-account delete", confirms: true },
   "serviceAccounts.listKeys": {

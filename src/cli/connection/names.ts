@@ -174,7 +174,7 @@ async function findMember(connection: Connection, text: string) {
   ]);
 }
 
-/** Finds an active key of a known service account, or of the caller. */
+/** Finds an active key of a known service account, or of the caller, that has not been rotated. */
 async function findKey(connection: Connection, text: string, known: Known): Promise<string> {
   const { service_account_id } = known;
   const params = { org_id: known["org_id"] ?? "", service_account_id: service_account_id ?? "" };
@@ -183,7 +183,8 @@ async function findKey(connection: Connection, text: string, known: Known): Prom
       ? connection.api.apiKeys.list({ query })
       : connection.api.serviceAccounts.listKeys({ params, query }),
   );
-  const live = all.filter(({ status }) => status === "active");
+  // A rotated key has the name of its successor.
+  const live = all.filter(({ status, replaced_by }) => status === "active" && replaced_by === null);
   return named(live, text, "active key", ({ name, key_prefix }) => [name, key_prefix]).id;
 }
 

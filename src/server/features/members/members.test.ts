@@ -45,6 +45,7 @@ describe("members", () => {
     expect(await list()).toEqual([
       {
         id: expect.any(String) as string,
+        kind: "user",
         user_id: owner.id,
         agent_id: null,
         organization_id: org.id,
