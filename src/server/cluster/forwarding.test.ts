@@ -374,6 +374,27 @@ describe("a home that does not respond", () => {
     await moveTo(two.url);
   });
 
+  test("is given up when its lease ends, though its connections stay open", async () => {
+    const silent = createServer(() => {});
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const ghost = randomUUID();
+    const lost = await cluster.projectOn(one, owner, project.organization_id);
+    await queryAsOwner(
+      one,
+      "insert into nodes (id, name, url, lease_until) values ($1, 'ghost', $2, now() + interval '1 hour')",
+      [ghost, `http://127.0.0.1:${(silent.address() as AddressInfo).port}`],
+    );
+    await queryAsOwner(one, "update projects set home_node = $1 where id = $2", [ghost, lost.id]);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const asked = once(silent, "request");
+    const answer = send(one, "GET", `/api/v1/projects/${lost.id}`, owner);
+    await asked;
+    await queryAsOwner(one, "update nodes set lease_until = now() where id = $1", [ghost]);
+    expect(problemOf(await answer).code).toBe("home_unavailable");
+    silent.close();
+  });
+
   test("refuses to write after its lease, and is not asked any more", async () => {
     await queryAsOwner(one, "update nodes set epoch = epoch + 1 where name = 'two'");
     await expect
