@@ -9,7 +9,7 @@ import { findClusterNode, hasOtherActiveNode, setDraining } from "./cluster-node
 type NodeContext = Pick<AdminContext, "origin" | "change">;
 
 /** Identifies a node by its id or name. */
-export type NodeReference = { id: string } | { name: string };
+type NodeReference = { id: string } | { name: string };
 
 /**
  * Gives a node no new projects.

@@ -1,2 +1,2 @@
-export { drainNode, resumeNode, type NodeReference } from "./drain-node.js";
+export { drainNode, resumeNode } from "./drain-node.js";
 export { listClusterNodes } from "./cluster-nodes.queries.js";
