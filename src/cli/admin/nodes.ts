@@ -72,10 +72,7 @@ async function listNodes({ json }: AdminOptions): Promise<void> {
       shownTime(node.started_at),
       node.id,
     ]);
-    const header = [
-      ...["NAME", "STATUS", "PROJECTS", "RUNS", "FREE DISK", "LOAD", "VERSION", "HOST"],
-      ...["STARTED", "ID"],
-    ];
+    const header = "NAME,STATUS,PROJECTS,RUNS,FREE DISK,LOAD,VERSION,HOST,STARTED,ID".split(",");
     print(json, all, () =>
       rows.length === 0 ? "The database has no server yet." : table(header, rows),
     );

@@ -138,5 +138,6 @@ async function commit(client: pg.PoolClient, last: readonly pg.QueryConfig[]): P
   if (failures.length === 0) return;
   // A statement that PostgreSQL rejected turned the commit into a rollback.
   const rejection = failures.find((failure) => !isConnectionLost(failure));
-  throw rejection ?? new CommitUnknownError(failures[0]);
+  if (rejection instanceof Error) throw rejection;
+  throw new CommitUnknownError(failures[0]);
 }

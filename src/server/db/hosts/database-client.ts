@@ -39,12 +39,13 @@ export class DatabaseClient extends pg.Client {
     });
   }
 
-  override connect(callback?: unknown): never {
+  override connect(): Promise<this>;
+  override connect(callback: (error: Error) => void): void;
+  override connect(callback?: (error: Error) => void): Promise<this> | void {
     const hosts = this.#hosts;
     if (hosts === null) return super.connect(callback as never) as never;
-    if (typeof callback !== "function") return this.#connectToPrimary(hosts) as never;
+    if (callback === undefined) return this.#connectToPrimary(hosts);
     callbackify(() => this.#connectToPrimary(hosts))(callback as (error: Error | null) => void);
-    return undefined as never;
   }
 
   async #connectToPrimary(hosts: DatabaseHosts): Promise<this> {
@@ -75,6 +76,6 @@ export class DatabaseClient extends pg.Client {
 /** A pool of such connections. */
 export class DatabasePool extends pg.Pool {
   constructor(config: pg.PoolConfig & ServerConfig) {
-    super({ Client: DatabaseClient, ...config } as pg.PoolConfig);
+    super({ Client: DatabaseClient, ...config });
   }
 }

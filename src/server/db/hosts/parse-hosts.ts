@@ -28,7 +28,7 @@ const SYNTAX = /^(?<scheme>postgres(?:ql)?:\/\/)(?<user>[^/?#]*@)?(?<hosts>[^/?#
 export function parseHosts(url: string, variable: string): ListedHosts {
   const { scheme, user = "", hosts: authority = "", rest = "" } = SYNTAX.exec(url)?.groups ?? {};
   if (scheme === undefined) throw new ConfigError(`${variable} must begin with postgres://`);
-  const [path = "", search] = splitOnce(rest, "?");
+  const [path, search] = splitOnce(rest, "?");
   const query = new URLSearchParams(search);
   const named = query.get("host");
   const places = (named ?? authority).split(",");

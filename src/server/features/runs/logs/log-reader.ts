@@ -59,7 +59,8 @@ export async function openLogReader(path: string, inTurn: InTurn): Promise<LogRe
 
 /** Reads the entries of a log. Only parsing and reading a disk take a turn, and not waiting for the network. */
 export function readLog(source: LogSource, inTurn: InTurn): LogReader {
-  const { bytesAt } = source;
+  const bytesAt = (offset: number, length: number): Promise<Buffer> =>
+    source.bytesAt(offset, length);
   const read = async (offset: number, length = pieceBytes): Promise<LogPiece> => {
     await source.prepare?.(offset, length);
     const { piece, isCut } = await inTurn(async () => {

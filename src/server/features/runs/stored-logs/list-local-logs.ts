@@ -4,10 +4,11 @@ import type { Storage } from "../../../data-folder/storage.js";
 import type { LogOfRun } from "./log-storage.js";
 
 /** Yields the logs of runs in the data folder, some hundred at a time; transcripts are left out. */
-export async function* listLocalLogs({ logs, runLogs }: Storage): AsyncGenerator<LogOfRun[]> {
+export async function* listLocalLogs(storage: Storage): AsyncGenerator<LogOfRun[]> {
+  const { logs } = storage;
   for (const orgId of await namesIn(logs)) {
     for (const projectId of (await namesIn(`${logs}/${orgId}`)).filter(isUuid)) {
-      const names = await namesIn(runLogs(orgId, projectId));
+      const names = await namesIn(storage.runLogs(orgId, projectId));
       const ids = names
         .filter((name) => name.endsWith(".log"))
         .map((name) => name.slice(0, -".log".length))
