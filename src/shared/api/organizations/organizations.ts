@@ -52,7 +52,7 @@ export const organizationItem = z.strictObject({
     .describe("The user who owns it"),
   counts: z
     .strictObject({
-      members: z.number().describe("Members, users and agents"),
+      members: z.number().describe("Members: people, agents and service accounts"),
       people: z.number().describe("Members who are people"),
       projects: z.number().describe("Projects, those under import included"),
       agents: z.number().describe("Agents that are not terminated"),
