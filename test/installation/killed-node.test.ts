@@ -68,8 +68,9 @@ test("the runs of a killed node are lost after its lease, and saved when it is b
   expect(waiting.status).toBe("queued");
 
   await kill();
-  const lost = await waitForRun(owner, run.id, ({ status }) => status !== "running");
-  expect(lost).toMatchObject({ status: "lost", checkpoint: null });
+  const statusOf = () => queryAsOwner(app, "select status from runs where id = $1", [run.id]);
+  await expect.poll(statusOf).not.toEqual([{ status: "running" }]);
+  expect(await statusOf()).toEqual([{ status: "lost" }]);
   // Its place is free again.
   expect((await waitForRunEnd(owner, waiting.id)).status).toBe("succeeded");
   const saved = () =>

@@ -20,7 +20,7 @@ import {
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { makeProjectAt } from "#test/support/fixtures/project-at.js";
-import { shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { shell } from "#test/support/fixtures/runs.js";
 import { gitInRepository, repoPathOf } from "#test/support/git/git.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
@@ -87,6 +87,9 @@ describe("nodes with data folders of their own", () => {
     const [row] = await queryAsOwner(app, `select * from ${table} where ${column} = $1`, [id]);
     return row ?? {};
   };
+  // The other nodes do not answer for a home that is away.
+  const untilStatus = ({ id }: Run, status: Run["status"]) =>
+    expect.poll(async () => (await rowOf("runs", "id", id))["status"]).toBe(status);
   const limit = (max_concurrent_agents: number) =>
     owner.api.organizations.update({ params: { org_id: orgId }, body: { max_concurrent_agents } });
   const start = async (node: Node, { agent_id }: Workspace, command = untilTold): Promise<Run> => {
@@ -178,10 +181,9 @@ describe("nodes with data folders of their own", () => {
     }
     await expect.poll(own.read).toEqual(settled);
     expect(await left.read()).toEqual(unfinished);
-    const { data } = await owner.api.runs.get({ params: { run_id: run.id } });
-    expect(data.status).toBe("running");
+    expect((await rowOf("runs", "id", run.id))["status"]).toBe("running");
     await go(workspace);
-    expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");
+    await untilStatus(run, "succeeded");
     for (const part of ["repositories", "overlays", "workspaces", "indexes"] as const) {
       const names = async (node: Node): Promise<string[]> =>
         readdir(join(storageIn(node.dataDir)[part], orgId)).catch(() => []);
@@ -202,7 +204,7 @@ describe("nodes with data folders of their own", () => {
     const due = await workspaceAt(node, project);
     const unsaved = await workspaceAt(node, project);
     const run = await start(node, unsaved, ["true"]);
-    await waitForRunEnd(owner, run.id);
+    await untilStatus(run, "succeeded");
     for (const workspace of [due, unsaved]) await writeFiles(workspace, { "b.txt": "new\n" });
     await node.stop();
     await queryAsOwner(app, "update runs set status = 'lost', is_unsaved = true where id = $1", [
@@ -333,8 +335,8 @@ describe("nodes with data folders of their own", () => {
     let last: [Run, Workspace] = [running, a];
     for (const [index, run] of runs.entries()) {
       await go(last[1]);
-      await waitForRunEnd(owner, last[0].id);
-      await waitForRun(owner, run.id, ({ status }) => status === "running");
+      await untilStatus(last[0], "succeeded");
+      await untilStatus(run, "running");
       const { data } = await owner.api.usage.get({ params: { org_id: orgId } });
       expect(data.concurrent_agents.current).toBe(1);
       last = [run, queued[index]?.[1] as Workspace];
@@ -353,7 +355,7 @@ describe("nodes with data folders of their own", () => {
       "update nodes set lease_until = now() + interval '1 day' where name = 'two'",
     );
     await go(a);
-    await waitForRunEnd(owner, running.id);
+    await untilStatus(running, "succeeded");
     const waiting = () =>
       queryAsOwner(
         app,
@@ -361,7 +363,7 @@ describe("nodes with data folders of their own", () => {
       );
     await expect.poll(waiting).toEqual([{ data: { org_id: orgId } }]);
     await two.start();
-    await waitForRun(owner, next.id, ({ status }) => status === "running");
+    await untilStatus(next, "running");
     await expect.poll(waiting).toEqual([]);
   });
 
@@ -374,18 +376,18 @@ describe("nodes with data folders of their own", () => {
     await queryAsOwner(app, "update nodes set lease_until = now() where name = 'two'");
     const behind = await start(one, c);
     await go(a);
-    await waitForRunEnd(owner, running.id);
-    await waitForRun(owner, behind.id, ({ status }) => status === "running");
+    await untilStatus(running, "succeeded");
+    await untilStatus(behind, "running");
     expect((await rowOf("runs", "id", away.id))["status"]).toBe("queued");
     await go(c);
-    await waitForRunEnd(owner, behind.id);
+    await untilStatus(behind, "succeeded");
     // A new one does not wait for it either.
     const direct = await start(one, a);
     expect(direct.status).toBe("running");
     await two.start();
     await go(a);
-    await waitForRunEnd(owner, direct.id);
-    await waitForRun(owner, away.id, ({ status }) => status === "running");
+    await untilStatus(direct, "succeeded");
+    await untilStatus(away, "running");
   });
 
   test("a project is removed from the disk of its home, also when that comes back later", async () => {
