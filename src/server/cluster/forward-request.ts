@@ -14,7 +14,11 @@ const ofConnection = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
-const ofSender = new Set([...ofConnection, "host", "expect", forwardedHeader]);
+/**
+ * The length is stated anew: a client may name it in `Connection`, and the body without a length would be read as the
+ * next request.
+ */
+const ofSender = new Set([...ofConnection, "content-length", "host", "expect", forwardedHeader]);
 
 /** The client of a request, and what it sent. */
 export interface ReceivedRequest {
@@ -40,7 +44,8 @@ export function forwardRequest(
 ): SentRequest {
   const { method = "GET", url = "/", headers, rawHeaders } = request.raw;
   const isChunked = headers["transfer-encoding"] !== undefined;
-  const hasBody = isChunked || Number(headers["content-length"] ?? 0) > 0;
+  const length = Number(headers["content-length"] ?? 0);
+  const hasBody = isChunked || length > 0;
   const signed = signature.sign(
     {
       from: nodeId,
@@ -57,10 +62,7 @@ export function forwardRequest(
   );
   const own = [forwardedHeader, signed, "host", new URL(node.url).host];
   if (isChunked) own.push("transfer-encoding", "chunked");
-  // A body of unknown length would be chunked.
-  else if (!hasBody && headers["content-length"] === undefined && !isBodiless(method)) {
-    own.push("content-length", "0");
-  }
+  else if (hasBody || !isBodiless(method)) own.push("content-length", String(length));
   return client.send({
     origin: node.url,
     method,

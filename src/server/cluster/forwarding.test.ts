@@ -1,7 +1,7 @@
 import { createServer, request as requestHttp, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { mkdtemp } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
@@ -151,6 +151,26 @@ describe("two nodes", () => {
       await writer.api.projects.update({ params: params(), body: { name } });
       const { data } = await writer.api.projects.list({ query: { organization_id: orgId } });
       expect(data.find(({ id }) => id === project.id)?.name).toBe(name);
+    }
+  });
+
+  test("send the length of a body on, whatever `Connection` names", async () => {
+    const hidden = `GET /api/v1/organizations/${orgId} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${owner.token}\r\n\r\n`;
+    for (const method of ["GET", "DELETE", "OPTIONS"]) {
+      const { port, hostname } = new URL(two.url);
+      const socket = connect(Number(port), hostname);
+      socket.write(
+        `${method} /api/v1/projects/${project.id}/branches HTTP/1.1\r\nHost: ${hostname}:${port}\r\n` +
+          `Authorization: Bearer ${owner.token}\r\nConnection: content-length\r\n` +
+          `Content-Length: ${hidden.length}\r\n\r\n${hidden}`,
+      );
+      await once(socket, "data");
+      socket.destroy();
+      // The next requests on the kept connection get their own answers.
+      for (let count = 0; count < 5; count += 1) {
+        const { data } = await there.api.projects.get({ params: params() });
+        expect(data.id).toBe(project.id);
+      }
     }
   });
 

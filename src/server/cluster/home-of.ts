@@ -12,11 +12,11 @@ export const isHomeOfAgent = (nodeId: string, agentId: SQLWrapper): SQL =>
     where own.id = ${agentId} and home.home_node = ${nodeId}::uuid)`;
 
 /**
- * Whether a node may be running: the lease of a node without a cluster does not matter.
+ * Whether a node may start runs: it has a sandbox and a lease. Neither matters without a cluster.
  * @param node alias of the row of the node
  */
-export const isPresent = (node: string): string =>
-  `(${node}.url is null or ${node}.lease_until > clock_timestamp())`;
+export const takesRuns = (node: string): string =>
+  `(${node}.url is null or (${node}.runs_commands and ${node}.lease_until > clock_timestamp()))`;
 
 /** Returns the home of a project; null for an unknown one. */
 export async function homeOf(db: Database, projectId: string): Promise<string | null> {

@@ -1,8 +1,9 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
+import { drizzle } from "drizzle-orm/node-postgres";
 import type { Logger } from "pino";
-import type { Database } from "../db/connection/connect.js";
+import type { Database, Queryable } from "../db/connection/connect.js";
 import { homeUnavailable } from "../errors.js";
 import { LEASE_SECONDS, renewLease, type NodeState } from "./nodes.queries.js";
 import type { OwnNode } from "./register-node.js";
@@ -34,11 +35,13 @@ export interface NodeLease {
 export function holdLease(
   db: Database,
   node: OwnNode,
-  dataDir: string,
+  { dataDir, runsCommands }: { dataDir: string; runsCommands: boolean },
   log: Logger,
   onLost: () => void,
 ): NodeLease {
   const validMs = LEASE_SECONDS * 1000 - MARGIN_MS;
+  // Without a cluster nothing depends on the time of a renewal.
+  const connection = drizzle(node.url === null ? db.systemPool : db.leasePool) as Queryable;
   let until = { monotonic: performance.now() + validMs, wall: Date.now() + validMs };
   let isLost = false;
   let renewing: Promise<void> | null = null;
@@ -57,9 +60,9 @@ export function holdLease(
     for (const listener of listeners) listener();
   };
   const renew = async (): Promise<void> => {
-    const state = await readState(dataDir);
+    const state = { ...(await readState(dataDir)), runs_commands: runsCommands };
     const sent = { monotonic: performance.now() + validMs, wall: Date.now() + validMs };
-    if (await db.withSystem("renew the lease of the node", (tx) => renewLease(tx, node, state))) {
+    if (await renewLease(connection, node, state)) {
       until = sent;
     } else if (!isLost) {
       isLost = true;
@@ -104,7 +107,7 @@ export function holdLease(
   };
 }
 
-async function readState(dataDir: string): Promise<NodeState> {
+async function readState(dataDir: string): Promise<Omit<NodeState, "runs_commands">> {
   const { bsize, blocks, bavail } = await statfs(dataDir);
   return {
     disk_total_bytes: bsize * blocks,

@@ -34,6 +34,7 @@ const columns = {
   disk_free_bytes: nodes.disk_free_bytes,
   load: nodes.load,
   processors: nodes.processors,
+  runs_commands: nodes.runs_commands,
   created_at: nodes.created_at,
   is_leased: sql<boolean>`coalesce(${nodes.lease_until} > clock_timestamp(), false)`,
 };
@@ -84,6 +85,7 @@ export interface NodeState {
   disk_free_bytes: number;
   load: number;
   processors: number;
+  runs_commands: boolean;
 }
 
 /** Extends the lease. @returns false when the node is in another epoch */
@@ -103,4 +105,11 @@ export async function renewLease(
 /** Fails the transaction unless the node is in its epoch, which does not change until the transaction ends. */
 export async function requireEpoch(tx: Queryable, { id, epoch }: NodeEpoch): Promise<void> {
   await tx.execute(sql`select require_node_epoch(${id}::uuid, ${epoch}::bigint)`);
+}
+
+/** Whether a node has projects whose files were not removed. */
+export async function hasProjects(tx: Queryable, id: string): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    select from projects where home_node = ${id} and removed_at is null limit 1`);
+  return rows.length > 0;
 }

@@ -5,10 +5,12 @@ import type { Database, Queryable } from "../db/connection/connect.js";
 import { openNodeQueues } from "../db/queue-schema.js";
 import {
   identifyDataFolder,
+  nodeFile,
   writeNodeId,
   type DataFolderIdentity,
 } from "./data-folder-identity.js";
 import {
+  hasProjects,
   LEASE_SECONDS,
   listNodes,
   lockEpoch,
@@ -66,11 +68,12 @@ function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held
         return { held: true, lease_until: known.lease_until, host: known.host };
       }
       requireFreeName(all, config.nodeName, known.id);
+      if (config.nodeName === null && all.length > 1) throw needsName(known.name);
       return start(tx, folder, config, known, version);
     }
     const upgraded = all.find((node) => node.folder === null);
     if (upgraded) {
-      if (!folder.isUsed) throw notTheFolder(upgraded.name);
+      if (!folder.isUsed && (await hasProjects(tx, upgraded.id))) throw notTheFolder(upgraded);
       writeNodeId(config.dataDir, upgraded.id);
       return start(tx, identifyDataFolder(config.dataDir), config, upgraded, version);
     }
@@ -99,9 +102,8 @@ async function start(
 ): Promise<OwnNode> {
   const name = config.nodeName ?? before?.name ?? DEFAULT_NAME;
   const url = config.nodeUrl;
-  // Several processes on one folder share an epoch.
-  const isJoining =
-    before !== null && before.is_leased && before.place === place && before.folder === folder;
+  // Several processes on one folder share an epoch, also after an outage of the database.
+  const isJoining = before !== null && before.place === place && before.folder === folder;
   if (before && !isJoining) await lockEpoch(tx, id);
   const isNext = before !== null && !isJoining;
   const epoch = await saveStart(tx, { id, name, url, place, host, folder, version }, isNext);
@@ -142,9 +144,15 @@ function requireCluster(all: readonly RegisteredNode[], name: string | null): vo
   );
 }
 
-function notTheFolder(name: string): ConfigError {
+function needsName(name: string): ConfigError {
   return new ConfigError(
-    `The projects of this database are in the data folder of the server ${name}, which has not started since its upgrade; start that one first, or set OMOI_DATA_DIR to its folder`,
+    `Other servers share the database of this one; set OMOI_NODE_NAME to ${name}, with OMOI_NODE_URL and OMOI_CLUSTER_SECRET`,
+  );
+}
+
+function notTheFolder({ id, name }: RegisteredNode): ConfigError {
+  return new ConfigError(
+    `The projects of this database are in the data folder of the server ${name}, which has not started since its upgrade; start that one first, or set OMOI_DATA_DIR to its folder. If that folder is lost, write {"id":"${id}"} to the file ${nodeFile} of this one`,
   );
 }
 

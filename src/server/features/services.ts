@@ -69,7 +69,9 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const storage = storageIn(config.dataDir);
   const driver = await openDriver(config, storage, log);
   const docker = await openDocker(config);
-  const lease = holdLease(db, node, config.dataDir, log, input.onNodeLost);
+  const runsCommands = [input.sandbox, docker].some(({ report }) => report.mode !== "unavailable");
+  const { dataDir } = config;
+  const lease = holdLease(db, node, { dataDir, runsCommands }, log, input.onNodeLost);
   db.serveAs(node, () => lease.require());
   const jobs = await startJobs(db.jobPool, log, {
     id: node.id,

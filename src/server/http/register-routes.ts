@@ -142,7 +142,9 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
           return answer instanceof Answer ? applyHead(reply, answer) : answer;
         } catch (error) {
           // An earlier transaction of the call is committed; the rest of it may not be.
-          const isHalf = (full as Partial<OrgContext>).hasChanged?.() ?? false;
+          const isHalf =
+            (full as Partial<OrgContext>).hasChanged?.() === true ||
+            options.db.hasChanged(full as ActorContext);
           throw isHalf && isDatabaseUnavailable(error) ? outcomeUnknown(error) : error;
         } finally {
           // Read-your-writes for the caller; a revocation waits for every process.

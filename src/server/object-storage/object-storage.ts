@@ -118,6 +118,13 @@ function requireRange(response: http.IncomingMessage, start: number): void {
   throw new Error("the answer is not the requested range");
 }
 
+function lengthOf(response: http.IncomingMessage): number {
+  const length = response.headers["content-length"];
+  if (length !== undefined) return Number(length);
+  response.destroy();
+  throw new Error("the answer has no length");
+}
+
 /** Copies an object; after a broken connection it goes on with the next byte. */
 async function copyTo(
   output: PassThrough,
@@ -132,7 +139,7 @@ async function copyTo(
     const response = await send({ method: "GET", ...object, headers, signal });
     const before = offset;
     try {
-      if (size === null) size = Number(response.headers["content-length"]);
+      if (size === null) size = lengthOf(response);
       else requireRange(response, offset);
       for await (const piece of response) {
         offset += (piece as Buffer).length;
@@ -157,6 +164,11 @@ async function copyTo(
 
 function drained(output: PassThrough): Promise<void> {
   return new Promise((resolve, reject) => {
+    // Its `close` may have been emitted before.
+    if (output.destroyed) {
+      reject(new Error("the reader has ended"));
+      return;
+    }
     const end = (): void => {
       output.off("drain", end).off("close", end);
       if (output.destroyed) reject(new Error("the reader has ended"));

@@ -86,12 +86,16 @@ export interface Database {
   serveAs(node: NodeEpoch, requireLease: () => void): void;
   /** The node of `serveAs`. @throws before it */
   readonly node: NodeEpoch;
+  /** Whether a `systemChange` of the same origin, the context of a call, was committed. */
+  hasChanged(origin: Origin): boolean;
   /** The HMAC key for API keys, email links and recovery codes. */
   readonly verificationKey: string;
   /** Connections of all pools: in use, idle, and callers waiting for one. */
   poolState(): { active: number; idle: number; waiting: number };
   /** The pool behind `withSystem`, for named prepared statements. */
   readonly systemPool: pg.Pool;
+  /** One connection across organizations for the renewal of the node's lease, which no request delays. */
+  readonly leasePool: pg.Pool;
   /** A pool that sees no organization's rows, for the job queue's tables. */
   readonly jobPool: pg.Pool;
   close(): Promise<void>;
@@ -159,6 +163,7 @@ export async function openDatabase(
   });
   const tenantPool = withErrorHandlers(tenantPoolOf(settings(serving.transactions)), log);
   const systemPool = withErrorHandlers(new SystemPool(settings(serving.transactions)), log);
+  const leasePool = withErrorHandlers(new SystemPool(settings(serving.transactions, 1)), log);
   const lockPool = withErrorHandlers(
     new DatabasePool(settings(serving.sessions, lockConnections)),
     log,
@@ -168,6 +173,7 @@ export async function openDatabase(
     log.warn({ host, failure }, "a database server could not replace the primary");
   });
   const changes = await listenForChanges(serving.sessions, systemPool, log);
+  const changed = new WeakSet<Origin>();
   let node: NodeEpoch | null = null;
   let requireLease = (): void => {};
   const locks = createLocks(lockPool, lockBusy);
@@ -211,6 +217,7 @@ export async function openDatabase(
       const total = sum(({ totalCount }) => totalCount);
       return { active: total - idle, idle, waiting: sum(({ waitingCount }) => waitingCount) };
     },
+    leasePool,
     jobPool: tenantPool,
     changes,
     locks: (orgId, keys, work) =>
@@ -242,11 +249,16 @@ export async function openDatabase(
       ),
     withSystem: (_reason, work) => work(systemDb),
     withSystemTx: (_reason, work) => inTransaction(systemPool, beginSystem, work),
-    systemChange: (origin, work) => systemChange(systemPool, origin, work),
+    systemChange: async (origin, work) => {
+      const result = await systemChange(systemPool, origin, work);
+      changed.add(origin);
+      return result;
+    },
+    hasChanged: (origin) => changed.has(origin),
     close: async () => {
       stopWatching?.();
       await changes.close();
-      await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);
+      await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end(), leasePool.end()]);
     },
   };
 }

@@ -34,17 +34,23 @@ update api_keys set created_by = user_id;
 alter table api_keys alter column created_by set not null;
 create index api_keys_created_by on api_keys (created_by);
 
--- Whether a person made a key with which a service account could act at a time. A transaction of one organization
--- sees no keys.
+-- Whether a user made a key with which a service account could act at a time, also through keys of other accounts that
+-- made it. A transaction of one organization sees no keys.
 create function made_key_of(maker uuid, account uuid, at timestamptz) returns boolean language plpgsql as $$
 declare
   outside text := coalesce(current_setting('app.system', true), '');
   found boolean;
 begin
   perform set_config('app.system', 'on', true);
-  found := exists (select from api_keys k
-    where k.user_id = account and k.created_by = maker and k.created_at <= at
-      and (k.revoked_at is null or k.revoked_at > at) and (k.expires_at is null or k.expires_at > at));
+  with recursive makers as (
+    select k.created_by as id from api_keys k
+    where k.user_id = account and k.created_at <= at
+      and (k.revoked_at is null or k.revoked_at > at) and (k.expires_at is null or k.expires_at > at)
+    union
+    select k.created_by from makers m join service_accounts s on s.id = m.id
+    join api_keys k on k.user_id = s.id and k.created_at <= at
+  )
+  select exists (select from makers where id = maker) into found;
   perform set_config('app.system', outside, true);
   return found;
 end $$;

@@ -24,6 +24,8 @@ create table nodes (
   -- load average of the last minute, and the number of processors
   load double precision,
   processors integer,
+  -- whether it has a sandbox for runs
+  runs_commands boolean not null default true,
   created_at timestamptz(3) not null default now()
 );
 alter table nodes enable row level security;

@@ -26,5 +26,6 @@ export const nodes = pgTable("nodes", {
   disk_free_bytes: bigint({ mode: "number" }),
   load: doublePrecision(),
   processors: integer(),
+  runs_commands: boolean().notNull().default(true),
   created_at: createdAt(),
 });

@@ -14,7 +14,8 @@ const selectNodes = sql`
       when n.draining then 'draining' else 'active' end as status,
     (select count(*)::int from projects p where p.home_node = n.id and p.deleted_at is null)
       as projects,
-    (select count(*)::int from runs r join projects p on p.id = r.project_id
+    (select count(*)::int from runs r left join agents a on a.id = r.agent_id
+      join projects p on p.id = coalesce(r.project_id, a.project_id)
       where p.home_node = n.id and r.status = 'running') as running,
     n.disk_total_bytes::float8, n.disk_free_bytes::float8, n.load, n.processors,
     n.epoch::int, n.lease_until, n.started_at

@@ -1,7 +1,7 @@
 import { and, desc, eq, isNotNull, sql, type SQL } from "drizzle-orm";
 import type { PresetName } from "#shared/preset-names.js";
 import type { Run } from "#shared/api/agents/runs.js";
-import { isHomeOfAgent, isPresent } from "../../cluster/home-of.js";
+import { isHomeOfAgent, takesRuns } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
@@ -124,7 +124,7 @@ export async function nextQueued(
     join agents a on a.id = queue.agent_id
     join projects p on p.id = a.project_id
     join nodes n on n.id = p.home_node
-    where (n.id = ${nodeId}::uuid or ${sql.raw(isPresent("n"))}) and not exists (select from runs r where r.agent_id = queue.agent_id
+    where (n.id = ${nodeId}::uuid or ${sql.raw(takesRuns("n"))}) and not exists (select from runs r where r.agent_id = queue.agent_id
       and r.status = 'running' and r.kind <> 'check')
       and not ${waitsForBuild(sql`queue.agent_id`)}
     order by queue.position limit 1`);

@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, ne, sql, type SQL } from "drizzle-orm";
 import type { Run } from "#shared/api/agents/runs.js";
-import { isPresent } from "../../cluster/home-of.js";
+import { takesRuns } from "../../cluster/home-of.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 import { agents, environments, organizations, projects, runs } from "../../db/tables/tables.js";
@@ -171,7 +171,7 @@ const candidateText = `
         where w.agent_id = q.agent_id and w.environment_state = 'waiting')
       and exists (select from agents qa join projects qp on qp.id = qa.project_id
         join nodes qn on qn.id = qp.home_node
-        where qa.id = q.agent_id and ${isPresent("qn")})) as waiting,
+        where qa.id = q.agent_id and ${takesRuns("qn")})) as waiting,
     o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
   from agents a join organizations o on o.id = a.org_id where a.id = $1`;
 

@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { projects } from "#shared/api/projects/projects.js";
-import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
+import { orderByRoom } from "../../cluster/choose-node.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { homeRoutes, type HomeRoute } from "../../cluster/home-of-request.js";
-import { listNodes } from "../../cluster/nodes.queries.js";
 import { homeUnavailable } from "../../errors.js";
 import { sendProblem } from "../problem.js";
 import { forwardToNode, type Forwarding, type Outcome } from "./forward-to-node.js";
@@ -113,9 +112,15 @@ function destinationOf(
   }
   const call = `${method === "HEAD" ? "GET" : method} ${url}`;
   // Any node rejects a body that is too large.
-  if (Number(headers["content-length"] ?? 0) > (request.routeOptions.bodyLimit ?? Infinity)) {
+  const isRead = method === "GET" || method === "HEAD";
+  if (
+    !isRead &&
+    Number(headers["content-length"] ?? 0) > (request.routeOptions.bodyLimit ?? Infinity)
+  ) {
     return null;
   }
+  // Any node rejects a call without a credential.
+  if (headers.authorization === undefined && headers.cookie === undefined) return null;
   if (call === createProject) return isForwarded(request) ? null : "most room";
   const route = routes.get(call);
   if (route === undefined) return null;
@@ -129,9 +134,8 @@ async function forwardToRoom(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Outcome> {
-  const [nodes, projectCounts] = await forwarding.db.withSystem("choose a node", (tx) =>
-    Promise.all([listNodes(tx), countProjects(tx)]),
-  );
-  const ids = orderByRoom(nodes, projectCounts).map(({ id }) => id);
+  const { nodes } = forwarding;
+  const [all, projectCounts] = await Promise.all([nodes.all(), nodes.projectCounts()]);
+  const ids = orderByRoom(all, projectCounts).map(({ id }) => id);
   return forwardToNode(forwarding, ids, false, request, reply);
 }

@@ -90,10 +90,11 @@ async function forward(
   }
   if (answer.statusCode === 503) nodes.expire();
   if (answer.headers["x-request-id"] === undefined) {
-    // Rejected by the node's limit of connections, before it was read.
     sent.abort();
     end();
-    throw new NotSentError(`the node answered ${answer.statusCode}`);
+    const failure = `the node answered ${answer.statusCode}`;
+    // Rejected by the node's limit of connections, before it was read. A proxy in between may answer late.
+    throw answer.statusCode === 429 ? new NotSentError(failure) : new NoAnswerError(failure);
   }
   // Read-your-writes: the client's next request may be one that this node handles.
   if (!isSafe) await db.changes.syncLocal();

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { isUuid } from "#shared/uuid.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 
 export type LogObjectState = "uploading" | "stored" | "deleting";
@@ -158,10 +159,20 @@ export async function removeLogObject(tx: Queryable, runId: string): Promise<voi
   await tx.execute(sql`delete from log_objects where run_id = ${runId} and state = 'deleting'`);
 }
 
-/** Returns those of the keys that have a row. */
-export async function listKnownKeys(tx: Queryable, keys: readonly string[]): Promise<Set<string>> {
+/** Returns those of the keys below a prefix that have a row, or that name a run. */
+export async function listKnownKeys(
+  tx: Queryable,
+  prefix: string,
+  keys: readonly string[],
+): Promise<Set<string>> {
+  const wanted = keys.flatMap((key) => {
+    const [, run] = /^[^/]+\/[^/]+\/([0-9a-f-]{36})\.log$/.exec(key.slice(prefix.length)) ?? [];
+    return run !== undefined && isUuid(run) ? [{ key, run }] : [];
+  });
   const found = await tx.execute(sql`
-    select object_key from log_objects where object_key = any(${sql.param([...keys])}::text[])`);
+    select object_key from log_objects where object_key = any(${sql.param([...keys])}::text[])
+    union select w.key from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as w(key text, run uuid)
+      join runs r on r.id = w.run`);
   return new Set(rowsOf<{ object_key: string }>(found).map(({ object_key }) => object_key));
 }
 

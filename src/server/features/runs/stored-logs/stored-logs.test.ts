@@ -362,6 +362,9 @@ test("the sweep deletes old objects without a run, and no others", async () => {
   const kept = await waitUntilMoved(await insertLog("kept\n"));
   const prefix = await logStorage.target?.prefix();
   const orphan = `${prefix}${orgId}/${projectId}/${v7()}.log`;
+  // The database has lost the row of this log, but not its run.
+  const lost = await waitUntilMoved(await insertLog("lost\n"));
+  await queryAsOwner(app, "delete from log_objects where object_key = $1", [lost]);
   const foreign = `some/prefix/logs/${v7()}/x.log`;
   async function* content() {
     yield await Promise.resolve(Buffer.from("left"));
@@ -369,9 +372,9 @@ test("the sweep deletes old objects without a run, and no others", async () => {
   for (const key of [orphan, foreign])
     await s3.storage.upload({ bucket: s3.bucket, key }, content());
   expect(await sweepLogObjects(logStorage, s3.storage)).toBe(0);
-  expect(await sweepLogObjects(logStorage, s3.storage, Date.now() + 2 * 3_600_000)).toBe(1);
+  expect(await sweepLogObjects(logStorage, s3.storage, Date.now() + 8 * 86_400_000)).toBe(1);
   const keys = await s3.keys();
-  expect(keys).toEqual(expect.arrayContaining([kept, foreign]));
+  expect(keys).toEqual(expect.arrayContaining([kept, lost, foreign]));
   expect(keys).not.toContain(orphan);
 });
 

@@ -2,15 +2,16 @@ import type { ObjectStorage } from "../../../object-storage/object-storage.js";
 import { listKnownKeys } from "./log-objects.queries.js";
 import type { LogStorage } from "./log-storage.js";
 
-/** Younger objects may belong to an upload whose lease another process holds. */
-const MIN_AGE_MS = 60 * 60_000;
+/** Younger objects may belong to an upload under way, or to a run that a clone of the database does not know. */
+const MIN_AGE_MS = 7 * 24 * 60 * 60_000;
 /** Uploads that began earlier have ended. */
 const UPLOAD_MS = 24 * 60 * 60_000;
 const BATCH = 500;
 
 /**
- * Deletes objects below this installation's prefix that have no row, and parts of interrupted uploads. A
- * process that was suspended during an upload may leave such objects.
+ * Deletes objects below this installation's prefix that have neither a row nor a run, and parts of interrupted uploads.
+ * A process that was suspended during an upload may leave such objects. The log of a run whose row is gone stays: the
+ * database has lost it, as in a failover.
  * @returns the number of deleted objects
  */
 export async function sweepLogObjects(
@@ -23,7 +24,9 @@ export async function sweepLogObjects(
   const prefix = await target.prefix();
   let deleted = 0;
   const sweep = async (keys: readonly string[]): Promise<void> => {
-    const known = await db.withSystem("find logs without a run", (tx) => listKnownKeys(tx, keys));
+    const known = await db.withSystem("find logs without a run", (tx) =>
+      listKnownKeys(tx, prefix, keys),
+    );
     for (const key of keys) {
       if (known.has(key)) continue;
       log.warn({ bucket, key }, "deleting an object that belongs to no log");

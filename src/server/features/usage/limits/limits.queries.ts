@@ -88,7 +88,7 @@ export async function listChangedBudgets(tx: Queryable): Promise<LimitUse[]> {
 }
 
 /** A threshold of a quota that goes up and down with each run is re-armed no earlier than this after its event. */
-const REARM_INTERVAL = "1 hour";
+const REARM_INTERVAL = "1 day";
 
 /**
  * Records the level of a limit, with an event if it has risen. Concurrent calls record one event. Requires a
