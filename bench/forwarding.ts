@@ -19,10 +19,12 @@ import {
 import { asOwner, withPostgres } from "./support/postgres.js";
 import { startServer, withServer } from "./support/server.js";
 
-const rounds = 300;
+const rounds = 200;
 const mostTimes = 1.5;
-const mebibytes = 200;
-const cloneRounds = 7;
+const mebibytes = 100;
+/** Files have at most 100 MiB. */
+const files = 4;
+const cloneRounds = 5;
 const leastSpeed = 0.8;
 
 /** The cost of a request to a node that is not the home of its project. */
@@ -31,7 +33,7 @@ export const forwarding: Benchmark = {
   method:
     "Two servers with data folders of their own on one PostgreSQL. One client sends the same requests to the home " +
     "of a project and to the other node, over kept connections, one at a time: medians of " +
-    `${rounds} alternating rounds. git clones a project with a file of ${mebibytes} MiB of random bytes, ` +
+    `${rounds} alternating rounds. git clones a project with ${mebibytes} MiB of random bytes in ${files} files, ` +
     `${cloneRounds} alternating rounds; the ratio is that of the throughputs.`,
   run: (folder, log) =>
     withPostgres(folder, async ({ makeDatabase }) => {
@@ -131,7 +133,10 @@ async function compareClones(nodes: Nodes, project: Project, folder: string): Pr
   const addressAt = (url: string): string => url.replace("://", `://key:${nodes.key}@`) + path;
   const source = join(folder, "source");
   await command("git", ["clone", "--quiet", addressAt(nodes.home), source], folder);
-  await writeFile(join(source, "random.bin"), randomBytes(mebibytes * 1024 * 1024));
+  for (let file = 0; file < files; file += 1) {
+    const content = randomBytes((mebibytes / files) * 1024 * 1024);
+    await writeFile(join(source, `random-${file}.bin`), content);
+  }
   await command("git", ["add", "--all"], source);
   await command("git", ["commit", "--quiet", "--message", "work"], source);
   await command("git", ["push", "--quiet", "origin", "HEAD:main"], source);
