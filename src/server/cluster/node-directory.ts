@@ -1,13 +1,10 @@
 import type { Database } from "../db/connection/connect.js";
-import { countProjects } from "./choose-node.js";
 import { listNodes, type RegisteredNode } from "./nodes.queries.js";
 
 /** The nodes of the cluster, as they were seconds ago. */
 export interface NodeDirectory {
   all(): Promise<readonly RegisteredNode[]>;
   find(id: string): Promise<RegisteredNode | undefined>;
-  /** The numbers of projects by node. */
-  projectCounts(): Promise<ReadonlyMap<string, number>>;
   /** Lets the next caller read the nodes again: one of them did not respond as expected. */
   expire(): void;
 }
@@ -18,21 +15,8 @@ const minAgeMs = 100;
 
 export function openNodeDirectory(db: Database): NodeDirectory {
   let nodes: Promise<readonly RegisteredNode[]> | null = null;
-  let counts: Promise<ReadonlyMap<string, number>> | null = null;
-  let countedAt = Number.NEGATIVE_INFINITY;
   let readAt = Number.NEGATIVE_INFINITY;
   let isExpired = false;
-  const projectCounts = (): Promise<ReadonlyMap<string, number>> => {
-    if (counts === null || performance.now() - countedAt > maxAgeMs) {
-      countedAt = performance.now();
-      const counting = db.withSystem("count the projects of nodes", countProjects);
-      counts = counting;
-      counting.catch(() => {
-        if (counts === counting) counts = null;
-      });
-    }
-    return counts;
-  };
   const all = (): Promise<readonly RegisteredNode[]> => {
     const age = performance.now() - readAt;
     if (nodes === null || age > (isExpired ? minAgeMs : maxAgeMs)) {
@@ -49,7 +33,6 @@ export function openNodeDirectory(db: Database): NodeDirectory {
   return {
     all,
     find: async (id) => (await all()).find((node) => node.id === id),
-    projectCounts,
     expire: () => {
       isExpired = true;
     },

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { projects } from "#shared/api/projects/projects.js";
-import { orderByRoom } from "../../cluster/choose-node.js";
+import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { homeRoutes, type HomeRoute } from "../../cluster/home-of-request.js";
 import { homeUnavailable } from "../../errors.js";
@@ -134,8 +134,11 @@ async function forwardToRoom(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Outcome> {
-  const { nodes } = forwarding;
-  const [all, projectCounts] = await Promise.all([nodes.all(), nodes.projectCounts()]);
+  const { db, nodes } = forwarding;
+  const [all, projectCounts] = await Promise.all([
+    nodes.all(),
+    db.withSystem("count the projects of nodes", countProjects),
+  ]);
   const ids = orderByRoom(all, projectCounts).map(({ id }) => id);
   return forwardToNode(forwarding, ids, false, request, reply);
 }

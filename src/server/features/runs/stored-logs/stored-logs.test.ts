@@ -376,6 +376,7 @@ test("the sweep deletes old objects without a run, and no others", async () => {
   const keys = await s3.keys();
   expect(keys).toEqual(expect.arrayContaining([kept, lost, foreign]));
   expect(keys).not.toContain(orphan);
+  await s3.storage.delete({ bucket: s3.bucket, key: lost });
 });
 
 test("500 logs are moved once each by two processes, through random failures", async () => {
