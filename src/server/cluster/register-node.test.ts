@@ -81,6 +81,34 @@ test("a server that stops and starts again is the same node, also under another 
   expect(await nodesOf(app)).toEqual(["one 1", "three 1"]);
 });
 
+test("a node is refused without its name while others share the database", async () => {
+  const app = await startFirst(await clusterEnv("one"));
+  const two = newFolder("second");
+  await (await app.sibling({ ...two, ...(await clusterEnv("two")) })).close();
+  const { OMOI_PORT: port } = await clusterEnv("two");
+  const nameless = { OMOI_NODE_NAME: "", OMOI_NODE_URL: "", OMOI_CLUSTER_SECRET: "" };
+  await expect(
+    startOther(app, { ...two, ...nameless, OMOI_PORT: String(port) }),
+  ).rejects.toThrow("Other servers share the database of this one; set OMOI_NODE_NAME to two");
+});
+
+test("an upgraded installation keeps to the folder of its projects", async () => {
+  const app = await startFirst();
+  const owner = await app.person();
+  await makeProject(owner, (await makeOrganization(owner)).id);
+  const [before] = await queryAsOwner<{ id: string }>(app, "select id from nodes");
+  // As the migration leaves it.
+  await queryAsOwner(app, "update nodes set folder = null, place = null, lease_until = null");
+  const other = newFolder("other");
+  await expect(startOther(app, other)).rejects.toThrow(
+    "The projects of this database are in the data folder of the server default",
+  );
+  await rm(join(app.dataDir, nodeFile));
+  await startOther(app, {});
+  const after = await queryAsOwner<{ id: string }>(app, "select id from nodes");
+  expect(after).toEqual([before]);
+});
+
 test("a copy of a data folder in use is refused, and taken over after its lease", async () => {
   const app = await startFirst();
   const copy = join(folder, "copy");
