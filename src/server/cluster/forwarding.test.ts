@@ -394,7 +394,10 @@ describe("a home that does not respond", () => {
     await moveTo(two.url);
   });
 
-  test("is given up when its lease ends, though its connections stay open", async () => {
+  test.each([
+    ["its lease ends", "now()"],
+    ["it is cut off with a lease", "now() + interval '1 hour'"],
+  ])("is given up when %s, though its connections stay open", async (_, until) => {
     const silent = createServer(() => {});
     silent.listen(0, "127.0.0.1");
     await once(silent, "listening");
@@ -410,9 +413,11 @@ describe("a home that does not respond", () => {
     const asked = once(silent, "request");
     const answer = send(one, "GET", `/api/v1/projects/${lost.id}`, owner);
     await asked;
-    await queryAsOwner(one, "update nodes set lease_until = now() where id = $1", [ghost]);
+    await queryAsOwner(one, `update nodes set lease_until = ${until} where id = $1`, [ghost]);
     expect(problemOf(await answer).code).toBe("home_unavailable");
     silent.close();
+    await queryAsOwner(one, "delete from projects where id = $1", [lost.id]);
+    await queryAsOwner(one, "delete from nodes where id = $1", [ghost]);
   });
 
   test("refuses to write after its lease, and is not asked any more", async () => {

@@ -87,9 +87,9 @@ test("a node is refused without its name while others share the database", async
   await (await app.sibling({ ...two, ...(await clusterEnv("two")) })).close();
   const { OMOI_PORT: port } = await clusterEnv("two");
   const nameless = { OMOI_NODE_NAME: "", OMOI_NODE_URL: "", OMOI_CLUSTER_SECRET: "" };
-  await expect(
-    startOther(app, { ...two, ...nameless, OMOI_PORT: String(port) }),
-  ).rejects.toThrow("Other servers share the database of this one; set OMOI_NODE_NAME to two");
+  await expect(startOther(app, { ...two, ...nameless, OMOI_PORT: String(port) })).rejects.toThrow(
+    "Other servers share the database of this one; set OMOI_NODE_NAME to two",
+  );
 });
 
 test("an upgraded installation keeps to the folder of its projects", async () => {

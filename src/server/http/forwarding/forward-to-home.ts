@@ -3,11 +3,13 @@ import { projects } from "#shared/api/projects/projects.js";
 import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { homeRoutes, type HomeRoute } from "../../cluster/home-of-request.js";
+import { listNodes } from "../../cluster/nodes.queries.js";
+import { watchNodes } from "../../cluster/watch-nodes.js";
 import { homeUnavailable } from "../../errors.js";
 import { sendProblem } from "../problem.js";
 import { forwardToNode, type Forwarding, type Outcome } from "./forward-to-node.js";
 import { isForwarded } from "./home-availability.js";
-import { openStreams, type OpenStreams } from "./open-streams.js";
+import { openStreams } from "./open-streams.js";
 import { receiveForwarded } from "./receive-forwarded.js";
 
 /** What a request needs: the home of a project, the node for a new one, or any node (null). */
@@ -15,9 +17,6 @@ type Destination =
   | { home: string | undefined | Promise<string | undefined>; isSafe: boolean }
   | "most room"
   | null;
-
-/** Period of checks for nodes that are gone. */
-const CHECK_MS = 3000;
 
 const createProject = `${projects.create.method} ${projects.create.path}`;
 
@@ -35,11 +34,14 @@ export function forwardToHomes(
   const routes = new Map(
     [...homeRoutes()].map(([call, route]) => [call.replaceAll(/\{(\w+)\}/g, ":$1"), route]),
   );
-  const { streams } = forwarding;
-  const checking = setInterval(() => {
-    if (streams.size > 0) void abortLost(cluster, streams).catch(() => {});
-  }, CHECK_MS).unref();
-  app.addHook("onClose", async () => clearInterval(checking));
+  const { client, nodes, streams } = forwarding;
+  const endWatch = watchNodes({
+    client,
+    nodes,
+    asked: () => streams.nodeIds(),
+    gone: (nodeId) => streams.abort(nodeId),
+  });
+  app.addHook("onClose", async () => endWatch());
   app.addHook("onRequest", (request, reply, done) => {
     try {
       receiveForwarded(cluster, request, reply);
@@ -88,12 +90,6 @@ function routeRequest(
   return home instanceof Promise ? home.then(goOn) : goOn(home);
 }
 
-/** Aborts requests to nodes whose lease has ended. */
-async function abortLost({ nodes }: Cluster, streams: OpenStreams): Promise<void> {
-  const all = await nodes.all();
-  streams.abortExcept((nodeId) => all.some(({ id, is_leased }) => id === nodeId && is_leased));
-}
-
 function destinationOf(
   { homes }: Cluster,
   routes: ReadonlyMap<string, HomeRoute>,
@@ -134,11 +130,9 @@ async function forwardToRoom(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Outcome> {
-  const { db, nodes } = forwarding;
-  const [all, projectCounts] = await Promise.all([
-    nodes.all(),
-    db.withSystem("count the projects of nodes", countProjects),
-  ]);
-  const ids = orderByRoom(all, projectCounts).map(({ id }) => id);
+  const [nodes, projectCounts] = await forwarding.db.withSystem("choose a node", (tx) =>
+    Promise.all([listNodes(tx), countProjects(tx)]),
+  );
+  const ids = orderByRoom(nodes, projectCounts).map(({ id }) => id);
   return forwardToNode(forwarding, ids, false, request, reply);
 }

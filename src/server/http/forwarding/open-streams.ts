@@ -7,9 +7,10 @@ export interface OpenStreams {
   begin(nodeId: string, abort: () => void): () => void;
   /** Ends an event stream when the server stops; its client reconnects. */
   endOnStop(answer: IncomingMessage, response: ServerResponse): void;
-  /** Aborts the requests to nodes that are gone: a machine without power closes no connection. */
-  abortExcept(isThere: (nodeId: string) => boolean): void;
-  readonly size: number;
+  /** The ids of their nodes. */
+  nodeIds(): ReadonlySet<string>;
+  /** Aborts the requests to a node that is gone. */
+  abort(nodeId: string): void;
 }
 
 export function openStreams(app: FastifyInstance): OpenStreams {
@@ -32,11 +33,9 @@ export function openStreams(app: FastifyInstance): OpenStreams {
       events.add(end);
       response.once("close", () => events.delete(end));
     },
-    abortExcept: (isThere) => {
-      for (const { nodeId, abort } of open.values()) if (!isThere(nodeId)) abort();
-    },
-    get size() {
-      return open.size;
+    nodeIds: () => new Set([...open.values()].map(({ nodeId }) => nodeId)),
+    abort: (gone) => {
+      for (const { nodeId, abort } of open.values()) if (nodeId === gone) abort();
     },
   };
 }
