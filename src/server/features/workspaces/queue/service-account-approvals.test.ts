@@ -118,6 +118,16 @@ describe("merges of service accounts", () => {
     await approve(reviewer, request);
   });
 
+  test("the maker of an account that made the account cannot approve it", async () => {
+    const first = await makeServiceAccount(app, maker, org.id, { role: "admin" });
+    const second = await makeServiceAccount(app, { ...maker, api: first.api }, org.id);
+    const request = await queue(second);
+    await expect.poll(() => waiting(reviewer, request)).toBe(true);
+    expect(await waiting(maker, request)).toBe(false);
+    await expectProblem(approve(maker, request), 403, "own_work");
+    await approve(reviewer, request);
+  });
+
   test("a push by the account counts as one of the maker of its key", async () => {
     const clones = await openCloneFactory();
     const clone = await clones.clone(
