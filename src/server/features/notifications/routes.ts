@@ -1,5 +1,5 @@
 import { notifications, type NotificationDelivery } from "#shared/api/identity/notifications.js";
-import { requireFullAccess, requirePerson } from "../../access/authorize.js";
+import { requireFullAccess } from "../../access/authorize.js";
 import { byTime, pagesOf } from "../../http/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
 import type { ActorContext } from "../../http/request-context.js";
@@ -11,7 +11,6 @@ type Deps = settings.SettingsDeps & webhook.PersonalWebhookDeps;
 
 /** Returns the person; they are the person's own settings. @throws AppError 403 */
 function personOf({ actor }: ActorContext): string {
-  requirePerson(actor);
   requireFullAccess(actor);
   return actor.userId;
 }
