@@ -72,7 +72,7 @@ test("a role is created, assigned, and not deleted while it has holders", async 
   await dialog().getByLabel("Inherits from").selectOption("viewer");
   await button("Select permissions…").click();
   await dialog().getByLabel("Create, import and change projects").check();
-  await dialog().getByText("Permissions in total: 7 of 32").click();
+  await dialog().getByText("Permissions in total: 7 of 34").click();
   await expectAccessibleInBothSchemes(page);
   await button("Create role").click();
   await dialog().getByText("Is taken in this organization").waitFor();
@@ -105,7 +105,7 @@ test("a role is created, assigned, and not deleted while it has holders", async 
   await dialog().getByLabel("Push with git").check();
   await button("Save role").click();
   await page.getByText("Role developer saved").waitFor();
-  await button("8 of 32 permissions of developer").waitFor();
+  await button("8 of 34 permissions of developer").waitFor();
   await expect.poll(focused).toBe("Edit developer");
 
   await button("Delete developer").click();
