@@ -290,7 +290,9 @@ describe("an import whose process dies", () => {
     const pipe = join(source, ".git/HEAD");
     await rm(pipe);
     execFileSync("mkfifo", [pipe]);
-    const app = await startTestApp({ OMOI_IMPORT_ROOTS: roots });
+    // It outlives the first process.
+    const OMOI_DATA_DIR = await makeTempFolder();
+    const app = await startTestApp({ OMOI_IMPORT_ROOTS: roots, OMOI_DATA_DIR });
     const owner = await app.person();
     const { id } = await makeOrganization(owner);
     const body = { organization_id: id, name: "Slow", import_url: `file://${source}` };
