@@ -14,7 +14,6 @@ import {
 } from "#test/support/server/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { mailsTo } from "#test/support/mail/outbox.js";
 import { shell, waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
 
 /** A command that runs until the file `go` exists. */
@@ -287,11 +286,6 @@ describe("limits and the queue", () => {
       started_at: null,
     });
     expect(await told()).toHaveLength(1);
-    const warnings = async () =>
-      (await mailsTo(app, owner.email.toLowerCase())).filter(({ text }) =>
-        text.includes("of 10 hours"),
-      );
-    await expect.poll(warnings).toHaveLength(1);
     const refused = await expectProblem(start(one), 409, "quota_exceeded");
     expect(refused["quota"]).toBe("max_agent_runtime_hours");
   });
