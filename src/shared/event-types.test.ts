@@ -55,6 +55,6 @@ describe("event types", () => {
     expect(matchesEvent("merge.*", "merge.created")).toBe(true);
     expect(matchesEvent("merge.*", "merge_request.created")).toBe(false);
     expect(permissionsOfPatterns(["run.failed", "agent.*"])).toEqual(["agent:read"]);
-    expect(new Set(permissionsOfPatterns(["*"])).size).toBe(9);
+    expect(new Set(permissionsOfPatterns(["*"])).size).toBe(10);
   });
 });
