@@ -27,6 +27,7 @@ import {
   type Fault,
   type S3Server,
 } from "#test/support/object-storage/s3-server.js";
+import { rounds } from "#test/support/thorough.js";
 import { deleteLogObjectsOf, expireLogObjects } from "./log-objects.queries.js";
 import { createLogStorage, type LogStorage } from "./log-storage.js";
 import { openRunLog } from "./open-run-log.js";
@@ -379,11 +380,11 @@ test("the sweep deletes old objects without a run, and no others", async () => {
   await s3.storage.delete({ bucket: s3.bucket, key: lost });
 });
 
-test("500 logs are moved once each by two processes, through random failures", async () => {
+test("many logs are moved once each by two processes, through random failures", async () => {
   await app.db.tenant(orgId, (tx) => deleteLogObjectsOf(tx, projectId));
   await sync();
   const content = Array.from(
-    { length: 500 },
+    { length: rounds({ thorough: 500, else: 100 }) },
     (_, index) => `${index} ${randomBytes(100 + index * 4).toString("hex")}\n`,
   );
   const ids = await insertLogs(content);
