@@ -291,8 +291,8 @@ async function addKeys(databaseUrl: string, prefix: string, count: number): Prom
       `insert into users (id, email)
        select md5('person ' || n)::uuid, format('person-%s@example.com', n) from generate_series(0, 9999) n`,
     );
-    const rows = `insert into api_keys (id, user_id, name, key_hash, key_prefix, key_hint, scopes)
-      select gen_random_uuid(), md5('person ' || n % 10000)::uuid, 'Key', hash, '', '', '{*:*}'`;
+    const rows = `insert into api_keys (id, user_id, created_by, name, key_hash, key_prefix, key_hint, scopes)
+      select gen_random_uuid(), md5('person ' || n % 10000)::uuid, md5('person ' || n % 10000)::uuid, 'Key', hash, '', '', '{*:*}'`;
     await client.query(
       `${rows} from generate_series(1, $1::int) n, sha256(convert_to('key ' || n, 'UTF8')) hash`,
       [count - known.length],

@@ -132,8 +132,8 @@ async function addStrangers(databaseUrl: string, like: string): Promise<Person[]
          select hash, place, place * 17 as number
          from unnest($1::bytea[]) with ordinality as keys(hash, place)
        ), made as (
-         insert into api_keys (id, user_id, name, key_hash, key_prefix, key_hint, scopes)
-         select gen_random_uuid(), ${bulkId("person", "number")}, 'Bench', hash, '', '', '{*:*}'
+         insert into api_keys (id, user_id, created_by, name, key_hash, key_prefix, key_hint, scopes)
+         select gen_random_uuid(), ${bulkId("person", "number")}, ${bulkId("person", "number")}, 'Bench', hash, '', '', '{*:*}'
          from given
        )
        select ${bulkId("organization", "number")} as org_id from given order by place`,

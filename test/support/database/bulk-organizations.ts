@@ -48,8 +48,8 @@ export async function insertOrganizations(
     [organizations, people, systemRoleIds.owner, systemRoleIds.member],
   );
   await client.query(
-    `insert into api_keys (id, user_id, name, key_hash, key_prefix, key_hint, scopes)
-     select gen_random_uuid(), ${bulkId("person", "n")}, 'Key', sha256(convert_to('key ' || n, 'UTF8')),
+    `insert into api_keys (id, user_id, created_by, name, key_hash, key_prefix, key_hint, scopes)
+     select gen_random_uuid(), ${bulkId("person", "n")}, ${bulkId("person", "n")}, 'Key', sha256(convert_to('key ' || n, 'UTF8')),
        'crowd', 'crowd', '{*:*}'
      from generate_series(0, $1::int - 1) n`,
     [people],
