@@ -128,8 +128,11 @@ async function tryTransaction<Result, First>(
  * @throws CommitUnknownError if the connection is lost before the commit is answered
  */
 async function commit(client: pg.PoolClient, last: readonly pg.QueryConfig[]): Promise<void> {
+  // Other clients send a statement after the answer to the previous one only.
+  const isPipelined = (client as { pipeline?: boolean }).pipeline === true;
+  if (!isPipelined) for (const statement of last) await client.query(statement);
   const outcomes = await Promise.allSettled([
-    ...last.map((statement) => client.query(statement)),
+    ...(isPipelined ? last : []).map((statement) => client.query(statement)),
     client.query("commit"),
   ]);
   const failures = outcomes.flatMap((outcome) =>
