@@ -74,7 +74,7 @@ export function DeliveriesCard(): ReactElement {
 
 function Subject({ delivery }: { delivery: NotificationDelivery }): ReactElement {
   const { text, path, organization } = delivery;
-  if (text === null) return <span className="text-muted">You may not see it any more</span>;
+  if (text === null) return <span className="text-muted">You may no longer see it</span>;
   return (
     <span className="[overflow-wrap:anywhere]">
       {path === null ? (

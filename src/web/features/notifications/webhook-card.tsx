@@ -70,7 +70,7 @@ function Actions(): ReactElement {
           successMessage: () => "The webhook is deleted",
         }}
       >
-        It gets no notifications any more, and its log is deleted.
+        It no longer gets notifications, and its log is deleted.
       </ConfirmButton>
     </>
   );

@@ -94,7 +94,7 @@ export function NewKeyDialog({
       description={`A program that sends it acts as ${visible(account.name)}.`}
     >
       <Form label="Key" {...form.props}>
-        <TextField label="Name" {...form.field("name")} placeholder="GitHub Actions" />
+        <TextField label="Name" {...form.field("name")} placeholder="Deployment" />
         <TextField label="Description" optional {...form.field("description")} />
         <RadioList
           legend="Which permissions"

@@ -29,7 +29,7 @@ export function ShownKeyDialog({ title, secret, onClose }: ShownKeyDialogProps):
           The command line reads it from <code className="font-mono text-[13px]">OMOI_TOKEN</code>.
         </p>
         <DialogActions>
-          <CopyButton label="Copy key" text={secret} done="Key copied" />
+          <CopyButton label="Copy Key" text={secret} done="Key copied" />
           <Button variant="primary" onClick={onClose}>
             Done
           </Button>
