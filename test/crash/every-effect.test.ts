@@ -68,7 +68,7 @@ describeEachDriver("a server that is killed at every effect of", (driver) => {
 
   // Each restart takes a second; the whole suite must take minutes.
   const atEveryEffect = <Subject>(act: Act<Subject>) =>
-    atEvery({ first: 1, step: isThorough ? 1 : 12 }, act);
+    atEvery({ first: 1, step: isThorough ? 1 : 19 }, act);
   /** Acts on folders: the drivers alternate between effects. */
   const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
     isThorough
