@@ -43,9 +43,9 @@ export class DatabaseClient extends pg.Client {
   override connect(callback: (error: Error) => void): void;
   override connect(callback?: (error: Error) => void): Promise<this> | void {
     const hosts = this.#hosts;
-    if (hosts === null) return super.connect(callback as never) as never;
+    if (hosts === null) return super.connect(callback as never);
     if (callback === undefined) return this.#connectToPrimary(hosts);
-    callbackify(() => this.#connectToPrimary(hosts))(callback as (error: Error | null) => void);
+    callbackify(() => this.#connectToPrimary(hosts))(callback);
   }
 
   async #connectToPrimary(hosts: DatabaseHosts): Promise<this> {
