@@ -8,7 +8,7 @@ import { startReceiver, type Receiver } from "#test/support/webhooks/receiver.js
 import { expectAccessible } from "./support/accessible.js";
 import { launchBrowser, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
-/** What a person is notified of, through the page. */
+/** The choices of a person's notifications, through the page. */
 let app: TestApp;
 let browser: Browser;
 let owner: TestPerson;

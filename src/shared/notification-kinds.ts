@@ -4,7 +4,7 @@ import type { Permission } from "./permissions.js";
 /** The ways by which a person is notified. */
 export const notificationChannels = ["email", "webhook"] as const;
 
-/** What a kind covers: the person's own work, or all that they may read in the organization. */
+/** The scope of a kind: the person's own work, or all that they may read in the organization. */
 export const notificationScopes = ["own", "all"] as const;
 export type NotificationScope = (typeof notificationScopes)[number];
 

@@ -1,4 +1,4 @@
-/** Where backups are: a folder, or objects below a prefix of a bucket. */
+/** The place of backups: a folder, or objects below a prefix of a bucket. */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";

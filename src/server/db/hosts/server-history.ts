@@ -2,7 +2,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "nod
 import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 
-/** What a connection reports about its server. */
+/** The state of a server, as its connection reports it. */
 export interface ServerState {
   /** Whether the server refuses writes: it is a standby, or its sessions are read-only. */
   refusal: "is a standby" | "is read-only" | null;

@@ -1,4 +1,4 @@
-/** What persons have chosen. Everything here requires a system transaction. */
+/** The choices of persons. Everything here requires a system transaction. */
 import { sql } from "drizzle-orm";
 import type { NotificationChoice } from "#shared/api/identity/notifications.js";
 import type { Queryable } from "../../db/connection/connect.js";

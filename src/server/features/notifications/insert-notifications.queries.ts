@@ -22,7 +22,7 @@ export interface PersonalTarget {
   webhook_id: string;
 }
 
-/** What a person `u` has chosen for the kind and the organization of `w`; no row for the default. */
+/** The choice of a person `u` for the kind and the organization of `w`; no row for the default. */
 export const chosen = sql`(
   select c.email, c.webhook, c.scope from notification_choices c
   where c.user_id = u.id and c.kind = w.kind and (c.org_id = w.org_id or c.org_id is null)

@@ -35,7 +35,7 @@ beforeAll(async () => {
   });
 });
 beforeEach(async () => {
-  // Of the accounts per hour.
+  // Resets the limit of new accounts per hour.
   await queryAsOwner(app, "delete from rate_limits");
   ada = await verifiedPerson("ada");
   bob = await verifiedPerson("bob");

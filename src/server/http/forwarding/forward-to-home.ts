@@ -12,7 +12,7 @@ import { isForwarded } from "./home-availability.js";
 import { openStreams } from "./open-streams.js";
 import { receiveForwarded } from "./receive-forwarded.js";
 
-/** What a request needs: the home of a project, the node for a new one, or any node (null). */
+/** The destination of a request: the home of a project, the node for a new one, or any node (null). */
 type Destination =
   | { home: string | undefined | Promise<string | undefined>; isSafe: boolean }
   | "most room"

@@ -6,7 +6,7 @@ export interface ActiveKey {
   hash: string;
   id: string;
   user_id: string;
-  /** Of the user. */
+  /** The kind of the user. */
   kind: "person" | "service";
   agent_id: string | null;
   agent_name: string | null;

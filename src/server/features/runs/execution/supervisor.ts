@@ -172,7 +172,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     const isRecorded =
       (await attempt(liveRun, "the end of a run", recordExit(written))) ??
       (await record("the end of a run", recordExit({ ...written, detail: endLost, result: null })));
-    // What follows writes to the disk.
+    // The steps below write to the disk.
     await lease.untilHeld(closing.signal);
     if (isRecorded) {
       const checkpoint =

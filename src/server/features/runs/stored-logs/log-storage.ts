@@ -6,7 +6,7 @@ import type { Jobs } from "../../../jobs/queue.js";
 import { openObjectStorage, type ObjectStorage } from "../../../object-storage/object-storage.js";
 import { readLogStorageId } from "./log-objects.queries.js";
 
-/** Where logs are stored: the data folder, and the object storage if the operator set one. */
+/** The places of logs: the data folder, and the object storage if the operator set one. */
 export interface LogStorage {
   db: Database;
   jobs: Jobs;
@@ -15,7 +15,7 @@ export interface LogStorage {
   /** Null: logs that were moved earlier cannot be read. */
   objects: ObjectStorage | null;
   endpoint: string;
-  /** Where ended logs move; null: they stay in the data folder. */
+  /** The target of ended logs; null: they stay in the data folder. */
   target: LogTarget | null;
 }
 
