@@ -8,12 +8,10 @@ import {
 import { useApiMutation } from "../../api/use-mutation.js";
 import { ConfirmButton } from "../../components/confirmations.js";
 import { SecretDialog } from "../../components/webhooks/secret-dialog.js";
+import { WebhookHead } from "../../components/webhooks/webhook-head.js";
 import { Button } from "../../ui/actions/button.js";
-import { StatusDot } from "../../ui/feedback/badge.js";
 import { notify } from "../../ui/feedback/toast.js";
 import { Card } from "../../ui/layout/card.js";
-import { PlainText } from "../../ui/text/plain-text.js";
-import { RelativeTime } from "../../ui/text/time.js";
 import { WebhookDialog } from "./webhook-dialog.js";
 
 const refresh = [notificationSettingsQuery.queryKey, notificationDeliveriesKey];
@@ -83,24 +81,10 @@ const disabledReasons = {
 } as const;
 
 function State({ webhook }: { webhook: PersonalWebhook }): ReactElement {
-  const { url, disabled_reason, failing_since } = webhook;
+  const { disabled_reason } = webhook;
   return (
     <div className="flex flex-col gap-1">
-      <div className="flex flex-wrap items-baseline justify-between gap-x-4 gap-y-1">
-        <PlainText
-          value={url}
-          className="min-w-0 font-mono text-[13px] font-medium [overflow-wrap:anywhere]"
-        />
-        {disabled_reason !== null ? (
-          <StatusDot tone="neutral">Disabled</StatusDot>
-        ) : failing_since !== null ? (
-          <StatusDot tone="bad">
-            Failing since <RelativeTime value={failing_since} />
-          </StatusDot>
-        ) : (
-          <StatusDot tone="good">Enabled</StatusDot>
-        )}
-      </div>
+      <WebhookHead webhook={webhook} />
       {disabled_reason !== null && (
         <p className="text-[13px] text-bad">{disabledReasons[disabled_reason]}</p>
       )}

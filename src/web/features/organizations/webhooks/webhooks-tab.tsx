@@ -6,13 +6,12 @@ import { webhooksQuery } from "../../../api/queries/webhooks.js";
 import { Await } from "../../../components/await.js";
 import { Button } from "../../../ui/actions/button.js";
 import { Alert } from "../../../ui/feedback/alert.js";
-import { StatusDot } from "../../../ui/feedback/badge.js";
 import { Skeleton } from "../../../ui/feedback/states.js";
 import { Card } from "../../../ui/layout/card.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
-import { RelativeTime } from "../../../ui/text/time.js";
 import { DeliveriesDialog } from "./deliveries-dialog.js";
 import { SecretDialog } from "../../../components/webhooks/secret-dialog.js";
+import { WebhookHead } from "../../../components/webhooks/webhook-head.js";
 import { WebhookActions } from "./webhook-actions.js";
 import { EditWebhookDialog, NewWebhookDialog } from "./webhook-dialog.js";
 
@@ -112,24 +111,10 @@ const disabledReasons = {
 } as const;
 
 function WebhookSummary({ webhook }: { webhook: Webhook }): ReactElement {
-  const { url, description, events, disabled_reason, failing_since, created_by } = webhook;
+  const { description, events, disabled_reason, created_by } = webhook;
   return (
     <div className="flex min-w-0 flex-col gap-1">
-      <div className="flex flex-wrap items-baseline justify-between gap-x-4 gap-y-1">
-        <PlainText
-          value={url}
-          className="min-w-0 font-mono text-[13px] font-medium [overflow-wrap:anywhere]"
-        />
-        {disabled_reason !== null ? (
-          <StatusDot tone="neutral">Disabled</StatusDot>
-        ) : failing_since !== null ? (
-          <StatusDot tone="bad">
-            Failing since <RelativeTime value={failing_since} />
-          </StatusDot>
-        ) : (
-          <StatusDot tone="good">Enabled</StatusDot>
-        )}
-      </div>
+      <WebhookHead webhook={webhook} />
       {description !== null && <PlainText value={description} />}
       <p className="text-[13px] text-muted">
         {events.includes("*") ? (
