@@ -3,7 +3,7 @@ import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { createDeliverer, createWebhookClient } from "../webhooks/index.js";
-import { personalQueue } from "./personal-queue.js";
+import { personalQueue } from "./sending/personal-queue.js";
 import { notificationHandlers } from "./routes.js";
 import { expireNotifications, startNotifications } from "./start-notifications.js";
 

@@ -1,2 +1,2 @@
-export { insertNotifications } from "./insert-notifications.queries.js";
-export { removeSettings as removeNotificationSettings } from "./personal-webhook.queries.js";
+export { insertNotifications } from "./recipients/insert-notifications.queries.js";
+export { removeSettings as removeNotificationSettings } from "./settings/personal-webhook.queries.js";

@@ -4,8 +4,8 @@ import { byTime, pagesOf } from "../../http/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
 import type { ActorContext } from "../../http/request-context.js";
 import { listDeliveries } from "./list-deliveries.js";
-import * as settings from "./notification-settings.js";
-import * as webhook from "./personal-webhook.js";
+import * as settings from "./settings/notification-settings.js";
+import * as webhook from "./settings/personal-webhook.js";
 
 type Deps = settings.SettingsDeps & webhook.PersonalWebhookDeps;
 

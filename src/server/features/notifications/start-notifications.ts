@@ -3,11 +3,15 @@ import { kindOfEvent } from "#shared/notification-kinds.js";
 import type { Database } from "../../db/connection/connect.js";
 import { personalWebhookDisabled } from "../../mail/email-templates.js";
 import type { Deliverer } from "../webhooks/index.js";
-import { dispatchEvents } from "./dispatch-events.js";
-import type { PersonalTarget } from "./insert-notifications.queries.js";
-import { clearNotice, deleteOldNotifications, listNotices } from "./personal-webhook.queries.js";
-import { sendDigests, type DigestDeps } from "./send-digests.js";
-import * as attempts from "./webhook-attempts.queries.js";
+import { dispatchEvents } from "./recipients/dispatch-events.js";
+import type { PersonalTarget } from "./recipients/insert-notifications.queries.js";
+import {
+  clearNotice,
+  deleteOldNotifications,
+  listNotices,
+} from "./settings/personal-webhook.queries.js";
+import { sendDigests, type DigestDeps } from "./sending/send-digests.js";
+import * as attempts from "./sending/webhook-attempts.queries.js";
 
 interface StartDeps extends DigestDeps {
   deliverer: Deliverer<PersonalTarget>;

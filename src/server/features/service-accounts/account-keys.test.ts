@@ -12,7 +12,7 @@ import {
 } from "#test/support/server/app.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { announceExpiringKeys } from "../api-keys/expiry.js";
-import { dispatchEvents } from "../notifications/dispatch-events.js";
+import { dispatchEvents } from "../notifications/recipients/dispatch-events.js";
 
 let app: TestApp;
 let sibling: TestApp;

@@ -2,7 +2,7 @@
 import { sql } from "drizzle-orm";
 import type { PersonalWebhook } from "#shared/api/identity/notifications.js";
 import { testNotification } from "#shared/notification-kinds.js";
-import type { Queryable } from "../../db/connection/connect.js";
+import type { Queryable } from "../../../db/connection/connect.js";
 
 export type StoredWebhook = PersonalWebhook & { id: string };
 

@@ -1,8 +1,8 @@
 import { testNotification } from "#shared/notification-kinds.js";
-import type { Database } from "../../db/connection/connect.js";
-import type { Claim, DeliveryQueue } from "../webhooks/index.js";
-import { describeNotification } from "./describe-notification.js";
-import type { PersonalTarget } from "./insert-notifications.queries.js";
+import type { Database } from "../../../db/connection/connect.js";
+import type { Claim, DeliveryQueue } from "../../webhooks/index.js";
+import { describeNotification } from "../describe-notification.js";
+import type { PersonalTarget } from "../recipients/insert-notifications.queries.js";
 import { judgeNotifications } from "./judge-notifications.js";
 import * as queries from "./webhook-attempts.queries.js";
 import type { AttemptRow } from "./webhook-attempts.queries.js";

@@ -1,10 +1,10 @@
 import { sql } from "drizzle-orm";
-import { readAccess } from "../../access/current-access.js";
-import type { Database, Queryable } from "../../db/connection/connect.js";
-import { AppError } from "../../errors.js";
-import { listAwaitingApproval } from "../workspaces/index.js";
-import type { NotificationData, StoredNotification } from "./notification.js";
-import { mayRead } from "./readable-organizations.js";
+import { readAccess } from "../../../access/current-access.js";
+import type { Database, Queryable } from "../../../db/connection/connect.js";
+import { AppError } from "../../../errors.js";
+import { listAwaitingApproval } from "../../workspaces/index.js";
+import type { NotificationData, StoredNotification } from "../notification.js";
+import { mayRead } from "../readable-organizations.js";
 
 const NO_ACCESS = "You have no access to it any more.";
 const IS_OVER = "It was over before it was sent.";

@@ -1,9 +1,9 @@
 /** Attempts of deliveries to persons' webhooks. Everything here requires a system transaction. */
 import { sql, type SQL } from "drizzle-orm";
-import type { Queryable } from "../../db/connection/connect.js";
-import type { Result } from "../webhooks/index.js";
-import type { PersonalTarget } from "./insert-notifications.queries.js";
-import type { NotificationData } from "./notification.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import type { Result } from "../../webhooks/index.js";
+import type { PersonalTarget } from "../recipients/insert-notifications.queries.js";
+import type { NotificationData } from "../notification.js";
 
 /** A claimed delivery with its notification and its webhook. */
 export interface AttemptRow extends Record<string, unknown> {

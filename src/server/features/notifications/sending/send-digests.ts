@@ -1,9 +1,9 @@
 import { notificationKinds, type NotificationKind } from "#shared/notification-kinds.js";
-import type { Database } from "../../db/connection/connect.js";
-import { newId } from "../../db/tables/columns.js";
-import { notificationDigest, quoteName } from "../../mail/email-templates.js";
-import type { Mailer, Message } from "../../mail/mailer.js";
-import { describeNotification } from "./describe-notification.js";
+import type { Database } from "../../../db/connection/connect.js";
+import { newId } from "../../../db/tables/columns.js";
+import { notificationDigest, quoteName } from "../../../mail/email-templates.js";
+import type { Mailer, Message } from "../../../mail/mailer.js";
+import { describeNotification } from "../describe-notification.js";
 import * as queries from "./digests.queries.js";
 import type { Digest, DigestRow } from "./digests.queries.js";
 import { judgeNotifications } from "./judge-notifications.js";

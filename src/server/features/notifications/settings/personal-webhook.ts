@@ -1,16 +1,16 @@
 import type { NotificationDelivery, PersonalWebhook } from "#shared/api/identity/notifications.js";
-import type { Database } from "../../db/connection/connect.js";
-import { newId } from "../../db/tables/columns.js";
-import { notFound } from "../../errors.js";
+import type { Database } from "../../../db/connection/connect.js";
+import { newId } from "../../../db/tables/columns.js";
+import { notFound } from "../../../errors.js";
 import {
   checkUrl,
   encryptSecret,
   newSecret,
   type Deliverer,
   type UrlRules,
-} from "../webhooks/index.js";
-import type { PersonalTarget } from "./insert-notifications.queries.js";
-import { findDelivery } from "./list-deliveries.js";
+} from "../../webhooks/index.js";
+import type { PersonalTarget } from "../recipients/insert-notifications.queries.js";
+import { findDelivery } from "../list-deliveries.js";
 import * as queries from "./personal-webhook.queries.js";
 
 export interface PersonalWebhookDeps {

@@ -3,10 +3,10 @@ import type {
   NotificationSettings,
 } from "#shared/api/identity/notifications.js";
 import { notificationKindNames, notificationKinds } from "#shared/notification-kinds.js";
-import type { Actor } from "../../access/authenticate.js";
-import { resolvePathAccess } from "../../access/authorize.js";
-import type { Database } from "../../db/connection/connect.js";
-import { invalidToken } from "../../access/authenticate.js";
+import type { Actor } from "../../../access/authenticate.js";
+import { resolvePathAccess } from "../../../access/authorize.js";
+import type { Database } from "../../../db/connection/connect.js";
+import { invalidToken } from "../../../access/authenticate.js";
 import * as queries from "./choices.queries.js";
 import { findWebhook } from "./personal-webhook.queries.js";
 

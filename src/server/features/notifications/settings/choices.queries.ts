@@ -1,7 +1,7 @@
 /** The choices of persons. Everything here requires a system transaction. */
 import { sql } from "drizzle-orm";
 import type { NotificationChoice } from "#shared/api/identity/notifications.js";
-import type { Queryable } from "../../db/connection/connect.js";
+import type { Queryable } from "../../../db/connection/connect.js";
 
 export interface StoredChoice extends NotificationChoice {
   org_id: string | null;

@@ -1,6 +1,6 @@
 import { kindOfEvent, permissionsOfNotification } from "#shared/notification-kinds.js";
-import type { Database, Queryable } from "../../db/connection/connect.js";
-import { newId } from "../../db/tables/columns.js";
+import type { Database, Queryable } from "../../../db/connection/connect.js";
+import { newId } from "../../../db/tables/columns.js";
 import {
   insertNotifications,
   type NewNotification,

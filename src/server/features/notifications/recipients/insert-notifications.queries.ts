@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { notificationKinds, type NotificationKind } from "#shared/notification-kinds.js";
-import type { Queryable } from "../../db/connection/connect.js";
+import type { Queryable } from "../../../db/connection/connect.js";
 
 /** A notification of a person. */
 export interface NewNotification {

@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { kindOfEvent, notificationKinds } from "#shared/notification-kinds.js";
 import { matches, type Permission } from "#shared/permissions.js";
-import type { Queryable } from "../../db/connection/connect.js";
-import { systemRoleIds } from "../../db/migrate.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { systemRoleIds } from "../../../db/migrate.js";
 import { chosen, isPerson } from "./insert-notifications.queries.js";
 
 /** An event that waits for its recipients. */

@@ -1,7 +1,7 @@
 /** Emails that gather notifications. Everything here requires a system transaction. */
 import { sql } from "drizzle-orm";
-import type { Queryable } from "../../db/connection/connect.js";
-import type { StoredNotification } from "./notification.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import type { StoredNotification } from "../notification.js";
 
 /** A notification of a claimed email. */
 export type DigestRow = StoredNotification &
