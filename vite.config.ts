@@ -287,7 +287,7 @@ export default defineConfig({
               name,
               test,
               minShareCount: 2,
-              priority: 2,
+              priority: 4,
               includeDependenciesRecursively: false,
             })),
             {
