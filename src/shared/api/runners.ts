@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { endpoint } from "../contract/endpoint.js";
+import { id, page, timestamp } from "../contract/fields.js";
+
+const label = z.string().describe("Label of the runner, from `omoi runner --labels`");
+
+/** A machine that takes runs of workspaces without a folder on a server. */
+export const runner = z.strictObject({
+  id: id.describe("Id of the runner"),
+  name: z.string().describe("Name of the runner, unique in the installation"),
+  organization_id: id
+    .nullable()
+    .describe("The organization whose runs it takes; null for those of all organizations"),
+  status: z
+    .enum(["online", "paused", "offline"])
+    .describe(
+      "`online`: it takes runs; `paused`: it ends those that it has and takes no new ones; `offline`: it has not been heard of for a minute",
+    ),
+  paused: z.boolean().describe("Whether it takes no new runs"),
+  labels: z.array(label).describe("Its labels; a run is taken by a runner that has all of its labels"),
+  slots: z.int().describe("Number of runs that it takes at once; 0 before its first connection"),
+  running: z.int().describe("Number of its runs in progress"),
+  host: z.string().nullable().describe("Host name of its machine; null before its first connection"),
+  version: z
+    .string()
+    .nullable()
+    .describe("Version of Omoi on its machine; null before its first connection"),
+  last_seen_at: timestamp.nullable().describe("Time of its last request; null before the first"),
+  created_at: timestamp.describe("Time at which it was registered"),
+});
+export type Runner = z.output<typeof runner>;
+
+export const newRunner = z.strictObject({
+  name: z
+    .string()
+    .trim()
+    .min(1)
+    .max(100)
+    .describe("Name of the runner, 1 to 100 characters, unique in the installation"),
+  organization_id: id
+    .nullable()
+    .default(null)
+    .describe("The organization whose runs it takes; null for those of all organizations"),
+});
+
+const runnerParams = z.strictObject({ runner_id: id.describe("Id of the runner") });
+const access = "super-admin";
+
+/** Machines that execute runs elsewhere, for super admins; for all others they answer 404. */
+export const runners = {
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/runners",
+    access,
+    summary: "List the runners, by name",
+    query: page,
+    response: z.array(runner),
+  }),
+  create: endpoint({
+    method: "POST",
+    path: "/api/v1/admin/runners",
+    access,
+    summary: "Register a runner; its token is shown once",
+    body: newRunner,
+    status: 201,
+    response: runner.extend({
+      token: z.string().describe("The token for `omoi runner`, shown once"),
+    }),
+    secrets: ["token"],
+    location: "/api/v1/admin/runners/{id}",
+    errors: ["runner_name_taken"],
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/runners/{runner_id}",
+    access,
+    summary: "Get a runner",
+    params: runnerParams,
+    response: runner,
+  }),
+  update: endpoint({
+    method: "PATCH",
+    path: "/api/v1/admin/runners/{runner_id}",
+    access,
+    summary: "Rename a runner, pause it, or let it take runs again",
+    params: runnerParams,
+    body: z.strictObject({
+      name: newRunner.shape.name.optional(),
+      paused: z.boolean().optional().describe("Whether it takes no new runs"),
+    }),
+    response: runner,
+    errors: ["runner_name_taken"],
+  }),
+  delete: endpoint({
+    method: "DELETE",
+    path: "/api/v1/admin/runners/{runner_id}",
+    access,
+    summary: "Remove a runner: its token ends at once, and its runs end as `lost`",
+    params: runnerParams,
+    revokes: true,
+  }),
+  available: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/runners",
+    access: "org:read",
+    summary: "List the runners that take runs of an organization, by name",
+    params: z.strictObject({ org_id: id.describe("Id or slug of the organization") }),
+    query: page,
+    response: z.array(runner),
+  }),
+};
