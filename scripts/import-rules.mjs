@@ -47,6 +47,8 @@ const layers = [
   { name: "web/api", paths: ["src/web/api"], not: ["git", "sandbox", "node"] },
   { name: "web/ui", paths: ["src/web/ui"], not: ["git", "sandbox", "node", "shared"] },
   { name: "web/hooks", paths: ["src/web/hooks"], not: ["git", "sandbox", "node", "shared"] },
+  { name: "runner", paths: ["src/runner"], not: ["web"] },
+  { name: "execution", paths: ["src/execution"], not: ["web", "git"] },
   { name: "sandbox", paths: ["src/sandbox"], not: ["git"] },
   { name: "git", paths: ["src/git"] },
   { name: "node", paths: ["src/shared/node"] },

@@ -1,9 +1,7 @@
 import { sql } from "drizzle-orm";
 import { customType } from "drizzle-orm/pg-core";
-import { v7 } from "uuid";
 
-/** Returns a new UUIDv7 (RFC 9562), which sorts by creation time and keeps indexes dense. */
-export const newId = (): string => v7();
+export { newId } from "#shared/node/new-id.js";
 
 /** `timestamptz(3)` in its wire format: RFC 3339, UTC, milliseconds. */
 export const instant = customType<{ data: string; driverData: string }>({

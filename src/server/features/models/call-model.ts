@@ -1,5 +1,5 @@
 /** Calls of runs to model providers, with the provider's key in place of the run's token. */
-import { providerProblem } from "#shared/model-provider.js";
+import { providerProblem } from "#shared/models/model-provider.js";
 import { publish } from "#shared/node/measurements.js";
 import type { PriceTable } from "../../config/model-prices.js";
 import type { Database } from "../../db/connection/connect.js";
@@ -11,7 +11,7 @@ import type { CallRate } from "../../models/call-rate.js";
 import { shareOf, type HeldBytes } from "../../models/held-bytes.js";
 import { costOf } from "../../models/prices.js";
 import type { ProviderClient } from "../../models/provider-client.js";
-import { providerLabel, providerOf, type Provider } from "../../models/providers.js";
+import { providerLabel, providerOf, type Provider } from "#shared/models/providers.js";
 import { noTokens, type Report } from "../../models/token-usage.js";
 import { createUsageMeter } from "../../models/usage-meter.js";
 import type { RunKeyring, RunOfToken } from "../runs/index.js";

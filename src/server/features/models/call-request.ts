@@ -4,7 +4,7 @@ import { Readable, Transform } from "node:stream";
 import type { RawRequest } from "../../http/raw-routes.js";
 import type { CallEstimate } from "../../models/call-estimate.js";
 import type { HeldBytes } from "../../models/held-bytes.js";
-import type { Provider } from "../../models/providers.js";
+import type { Provider } from "#shared/models/providers.js";
 import { readRequest, type ReadRequest } from "../../models/read-request.js";
 import { CallError } from "./call-error.js";
 

@@ -16,7 +16,7 @@ import {
   type WorkspaceDeps,
 } from "../workspaces/index.js";
 import { createLogAccess } from "./logs/log-access.js";
-import { createMasker } from "./logs/mask-secrets.js";
+import { createMasker } from "#execution/logs/mask-secrets.js";
 import { createLogStreams } from "./logs/log-stream.js";
 import { continueBuilds, endBuildOf, storeLayerOf } from "./builds/end-builds.js";
 import { continueChecks, endCheckOf } from "./checks/end-checks.js";
@@ -24,7 +24,8 @@ import { removeUnusedFolders, storeOutputsOf } from "./checks/check-folder.js";
 import * as managed from "./managed-runs.queries.js";
 import type { RunDeps } from "./run-deps.js";
 import type { RunSettings } from "./run-settings.js";
-import { commitsOf, scriptRunner } from "./execution/run-script.js";
+import { scriptRunner } from "#execution/scripts/run-script.js";
+import { commitsOf } from "./execution/run-commits.js";
 import { settleSessions } from "./sessions/sessions.queries.js";
 import { requestLogSync, type LogStorage } from "./stored-logs/log-storage.js";
 import { uidOf } from "./start-run.js";
@@ -110,7 +111,7 @@ export function createRuns(input: RunsInput): Runs {
     if (found === null) return null;
     const own = found.isDocker ? docker : sandbox;
     if (["off", "unavailable"].includes(own.report.mode)) return null;
-    const runScript = scriptRunner(own, deps.limits, settings);
+    const runScript = scriptRunner(own, deps.limits, settings.runFiles);
     return commitsOf(db, run, uidOf(deps), runScript, settings, masker, closing.signal);
   };
   const saver = createSaver(input, async (run) => {

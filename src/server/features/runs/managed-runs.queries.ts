@@ -1,6 +1,7 @@
 import { and, desc, eq, isNotNull, sql, type SQL } from "drizzle-orm";
 import type { PresetName } from "#shared/preset-names.js";
 import type { Run } from "#shared/api/agents/runs.js";
+import type { Exit } from "#execution/outcome.js";
 import { isHomeOfAgent, takesRuns } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
@@ -235,18 +236,6 @@ export async function recordHeartbeats(
     where runs.id = sent.id and runs.status = 'running'
     returning runs.id, runs.stop_status, runs.stop_detail`);
   return rows;
-}
-
-/** How a command exited. */
-export interface Exit {
-  outcome: Run["status"];
-  exit_code: number | null;
-  detail: string;
-  result: string | null;
-  peak_memory_bytes: number | null;
-  cpu_seconds: number | null;
-  output_bytes: number;
-  output_truncated: boolean;
 }
 
 /** Records a command's exit and invalidates its token. Returns false if the run has already ended. */

@@ -17,7 +17,7 @@ import * as queries from "./runs.queries.js";
 import { heartbeat } from "./heartbeat.js";
 import { createProgramFinder } from "./presets/find-programs.js";
 import { listPresets } from "./presets/list-presets.js";
-import { programs } from "./presets/presets.js";
+import { programs } from "#execution/presets/presets.js";
 import type { RunDeps } from "./run-deps.js";
 import type { InTurn } from "./logs/log-reader.js";
 import type { Followed } from "./logs/log-stream.js";

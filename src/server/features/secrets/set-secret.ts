@@ -1,5 +1,5 @@
 import type { NewSecret, Secret } from "#shared/api/organizations/secrets.js";
-import { namedProviders } from "#shared/model-provider.js";
+import { namedProviders } from "#shared/models/model-provider.js";
 import { secretNameProblem } from "#shared/secret-name.js";
 import { sealBytes } from "../../encrypt.js";
 import { AppError, invalidField, notFound } from "../../errors.js";

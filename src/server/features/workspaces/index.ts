@@ -10,7 +10,6 @@ export {
   type RunCommits,
   type RunPlace,
 } from "./run-in-workspace.js";
-export type { RunScript } from "./run-repository/prepare-repository.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { predictConflicts } from "./merges/planning/plan-merge.js";
 export { applyPush, type PushedRef } from "./pushes/apply-push.js";

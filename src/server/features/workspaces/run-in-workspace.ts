@@ -1,15 +1,13 @@
 import type { Logger } from "pino";
+import type { PreparedRepository } from "#execution/scripts/prepare-repository.js";
+import type { RunScript } from "#execution/scripts/run-script.js";
 import { AppError } from "../../errors.js";
 import { assertFolder, type WorktreePaths } from "#git/worktree/worktree-driver.js";
 import { attachEnvironment } from "./attach-environment.js";
 import { checkpointAtEndOfRun, checkpointUnderLock } from "./commits/auto-checkpoint.js";
 import { activeUnderLock } from "./commits/commit-workspace.js";
 import { openHome } from "./homes.js";
-import {
-  prepareRepository,
-  type PreparedRepository,
-  type RunScript,
-} from "./run-repository/prepare-repository.js";
+import { prepareWorkspaceRepository } from "./run-repository/prepare-workspace-repository.js";
 import { takeCommits, type CommitSource, type Taking } from "./run-repository/take-commits.js";
 import * as pushes from "./pushes/pushes.queries.js";
 import * as queries from "./workspaces.queries.js";
@@ -38,7 +36,7 @@ export interface RunPlace {
   isWaiting: boolean;
   /** The head of the workspace's branch. */
   head: string;
-  /** Makes or updates the repository in the folder, as its branch is now; see `prepareRepository`. */
+  /** Makes or updates the repository in the folder, as its branch is now; see `prepareWorkspaceRepository`. */
   prepareRepository(runScript: RunScript, taken: readonly string[]): Promise<PreparedRepository>;
 }
 
@@ -89,7 +87,7 @@ export function withWorkspaceToRun<Result>(
       isWaiting,
       head: workspace.head_commit,
       prepareRepository: (runScript, taken) =>
-        prepareRepository(deps, workspace, { folder, uid }, runScript, taken),
+        prepareWorkspaceRepository(deps, workspace, { folder, uid }, runScript, taken),
     });
   });
 }

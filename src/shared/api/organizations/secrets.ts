@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { id, page, timestamp } from "../../contract/fields.js";
-import { baseUrlProblem, providerProblem } from "../../model-provider.js";
+import { baseUrlProblem, providerProblem } from "../../models/model-provider.js";
 
 /**
  * `variable`: an environment variable of runs. `model`: the key of a model provider, which never enters

@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
 import type { Secret } from "#shared/api/organizations/secrets.js";
-import { baseUrlProblem, namedProviders, providerProblem } from "#shared/model-provider.js";
+import { baseUrlProblem, namedProviders, providerProblem } from "#shared/models/model-provider.js";
 import { secretNameProblem } from "#shared/secret-name.js";
 import { api } from "../../api/api-calls.js";
 import { client, clientError } from "../../api/client.js";

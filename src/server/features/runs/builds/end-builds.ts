@@ -11,7 +11,7 @@ import {
   type EndedBuild,
 } from "../../environments/index.js";
 import { placesOf, removeFolder } from "../checks/check-folder.js";
-import type { Masker } from "../logs/mask-secrets.js";
+import type { Masker } from "#execution/logs/mask-secrets.js";
 import type { BuildRun } from "../managed-runs.queries.js";
 import type { RunDeps } from "../run-deps.js";
 

@@ -3,14 +3,7 @@ import { and, asc, eq, gt, sql } from "drizzle-orm";
 import type { RunEgress } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { runEgress, runs } from "../../../db/tables/tables.js";
-import type { EgressConnection } from "./egress-proxy.js";
-
-/** Listed connections and counts to be added to a run's. */
-export interface NewEgress {
-  connections: readonly (EgressConnection & { id: string })[];
-  allowed: number;
-  denied: number;
-}
+import type { NewEgress } from "#execution/egress/egress-recorder.js";
 
 /** Adds to the list and counts of a run; nothing if the run has been deleted. */
 export async function insertEgress(

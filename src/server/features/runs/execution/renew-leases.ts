@@ -2,7 +2,8 @@ import type { Logger } from "pino";
 import type { Run } from "#shared/api/agents/runs.js";
 import type { Database } from "../../../db/connection/connect.js";
 import * as managed from "../managed-runs.queries.js";
-import { requestEnd, shortGraceMs, type LiveRun } from "./live-run.js";
+import { shortGraceMs } from "#execution/execute-run.js";
+import type { LiveRun } from "./live-run.js";
 
 const intervalMs = 3000;
 
@@ -30,10 +31,9 @@ export function renewLeases({
     status === "quota_exceeded" ? shortGraceMs : stopGraceMs;
 
   const renewOnce = async (): Promise<void> => {
-    const heartbeats = [...live.values()].map(({ run, log: written }) => ({
+    const heartbeats = [...live.values()].map(({ run, execution }) => ({
       id: run.id,
-      bytes: written?.bytes ?? 0,
-      truncated: written?.truncated ?? false,
+      ...execution.output,
     }));
     const startedAt = Date.now();
     if (heartbeats.length === 0) {
@@ -52,10 +52,11 @@ export function renewLeases({
         if (!liveRun) continue;
         if (!reply) {
           const detail = "It was ended by another server process.";
-          requestEnd(liveRun, { status: "lost", detail }, 0);
+          liveRun.execution.end({ status: "lost", detail }, 0);
         } else if (reply.stop_status) {
           const { stop_status: status, stop_detail: detail } = reply;
-          requestEnd(liveRun, { status, detail: detail ?? "It was stopped." }, graceOf(status));
+          const reason = { status, detail: detail ?? "It was stopped." };
+          liveRun.execution.end(reason, graceOf(status));
         }
       }
     } catch (error) {
@@ -63,7 +64,7 @@ export function renewLeases({
       // Other processes now consider the runs lost, and their agents may start again.
       if (Date.now() - lastRenewal < managed.serverLeaseSeconds * 1000) return;
       const detail = "The server lost its database connection.";
-      for (const liveRun of live.values()) requestEnd(liveRun, { status: "lost", detail }, 0);
+      for (const { execution } of live.values()) execution.end({ status: "lost", detail }, 0);
     }
   };
   const renew = (): void => {

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LogEntry } from "#shared/api/agents/runs.js";
 import { lastLines, logText, openLogReader, type LogText } from "./log-reader.js";
-import { openLog } from "./log-writer.js";
-import { createMasker, UnmaskableError } from "./mask-secrets.js";
+import { openLog } from "#execution/logs/log-writer.js";
+import { createMasker, UnmaskableError } from "#execution/logs/mask-secrets.js";
 
 const keyLike = `sk_live_${"Ab3".repeat(12)}`;
 

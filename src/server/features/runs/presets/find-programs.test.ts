@@ -5,7 +5,7 @@ import { SandboxRefusal, type SandboxInput } from "#sandbox/sandbox.js";
 import type { RunDeps } from "../run-deps.js";
 import { createProgramFinder } from "./find-programs.js";
 import { listPresets } from "./list-presets.js";
-import { programs } from "./presets.js";
+import { programs } from "#execution/presets/presets.js";
 
 const whole = `/nowhere\n${programs.map((name) => `/nowhere/${name}\n`).join("")}`;
 

@@ -5,7 +5,7 @@ import { SandboxRefusal } from "#sandbox/sandbox.js";
 import type { RunDeps } from "../run-deps.js";
 import { sandboxFor } from "../start-run.js";
 import { type FoundProgram, type ProgramFinder, ProgramLookupError } from "./find-programs.js";
-import { definitions } from "./presets.js";
+import { definitions } from "#execution/presets/presets.js";
 
 /** Lists the presets, in a fixed order, with their state on this machine. */
 export async function listPresets(deps: RunDeps, findPrograms: ProgramFinder): Promise<Preset[]> {

@@ -2,7 +2,7 @@ import type { NewRun } from "#shared/api/agents/runs.js";
 import { notCovered } from "#shared/egress.js";
 import type { PresetName } from "#shared/preset-names.js";
 import { invalidField } from "../../../errors.js";
-import { definitionOf } from "./presets.js";
+import { definitionOf } from "#execution/presets/presets.js";
 
 /** A run's command and network, whether given or made by a preset. */
 export interface ResolvedRun {

@@ -25,7 +25,7 @@ import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseUnavailable } from "../../../db/connection/failures.js";
 import { isRecord } from "../../../models/json.js";
 import { newId } from "../../../db/tables/columns.js";
-import type { Masker } from "../logs/mask-secrets.js";
+import type { Masker } from "#execution/logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import * as queries from "./sessions.queries.js";
 import type { SessionInput, SessionRow } from "./sessions.queries.js";

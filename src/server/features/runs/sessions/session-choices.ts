@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { methods, type ClientContext } from "@agentclientprotocol/sdk";
 import type { Session } from "#shared/api/agents/sessions.js";
-import { definitionOf } from "../presets/presets.js";
+import { definitionOf } from "#execution/presets/presets.js";
 import { modelsOf, modesOf, optionsOf } from "./session-updates.js";
 import type { SessionRow } from "./sessions.queries.js";
 import type { Transcript } from "./transcript.js";

@@ -6,7 +6,7 @@ import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import * as managed from "../managed-runs.queries.js";
-import { definitionOf } from "../presets/presets.js";
+import { definitionOf } from "#execution/presets/presets.js";
 import type { RunDeps } from "../run-deps.js";
 import { findDefaults, startedBy } from "../runs.queries.js";
 import { rejectRunToken, startManagedRun, type SessionRun } from "../start-run.js";

@@ -2,7 +2,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { SessionEvent } from "#shared/api/agents/sessions.js";
-import type { MaskedStream, Masker } from "../logs/mask-secrets.js";
+import type { MaskedStream, Masker } from "#execution/logs/mask-secrets.js";
 
 /** An event without its time. */
 type NewEvent = SessionEvent extends infer Event

@@ -26,8 +26,8 @@ import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from ".
 import * as queries from "../workspaces.queries.js";
 import { exportBranches } from "./export-branches.js";
 import { reparentCommits } from "./reparent-commits.js";
-import type { FolderScript, RunScript } from "./prepare-repository.js";
-import { TAKE } from "./run-scripts.js";
+import type { FolderScript, RunScript } from "#execution/scripts/run-script.js";
+import { TAKE } from "#execution/scripts/repository-scripts.js";
 
 /** The repository of a run, from which commits are taken. */
 export interface CommitSource {

@@ -1,9 +1,7 @@
 /** The way out of a run with a restricted network. */
 import { parseAllowedHost, type AllowedHost } from "#shared/egress.js";
-import type { Database } from "../../../db/connection/connect.js";
 import { openEgressProxy } from "./egress-proxy.js";
-import { recordEgress } from "./egress-recorder.js";
-import { insertEgress } from "./egress.queries.js";
+import { recordEgress, type NewEgress } from "./egress-recorder.js";
 
 /** The proxy of a run. */
 export interface RunEgressProxy {
@@ -15,24 +13,25 @@ export interface RunEgressProxy {
   close(): Promise<void>;
 }
 
-/**
- * Opens the proxy of a run.
- * @param log appends a line to the run's log
- * @param mask removes the run's secrets from a text
- */
-export async function openEgress(
-  { db }: { db: Database },
-  run: { id: string; org_id: string; allowed_hosts: readonly string[] },
-  log: (text: string) => void,
-  mask: (text: string) => string,
-): Promise<RunEgressProxy> {
-  const recorder = recordEgress(
-    (egress) => db.tenant(run.org_id, (tx) => insertEgress(tx, run, egress)),
-    log,
-  );
+/** Opens the proxy of a run. */
+export async function openEgress({
+  allowedHosts,
+  store,
+  log,
+  mask,
+}: {
+  allowedHosts: readonly string[];
+  /** Writes connections and counts; a failed write is tried again with the next one. */
+  store: (egress: NewEgress) => Promise<void>;
+  /** Appends a line to the run's log. */
+  log: (text: string) => void;
+  /** Removes the run's secrets from a text. */
+  mask: (text: string) => string;
+}): Promise<RunEgressProxy> {
+  const recorder = recordEgress(store, log);
   const proxy = await openEgressProxy({
     // Entries were validated when the run was requested.
-    allowed: run.allowed_hosts
+    allowed: allowedHosts
       .map(parseAllowedHost)
       .filter((entry): entry is AllowedHost => typeof entry !== "string"),
     onConnection: ({ host, reason, ...connection }) =>

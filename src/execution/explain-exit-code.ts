@@ -1,5 +1,5 @@
-import type { ManagedRun } from "../managed-runs.queries.js";
-import { definitionOf, definitions } from "../presets/presets.js";
+import type { ExecutedRun } from "./execute-run.js";
+import { definitionOf, definitions } from "./presets/presets.js";
 
 /** Exit codes of a shell and of env(1). */
 export const CANNOT_EXECUTE = 126;
@@ -10,7 +10,7 @@ export const NOT_FOUND = 127;
  * @param isOwn whether the command's own program did not start, rather than one that it started
  */
 export function explainExitCode(
-  { command, preset }: Pick<ManagedRun, "command" | "preset">,
+  { command, preset }: Pick<ExecutedRun, "command" | "preset">,
   exitCode: typeof CANNOT_EXECUTE | typeof NOT_FOUND,
   isOwn: boolean,
 ): string {

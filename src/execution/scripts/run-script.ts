@@ -1,12 +1,28 @@
-/** Short scripts of the server in a workspace's folder, before and after a run. */
-import type { Database } from "../../../db/connection/connect.js";
-import { newId } from "../../../db/tables/columns.js";
-import type { Sandbox } from "#sandbox/sandbox.js";
-import type { RunCommits, RunScript } from "../../workspaces/index.js";
+/** Short scripts in a workspace's folder, before and after a run. */
+import type { RunLimits } from "#shared/api/agents/runs.js";
+import { newId } from "#shared/node/new-id.js";
+import type { ReadOnlyFolder, Sandbox } from "#sandbox/sandbox.js";
 import type { Masker } from "../logs/mask-secrets.js";
-import * as managed from "../managed-runs.queries.js";
-import type { ManagedRun } from "../managed-runs.queries.js";
-import type { RunSettings } from "../run-settings.js";
+
+/** A script in a workspace's folder, run before or after its command. */
+export interface FolderScript {
+  folder: string;
+  uid: number | null;
+  script: string;
+  args: readonly string[];
+  readOnly: readonly ReadOnlyFolder[];
+  /** Called with each chunk of standard output. If it rejects, the script is killed. */
+  onOutput: (chunk: Buffer) => void | Promise<void>;
+  /** Ends the script. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Runs a shell script in a sandbox without network, within a time limit. Returns why it failed, as a
+ * sentence; null if it succeeded.
+ * @throws the error of `onOutput`
+ */
+export type RunScript = (script: FolderScript) => Promise<string | null>;
 
 /** Enough for the first index of a large folder. */
 const SCRIPT_MS = 120_000;
@@ -16,8 +32,8 @@ const MAX_MEMORY_BYTES = 1024 ** 3;
 /** Returns a function that runs scripts in the sandbox of a run, within its limits. */
 export function scriptRunner(
   sandbox: Pick<Sandbox, "start">,
-  limits: ManagedRun["limits"],
-  settings: Pick<RunSettings, "runFiles">,
+  limits: RunLimits,
+  maxFiles: number | null,
 ): RunScript {
   return async ({ folder, uid, script, args, readOnly, onOutput, signal }) => {
     let lastError = "";
@@ -35,7 +51,7 @@ export function scriptRunner(
         processes: limits.processes,
         cpus: limits.cpus,
         diskBytes: limits.disk_bytes,
-        diskFiles: settings.runFiles,
+        diskFiles: maxFiles,
       },
       onOutput: (stream, chunk) => {
         if (stream === "stdout") return onOutput(chunk);
@@ -70,28 +86,4 @@ export function safeMessage(message: string, masker: Pick<Masker, "mask">): stri
     .replaceAll(/[\p{Cc}\p{Cf}\p{Z}]+/gu, " ")
     .trim();
   return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE - 1)}…` : line;
-}
-
-/** Returns the repository of a run, from which commits are taken until the signal aborts. */
-export function commitsOf(
-  db: Database,
-  { id, org_id }: Pick<ManagedRun, "id" | "org_id">,
-  sharedUid: number | null,
-  runScript: RunScript,
-  { maxPushMib }: Pick<RunSettings, "maxPushMib">,
-  masker: Pick<Masker, "mask">,
-  signal: AbortSignal,
-): RunCommits {
-  return {
-    sharedUid,
-    findTip: () => db.tenant(org_id, (tx) => managed.findRepository(tx, id)),
-    runScript,
-    maxBytes: maxPushMib * 1024 * 1024,
-    signal,
-    begin: (tx, taking) => managed.recordTaking(tx, id, taking),
-    record: (tx, taken) => {
-      const error = taken.error === null ? null : safeMessage(taken.error, masker);
-      return managed.recordTakenCommits(tx, id, { ...taken, error });
-    },
-  };
 }

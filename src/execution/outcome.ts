@@ -1,6 +1,6 @@
 import type { Run } from "#shared/api/agents/runs.js";
 import type { SandboxExit } from "#sandbox/sandbox.js";
-import type { Exit, ManagedRun } from "../managed-runs.queries.js";
+import type { ExecutedRun } from "./execute-run.js";
 import { CANNOT_EXECUTE, explainExitCode, NOT_FOUND } from "./explain-exit-code.js";
 
 /** The requested ending of a run and its reason. */
@@ -9,9 +9,21 @@ export interface Ending {
   detail: string;
 }
 
+/** How a command ended. */
+export interface Exit {
+  outcome: Run["status"];
+  exit_code: number | null;
+  detail: string;
+  result: string | null;
+  peak_memory_bytes: number | null;
+  cpu_seconds: number | null;
+  output_bytes: number;
+  output_truncated: boolean;
+}
+
 /** Determines a run's outcome from its command's exit and an earlier request to end it. */
 export function outcomeOf(
-  run: Pick<ManagedRun, "kind" | "limits" | "command" | "preset">,
+  run: Pick<ExecutedRun, "kind" | "limits" | "command" | "preset">,
   exit: SandboxExit,
   ending: Ending | null,
 ): Omit<Exit, "result" | "output_bytes" | "output_truncated"> {

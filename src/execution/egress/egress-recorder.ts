@@ -1,7 +1,13 @@
 /** Records the connections of one run: in its list, its counts and its log. */
-import { newId } from "../../../db/tables/columns.js";
+import { newId } from "#shared/node/new-id.js";
 import type { EgressConnection } from "./egress-proxy.js";
-import type { NewEgress } from "./egress.queries.js";
+
+/** Listed connections and counts to be added to a run's. */
+export interface NewEgress {
+  connections: readonly (EgressConnection & { id: string })[];
+  allowed: number;
+  denied: number;
+}
 
 /** Listed connections of a run; more are only counted. */
 export const MAX_LISTED = 1000;
