@@ -15,7 +15,7 @@ writeFileSync(join(dist, "cli/contract.json"), JSON.stringify(describeCalls(api)
 const bundle = await rolldown({
   input: join(root, "src/cli/main.ts"),
   platform: "node",
-  external: (id) => /\/admin\//.test(id) || id.startsWith("node:"),
+  external: (id) => /(?:^\.|\/cli)\/(?:admin|runner)\//.test(id) || id.startsWith("node:"),
   resolve: { alias: { "#shared": join(root, "src/shared") }, extensions: [".ts", ".js"] },
   // In a file of the sources an import names the compiled one.
   plugins: [

@@ -167,7 +167,10 @@ function buildServer() {
   runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
   // The built code imports its own wings instead of the sources.
   const imports = Object.fromEntries(
-    ["shared", "git", "sandbox", "server"].map((wing) => [`#${wing}/*.js`, `./${wing}/*.js`]),
+    ["shared", "git", "sandbox", "execution", "runner", "server"].map((wing) => [
+      `#${wing}/*.js`,
+      `./${wing}/*.js`,
+    ]),
   );
   writeFileSync(join(root, "dist/package.json"), JSON.stringify({ type: "module", imports }));
   run(process.execPath, [join(root, "scripts/bundle-cli.mjs")], { shell: false });

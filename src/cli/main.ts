@@ -83,27 +83,35 @@ addCompletion(program, () => {
   for (const name of made.keys()) add(name);
 });
 
-if (first === "admin") await addAdmin();
-else {
-  program
-    .command("admin")
-    .description("Run an installation, on the server's machine: users, backups, verification");
+/** The parts of the server among the commands: their descriptions, and how they are added. */
+const ofServer: Record<string, { description: string; add: () => Promise<void> }> = {
+  admin: {
+    description: "Run an installation, on the server's machine: users, backups, verification",
+    add: async () => (await import("./admin/commands.js")).addAdminCommands(program),
+  },
+  runner: {
+    description: "Execute runs of a server on this machine, until it is stopped",
+    add: async () => (await import("./runner/start-runner.js")).addRunner(program, version()),
+  },
+};
+for (const [name, { description, add: addNow }] of Object.entries(ofServer)) {
+  if (name === first) await addOfServer(name, addNow);
+  else program.command(name).description(description);
 }
 
-/** These commands are part of the server. */
-async function addAdmin(): Promise<void> {
+/** Adds a command that is part of the server, which the packed command line lacks. */
+async function addOfServer(name: string, addNow: () => Promise<void>): Promise<void> {
   try {
-    const { addAdminCommands } = await import("./admin/commands.js");
-    addAdminCommands(program);
+    await addNow();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
     program
-      .command("admin")
+      .command(name)
       .allowUnknownOption()
       .argument("[ARGUMENTS...]")
       .action(() => {
         throw new UsageError(
-          "omoi admin is part of the server: run it on the server's machine, as node dist/cli/main.js admin.",
+          `omoi ${name} is part of the server: run it from an installation of the server, as node dist/cli/main.js ${name}.`,
         );
       });
   }
@@ -122,7 +130,7 @@ try {
       : await failed(error);
 }
 // Connections are kept for further requests; nothing else shall wait.
-if (process.exitCode !== undefined || first !== "admin")
+if (process.exitCode !== undefined || !(first in ofServer))
   process.stdout.write("", () => process.exit());
 
 /** An earlier server knows fewer calls, and answers that they do not exist. */
@@ -140,11 +148,11 @@ async function explainOldServer(): Promise<void> {
 
 /** Errors of the server's own code are explained by its commands. */
 async function failed(error: unknown): Promise<number> {
-  if (first !== "admin" || error instanceof UsageError) {
+  if (!(first in ofServer) || error instanceof UsageError) {
     const code = reportFailure(error);
     if (error instanceof ApiError && error.status === 404) await explainOldServer();
     return code;
   }
-  const { reportFailure: ofServer } = await import("./admin/output.js");
-  return ofServer(error);
+  const { reportFailure: reportOfServer } = await import("./admin/output.js");
+  return reportOfServer(error);
 }

@@ -53,8 +53,6 @@ export interface ExecutionInput {
   folder: string;
   /** Null for an empty one in memory. */
   home: string | null;
-  /** The uid it runs as; null lets the sandbox decide. */
-  uid: number | null;
   /** Maximum number of files in folder and home; null for no limit. */
   maxFiles: number | null;
   /** The path of the log. */
@@ -73,8 +71,11 @@ export interface ExecutionInput {
   publicUrl: string;
   /** Opens the conversation of a session, which may end the run; null without one. */
   openStreams: ((end: Execution["end"]) => StandardStreams) | null;
-  /** Prepares the folder, and returns the folders that the command must see. */
-  prepare(log: LogWriter): Promise<readonly ReadOnlyFolder[]>;
+  /**
+   * Prepares the folder and the home.
+   * @throws SandboxRefusal with a sentence for users
+   */
+  prepare(log: LogWriter): Promise<Prepared>;
   /** Called before the command starts. @throws if it must not */
   requireStart?: () => void;
   /** Writes connections and counts. */
@@ -84,6 +85,14 @@ export interface ExecutionInput {
   /** Called when the log has grown. */
   written(): void;
   logger: Logger;
+}
+
+/** A folder in which a command can start. */
+export interface Prepared {
+  /** The uid it runs as, to which folder and home belong; null lets the sandbox decide. */
+  uid: number | null;
+  /** Folders that the command may read. */
+  readOnly: readonly ReadOnlyFolder[];
 }
 
 /** A run in progress. */
@@ -148,7 +157,7 @@ export function executeRun(input: ExecutionInput): Execution {
       },
     });
     log = written;
-    const readOnly = await input.prepare(written);
+    const { uid, readOnly } = await input.prepare(written);
     if (run.network === "restricted") {
       egress = await openEgress({
         allowedHosts: run.allowed_hosts ?? [],
@@ -164,7 +173,7 @@ export function executeRun(input: ExecutionInput): Execution {
       folder: input.folder,
       // A command without a sandbox could not reach it in the data folder.
       home: sandbox.report.mode === "off" ? null : input.home,
-      uid: input.uid,
+      uid,
       command: run.command,
       env: input.variables(url, egress?.env ?? {}),
       readOnly,

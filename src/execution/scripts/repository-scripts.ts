@@ -5,6 +5,9 @@
  */
 import { WORKSPACE } from "#sandbox/sandbox.js";
 
+/** Attributes come from it: the bytes of files pass unchanged, as in the checkpoints of the server. */
+const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
 /**
  * Marks a repository made by Omoi, so that one made by the agent is left alone. Empty until the
  * repository is complete.
@@ -105,22 +108,65 @@ fi
 :
 `;
 
-/**
- * Prints the commits of the workspace's branch and of HEAD (\`-\` if missing) in one line, then a pack
- * of what is new in them. Arguments: the workspace's ref, \`HEAD\` or \`-\` to leave HEAD out, then commits
- * that are known.
- */
-export const TAKE = `${COMMON}
-own=$1 second=$2; shift 2
-command -v git > /dev/null 2>&1 && [ -d .git ] && [ ! -L .git ] && [ -e ${MARKER} ] || { echo 'omoi - -'; exit 0; }
-[ -z "$(special)" ] || exit 1
+/** Prints the tip of a ref, `-` if it is missing. */
+const TIP = `
 tip() { g rev-parse -q --verify "$1^{commit}" 2> /dev/null | grep -x '[0-9a-f]\\{40\\}' || echo -; }
-branch=$(tip "$own") current=-
-[ "$second" = - ] || current=$(tip HEAD)
-echo "omoi $branch $current"
-revs=$(for oid in "$branch" "$current"; do [ "$oid" = - ] || echo "$oid"; done
+`;
+
+/** Prints a pack of what is new in the commits of \`$tips\`. The arguments are commits that are known. */
+const PACK = `
+revs=$(for oid in $tips; do [ "$oid" = - ] || echo "$oid"; done
   for oid in "$@"; do g cat-file -e "$oid^{commit}" 2> /dev/null && echo "^$oid"; done)
 [ -n "$(printf '%s\\n' "$revs" | g rev-list --max-count=1 --stdin)" ] || exit 0
 printf '%s\\n' "$revs" | g -c pack.threads=1 -c pack.packSizeLimit=0 -c pack.windowMemory=64m \\
   -c core.bigFileThreshold=16m pack-objects --revs --stdout -q
 `;
+
+/**
+ * Prints the commits of the workspace's branch and of HEAD (\`-\` if missing) in one line, then a pack
+ * of what is new in them. Arguments: the workspace's ref, \`HEAD\` or \`-\` to leave HEAD out, then commits
+ * that are known.
+ */
+export const TAKE = `${COMMON}${TIP}
+own=$1 second=$2; shift 2
+command -v git > /dev/null 2>&1 && [ -d .git ] && [ ! -L .git ] && [ -e ${MARKER} ] || { echo 'omoi - -'; exit 0; }
+[ -z "$(special)" ] || exit 1
+branch=$(tip "$own") current=-
+[ "$second" = - ] || current=$(tip HEAD)
+echo "omoi $branch $current"
+tips="$branch $current"
+${PACK}`;
+
+/**
+ * Like \`TAKE\`, and also prints a commit of the uncommitted files that no branch has: \`-\` without any, and while
+ * the agent is in the middle of a rebase or has checked out something else. A folder without the repository of
+ * the run has none. Arguments as of \`TAKE\`; with \`HEAD\` the run has ended, and all files are taken.
+ */
+export const TAKE_ALL = `${COMMON}${TIP}
+own=$1 second=$2; shift 2
+command -v git > /dev/null 2>&1 && [ -d .git ] && [ ! -L .git ] && [ -e ${MARKER} ] || { echo 'omoi - - -'; exit 0; }
+[ -z "$(special)" ] || exit 1
+branch=$(tip "$own") current=- files=-
+[ "$second" = - ] || current=$(tip HEAD)
+head=$(tip HEAD)
+if [ "$head" != - ] && { [ "$second" != - ] ||
+    { [ "$(g symbolic-ref -q HEAD)" = "$own" ] && [ ! -e .git/rebase-merge ] && [ ! -e .git/rebase-apply ]; }; }; then
+  # The agent's own index may be locked, and stays as it is.
+  index=.git/omoi-index
+  rm -f "$index" "$index.lock"
+  cp .git/index "$index" 2> /dev/null
+  if GIT_INDEX_FILE=$index GIT_ATTR_SOURCE=${EMPTY_TREE} g add -A > /dev/null 2>&1; then
+    tree=$(GIT_INDEX_FILE=$index g write-tree 2> /dev/null)
+    if [ -n "$tree" ] && [ "$tree" != "$(g rev-parse -q --verify "$head^{tree}")" ]; then
+      files=$(GIT_AUTHOR_NAME=Omoi GIT_AUTHOR_EMAIL=omoi@localhost GIT_COMMITTER_NAME=Omoi \\
+        GIT_COMMITTER_EMAIL=omoi@localhost g commit-tree -p "$head" -m 'Uncommitted files' "$tree") || files=-
+    fi
+  elif [ "$second" != - ]; then
+    echo 'git add failed' >&2
+    exit 1
+  fi
+  rm -f "$index" "$index.lock"
+fi
+echo "omoi $branch $current $files"
+tips="$branch $current $files"
+${PACK}`;

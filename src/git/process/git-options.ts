@@ -1,7 +1,7 @@
 import type { Duplex, Readable } from "node:stream";
 
 /** Network protocols that a call may enable; none by default. */
-export type Protocol = "https" | "file" | "ssh";
+export type Protocol = "https" | "http" | "file" | "ssh";
 
 /** Options of one git process. All paths are absolute. */
 export interface GitOptions {

@@ -88,7 +88,9 @@ export async function withUpstream<T>(
         throw upstreamErrorOf(error, session?.said());
       }
     };
-  if (target.protocol === "https") return work(run(overHttps(target.url, options)));
+  if (target.protocol === "https" || target.protocol === "http") {
+    return work(run(overHttp(target.url, options)));
+  }
   if (target.protocol === "file") {
     return withLocalConfig(repoPath, target.url, (globalConfig) =>
       work(run({ globalConfig, config: remoteConfig(target.url.href) })),
@@ -140,7 +142,7 @@ function remoteConfig(url: string): [string, string][] {
 /** Answers git's request for credentials, and ignores its requests to store or erase them. */
 const HELPER = '!f() { test "$1" = get && cat <&3; }; f';
 
-function overHttps(url: URL, options: UpstreamOptions): Partial<GitOptions> {
+function overHttp(url: URL, options: UpstreamOptions): Partial<GitOptions> {
   const { login, addresses = [], caFile } = options;
   const config: [string, string][] = [
     ...remoteConfig(url.href),
@@ -150,7 +152,7 @@ function overHttps(url: URL, options: UpstreamOptions): Partial<GitOptions> {
     ["http.proxy", ""],
   ];
   if (addresses.length > 0) {
-    const at = `${url.hostname}:${url.port || "443"}`;
+    const at = `${url.hostname}:${url.port || (url.protocol === "https:" ? "443" : "80")}`;
     config.push(["http.curloptResolve", `${at}:${addresses.join(",")}`]);
   }
   if (caFile != null) config.push(["http.sslCAInfo", caFile]);

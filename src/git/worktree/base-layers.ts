@@ -59,6 +59,25 @@ export async function acquireBaseLayer(request: BaseLayerRequest): Promise<strin
   }
 }
 
+/** The user that keeps layers for working trees to come. */
+const KEEPER = "keeper";
+
+/**
+ * Keeps a layer without other users, and of the layers that were kept before the newest ones.
+ * @param count how many are kept
+ */
+export async function keepBaseLayer(lowers: string, layer: string, count: number): Promise<void> {
+  await addUser(join(lowers, layer), KEEPER);
+  const kept: { path: string; at: number }[] = [];
+  for (const name of await listLayers(lowers)) {
+    const path = join(lowers, name);
+    const stats = await lstat(join(path, "users", KEEPER)).catch(() => null);
+    if (stats !== null) kept.push({ path, at: stats.mtimeMs });
+  }
+  kept.sort((one, other) => other.at - one.at);
+  for (const { path } of kept.slice(count)) await releaseLayer(path, KEEPER);
+}
+
 /** Removes unused layers and the remains of interrupted creations and removals. */
 export async function collectBaseLayers(lowers: string): Promise<void> {
   for (const name of await readdir(lowers).catch(() => [])) {

@@ -227,7 +227,6 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       sandbox,
       folder: request.folder,
       home: request.home,
-      uid: request.uid,
       maxFiles: settings.runFiles,
       logPath: deps.storage.runLog(run.org_id, request.projectId, run.id),
       masker,
@@ -255,7 +254,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       prepare: async (written) => {
         const prepared = await repositoryOf(request, written);
         commits = prepared.commits;
-        return prepared.readOnly;
+        return { uid: request.uid, readOnly: prepared.readOnly };
       },
       requireStart: () => lease.require(),
       storeEgress: (egress) => db.tenant(run.org_id, (tx) => insertEgress(tx, run, egress)),

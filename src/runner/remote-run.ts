@@ -1,0 +1,424 @@
+/** One run on this machine, from its job to the acknowledgment of its end. */
+import { mkdir } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import { executeRun, shortGraceMs, type Prepared } from "#execution/execute-run.js";
+import type { LogWriter } from "#execution/logs/log-writer.js";
+import { createMasker } from "#execution/logs/mask-secrets.js";
+import type { Ending, Exit } from "#execution/outcome.js";
+import { prepareRepository } from "#execution/scripts/prepare-repository.js";
+import { safeMessage, scriptRunner } from "#execution/scripts/run-script.js";
+import { keepBaseLayer } from "#git/worktree/base-layers.js";
+import { removeTree } from "#git/worktree/atomic-directory.js";
+import { chownTree } from "#git/worktree/chown-tree.js";
+import { layerOf } from "#git/worktree/overlay-driver.js";
+import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
+import { UpstreamError } from "#git/upstream/upstream-error.js";
+import { SandboxRefusal, type Sandbox } from "#sandbox/sandbox.js";
+import { modelVariables } from "#shared/models/providers.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import type { RunnerJob } from "#shared/runner/protocol.js";
+import { openCallbackProxy } from "./callback-proxy.js";
+import { uploadLog } from "./log-upload.js";
+import type { ProjectCache } from "./project-cache.js";
+import { readRunState, saveRunState, type RunState } from "./run-state.js";
+import type { RunnerStorage } from "./runner-storage.js";
+import { sendWork, UnreadableWorkError } from "./send-work.js";
+import { RefusedError, repeated, type ServerConnection } from "./server-connection.js";
+
+export interface RemoteRunDeps {
+  server: ServerConnection;
+  storage: RunnerStorage;
+  sandbox: Sandbox;
+  driver: WorktreeDriver;
+  cache: ProjectCache;
+  log: Logger;
+  /** Aborted when the runner ends at once; it then goes on after its next start. */
+  closing: AbortSignal;
+}
+
+/** A run that this runner has taken. */
+export interface RemoteRun {
+  readonly runId: string;
+  /** Bytes of output so far, and whether some was dropped. */
+  readonly output: { bytes: number; truncated: boolean };
+  /** Resolves once its end is acknowledged, or the server has ended it. */
+  readonly done: Promise<void>;
+  /** Requests its end; the first reason wins. */
+  end(ending: Ending, graceMs: number): void;
+  /** The server has ended it: its command is killed, and nothing more is sent. */
+  abandon(): void;
+  readonly stopGraceMs: number;
+}
+
+/** Base layers of a project that stay for the next runs. */
+const KEPT_LAYERS = 4;
+
+const LOST = "The runner was restarted while it ran.";
+
+/**
+ * Starts a run.
+ * @param ownUid uid of the run's files and processes where the driver can change their owner; null for that of the
+ * sandbox
+ */
+export function startRemoteRun(
+  deps: RemoteRunDeps,
+  job: RunnerJob,
+  ownUid: number | null,
+): RemoteRun {
+  const { server, storage, sandbox, driver, cache, log, closing } = deps;
+  const paths = storage.run(job.run_id);
+  const places = paths.worktree(job.project_id);
+  const masker = createMasker(
+    [...job.secrets, job.token].filter((text) => text !== ""),
+    job.key_prefix,
+  );
+  const state: RunState = {
+    job,
+    end: null,
+    repositoryError: null,
+    hasRepository: false,
+    known: [job.head_commit, ...(job.base_commit === null ? [] : [job.base_commit])],
+    uid: ownUid,
+  };
+  const upload = runUpload(deps, state);
+
+  /** @throws SandboxRefusal */
+  const prepare = async (written: LogWriter): Promise<Prepared> => {
+    try {
+      await fetchPatiently(deps, job, upload.signal);
+      await driver.create({ ...places, commit: job.head_commit });
+      const layer = await layerOf(places.overlay);
+      if (layer !== null) await keepBaseLayer(places.lowers, layer, KEPT_LAYERS);
+      const isOwn = ownUid !== null && (await driver.canChangeOwner(places));
+      const uid = isOwn ? ownUid : sandbox.report.uid;
+      state.uid = uid;
+      await mkdir(paths.home, { recursive: true, mode: 0o700 });
+      if (uid !== null && uid !== process.getuid?.()) {
+        await driver.changeOwner(places, { uid, gid: uid });
+        await chownTree(paths.home, { uid, gid: uid });
+      }
+      const readOnly = await cache.exportFor(job);
+      await prepareGit(written, uid, readOnly);
+      await saveRunState(paths, state);
+      return { uid, readOnly };
+    } catch (error) {
+      if (error instanceof SandboxRefusal) throw error;
+      log.error({ err: error, run: job.run_id }, "cannot prepare a run");
+      throw new SandboxRefusal(reasonOf(error));
+    }
+  };
+
+  const prepareGit = async (
+    written: LogWriter,
+    uid: number | null,
+    readOnly: Prepared["readOnly"],
+  ): Promise<void> => {
+    if (sandbox.report.mode === "off") {
+      state.repositoryError = "Without a sandbox, a run has no git repository.";
+      return;
+    }
+    const { problem } = await prepareRepository(
+      scriptRunner(sandbox, job.limits, job.max_files),
+      { folder: places.folder, uid },
+      {
+        agent: job.agent,
+        ref: `refs/heads/${job.branch}`,
+        head: job.head_commit,
+        baseRef: `refs/heads/${job.base_branch}`,
+        baseCommit: job.base_commit,
+        taken: [],
+      },
+      readOnly,
+    );
+    state.hasRepository = problem === null;
+    if (problem === null) return;
+    state.repositoryError = safeMessage(`The run has no git repository: ${problem}`, masker);
+    await written.say(`${state.repositoryError}\n`);
+  };
+
+  const execution = executeRun({
+    run: {
+      id: job.run_id,
+      kind: "managed",
+      command: job.command,
+      preset: job.preset,
+      network: job.network,
+      allowed_hosts: job.allowed_hosts,
+      timeout_seconds: job.timeout_seconds,
+      limits: job.limits,
+    },
+    sandbox,
+    folder: places.folder,
+    home: paths.home,
+    maxFiles: job.max_files,
+    logPath: paths.log,
+    masker,
+    variables: (url, proxy) => ({
+      // Those of the run and its secrets win, as on a server.
+      ...(job.network !== "none" && modelVariables(job.model_providers, url, job.token)),
+      ...job.env,
+      ...proxy,
+      OMOI_URL: url,
+      OMOI_TOKEN: job.token,
+      OMOI_AGENT_ID: job.agent.id,
+      OMOI_RUN_ID: job.run_id,
+    }),
+    openCallback: () => openCallbackProxy(server.url),
+    publicUrl: server.url,
+    openStreams: null,
+    prepare,
+    storeEgress: upload.egress,
+    attempt: async (subject, work) => {
+      await work().catch((error: unknown) => {
+        log.warn({ err: error, run: job.run_id }, `cannot send ${subject}`);
+      });
+    },
+    written: upload.written,
+    logger: log,
+  });
+
+  const checkpoints = sendWorkAtIntervals(deps, state, masker, upload);
+  const finish = async (exit: Exit): Promise<void> => {
+    await checkpoints.stop();
+    if (closing.aborted) return;
+    state.end = { ...exit, repository_error: state.repositoryError };
+    await saveRunState(paths, state);
+    await upload.finish(masker);
+  };
+  const done = endRun(deps, state, upload, execution.done.then(finish));
+
+  return {
+    runId: job.run_id,
+    get output() {
+      return execution.output;
+    },
+    done,
+    end: execution.end,
+    abandon: () => {
+      upload.abandon();
+      execution.endAtOnce({ status: "lost", detail: "The server has ended it." });
+    },
+    stopGraceMs: job.stop_grace_seconds * 1000,
+  };
+}
+
+/**
+ * Ends a run of an earlier process of this runner: what its command has left is sent, and its end.
+ * Returns null without a state, and removes its folder then.
+ */
+export async function resumeRemoteRun(
+  deps: RemoteRunDeps,
+  runId: string,
+): Promise<RemoteRun | null> {
+  const { storage, log } = deps;
+  const state = await readRunState(storage.run(runId));
+  if (state === null) {
+    await removeTree(storage.run(runId).root);
+    return null;
+  }
+  const { job } = state;
+  const masker = createMasker([], job.key_prefix);
+  const upload = runUpload(deps, state);
+  state.end ??= {
+    outcome: "lost",
+    exit_code: null,
+    detail: LOST,
+    result: null,
+    peak_memory_bytes: null,
+    cpu_seconds: null,
+    output_bytes: 0,
+    output_truncated: false,
+    repository_error: state.repositoryError,
+  };
+  const { end } = state;
+  const done = endRun(deps, state, upload, upload.finish(masker));
+  return {
+    runId,
+    output: { bytes: end.output_bytes, truncated: end.output_truncated },
+    done,
+    end: () => undefined,
+    abandon: upload.abandon,
+    stopGraceMs: shortGraceMs,
+  };
+}
+
+/** What a run sends to the server. */
+interface RunUpload {
+  /** Aborted when the runner ends at once, and when the server has ended the run. */
+  readonly signal: AbortSignal;
+  written(): void;
+  egress: Parameters<typeof executeRun>[0]["storeEgress"];
+  /** Sends commits and files. @throws as `sendWork` */
+  work(masker: ReturnType<typeof createMasker>, hasEnded: boolean): Promise<void>;
+  /** Sends everything that is left, then the end. */
+  finish(masker: ReturnType<typeof createMasker>): Promise<void>;
+  abandon(): void;
+}
+
+function runUpload(deps: RemoteRunDeps, state: RunState): RunUpload {
+  const { server, storage, sandbox, cache, log, closing } = deps;
+  const { job } = state;
+  const paths = storage.run(job.run_id);
+  const places = paths.worktree(job.project_id);
+  const abandoned = new AbortController();
+  const signal = AbortSignal.any([closing, abandoned.signal]);
+  const again = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    repeated(work, () => signal.aborted, signal);
+  const logUpload = uploadLog(paths.log, (offset, lines) =>
+    again(() => server.appendLog(job.run_id, offset, lines)),
+  );
+  let batch = 0;
+
+  const work: RunUpload["work"] = async (masker, hasEnded) => {
+    if (!state.hasRepository) return;
+    const source = {
+      job,
+      folder: places.folder,
+      uid: state.uid,
+      runScript: scriptRunner(sandbox, job.limits, job.max_files),
+      readOnly: await cache.exportFor(job),
+      known: state.known,
+    };
+    const { known } = await sendWork(server, source, masker, hasEnded, signal);
+    state.known = known;
+    await saveRunState(paths, state);
+  };
+
+  return {
+    signal,
+    written: () => logUpload.written(),
+    egress: async ({ connections, allowed, denied }) => {
+      batch += 1;
+      const report = {
+        batch,
+        allowed,
+        denied,
+        connections: connections.map(({ at, bytesSent, bytesReceived, ...connection }) => ({
+          ...connection,
+          at: at.toISOString(),
+          bytes_sent: bytesSent,
+          bytes_received: bytesReceived,
+        })),
+      };
+      await again(() => server.reportEgress(job.run_id, report));
+    },
+    work,
+    finish: async (masker) => {
+      const { end } = state;
+      if (end === null) throw new Error("the run has not ended");
+      let repositoryError = end.repository_error;
+      try {
+        await logUpload.finish();
+        await deps.driver.open(places).catch(() => null);
+        await again(() => work(masker, true));
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (error instanceof UnreadableWorkError) {
+          repositoryError = `Its commits were not taken: ${error.message}`;
+        } else if (error instanceof RefusedError && error.status === 422) {
+          repositoryError = safeMessage(`Its work was rejected: ${error.message}`, masker);
+        } else throw error;
+        log.warn({ err: error, run: job.run_id }, "the work of a run was not sent");
+      }
+      await again(() =>
+        server.end(job.run_id, {
+          ...end,
+          repository_error: repositoryError?.slice(0, 500) ?? null,
+        }),
+      );
+    },
+    abandon: () => {
+      abandoned.abort();
+      logUpload.stop();
+    },
+  };
+}
+
+/** Sends the work of a run at the interval of its workspace. */
+function sendWorkAtIntervals(
+  { log }: Pick<RemoteRunDeps, "log">,
+  { job }: RunState,
+  masker: ReturnType<typeof createMasker>,
+  upload: RunUpload,
+): { stop(): Promise<void> } {
+  if (job.checkpoint_seconds === null) return { stop: () => Promise.resolve() };
+  let sending: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    sending ??= upload
+      .work(masker, false)
+      // The next one takes what this one has not.
+      .catch((error: unknown) => {
+        if (!upload.signal.aborted) log.warn({ err: error, run: job.run_id }, "cannot send work");
+      })
+      .finally(() => {
+        sending = null;
+      });
+  }, job.checkpoint_seconds * 1000);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await sending;
+    },
+  };
+}
+
+/**
+ * Waits for the acknowledged end of a run and removes its folder. What could not be sent stays for the next start of
+ * the runner, unless the server has ended the run.
+ */
+async function endRun(
+  { storage, driver, log, closing }: RemoteRunDeps,
+  { job }: RunState,
+  upload: RunUpload,
+  finished: Promise<void>,
+): Promise<void> {
+  const paths = storage.run(job.run_id);
+  try {
+    await finished;
+  } catch (error) {
+    const isOver = upload.signal.aborted || error instanceof RefusedError;
+    if (!closing.aborted && !upload.signal.aborted) {
+      log.error({ err: error, run: job.run_id }, "cannot send the end of a run");
+    }
+    if (!isOver || closing.aborted) return;
+  }
+  if (closing.aborted) return;
+  try {
+    await driver.remove(paths.worktree(job.project_id));
+    await removeTree(paths.root);
+  } catch (error) {
+    log.error({ err: error, run: job.run_id }, "cannot remove the folder of a run");
+  }
+}
+
+/** Milliseconds for which a server that cannot be reached is asked again. */
+const FETCH_PATIENCE_MS = 3 * 60_000;
+const TRANSIENT = new Set(["unreachable", "busy", "broken", "timed_out"]);
+
+/** @throws UpstreamError */
+async function fetchPatiently(
+  { cache }: Pick<RemoteRunDeps, "cache">,
+  job: RunnerJob,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + FETCH_PATIENCE_MS;
+  for (let waitMs = 500; ; waitMs = Math.min(waitMs * 2, 10_000)) {
+    try {
+      return await cache.fetch(job, signal);
+    } catch (error) {
+      const isTransient = error instanceof UpstreamError && TRANSIENT.has(error.reason);
+      if (!isTransient || performance.now() > deadline) throw error;
+      await pause(waitMs, undefined, { signal });
+    }
+  }
+}
+
+/** Explains why a run could not be prepared, in a sentence for users. */
+function reasonOf(error: unknown): string {
+  if (error instanceof UpstreamError) {
+    return `The runner could not fetch the project. ${error.message}`;
+  }
+  if (isNoSpace(error)) return "The runner's disk is full.";
+  return "The runner could not prepare the workspace; its operator can find the cause in its log.";
+}

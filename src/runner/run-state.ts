@@ -1,0 +1,40 @@
+/** What a runner writes down of a run, so that it can go on after a restart. */
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { runEnd, runnerJob } from "#shared/runner/protocol.js";
+import type { RunPaths } from "./runner-storage.js";
+
+const runState = z.strictObject({
+  /** Without variables, secrets and the token. */
+  job: runnerJob,
+  /** How the command ended; null until then. */
+  end: runEnd.nullable(),
+  /** Why the run has no repository; null if it has one. */
+  repositoryError: z.string().nullable(),
+  /** Whether its repository was prepared. */
+  hasRepository: z.boolean(),
+  /** The newest commit that the server has of it, and others that a pack may leave out. */
+  known: z.array(z.string()),
+  /** The uid of folder and home; null lets the sandbox decide. */
+  uid: z.int().nullable(),
+});
+export type RunState = z.output<typeof runState>;
+
+/** Writes the state, complete or not at all. */
+export async function saveRunState({ state: path }: RunPaths, state: RunState): Promise<void> {
+  const kept = { ...state, job: { ...state.job, env: {}, secrets: [], token: "" } };
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const next = `${path}.next`;
+  await writeFile(next, JSON.stringify(kept), { mode: 0o600, flush: true });
+  await rename(next, path);
+}
+
+/** Returns the state of a run; null if it was never written or cannot be read. */
+export async function readRunState({ state: path }: RunPaths): Promise<RunState | null> {
+  try {
+    return runState.parse(JSON.parse(await readFile(path, "utf8")));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,65 @@
+import { join } from "node:path";
+import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
+
+/** The paths of a runner's data below its folder. All ids are UUIDs. */
+export interface RunnerStorage {
+  readonly dataDir: string;
+  /** The parent of the folders of runs. */
+  readonly runs: string;
+  /** The parent of everything that is kept of projects between runs. */
+  readonly projects: string;
+  /** The parent of overlays; overlay support is probed here. */
+  readonly overlays: string;
+  /** Everything of one project. */
+  project(projectId: string): string;
+  /** The mirror of a project, which no command ever sees. */
+  repository(projectId: string): string;
+  /** Objects that commands may read. */
+  exports(projectId: string): string;
+  /** An environment layer. */
+  environment(projectId: string, key: string): string;
+  run(runId: string): RunPaths;
+}
+
+/** The paths of one run. */
+export interface RunPaths {
+  /** The folder of everything below. */
+  root: string;
+  /** What a restarted runner needs to know. */
+  state: string;
+  log: string;
+  home: string;
+  /** The parts of the working tree. */
+  worktree(projectId: string): WorktreePaths;
+}
+
+export function runnerStorage(dataDir: string): RunnerStorage {
+  const project = (id: string): string => join(dataDir, "projects", id);
+  const overlays = join(dataDir, "overlays");
+  return {
+    dataDir,
+    runs: join(dataDir, "runs"),
+    projects: join(dataDir, "projects"),
+    overlays,
+    project,
+    repository: (id) => join(project(id), "repository.git"),
+    exports: (id) => join(project(id), "exports"),
+    environment: (id, key) => join(project(id), "environments", key),
+    run: (runId) => {
+      const root = join(dataDir, "runs", runId);
+      return {
+        root,
+        state: join(root, "state.json"),
+        log: join(root, "run.log"),
+        home: join(root, "home"),
+        worktree: (projectId) => ({
+          repoPath: join(project(projectId), "repository.git"),
+          folder: join(root, "workspace"),
+          indexFile: join(root, "workspace.index"),
+          overlay: join(overlays, runId),
+          lowers: join(project(projectId), "lowers"),
+        }),
+      };
+    },
+  };
+}
