@@ -1,7 +1,8 @@
 /** What a runner keeps of projects between runs: a mirror of their branches, base layers and exports. */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, stat, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { exportObjects } from "#git/export/export-objects.js";
 import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
 import { initBare } from "#git/store/bare-repository.js";
@@ -9,13 +10,18 @@ import { listRefs } from "#git/store/refs.js";
 import { removeRepository } from "#git/store/remove-repository.js";
 import { removeStaleLocks } from "#git/store/stale-locks.js";
 import { withUpstream } from "#git/upstream/upstream-connection.js";
+import { UpstreamError } from "#git/upstream/upstream-error.js";
 import { createDirectoryAtomically, exists, removeTree } from "#git/worktree/atomic-directory.js";
 import { collectBaseLayers } from "#git/worktree/base-layers.js";
+import { collectEnvironments } from "#git/worktree/environment-layer.js";
+import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
 import type { ReadOnlyFolder } from "#sandbox/sandbox.js";
 import { RUNNER_PATH, type RunnerJob } from "#shared/runner/protocol.js";
 import type { RunnerStorage } from "./runner-storage.js";
 import type { ServerConnection } from "./server-connection.js";
 
+/** Environment layers of a project that stay for the next runs. */
+const KEPT_ENVIRONMENTS = 3;
 /** Days without a run after which a project is forgotten. */
 const KEPT_DAYS = 30;
 const DAY_MS = 86_400_000;
@@ -36,6 +42,7 @@ export interface ProjectCache {
 export function openProjectCache(
   storage: RunnerStorage,
   server: Pick<ServerConnection, "url" | "token">,
+  driver: WorktreeDriver,
 ): ProjectCache {
   /** Fetches of a project follow each other. */
   const fetching = new Map<string, Promise<void>>();
@@ -75,10 +82,36 @@ export function openProjectCache(
     await utimes(storage.project(job.project_id), now, now);
   };
 
+  /** Removes what an earlier process was building. */
+  const removeBuilds = async (id: string): Promise<void> => {
+    for (const key of await list(join(storage.project(id), "builds"))) {
+      const { root, worktree } = storage.build(id, key);
+      await driver.remove(worktree(id));
+      await removeTree(root);
+    }
+  };
+
+  const removeEnvironments = async (id: string): Promise<void> => {
+    const folder = dirname(storage.environment(id, "key"));
+    const layers = await Promise.all(
+      (await list(folder)).map(async (name) => ({
+        name,
+        // Each use changes the list of users.
+        at: (await stat(join(folder, name, "users")).catch(() => null))?.mtimeMs ?? 0,
+      })),
+    );
+    layers.sort((one, other) => other.at - one.at);
+    const kept = new Set(layers.slice(0, KEPT_ENVIRONMENTS).map(({ name }) => name));
+    const isRun = (user: string): Promise<boolean> => exists(storage.run(user).root);
+    await collectEnvironments(folder, (name) => kept.has(name), isRun);
+  };
+
   return {
     fetch: async (job, signal) => {
       const before = fetching.get(job.project_id) ?? Promise.resolve();
-      const next = before.catch(() => undefined).then(() => fetchNow(job, signal));
+      const next = before
+        .catch(() => undefined)
+        .then(() => patiently(() => fetchNow(job, signal), signal));
       fetching.set(job.project_id, next);
       try {
         await next;
@@ -113,6 +146,8 @@ export function openProjectCache(
           continue;
         }
         await collectBaseLayers(join(storage.project(id), "lowers"));
+        await removeBuilds(id);
+        await removeEnvironments(id);
         const repository = storage.repository(id);
         if (await isWorthPacking(repository)) {
           await packRepository(repository, AbortSignal.timeout(FETCH_MS));
@@ -125,3 +160,21 @@ export function openProjectCache(
 const agentRefs = ({ agent }: RunnerJob): string => `refs/agents/${agent.id}/`;
 
 const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+
+/** Milliseconds for which a server that cannot be reached is asked again. */
+const FETCH_PATIENCE_MS = 3 * 60_000;
+const TRANSIENT = new Set(["unreachable", "busy", "broken", "timed_out"]);
+
+/** Repeats a fetch while the server cannot be reached. @throws UpstreamError */
+async function patiently(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + FETCH_PATIENCE_MS;
+  for (let waitMs = 500; ; waitMs = Math.min(waitMs * 2, 10_000)) {
+    try {
+      return await work();
+    } catch (error) {
+      const isTransient = error instanceof UpstreamError && TRANSIENT.has(error.reason);
+      if (!isTransient || performance.now() > deadline) throw error;
+      await pause(waitMs, undefined, { signal });
+    }
+  }
+}

@@ -1,41 +1,30 @@
 /** One run on this machine, from its job to the acknowledgment of its end. */
 import { mkdir } from "node:fs/promises";
-import { setTimeout as pause } from "node:timers/promises";
-import type { Logger } from "pino";
 import { executeRun, shortGraceMs, type Prepared } from "#execution/execute-run.js";
 import type { LogWriter } from "#execution/logs/log-writer.js";
 import { createMasker } from "#execution/logs/mask-secrets.js";
 import type { Ending, Exit } from "#execution/outcome.js";
 import { prepareRepository } from "#execution/scripts/prepare-repository.js";
 import { safeMessage, scriptRunner } from "#execution/scripts/run-script.js";
-import { keepBaseLayer } from "#git/worktree/base-layers.js";
+import { UpstreamError } from "#git/upstream/upstream-error.js";
 import { removeTree } from "#git/worktree/atomic-directory.js";
+import { keepBaseLayer } from "#git/worktree/base-layers.js";
 import { chownTree } from "#git/worktree/chown-tree.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
-import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
-import { UpstreamError } from "#git/upstream/upstream-error.js";
-import { SandboxRefusal, type Sandbox } from "#sandbox/sandbox.js";
+import { SandboxRefusal } from "#sandbox/sandbox.js";
 import { modelVariables } from "#shared/models/providers.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import type { RunnerJob } from "#shared/runner/protocol.js";
 import { openCallbackProxy } from "./callback-proxy.js";
-import { uploadLog } from "./log-upload.js";
-import type { ProjectCache } from "./project-cache.js";
+import { attachEnvironment } from "./environments.js";
 import { readRunState, saveRunState, type RunState } from "./run-state.js";
-import type { RunnerStorage } from "./runner-storage.js";
-import { sendWork, UnreadableWorkError } from "./send-work.js";
-import { RefusedError, repeated, type ServerConnection } from "./server-connection.js";
-
-export interface RemoteRunDeps {
-  server: ServerConnection;
-  storage: RunnerStorage;
-  sandbox: Sandbox;
-  driver: WorktreeDriver;
-  cache: ProjectCache;
-  log: Logger;
-  /** Aborted when the runner ends at once; it then goes on after its next start. */
-  closing: AbortSignal;
-}
+import {
+  runUpload,
+  sendWorkAtIntervals,
+  type RemoteRunDeps,
+  type RunUpload,
+} from "./run-upload.js";
+import { RefusedError } from "./server-connection.js";
 
 /** A run that this runner has taken. */
 export interface RemoteRun {
@@ -86,13 +75,16 @@ export function startRemoteRun(
   /** @throws SandboxRefusal */
   const prepare = async (written: LogWriter): Promise<Prepared> => {
     try {
-      await fetchPatiently(deps, job, upload.signal);
+      await saveRunState(paths, state);
+      await cache.fetch(job, upload.signal);
       await driver.create({ ...places, commit: job.head_commit });
       const layer = await layerOf(places.overlay);
       if (layer !== null) await keepBaseLayer(places.lowers, layer, KEPT_LAYERS);
       const isOwn = ownUid !== null && (await driver.canChangeOwner(places));
       const uid = isOwn ? ownUid : sandbox.report.uid;
       state.uid = uid;
+      const storeEgress = upload.egress;
+      await attachEnvironment(deps, { job, places, uid, log: written, masker, storeEgress });
       await mkdir(paths.home, { recursive: true, mode: 0o700 });
       if (uid !== null && uid !== process.getuid?.()) {
         await driver.changeOwner(places, { uid, gid: uid });
@@ -211,7 +203,7 @@ export async function resumeRemoteRun(
   deps: RemoteRunDeps,
   runId: string,
 ): Promise<RemoteRun | null> {
-  const { storage, log } = deps;
+  const { storage } = deps;
   const state = await readRunState(storage.run(runId));
   if (state === null) {
     await removeTree(storage.run(runId).root);
@@ -243,126 +235,6 @@ export async function resumeRemoteRun(
   };
 }
 
-/** What a run sends to the server. */
-interface RunUpload {
-  /** Aborted when the runner ends at once, and when the server has ended the run. */
-  readonly signal: AbortSignal;
-  written(): void;
-  egress: Parameters<typeof executeRun>[0]["storeEgress"];
-  /** Sends commits and files. @throws as `sendWork` */
-  work(masker: ReturnType<typeof createMasker>, hasEnded: boolean): Promise<void>;
-  /** Sends everything that is left, then the end. */
-  finish(masker: ReturnType<typeof createMasker>): Promise<void>;
-  abandon(): void;
-}
-
-function runUpload(deps: RemoteRunDeps, state: RunState): RunUpload {
-  const { server, storage, sandbox, cache, log, closing } = deps;
-  const { job } = state;
-  const paths = storage.run(job.run_id);
-  const places = paths.worktree(job.project_id);
-  const abandoned = new AbortController();
-  const signal = AbortSignal.any([closing, abandoned.signal]);
-  const again = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    repeated(work, () => signal.aborted, signal);
-  const logUpload = uploadLog(paths.log, (offset, lines) =>
-    again(() => server.appendLog(job.run_id, offset, lines)),
-  );
-  let batch = 0;
-
-  const work: RunUpload["work"] = async (masker, hasEnded) => {
-    if (!state.hasRepository) return;
-    const source = {
-      job,
-      folder: places.folder,
-      uid: state.uid,
-      runScript: scriptRunner(sandbox, job.limits, job.max_files),
-      readOnly: await cache.exportFor(job),
-      known: state.known,
-    };
-    const { known } = await sendWork(server, source, masker, hasEnded, signal);
-    state.known = known;
-    await saveRunState(paths, state);
-  };
-
-  return {
-    signal,
-    written: () => logUpload.written(),
-    egress: async ({ connections, allowed, denied }) => {
-      batch += 1;
-      const report = {
-        batch,
-        allowed,
-        denied,
-        connections: connections.map(({ at, bytesSent, bytesReceived, ...connection }) => ({
-          ...connection,
-          at: at.toISOString(),
-          bytes_sent: bytesSent,
-          bytes_received: bytesReceived,
-        })),
-      };
-      await again(() => server.reportEgress(job.run_id, report));
-    },
-    work,
-    finish: async (masker) => {
-      const { end } = state;
-      if (end === null) throw new Error("the run has not ended");
-      let repositoryError = end.repository_error;
-      try {
-        await logUpload.finish();
-        await deps.driver.open(places).catch(() => null);
-        await again(() => work(masker, true));
-      } catch (error) {
-        if (signal.aborted) throw error;
-        if (error instanceof UnreadableWorkError) {
-          repositoryError = `Its commits were not taken: ${error.message}`;
-        } else if (error instanceof RefusedError && error.status === 422) {
-          repositoryError = safeMessage(`Its work was rejected: ${error.message}`, masker);
-        } else throw error;
-        log.warn({ err: error, run: job.run_id }, "the work of a run was not sent");
-      }
-      await again(() =>
-        server.end(job.run_id, {
-          ...end,
-          repository_error: repositoryError?.slice(0, 500) ?? null,
-        }),
-      );
-    },
-    abandon: () => {
-      abandoned.abort();
-      logUpload.stop();
-    },
-  };
-}
-
-/** Sends the work of a run at the interval of its workspace. */
-function sendWorkAtIntervals(
-  { log }: Pick<RemoteRunDeps, "log">,
-  { job }: RunState,
-  masker: ReturnType<typeof createMasker>,
-  upload: RunUpload,
-): { stop(): Promise<void> } {
-  if (job.checkpoint_seconds === null) return { stop: () => Promise.resolve() };
-  let sending: Promise<void> | null = null;
-  const timer = setInterval(() => {
-    sending ??= upload
-      .work(masker, false)
-      // The next one takes what this one has not.
-      .catch((error: unknown) => {
-        if (!upload.signal.aborted) log.warn({ err: error, run: job.run_id }, "cannot send work");
-      })
-      .finally(() => {
-        sending = null;
-      });
-  }, job.checkpoint_seconds * 1000);
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await sending;
-    },
-  };
-}
-
 /**
  * Waits for the acknowledged end of a run and removes its folder. What could not be sent stays for the next start of
  * the runner, unless the server has ended the run.
@@ -389,28 +261,6 @@ async function endRun(
     await removeTree(paths.root);
   } catch (error) {
     log.error({ err: error, run: job.run_id }, "cannot remove the folder of a run");
-  }
-}
-
-/** Milliseconds for which a server that cannot be reached is asked again. */
-const FETCH_PATIENCE_MS = 3 * 60_000;
-const TRANSIENT = new Set(["unreachable", "busy", "broken", "timed_out"]);
-
-/** @throws UpstreamError */
-async function fetchPatiently(
-  { cache }: Pick<RemoteRunDeps, "cache">,
-  job: RunnerJob,
-  signal: AbortSignal,
-): Promise<void> {
-  const deadline = performance.now() + FETCH_PATIENCE_MS;
-  for (let waitMs = 500; ; waitMs = Math.min(waitMs * 2, 10_000)) {
-    try {
-      return await cache.fetch(job, signal);
-    } catch (error) {
-      const isTransient = error instanceof UpstreamError && TRANSIENT.has(error.reason);
-      if (!isTransient || performance.now() > deadline) throw error;
-      await pause(waitMs, undefined, { signal });
-    }
   }
 }
 

@@ -16,12 +16,14 @@ export interface RunnerStorage {
   repository(projectId: string): string;
   /** Objects that commands may read. */
   exports(projectId: string): string;
-  /** An environment layer. */
+  /** An environment layer by its key. */
   environment(projectId: string, key: string): string;
+  /** Where an environment layer is built. */
+  build(projectId: string, key: string): RunPaths;
   run(runId: string): RunPaths;
 }
 
-/** The paths of one run. */
+/** The paths of one run, or of the build of an environment. */
 export interface RunPaths {
   /** The folder of everything below. */
   root: string;
@@ -36,6 +38,19 @@ export interface RunPaths {
 export function runnerStorage(dataDir: string): RunnerStorage {
   const project = (id: string): string => join(dataDir, "projects", id);
   const overlays = join(dataDir, "overlays");
+  const pathsIn = (root: string, name: string): RunPaths => ({
+    root,
+    state: join(root, "state.json"),
+    log: join(root, "run.log"),
+    home: join(root, "home"),
+    worktree: (projectId) => ({
+      repoPath: join(project(projectId), "repository.git"),
+      folder: join(root, "workspace"),
+      indexFile: join(root, "workspace.index"),
+      overlay: join(overlays, name),
+      lowers: join(project(projectId), "lowers"),
+    }),
+  });
   return {
     dataDir,
     runs: join(dataDir, "runs"),
@@ -45,21 +60,7 @@ export function runnerStorage(dataDir: string): RunnerStorage {
     repository: (id) => join(project(id), "repository.git"),
     exports: (id) => join(project(id), "exports"),
     environment: (id, key) => join(project(id), "environments", key),
-    run: (runId) => {
-      const root = join(dataDir, "runs", runId);
-      return {
-        root,
-        state: join(root, "state.json"),
-        log: join(root, "run.log"),
-        home: join(root, "home"),
-        worktree: (projectId) => ({
-          repoPath: join(project(projectId), "repository.git"),
-          folder: join(root, "workspace"),
-          indexFile: join(root, "workspace.index"),
-          overlay: join(overlays, runId),
-          lowers: join(project(projectId), "lowers"),
-        }),
-      };
-    },
+    build: (id, key) => pathsIn(join(project(id), "builds", key), `${id}-${key}`),
+    run: (runId) => pathsIn(join(dataDir, "runs", runId), runId),
   };
 }

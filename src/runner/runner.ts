@@ -16,12 +16,8 @@ import {
   type OfferRequest,
 } from "#shared/runner/protocol.js";
 import { openProjectCache } from "./project-cache.js";
-import {
-  resumeRemoteRun,
-  startRemoteRun,
-  type RemoteRun,
-  type RemoteRunDeps,
-} from "./remote-run.js";
+import { resumeRemoteRun, startRemoteRun, type RemoteRun } from "./remote-run.js";
+import type { RemoteRunDeps } from "./run-upload.js";
 import { runnerStorage } from "./runner-storage.js";
 import { connectToServer, RefusedError, repeated, UnreachableError } from "./server-connection.js";
 
@@ -84,7 +80,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   log.info({ driver: driver.name, sandbox: sandbox.report.mode, networks }, "opened the runner");
 
   const server = connectToServer(url, token);
-  const cache = openProjectCache(storage, server);
+  const cache = openProjectCache(storage, server, driver);
   /** Ends everything at once; runs go on after the next start. */
   const closing = new AbortController();
   /** Ends requests for runs. */

@@ -84,6 +84,17 @@ export const runnerJob = z.strictObject({
   preset: z.enum(presetNames).nullable(),
   /** Variables, but for those of models and of the proxy. */
   env: z.record(z.string(), z.string()),
+  /** The project's environment (docs/how-to/environments.md); null without a setup script. */
+  environment: z
+    .strictObject({
+      setup_script: z.string(),
+      cache_key_files: z.array(z.string()),
+      network: z.enum(["none", "restricted"]),
+      allowed_hosts: z.array(z.string()).nullable(),
+      /** Variables of the script. */
+      env: z.record(z.string(), z.string()),
+    })
+    .nullable(),
   /** Values that are masked in the log. */
   secrets: z.array(z.string()),
   /** Names of providers whose models the run may call. */

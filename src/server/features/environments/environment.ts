@@ -5,6 +5,7 @@ import type {
 } from "#shared/api/projects/environments.js";
 import { canonicalJson } from "#shared/audit.js";
 import { resolveCommit } from "#git/store/repository.js";
+import { environmentKeyOf } from "#git/worktree/environment-key.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { diffFields } from "../../db/audit/audit.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
@@ -12,7 +13,6 @@ import { newId } from "../../db/tables/columns.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/request-context.js";
 import type { Jobs } from "../../jobs/queue.js";
-import { buildKeyOf } from "./build-key.js";
 import { isPerson } from "../../access/authenticate.js";
 import * as queries from "./environments.queries.js";
 
@@ -167,7 +167,7 @@ export async function buildNow(
     );
   }
   const repoPath = deps.storage.repository(context.orgId, projectId);
-  const key = await buildKeyOf(repoPath, base, found);
+  const key = await environmentKeyOf(repoPath, base, found);
   const { updated_at: _, ...definition } = found;
   const wanted = {
     id: newId(),
@@ -215,7 +215,7 @@ export async function environmentFor(
   const found = await db.read(org_id, (tx) => queries.findEnvironment(tx, project_id));
   if (found === undefined || found.setup_script === "") return { build: null, isWaiting: false };
   const repoPath = storage.repository(org_id, project_id);
-  const key = await buildKeyOf(repoPath, { branch, commit }, found);
+  const key = await environmentKeyOf(repoPath, { branch, commit }, found);
   const { updated_at: _, ...definition } = found;
   const [build, isNew] = await db.tenant(org_id, async (tx) => {
     const newest = await queries.findNewest(tx, project_id, { key });

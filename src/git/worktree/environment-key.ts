@@ -1,10 +1,10 @@
-/** The key of a build: what the result of a setup script depends on. */
+/** The key of an environment layer: what the result of a setup script depends on. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { canonicalJson } from "#shared/audit.js";
 import { matchesPattern } from "#shared/merge-drivers.js";
 import type { NewEnvironment } from "#shared/api/projects/environments.js";
-import { git } from "#git/process/run.js";
+import { git } from "../process/run.js";
 
 /**
  * Returns the key of a setup script on a branch: the SHA-256 of the branch's name, of the script, of this
@@ -13,7 +13,7 @@ import { git } from "#git/process/run.js";
  * one.
  * @throws GitError
  */
-export async function buildKeyOf(
+export async function environmentKeyOf(
   repoPath: string,
   { branch, commit }: { branch: string; commit: string },
   { setup_script, cache_key_files }: Pick<NewEnvironment, "setup_script" | "cache_key_files">,

@@ -1,0 +1,135 @@
+/** Environment layers of projects on this machine: what a setup script installs, once for many runs. */
+import { mkdir } from "node:fs/promises";
+import { executeRun } from "#execution/execute-run.js";
+import type { NewEgress } from "#execution/egress/egress-recorder.js";
+import type { LogWriter } from "#execution/logs/log-writer.js";
+import type { Masker } from "#execution/logs/mask-secrets.js";
+import { removeTree } from "#git/worktree/atomic-directory.js";
+import { chownTree } from "#git/worktree/chown-tree.js";
+import { environmentKeyOf } from "#git/worktree/environment-key.js";
+import { hasEnvironment } from "#git/worktree/environment-layer.js";
+import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
+import type { RunnerJob } from "#shared/runner/protocol.js";
+import type { RemoteRunDeps } from "./run-upload.js";
+
+/** Maximum time of a setup script, in seconds. */
+const MAX_SECONDS = 3600;
+
+/** Builds in progress by the path of their layer: runs that need the same one share it. */
+const building = new Map<string, Promise<string | null>>();
+
+export interface EnvironmentRequest {
+  job: RunnerJob;
+  /** The working tree of the run, whose project was fetched. */
+  places: WorktreePaths;
+  /** The uid of the script's files and processes; null lets the sandbox decide. */
+  uid: number | null;
+  /** The log of the run. */
+  log: LogWriter;
+  masker: Masker;
+  storeEgress: (egress: NewEgress) => Promise<void>;
+}
+
+/**
+ * Adds the project's environment to the folder of a run, and builds it first if this machine has none for the base
+ * branch. A script that fails is explained in the log, and the run goes on without its files.
+ */
+export async function attachEnvironment(
+  deps: RemoteRunDeps,
+  request: EnvironmentRequest,
+): Promise<void> {
+  const { job, places, log } = request;
+  const { environment, base_commit: commit, base_branch: branch, project_id } = job;
+  if (environment === null || commit === null) return;
+  const key = await environmentKeyOf(places.repoPath, { branch, commit }, environment);
+  const layer = deps.storage.environment(project_id, key);
+  // A layer can be removed between a look and its use.
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    if (!(await hasEnvironment(layer))) {
+      const build = building.get(layer) ?? buildOnce(deps, request, commit, key, layer);
+      const failure = await build;
+      if (failure !== null) {
+        await log.say(`The run has no environment: ${failure}`);
+        return;
+      }
+    }
+    if ((await deps.driver.attachEnvironment(places, layer)) !== null) return;
+  }
+}
+
+function buildOnce(
+  deps: RemoteRunDeps,
+  request: EnvironmentRequest,
+  commit: string,
+  key: string,
+  layer: string,
+): Promise<string | null> {
+  const build = buildLayer(deps, request, commit, key, layer).finally(() => building.delete(layer));
+  building.set(layer, build);
+  return build;
+}
+
+/** Runs the setup script and stores its files. Returns why it failed, as a sentence; null if it succeeded. */
+async function buildLayer(
+  { storage, driver, sandbox, log: logger, closing }: RemoteRunDeps,
+  { job, uid, log, masker, storeEgress }: EnvironmentRequest,
+  commit: string,
+  key: string,
+  layer: string,
+): Promise<string | null> {
+  const environment = job.environment as NonNullable<RunnerJob["environment"]>;
+  const paths = storage.build(job.project_id, key);
+  const places = paths.worktree(job.project_id);
+  await log.say("Building the project's environment on this machine, once…");
+  try {
+    const execution = executeRun({
+      run: {
+        id: job.run_id,
+        kind: "build",
+        command: ["sh", "-e", "-c", environment.setup_script],
+        preset: null,
+        network: environment.network,
+        allowed_hosts: environment.allowed_hosts,
+        timeout_seconds: Math.min(MAX_SECONDS, job.timeout_seconds),
+        limits: job.limits,
+      },
+      sandbox,
+      folder: places.folder,
+      home: paths.home,
+      maxFiles: job.max_files,
+      logPath: paths.log,
+      masker,
+      variables: (_url, proxy) => ({ CI: "true", ...environment.env, ...proxy }),
+      openCallback: null,
+      publicUrl: "",
+      openStreams: null,
+      prepare: async () => {
+        await driver.create({ ...places, commit });
+        await mkdir(paths.home, { recursive: true, mode: 0o700 });
+        if (uid !== null && uid !== process.getuid?.()) {
+          await driver.changeOwner(places, { uid, gid: uid });
+          await chownTree(paths.home, { uid, gid: uid });
+        }
+        return { uid, readOnly: [] };
+      },
+      storeEgress,
+      attempt: (_subject, work) => work().catch(() => undefined),
+      written: () => undefined,
+      logger,
+    });
+    const stop = (): void => execution.endAtOnce({ status: "stopped", detail: "It was stopped." });
+    closing.addEventListener("abort", stop, { once: true });
+    if (closing.aborted) stop();
+    const { outcome, detail } = await execution.done;
+    closing.removeEventListener("abort", stop);
+    if (outcome !== "succeeded") return `its setup script failed. ${detail}`;
+    await driver.storeEnvironment(places, layer);
+    return null;
+  } catch (error) {
+    logger.error({ err: error, project: job.project_id }, "cannot build an environment");
+    return "it could not be built; the operator of the runner can find the cause in its log.";
+  } finally {
+    await driver.remove(places);
+    await removeTree(paths.root);
+  }
+}
