@@ -43,7 +43,9 @@ function callsOf(deps: ProtocolDeps): RawRoute[] {
         const asked = parseBody(offerRequest, request);
         const { left, done } = untilDisconnected(request);
         try {
-          return new Answer({ runs: await deps.offers.ask(id, asked, left) });
+          const runs = await deps.offers.ask(id, asked, left);
+          // A connection that is kept would delay the shutdown.
+          return new Answer({ runs }, deps.offers.isClosed ? { headers: { connection: "close" } } : {});
         } finally {
           done();
         }
