@@ -44,7 +44,12 @@ export async function sendWork(
     folder,
     uid,
     script: TAKE_ALL,
-    args: [`refs/heads/${job.branch}`, hasEnded ? "HEAD" : "-", ...known],
+    args: [
+      `refs/heads/${job.branch}`,
+      hasEnded ? "HEAD" : "-",
+      job.commits_at_end ? "files" : "-",
+      ...known,
+    ],
     readOnly,
     signal: ending,
     onOutput: async (chunk) => {

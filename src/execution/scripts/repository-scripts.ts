@@ -140,16 +140,17 @@ ${PACK}`;
 /**
  * Like \`TAKE\`, and also prints a commit of the uncommitted files that no branch has: \`-\` without any, and while
  * the agent is in the middle of a rebase or has checked out something else. A folder without the repository of
- * the run has none. Arguments as of \`TAKE\`; with \`HEAD\` the run has ended, and all files are taken.
+ * the run has none. Arguments: the workspace's ref, \`HEAD\` if the run has ended or \`-\`, \`files\` or \`-\` to leave
+ * the files out, then commits that are known.
  */
 export const TAKE_ALL = `${COMMON}${TIP}
-own=$1 second=$2; shift 2
+own=$1 second=$2 wanted=$3; shift 3
 command -v git > /dev/null 2>&1 && [ -d .git ] && [ ! -L .git ] && [ -e ${MARKER} ] || { echo 'omoi - - -'; exit 0; }
 [ -z "$(special)" ] || exit 1
 branch=$(tip "$own") current=- files=-
 [ "$second" = - ] || current=$(tip HEAD)
 head=$(tip HEAD)
-if [ "$head" != - ] && { [ "$second" != - ] ||
+if [ "$wanted" = files ] && [ "$head" != - ] && { [ "$second" != - ] ||
     { [ "$(g symbolic-ref -q HEAD)" = "$own" ] && [ ! -e .git/rebase-merge ] && [ ! -e .git/rebase-apply ]; }; }; then
   # The agent's own index may be locked, and stays as it is.
   index=.git/omoi-index

@@ -315,6 +315,10 @@ export const runs = pgTable("runs", {
   session_id: uuid(),
   repository_taking: jsonb().$type<{ tip: string; to: string; commits: number }>(),
   is_unsaved: boolean().notNull().default(false),
+  runner_labels: text().array(),
+  runner_id: uuid(),
+  offered_until: instant(),
+  egress_batch: bigint({ mode: "number" }).notNull().default(0),
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),
