@@ -13,6 +13,7 @@ import { forwarding } from "./forwarding.js";
 import { gateway } from "./gateway.js";
 import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
 import { keys } from "./keys.js";
+import { manyMachines } from "./many-machines.js";
 import { merging } from "./merges.js";
 import { mergeQueue } from "./merge-queue.js";
 import { mounts } from "./mounts.js";
@@ -50,6 +51,7 @@ const benchmarks: readonly Benchmark[] = [
   egress,
   gateway,
   forwarding,
+  manyMachines,
   start,
   mounts,
   packing,

@@ -11,3 +11,4 @@ export type { RunnerRunDeps } from "./on-runners/runner-run-deps.js";
 export { queueOf } from "./runs.queries.js";
 export { createLogAccess, type LogAccess } from "./logs/log-access.js";
 export { createLogStreams, type LogStreams } from "./logs/log-stream.js";
+export { appendLog } from "./on-runners/append-log.js";

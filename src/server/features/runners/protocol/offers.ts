@@ -10,8 +10,6 @@ export interface Offers {
    * disconnects, the server stops, or the runner asks again.
    */
   ask(runnerId: string, request: OfferRequest, left: AbortSignal): Promise<string[]>;
-  /** Whether the server stops. */
-  readonly isClosed: boolean;
   /** Ends all waiting requests. */
   close(): void;
 }
@@ -109,9 +107,6 @@ export function createOffers(db: Database, log: Logger): Offers {
         }
       }
       return request.wait_seconds === 0 ? [] : waitForRuns(runnerId, request, left);
-    },
-    get isClosed() {
-      return isClosed;
     },
     close: () => {
       isClosed = true;

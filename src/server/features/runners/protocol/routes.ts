@@ -24,15 +24,16 @@ import {
   type RunnerAccess,
 } from "./authenticate-runner.js";
 import type { Offers } from "./offers.js";
+import { uploadRoutes } from "./uploads.js";
 
 export interface ProtocolDeps extends RunnerRunDeps, RunnerAccess {
   offers: Offers;
 }
 
-const ofRun = (call: string) => `${RUNNER_PATH}/runs/{run_id}/${call}` as const;
+export const ofRun = (call: string) => `${RUNNER_PATH}/runs/{run_id}/${call}` as const;
 
 export function protocolRoutes(deps: ProtocolDeps): Routes[] {
-  return [rawRoutes(callsOf(deps))];
+  return [rawRoutes(callsOf(deps)), uploadRoutes(deps)];
 }
 
 /** The calls with JSON. */
@@ -47,12 +48,7 @@ function callsOf(deps: ProtocolDeps): RawRoute[] {
         const asked = parseBody(offerRequest, request);
         const { left, done } = untilDisconnected(request);
         try {
-          const runs = await deps.offers.ask(id, asked, left);
-          // A connection that is kept would delay the shutdown.
-          return new Answer(
-            { runs },
-            deps.offers.isClosed ? { headers: { connection: "close" } } : {},
-          );
+          return new Answer({ runs: await deps.offers.ask(id, asked, left) });
         } finally {
           done();
         }

@@ -1,0 +1,58 @@
+/** Uploads of runners whose bodies are read as they arrive. */
+import { Readable } from "node:stream";
+import { LOG_TYPE, MAX_LOG_UPLOAD_BYTES } from "#shared/runner/protocol.js";
+import { AppError } from "../../../errors.js";
+import { Answer } from "../../../http/answer.js";
+import { rawRoutes, type RawRequest } from "../../../http/raw-routes.js";
+import type { Routes } from "../../../http/register-routes.js";
+import { appendLog } from "../../runs/index.js";
+import { authenticateForRun } from "./authenticate-runner.js";
+import { ofRun, type ProtocolDeps } from "./routes.js";
+
+export function uploadRoutes(deps: ProtocolDeps): Routes {
+  return rawRoutes(
+    [
+      {
+        method: "POST",
+        path: ofRun("log"),
+        handle: async (request) => {
+          const { runnerId, runId } = await authenticateForRun(deps, request);
+          const offset = Number(request.query["offset"] ?? "");
+          if (!/^\d{1,15}$/.test(request.query["offset"] ?? "")) {
+            throw new AppError("bad_request", "The query needs offset, a number of bytes.");
+          }
+          const bytes = await readBody(request, MAX_LOG_UPLOAD_BYTES);
+          return new Answer({ offset: await appendLog(deps, runnerId, runId, offset, bytes) });
+        },
+      },
+    ],
+    { bodies: { [LOG_TYPE]: MAX_LOG_UPLOAD_BYTES }, toError: (error) => error },
+  );
+}
+
+/** @throws AppError 408 when the client pauses for too long; 413 */
+async function readBody(request: RawRequest, maxBytes: number): Promise<Buffer> {
+  const body = (request.body ?? Readable.from([])) as Readable;
+  const late = setTimeout(() => body.destroy(tooLate()), UPLOAD_MS).unref();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of body) {
+      length += (chunk as Buffer).length;
+      if (length > maxBytes) {
+        throw new AppError("body_too_large", `The body is larger than ${maxBytes} bytes.`);
+      }
+      chunks.push(chunk as Buffer);
+    }
+  } finally {
+    clearTimeout(late);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Enough for the largest upload of a log on a slow line. */
+const UPLOAD_MS = 60_000;
+
+function tooLate(): AppError {
+  return new AppError("request_timeout", "The body did not arrive in time; send it again.");
+}
