@@ -31,5 +31,5 @@ alter table runs add column runner_labels text[];
 alter table runs add column runner_id uuid references runners on delete set null;
 -- A runner that takes a run has until then to start it.
 alter table runs add column offered_until timestamptz(3);
-create index runs_of_runner on runs (runner_id) where status in ('queued', 'running') and runner_id is not null;
+create index runs_of_runner on runs (runner_id) where runner_id is not null;
 create index runs_for_runners on runs (created_at) where status = 'queued' and runner_labels is not null;

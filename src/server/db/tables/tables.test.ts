@@ -16,6 +16,7 @@ import { queryAsOwner } from "#test/support/database/queries.js";
 import { clockTime, createdAt } from "./columns.js";
 import * as identityTables from "./identity-tables.js";
 import * as nodeTables from "./node-tables.js";
+import * as runnerTables from "./runner-tables.js";
 import * as tables from "./tables.js";
 import * as workspaceTables from "./workspace-tables.js";
 
@@ -150,6 +151,7 @@ const all = Object.values({
   ...tables,
   ...identityTables,
   ...nodeTables,
+  ...runnerTables,
   ...workspaceTables,
 }).filter((table) => is(table, PgTable));
 

@@ -315,6 +315,9 @@ export const runs = pgTable("runs", {
   session_id: uuid(),
   repository_taking: jsonb().$type<{ tip: string; to: string; commits: number }>(),
   is_unsaved: boolean().notNull().default(false),
+  runner_labels: text().array(),
+  runner_id: uuid(),
+  offered_until: instant(),
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),

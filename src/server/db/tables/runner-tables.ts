@@ -1,0 +1,19 @@
+import { boolean, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { bytes, clockTime, instant } from "./columns.js";
+
+/** Machines that take runs of remote workspaces; see the migration for the meaning of each column. */
+export const runners = pgTable("runners", {
+  id: uuid().primaryKey(),
+  name: text().notNull(),
+  org_id: uuid(),
+  token_hash: bytes().notNull(),
+  labels: text().array().notNull().default([]),
+  networks: text().array().notNull().default([]),
+  slots: integer().notNull().default(0),
+  version: text(),
+  host: text(),
+  last_seen_at: instant(),
+  paused: boolean().notNull().default(false),
+  created_by: uuid(),
+  created_at: clockTime(),
+});
