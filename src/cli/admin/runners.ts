@@ -80,7 +80,7 @@ async function addRunner(
     print(
       json,
       created,
-      () => `${created.name} is registered. Start it on its machine; the token is shown only now:
+      () => `${created.name} is registered. Start it on its machine with its token, which is shown only now:
 
 ${runnerCommand(context.publicUrl, created.token)}`,
     );

@@ -69,7 +69,10 @@ export const runners = {
     body: newRunner,
     status: 201,
     response: runner.extend({
-      token: z.string().describe("The token for `omoi runner`, shown once"),
+      token: z
+        .string()
+        .nullable()
+        .describe("The token for `omoi runner`, in this response only; null in a repeated one"),
     }),
     secrets: ["token"],
     location: "/api/v1/admin/runners/{id}",

@@ -1,6 +1,6 @@
 /**
- * Returns the lines that start a runner in a shell. The labels are an example.
+ * Returns the command that starts a runner. The label is an example.
  * @param url of the server
  */
 export const runnerCommand = (url: string, token: string): string =>
-  `export OMOI_RUNNER_TOKEN=${token}\nomoi runner --url ${url} --labels linux`;
+  `OMOI_RUNNER_TOKEN=${token} omoi runner --url ${url} --labels linux`;
