@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { makeOrganization } from "#test/support/fixtures/factories.js";
-import { makeRunner, reportRunner } from "#test/support/fixtures/runners.js";
+import { makeRunner, reportRunner } from "#test/support/runners/runners.js";
 import { expectFits } from "./support/accessible.js";
 import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 

@@ -285,7 +285,8 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   },
   workspace_remote: {
     meaning: "A remote workspace has no folder on the server.",
-    remedy: "Push to its branch, and start runs with `external: true`.",
+    remedy:
+      "Push to its branch. Runs need a registered runner that takes the organization's runs, or `external: true`.",
   },
   workspace_busy: {
     meaning: "Another operation works on the workspace or the branch.",
@@ -397,6 +398,16 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   run_ended: {
     meaning: "The run has ended, so that it has no lease any more.",
     remedy: "Start a new run.",
+  },
+  run_not_offered: {
+    meaning:
+      "A runner starts a run that was offered to it more than 30 s ago, or that it has started before.",
+    remedy: "The runner asks for runs again.",
+  },
+  log_gap: {
+    meaning:
+      "A runner sends a part of a log whose beginning the server does not have yet; `offset` and the header `Omoi-Log-Offset` say how many bytes it has.",
+    remedy: "The runner continues at that offset.",
   },
   agent_running: {
     meaning: "A run works in the workspace.",

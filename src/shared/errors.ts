@@ -95,6 +95,8 @@ export const errorCodes = {
   permission_answered: [409, "The request was answered"],
   run_managed: [409, "The run is managed"],
   run_ended: [409, "The run has ended"],
+  run_not_offered: [409, "The run is not offered to the runner"],
+  log_gap: [409, "The log has a gap"],
   agent_running: [409, "The agent is running"],
   agent_terminated: [409, "The agent is terminated"],
   key_not_active: [409, "The key is not active"],

@@ -9,7 +9,7 @@ import { queryAsOwner } from "../support/database/queries.js";
 import { insertSession } from "../support/database/insert-session.js";
 import { insertNotifications } from "../support/database/insert-notification.js";
 import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
-import { insertRunner } from "../support/fixtures/runners.js";
+import { insertRunner } from "../support/runners/runners.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import {
   makeFullOrganization,

@@ -21,7 +21,14 @@ import { createKeyring, createLeakGuard, type KeyDeps } from "./api-keys/index.j
 import { createAuthService, type AuthService } from "./auth/index.js";
 import { createEventStreams, type EventStreams } from "./events/index.js";
 import { isInvited } from "./invitations/index.js";
-import { createRunKeyring, type RunKeyring } from "./runs/index.js";
+import {
+  createLogAccess,
+  createLogStreams,
+  createRunKeyring,
+  type LogAccess,
+  type LogStreams,
+  type RunKeyring,
+} from "./runs/index.js";
 import { openDriver, type WorkspaceDeps } from "./workspaces/index.js";
 
 /** Dependencies that the server is started with. */
@@ -54,6 +61,9 @@ export interface Services extends ServerInput {
   readonly docker: DockerSandbox;
   readonly credentials: Credentials;
   readonly runTokens: RunKeyring;
+  /** The readers of logs. */
+  readonly logAccess: LogAccess;
+  readonly logStreams: LogStreams;
   readonly auth: AuthService;
   readonly isInvited: (token: string, email: string) => Promise<boolean>;
   readonly keys: KeyDeps;
@@ -92,6 +102,7 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const settings = { ...config, secret: db.verificationKey };
   const keyring = createKeyring(db, settings, log);
   const runTokens = createRunKeyring(db, config.secret);
+  const logAccess = createLogAccess();
   const keys: KeyDeps = { db, keyring, mailer, settings, publicUrl, log };
   const { sandboxUids } = config;
   const runUids = sandboxUids !== null && isUsable(sandboxUids) ? sandboxUids : null;
@@ -119,6 +130,8 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
       keyPrefix: config.keyPrefix,
     },
     runTokens,
+    logAccess,
+    logStreams: createLogStreams(db.changes, logAccess),
     auth,
     isInvited: hasInvitation,
     keys,

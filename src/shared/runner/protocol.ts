@@ -16,6 +16,9 @@
 import { z } from "zod";
 import { presetNames } from "../preset-names.js";
 import { runStatuses } from "../run-statuses.js";
+import { MAX_LABELS, runnerLabel } from "./labels.js";
+
+export { MAX_LABELS, runnerLabel } from "./labels.js";
 
 /** Prefix of a runner's token. */
 export const runnerTokenPrefix = "omoi_runner_";
@@ -35,13 +38,14 @@ export const MAX_OFFER_WAIT_SECONDS = 25;
 /** Maximum length of one upload of the log in bytes. */
 export const MAX_LOG_UPLOAD_BYTES = 1024 * 1024;
 
-/** Maximum number of a runner's labels, and of those that a run needs. */
-export const MAX_LABELS = 32;
+/** Media type of uploads of the log: one JSON document per line. */
+export const LOG_TYPE = "application/x-ndjson";
 
-/** A label: lower-case letters, digits and . _ - */
-export const runnerLabel = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "use lower-case letters, digits and . _ -, at most 64");
+/** Media type of uploads of commits. */
+export const WORK_TYPE = "application/x-omoi-work";
+
+/** Maximum length of a report of connections in bytes. */
+export const MAX_EGRESS_BYTES = 4 * 1024 * 1024;
 
 const uuid = z.uuid();
 const network = z.enum(["none", "restricted", "full"]);
@@ -186,7 +190,7 @@ export type WorkReceipt = z.output<typeof workReceipt>;
 /** How the command of a run ended. */
 export const runEnd = z.strictObject({
   outcome: z.enum(runStatuses),
-  exit_code: z.int().nullable(),
+  exit_code: z.int().min(0).max(255).nullable(),
   detail: z.string().max(500),
   result: z.string().max(16 * 1024).nullable(),
   peak_memory_bytes: count.nullable(),

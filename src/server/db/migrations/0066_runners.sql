@@ -13,6 +13,8 @@ create table runners (
   host text,
   last_seen_at timestamptz(3),
   paused boolean not null default false,
+  -- While it waits for a run, no later run of a queue starts before one that it can take.
+  waiting_until timestamptz(3),
   created_by uuid references users on delete set null,
   created_at timestamptz(3) not null default clock_timestamp()
 );
@@ -31,5 +33,7 @@ alter table runs add column runner_labels text[];
 alter table runs add column runner_id uuid references runners on delete set null;
 -- A runner that takes a run has until then to start it.
 alter table runs add column offered_until timestamptz(3);
+-- The number of the last report of its connections that was counted.
+alter table runs add column egress_batch bigint not null default 0;
 create index runs_of_runner on runs (runner_id) where runner_id is not null;
 create index runs_for_runners on runs (created_at) where status = 'queued' and runner_labels is not null;

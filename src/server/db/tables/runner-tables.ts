@@ -14,6 +14,7 @@ export const runners = pgTable("runners", {
   host: text(),
   last_seen_at: instant(),
   paused: boolean().notNull().default(false),
+  waiting_until: instant(),
   created_by: uuid(),
   created_at: clockTime(),
 });

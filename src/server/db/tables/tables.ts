@@ -318,6 +318,7 @@ export const runs = pgTable("runs", {
   runner_labels: text().array(),
   runner_id: uuid(),
   offered_until: instant(),
+  egress_batch: bigint({ mode: "number" }).notNull().default(0),
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),

@@ -79,7 +79,7 @@ export async function endRunsOfRunner(tx: Queryable, id: string, detail: string)
   await tx.execute(sql`
     update runs set status = coalesce(outcome, 'lost'),
       ended_at = coalesce(exited_at, last_heartbeat_at, started_at), lease_expires_at = null,
-      token_hash = null, detail = case when outcome is null then ${detail} else detail end
+      token_hash = null, sealed_env = null, detail = case when outcome is null then ${detail} else detail end
     where runner_id = ${id} and status = 'running'`);
 }
 

@@ -3,7 +3,7 @@ import type { Runner } from "#shared/api/runners.js";
 import { keyLength } from "#shared/node/key-text.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
-import { insertRunnerRun, makeRunner, reportRunner } from "#test/support/fixtures/runners.js";
+import { insertRunnerRun, makeRunner, reportRunner } from "#test/support/runners/runners.js";
 import {
   expectProblem,
   startTestApp,

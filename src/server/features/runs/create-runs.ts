@@ -15,9 +15,9 @@ import {
   type TakeRunCommits,
   type WorkspaceDeps,
 } from "../workspaces/index.js";
-import { createLogAccess } from "./logs/log-access.js";
+import type { LogAccess } from "./logs/log-access.js";
 import { createMasker } from "./logs/mask-secrets.js";
-import { createLogStreams } from "./logs/log-stream.js";
+import type { LogStreams } from "./logs/log-stream.js";
 import { continueBuilds, endBuildOf, storeLayerOf } from "./builds/end-builds.js";
 import { continueChecks, endCheckOf } from "./checks/end-checks.js";
 import { removeUnusedFolders, storeOutputsOf } from "./checks/check-folder.js";
@@ -29,7 +29,13 @@ import { settleSessions } from "./sessions/sessions.queries.js";
 import { requestLogSync, type LogStorage } from "./stored-logs/log-storage.js";
 import { uidOf } from "./start-run.js";
 import { createSupervisor } from "./execution/supervisor.js";
-import { createSaver, endLost, saveRun, startRunWatch } from "./execution/watch-runs.js";
+import {
+  createSaver,
+  endLost,
+  keepRunnersRuns,
+  saveRun,
+  startRunWatch,
+} from "./execution/watch-runs.js";
 
 /** A take of commits during a run that lasts longer is slow: an agent can make it wait. */
 const SLOW_TAKE_MS = 2000;
@@ -60,6 +66,9 @@ export interface RunsInput {
   docker: DockerSandbox;
   settings: RunSettings;
   logStorage: LogStorage;
+  logAccess: LogAccess;
+  /** Closed with the runs. */
+  logStreams: LogStreams;
   publicUrl: () => string;
   openCallback: (runId: string) => Promise<CallbackListener>;
   /** Whether no other process serves this database: runs that others left are then lost at once. */
@@ -70,8 +79,7 @@ export interface RunsInput {
 export function createRuns(input: RunsInput): Runs {
   const { db, jobs, sandbox, docker, settings, isAlone } = input;
   const serverId = newId();
-  const logAccess = createLogAccess();
-  const streams = createLogStreams(db.changes, logAccess);
+  const { logStreams: streams } = input;
   const supervisor = createSupervisor({
     ...input,
     serverId,
@@ -98,7 +106,6 @@ export function createRuns(input: RunsInput): Runs {
     ...input,
     supervisor,
     streams,
-    logAccess,
     limits: limitsIn(settings, sandbox),
     saveLost: (workspace) => saveLost(workspace),
   };
@@ -149,6 +156,7 @@ export function createRuns(input: RunsInput): Runs {
     deps,
     recover: async () => {
       await Promise.all([sandbox.cleanUp(), docker.cleanUp()]);
+      await keepRunnersRuns(db);
       await endLost(watchDeps, isAlone ? serverId : null);
       await db.withSystem("settle sessions", (tx) => settleSessions(tx, null));
       await removeUnusedFolders(deps).catch((error: unknown) => {

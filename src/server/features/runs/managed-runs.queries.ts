@@ -6,6 +6,7 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
 import {
+  awaitedByRunner,
   isHosted,
   matching,
   queueOf,
@@ -89,7 +90,7 @@ export async function insertStarted(
 
 export async function insertQueued(
   tx: Queryable,
-  run: AgentRun & RunRequest & { sealed_env: Buffer; detail: string },
+  run: AgentRun & RunRequest & { sealed_env: Buffer; detail: string; runner_labels?: string[] },
 ): Promise<void> {
   await tx.insert(runs).values({ ...run, status: "queued", started_at: null });
 }
@@ -111,25 +112,30 @@ export interface QueuedRun extends AgentRun {
 }
 
 /**
- * Returns the first queued run whose agent is idle and whose workspace waits for no environment. Those of
- * other nodes that are away are passed over.
+ * Returns the first queued run of a server whose agent is idle and whose workspace waits for no environment.
+ * Those of other nodes that are away are passed over. Returns none while a runner takes an earlier run.
  */
 export async function nextQueued(
   tx: Queryable,
   orgId: string,
   nodeId: string,
 ): Promise<QueuedRun | undefined> {
-  const { rows } = await tx.execute<{ id: string; home_node: string }>(sql`
-    select queue.id, p.home_node from (${queueOf(`'${orgId}'::uuid`)}) queue
+  const { rows } = await tx.execute<{ id: string; home_node: string; is_for_runner: boolean }>(sql`
+    select queue.id, p.home_node, waiting.runner_labels is not null as is_for_runner
+    from (${queueOf(`'${orgId}'::uuid`)}) queue
+    join runs waiting on waiting.id = queue.id
     join agents a on a.id = queue.agent_id
     join projects p on p.id = a.project_id
     join nodes n on n.id = p.home_node
-    where (n.id = ${nodeId}::uuid or ${sql.raw(takesRuns("n"))}) and not exists (select from runs r where r.agent_id = queue.agent_id
+    where case when waiting.runner_labels is null
+        then n.id = ${nodeId}::uuid or ${sql.raw(takesRuns("n"))}
+        else ${sql.raw(`(n.url is null or n.lease_until > clock_timestamp()) and ${awaitedByRunner("waiting")}`)} end
+      and not exists (select from runs r where r.agent_id = queue.agent_id
       and r.status = 'running' and r.kind <> 'check')
       and not ${waitsForBuild(sql`queue.agent_id`)}
     order by queue.position limit 1`);
   const [first] = rows;
-  if (!first) return undefined;
+  if (!first || first.is_for_runner) return undefined;
   const [row] = await tx
     .select({
       id: runs.id,
@@ -447,10 +453,10 @@ export async function listEndedAmong(
   return rows;
 }
 
-/** Lists organizations with queued runs of a node. Requires a system transaction. */
+/** Lists organizations with queued runs of a node, without those for runners. Requires a system transaction. */
 export async function listQueuedOrganizations(db: Queryable, nodeId: string): Promise<string[]> {
   const { rows } = await db.execute<{ org_id: string }>(
-    sql`select distinct org_id from runs where status = 'queued'
+    sql`select distinct org_id from runs where status = 'queued' and runner_labels is null
       and ${isHomeOfAgent(nodeId, runs.agent_id)}`,
   );
   return rows.map((row) => row.org_id);

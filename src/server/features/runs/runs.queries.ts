@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, ne, sql, type SQL } from "drizzle-orm";
 import type { Run } from "#shared/api/agents/runs.js";
-import { takesRuns } from "../../cluster/home-of.js";
+import { isHomeOfAgent, takesRuns } from "../../cluster/home-of.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 import { agents, environments, organizations, projects, runs } from "../../db/tables/tables.js";
@@ -21,6 +21,16 @@ export const queueOf = (orgId: string) =>
     from runs r where r.org_id = ${orgId} and r.status = 'queued'
   ) q`);
 
+/**
+ * Whether a queued run that a runner executes is about to start: it is offered to a runner, or one waits that can
+ * take it. Other runs do not overtake it then.
+ * @param run alias of the run
+ */
+export const awaitedByRunner = (run: string): string => `(${run}.offered_until > now()
+  or exists (select from runners n where n.waiting_until > now() and not n.paused
+    and ${run}.runner_labels <@ n.labels and ${run}.network = any(n.networks)
+    and (n.org_id is null or n.org_id = ${run}.org_id)))`;
+
 /** Whether the workspace of an agent waits for a build of its environment. */
 export const waitsForBuild = (agentId: SQL): SQL => sql`exists (select from workspaces w
   join environment_builds b on b.id = w.environment_build_id and b.ended_at is null
@@ -37,6 +47,10 @@ export const runColumns = {
   runtime_seconds: sql<number>`coalesce(greatest(round(extract(epoch from coalesce(${runs.ended_at}, now()) - ${runs.started_at}), 4), 0), 0)::float8`,
   lease_expires_at: runs.lease_expires_at,
   created_at: runs.created_at,
+  runner_labels: runs.runner_labels,
+  runner: sql<Run["runner"]>`case when ${runs.started_at} is not null and ${runs.runner_id} is not null
+    then (select json_build_object('id', n.id, 'name', n.name) from runners n
+      where n.id = ${sql.raw("runs.runner_id")}) end`,
   started_by: runs.started_by,
   stop_requested: sql<boolean>`${runs.stop_status} is not null and ${runs.ended_at} is null`,
   detail: runs.detail,
@@ -154,7 +168,7 @@ export interface Candidate extends UsageRow {
   /** Whether its organization is archived. */
   archived: boolean;
   busy: boolean;
-  /** Number of queued agents in the organization that could start now. Those of absent nodes cannot. */
+  /** Number of queued agents in the organization that could start now. Those of absent nodes and runners cannot. */
   waiting: number;
 }
 
@@ -163,8 +177,8 @@ const candidateText = `
     exists (select from runs r where r.agent_id = a.id and r.status = 'running'
       and r.kind <> 'check') as busy,
     (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
-      and q.status = 'queued' and not exists
-        (select from runs r where r.agent_id = q.agent_id and r.status = 'running'
+      and q.status = 'queued' and (q.runner_labels is null or ${awaitedByRunner("q")})
+      and not exists (select from runs r where r.agent_id = q.agent_id and r.status = 'running'
           and r.kind <> 'check')
       and not exists (select from workspaces w join environment_builds b
           on b.id = w.environment_build_id and b.ended_at is null
@@ -248,19 +262,27 @@ export async function endLeasedRuns(
 
 /**
  * Ends runs with expired leases as lost, counted to their last heartbeat. A managed run whose command
- * had already exited gets its real outcome, and its workspace is to be saved. Requires a system transaction.
+ * had already exited gets its real outcome, and its workspace is to be saved. Runs on runners are judged by
+ * their home alone. Requires a system transaction.
  * @param orphansOf the only live server process; managed runs of others are ended regardless of their
  * lease
  */
-export async function endLostRuns(db: Queryable, orphansOf: string | null = null): Promise<void> {
+export async function endLostRuns(
+  db: Queryable,
+  nodeId: string,
+  orphansOf: string | null = null,
+): Promise<void> {
   await db.execute(sql`
     update runs set status = coalesce(outcome, 'lost'),
       ended_at = coalesce(exited_at, last_heartbeat_at), lease_expires_at = null, token_hash = null,
-      is_unsaved = kind = 'managed',
+      is_unsaved = kind = 'managed' and runner_labels is null, sealed_env = null,
       detail = case when outcome is not null then detail
+        when runner_labels is not null then 'Its runner has not been heard of for a minute.'
         when kind <> 'leased' then 'The server that ran it ended without warning; what it did until its last sign of life is kept.'
         else 'Its agent sent no heartbeat for 60 seconds.' end
-    where status = 'running' and (lease_expires_at < now()
+    where status = 'running'
+      and (runner_labels is null or ${isHomeOfAgent(nodeId, runs.agent_id)})
+      and (lease_expires_at < now()
       or (kind <> 'leased' and ${orphansOf}::uuid is not null and server_id <> ${orphansOf}::uuid))`);
 }
 
@@ -324,17 +346,25 @@ export async function projectOfAgent(tx: Queryable, agentId: string): Promise<st
   return row?.project_id ?? "";
 }
 
-/** Returns what the runs of an agent get by default: the text of its task, and its project's hosts. */
+/**
+ * Returns what the runs of an agent get by default: the text of its task, and its project's hosts; and whether its
+ * workspace is remote.
+ */
 export async function findDefaults(
   tx: Queryable,
   agentId: string,
-): Promise<{ task: string | null; allowed_hosts: string[] | null }> {
+): Promise<{ task: string | null; allowed_hosts: string[] | null; hasNoFolder: boolean }> {
   const [row] = await tx
-    .select({ task: agents.task_text, allowed_hosts: environments.allowed_hosts })
+    .select({
+      task: agents.task_text,
+      allowed_hosts: environments.allowed_hosts,
+      hasNoFolder: sql<boolean>`coalesce((select w.workspace_type = 'remote' from workspaces w
+        where w.agent_id = ${agents.id}), false)`,
+    })
     .from(agents)
     .leftJoin(environments, eq(environments.project_id, agents.project_id))
     .where(eq(agents.id, agentId));
-  return row ?? { task: null, allowed_hosts: null };
+  return row ?? { task: null, allowed_hosts: null, hasNoFolder: false };
 }
 
 /** Returns the agent of a run, or the project of a build, for the audit log. */

@@ -223,7 +223,7 @@ describe("leased runs", () => {
     const params = { run_id: lost.id };
     // The loss is not recorded yet, but the heartbeat is already too late.
     await expectProblem(owner.api.runs.heartbeat({ params }), 409, "run_ended");
-    await app.db.withSystem("notice it now", (tx) => endLostRuns(tx));
+    await app.db.withSystem("notice it now", (tx) => endLostRuns(tx, app.db.node.id));
     const { data } = await owner.api.runs.get({ params });
     expect(data).toMatchObject({
       status: "lost",

@@ -20,6 +20,7 @@ import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.
 import * as queries from "./runs.queries.js";
 import { checkCapacity, runInProgress } from "./queue/reserve-run.js";
 import type { RunDeps } from "./run-deps.js";
+import { queueForRunner } from "./on-runners/queue-for-runner.js";
 import { updateSession } from "./sessions/sessions.queries.js";
 import type { Launch } from "./execution/supervisor.js";
 
@@ -84,12 +85,22 @@ export async function startManagedRun(
 ): Promise<Run> {
   const { supervisor, settings, workspaces } = deps;
   rejectRunToken(context);
-  requireSandbox(deps);
   const { orgId } = context;
   const id = newId();
-  const defaults = await context.tx((tx) => queries.findDefaults(tx, agentId));
+  const { hasNoFolder, ...defaults } = await context.tx((tx) => queries.findDefaults(tx, agentId));
+  const isForRunner = session === null && hasNoFolder;
+  if (!isForRunner) requireSandbox(deps);
   const { network, ...resolved } = resolvePreset(wanted, defaults, session?.command);
   if (network === "full") requirePermission(context.access, "agent:network:full");
+  if (isForRunner) {
+    return queueForRunner(deps, context, agentId, wanted, { network, ...resolved });
+  }
+  if (wanted.runner_labels !== undefined) {
+    throw invalidField(
+      "runner_labels",
+      "applies to a remote workspace; this one has a folder on the server",
+    );
+  }
   const given = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
@@ -147,9 +158,7 @@ export async function startManagedRun(
           return true;
         }
         await requireQueueSpace(tx, orgId);
-        // Secrets are read when it starts.
-        const plain = Buffer.from(JSON.stringify(given));
-        const sealed_env = encrypt(settings.secret, purposes.runEnvironment, id, plain);
+        const sealed_env = sealEnvironment(settings, id, given);
         await managed.insertQueued(tx, { ...asked, sealed_env, detail });
         return false;
       }, findCandidate);
@@ -190,18 +199,18 @@ export function rejectRunToken({ actor }: OrgContext): void {
 
 /**
  * Returns the variables of a run in its workspace by its preset, its project's environment and secrets,
- * and the masker of its output. The later ones win.
+ * and the masker of its output with the values that it masks. The later ones win.
  * @param given variables of the run itself
  * @throws AppError 422 when all are too large to be masked, and for hosts that the project does not allow;
  * 503 when a secret cannot be decrypted
  */
 export async function secretsOf(
-  deps: RunDeps,
+  deps: Pick<RunDeps, "db" | "settings">,
   run: Pick<managed.ManagedRun, "org_id" | "preset" | "allowed_hosts">,
   projectId: string,
   given: Readonly<Record<string, string>>,
   token: string,
-): Promise<Pick<Launch, "masker"> & { secrets: RunSecrets }> {
+): Promise<Pick<Launch, "masker"> & { secrets: RunSecrets; masked: string[] }> {
   const { org_id: orgId, preset } = run;
   const [secrets, environment] = await deps.db.read(orgId, async (tx) => [
     await readRunSecrets(deps.settings.secret, tx, orgId, projectId),
@@ -209,13 +218,14 @@ export async function secretsOf(
   ]);
   // Also for a run from the queue: the project may allow less than at its request.
   requireHosts(run.allowed_hosts ?? [], environment?.allowed_hosts ?? null);
-  const masker = maskerFor(deps, { ...secrets.variables, ...given }, token);
+  const values = { ...secrets.variables, ...given };
+  const masker = maskerFor(deps, values, token);
   const variables = {
     ...definitionOf(preset)?.environment,
     ...environment?.variables,
     ...secrets.variables,
   };
-  return { secrets: { ...secrets, variables }, masker };
+  return { secrets: { ...secrets, variables }, masker, masked: [...Object.values(values), token] };
 }
 
 /**
@@ -223,7 +233,7 @@ export async function secretsOf(
  * @throws AppError 422 when the environment is too large to be masked
  */
 export function maskerFor(
-  { settings }: RunDeps,
+  { settings }: Pick<RunDeps, "settings">,
   env: Readonly<Record<string, string>>,
   token: string | null,
 ): Masker {
@@ -300,7 +310,18 @@ export function requireSandbox(deps: RunDeps): void {
   }
 }
 
-async function requireQueueSpace(tx: Queryable, orgId: string): Promise<void> {
+/** Encrypts the variables of a queued run. Its secrets are read when it starts. */
+export function sealEnvironment(
+  { secret }: Pick<RunDeps["settings"], "secret">,
+  runId: string,
+  given: Readonly<Record<string, string>>,
+): Buffer {
+  const plain = Buffer.from(JSON.stringify(given));
+  return encrypt(secret, purposes.runEnvironment, runId, plain);
+}
+
+/** @throws AppError 409 `queue_full` */
+export async function requireQueueSpace(tx: Queryable, orgId: string): Promise<void> {
   if ((await managed.countQueued(tx, orgId)) < MAX_QUEUE_LENGTH) return;
   throw new AppError(
     "queue_full",

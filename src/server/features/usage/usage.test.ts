@@ -154,7 +154,7 @@ describe("usage of a month", () => {
       [run.id],
     );
     await insertPastRuns(app, org.id, []);
-    await app.db.withSystem("notice it now", endLostRuns);
+    await app.db.withSystem("notice it now", (tx) => endLostRuns(tx, app.db.node.id));
     expect((await usage("2025-05", "agent")).runtime_hours.current).toBe(1);
     expect((await usage("2025-06", "agent")).runtime_hours.current).toBe(0.25);
     expect((await usage("2025-07")).runtime_hours.current).toBe(0);

@@ -10,6 +10,7 @@ export {
   type RunCommits,
   type RunPlace,
 } from "./run-in-workspace.js";
+export { requireRemote, withRemoteWorkspace, type RemotePlace } from "./run-on-runner.js";
 export type { RunScript } from "./run-repository/prepare-repository.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { predictConflicts } from "./merges/planning/plan-merge.js";

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { projects } from "#shared/api/projects/projects.js";
+import { RUNNER_PATH } from "#shared/runner/protocol.js";
 import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { homeRoutes, type HomeRoute } from "../../cluster/home-of-request.js";
@@ -105,6 +106,12 @@ function destinationOf(
     if (!project.endsWith(".git")) return null;
     const home = homes.ofAddress(`${org}/${project.slice(0, -".git".length)}`);
     return { home, isSafe: !url.endsWith("git-receive-pack") };
+  }
+  if (url.startsWith(`${RUNNER_PATH}/runs/:run_id/`)) {
+    // Any node asks for the credential.
+    const { run_id: id } = request.params as { run_id?: string };
+    if (headers.authorization === undefined || id === undefined) return null;
+    return { home: homes.of("run_id", id), isSafe: url.includes("/git/") };
   }
   const call = `${method === "HEAD" ? "GET" : method} ${url}`;
   // Any node rejects a body that is too large.

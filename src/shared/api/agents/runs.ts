@@ -5,6 +5,7 @@ import { MAX_ALLOWED_HOSTS, parseAllowedHost } from "../../egress.js";
 import { variableNameRules } from "../../variable-name.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { boolean, id, instant, page, timestamp } from "../../contract/fields.js";
+import { MAX_LABELS, runnerLabel } from "../../runner/labels.js";
 import { modelUsage } from "../organizations/budgets.js";
 import { activeErrors } from "../projects/workspace-errors.js";
 
@@ -78,6 +79,21 @@ export const run = z.strictObject({
       "Time at which the run is lost unless it is extended before; null for a run without a lease",
     ),
   created_at: timestamp.describe("Time at which the run was requested"),
+  runner_labels: z
+    .array(z.string())
+    .nullable()
+    .describe(
+      "The labels of the runner that it needs; null for a run on the server, and for checks, builds and leased runs",
+    ),
+  runner: z
+    .strictObject({
+      id: id.describe("Id of the runner"),
+      name: z.string().describe("Name of the runner"),
+    })
+    .nullable()
+    .describe(
+      "The runner on which it runs or ran; null before, for a run on the server, and after the runner was removed",
+    ),
   started_by: z
     .strictObject({
       type: z
@@ -368,6 +384,13 @@ export const newRun = z
       .describe(
         "Whether to wait for a free slot in the organization's queue instead of failing with `quota_exceeded`",
       ),
+    runner_labels: z
+      .array(runnerLabel)
+      .max(MAX_LABELS, `must be at most ${MAX_LABELS} labels`)
+      .optional()
+      .describe(
+        "Labels that the runner must have, for a remote workspace; by default any runner takes the run",
+      ),
   })
   .check(({ value, issues }) => {
     const refuse = (field: string, message: string): void => {
@@ -412,6 +435,7 @@ export const newRun = z
       "network",
       "allowed_hosts",
       "queue",
+      "runner_labels",
     ] as const;
     for (const field of ofManaged) {
       if (value[field] !== undefined) refuse(field, "does not apply to a run elsewhere; remove it");

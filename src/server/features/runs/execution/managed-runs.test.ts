@@ -152,7 +152,7 @@ describe("managed runs", () => {
          last_heartbeat_at = started_at + interval '7 ms' where id = $1`,
       [run.id],
     );
-    await app.db.withSystem("notice it now", (tx) => endLostRuns(tx));
+    await app.db.withSystem("notice it now", (tx) => endLostRuns(tx, app.db.node.id));
     const { data: lost } = await owner.api.runs.get({ params: { run_id: run.id } });
     expect(lost).toMatchObject({ status: "lost", runtime_seconds: 0.007 });
     // Its agent can start another run, and the old command no longer writes.

@@ -5,6 +5,7 @@ import type { Jobs } from "../../../jobs/queue.js";
 import { readUsage } from "../../usage/index.js";
 import { checkpointAfterRun, type RunCommits, type WorkspaceDeps } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
+import * as runnerRuns from "../on-runners/runner-runs.queries.js";
 import * as queries from "../runs.queries.js";
 
 export interface WatchDeps {
@@ -18,6 +19,8 @@ export interface WatchDeps {
 const watchMs = 5000;
 /** Workspaces of lost runs that are committed at the same time. */
 const SAVED_AT_ONCE = 4;
+/** A process that has not looked for so long was without a database, or was halted. */
+const OUTAGE_MS = 15_000;
 /** The fraction of the monthly hours from which an organization is warned. */
 const warnFrom = 0.8;
 
@@ -32,8 +35,12 @@ export function startRunWatch(
 ): { stop(): Promise<void> } {
   const { db, jobs, log } = deps;
   let checking: Promise<void> | null = null;
+  let lastCheck = Date.now();
   const checkRuns = async (): Promise<void> => {
+    // Heartbeats of runners were not answered, either.
+    if (Date.now() - lastCheck > OUTAGE_MS) await keepRunnersRuns(db);
     await endLost(deps, null);
+    lastCheck = Date.now();
     const running = await db.withSystem("find running organizations", (tx) =>
       queries.listRunningOrganizations(tx),
     );
@@ -60,6 +67,13 @@ export function startRunWatch(
   };
 }
 
+/** Gives the runners of this node's runs time to be heard of again, after a start or an outage. */
+export function keepRunnersRuns(db: Database): Promise<void> {
+  return db.withSystem("extend the leases of runners", (tx) =>
+    runnerRuns.extendAllLeases(tx, db.node.id),
+  );
+}
+
 /**
  * Ends lost runs, which frees their places, and has their workspaces saved.
  * @param orphansOf id of this process if it is the only one
@@ -68,7 +82,7 @@ export async function endLost(
   { db, saver }: Pick<WatchDeps, "db" | "saver">,
   orphansOf: string | null,
 ): Promise<void> {
-  await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
+  await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, db.node.id, orphansOf));
   saver.start();
 }
 

@@ -58,13 +58,29 @@ function canEndQueued(agent: Candidate | undefined): boolean {
   }
 }
 
-/** Whether a retry may succeed; other errors would block the queue permanently. */
-function isTransient(error: unknown): boolean {
+/** @throws AppError 503 when the installation's secret was changed */
+export function openEnvironment(
+  { secret }: Pick<RunDeps["settings"], "secret">,
+  { id, sealed_env }: Pick<QueuedRun, "id" | "sealed_env">,
+): Record<string, string> {
+  const plain = sealed_env && decrypt(secret, purposes.runEnvironment, id, sealed_env);
+  if (!plain) {
+    throw new AppError(
+      "unavailable",
+      "Its environment cannot be decrypted because the installation's secret was changed; start the run again.",
+    );
+  }
+  return JSON.parse(plain.toString()) as Record<string, string>;
+}
+
+/** Whether a retry of a start may succeed; other errors would block the queue permanently. */
+export function isTransient(error: unknown): boolean {
   if (!(error instanceof AppError)) return isDatabaseError(error);
   return error.code === "workspace_busy" || error.code === "home_unavailable";
 }
 
-function failureOf(error: unknown): Pick<Run, "status"> & { detail: string } {
+/** Returns how a run ends that could not start. */
+export function failureOf(error: unknown): Pick<Run, "status"> & { detail: string } {
   if (!(error instanceof AppError)) {
     return {
       status: "failed",
@@ -81,16 +97,8 @@ function failureOf(error: unknown): Pick<Run, "status"> & { detail: string } {
  */
 async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
   const { db, supervisor, settings } = deps;
-  const { origin, sealed_env, home_node: _home, ...asked } = queued;
-  const plain =
-    sealed_env && decrypt(settings.secret, purposes.runEnvironment, asked.id, sealed_env);
-  if (!plain) {
-    throw new AppError(
-      "unavailable",
-      "Its environment cannot be decrypted because the installation's secret was changed; start the run again.",
-    );
-  }
-  const given = JSON.parse(plain.toString()) as Record<string, string>;
+  const { origin: _origin, sealed_env: _sealed, home_node: _home, ...asked } = queued;
+  const given = openEnvironment(settings, queued);
   const { token, hash } = supervisor.newToken();
   return withWorkspaceToRun(
     deps.workspaces,
@@ -134,9 +142,9 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
  * The requesting caller must still have the permission through a valid credential.
  * @throws AppError 403
  */
-async function requireCallerPermission(
+export async function requireCallerPermission(
   tx: Queryable,
-  { origin, org_id, network }: QueuedRun,
+  { origin, org_id, network }: Pick<QueuedRun, "origin" | "org_id" | "network">,
 ): Promise<void> {
   const needed = [
     "agent:run",

@@ -110,13 +110,12 @@ async function rejectionReason(
   try {
     const workspace = await activeUnderLock(deps, orgId, entry.agent_id);
     if (workspace.head_commit !== entry.old_sha) return movedMeanwhile;
-    if (hasFolder(workspace)) {
-      if (await deps.db.tenant(orgId, (tx) => queries.hasManagedRun(tx, workspace.agent_id))) {
-        return "a command is running in the workspace; stop it, or wait";
-      }
-      if ((await snapshotOf(deps, workspace)).changed) {
-        return "the workspace's folder has uncommitted changes; commit them first, then fetch, merge and push again";
-      }
+    // Also on a runner, whose files become the next commit.
+    if (await deps.db.tenant(orgId, (tx) => queries.hasManagedRun(tx, workspace.agent_id))) {
+      return "a command is running in the workspace; stop it, or wait";
+    }
+    if (hasFolder(workspace) && (await snapshotOf(deps, workspace)).changed) {
+      return "the workspace's folder has uncommitted changes; commit them first, then fetch, merge and push again";
     }
     entry.line = await commitsOnLine(
       quarantine.path,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { exportObjects } from "#git/export/export-objects.js";
 import { resolveCommit } from "#git/store/repository.js";
 import type { ReadOnlyFolder } from "#sandbox/sandbox.js";
-import * as queries from "../workspaces.queries.js";
 import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "../workspace.js";
+import { readSharedCommits } from "./shared-commits.js";
 
 /** The objects that an agent may read. */
 export interface BorrowedObjects {
@@ -25,21 +25,20 @@ export async function exportBranches(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
 ): Promise<BorrowedObjects> {
-  const { org_id, project_id, agent_id, base_branch, head_commit } = workspace;
+  const { org_id, project_id, agent_id, head_commit } = workspace;
   const { repoPath } = placesOf(deps, workspace);
-  const found = await deps.db.read(org_id, (tx) => queries.findAgentForWorkspace(tx, agent_id));
-  const defaultBranch = found?.default_branch ?? base_branch;
-  const [shared, baseCommit] = await Promise.all(
-    [defaultBranch, base_branch].map((branch) => resolveCommit(repoPath, branchRef(branch))),
+  const { defaultBranch, defaultCommit, baseCommit, sharedCommits } = await readSharedCommits(
+    deps,
+    workspace,
   );
   const folder = deps.storage.exports(org_id, project_id);
   // Another default branch gets another folder: agents may not read the former one.
   const name = createHash("sha256").update(defaultBranch).digest("hex").slice(0, 16);
   const ofProject =
-    shared === null || shared === undefined
+    defaultCommit === null
       ? null
       : await exportObjects(repoPath, join(folder, `branch-${name}`), async () => [
-          (await resolveCommit(repoPath, branchRef(defaultBranch))) ?? shared,
+          (await resolveCommit(repoPath, branchRef(defaultBranch))) ?? defaultCommit,
         ]);
   const tips = [head_commit, ...(baseCommit ? [baseCommit] : [])];
   const own = await exportObjects(repoPath, join(folder, agent_id), tips, ofProject);
@@ -47,8 +46,7 @@ export async function exportBranches(
     source: objects,
     path: `/borrowed/${index}/objects`,
   }));
-  const sharedCommits = [...new Set([shared, baseCommit])].filter((oid) => oid != null);
-  return { readOnly, baseCommit: baseCommit ?? null, sharedCommits };
+  return { readOnly, baseCommit, sharedCommits };
 }
 
 /** Removes the exports of a workspace. No run may be using them. */

@@ -1,0 +1,69 @@
+import type { Database } from "../../../db/connection/connect.js";
+import { invalidToken } from "../../../access/authenticate.js";
+import { AppError, notFound } from "../../../errors.js";
+import { requireHome } from "../../../http/forwarding/home-availability.js";
+import type { RawRequest } from "../../../http/raw-routes.js";
+import type { CallRate } from "../../../models/call-rate.js";
+import { isUuid } from "#shared/uuid.js";
+import { runnerTokenPrefix } from "#shared/runner/protocol.js";
+import { hashRunnerToken } from "../runner-token.js";
+import * as queries from "./runner-calls.queries.js";
+import type { CallingRunner } from "./runner-calls.queries.js";
+
+export interface RunnerAccess {
+  db: Database;
+  /** Limits the calls of each runner. */
+  rate: CallRate;
+}
+
+/**
+ * Returns the runner of a request. Its token is not cached: one that was removed is refused everywhere at once.
+ * @throws AppError 401; 429
+ */
+export async function authenticateRunner(
+  { db, rate }: RunnerAccess,
+  request: RawRequest,
+): Promise<CallingRunner> {
+  const header = request.headers.authorization;
+  if (header === undefined) {
+    throw new AppError(
+      "unauthenticated",
+      "Authentication is required; send the runner's token as a bearer token.",
+      { headers: { "www-authenticate": "Bearer" } },
+    );
+  }
+  const token = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(header)?.[1];
+  if (!token?.startsWith(runnerTokenPrefix)) throw invalidToken();
+  const hash = hashRunnerToken(db.verificationKey, token);
+  const runner = await db.withSystem("authenticate a runner", (tx) =>
+    queries.findRunnerByToken(tx, hash),
+  );
+  if (!runner) throw invalidToken();
+  const waitSeconds = rate.take(runner.id);
+  if (waitSeconds !== null) {
+    throw new AppError("rate_limited", "The runner sends too many requests; send fewer of them.", {
+      headers: { "retry-after": String(waitSeconds) },
+    });
+  }
+  if (runner.is_stale) {
+    await db.withSystem("record that a runner was heard of", (tx) =>
+      queries.recordSeen(tx, runner.id),
+    );
+  }
+  return runner;
+}
+
+/**
+ * Returns the runner of a request, and the id of the run in its path.
+ * @throws AppError also 404 for no id, 503 `home_unavailable`
+ */
+export async function authenticateForRun(
+  access: RunnerAccess,
+  request: RawRequest,
+): Promise<{ runnerId: string; runId: string }> {
+  const { id: runnerId } = await authenticateRunner(access, request);
+  const runId = request.params["run_id"]?.toLowerCase() ?? "";
+  if (!isUuid(runId)) throw notFound();
+  requireHome(request);
+  return { runnerId, runId };
+}

@@ -1,0 +1,120 @@
+/** The protocol of runners; see `src/shared/runner/protocol.ts`. */
+import type { z } from "zod";
+import {
+  heartbeats,
+  offerRequest,
+  runEnd,
+  RUNNER_PATH,
+  type HeartbeatReplies,
+} from "#shared/runner/protocol.js";
+import { Answer } from "../../../http/answer.js";
+import { validationError } from "../../../http/problem.js";
+import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
+import type { Routes } from "../../../http/register-routes.js";
+import { refuseUnstorable } from "../../../http/text.js";
+import {
+  endRunOnRunner,
+  recordRunnerHeartbeats,
+  startOnRunner,
+  type RunnerRunDeps,
+} from "../../runs/index.js";
+import { authenticateForRun, authenticateRunner, type RunnerAccess } from "./authenticate-runner.js";
+import type { Offers } from "./offers.js";
+
+export interface ProtocolDeps extends RunnerRunDeps, RunnerAccess {
+  offers: Offers;
+}
+
+const ofRun = (call: string) => `${RUNNER_PATH}/runs/{run_id}/${call}` as const;
+
+export function protocolRoutes(deps: ProtocolDeps): Routes[] {
+  return [rawRoutes(callsOf(deps))];
+}
+
+/** The calls with JSON. */
+function callsOf(deps: ProtocolDeps): RawRoute[] {
+  const { db } = deps;
+  return [
+    {
+      method: "POST",
+      path: `${RUNNER_PATH}/offers`,
+      handle: async (request) => {
+        const { id } = await authenticateRunner(deps, request);
+        const asked = parseBody(offerRequest, request);
+        const { left, done } = untilDisconnected(request);
+        try {
+          return new Answer({ runs: await deps.offers.ask(id, asked, left) });
+        } finally {
+          done();
+        }
+      },
+    },
+    {
+      method: "POST",
+      path: ofRun("start"),
+      handle: async (request) => {
+        const { runnerId, runId } = await authenticateForRun(deps, request);
+        const job = await startOnRunner(deps, runnerId, runId);
+        // The token is used at any process.
+        await db.changes.syncLocal();
+        return new Answer(job, { headers: { "cache-control": "no-store" } });
+      },
+    },
+    {
+      method: "POST",
+      path: `${RUNNER_PATH}/heartbeats`,
+      handle: async (request) => {
+        const { id } = await authenticateRunner(deps, request);
+        const { runs } = parseBody(heartbeats, request);
+        const replies = await db.withSystem("extend the leases of a runner", (tx) =>
+          recordRunnerHeartbeats(tx, id, runs),
+        );
+        const held = new Map(replies.map((reply) => [reply.id, reply]));
+        return new Answer<HeartbeatReplies>({
+          runs: runs.map(({ run_id }) => {
+            const reply = held.get(run_id.toLowerCase());
+            if (!reply) return { run_id, state: "gone" };
+            if (reply.stop_status === null) return { run_id, state: "run" };
+            const detail = reply.stop_detail ?? "It was stopped.";
+            return { run_id, state: "stop", status: reply.stop_status, detail };
+          }),
+        });
+      },
+    },
+    {
+      method: "POST",
+      path: ofRun("end"),
+      handle: async (request) => {
+        const { runnerId, runId } = await authenticateForRun(deps, request);
+        await endRunOnRunner(deps, runnerId, runId, parseBody(runEnd, request));
+        // The next call of the runner's user sees the end.
+        await db.changes.syncLocal();
+        return noContent();
+      },
+    },
+  ];
+}
+
+export function noContent(): Answer<null> {
+  return new Answer(null, { status: 204 });
+}
+
+/** @throws AppError 422 */
+export function parseBody<Schema extends z.ZodType>(
+  schema: Schema,
+  { body }: RawRequest,
+): z.output<Schema> {
+  refuseUnstorable("body", body);
+  const parsed = schema.safeParse(body ?? {}, { reportInput: true });
+  if (!parsed.success) throw validationError("body", parsed.error);
+  return parsed.data;
+}
+
+/** Returns a signal that is aborted when the client disconnects; `done` ends the watch. */
+function untilDisconnected({ raw }: RawRequest): { left: AbortSignal; done: () => void } {
+  const controller = new AbortController();
+  const leave = (): void => controller.abort();
+  raw.socket.once("close", leave);
+  if (raw.socket.destroyed) leave();
+  return { left: controller.signal, done: () => raw.socket.off("close", leave) };
+}

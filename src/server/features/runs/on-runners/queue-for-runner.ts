@@ -1,0 +1,90 @@
+import type { NewRun, Run } from "#shared/api/agents/runs.js";
+import { originOf } from "../../../db/audit/audit.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { newId } from "../../../db/tables/columns.js";
+import { AppError } from "../../../errors.js";
+import type { OrgContext } from "../../../http/request-context.js";
+import { requireRemote } from "../../workspaces/index.js";
+import * as managed from "../managed-runs.queries.js";
+import type { ResolvedRun } from "../presets/resolve-preset.js";
+import { checkCapacity } from "../queue/reserve-run.js";
+import type { RunDeps } from "../run-deps.js";
+import { newRunToken } from "../run-tokens.js";
+import * as queries from "../runs.queries.js";
+import { requireQueueSpace, sealEnvironment, secretsOf } from "../start-run.js";
+import { runnerLimits } from "./runner-limits.js";
+import * as runnerRuns from "./runner-runs.queries.js";
+
+/**
+ * Queues a run of a remote workspace until a runner takes it.
+ * @throws AppError 404 `workspace_missing`; 409 `workspace_remote` without a runner, `workspace_not_active`,
+ * `quota_exceeded`, `run_in_progress`, `queue_full`; 422 when the environment is too large to be masked
+ */
+export async function queueForRunner(
+  deps: RunDeps,
+  context: OrgContext,
+  agentId: string,
+  wanted: NewRun,
+  resolved: ResolvedRun,
+): Promise<Run> {
+  const { orgId } = context;
+  const { settings } = deps;
+  const id = newId();
+  const given = wanted.env ?? {};
+  const labels = [...new Set(wanted.runner_labels)].toSorted();
+  const { command, preset, prompt, model, network, allowed_hosts } = resolved;
+  const workspace = await context.tx((tx) => requireRemote(tx, agentId));
+  const { token } = newRunToken(settings.secret);
+  const asked = { org_id: orgId, preset, allowed_hosts };
+  // Refused now, and not when a runner starts it.
+  await secretsOf(deps, asked, workspace.project_id, given, token);
+  const findCandidate = (tx: Queryable) => queries.findCandidate(tx, agentId);
+  await context.change(async (tx, audit, _access, candidate) => {
+    const { agent_name: name } = await requireRemote(tx, agentId);
+    if (!(await runnerRuns.hasRunner(tx, orgId))) {
+      throw new AppError(
+        "workspace_remote",
+        "The workspace has no folder on this server for a command to run in, and no runner takes the organization's runs; register a runner, or start the run with external: true.",
+      );
+    }
+    const wait = checkCapacity(candidate, false);
+    if (wait && wanted.queue !== true) throw wait.error;
+    await requireQueueSpace(tx, orgId);
+    audit({
+      action: "run.started",
+      target: { type: "agent", id: agentId, name },
+      changes: {
+        run_id: { from: null, to: id },
+        ...(preset && { preset: { from: null, to: preset } }),
+        network: { from: null, to: network },
+        ...(allowed_hosts && { allowed_hosts: { from: null, to: allowed_hosts } }),
+        runner_labels: { from: null, to: labels },
+      },
+    });
+    await managed.insertQueued(tx, {
+      ...asked,
+      id,
+      kind: "managed",
+      agent_id: agentId,
+      project_id: null,
+      command,
+      prompt,
+      model,
+      network,
+      timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
+      limits: runnerLimits(settings),
+      runner_labels: labels,
+      started_by: queries.startedBy(context),
+      origin: originOf(context),
+      env_names: Object.keys(given).toSorted(),
+      sealed_env: sealEnvironment(settings, id, given),
+      detail: explainWait(labels),
+    });
+  }, findCandidate);
+  return (await context.tx((tx) => queries.findRun(tx, id))) as Run;
+}
+
+function explainWait(labels: readonly string[]): string {
+  if (labels.length === 0) return "Waiting for a runner.";
+  return `Waiting for a runner with the ${labels.length === 1 ? "label" : "labels"} ${labels.join(", ")}.`;
+}
