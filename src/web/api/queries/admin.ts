@@ -2,7 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import type { AdminUser, InstallationEvent, OrganizationUsage } from "#shared/api/admin.js";
 import type { ClusterNode } from "#shared/api/nodes.js";
 import type { Runner } from "#shared/api/runners.js";
-import { client, nextCursor } from "../client.js";
+import { client, everyPage } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 
 /** Filters of the installation's user list. */
@@ -62,14 +62,7 @@ export const runnerList: CursorList<Runner> = {
 export const organizationChoicesQuery = queryOptions({
   queryKey: [...adminKey, "organizations", "choices"],
   queryFn: async ({ signal }) => {
-    const all: OrganizationUsage[] = [];
-    let cursor: string | undefined;
-    do {
-      const query = { limit: 200, cursor };
-      const { data, headers } = await client.admin.organizations({ query }, { signal });
-      all.push(...data);
-      cursor = nextCursor(headers);
-    } while (cursor !== undefined);
+    const all = await everyPage((query) => client.admin.organizations({ query }, { signal }));
     return all.toSorted((one, other) => one.name.localeCompare(other.name));
   },
 });
