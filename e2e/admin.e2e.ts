@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { makeRunner, reportRunner } from "#test/support/runners/runners.js";
 import { expectFits } from "./support/accessible.js";
 import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
@@ -103,6 +104,52 @@ test("a super admin drains and resumes a server", async () => {
   await button("Drain node-2").waitFor();
   await page.getByRole("tab", { name: "Audit" }).click();
   await page.getByText("stopped giving new projects to a server").waitFor();
+});
+
+test("a super admin registers, pauses, resumes and removes a runner", async () => {
+  const dialog = page.getByRole("dialog");
+  await page.goto(`${app.url}/admin?tab=runners`);
+  await page.getByText("No runners yet.").waitFor();
+  await lookWell("admin-runners-empty");
+  await button("Register runner").click();
+  await dialog.getByLabel("Name").fill("gpu-1");
+  await dialog.getByLabel("Takes runs of").selectOption({ index: 1 });
+  await lookWell("admin-runner-register");
+  await dialog.getByRole("button", { name: "Register runner" }).click();
+  const command = page.getByTestId("secret");
+  await command.waitFor();
+  await lookWell("admin-runner-token");
+  expect(await command.textContent()).toMatch(
+    new RegExp(`^OMOI_RUNNER_TOKEN=omoi_runner_\\w{36} omoi runner --url ${app.url} --labels linux$`),
+  );
+  await button("Done").click();
+
+  await button("Register runner").click();
+  await dialog.getByLabel("Name").fill("GPU-1");
+  await dialog.getByRole("button", { name: "Register runner" }).click();
+  await dialog.getByText("is taken in this installation").waitFor();
+  await page.keyboard.press("Escape");
+
+  const second = await makeRunner(root, "linux-2");
+  await reportRunner(app, second.id);
+  await page.reload();
+  await page.getByText("Online", { exact: true }).waitFor();
+  await page.getByText("0 of 4", { exact: true }).waitFor();
+  await button("Pause linux-2").click();
+  await dialog.getByRole("button", { name: "Pause runner" }).click();
+  await page.getByText("Paused", { exact: true }).waitFor();
+  await lookWell("admin-runners");
+  await button("Resume linux-2").click();
+  await button("Pause linux-2").waitFor();
+  await button("Remove gpu-1").click();
+  await lookWell("admin-runner-remove");
+  await dialog.getByRole("button", { name: "Remove runner" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await button("Remove gpu-1").waitFor({ state: "detached" });
+  const { data } = await root.api.runners.list({ query: {} });
+  expect(data.map(({ name, paused }) => [name, paused])).toEqual([["linux-2", false]]);
+  await page.getByRole("tab", { name: "Audit" }).click();
+  await page.getByText("removed a runner").waitFor();
 });
 
 test("other users see neither the link nor the page", async () => {

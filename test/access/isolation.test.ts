@@ -19,6 +19,7 @@ import { makeOrganization } from "../support/fixtures/factories.js";
 import { insertSession } from "../support/database/insert-session.js";
 import { insertNotifications } from "../support/database/insert-notification.js";
 import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
+import { insertRunner } from "../support/runners/runners.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import { queryAsOwner } from "../support/database/queries.js";
 import {
@@ -54,7 +55,8 @@ type Ids = Record<
   | "account_key_id"
   | "token"
   | "user_code"
-  | "node_id",
+  | "node_id"
+  | "runner_id",
   string
 >;
 
@@ -70,6 +72,7 @@ type Full = FullOrganization & {
   accountKeyId: string;
   userCode: string;
   nodeId: string;
+  runnerId: string;
 };
 
 async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
@@ -96,8 +99,9 @@ async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
   await insertNotifications(app, full.id, owner.id);
   const robot = await makeServiceAccount(app, owner, full.id, { role: "viewer" });
   const [accountId, accountKeyId] = [robot.account.id, robot.keyId];
+  const runnerId = await insertRunner(app, full.id);
   const inserted = { passkeyId, identityId, webhookId, deliveryId, accountId, accountKeyId };
-  return { ...full, ...inserted, userCode, nodeId: app.db.node.id };
+  return { ...full, ...inserted, userCode, nodeId: app.db.node.id, runnerId };
 }
 
 const idsOf = (full: Full): Ids => ({
@@ -125,6 +129,7 @@ const idsOf = (full: Full): Ids => ({
   identity_id: full.identityId,
   user_code: full.userCode,
   node_id: full.nodeId,
+  runner_id: full.runnerId,
   webhook_id: full.webhookId,
   delivery_id: full.deliveryId,
   service_account_id: full.accountId,
@@ -154,6 +159,7 @@ const idsOfNothing = (): Ids => ({
   identity_id: randomUUID(),
   user_code: "BCDF-GHJK",
   node_id: randomUUID(),
+  runner_id: randomUUID(),
   webhook_id: randomUUID(),
   delivery_id: randomUUID(),
   service_account_id: randomUUID(),
@@ -222,6 +228,8 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "notifications.setWebhook": () => ({ url: "https://8.8.8.8/hook" }),
   "webhooks.create": () => ({ url: "https://8.8.8.8/hook", events: ["run.failed"] }),
   "webhooks.update": () => ({ description: "Mine now" }),
+  "runners.create": () => ({ name: "mine" }),
+  "runners.update": () => ({ name: "mine now" }),
   "serviceAccounts.create": ({ role_id }) => ({ name: "mine", role_id }),
   "serviceAccounts.update": () => ({ description: "Mine now" }),
   "serviceAccounts.createKey": () => ({ name: "mine" }),

@@ -9,6 +9,7 @@ import { queryAsOwner } from "../support/database/queries.js";
 import { insertSession } from "../support/database/insert-session.js";
 import { insertNotifications } from "../support/database/insert-notification.js";
 import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
+import { insertRunner } from "../support/runners/runners.js";
 import { insertWebhook } from "../support/database/insert-webhook.js";
 import {
   makeFullOrganization,
@@ -114,6 +115,7 @@ describe("row-level security", () => {
         randomUUID(),
       ]);
       await insertWebhook(app, project.organization_id, owner.id);
+      await insertRunner(app, project.organization_id);
       await insertNotifications(app, project.organization_id, owner.id);
       await queryAsOwner(
         app,

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addBackupCommands } from "./backup.js";
 import { addNodeCommands } from "./nodes.js";
+import { addRunnerCommands } from "./runners.js";
 import { addSecretCommands } from "./secret.js";
 import { addUserCommands } from "./users.js";
 import { addVerifyCommand } from "./verify.js";
@@ -9,7 +10,7 @@ import { addVerifyCommand } from "./verify.js";
 export function addAdminCommands(program: Command): void {
   const admin = program
     .command("admin")
-    .description("Run an installation: manage users and servers, back up, verify")
+    .description("Run an installation: manage users, servers and runners, back up, verify")
     .addHelpText(
       "after",
       `
@@ -26,6 +27,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
     );
   addUserCommands(admin);
   addNodeCommands(admin);
+  addRunnerCommands(admin);
   addSecretCommands(admin);
   addVerifyCommand(admin);
   addBackupCommands(admin);

@@ -538,6 +538,26 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "nodes.get": { command: "installation node" },
   "nodes.drain": { command: "installation drain-node", confirms: true },
   "nodes.resume": { command: "installation resume-node" },
+  "runners.list": {
+    command: "installation runners",
+    columns: ["name", "status", "running", "slots", "labels", "last_seen_at", "id"],
+  },
+  "runners.create": {
+    command: "installation register-runner",
+    args: ["name"],
+    examples: ["installation register-runner gpu-1"],
+  },
+  "runners.get": { command: "installation runner" },
+  "runners.update": {
+    command: "installation update-runner",
+    examples: ["installation update-runner 01a2… --paused"],
+  },
+  "runners.delete": { command: "installation remove-runner", confirms: true },
+  "runners.available": {
+    command: "org runners",
+    args: ["org_id?"],
+    columns: ["name", "status", "running", "slots", "labels", "last_seen_at", "id"],
+  },
   "admin.auditEvents": {
     command: "installation audit",
     columns: ["at", "actor.name", "action", "target.type", "target.name"],

@@ -114,6 +114,8 @@ describe("lists", () => {
       app,
       "insert into nodes (id, name, folder) values (gen_random_uuid(), 'gone', '0:0')",
     );
+    await client.runners.create({ body: { name: "first" } });
+    await client.runners.create({ body: { name: "second", organization_id: full.id } });
     await insertPastRuns(app, full.id, [
       { agentId: full.agent.id, from: "2026-01-10T00:00:00Z", to: "2026-01-10T01:00:00Z" },
       { agentId: full.agent.id, from: "2026-02-10T00:00:00Z", to: "2026-02-10T01:00:00Z" },

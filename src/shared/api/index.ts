@@ -22,6 +22,7 @@ import { previews } from "./projects/previews.js";
 import { projects } from "./projects/projects.js";
 import { radar } from "./projects/radar.js";
 import { roles } from "./organizations/roles.js";
+import { runners } from "./runners.js";
 import { runs } from "./agents/runs.js";
 import { sandbox } from "./agents/sandbox.js";
 import { agentSessions } from "./agents/sessions.js";
@@ -49,6 +50,7 @@ export const api = {
   environments,
   agents,
   runs,
+  runners,
   agentSessions,
   sandbox,
   presets,

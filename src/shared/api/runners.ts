@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "../contract/endpoint.js";
-import { id, page, timestamp } from "../contract/fields.js";
+import { id, name, page, timestamp } from "../contract/fields.js";
 
 const label = z.string().describe("Label of the runner, from `omoi runner --labels`");
 
@@ -21,7 +21,9 @@ export const runner = z.strictObject({
     .array(label)
     .describe("Its labels; a run is taken by a runner that has all of its labels"),
   slots: z.int().describe("Number of runs that it takes at once; 0 before its first connection"),
-  running: z.int().describe("Number of its runs in progress"),
+  running: z
+    .int()
+    .describe("Number of its runs in progress; for members, of those of their organization"),
   host: z
     .string()
     .nullable()
@@ -36,17 +38,20 @@ export const runner = z.strictObject({
 export type Runner = z.output<typeof runner>;
 
 export const newRunner = z.strictObject({
-  name: z
-    .string()
-    .trim()
-    .min(1)
+  name: name
     .max(100)
     .describe("Name of the runner, 1 to 100 characters, unique in the installation"),
   organization_id: id
-    .nullable()
-    .default(null)
-    .describe("The organization whose runs it takes; null for those of all organizations"),
+    .nullish()
+    .describe("The organization whose runs it takes; by default and with null those of all"),
 });
+export type NewRunner = z.output<typeof newRunner>;
+
+export const runnerChanges = z.strictObject({
+  name: newRunner.shape.name.optional(),
+  paused: z.boolean().optional().describe("Whether it takes no new runs"),
+});
+export type RunnerChanges = z.output<typeof runnerChanges>;
 
 const runnerParams = z.strictObject({ runner_id: id.describe("Id of the runner") });
 const access = "super-admin";
@@ -69,7 +74,10 @@ export const runners = {
     body: newRunner,
     status: 201,
     response: runner.extend({
-      token: z.string().describe("The token for `omoi runner`, shown once"),
+      token: z
+        .string()
+        .nullable()
+        .describe("The token for `omoi runner`, in this response only; null in a repeated one"),
     }),
     secrets: ["token"],
     location: "/api/v1/admin/runners/{id}",
@@ -89,10 +97,7 @@ export const runners = {
     access,
     summary: "Rename a runner, pause it, or let it take runs again",
     params: runnerParams,
-    body: z.strictObject({
-      name: newRunner.shape.name.optional(),
-      paused: z.boolean().optional().describe("Whether it takes no new runs"),
-    }),
+    body: runnerChanges,
     response: runner,
     errors: ["runner_name_taken"],
   }),
@@ -109,7 +114,13 @@ export const runners = {
     path: "/api/v1/organizations/{org_id}/runners",
     access: "org:read",
     summary: "List the runners that take runs of an organization, by name",
-    params: z.strictObject({ org_id: id.describe("Id or slug of the organization") }),
+    params: z.strictObject({
+      org_id: z
+        .string()
+        .min(1)
+        .max(63)
+        .describe("Id or slug of the organization; a former slug works, too"),
+    }),
     query: page,
     response: z.array(runner),
   }),

@@ -24,7 +24,7 @@ export const organizationTabs = [
 ] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];
 
-export const adminTabs = ["users", "usage", "servers", "audit"] as const;
+export const adminTabs = ["users", "usage", "servers", "runners", "audit"] as const;
 export type AdminTab = (typeof adminTabs)[number];
 
 /** Whether finished invitations are listed, too. */

@@ -362,4 +362,10 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "nodes.get": operators,
   "nodes.drain": operators,
   "nodes.resume": operators,
+  "runners.list": operators,
+  "runners.create": credentials,
+  "runners.get": operators,
+  "runners.update": operators,
+  "runners.delete": operators,
+  "runners.available": { name: "list_runners", title: "List the runners of an organization" },
 };

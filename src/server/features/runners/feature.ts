@@ -1,8 +1,11 @@
+import { runners } from "#shared/api/runners.js";
+import { routesOf } from "../../http/register-routes.js";
 import { createCallRate } from "../../models/call-rate.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { createOffers } from "./protocol/offers.js";
 import { protocolRoutes } from "./protocol/routes.js";
+import { runnerHandlers } from "./routes.js";
 
 /** Requests of a runner per minute, at each process: 50 per second. */
 const CALLS_PER_MINUTE = 3000;
@@ -24,7 +27,7 @@ export function runnersFeature(services: Services): Feature {
   });
   return {
     name: "runners",
-    routes: protocol,
+    routes: [routesOf(runners, runnerHandlers(db)), ...protocol],
     endStreams: () => offers.close(),
   };
 }

@@ -161,6 +161,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "The servers that share the database, each with a data folder of its own. For super admins; 404 for others.",
   },
+  runners: {
+    title: "Runners",
+    description:
+      "Machines that execute runs of remote workspaces. Super admins register them; members see those of their organization.",
+  },
   events: {
     title: "Events",
     description: "A stream of the changes in an organization, as Server-Sent Events.",

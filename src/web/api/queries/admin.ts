@@ -1,7 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
 import type { AdminUser, InstallationEvent, OrganizationUsage } from "#shared/api/admin.js";
 import type { ClusterNode } from "#shared/api/nodes.js";
-import { client } from "../client.js";
+import type { Runner } from "#shared/api/runners.js";
+import { client, everyPage } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
 
 /** Filters of the installation's user list. */
@@ -50,6 +51,21 @@ export const nodeList: CursorList<ClusterNode> = {
   queryKey: [...adminKey, "nodes", "pages"],
   read: (cursor, signal) => client.nodes.list({ query: { limit: pageSize, cursor } }, { signal }),
 };
+
+export const runnerList: CursorList<Runner> = {
+  queryKey: [...adminKey, "runners", "pages"],
+  read: (cursor, signal) => client.runners.list({ query: { limit: pageSize, cursor } }, { signal }),
+  refetchInterval: 10_000,
+};
+
+/** All organizations of the installation by name, for choosing one. */
+export const organizationChoicesQuery = queryOptions({
+  queryKey: [...adminKey, "organizations", "choices"],
+  queryFn: async ({ signal }) => {
+    const all = await everyPage((query) => client.admin.organizations({ query }, { signal }));
+    return all.toSorted((one, other) => one.name.localeCompare(other.name));
+  },
+});
 
 export const installationEventList: CursorList<InstallationEvent> = {
   queryKey: [...adminKey, "events", "pages"],

@@ -15,8 +15,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Page } from "../../ui/layout/page.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { PageTabs } from "../page-tabs.js";
-import { isolationOf } from "../runs/isolation.js";
-import { startDisabledReason } from "../runs/start-reason.js";
+import { useStart } from "../runs/use-start.js";
 import { StopRunButton } from "../runs/stop-run-button.js";
 import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
 import { AgentStatus } from "./agent-status.js";
@@ -46,6 +45,8 @@ export interface AgentPart {
   refusal: DenyReason;
   /** Why no run of the agent can start; undefined if one can. */
   startReason: string | undefined;
+  /** Why no session of the agent can start; undefined if one can. */
+  sessionReason: string | undefined;
 }
 
 interface AgentFrameProps {
@@ -59,13 +60,11 @@ interface AgentFrameProps {
 export function AgentFrame({ agentId, tab, width, children }: AgentFrameProps): ReactElement {
   const { data: agent, dataUpdatedAt } = useLoaded(agentQuery(agentId));
   const { data: workspace } = useQuery(workspaceQuery(agentId));
-  const { data: sandbox } = useQuery(sandboxQuery);
   const crumbs = useWorkspaceCrumbs(agentId);
   const refusal = useDenyReason(agent.organization_id);
   const dialog = useNewDialog();
   const forbidden = refusal("agent:run");
-  const isolation = sandbox && isolationOf(sandbox, agent.workspace_type);
-  const startReason = startDisabledReason(agent, forbidden, isolation);
+  const { reason: startReason, sessionReason, isolation } = useStart(agent, forbidden);
   const { label } = tabs[tab];
   return (
     <Page
@@ -109,7 +108,7 @@ export function AgentFrame({ agentId, tab, width, children }: AgentFrameProps): 
         }))}
       />
       <PermissionHint reason={forbidden} />
-      {children({ agent, readAt: dataUpdatedAt, refusal, startReason })}
+      {children({ agent, readAt: dataUpdatedAt, refusal, startReason, sessionReason })}
       {dialog.isOpen && startReason === undefined && (
         <Suspense>
           <StartRunDialog

@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
@@ -6,13 +5,12 @@ import type { Run } from "#shared/api/agents/runs.js";
 import { client } from "../../api/client.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
-import { sandboxQuery } from "../../api/queries/runs.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/actions/button.js";
-import { isolationOf } from "./isolation.js";
 import { bodyOfRun } from "./run-values.js";
 import { StartRunDialog } from "./start-run-dialog.js";
+import { useStart } from "./use-start.js";
 
 interface RunAgainProps {
   agent: Agent;
@@ -32,7 +30,7 @@ export function RunAgain({
 }: RunAgainProps): ReactElement {
   const [isEditing, setEditing] = useState(false);
   const navigate = useNavigate();
-  const { data: sandbox } = useQuery(sandboxQuery);
+  const { isolation } = useStart(agent, disabledReason);
   const again = useApiMutation({
     run: (_input: undefined, headers) =>
       client.runs.create({ params: { agent_id: agent.id }, body: bodyOfRun(run) }, { headers }),
@@ -66,7 +64,7 @@ export function RunAgain({
         isOpen={isEditing && disabledReason === undefined}
         onClose={() => setEditing(false)}
         agent={agent}
-        isolation={sandbox && isolationOf(sandbox, agent.workspace_type)}
+        isolation={isolation}
         task={agent.task?.text ?? null}
         run={run}
       />

@@ -120,6 +120,15 @@ function RunDetails({ run, readAt }: RunContentProps): ReactElement {
               ) : (
                 formatDuration(run.runtime_seconds)
               ),
+            ...(run.runner_labels !== null && {
+              Runner: runnerOf(run),
+              "Runner labels":
+                run.runner_labels.length === 0 ? (
+                  "None"
+                ) : (
+                  <PlainText value={run.runner_labels.join(", ")} />
+                ),
+            }),
             "Exit code": run.exit_code ?? "None",
             ...(run.kind === "leased" ? { Kind: "Leased, elsewhere" } : sandboxedRows(run, limits)),
           }}
@@ -127,6 +136,12 @@ function RunDetails({ run, readAt }: RunContentProps): ReactElement {
       </div>
     </Card>
   );
+}
+
+function runnerOf({ runner, started_at, ended_at }: Run): ReactNode {
+  if (runner !== null) return <PlainText value={runner.name} />;
+  if (started_at !== null) return "Removed since";
+  return ended_at === null ? "Not yet" : "None";
 }
 
 /** Formats a figure that is measured at the end of a run, on some systems only. */

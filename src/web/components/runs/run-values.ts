@@ -17,6 +17,8 @@ export interface RunValues {
   network: "none" | "restricted" | "full";
   /** One host per line. */
   hosts: string;
+  /** Labels that the runner must have, separated by commas; for a remote workspace. */
+  labels: string;
   queue: boolean;
 }
 
@@ -62,6 +64,7 @@ export function valuesOf(source: RunSource): RunValues {
     env: [],
     minutes: "",
     ...networkOf(first, source),
+    labels: "",
     queue: false,
   };
   if (run === null) return blank;
@@ -76,6 +79,7 @@ export function valuesOf(source: RunSource): RunValues {
     minutes: timeout_seconds === null ? "" : String(timeout_seconds / 60),
     network: network ?? "none",
     hosts: (run.allowed_hosts ?? []).join("\n"),
+    labels: (run.runner_labels ?? []).join(", "),
   };
 }
 
@@ -95,17 +99,24 @@ export function missingValues(values: RunValues, run: Run | null): string[] {
 /** Returns the body of the request. */
 export function bodyOf(values: RunValues): NewRun {
   const { preset, prompt, model, network, hosts, queue, env, minutes } = values;
+  const labels = labelsOf(values.labels);
   return {
     ...(preset === "custom"
       ? { command: commandOf(values) }
       : { preset, prompt, ...(model.trim() !== "" && { model: model.trim() }) }),
     network,
     ...(network === "restricted" && { allowed_hosts: hosts.split(/[\s,]+/).filter(Boolean) }),
+    ...(labels.length > 0 && { runner_labels: labels }),
     queue,
     ...(env.length > 0 && { env: envOf(env) }),
     ...(minutes.trim() !== "" && { timeout_seconds: Math.round(Number(minutes) * 60) }),
   };
 }
+
+/** Returns the labels in a text, separated by commas or spaces. */
+export const labelsOf = (text: string): string[] => [
+  ...new Set(text.toLowerCase().split(/[\s,]+/).filter(Boolean)),
+];
 
 function commandOf({ kind, line, script }: RunValues): string[] {
   if (kind === "script") return script.trim() === "" ? [] : ["sh", "-c", script];
@@ -115,7 +126,7 @@ function commandOf({ kind, line, script }: RunValues): string[] {
 
 /** Returns the request that repeats a run; its variables are not stored. */
 export function bodyOfRun(run: Run): NewRun {
-  const { preset, prompt, model, command, network, allowed_hosts, timeout_seconds } = run;
+  const { preset, prompt, model, command, network, allowed_hosts, timeout_seconds, runner_labels } = run;
   return {
     ...(preset !== null && { preset }),
     ...(prompt === null ? { command: command ?? [] } : { prompt }),
@@ -123,6 +134,7 @@ export function bodyOfRun(run: Run): NewRun {
     ...(network !== null && { network }),
     ...(network === "restricted" && { allowed_hosts: allowed_hosts ?? [] }),
     ...(timeout_seconds !== null && { timeout_seconds }),
+    ...(runner_labels !== null && runner_labels.length > 0 && { runner_labels }),
   };
 }
 

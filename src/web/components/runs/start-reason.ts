@@ -11,7 +11,7 @@ export function startDisabledReason(
   if (agent.status === "terminated") return "This agent has been terminated.";
   if (agent.workspace_branch === null) return "Create a workspace first: commands run there.";
   if (agent.workspace_type === "remote") {
-    return "The workspace is remote: this server has no folder to run commands in.";
+    return "The workspace is remote: this server has no folder for it.";
   }
   return isolation && commandDisabledReason(isolation);
 }

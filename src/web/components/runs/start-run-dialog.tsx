@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
+import type { Preset } from "#shared/api/agents/presets.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { agentsKey } from "../../api/queries/agents.js";
@@ -23,12 +24,13 @@ import type { Isolation } from "./isolation.js";
 import { NetworkFields, restrictionProblem } from "./network-fields.js";
 import { PresetFields } from "./preset-fields.js";
 import { bodyOf, missingValues, type RunSource, type RunValues, valuesOf } from "./run-values.js";
+import { RunnerLabelsField } from "./runner-labels-field.js";
 import { SandboxNotice } from "./sandbox-notice.js";
 
 interface StartRunDialogProps extends Omit<RunSource, "presets" | "projectHosts"> {
   isOpen: boolean;
   onClose: () => void;
-  agent: Pick<Agent, "id" | "organization_id" | "project_id">;
+  agent: Pick<Agent, "id" | "organization_id" | "project_id" | "workspace_type">;
   /** The command's isolation; undefined while unknown. */
   isolation: Isolation | undefined;
   /** Called instead of opening the page of the run. */
@@ -45,13 +47,17 @@ const places: Record<Isolation["mode"], string> = {
 
 /** Starts a program by a prompt, or a command; with a run, a changed repetition of it. */
 export function StartRunDialog(props: StartRunDialogProps): ReactElement {
-  const { isOpen, onClose, isolation, run } = props;
+  const { isOpen, onClose, agent, isolation, run } = props;
   return (
     <Dialog
       isOpen={isOpen}
       onClose={onClose}
       title={run === null ? "Start agent" : "Edit and run"}
-      description={places[isolation?.mode ?? "unavailable"]}
+      description={
+        agent.workspace_type === "remote"
+          ? "It runs on a runner: another machine, in the sandbox of that machine."
+          : places[isolation?.mode ?? "unavailable"]
+      }
       width="wide"
     >
       <StartRun {...props} />
@@ -66,15 +72,30 @@ function StartRun(props: StartRunProps): ReactElement {
   const environment = useQuery(environmentQuery(props.agent.project_id));
   // Without the environment the form works, too: the server applies its limit.
   const { allowed_hosts = null } = environment.data ?? {};
+  const isRemote = props.agent.workspace_type === "remote";
   return (
     <Await
       query={environment.isPending ? { ...presets, data: undefined } : presets}
       what="The list of programs"
     >
-      {(list) => <StartRunForm {...props} presets={list} projectHosts={allowed_hosts} />}
+      {(list) => (
+        <StartRunForm
+          {...props}
+          presets={isRemote ? list.map(presetElsewhere) : list}
+          projectHosts={allowed_hosts}
+        />
+      )}
     </Await>
   );
 }
+
+/** Returns a preset for a runner: the server does not know which programs a runner has. */
+const presetElsewhere = (preset: Preset): Preset => ({
+  ...preset,
+  available: true,
+  reason: null,
+  version: null,
+});
 
 function StartRunForm({
   agent,
@@ -92,7 +113,7 @@ function StartRunForm({
     toBody: bodyOf,
     run: (body, headers) =>
       client.runs.create({ params: { agent_id: agent.id }, body }, { headers }),
-    alsoShown: ["command", "timeout_seconds", "allowed_hosts"],
+    alsoShown: ["command", "timeout_seconds", "allowed_hosts", "runner_labels"],
     refresh: [agentsKey, organizationsKey],
     onDone: ({ id }) => {
       if (onStarted) onStarted();
@@ -125,6 +146,9 @@ function StartRunForm({
         isolation={isolation}
         projectHosts={source.projectHosts}
       />
+      {agent.workspace_type === "remote" && (
+        <RunnerLabelsField orgId={agent.organization_id} form={form} />
+      )}
       <Checkbox
         label="Queue if no slot is free"
         hint="The run starts when a slot is free. Otherwise it is rejected."

@@ -5,6 +5,7 @@ import { paths } from "../../paths/paths.js";
 import { Page } from "../../ui/layout/page.js";
 import { Tabs } from "../../ui/layout/tabs.js";
 import { EventsTab } from "./events-tab.js";
+import { RunnersTab } from "./runners-tab.js";
 import { ServersTab } from "./servers-tab.js";
 import { UsageTab } from "./usage-tab.js";
 import { UsersTab } from "./users-tab.js";
@@ -18,7 +19,7 @@ export function AdminPage(): ReactElement {
   return (
     <Page
       title="Installation"
-      description="For super admins: all users, organizations and servers."
+      description="For super admins: all users, organizations, servers and runners."
     >
       <Tabs<AdminTab>
         label="Installation"
@@ -28,6 +29,7 @@ export function AdminPage(): ReactElement {
           { value: "users", label: "Users", content: <UsersTab /> },
           { value: "usage", label: "Usage", content: <UsageTab /> },
           { value: "servers", label: "Servers", content: <ServersTab /> },
+          { value: "runners", label: "Runners", content: <RunnersTab /> },
           { value: "audit", label: "Audit", content: <EventsTab /> },
         ]}
       />

@@ -57,7 +57,7 @@ function Target({
 }): ReactElement {
   return (
     <span className="block [overflow-wrap:anywhere]">
-      {name === deletedUser || type === "node" ? (
+      {name === deletedUser || type !== "user" ? (
         <PlainText value={name} />
       ) : (
         <Link {...paths.adminUser(id)} className="hover:underline">

@@ -9,13 +9,12 @@ import { agentQuery } from "../../api/queries/agents.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
-import { runQuery, sandboxQuery } from "../../api/queries/runs.js";
-import { isolationOf } from "../../components/runs/isolation.js";
+import { runQuery } from "../../api/queries/runs.js";
 import { RunContent } from "../../components/runs/run-content.js";
 import { RunAgain } from "../../components/runs/run-again.js";
 import { runTitle } from "../../components/runs/run-title.js";
 import { RunStatus } from "../../components/runs/run-status.js";
-import { startDisabledReason } from "../../components/runs/start-reason.js";
+import { useStart } from "../../components/runs/use-start.js";
 import { StopRunButton } from "../../components/runs/stop-run-button.js";
 
 const route = getRouteApi("/app/agents/$agentId/runs/$runId");
@@ -24,8 +23,8 @@ export function RunPage(): ReactElement {
   const { agentId, runId } = route.useParams();
   const { data: run, dataUpdatedAt } = useLoaded(runQuery(runId));
   const { data: agent } = useQuery(agentQuery(agentId));
-  const { data: sandbox } = useQuery(sandboxQuery);
-  const refusal = useDenyReason(agent?.organization_id);
+  const forbidden = useDenyReason(agent?.organization_id)("agent:run");
+  const { reason } = useStart(agent, forbidden);
   const crumbs: ReactNode[] = [
     ...useWorkspaceCrumbs(agentId),
     <CrumbLink key="agent" {...paths.agentRuns(agentId)}>
@@ -40,20 +39,11 @@ export function RunPage(): ReactElement {
       description={<RunStatus run={run} />}
       actions={
         run.ended_at === null ? (
-          <StopRunButton run={run} disabledReason={refusal("agent:run")} />
+          <StopRunButton run={run} disabledReason={forbidden} />
         ) : (
           agent &&
           run.kind === "managed" && (
-            <RunAgain
-              key={run.id}
-              agent={agent}
-              run={run}
-              disabledReason={startDisabledReason(
-                agent,
-                refusal("agent:run"),
-                sandbox && isolationOf(sandbox, agent.workspace_type),
-              )}
-            />
+            <RunAgain key={run.id} agent={agent} run={run} disabledReason={reason} />
           )
         )
       }

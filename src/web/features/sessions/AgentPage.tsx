@@ -26,11 +26,11 @@ function NewestSession({ agentId, isNew }: { agentId: string; isNew: boolean }):
   const [shown] = useState(() => (newest && isOpen(newest) && !isNew ? newest : undefined));
   return (
     <SessionFrame agentId={agentId} current={shown?.id ?? null}>
-      {({ agent, refusal, startReason }) =>
+      {({ agent, refusal, sessionReason }) =>
         shown ? (
           <Shown first={shown} disabledReason={refusal("agent:run")} />
         ) : (
-          <StartSession agent={agent} disabledReason={startReason} />
+          <StartSession agent={agent} disabledReason={sessionReason} />
         )
       }
     </SessionFrame>

@@ -1,0 +1,2 @@
+export { createRunner, deleteRunner, readOrganizationId, updateRunner } from "./manage-runners.js";
+export { listRunners } from "./runners.queries.js";
