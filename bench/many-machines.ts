@@ -152,13 +152,13 @@ async function fill(
   const owner = rows[0]?.owner;
   await client.query(
     `insert into nodes (id, name, url, lease_until)
-     select gen_random_uuid(), format('node-%s', lpad(n::text, 4, '0')), 'http://192.0.2.1:8080', 'infinity'
+     select gen_random_uuid(), format('node-%s', lpad(n::text, 4, '0')), 'http://192.0.2.1:8080', now() + interval '10 years'
      from generate_series(2, $1::int) n`,
     [nodes],
   );
   await client.query("alter table nodes add column place_in_bench int");
   await client.query(
-    "update nodes set place_in_bench = place from (select id, row_number() over (order by name) - 1 as place from nodes) p where p.id = nodes.id",
+    "update nodes set place_in_bench = p.number from (select id, row_number() over (order by name) - 1 as number from nodes) p where p.id = nodes.id",
   );
   await client.query(
     `insert into organizations (id, name, slug, owner_id)
@@ -217,11 +217,11 @@ async function fill(
     `insert into runs (id, org_id, agent_id, kind, status, started_at, command, network, runner_labels, runner_id,
        lease_expires_at, last_heartbeat_at)
      select gen_random_uuid(), org_id, id, 'managed', 'running', now(), '{make,test}', 'none', '{}', $1,
-       'infinity', now()
+       now() + interval '10 years', now()
      from ${placed} where place % $2::int = 2 and org_id = $3`,
     [runnerId, share, orgId],
   );
-  await client.query("update runs set lease_expires_at = 'infinity' where status = 'running'");
+  await client.query("update runs set lease_expires_at = now() + interval '10 years' where status = 'running'");
   for (const name of names) await client.query(`alter table ${name} enable trigger user`);
   // Like a database that has been in use for a while.
   await client.query("vacuum (freeze, analyze)");
