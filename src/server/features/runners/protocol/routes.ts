@@ -16,20 +16,14 @@ import {
   endRunOnRunner,
   recordRunnerHeartbeats,
   startOnRunner,
-  type RunnerRunDeps,
 } from "../../runs/index.js";
-import { authenticateForRun, authenticateRunner, type RunnerAccess } from "./authenticate-runner.js";
-import type { Offers } from "./offers.js";
+import { authenticateForRun, authenticateRunner } from "./authenticate-runner.js";
+import { fetchRoutes } from "./git.js";
+import { ofRun, type ProtocolDeps } from "./protocol-deps.js";
 import { uploadRoutes } from "./uploads.js";
 
-export interface ProtocolDeps extends RunnerRunDeps, RunnerAccess {
-  offers: Offers;
-}
-
-export const ofRun = (call: string) => `${RUNNER_PATH}/runs/{run_id}/${call}` as const;
-
 export function protocolRoutes(deps: ProtocolDeps): Routes[] {
-  return [rawRoutes(callsOf(deps)), uploadRoutes(deps)];
+  return [rawRoutes(callsOf(deps)), uploadRoutes(deps), fetchRoutes(deps)];
 }
 
 /** The calls with JSON. */
