@@ -1,13 +1,20 @@
 /** Uploads of runners whose bodies are read as they arrive. */
 import { Readable } from "node:stream";
-import { LOG_TYPE, MAX_LOG_UPLOAD_BYTES, WORK_TYPE } from "#shared/runner/protocol.js";
+import {
+  egressReport,
+  LOG_TYPE,
+  MAX_EGRESS_BYTES,
+  MAX_LOG_UPLOAD_BYTES,
+  WORK_TYPE,
+} from "#shared/runner/protocol.js";
 import { AppError, unavailable } from "../../../errors.js";
 import { Answer } from "../../../http/answer.js";
 import { rawRoutes, type RawRequest } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
 import { withUploadTimeout } from "../../../http/upload-timeout.js";
-import { appendLog, takeRunWork } from "../../runs/index.js";
+import { appendLog, reportEgress, takeRunWork } from "../../runs/index.js";
 import { authenticateForRun } from "./authenticate-runner.js";
+import { parseBody } from "./parse-body.js";
 import { ofRun, type ProtocolDeps } from "./protocol-deps.js";
 
 export function uploadRoutes(deps: ProtocolDeps): Routes {
@@ -24,6 +31,17 @@ export function uploadRoutes(deps: ProtocolDeps): Routes {
           }
           const bytes = await readBody(request, MAX_LOG_UPLOAD_BYTES);
           return new Answer({ offset: await appendLog(deps, runnerId, runId, offset, bytes) });
+        },
+      },
+      {
+        method: "POST",
+        path: ofRun("egress"),
+        handle: async (request) => {
+          const { runnerId, runId } = await authenticateForRun(deps, request);
+          const bytes = await readBody(request, MAX_EGRESS_BYTES);
+          const report = parseBody(egressReport, parseJson(bytes));
+          await reportEgress(deps, runnerId, runId, report);
+          return new Answer(null, { status: 204 });
         },
       },
       {
@@ -57,12 +75,23 @@ export function uploadRoutes(deps: ProtocolDeps): Routes {
     {
       bodies: {
         [LOG_TYPE]: MAX_LOG_UPLOAD_BYTES,
+        // Larger than the bodies of other calls.
+        "application/json": MAX_EGRESS_BYTES,
         // Limited by the maximum size of a push while it is read.
         [WORK_TYPE]: Number.MAX_SAFE_INTEGER,
       },
       toError: (error) => error,
     },
   );
+}
+
+/** @throws AppError 400 */
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new AppError("malformed_json", "The body is not valid JSON; send one JSON object.");
+  }
 }
 
 /** @throws AppError 408 when the client pauses for too long; 413 */
