@@ -6,6 +6,7 @@ import type { Client } from "#shared/contract/client.js";
 import { RUNNER_PATH, type OfferRequest } from "#shared/runner/protocol.js";
 import { readVerificationKey } from "#server/db/installation.js";
 import { generateRunnerToken, hashRunnerToken } from "#server/features/runners/runner-token.js";
+import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { askOnce } from "./support/single-request.js";
 import {
   interleave,
@@ -49,7 +50,11 @@ export const manyMachines: Benchmark = {
         const databaseUrl = await makeDatabase(name);
         const options = {
           dataDir: join(folder, name),
-          env: { OMOI_DATABASE_URL: databaseUrl, OMOI_SECRET: secret },
+          env: {
+            OMOI_DATABASE_URL: databaseUrl,
+            OMOI_SECRET: secret,
+            ...(await clusterEnv("bench")),
+          },
         };
         const made = await withServer(options, (_server, api) => makeFirst(api));
         const token = generateRunnerToken();
@@ -221,7 +226,9 @@ async function fill(
      from ${placed} where place % $2::int = 2 and org_id = $3`,
     [runnerId, share, orgId],
   );
-  await client.query("update runs set lease_expires_at = now() + interval '10 years' where status = 'running'");
+  await client.query(
+    "update runs set lease_expires_at = now() + interval '10 years' where status = 'running'",
+  );
   for (const name of names) await client.query(`alter table ${name} enable trigger user`);
   // Like a database that has been in use for a while.
   await client.query("vacuum (freeze, analyze)");

@@ -24,16 +24,16 @@ export async function authenticateRunner(
   { db, rate }: RunnerAccess,
   request: RawRequest,
 ): Promise<CallingRunner> {
-  const header = request.headers.authorization;
-  if (header === undefined) {
+  const token = tokenOf(request);
+  if (token === null) {
     throw new AppError(
       "unauthenticated",
-      "Authentication is required; send the runner's token as a bearer token.",
-      { headers: { "www-authenticate": "Bearer" } },
+      "Authentication is required; send the runner's token as a bearer token, or as git's password.",
+      // git sends a credential only after this challenge (RFC 7617).
+      { headers: { "www-authenticate": 'Basic realm="Omoi: the token of a runner as the password"' } },
     );
   }
-  const token = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(header)?.[1];
-  if (!token?.startsWith(runnerTokenPrefix)) throw invalidToken();
+  if (!token.startsWith(runnerTokenPrefix)) throw invalidToken();
   const hash = hashRunnerToken(db.verificationKey, token);
   const runner = await db.withSystem("authenticate a runner", (tx) =>
     queries.findRunnerByToken(tx, hash),
@@ -51,6 +51,15 @@ export async function authenticateRunner(
     );
   }
   return runner;
+}
+
+/** Returns the bearer token, or the password that git sends; null without a credential. */
+function tokenOf({ headers: { authorization } }: RawRequest): string | null {
+  if (authorization === undefined) return null;
+  const found = /^(Basic|Bearer) ([\x21-\x7e]{1,2048})$/i.exec(authorization);
+  const [, scheme = "", value = ""] = found ?? [];
+  if (scheme.toLowerCase() !== "basic") return value;
+  return Buffer.from(value, "base64").toString("utf8").split(":").slice(1).join(":");
 }
 
 /**

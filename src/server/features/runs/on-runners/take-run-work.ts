@@ -1,7 +1,7 @@
 import type { WorkReceipt } from "#shared/runner/protocol.js";
 import { workspaceBusy } from "../../../errors.js";
 import { takeWork, withReceivedWork, type WorkSource } from "../../workspaces/index.js";
-import { safeMessage } from "../execution/run-commits.js";
+import { safeMessage } from "#execution/scripts/run-script.js";
 import { createMasker } from "#execution/logs/mask-secrets.js";
 import * as managed from "../managed-runs.queries.js";
 import { requireRunning } from "./require-run.js";
