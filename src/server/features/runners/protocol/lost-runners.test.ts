@@ -4,18 +4,17 @@ import type { Run } from "#shared/api/agents/runs.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Problem } from "#shared/errors.js";
-import type { RunnerJob } from "#shared/runner/protocol.js";
+import { WORK_TYPE, type RunnerJob } from "#shared/runner/protocol.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { makeRemote, startRemote } from "#test/support/runners/remote-workspaces.js";
-import { registerRunner, type ScriptedRunner } from "#test/support/runners/scripted-runner.js";
 import {
-  expectProblem,
-  startTestApp,
-  type TestApp,
-  type TestPerson,
-} from "#test/support/server/app.js";
+  ofRun,
+  registerRunner,
+  type ScriptedRunner,
+} from "#test/support/runners/scripted-runner.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 
 describe("a run on a runner", () => {
   let app: TestApp;
@@ -109,29 +108,6 @@ describe("a run on a runner", () => {
     }
   });
 
-  test("is judged by the home of its project alone", async () => {
-    await queryAsOwner(
-      app,
-      `insert into nodes (id, name, url, lease_until)
-       values ('00000000-0000-4000-8000-000000000001', 'away', 'http://127.0.0.1:1', now())`,
-    );
-    const move = (home: string) =>
-      queryAsOwner(
-        app,
-        `update projects set home_node = (select id from nodes where ${home}) where id = $1`,
-        [project.id],
-      );
-    await move("name = 'away'");
-    await expire();
-    const sibling = await app.sibling();
-    await sibling.close();
-    expect((await queryAsOwner(app, "select status from runs where id = $1", [job.run_id]))[0]).toEqual(
-      { status: "running" },
-    );
-    await move("name <> 'away'");
-    expect((await waitForRunEnd(owner, job.run_id)).status).toBe("lost");
-  });
-
   test("hears of a stop, and ends as its runner says", async () => {
     const stopping = owner.api.runs.stop({ params: { run_id: job.run_id } });
     await expect.poll(() => runner.heartbeat(job.run_id)).toMatchObject({ state: "stop" });
@@ -150,23 +126,21 @@ describe("a run on a runner", () => {
     ["its workspace is archived", () => owner.api.workspaces.archive({ params: { agent_id: agent.id } })],
     ["its project is deleted", () => owner.api.projects.delete({ params: { project_id: project.id } })],
     ["its organization is archived", () => owner.api.organizations.archive({ params: { org_id: org.id } })],
-  ])("is stopped or in the way when %s", async (_what, act) => {
-    const acting = act().then(
-      () => null,
-      (error: unknown) => error,
-    );
-    let isOver = false;
-    void acting.then(() => {
-      isOver = true;
+  ])("is stopped when %s, after its work was taken", async (_what, act) => {
+    const acting = act();
+    await expect
+      .poll(() => runner.heartbeat(job.run_id))
+      .toMatchObject({ state: "stop", status: "stopped" });
+    const { status, body } = await runner.send("POST", ofRun(job.run_id, "work?ended=true"), {
+      body: Buffer.from(`omoi ${job.head_commit} ${job.head_commit} -\n`),
+      type: WORK_TYPE,
     });
-    for (;;) {
-      const { state } = await runner.heartbeat(job.run_id);
-      if (state === "stop" || isOver) break;
-    }
-    const outcome = { outcome: "stopped" as const, detail: "Stopped." };
-    await runner.end(job.run_id, outcome);
-    const error = await acting;
-    if (error !== null) await expectProblem(Promise.reject(error), 409, "agent_running");
+    expect([status, body]).toEqual([
+      200,
+      { tip: job.head_commit, known: [job.head_commit], error: null },
+    ]);
+    await runner.end(job.run_id, { outcome: "stopped", detail: "Stopped." });
+    await acting;
     const [row] = await queryAsOwner(app, "select status, outcome from runs where id = $1", [
       job.run_id,
     ]);
