@@ -17,12 +17,17 @@ export const runner = z.strictObject({
       "`online`: it takes runs; `paused`: it ends those that it has and takes no new ones; `offline`: it has not been heard of for a minute",
     ),
   paused: z.boolean().describe("Whether it takes no new runs"),
-  labels: z.array(label).describe("Its labels; a run is taken by a runner that has all of its labels"),
+  labels: z
+    .array(label)
+    .describe("Its labels; a run is taken by a runner that has all of its labels"),
   slots: z.int().describe("Number of runs that it takes at once; 0 before its first connection"),
   running: z
     .int()
     .describe("Number of its runs in progress; for members, of those of their organization"),
-  host: z.string().nullable().describe("Host name of its machine; null before its first connection"),
+  host: z
+    .string()
+    .nullable()
+    .describe("Host name of its machine; null before its first connection"),
   version: z
     .string()
     .nullable()
