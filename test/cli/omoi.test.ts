@@ -194,7 +194,8 @@ describe("commands", () => {
     const refused = await cli.run(...start, "--", "make");
     expect([refused.code, refused.err]).toEqual([5, expect.stringContaining("workspace_remote")]);
     const runner = await makeRunner(ada, "gpu-1");
-    expect(await jsonOf(...start, "--", "make")).toMatchObject({
+    const queued = await cli.run(...start, "--json", "--", "make");
+    expect(JSON.parse(queued.out)).toMatchObject({
       status: "queued",
       runner_labels: ["gpu", "linux"],
     });
