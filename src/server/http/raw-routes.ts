@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Problem } from "#shared/errors.js";
 import type { RequestHead } from "../access/request-head.js";
 import { applyHead, type Answer } from "./answer.js";
+import { endWhenStopping } from "./graceful-shutdown.js";
 import { sendProblem } from "./problem.js";
 import type { Routes } from "./register-routes.js";
 
@@ -96,8 +97,11 @@ export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions 
         scope.route({
           method: route.method,
           url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-          handler: async (request: FastifyRequest, reply: FastifyReply) =>
-            reply.send(applyHead(reply, await route.handle(rawRequest(request)))),
+          handler: async (request: FastifyRequest, reply: FastifyReply) => {
+            const answer = await route.handle(rawRequest(request));
+            endWhenStopping(request, reply);
+            return reply.send(applyHead(reply, answer));
+          },
         });
       }
     });

@@ -82,7 +82,7 @@ function scriptedRunner(
         authorization: `Bearer ${token}`,
         ...(body !== undefined && { "content-type": type ?? "application/json" }),
       },
-      ...(body !== undefined && { body: isJson ? JSON.stringify(body) : (body as Buffer) }),
+      ...(body !== undefined && { body: isJson ? JSON.stringify(body) : (body as BodyInit) }),
       ...(signal && { signal }),
     });
     const text = await response.text();

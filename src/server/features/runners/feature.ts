@@ -13,6 +13,7 @@ const CALLS_PER_MINUTE = 3000;
 export function runnersFeature(services: Services): Feature {
   const { config, db, jobs, storage, workspaces, logStreams, log } = services;
   const offers = createOffers(db, log);
+  const closing = new AbortController();
   const protocol = protocolRoutes({
     db,
     jobs,
@@ -24,10 +25,14 @@ export function runnersFeature(services: Services): Feature {
     log,
     rate: createCallRate(CALLS_PER_MINUTE),
     offers,
+    closing: closing.signal,
   });
   return {
     name: "runners",
     routes: [routesOf(runners, runnerHandlers(db)), ...protocol],
-    endStreams: () => offers.close(),
+    endStreams: () => {
+      offers.close();
+      closing.abort();
+    },
   };
 }

@@ -11,3 +11,6 @@ export type { RunnerRunDeps } from "./on-runners/runner-run-deps.js";
 export { queueOf } from "./runs.queries.js";
 export { createLogAccess, type LogAccess } from "./logs/log-access.js";
 export { createLogStreams, type LogStreams } from "./logs/log-stream.js";
+export { appendLog } from "./on-runners/append-log.js";
+export { takeRunWork } from "./on-runners/take-run-work.js";
+export { reportEgress } from "./on-runners/report-egress.js";

@@ -11,6 +11,8 @@ export {
   type RunPlace,
 } from "./run-in-workspace.js";
 export { requireRemote, withRemoteWorkspace, type RemotePlace } from "./run-on-runner.js";
+export { withReceivedWork } from "./run-repository/receive-work.js";
+export { takeWork, type WorkSource } from "./run-repository/take-work.js";
 export type { RunScript } from "./run-repository/prepare-repository.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { predictConflicts } from "./merges/planning/plan-merge.js";

@@ -10,8 +10,8 @@ import {
   type PreparedRepository,
   type RunScript,
 } from "./run-repository/prepare-repository.js";
+import { settleTaking } from "./run-repository/settle-taking.js";
 import { takeCommits, type CommitSource, type Taking } from "./run-repository/take-commits.js";
-import * as pushes from "./pushes/pushes.queries.js";
 import * as queries from "./workspaces.queries.js";
 import {
   hasFolder,
@@ -217,27 +217,6 @@ async function takeFrom(
   const uid = await uidOf(deps, workspace.agent_id, places, sharedUid);
   const place = { folder: places.folder, uid };
   await takeCommits(deps, workspace, { ...source, tip, hasEnded, place });
-}
-
-/**
- * Returns the newest commit that the branch has. Commits that were being taken when a server ended are on
- * the branch or were forgotten; they must not be taken twice, since those on the branch may have other parents.
- */
-async function settleTaking(
-  deps: WorkspaceDeps,
-  workspace: ActiveWorkspace,
-  { tip, taking }: { tip: string; taking: Taking | null },
-  { record }: Pick<CommitSource, "record">,
-): Promise<string> {
-  if (taking === null) return tip;
-  const { org_id, agent_id } = workspace;
-  const { to, commits } = taking;
-  // Not asked of git: a kill may have left the commit without its parents.
-  return deps.db.tenant(org_id, async (tx) => {
-    if (!(await pushes.isRecorded(tx, agent_id, to))) return tip;
-    await record(tx, { tip: taking.tip, commits, diverged: [], error: null });
-    return taking.tip;
-  });
 }
 
 /** Records why the commits of a run were not taken. Never throws. */

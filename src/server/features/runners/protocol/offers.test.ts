@@ -26,6 +26,10 @@ describe("runs for runners", () => {
     owner = await app.person("Ada");
   });
   beforeEach(async () => {
+    await queryAsOwner(
+      app,
+      "update runs set status = 'stopped', ended_at = now(), lease_expires_at = null where ended_at is null",
+    );
     await queryAsOwner(app, "delete from runners");
     org = await makeOrganization(owner);
     project = await makeProject(owner, org.id);

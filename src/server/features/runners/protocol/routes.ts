@@ -1,5 +1,4 @@
 /** The protocol of runners; see `src/shared/runner/protocol.ts`. */
-import type { z } from "zod";
 import {
   heartbeats,
   offerRequest,
@@ -8,27 +7,21 @@ import {
   type HeartbeatReplies,
 } from "#shared/runner/protocol.js";
 import { Answer } from "../../../http/answer.js";
-import { validationError } from "../../../http/problem.js";
 import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
-import { refuseUnstorable } from "../../../http/text.js";
 import {
   endRunOnRunner,
   recordRunnerHeartbeats,
   startOnRunner,
-  type RunnerRunDeps,
 } from "../../runs/index.js";
-import { authenticateForRun, authenticateRunner, type RunnerAccess } from "./authenticate-runner.js";
-import type { Offers } from "./offers.js";
-
-export interface ProtocolDeps extends RunnerRunDeps, RunnerAccess {
-  offers: Offers;
-}
-
-const ofRun = (call: string) => `${RUNNER_PATH}/runs/{run_id}/${call}` as const;
+import { authenticateForRun, authenticateRunner } from "./authenticate-runner.js";
+import { fetchRoutes } from "./git.js";
+import { parseBody } from "./parse-body.js";
+import { ofRun, type ProtocolDeps } from "./protocol-deps.js";
+import { uploadRoutes } from "./uploads.js";
 
 export function protocolRoutes(deps: ProtocolDeps): Routes[] {
-  return [rawRoutes(callsOf(deps))];
+  return [rawRoutes(callsOf(deps)), uploadRoutes(deps), fetchRoutes(deps)];
 }
 
 /** The calls with JSON. */
@@ -40,7 +33,7 @@ function callsOf(deps: ProtocolDeps): RawRoute[] {
       path: `${RUNNER_PATH}/offers`,
       handle: async (request) => {
         const { id } = await authenticateRunner(deps, request);
-        const asked = parseBody(offerRequest, request);
+        const asked = parseBody(offerRequest, request.body);
         const { left, done } = untilDisconnected(request);
         try {
           return new Answer({ runs: await deps.offers.ask(id, asked, left) });
@@ -65,7 +58,7 @@ function callsOf(deps: ProtocolDeps): RawRoute[] {
       path: `${RUNNER_PATH}/heartbeats`,
       handle: async (request) => {
         const { id } = await authenticateRunner(deps, request);
-        const { runs } = parseBody(heartbeats, request);
+        const { runs } = parseBody(heartbeats, request.body);
         const replies = await db.withSystem("extend the leases of a runner", (tx) =>
           recordRunnerHeartbeats(tx, id, runs),
         );
@@ -86,28 +79,13 @@ function callsOf(deps: ProtocolDeps): RawRoute[] {
       path: ofRun("end"),
       handle: async (request) => {
         const { runnerId, runId } = await authenticateForRun(deps, request);
-        await endRunOnRunner(deps, runnerId, runId, parseBody(runEnd, request));
+        await endRunOnRunner(deps, runnerId, runId, parseBody(runEnd, request.body));
         // The next call of the runner's user sees the end.
         await db.changes.syncLocal();
-        return noContent();
+        return new Answer(null, { status: 204 });
       },
     },
   ];
-}
-
-export function noContent(): Answer<null> {
-  return new Answer(null, { status: 204 });
-}
-
-/** @throws AppError 422 */
-export function parseBody<Schema extends z.ZodType>(
-  schema: Schema,
-  { body }: RawRequest,
-): z.output<Schema> {
-  refuseUnstorable("body", body);
-  const parsed = schema.safeParse(body ?? {}, { reportInput: true });
-  if (!parsed.success) throw validationError("body", parsed.error);
-  return parsed.data;
 }
 
 /** Returns a signal that is aborted when the client disconnects; `done` ends the watch. */

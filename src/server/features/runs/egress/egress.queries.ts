@@ -38,6 +38,11 @@ export async function insertEgress(
   await tx.insert(runEgress).values(rows).onConflictDoNothing();
 }
 
+/** Counts the listed connections of a run. */
+export function countEgress(tx: Queryable, runId: string): Promise<number> {
+  return tx.$count(runEgress, eq(runEgress.run_id, runId));
+}
+
 /** Lists a run's connections in the order in which they ended. */
 export async function listEgress(
   tx: Queryable,

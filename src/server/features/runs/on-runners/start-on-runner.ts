@@ -33,18 +33,18 @@ export async function startOnRunner(
   runnerId: string,
   runId: string,
 ): Promise<RunnerJob> {
-  const run = await requireRun(deps.db, runnerId, runId);
-  if (run.status !== "queued" && run.status !== "running") throw runHasEnded(run);
-  const isRepeated = run.is_unheard && !(await hasLog(deps, run));
-  if (!run.is_offered && !isRepeated) throw notOffered();
+  const { run, isRepeated } = await requireStartable(deps, runnerId, runId);
   const tenant = deps.db.tenant.bind(null, run.org_id);
   try {
-    return await withRemoteWorkspace(deps.workspaces, run.org_id, run.agent_id, (place) =>
-      startIn(deps, runnerId, run, place, isRepeated),
-    );
+    return await withRemoteWorkspace(deps.workspaces, run.org_id, run.agent_id, async (place) => {
+      // The same request may have been sent twice, and the first one was answered meanwhile.
+      const now = await requireStartable(deps, runnerId, runId).catch((error: unknown) => {
+        throw error instanceof AppError ? new RefusedError(error) : error;
+      });
+      return startIn(deps, runnerId, now.run, place, now.isRepeated);
+    });
   } catch (error) {
-    if (error instanceof NoSlotError) throw error.cause;
-    if (error instanceof NotOfferedError) throw notOffered();
+    if (error instanceof RefusedError) throw error.cause;
     if (violatedConstraint(error) === "runs_one_per_agent") {
       await tenant((tx) => runnerRuns.releaseOffer(tx, run.id, runnerId));
       throw runInProgress();
@@ -62,9 +62,9 @@ export async function startOnRunner(
   }
 }
 
-/** Nothing is free for the run, which waits in the queue again. */
-class NoSlotError extends Error {
-  override readonly name = "NoSlotError";
+/** The request is refused, which does not end the run. */
+class RefusedError extends Error {
+  override readonly name = "RefusedError";
   override readonly cause: AppError;
 
   constructor(cause: AppError) {
@@ -73,8 +73,17 @@ class NoSlotError extends Error {
   }
 }
 
-class NotOfferedError extends Error {
-  override readonly name = "NotOfferedError";
+/** @throws AppError 404; 409 `run_not_offered`, `run_ended` */
+async function requireStartable(
+  deps: RunnerRunDeps,
+  runnerId: string,
+  runId: string,
+): Promise<{ run: RunnerRun; isRepeated: boolean }> {
+  const run = await requireRun(deps.db, runnerId, runId);
+  if (run.status !== "queued" && run.status !== "running") throw runHasEnded(run);
+  const isRepeated = run.is_unheard && !(await hasLog(deps, run));
+  if (!run.is_offered && !isRepeated) throw notOffered();
+  return { run, isRepeated };
 }
 
 function notOffered(): AppError {
@@ -108,7 +117,7 @@ async function startIn(
     const isRestarted = await db.tenant(run.org_id, (tx) =>
       runnerRuns.restartUnheard(tx, run.id, start),
     );
-    if (!isRestarted) throw new NotOfferedError();
+    if (!isRestarted) throw new RefusedError(notOffered());
   } else {
     const claim = await db.change(run.org_id, systemOrigin, async (tx) => {
       await requireCallerPermission(tx, run);
@@ -119,8 +128,8 @@ async function startIn(
       }
       return { waitedSeconds: await runnerRuns.startOffered(tx, run.id, start) };
     });
-    if ("error" in claim) throw new NoSlotError(claim.error);
-    if (claim.waitedSeconds === null) throw new NotOfferedError();
+    if ("error" in claim) throw new RefusedError(claim.error);
+    if (claim.waitedSeconds === null) throw new RefusedError(notOffered());
     publish("runStarted", claim);
     // Others of the queue waited for this one.
     await deps.jobs.send("start-queued-runs", { org_id: run.org_id });

@@ -229,7 +229,7 @@ async function rejectLeakedKeys(
 }
 
 /** Returns the default commit message. */
-function defaultMessage(
+export function defaultMessage(
   agent: string,
   type: CommitRequest["commit_type"],
   iteration: number | null,

@@ -25,6 +25,7 @@ import * as pushes from "../pushes/pushes.queries.js";
 import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "../workspace.js";
 import * as queries from "../workspaces.queries.js";
 import { exportBranches } from "./export-branches.js";
+import { readSharedCommits } from "./shared-commits.js";
 import { reparentCommits } from "./reparent-commits.js";
 import type { FolderScript, RunScript } from "./prepare-repository.js";
 import { TAKE } from "./run-scripts.js";
@@ -38,7 +39,8 @@ export interface CommitSource {
    * others may be in the middle of a rebase, and a failure is not recorded: the next checkpoint tries again.
    */
   hasEnded: boolean;
-  place: Pick<FolderScript, "folder" | "uid">;
+  /** Its folder; null if it is on another machine. */
+  place: Pick<FolderScript, "folder" | "uid"> | null;
   runScript: RunScript;
   maxBytes: number;
   /** Aborted when the server stops. */
@@ -47,6 +49,8 @@ export interface CommitSource {
   begin(tx: Queryable, taking: Taking): Promise<void>;
   /** Records the outcome in the transaction that records the commits. */
   record(tx: Queryable, taken: TakenCommits): Promise<void>;
+  /** Called with the reason, as a sentence, when the commits are not taken. */
+  refused?(reason: string): void;
 }
 
 /** Commits of a run's repository that are about to reach the workspace's branch. */
@@ -74,7 +78,7 @@ const MAX_LINE = 1000;
 /** Maximum new commits at once, including those of merged branches; each may have to be written again. */
 const MAX_COMMITS = 10_000;
 /** Maximum milliseconds for everything. */
-const TAKE_MS = 10 * 60_000;
+export const TAKE_MS = 10 * 60_000;
 /** The same while the run goes on: its next operations wait for the workspace. */
 const TAKE_DURING_RUN_MS = 20_000;
 /** Branches that keep the diverged commits of a workspace; the oldest makes room for a new one. */
@@ -105,7 +109,13 @@ export async function takeCommits(
     const isLate = timeLimit.aborted && !source.signal.aborted;
     const error = isLate ? tookTooLong() : cause;
     if (!(error instanceof PackRefusedError) && !(error instanceof AppError)) throw error;
-    const refused = { tip: null, commits: 0, diverged: [], error: refusalOf(error) };
+    const refused = {
+      tip: null,
+      commits: 0,
+      diverged: [],
+      error: refusalOf("Its commits were not taken", error),
+    };
+    source.refused?.(refused.error);
     if (source.hasEnded) await deps.db.tenant(org_id, (tx) => source.record(tx, refused));
     return false;
   } finally {
@@ -118,6 +128,7 @@ export async function takeCommits(
  * follows no link; anything unusual is left to git.
  */
 async function isUntouched({ place, tip, hasEnded }: CommitSource, ref: string): Promise<boolean> {
+  if (place === null) return false;
   const folder = await SafeFolder.open(place.folder).catch(() => null);
   if (folder === null) return false;
   try {
@@ -150,7 +161,13 @@ async function receiveTips(
   quarantine: Quarantine,
 ): Promise<ReceivedTips> {
   const { branch_name, head_commit } = workspace;
-  const { readOnly, baseCommit, sharedCommits: shared } = await exportBranches(deps, workspace);
+  const {
+    readOnly,
+    baseCommit,
+    sharedCommits: shared,
+  } = place === null
+    ? { readOnly: [], ...(await readSharedCommits(deps, workspace)) }
+    : await exportBranches(deps, workspace);
   const known = [...new Set([tip, head_commit, ...(baseCommit ? [baseCommit] : [])])];
   const output = new PassThrough({ highWaterMark: 1 << 20 });
   const left = new AbortController();
@@ -158,7 +175,7 @@ async function receiveTips(
   const ending = AbortSignal.any([signal, left.signal]);
   let bytes = 0;
   const running = runScript({
-    ...place,
+    ...(place ?? { folder: "", uid: null }),
     script: TAKE,
     args: [branchRef(branch_name), hasEnded ? "HEAD" : "-", ...known],
     readOnly,
@@ -245,7 +262,7 @@ async function* packOf(rest: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenera
 }
 
 /** The checks of a push by the agent. @throws PackRefusedError */
-async function inspect(
+export async function inspect(
   deps: WorkspaceDeps,
   { branch_name }: ActiveWorkspace,
   quarantine: Quarantine,
@@ -401,6 +418,6 @@ async function keepDiverged(
 }
 
 /** Returns a sentence for the run; the advice for a push does not apply. */
-function refusalOf({ message }: Error): string {
-  return `Its commits were not taken: ${message.replace(/; (?:push|fetch) .*$/s, "").replace(/\.$/, "")}.`;
+export function refusalOf(outcome: string, { message }: Error): string {
+  return `${outcome}: ${message.replace(/; (?:push|fetch) .*$/s, "").replace(/\.$/, "")}.`;
 }

@@ -1,0 +1,1 @@
+export { advertiseFetch, fetchBodies, serveFetch, toGitError } from "./fetch.js";

@@ -1,0 +1,124 @@
+/** Uploads of runners whose bodies are read as they arrive. */
+import { Readable } from "node:stream";
+import {
+  egressReport,
+  LOG_TYPE,
+  MAX_EGRESS_BYTES,
+  MAX_LOG_UPLOAD_BYTES,
+  WORK_TYPE,
+} from "#shared/runner/protocol.js";
+import { AppError, unavailable } from "../../../errors.js";
+import { Answer } from "../../../http/answer.js";
+import { rawRoutes, type RawRequest } from "../../../http/raw-routes.js";
+import type { Routes } from "../../../http/register-routes.js";
+import { withUploadTimeout } from "../../../http/upload-timeout.js";
+import { appendLog, reportEgress, takeRunWork } from "../../runs/index.js";
+import { authenticateForRun } from "./authenticate-runner.js";
+import { parseBody } from "./parse-body.js";
+import { ofRun, type ProtocolDeps } from "./protocol-deps.js";
+
+export function uploadRoutes(deps: ProtocolDeps): Routes {
+  return rawRoutes(
+    [
+      {
+        method: "POST",
+        path: ofRun("log"),
+        handle: async (request) => {
+          const { runnerId, runId } = await authenticateForRun(deps, request);
+          const offset = Number(request.query["offset"] ?? "");
+          if (!/^\d{1,15}$/.test(request.query["offset"] ?? "")) {
+            throw new AppError("bad_request", "The query needs offset, a number of bytes.");
+          }
+          const bytes = await readBody(request, MAX_LOG_UPLOAD_BYTES);
+          return new Answer({ offset: await appendLog(deps, runnerId, runId, offset, bytes) });
+        },
+      },
+      {
+        method: "POST",
+        path: ofRun("egress"),
+        handle: async (request) => {
+          const { runnerId, runId } = await authenticateForRun(deps, request);
+          const bytes = await readBody(request, MAX_EGRESS_BYTES);
+          const report = parseBody(egressReport, parseJson(bytes));
+          await reportEgress(deps, runnerId, runId, report);
+          return new Answer(null, { status: 204 });
+        },
+      },
+      {
+        method: "POST",
+        path: ofRun("work"),
+        handle: async (request) => {
+          const { runnerId, runId } = await authenticateForRun(deps, request);
+          const { ended } = request.query;
+          if (ended !== "true" && ended !== "false") {
+            throw new AppError("bad_request", "The query needs ended, true or false.");
+          }
+          const body = bodyOf(request);
+          const { chunks, signal } = withUploadTimeout(body);
+          const stop = (): void => void body.destroy(unavailable("The server is stopping."));
+          deps.closing.addEventListener("abort", stop, { once: true });
+          try {
+            const receipt = await takeRunWork(deps, runnerId, runId, {
+              chunks,
+              hasEnded: ended === "true",
+              signal: AbortSignal.any([signal, deps.closing]),
+            });
+            // The next call of a reader sees the commits.
+            await deps.db.changes.syncLocal();
+            return new Answer(receipt);
+          } finally {
+            deps.closing.removeEventListener("abort", stop);
+          }
+        },
+      },
+    ],
+    {
+      bodies: {
+        [LOG_TYPE]: MAX_LOG_UPLOAD_BYTES,
+        // Larger than the bodies of other calls.
+        "application/json": MAX_EGRESS_BYTES,
+        // Limited by the maximum size of a push while it is read.
+        [WORK_TYPE]: Number.MAX_SAFE_INTEGER,
+      },
+      toError: (error) => error,
+    },
+  );
+}
+
+/** @throws AppError 400 */
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new AppError("malformed_json", "The body is not valid JSON; send one JSON object.");
+  }
+}
+
+/** @throws AppError 408 when the client pauses for too long; 413 */
+async function readBody(request: RawRequest, maxBytes: number): Promise<Buffer> {
+  const body = bodyOf(request);
+  const late = setTimeout(() => body.destroy(tooLate()), UPLOAD_MS).unref();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of body) {
+      length += (chunk as Buffer).length;
+      if (length > maxBytes) {
+        throw new AppError("body_too_large", `The body is larger than ${maxBytes} bytes.`);
+      }
+      chunks.push(chunk as Buffer);
+    }
+  } finally {
+    clearTimeout(late);
+  }
+  return Buffer.concat(chunks);
+}
+
+const bodyOf = ({ body }: RawRequest): Readable => (body ?? Readable.from([])) as Readable;
+
+/** Enough for the largest upload of a log on a slow line. */
+const UPLOAD_MS = 60_000;
+
+function tooLate(): AppError {
+  return new AppError("request_timeout", "The body did not arrive in time; send it again.");
+}
