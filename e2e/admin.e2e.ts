@@ -120,7 +120,9 @@ test("a super admin registers, pauses, resumes and removes a runner", async () =
   await command.waitFor();
   await lookWell("admin-runner-token");
   expect(await command.textContent()).toMatch(
-    new RegExp(`^OMOI_RUNNER_TOKEN=omoi_runner_\\w{36} omoi runner --url ${app.url} --labels linux$`),
+    new RegExp(
+      `^OMOI_RUNNER_TOKEN=omoi_runner_\\w{36} omoi runner --url ${app.url} --labels linux$`,
+    ),
   );
   await button("Done").click();
 

@@ -64,7 +64,6 @@ test("a run is started with labels, waits for a runner and runs there", async ()
   await dialog.getByText("No runner with these labels is online now.").waitFor();
   await field.fill("linux, GPU");
   await dialog.getByText("No runner with these labels").waitFor({ state: "detached" });
-  await field.scrollIntoViewIfNeeded();
   await lookWell("runner-labels");
   await field.fill("-wrong-");
   await dialog.getByRole("button", { name: "Run", exact: true }).click();

@@ -13,6 +13,8 @@ import {
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
+import { makeRemote } from "#test/support/runners/remote-workspaces.js";
+import { makeRunner } from "#test/support/runners/runners.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { openCli, signedInCli, type SignedInCli } from "#test/support/server/signed-in-cli.js";
 
@@ -175,6 +177,29 @@ describe("commands", () => {
     const stopped = await cli.run("agent", "stop", "worker-1");
     expect([stopped.code, stopped.err]).toEqual([5, expect.stringContaining("no run in progress")]);
     expect(await jsonOf("project", "show", "shop")).toMatchObject({ id: created.id });
+  });
+
+  test("starts a run of a remote workspace with the labels of its runner", async () => {
+    const project = await makeProject(ada, (await makeOrganization(ada)).id);
+    const { agent } = await makeRemote(ada, project.id);
+    const start = [
+      "agent",
+      "start",
+      agent.id,
+      "--runner-labels",
+      "gpu",
+      "--runner-labels",
+      "linux",
+    ];
+    const refused = await cli.run(...start, "--", "make");
+    expect([refused.code, refused.err]).toEqual([5, expect.stringContaining("workspace_remote")]);
+    const runner = await makeRunner(ada, "gpu-1");
+    const queued = await cli.run(...start, "--json", "--", "make");
+    expect(JSON.parse(queued.out)).toMatchObject({
+      status: "queued",
+      runner_labels: ["gpu", "linux"],
+    });
+    await ada.api.runners.delete({ params: { runner_id: runner.id } });
   });
 
   test("secrets come from standard input and are never shown", async () => {

@@ -1,5 +1,5 @@
-import type { Command } from "commander";
-import type { Runner } from "#shared/api/runners.js";
+import { type Command, InvalidArgumentError } from "commander";
+import { newRunner, type Runner } from "#shared/api/runners.js";
 import * as runners from "#server/features/runners/index.js";
 import { runnerCommand } from "#shared/runner/runner-command.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
@@ -27,7 +27,7 @@ Examples:
   runner
     .command("add")
     .description("Register a runner and print its token")
-    .argument("<NAME>", "a name that no other runner has")
+    .argument("<NAME>", "a name that no other runner has", parseName)
     .option("--organization <SLUG>", "take the runs of this organization alone")
     .option("--json", "print JSON")
     .action(addRunner);
@@ -43,6 +43,12 @@ Examples:
     work: runners.deleteRunner,
     done: "is removed.",
   });
+}
+
+function parseName(text: string): string {
+  const { data, error } = newRunner.shape.name.safeParse(text);
+  if (data !== undefined) return data;
+  throw new InvalidArgumentError(`The name ${error?.issues[0]?.message ?? "is invalid"}.`);
 }
 
 function addChange(

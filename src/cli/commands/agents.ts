@@ -15,6 +15,7 @@ interface StartOptions extends CommonOptions {
   allowedHosts?: string[];
   timeoutSeconds?: string;
   env?: string[];
+  runnerLabels?: string[];
   queue?: boolean;
   follow?: boolean;
 }
@@ -37,6 +38,11 @@ export function addAgentWork(group: Command): void {
       .option("--allowed-hosts <HOST>", "a host that restricted allows; may be repeated", collected)
       .option("--timeout-seconds <N>", "the time limit")
       .option("--env <NAME=VALUE>", "a variable; may be repeated", collected)
+      .option(
+        "--runner-labels <LABEL>",
+        "a label that the runner of a remote workspace must have; may be repeated",
+        collected,
+      )
       .option("--queue", "wait for a free place instead of failing")
       .option("-f, --follow", "show its output until it ends, and fail if it fails"),
   )
@@ -69,7 +75,7 @@ async function startAgent(name: string, command: string[], options: StartOptions
   const connection = connect(options);
   const { api } = connection;
   const { id: agent_id } = await findAgent(connection, name);
-  const { prompt, model, network, allowedHosts, timeoutSeconds, queue } = options;
+  const { prompt, model, network, allowedHosts, timeoutSeconds, runnerLabels, queue } = options;
   const env = Object.fromEntries(
     (options.env ?? []).map((given) => {
       const at = given.indexOf("=");
@@ -82,6 +88,7 @@ async function startAgent(name: string, command: string[], options: StartOptions
     ...(allowedHosts !== undefined && { allowed_hosts: allowedHosts }),
     ...(timeoutSeconds !== undefined && { timeout_seconds: Number(timeoutSeconds) }),
     ...(options.env !== undefined && { env }),
+    ...(runnerLabels !== undefined && { runner_labels: runnerLabels }),
     ...(queue !== undefined && { queue }),
   };
   const body =

@@ -106,7 +106,9 @@ export const installationEvent = z.strictObject({
       id: id.describe("Id of the affected user, server or runner"),
       name: z
         .string()
-        .describe("Email address of the affected user, or name of the server or runner, at that time"),
+        .describe(
+          "Email address of the affected user, or name of the server or runner, at that time",
+        ),
     })
     .nullable()
     .describe("The affected user, server or runner; null for an action on the whole installation"),

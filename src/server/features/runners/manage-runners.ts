@@ -87,7 +87,10 @@ export function updateRunner(
     if (paused) await queries.releaseOffers(tx, id);
     const after = await readRunner(tx, { id });
     const switched: InstallationAction = paused ? "runner.paused" : "runner.resumed";
-    for (const [field, action] of [["name", "runner.renamed"] as const, ["paused", switched] as const]) {
+    for (const [field, action] of [
+      ["name", "runner.renamed"] as const,
+      ["paused", switched] as const,
+    ]) {
       const changes = diffFields(before, after, [field]);
       if (Object.keys(changes).length === 0) continue;
       await record({ action, target: targetOf(after), changes });
@@ -119,10 +122,7 @@ export async function deleteRunner(
 async function change<Result>(
   context: RunnerContext,
   name: string,
-  work: (
-    tx: Queryable,
-    record: (event: InstallationChange) => Promise<void>,
-  ) => Promise<Result>,
+  work: (tx: Queryable, record: (event: InstallationChange) => Promise<void>) => Promise<Result>,
 ): Promise<Result> {
   try {
     return await context.change((tx) =>
@@ -135,7 +135,11 @@ async function change<Result>(
       `A runner "${name}" is registered; choose another name.`,
       {
         errors: [
-          { loc: ["body", "name"], msg: "is taken in this installation", type: "runner_name_taken" },
+          {
+            loc: ["body", "name"],
+            msg: "is taken in this installation",
+            type: "runner_name_taken",
+          },
         ],
       },
     );

@@ -5,7 +5,6 @@ import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { type DenyReason, useDenyReason } from "../../access/permissions.js";
 import { agentQuery } from "../../api/queries/agents.js";
-import { sandboxQuery } from "../../api/queries/runs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { useNewDialog } from "../../forms/dialog-search.js";

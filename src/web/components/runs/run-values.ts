@@ -115,7 +115,12 @@ export function bodyOf(values: RunValues): NewRun {
 
 /** Returns the labels in a text, separated by commas or spaces. */
 export const labelsOf = (text: string): string[] => [
-  ...new Set(text.toLowerCase().split(/[\s,]+/).filter(Boolean)),
+  ...new Set(
+    text
+      .toLowerCase()
+      .split(/[\s,]+/)
+      .filter(Boolean),
+  ),
 ];
 
 function commandOf({ kind, line, script }: RunValues): string[] {
@@ -126,7 +131,8 @@ function commandOf({ kind, line, script }: RunValues): string[] {
 
 /** Returns the request that repeats a run; its variables are not stored. */
 export function bodyOfRun(run: Run): NewRun {
-  const { preset, prompt, model, command, network, allowed_hosts, timeout_seconds, runner_labels } = run;
+  const { preset, prompt, model, command, network, allowed_hosts, timeout_seconds, runner_labels } =
+    run;
   return {
     ...(preset !== null && { preset }),
     ...(prompt === null ? { command: command ?? [] } : { prompt }),

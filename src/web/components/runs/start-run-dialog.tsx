@@ -126,6 +126,9 @@ function StartRunForm({
       {isolation && <SandboxNotice isolation={isolation} />}
       <PresetFields form={form} source={withIsolation} />
       {values.preset === "custom" && <CommandFields form={form} />}
+      {agent.workspace_type === "remote" && (
+        <RunnerLabelsField orgId={agent.organization_id} form={form} />
+      )}
       {source.run !== null && source.run.env_names.length > 0 && (
         <Alert tone="info">
           Values of variables are not stored. Enter them again, or remove the variables.
@@ -146,9 +149,6 @@ function StartRunForm({
         isolation={isolation}
         projectHosts={source.projectHosts}
       />
-      {agent.workspace_type === "remote" && (
-        <RunnerLabelsField orgId={agent.organization_id} form={form} />
-      )}
       <Checkbox
         label="Queue if no slot is free"
         hint="The run starts when a slot is free. Otherwise it is rejected."
