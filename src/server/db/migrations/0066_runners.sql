@@ -36,4 +36,4 @@ alter table runs add column offered_until timestamptz(3);
 -- The number of the last report of its connections that was counted.
 alter table runs add column egress_batch bigint not null default 0;
 create index runs_of_runner on runs (runner_id) where runner_id is not null;
-create index runs_for_runners on runs (created_at) where status = 'queued' and runner_labels is not null;
+create index runs_for_runners on runs (org_id, id) where status = 'queued' and runner_labels is not null;

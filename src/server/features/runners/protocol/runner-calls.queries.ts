@@ -62,39 +62,56 @@ export async function recordWaiting(
     where id = ${id} and (waiting_until is not null or ${seconds !== null})`);
 }
 
+/** Organizations that are considered for an offer: those with the fewest runs. */
+const MAX_ORGANIZATIONS = 20;
+
+/** Whether a queued run can be offered to the runner `me` now. @param run alias of the run */
+const isFree = (run: string) =>
+  sql.raw(`${run}.status = 'queued' and ${run}.runner_labels is not null
+    and ${run}.runner_labels <@ me.labels and ${run}.network = any(me.networks)
+    and (${run}.runner_id is null or ${run}.runner_id = me.id or ${run}.offered_until <= now())
+    and not exists (select from runs b
+      where b.agent_id = ${run}.agent_id and b.status = 'running' and b.kind <> 'check')
+    and exists (select from agents a join projects p on p.id = a.project_id
+      join nodes n on n.id = p.home_node where a.id = ${run}.agent_id
+      and (n.url is null or n.lease_until > clock_timestamp()))`);
+
 /**
  * Offers queued runs to a runner: those that it can take, of idle agents, for which their organization has free slots,
  * the organization with the fewest runs first. A run that another runner has been offered is left out. Concurrent
- * requests get different runs.
+ * requests get different runs. The work grows with the number of organizations that wait, not with their queues.
  */
 export async function offerRuns(tx: Queryable, id: string, free: number): Promise<string[]> {
   const { rows } = await tx.execute<{ id: string; place: string }>(sql`
-    with me as materialized (
+    with recursive me as materialized (
       select * from runners where id = ${id} and not paused
-    ), candidates as materialized (
-      select r.id, r.org_id, r.agent_id from runs r cross join me
-      join agents a on a.id = r.agent_id
-      join projects p on p.id = a.project_id
-      join nodes n on n.id = p.home_node
-      where r.status = 'queued' and r.runner_labels is not null
-        and r.runner_labels <@ me.labels and r.network = any(me.networks)
-        and (me.org_id is null or me.org_id = r.org_id)
-        and (r.runner_id is null or r.runner_id = me.id or r.offered_until <= now())
-        and (n.url is null or n.lease_until > clock_timestamp())
-        and not exists (select from runs b
-          where b.agent_id = r.agent_id and b.status = 'running' and b.kind <> 'check')
+    ), waiting (org_id) as (
+      (select org_id from runs where status = 'queued' and runner_labels is not null
+        order by org_id limit 1)
+      union all
+      select (select r.org_id from runs r where r.status = 'queued' and r.runner_labels is not null
+        and r.org_id > w.org_id order by r.org_id limit 1)
+      from waiting w where w.org_id is not null
     ), asking as materialized (
-      select o.id, o.max_concurrent_agents as slots,
-        (select count(*) from runs b where b.org_id = o.id and b.status = 'running'
-          and b.kind in ('managed', 'leased')) as running,
-        (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
-          and b.offered_until > now() and b.runner_id <> ${id}) as offered
-      from organizations o where o.id in (select org_id from candidates)
+      select o.id, o.slots, o.running, o.offered
+      from me cross join lateral (
+        select o.id, o.max_concurrent_agents as slots,
+          (select count(*) from runs b where b.org_id = o.id and b.status = 'running'
+            and b.kind in ('managed', 'leased')) as running,
+          (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
+            and b.offered_until > now() and b.runner_id <> me.id) as offered
+        from waiting w join organizations o on o.id = w.org_id
+        where me.org_id is null or me.org_id = o.id
+      ) o
+      where o.running + o.offered < o.slots
+        and exists (select from runs r where r.org_id = o.id and ${isFree("r")})
+      order by o.running, o.id limit ${MAX_ORGANIZATIONS}
     ), first_of_agents as (
-      select c.id, c.org_id, q.position,
-        row_number() over (partition by c.agent_id order by q.position) as turn
-      from asking cross join lateral (${queueOf("asking.id")}) q
-      join candidates c on c.id = q.id
+      select r.id, r.org_id, q.position,
+        row_number() over (partition by r.agent_id order by q.position) as turn
+      from asking cross join me cross join lateral (${queueOf("asking.id")}) q
+      join runs r on r.id = q.id
+      where ${isFree("r")}
     ), ranked as (
       select f.id, o.running, o.slots - o.running - o.offered as free,
         row_number() over (partition by f.org_id order by f.position) as turn
