@@ -205,6 +205,10 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "Another role of the organization, or a system role, has the name.",
     remedy: "Choose another name.",
   },
+  runner_name_taken: {
+    meaning: "Another runner of the installation has the name.",
+    remedy: "Choose another name, or remove that runner first.",
+  },
   role_in_use: {
     meaning: "Members, open invitations or other roles use the role.",
     remedy: "Give them another role first; `detail` names them.",

@@ -192,7 +192,10 @@ export const runEnd = z.strictObject({
   outcome: z.enum(runStatuses),
   exit_code: z.int().min(0).max(255).nullable(),
   detail: z.string().max(500),
-  result: z.string().max(16 * 1024).nullable(),
+  result: z
+    .string()
+    .max(16 * 1024)
+    .nullable(),
   peak_memory_bytes: count.nullable(),
   cpu_seconds: z.number().min(0).nullable(),
   output_bytes: count,

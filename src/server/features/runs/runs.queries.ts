@@ -48,7 +48,9 @@ export const runColumns = {
   lease_expires_at: runs.lease_expires_at,
   created_at: runs.created_at,
   runner_labels: runs.runner_labels,
-  runner: sql<Run["runner"]>`case when ${runs.started_at} is not null and ${runs.runner_id} is not null
+  runner: sql<
+    Run["runner"]
+  >`case when ${runs.started_at} is not null and ${runs.runner_id} is not null
     then (select json_build_object('id', n.id, 'name', n.name) from runners n
       where n.id = ${sql.raw("runs.runner_id")}) end`,
   started_by: runs.started_by,

@@ -89,7 +89,9 @@ describe("runs for runners", () => {
       limits: job.limits,
     });
     // The token acts as the agent.
-    const { data: own } = await app.client(job.token).agents.get({ params: { agent_id: agent.id } });
+    const { data: own } = await app
+      .client(job.token)
+      .agents.get({ params: { agent_id: agent.id } });
     expect(own.id).toBe(agent.id);
     expect(await runner.heartbeat(run.id)).toEqual({ run_id: run.id, state: "run" });
     const end = { result: "done", output_bytes: 12, exit_code: 0 };
@@ -190,9 +192,9 @@ describe("runs for runners", () => {
   test("are taken while the runner waits, and by its latest request alone", async () => {
     const older = runner.ask({ wait_seconds: 25 });
     const waits = async () =>
-      (await queryAsOwner(app, "select waiting_until from runners where id = $1", [runner.id]))[0]?.[
-        "waiting_until"
-      ] !== null;
+      (
+        await queryAsOwner(app, "select waiting_until from runners where id = $1", [runner.id])
+      )[0]?.["waiting_until"] !== null;
     await expect.poll(waits).toBe(true);
     const newer = runner.ask({ wait_seconds: 25 });
     expect(await older).toEqual([]);
@@ -214,9 +216,9 @@ describe("runs for runners", () => {
     await expect.poll(waits).toEqual([{ waits: false }]);
     const run = await queue();
     expect(await get(run)).toMatchObject({ status: "queued" });
-    expect(
-      await queryAsOwner(app, "select runner_id from runs where id = $1", [run.id]),
-    ).toEqual([{ runner_id: null }]);
+    expect(await queryAsOwner(app, "select runner_id from runs where id = $1", [run.id])).toEqual([
+      { runner_id: null },
+    ]);
     const sibling = await app.sibling();
     await queryAsOwner(app, "update runs set network = 'full' where id = $1", [run.id]);
     const waiting = runner.at(sibling).ask({ wait_seconds: 25, networks: ["none"] });

@@ -9,11 +9,7 @@ import {
 import { Answer } from "../../../http/answer.js";
 import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
-import {
-  endRunOnRunner,
-  recordRunnerHeartbeats,
-  startOnRunner,
-} from "../../runs/index.js";
+import { endRunOnRunner, recordRunnerHeartbeats, startOnRunner } from "../../runs/index.js";
 import { authenticateForRun, authenticateRunner } from "./authenticate-runner.js";
 import { fetchRoutes } from "./git.js";
 import { parseBody } from "./parse-body.js";

@@ -109,6 +109,8 @@ export async function offerRuns(tx: Queryable, id: string, free: number): Promis
     from picked where picked.id = runs.id
     returning runs.id, picked.place`);
   return rows
-    .toSorted((one, other) => Number(one.place) - Number(other.place) || (one.id < other.id ? -1 : 1))
+    .toSorted(
+      (one, other) => Number(one.place) - Number(other.place) || (one.id < other.id ? -1 : 1),
+    )
     .map((row) => row.id);
 }
