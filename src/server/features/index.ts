@@ -21,7 +21,6 @@ import { peopleFeature } from "./people/feature.js";
 import { projectsFeature } from "./projects/feature.js";
 import { radarFeature } from "./radar/feature.js";
 import { rolesFeature } from "./roles/feature.js";
-import { runnersFeature } from "./runners/feature.js";
 import { runsFeature } from "./runs/feature.js";
 import { secretsFeature } from "./secrets/feature.js";
 import type { Services } from "./services.js";
@@ -60,7 +59,6 @@ export const features: readonly ((services: Services) => Feature)[] = [
   serviceAccountsFeature,
   modelsFeature,
   runsFeature,
-  runnersFeature,
   gitHttpFeature,
   mcpFeature,
   healthFeature,

@@ -6,7 +6,7 @@ import type { RawRequest } from "../../../http/raw-routes.js";
 import type { CallRate } from "../../../models/call-rate.js";
 import { isUuid } from "#shared/uuid.js";
 import { runnerTokenPrefix } from "#shared/runner/protocol.js";
-import { hashRunnerToken } from "../runner-token.js";
+import { hashRunnerToken } from "../../runners/index.js";
 import * as queries from "./runner-calls.queries.js";
 import type { CallingRunner } from "./runner-calls.queries.js";
 

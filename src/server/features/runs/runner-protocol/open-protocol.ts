@@ -1,17 +1,24 @@
-import { createCallRate } from "../../models/call-rate.js";
-import type { Feature } from "../feature.js";
-import type { Services } from "../services.js";
-import { createOffers } from "./protocol/offers.js";
-import { protocolRoutes } from "./protocol/routes.js";
+import { createCallRate } from "../../../models/call-rate.js";
+import type { Routes } from "../../../http/register-routes.js";
+import type { Services } from "../../services.js";
+import { createOffers } from "./offers.js";
+import { protocolRoutes } from "./routes.js";
 
 /** Requests of a runner per minute, at each process: 50 per second. */
 const CALLS_PER_MINUTE = 3000;
 
-export function runnersFeature(services: Services): Feature {
+/** The calls of runners at this process. */
+export interface RunnerProtocol {
+  routes: Routes[];
+  /** Ends requests that wait, and work that is being taken. */
+  endStreams(): void;
+}
+
+export function openRunnerProtocol(services: Services): RunnerProtocol {
   const { config, db, jobs, storage, workspaces, logStreams, log } = services;
   const offers = createOffers(db, log);
   const closing = new AbortController();
-  const protocol = protocolRoutes({
+  const routes = protocolRoutes({
     db,
     jobs,
     storage,
@@ -25,8 +32,7 @@ export function runnersFeature(services: Services): Feature {
     closing: closing.signal,
   });
   return {
-    name: "runners",
-    routes: protocol,
+    routes,
     endStreams: () => {
       offers.close();
       closing.abort();

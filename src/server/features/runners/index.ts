@@ -1,0 +1,1 @@
+export { hashRunnerToken } from "./runner-token.js";
