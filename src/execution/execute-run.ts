@@ -1,7 +1,5 @@
 /** Executes one command in a sandbox, with its log, its proxy and its time limit. It knows no database and no server. */
 import type { Logger } from "pino";
-import type { Run, RunLimits } from "#shared/api/agents/runs.js";
-import type { PresetName } from "#shared/preset-names.js";
 import {
   reachesPorts,
   SandboxRefusal,
@@ -15,20 +13,8 @@ import { openEgress, type RunEgressProxy } from "./egress/open-egress.js";
 import { openLog, type LogWriter } from "./logs/log-writer.js";
 import type { Masker } from "./logs/mask-secrets.js";
 import { outcomeOf, type Ending, type Exit } from "./outcome.js";
+import type { ExecutedRun } from "./executed-run.js";
 import { collectResult } from "./presets/collect-result.js";
-
-/** A run as its executor sees it. */
-export interface ExecutedRun {
-  id: string;
-  kind: "managed" | "check" | "build";
-  command: readonly string[];
-  preset: PresetName | null;
-  network: NonNullable<Run["network"]>;
-  /** For the network `restricted`. */
-  allowed_hosts: readonly string[] | null;
-  timeout_seconds: number;
-  limits: RunLimits;
-}
 
 /** A local port through which a run with an isolated network reaches the server. */
 export interface Callback {

@@ -1,4 +1,4 @@
-import type { ExecutedRun } from "./execute-run.js";
+import type { ExecutedRun } from "./executed-run.js";
 import { definitionOf, definitions } from "./presets/presets.js";
 
 /** Exit codes of a shell and of env(1). */

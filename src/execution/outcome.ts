@@ -1,6 +1,6 @@
 import type { Run } from "#shared/api/agents/runs.js";
 import type { SandboxExit } from "#sandbox/sandbox.js";
-import type { ExecutedRun } from "./execute-run.js";
+import type { ExecutedRun } from "./executed-run.js";
 import { CANNOT_EXECUTE, explainExitCode, NOT_FOUND } from "./explain-exit-code.js";
 
 /** The requested ending of a run and its reason. */

@@ -21,8 +21,8 @@ import { peopleFeature } from "./people/feature.js";
 import { projectsFeature } from "./projects/feature.js";
 import { radarFeature } from "./radar/feature.js";
 import { rolesFeature } from "./roles/feature.js";
-import { runnersFeature } from "./runners/feature.js";
 import { runsFeature } from "./runs/feature.js";
+import { runnersFeature } from "./runners/feature.js";
 import { secretsFeature } from "./secrets/feature.js";
 import type { Services } from "./services.js";
 import { serviceAccountsFeature } from "./service-accounts/feature.js";
@@ -44,6 +44,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   secretsFeature,
   peopleFeature,
   nodesFeature,
+  runnersFeature,
   auditFeature,
   agentsFeature,
   projectsFeature,
@@ -60,7 +61,6 @@ export const features: readonly ((services: Services) => Feature)[] = [
   serviceAccountsFeature,
   modelsFeature,
   runsFeature,
-  runnersFeature,
   gitHttpFeature,
   mcpFeature,
   healthFeature,

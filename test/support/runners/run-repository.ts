@@ -3,7 +3,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Problem } from "#shared/errors.js";
-import { RUNNER_PATH, WORK_TYPE, type RunnerJob, type WorkReceipt } from "#shared/runner/protocol.js";
+import {
+  RUNNER_PATH,
+  WORK_TYPE,
+  type RunnerJob,
+  type WorkReceipt,
+} from "#shared/runner/protocol.js";
 import { git, runGit, type GitResult } from "../git/git.js";
 import type { TestApp } from "../server/app.js";
 import { ofRun, type RunnerAnswer, type ScriptedRunner } from "./scripted-runner.js";

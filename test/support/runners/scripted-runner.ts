@@ -59,15 +59,26 @@ export async function registerRunner(
   app: TestApp,
   { orgId = null, name = `runner-${randomUUID()}` }: { orgId?: string | null; name?: string } = {},
 ): Promise<ScriptedRunner> {
+  const { runner, insert } = newRunner(app.url, app.db.verificationKey, name, orgId);
+  await queryAsOwner(app, insert);
+  return runner;
+}
+
+/** Returns a runner, and the statement that registers it. */
+export function newRunner(
+  url: string,
+  verificationKey: string,
+  name: string,
+  orgId: string | null,
+): { runner: ScriptedRunner; insert: string } {
   const token = generateRunnerToken();
   const id = randomUUID();
-  const hash = hashRunnerToken(app.db.verificationKey, token);
-  await queryAsOwner(
-    app,
-    "insert into runners (id, name, org_id, token_hash) values ($1, $2, $3, $4)",
-    [id, name, orgId, hash],
-  );
-  return scriptedRunner(app.url, { id, name, token });
+  const hash = hashRunnerToken(verificationKey, token).toString("hex");
+  const org = orgId === null ? "null" : `'${orgId}'`;
+  return {
+    runner: scriptedRunner(url, { id, name, token }),
+    insert: `insert into runners (id, name, org_id, token_hash) values ('${id}', '${name}', ${org}, '\\x${hash}')`,
+  };
 }
 
 function scriptedRunner(

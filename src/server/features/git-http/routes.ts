@@ -151,4 +151,3 @@ async function* keepingAlive(working: Promise<Buffer>, mayTell: boolean): AsyncG
     if (mayTell) yield KEEP_ALIVE;
   }
 }
-

@@ -18,6 +18,7 @@ import { watchLogs } from "./stored-logs/watch-logs.js";
 import { createRuns } from "./create-runs.js";
 import { startQueuedRuns } from "./queue/run-queue.js";
 import { presetHandlers, runHandlers, sandboxHandlers } from "./routes.js";
+import { openRunnerProtocol } from "./runner-protocol/open-protocol.js";
 import { sessionHandlers } from "./sessions/routes.js";
 
 export function runsFeature(services: Services): Feature {
@@ -30,9 +31,11 @@ export function runsFeature(services: Services): Feature {
     logStorage,
     openCallback: (runId) => openCallbackListener(httpServer, runId),
   });
+  const runnerProtocol = openRunnerProtocol(services);
   return {
     name: "runs",
     routes: [
+      ...runnerProtocol.routes,
       routesOf(runs, runHandlers(ownRuns.deps, credentials, publicUrl)),
       routesOf(sandbox, sandboxHandlers(ownRuns.deps)),
       routesOf(presets, presetHandlers(ownRuns.deps)),
@@ -66,7 +69,10 @@ export function runsFeature(services: Services): Feature {
         ),
       ]),
     drain: () => ownRuns.end(config.shutdownRuns),
-    endStreams: () => ownRuns.endStreams(),
+    endStreams: () => {
+      runnerProtocol.endStreams();
+      return ownRuns.endStreams();
+    },
     stop: async () => {
       await movedLogs.stop();
       await ownRuns.close();

@@ -59,6 +59,8 @@ describe("leased runs", () => {
       detail: null,
       command: null,
       preset: null,
+      runner_labels: null,
+      runner: null,
       session_id: null,
       prompt: null,
       model: null,

@@ -1,4 +1,3 @@
-import type { NewEnvironment } from "#shared/api/projects/environments.js";
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import { requirePermission } from "../../access/access.js";
 import { originOf } from "../../db/audit/audit.js";
@@ -7,28 +6,22 @@ import { violatedConstraint, type Queryable } from "../../db/connection/connect.
 import { AppError, invalidField, unavailable } from "../../errors.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { publish } from "#shared/node/measurements.js";
-import { purposes, encrypt } from "../../encrypt.js";
 import { enforcementProblem, isolationProblem } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
-import { findEnvironment } from "../environments/index.js";
-import { readRunSecrets, type RunSecrets } from "../secrets/index.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./execution/full-network.js";
-import { definitionOf } from "#execution/presets/presets.js";
-import { requireHosts, resolvePreset } from "./presets/resolve-preset.js";
+import { resolvePreset } from "./presets/resolve-preset.js";
 import * as managed from "./managed-runs.queries.js";
-import { createMasker, UnmaskableError, type Masker } from "#execution/logs/mask-secrets.js";
 import * as queries from "./runs.queries.js";
-import { checkCapacity, runInProgress } from "./queue/reserve-run.js";
+import type { Masker } from "#execution/logs/mask-secrets.js";
+import { checkCapacity, requireQueueSpace, runInProgress } from "./queue/reserve-run.js";
+import { sealEnvironment, secretsOf } from "./run-variables.js";
 import type { RunDeps } from "./run-deps.js";
 import { queueForRunner } from "./on-runners/queue-for-runner.js";
 import { updateSession } from "./sessions/sessions.queries.js";
 import type { Launch } from "./execution/supervisor.js";
 
 const waitsForEnvironment = "Waiting for the project's environment to be built.";
-
-/** Maximum length of an organization's queue. */
-const MAX_QUEUE_LENGTH = 1000;
 
 /**
  * Starts a leased run.
@@ -198,72 +191,6 @@ export function rejectRunToken({ actor }: OrgContext): void {
   );
 }
 
-interface RunVariables extends Pick<Launch, "masker"> {
-  secrets: RunSecrets;
-  /** The environment of the project with the variables of its setup script; null without a script. */
-  setup: NewEnvironment | null;
-  /** The values that the masker removes. */
-  masked: string[];
-}
-
-/**
- * Returns the variables of a run in its workspace by its preset, its project's environment and secrets,
- * and the masker of its output with the values that it masks. The later ones win.
- * @param given variables of the run itself
- * @throws AppError 422 when all are too large to be masked, and for hosts that the project does not allow;
- * 503 when a secret cannot be decrypted
- */
-export async function secretsOf(
-  deps: Pick<RunDeps, "db" | "settings">,
-  run: Pick<managed.ManagedRun, "org_id" | "preset" | "allowed_hosts">,
-  projectId: string,
-  given: Readonly<Record<string, string>>,
-  token: string,
-): Promise<RunVariables> {
-  const { org_id: orgId, preset } = run;
-  const [secrets, environment] = await deps.db.read(orgId, async (tx) => [
-    await readRunSecrets(deps.settings.secret, tx, orgId, projectId),
-    await findEnvironment(tx, projectId),
-  ]);
-  // Also for a run from the queue: the project may allow less than at its request.
-  requireHosts(run.allowed_hosts ?? [], environment?.allowed_hosts ?? null);
-  const values = { ...secrets.variables, ...given };
-  const masker = maskerFor(deps, values, token);
-  const variables = {
-    ...definitionOf(preset)?.environment,
-    ...environment?.variables,
-    ...secrets.variables,
-  };
-  const setup =
-    environment === undefined || environment.setup_script === ""
-      ? null
-      : { ...environment, variables: { ...environment.variables, ...secrets.variables } };
-  return {
-    secrets: { ...secrets, variables },
-    setup,
-    masker,
-    masked: [...Object.values(values), token],
-  };
-}
-
-/**
- * Returns the masker of a run's variables and token.
- * @throws AppError 422 when the environment is too large to be masked
- */
-export function maskerFor(
-  { settings }: Pick<RunDeps, "settings">,
-  env: Readonly<Record<string, string>>,
-  token: string | null,
-): Masker {
-  try {
-    const secrets = [...Object.values(env), ...(token === null ? [] : [token])];
-    return createMasker(secrets, settings.keyPrefix);
-  } catch (error) {
-    if (error instanceof UnmaskableError) throw invalidField("env", error.message, "too_large");
-    throw error;
-  }
-}
-
 /** Whether this server can run commands. */
 export function runsCommands({ sandbox, docker }: RunDeps): boolean {
   return sandbox.report.mode !== "unavailable" || docker.report.mode !== "unavailable";
@@ -326,25 +253,6 @@ export function requireSandbox(deps: RunDeps): void {
   if (!runsCommands(deps)) {
     throw new AppError("sandbox_unavailable", ...cureOf(deps.sandbox.report));
   }
-}
-
-/** Encrypts the variables of a queued run. Its secrets are read when it starts. */
-export function sealEnvironment(
-  { secret }: Pick<RunDeps["settings"], "secret">,
-  runId: string,
-  given: Readonly<Record<string, string>>,
-): Buffer {
-  const plain = Buffer.from(JSON.stringify(given));
-  return encrypt(secret, purposes.runEnvironment, runId, plain);
-}
-
-/** @throws AppError 409 `queue_full` */
-export async function requireQueueSpace(tx: Queryable, orgId: string): Promise<void> {
-  if ((await managed.countQueued(tx, orgId)) < MAX_QUEUE_LENGTH) return;
-  throw new AppError(
-    "queue_full",
-    `${MAX_QUEUE_LENGTH} runs are already queued; try again when some of them have started.`,
-  );
 }
 
 async function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> {

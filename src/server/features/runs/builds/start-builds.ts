@@ -14,7 +14,8 @@ import type { BuildRun } from "../managed-runs.queries.js";
 import * as managed from "../managed-runs.queries.js";
 import type { RunDeps } from "../run-deps.js";
 import { holdLease, NOT_ASKED, OutOfHoursError, requireHours } from "../server-runs.js";
-import { maskerFor, requireSandbox, sandboxFor } from "../start-run.js";
+import { maskerFor } from "../run-variables.js";
+import { requireSandbox, sandboxFor } from "../start-run.js";
 import { endBuilds } from "./end-builds.js";
 
 /** Maximum time of a setup script, in seconds. */

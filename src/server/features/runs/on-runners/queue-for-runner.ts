@@ -7,11 +7,11 @@ import type { OrgContext } from "../../../http/request-context.js";
 import { requireRemote } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ResolvedRun } from "../presets/resolve-preset.js";
-import { checkCapacity } from "../queue/reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
 import { newRunToken } from "../run-tokens.js";
 import * as queries from "../runs.queries.js";
-import { requireQueueSpace, sealEnvironment, secretsOf } from "../start-run.js";
+import { sealEnvironment, secretsOf } from "../run-variables.js";
+import { checkCapacity, requireQueueSpace } from "../queue/reserve-run.js";
 import { runnerLimits } from "./runner-limits.js";
 import * as runnerRuns from "./runner-runs.queries.js";
 

@@ -18,7 +18,7 @@ import {
 } from "../queue/run-queue.js";
 import { newRunToken } from "../run-tokens.js";
 import { findCandidate } from "../runs.queries.js";
-import { secretsOf } from "../start-run.js";
+import { secretsOf } from "../run-variables.js";
 import { requireRun, runHasEnded } from "./require-run.js";
 import { runnerLimits } from "./runner-limits.js";
 import type { RunnerRunDeps } from "./runner-run-deps.js";

@@ -1,6 +1,11 @@
 import { AppError, notFound } from "../../../errors.js";
+import type { Queryable } from "../../../db/connection/connect.js";
 import { usageOf } from "../../usage/index.js";
+import * as managed from "../managed-runs.queries.js";
 import type { Candidate } from "../runs.queries.js";
+
+/** Maximum length of an organization's queue. */
+const MAX_QUEUE_LENGTH = 1000;
 
 /** Why a run cannot start now but can later; null if it can. */
 export type Wait = { error: AppError; detail: string } | null;
@@ -49,5 +54,14 @@ function quotaExceeded(
     "quota_exceeded",
     `The organization's limit of ${figure.limit} ${what} is reached${queue}; wait, or ask for a higher limit.`,
     { quota, ...figure },
+  );
+}
+
+/** @throws AppError 409 `queue_full` */
+export async function requireQueueSpace(tx: Queryable, orgId: string): Promise<void> {
+  if ((await managed.countQueued(tx, orgId)) < MAX_QUEUE_LENGTH) return;
+  throw new AppError(
+    "queue_full",
+    `${MAX_QUEUE_LENGTH} runs are already queued; try again when some of them have started.`,
   );
 }

@@ -12,7 +12,8 @@ import type { QueuedRun } from "../managed-runs.queries.js";
 import { findCandidate, type Candidate } from "../runs.queries.js";
 import { checkCapacity } from "./reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
-import { launchIn, secretsOf, runsCommands, sandboxFor, uidOf } from "../start-run.js";
+import { secretsOf } from "../run-variables.js";
+import { launchIn, runsCommands, sandboxFor, uidOf } from "../start-run.js";
 
 /**
  * Starts an organization's queued runs while slots are free, and lets the home of the next one go on if that

@@ -13,8 +13,10 @@ import { settleTaking } from "./settle-taking.js";
 import { refusalOf, takeCommits, TAKE_MS, type CommitSource, type Taking } from "./take-commits.js";
 
 /** The run that the work is of; `runScript` and `place` of `CommitSource` do not apply. */
-export interface WorkSource
-  extends Pick<CommitSource, "hasEnded" | "maxBytes" | "signal" | "begin" | "record"> {
+export interface WorkSource extends Pick<
+  CommitSource,
+  "hasEnded" | "maxBytes" | "signal" | "begin" | "record"
+> {
   org_id: string;
   agent_id: string;
   /** As `RunCommits.findTip`. Called under the workspace's lock. @throws AppError if the run has ended */

@@ -57,9 +57,9 @@ describe("the repository of a run, for its runner", () => {
     const other = await registerRunner(app, { orgId: org.id });
     expect((await lsRemote(other)).stderr).toContain("not found");
     const { config, url } = fetchArguments(app, runner, job.run_id);
-    expect((await runGit([...config, "push", url, "HEAD:x"], { cwd: process.cwd() })).code).not.toBe(
-      0,
-    );
+    expect(
+      (await runGit([...config, "push", url, "HEAD:x"], { cwd: process.cwd() })).code,
+    ).not.toBe(0);
     for (const [method, call, status] of [
       ["GET", "git/info/refs?service=git-receive-pack", 400],
       ["GET", "git/info/refs", 400],

@@ -126,7 +126,10 @@ describe("the work of a run on a runner", () => {
   });
 
   test("is not committed with checkpoints off", async () => {
-    await owner.api.workspaces.update({ params: at(), body: { settings: { auto_checkpoint: false } } });
+    await owner.api.workspaces.update({
+      params: at(),
+      body: { settings: { auto_checkpoint: false } },
+    });
     await repository.write({ "c.txt": "not committed\n" });
     const { body } = await repository.send(true, await repository.files());
     expect(body.error).toBeNull();

@@ -7,7 +7,13 @@ import type { Project } from "#shared/api/projects/projects.js";
 import type { Problem } from "#shared/errors.js";
 import { LOG_TYPE } from "#shared/runner/protocol.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { commitFiles, makeOrganization, makeProject, makeWorkspace, mergeIntoBase } from "#test/support/fixtures/factories.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/support/fixtures/factories.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { send } from "#test/support/http/raw-request.js";
 import { makeRemote, startRemote } from "#test/support/runners/remote-workspaces.js";
@@ -117,18 +123,22 @@ test("an outage of the home loses no run, and is no answer for strangers", async
   // Any node extends the lease.
   expect((await runner.heartbeat(job.run_id)).state).toBe("run");
   // An expired one is judged by the home: the watch of this node has looked twice.
-  await queryAsOwner(near, "update runs set lease_expires_at = now() - interval '1 s' where id = $1", [
-    job.run_id,
-  ]);
+  await queryAsOwner(
+    near,
+    "update runs set lease_expires_at = now() - interval '1 s' where id = $1",
+    [job.run_id],
+  );
   const local = await makeProjectNear();
   const { agent } = await makeRemote(owner, local.id);
   const { data: leased } = await owner.api.runs.create({
     params: { agent_id: agent.id },
     body: { external: true },
   });
-  await queryAsOwner(near, "update runs set lease_expires_at = now() - interval '1 s' where id = $1", [
-    leased.id,
-  ]);
+  await queryAsOwner(
+    near,
+    "update runs set lease_expires_at = now() - interval '1 s' where id = $1",
+    [leased.id],
+  );
   await expect.poll(() => statusOf(leased.id), { timeout: 15_000 }).toBe("lost");
   expect(await statusOf(job.run_id)).toBe("running");
   home = await near.sibling(homeEnv);

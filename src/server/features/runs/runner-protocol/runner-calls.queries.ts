@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { OfferRequest } from "#shared/runner/protocol.js";
-import { queueOf } from "../../runs/index.js";
+import { queueOf } from "../runs.queries.js";
 import { prepared, type Queryable } from "../../../db/connection/connect.js";
 
 /** The runner that sent a request. */

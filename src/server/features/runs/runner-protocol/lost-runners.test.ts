@@ -45,9 +45,11 @@ describe("a run on a runner", () => {
       job.run_id,
     ]);
   const tokenIsValid = async () =>
-    (await fetch(`${app.url}/api/v1/agents/${agent.id}`, {
-      headers: { authorization: `Bearer ${job.token}` },
-    })).status === 200;
+    (
+      await fetch(`${app.url}/api/v1/agents/${agent.id}`, {
+        headers: { authorization: `Bearer ${job.token}` },
+      })
+    ).status === 200;
 
   test("has a lease of a minute, which its heartbeats extend", async () => {
     const before = await get();
@@ -67,7 +69,9 @@ describe("a run on a runner", () => {
       detail: "Its runner has not been heard of for a minute.",
       runner: { id: runner.id },
     });
-    const [row] = await queryAsOwner(app, "select is_unsaved from runs where id = $1", [job.run_id]);
+    const [row] = await queryAsOwner(app, "select is_unsaved from runs where id = $1", [
+      job.run_id,
+    ]);
     expect(row).toEqual({ is_unsaved: false });
     expect((await runner.heartbeat(job.run_id)).state).toBe("gone");
     const end = await runner.end(job.run_id);
@@ -123,9 +127,18 @@ describe("a run on a runner", () => {
 
   test.each([
     ["its agent is terminated", () => owner.api.agents.delete({ params: { agent_id: agent.id } })],
-    ["its workspace is archived", () => owner.api.workspaces.archive({ params: { agent_id: agent.id } })],
-    ["its project is deleted", () => owner.api.projects.delete({ params: { project_id: project.id } })],
-    ["its organization is archived", () => owner.api.organizations.archive({ params: { org_id: org.id } })],
+    [
+      "its workspace is archived",
+      () => owner.api.workspaces.archive({ params: { agent_id: agent.id } }),
+    ],
+    [
+      "its project is deleted",
+      () => owner.api.projects.delete({ params: { project_id: project.id } }),
+    ],
+    [
+      "its organization is archived",
+      () => owner.api.organizations.archive({ params: { org_id: org.id } }),
+    ],
   ])("is stopped when %s, after its work was taken", async (_what, act) => {
     const acting = act();
     await expect
@@ -148,11 +161,9 @@ describe("a run on a runner", () => {
   });
 
   test("ends when the hours are used up", async () => {
-    await queryAsOwner(
-      app,
-      "update organizations set max_agent_runtime_hours = 1 where id = $1",
-      [org.id],
-    );
+    await queryAsOwner(app, "update organizations set max_agent_runtime_hours = 1 where id = $1", [
+      org.id,
+    ]);
     await queryAsOwner(
       app,
       "update runs set started_at = now() - interval '2 hours' where id = $1",

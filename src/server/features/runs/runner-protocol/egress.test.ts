@@ -55,7 +55,12 @@ describe("the connections of a run on a runner", () => {
   test("are listed and counted once for each report", async () => {
     expect(job).toMatchObject({ network: "restricted", allowed_hosts: ["example.com"] });
     const first = { batch: 1, allowed: 1, denied: 2, connections: [connection("one.example.com")] };
-    const second = { batch: 2, allowed: 3, denied: 0, connections: [connection("two.example.com")] };
+    const second = {
+      batch: 2,
+      allowed: 3,
+      denied: 0,
+      connections: [connection("two.example.com")],
+    };
     const sent = [first, first, second, first, second];
     for (const body of sent) expect((await report(body)).status).toBe(204);
     await Promise.all(Array.from({ length: 5 }, () => report({ ...second, batch: 3 })));

@@ -1,5 +1,5 @@
 import { RUNNER_PATH } from "#shared/runner/protocol.js";
-import type { RunnerRunDeps } from "../../runs/index.js";
+import type { RunnerRunDeps } from "../on-runners/runner-run-deps.js";
 import type { RunnerAccess } from "./authenticate-runner.js";
 import type { Offers } from "./offers.js";
 

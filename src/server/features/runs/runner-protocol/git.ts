@@ -2,7 +2,7 @@ import type { Database } from "../../../db/connection/connect.js";
 import { rawRoutes, type RawRequest } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
 import { advertiseFetch, fetchBodies, serveFetch, toGitError } from "../../git-http/index.js";
-import { requireRunning } from "../../runs/index.js";
+import { requireRunning } from "../on-runners/require-run.js";
 import { branchRef, visibleBranches } from "../../workspaces/index.js";
 import { authenticateForRun } from "./authenticate-runner.js";
 import { ofRun, type ProtocolDeps } from "./protocol-deps.js";

@@ -86,9 +86,7 @@ describe("the log of a run on a runner", () => {
     // Lines of another position.
     expect((await append(size(one) + 3, two)).status).toBe(422);
     expect((await append(size(one + two), "")).body.offset).toBe(size(one + two));
-    const all = await Promise.all(
-      Array.from({ length: 5 }, () => append(size(one + two), three)),
-    );
+    const all = await Promise.all(Array.from({ length: 5 }, () => append(size(one + two), three)));
     expect(new Set(all.map(({ status }) => status))).toEqual(new Set([200]));
     expect(await textOfLog()).toBe("één\ntwo\nthree\n");
   });

@@ -9,11 +9,9 @@ import {
 import { Answer } from "../../../http/answer.js";
 import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
-import {
-  endRunOnRunner,
-  recordRunnerHeartbeats,
-  startOnRunner,
-} from "../../runs/index.js";
+import { endRunOnRunner } from "../on-runners/end-on-runner.js";
+import { recordRunnerHeartbeats } from "../on-runners/runner-runs.queries.js";
+import { startOnRunner } from "../on-runners/start-on-runner.js";
 import { authenticateForRun, authenticateRunner } from "./authenticate-runner.js";
 import { fetchRoutes } from "./git.js";
 import { parseBody } from "./parse-body.js";

@@ -6,7 +6,7 @@ import type { RawRequest } from "../../../http/raw-routes.js";
 import type { CallRate } from "../../../models/call-rate.js";
 import { isUuid } from "#shared/uuid.js";
 import { runnerTokenPrefix } from "#shared/runner/protocol.js";
-import { hashRunnerToken } from "../runner-token.js";
+import { hashRunnerToken } from "../../runners/index.js";
 import * as queries from "./runner-calls.queries.js";
 import type { CallingRunner } from "./runner-calls.queries.js";
 
@@ -30,7 +30,11 @@ export async function authenticateRunner(
       "unauthenticated",
       "Authentication is required; send the runner's token as a bearer token, or as git's password.",
       // git sends a credential only after this challenge (RFC 7617).
-      { headers: { "www-authenticate": 'Basic realm="Omoi: the token of a runner as the password"' } },
+      {
+        headers: {
+          "www-authenticate": 'Basic realm="Omoi: the token of a runner as the password"',
+        },
+      },
     );
   }
   if (!token.startsWith(runnerTokenPrefix)) throw invalidToken();
