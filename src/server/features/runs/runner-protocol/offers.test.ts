@@ -251,8 +251,8 @@ describe("runs for runners", () => {
     expect(running).toHaveLength(3);
     expect(new Set(started)).toEqual(new Set(running.map(({ id }) => id)));
     for (const id of new Set(started)) {
-      const holder = all.find(async (one) => (await one.heartbeat(id)).state === "run");
-      expect(holder).toBeDefined();
+      const replies = await Promise.all(all.map((one) => one.heartbeat(id)));
+      expect(replies.filter(({ state }) => state === "run")).toHaveLength(1);
     }
     // The other runs go on when these end.
     for (let ended = 0; ended < 6;) {

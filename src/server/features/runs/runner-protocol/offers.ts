@@ -20,8 +20,8 @@ const LOOK_MS = 2000;
 const SETTLE_MS = 50;
 
 interface Waiting {
-  wake(): void;
-  end(): void;
+  wake: () => void;
+  end: () => void;
 }
 
 export function createOffers(db: Database, log: Logger): Offers {

@@ -13,7 +13,7 @@ export interface ReceivedWork {
   files: string | null;
   /** Whether a pack follows the names. */
   hasPack: boolean;
-  readPack(): AsyncGenerator<Buffer>;
+  readPack: () => AsyncGenerator<Buffer>;
 }
 
 /** The first line: the word and three commits. */
