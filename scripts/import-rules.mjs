@@ -66,7 +66,7 @@ const packages = [
   {
     names: /^(fastify|pg|drizzle-orm|pino)(\/|$)/,
     never: ["src/web", "src/shared", "src/git", "src/cli"],
-    except: ["src/cli/admin"],
+    except: ["src/cli/admin", "src/cli/runner"],
     why: "web, cli, git and shared know no server and no database",
   },
   {
