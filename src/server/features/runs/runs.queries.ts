@@ -11,15 +11,17 @@ import { usageColumns, type UsageRow } from "../usage/index.js";
  * The order of an organization's queue: round-robin over agents, least recently started first. Rows of
  * `id`, `agent_id`, `position`.
  */
-export const queueOf = (orgId: string) =>
-  sql.raw(`
+export const queueTextOf = (orgId: string): string => `
   select q.id, q.agent_id, row_number() over (order by q.turn, q.last_start nulls first, q.id) as position
   from (
     select r.id, r.agent_id, row_number() over (partition by r.agent_id order by r.id) as turn,
       (select max(s.started_at) from runs s where s.agent_id = r.agent_id and s.kind <> 'check')
         as last_start
     from runs r where r.org_id = ${orgId} and r.status = 'queued'
-  ) q`);
+  ) q`;
+
+/** As a part of a query. */
+export const queueOf = (orgId: string) => sql.raw(queueTextOf(orgId));
 
 /**
  * Whether a queued run that a runner executes is about to start: it is offered to a runner, or one waits that can

@@ -18,21 +18,23 @@ export interface RunnerAccess {
 
 /**
  * Returns the runner of a request. Its token is not cached: one that was removed is refused everywhere at once.
+ * @param isGit whether git sends the token, as its password
  * @throws AppError 401; 429
  */
 export async function authenticateRunner(
   { db, rate }: RunnerAccess,
   request: RawRequest,
+  isGit = false,
 ): Promise<CallingRunner> {
-  const token = tokenOf(request);
+  const token = tokenOf(request, isGit);
   if (token === null) {
     throw new AppError(
       "unauthenticated",
-      "Authentication is required; send the runner's token as a bearer token, or as git's password.",
-      // git sends a credential only after this challenge (RFC 7617).
+      "Authentication is required; send the runner's token as a bearer token.",
       {
         headers: {
-          "www-authenticate": 'Basic realm="Omoi: the token of a runner as the password"',
+          // git sends a credential only after a challenge (RFC 7617).
+          "www-authenticate": isGit ? 'Basic realm="Omoi: the token of a runner"' : "Bearer",
         },
       },
     );
@@ -57,24 +59,27 @@ export async function authenticateRunner(
   return runner;
 }
 
-/** Returns the bearer token, or the password that git sends; null without a credential. */
-function tokenOf({ headers: { authorization } }: RawRequest): string | null {
+/** Returns the bearer token, or the password of git; null without a credential, empty for an unknown one. */
+function tokenOf({ headers: { authorization } }: RawRequest, isGit: boolean): string | null {
   if (authorization === undefined) return null;
   const found = /^(Basic|Bearer) ([\x21-\x7e]{1,2048})$/i.exec(authorization);
   const [, scheme = "", value = ""] = found ?? [];
   if (scheme.toLowerCase() !== "basic") return value;
+  if (!isGit) return "";
   return Buffer.from(value, "base64").toString("utf8").split(":").slice(1).join(":");
 }
 
 /**
  * Returns the runner of a request, and the id of the run in its path.
+ * @param isGit whether git sends the token, as its password
  * @throws AppError also 404 for no id, 503 `home_unavailable`
  */
 export async function authenticateForRun(
   access: RunnerAccess,
   request: RawRequest,
+  isGit = false,
 ): Promise<{ runnerId: string; runId: string }> {
-  const { id: runnerId } = await authenticateRunner(access, request);
+  const { id: runnerId } = await authenticateRunner(access, request, isGit);
   const runId = request.params["run_id"]?.toLowerCase() ?? "";
   if (!isUuid(runId)) throw notFound();
   requireHome(request);

@@ -41,7 +41,7 @@ async function resolveRunRepository(
   deps: ProtocolDeps,
   request: RawRequest,
 ): Promise<{ repoPath: string; visible: string[] }> {
-  const { runnerId, runId } = await authenticateForRun(deps, request);
+  const { runnerId, runId } = await authenticateForRun(deps, request, true);
   const run = await requireRunning(deps.db, runnerId, runId);
   return {
     repoPath: deps.storage.repository(run.org_id, run.project),

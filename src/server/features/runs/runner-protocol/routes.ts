@@ -19,7 +19,7 @@ import { ofRun, type ProtocolDeps } from "./protocol-deps.js";
 import { uploadRoutes } from "./uploads.js";
 
 export function protocolRoutes(deps: ProtocolDeps): Routes[] {
-  return [rawRoutes(callsOf(deps)), uploadRoutes(deps), fetchRoutes(deps)];
+  return [rawRoutes(callsOf(deps)), ...uploadRoutes(deps), fetchRoutes(deps)];
 }
 
 /** The calls with JSON. */

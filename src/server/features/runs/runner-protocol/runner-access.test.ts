@@ -116,9 +116,13 @@ describe("a runner's token", () => {
     ];
     for (const [method, path] of paths) {
       for (const authorization of wrong) {
+        const isGit = path.includes("/git/");
+        // git sends the token as its password.
+        if (isGit && authorization?.startsWith("Basic")) continue;
         const answer = await plain(path, method, authorization);
         expect([path, authorization, answer.status]).toEqual([path, authorization, 401]);
-        expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+        const isAsked = isGit && authorization === undefined;
+        expect(answer.headers.get("www-authenticate")).toMatch(isAsked ? /^Basic/ : /^Bearer/);
       }
     }
     for (const path of ["/api/v1/organizations", `/api/v1/projects/${project.id}`]) {

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { OfferRequest } from "#shared/runner/protocol.js";
-import { queueOf } from "../runs.queries.js";
+import { queueTextOf } from "../runs.queries.js";
 import { prepared, type Queryable } from "../../../db/connection/connect.js";
 
 /** The runner that sent a request. */
@@ -62,19 +62,66 @@ export async function recordWaiting(
     where id = ${id} and (waiting_until is not null or ${seconds !== null})`);
 }
 
-/** Organizations that are considered for an offer: those with the fewest runs. */
-const MAX_ORGANIZATIONS = 20;
+/** Organizations that are considered beside one for each run, in case other requests take theirs. */
+const SPARE_ORGANIZATIONS = 3;
 
-/** Whether a queued run can be offered to the runner `me` now. @param run alias of the run */
-const isFree = (run: string) =>
-  sql.raw(`${run}.status = 'queued' and ${run}.runner_labels is not null
-    and ${run}.runner_labels <@ me.labels and ${run}.network = any(me.networks)
-    and (${run}.runner_id is null or ${run}.runner_id = me.id or ${run}.offered_until <= now())
-    and not exists (select from runs b
-      where b.agent_id = ${run}.agent_id and b.status = 'running' and b.kind <> 'check')
-    and exists (select from agents a join projects p on p.id = a.project_id
-      join nodes n on n.id = p.home_node where a.id = ${run}.agent_id
-      and (n.url is null or n.lease_until > clock_timestamp()))`);
+/** Whether a queued run `r` can be offered to the runner `me` now. */
+const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
+  and r.runner_labels <@ me.labels and r.network = any(me.networks)
+  and (r.runner_id is null or r.runner_id = me.id or r.offered_until <= now())
+  and not exists (select from runs b
+    where b.agent_id = r.agent_id and b.status = 'running' and b.kind <> 'check')
+  and exists (select from agents a join projects p on p.id = a.project_id
+    join nodes n on n.id = p.home_node where a.id = r.agent_id
+    and (n.url is null or n.lease_until > clock_timestamp()))`;
+
+/** `$1` is the runner, `$2` the number of runs. Only organizations in whose turn a run may be are looked at closely. */
+const OFFER_RUNS = `
+  with recursive me as materialized (
+    select * from runners where id = $1::uuid and not paused
+  ), waiting (org_id) as (
+    (select org_id from runs where status = 'queued' and runner_labels is not null
+      order by org_id limit 1)
+    union all
+    select (select r.org_id from runs r where r.status = 'queued' and r.runner_labels is not null
+      and r.org_id > w.org_id order by r.org_id limit 1)
+    from waiting w where w.org_id is not null
+  ), asking as materialized (
+    select o.id, o.slots, o.running, o.offered
+    from me cross join lateral (
+      select o.id, o.max_concurrent_agents as slots,
+        (select count(*) from runs b where b.org_id = o.id and b.status = 'running'
+          and b.kind in ('managed', 'leased')) as running,
+        (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
+          and b.runner_labels is not null and b.offered_until > now()
+          and b.runner_id <> me.id) as offered
+      from waiting w join organizations o on o.id = w.org_id
+      where me.org_id is null or me.org_id = o.id
+      order by running, o.id offset 0
+    ) o
+    where o.running + o.offered < o.slots
+      and exists (select from runs r where r.org_id = o.id and ${IS_FREE})
+    limit $2::int + ${SPARE_ORGANIZATIONS}
+  ), queue as materialized (
+    select q.id, q.position from asking cross join lateral (${queueTextOf("asking.id")}) q
+  ), first_of_agents as (
+    select r.id, r.org_id, q.position,
+      row_number() over (partition by r.agent_id order by q.position) as turn
+    from me cross join queue q join runs r on r.id = q.id
+    where ${IS_FREE}
+  ), ranked as (
+    select f.id, o.running, o.slots - o.running - o.offered as free,
+      row_number() over (partition by f.org_id order by f.position) as turn
+    from first_of_agents f join asking o on o.id = f.org_id where f.turn = 1
+  ), picked as (
+    select r.id, ranked.running + ranked.turn as place from runs r join ranked on ranked.id = r.id
+    where ranked.turn <= ranked.free and r.status = 'queued'
+      and (r.runner_id is null or r.runner_id = $1::uuid or r.offered_until <= now())
+    order by place, r.created_at, r.id limit $2::int for update of r skip locked
+  )
+  update runs set runner_id = $1::uuid, offered_until = now() + make_interval(secs => ${OFFER_SECONDS})
+  from picked where picked.id = runs.id
+  returning runs.id, picked.place`;
 
 /**
  * Offers queued runs to a runner: those that it can take, of idle agents, for which their organization has free slots,
@@ -82,49 +129,10 @@ const isFree = (run: string) =>
  * requests get different runs. The work grows with the number of organizations that wait, not with their queues.
  */
 export async function offerRuns(tx: Queryable, id: string, free: number): Promise<string[]> {
-  const { rows } = await tx.execute<{ id: string; place: string }>(sql`
-    with recursive me as materialized (
-      select * from runners where id = ${id} and not paused
-    ), waiting (org_id) as (
-      (select org_id from runs where status = 'queued' and runner_labels is not null
-        order by org_id limit 1)
-      union all
-      select (select r.org_id from runs r where r.status = 'queued' and r.runner_labels is not null
-        and r.org_id > w.org_id order by r.org_id limit 1)
-      from waiting w where w.org_id is not null
-    ), asking as materialized (
-      select o.id, o.slots, o.running, o.offered
-      from me cross join lateral (
-        select o.id, o.max_concurrent_agents as slots,
-          (select count(*) from runs b where b.org_id = o.id and b.status = 'running'
-            and b.kind in ('managed', 'leased')) as running,
-          (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
-            and b.offered_until > now() and b.runner_id <> me.id) as offered
-        from waiting w join organizations o on o.id = w.org_id
-        where me.org_id is null or me.org_id = o.id
-      ) o
-      where o.running + o.offered < o.slots
-        and exists (select from runs r where r.org_id = o.id and ${isFree("r")})
-      order by o.running, o.id limit ${MAX_ORGANIZATIONS}
-    ), first_of_agents as (
-      select r.id, r.org_id, q.position,
-        row_number() over (partition by r.agent_id order by q.position) as turn
-      from asking cross join me cross join lateral (${queueOf("asking.id")}) q
-      join runs r on r.id = q.id
-      where ${isFree("r")}
-    ), ranked as (
-      select f.id, o.running, o.slots - o.running - o.offered as free,
-        row_number() over (partition by f.org_id order by f.position) as turn
-      from first_of_agents f join asking o on o.id = f.org_id where f.turn = 1
-    ), picked as (
-      select r.id, ranked.running + ranked.turn as place from runs r join ranked on ranked.id = r.id
-      where ranked.turn <= ranked.free and r.status = 'queued'
-        and (r.runner_id is null or r.runner_id = ${id} or r.offered_until <= now())
-      order by place, r.created_at, r.id limit ${free} for update of r skip locked
-    )
-    update runs set runner_id = ${id}, offered_until = now() + make_interval(secs => ${OFFER_SECONDS})
-    from picked where picked.id = runs.id
-    returning runs.id, picked.place`);
+  const rows = await prepared<{ id: string; place: string }>(tx, "offer runs", OFFER_RUNS, [
+    id,
+    free,
+  ]);
   return rows
     .toSorted(
       (one, other) => Number(one.place) - Number(other.place) || (one.id < other.id ? -1 : 1),

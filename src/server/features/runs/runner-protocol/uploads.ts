@@ -9,7 +9,7 @@ import {
 } from "#shared/runner/protocol.js";
 import { AppError, unavailable } from "../../../errors.js";
 import { Answer } from "../../../http/answer.js";
-import { rawRoutes, type RawRequest } from "../../../http/raw-routes.js";
+import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
 import { withUploadTimeout } from "../../../http/upload-timeout.js";
 import { appendLog } from "../on-runners/append-log.js";
@@ -19,9 +19,11 @@ import { authenticateForRun } from "./authenticate-runner.js";
 import { parseBody } from "./parse-body.js";
 import { ofRun, type ProtocolDeps } from "./protocol-deps.js";
 
-export function uploadRoutes(deps: ProtocolDeps): Routes {
-  return rawRoutes(
-    [
+/** Each upload has a media type of its own; another one is answered by 415. */
+export function uploadRoutes(deps: ProtocolDeps): Routes[] {
+  return [
+    upload(
+      { [LOG_TYPE]: MAX_LOG_UPLOAD_BYTES },
       {
         method: "POST",
         path: ofRun("log"),
@@ -35,6 +37,10 @@ export function uploadRoutes(deps: ProtocolDeps): Routes {
           return new Answer({ offset: await appendLog(deps, runnerId, runId, offset, bytes) });
         },
       },
+    ),
+    // Larger than the bodies of other calls.
+    upload(
+      { "application/json": MAX_EGRESS_BYTES },
       {
         method: "POST",
         path: ofRun("egress"),
@@ -46,6 +52,10 @@ export function uploadRoutes(deps: ProtocolDeps): Routes {
           return new Answer(null, { status: 204 });
         },
       },
+    ),
+    // Limited by the maximum size of a push while it is read.
+    upload(
+      { [WORK_TYPE]: Number.MAX_SAFE_INTEGER },
       {
         method: "POST",
         path: ofRun("work"),
@@ -73,18 +83,13 @@ export function uploadRoutes(deps: ProtocolDeps): Routes {
           }
         },
       },
-    ],
-    {
-      bodies: {
-        [LOG_TYPE]: MAX_LOG_UPLOAD_BYTES,
-        // Larger than the bodies of other calls.
-        "application/json": MAX_EGRESS_BYTES,
-        // Limited by the maximum size of a push while it is read.
-        [WORK_TYPE]: Number.MAX_SAFE_INTEGER,
-      },
-      toError: (error) => error,
-    },
-  );
+    ),
+  ];
+}
+
+/** @param bodies maximum bytes by media type */
+function upload(bodies: Readonly<Record<string, number>>, route: RawRoute): Routes {
+  return rawRoutes([route], { bodies, toError: (error) => error });
 }
 
 /** @throws AppError 400 */
