@@ -538,6 +538,9 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "nodes.get": { command: "installation node" },
   "nodes.drain": { command: "installation drain-node", confirms: true },
   "nodes.resume": { command: "installation resume-node" },
+  "projectMoves.start": { command: "installation move-project" },
+  "projectMoves.get": { command: "installation move" },
+  "projectMoves.cancel": { command: "installation cancel-move", confirms: true },
   "admin.auditEvents": {
     command: "installation audit",
     columns: ["at", "actor.name", "action", "target.type", "target.name"],

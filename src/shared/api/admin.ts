@@ -100,14 +100,18 @@ export const installationEvent = z.strictObject({
   action: z.enum(installationActionNames).describe("The action, in the form `resource.verb`"),
   target: z
     .strictObject({
-      type: z.enum(["user", "node"]).describe("`user`, or `node` for one of the servers"),
-      id: id.describe("Id of the affected user or server"),
+      type: z
+        .enum(["user", "node", "project"])
+        .describe("`user`, `node` for one of the servers, or `project`"),
+      id: id.describe("Id of the affected user, server or project"),
       name: z
         .string()
-        .describe("Email address of the affected user, or name of the server, at that time"),
+        .describe(
+          "Email address of the affected user, or name of the server or project, at that time",
+        ),
     })
     .nullable()
-    .describe("The affected user or server; null for an action on the whole installation"),
+    .describe("The affected user, server or project; null for an action on the whole installation"),
   ip: z
     .string()
     .nullable()

@@ -362,4 +362,7 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "nodes.get": operators,
   "nodes.drain": operators,
   "nodes.resume": operators,
+  "projectMoves.start": operators,
+  "projectMoves.get": operators,
+  "projectMoves.cancel": operators,
 };

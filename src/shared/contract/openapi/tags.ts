@@ -161,6 +161,10 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "The servers that share the database, each with a data folder of its own. For super admins; 404 for others.",
   },
+  projectMoves: {
+    title: "Moves of projects",
+    description: "Moves of projects from one server to another. For super admins; 404 for others.",
+  },
   events: {
     title: "Events",
     description: "A stream of the changes in an organization, as Server-Sent Events.",
