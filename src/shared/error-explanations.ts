@@ -233,6 +233,14 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "No other server would take new projects.",
     remedy: "Add a server, or resume a drained one, and try again.",
   },
+  node_unavailable: {
+    meaning: "A server that takes part in the operation has no lease, or no address.",
+    remedy: "Start it, with OMOI_NODE_NAME and OMOI_NODE_URL, and try again.",
+  },
+  project_moving: {
+    meaning: "The project is moving to another server already.",
+    remedy: "Wait for the end of that move, or cancel it.",
+  },
   last_super_admin: {
     meaning: "An installation needs a super admin who can sign in, and this is the last one.",
     remedy: "Promote another user first.",

@@ -51,6 +51,8 @@ export const errorCodes = {
   invitation_not_pending: [409, "The invitation is closed"],
   last_owner: [409, "An organization needs an owner"],
   last_node: [409, "The only server that takes new projects"],
+  node_unavailable: [409, "The server is not available"],
+  project_moving: [409, "The project is moving"],
   last_super_admin: [409, "An installation needs a super admin"],
   user_disabled: [409, "The user is disabled"],
   organization_archived: [409, "The organization is archived"],

@@ -168,6 +168,7 @@ const idsOfNothing = (): Ids => ({
 
 /** A valid body for each call that needs one. A new call without one fails the first test below. */
 const bodies: Record<string, (ids: Ids) => unknown> = {
+  "projectMoves.start": () => ({ node: "default" }),
   "auth.register": () => ({}),
   "auth.login": () => ({}),
   "auth.refresh": () => ({}),

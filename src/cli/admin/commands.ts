@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { addBackupCommands } from "./backup.js";
 import { addNodeCommands } from "./nodes.js";
 import { addRunnerCommands } from "./runners.js";
+import { addProjectCommands } from "./projects.js";
 import { addSecretCommands } from "./secret.js";
 import { addUserCommands } from "./users.js";
 import { addVerifyCommand } from "./verify.js";
@@ -28,6 +29,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
   addUserCommands(admin);
   addNodeCommands(admin);
   addRunnerCommands(admin);
+  addProjectCommands(admin);
   addSecretCommands(admin);
   addVerifyCommand(admin);
   addBackupCommands(admin);

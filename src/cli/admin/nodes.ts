@@ -1,8 +1,10 @@
 import type { Command } from "commander";
+import { resolve } from "node:path";
+import { adoptFolder, removeNode } from "#server/admin/adopt-node.js";
 import type { ClusterNode } from "#shared/api/nodes.js";
 import * as nodes from "#server/features/nodes/index.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
-import { print, shownTime, table } from "./output.js";
+import { exitCodes, print, shownTime, table } from "./output.js";
 
 /** Adds `omoi admin nodes` and `omoi admin node …`. */
 export function addNodeCommands(admin: Command): void {
@@ -20,7 +22,34 @@ export function addNodeCommands(admin: Command): void {
       `
 Examples:
   omoi admin node drain node-2    # it keeps its projects and gets no new ones
-  omoi admin node resume node-2`,
+  omoi admin node resume node-2
+  omoi admin node adopt node-2 --from-folder /mnt/node-2
+  omoi admin node remove node-2`,
+    );
+  node
+    .command("adopt")
+    .description("Take over the projects of a server that is gone")
+    .argument("<NODE>", "the name of the server that is gone")
+    .requiredOption("--from-folder <DIR>", "its data folder, mounted on this machine")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+Run it on the server that takes over, which may be running. The other server must be stopped, and its
+lease of 15 s over; it can never start again with its folder. The projects are copied one by one, and
+are in use here as soon as each is complete. Run the command again to continue.`,
+    )
+    .action(adopt);
+  node
+    .command("remove")
+    .description("Remove a stopped server without projects from the list")
+    .argument("<NODE>", "the server's name")
+    .option("--json", "print JSON")
+    .action((of: string, { json }: AdminOptions) =>
+      inInstallation(async (installation) => {
+        const removed = await removeNode(await installation.adminContext(), of);
+        print(json, removed, () => `${removed.name} is removed.`);
+      }),
     );
   addChange(node, "drain", "Give a server no new projects", nodes.drainNode, "is draining.");
   addChange(
@@ -50,6 +79,28 @@ function addChange(
         print(json, changed, () => `${changed.name} ${done}`);
       }),
     );
+}
+
+interface AdoptOptions extends AdminOptions {
+  fromFolder: string;
+}
+
+async function adopt(of: string, { json, fromFolder }: AdoptOptions): Promise<void> {
+  await inInstallation(async (installation) => {
+    const context = await installation.adminContext();
+    const { db, config } = installation;
+    const log = (line: string): void => {
+      if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
+    };
+    const adoption = { db, context, dataDir: config.dataDir, log };
+    const report = await adoptFolder(adoption, of, resolve(fromFolder));
+    print(json, report, () => {
+      const { projects, missing } = report;
+      const lost = missing.map(({ address }) => `\nNot in the folder: ${address}`).join("");
+      return `${projects.length} projects of ${of} are stored here now.${lost}`;
+    });
+    if (report.missing.length > 0) process.exitCode = exitCodes.failed;
+  });
 }
 
 async function listNodes({ json }: AdminOptions): Promise<void> {

@@ -558,6 +558,9 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
     args: ["org_id?"],
     columns: ["name", "status", "running", "slots", "labels", "last_seen_at", "id"],
   },
+  "projectMoves.start": { command: "installation move-project" },
+  "projectMoves.get": { command: "installation move" },
+  "projectMoves.cancel": { command: "installation cancel-move", confirms: true },
   "admin.auditEvents": {
     command: "installation audit",
     columns: ["at", "actor.name", "action", "target.type", "target.name"],

@@ -1,23 +1,12 @@
-/**
- * Archives of parts of the data folder, made by GNU tar: it preserves owners, holes, device files and
- * the attributes with which overlayfs marks renamed and replaced folders (`trusted.overlay.*`).
- */
+/** Archives of parts of the data folder, made by GNU tar. */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "#shared/node/config-error.js";
 import { streamSystem } from "#git/process/system-command.js";
+import { tarFlags } from "../data-folder/tar-flags.js";
 import type { BackupPlace } from "./backup-place.js";
 import type { BackupWriter } from "./format.js";
 
-const FLAGS = [
-  "--format=posix",
-  "--xattrs",
-  "--xattrs-include=*",
-  "--numeric-owner",
-  "--sparse",
-  // Another file system is the mounted folder of an agent, which is archived as its layers.
-  "--one-file-system",
-];
 /** tar's exit code when files changed or disappeared while it read them. */
 const CHANGED = 1;
 
@@ -39,7 +28,7 @@ export async function archive(
   paths: readonly string[],
 ): Promise<boolean> {
   const there = await existing(dataDir, paths);
-  const args = ["--create", "--file=-", ...FLAGS, "--null", "--verbatim-files-from", "-T", "-"];
+  const args = ["--create", "--file=-", ...tarFlags, "--null", "--verbatim-files-from", "-T", "-"];
   const input = there.map((path) => `${path}\0`).join("");
   const { output, done } = streamSystem("tar", args, { cwd: dataDir, input });
   await backup.write(name, output);
@@ -56,7 +45,7 @@ export async function archive(
  * @throws ConfigError with tar's message
  */
 export async function extract(place: BackupPlace, name: string, dataDir: string): Promise<void> {
-  const args = ["--extract", "--file=-", ...FLAGS, "--same-permissions"];
+  const args = ["--extract", "--file=-", ...tarFlags, "--same-permissions"];
   const input = place.read(name);
   let failure: Error | null = null;
   input.once("error", (error) => (failure = error));

@@ -5,7 +5,9 @@ import { openNodeDirectory, type NodeDirectory } from "./node-directory.js";
 import type { NodeLease } from "./node-lease.js";
 import type { OwnNode } from "./register-node.js";
 import type { Sender } from "./forward-request.js";
+import type { ProjectWork } from "./project-work.js";
 import { forwardingSignature } from "./signed-forwarding.js";
+import { moveSignature, type MoveSignature } from "./signed-move.js";
 
 /** The other nodes of the installation, seen from this one. */
 export interface Cluster extends Sender {
@@ -13,6 +15,9 @@ export interface Cluster extends Sender {
   readonly lease: NodeLease;
   readonly homes: Homes;
   readonly nodes: NodeDirectory;
+  readonly work: ProjectWork;
+  /** Of requests between nodes for the files of a project. */
+  readonly moveSignature: MoveSignature;
   close(): void;
 }
 
@@ -21,6 +26,7 @@ export function openCluster(
   db: Database,
   node: OwnNode,
   lease: NodeLease,
+  work: ProjectWork,
   secret: string | null,
 ): Cluster | null {
   if (node.url === null || secret === null) return null;
@@ -31,6 +37,8 @@ export function openCluster(
     lease,
     homes: findHomes(db),
     nodes: openNodeDirectory(db),
+    work,
+    moveSignature: moveSignature(secret),
     client,
     signature: forwardingSignature(secret),
     close: () => client.close(),

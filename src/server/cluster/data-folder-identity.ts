@@ -67,6 +67,12 @@ export function writeNodeId(dataDir: string, id: string): void {
   renameSync(`${file}.new`, file);
 }
 
+/**
+ * Returns the id of a data folder's node.
+ * @throws ConfigError when it has none
+ */
+export const readNodeId = (dataDir: string): string => readId(join(dataDir, nodeFile));
+
 function readId(file: string): string {
   try {
     return content.parse(JSON.parse(readFileSync(file, "utf8"))).id;

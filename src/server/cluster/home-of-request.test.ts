@@ -30,6 +30,9 @@ const anywhere: Record<string, string> = {
   "members.add": "rows of the database",
   "apiKeys.create": "rows of the database",
   "runs.timeline": "rows of the database",
+  "projectMoves.start": "adds a row, which both servers follow",
+  "projectMoves.get": "rows of the database",
+  "projectMoves.cancel": "rows of the database",
   "overview.work": "asks the homes of the listed agents",
 };
 

@@ -3,6 +3,7 @@ import type { Endpoint, TenantSource } from "#shared/contract/endpoint.js";
 import { isUuid } from "#shared/uuid.js";
 import { cached } from "../db/cache/cache.js";
 import { prepared, type Database } from "../db/connection/connect.js";
+import { IN_TRANSIT } from "./home-of.js";
 
 type ParameterOf<Source> = Source extends `params.${infer Name}` ? Name : never;
 /** A path parameter that belongs to one project. */
@@ -53,30 +54,40 @@ export function homeRoutes(): ReadonlyMap<string, HomeRoute> {
 
 /** Finds the homes of projects; undefined for an id without a project. */
 export interface Homes {
-  of(parameter: HomeParameter, id: string): HomeId | Promise<HomeId>;
+  of(parameter: HomeParameter, id: string): Found | Promise<Found>;
   /** @param address `<slug of the organization>/<slug of the project>` */
-  ofAddress(address: string): HomeId | Promise<HomeId>;
+  ofAddress(address: string): Found | Promise<Found>;
 }
 
-/** The id of a node. */
-type HomeId = string | undefined;
+/** A project with its home. */
+export interface ProjectHome {
+  readonly projectId: string;
+  /** The id of a node, or `IN_TRANSIT`. */
+  readonly home: string;
+}
+type Found = ProjectHome | undefined;
 
 /** Creates a cache of homes; a change of a project in its organization makes it forget them. */
 export function findHomes(db: Database): Homes {
-  const homes = cached<string>({
+  const homes = cached<ProjectHome>({
     changes: db.changes,
     load: async (key) => {
       const [kind, value] = key.split(" ", 2) as [HomeParameter | "address", string];
       const project = kind === "address" ? BY_ADDRESS : PROJECTS[kind];
       const [row] = await db.withSystem("find the home of a request", (tx) =>
-        prepared<{ org_id: string; home_node: string }>(
+        prepared<{ id: string; org_id: string; home_node: string | null }>(
           tx,
           `home by ${kind}`,
-          `select org_id, home_node from projects where id = ${project} and deleted_at is null`,
+          `select id, org_id, home_node from projects where id = ${project} and deleted_at is null`,
           [value],
         ),
       );
-      return row && { value: row.home_node, sources: [`organization ${row.org_id}`] };
+      return (
+        row && {
+          value: { projectId: row.id, home: row.home_node ?? IN_TRANSIT },
+          sources: [`organization ${row.org_id}`],
+        }
+      );
     },
   });
   return {

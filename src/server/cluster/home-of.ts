@@ -1,6 +1,6 @@
 /** The home of a project: the node whose disk has its repository, its workspaces and its logs. */
 import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
-import type { Database } from "../db/connection/connect.js";
+import type { Database, Queryable } from "../db/connection/connect.js";
 
 /** Whether a node is the home of a project. Work on the disk is for the projects of its own node only. */
 export const isHome = (nodeId: string, projectId: SQLWrapper): SQL =>
@@ -18,10 +18,19 @@ export const isHomeOfAgent = (nodeId: string, agentId: SQLWrapper): SQL =>
 export const takesRuns = (node: string): string =>
   `(${node}.url is null or (${node}.runs_commands and ${node}.lease_until > clock_timestamp()))`;
 
-/** Returns the home of a project; null for an unknown one. */
-export async function homeOf(db: Database, projectId: string): Promise<string | null> {
-  const { rows } = await db.withSystem("find the home of a project", (tx) =>
-    tx.execute<{ home_node: string }>(sql`select home_node from projects where id = ${projectId}`),
+/** In place of a node's id: the project is moving from one node to another. No node has this id. */
+export const IN_TRANSIT = "in transit";
+
+/** Returns the home of a project, which is `IN_TRANSIT` between two nodes; null for an unknown project. */
+export async function readHome(tx: Queryable, projectId: string): Promise<string | null> {
+  const { rows } = await tx.execute<{ home_node: string | null }>(
+    sql`select home_node from projects where id = ${projectId}`,
   );
-  return rows[0]?.home_node ?? null;
+  const [row] = rows;
+  return row ? (row.home_node ?? IN_TRANSIT) : null;
+}
+
+/** Like `readHome`, in a transaction of its own. */
+export function homeOf(db: Database, projectId: string): Promise<string | null> {
+  return db.withSystem("find the home of a project", (tx) => readHome(tx, projectId));
 }

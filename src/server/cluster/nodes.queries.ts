@@ -35,6 +35,7 @@ const columns = {
   load: nodes.load,
   processors: nodes.processors,
   runs_commands: nodes.runs_commands,
+  adopted_by: nodes.adopted_by,
   created_at: nodes.created_at,
   is_leased: sql<boolean>`coalesce(${nodes.lease_until} > clock_timestamp(), false)`,
 };

@@ -63,6 +63,7 @@ function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held
     const folder = identifyDataFolder(config.dataDir);
     const known = all.find(({ id }) => id === folder.id);
     if (known) {
+      if (known.adopted_by !== null) throw isAdopted(config.dataDir, known.adopted_by);
       // A standalone server's database is in its data folder, so each copy has its own.
       if (config.databaseUrl !== null && isHeldElsewhere(known, folder)) {
         return { held: true, lease_until: known.lease_until, host: known.host };
@@ -159,6 +160,12 @@ function notTheFolder({ id, name }: RegisteredNode): ConfigError {
 function otherDatabase(dataDir: string): ConfigError {
   return new ConfigError(
     `${dataDir} belongs to another database; set OMOI_DATABASE_URL to that one, or OMOI_DATA_DIR to a new folder`,
+  );
+}
+
+function isAdopted(dataDir: string, by: string): ConfigError {
+  return new ConfigError(
+    `The server ${by} has taken over the projects of ${dataDir}, which is out of date; set OMOI_DATA_DIR to a new folder`,
   );
 }
 

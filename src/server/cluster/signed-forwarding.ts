@@ -1,5 +1,5 @@
-import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { signatureOf, type Signature } from "./signature.js";
 
 /** The header by which a node vouches for the client of a request that it forwards. */
 export const forwardedHeader = "omoi-forwarded";
@@ -22,31 +22,11 @@ const claim = z.strictObject({
 /** Facts about a forwarded request that only the node knows to which the client sent it. */
 export type ForwardedClaim = z.output<typeof claim>;
 
-export interface ForwardingSignature {
-  sign(claim: ForwardedClaim, method: string, url: string): string;
-  /** @returns null unless a node of the cluster signed it for this method and URL */
-  verify(header: string, method: string, url: string): ForwardedClaim | null;
-}
+export type ForwardingSignature = Signature<ForwardedClaim>;
 
 /**
  * Signs forwarded requests by a key that all nodes have. A signature has no time, because clocks may differ; a
  * replay gains nothing, since the credentials of the request are checked again.
  */
-export function forwardingSignature(clusterSecret: string): ForwardingSignature {
-  const key = Buffer.from(hkdfSync("sha256", clusterSecret, "", "omoi forwarding", 32));
-  const mac = (text: string, method: string, url: string): Buffer =>
-    createHmac("sha256", key).update(`${text}\n${method}\n${url}`).digest();
-  return {
-    sign: (facts, method, url) => {
-      const text = Buffer.from(JSON.stringify(facts)).toString("base64url");
-      return `${text}.${mac(text, method, url).toString("base64url")}`;
-    },
-    verify: (header, method, url) => {
-      const [text = "", signature = ""] = header.split(".");
-      const given = Buffer.from(signature, "base64url");
-      const expected = mac(text, method, url);
-      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
-      return claim.parse(JSON.parse(Buffer.from(text, "base64url").toString("utf8")));
-    },
-  };
-}
+export const forwardingSignature = (clusterSecret: string): ForwardingSignature =>
+  signatureOf(clusterSecret, "omoi forwarding", claim);

@@ -18,6 +18,7 @@ import { notificationsFeature } from "./notifications/feature.js";
 import { organizationsFeature } from "./organizations/feature.js";
 import { overviewFeature } from "./overview/feature.js";
 import { peopleFeature } from "./people/feature.js";
+import { projectMovesFeature } from "./project-moves/feature.js";
 import { projectsFeature } from "./projects/feature.js";
 import { radarFeature } from "./radar/feature.js";
 import { rolesFeature } from "./roles/feature.js";
@@ -50,6 +51,7 @@ export const features: readonly ((services: Services) => Feature)[] = [
   projectsFeature,
   environmentsFeature,
   workspacesFeature,
+  projectMovesFeature,
   diskUsageFeature,
   usageFeature,
   graphFeature,

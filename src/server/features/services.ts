@@ -8,6 +8,7 @@ import type { Config } from "../config/config.js";
 import { openCluster, type Cluster } from "../cluster/cluster.js";
 import { homeOf } from "../cluster/home-of.js";
 import { holdLease, type NodeLease } from "../cluster/node-lease.js";
+import { followProjectWork, idsInKeys } from "../cluster/project-work.js";
 import { registerNode, type OwnNode } from "../cluster/register-node.js";
 import { defaultSender } from "../config/mail-settings.js";
 import { readBuild, type Build } from "../config/read-build.js";
@@ -82,11 +83,16 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const runsCommands = [input.sandbox, docker].some(({ report }) => report.mode !== "unavailable");
   const { dataDir } = config;
   const lease = holdLease(db, node, { dataDir, runsCommands }, log, input.onNodeLost);
-  db.serveAs(node, () => lease.require());
+  const work = followProjectWork(db, node.id);
+  db.serveAs(node, (keys) => {
+    lease.require();
+    return work.require(idsInKeys(keys));
+  });
   const jobs = await startJobs(db.jobPool, log, {
     id: node.id,
     homeOf: (projectId) => homeOf(db, projectId),
     lease,
+    work,
   });
   const mailer = createMailer({
     jobs,
@@ -107,7 +113,7 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const { sandboxUids } = config;
   const runUids = sandboxUids !== null && isUsable(sandboxUids) ? sandboxUids : null;
   log.info({ uids: runUids }, runUids === null ? "runs share a uid" : "each workspace has a uid");
-  const cluster = openCluster(db, node, lease, config.clusterSecret);
+  const cluster = openCluster(db, node, lease, work, config.clusterSecret);
   return {
     ...input,
     build,

@@ -35,13 +35,39 @@ export function endWhenStopping(request: FastifyRequest, reply: FastifyReply): v
 export class ActiveRequests {
   #count = 0;
   #waiting: (() => void)[] = [];
+  /** Other counts of requests, with the number of reasons for which each request is still in them. */
+  readonly #others = new WeakMap<object, { reasons: number; end: () => void }>();
 
-  begin(): void {
+  /** @param request the request of the handler */
+  begin(request?: object): void {
     this.#count += 1;
+    const other = request && this.#others.get(request);
+    if (other) other.reasons += 1;
   }
 
-  end(): void {
+  /**
+   * Also counts a request elsewhere, until it is answered or its connection is closed, and its handler has ended.
+   * @param end ends the other count
+   */
+  alsoCount(
+    request: object,
+    response: { once(name: "close", end: () => void): unknown },
+    end: () => void,
+  ): void {
+    this.#others.set(request, { reasons: 1, end });
+    response.once("close", () => this.#endOther(request));
+  }
+
+  #endOther(request: object): void {
+    const other = this.#others.get(request);
+    if (!other) return;
+    other.reasons -= 1;
+    if (other.reasons === 0) other.end();
+  }
+
+  end(request?: object): void {
     this.#count -= 1;
+    if (request) this.#endOther(request);
     if (this.#count > 0) return;
     for (const resolve of this.#waiting) resolve();
     this.#waiting = [];
@@ -64,8 +90,8 @@ export function countRequests(app: FastifyInstance): ActiveRequests {
     route.handler = function (request, reply) {
       const answer: unknown = handler.call(this, request, reply);
       if (answer instanceof Promise) {
-        const end = (): void => requests.end();
-        requests.begin();
+        const end = (): void => requests.end(request);
+        requests.begin(request);
         answer.then(end, end);
       }
       return answer;

@@ -191,12 +191,12 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
       // Returns no promise: Fastify would watch the connection until the response is sent.
       handler: (request, reply) => {
         const { requests } = options;
-        requests.begin();
+        requests.begin(request);
         serve(request, reply)
           .catch((error: unknown) => {
             reply.send(error);
           })
-          .finally(() => requests.end());
+          .finally(() => requests.end(request));
       },
     });
   }

@@ -36,6 +36,7 @@ async function startNode(id: string): Promise<{ jobs: Jobs; taken: string[] }> {
     id,
     homeOf: async (projectId) => homes.get(projectId) ?? null,
     lease: { untilHeld: async () => {}, onLapse: () => () => {} },
+    work: { begin: () => () => {} },
   });
   running.push(jobs);
   await jobs.work("scan-project", async ({ project_id }) => void taken.push(project_id));
@@ -89,6 +90,7 @@ test("work is aborted when the node may not write", async () => {
         return () => lapses.delete(listener);
       },
     },
+    work: { begin: () => () => {} },
   });
   running.push(jobs);
   const begun: AbortSignal[] = [];

@@ -3,6 +3,8 @@ import { setImmediate as immediate } from "node:timers/promises";
 import PgBoss from "pg-boss";
 import type pg from "pg";
 import type { Logger } from "pino";
+import { IN_TRANSIT } from "../cluster/home-of.js";
+import type { ProjectWork } from "../cluster/project-work.js";
 import {
   adapter,
   isHomeJob,
@@ -59,8 +61,10 @@ export interface Jobs {
 /** This process's node, for jobs that work on its disk. */
 export interface JobsNode {
   readonly id: string;
-  /** Returns the home of a project; null for an unknown one. */
+  /** Returns the home of a project, which may be `IN_TRANSIT`; null for an unknown one. */
   homeOf(projectId: string): Promise<string | null>;
+  /** The work on projects that move to another node when it has ended. */
+  readonly work: Pick<ProjectWork, "begin">;
   readonly lease: {
     /** Waits until the node may write. */
     untilHeld(signal: AbortSignal): Promise<void>;
@@ -68,6 +72,9 @@ export interface JobsNode {
     onLapse(listener: () => void): () => void;
   };
 }
+
+/** Time after which a job of a project without a home looks for it again. */
+const TRANSIT_SECONDS = 1;
 
 /** Connects this process to the queue. */
 export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Promise<Jobs> {
@@ -100,12 +107,17 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
     nodeId: string,
     name: Name,
     data: JobData[Name],
-    id?: string,
+    { id, startAfter }: { id?: string | undefined; startAfter?: number } = {},
   ): Promise<void> => {
+    if (nodeId === IN_TRANSIT) {
+      // This node keeps the job until the project has a home.
+      return sendTo(node.id, name, data, { id, startAfter: TRANSIT_SECONDS });
+    }
     const key = jobKeys[name]?.(data);
     await boss.send(queueOf(name, nodeId), data, {
       ...(key !== undefined && { singletonKey: key }),
       ...(id !== undefined && { id }),
+      ...(startAfter !== undefined && { startAfter }),
     });
     if (nodeId === node.id) wakeWorkers(name);
   };
@@ -120,20 +132,24 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
     handler: (data: JobData[Name], signal: AbortSignal) => Promise<void>,
   ): Promise<void> => {
     if (!isHomeJob(name)) return handler(data, stopping.signal);
-    const home = await homeOf(name, data);
-    if (home !== node.id) return sendTo(home, name, data);
     await node.lease.untilHeld(stopping.signal);
+    const projectId = "project_id" in data ? data.project_id : null;
+    // Counted before its home is read.
+    const end = projectId === null ? noop : node.work.begin(projectId);
     const lapsed = new AbortController();
     const forget = node.lease.onLapse(() => lapsed.abort());
     try {
+      const home = await homeOf(name, data);
+      if (home !== node.id) return await sendTo(home, name, data);
       await handler(data, AbortSignal.any([stopping.signal, lapsed.signal]));
     } finally {
       forget();
+      end();
     }
   };
 
   return {
-    send: async (name, data, id) => sendTo(await homeOf(name, data), name, data, id),
+    send: async (name, data, id) => sendTo(await homeOf(name, data), name, data, { id }),
     sendTo: (nodeId, name, data) => sendTo(nodeId, name, data),
     work: async (name, handler, concurrency = 1) => {
       const queue = queueOf(name, node.id);

@@ -101,17 +101,19 @@ export const installationEvent = z.strictObject({
   target: z
     .strictObject({
       type: z
-        .enum(["user", "node", "runner"])
-        .describe("`user`, `node` for one of the servers, or `runner`"),
-      id: id.describe("Id of the affected user, server or runner"),
+        .enum(["user", "node", "runner", "project"])
+        .describe("`user`, `node` for one of the servers, `runner`, or `project`"),
+      id: id.describe("Id of the affected user, server, runner or project"),
       name: z
         .string()
         .describe(
-          "Email address of the affected user, or name of the server or runner, at that time",
+          "Email address of the affected user, or name of the server, runner or project, at that time",
         ),
     })
     .nullable()
-    .describe("The affected user, server or runner; null for an action on the whole installation"),
+    .describe(
+      "The affected user, server, runner or project; null for an action on the whole installation",
+    ),
   ip: z
     .string()
     .nullable()

@@ -4,6 +4,7 @@ import { apiKeys } from "./organizations/api-keys.js";
 import { audit } from "./organizations/audit.js";
 import { auth } from "./identity/auth.js";
 import { nodes } from "./nodes.js";
+import { projectMoves } from "./project-moves.js";
 import { deviceLogin } from "./identity/device-login.js";
 import { environments } from "./projects/environments.js";
 import { events } from "./organizations/events.js";
@@ -67,6 +68,7 @@ export const api = {
   audit,
   admin,
   nodes,
+  projectMoves,
   events,
   webhooks,
   serviceAccounts,

@@ -112,7 +112,7 @@ interface Definition<
 
 /**
  * Declares an endpoint. The tenant defaults to the path; it is required if a permission is needed
- * and the path does not name an organization.
+ * and the path does not name an organization. Calls of super admins have none.
  */
 export function endpoint<
   Params extends ObjectSchema | null = null,
@@ -133,7 +133,10 @@ export function endpoint<
     path: definition.path,
     access: definition.access,
     tenant:
-      definition.tenant ?? (fromPath === undefined ? null : (`params.${fromPath}` as TenantSource)),
+      definition.tenant ??
+      (fromPath === undefined || definition.access === "super-admin"
+        ? null
+        : (`params.${fromPath}` as TenantSource)),
     summary: definition.summary,
     whenArchived: definition.whenArchived ?? definition.method === "GET",
     revokes: definition.revokes ?? false,

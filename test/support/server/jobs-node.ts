@@ -6,4 +6,5 @@ export const jobsNodeOf = ({ db }: TestApp): JobsNode => ({
   id: db.node.id,
   homeOf: async () => null,
   lease: { untilHeld: async () => {}, onLapse: () => () => {} },
+  work: { begin: () => () => {} },
 });

@@ -14,6 +14,8 @@ function feedOf() {
     },
     syncLocal: async () => {},
     syncAll: async () => {},
+    settleAll: async () => true,
+    answerSettle: () => {},
     close: async () => {},
   } satisfies ChangeFeed;
   const audit = (change: RowChange | null): void => {

@@ -27,6 +27,14 @@ export interface ChangeFeed {
    * time to notice its lost connection and drop its cache.
    */
   syncAll(): Promise<void>;
+  /**
+   * Like `syncAll`, and each process has also ended its work on a subject, see `answerSettle`.
+   * @param subject without spaces
+   * @returns false when a process has not answered within `timeoutMs`
+   */
+  settleAll(subject: string, timeoutMs: number): Promise<boolean>;
+  /** Ends this process's work on a subject of `settleAll`, of any process. A rejection answers nothing. */
+  answerSettle(settle: (subject: string) => Promise<void>): void;
   close(): Promise<void>;
 }
 
@@ -60,6 +68,7 @@ export async function listenForChanges(
    */
   let unsettledUntil = 0;
   let closed = false;
+  let settle: (subject: string) => Promise<void> = async () => {};
   /** The last query on the listening connection, which runs one at a time. */
   let lastQuery: Promise<unknown> = Promise.resolve();
   /** A query that has not been sent yet; concurrent callers share it. */
@@ -94,7 +103,16 @@ export async function listenForChanges(
     else if (channel === "omoi_heard") acknowledge(payload, processId);
     else {
       // Notifications arrive in commit order, so every change before this call has been received.
-      void send(client, "select pg_notify('omoi_heard', $1)", [payload]);
+      const [token = "", subject] = payload.split(" ");
+      const answer = (): void => {
+        if (client === connected) void send(client, "select pg_notify('omoi_heard', $1)", [token]);
+      };
+      if (subject === undefined) answer();
+      else {
+        settle(subject).then(answer, (error: unknown) => {
+          log.warn({ err: error, subject }, "could not end the work on a subject");
+        });
+      }
     }
   };
   const onDisconnect = (client: pg.Client): void => {
@@ -163,8 +181,11 @@ export async function listenForChanges(
   }, CHECK_TIMEOUT_MS);
   check.unref();
 
-  /** Asks all listening backends to acknowledge; false when this process cannot receive their answers. */
-  const allAcknowledged = async (timeout: number): Promise<boolean> => {
+  /**
+   * Asks all listening backends to acknowledge; false when this process cannot receive their answers, or with
+   * a subject when one has not answered in time.
+   */
+  const allAcknowledged = async (timeout: number, subject?: string): Promise<boolean> => {
     const client = connected;
     if (!client) return false;
     const { rows } = await pool.query<{ pids: number[]; server: string }>({
@@ -174,16 +195,18 @@ export async function listenForChanges(
     });
     if (!onServer(client, rows[0]?.server)) return false;
     const token = randomUUID();
+    const silent = new Set(rows[0]?.pids);
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(resolve, timeout);
       const done = (): void => {
         clearTimeout(late);
         resolve();
       };
-      waiting.set(token, { silent: new Set(rows[0]?.pids), done });
-      pool.query("select pg_notify('omoi_call', $1)", [token]).catch(reject);
+      waiting.set(token, { silent, done });
+      const call = subject === undefined ? token : `${token} ${subject}`;
+      pool.query("select pg_notify('omoi_call', $1)", [call]).catch(reject);
     }).finally(() => waiting.delete(token));
-    return client === connected;
+    return client === connected && (subject === undefined || silent.size === 0);
   };
 
   await listen();
@@ -215,6 +238,11 @@ export async function listenForChanges(
       }
       const rest = unsettledUntil - Date.now();
       if (rest > 0) await pause(rest);
+    },
+    settleAll: (subject, timeoutMs) =>
+      unsettledUntil > Date.now() ? Promise.resolve(false) : allAcknowledged(timeoutMs, subject),
+    answerSettle: (work) => {
+      settle = work;
     },
     close: async () => {
       closed = true;

@@ -73,6 +73,8 @@ export interface Database {
   readonly locks: Locks;
   /** Like `locks`, for work that can be skipped. */
   readonly tryLock: TryLock;
+  /** Waits until the present holders of locks and those who wait for them have ended their work. */
+  passLocks(orgId: string, keys: readonly string[]): Promise<void>;
   /** Like `withSystemTx`, for a change; each event goes to its organization's audit log. */
   systemChange<Result>(
     origin: Origin,
@@ -81,9 +83,9 @@ export interface Database {
   /**
    * Makes this the database of a node. Transactions of organizations that may write fail once it is in another
    * epoch.
-   * @param requireLease throws while the node may not write; work under locks does not begin then
+   * @param mayWork rejects while the node may not work under these locks
    */
-  serveAs(node: NodeEpoch, requireLease: () => void): void;
+  serveAs(node: NodeEpoch, mayWork: MayWork): void;
   /** The node of `serveAs`. @throws before it */
   readonly node: NodeEpoch;
   /** Whether a `systemChange` of the same origin, the context of a call, was committed. */
@@ -100,6 +102,9 @@ export interface Database {
   readonly jobPool: pg.Pool;
   close(): Promise<void>;
 }
+
+/** @throws AppError 503 `home_unavailable` */
+export type MayWork = (keys: readonly string[]) => Promise<void> | void;
 
 /** Connections per pool. */
 const POOL_SIZE = 10;
@@ -175,7 +180,7 @@ export async function openDatabase(
   const changes = await listenForChanges(serving.sessions, systemPool, log);
   const changed = new WeakSet<Origin>();
   let node: NodeEpoch | null = null;
-  let requireLease = (): void => {};
+  let mayWork: MayWork = () => {};
   const locks = createLocks(lockPool, lockBusy);
   const tryLock = createTryLock(lockPool);
   const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
@@ -199,9 +204,9 @@ export async function openDatabase(
   };
 
   return {
-    serveAs: (served, required) => {
+    serveAs: (served, check) => {
       node = served;
-      requireLease = required;
+      mayWork = check;
     },
     get node() {
       if (node === null) throw new Error("the database serves no node yet");
@@ -221,15 +226,16 @@ export async function openDatabase(
     jobPool: tenantPool,
     changes,
     locks: (orgId, keys, work) =>
-      locks(orgId, keys, (tryMore) => {
-        requireLease();
+      locks(orgId, keys, async (tryMore) => {
+        await mayWork(keys);
         return work(tryMore);
       }),
     tryLock: (key, work) =>
-      tryLock(key, () => {
-        requireLease();
+      tryLock(key, async () => {
+        await mayWork([key]);
         return work();
       }),
+    passLocks: (orgId, keys) => locks(orgId, keys, async () => {}),
     tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none", node), work),
     read: (orgId, work) =>
       inReadTransaction(tenantPool, beginTenant(orgId, "read only", null), work),

@@ -40,8 +40,8 @@ const MAX_WAITING = 200;
 const HOLDERS = { slots: 20, perOwner: 10 };
 /** Connections of callers whose lock is held by another process. */
 const REMOTE_WAITERS = { slots: 6, perOwner: 2 };
-/** Connections for non-waiting work: checkpoints, and one repack, which may take long. */
-const TRY_CONNECTIONS = 3;
+/** Connections for non-waiting work: checkpoints, and one repack and one move of a project, which may take long. */
+const TRY_CONNECTIONS = 4;
 
 /** Total connections needed for locks. */
 export const lockConnections = HOLDERS.slots + REMOTE_WAITERS.slots + TRY_CONNECTIONS;

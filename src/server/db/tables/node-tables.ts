@@ -27,5 +27,6 @@ export const nodes = pgTable("nodes", {
   load: doublePrecision(),
   processors: integer(),
   runs_commands: boolean().notNull().default(true),
+  adopted_by: text(),
   created_at: createdAt(),
 });

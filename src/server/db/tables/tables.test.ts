@@ -37,6 +37,7 @@ const undeclared = [
   "notification_queue",
   "notification_webhooks",
   "notifications",
+  "project_moves",
   "redacted_audit_targets",
   "schema_migrations",
 ];

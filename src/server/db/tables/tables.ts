@@ -86,7 +86,7 @@ export const projects = pgTable("projects", {
   ...budgets(),
   deleted_at: instant(),
   removed_at: instant(),
-  home_node: uuid().notNull(),
+  home_node: uuid(),
   created_at: createdAt(),
   updated_at: createdAt(),
 });

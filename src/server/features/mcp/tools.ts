@@ -368,4 +368,7 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "runners.update": operators,
   "runners.delete": operators,
   "runners.available": { name: "list_runners", title: "List the runners of an organization" },
+  "projectMoves.start": operators,
+  "projectMoves.get": operators,
+  "projectMoves.cancel": operators,
 };

@@ -1,2 +1,3 @@
+export { changeContextOf } from "./routes.js";
 export { drainNode, resumeNode } from "./drain-node.js";
-export { listClusterNodes } from "./cluster-nodes.queries.js";
+export { findClusterNode, listClusterNodes } from "./cluster-nodes.queries.js";

@@ -7,17 +7,20 @@ import { byName, pagesOf } from "../../http/pagination.js";
 import { findClusterNode, listClusterNodes } from "./cluster-nodes.queries.js";
 import { drainNode, resumeNode } from "./drain-node.js";
 
+/** Returns the context of a super admin's changes to the installation. */
+export const changeContextOf = (db: Database, context: ActorContext) => ({
+  origin: {
+    actor: { userId: context.actor.userId },
+    ip: context.ip,
+    requestId: context.requestId,
+  },
+  change: <Result>(work: Parameters<typeof db.systemChange<Result>>[1]) =>
+    db.systemChange(context, work),
+});
+
 export function nodeHandlers(db: Database): Handlers<typeof nodes> {
   const list = pagesOf(nodes.list, byName);
-  const contextOf = (context: ActorContext) => ({
-    origin: {
-      actor: { userId: context.actor.userId },
-      ip: context.ip,
-      requestId: context.requestId,
-    },
-    change: <Result>(work: Parameters<typeof db.systemChange<Result>>[1]) =>
-      db.systemChange(context, work),
-  });
+  const contextOf = (context: ActorContext) => changeContextOf(db, context);
   return {
     list: (context, { query }) =>
       list(context, query, {

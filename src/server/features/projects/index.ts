@@ -1,1 +1,3 @@
+export { storeLock } from "./imports/import-project.js";
+export { packingLock } from "./pack-projects.js";
 export { findProjectByAddress } from "./projects.js";

@@ -21,6 +21,8 @@ interface PackedProject {
   org_id: string;
 }
 
+export const packingLock = (projectId: string): string => `packing ${projectId}`;
+
 export type PackingOutcome = "packed" | "merging" | "locked";
 
 /**
@@ -34,7 +36,7 @@ export async function packProject(
   stopping?: AbortSignal,
 ): Promise<PackingOutcome> {
   let outcome: PackingOutcome = "locked";
-  await db.tryLock(`packing ${project.id}`, async () => {
+  await db.tryLock(packingLock(project.id), async () => {
     const merged = new AbortController();
     const look = async (): Promise<void> => {
       if (await isMerging(db, project.org_id, project.id)) merged.abort();

@@ -2,3 +2,4 @@ export {
   countPredictedConflicts,
   listPredictedConflicts,
 } from "./organization-conflicts.queries.js";
+export { radarLock } from "./scan-project.js";

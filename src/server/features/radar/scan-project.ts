@@ -17,6 +17,9 @@ import { branchRef, predictConflicts, yieldToForeground } from "../workspaces/in
 import * as queries from "./radar.queries.js";
 import { pairKeyText, type ScannedWorkspace, type PairKey, type Scan } from "./radar.queries.js";
 
+/** Scans of a project follow each other. */
+export const radarLock = (projectId: string): string => `radar ${projectId}`;
+
 export interface ScanDeps {
   db: Database;
   storage: Storage;
@@ -43,7 +46,7 @@ export function scanProject(
   project: ScanTarget,
   signal: AbortSignal,
 ): Promise<void> {
-  return deps.db.locks(project.org_id, [`radar ${project.project_id}`], async () => {
+  return deps.db.locks(project.org_id, [radarLock(project.project_id)], async () => {
     const { org_id, project_id } = project;
     const [lines, keys, drivers] = await deps.db.tenant(org_id, async (tx) => [
       await queries.listActiveWorkspaces(tx, project_id),

@@ -23,7 +23,7 @@ export {
   receiveTimeOf,
 } from "./commits/received-commits.queries.js";
 export { visibleBranches } from "./visible-branches.js";
-export { openDriver, recreateFolders } from "./open-driver.js";
+export { openDriver, recreateFolders, restoreFolders } from "./open-driver.js";
 export {
   branchLock,
   branchRef,
@@ -31,7 +31,12 @@ export {
   type ActiveWorkspace,
   type WorkspaceDeps,
 } from "./workspace.js";
-export { agentOfBranch, measureFolder, projectOfWorkspace } from "./workspaces.js";
+export {
+  agentOfBranch,
+  measureFolder,
+  projectOfWorkspace,
+  recoverWorkspaces,
+} from "./workspaces.js";
 export {
   deleteOldChecks,
   endCheck,

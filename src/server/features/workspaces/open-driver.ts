@@ -48,7 +48,7 @@ export function restoreFolders(
   deps: WorkspaceDeps,
   log: Logger,
   isAlone: boolean,
-): { stop(): Promise<void> } {
+): { done: Promise<void>; stop(): Promise<void> } {
   let isStopping = false;
   const isBroughtOver = isAlone && deps.driver.name === "checkout";
   const restoreOne = async (found: queries.PlacedRow): Promise<void> => {
@@ -89,6 +89,7 @@ export function restoreFolders(
     if (!isStopping) log.error({ err: error }, "cannot mount folders");
   });
   return {
+    done: restoring,
     stop: async () => {
       isStopping = true;
       await restoring;

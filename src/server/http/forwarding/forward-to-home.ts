@@ -3,7 +3,12 @@ import { projects } from "#shared/api/projects/projects.js";
 import { RUNNER_PATH } from "#shared/runner/protocol.js";
 import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
 import type { Cluster } from "../../cluster/cluster.js";
-import { homeRoutes, type HomeRoute } from "../../cluster/home-of-request.js";
+import {
+  homeRoutes,
+  type HomeRoute,
+  type Homes,
+  type ProjectHome,
+} from "../../cluster/home-of-request.js";
 import { listNodes } from "../../cluster/nodes.queries.js";
 import { watchNodes } from "../../cluster/watch-nodes.js";
 import { homeUnavailable } from "../../errors.js";
@@ -14,10 +19,7 @@ import { openStreams } from "./open-streams.js";
 import { receiveForwarded } from "./receive-forwarded.js";
 
 /** The destination of a request: the home of a project, the node for a new one, or any node (null). */
-type Destination =
-  | { home: string | undefined | Promise<string | undefined>; isSafe: boolean }
-  | "most room"
-  | null;
+type Destination = { found: ReturnType<Homes["of"]>; isSafe: boolean } | "most room" | null;
 
 const createProject = `${projects.create.method} ${projects.create.path}`;
 
@@ -80,15 +82,22 @@ function routeRequest(
   const destination = destinationOf(forwarding, routes, request);
   if (destination === null) return null;
   if (destination === "most room") return forwardToRoom(forwarding, request, reply);
-  const { node, lease } = forwarding;
-  const { home, isSafe } = destination;
-  const goOn = (id: string | undefined): Outcome | Promise<Outcome> => {
-    if (id === undefined) return null;
-    if (id === node.id) return isSafe || lease.isHeld() ? null : homeUnavailable();
-    if (isForwarded(request)) return homeUnavailable();
-    return forwardToNode(forwarding, [id], isSafe, request, reply);
+  const { node, lease, requests, work } = forwarding;
+  const { found, isSafe } = destination;
+  const goOn = (of: ProjectHome | undefined): Outcome | Promise<Outcome> => {
+    if (of === undefined) return null;
+    if (of.home !== node.id) {
+      if (isForwarded(request)) return homeUnavailable();
+      return forwardToNode(forwarding, [of.home], isSafe, request, reply);
+    }
+    if (!isSafe && !lease.isHeld()) return homeUnavailable();
+    const abort = isSafe ? () => reply.raw.destroy() : undefined;
+    requests.alsoCount(request, reply.raw, work.begin(of.projectId, abort));
+    // After it is counted: the project may have left since its home was read.
+    const isHere = work.require([of.projectId]);
+    return isHere instanceof Promise ? isHere.then(() => null) : null;
   };
-  return home instanceof Promise ? home.then(goOn) : goOn(home);
+  return found instanceof Promise ? found.then(goOn) : goOn(found);
 }
 
 function destinationOf(
@@ -104,14 +113,14 @@ function destinationOf(
     if (headers.authorization === undefined) return null;
     const { org = "", project = "" } = request.params as { org?: string; project?: string };
     if (!project.endsWith(".git")) return null;
-    const home = homes.ofAddress(`${org}/${project.slice(0, -".git".length)}`);
-    return { home, isSafe: !url.endsWith("git-receive-pack") };
+    const found = homes.ofAddress(`${org}/${project.slice(0, -".git".length)}`);
+    return { found, isSafe: !url.endsWith("git-receive-pack") };
   }
   if (url.startsWith(`${RUNNER_PATH}/runs/:run_id/`)) {
     // Any node asks for the credential.
     const { run_id: id } = request.params as { run_id?: string };
     if (headers.authorization === undefined || id === undefined) return null;
-    return { home: homes.of("run_id", id), isSafe: url.includes("/git/") };
+    return { found: homes.of("run_id", id), isSafe: url.includes("/git/") };
   }
   const call = `${method === "HEAD" ? "GET" : method} ${url}`;
   // Any node rejects a body that is too large.
@@ -128,7 +137,7 @@ function destinationOf(
   const route = routes.get(call);
   if (route === undefined) return null;
   const id = (request.params as Record<string, string>)[route.parameter];
-  return id === undefined ? null : { home: homes.of(route.parameter, id), isSafe: route.isSafe };
+  return id === undefined ? null : { found: homes.of(route.parameter, id), isSafe: route.isSafe };
 }
 
 /** Sends a request for a new project to the node with the most room. */

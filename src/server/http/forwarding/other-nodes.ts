@@ -56,12 +56,12 @@ export function otherNodes(cluster: Cluster | null): OtherNodes {
   return {
     isNone: false,
     homesOf: async (projectIds) => {
-      const found = new Map<string, string>();
+      const others = new Map<string, string>();
       for (const id of new Set(projectIds)) {
-        const home = await homes.of("project_id", id);
-        if (home !== undefined && home !== node.id) found.set(id, home);
+        const found = await homes.of("project_id", id);
+        if (found !== undefined && found.home !== node.id) others.set(id, found.home);
       }
-      return found;
+      return others;
     },
     ask: async (asking, nodeIds) => {
       const answers = new Map<string, unknown>();

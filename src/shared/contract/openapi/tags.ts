@@ -166,6 +166,10 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "Machines that execute runs of remote workspaces. Super admins register them; members see those of their organization.",
   },
+  projectMoves: {
+    title: "Moves of projects",
+    description: "Moves of projects from one server to another. For super admins; 404 for others.",
+  },
   events: {
     title: "Events",
     description: "A stream of the changes in an organization, as Server-Sent Events.",

@@ -1,0 +1,186 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { sql } from "drizzle-orm";
+import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { identifyDataFolder, readNodeId } from "../cluster/data-folder-identity.js";
+import { listNodes, lockEpoch, lockNodes, type RegisteredNode } from "../cluster/nodes.queries.js";
+import { recordInstallationEvent } from "../db/audit/installation-audit.js";
+import type { Queryable } from "../db/connection/connect.js";
+import { lockOrganizations } from "../db/connection/tenant.js";
+import {
+  arrivals,
+  copyParts,
+  endMovesOf,
+  filesOf,
+  moveParts,
+  presentParts,
+} from "../features/project-moves/index.js";
+import type { AdminContext } from "../features/people/index.js";
+
+/** The projects that this node has taken over. */
+export interface AdoptionReport {
+  node: string;
+  projects: { id: string; address: string }[];
+  /** Projects that the folder does not have. */
+  missing: { id: string; address: string }[];
+}
+
+interface Adoption {
+  db: Queryable;
+  context: Pick<AdminContext, "origin" | "change">;
+  /** The data folder of this node. */
+  dataDir: string;
+  log: (line: string) => void;
+}
+
+interface AdoptedProject extends Record<string, unknown> {
+  id: string;
+  org_id: string;
+  address: string;
+}
+
+/**
+ * Gives the projects of a node that is gone to the node of this data folder. Their files are copied from that node's
+ * data folder, which is mounted here; each project changes its home when its files are in place. Called again, it
+ * continues.
+ * @throws ConfigError while the other node has its lease, or when the folder is of another node
+ */
+export async function adoptFolder(
+  { db, context, dataDir, log }: Adoption,
+  name: string,
+  folder: string,
+): Promise<AdoptionReport> {
+  const own = identifyDataFolder(dataDir).id;
+  const gone = await endNode(context, own, name, readNodeId(folder));
+  const report: AdoptionReport = { node: gone.name, projects: [], missing: [] };
+  const { rows } = await db.execute<AdoptedProject>(sql`
+    select p.id, p.org_id, o.slug || '/' || p.slug as address
+    from projects p join organizations o on o.id = p.org_id
+    where p.home_node = ${gone.id} and p.removed_at is null order by p.id`);
+  for (const { id, org_id, address } of rows) {
+    log(`project ${address}`);
+    const files = await filesOf(
+      { db: { withSystem: (_reason, work) => work(db) }, dataDir },
+      { org_id, project_id: id },
+    );
+    const parts = await presentParts(folder, files);
+    if (!parts.includes(files.repository)) {
+      report.missing.push({ id, address });
+      continue;
+    }
+    const staging = join(arrivals(dataDir), `adopted-${id}`);
+    await removeTree(staging);
+    await mkdir(staging, { recursive: true, mode: 0o700 });
+    await copyParts(folder, staging, parts);
+    await moveParts(staging, dataDir, files);
+    await flushToDisk(dataDir);
+    await context.change(async (tx) => {
+      await lockOrganizations(tx, [org_id]);
+      await tx.execute(sql`
+        update projects set home_node = ${own} where id = ${id} and home_node = ${gone.id}`);
+    });
+    await removeTree(staging);
+    report.projects.push({ id, address });
+  }
+  return report;
+}
+
+/** Ends a node for good: its epoch grows, so that it writes nothing, and its start is refused. */
+function endNode(
+  { origin, change }: Adoption["context"],
+  ownId: string,
+  name: string,
+  folderId: string,
+): Promise<RegisteredNode> {
+  return change(async (tx) => {
+    await lockNodes(tx);
+    const { own, gone } = await findBoth(tx, ownId, name);
+    if (gone.id !== folderId) {
+      throw new ConfigError(`The folder is of another server than ${name}; mount that of ${name}`);
+    }
+    if (gone.adopted_by !== null && gone.adopted_by !== own.name) {
+      throw new ConfigError(
+        `The server ${gone.adopted_by} takes over the projects of ${name}; run the command there`,
+      );
+    }
+    if (gone.adopted_by === own.name) return gone;
+    await lockEpoch(tx, gone.id);
+    await tx.execute(sql`
+      update nodes set epoch = epoch + 1, adopted_by = ${own.name}, lease_until = clock_timestamp()
+      where id = ${gone.id}`);
+    await endMovesOf(tx, gone.id);
+    await recordInstallationEvent(tx, origin, {
+      action: "node.adopted",
+      target: { type: "node", id: gone.id, name },
+      changes: { adopted_by: { from: null, to: own.name } },
+    });
+    return gone;
+  });
+}
+
+/** @throws ConfigError for an unknown node, this one, or one with a lease */
+async function findBoth(
+  tx: Queryable,
+  ownId: string,
+  name: string,
+): Promise<{ own: RegisteredNode; gone: RegisteredNode }> {
+  const all = await listNodes(tx);
+  const own = all.find(({ id }) => id === ownId);
+  const gone = all.find((node) => node.name === name);
+  if (!own || own.url === null) {
+    throw new ConfigError(
+      "Start this server as a node with an address first, then run the command",
+    );
+  }
+  if (!gone) throw new ConfigError(`There is no server ${name}; see omoi admin nodes`);
+  if (gone.id === own.id) throw new ConfigError(`${name} is this server`);
+  if (gone.is_leased) {
+    throw new ConfigError(
+      `The server ${name} holds its lease; stop it, and wait 15 s. Projects of a running server move by omoi admin project move`,
+    );
+  }
+  return { own, gone };
+}
+
+/**
+ * Removes a node without projects from the list.
+ * @throws ConfigError while it has projects or its lease
+ */
+export function removeNode(
+  { origin, change }: Adoption["context"],
+  name: string,
+): Promise<{ id: string; name: string }> {
+  return change(async (tx) => {
+    await lockNodes(tx);
+    const gone = (await listNodes(tx)).find((node) => node.name === name);
+    if (!gone) throw new ConfigError(`There is no server ${name}; see omoi admin nodes`);
+    if (gone.is_leased) {
+      throw new ConfigError(`The server ${name} holds its lease; stop it, and wait 15 s`);
+    }
+    const { rows } = await tx.execute<{ projects: number; moves: number }>(sql`
+      select (select count(*)::int from projects
+          where home_node = ${gone.id} and removed_at is null) as projects,
+        (select count(*)::int from project_moves where ${gone.id} in (from_node, to_node)
+          and state in ('copying', 'freezing', 'switching', 'cleaning')) as moves`);
+    const [kept] = rows;
+    if (kept && (kept.projects > 0 || kept.moves > 0)) {
+      throw new ConfigError(
+        `The server ${name} has ${kept.projects} projects and ${kept.moves} unfinished moves; move them, or adopt them with omoi admin node adopt`,
+      );
+    }
+    await lockEpoch(tx, gone.id);
+    await tx.execute(sql`delete from project_moves where ${gone.id} in (from_node, to_node)`);
+    // Projects whose files are gone keep their row, without a home.
+    await tx.execute(sql`update projects set home_node = null where home_node = ${gone.id}`);
+    await tx.execute(sql`delete from pgboss.job where name like '%.' || ${gone.id}`);
+    await tx.execute(sql`delete from pgboss.queue where name like '%.' || ${gone.id}`);
+    await tx.execute(sql`delete from nodes where id = ${gone.id}`);
+    await recordInstallationEvent(tx, origin, {
+      action: "node.removed",
+      target: { type: "node", id: gone.id, name },
+      changes: {},
+    });
+    return { id: gone.id, name };
+  });
+}

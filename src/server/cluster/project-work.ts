@@ -1,0 +1,90 @@
+import type { ChangeFeed } from "../db/cache/changes.js";
+import type { Database } from "../db/connection/connect.js";
+import { homeUnavailable } from "../errors.js";
+import { readHome } from "./home-of.js";
+
+/** Work of this process on the disk of its projects. */
+export interface ProjectWork {
+  /**
+   * Counts work on a project until the returned function is called.
+   * @param abort ends work that only reads, such as a stream of events, when the project leaves this node
+   */
+  begin(projectId: string, abort?: () => void): () => void;
+  /**
+   * Rejects with 503 `home_unavailable` if one of the ids, of projects or agents, is of a project that has left.
+   * Without one that has left it costs nothing.
+   */
+  require(ids: readonly string[]): Promise<void> | void;
+}
+
+/** Time for which work that only reads may go on. */
+const READ_MS = 3000;
+
+interface Work {
+  readonly abort: (() => void) | undefined;
+}
+
+/**
+ * Follows the work on projects, so that a project can leave this node: `settleAll` of any process of the node, with
+ * the project's id, makes this process refuse new work on it, and answers when none is left.
+ */
+export function followProjectWork(
+  db: Pick<Database, "withSystem"> & { changes: Pick<ChangeFeed, "answerSettle"> },
+  nodeId: string,
+): ProjectWork {
+  const working = new Map<string, Set<Work>>();
+  const waiting = new Map<string, Set<() => void>>();
+  /** The projects of ids, of projects and their agents, that have left this node. */
+  const left = new Map<string, string>();
+
+  const settled = async (projectId: string): Promise<void> => {
+    if (!working.has(projectId)) return;
+    const abortReads = setTimeout(() => {
+      for (const { abort } of working.get(projectId) ?? []) abort?.();
+    }, READ_MS);
+    await new Promise<void>((resolve) => {
+      const all = waiting.get(projectId) ?? new Set();
+      waiting.set(projectId, all.add(resolve));
+    });
+    clearTimeout(abortReads);
+  };
+
+  db.changes.answerSettle(async (projectId) => {
+    const ids = await db.withSystem("find the agents of a project", (tx) =>
+      tx.execute<{ id: string }>(`select id from agents where project_id = '${projectId}'`),
+    );
+    for (const id of [projectId, ...ids.rows.map(({ id }) => id)]) left.set(id, projectId);
+    await settled(projectId);
+  });
+
+  /** Asks the database, because a project may have come back. */
+  const requireHere = async (projectId: string): Promise<void> => {
+    const home = await db.withSystem("find the home of a project", (tx) => readHome(tx, projectId));
+    if (home !== nodeId) throw homeUnavailable();
+    for (const [id, project] of left) if (project === projectId) left.delete(id);
+  };
+
+  return {
+    begin: (projectId, abort) => {
+      const work: Work = { abort };
+      const all = working.get(projectId) ?? new Set();
+      working.set(projectId, all.add(work));
+      return () => {
+        if (!all.delete(work) || all.size > 0) return;
+        working.delete(projectId);
+        for (const resolve of waiting.get(projectId) ?? []) resolve();
+        waiting.delete(projectId);
+      };
+    },
+    require: (ids) => {
+      if (left.size === 0) return;
+      const gone = new Set(ids.flatMap((id) => left.get(id) ?? []));
+      if (gone.size === 0) return;
+      return Promise.all([...gone].map(requireHere)).then(() => undefined);
+    },
+  };
+}
+
+/** Returns the ids in the keys of locks. */
+export const idsInKeys = (keys: readonly string[]): string[] =>
+  keys.flatMap((key) => key.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? []);

@@ -1,0 +1,188 @@
+import { chmod, lstat, mkdir, rmdir, unlink } from "node:fs/promises";
+import { Transform } from "node:stream";
+import { streamSystem } from "#git/process/system-command.js";
+import { flushToDisk } from "#git/worktree/atomic-directory.js";
+import { tarFlags } from "../../data-folder/tar-flags.js";
+import { HomeBusyError, type AskHome } from "./ask-home.js";
+import { readList, streamList, type FileEntry, type FileList } from "./file-list.js";
+import { presentParts, type ProjectFiles } from "./project-files.js";
+
+/** Entries, and bytes of their content, that one request asks for. */
+const MAX_ENTRIES = 2000;
+const MAX_BYTES = 64 * 1024 * 1024;
+/** An entry that changed this shortly before a list may have changed once more without another time. */
+const RACY_SECONDS = 2;
+
+export interface FileCopy {
+  /** Copies what is new or changed since the last call, and removes what is gone. */
+  update(): Promise<void>;
+  /**
+   * Copies the last changes of files that no longer change, and compares the lists of both sides.
+   * @throws if they differ
+   */
+  finish(files: ProjectFiles): Promise<void>;
+}
+
+/**
+ * Copies the files of a project from its home into a folder.
+ * @param progress called with the size of the project's files, and with bytes that were copied
+ */
+export function copyFiles(
+  ask: AskHome,
+  folder: string,
+  progress: (made: { total: number | null; copied: number }) => Promise<void>,
+): FileCopy {
+  let known: FileList = { at: 0, entries: new Map() };
+
+  const fetch = async (batch: readonly FileEntry[]): Promise<void> => {
+    const names = Buffer.from(batch.map(({ path }) => `${path}\0`).join(""), "latin1");
+    const answer = await ask("POST", "files", names);
+    let copied = 0;
+    const counting = new Transform({
+      transform(piece: Buffer, _encoding, done) {
+        copied += piece.length;
+        done(null, piece);
+      },
+    });
+    let failure: Error | null = null;
+    answer.once("error", (error) => {
+      failure = error;
+      counting.destroy(error);
+    });
+    const args = ["--extract", "--file=-", ...tarFlags, "--same-permissions"];
+    const input = answer.pipe(counting);
+    const { output, done } = streamSystem("tar", args, { cwd: folder, input });
+    output.resume();
+    const { exitCode, stderr } = await done;
+    if (failure !== null || !answer.complete) throw new HomeBusyError("the connection broke", true);
+    if (exitCode !== 0) throw new Error(`tar cannot write the files: ${stderr.trim()}`);
+    await progress({ total: null, copied });
+  };
+  const fetchAll = async (entries: readonly FileEntry[]): Promise<void> => {
+    for (const batch of batchesOf(entries)) await fetch(batch);
+  };
+  /** Copies entries, and then the folders around them, whose times and modes the copies change. */
+  const bring = async (
+    now: ReadonlyMap<string, FileEntry>,
+    wanted: ReadonlySet<string>,
+    gone: readonly FileEntry[],
+  ): Promise<void> => {
+    const around = [...wanted, ...gone.map(({ path }) => path)].map(parentOf);
+    await makeWritable(folder, around);
+    await remove(folder, gone);
+    const entries = [...wanted].flatMap((path) => now.get(path) ?? []);
+    const files = entries.filter(({ type }) => type !== "d");
+    await fetchAll([
+      // The names of a file in one archive.
+      ...files
+        .filter(({ shared }) => shared !== null)
+        .toSorted((one, other) => Number(one.shared) - Number(other.shared)),
+      ...files.filter(({ shared }) => shared === null),
+    ]);
+    const folders = new Set([...entries.map(({ path }) => path), ...around]);
+    await fetchAll([...folders].flatMap((path) => now.get(path) ?? []).filter(isFolder));
+  };
+  const update = async (): Promise<void> => {
+    const answer = await ask("GET", "list");
+    const now = await readList(answer).catch((error: unknown) => {
+      throw new HomeBusyError(`the list of files broke off (${(error as Error).message})`, true);
+    });
+    const wanted = new Set<string>();
+    const shared = new Set<string>();
+    const gone: FileEntry[] = [];
+    let total = 0;
+    for (const entry of now.entries.values()) {
+      total += entry.size;
+      const before = known.entries.get(entry.path);
+      if (before && before.type !== entry.type) gone.push(before);
+      const isKnown =
+        before?.version === entry.version && entry.changedAt < known.at - RACY_SECONDS;
+      if (isKnown) continue;
+      wanted.add(entry.path);
+      if (entry.shared !== null) shared.add(entry.shared);
+    }
+    for (const entry of now.entries.values()) {
+      if (entry.shared !== null && shared.has(entry.shared)) wanted.add(entry.path);
+    }
+    for (const entry of known.entries.values()) {
+      if (!now.entries.has(entry.path)) gone.push(entry);
+    }
+    await progress({ total, copied: 0 });
+    // A failure in between leaves an unknown state: all of it is copied again.
+    known = { at: 0, entries: new Map([...known.entries, ...now.entries]) };
+    await bring(now.entries, wanted, gone);
+    known = now;
+  };
+  return {
+    update,
+    finish: async (files) => {
+      await update();
+      for (let attempt = 1; ; attempt += 1) {
+        const here = await readList(streamList(folder, await presentParts(folder, files)));
+        const wanted = new Set<string>();
+        const gone: FileEntry[] = [];
+        for (const entry of known.entries.values()) {
+          const copy = here.entries.get(entry.path);
+          if (copy?.content === entry.content) continue;
+          wanted.add(entry.path);
+          if (copy && copy.type !== entry.type) gone.push(copy);
+        }
+        for (const copy of here.entries.values()) {
+          if (!known.entries.has(copy.path)) gone.push(copy);
+        }
+        if (wanted.size === 0 && gone.length === 0) break;
+        if (attempt === 3) {
+          const [first = gone[0]?.path] = wanted;
+          throw new HomeBusyError(`files of the project still change, such as ${first}`, false);
+        }
+        await bring(known.entries, wanted, gone);
+      }
+      await flushToDisk(folder);
+    },
+  };
+}
+
+const isFolder = ({ type }: FileEntry): boolean => type === "d";
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
+const at = (folder: string, path: string): Buffer =>
+  Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, "latin1")]);
+
+function* batchesOf(entries: readonly FileEntry[]): Generator<FileEntry[]> {
+  let batch: FileEntry[] = [];
+  let size = 0;
+  for (const entry of entries) {
+    const isSame = entry.shared !== null && entry.shared === batch.at(-1)?.shared;
+    if (!isSame && batch.length > 0 && (batch.length >= MAX_ENTRIES || size >= MAX_BYTES)) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+    batch.push(entry);
+    size += entry.size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Removes entries, those below a folder first. Their folders may have been removed with others. */
+async function remove(folder: string, entries: readonly FileEntry[]): Promise<void> {
+  const deepest = entries.toSorted((one, other) => other.path.length - one.path.length);
+  for (const entry of deepest) {
+    const path = at(folder, entry.path);
+    await (isFolder(entry) ? rmdir(path) : unlink(path)).catch(ignoreMissing);
+  }
+}
+
+/** Lets a server without root change entries of folders whose modes forbid it. */
+async function makeWritable(folder: string, paths: Iterable<string>): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  if (process.getuid?.() === 0) return;
+  for (const path of new Set(paths)) {
+    const place = at(folder, path);
+    const stats = await lstat(place).catch(() => null);
+    if (stats?.isDirectory()) await chmod(place, 0o700);
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+}

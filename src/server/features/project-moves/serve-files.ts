@@ -1,0 +1,104 @@
+import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { streamSystem } from "#git/process/system-command.js";
+import type { Cluster } from "../../cluster/cluster.js";
+import { moveHeader } from "../../cluster/signed-move.js";
+import { tarFlags } from "../../data-folder/tar-flags.js";
+import type { Database } from "../../db/connection/connect.js";
+import { AppError, homeUnavailable, notFound } from "../../errors.js";
+import { Answer } from "../../http/answer.js";
+import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
+import type { Routes } from "../../http/register-routes.js";
+import { streamList } from "./file-list.js";
+import { freezeProject } from "./freeze-project.js";
+import * as queries from "./moves.queries.js";
+import { filesOf, presentParts } from "./project-files.js";
+
+/** Size of a list of names, which the receiver limits to 2,000. */
+const MAX_NAMES_BYTES = 16 * 1024 * 1024;
+const octets = "application/octet-stream";
+
+export interface ServedMoves {
+  db: Database;
+  cluster: Cluster;
+  dataDir: string;
+}
+
+/** The requests of a project's new node to its home. All others get a 404. */
+export function moveRoutes(deps: ServedMoves): Routes {
+  const { dataDir } = deps;
+  return rawRoutes(
+    [
+      {
+        method: "POST",
+        path: "/cluster/moves/{id}/freeze",
+        handle: async (request) => {
+          await freezeProject(deps, await requireMove(deps, request));
+          return new Answer({ frozen: true });
+        },
+      },
+      {
+        method: "GET",
+        path: "/cluster/moves/{id}/list",
+        handle: async (request) => {
+          const move = await requireMove(deps, request);
+          const parts = await presentParts(dataDir, await filesOf(deps, move));
+          return stream(streamList(dataDir, parts));
+        },
+      },
+      {
+        method: "POST",
+        path: "/cluster/moves/{id}/files",
+        handle: async (request) => {
+          const move = await requireMove(deps, request);
+          const names = await buffer(request.body as Readable);
+          const { parts } = await filesOf(deps, move);
+          requireBelow(names, parts);
+          const args = ["--create", "--file=-", ...tarFlags, "--no-recursion", "--null"];
+          args.push("--verbatim-files-from", "-T", "-");
+          // What fails here is missing at the receiver, which compares the lists at the end.
+          const { output, done } = streamSystem("tar", args, { cwd: dataDir, input: names });
+          done.catch(() => undefined);
+          return stream(output);
+        },
+      },
+    ],
+    { bodies: { [octets]: MAX_NAMES_BYTES } },
+  );
+}
+
+const stream = (content: Readable): Answer<Readable> =>
+  new Answer(content, { headers: { "content-type": octets, "cache-control": "no-store" } });
+
+/** Returns the move for which a node asks. @throws AppError 404; 503 `home_unavailable` */
+async function requireMove({ db, cluster }: ServedMoves, request: RawRequest) {
+  const header = request.headers[moveHeader];
+  const claim =
+    header === undefined
+      ? null
+      : cluster.moveSignature.verify(String(header), request.method, request.raw.url ?? "");
+  const { node, lease } = cluster;
+  if (claim === null || claim.to !== node.id || claim.move !== request.params["id"]) {
+    throw notFound();
+  }
+  if (claim.epoch !== node.epoch) throw homeUnavailable();
+  lease.require();
+  const move = await db.withSystem("read a move", (tx) => queries.findMove(tx, claim.move));
+  const isValid =
+    move?.from.id === node.id && move.to.id === claim.from && move.attempt === claim.attempt;
+  if (!isValid || !["copying", "freezing", "switching"].includes(move.state)) throw notFound();
+  return move;
+}
+
+/** Fails unless each name is below one of the parts. @throws AppError 422 */
+function requireBelow(names: Buffer, parts: readonly string[]): void {
+  const known = new Set(parts);
+  for (const name of names.toString("latin1").split("\0")) {
+    const segments = name.split("/");
+    const isBelow = segments.some((_one, index) =>
+      known.has(segments.slice(0, index + 1).join("/")),
+    );
+    if (name === "" || (isBelow && !segments.includes(".."))) continue;
+    throw new AppError("validation_failed", "A name is of another project.");
+  }
+}
