@@ -75,7 +75,7 @@ const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
     join nodes n on n.id = p.home_node where a.id = r.agent_id
     and (n.url is null or n.lease_until > clock_timestamp()))`;
 
-/** `$1` is the runner, `$2` the number of runs. Only organizations in whose turn a run may be are looked at closely. */
+/** `$1` is the runner, `$2` the number of runs. The queues of a few organizations are read: those with the fewest runs. */
 const OFFER_RUNS = `
   with recursive me as materialized (
     select * from runners where id = $1::uuid and not paused
