@@ -3,7 +3,7 @@ import { Agent } from "node:http";
 import { join } from "node:path";
 import type pg from "pg";
 import type { Client } from "#shared/contract/client.js";
-import { RUNNER_PATH, type OfferRequest } from "#shared/runner/protocol.js";
+import { RUNNER_PATH, RUNNER_PROTOCOL, type OfferRequest } from "#shared/runner/protocol.js";
 import { readVerificationKey } from "#server/db/installation.js";
 import { generateRunnerToken, hashRunnerToken } from "#server/features/runners/runner-token.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
@@ -268,6 +268,7 @@ const requests: readonly Request[] = [
     method: "POST",
     path: () => `${RUNNER_PATH}/offers`,
     body: (): OfferRequest => ({
+      protocol: RUNNER_PROTOCOL,
       labels: [],
       networks: ["none"],
       slots: 10,

@@ -59,9 +59,10 @@ export interface ExecutionInput {
   openStreams: ((end: Execution["end"]) => StandardStreams) | null;
   /**
    * Prepares the folder and the home.
+   * @param ended aborted when the run is to end; its command then does not start
    * @throws SandboxRefusal with a sentence for users
    */
-  prepare(log: LogWriter): Promise<Prepared>;
+  prepare(log: LogWriter, ended: AbortSignal): Promise<Prepared>;
   /** Called before the command starts. @throws if it must not */
   requireStart?: () => void;
   /** Writes connections and counts. */
@@ -113,6 +114,9 @@ export function executeRun(input: ExecutionInput): Execution {
   let callback: Callback | null = null;
   let egress: RunEgressProxy | null = null;
 
+  /** Aborted when the end of the run is requested. */
+  const ended = new AbortController();
+
   /** Timers and the change feed call this, so an error must not propagate. */
   const stopProcess = (): void => {
     try {
@@ -125,6 +129,7 @@ export function executeRun(input: ExecutionInput): Execution {
     if (ending) return;
     ending = reason;
     endGraceMs = graceMs;
+    ended.abort();
     stopProcess();
   };
   const streams = input.openStreams?.(end) ?? null;
@@ -143,7 +148,7 @@ export function executeRun(input: ExecutionInput): Execution {
       },
     });
     log = written;
-    const { uid, readOnly } = await input.prepare(written);
+    const { uid, readOnly } = await input.prepare(written, ended.signal);
     if (run.network === "restricted") {
       egress = await openEgress({
         allowedHosts: run.allowed_hosts ?? [],
@@ -154,6 +159,7 @@ export function executeRun(input: ExecutionInput): Execution {
     }
     const url = callback ? `http://127.0.0.1:${callback.port}` : input.publicUrl;
     input.requireStart?.();
+    if (ending) throw new SandboxRefusal("It was ended before its command started.");
     return sandbox.start({
       id: run.id,
       folder: input.folder,
@@ -248,6 +254,7 @@ export function executeRun(input: ExecutionInput): Execution {
     endAtOnce: (reason) => {
       ending ??= reason;
       endGraceMs = 0;
+      ended.abort();
       stopProcess();
     },
   };

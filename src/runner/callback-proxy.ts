@@ -1,13 +1,17 @@
 /** The server as a run in an isolated network reaches it: a local port that passes requests on. */
 import { once } from "node:events";
-import { createServer, request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { Agent, createServer, request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
 import type { Callback } from "#execution/execute-run.js";
 
 /** What a run calls: the API, models, git and MCP. */
-const SERVED = /^\/(?:api|models|git|mcp)(?:\/|\?|$)/;
+const SERVED = /^\/(?:api|models|git|mcp)(?:\/|$)/;
+
+/** Requests of one run to the server at once, and its connections: one run must not exhaust the others'. */
+const MAX_REQUESTS = 32;
+const MAX_CONNECTIONS = 128;
 
 /** Headers of one connection (RFC 9110, section 7.6.1). */
 const HOP_BY_HOP = new Set([
@@ -25,23 +29,35 @@ const HOP_BY_HOP = new Set([
 /** Opens a port for one run. The run sends its own token. */
 export async function openCallbackProxy(serverUrl: string): Promise<Callback> {
   const server = new URL(serverUrl);
-  const send = server.protocol === "https:" ? httpsRequest : httpRequest;
+  const isTls = server.protocol === "https:";
+  // No connection carries requests of two runs, nor two requests of one.
+  const options = { keepAlive: false, maxSockets: MAX_REQUESTS };
+  const agent = isTls ? new TlsAgent(options) : new Agent(options);
   const proxy = createServer((incoming, outgoing) => {
     const refuse = (status: number, detail: string): void => {
       if (outgoing.headersSent) return void outgoing.destroy();
-      outgoing.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
+      outgoing.writeHead(status, {
+        "content-type": "text/plain; charset=utf-8",
+        connection: "close",
+      });
       outgoing.end(`${detail}\n`);
     };
-    // A URL with an origin, or with a path that leads elsewhere, is not passed on.
-    const { url = "" } = incoming;
-    if (!SERVED.test(url) || /(?:^|\/)\.\.?(?:\/|\?|$)/.test(decoded(url))) {
+    const address = addressOf(incoming.url ?? "", server);
+    if (address === null) {
       return refuse(404, "A run reaches /api, /models, /git and /mcp of the server.");
     }
-    const upstream = send(
-      new URL(url, server),
+    const isChunked = incoming.headers["transfer-encoding"] !== undefined;
+    const upstream = (isTls ? httpsRequest : httpRequest)(
+      address,
       {
         method: incoming.method,
-        headers: { ...endToEnd(incoming.headers), host: server.host },
+        agent,
+        headers: {
+          ...endToEnd(incoming.headers),
+          host: server.host,
+          // Otherwise the body of a GET would be sent without a frame, as further requests.
+          ...(isChunked && { "transfer-encoding": "chunked" }),
+        },
       },
       (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
@@ -52,6 +68,7 @@ export async function openCallbackProxy(serverUrl: string): Promise<Callback> {
     outgoing.on("close", () => upstream.destroy());
     pipeline(incoming, upstream, () => undefined);
   });
+  proxy.maxConnections = MAX_CONNECTIONS;
   proxy.on("clientError", (_error, socket) => socket.destroy());
   proxy.listen(0, "127.0.0.1");
   await once(proxy, "listening");
@@ -60,13 +77,25 @@ export async function openCallbackProxy(serverUrl: string): Promise<Callback> {
     close: () => {
       proxy.close();
       proxy.closeAllConnections();
+      agent.destroy();
     },
   };
 }
 
-function decoded(url: string): string {
+/** Returns the address of a request at the server; null unless it is one that a run may reach. */
+function addressOf(url: string, server: URL): URL | null {
+  // A URL with a host, or one that is read differently by others.
+  if (!url.startsWith("/") || url.startsWith("//") || /[\\\u0000-\u0020]/.test(url)) return null;
+  if (!URL.canParse(url, server)) return null;
+  const address = new URL(url, server);
+  const path = decoded(address.pathname);
+  const isPlain = address.origin === server.origin && !/(?:^|\/)\.\.?(?:\/|$)/.test(path);
+  return isPlain && !path.includes("\\") && SERVED.test(address.pathname) ? address : null;
+}
+
+function decoded(path: string): string {
   try {
-    return decodeURIComponent(url);
+    return decodeURIComponent(path);
   } catch {
     return "/..";
   }

@@ -1,5 +1,5 @@
 /** Environment layers of projects on this machine: what a setup script installs, once for many runs. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { executeRun } from "#execution/execute-run.js";
 import type { NewEgress } from "#execution/egress/egress-recorder.js";
 import type { LogWriter } from "#execution/logs/log-writer.js";
@@ -9,6 +9,7 @@ import { chownTree } from "#git/worktree/chown-tree.js";
 import { environmentKeyOf } from "#git/worktree/environment-key.js";
 import { hasEnvironment } from "#git/worktree/environment-layer.js";
 import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
+import type { LogEntry } from "#shared/api/agents/runs.js";
 import type { RunnerJob } from "#shared/runner/protocol.js";
 import type { RemoteRunDeps } from "./run-upload.js";
 
@@ -16,7 +17,13 @@ import type { RemoteRunDeps } from "./run-upload.js";
 const MAX_SECONDS = 3600;
 
 /** Builds in progress by the path of their layer: runs that need the same one share it. */
-const building = new Map<string, Promise<string | null>>();
+const building = new Map<string, Promise<Built>>();
+
+/** Null if it succeeded; otherwise why it failed, as a sentence, or that the run that built it was ended. */
+type Built = string | null | "ended";
+
+/** The end of the output of a script that failed, in the log of the run; bytes. */
+const SHOWN_BYTES = 8 * 1024;
 
 export interface EnvironmentRequest {
   job: RunnerJob;
@@ -28,6 +35,8 @@ export interface EnvironmentRequest {
   log: LogWriter;
   masker: Masker;
   storeEgress: (egress: NewEgress) => Promise<void>;
+  /** Aborted when the run is to end. */
+  signal: AbortSignal;
 }
 
 /**
@@ -43,18 +52,31 @@ export async function attachEnvironment(
   if (environment === null || commit === null) return;
   const key = await environmentKeyOf(places.repoPath, { branch, commit }, environment);
   const layer = deps.storage.environment(project_id, key);
-  // A layer can be removed between a look and its use.
-  for (let attempt = 1; attempt <= 2; attempt += 1) {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS && !request.signal.aborted; attempt += 1) {
     if (!(await hasEnvironment(layer))) {
       const build = building.get(layer) ?? buildOnce(deps, request, commit, key, layer);
-      const failure = await build;
-      if (failure !== null) {
-        await log.say(`The run has no environment: ${failure}`);
+      const built = await unlessAborted(build, request.signal);
+      // The run that was building it has ended: this one builds it.
+      if (built === "ended") continue;
+      if (built !== null) {
+        await log.say(`The run has no environment: ${built}`);
         return;
       }
     }
+    // A layer can be removed between a look and its use.
     if ((await deps.driver.attachEnvironment(places, layer)) !== null) return;
   }
+}
+
+const MAX_ATTEMPTS = 10;
+
+function unlessAborted(build: Promise<Built>, signal: AbortSignal): Promise<Built> {
+  if (signal.aborted) return Promise.resolve("ended");
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve("ended");
+    signal.addEventListener("abort", stop, { once: true });
+    build.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }
 
 function buildOnce(
@@ -63,20 +85,20 @@ function buildOnce(
   commit: string,
   key: string,
   layer: string,
-): Promise<string | null> {
+): Promise<Built> {
   const build = buildLayer(deps, request, commit, key, layer).finally(() => building.delete(layer));
   building.set(layer, build);
   return build;
 }
 
-/** Runs the setup script and stores its files. Returns why it failed, as a sentence; null if it succeeded. */
+/** Runs the setup script and stores its files. */
 async function buildLayer(
-  { storage, driver, sandbox, log: logger, closing }: RemoteRunDeps,
-  { job, uid, log, masker, storeEgress }: EnvironmentRequest,
+  { storage, driver, sandbox, log: logger }: RemoteRunDeps,
+  { job, uid, log, masker, storeEgress, signal }: EnvironmentRequest,
   commit: string,
   key: string,
   layer: string,
-): Promise<string | null> {
+): Promise<Built> {
   const environment = job.environment as NonNullable<RunnerJob["environment"]>;
   const paths = storage.build(job.project_id, key);
   const places = paths.worktree(job.project_id);
@@ -118,11 +140,15 @@ async function buildLayer(
       logger,
     });
     const stop = (): void => execution.endAtOnce({ status: "stopped", detail: "It was stopped." });
-    closing.addEventListener("abort", stop, { once: true });
-    if (closing.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
     const { outcome, detail } = await execution.done;
-    closing.removeEventListener("abort", stop);
-    if (outcome !== "succeeded") return `its setup script failed. ${detail}`;
+    signal.removeEventListener("abort", stop);
+    if (signal.aborted) return "ended";
+    if (outcome !== "succeeded") {
+      const shown = await endOfLog(paths.log);
+      return `its setup script failed. ${detail}${shown === "" ? "" : ` The end of its output:\n${shown}`}`;
+    }
     await driver.storeEnvironment(places, layer);
     return null;
   } catch (error) {
@@ -131,5 +157,24 @@ async function buildLayer(
   } finally {
     await driver.remove(places);
     await removeTree(paths.root);
+  }
+}
+
+/** Returns the end of a log as text, without secrets as the log itself. */
+async function endOfLog(path: string): Promise<string> {
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, SHOWN_BYTES * 2);
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    const lines = buffer.toString("utf8").split("\n");
+    // The first one may lack its beginning.
+    const whole = length < size ? lines.slice(1) : lines;
+    const texts = whole
+      .filter((line) => line !== "")
+      .map((line) => (JSON.parse(line) as LogEntry).text);
+    return texts.join("").slice(-SHOWN_BYTES).trimEnd();
+  } finally {
+    await file.close();
   }
 }

@@ -6,7 +6,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { exportObjects } from "#git/export/export-objects.js";
 import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
 import { initBare } from "#git/store/bare-repository.js";
-import { listRefs } from "#git/store/refs.js";
+import { listRefs, updateRef, updateRefs } from "#git/store/refs.js";
+import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { removeRepository } from "#git/store/remove-repository.js";
 import { removeStaleLocks } from "#git/store/stale-locks.js";
 import { withUpstream } from "#git/upstream/upstream-connection.js";
@@ -16,6 +17,7 @@ import { collectBaseLayers } from "#git/worktree/base-layers.js";
 import { collectEnvironments } from "#git/worktree/environment-layer.js";
 import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
 import type { ReadOnlyFolder } from "#sandbox/sandbox.js";
+import { isUuid } from "#shared/uuid.js";
 import { RUNNER_PATH, type RunnerJob } from "#shared/runner/protocol.js";
 import type { RunnerStorage } from "./runner-storage.js";
 import type { ServerConnection } from "./server-connection.js";
@@ -35,8 +37,11 @@ export interface ProjectCache {
   fetch(job: RunnerJob, signal: AbortSignal): Promise<void>;
   /** Returns the folders of objects that the repository of a run borrows. */
   exportFor(job: RunnerJob): Promise<ReadOnlyFolder[]>;
-  /** Frees what no run needs. Call it while no run starts. */
-  clean(): Promise<void>;
+  /**
+   * Frees what no run needs. Runs of a project that start meanwhile wait.
+   * @param isUsed whether a project has a run on this machine
+   */
+  clean(isUsed: (projectId: string) => boolean): Promise<void>;
 }
 
 export function openProjectCache(
@@ -44,8 +49,18 @@ export function openProjectCache(
   server: Pick<ServerConnection, "url" | "token">,
   driver: WorktreeDriver,
 ): ProjectCache {
-  /** Fetches of a project follow each other. */
-  const fetching = new Map<string, Promise<void>>();
+  /** What changes a mirror follows each other, for each project. */
+  const changing = new Map<string, Promise<void>>();
+  const exclusive = async (projectId: string, work: () => Promise<void>): Promise<void> => {
+    const before = changing.get(projectId) ?? Promise.resolve();
+    const next = before.catch(() => undefined).then(work);
+    changing.set(projectId, next);
+    try {
+      await next;
+    } finally {
+      if (changing.get(projectId) === next) changing.delete(projectId);
+    }
+  };
 
   const fetchNow = async (job: RunnerJob, signal: AbortSignal): Promise<void> => {
     const repository = storage.repository(job.project_id);
@@ -78,8 +93,57 @@ export function openProjectCache(
           `+refs/heads/*:${refs}*`,
         ]),
     );
+    await advanceShared(job);
     const now = new Date();
     await utimes(storage.project(job.project_id), now, now);
+  };
+
+  /**
+   * Returns the newest commit of the default branch that any run has fetched: each agent has the branch as it was at
+   * its last run, and an export that went back and forth would be built again each time.
+   */
+  const sharedTip = (job: RunnerJob): Promise<string | null> =>
+    resolveCommit(storage.repository(job.project_id), `refs/shared/${branchKey(job)}`);
+
+  const advanceShared = async (job: RunnerJob): Promise<void> => {
+    const repository = storage.repository(job.project_id);
+    const fetched = await resolveCommit(repository, agentRefs(job) + job.default_branch);
+    const known = await sharedTip(job);
+    if (fetched === null || fetched === known) return;
+    if (known !== null && (await isAncestor(repository, fetched, known))) return;
+    await updateRef(repository, `refs/shared/${branchKey(job)}`, fetched, known);
+  };
+
+  const cleanProject = async (id: string): Promise<void> => {
+    const { mtimeMs } = await stat(storage.project(id));
+    const repository = storage.repository(id);
+    if (mtimeMs < Date.now() - KEPT_DAYS * DAY_MS) {
+      await removeRepository(repository);
+      await removeTree(storage.project(id));
+      return;
+    }
+    await collectBaseLayers(join(storage.project(id), "lowers"));
+    await removeBuilds(id);
+    await removeEnvironments(id);
+    if (!(await exists(repository))) return;
+    await forgetAgents(id);
+    if (await isWorthPacking(repository)) {
+      await packRepository(repository, AbortSignal.timeout(FETCH_MS));
+    }
+  };
+
+  /** Removes the refs and the exports of agents without a run for long. */
+  const forgetAgents = async (id: string): Promise<void> => {
+    const repository = storage.repository(id);
+    for (const name of await list(storage.exports(id))) {
+      const folder = join(storage.exports(id), name);
+      const { mtimeMs } = await stat(join(folder, "current")).catch(() => stat(folder));
+      if (!isUuid(name) || mtimeMs > Date.now() - KEPT_DAYS * DAY_MS) continue;
+      const refs = await listRefs(repository, `refs/agents/${name}/`);
+      const gone = refs.map(({ ref, sha }) => ({ ref, newSha: null, expectedOld: sha }));
+      if (gone.length > 0) await updateRefs(repository, gone);
+      await removeTree(folder);
+    }
   };
 
   /** Removes what an earlier process was building. */
@@ -107,29 +171,17 @@ export function openProjectCache(
   };
 
   return {
-    fetch: async (job, signal) => {
-      const before = fetching.get(job.project_id) ?? Promise.resolve();
-      const next = before
-        .catch(() => undefined)
-        .then(() => patiently(() => fetchNow(job, signal), signal));
-      fetching.set(job.project_id, next);
-      try {
-        await next;
-      } finally {
-        if (fetching.get(job.project_id) === next) fetching.delete(job.project_id);
-      }
-    },
+    fetch: (job, signal) =>
+      exclusive(job.project_id, () => patiently(() => fetchNow(job, signal), signal)),
     exportFor: async (job) => {
       const repository = storage.repository(job.project_id);
       const folder = storage.exports(job.project_id);
-      const refs = await listRefs(repository, agentRefs(job));
-      const shared = refs.find(({ ref }) => ref === agentRefs(job) + job.default_branch)?.sha;
+      const shared = await sharedTip(job);
       // Another default branch gets another folder: agents may not read the former one.
-      const name = createHash("sha256").update(job.default_branch).digest("hex").slice(0, 16);
       const ofProject =
-        shared === undefined
+        shared === null
           ? null
-          : await exportObjects(repository, join(folder, `branch-${name}`), [shared]);
+          : await exportObjects(repository, join(folder, `branch-${branchKey(job)}`), [shared]);
       const tips = [job.head_commit, ...(job.base_commit === null ? [] : [job.base_commit])];
       const own = await exportObjects(repository, join(folder, job.agent.id), tips, ofProject);
       return [...(ofProject ? [ofProject] : []), own].map(({ objects }, index) => ({
@@ -137,27 +189,20 @@ export function openProjectCache(
         path: `/borrowed/${index}/objects`,
       }));
     },
-    clean: async () => {
+    clean: async (isUsed) => {
       for (const id of await list(storage.projects)) {
-        const { mtimeMs } = await stat(storage.project(id));
-        if (mtimeMs < Date.now() - KEPT_DAYS * DAY_MS) {
-          await removeRepository(storage.repository(id));
-          await removeTree(storage.project(id));
-          continue;
-        }
-        await collectBaseLayers(join(storage.project(id), "lowers"));
-        await removeBuilds(id);
-        await removeEnvironments(id);
-        const repository = storage.repository(id);
-        if (await isWorthPacking(repository)) {
-          await packRepository(repository, AbortSignal.timeout(FETCH_MS));
-        }
+        await exclusive(id, async () => {
+          if (!isUsed(id)) await cleanProject(id);
+        });
       }
     },
   };
 }
 
 const agentRefs = ({ agent }: RunnerJob): string => `refs/agents/${agent.id}/`;
+
+const branchKey = ({ default_branch: branch }: RunnerJob): string =>
+  createHash("sha256").update(branch).digest("hex").slice(0, 16);
 
 const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
 

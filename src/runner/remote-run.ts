@@ -24,11 +24,13 @@ import {
   type RemoteRunDeps,
   type RunUpload,
 } from "./run-upload.js";
-import { RefusedError } from "./server-connection.js";
 
 /** A run that this runner has taken. */
 export interface RemoteRun {
   readonly runId: string;
+  readonly projectId: string;
+  /** The uid of its files; null lets the sandbox decide. */
+  readonly uid: number | null;
   /** Bytes of output so far, and whether some was dropped. */
   readonly output: { bytes: number; truncated: boolean };
   /** Resolves once its end is acknowledged, or the server has ended it. */
@@ -67,16 +69,18 @@ export function startRemoteRun(
     end: null,
     repositoryError: null,
     hasRepository: false,
+    readOnly: [],
     known: [job.head_commit, ...(job.base_commit === null ? [] : [job.base_commit])],
     uid: ownUid,
   };
   const upload = runUpload(deps, state);
 
   /** @throws SandboxRefusal */
-  const prepare = async (written: LogWriter): Promise<Prepared> => {
+  const prepare = async (written: LogWriter, ended: AbortSignal): Promise<Prepared> => {
+    const signal = AbortSignal.any([ended, upload.signal]);
     try {
       await saveRunState(paths, state);
-      await cache.fetch(job, upload.signal);
+      await cache.fetch(job, signal);
       await driver.create({ ...places, commit: job.head_commit });
       const layer = await layerOf(places.overlay);
       if (layer !== null) await keepBaseLayer(places.lowers, layer, KEPT_LAYERS);
@@ -84,18 +88,22 @@ export function startRemoteRun(
       const uid = isOwn ? ownUid : sandbox.report.uid;
       state.uid = uid;
       const storeEgress = upload.egress;
-      await attachEnvironment(deps, { job, places, uid, log: written, masker, storeEgress });
+      const environment = { job, places, uid, log: written, masker, storeEgress, signal };
+      await attachEnvironment(deps, environment);
+      signal.throwIfAborted();
       await mkdir(paths.home, { recursive: true, mode: 0o700 });
       if (uid !== null && uid !== process.getuid?.()) {
         await driver.changeOwner(places, { uid, gid: uid });
         await chownTree(paths.home, { uid, gid: uid });
       }
       const readOnly = await cache.exportFor(job);
+      state.readOnly = readOnly;
       await prepareGit(written, uid, readOnly);
       await saveRunState(paths, state);
       return { uid, readOnly };
     } catch (error) {
       if (error instanceof SandboxRefusal) throw error;
+      if (signal.aborted) throw new SandboxRefusal("It was ended before its command started.");
       log.error({ err: error, run: job.run_id }, "cannot prepare a run");
       throw new SandboxRefusal(reasonOf(error));
     }
@@ -175,13 +183,14 @@ export function startRemoteRun(
     await checkpoints.stop();
     if (closing.aborted) return;
     state.end = { ...exit, repository_error: state.repositoryError };
-    await saveRunState(paths, state);
     await upload.finish(masker);
   };
   const done = endRun(deps, state, upload, execution.done.then(finish));
 
   return {
     runId: job.run_id,
+    projectId: job.project_id,
+    uid: ownUid,
     get output() {
       return execution.output;
     },
@@ -227,6 +236,8 @@ export async function resumeRemoteRun(
   const done = endRun(deps, state, upload, upload.finish(masker));
   return {
     runId,
+    projectId: job.project_id,
+    uid: state.uid,
     output: { bytes: end.output_bytes, truncated: end.output_truncated },
     done,
     end: () => undefined,
@@ -236,8 +247,8 @@ export async function resumeRemoteRun(
 }
 
 /**
- * Waits for the acknowledged end of a run and removes its folder. What could not be sent stays for the next start of
- * the runner, unless the server has ended the run.
+ * Waits for the acknowledged end of a run and removes its folder, which stays for the next start if the runner ends
+ * before.
  */
 async function endRun(
   { storage, driver, log, closing }: RemoteRunDeps,
@@ -249,11 +260,9 @@ async function endRun(
   try {
     await finished;
   } catch (error) {
-    const isOver = upload.signal.aborted || error instanceof RefusedError;
     if (!closing.aborted && !upload.signal.aborted) {
-      log.error({ err: error, run: job.run_id }, "cannot send the end of a run");
+      log.error({ err: error, run: job.run_id }, "the server did not take the end of a run");
     }
-    if (!isOver || closing.aborted) return;
   }
   if (closing.aborted) return;
   try {

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { runEnd, runnerJob } from "#shared/runner/protocol.js";
 import type { RunPaths } from "./runner-storage.js";
 
-const runState = z.strictObject({
+const runState = z.object({
   /** Without variables, secrets and the token. */
   job: runnerJob,
   /** How the command ended; null until then. */
@@ -14,6 +14,8 @@ const runState = z.strictObject({
   repositoryError: z.string().nullable(),
   /** Whether its repository was prepared. */
   hasRepository: z.boolean(),
+  /** The folders of objects that it borrows. */
+  readOnly: z.array(z.object({ source: z.string(), path: z.string() })),
   /** The newest commit that the server has of it, and others that a pack may leave out. */
   known: z.array(z.string()),
   /** The uid of folder and home; null lets the sandbox decide. */
@@ -23,18 +25,21 @@ export type RunState = z.output<typeof runState>;
 
 /** Writes the state, complete or not at all. */
 export async function saveRunState({ state: path }: RunPaths, state: RunState): Promise<void> {
-  const kept = { ...state, job: { ...state.job, env: {}, secrets: [], token: "" } };
+  const job = { ...state.job, env: {}, environment: null, secrets: [], token: "" };
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const next = `${path}.next`;
-  await writeFile(next, JSON.stringify(kept), { mode: 0o600, flush: true });
+  await writeFile(next, JSON.stringify({ ...state, job }), { mode: 0o600, flush: true });
   await rename(next, path);
 }
 
-/** Returns the state of a run; null if it was never written or cannot be read. */
+/**
+ * Returns the state of a run; null if it was never written.
+ * @throws an error if it cannot be read
+ */
 export async function readRunState({ state: path }: RunPaths): Promise<RunState | null> {
-  try {
-    return runState.parse(JSON.parse(await readFile(path, "utf8")));
-  } catch {
-    return null;
-  }
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  return text === null ? null : runState.parse(JSON.parse(text));
 }

@@ -1,4 +1,5 @@
 /** What a run sends to the server while it goes on and at its end. Requests are repeated until they are answered. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { NewEgress } from "#execution/egress/egress-recorder.js";
 import type { Masker } from "#execution/logs/mask-secrets.js";
@@ -9,8 +10,8 @@ import { uploadLog } from "./log-upload.js";
 import type { ProjectCache } from "./project-cache.js";
 import { saveRunState, type RunState } from "./run-state.js";
 import type { RunnerStorage } from "./runner-storage.js";
-import { sendWork, UnreadableWorkError } from "./send-work.js";
-import { RefusedError, repeated, type ServerConnection } from "./server-connection.js";
+import { readWork, UnreadableWorkError } from "./send-work.js";
+import { isOver, RefusedError, repeated, type ServerConnection } from "./server-connection.js";
 
 export interface RemoteRunDeps {
   server: ServerConnection;
@@ -22,6 +23,9 @@ export interface RemoteRunDeps {
   /** Aborted when the runner ends at once; it then goes on after its next start. */
   closing: AbortSignal;
 }
+
+/** Attempts to read the work of a run that has ended. */
+const WORK_ATTEMPTS = 3;
 
 /** What a run sends to the server. */
 export interface RunUpload {
@@ -38,7 +42,7 @@ export interface RunUpload {
 
 /** @param state its commits that the server has are updated and saved */
 export function runUpload(deps: RemoteRunDeps, state: RunState): RunUpload {
-  const { server, storage, sandbox, driver, cache, closing, log } = deps;
+  const { server, storage, sandbox, driver, closing, log } = deps;
   const { job } = state;
   const paths = storage.run(job.run_id);
   const places = paths.worktree(job.project_id);
@@ -50,6 +54,8 @@ export function runUpload(deps: RemoteRunDeps, state: RunState): RunUpload {
     again(() => server.appendLog(job.run_id, offset, lines)),
   );
   let batch = 0;
+  /** Commits of uncommitted files that were sent; the next pack leaves their content out. */
+  let sentFiles: string | null = null;
 
   const work: RunUpload["work"] = async (masker, hasEnded) => {
     if (!state.hasRepository) return;
@@ -58,12 +64,51 @@ export function runUpload(deps: RemoteRunDeps, state: RunState): RunUpload {
       folder: places.folder,
       uid: state.uid,
       runScript: scriptRunner(sandbox, job.limits, job.max_files),
-      readOnly: await cache.exportFor(job),
-      known: state.known,
+      readOnly: state.readOnly,
+      known: [...state.known, ...(sentFiles === null ? [] : [sentFiles])],
+      path: paths.work,
     };
-    const { known } = await sendWork(server, source, masker, hasEnded, signal);
-    state.known = known;
-    await saveRunState(paths, state);
+    const found = await readWork(source, masker, hasEnded, signal);
+    try {
+      const { known } = await again(() =>
+        found.send((body) => server.sendWork(job.run_id, hasEnded, body, signal)),
+      );
+      state.known = known;
+      sentFiles = found.files;
+    } finally {
+      await found.remove();
+    }
+    await save();
+  };
+  /** Without it, a restarted runner sends more than it has to. */
+  const save = (): Promise<void> =>
+    saveRunState(paths, state).catch((error: unknown) => {
+      log.error({ err: error, run: job.run_id }, "cannot write the state of a run");
+    });
+
+  /** Sends the work at the end. Returns why it could not be sent, as a sentence; null if it was. */
+  const lastWork = async (masker: Pick<Masker, "mask">): Promise<string | null> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await driver.open(places);
+        await work(masker, true);
+        return null;
+      } catch (error) {
+        if (signal.aborted || isOver(error)) throw error;
+        log.warn({ err: error, run: job.run_id }, "the work of a run was not sent");
+        if (error instanceof UnreadableWorkError) {
+          return `Its commits were not taken: ${error.message}`;
+        }
+        if (error instanceof RefusedError) {
+          return safeMessage(`Its work was rejected: ${error.message}`, masker);
+        }
+        // A full disk, or too many processes.
+        if (attempt === WORK_ATTEMPTS) {
+          return "Its commits were not taken; the operator of the runner can find the cause in its log.";
+        }
+        await pause(attempt * 2000, undefined, { signal });
+      }
+    }
   };
 
   return {
@@ -88,26 +133,25 @@ export function runUpload(deps: RemoteRunDeps, state: RunState): RunUpload {
     finish: async (masker) => {
       const { end } = state;
       if (end === null) throw new Error("the run has not ended");
-      let repositoryError = end.repository_error;
+      await save();
+      await logUpload.finish().catch((error: unknown) => {
+        if (signal.aborted || isOver(error)) throw error;
+        log.error({ err: error, run: job.run_id }, "the log of a run was not sent whole");
+      });
+      const failure = await lastWork(masker);
+      const repository_error = failure ?? end.repository_error;
+      const full = { ...end, repository_error };
       try {
-        await logUpload.finish();
-        await driver.open(places).catch(() => null);
-        await again(() => work(masker, true));
+        await again(() => server.end(job.run_id, full));
       } catch (error) {
-        if (signal.aborted) throw error;
-        if (error instanceof UnreadableWorkError) {
-          repositoryError = `Its commits were not taken: ${error.message}`;
-        } else if (error instanceof RefusedError && error.status === 422) {
-          repositoryError = safeMessage(`Its work was rejected: ${error.message}`, masker);
-        } else throw error;
-        log.warn({ err: error, run: job.run_id }, "the work of a run was not sent");
+        if (!(error instanceof RefusedError) || error.status !== 422) throw error;
+        log.error({ err: error, run: job.run_id }, "the end of a run was rejected");
+        const detail =
+          "Its end could not be stored; the operator of the runner can find the cause in its log.";
+        await again(() =>
+          server.end(job.run_id, { ...full, detail, result: null, repository_error: null }),
+        );
       }
-      await again(() =>
-        server.end(job.run_id, {
-          ...end,
-          repository_error: repositoryError?.slice(0, 500) ?? null,
-        }),
-      );
     },
     abandon: () => {
       abandoned.abort();

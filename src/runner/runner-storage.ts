@@ -31,6 +31,8 @@ export interface RunPaths {
   state: string;
   log: string;
   home: string;
+  /** Work that is being sent. */
+  work: string;
   /** The parts of the working tree. */
   worktree(projectId: string): WorktreePaths;
 }
@@ -43,6 +45,7 @@ export function runnerStorage(dataDir: string): RunnerStorage {
     state: join(root, "state.json"),
     log: join(root, "run.log"),
     home: join(root, "home"),
+    work: join(root, "work"),
     worktree: (projectId) => ({
       repoPath: join(project(projectId), "repository.git"),
       folder: join(root, "workspace"),

@@ -13,6 +13,8 @@ import { isUuid } from "#shared/uuid.js";
 import {
   MAX_OFFER_WAIT_SECONDS,
   RUNNER_HEARTBEAT_SECONDS,
+  RUNNER_LEASE_SECONDS,
+  RUNNER_PROTOCOL,
   type OfferRequest,
 } from "#shared/runner/protocol.js";
 import { openProjectCache } from "./project-cache.js";
@@ -49,8 +51,10 @@ export interface Runner {
 const STOP_MS = 60_000;
 /** Without an answer for this long, the server has ended the runs long since. */
 const MAX_SILENCE_MS = 15 * 60_000;
-/** An offer is valid for 30 s. */
-const START_MS = 25_000;
+/** A start whose answer was lost may have started the run, whose lease then goes on for this long. */
+const START_MS = RUNNER_LEASE_SECONDS * 1000;
+/** Interval of freeing what no run needs. */
+const CLEAN_MS = 24 * 60 * 60_000;
 
 /**
  * Starts a runner.
@@ -58,6 +62,7 @@ const START_MS = 25_000;
  */
 export async function startRunner(options: RunnerOptions): Promise<Runner> {
   const { url, token, slots, log, version } = options;
+  requireUids(options);
   const storage = runnerStorage(options.dataDir);
   await mkdir(storage.runs, { recursive: true, mode: 0o700 });
   const sandbox = await openSandbox({ ...options.sandbox, dataDir: options.dataDir });
@@ -150,6 +155,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   };
 
   const offerRequest = (free: number): OfferRequest => ({
+    protocol: RUNNER_PROTOCOL,
     labels: [...options.labels],
     networks,
     slots,
@@ -159,8 +165,8 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     wait_seconds: MAX_OFFER_WAIT_SECONDS,
   });
 
-  /** Starts an offered run, unless it was taken back. */
-  const startOne = async (runId: string): Promise<void> => {
+  /** Starts an offered run, unless it was taken back. Returns whether it did. */
+  const startOne = async (runId: string): Promise<boolean> => {
     const deadline = performance.now() + START_MS;
     try {
       const job = await repeated(
@@ -172,10 +178,14 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       const uid = uids?.take() ?? null;
       add(startRemoteRun(deps, job, uid), uid);
       log.info({ run: runId, project: job.project_id }, "started a run");
+      return true;
     } catch (error) {
       if (!stopping.signal.aborted) log.warn({ err: error, run: runId }, "cannot start a run");
+      return false;
     }
   };
+  const pauseUnlessStopping = (ms: number): Promise<void> =>
+    pause(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
   const takeRuns = async (): Promise<void> => {
     for (let waitMs = 1000; !stopping.signal.aborted;) {
       const free = slots - live.size;
@@ -187,7 +197,9 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         const { runs } = await server.offers(offerRequest(free), stopping.signal);
         lastAnswer = performance.now();
         waitMs = 1000;
-        await Promise.all(runs.slice(0, free).map(startOne));
+        const started = await Promise.all(runs.slice(0, free).map(startOne));
+        // The same runs may be offered again at once.
+        if (runs.length > 0 && !started.includes(true)) await pauseUnlessStopping(2000);
       } catch (error) {
         if (stopping.signal.aborted) return;
         if (isUnknown(error)) {
@@ -196,24 +208,34 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         }
         log.warn({ err: error }, "cannot take runs; trying again");
         const askedMs = error instanceof UnreachableError ? (error.retryAfter ?? 0) * 1000 : 0;
-        await pause(Math.min(Math.max(waitMs, askedMs), 30_000), undefined, {
-          signal: stopping.signal,
-        }).catch(() => undefined);
+        await pauseUnlessStopping(Math.min(Math.max(waitMs, askedMs), 30_000));
         waitMs = Math.min(waitMs * 2, 15_000);
       }
     }
   };
 
-  for (const name of await readdir(storage.runs)) {
-    const run = isUuid(name) ? await resumeRemoteRun(deps, name) : null;
-    if (run === null) continue;
-    log.info({ run: run.runId }, "goes on with a run of an earlier process");
-    add(run, null);
-  }
-  await cache.clean().catch((error: unknown) => {
-    log.warn({ err: error }, "cannot clean the cache of projects");
-  });
+  // Leases of earlier runs go on from the first moment.
   const beating = beat();
+  for (const name of await readdir(storage.runs)) {
+    if (!isUuid(name)) continue;
+    try {
+      const run = await resumeRemoteRun(deps, name);
+      if (run === null) continue;
+      log.info({ run: run.runId }, "goes on with a run of an earlier process");
+      add(run, run.uid !== null && uids?.reserve(run.uid) === true ? run.uid : null);
+    } catch (error) {
+      log.error({ err: error, folder: storage.run(name).root }, "cannot go on with an earlier run");
+    }
+  }
+  const clean = (): void => {
+    const isUsed = (id: string): boolean =>
+      [...live.values()].some(({ projectId }) => projectId === id);
+    cache.clean(isUsed).catch((error: unknown) => {
+      log.warn({ err: error }, "cannot clean the cache of projects");
+    });
+  };
+  clean();
+  const cleaning = setInterval(clean, CLEAN_MS).unref();
   const taking = takeRuns();
   log.info({ url, labels: options.labels, slots }, "takes runs");
 
@@ -221,6 +243,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     failed,
     stop: async () => {
       stopping.abort();
+      clearInterval(cleaning);
       for (const resume of waiting) resume();
       await taking;
       for (const run of live.values()) {
@@ -234,6 +257,14 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       await sandbox.close();
     },
   };
+}
+
+/** Each run needs a uid of its own. @throws ConfigError */
+function requireUids({ uids, slots }: RunnerOptions): void {
+  if (uids === null || uids.last - uids.first + 1 >= slots) return;
+  throw new ConfigError(
+    `OMOI_SANDBOX_UIDS has fewer uids than the ${slots} slots of this runner; widen it, or use fewer slots`,
+  );
 }
 
 /** The networks that a sandbox isolates. Without a sandbox, every run has that of the machine. */
@@ -253,10 +284,7 @@ function isUnknown(error: unknown): boolean {
 }
 
 /** Hands out the uids of a range: each to one run at a time. */
-function freeUids({ first, last }: UidRange): {
-  take(): number | null;
-  release(uid: number): void;
-} {
+function freeUids({ first, last }: UidRange): Uids {
   const used = new Set<number>();
   return {
     take: () => {
@@ -267,6 +295,18 @@ function freeUids({ first, last }: UidRange): {
       }
       return null;
     },
+    reserve: (uid) => {
+      if (uid < first || uid > last) return false;
+      used.add(uid);
+      return true;
+    },
     release: (uid) => void used.delete(uid),
   };
+}
+
+interface Uids {
+  take(): number | null;
+  /** Returns false for one that is not of the range. */
+  reserve(uid: number): boolean;
+  release(uid: number): void;
 }

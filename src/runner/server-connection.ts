@@ -1,6 +1,9 @@
 /** Requests of a runner to its server: the protocol in `#shared/runner/protocol.js`. */
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as TlsAgent, request as httpsRequest } from "node:https";
+import { pipeline } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Readable } from "node:stream";
 import { z } from "zod";
 import {
   heartbeatReplies,
@@ -35,6 +38,12 @@ export class RefusedError extends Error {
   }
 }
 
+/** Whether an error says that the server has ended the run, or gave it to another runner. */
+export function isOver(error: unknown): boolean {
+  if (!(error instanceof RefusedError)) return false;
+  return error.status === 404 || ["run_ended", "run_not_offered"].includes(error.code);
+}
+
 /** The server cannot be reached, or cannot answer now; the request can be repeated. */
 export class UnreachableError extends Error {
   override readonly name = "UnreachableError";
@@ -60,7 +69,7 @@ export interface ServerConnection {
   sendWork(
     runId: string,
     hasEnded: boolean,
-    work: Readable,
+    work: NodeJS.ReadableStream,
     signal: AbortSignal,
   ): Promise<WorkReceipt>;
   end(runId: string, end: RunEnd): Promise<void>;
@@ -68,77 +77,107 @@ export interface ServerConnection {
 
 /** Milliseconds after which a request without an answer is given up. */
 const TIMEOUT_MS = 30_000;
-/** The same for commits, which the server checks. */
-const WORK_TIMEOUT_MS = 20 * 60_000;
+/** The same for a heartbeat: several fit into a lease. */
+const HEARTBEAT_TIMEOUT_MS = 10_000;
+/** The same for a start, which may wait for the workspace. */
+const START_TIMEOUT_MS = 90_000;
+/** The same for commits, which take their time on a slow line, and which the server checks. */
+const WORK_TIMEOUT_MS = 90 * 60_000;
 
 const problem = z.record(z.string(), z.unknown());
 
+interface Sent {
+  type?: string;
+  body?: string | Buffer | NodeJS.ReadableStream;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}
+
 /** @throws RefusedError, UnreachableError in each call */
 export function connectToServer(url: string, token: string): ServerConnection {
-  const send = async (
+  const { host, protocol } = new URL(url);
+  const isTls = protocol === "https:";
+  const agent = isTls ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true });
+
+  /** Resolves with the answer as it begins. */
+  const begin = (
     method: string,
     path: string,
-    init: {
-      type?: string;
-      body?: string | Buffer | Readable;
-      signal?: AbortSignal;
-      timeoutMs?: number;
-    } = {},
-  ): Promise<unknown> => {
-    const { type, body, timeoutMs = TIMEOUT_MS } = init;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const signal = init.signal ? AbortSignal.any([timeout, init.signal]) : timeout;
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(url + RUNNER_PATH + path, {
+    { type, body }: Pick<Sent, "type" | "body">,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const isWhole = typeof body === "string" || Buffer.isBuffer(body);
+      const options = {
         method,
+        agent,
+        signal,
         headers: {
           authorization: `Bearer ${token}`,
           accept: "application/json",
           "user-agent": "omoi-runner",
           ...(type !== undefined && { "content-type": type }),
+          ...(isWhole && { "content-length": Buffer.byteLength(body) }),
         },
-        // The token belongs to this server alone.
-        redirect: "error",
-        signal,
-        ...(body !== undefined && { body: body as never, duplex: "half" as const }),
-      });
-      text = await response.text();
+      };
+      const address = new URL(RUNNER_PATH + path, url);
+      const sent = isTls
+        ? httpsRequest(address, options, resolve)
+        : httpRequest(address, options, resolve);
+      sent.on("error", reject);
+      if (body === undefined || isWhole) sent.end(body);
+      else pipeline(body, sent, (error) => error && reject(error));
+    });
+
+  const send = async (method: string, path: string, init: Sent = {}): Promise<unknown> => {
+    const timeout = AbortSignal.timeout(init.timeoutMs ?? TIMEOUT_MS);
+    const signal = init.signal ? AbortSignal.any([timeout, init.signal]) : timeout;
+    let response: IncomingMessage;
+    let answer: string;
+    try {
+      response = await begin(method, path, init, signal);
+      answer = await text(response);
     } catch (error) {
       if (init.signal?.aborted) throw error;
-      const cause = (error as { cause?: unknown }).cause;
-      const reason = cause instanceof Error ? cause.message : String((error as Error).message);
-      throw new UnreachableError(`${new URL(url).host} cannot be reached (${reason})`, null, {
-        cause: error,
-      });
+      const reason = timeout.aborted ? "no answer in time" : (error as Error).message;
+      throw new UnreachableError(`${host} cannot be reached (${reason})`, null, { cause: error });
     }
-    const data = parsed(text);
-    if (response.ok) return data;
+    const { statusCode: status = 0, headers } = response;
+    const data = parsed(answer);
+    if (status >= 200 && status < 300) return data;
     const found = problem.safeParse(data);
-    if (response.status === 429 || response.status >= 500 || !found.success) {
-      const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+    const isTransient =
+      status === 408 ||
+      status === 429 ||
+      status >= 500 ||
+      // The workspace, or an earlier request whose answer was lost, is at work.
+      (found.success && found.data["code"] === "workspace_busy");
+    // An answer of something in between is not the server's.
+    if (isTransient || !found.success) {
+      const seconds = Number(headers["retry-after"] ?? Number.NaN);
       const said = found.success ? `: ${String(found.data["detail"])}` : "";
       throw new UnreachableError(
-        `${new URL(url).host} answered ${response.status}${said}`,
+        `${host} answered ${status}${said}`,
         Number.isFinite(seconds) ? seconds : null,
       );
     }
-    throw new RefusedError(response.status, found.data);
+    throw new RefusedError(status, found.data);
   };
-  const post = (path: string, body: unknown, signal?: AbortSignal): Promise<unknown> =>
-    send("POST", path, {
-      type: "application/json",
-      body: JSON.stringify(body),
-      ...(signal && { signal }),
-    });
+  const post = (
+    path: string,
+    body: unknown,
+    more: { signal?: AbortSignal; timeoutMs?: number } = {},
+  ): Promise<unknown> =>
+    send("POST", path, { type: "application/json", body: JSON.stringify(body), ...more });
 
   return {
     url,
     token,
-    offers: async (request, signal) => offers.parse(await post("/offers", request, signal)),
-    start: async (runId) => runnerJob.parse(await post(`/runs/${runId}/start`, {})),
-    heartbeat: async (runs) => heartbeatReplies.parse(await post("/heartbeats", runs)),
+    offers: async (request, signal) => offers.parse(await post("/offers", request, { signal })),
+    start: async (runId) =>
+      runnerJob.parse(await post(`/runs/${runId}/start`, {}, { timeoutMs: START_TIMEOUT_MS })),
+    heartbeat: async (runs) =>
+      heartbeatReplies.parse(await post("/heartbeats", runs, { timeoutMs: HEARTBEAT_TIMEOUT_MS })),
     appendLog: async (runId, offset, lines) => {
       try {
         const answer = await send("POST", `/runs/${runId}/log?offset=${offset}`, {

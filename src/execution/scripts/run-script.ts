@@ -85,5 +85,6 @@ export function safeMessage(message: string, masker: Pick<Masker, "mask">): stri
     .mask(message)
     .replaceAll(/[\p{Cc}\p{Cf}\p{Z}]+/gu, " ")
     .trim();
-  return line.length > MAX_MESSAGE ? `${line.slice(0, MAX_MESSAGE - 1)}…` : line;
+  if (line.length <= MAX_MESSAGE) return line;
+  return `${line.slice(0, MAX_MESSAGE - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }

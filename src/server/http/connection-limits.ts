@@ -24,11 +24,14 @@ export function headerTimeout({ requestSeconds }: Pick<Limits, "requestSeconds">
  */
 export function limitConnections(app: FastifyInstance, limits: Limits): void {
   app.addHook("onRequest", (request, _reply, done) => {
-    if (hasBody(request) && !request.url.startsWith("/git/")) limitBody(request, limits);
+    if (hasBody(request) && !PACKS.test(request.url)) limitBody(request, limits);
     done();
   });
   if (limits.perAddress > 0) limitPerAddress(app, limits);
 }
+
+/** Pushes, and the work of runs on runners. */
+const PACKS = /^\/git\/|^\/runner\/v1\/runs\/[^/]+\/work(?:\?|$)/;
 
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

@@ -51,8 +51,18 @@ const uuid = z.uuid();
 const network = z.enum(["none", "restricted", "full"]);
 const count = z.int().min(0);
 
+/**
+ * The version of the protocol. Answers may get further fields; a runner must ignore those that it does not know. It
+ * grows when a runner of an earlier version could not execute a run any longer.
+ */
+export const RUNNER_PROTOCOL = 1;
+
 /** A runner describes itself, and says how many more runs it can start now. */
 export const offerRequest = z.strictObject({
+  protocol: z.literal(
+    RUNNER_PROTOCOL,
+    `must be ${RUNNER_PROTOCOL}: install the runner in the version of the server`,
+  ),
   labels: z.array(runnerLabel).max(MAX_LABELS),
   /** The networks that its sandbox isolates. */
   networks: z.array(network).max(3),
@@ -66,11 +76,11 @@ export const offerRequest = z.strictObject({
 export type OfferRequest = z.output<typeof offerRequest>;
 
 /** Runs reserved for the runner for 30 s, in the order in which they should start. */
-export const offers = z.strictObject({ runs: z.array(uuid) });
+export const offers = z.object({ runs: z.array(uuid) });
 export type Offers = z.output<typeof offers>;
 
 /** Everything that a runner needs to execute a run. */
-export const runnerJob = z.strictObject({
+export const runnerJob = z.object({
   run_id: uuid,
   org_id: uuid,
   project_id: uuid,
@@ -140,17 +150,17 @@ export const heartbeats = z.strictObject({
 export type Heartbeats = z.output<typeof heartbeats>;
 
 /** For each run of the request: `run` goes on, `stop` with the reason, or `gone`: another state, nothing is to be sent. */
-export const heartbeatReplies = z.strictObject({
+export const heartbeatReplies = z.object({
   runs: z.array(
     z.discriminatedUnion("state", [
-      z.strictObject({ run_id: uuid, state: z.literal("run") }),
+      z.object({ run_id: uuid, state: z.literal("run") }),
       z.strictObject({
         run_id: uuid,
         state: z.literal("stop"),
         status: z.enum(runStatuses),
         detail: z.string(),
       }),
-      z.strictObject({ run_id: uuid, state: z.literal("gone") }),
+      z.object({ run_id: uuid, state: z.literal("gone") }),
     ]),
   ),
 });
@@ -160,7 +170,7 @@ export type HeartbeatReplies = z.output<typeof heartbeatReplies>;
  * The bytes of the log that the home has. A request with a smaller offset is accepted, and what is known is skipped;
  * one with a larger offset is answered with 409 `log_gap`, after which `offset` of the receipt is the next.
  */
-export const logReceipt = z.strictObject({ offset: count });
+export const logReceipt = z.object({ offset: count });
 
 export const egressReport = z.strictObject({
   /** Counts from 1 for each run. */
@@ -189,7 +199,7 @@ export type EgressReport = z.output<typeof egressReport>;
  * a commit or `-`, and a pack of what is new in them: the tip of the workspace's branch, HEAD, and a commit of the
  * uncommitted files that no branch has. `known` are commits that the next pack may leave out.
  */
-export const workReceipt = z.strictObject({
+export const workReceipt = z.object({
   /** The newest commit of the run's repository that the workspace's branch has. */
   tip: z.string(),
   known: z.array(z.string()),

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hashRunnerToken, generateRunnerToken } from "#server/features/runners/runner-token.js";
 import {
   RUNNER_PATH,
+  RUNNER_PROTOCOL,
   type HeartbeatReplies,
   type OfferRequest,
   type RunEnd,
@@ -104,6 +105,7 @@ function scriptedRunner(
   const start: ScriptedRunner["start"] = (runId) => send("POST", ofRun(runId, "start"));
   const ask: ScriptedRunner["ask"] = async (request = {}, signal) => {
     const body: OfferRequest = {
+      protocol: RUNNER_PROTOCOL,
       labels: [],
       networks: ["none", "restricted", "full"],
       slots: 10,
