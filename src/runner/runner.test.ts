@@ -52,6 +52,7 @@ describe("a runner", () => {
   beforeEach(async () => {
     connection.fault = () => "pass";
     connection.change = (_path, answer) => answer;
+    connection.statusOf = () => null;
     org = await makeOrganization(owner);
     project = await makeProjectWith(owner, org.id, {
       "a.txt": "base\n",
@@ -266,7 +267,65 @@ describe("a runner", () => {
     await owner.api.environments.set({ params, body: { setup_script: "echo broken >&2; exit 3" } });
     const third = await ended(await start("ls ignored 2>&1; echo goes on"));
     expect(third.status).toBe("succeeded");
-    expect(await logOf(third)).toContain("The run has no environment: its setup script failed.");
+    expect(await logOf(third)).toMatch(
+      /The run has no environment: its setup script failed\. .*code 3.* The end of its output:\nbroken\n/s,
+    );
+  });
+
+  test("is stopped while its environment is built, and its secrets are not on the disk", async () => {
+    const params = { project_id: project.id };
+    const secret = "a secret of the project, not for the disk";
+    await owner.api.projectSecrets.set({
+      params: { ...params, name: "SETUP_SECRET" },
+      body: { kind: "variable", value: secret },
+    });
+    await owner.api.environments.set({
+      params,
+      body: { setup_script: "sleep 600", variables: { PLAIN: "a variable of the script" } },
+    });
+    const run = await start("echo never", { env: { OWN: "a variable of the run" } });
+    await shows(run, "Building the project's environment");
+    const folder = join(dataDir, "runs", run.id);
+    await expect.poll(() => readdir(folder)).toContain("state.json");
+    const state = await readFile(join(folder, "state.json"), "utf8");
+    for (const text of [secret, "a variable of the script", "a variable of the run", "omoi_run"]) {
+      expect(state).not.toContain(text);
+    }
+    await owner.api.runs.stop({ params: { run_id: run.id } });
+    expect(await ended(run)).toMatchObject({ status: "stopped", exit_code: null });
+    expect(await logOf(run)).not.toContain("never");
+    await expect.poll(() => readdir(join(dataDir, "runs"))).toEqual([]);
+  });
+
+  test("repeats its work while the workspace is busy, and says why it was rejected", async () => {
+    let busy = 3;
+    connection.change = (path, answer) => {
+      if (!path.includes("/work") || busy === 0) return answer;
+      busy -= 1;
+      const problem = { type: "about:blank", title: "Busy", status: 409, request_id: "" };
+      return { ...problem, code: "workspace_busy", detail: "The workspace is busy." };
+    };
+    connection.statusOf = (path) => (path.includes("/work") && busy > 0 ? 409 : null);
+    const done = await ended(await start("echo 1 > one.txt; git add .; git commit -qm one"));
+    expect(done).toMatchObject({ status: "succeeded", repository: { commits: 1, error: null } });
+    expect(busy).toBe(0);
+    connection.statusOf = (path) => (path.includes("/work") ? 413 : null);
+    connection.change = (path, answer) =>
+      path.includes("/work")
+        ? {
+            type: "about:blank",
+            title: "",
+            status: 413,
+            code: "body_too_large",
+            detail: "Too large.",
+          }
+        : answer;
+    const rejected = await ended(await start("echo 2 > two.txt"));
+    expect(rejected).toMatchObject({
+      status: "succeeded",
+      exit_code: 0,
+      repository: { error: "Its work was rejected: Too large." },
+    });
   });
 
   test("sends commits and files at intervals while the run goes on", async () => {

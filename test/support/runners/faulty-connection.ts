@@ -10,6 +10,8 @@ export interface FaultyConnection {
   target: string | null;
   /** Returns what happens to a request; by default all pass. */
   fault: (path: string) => "pass" | "cut request" | "cut answer";
+  /** Returns another status of an answer; null for that of the server. */
+  statusOf: (path: string) => number | null;
   /** Changes the JSON of an answer. */
   change: (path: string, answer: unknown) => unknown;
   close(): Promise<void>;
@@ -20,6 +22,7 @@ export async function faultyConnection(target: string): Promise<FaultyConnection
     url: "",
     target,
     fault: () => "pass",
+    statusOf: () => null,
     change: (_path, answer) => answer,
     close: () => close(server),
   };
@@ -34,6 +37,7 @@ export async function faultyConnection(target: string): Promise<FaultyConnection
       (answer) => {
         buffer(answer).then((body) => {
           if (fault === "cut answer") return cut();
+          const status = connection.statusOf(path) ?? answer.statusCode ?? 502;
           const isJson = answer.headers["content-type"]?.includes("json") === true;
           const text = isJson
             ? Buffer.from(JSON.stringify(connection.change(path, JSON.parse(body.toString()))))
@@ -43,7 +47,7 @@ export async function faultyConnection(target: string): Promise<FaultyConnection
             "transfer-encoding": _coding,
             ...headers
           } = answer.headers;
-          outgoing.writeHead(answer.statusCode ?? 502, headers);
+          outgoing.writeHead(status, headers);
           outgoing.end(text);
         }, cut);
       },
