@@ -23,6 +23,7 @@ import { pages } from "./pages.js";
 import { quota } from "./quota.js";
 import { radar } from "./radar.js";
 import { sandbox } from "./sandbox.js";
+import { runners } from "./runners.js";
 import { runs } from "./runs.js";
 import { scale } from "./scale.js";
 import { serverKind } from "./support/server.js";
@@ -51,6 +52,7 @@ const benchmarks: readonly Benchmark[] = [
   egress,
   gateway,
   forwarding,
+  runners,
   manyMachines,
   start,
   mounts,
