@@ -5,7 +5,7 @@ import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
 import { CrashingServer } from "../support/crash/crashing-server.js";
 import { folderOf, mergeIntoBase, writeFiles } from "../support/fixtures/factories.js";
-import { describeEachDriver } from "../support/git/folder-drivers.js";
+import { describeMainDriver } from "../support/git/folder-drivers.js";
 import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { isThorough } from "../support/thorough.js";
 
@@ -18,7 +18,7 @@ const fewestEffects = 20;
  * A server that is killed at its effects in turn, while it builds an environment, adds the layer to a
  * workspace that waits for it, and starts the run that waits, too.
  */
-describeEachDriver("a server that is killed while it makes environments", (driver) => {
+describeMainDriver("a server that is killed while it makes environments", (driver) => {
   let server: CrashingServer;
   beforeAll(async () => {
     server = new CrashingServer(driver);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { folderOf } from "../support/fixtures/factories.js";
 import { openCloneFactory, withKey } from "../support/git/clone.js";
-import { describeEachDriver } from "../support/git/folder-drivers.js";
+import { describeMainDriver } from "../support/git/folder-drivers.js";
 import { CrashingServer, type KillTime } from "../support/crash/crashing-server.js";
 import { isThorough } from "../support/thorough.js";
 
@@ -29,7 +29,7 @@ const whenOf = (round: number): KillTime => (round % 2 === 1 ? "before" : "after
 vi.setConfig({ testTimeout: isThorough ? 1_800_000 : 300_000 });
 
 /** Acts on working trees run with each folder driver. */
-describeEachDriver("a server that is killed at every effect of", (driver) => {
+describeMainDriver("a server that is killed at every effect of", (driver) => {
   let server: CrashingServer;
   let clones: Awaited<ReturnType<typeof openCloneFactory>>;
   beforeAll(async () => {

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { describe } from "vitest";
+import { isThorough } from "../thorough.js";
 import { isMounted, overlayKinds, unmount } from "#git/worktree/mounts.js";
 import { probeOverlay } from "#git/worktree/probe-overlay.js";
 
@@ -28,6 +29,13 @@ export function describeEachDriver(name: string, suite: (driver: FolderDriverNam
     const title = `${name}, with ${driver}${reason === null ? "" : ` (${reason})`}`;
     describe.skipIf(reason !== null)(title, () => suite(driver));
   }
+}
+
+/** Like `describeEachDriver`, with overlays alone where they work unless THOROUGH=1: for long suites. */
+export function describeMainDriver(name: string, suite: (driver: FolderDriverName) => void): void {
+  if (isThorough) return describeEachDriver(name, suite);
+  const driver = missing === null ? "overlay" : "checkout";
+  describe(`${name}, with ${driver}`, () => suite(driver));
 }
 
 /** Removes a folder, which otherwise only an operator can do. */

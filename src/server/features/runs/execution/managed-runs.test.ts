@@ -269,7 +269,7 @@ describe("managed runs", () => {
     const { agent } = await makeWorkspace(owner, project.id);
     const open = async () => (await readdir("/proc/self/fd")).length;
     const before = { fds: 0, processes: 0 };
-    const times = rounds({ thorough: 200, else: 40 });
+    const times = rounds({ thorough: 200, else: 25 });
     for (let number = 0; number < times; number += 1) {
       const run = await start(agent.id, { command: ["true"] });
       expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");
