@@ -30,7 +30,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/fixtures/factories.js";
-import { describeEachDriver, deleteFolder } from "#test/support/git/folder-drivers.js";
+import { describeMainDriver, deleteFolder } from "#test/support/git/folder-drivers.js";
 import { git, gitInRepository } from "#test/support/git/git.js";
 import { noLeaks } from "#test/support/git/no-leaks.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
@@ -38,7 +38,7 @@ import { checkoutDriver } from "#git/worktree/worktree-driver.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { expireArchives } from "./expire-archives.js";
 
-describeEachDriver("archived workspaces", (driver) => {
+describeMainDriver("archived workspaces", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;

@@ -19,13 +19,13 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/fixtures/factories.js";
-import { describeEachDriver } from "#test/support/git/folder-drivers.js";
+import { describeMainDriver } from "#test/support/git/folder-drivers.js";
 import { git, gitInRepository, repoPathOf } from "#test/support/git/git.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { storageIn } from "../../../../data-folder/storage.js";
 import { systemRoleIds } from "../../../../db/migrate.js";
 
-describeEachDriver("bringing the base branch into a workspace", (driver) => {
+describeMainDriver("bringing the base branch into a workspace", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
