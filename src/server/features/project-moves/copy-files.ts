@@ -1,17 +1,23 @@
-import { chmod, lstat, mkdir, rmdir, unlink } from "node:fs/promises";
+import { chmod, mkdir, rmdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { Transform } from "node:stream";
+import { finished } from "node:stream/promises";
 import { streamSystem } from "#git/process/system-command.js";
-import { flushToDisk } from "#git/worktree/atomic-directory.js";
+import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import { tarFlags } from "../../data-folder/tar-flags.js";
 import { HomeBusyError, type AskHome } from "./ask-home.js";
 import { readList, streamList, type FileEntry, type FileList } from "./file-list.js";
+import { placeBatch } from "./place-batch.js";
 import { presentParts, type ProjectFiles } from "./project-files.js";
+import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
 /** Entries, and bytes of their content, that one request asks for. */
 const MAX_ENTRIES = 2000;
 const MAX_BYTES = 64 * 1024 * 1024;
 /** An entry that changed this shortly before a list may have changed once more without another time. */
 const RACY_SECONDS = 2;
+/** Messages about an archive whose entries do not fit together, because they changed while it was made. */
+const SWAPPED = /No such file or directory|Not a directory|Is a directory|File exists|Too many lev/;
 
 export interface FileCopy {
   /** Copies what is new or changed since the last call, and removes what is gone. */
@@ -33,6 +39,7 @@ export function copyFiles(
   progress: (made: { total: number | null; copied: number }) => Promise<void>,
 ): FileCopy {
   let known: FileList = { at: 0, entries: new Map() };
+  const arriving = join(folder, ".arriving");
 
   const fetch = async (batch: readonly FileEntry[]): Promise<void> => {
     const names = Buffer.from(batch.map(({ path }) => `${path}\0`).join(""), "latin1");
@@ -44,18 +51,29 @@ export function copyFiles(
         done(null, piece);
       },
     });
-    let failure: Error | null = null;
-    answer.once("error", (error) => {
-      failure = error;
-      counting.destroy(error);
-    });
+    answer.once("error", (error) => counting.destroy(error));
+    const isWhole = finished(answer, { writable: false }).then(
+      () => answer.complete,
+      () => false,
+    );
     const args = ["--extract", "--file=-", ...tarFlags, "--same-permissions"];
     const input = answer.pipe(counting);
-    const { output, done } = streamSystem("tar", args, { cwd: folder, input });
+    // An agent may have put a link in place of a folder since the list, which tar would follow: here it leads nowhere.
+    await removeTree(arriving);
+    await mkdir(arriving, { mode: 0o700 });
+    const { output, done } = streamSystem("tar", args, { cwd: arriving, input });
     output.resume();
     const { exitCode, stderr } = await done;
-    if (failure !== null || !answer.complete) throw new HomeBusyError("the connection broke", true);
-    if (exitCode !== 0) throw new Error(`tar cannot write the files: ${stderr.trim()}`);
+    if (exitCode !== 0 && !stderr.includes("Unexpected EOF")) {
+      answer.destroy();
+      if (SWAPPED.test(stderr)) throw new HomeBusyError("folders of the project change", false);
+      throw new Error(`tar cannot write the files: ${stderr.trim()}`);
+    }
+    // The home breaks it after the archive's last byte if it could not read all of it.
+    answer.unpipe(counting).resume();
+    if (!(await isWhole) || exitCode !== 0) throw new HomeBusyError("the connection broke", true);
+    await placeBatch(arriving, folder, batch);
+    await removeTree(arriving);
     await progress({ total: null, copied });
   };
   const fetchAll = async (entries: readonly FileEntry[]): Promise<void> => {
@@ -70,7 +88,10 @@ export function copyFiles(
     const around = [...wanted, ...gone.map(({ path }) => path)].map(parentOf);
     await makeWritable(folder, around);
     await remove(folder, gone);
-    const entries = [...wanted].flatMap((path) => now.get(path) ?? []);
+    // What is below a link is of another time than the list's entry of that link.
+    const isReachable = ({ path }: FileEntry): boolean =>
+      (now.get(parentOf(path))?.type ?? "d") === "d";
+    const entries = [...wanted].flatMap((path) => now.get(path) ?? []).filter(isReachable);
     const files = entries.filter(({ type }) => type !== "d");
     await fetchAll([
       // The names of a file in one archive.
@@ -143,9 +164,6 @@ export function copyFiles(
 }
 
 const isFolder = ({ type }: FileEntry): boolean => type === "d";
-const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
-const at = (folder: string, path: string): Buffer =>
-  Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, "latin1")]);
 
 function* batchesOf(entries: readonly FileEntry[]): Generator<FileEntry[]> {
   let batch: FileEntry[] = [];
@@ -166,8 +184,11 @@ function* batchesOf(entries: readonly FileEntry[]): Generator<FileEntry[]> {
 /** Removes entries, those below a folder first. Their folders may have been removed with others. */
 async function remove(folder: string, entries: readonly FileEntry[]): Promise<void> {
   const deepest = entries.toSorted((one, other) => other.path.length - one.path.length);
+  // What is removed here are entries below the folders that were found.
+  const folders = realFolders(folder);
   for (const entry of deepest) {
-    const path = at(folder, entry.path);
+    if (!(await folders.has(parentOf(entry.path)))) continue;
+    const path = placeOf(folder, entry.path);
     await (isFolder(entry) ? rmdir(path) : unlink(path)).catch(ignoreMissing);
   }
 }
@@ -176,10 +197,9 @@ async function remove(folder: string, entries: readonly FileEntry[]): Promise<vo
 async function makeWritable(folder: string, paths: Iterable<string>): Promise<void> {
   await mkdir(folder, { recursive: true });
   if (process.getuid?.() === 0) return;
+  const folders = realFolders(folder);
   for (const path of new Set(paths)) {
-    const place = at(folder, path);
-    const stats = await lstat(place).catch(() => null);
-    if (stats?.isDirectory()) await chmod(place, 0o700);
+    if (await folders.has(path)) await chmod(placeOf(folder, path), 0o700);
   }
 }
 

@@ -88,11 +88,18 @@ export async function moveParts(from: string, to: string, files: ProjectFiles): 
 
 /**
  * Copies parts from one folder to another, which may be on another file system.
+ * @param parts as latin1 text
+ * @param flags of the tar that reads
  * @throws ConfigError with tar's message
  */
-export async function copyParts(from: string, to: string, parts: readonly string[]): Promise<void> {
-  const input = parts.map((part) => `${part}\0`).join("");
-  const names = ["--null", "--verbatim-files-from", "-T", "-"];
+export async function copyParts(
+  from: string,
+  to: string,
+  parts: readonly string[],
+  flags: readonly string[] = [],
+): Promise<void> {
+  const input = Buffer.from(parts.map((part) => `${part}\0`).join(""), "latin1");
+  const names = [...flags, "--null", "--verbatim-files-from", "-T", "-"];
   const reading = streamSystem("tar", ["--create", "--file=-", ...tarFlags, ...names], {
     cwd: from,
     input,

@@ -1,14 +1,13 @@
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { streamSystem } from "#git/process/system-command.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { moveHeader } from "../../cluster/signed-move.js";
-import { tarFlags } from "../../data-folder/tar-flags.js";
 import type { Database } from "../../db/connection/connect.js";
 import { AppError, homeUnavailable, notFound } from "../../errors.js";
 import { Answer } from "../../http/answer.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
+import { archiveFiles } from "./archive-files.js";
 import { streamList } from "./file-list.js";
 import { freezeProject } from "./freeze-project.js";
 import * as queries from "./moves.queries.js";
@@ -51,15 +50,14 @@ export function moveRoutes(deps: ServedMoves): Routes {
         path: "/cluster/moves/{id}/files",
         handle: async (request) => {
           const move = await requireMove(deps, request);
-          const names = await buffer(request.body as Readable);
+          const sent = await buffer(request.body as Readable);
+          const names = sent
+            .toString("latin1")
+            .split("\0")
+            .filter((name) => name !== "");
           const { parts } = await filesOf(deps, move);
           requireBelow(names, parts);
-          const args = ["--create", "--file=-", ...tarFlags, "--no-recursion", "--null"];
-          args.push("--verbatim-files-from", "-T", "-");
-          // What fails here is missing at the receiver, which compares the lists at the end.
-          const { output, done } = streamSystem("tar", args, { cwd: dataDir, input: names });
-          done.catch(() => undefined);
-          return stream(output);
+          return stream(archiveFiles(dataDir, names));
         },
       },
     ],
@@ -91,14 +89,14 @@ async function requireMove({ db, cluster }: ServedMoves, request: RawRequest) {
 }
 
 /** Fails unless each name is below one of the parts. @throws AppError 422 */
-function requireBelow(names: Buffer, parts: readonly string[]): void {
+function requireBelow(names: readonly string[], parts: readonly string[]): void {
   const known = new Set(parts);
-  for (const name of names.toString("latin1").split("\0")) {
+  for (const name of names) {
     const segments = name.split("/");
     const isBelow = segments.some((_one, index) =>
       known.has(segments.slice(0, index + 1).join("/")),
     );
-    if (name === "" || (isBelow && !segments.includes(".."))) continue;
+    if (isBelow && !segments.includes("..") && !segments.includes("")) continue;
     throw new AppError("validation_failed", "A name is of another project.");
   }
 }
