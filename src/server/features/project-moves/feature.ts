@@ -3,9 +3,10 @@ import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { recoverWorkspaces, restoreFolders } from "../workspaces/index.js";
-import { followMoves, removeOldArrivals } from "./follow-moves.js";
+import { followMoves } from "./follow-moves.js";
 import { moveHandlers } from "./routes.js";
 import { moveRoutes } from "./serve-files.js";
+import { settleArrivals } from "./settle-arrivals.js";
 
 export function projectMovesFeature(services: Services): Feature {
   const { cluster, config, db, log, workspaces } = services;
@@ -17,7 +18,7 @@ export function projectMovesFeature(services: Services): Feature {
   return {
     name: "project moves",
     routes: [...routes, moveRoutes(deps)],
-    recover: () => removeOldArrivals(deps),
+    recover: () => settleArrivals(deps),
     start: () => {
       following = followMoves({
         ...deps,

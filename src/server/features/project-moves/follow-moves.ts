@@ -1,9 +1,5 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { removeTree } from "#git/worktree/atomic-directory.js";
 import { deleteCopy, takeBack } from "./leave-project.js";
 import * as queries from "./moves.queries.js";
-import { arrivals } from "./project-files.js";
 import { receiveProject, type ReceiveDeps } from "./receive-project.js";
 
 const POLL_MS = 1000;
@@ -109,19 +105,3 @@ const isFrozen = (state: queries.MoveRow["state"]): boolean =>
   state === "freezing" || state === "switching";
 /** Whether a project that was frozen is not in use here again. */
 const isGone = ({ state }: queries.MoveRow): boolean => isFrozen(state) || state === "cleaning";
-
-/** Removes the files of moves that have ended. */
-export async function removeOldArrivals({
-  db,
-  dataDir,
-}: Pick<ReceiveDeps, "db" | "dataDir">): Promise<void> {
-  const names: string[] = await readdir(arrivals(dataDir)).catch(() => []);
-  if (names.length === 0) return;
-  const moves = await db.withSystem("find moves of projects", (tx) =>
-    queries.listUnfinished(tx, db.node.id),
-  );
-  const known = new Set(moves.map(({ id }) => id));
-  for (const name of names) {
-    if (!known.has(name)) await removeTree(join(arrivals(dataDir), name));
-  }
-}

@@ -190,6 +190,16 @@ export async function findByAddress(tx: Queryable, address: string): Promise<str
   return rows[0]?.id;
 }
 
+/** Finds a project whose files were not removed, also a deleted one. */
+export async function findStored(
+  tx: Queryable,
+  id: string,
+): Promise<{ org_id: string; home_node: string | null } | undefined> {
+  const { rows } = await tx.execute<{ org_id: string; home_node: string | null }>(sql`
+    select org_id, home_node from projects where id::text = ${id} and removed_at is null`);
+  return rows[0];
+}
+
 /** Returns the home of a project, also of a deleted one. */
 export async function findHome(tx: Queryable, id: string): Promise<string | null> {
   const { rows } = await tx.execute<{ home_node: string | null }>(sql`

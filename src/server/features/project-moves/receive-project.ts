@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { exists, removeTree } from "#git/worktree/atomic-directory.js";
+import { exists, flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import { requireEpoch } from "../../cluster/nodes.queries.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
@@ -115,6 +115,8 @@ async function takeOver(
     await inState("freezing", (tx) => queries.setSwitching(tx, move.id));
     files = all;
     await moveParts(folder, dataDir, files);
+    // The home may not change before a power failure can no longer undo this.
+    await flushToDisk(dataDir);
     await inState("switching", async (tx) => {
       await requireEpoch(tx, db.node);
       if (!(await queries.isFromEpochCurrent(tx, move.id))) throw new MoveEndedError();
