@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemOrigin } from "#server/db/audit/audit.js";
 import type { Queryable } from "#server/db/connection/connect.js";
 import { systemChange } from "#server/db/connection/system-change.js";
+import { createTryLock } from "#server/db/locks/locks.js";
 import { storageIn } from "#server/data-folder/storage.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import {
@@ -46,10 +47,18 @@ const context = () => ({
 });
 const adopt = (name: string, folder: string) =>
   adoptFolder(
-    { db: drizzle(pool) as Queryable, context: context(), dataDir: one.dataDir, log: () => {} },
+    {
+      db: drizzle(pool) as Queryable,
+      tryLock: createTryLock(pool),
+      context: context(),
+      dataDir: one.dataDir,
+      log: onProject,
+    },
     name,
     folder,
   );
+/** Called for each project, before it is copied. */
+let onProject: (line: string) => void = () => {};
 
 test("the projects of a server that is gone are taken over from its folder, which never writes again", async () => {
   const owner = await one.person("owner");
@@ -69,7 +78,14 @@ test("the projects of a server that is gone are taken over from its folder, whic
   await expect(adopt("two", one.dataDir)).rejects.toThrow("of another server");
   await expect(removeNode(context(), "two")).rejects.toThrow("has 1 projects");
 
+  // Another one at the same time would put its copy over files that are in use.
+  let second: Promise<unknown> | undefined;
+  onProject = () => {
+    second ??= adopt("two", two.dataDir);
+    second.catch(() => undefined);
+  };
   const report = await adopt("two", two.dataDir);
+  await expect(second).rejects.toThrow("takes over projects already");
   expect(report.projects.map(({ id }) => id)).toEqual([project.id]);
   expect(report.missing).toEqual([]);
   expect(await homeOf(one, project)).toBe("one");

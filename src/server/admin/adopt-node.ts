@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import { ConfigError } from "#shared/node/config-error.js";
@@ -8,8 +7,10 @@ import { listNodes, lockEpoch, lockNodes, type RegisteredNode } from "../cluster
 import { recordInstallationEvent } from "../db/audit/installation-audit.js";
 import type { Queryable } from "../db/connection/connect.js";
 import { lockOrganizations } from "../db/connection/tenant.js";
+import type { TryLock } from "../db/locks/locks.js";
 import {
-  arrivals,
+  adoptedFolder,
+  adoptionLock,
   copyParts,
   endMovesOf,
   filesOf,
@@ -28,6 +29,7 @@ export interface AdoptionReport {
 
 interface Adoption {
   db: Queryable;
+  tryLock: TryLock;
   context: Pick<AdminContext, "origin" | "change">;
   /** The data folder of this node. */
   dataDir: string;
@@ -47,11 +49,28 @@ interface AdoptedProject extends Record<string, unknown> {
  * @throws ConfigError while the other node has its lease, or when the folder is of another node
  */
 export async function adoptFolder(
-  { db, context, dataDir, log }: Adoption,
+  adoption: Adoption,
   name: string,
   folder: string,
 ): Promise<AdoptionReport> {
-  const own = identifyDataFolder(dataDir).id;
+  const own = identifyDataFolder(adoption.dataDir).id;
+  let report: AdoptionReport | undefined;
+  // Two at a time would both put the same projects in place, one of them over what is in use by then.
+  await adoption.tryLock(adoptionLock(own), async () => {
+    report = await adoptAlone(adoption, own, name, folder);
+  });
+  if (report) return report;
+  throw new ConfigError(
+    "This server takes over projects already; wait for the end of that command",
+  );
+}
+
+async function adoptAlone(
+  { db, context, dataDir, log }: Adoption,
+  own: string,
+  name: string,
+  folder: string,
+): Promise<AdoptionReport> {
   const gone = await endNode(context, own, name, readNodeId(folder));
   const report: AdoptionReport = { node: gone.name, projects: [], missing: [] };
   const { rows } = await db.execute<AdoptedProject>(sql`
@@ -69,19 +88,23 @@ export async function adoptFolder(
       report.missing.push({ id, address });
       continue;
     }
-    const staging = join(arrivals(dataDir), `adopted-${id}`);
+    const staging = adoptedFolder(dataDir, id);
     await removeTree(staging);
     await mkdir(staging, { recursive: true, mode: 0o700 });
     await copyParts(folder, staging, parts);
-    await moveParts(staging, dataDir, files);
-    await flushToDisk(dataDir);
-    await context.change(async (tx) => {
+    const isAdopted = await context.change(async (tx) => {
       await lockOrganizations(tx, [org_id]);
-      await tx.execute(sql`
-        update projects set home_node = ${own} where id = ${id} and home_node = ${gone.id}`);
+      const { rows: ofGone } = await tx.execute(sql`
+        select from projects where id = ${id} and home_node = ${gone.id} and removed_at is null
+        for update`);
+      if (ofGone.length === 0) return false;
+      await moveParts(staging, dataDir, files);
+      await flushToDisk(dataDir);
+      await tx.execute(sql`update projects set home_node = ${own} where id = ${id}`);
+      return true;
     });
     await removeTree(staging);
-    report.projects.push({ id, address });
+    if (isAdopted) report.projects.push({ id, address });
   }
   return report;
 }

@@ -1,3 +1,10 @@
 export { cancelMove, findProjectId, moveProject, readMove } from "./move-project.js";
 export { endMovesOf } from "./moves.queries.js";
-export { arrivals, copyParts, filesOf, moveParts, presentParts } from "./project-files.js";
+export {
+  adoptedFolder,
+  adoptionLock,
+  copyParts,
+  filesOf,
+  moveParts,
+  presentParts,
+} from "./project-files.js";

@@ -125,5 +125,13 @@ export async function removeFiles(dataDir: string, files: ProjectFiles): Promise
   for (const part of [...files.parts, files.exports]) await removeTree(join(dataDir, part));
 }
 
+/** The lock of a node that takes over the projects of another one. */
+export const adoptionLock = (nodeId: string): string => `adoption by ${nodeId}`;
+/** The folder below `arrivals` for a project that is taken over. */
+export const adoptedFolder = (dataDir: string, projectId: string): string =>
+  join(arrivals(dataDir), `${ADOPTED}${projectId}`);
+export const isAdoptedFolder = (name: string): boolean => name.startsWith(ADOPTED);
+const ADOPTED = "adopted-";
+
 /** The folder in which the files of a move arrive. */
 export const arrivals = (dataDir: string): string => join(dataDir, "moving");
