@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,8 +43,10 @@ afterAll(async () => {
 
 const context = () => ({
   origin: { actor: { operator: "root" }, ip: null, requestId: null },
-  change: <Result>(work: Parameters<typeof systemChange<Result>>[2]) =>
-    systemChange(pool, systemOrigin, work),
+  change: async <Result>(work: Parameters<typeof systemChange<Result>>[2]) => {
+    await onChange();
+    return systemChange(pool, systemOrigin, work);
+  },
 });
 const adopt = (name: string, folder: string) =>
   adoptFolder(
@@ -52,13 +55,13 @@ const adopt = (name: string, folder: string) =>
       tryLock: createTryLock(pool),
       context: context(),
       dataDir: one.dataDir,
-      log: onProject,
+      log: () => {},
     },
     name,
     folder,
   );
-/** Called for each project, before it is copied. */
-let onProject: (line: string) => void = () => {};
+/** Called before each change. */
+let onChange: () => Promise<void> = async () => {};
 
 test("the projects of a server that is gone are taken over from its folder, which never writes again", async () => {
   const owner = await one.person("owner");
@@ -69,6 +72,8 @@ test("the projects of a server that is gone are taken over from its folder, whic
   const { commit_sha } = await commitFiles(there, workspace, { "b.txt": "b\n" });
   await writeFiles(workspace, { "unsaved.txt": "unsaved\n" });
 
+  const other = await makeProjectAt(one, "two", there, org.id, { "a.txt": "a\n" });
+
   await expect(adopt("two", two.dataDir)).rejects.toThrow("holds its lease");
   await expect(removeNode(context(), "two")).rejects.toThrow("holds its lease");
   await expect(adopt("one", two.dataDir)).rejects.toThrow("is this server");
@@ -76,19 +81,29 @@ test("the projects of a server that is gone are taken over from its folder, whic
   await two.close();
   await queryAsOwner(one, "update nodes set lease_until = now() where name = 'two'");
   await expect(adopt("two", one.dataDir)).rejects.toThrow("of another server");
-  await expect(removeNode(context(), "two")).rejects.toThrow("has 1 projects");
+  await expect(removeNode(context(), "two")).rejects.toThrow("has 2 projects");
 
-  // Another one at the same time would put its copy over files that are in use.
-  let second: Promise<unknown> | undefined;
-  onProject = () => {
-    second ??= adopt("two", two.dataDir);
-    second.catch(() => undefined);
+  // Another adoption at the same time would put its copy over files that are in use.
+  const second: Promise<unknown>[] = [];
+  onChange = async () => {
+    if (second.length === 0) second.push(adopt("two", two.dataDir));
+    else {
+      await queryAsOwner(
+        one,
+        "update projects set home_node = (select id from nodes where name = 'one') where id = $1",
+        [other.id],
+      );
+    }
+    await Promise.allSettled(second);
   };
   const report = await adopt("two", two.dataDir);
-  await expect(second).rejects.toThrow("takes over projects already");
+  onChange = async () => {};
+  await expect(second[0]).rejects.toThrow("takes over projects already");
   expect(report.projects.map(({ id }) => id)).toEqual([project.id]);
   expect(report.missing).toEqual([]);
   expect(await homeOf(one, project)).toBe("one");
+  // This one got another home meanwhile, and nothing was put in its place.
+  expect(existsSync(storageIn(one.dataDir).repository(org.id, other.id))).toBe(false);
   // Again, nothing is left to do.
   expect((await adopt("two", two.dataDir)).projects).toEqual([]);
 

@@ -98,7 +98,7 @@ async function adoptAlone(
         select from projects where id = ${id} and home_node = ${gone.id} and removed_at is null
         for update`);
       if (ofGone.length === 0) return false;
-      await moveParts(staging, dataDir, files);
+      await moveParts(staging, dataDir, parts);
       await flushToDisk(dataDir);
       await tx.execute(sql`update projects set home_node = ${own} where id = ${id}`);
       return true;

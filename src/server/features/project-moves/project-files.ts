@@ -76,13 +76,25 @@ export async function presentParts(dataDir: string, files: ProjectFiles): Promis
   return present;
 }
 
-/** Moves the parts from one folder to another of the same file system, in place of what is there. */
-export async function moveParts(from: string, to: string, files: ProjectFiles): Promise<void> {
-  for (const part of files.parts) {
-    if (!(await exists(join(from, part)))) continue;
+/**
+ * Moves parts from one folder to another of the same file system, in place of what is there.
+ * @throws if one is missing, before it changes anything
+ */
+export async function moveParts(from: string, to: string, parts: readonly string[]): Promise<void> {
+  for (const part of parts) {
+    if (!(await exists(join(from, part)))) throw new Error(`${part} is missing in ${from}`);
+  }
+  for (const part of parts) {
     await removeTree(join(to, part));
     await mkdir(dirname(join(to, part)), { recursive: true });
     await rename(join(from, part), join(to, part));
+  }
+}
+
+/** Undoes a call of `moveParts` that may have failed in between. */
+export async function moveBack(from: string, to: string, parts: readonly string[]): Promise<void> {
+  for (const part of parts) {
+    if (await exists(join(to, part))) await rename(join(to, part), join(from, part));
   }
 }
 

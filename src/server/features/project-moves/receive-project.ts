@@ -12,7 +12,14 @@ import { newId } from "../../db/tables/columns.js";
 import { askingHome, HomeBusyError, MoveEndedError } from "./ask-home.js";
 import { copyFiles } from "./copy-files.js";
 import * as queries from "./moves.queries.js";
-import { arrivals, filesOf, moveParts, removeFiles, type ProjectFiles } from "./project-files.js";
+import {
+  arrivals,
+  filesOf,
+  moveBack,
+  moveParts,
+  presentParts,
+  removeFiles,
+} from "./project-files.js";
 
 export interface ReceiveDeps {
   db: Database;
@@ -106,15 +113,16 @@ async function takeOver(
     });
     if (isDone === null) throw new MoveEndedError();
   };
-  let files: ProjectFiles | null = null;
+  let placed: readonly string[] = [];
   try {
     // A home that was killed meanwhile answers after its start.
     (await patiently(FROZEN_MS, signal, () => ask("POST", "freeze"), isAway)).resume();
     const all = await filesOf(deps, move);
     await patiently(FROZEN_MS, signal, () => copy.finish(all), isAway);
+    const parts = await presentParts(folder, all);
     await inState("freezing", (tx) => queries.setSwitching(tx, move.id));
-    files = all;
-    await moveParts(folder, dataDir, files);
+    placed = parts;
+    await moveParts(folder, dataDir, parts);
     // The home may not change before a power failure can no longer undo this.
     await flushToDisk(dataDir);
     await inState("switching", async (tx) => {
@@ -132,7 +140,7 @@ async function takeOver(
     });
     if (isBack === null) throw new MoveEndedError();
     // What was in place already.
-    if (files !== null) await moveParts(dataDir, folder, files);
+    await moveBack(folder, dataDir, placed);
     throw error;
   }
 }

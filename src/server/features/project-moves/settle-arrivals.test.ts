@@ -8,7 +8,7 @@ import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
 import { startCluster, type TestCluster } from "#test/support/server/cluster.js";
-import { arrivals } from "./project-files.js";
+import { adoptedFolder, adoptionLock, arrivals, moveParts } from "./project-files.js";
 import { settleArrivals } from "./settle-arrivals.js";
 
 let cluster: TestCluster;
@@ -54,4 +54,24 @@ test("files of a move that were not in place after a power failure are put there
   await gitInRepository(one, project, "fsck");
   expect(await exists(storageIn(dataDir).repository(orgId, other.id))).toBe(false);
   await rm(arrivals(dataDir), { recursive: true });
+});
+
+test("files of projects that are being taken over stay", async () => {
+  const { dataDir, db } = one;
+  const project = await cluster.projectOn(two, root, orgId);
+  const folder = adoptedFolder(dataDir, project.id);
+  await mkdir(folder, { recursive: true });
+  await db.tryLock(adoptionLock(db.node.id), () => settleArrivals({ db, dataDir }));
+  expect(await exists(folder)).toBe(true);
+  await settleArrivals({ db, dataDir });
+  expect(await exists(folder)).toBe(false);
+});
+
+test("parts of which one is missing replace nothing", async () => {
+  const { dataDir } = one;
+  const [from, to] = [join(dataDir, "moving/from"), join(dataDir, "moving/to")];
+  await mkdir(join(from, "a"), { recursive: true });
+  await mkdir(join(to, "a/kept"), { recursive: true });
+  await expect(moveParts(from, to, ["a", "b"])).rejects.toThrow("b is missing");
+  expect(await exists(join(to, "a/kept"))).toBe(true);
 });

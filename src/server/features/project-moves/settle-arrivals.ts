@@ -2,7 +2,7 @@ import { mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { exists, flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import * as queries from "./moves.queries.js";
-import { arrivals, filesOf } from "./project-files.js";
+import { adoptionLock, arrivals, filesOf, isAdoptedFolder } from "./project-files.js";
 import type { ReceiveDeps } from "./receive-project.js";
 
 type Deps = Pick<ReceiveDeps, "db" | "dataDir">;
@@ -21,10 +21,16 @@ export async function settleArrivals(deps: Deps): Promise<void> {
   const arriving = new Set(moves.flatMap(({ id, state }) => (state === "cleaning" ? [] : id)));
   for (const name of names) {
     if (arriving.has(name)) continue;
-    const folder = join(arrivals(dataDir), name);
-    await keepOwn(deps, folder);
-    await removeTree(folder);
+    const settle = (): Promise<void> => settleOne(deps, join(arrivals(dataDir), name));
+    // The command line may take over projects at the moment.
+    if (isAdoptedFolder(name)) await db.tryLock(adoptionLock(db.node.id), settle);
+    else await settle();
   }
+}
+
+async function settleOne(deps: Deps, folder: string): Promise<void> {
+  await keepOwn(deps, folder);
+  await removeTree(folder);
 }
 
 /** Puts in place what is missing of a project whose home is this node. */
