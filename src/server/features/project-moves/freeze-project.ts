@@ -34,9 +34,7 @@ export async function freezeProject(
     const row = await queries.lockMove(tx, id);
     if (row?.state === "freezing") return;
     if (row?.state !== "copying") throw notFound();
-    if (await queries.hasRunningRun(tx, projectId)) {
-      throw new AppError("run_in_progress", "A run of the project is in progress.");
-    }
+    if (await queries.hasRunningRun(tx, projectId)) throw running();
     await queries.freeze(tx, id, db.node.epoch);
   });
   if (!(await db.changes.settleAll(projectId, SETTLE_MS))) throw busy();
@@ -53,6 +51,11 @@ export async function freezeProject(
   for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
     await db.passLocks(orgId, keys.slice(start, start + KEYS_AT_ONCE));
   }
+  // Those that began in spite of it, such as by a process that had not heard of it.
+  const isRunning = await db.withSystem("find runs of a moving project", (tx) =>
+    queries.hasRunningRun(tx, projectId),
+  );
+  if (isRunning) throw running();
   await unmountFolders(dataDir, await filesOf({ db, dataDir }, move));
 }
 
@@ -75,5 +78,7 @@ async function unmountFolders(dataDir: string, { workspaces }: ProjectFiles): Pr
   }
 }
 
+const running = (): AppError =>
+  new AppError("run_in_progress", "A run of the project is in progress.");
 const busy = (): AppError =>
   new AppError("workspace_busy", "Work on the project is still in progress.");

@@ -244,6 +244,36 @@ test("a project with a run in progress does not move, and one that moves is not 
   });
 });
 
+test("a node that is not the home starts no queued run", async () => {
+  const project = await cluster.projectOn(one, root, orgId);
+  const { workspace } = await makeWorkspace(at(one), project.id);
+  const run = await at(one).api.runs.create({
+    params: { agent_id: workspace.agent_id },
+    body: { command: shell("true") },
+  });
+  const { status } = await waitForRunEnd(at(one), run.data.id);
+  const setRunning = (node: TestApp) =>
+    queryAsOwner(
+      one,
+      `with here as (select set_config('app.node', $1, true) as node)
+        update runs set status = 'running', started_at = now() from here where id = $2 and here.node <> ''`,
+      [node.db.node.id, run.data.id],
+    );
+  // For a runner, so that no node starts it of its own accord.
+  await queryAsOwner(
+    one,
+    `update runs set status = 'queued', started_at = null, ended_at = null, runner_labels = '{none}'
+      where id = $1`,
+    [run.data.id],
+  );
+  await expect(setRunning(two)).rejects.toThrow("not the home");
+  await setRunning(one);
+  await queryAsOwner(one, "update runs set status = $2, ended_at = now() where id = $1", [
+    run.data.id,
+    status,
+  ]);
+});
+
 test("a run that begins during the copy is waited for", async () => {
   const project = await cluster.projectOn(one, root, orgId);
   const { workspace } = await makeWorkspace(at(one), project.id);
