@@ -4,16 +4,31 @@ import { streamSystem } from "#git/process/system-command.js";
 import { tarFlags } from "../../data-folder/tar-flags.js";
 import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
+/** Messages of tar about files that changed while it read them. The next list has them. */
+const CHANGED =
+  /: (?:Cannot .*: No such file or directory|File removed before we read it|file changed as we read it|File shrank by .*)$|: Exiting with failure status due to previous errors$|^$/i;
+/** The end of tar's messages that is kept. */
+const KEPT = 4000;
+
 /**
  * Archives entries of a folder without what is below folders. Left out are names behind a symbolic link, which an
  * agent may have put in place of a folder; if it does so while tar reads, the archive breaks off.
  * @param names as latin1 text
+ * @param mayChange whether files may change and vanish; other files that cannot be read break the archive off
  */
-export function archiveFiles(folder: string, names: readonly string[]): Readable {
-  return Readable.from(archive(folder, names), { objectMode: false });
+export function archiveFiles(
+  folder: string,
+  names: readonly string[],
+  mayChange: boolean,
+): Readable {
+  return Readable.from(archive(folder, names, mayChange), { objectMode: false });
 }
 
-async function* archive(folder: string, names: readonly string[]): AsyncGenerator<Buffer> {
+async function* archive(
+  folder: string,
+  names: readonly string[],
+  mayChange: boolean,
+): AsyncGenerator<Buffer> {
   const folders = realFolders(folder);
   const reachable: string[] = [];
   for (const name of names) if (await folders.has(parentOf(name))) reachable.push(name);
@@ -24,7 +39,11 @@ async function* archive(folder: string, names: readonly string[]): AsyncGenerato
   const input = Buffer.from(reachable.map((name) => `${name}\0`).join(""), "latin1");
   const { output, done } = streamSystem("tar", args, { cwd: folder, input });
   for await (const piece of output) yield piece as Buffer;
-  await done;
+  // In place of bytes that it cannot read, tar writes zeros.
+  const { exitCode, stderr } = await done;
+  const isChange =
+    mayChange && stderr.length < KEPT && stderr.split("\n").every((line) => CHANGED.test(line));
+  if (exitCode !== 0 && !isChange) throw new Error(`tar cannot read files: ${stderr.trim()}`);
   for (const [path, identity] of await identitiesOf(folder, ways)) {
     if (identity !== before.get(path)) throw new Error("a folder was replaced while it was read");
   }

@@ -25,6 +25,7 @@ import type { ProjectFiles } from "./project-files.js";
 
 /** Called with the names of each batch before they are read, and after. */
 let onBatch: (names: readonly string[]) => Promise<void>;
+let isFrozen = false;
 let root: string;
 let source: string;
 let target: string;
@@ -36,6 +37,7 @@ beforeEach(async () => {
   [source, target, outside] = [join(root, "source"), join(root, "target"), join(root, "outside")];
   for (const folder of [source, target, outside]) await mkdir(folder);
   onBatch = async () => {};
+  isFrozen = false;
 });
 afterAll(() => Promise.all(roots.map((one) => rm(one, { recursive: true }))));
 
@@ -44,7 +46,9 @@ const server = createServer((incoming, answer) => {
     const names = (await buffer(incoming)).toString("latin1").split("\0").slice(0, -1);
     if (incoming.method === "POST") await onBatch(names);
     const content =
-      incoming.method === "GET" ? streamList(source, ["part"]) : archiveFiles(source, names);
+      incoming.method === "GET"
+        ? streamList(source, ["part"])
+        : archiveFiles(source, names, !isFrozen);
     content.on("error", () => answer.destroy()).pipe(answer);
   })();
 });
@@ -148,4 +152,21 @@ test("a link that arrived in an earlier batch is not followed by a later one", a
   await copy.update();
   expect(await readdir(outside)).toEqual(["more"]);
   await copy.finish(files);
+});
+
+/** Linux lets not even root read it. */
+const unreadable = { folder: "/sys/bus/platform", name: "drivers_probe" };
+
+test("a file that cannot be read breaks the archive off, and one that vanished only if nothing may change", async () => {
+  const read = (folder: string, name: string, mayChange: boolean) =>
+    buffer(archiveFiles(folder, [name], mayChange)).then(
+      () => "whole",
+      (error: Error) => error.message,
+    );
+  expect(await read(unreadable.folder, unreadable.name, true)).toContain("Cannot open");
+  await mkdir(join(source, "part"));
+  await writeFile(join(source, "part/file"), "1");
+  expect(await read(source, "part/gone", true)).toBe("whole");
+  expect(await read(source, "part/gone", false)).toContain("No such file");
+  expect(await read(source, "part/file", false)).toBe("whole");
 });

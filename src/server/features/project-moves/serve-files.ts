@@ -57,7 +57,7 @@ export function moveRoutes(deps: ServedMoves): Routes {
             .filter((name) => name !== "");
           const { parts } = await filesOf(deps, move);
           requireBelow(names, parts);
-          return stream(archiveFiles(dataDir, names));
+          return stream(archiveFiles(dataDir, names, move.state === "copying"));
         },
       },
     ],
