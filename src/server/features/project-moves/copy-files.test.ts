@@ -14,6 +14,7 @@ import {
   unlink,
   writeFile,
 } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
@@ -42,7 +43,7 @@ beforeEach(async () => {
 afterAll(() => Promise.all(roots.map((one) => rm(one, { recursive: true }))));
 
 const server = createServer((incoming, answer) => {
-  void (async () => {
+  const serve = async (): Promise<void> => {
     const names = (await buffer(incoming)).toString("latin1").split("\0").slice(0, -1);
     if (incoming.method === "POST") await onBatch(names);
     const content =
@@ -50,7 +51,11 @@ const server = createServer((incoming, answer) => {
         ? streamList(source, ["part"])
         : archiveFiles(source, names, !isFrozen);
     content.on("error", () => answer.destroy()).pipe(answer);
-  })();
+  };
+  serve().catch(() => {
+    answer.flushHeaders();
+    answer.socket?.end();
+  });
 });
 server.listen(0, "127.0.0.1");
 afterAll(() => {
@@ -151,6 +156,27 @@ test("a link that arrived in an earlier batch is not followed by a later one", a
   await rm(join(part, "a/more"));
   await copy.update();
   expect(await readdir(outside)).toEqual(["more"]);
+  await copy.finish(files);
+});
+
+test("after a batch that failed, what was known before is not copied again", async () => {
+  const part = join(source, "part");
+  await mkdir(join(part, "folder"), { recursive: true });
+  for (const name of ["a", "b", "folder/c"]) await writeFile(join(part, name), name);
+  // What changes within two seconds of a list is copied again.
+  await setTimeout(2500);
+  const copy = startCopy();
+  await copy.update();
+  await writeFile(join(part, "b"), "changed");
+  onBatch = () => Promise.reject(new Error("broken"));
+  await expect(copy.update()).rejects.toThrow("the connection broke");
+  const asked: string[] = [];
+  onBatch = async (names) => {
+    asked.push(...names);
+  };
+  await copy.update();
+  expect(asked).toEqual(["part/b", "part"]);
+  expect(await readFile(join(target, "part/b"), "utf8")).toBe("changed");
   await copy.finish(files);
 });
 

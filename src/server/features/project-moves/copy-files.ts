@@ -16,8 +16,9 @@ const MAX_ENTRIES = 2000;
 const MAX_BYTES = 64 * 1024 * 1024;
 /** An entry that changed this shortly before a list may have changed once more without another time. */
 const RACY_SECONDS = 2;
-/** Messages about an archive whose entries do not fit together, because they changed while it was made. */
-const SWAPPED = /No such file or directory|Not a directory|Is a directory|File exists|Too many lev/;
+/** Messages about this side; others are about an archive that broke off, or whose entries changed meanwhile. */
+const CANNOT_WRITE =
+  /No space left|quota|Read-only|ermission denied|not permitted|Input\/output|too large|Too many open/;
 
 export interface FileCopy {
   /** Copies what is new or changed since the last call, and removes what is gone. */
@@ -42,6 +43,9 @@ export function copyFiles(
   const arriving = join(folder, ".arriving");
 
   const fetch = async (batch: readonly FileEntry[]): Promise<void> => {
+    // An agent may have put a link in place of a folder since the list, which tar would follow: here it leads nowhere.
+    await removeTree(arriving);
+    await mkdir(arriving, { mode: 0o700 });
     const names = Buffer.from(batch.map(({ path }) => `${path}\0`).join(""), "latin1");
     const answer = await ask("POST", "files", names);
     let copied = 0;
@@ -58,20 +62,17 @@ export function copyFiles(
     );
     const args = ["--extract", "--file=-", ...tarFlags, "--same-permissions"];
     const input = answer.pipe(counting);
-    // An agent may have put a link in place of a folder since the list, which tar would follow: here it leads nowhere.
-    await removeTree(arriving);
-    await mkdir(arriving, { mode: 0o700 });
     const { output, done } = streamSystem("tar", args, { cwd: arriving, input });
     output.resume();
     const { exitCode, stderr } = await done;
-    if (exitCode !== 0 && !stderr.includes("Unexpected EOF")) {
+    if (exitCode !== 0 && CANNOT_WRITE.test(stderr)) {
       answer.destroy();
-      if (SWAPPED.test(stderr)) throw new HomeBusyError("folders of the project change", false);
       throw new Error(`tar cannot write the files: ${stderr.trim()}`);
     }
     // The home breaks it after the archive's last byte if it could not read all of it.
     answer.unpipe(counting).resume();
-    if (!(await isWhole) || exitCode !== 0) throw new HomeBusyError("the connection broke", true);
+    if (!(await isWhole)) throw new HomeBusyError("the connection broke", true);
+    if (exitCode !== 0) throw new HomeBusyError(`files do not fit together: ${stderr}`, false);
     await placeBatch(arriving, folder, batch);
     await removeTree(arriving);
     await progress({ total: null, copied });
@@ -129,8 +130,14 @@ export function copyFiles(
       if (!now.entries.has(entry.path)) gone.push(entry);
     }
     await progress({ total, copied: 0 });
-    // A failure in between leaves an unknown state: all of it is copied again.
-    known = { at: 0, entries: new Map([...known.entries, ...now.entries]) };
+    // A failure in between leaves these in an unknown state. They are copied again, and only they.
+    const between = new Map([...known.entries, ...now.entries]);
+    const around = [...wanted, ...gone.map(({ path }) => path)].map(parentOf);
+    for (const path of [...wanted, ...around]) {
+      const entry = between.get(path);
+      if (entry) between.set(path, { ...entry, version: "" });
+    }
+    known = { at: known.at, entries: between };
     await bring(now.entries, wanted, gone);
     known = now;
   };

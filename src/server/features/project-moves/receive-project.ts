@@ -71,7 +71,12 @@ export async function receiveProject(
     // Twice: the second one copies what has changed during the first.
     await patiently(PATIENCE_MS, signal, () => copy.update());
     await patiently(PATIENCE_MS, signal, () => copy.update());
-    const take = (): Promise<void> => takeOver(deps, move, folder, copy, ask, signal);
+    let isFirst = true;
+    const take = async (): Promise<void> => {
+      if (!isFirst) await copy.update();
+      isFirst = false;
+      await takeOver(deps, move, folder, copy, ask, signal);
+    };
     await patiently(PATIENCE_MS, signal, take, undefined, TAKE_AGAIN_MS);
     log.info({ project: move.project_id, from: move.from.name }, "a project has moved here");
   } catch (error) {
@@ -118,7 +123,8 @@ async function takeOver(
     // A home that was killed meanwhile answers after its start.
     (await patiently(FROZEN_MS, signal, () => ask("POST", "freeze"), isAway)).resume();
     const all = await filesOf(deps, move);
-    await patiently(FROZEN_MS, signal, () => copy.finish(all), isAway);
+    // If it fails, the rest is copied in use before the project is frozen again.
+    await copy.finish(all);
     const parts = await presentParts(folder, all);
     await inState("freezing", (tx) => queries.setSwitching(tx, move.id));
     placed = parts;
