@@ -13,7 +13,8 @@ export function projectMovesFeature(services: Services): Feature {
   const { dataDir } = config;
   const routes = [routesOf(projectMoves, moveHandlers(db))];
   if (cluster === null) return { name: "project moves", routes };
-  const deps = { db, cluster, dataDir, log };
+  const mountFolders = (): Promise<void> => restoreFolders(workspaces, log, false).done;
+  const deps = { db, cluster, dataDir, log, mountFolders };
   let following: ReturnType<typeof followMoves> | undefined;
   return {
     name: "project moves",
@@ -23,7 +24,6 @@ export function projectMovesFeature(services: Services): Feature {
       following = followMoves({
         ...deps,
         recover: () => recoverWorkspaces(workspaces, log),
-        mountFolders: () => restoreFolders(workspaces, log, false).done,
       });
     },
     stop: () => following?.stop(),

@@ -22,11 +22,18 @@ export function followMoves(deps: FollowedMoves): { stop(): Promise<void> } {
   /** Moves of projects that were frozen here when they were read last. */
   let frozenIds: string[] = [];
 
+  /** Completes what the earlier home left in between. */
+  const settleIn = async ({ id }: queries.MoveRow): Promise<void> => {
+    await deps.recover();
+    await deps.mountFolders();
+    recovered.add(id);
+  };
   const receive = async (move: queries.MoveRow): Promise<void> => {
     const lapsed = new AbortController();
     const forget = cluster.lease.onLapse(() => lapsed.abort());
     try {
-      await receiveProject(deps, move, AbortSignal.any([stopping.signal, lapsed.signal]));
+      const signal = AbortSignal.any([stopping.signal, lapsed.signal]);
+      if (await receiveProject(deps, move, signal)) await settleIn(move);
     } finally {
       forget();
     }
@@ -38,11 +45,7 @@ export function followMoves(deps: FollowedMoves): { stop(): Promise<void> } {
     if (move.state === "cleaning") {
       if (!isHere) return () => deleteCopy(deps, move);
       if (recovered.has(move.id)) return null;
-      return async () => {
-        await deps.recover();
-        await deps.mountFolders();
-        recovered.add(move.id);
-      };
+      return () => settleIn(move);
     }
     if (isReceived(move)) return () => receive(move);
     return move.state === "copying" ? null : () => takeBack(deps, move);

@@ -17,13 +17,20 @@ const SETTLE_MS = 10_000;
 /** Locks that are taken together. */
 const KEYS_AT_ONCE = 100;
 
+export interface FreezeDeps {
+  db: Database;
+  dataDir: string;
+  /** Mounts the folders of this node's workspaces that are not. */
+  mountFolders: () => Promise<void>;
+}
+
 /**
  * Ends all work on a project at its home: it has no home from then on, and when this resolves, no process of this
  * node writes its files. It may be called again after a crash.
  * @throws AppError 404; 409 `run_in_progress`, `workspace_busy` when work does not end in time
  */
 export async function freezeProject(
-  { db, dataDir }: { db: Database; dataDir: string },
+  { db, dataDir, mountFolders }: FreezeDeps,
   move: queries.MoveRow,
 ): Promise<void> {
   const { id, org_id: orgId, project_id: projectId } = move;
@@ -57,6 +64,9 @@ export async function freezeProject(
   );
   if (isRunning) throw running();
   await unmountFolders(dataDir, await filesOf({ db, dataDir }, move));
+  // It may be in use again, such as after a cancelation in between.
+  const after = await db.withSystem("read a move", (tx) => queries.findMove(tx, id));
+  if (after?.state !== "freezing") await mountFolders();
 }
 
 /**

@@ -213,6 +213,14 @@ export async function isLeased(tx: Queryable, nodeId: string): Promise<boolean> 
   return rows.length > 0;
 }
 
+/** Whether a project has been frozen for longer. */
+export async function isFrozenFor(tx: Queryable, id: string, seconds: number): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    select from project_moves
+    where id = ${id} and frozen_at < clock_timestamp() - make_interval(secs => ${seconds})`);
+  return rows.length > 0;
+}
+
 /** The agents of a project. A name that was released may belong to another agent. */
 export async function listAgents(
   tx: Queryable,

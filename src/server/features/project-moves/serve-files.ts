@@ -2,14 +2,13 @@ import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { Cluster } from "../../cluster/cluster.js";
 import { moveHeader } from "../../cluster/signed-move.js";
-import type { Database } from "../../db/connection/connect.js";
 import { AppError, homeUnavailable, notFound } from "../../errors.js";
 import { Answer } from "../../http/answer.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
 import { archiveFiles } from "./archive-files.js";
 import { streamList } from "./file-list.js";
-import { freezeProject } from "./freeze-project.js";
+import { freezeProject, type FreezeDeps } from "./freeze-project.js";
 import * as queries from "./moves.queries.js";
 import { filesOf, presentParts } from "./project-files.js";
 
@@ -17,10 +16,8 @@ import { filesOf, presentParts } from "./project-files.js";
 const MAX_NAMES_BYTES = 16 * 1024 * 1024;
 const octets = "application/octet-stream";
 
-export interface ServedMoves {
-  db: Database;
+export interface ServedMoves extends FreezeDeps {
   cluster: Cluster;
-  dataDir: string;
 }
 
 /** The requests of a project's new node to its home. All others get a 404. */
@@ -69,7 +66,10 @@ const stream = (content: Readable): Answer<Readable> =>
   new Answer(content, { headers: { "content-type": octets, "cache-control": "no-store" } });
 
 /** Returns the move for which a node asks. @throws AppError 404; 503 `home_unavailable` */
-async function requireMove({ db, cluster }: ServedMoves, request: RawRequest) {
+async function requireMove(
+  { db, cluster }: Pick<ServedMoves, "db" | "cluster">,
+  request: RawRequest,
+) {
   const header = request.headers[moveHeader];
   const claim =
     header === undefined
