@@ -2,6 +2,7 @@ import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MountInUseError, unmountUnused } from "#git/worktree/mounts.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
+import { writesOn } from "../../cluster/project-work.js";
 import { requireEpoch } from "../../cluster/nodes.queries.js";
 import type { Database } from "../../db/connection/connect.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";
@@ -34,6 +35,11 @@ export async function freezeProject(
   move: queries.MoveRow,
 ): Promise<void> {
   const { id, org_id: orgId, project_id: projectId } = move;
+  if (move.state === "copying") {
+    // What takes long now would take long while the project is frozen. One lock at a time, because others wait for it.
+    if (!(await db.changes.settleAll(writesOn(projectId), SETTLE_MS))) throw busy();
+    for (const key of await keysOf(db, projectId)) await db.passLocks(orgId, [key]);
+  }
   await db.withSystemTx("freeze a project", async (tx) => {
     // It waits for transactions that reserve or record a change, or start a run.
     await lockOrganizations(tx, [orgId]);
@@ -46,15 +52,7 @@ export async function freezeProject(
   });
   if (!(await db.changes.settleAll(projectId, SETTLE_MS))) throw busy();
   // Periodic work that began before is under these locks; such work is refused from now on.
-  const agents = await db.withSystem("list the agents of a moving project", (tx) =>
-    queries.listAgents(tx, projectId),
-  );
-  const keys = [
-    storeLock(projectId),
-    packingLock(projectId),
-    radarLock(projectId),
-    ...agents.map((agent) => workspaceLock(agent.id)),
-  ];
+  const keys = await keysOf(db, projectId);
   for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
     await db.passLocks(orgId, keys.slice(start, start + KEYS_AT_ONCE));
   }
@@ -67,6 +65,19 @@ export async function freezeProject(
   // It may be in use again, such as after a cancelation in between.
   const after = await db.withSystem("read a move", (tx) => queries.findMove(tx, id));
   if (after?.state !== "freezing") await mountFolders();
+}
+
+/** The locks of work on a project's files. */
+async function keysOf(db: Database, projectId: string): Promise<string[]> {
+  const agents = await db.withSystem("list the agents of a moving project", (tx) =>
+    queries.listAgents(tx, projectId),
+  );
+  return [
+    storeLock(projectId),
+    packingLock(projectId),
+    radarLock(projectId),
+    ...agents.map((agent) => workspaceLock(agent.id)),
+  ];
 }
 
 /**
