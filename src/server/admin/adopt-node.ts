@@ -16,6 +16,10 @@ import {
   filesOf,
   moveParts,
   presentParts,
+  readList,
+  requireRoom,
+  sizeOf,
+  streamList,
 } from "../features/project-moves/index.js";
 import type { AdminContext } from "../features/people/index.js";
 
@@ -91,6 +95,7 @@ async function adoptAlone(
     const staging = adoptedFolder(dataDir, id);
     await removeTree(staging);
     await mkdir(staging, { recursive: true, mode: 0o700 });
+    await requireRoom(staging, sizeOf(await readList(streamList(folder, parts))));
     await copyParts(folder, staging, parts);
     const isAdopted = await context.change(async (tx) => {
       await lockOrganizations(tx, [org_id]);

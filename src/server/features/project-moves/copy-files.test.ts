@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { once } from "node:events";
 import {
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -10,7 +11,9 @@ import {
   readdir,
   rename,
   rm,
+  statfs,
   symlink,
+  truncate,
   unlink,
   writeFile,
 } from "node:fs/promises";
@@ -178,6 +181,20 @@ test("after a batch that failed, what was known before is not copied again", asy
   expect(asked).toEqual(["part/b", "part"]);
   expect(await readFile(join(target, "part/b"), "utf8")).toBe("changed");
   await copy.finish(files);
+});
+
+test("files that do not fit on the disk are not copied", async () => {
+  await mkdir(join(source, "part"));
+  // A hole has no blocks, but a size. Two names are one file.
+  const { bavail, bsize } = await statfs(target);
+  await writeFile(join(source, "part/large"), "");
+  await truncate(join(source, "part/large"), bavail * bsize);
+  await expect(startCopy().update()).rejects.toThrow("GiB free");
+  expect(await readdir(target)).toEqual([]);
+  await truncate(join(source, "part/large"), Math.floor((bavail * bsize) / 3) * 2);
+  await link(join(source, "part/large"), join(source, "part/again"));
+  await startCopy().update();
+  expect(await readdir(join(target, "part"))).toEqual(["again", "large"]);
 });
 
 /** Linux lets not even root read it. */

@@ -6,9 +6,10 @@ import { streamSystem } from "#git/process/system-command.js";
 import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import { tarFlags } from "../../data-folder/tar-flags.js";
 import { HomeBusyError, type AskHome } from "./ask-home.js";
-import { readList, streamList, type FileEntry, type FileList } from "./file-list.js";
+import { readList, sizeOf, streamList, type FileEntry, type FileList } from "./file-list.js";
 import { placeBatch } from "./place-batch.js";
 import { presentParts, type ProjectFiles } from "./project-files.js";
+import { requireRoom } from "./require-room.js";
 import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
 /** Entries, and bytes of their content, that one request asks for. */
@@ -112,9 +113,7 @@ export function copyFiles(
     const wanted = new Set<string>();
     const shared = new Set<string>();
     const gone: FileEntry[] = [];
-    let total = 0;
     for (const entry of now.entries.values()) {
-      total += entry.size;
       const before = known.entries.get(entry.path);
       if (before && before.type !== entry.type) gone.push(before);
       const isKnown =
@@ -129,6 +128,8 @@ export function copyFiles(
     for (const entry of known.entries.values()) {
       if (!now.entries.has(entry.path)) gone.push(entry);
     }
+    const total = sizeOf(now);
+    if (known.entries.size === 0) await requireRoom(folder, total);
     await progress({ total, copied: 0 });
     // A failure in between leaves these in an unknown state. They are copied again, and only they.
     const between = new Map([...known.entries, ...now.entries]);

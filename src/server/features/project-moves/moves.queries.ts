@@ -48,6 +48,14 @@ export async function listUnfinished(tx: Queryable, nodeId: string): Promise<Mov
   return rows.map(moveOf);
 }
 
+/** Lists the moves to a node that have ended without it, of projects with another home. */
+export async function listFailedTo(tx: Queryable, nodeId: string): Promise<MoveRow[]> {
+  const { rows } = await tx.execute<Row>(sql`${selectMoves}
+    where m.to_node = ${nodeId} and m.state in ('failed', 'canceled')
+      and p.home_node is distinct from ${nodeId}::uuid`);
+  return rows.map(moveOf);
+}
+
 /** Locks the row of a move until the transaction ends. */
 export async function lockMove(tx: Queryable, id: string): Promise<MoveRow | undefined> {
   await tx.execute(sql`select from project_moves where id = ${id} for update`);

@@ -45,6 +45,8 @@ test("files of a move that were not in place after a power failure are put there
   const below = join(folder, repository.slice(dataDir.length));
   await mkdir(dirname(below), { recursive: true });
   await rename(repository, below);
+  // In place, but the process ended before it removed them again.
+  await mkdir(storageIn(dataDir).repository(orgId, other.id));
   const left = join(arrivals(dataDir), await makeMove(other.id, "failed"));
   await mkdir(join(left, "repositories", orgId, `${other.id}.git`), { recursive: true });
   await writeFile(join(left, "repositories", orgId, `${other.id}.git`, "HEAD"), "x");

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { exists, flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import * as queries from "./moves.queries.js";
-import { adoptionLock, arrivals, filesOf, isAdoptedFolder } from "./project-files.js";
+import { adoptionLock, arrivals, filesOf, isAdoptedFolder, removeFiles } from "./project-files.js";
 import type { ReceiveDeps } from "./receive-project.js";
 
 type Deps = Pick<ReceiveDeps, "db" | "dataDir">;
@@ -13,6 +13,8 @@ type Deps = Pick<ReceiveDeps, "db" | "dataDir">;
  */
 export async function settleArrivals(deps: Deps): Promise<void> {
   const { db, dataDir } = deps;
+  // A project that is taken over has its files in place shortly before its home changes.
+  await db.tryLock(adoptionLock(db.node.id), () => removeFailed(deps));
   const names: string[] = await readdir(arrivals(dataDir)).catch(() => []);
   if (names.length === 0) return;
   const moves = await db.withSystem("find moves of projects", (tx) =>
@@ -26,6 +28,15 @@ export async function settleArrivals(deps: Deps): Promise<void> {
     if (isAdoptedFolder(name)) await db.tryLock(adoptionLock(db.node.id), settle);
     else await settle();
   }
+}
+
+/** Removes the files of projects whose move to this node ended after they were in place, but not by this process. */
+async function removeFailed(deps: Deps): Promise<void> {
+  const { db, dataDir } = deps;
+  const ended = await db.withSystem("find moves of projects that have failed", (tx) =>
+    queries.listFailedTo(tx, db.node.id),
+  );
+  for (const move of ended) await removeFiles(dataDir, await filesOf(deps, move));
 }
 
 async function settleOne(deps: Deps, folder: string): Promise<void> {
