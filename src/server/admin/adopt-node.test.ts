@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
@@ -78,7 +78,15 @@ test("the projects of a server that is gone are taken over from its folder, whic
   await expect(removeNode(context(), "two")).rejects.toThrow("holds its lease");
   await expect(adopt("one", two.dataDir)).rejects.toThrow("is this server");
   await expect(adopt("three", two.dataDir)).rejects.toThrow("no server three");
+  // Neither has a repository: an import that failed, and a project that is deleted.
+  const failed = await makeProjectAt(one, "two", there, org.id);
+  const deleted = await makeProjectAt(one, "two", there, org.id);
   await two.close();
+  for (const { id } of [failed, deleted]) {
+    await rm(storageIn(two.dataDir).repository(org.id, id), { recursive: true });
+  }
+  await queryAsOwner(one, "update projects set status = 'failed' where id = $1", [failed.id]);
+  await queryAsOwner(one, "update projects set deleted_at = now() where id = $1", [deleted.id]);
   await queryAsOwner(one, "update nodes set lease_until = now() where name = 'two'");
   await expect(adopt("two", one.dataDir)).rejects.toThrow("of another server");
   await expect(removeNode(context(), "two")).rejects.toThrow("has 2 projects");
@@ -101,7 +109,7 @@ test("the projects of a server that is gone are taken over from its folder, whic
   await expect(second[0]).rejects.toThrow("takes over projects already");
   expect(report.projects.map(({ id }) => id)).toEqual([project.id]);
   expect(report.missing).toEqual([]);
-  expect(await homeOf(one, project)).toBe("one");
+  for (const taken of [project, failed, deleted]) expect(await homeOf(one, taken)).toBe("one");
   // This one got another home meanwhile, and nothing was put in its place.
   expect(existsSync(storageIn(one.dataDir).repository(org.id, other.id))).toBe(false);
   // Again, nothing is left to do.
@@ -120,7 +128,14 @@ test("the projects of a server that is gone are taken over from its folder, whic
 
   const again = one.sibling({ OMOI_DATA_DIR: two.dataDir, ...(await clusterEnv("two")) });
   await expect(again).rejects.toThrow("The server one has taken over the projects");
+  // What has no repository to keep does not hold its removal up.
+  await queryAsOwner(
+    one,
+    "update projects set home_node = (select id from nodes where name = 'two') where id = $1",
+    [failed.id],
+  );
   expect(await removeNode(context(), "two")).toMatchObject({ name: "two" });
+  expect(await homeOf(one, failed)).toBe("one");
   expect(await queryAsOwner(one, "select name from nodes")).toEqual([{ name: "one" }]);
   const removed = one.sibling({ OMOI_DATA_DIR: two.dataDir, ...(await clusterEnv("two")) });
   await expect(removed).rejects.toThrow("belongs to another database");

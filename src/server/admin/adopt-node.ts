@@ -44,6 +44,8 @@ interface AdoptedProject extends Record<string, unknown> {
   id: string;
   org_id: string;
   address: string;
+  /** Whether it has to have a repository: it was neither deleted nor is its import unfinished. */
+  is_ready: boolean;
 }
 
 /**
@@ -78,17 +80,18 @@ async function adoptAlone(
   const gone = await endNode(context, own, name, readNodeId(folder));
   const report: AdoptionReport = { node: gone.name, projects: [], missing: [] };
   const { rows } = await db.execute<AdoptedProject>(sql`
-    select p.id, p.org_id, o.slug || '/' || p.slug as address
+    select p.id, p.org_id, o.slug || '/' || p.slug as address,
+      p.status = 'ready' and p.deleted_at is null as is_ready
     from projects p join organizations o on o.id = p.org_id
     where p.home_node = ${gone.id} and p.removed_at is null order by p.id`);
-  for (const { id, org_id, address } of rows) {
+  for (const { id, org_id, address, is_ready } of rows) {
     log(`project ${address}`);
     const files = await filesOf(
       { db: { withSystem: (_reason, work) => work(db) }, dataDir },
       { org_id, project_id: id },
     );
     const parts = await presentParts(folder, files);
-    if (!parts.includes(files.repository)) {
+    if (is_ready && !parts.includes(files.repository)) {
       report.missing.push({ id, address });
       continue;
     }
@@ -109,7 +112,7 @@ async function adoptAlone(
       return true;
     });
     await removeTree(staging);
-    if (isAdopted) report.projects.push({ id, address });
+    if (isAdopted && is_ready) report.projects.push({ id, address });
   }
   return report;
 }
@@ -188,7 +191,8 @@ export function removeNode(
     }
     const { rows } = await tx.execute<{ projects: number; moves: number }>(sql`
       select (select count(*)::int from projects
-          where home_node = ${gone.id} and removed_at is null) as projects,
+          where home_node = ${gone.id} and removed_at is null
+            and deleted_at is null and status = 'ready') as projects,
         (select count(*)::int from project_moves where ${gone.id} in (from_node, to_node)
           and state in ('copying', 'freezing', 'switching', 'cleaning')) as moves`);
     const [kept] = rows;
@@ -199,6 +203,12 @@ export function removeNode(
     }
     await lockEpoch(tx, gone.id);
     await tx.execute(sql`delete from project_moves where ${gone.id} in (from_node, to_node)`);
+    // Imports that have failed and deleted projects end at another node: they have no files to keep.
+    await tx.execute(sql`
+      update projects set home_node = (
+        select id from nodes where id <> ${gone.id} and url is not null
+        order by lease_until desc nulls last limit 1)
+      where home_node = ${gone.id} and removed_at is null`);
     // Projects whose files are gone keep their row, without a home.
     await tx.execute(sql`update projects set home_node = null where home_node = ${gone.id}`);
     await tx.execute(sql`delete from pgboss.job where name like '%.' || ${gone.id}`);
