@@ -162,6 +162,25 @@ test("a link that arrived in an earlier batch is not followed by a later one", a
   await copy.finish(files);
 });
 
+test("files of a folder that was elsewhere for a moment are copied by the next update", async () => {
+  const [folder, kept] = [join(source, "part/folder"), join(source, "part/kept")];
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "file"), "1");
+  await setTimeout(2500);
+  onBatch = async (names) => {
+    onBatch = async () => {};
+    expect(names).toContain("part/folder/file");
+    await rename(folder, kept);
+    await symlink(outside, folder);
+  };
+  const copy = startCopy();
+  await copy.update();
+  await unlink(folder);
+  await rename(kept, folder);
+  await copy.update();
+  expect(await readFile(join(target, "part/folder/file"), "utf8")).toBe("1");
+});
+
 test("after a batch that failed, what was known before is not copied again", async () => {
   const part = join(source, "part");
   await mkdir(join(part, "folder"), { recursive: true });

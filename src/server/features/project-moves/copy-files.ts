@@ -41,6 +41,8 @@ export function copyFiles(
   progress: (made: { total: number | null; copied: number }) => Promise<void>,
 ): FileCopy {
   let known: FileList = { at: 0, entries: new Map() };
+  /** Paths of the present update that have not arrived. They count as unknown, even if they are as before then. */
+  let missing = new Set<string>();
   const arriving = join(folder, ".arriving");
 
   const fetch = async (batch: readonly FileEntry[]): Promise<void> => {
@@ -74,7 +76,7 @@ export function copyFiles(
     answer.unpipe(counting).resume();
     if (!(await isWhole)) throw new HomeBusyError("the connection broke", true);
     if (exitCode !== 0) throw new HomeBusyError(`files do not fit together: ${stderr}`, false);
-    await placeBatch(arriving, folder, batch);
+    for (const path of await placeBatch(arriving, folder, batch)) missing.add(path);
     await removeTree(arriving);
     await progress({ total: null, copied });
   };
@@ -133,14 +135,11 @@ export function copyFiles(
     await progress({ total, copied: 0 });
     // A failure in between leaves these in an unknown state. They are copied again, and only they.
     const between = new Map([...known.entries, ...now.entries]);
+    missing = new Set();
     const around = [...wanted, ...gone.map(({ path }) => path)].map(parentOf);
-    for (const path of [...wanted, ...around]) {
-      const entry = between.get(path);
-      if (entry) between.set(path, { ...entry, version: "" });
-    }
-    known = { at: known.at, entries: between };
+    known = { at: known.at, entries: withUnknown(between, [...wanted, ...around]) };
     await bring(now.entries, wanted, gone);
-    known = now;
+    known = { at: now.at, entries: withUnknown(now.entries, missing) };
   };
   return {
     update,
@@ -169,6 +168,19 @@ export function copyFiles(
       await flushToDisk(folder);
     },
   };
+}
+
+/** Lets entries of a list be copied by the next update. */
+function withUnknown(
+  entries: ReadonlyMap<string, FileEntry>,
+  paths: Iterable<string>,
+): ReadonlyMap<string, FileEntry> {
+  const all = new Map(entries);
+  for (const path of paths) {
+    const entry = all.get(path);
+    if (entry) all.set(path, { ...entry, version: "" });
+  }
+  return all;
 }
 
 const isFolder = ({ type }: FileEntry): boolean => type === "d";

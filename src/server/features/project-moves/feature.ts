@@ -13,8 +13,7 @@ export function projectMovesFeature(services: Services): Feature {
   const { dataDir } = config;
   const routes = [routesOf(projectMoves, moveHandlers(db))];
   if (cluster === null) return { name: "project moves", routes };
-  const mountFolders = (): Promise<void> => restoreFolders(workspaces, log, false).done;
-  const deps = { db, cluster, dataDir, log, mountFolders };
+  const deps = { db, cluster, dataDir, log, frozen: new Set<string>() };
   let following: ReturnType<typeof followMoves> | undefined;
   return {
     name: "project moves",
@@ -23,6 +22,7 @@ export function projectMovesFeature(services: Services): Feature {
     start: () => {
       following = followMoves({
         ...deps,
+        mountFolders: () => restoreFolders(workspaces, log, false).done,
         recover: () => recoverWorkspaces(workspaces, log),
       });
     },

@@ -7,6 +7,8 @@ const POLL_MS = 1000;
 export interface FollowedMoves extends ReceiveDeps {
   /** Settles what the earlier home of a project left in between. */
   recover: () => Promise<void>;
+  /** Moves of projects that were frozen here, and are not known to be in use again. */
+  frozen: Set<string>;
   /** Mounts the folders of this node's workspaces that are not. */
   mountFolders: () => Promise<void>;
 }
@@ -16,11 +18,9 @@ export interface FollowedMoves extends ReceiveDeps {
  * processes of the node one does it.
  */
 export function followMoves(deps: FollowedMoves): { stop(): Promise<void> } {
-  const { db, cluster, log } = deps;
+  const { db, cluster, log, frozen } = deps;
   const stopping = new AbortController();
   const recovered = new Set<string>();
-  /** Moves of projects that were frozen here when they were read last. */
-  let frozenIds: string[] = [];
 
   /** Completes what the earlier home left in between. */
   const settleIn = async ({ id }: queries.MoveRow): Promise<void> => {
@@ -68,12 +68,15 @@ export function followMoves(deps: FollowedMoves): { stop(): Promise<void> } {
   let receiving: Promise<void> | null = null;
   const follow = async (): Promise<void> => {
     if (!cluster.lease.isHeld()) return;
+    const before = [...frozen];
     const moves = await db.withSystem("find moves of projects", (tx) =>
       queries.listUnfinished(tx, db.node.id),
     );
-    const frozen = moves.filter(({ from, state }) => from.id === db.node.id && isFrozen(state));
-    const isBack = frozenIds.some((id) => !moves.some((one) => one.id === id && isGone(one)));
-    frozenIds = frozen.map(({ id }) => id);
+    const isBack = before.some((id) => !moves.some((one) => one.id === id && isGone(one)));
+    for (const id of before) frozen.delete(id);
+    for (const { id, from, state } of moves) {
+      if (from.id === db.node.id && isFrozen(state)) frozen.add(id);
+    }
     if (isBack) await deps.mountFolders();
     for (const found of moves) {
       if (stopping.signal.aborted || partOf(found) === null) continue;

@@ -21,18 +21,20 @@ const KEYS_AT_ONCE = 100;
 export interface FreezeDeps {
   db: Database;
   dataDir: string;
-  /** Mounts the folders of this node's workspaces that are not. */
-  mountFolders: () => Promise<void>;
+  /** Moves of projects whose folders were unmounted, see `followMoves`. */
+  frozen: Set<string>;
 }
 
 /**
  * Ends all work on a project at its home: it has no home from then on, and when this resolves, no process of this
  * node writes its files. It may be called again after a crash.
+ * @param isAsked whether the new node still waits
  * @throws AppError 404; 409 `run_in_progress`, `workspace_busy` when work does not end in time
  */
 export async function freezeProject(
-  { db, dataDir, mountFolders }: FreezeDeps,
+  { db, dataDir, frozen }: FreezeDeps,
   move: queries.MoveRow,
+  isAsked: () => boolean,
 ): Promise<void> {
   const { id, org_id: orgId, project_id: projectId } = move;
   if (move.state === "copying") {
@@ -47,6 +49,7 @@ export async function freezeProject(
     const row = await queries.lockMove(tx, id);
     if (row?.state === "freezing") return;
     if (row?.state !== "copying") throw notFound();
+    if (!isAsked()) throw busy();
     if (await queries.hasRunningRun(tx, projectId)) throw running();
     await queries.freeze(tx, id, db.node.epoch);
   });
@@ -61,10 +64,12 @@ export async function freezeProject(
     queries.hasRunningRun(tx, projectId),
   );
   if (isRunning) throw running();
-  await unmountFolders(dataDir, await filesOf({ db, dataDir }, move));
-  // It may be in use again, such as after a cancelation in between.
-  const after = await db.withSystem("read a move", (tx) => queries.findMove(tx, id));
-  if (after?.state !== "freezing") await mountFolders();
+  try {
+    await unmountFolders(dataDir, await filesOf({ db, dataDir }, move));
+  } finally {
+    // It may be in use again already, such as after a cancelation in between.
+    frozen.add(id);
+  }
 }
 
 /** The locks of work on a project's files. */

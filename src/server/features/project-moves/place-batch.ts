@@ -7,21 +7,26 @@ import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
 /**
  * Moves entries that have arrived in an empty folder into place. Left out is what has another type than its entry of
- * the list, or is not below real folders: it has changed meanwhile, and the next list has it.
+ * the list, or is not below real folders: it has changed meanwhile.
+ * @returns the paths that were left out, or have not arrived
  */
 export async function placeBatch(
   from: string,
   to: string,
   batch: readonly FileEntry[],
-): Promise<void> {
+): Promise<string[]> {
   const arrived = realFolders(from);
   const placed = realFolders(to);
   const folders: string[] = [];
+  const missing: string[] = [];
   for (const { path, type } of batch) {
-    if (!(await arrived.has(parentOf(path)))) continue;
     const place = placeOf(from, path);
-    const stats = await lstat(place).catch(() => null);
-    if (stats === null || typeOf(stats) !== type) continue;
+    const isReachable = await arrived.has(parentOf(path));
+    const stats = isReachable ? await lstat(place).catch(() => null) : null;
+    if (stats === null || typeOf(stats) !== type) {
+      missing.push(path);
+      continue;
+    }
     if (type === "d") {
       await placed.make(path);
       folders.push(path);
@@ -32,6 +37,7 @@ export async function placeBatch(
   }
   // A folder may have entries at its place: what it has itself is copied.
   if (folders.length > 0) await copyParts(from, to, folders, ["--no-recursion"]);
+  return missing;
 }
 
 async function moveTo(from: Buffer, to: Buffer): Promise<void> {

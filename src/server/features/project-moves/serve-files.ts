@@ -29,7 +29,8 @@ export function moveRoutes(deps: ServedMoves): Routes {
         method: "POST",
         path: "/cluster/moves/{id}/freeze",
         handle: async (request) => {
-          await freezeProject(deps, await requireMove(deps, request));
+          const move = await requireMove(deps, request);
+          await freezeProject(deps, move, () => !request.raw.socket.destroyed);
           return new Answer({ frozen: true });
         },
       },
