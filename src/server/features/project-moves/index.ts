@@ -8,5 +8,5 @@ export {
   moveParts,
   presentParts,
 } from "./project-files.js";
-export { readList, sizeOf, streamList } from "./file-list.js";
-export { requireRoom } from "./require-room.js";
+export { readList, sizeOf, streamList } from "./copy/file-list.js";
+export { requireRoom } from "./copy/require-room.js";

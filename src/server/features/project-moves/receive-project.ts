@@ -16,7 +16,7 @@ import {
   requireTime,
   type AskHome,
 } from "./ask-home.js";
-import { copyFiles, type FileCopy } from "./copy-files.js";
+import { copyFiles, type FileCopy } from "./copy/copy-files.js";
 import * as queries from "./moves.queries.js";
 import {
   arrivals,

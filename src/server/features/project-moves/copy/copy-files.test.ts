@@ -22,10 +22,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { archiveFiles } from "./archive-files.js";
-import type { AskHome } from "./ask-home.js";
+import type { AskHome } from "../ask-home.js";
 import { copyFiles } from "./copy-files.js";
 import { streamList } from "./file-list.js";
-import type { ProjectFiles } from "./project-files.js";
+import type { ProjectFiles } from "../project-files.js";
 
 /** Called with the names of each batch before they are read, and after. */
 let onBatch: (names: readonly string[]) => Promise<void>;

@@ -1,7 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { streamSystem } from "#git/process/system-command.js";
-import { tarFlags } from "../../data-folder/tar-flags.js";
+import { tarFlags } from "../../../data-folder/tar-flags.js";
 import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
 /** Messages of tar about files that changed while it read them. The next list has them. */

@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { lstat, rename } from "node:fs/promises";
 import { removeTree } from "#git/worktree/atomic-directory.js";
 import type { FileEntry } from "./file-list.js";
-import { copyParts } from "./project-files.js";
+import { copyParts } from "../project-files.js";
 import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
 /**

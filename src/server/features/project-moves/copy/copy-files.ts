@@ -4,11 +4,11 @@ import { Transform } from "node:stream";
 import { finished } from "node:stream/promises";
 import { streamSystem } from "#git/process/system-command.js";
 import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
-import { tarFlags } from "../../data-folder/tar-flags.js";
-import { HomeBusyError, type AskHome } from "./ask-home.js";
+import { tarFlags } from "../../../data-folder/tar-flags.js";
+import { HomeBusyError, type AskHome } from "../ask-home.js";
 import { readList, sizeOf, streamList, type FileEntry, type FileList } from "./file-list.js";
 import { placeBatch } from "./place-batch.js";
-import { presentParts, type ProjectFiles } from "./project-files.js";
+import { presentParts, type ProjectFiles } from "../project-files.js";
 import { requireRoom } from "./require-room.js";
 import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
