@@ -261,7 +261,7 @@ test("a node that is not the home starts no queued run", async () => {
         update runs set status = 'running', started_at = now() from here where id = $2 and here.node <> ''`,
       [node.db.node.id, run.data.id],
     );
-  // For a runner, so that no node starts it of its own accord.
+  // For a runner, so that no node starts it.
   await queryAsOwner(
     one,
     `update runs set status = 'queued', started_at = null, ended_at = null, runner_labels = '{none}'
