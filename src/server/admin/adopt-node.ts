@@ -100,6 +100,8 @@ async function adoptAlone(
     await mkdir(staging, { recursive: true, mode: 0o700 });
     await requireRoom(staging, sizeOf(await readList(streamList(folder, parts))));
     await copyParts(folder, staging, parts);
+    // Before the lock, under which the second call has little left to do.
+    await flushToDisk(dataDir);
     const isAdopted = await context.change(async (tx) => {
       await lockOrganizations(tx, [org_id]);
       const { rows: ofGone } = await tx.execute(sql`
