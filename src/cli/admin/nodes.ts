@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { adoptFolder, removeNode } from "#server/admin/adopt-node.js";
+import { createTryLock } from "#server/db/locks/locks.js";
 import type { ClusterNode } from "#shared/api/nodes.js";
 import * as nodes from "#server/features/nodes/index.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
@@ -88,11 +89,12 @@ interface AdoptOptions extends AdminOptions {
 async function adopt(of: string, { json, fromFolder }: AdoptOptions): Promise<void> {
   await inInstallation(async (installation) => {
     const context = await installation.adminContext();
-    const { db, config } = installation;
+    const { db, pool, config } = installation;
     const log = (line: string): void => {
       if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
     };
-    const adoption = { db, context, dataDir: config.dataDir, log };
+    const tryLock = createTryLock(pool);
+    const adoption = { db, tryLock, context, dataDir: config.dataDir, log };
     const report = await adoptFolder(adoption, of, resolve(fromFolder));
     print(json, report, () => {
       const { projects, missing } = report;

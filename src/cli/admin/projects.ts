@@ -40,7 +40,7 @@ The move goes on if this command is stopped.`,
     .action(move);
   project
     .command("cancel-move")
-    .description("Cancel the move of a project while it is copied in use")
+    .description("Cancel the move of a project before it changes its server")
     .argument("<PROJECT>", "organization/project, or the project's id")
     .option("--json", "print JSON")
     .action((of: string, { json }: AdminOptions) =>

@@ -66,7 +66,7 @@ export async function flushToDisk(folder: string): Promise<void> {
  * removed, never followed. Handles hostile trees: folders without permissions, names that are not
  * text, trees deeper than a path can name. No other process may write there.
  */
-export async function removeTree(path: string): Promise<void> {
+export async function removeTree(path: string | Buffer): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch {
@@ -83,7 +83,7 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 /** Moves every folder to the top before emptying it, so that no path gets longer. */
-async function removeFlattening(path: string): Promise<void> {
+async function removeFlattening(path: string | Buffer): Promise<void> {
   const stats = await lstat(path).catch(() => null);
   if (stats === null) return;
   if (!stats.isDirectory()) return unlink(path);

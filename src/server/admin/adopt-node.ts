@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import { ConfigError } from "#shared/node/config-error.js";
@@ -8,13 +7,19 @@ import { listNodes, lockEpoch, lockNodes, type RegisteredNode } from "../cluster
 import { recordInstallationEvent } from "../db/audit/installation-audit.js";
 import type { Queryable } from "../db/connection/connect.js";
 import { lockOrganizations } from "../db/connection/tenant.js";
+import type { TryLock } from "../db/locks/locks.js";
 import {
-  arrivals,
+  adoptedFolder,
+  adoptionLock,
   copyParts,
   endMovesOf,
   filesOf,
   moveParts,
   presentParts,
+  readList,
+  requireRoom,
+  sizeOf,
+  streamList,
 } from "../features/project-moves/index.js";
 import type { AdminContext } from "../features/people/index.js";
 
@@ -28,6 +33,7 @@ export interface AdoptionReport {
 
 interface Adoption {
   db: Queryable;
+  tryLock: TryLock;
   context: Pick<AdminContext, "origin" | "change">;
   /** The data folder of this node. */
   dataDir: string;
@@ -38,6 +44,8 @@ interface AdoptedProject extends Record<string, unknown> {
   id: string;
   org_id: string;
   address: string;
+  /** Whether it has to have a repository: it was neither deleted nor is its import unfinished. */
+  is_ready: boolean;
 }
 
 /**
@@ -47,41 +55,66 @@ interface AdoptedProject extends Record<string, unknown> {
  * @throws ConfigError while the other node has its lease, or when the folder is of another node
  */
 export async function adoptFolder(
-  { db, context, dataDir, log }: Adoption,
+  adoption: Adoption,
   name: string,
   folder: string,
 ): Promise<AdoptionReport> {
-  const own = identifyDataFolder(dataDir).id;
+  const own = identifyDataFolder(adoption.dataDir).id;
+  let report: AdoptionReport | undefined;
+  // Two at a time would both put the same projects in place, one of them over what is in use by then.
+  await adoption.tryLock(adoptionLock(own), async () => {
+    report = await adoptAlone(adoption, own, name, folder);
+  });
+  if (report) return report;
+  throw new ConfigError(
+    "This server takes over projects already; wait for the end of that command",
+  );
+}
+
+async function adoptAlone(
+  { db, context, dataDir, log }: Adoption,
+  own: string,
+  name: string,
+  folder: string,
+): Promise<AdoptionReport> {
   const gone = await endNode(context, own, name, readNodeId(folder));
   const report: AdoptionReport = { node: gone.name, projects: [], missing: [] };
   const { rows } = await db.execute<AdoptedProject>(sql`
-    select p.id, p.org_id, o.slug || '/' || p.slug as address
+    select p.id, p.org_id, o.slug || '/' || p.slug as address,
+      p.status = 'ready' and p.deleted_at is null as is_ready
     from projects p join organizations o on o.id = p.org_id
     where p.home_node = ${gone.id} and p.removed_at is null order by p.id`);
-  for (const { id, org_id, address } of rows) {
+  for (const { id, org_id, address, is_ready } of rows) {
     log(`project ${address}`);
     const files = await filesOf(
       { db: { withSystem: (_reason, work) => work(db) }, dataDir },
       { org_id, project_id: id },
     );
     const parts = await presentParts(folder, files);
-    if (!parts.includes(files.repository)) {
+    if (is_ready && !parts.includes(files.repository)) {
       report.missing.push({ id, address });
       continue;
     }
-    const staging = join(arrivals(dataDir), `adopted-${id}`);
+    const staging = adoptedFolder(dataDir, id);
     await removeTree(staging);
     await mkdir(staging, { recursive: true, mode: 0o700 });
+    await requireRoom(staging, sizeOf(await readList(streamList(folder, parts))));
     await copyParts(folder, staging, parts);
-    await moveParts(staging, dataDir, files);
+    // Before the lock, under which the second call has little left to do.
     await flushToDisk(dataDir);
-    await context.change(async (tx) => {
+    const isAdopted = await context.change(async (tx) => {
       await lockOrganizations(tx, [org_id]);
-      await tx.execute(sql`
-        update projects set home_node = ${own} where id = ${id} and home_node = ${gone.id}`);
+      const { rows: ofGone } = await tx.execute(sql`
+        select from projects where id = ${id} and home_node = ${gone.id} and removed_at is null
+        for update`);
+      if (ofGone.length === 0) return false;
+      await moveParts(staging, dataDir, parts);
+      await flushToDisk(dataDir);
+      await tx.execute(sql`update projects set home_node = ${own} where id = ${id}`);
+      return true;
     });
     await removeTree(staging);
-    report.projects.push({ id, address });
+    if (isAdopted && is_ready) report.projects.push({ id, address });
   }
   return report;
 }
@@ -160,7 +193,8 @@ export function removeNode(
     }
     const { rows } = await tx.execute<{ projects: number; moves: number }>(sql`
       select (select count(*)::int from projects
-          where home_node = ${gone.id} and removed_at is null) as projects,
+          where home_node = ${gone.id} and removed_at is null
+            and deleted_at is null and status = 'ready') as projects,
         (select count(*)::int from project_moves where ${gone.id} in (from_node, to_node)
           and state in ('copying', 'freezing', 'switching', 'cleaning')) as moves`);
     const [kept] = rows;
@@ -171,6 +205,12 @@ export function removeNode(
     }
     await lockEpoch(tx, gone.id);
     await tx.execute(sql`delete from project_moves where ${gone.id} in (from_node, to_node)`);
+    // Imports that have failed and deleted projects end at another node: they have no files to keep.
+    await tx.execute(sql`
+      update projects set home_node = (
+        select id from nodes where id <> ${gone.id} and url is not null
+        order by lease_until desc nulls last limit 1)
+      where home_node = ${gone.id} and removed_at is null`);
     // Projects whose files are gone keep their row, without a home.
     await tx.execute(sql`update projects set home_node = null where home_node = ${gone.id}`);
     await tx.execute(sql`delete from pgboss.job where name like '%.' || ${gone.id}`);

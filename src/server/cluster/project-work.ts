@@ -22,11 +22,18 @@ const READ_MS = 3000;
 
 interface Work {
   readonly abort: (() => void) | undefined;
+  /** Called at its end. */
+  readonly waiting: (() => void)[];
 }
+
+const WRITES = "writes:";
+/** The subject of `settleAll` for the writes on a project that are in progress, while it stays in use. */
+export const writesOn = (projectId: string): string => WRITES + projectId;
 
 /**
  * Follows the work on projects, so that a project can leave this node: `settleAll` of any process of the node, with
- * the project's id, makes this process refuse new work on it, and answers when none is left.
+ * the project's id, makes this process refuse new work on it, and answers when none is left. With `writesOn` it is
+ * answered when the writes that are in progress have ended; others may begin.
  */
 export function followProjectWork(
   db: Pick<Database, "withSystem"> & { changes: Pick<ChangeFeed, "answerSettle"> },
@@ -49,7 +56,16 @@ export function followProjectWork(
     clearTimeout(abortReads);
   };
 
-  db.changes.answerSettle(async (projectId) => {
+  const written = async (projectId: string): Promise<void> => {
+    const writes = [...(working.get(projectId) ?? [])].filter(({ abort }) => abort === undefined);
+    await Promise.all(
+      writes.map((work) => new Promise<void>((resolve) => work.waiting.push(resolve))),
+    );
+  };
+
+  db.changes.answerSettle(async (subject) => {
+    if (subject.startsWith(WRITES)) return written(subject.slice(WRITES.length));
+    const projectId = subject;
     const ids = await db.withSystem("find the agents of a project", (tx) =>
       tx.execute<{ id: string }>(`select id from agents where project_id = '${projectId}'`),
     );
@@ -66,11 +82,13 @@ export function followProjectWork(
 
   return {
     begin: (projectId, abort) => {
-      const work: Work = { abort };
+      const work: Work = { abort, waiting: [] };
       const all = working.get(projectId) ?? new Set();
       working.set(projectId, all.add(work));
       return () => {
-        if (!all.delete(work) || all.size > 0) return;
+        if (!all.delete(work)) return;
+        for (const resolve of work.waiting) resolve();
+        if (all.size > 0) return;
         working.delete(projectId);
         for (const resolve of waiting.get(projectId) ?? []) resolve();
         waiting.delete(projectId);

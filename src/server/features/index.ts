@@ -32,10 +32,12 @@ import { webhooksFeature } from "./webhooks/feature.js";
 import { workspacesFeature } from "./workspaces/feature.js";
 
 /**
- * The features of the server in the order of their recovery and start. Repositories are unlocked before
+ * The features of the server in the order of their recovery and start. Projects that were moved here are in place
+ * before others recover. Repositories are unlocked before
  * workspaces recover, and workspaces recover before runs. They stop in reverse order.
  */
 export const features: readonly ((services: Services) => Feature)[] = [
+  projectMovesFeature,
   authFeature,
   apiKeysFeature,
   organizationsFeature,
@@ -51,7 +53,6 @@ export const features: readonly ((services: Services) => Feature)[] = [
   projectsFeature,
   environmentsFeature,
   workspacesFeature,
-  projectMovesFeature,
   diskUsageFeature,
   usageFeature,
   graphFeature,

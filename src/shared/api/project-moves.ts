@@ -75,7 +75,7 @@ export const projectMoves = {
     method: "DELETE",
     path,
     access,
-    summary: "Cancel the move of a project while it is copied in use",
+    summary: "Cancel the move of a project before it changes its server",
     params,
     response: projectMove,
     errors: ["nothing_to_cancel"],

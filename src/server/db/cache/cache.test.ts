@@ -16,6 +16,7 @@ function feedOf() {
     syncAll: async () => {},
     settleAll: async () => true,
     answerSettle: () => {},
+    joinNode: () => {},
     close: async () => {},
   } satisfies ChangeFeed;
   const audit = (change: RowChange | null): void => {

@@ -28,11 +28,14 @@ export interface ChangeFeed {
    */
   syncAll(): Promise<void>;
   /**
-   * Like `syncAll`, and each process has also ended its work on a subject, see `answerSettle`.
+   * Resolves when each process of this node has ended its work on a subject, see `answerSettle`. Those of other nodes
+   * are not waited for.
    * @param subject without spaces
    * @returns false when a process has not answered within `timeoutMs`
    */
   settleAll(subject: string, timeoutMs: number): Promise<boolean>;
+  /** Makes this process one of a node. Other processes know it by a lock of the listening connection. */
+  joinNode(nodeId: string): void;
   /** Ends this process's work on a subject of `settleAll`, of any process. A rejection answers nothing. */
   answerSettle(settle: (subject: string) => Promise<void>): void;
   close(): Promise<void>;
@@ -44,6 +47,12 @@ const CHECK_TIMEOUT_MS = 2000;
 /** Longer than a process needs to notice a lost connection: twice the check. */
 const SYNC_TIMEOUT_MS = 5000;
 const RETRY_DELAY_MS = 500;
+const LOCK_NODE = "select pg_advisory_lock_shared(hashtextextended('changes of node ' || $1, 0))";
+/** The backends of the processes of a node. */
+const PIDS_OF_NODE = `array(select pid from pg_locks where locktype = 'advisory' and granted
+  and database = (select oid from pg_database where datname = current_database()) and objsubid = 1
+  and ((classid::bigint << 32) | objid::bigint)
+    = hashtextextended('changes of node ' || $1::text, 0))`;
 /** Identifies a running server: another one, or a restarted one, has another start. */
 const SERVER_START = "pg_postmaster_start_time()::text as server";
 
@@ -68,6 +77,7 @@ export async function listenForChanges(
    */
   let unsettledUntil = 0;
   let closed = false;
+  let node: string | null = null;
   let settle: (subject: string) => Promise<void> = async () => {};
   /** The last query on the listening connection, which runs one at a time. */
   let lastQuery: Promise<unknown> = Promise.resolve();
@@ -152,6 +162,7 @@ export async function listenForChanges(
     try {
       await client.connect();
       await client.query("listen omoi_changes; listen omoi_call; listen omoi_heard");
+      if (node !== null) await client.query(LOCK_NODE, [node]);
       const { rows } = await client.query<{ server: string }>(`select ${SERVER_START}`);
       const current = rows[0]?.server ?? null;
       // At the start, a failover may have happened just before.
@@ -181,6 +192,24 @@ export async function listenForChanges(
   }, CHECK_TIMEOUT_MS);
   check.unref();
 
+  /** Returns the backends of which an answer is awaited: of all processes, or of those of this node. */
+  const findListening = async (
+    ofNode: string | null,
+  ): Promise<{ pids: number[]; server: string } | undefined> => {
+    const { rows } = await (ofNode === null
+      ? pool.query<{ pids: number[]; server: string }>({
+          name: "find who listens",
+          text: `select ${SERVER_START}, array(select pid from pg_stat_activity
+            where application_name = '${APPLICATION_NAME}' and datname = current_database()) as pids`,
+        })
+      : pool.query<{ pids: number[]; server: string }>({
+          name: "find who listens at a node",
+          text: `select ${SERVER_START}, ${PIDS_OF_NODE} as pids`,
+          values: [ofNode],
+        }));
+    return rows[0];
+  };
+
   /**
    * Asks all listening backends to acknowledge; false when this process cannot receive their answers, or with
    * a subject when one has not answered in time.
@@ -188,14 +217,12 @@ export async function listenForChanges(
   const allAcknowledged = async (timeout: number, subject?: string): Promise<boolean> => {
     const client = connected;
     if (!client) return false;
-    const { rows } = await pool.query<{ pids: number[]; server: string }>({
-      name: "find who listens",
-      text: `select ${SERVER_START}, array(select pid from pg_stat_activity
-        where application_name = '${APPLICATION_NAME}' and datname = current_database()) as pids`,
-    });
-    if (!onServer(client, rows[0]?.server)) return false;
+    const listening = await findListening(subject === undefined ? null : node);
+    if (!onServer(client, listening?.server)) return false;
+    // At least this process listens.
+    if (subject !== undefined && listening?.pids.length === 0) return false;
     const token = randomUUID();
-    const silent = new Set(rows[0]?.pids);
+    const silent = new Set(listening?.pids);
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(resolve, timeout);
       const done = (): void => {
@@ -241,6 +268,10 @@ export async function listenForChanges(
     },
     settleAll: (subject, timeoutMs) =>
       unsettledUntil > Date.now() ? Promise.resolve(false) : allAcknowledged(timeoutMs, subject),
+    joinNode: (nodeId) => {
+      node = nodeId;
+      if (connected) void send(connected, LOCK_NODE, [nodeId]);
+    },
     answerSettle: (work) => {
       settle = work;
     },

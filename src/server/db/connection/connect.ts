@@ -207,6 +207,7 @@ export async function openDatabase(
     serveAs: (served, check) => {
       node = served;
       mayWork = check;
+      changes.joinNode(served.id);
     },
     get node() {
       if (node === null) throw new Error("the database serves no node yet");

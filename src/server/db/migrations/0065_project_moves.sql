@@ -82,3 +82,8 @@ create trigger require_home before insert or update on archives for each row
 create trigger require_home before insert on runs for each row
   when (coalesce(current_setting('app.node', true), '') <> '' and new.agent_id is not null)
   execute function require_home('agent');
+-- A queued run begins by a change of its state.
+create trigger require_home_at_start before update of status on runs for each row
+  when (coalesce(current_setting('app.node', true), '') <> '' and new.agent_id is not null
+    and new.status = 'running' and old.status is distinct from new.status)
+  execute function require_home('agent');

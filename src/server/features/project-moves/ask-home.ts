@@ -4,6 +4,9 @@ import { text } from "node:stream/consumers";
 import type { Cluster } from "../../cluster/cluster.js";
 import { moveHeader } from "../../cluster/signed-move.js";
 
+/** Time in which at least a byte of an answer arrives. */
+const IDLE_MS = 60_000;
+
 /** The home of a moving project cannot answer now, or has work on the project in progress. */
 export class HomeBusyError extends Error {
   override readonly name = "HomeBusyError";
@@ -39,9 +42,12 @@ export function askingHome(
   { node, nodes, client, moveSignature }: Cluster,
   { id, attempt, from }: { id: string; attempt: string; from: { id: string; name: string } },
   signal: AbortSignal,
+  deadline: () => AbortSignal | null,
 ): AskHome {
   return async (method, what, body) => {
     signal.throwIfAborted();
+    const limit = deadline();
+    requireTime(limit);
     const home = await nodes.find(from.id);
     if (!home?.is_leased || home.url === null) {
       nodes.expire();
@@ -57,11 +63,13 @@ export function askingHome(
     }
     const content = body && body.length > 0 ? Readable.from([body], { objectMode: false }) : null;
     const sent = client.send({ origin: home.url, method, path, headers, body: content });
+    const ended = limit === null ? signal : AbortSignal.any([signal, limit]);
     const abort = (): void => sent.abort();
-    signal.addEventListener("abort", abort, { once: true });
+    ended.addEventListener("abort", abort, { once: true });
     try {
       const answer = await sent.answer;
-      answer.once("close", () => signal.removeEventListener("abort", abort));
+      answer.once("close", () => ended.removeEventListener("abort", abort));
+      abortWhenIdle(answer);
       if (answer.statusCode === 200) return answer;
       const said = await text(answer);
       if (answer.statusCode === 404) throw new MoveEndedError();
@@ -71,6 +79,8 @@ export function askingHome(
       );
     } catch (error) {
       if (error instanceof HomeBusyError || error instanceof MoveEndedError) throw error;
+      signal.throwIfAborted();
+      requireTime(limit);
       nodes.expire();
       throw new HomeBusyError(
         `the server ${from.name} does not answer (${(error as Error).message})`,
@@ -78,6 +88,24 @@ export function askingHome(
       );
     }
   };
+}
+
+/** @throws HomeBusyError after the time for which the project may be frozen */
+export function requireTime(deadline: AbortSignal | null): void {
+  if (deadline?.aborted) {
+    throw new HomeBusyError("the last changes could not be copied in time", false);
+  }
+}
+
+/** Ends an answer of which no byte arrives any more, as of a server without power. */
+function abortWhenIdle(answer: IncomingMessage): void {
+  let seen = answer.socket.bytesRead;
+  const timer = setInterval(() => {
+    if (answer.socket.bytesRead === seen) answer.destroy(new Error("no byte arrives any more"));
+    seen = answer.socket.bytesRead;
+  }, IDLE_MS);
+  timer.unref();
+  answer.once("close", () => clearInterval(timer));
 }
 
 function detailOf(text: string): string | null {

@@ -3,26 +3,27 @@ import { routesOf } from "../../http/register-routes.js";
 import type { Feature } from "../feature.js";
 import type { Services } from "../services.js";
 import { recoverWorkspaces, restoreFolders } from "../workspaces/index.js";
-import { followMoves, removeOldArrivals } from "./follow-moves.js";
+import { followMoves } from "./follow-moves.js";
 import { moveHandlers } from "./routes.js";
 import { moveRoutes } from "./serve-files.js";
+import { settleArrivals } from "./settle-arrivals.js";
 
 export function projectMovesFeature(services: Services): Feature {
   const { cluster, config, db, log, workspaces } = services;
   const { dataDir } = config;
   const routes = [routesOf(projectMoves, moveHandlers(db))];
   if (cluster === null) return { name: "project moves", routes };
-  const deps = { db, cluster, dataDir, log };
+  const deps = { db, cluster, dataDir, log, frozen: new Set<string>() };
   let following: ReturnType<typeof followMoves> | undefined;
   return {
     name: "project moves",
     routes: [...routes, moveRoutes(deps)],
-    recover: () => removeOldArrivals(deps),
+    recover: () => settleArrivals(deps),
     start: () => {
       following = followMoves({
         ...deps,
-        recover: () => recoverWorkspaces(workspaces, log),
         mountFolders: () => restoreFolders(workspaces, log, false).done,
+        recover: () => recoverWorkspaces(workspaces, log),
       });
     },
     stop: () => following?.stop(),

@@ -1,9 +1,5 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { removeTree } from "#git/worktree/atomic-directory.js";
 import { deleteCopy, takeBack } from "./leave-project.js";
 import * as queries from "./moves.queries.js";
-import { arrivals } from "./project-files.js";
 import { receiveProject, type ReceiveDeps } from "./receive-project.js";
 
 const POLL_MS = 1000;
@@ -11,6 +7,8 @@ const POLL_MS = 1000;
 export interface FollowedMoves extends ReceiveDeps {
   /** Settles what the earlier home of a project left in between. */
   recover: () => Promise<void>;
+  /** Moves of projects that were frozen here, and are not known to be in use again. */
+  frozen: Set<string>;
   /** Mounts the folders of this node's workspaces that are not. */
   mountFolders: () => Promise<void>;
 }
@@ -20,17 +18,22 @@ export interface FollowedMoves extends ReceiveDeps {
  * processes of the node one does it.
  */
 export function followMoves(deps: FollowedMoves): { stop(): Promise<void> } {
-  const { db, cluster, log } = deps;
+  const { db, cluster, log, frozen } = deps;
   const stopping = new AbortController();
   const recovered = new Set<string>();
-  /** Moves of projects that were frozen here when they were read last. */
-  let frozenIds: string[] = [];
 
+  /** Completes what the earlier home left in between. */
+  const settleIn = async ({ id }: queries.MoveRow): Promise<void> => {
+    await deps.recover();
+    await deps.mountFolders();
+    recovered.add(id);
+  };
   const receive = async (move: queries.MoveRow): Promise<void> => {
     const lapsed = new AbortController();
     const forget = cluster.lease.onLapse(() => lapsed.abort());
     try {
-      await receiveProject(deps, move, AbortSignal.any([stopping.signal, lapsed.signal]));
+      const signal = AbortSignal.any([stopping.signal, lapsed.signal]);
+      if (await receiveProject(deps, move, signal)) await settleIn(move);
     } finally {
       forget();
     }
@@ -42,11 +45,7 @@ export function followMoves(deps: FollowedMoves): { stop(): Promise<void> } {
     if (move.state === "cleaning") {
       if (!isHere) return () => deleteCopy(deps, move);
       if (recovered.has(move.id)) return null;
-      return async () => {
-        await deps.recover();
-        await deps.mountFolders();
-        recovered.add(move.id);
-      };
+      return () => settleIn(move);
     }
     if (isReceived(move)) return () => receive(move);
     return move.state === "copying" ? null : () => takeBack(deps, move);
@@ -69,12 +68,15 @@ export function followMoves(deps: FollowedMoves): { stop(): Promise<void> } {
   let receiving: Promise<void> | null = null;
   const follow = async (): Promise<void> => {
     if (!cluster.lease.isHeld()) return;
+    const before = [...frozen];
     const moves = await db.withSystem("find moves of projects", (tx) =>
       queries.listUnfinished(tx, db.node.id),
     );
-    const frozen = moves.filter(({ from, state }) => from.id === db.node.id && isFrozen(state));
-    const isBack = frozenIds.some((id) => !moves.some((one) => one.id === id && isGone(one)));
-    frozenIds = frozen.map(({ id }) => id);
+    const isBack = before.some((id) => !moves.some((one) => one.id === id && isGone(one)));
+    for (const id of before) frozen.delete(id);
+    for (const { id, from, state } of moves) {
+      if (from.id === db.node.id && isFrozen(state)) frozen.add(id);
+    }
     if (isBack) await deps.mountFolders();
     for (const found of moves) {
       if (stopping.signal.aborted || partOf(found) === null) continue;
@@ -109,19 +111,3 @@ const isFrozen = (state: queries.MoveRow["state"]): boolean =>
   state === "freezing" || state === "switching";
 /** Whether a project that was frozen is not in use here again. */
 const isGone = ({ state }: queries.MoveRow): boolean => isFrozen(state) || state === "cleaning";
-
-/** Removes the files of moves that have ended. */
-export async function removeOldArrivals({
-  db,
-  dataDir,
-}: Pick<ReceiveDeps, "db" | "dataDir">): Promise<void> {
-  const names: string[] = await readdir(arrivals(dataDir)).catch(() => []);
-  if (names.length === 0) return;
-  const moves = await db.withSystem("find moves of projects", (tx) =>
-    queries.listUnfinished(tx, db.node.id),
-  );
-  const known = new Set(moves.map(({ id }) => id));
-  for (const name of names) {
-    if (!known.has(name)) await removeTree(join(arrivals(dataDir), name));
-  }
-}

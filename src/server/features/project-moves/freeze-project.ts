@@ -2,6 +2,7 @@ import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MountInUseError, unmountUnused } from "#git/worktree/mounts.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
+import { writesOn } from "../../cluster/project-work.js";
 import { requireEpoch } from "../../cluster/nodes.queries.js";
 import type { Database } from "../../db/connection/connect.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";
@@ -17,16 +18,30 @@ const SETTLE_MS = 10_000;
 /** Locks that are taken together. */
 const KEYS_AT_ONCE = 100;
 
+export interface FreezeDeps {
+  db: Database;
+  dataDir: string;
+  /** Moves of projects whose folders were unmounted, see `followMoves`. */
+  frozen: Set<string>;
+}
+
 /**
  * Ends all work on a project at its home: it has no home from then on, and when this resolves, no process of this
  * node writes its files. It may be called again after a crash.
+ * @param isAsked whether the new node still waits
  * @throws AppError 404; 409 `run_in_progress`, `workspace_busy` when work does not end in time
  */
 export async function freezeProject(
-  { db, dataDir }: { db: Database; dataDir: string },
+  { db, dataDir, frozen }: FreezeDeps,
   move: queries.MoveRow,
+  isAsked: () => boolean,
 ): Promise<void> {
   const { id, org_id: orgId, project_id: projectId } = move;
+  if (move.state === "copying") {
+    // What takes long now would take long while the project is frozen. One lock at a time, because others wait for it.
+    if (!(await db.changes.settleAll(writesOn(projectId), SETTLE_MS))) throw busy();
+    for (const key of await keysOf(db, projectId)) await db.passLocks(orgId, [key]);
+  }
   await db.withSystemTx("freeze a project", async (tx) => {
     // It waits for transactions that reserve or record a change, or start a run.
     await lockOrganizations(tx, [orgId]);
@@ -34,26 +49,40 @@ export async function freezeProject(
     const row = await queries.lockMove(tx, id);
     if (row?.state === "freezing") return;
     if (row?.state !== "copying") throw notFound();
-    if (await queries.hasRunningRun(tx, projectId)) {
-      throw new AppError("run_in_progress", "A run of the project is in progress.");
-    }
+    if (!isAsked()) throw busy();
+    if (await queries.hasRunningRun(tx, projectId)) throw running();
     await queries.freeze(tx, id, db.node.epoch);
   });
   if (!(await db.changes.settleAll(projectId, SETTLE_MS))) throw busy();
   // Periodic work that began before is under these locks; such work is refused from now on.
+  const keys = await keysOf(db, projectId);
+  for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
+    await db.passLocks(orgId, keys.slice(start, start + KEYS_AT_ONCE));
+  }
+  // Those that began in spite of it, such as by a process that had not heard of it.
+  const isRunning = await db.withSystem("find runs of a moving project", (tx) =>
+    queries.hasRunningRun(tx, projectId),
+  );
+  if (isRunning) throw running();
+  try {
+    await unmountFolders(dataDir, await filesOf({ db, dataDir }, move));
+  } finally {
+    // It may be in use again already, such as after a cancelation in between.
+    frozen.add(id);
+  }
+}
+
+/** The locks of work on a project's files. */
+async function keysOf(db: Database, projectId: string): Promise<string[]> {
   const agents = await db.withSystem("list the agents of a moving project", (tx) =>
     queries.listAgents(tx, projectId),
   );
-  const keys = [
+  return [
     storeLock(projectId),
     packingLock(projectId),
     radarLock(projectId),
     ...agents.map((agent) => workspaceLock(agent.id)),
   ];
-  for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
-    await db.passLocks(orgId, keys.slice(start, start + KEYS_AT_ONCE));
-  }
-  await unmountFolders(dataDir, await filesOf({ db, dataDir }, move));
 }
 
 /**
@@ -75,5 +104,7 @@ async function unmountFolders(dataDir: string, { workspaces }: ProjectFiles): Pr
   }
 }
 
+const running = (): AppError =>
+  new AppError("run_in_progress", "A run of the project is in progress.");
 const busy = (): AppError =>
   new AppError("workspace_busy", "Work on the project is still in progress.");

@@ -1,3 +1,12 @@
 export { cancelMove, findProjectId, moveProject, readMove } from "./move-project.js";
 export { endMovesOf } from "./moves.queries.js";
-export { arrivals, copyParts, filesOf, moveParts, presentParts } from "./project-files.js";
+export {
+  adoptedFolder,
+  adoptionLock,
+  copyParts,
+  filesOf,
+  moveParts,
+  presentParts,
+} from "./project-files.js";
+export { readList, sizeOf, streamList } from "./copy/file-list.js";
+export { requireRoom } from "./copy/require-room.js";

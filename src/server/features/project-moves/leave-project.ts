@@ -4,6 +4,9 @@ import * as queries from "./moves.queries.js";
 import { filesOf, removeFiles } from "./project-files.js";
 import type { ReceiveDeps } from "./receive-project.js";
 
+/** A little longer than the new node keeps a project frozen. */
+const FROZEN_SECONDS = 150;
+
 /** Deletes the files of a project that has moved from this node to another one, and ends the move. */
 export async function deleteCopy(
   deps: Pick<ReceiveDeps, "db" | "dataDir">,
@@ -23,8 +26,8 @@ export async function deleteCopy(
 }
 
 /**
- * Takes a frozen project back whose new node is away: its lease has ended, so that it cannot become the home.
- * The node copies it again when it is back.
+ * Takes a frozen project back whose new node is away, or has not ended in time. That attempt has no effect any more;
+ * the node copies the project again.
  */
 export async function takeBack(
   { db }: Pick<ReceiveDeps, "db">,
@@ -35,7 +38,9 @@ export async function takeBack(
     await requireEpoch(tx, db.node);
     const row = await queries.lockMove(tx, move.id);
     const isFrozen = row?.state === "freezing" || row?.state === "switching";
-    if (!isFrozen || (await queries.isLeased(tx, move.to.id))) return;
+    if (!isFrozen) return;
+    const isAtWork = await queries.isLeased(tx, move.to.id);
+    if (isAtWork && !(await queries.isFrozenFor(tx, move.id, FROZEN_SECONDS))) return;
     await queries.beginAttempt(tx, move.id, null);
   });
 }

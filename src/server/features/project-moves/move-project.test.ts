@@ -22,6 +22,8 @@ import { gitInRepository } from "#test/support/git/git.js";
 import { expectProblem, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { homeOf, startCluster, type TestCluster } from "#test/support/server/cluster.js";
 import { isThorough } from "#test/support/thorough.js";
+import { takeBack } from "./leave-project.js";
+import * as queries from "./moves.queries.js";
 import { filesOf, presentParts } from "./project-files.js";
 
 let cluster: TestCluster;
@@ -242,6 +244,78 @@ test("a project with a run in progress does not move, and one that moves is not 
     target: { type: "project", id: project.id },
     changes: { server: { from: "one", to: "two" } },
   });
+});
+
+test("a node that is not the home starts no queued run", async () => {
+  const project = await cluster.projectOn(one, root, orgId);
+  const { workspace } = await makeWorkspace(at(one), project.id);
+  const run = await at(one).api.runs.create({
+    params: { agent_id: workspace.agent_id },
+    body: { command: shell("true") },
+  });
+  const { status } = await waitForRunEnd(at(one), run.data.id);
+  const setRunning = (node: TestApp) =>
+    queryAsOwner(
+      one,
+      `with here as (select set_config('app.node', $1, true) as node)
+        update runs set status = 'running', started_at = now() from here where id = $2 and here.node <> ''`,
+      [node.db.node.id, run.data.id],
+    );
+  // For a runner, so that no node starts it.
+  await queryAsOwner(
+    one,
+    `update runs set status = 'queued', started_at = null, ended_at = null, runner_labels = '{none}'
+      where id = $1`,
+    [run.data.id],
+  );
+  await expect(setRunning(two)).rejects.toThrow("not the home");
+  await setRunning(one);
+  await queryAsOwner(one, "update runs set status = $2, ended_at = now() where id = $1", [
+    run.data.id,
+    status,
+  ]);
+});
+
+test("a project that is frozen for long is given back, and a move can be canceled until the end", async () => {
+  const project = await cluster.projectOn(one, root, orgId);
+  const params = paramsOf(project);
+  // A server that holds its lease, but does nothing.
+  await queryAsOwner(
+    one,
+    `insert into nodes (id, name, url, folder, lease_until)
+      values (gen_random_uuid(), 'idle', 'http://127.0.0.1:1', '0:0', now() + interval '1 hour')`,
+  );
+  const freeze = async (): Promise<queries.MoveRow> => {
+    await queryAsOwner(one, "delete from project_moves where project_id = $1", [project.id]);
+    const [row] = await queryAsOwner<{ id: string }>(
+      one,
+      `insert into project_moves (project_id, id, from_node, to_node, state, attempt, frozen_at)
+        select $1, gen_random_uuid(), f.id, t.id, 'freezing', gen_random_uuid(), now()
+        from nodes f, nodes t where f.name = 'one' and t.name = 'idle' returning id`,
+      [project.id],
+    );
+    await queryAsOwner(one, "update projects set home_node = null where id = $1", [project.id]);
+    const move = await one.db.withSystem("", (tx) => queries.findMove(tx, String(row?.id)));
+    return move as queries.MoveRow;
+  };
+  await takeBack(one, await freeze());
+  await expectProblem(root.api.projects.get({ params }), 503, "home_unavailable");
+  await queryAsOwner(
+    one,
+    "update project_moves set frozen_at = now() - interval '151 s' where project_id = $1",
+    [project.id],
+  );
+  await expect.poll(() => homeOf(one, project).catch(() => null), { timeout: 20_000 }).toBe("one");
+  const { data: back } = await root.api.projectMoves.get({ params });
+  expect(back).toMatchObject({ state: "copying", frozen_at: null });
+
+  await freeze();
+  const { data: canceled } = await root.api.projectMoves.cancel({ params });
+  expect(canceled.state).toBe("canceled");
+  expect(await homeOf(one, project)).toBe("one");
+  await root.api.projects.get({ params });
+  await queryAsOwner(one, "delete from project_moves where project_id = $1", [project.id]);
+  await queryAsOwner(one, "delete from nodes where name = 'idle'");
 });
 
 test("a run that begins during the copy is waited for", async () => {

@@ -67,7 +67,7 @@ export function moveProject(
 }
 
 /**
- * Cancels a move while the project is copied in use.
+ * Cancels a move before the project changes its server.
  * @throws AppError 404; 409 `nothing_to_cancel`
  */
 export function cancelMove(
@@ -79,7 +79,7 @@ export function cancelMove(
     const found = await queries.findMoveOf(tx, projectId);
     const move = found && (await queries.lockMove(tx, found.id));
     if (!move) throw notFound();
-    if (move.state !== "copying") {
+    if (move.state !== "copying" && move.state !== "freezing") {
       throw new AppError(
         "nothing_to_cancel",
         isEnded(move)

@@ -48,6 +48,14 @@ export async function listUnfinished(tx: Queryable, nodeId: string): Promise<Mov
   return rows.map(moveOf);
 }
 
+/** Lists the moves to a node that have ended without it, of projects with another home. */
+export async function listFailedTo(tx: Queryable, nodeId: string): Promise<MoveRow[]> {
+  const { rows } = await tx.execute<Row>(sql`${selectMoves}
+    where m.to_node = ${nodeId} and m.state in ('failed', 'canceled')
+      and p.home_node is distinct from ${nodeId}::uuid`);
+  return rows.map(moveOf);
+}
+
 /** Locks the row of a move until the transaction ends. */
 export async function lockMove(tx: Queryable, id: string): Promise<MoveRow | undefined> {
   await tx.execute(sql`select from project_moves where id = ${id} for update`);
@@ -190,6 +198,16 @@ export async function findByAddress(tx: Queryable, address: string): Promise<str
   return rows[0]?.id;
 }
 
+/** Finds a project whose files were not removed, also a deleted one. */
+export async function findStored(
+  tx: Queryable,
+  id: string,
+): Promise<{ org_id: string; home_node: string | null } | undefined> {
+  const { rows } = await tx.execute<{ org_id: string; home_node: string | null }>(sql`
+    select org_id, home_node from projects where id::text = ${id} and removed_at is null`);
+  return rows[0];
+}
+
 /** Returns the home of a project, also of a deleted one. */
 export async function findHome(tx: Queryable, id: string): Promise<string | null> {
   const { rows } = await tx.execute<{ home_node: string | null }>(sql`
@@ -200,6 +218,14 @@ export async function findHome(tx: Queryable, id: string): Promise<string | null
 export async function isLeased(tx: Queryable, nodeId: string): Promise<boolean> {
   const { rows } = await tx.execute(sql`
     select from nodes where id = ${nodeId} and lease_until > clock_timestamp()`);
+  return rows.length > 0;
+}
+
+/** Whether a project has been frozen for longer. */
+export async function isFrozenFor(tx: Queryable, id: string, seconds: number): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    select from project_moves
+    where id = ${id} and frozen_at < clock_timestamp() - make_interval(secs => ${seconds})`);
   return rows.length > 0;
 }
 

@@ -76,23 +76,42 @@ export async function presentParts(dataDir: string, files: ProjectFiles): Promis
   return present;
 }
 
-/** Moves the parts from one folder to another of the same file system, in place of what is there. */
-export async function moveParts(from: string, to: string, files: ProjectFiles): Promise<void> {
-  for (const part of files.parts) {
-    if (!(await exists(join(from, part)))) continue;
+/**
+ * Moves parts from one folder to another of the same file system, in place of what is there.
+ * @throws if one is missing, before it changes anything
+ */
+export async function moveParts(from: string, to: string, parts: readonly string[]): Promise<void> {
+  for (const part of parts) {
+    if (!(await exists(join(from, part)))) throw new Error(`${part} is missing in ${from}`);
+  }
+  for (const part of parts) {
     await removeTree(join(to, part));
     await mkdir(dirname(join(to, part)), { recursive: true });
     await rename(join(from, part), join(to, part));
   }
 }
 
+/** Undoes a call of `moveParts` that may have failed in between. */
+export async function moveBack(from: string, to: string, parts: readonly string[]): Promise<void> {
+  for (const part of parts) {
+    if (await exists(join(to, part))) await rename(join(to, part), join(from, part));
+  }
+}
+
 /**
  * Copies parts from one folder to another, which may be on another file system.
+ * @param parts as latin1 text
+ * @param flags of the tar that reads
  * @throws ConfigError with tar's message
  */
-export async function copyParts(from: string, to: string, parts: readonly string[]): Promise<void> {
-  const input = parts.map((part) => `${part}\0`).join("");
-  const names = ["--null", "--verbatim-files-from", "-T", "-"];
+export async function copyParts(
+  from: string,
+  to: string,
+  parts: readonly string[],
+  flags: readonly string[] = [],
+): Promise<void> {
+  const input = Buffer.from(parts.map((part) => `${part}\0`).join(""), "latin1");
+  const names = [...flags, "--null", "--verbatim-files-from", "-T", "-"];
   const reading = streamSystem("tar", ["--create", "--file=-", ...tarFlags, ...names], {
     cwd: from,
     input,
@@ -117,6 +136,14 @@ export async function removeFiles(dataDir: string, files: ProjectFiles): Promise
   await removeRepository(join(dataDir, files.repository));
   for (const part of [...files.parts, files.exports]) await removeTree(join(dataDir, part));
 }
+
+/** The lock of a node that takes over the projects of another one. */
+export const adoptionLock = (nodeId: string): string => `adoption by ${nodeId}`;
+/** The folder below `arrivals` for a project that is taken over. */
+export const adoptedFolder = (dataDir: string, projectId: string): string =>
+  join(arrivals(dataDir), `${ADOPTED}${projectId}`);
+export const isAdoptedFolder = (name: string): boolean => name.startsWith(ADOPTED);
+const ADOPTED = "adopted-";
 
 /** The folder in which the files of a move arrive. */
 export const arrivals = (dataDir: string): string => join(dataDir, "moving");

@@ -2,17 +2,30 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { exists, removeTree } from "#git/worktree/atomic-directory.js";
+import { exists, flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
 import { requireEpoch } from "../../cluster/nodes.queries.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { isDatabaseError } from "../../db/connection/failures.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";
 import { newId } from "../../db/tables/columns.js";
-import { askingHome, HomeBusyError, MoveEndedError } from "./ask-home.js";
-import { copyFiles } from "./copy-files.js";
+import {
+  askingHome,
+  HomeBusyError,
+  MoveEndedError,
+  requireTime,
+  type AskHome,
+} from "./ask-home.js";
+import { copyFiles, type FileCopy } from "./copy/copy-files.js";
 import * as queries from "./moves.queries.js";
-import { arrivals, filesOf, moveParts, removeFiles, type ProjectFiles } from "./project-files.js";
+import {
+  arrivals,
+  filesOf,
+  moveBack,
+  moveParts,
+  presentParts,
+  removeFiles,
+} from "./project-files.js";
 
 export interface ReceiveDeps {
   db: Database;
@@ -24,7 +37,9 @@ export interface ReceiveDeps {
 /** Time for which a move waits for a home that is away, and for runs and other work to end. */
 const PATIENCE_MS = 10 * 60_000;
 /** Time for which a project stays frozen while its home does not answer. */
-const FROZEN_MS = 60_000;
+const AWAY_MS = 60_000;
+/** Time for which a project stays frozen at most. Its home takes it back a little later, see `takeBack`. */
+const FROZEN_MS = 120_000;
 const RETRY_MS = 1000;
 /** A project that was frozen in vain is in use for a while. */
 const TAKE_AGAIN_MS = 5000;
@@ -34,12 +49,13 @@ const TAKE_AGAIN_MS = 5000;
  * becomes its home. An attempt begins anew whatever an earlier one has left. If it fails, the project stays where
  * it is.
  * @param signal ends the attempt, which the next start repeats
+ * @returns whether this node is the home now
  */
 export async function receiveProject(
   deps: ReceiveDeps,
   found: queries.MoveRow,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { db, cluster, dataDir, log } = deps;
   const attempt = newId();
   const move = await change(deps, found, async (tx, row) => {
@@ -47,10 +63,12 @@ export async function receiveProject(
     await queries.beginAttempt(tx, row.id, attempt);
     return { ...row, attempt };
   });
-  if (move === null) return;
+  if (move === null) return false;
   const folder = join(arrivals(dataDir), move.id);
   const ended = new AbortController();
-  const ask = askingHome(cluster, move, AbortSignal.any([signal, ended.signal]));
+  let deadline: AbortSignal | null = null;
+  const stopped = AbortSignal.any([signal, ended.signal]);
+  const ask = askingHome(cluster, move, stopped, () => deadline);
   const copy = copyFiles(ask, folder, async (progress) => {
     signal.throwIfAborted();
     const isOurs = await db.withSystem("record the progress of a move", (tx) =>
@@ -64,9 +82,17 @@ export async function receiveProject(
     // Twice: the second one copies what has changed during the first.
     await patiently(PATIENCE_MS, signal, () => copy.update());
     await patiently(PATIENCE_MS, signal, () => copy.update());
-    const take = (): Promise<void> => takeOver(deps, move, folder, copy, ask, signal);
+    let isFirst = true;
+    const take = async (): Promise<void> => {
+      deadline = null;
+      if (!isFirst) await copy.update();
+      isFirst = false;
+      deadline = AbortSignal.timeout(FROZEN_MS);
+      await takeOver(deps, move, folder, { copy, ask, deadline, signal });
+    };
     await patiently(PATIENCE_MS, signal, take, undefined, TAKE_AGAIN_MS);
     log.info({ project: move.project_id, from: move.from.name }, "a project has moved here");
+    return true;
   } catch (error) {
     // The next attempt decides by the state in the database.
     if (signal.aborted || isDatabaseError(error)) throw error;
@@ -79,9 +105,18 @@ export async function receiveProject(
       log.warn({ err: error, project: move.project_id }, "a project could not move here");
     }
     if (isOurs !== false) await clear(deps, move);
+    return false;
   } finally {
     ended.abort();
   }
+}
+
+interface TakingOver {
+  copy: FileCopy;
+  ask: AskHome;
+  /** The end of the time for which the project may be frozen. */
+  deadline: AbortSignal;
+  signal: AbortSignal;
 }
 
 /** Freezes the project, copies the last changes, and makes this node its home. */
@@ -89,9 +124,7 @@ async function takeOver(
   deps: ReceiveDeps,
   move: queries.MoveRow & { attempt: string },
   folder: string,
-  copy: ReturnType<typeof copyFiles>,
-  ask: ReturnType<typeof askingHome>,
-  signal: AbortSignal,
+  { copy, ask, deadline, signal }: TakingOver,
 ): Promise<void> {
   const { db, dataDir } = deps;
   const { attempt } = move;
@@ -106,15 +139,20 @@ async function takeOver(
     });
     if (isDone === null) throw new MoveEndedError();
   };
-  let files: ProjectFiles | null = null;
+  let placed: readonly string[] = [];
   try {
     // A home that was killed meanwhile answers after its start.
-    (await patiently(FROZEN_MS, signal, () => ask("POST", "freeze"), isAway)).resume();
+    (await patiently(AWAY_MS, signal, () => ask("POST", "freeze"), isAway)).resume();
     const all = await filesOf(deps, move);
-    await patiently(FROZEN_MS, signal, () => copy.finish(all), isAway);
+    // If it fails, the rest is copied in use before the project is frozen again.
+    await copy.finish(all);
+    const parts = await presentParts(folder, all);
+    requireTime(deadline);
     await inState("freezing", (tx) => queries.setSwitching(tx, move.id));
-    files = all;
-    await moveParts(folder, dataDir, files);
+    placed = parts;
+    await moveParts(folder, dataDir, parts);
+    // The home may not change before a power failure can no longer undo this.
+    await flushToDisk(dataDir);
     await inState("switching", async (tx) => {
       await requireEpoch(tx, db.node);
       if (!(await queries.isFromEpochCurrent(tx, move.id))) throw new MoveEndedError();
@@ -130,7 +168,7 @@ async function takeOver(
     });
     if (isBack === null) throw new MoveEndedError();
     // What was in place already.
-    if (files !== null) await moveParts(dataDir, folder, files);
+    await moveBack(folder, dataDir, placed);
     throw error;
   }
 }

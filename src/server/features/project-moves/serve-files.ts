@@ -1,16 +1,14 @@
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { streamSystem } from "#git/process/system-command.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { moveHeader } from "../../cluster/signed-move.js";
-import { tarFlags } from "../../data-folder/tar-flags.js";
-import type { Database } from "../../db/connection/connect.js";
 import { AppError, homeUnavailable, notFound } from "../../errors.js";
 import { Answer } from "../../http/answer.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
-import { streamList } from "./file-list.js";
-import { freezeProject } from "./freeze-project.js";
+import { archiveFiles } from "./copy/archive-files.js";
+import { streamList } from "./copy/file-list.js";
+import { freezeProject, type FreezeDeps } from "./freeze-project.js";
 import * as queries from "./moves.queries.js";
 import { filesOf, presentParts } from "./project-files.js";
 
@@ -18,10 +16,8 @@ import { filesOf, presentParts } from "./project-files.js";
 const MAX_NAMES_BYTES = 16 * 1024 * 1024;
 const octets = "application/octet-stream";
 
-export interface ServedMoves {
-  db: Database;
+export interface ServedMoves extends FreezeDeps {
   cluster: Cluster;
-  dataDir: string;
 }
 
 /** The requests of a project's new node to its home. All others get a 404. */
@@ -33,7 +29,8 @@ export function moveRoutes(deps: ServedMoves): Routes {
         method: "POST",
         path: "/cluster/moves/{id}/freeze",
         handle: async (request) => {
-          await freezeProject(deps, await requireMove(deps, request));
+          const move = await requireMove(deps, request);
+          await freezeProject(deps, move, () => !request.raw.socket.destroyed);
           return new Answer({ frozen: true });
         },
       },
@@ -51,15 +48,14 @@ export function moveRoutes(deps: ServedMoves): Routes {
         path: "/cluster/moves/{id}/files",
         handle: async (request) => {
           const move = await requireMove(deps, request);
-          const names = await buffer(request.body as Readable);
+          const sent = await buffer(request.body as Readable);
+          const names = sent
+            .toString("latin1")
+            .split("\0")
+            .filter((name) => name !== "");
           const { parts } = await filesOf(deps, move);
           requireBelow(names, parts);
-          const args = ["--create", "--file=-", ...tarFlags, "--no-recursion", "--null"];
-          args.push("--verbatim-files-from", "-T", "-");
-          // What fails here is missing at the receiver, which compares the lists at the end.
-          const { output, done } = streamSystem("tar", args, { cwd: dataDir, input: names });
-          done.catch(() => undefined);
-          return stream(output);
+          return stream(archiveFiles(dataDir, names, move.state === "copying"));
         },
       },
     ],
@@ -71,7 +67,10 @@ const stream = (content: Readable): Answer<Readable> =>
   new Answer(content, { headers: { "content-type": octets, "cache-control": "no-store" } });
 
 /** Returns the move for which a node asks. @throws AppError 404; 503 `home_unavailable` */
-async function requireMove({ db, cluster }: ServedMoves, request: RawRequest) {
+async function requireMove(
+  { db, cluster }: Pick<ServedMoves, "db" | "cluster">,
+  request: RawRequest,
+) {
   const header = request.headers[moveHeader];
   const claim =
     header === undefined
@@ -91,14 +90,14 @@ async function requireMove({ db, cluster }: ServedMoves, request: RawRequest) {
 }
 
 /** Fails unless each name is below one of the parts. @throws AppError 422 */
-function requireBelow(names: Buffer, parts: readonly string[]): void {
+function requireBelow(names: readonly string[], parts: readonly string[]): void {
   const known = new Set(parts);
-  for (const name of names.toString("latin1").split("\0")) {
+  for (const name of names) {
     const segments = name.split("/");
     const isBelow = segments.some((_one, index) =>
       known.has(segments.slice(0, index + 1).join("/")),
     );
-    if (name === "" || (isBelow && !segments.includes(".."))) continue;
+    if (isBelow && !segments.includes("..") && !segments.includes("")) continue;
     throw new AppError("validation_failed", "A name is of another project.");
   }
 }

@@ -91,6 +91,15 @@ describe("npm run merges:verify", () => {
     });
   });
 
+  test("skips the merges of a project that has no home at the moment", async () => {
+    const setHome = (home: string | null) =>
+      queryAsOwner(app, "update projects set home_node = $2 where id = $1", [project.id, home]);
+    await setHome(null);
+    const during = await reports();
+    await setHome(app.db.node.id);
+    expect(during).toEqual([{ slug: org.slug, merges: 0, skipped: 12, faults: [] }]);
+  });
+
   const other = "recomputing it gives other files";
   test.each([
     ["sides", "strategy = 'source_wins'", other],

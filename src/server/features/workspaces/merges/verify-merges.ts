@@ -71,7 +71,7 @@ async function listOtherProjects(
 ): Promise<ReadonlySet<string>> {
   const { rows } = await db.execute<{ id: string }>(sql`
     select id from projects where org_id = ${orgId}
-      and (deleted_at is not null or home_node <> ${nodeId}::uuid)`);
+      and (deleted_at is not null or home_node is distinct from ${nodeId}::uuid)`);
   return new Set(rows.map(({ id }) => id));
 }
 

@@ -23,6 +23,18 @@ export interface FileList {
   readonly entries: ReadonlyMap<string, FileEntry>;
 }
 
+/** The size of all files; one with several names counts once. */
+export function sizeOf({ entries }: FileList): number {
+  const seen = new Set<string>();
+  let total = 0;
+  for (const { size, shared } of entries.values()) {
+    if (shared !== null && seen.has(shared)) continue;
+    if (shared !== null) seen.add(shared);
+    total += size;
+  }
+  return total;
+}
+
 const FORMAT = "%y %s %m %U %G %T@ %C@ %i %n\\0%p\\0%l\\0";
 /** Arguments of one program. */
 const PARTS_AT_ONCE = 500;

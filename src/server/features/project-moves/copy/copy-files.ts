@@ -1,17 +1,25 @@
-import { chmod, lstat, mkdir, rmdir, unlink } from "node:fs/promises";
+import { chmod, mkdir, rmdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { Transform } from "node:stream";
+import { finished } from "node:stream/promises";
 import { streamSystem } from "#git/process/system-command.js";
-import { flushToDisk } from "#git/worktree/atomic-directory.js";
-import { tarFlags } from "../../data-folder/tar-flags.js";
-import { HomeBusyError, type AskHome } from "./ask-home.js";
-import { readList, streamList, type FileEntry, type FileList } from "./file-list.js";
-import { presentParts, type ProjectFiles } from "./project-files.js";
+import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
+import { tarFlags } from "../../../data-folder/tar-flags.js";
+import { HomeBusyError, type AskHome } from "../ask-home.js";
+import { readList, sizeOf, streamList, type FileEntry, type FileList } from "./file-list.js";
+import { placeBatch } from "./place-batch.js";
+import { presentParts, type ProjectFiles } from "../project-files.js";
+import { requireRoom } from "./require-room.js";
+import { parentOf, placeOf, realFolders } from "./real-folders.js";
 
 /** Entries, and bytes of their content, that one request asks for. */
 const MAX_ENTRIES = 2000;
 const MAX_BYTES = 64 * 1024 * 1024;
 /** An entry that changed this shortly before a list may have changed once more without another time. */
 const RACY_SECONDS = 2;
+/** Messages about this side; others are about an archive that broke off, or whose entries changed meanwhile. */
+const CANNOT_WRITE =
+  /No space left|quota|Read-only|ermission denied|not permitted|Input\/output|too large|Too many open/;
 
 export interface FileCopy {
   /** Copies what is new or changed since the last call, and removes what is gone. */
@@ -33,8 +41,14 @@ export function copyFiles(
   progress: (made: { total: number | null; copied: number }) => Promise<void>,
 ): FileCopy {
   let known: FileList = { at: 0, entries: new Map() };
+  /** Paths of the present update that have not arrived. They count as unknown, even if they are as before then. */
+  let missing = new Set<string>();
+  const arriving = join(folder, ".arriving");
 
   const fetch = async (batch: readonly FileEntry[]): Promise<void> => {
+    // An agent may have put a link in place of a folder since the list, which tar would follow: here it leads nowhere.
+    await removeTree(arriving);
+    await mkdir(arriving, { mode: 0o700 });
     const names = Buffer.from(batch.map(({ path }) => `${path}\0`).join(""), "latin1");
     const answer = await ask("POST", "files", names);
     let copied = 0;
@@ -44,18 +58,26 @@ export function copyFiles(
         done(null, piece);
       },
     });
-    let failure: Error | null = null;
-    answer.once("error", (error) => {
-      failure = error;
-      counting.destroy(error);
-    });
+    answer.once("error", (error) => counting.destroy(error));
+    const isWhole = finished(answer, { writable: false }).then(
+      () => answer.complete,
+      () => false,
+    );
     const args = ["--extract", "--file=-", ...tarFlags, "--same-permissions"];
     const input = answer.pipe(counting);
-    const { output, done } = streamSystem("tar", args, { cwd: folder, input });
+    const { output, done } = streamSystem("tar", args, { cwd: arriving, input });
     output.resume();
     const { exitCode, stderr } = await done;
-    if (failure !== null || !answer.complete) throw new HomeBusyError("the connection broke", true);
-    if (exitCode !== 0) throw new Error(`tar cannot write the files: ${stderr.trim()}`);
+    if (exitCode !== 0 && CANNOT_WRITE.test(stderr)) {
+      answer.destroy();
+      throw new Error(`tar cannot write the files: ${stderr.trim()}`);
+    }
+    // The home breaks it after the archive's last byte if it could not read all of it.
+    answer.unpipe(counting).resume();
+    if (!(await isWhole)) throw new HomeBusyError("the connection broke", true);
+    if (exitCode !== 0) throw new HomeBusyError(`files do not fit together: ${stderr}`, false);
+    for (const path of await placeBatch(arriving, folder, batch)) missing.add(path);
+    await removeTree(arriving);
     await progress({ total: null, copied });
   };
   const fetchAll = async (entries: readonly FileEntry[]): Promise<void> => {
@@ -70,7 +92,10 @@ export function copyFiles(
     const around = [...wanted, ...gone.map(({ path }) => path)].map(parentOf);
     await makeWritable(folder, around);
     await remove(folder, gone);
-    const entries = [...wanted].flatMap((path) => now.get(path) ?? []);
+    // What is below a link is of another time than the list's entry of that link.
+    const isReachable = ({ path }: FileEntry): boolean =>
+      (now.get(parentOf(path))?.type ?? "d") === "d";
+    const entries = [...wanted].flatMap((path) => now.get(path) ?? []).filter(isReachable);
     const files = entries.filter(({ type }) => type !== "d");
     await fetchAll([
       // The names of a file in one archive.
@@ -90,9 +115,7 @@ export function copyFiles(
     const wanted = new Set<string>();
     const shared = new Set<string>();
     const gone: FileEntry[] = [];
-    let total = 0;
     for (const entry of now.entries.values()) {
-      total += entry.size;
       const before = known.entries.get(entry.path);
       if (before && before.type !== entry.type) gone.push(before);
       const isKnown =
@@ -107,11 +130,16 @@ export function copyFiles(
     for (const entry of known.entries.values()) {
       if (!now.entries.has(entry.path)) gone.push(entry);
     }
+    const total = sizeOf(now);
+    if (known.entries.size === 0) await requireRoom(folder, total);
     await progress({ total, copied: 0 });
-    // A failure in between leaves an unknown state: all of it is copied again.
-    known = { at: 0, entries: new Map([...known.entries, ...now.entries]) };
+    // A failure in between leaves these in an unknown state. They are copied again, and only they.
+    const between = new Map([...known.entries, ...now.entries]);
+    missing = new Set();
+    const around = [...wanted, ...gone.map(({ path }) => path)].map(parentOf);
+    known = { at: known.at, entries: withUnknown(between, [...wanted, ...around]) };
     await bring(now.entries, wanted, gone);
-    known = now;
+    known = { at: now.at, entries: withUnknown(now.entries, missing) };
   };
   return {
     update,
@@ -142,10 +170,20 @@ export function copyFiles(
   };
 }
 
+/** Lets entries of a list be copied by the next update. */
+function withUnknown(
+  entries: ReadonlyMap<string, FileEntry>,
+  paths: Iterable<string>,
+): ReadonlyMap<string, FileEntry> {
+  const all = new Map(entries);
+  for (const path of paths) {
+    const entry = all.get(path);
+    if (entry) all.set(path, { ...entry, version: "" });
+  }
+  return all;
+}
+
 const isFolder = ({ type }: FileEntry): boolean => type === "d";
-const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
-const at = (folder: string, path: string): Buffer =>
-  Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, "latin1")]);
 
 function* batchesOf(entries: readonly FileEntry[]): Generator<FileEntry[]> {
   let batch: FileEntry[] = [];
@@ -166,8 +204,11 @@ function* batchesOf(entries: readonly FileEntry[]): Generator<FileEntry[]> {
 /** Removes entries, those below a folder first. Their folders may have been removed with others. */
 async function remove(folder: string, entries: readonly FileEntry[]): Promise<void> {
   const deepest = entries.toSorted((one, other) => other.path.length - one.path.length);
+  // What is removed here are entries below the folders that were found.
+  const folders = realFolders(folder);
   for (const entry of deepest) {
-    const path = at(folder, entry.path);
+    if (!(await folders.has(parentOf(entry.path)))) continue;
+    const path = placeOf(folder, entry.path);
     await (isFolder(entry) ? rmdir(path) : unlink(path)).catch(ignoreMissing);
   }
 }
@@ -176,10 +217,9 @@ async function remove(folder: string, entries: readonly FileEntry[]): Promise<vo
 async function makeWritable(folder: string, paths: Iterable<string>): Promise<void> {
   await mkdir(folder, { recursive: true });
   if (process.getuid?.() === 0) return;
+  const folders = realFolders(folder);
   for (const path of new Set(paths)) {
-    const place = at(folder, path);
-    const stats = await lstat(place).catch(() => null);
-    if (stats?.isDirectory()) await chmod(place, 0o700);
+    if (await folders.has(path)) await chmod(placeOf(folder, path), 0o700);
   }
 }
 
