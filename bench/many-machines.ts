@@ -257,7 +257,7 @@ interface Request {
   /** Whether the runner sends it, rather than the person. */
   ofRunner?: true;
   /** Makes the request possible again. */
-  undo?(client: pg.Client): Promise<unknown>;
+  undo?: (client: pg.Client) => Promise<unknown>;
 }
 
 const api = "/api/v1";

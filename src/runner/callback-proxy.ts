@@ -103,12 +103,10 @@ function decoded(path: string): string {
 
 /** Returns the headers without those of the connection, also those that it names. */
 function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const named = (headers.connection ?? "")
-    .split(",")
-    .map((name) => name.trim().toLowerCase())
-    // The length frames the body, whatever the client calls it.
-    .filter((name) => name !== "content-length" && name !== "host");
+  const named = new Set((headers.connection ?? "").toLowerCase().split(/[\s,]+/));
+  // The length frames the body, whatever the client calls it.
+  for (const kept of ["content-length", "host"]) named.delete(kept);
   return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.includes(name)),
+    Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.has(name)),
   );
 }

@@ -19,8 +19,8 @@ const MAX_SECONDS = 3600;
 /** Builds in progress by the path of their layer: runs that need the same one share it. */
 const building = new Map<string, Promise<Built>>();
 
-/** Null if it succeeded; otherwise why it failed, as a sentence, or that the run that built it was ended. */
-type Built = string | null | "ended";
+/** Whether a layer was built, why not, as a sentence, or that the run that built it was ended. */
+type Built = { state: "built" | "ended" } | { state: "failed"; reason: string };
 
 /** The end of the output of a script that failed, in the log of the run; bytes. */
 const SHOWN_BYTES = 8 * 1024;
@@ -57,9 +57,9 @@ export async function attachEnvironment(
       const build = building.get(layer) ?? buildOnce(deps, request, commit, key, layer);
       const built = await unlessAborted(build, request.signal);
       // The run that was building it has ended: this one builds it.
-      if (built === "ended") continue;
-      if (built !== null) {
-        await log.say(`The run has no environment: ${built}`);
+      if (built.state === "ended") continue;
+      if (built.state === "failed") {
+        await log.say(`The run has no environment: ${built.reason}`);
         return;
       }
     }
@@ -71,9 +71,9 @@ export async function attachEnvironment(
 const MAX_ATTEMPTS = 10;
 
 function unlessAborted(build: Promise<Built>, signal: AbortSignal): Promise<Built> {
-  if (signal.aborted) return Promise.resolve("ended");
+  if (signal.aborted) return Promise.resolve({ state: "ended" });
   return new Promise((resolve, reject) => {
-    const stop = (): void => resolve("ended");
+    const stop = (): void => resolve({ state: "ended" });
     signal.addEventListener("abort", stop, { once: true });
     build.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
@@ -144,16 +144,19 @@ async function buildLayer(
     if (signal.aborted) stop();
     const { outcome, detail } = await execution.done;
     signal.removeEventListener("abort", stop);
-    if (signal.aborted) return "ended";
+    if (signal.aborted) return { state: "ended" };
     if (outcome !== "succeeded") {
       const shown = await endOfLog(paths.log);
-      return `its setup script failed. ${detail}${shown === "" ? "" : ` The end of its output:\n${shown}`}`;
+      const reason = `its setup script failed. ${detail}${shown === "" ? "" : ` The end of its output:\n${shown}`}`;
+      return { state: "failed", reason };
     }
     await driver.storeEnvironment(places, layer);
-    return null;
+    return { state: "built" };
   } catch (error) {
     logger.error({ err: error, project: job.project_id }, "cannot build an environment");
-    return "it could not be built; the operator of the runner can find the cause in its log.";
+    const reason =
+      "it could not be built; the operator of the runner can find the cause in its log.";
+    return { state: "failed", reason };
   } finally {
     await driver.remove(places);
     await removeTree(paths.root);

@@ -24,7 +24,7 @@ export function uploadLog(
 ): LogUpload {
   let offset = 0;
   let isStopped = false;
-  let failure: unknown;
+  let failure: Error | undefined;
   let sending: Promise<void> | null = null;
   let isStale = false;
 
@@ -42,7 +42,7 @@ export function uploadLog(
     sending ??= pause(gatherMs)
       .then(sendRest)
       .catch((error: unknown) => {
-        failure ??= error;
+        failure ??= error instanceof Error ? error : new Error(String(error));
         isStopped = true;
       })
       .finally(() => {

@@ -149,9 +149,9 @@ export function openProjectCache(
   /** Removes what an earlier process was building. */
   const removeBuilds = async (id: string): Promise<void> => {
     for (const key of await list(join(storage.project(id), "builds"))) {
-      const { root, worktree } = storage.build(id, key);
-      await driver.remove(worktree(id));
-      await removeTree(root);
+      const paths = storage.build(id, key);
+      await driver.remove(paths.worktree(id));
+      await removeTree(paths.root);
     }
   };
 

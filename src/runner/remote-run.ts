@@ -1,6 +1,7 @@
 /** One run on this machine, from its job to the acknowledgment of its end. */
 import { mkdir } from "node:fs/promises";
 import { executeRun, shortGraceMs, type Prepared } from "#execution/execute-run.js";
+import type { NewEgress } from "#execution/egress/egress-recorder.js";
 import type { LogWriter } from "#execution/logs/log-writer.js";
 import { createMasker } from "#execution/logs/mask-secrets.js";
 import type { Ending, Exit } from "#execution/outcome.js";
@@ -87,7 +88,7 @@ export function startRemoteRun(
       const isOwn = ownUid !== null && (await driver.canChangeOwner(places));
       const uid = isOwn ? ownUid : sandbox.report.uid;
       state.uid = uid;
-      const storeEgress = upload.egress;
+      const storeEgress = (egress: NewEgress) => upload.egress(egress);
       const environment = { job, places, uid, log: written, masker, storeEgress, signal };
       await attachEnvironment(deps, environment);
       signal.throwIfAborted();
@@ -168,13 +169,13 @@ export function startRemoteRun(
     publicUrl: server.url,
     openStreams: null,
     prepare,
-    storeEgress: upload.egress,
+    storeEgress: (egress) => upload.egress(egress),
     attempt: async (subject, work) => {
       await work().catch((error: unknown) => {
         log.warn({ err: error, run: job.run_id }, `cannot send ${subject}`);
       });
     },
-    written: upload.written,
+    written: () => upload.written(),
     logger: log,
   });
 
@@ -195,7 +196,7 @@ export function startRemoteRun(
       return execution.output;
     },
     done,
-    end: execution.end,
+    end: (reason, graceMs) => execution.end(reason, graceMs),
     abandon: () => {
       upload.abandon();
       execution.endAtOnce({ status: "lost", detail: "The server has ended it." });
@@ -241,7 +242,7 @@ export async function resumeRemoteRun(
     output: { bytes: end.output_bytes, truncated: end.output_truncated },
     done,
     end: () => undefined,
-    abandon: upload.abandon,
+    abandon: () => upload.abandon(),
     stopGraceMs: shortGraceMs,
   };
 }

@@ -9,7 +9,7 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
-import { followLog, shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { followLog, shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import {
   faultyConnection,
@@ -80,8 +80,6 @@ describe("a runner", () => {
     return (await owner.api.runs.create({ params: { agent_id: agent.id }, body: run })).data;
   };
   const ended = (run: Pick<Run, "id">): Promise<Run> => waitForRunEnd(owner, run.id);
-  const running = (run: Pick<Run, "id">): Promise<Run> =>
-    waitForRun(owner, run.id, ({ status }) => status === "running");
   const logOf = async ({ id }: Pick<Run, "id">): Promise<string> =>
     (await followLog(app, owner, id)).events.map(({ text }) => text).join("");
   /** Waits until the log has the text. */

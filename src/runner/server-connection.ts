@@ -31,9 +31,9 @@ export class RefusedError extends Error {
   readonly problem: Readonly<Record<string, unknown>>;
 
   constructor(status: number, problem: Readonly<Record<string, unknown>>) {
-    super(String(problem["detail"] ?? `the server answered ${status}`));
+    super(textOf(problem, "detail") ?? `the server answered ${status}`);
     this.status = status;
-    this.code = String(problem["code"] ?? "unknown");
+    this.code = textOf(problem, "code") ?? "unknown";
     this.problem = problem;
   }
 }
@@ -85,6 +85,11 @@ const START_TIMEOUT_MS = 90_000;
 const WORK_TIMEOUT_MS = 90 * 60_000;
 
 const problem = z.record(z.string(), z.unknown());
+
+function textOf(document: Readonly<Record<string, unknown>>, field: string): string | null {
+  const value = document[field];
+  return typeof value === "string" ? value : null;
+}
 
 interface Sent {
   type?: string;
@@ -155,7 +160,7 @@ export function connectToServer(url: string, token: string): ServerConnection {
     // An answer of something in between is not the server's.
     if (isTransient || !found.success) {
       const seconds = Number(headers["retry-after"] ?? Number.NaN);
-      const said = found.success ? `: ${String(found.data["detail"])}` : "";
+      const said = found.success ? `: ${textOf(found.data, "detail") ?? ""}` : "";
       throw new UnreachableError(
         `${host} answered ${status}${said}`,
         Number.isFinite(seconds) ? seconds : null,
