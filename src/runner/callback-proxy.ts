@@ -86,7 +86,7 @@ export async function openCallbackProxy(serverUrl: string): Promise<Callback> {
 function addressOf(url: string, server: URL): URL | null {
   // A URL with a host, or one that is read differently by others.
   if (!url.startsWith("/") || url.startsWith("//") || /[\\\u0000-\u0020]/.test(url)) return null;
-  if (!URL.canParse(url, server)) return null;
+  if (!URL.canParse(url, server.href)) return null;
   const address = new URL(url, server);
   const path = decoded(address.pathname);
   const isPlain = address.origin === server.origin && !/(?:^|\/)\.\.?(?:\/|$)/.test(path);
