@@ -19,7 +19,7 @@ import { verifyMerges } from "./verify-merges.js";
 
 /** More than hold the branch at once. */
 const agentCount = 12;
-const roundCount = rounds({ thorough: 200, else: 10 });
+const roundCount = rounds({ thorough: 200, else: 4 });
 
 describe("merges that wait for each other", () => {
   let app: TestApp;
