@@ -101,7 +101,7 @@ const ofSessions = /src\/web\/(features\/sessions\/|ui\/text\/markdown)|node_mod
 /** Large parts that a few pages share; all other pages would load them for nothing. */
 const partsOfFew = {
   agents: /src\/web\/components\/agents\/(work-|agents-view|last-line|line-counts)/,
-  runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|(command|env|network|preset)-fields)\./,
+  runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|runner-labels-field|(command|env|network|preset)-fields)\./,
   secrets: /src\/web\/components\/secrets\//,
   charts: /src\/web\/(ui\/charts\/|components\/usage\/(run-timeline|usage-tables)\.)/,
 };
