@@ -25,7 +25,7 @@ const sizes = {
   large: { agents: 10_000, runs: 1_000_000, nodes: 200 },
 };
 const agentsOfOrganization = 100;
-/** Of all agents, one in so many waits for a runner, and one in so many runs on one. */
+/** One agent in this number waits for a runner, and another one runs on one. */
 const share = 10;
 const rounds = 100;
 const mostTimes = 1.3;

@@ -20,7 +20,7 @@ import { clientOf, withServer, type Server } from "./support/server.js";
 const rounds = 30;
 const mostTimes = 1.5;
 
-/** What it costs that a run is executed elsewhere. */
+/** The cost of executing a run on a runner instead of the server. */
 export const runners: Benchmark = {
   name: "runners",
   method:

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
 import type { Callback } from "#execution/execute-run.js";
 
-/** What a run calls: the API, models, git and MCP. */
+/** Paths that a run may call: the API, models, git and MCP. */
 const SERVED = /^\/(?:api|models|git|mcp)(?:\/|$)/;
 
 /** Requests of one run to the server at once, and its connections: one run must not exhaust the others'. */

@@ -1,4 +1,4 @@
-/** What a runner keeps of projects between runs: a mirror of their branches, base layers and exports. */
+/** The cache of a project between runs: a mirror of its branches, base layers and exports. */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -49,7 +49,7 @@ export function openProjectCache(
   server: Pick<ServerConnection, "url" | "token">,
   driver: WorktreeDriver,
 ): ProjectCache {
-  /** What changes a mirror follows each other, for each project. */
+  /** Changes of a mirror are serialized, for each project. */
   const changing = new Map<string, Promise<void>>();
   const exclusive = async (projectId: string, work: () => Promise<void>): Promise<void> => {
     const before = changing.get(projectId) ?? Promise.resolve();

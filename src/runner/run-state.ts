@@ -1,4 +1,4 @@
-/** What a runner writes down of a run, so that it can go on after a restart. */
+/** The state of a run on disk, from which a restarted runner continues. */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** What a run sends to the server while it goes on and at its end. Requests are repeated until they are answered. */
+/** Uploads of a run to the server, during the run and at its end. Requests are retried until they are answered. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { NewEgress } from "#execution/egress/egress-recorder.js";
@@ -27,7 +27,7 @@ export interface RemoteRunDeps {
 /** Attempts to read the work of a run that has ended. */
 const WORK_ATTEMPTS = 3;
 
-/** What a run sends to the server. */
+/** The uploads of one run. */
 export interface RunUpload {
   /** Aborted when the runner ends at once, and when the server has ended the run. */
   readonly signal: AbortSignal;

@@ -18,7 +18,7 @@ export interface RunnerStorage {
   exports(projectId: string): string;
   /** An environment layer by its key. */
   environment(projectId: string, key: string): string;
-  /** Where an environment layer is built. */
+  /** The paths of the build of an environment layer. */
   build(projectId: string, key: string): RunPaths;
   run(runId: string): RunPaths;
 }
@@ -27,7 +27,7 @@ export interface RunnerStorage {
 export interface RunPaths {
   /** The folder of everything below. */
   root: string;
-  /** What a restarted runner needs to know. */
+  /** The state file; see `RunState`. */
   state: string;
   log: string;
   home: string;
