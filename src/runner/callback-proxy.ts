@@ -5,6 +5,7 @@ import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
 import type { Callback } from "#execution/execute-run.js";
+import { HOP_BY_HOP } from "#shared/node/hop-by-hop.js";
 
 /** Paths that a run may call: the API, models, git and MCP. */
 const SERVED = /^\/(?:api|models|git|mcp)(?:\/|$)/;
@@ -12,19 +13,6 @@ const SERVED = /^\/(?:api|models|git|mcp)(?:\/|$)/;
 /** Requests of one run to the server at once, and its connections: one run must not exhaust the others'. */
 const MAX_REQUESTS = 32;
 const MAX_CONNECTIONS = 128;
-
-/** Headers of one connection (RFC 9110, section 7.6.1). */
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** Opens a port for one run. The run sends its own token. */
 export async function openCallbackProxy(serverUrl: string): Promise<Callback> {

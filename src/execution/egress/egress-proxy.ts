@@ -13,6 +13,7 @@ import { connect, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isAllowedHost, type AllowedHost } from "#shared/egress.js";
+import { HOP_BY_HOP } from "#shared/node/hop-by-hop.js";
 import { refusedAddress } from "#shared/node/refused-address.js";
 
 /** A requested connection of a run. */
@@ -56,19 +57,6 @@ const CONNECT_MS = 15_000;
 /** Milliseconds without a byte in either direction. */
 const IDLE_MS = 10 * 60_000;
 const HEADERS_MS = 60_000;
-
-/** Headers of one connection only (RFC 9110, section 7.6.1), and those for the proxy itself. */
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** The target of a request. */
 interface Target {
