@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Runner } from "#shared/api/runners.js";
+import { RUNNER_PROTOCOL, type OfferRequest } from "#shared/runner/protocol.js";
 import { databaseUrlOf } from "../support/database/queries.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
 import { omoi, type CliResult } from "../support/server/cli.js";
@@ -36,6 +37,7 @@ describe("omoi admin runner", () => {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
       body: JSON.stringify({
+        protocol: RUNNER_PROTOCOL,
         labels: ["linux"],
         networks: ["none"],
         slots: 2,
@@ -43,7 +45,7 @@ describe("omoi admin runner", () => {
         version: "0.2.0",
         host: "box",
         wait_seconds: 0,
-      }),
+      } satisfies OfferRequest),
     });
     expect([offers.status, await offers.json()]).toEqual([200, { runs: [] }]);
     expect(await list()).toMatchObject([
