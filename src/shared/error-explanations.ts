@@ -370,6 +370,11 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The agent has a run, and has only one at a time.",
     remedy: "Stop the run first, or wait for its end.",
   },
+  kubernetes_unavailable: {
+    meaning: "No server of the installation uses a Kubernetes cluster.",
+    remedy:
+      "The operator sets `OMOI_KUBERNETES_NAMESPACE`, see the guide *Kubernetes*; or use another type of workspace.",
+  },
   docker_unavailable: {
     meaning: "The engine of docker workspaces cannot be reached, or lacks the image.",
     remedy: "The operator should check `GET /api/v1/sandbox` and `OMOI_DOCKER_SOCKET`.",

@@ -88,6 +88,7 @@ export const errorCodes = {
   sync_not_revertible: [409, "A sync cannot be reverted"],
   quota_exceeded: [409, "Quota exceeded"],
   run_in_progress: [409, "The agent is already running"],
+  kubernetes_unavailable: [422, "No cluster is available"],
   docker_unavailable: [422, "Docker is not available"],
   sandbox_unavailable: [409, "Sandboxing is not available"],
   network_not_isolated: [409, "Network isolation is not available"],

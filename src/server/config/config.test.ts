@@ -24,6 +24,8 @@ test("every setting has a default value, which also applies to an empty variable
   expect(config).toEqual({
     host: "127.0.0.1",
     port: 8080,
+    egressPort: null,
+    kubernetes: null,
     publicUrl: null,
     dataDir: join(folder, "data"),
     databaseUrl: null,

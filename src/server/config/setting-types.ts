@@ -1,6 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { IMAGE_NAME } from "#shared/image-name.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import { normalNetwork } from "#shared/node/networks.js";
 
@@ -164,6 +165,31 @@ export const networks = z
       }),
     ),
   );
+
+/** The name of an image, with or without registry, tag and digest. */
+export const containerImage = z.string().regex(IMAGE_NAME, {
+  error: unlike("must be the name of an image, such as registry.example.com/omoi:0.2"),
+});
+
+/** `key=value,…`; a value may be empty. */
+export const kubernetesLabels = z.string().transform((text, context): Record<string, string> => {
+  const entries = text.split(",").filter((entry) => entry.trim() !== "");
+  const labels: Record<string, string> = {};
+  for (const entry of entries) {
+    const [, key, value] = LABEL.exec(entry.trim()) ?? [];
+    if (key === undefined) {
+      const message = `must list labels separated by ",", such as key=value, not "${entry}"`;
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    }
+    labels[key] = value ?? "";
+  }
+  return labels;
+});
+
+/** Syntax of labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
+const LABEL =
+  /^((?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)=((?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?)$/;
 
 /** A range that no distribution, container manager or systemd uses (systemd.io/UIDS-GIDS). */
 export const defaultUids = "1900000000-1900065535";

@@ -1,12 +1,16 @@
 import { boolean, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { bytes, clockTime, instant } from "./columns.js";
 
-/** Machines that take runs of remote workspaces; see the migration for the meaning of each column. */
+/** What takes runs of workspaces without a folder; see the migration for the meaning of each column. */
 export const runners = pgTable("runners", {
   id: uuid().primaryKey(),
   name: text().notNull(),
   org_id: uuid(),
-  token_hash: bytes().notNull(),
+  /** Null for the cluster. */
+  token_hash: bytes(),
+  kind: text({ enum: ["machine", "cluster"] })
+    .notNull()
+    .default("machine"),
   labels: text().array().notNull().default([]),
   networks: text().array().notNull().default([]),
   slots: integer().notNull().default(0),

@@ -319,6 +319,8 @@ export const runs = pgTable("runs", {
   runner_id: uuid(),
   offered_until: instant(),
   egress_batch: bigint({ mode: "number" }).notNull().default(0),
+  in_cluster: boolean().notNull().default(false),
+  job_token_hash: bytes(),
   runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
     sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
   ),

@@ -9,6 +9,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { Commit } from "#shared/api/projects/commits.js";
+import { workspaceTypes } from "#shared/workspace-types.js";
 import type { Choice, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
 import type { Check, MergeRequest } from "#shared/api/projects/merge-requests.js";
 import type { ErrorCode } from "#shared/errors.js";
@@ -27,7 +28,7 @@ export const workspaces = pgTable("workspaces", {
   project_id: uuid().notNull(),
   branch_name: text().notNull(),
   base_branch: text().notNull(),
-  workspace_type: text({ enum: ["local", "docker", "remote"] })
+  workspace_type: text({ enum: workspaceTypes })
     .notNull()
     .default("local"),
   parent_agent_id: uuid(),

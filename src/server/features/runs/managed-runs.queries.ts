@@ -91,7 +91,10 @@ export async function insertStarted(
 
 export async function insertQueued(
   tx: Queryable,
-  run: AgentRun & RunRequest & { sealed_env: Buffer; detail: string; runner_labels?: string[] },
+  run: AgentRun &
+    RunRequest & { sealed_env: Buffer; detail: string } & Partial<
+      Pick<typeof runs.$inferInsert, "runner_labels" | "in_cluster">
+    >,
 ): Promise<void> {
   await tx.insert(runs).values({ ...run, status: "queued", started_at: null });
 }

@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, ne, sql, type SQL } from "drizzle-orm";
 import type { Run } from "#shared/api/agents/runs.js";
+import type { WorkspaceType } from "#shared/workspace-types.js";
 import { isHomeOfAgent, takesRuns } from "../../cluster/home-of.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
@@ -30,6 +31,7 @@ export const queueOf = (orgId: string) => sql.raw(queueTextOf(orgId));
  */
 export const awaitedByRunner = (run: string): string => `(${run}.offered_until > now()
   or exists (select from runners n where n.waiting_until > now() and not n.paused
+    and ${run}.in_cluster = (n.kind = 'cluster')
     and ${run}.runner_labels <@ n.labels and ${run}.network = any(n.networks)
     and (n.org_id is null or n.org_id = ${run}.org_id)))`;
 
@@ -351,24 +353,28 @@ export async function projectOfAgent(tx: Queryable, agentId: string): Promise<st
 }
 
 /**
- * Returns what the runs of an agent get by default: the text of its task, and its project's hosts; and whether its
- * workspace is remote.
+ * Returns what the runs of an agent get by default: the text of its task, and its project's hosts; and the type of
+ * its workspace.
  */
 export async function findDefaults(
   tx: Queryable,
   agentId: string,
-): Promise<{ task: string | null; allowed_hosts: string[] | null; hasNoFolder: boolean }> {
+): Promise<{
+  task: string | null;
+  allowed_hosts: string[] | null;
+  workspaceType: WorkspaceType | null;
+}> {
   const [row] = await tx
     .select({
       task: agents.task_text,
       allowed_hosts: environments.allowed_hosts,
-      hasNoFolder: sql<boolean>`coalesce((select w.workspace_type = 'remote' from workspaces w
-        where w.agent_id = ${agents.id}), false)`,
+      workspaceType: sql<WorkspaceType | null>`(select w.workspace_type from workspaces w
+        where w.agent_id = ${agents.id})`,
     })
     .from(agents)
     .leftJoin(environments, eq(environments.project_id, agents.project_id))
     .where(eq(agents.id, agentId));
-  return row ?? { task: null, allowed_hosts: null, hasNoFolder: false };
+  return row ?? { task: null, allowed_hosts: null, workspaceType: null };
 }
 
 /** Returns the agent of a run, or the project of a build, for the audit log. */

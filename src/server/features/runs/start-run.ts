@@ -1,4 +1,5 @@
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
+import { hasServerFolder } from "#shared/workspace-types.js";
 import { requirePermission } from "../../access/access.js";
 import { originOf } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
@@ -81,13 +82,16 @@ export async function startManagedRun(
   rejectRunToken(context);
   const { orgId } = context;
   const id = newId();
-  const { hasNoFolder, ...defaults } = await context.tx((tx) => queries.findDefaults(tx, agentId));
-  const isForRunner = session === null && hasNoFolder;
+  const { workspaceType, ...defaults } = await context.tx((tx) =>
+    queries.findDefaults(tx, agentId),
+  );
+  const isForRunner = session === null && workspaceType !== null && !hasServerFolder(workspaceType);
   if (!isForRunner) requireSandbox(deps);
   const { network, ...resolved } = resolvePreset(wanted, defaults, session?.command);
   if (network === "full") requirePermission(context.access, "agent:network:full");
   if (isForRunner) {
-    return queueForRunner(deps, context, agentId, wanted, { network, ...resolved });
+    const inCluster = workspaceType === "kubernetes";
+    return queueForRunner(deps, context, agentId, wanted, { network, ...resolved }, inCluster);
   }
   if (wanted.runner_labels !== undefined) {
     throw invalidField(

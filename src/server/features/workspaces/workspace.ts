@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { allOf } from "#shared/node/all-of.js";
+import { hasServerFolder } from "#shared/workspace-types.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError } from "../../errors.js";
 import { AttributesLostError } from "#git/worktree/copied-overlay.js";
@@ -75,9 +76,9 @@ export const auditTarget = ({
 }: Pick<WorkspaceRow, "agent_id" | "branch_name">) =>
   ({ type: "workspace", id: agent_id, name: branch_name }) as const;
 
-/** Whether it has a folder here; a remote one has only a branch. */
+/** Whether it has a folder here; others have only a branch. */
 export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type">): boolean =>
-  workspace_type !== "remote";
+  hasServerFolder(workspace_type);
 
 /** Returns the paths of a workspace's files and repository. */
 export function placesOf(deps: Pick<WorkspaceDeps, "storage" | "driver">, workspace: PlacedRow) {

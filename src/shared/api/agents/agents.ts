@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { description, id, name, page, timestamp } from "../../contract/fields.js";
+import { workspaceTypes } from "../../workspace-types.js";
 import { budgets, budgetsInput } from "../organizations/budgets.js";
 import { prompt, run } from "./runs.js";
 import { commitErrors } from "../projects/workspace-errors.js";
@@ -76,10 +77,10 @@ export const agent = z.strictObject({
     .nullable()
     .describe("Branch of its workspace, `workspace-<name>`; null without a workspace"),
   workspace_type: z
-    .enum(["local", "docker", "remote"])
+    .enum(workspaceTypes)
     .nullable()
     .describe(
-      "`local` and `docker` run commands on the server, `remote` elsewhere; null without a workspace",
+      "`local` and `docker` run commands on the server, `remote` elsewhere, `kubernetes` in the cluster; null without a workspace",
     ),
   current_run: currentRun.nullable().describe("The run in progress; null if there is none"),
   queued_run: waitingRun

@@ -475,6 +475,7 @@ export const runs = {
       "docker_unavailable",
       "network_not_isolated",
       "workspace_remote",
+      "kubernetes_unavailable",
       "workspace_busy",
       "folder_unavailable",
       ...activeErrors,

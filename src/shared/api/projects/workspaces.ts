@@ -2,6 +2,7 @@ import { z } from "zod";
 import { commitCalls, diff } from "./commits.js";
 import { endpoint } from "../../contract/endpoint.js";
 import { agentParams, id, mergeStrategy, page, timestamp } from "../../contract/fields.js";
+import { workspaceTypes } from "../../workspace-types.js";
 import { mergeCalls } from "./merges.js";
 import { branch } from "./projects.js";
 import { activeErrors, commitErrors, folderErrors, workspaceErrors } from "./workspace-errors.js";
@@ -28,13 +29,13 @@ export const workspace = z.strictObject({
   working_directory: z
     .string()
     .nullable()
-    .describe("The agent's folder on the server's disk; null for a remote workspace"),
+    .describe("The agent's folder on the server's disk; null for a workspace without one"),
   branch_name: z.string().describe("Its branch, `workspace-<agent>`"),
   base_branch: z.string().describe("Branch that it started from and merges into by default"),
   workspace_type: z
-    .enum(["local", "docker", "remote"])
+    .enum(workspaceTypes)
     .describe(
-      "`local` and `docker` run commands on the server; a `remote` workspace receives commits only by `git push` to its branch",
+      "`local` and `docker` run commands on the server; those of a `remote` workspace run on a runner or where its clone is, those of a `kubernetes` workspace in Jobs of the cluster",
     ),
   isolation: z.literal("isolated").describe("Always `isolated`: no other agent sees the folder"),
   parent_agent_id: id
@@ -121,8 +122,10 @@ export const workspaceItem = z.strictObject({
   branch_name: z.string().describe("Its branch"),
   base_branch: z.string().describe("Branch that it started from and merges into by default"),
   workspace_type: z
-    .enum(["local", "docker", "remote"])
-    .describe("`local` and `docker` run commands on the server, `remote` elsewhere"),
+    .enum(workspaceTypes)
+    .describe(
+      "`local` and `docker` run commands on the server, `remote` elsewhere, `kubernetes` in the cluster",
+    ),
   status: workspace.shape.status.describe("State of the workspace"),
   head_commit: z
     .string()
@@ -152,17 +155,17 @@ export const workspaces = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace",
     access: "agent:workspace:write",
-    summary: "Create the agent's workspace: its own branch, and a folder unless it is remote",
+    summary: "Create the agent's workspace: its own branch, and a folder where its type has one",
     status: 201,
     location: "/api/v1/agents/{agent_id}/workspace",
     params: agentParams,
     body: z
       .strictObject({
         workspace_type: z
-          .enum(["local", "docker", "remote"])
+          .enum(workspaceTypes)
           .optional()
           .describe(
-            "`local` (the default) and `docker` run commands on the server, `remote` elsewhere",
+            "`local` (the default) and `docker` run commands on the server, `remote` elsewhere, `kubernetes` in the cluster",
           ),
         base_branch: branch
           .optional()
@@ -177,6 +180,7 @@ export const workspaces = {
       "project_not_ready",
       "agent_terminated",
       "docker_unavailable",
+      "kubernetes_unavailable",
       "workspace_exists",
       "workspace_expired",
       "workspace_not_active",

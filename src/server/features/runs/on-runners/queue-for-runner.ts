@@ -2,7 +2,7 @@ import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import { originOf } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
-import { AppError } from "../../../errors.js";
+import { AppError, invalidField } from "../../../errors.js";
 import type { OrgContext } from "../../../http/request-context.js";
 import { requireRemote } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
@@ -16,9 +16,9 @@ import { runnerLimits } from "./runner-limits.js";
 import * as runnerRuns from "./runner-runs.queries.js";
 
 /**
- * Queues a run of a remote workspace until a runner takes it.
- * @throws AppError 404 `workspace_missing`; 409 `workspace_remote` without a runner, `workspace_not_active`,
- * `quota_exceeded`, `run_in_progress`, `queue_full`; 422 when the environment is too large to be masked
+ * Queues a run of a workspace without a folder until a runner or the cluster takes it.
+ * @throws AppError 404 `workspace_missing`; 409 `workspace_remote` without a runner, `workspace_not_active`, `quota_exceeded`, `run_in_progress`, `queue_full`; 422 `kubernetes_unavailable`, when the environment is too
+ * large to be masked, or for labels of a run in the cluster
  */
 export async function queueForRunner(
   deps: RunDeps,
@@ -26,12 +26,19 @@ export async function queueForRunner(
   agentId: string,
   wanted: NewRun,
   resolved: ResolvedRun,
+  inCluster: boolean,
 ): Promise<Run> {
   const { orgId } = context;
   const { settings } = deps;
   const id = newId();
   const given = wanted.env ?? {};
   const labels = [...new Set(wanted.runner_labels)].toSorted();
+  if (inCluster && labels.length > 0) {
+    throw invalidField(
+      "runner_labels",
+      "applies to a remote workspace; this one runs in the cluster",
+    );
+  }
   const { command, preset, prompt, model, network, allowed_hosts } = resolved;
   const workspace = await context.tx((tx) => requireRemote(tx, agentId));
   const { token } = newRunToken(settings.secret);
@@ -41,12 +48,7 @@ export async function queueForRunner(
   const findCandidate = (tx: Queryable) => queries.findCandidate(tx, agentId);
   await context.change(async (tx, audit, _access, candidate) => {
     const { agent_name: name } = await requireRemote(tx, agentId);
-    if (!(await runnerRuns.hasRunner(tx, orgId))) {
-      throw new AppError(
-        "workspace_remote",
-        "The workspace has no folder on this server for a command to run in, and no runner takes the organization's runs; register a runner, or start the run with external: true.",
-      );
-    }
+    if (!(await runnerRuns.hasRunner(tx, orgId, inCluster))) throw noRunner(inCluster);
     const wait = checkCapacity(candidate, false);
     if (wait && wanted.queue !== true) throw wait.error;
     await requireQueueSpace(tx, orgId);
@@ -58,7 +60,7 @@ export async function queueForRunner(
         ...(preset && { preset: { from: null, to: preset } }),
         network: { from: null, to: network },
         ...(allowed_hosts && { allowed_hosts: { from: null, to: allowed_hosts } }),
-        runner_labels: { from: null, to: labels },
+        ...(!inCluster && { runner_labels: { from: null, to: labels } }),
       },
     });
     await managed.insertQueued(tx, {
@@ -74,14 +76,27 @@ export async function queueForRunner(
       timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
       limits: runnerLimits(settings),
       runner_labels: labels,
+      in_cluster: inCluster,
       started_by: queries.startedBy(context),
       origin: originOf(context),
       env_names: Object.keys(given).toSorted(),
       sealed_env: sealEnvironment(settings, id, given),
-      detail: explainWait(labels),
+      detail: inCluster ? "Waiting for the cluster." : explainWait(labels),
     });
   }, findCandidate);
   return (await context.tx((tx) => queries.findRun(tx, id))) as Run;
+}
+
+function noRunner(inCluster: boolean): AppError {
+  return inCluster
+    ? new AppError(
+        "kubernetes_unavailable",
+        "No server of this installation uses a Kubernetes cluster; ask its operator to set OMOI_KUBERNETES_NAMESPACE, or use another type of workspace.",
+      )
+    : new AppError(
+        "workspace_remote",
+        "The workspace has no folder on this server for a command to run in, and no runner takes the organization's runs; register a runner, or start the run with external: true.",
+      );
 }
 
 function explainWait(labels: readonly string[]): string {

@@ -45,7 +45,7 @@ export async function authenticateRunner(
     queries.findRunnerByToken(tx, hash),
   );
   if (!runner) throw invalidToken();
-  const waitSeconds = rate.take(runner.id);
+  const waitSeconds = rate.take(runner.run_id ?? runner.id);
   if (waitSeconds !== null) {
     throw new AppError("rate_limited", "The runner sends too many requests; send fewer of them.", {
       headers: { "retry-after": String(waitSeconds) },
@@ -79,9 +79,9 @@ export async function authenticateForRun(
   request: RawRequest,
   isGit = false,
 ): Promise<{ runnerId: string; runId: string }> {
-  const { id: runnerId } = await authenticateRunner(access, request, isGit);
+  const { id: runnerId, run_id: onlyRun } = await authenticateRunner(access, request, isGit);
   const runId = request.params["run_id"]?.toLowerCase() ?? "";
-  if (!isUuid(runId)) throw notFound();
+  if (!isUuid(runId) || (onlyRun !== null && onlyRun !== runId)) throw notFound();
   requireHome(request);
   return { runnerId, runId };
 }

@@ -6,6 +6,7 @@ import {
   RUNNER_PATH,
   type HeartbeatReplies,
 } from "#shared/runner/protocol.js";
+import { notFound } from "../../../errors.js";
 import { Answer } from "../../../http/answer.js";
 import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
@@ -30,7 +31,8 @@ function callsOf(deps: ProtocolDeps): RawRoute[] {
       method: "POST",
       path: `${RUNNER_PATH}/offers`,
       handle: async (request) => {
-        const { id } = await authenticateRunner(deps, request);
+        const { id, run_id: onlyRun } = await authenticateRunner(deps, request);
+        if (onlyRun !== null) throw notFound();
         const asked = parseBody(offerRequest, request.body);
         const { left, done } = untilDisconnected(request);
         try {
@@ -55,10 +57,13 @@ function callsOf(deps: ProtocolDeps): RawRoute[] {
       method: "POST",
       path: `${RUNNER_PATH}/heartbeats`,
       handle: async (request) => {
-        const { id } = await authenticateRunner(deps, request);
+        const { id, run_id: onlyRun } = await authenticateRunner(deps, request);
         const { runs } = parseBody(heartbeats, request.body);
+        const own = runs.filter(
+          ({ run_id }) => onlyRun === null || run_id.toLowerCase() === onlyRun,
+        );
         const replies = await db.withSystem("extend the leases of a runner", (tx) =>
-          recordRunnerHeartbeats(tx, id, runs),
+          recordRunnerHeartbeats(tx, id, own),
         );
         const held = new Map(replies.map((reply) => [reply.id, reply]));
         return new Answer<HeartbeatReplies>({

@@ -6,6 +6,8 @@ import { prepared, type Queryable } from "../../../db/connection/connect.js";
 /** The runner that sent a request. */
 export interface CallingRunner extends Record<string, unknown> {
   id: string;
+  /** The only run that the token opens: that of a Job in the cluster; null for the token of a runner. */
+  run_id: string | null;
   /** Whether its last request was not recorded recently. */
   is_stale: boolean;
 }
@@ -23,9 +25,11 @@ export async function findRunnerByToken(
   const [row] = await prepared<CallingRunner>(
     tx,
     "find a runner by its token",
-    `select id, last_seen_at is null
+    `select id, null::uuid as run_id, last_seen_at is null
        or last_seen_at < clock_timestamp() - make_interval(secs => ${SEEN_SECONDS}) as is_stale
-     from runners where token_hash = $1`,
+     from runners where token_hash = $1
+     union all
+     select runner_id, id, false from runs where job_token_hash = $1 and runner_id is not null`,
     [hash],
   );
   return row;
@@ -67,6 +71,7 @@ const SPARE_ORGANIZATIONS = 3;
 
 /** Whether a queued run `r` can be offered to the runner `me` now. */
 const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
+  and r.in_cluster = (me.kind = 'cluster')
   and r.runner_labels <@ me.labels and r.network = any(me.networks)
   and (r.runner_id is null or r.runner_id = me.id or r.offered_until <= now())
   and not exists (select from runs b

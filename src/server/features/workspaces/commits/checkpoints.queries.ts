@@ -26,7 +26,7 @@ export async function claimDueCheckpoints(
       from workspaces w
       join organizations o on o.id = w.org_id and o.archived_at is null
       left join checkpoint_looks k on k.agent_id = w.agent_id
-      where w.status = 'active' and w.auto_checkpoint and w.workspace_type <> 'remote'
+      where w.status = 'active' and w.auto_checkpoint and w.workspace_type in ('local', 'docker')
         and ${isHome(nodeId, sql`w.project_id`)}
         and coalesce(k.looked_at, w.created_at) + make_interval(mins => w.checkpoint_interval_minutes) <= now()
       order by coalesce(k.looked_at, w.created_at) limit ${limit}
