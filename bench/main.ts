@@ -3,6 +3,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { calls } from "./calls.js";
+import { startingCommands } from "./commands.js";
 import { checkpoint } from "./checkpoint.js";
 import { commandLine } from "./command-line.js";
 import { egress } from "./egress.js";
@@ -37,6 +38,7 @@ import { workspaceCreation } from "./workspace-creation.js";
 const benchmarks: readonly Benchmark[] = [
   organizations,
   calls,
+  startingCommands,
   scale,
   keys,
   quota,

@@ -1,5 +1,6 @@
 /** The single place that starts users' commands and the tools that measure them. */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { launchCommand } from "#shared/node/launcher/launch-command.js";
 import { openSync, readdirSync, readFileSync } from "node:fs";
 
 type Stdio = readonly ("ignore" | "pipe" | "ipc" | number)[];
@@ -62,17 +63,20 @@ function findInherited(): { descriptors: number[]; nothing: number } {
 const CLOSE_ON_EXEC = 0o2000000;
 
 /** Runs a system tool and returns its exit code and standard output. */
-export function readTool(argv: readonly string[]): Promise<{ exitCode: number; stdout: string }> {
-  return new Promise((resolve) => {
-    const child = launch(argv, {
-      env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    let stdout = "";
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.on("error", () => resolve({ exitCode: 127, stdout }));
-    child.on("close", (code) => resolve({ exitCode: code ?? 128, stdout }));
+export async function readTool(
+  argv: readonly string[],
+): Promise<{ exitCode: number; stdout: string }> {
+  const [file, ...args] = argv;
+  const { exitCode, stdout, failure } = await launchCommand({
+    file: file as string,
+    args,
+    cwd: "/",
+    env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
+    timeoutMs: 0,
+    maxOutputBytes: MAX_TOOL_BYTES,
+    umask: COMMON_UMASK,
   });
+  return { exitCode: failure === null ? (exitCode ?? 128) : 127, stdout: stdout.toString("utf8") };
 }
+
+const MAX_TOOL_BYTES = 64 * 1024 * 1024;

@@ -5,6 +5,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { type Duplex, PassThrough, pipeline, Readable, type Writable } from "node:stream";
+import { launchCommand } from "#shared/node/launcher/launch-command.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 import { lowerPriority } from "#shared/node/process-priority.js";
 import { environment } from "./environment.js";
@@ -71,6 +72,7 @@ export function bufferOutput(output: Readable): Readable {
 }
 
 const STDERR_KEPT = 64 * 1024;
+const TIMEOUT_MS = 60_000;
 
 /**
  * Starts git and returns its streams, for smart HTTP and other output that must not be buffered.
@@ -113,7 +115,7 @@ export function spawnGit(
     kill();
   };
 
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const timer = timeoutMs > 0 ? setTimeout(() => fail("timeout"), timeoutMs) : undefined;
   const onAbort = (): void => fail("aborted");
   options.signal?.addEventListener("abort", onAbort, { once: true });
@@ -218,8 +220,13 @@ export async function git(
   args: readonly string[],
   options: GitOptions = {},
 ): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
-  if (options.signal?.aborted) throw new GitError("aborted", null, "", args);
+  const { input, signal, descriptors, onStderr } = options;
+  if (signal?.aborted) throw new GitError("aborted", null, "", args);
   const limit = options.maxOutputBytes ?? 64 * 1024 * 1024;
+  const isWhole = !(input instanceof Readable);
+  if (isWhole && descriptors === undefined && onStderr === undefined) {
+    return launchGit(args, options, input, limit);
+  }
   const process = spawnGit(args, options);
   const chunks: Buffer[] = [];
   let size = 0;
@@ -238,6 +245,33 @@ export async function git(
     }
     throw error;
   }
+}
+
+/** Runs git by the process that starts commands. */
+async function launchGit(
+  args: readonly string[],
+  options: GitOptions,
+  input: string | Uint8Array | undefined,
+  maxOutputBytes: number,
+): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
+  const start = performance.now();
+  const { exitCode, stdout, stderr, failure } = await launchCommand({
+    file: "/bin/sh",
+    args: limited(args, options),
+    cwd: options.cwd ?? "/",
+    env: environment(options),
+    input: typeof input === "string" ? Buffer.from(input) : input,
+    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    maxOutputBytes,
+    background: options.background,
+    signal: options.signal,
+  });
+  const reason = exitCode === NOT_FOUND ? "not_found" : failure;
+  const isExpected = exitCode !== null && (options.okExitCodes ?? [0]).includes(exitCode);
+  const succeeded = reason === null && isExpected;
+  publish("gitCommand", { command: subcommandOf(args), seconds: secondsSince(start), succeeded });
+  if (!succeeded) throw new GitError(reason ?? "exit", exitCode, stderr, args);
+  return { exitCode, stdout, stderr };
 }
 
 /**

@@ -1,13 +1,11 @@
 /** Runs system programs other than git. */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { promisify } from "node:util";
+import { launchCommand } from "#shared/node/launcher/launch-command.js";
 import { PATH } from "./environment.js";
 import { bufferOutput } from "./run.js";
-
-const run = promisify(execFile);
 
 /** A system program failed; the message contains its output. */
 export class SystemCommandError extends Error {
@@ -29,29 +27,49 @@ export async function runSystem(
   args: readonly string[],
   { cwd = "/", timeoutMs = 30_000 }: { cwd?: string; timeoutMs?: number } = {},
 ): Promise<void> {
-  try {
-    const env = { PATH: `${PATH}:/usr/sbin:/sbin`, LC_ALL: "C" };
-    await run(program, args, { cwd, env, timeout: timeoutMs });
-  } catch (error) {
-    const { stderr = "", code, message } = error as { stderr?: string; code?: unknown } & Error;
-    const said = stderr.trim().split("\n").at(-1) ?? "";
-    const why = said || (code === "ENOENT" ? "not installed" : message);
-    throw new SystemCommandError(`${program}: ${why}`, stderr);
-  }
+  const { exitCode, signal, stderr, failure } = await launchCommand({
+    file: program,
+    args,
+    cwd,
+    env: { PATH: `${PATH}:/usr/sbin:/sbin`, LC_ALL: "C" },
+    timeoutMs,
+    maxOutputBytes: MAX_OUTPUT_BYTES,
+  });
+  if (exitCode === 0 && failure === null) return;
+  const ended = exitCode === null ? `ended by ${signal ?? "an error"}` : `exit code ${exitCode}`;
+  const said = stderr.trim().split("\n").at(-1) || ended;
+  const why =
+    failure === null
+      ? said
+      : failure !== "not_found"
+        ? failure
+        : stderr.includes("ENOENT")
+          ? "not installed"
+          : stderr;
+  throw new SystemCommandError(`${program}: ${why}`, stderr);
 }
+
+const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /**
  * Returns the standard output of a program until it ends or `signal` stops it, whatever its exit
  * code. It sees nothing of the server's environment.
  */
-export function readSystem(
+export async function readSystem(
   program: string,
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<string> {
-  return new Promise((resolve) => {
-    execFile(program, args, { env: { PATH }, signal }, (_error, output) => resolve(output));
+  const { stdout } = await launchCommand({
+    file: program,
+    args,
+    cwd: "/",
+    env: { PATH },
+    timeoutMs: 0,
+    maxOutputBytes: MAX_OUTPUT_BYTES,
+    signal,
   });
+  return stdout.toString("utf8");
 }
 
 /**

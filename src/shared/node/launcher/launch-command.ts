@@ -1,0 +1,141 @@
+/**
+ * Starts commands whose output is read as a whole. A small process does it: starting one copies the page tables of the
+ * process that starts it, which takes a server tens of milliseconds in which it answers nothing.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { frameReader, writeFrame } from "./frames.js";
+import type { LaunchAnswer, LaunchResult } from "./messages.js";
+
+/** A command, in its own process group. It sees only this environment. */
+export interface Command {
+  file: string;
+  args: readonly string[];
+  cwd: string;
+  env: Readonly<Record<string, string>>;
+  /** Standard input; empty by default. */
+  input?: Uint8Array | undefined;
+  /** Milliseconds after which its group is killed; 0 for no limit. */
+  timeoutMs: number;
+  /** Maximum length of standard output in bytes; its group is killed at more. */
+  maxOutputBytes: number;
+  /** That of the server by default. */
+  umask?: number;
+  /** Lowers its priority. */
+  background?: boolean | undefined;
+  /** Aborting kills its group. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A command that has ended, or could not be started. */
+export interface CommandResult extends LaunchResult {
+  stdout: Buffer;
+}
+
+interface Pending {
+  chunks: Buffer[];
+  settle: (result: LaunchResult) => void;
+}
+
+interface Launcher {
+  requests: Writable;
+  pending: Map<number, Pending>;
+}
+
+/** Characters of standard error that are kept. */
+const KEPT_STDERR = 64 * 1024;
+
+let launcher: Launcher | null = null;
+let lastId = 0;
+
+/** Runs a command to its end. Never rejects. */
+export function launchCommand(command: Command): Promise<CommandResult> {
+  const { input, signal, umask = process.umask(), background = false, ...rest } = command;
+  const own = (launcher ??= startLauncher());
+  lastId += 1;
+  const id = lastId;
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const abort = (): void => writeFrame(own.requests, { type: "kill", id });
+    own.pending.set(id, {
+      chunks,
+      settle: (result) => {
+        signal?.removeEventListener("abort", abort);
+        const { exitCode, signal: endedBy, stderr, failure } = result;
+        resolve({ exitCode, signal: endedBy, stdout: Buffer.concat(chunks), stderr, failure });
+      },
+    });
+    hold(own);
+    const request = { ...rest, type: "start", id, umask, background, keptStderr: KEPT_STDERR };
+    writeFrame(own.requests, request, input);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+  });
+}
+
+function startLauncher(): Launcher {
+  const child = spawnLauncher();
+  const { stdin: requests, stdout: answers } = child;
+  if (requests === null || answers === null) throw new Error("no pipes to the launcher");
+  const pending = new Map<number, Pending>();
+  const started: Launcher = { requests, pending };
+  const take = (id: number): Pending | undefined => {
+    const found = pending.get(id);
+    pending.delete(id);
+    if (pending.size === 0) release(child, answers);
+    return found;
+  };
+  const receive = frameReader<LaunchAnswer>((answer, content) => {
+    if (answer.type === "output") pending.get(answer.id)?.chunks.push(content);
+    else take(answer.id)?.settle(answer);
+  });
+  answers.on("data", receive);
+  /** Commands whose end it did not report may go on; their callers treat them as killed. */
+  const ended = (error: Error | null): void => {
+    if (launcher === started) launcher = null;
+    const stderr = `the process that starts commands has ended${error === null ? "" : `: ${error.message}`}`;
+    const result = { exitCode: null, signal: null, stderr, failure: null };
+    for (const id of [...pending.keys()]) take(id)?.settle(result);
+  };
+  child.on("error", ended);
+  child.on("close", () => ended(null));
+  requests.on("error", () => undefined);
+  holders.set(started, () => {
+    child.ref();
+    refOf(answers)?.ref?.();
+  });
+  release(child, answers);
+  return started;
+}
+
+/** Keeps this process from ending while a command runs. */
+const holders = new WeakMap<Launcher, () => void>();
+const hold = (own: Launcher): void => holders.get(own)?.();
+
+function release(child: ChildProcess, answers: Readable): void {
+  child.unref();
+  refOf(answers)?.unref?.();
+  refOf(child.stdin)?.unref?.();
+}
+
+/** Pipes of children are sockets, which their types do not say. */
+const refOf = (stream: unknown) => stream as { ref?: () => void; unref?: () => void } | null;
+
+function spawnLauncher(): ChildProcess {
+  const isSource = import.meta.filename.endsWith(".ts");
+  // Tests and benchmarks run from source.
+  const loader = isSource ? ["--import", createRequire(import.meta.url).resolve("tsx")] : [];
+  const script = join(import.meta.dirname, `launcher-process.${isSource ? "ts" : "js"}`);
+  return spawn(
+    process.execPath,
+    ["--title=omoi-launcher", "--max-semi-space-size=1", ...loader, script],
+    {
+      cwd: "/",
+      // The commands get environments of their own.
+      env: { PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin" },
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * The process that starts commands for the server; `launchCommand` describes them. It exits once the server has ended
+ * and its commands too.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { lowerPriority } from "../process-priority.js";
+import { frameReader, writeFrame } from "./frames.js";
+import type { LaunchRequest, LaunchResult } from "./messages.js";
+
+const running = new Map<number, (failure: LaunchResult["failure"]) => void>();
+
+process.stdin.on(
+  "data",
+  frameReader<LaunchRequest>((request, input) => {
+    if (request.type === "kill") running.get(request.id)?.("aborted");
+    else start(request, input);
+  }),
+);
+// The server has ended. Its commands go on, as if it had started them itself.
+process.stdout.on("error", () => undefined);
+// Signals of a terminal reach the whole process group; the server decides when this process ends.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => undefined);
+
+function start(request: Extract<LaunchRequest, { type: "start" }>, input: Buffer): void {
+  const { id, file, args, cwd, env, timeoutMs, maxOutputBytes, keptStderr } = request;
+  let failure: LaunchResult["failure"] = null;
+  let stdout = 0;
+  let stderr = "";
+  let child: ChildProcess | null = null;
+  const end = (exitCode: number | null, signal: string | null): void => {
+    if (!running.delete(id)) return;
+    clearTimeout(timer);
+    writeFrame(process.stdout, { type: "end", id, exitCode, signal, stderr, failure });
+  };
+  const kill = (reason: LaunchResult["failure"]): void => {
+    failure ??= reason;
+    if (child?.pid === undefined) return;
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // The group has ended already.
+    }
+  };
+  const timer = timeoutMs > 0 ? setTimeout(() => kill("timeout"), timeoutMs) : undefined;
+  running.set(id, kill);
+  const own = process.umask(request.umask);
+  try {
+    child = spawn(file, args, {
+      cwd,
+      env,
+      stdio: [input.length > 0 ? "pipe" : "ignore", "pipe", "pipe"],
+      detached: true,
+    });
+  } catch (error) {
+    // Such as arguments that are too long.
+    failure = "not_found";
+    stderr = String(error);
+    end(null, null);
+    return;
+  } finally {
+    process.umask(own);
+  }
+  if (request.background && child.pid !== undefined) lowerPriority(child.pid);
+  // It may end without reading all of its input; its exit code decides.
+  child.stdin?.on("error", () => undefined).end(input);
+  child.stdout?.on("data", (chunk: Buffer) => {
+    stdout += chunk.length;
+    if (stdout > maxOutputBytes) kill("output_too_large");
+    else if (failure === null) writeFrame(process.stdout, { type: "output", id }, chunk);
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-keptStderr);
+  });
+  child.on("error", (error) => {
+    failure ??= "not_found";
+    stderr += error.message;
+    end(null, null);
+  });
+  child.on("close", end);
+}
