@@ -36,16 +36,16 @@ const isAtAnchor = (): Promise<boolean> =>
   });
 
 test("the overview, a group, the schemas and the errors are accessible and fit any width", async () => {
-  for (const [path, name] of [
-    ["", "overview"],
-    ["/organizations", "calls"],
-    ["/workspaces#workspaces.createMerge", "call"],
-    ["/schemas#Run", "schemas"],
-    ["/errors#quota_exceeded", "errors"],
-    ["?q=merge", "search"],
+  for (const [path, name, within] of [
+    ["", "overview", undefined],
+    ["/organizations", "calls", undefined],
+    ["/workspaces#workspaces.createMerge", "call", 'section[id="workspaces.createMerge"]'],
+    ["/schemas#Run", "schemas", 'section[id="Run"]'],
+    ["/errors#quota_exceeded", "errors", undefined],
+    ["?q=merge", "search", undefined],
   ] as const) {
     await page.goto(`${app.url}/api/docs${path}`);
-    await look(page, `reference-${name}`);
+    await look(page, `reference-${name}`, undefined, within);
     await page.setViewportSize({ width: 390, height: 844 });
     await screenshot(page, `reference-${name}-390`);
     await page.setViewportSize({ width: 1440, height: 900 });

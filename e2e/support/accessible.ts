@@ -6,9 +6,10 @@ import { expect } from "vitest";
  * Checks by axe that the page is accessible by keyboard, screen reader and in high contrast: WCAG 2.2
  * AA and best practices.
  * @param what names the page in the failure
+ * @param within selects the part to check: axe takes a minute for thousands of like sections
  */
-export function expectAccessible(page: Page, what = page.url()): Promise<void> {
-  return expectNothingFound(page, what);
+export function expectAccessible(page: Page, what = page.url(), within?: string): Promise<void> {
+  return expectNothingFound(page, what, undefined, within);
 }
 
 /** The same in dark and light mode, ending in light mode; in dark mode only the rules about color. */
@@ -27,7 +28,12 @@ export async function expectFits(page: Page, what = page.url()): Promise<void> {
   expect(wider, `${what} scrolls sideways`).toBe(0);
 }
 
-async function expectNothingFound(page: Page, what: string, rules?: string[]): Promise<void> {
+async function expectNothingFound(
+  page: Page,
+  what: string,
+  rules?: string[],
+  within?: string,
+): Promise<void> {
   // Finish transitions, so that no color is measured in between.
   await page.evaluate(() =>
     Promise.allSettled(document.getAnimations().map((animation) => animation.finished)),
@@ -48,13 +54,13 @@ async function expectNothingFound(page: Page, what: string, rules?: string[]): P
         }),
   };
   const found = await page.evaluate(
-    (chosen) =>
+    ([chosen, part]) =>
       (window as unknown as { axe: typeof axe }).axe
-        .run(document, chosen)
+        .run(part ?? document, chosen)
         .then(({ violations }) =>
           violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
         ),
-    options,
+    [options, within] as const,
   );
   expect(found, what).toEqual([]);
 }

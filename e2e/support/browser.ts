@@ -76,8 +76,15 @@ const views = [
 /**
  * Checks the current page in wide light and narrow dark views: takes screenshots, runs axe and checks
  * for horizontal scrolling.
+ * @param heading scrolled into view
+ * @param within selects the part that axe checks, as in `expectAccessible`
  */
-export async function look(page: Page, name: string, heading?: string): Promise<void> {
+export async function look(
+  page: Page,
+  name: string,
+  heading?: string,
+  within?: string,
+): Promise<void> {
   for (const { width, height, colorScheme } of views) {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme });
@@ -86,7 +93,7 @@ export async function look(page: Page, name: string, heading?: string): Promise<
       await part.first().scrollIntoViewIfNeeded();
     }
     await screenshot(page, `${name}-${width}-${colorScheme}`);
-    await expectAccessible(page, `${name}, ${width}`);
+    await expectAccessible(page, `${name}, ${width}`, within);
     await expectFits(page, `${name}, ${width}`);
   }
   await page.setViewportSize({ width: 1440, height: 900 });
