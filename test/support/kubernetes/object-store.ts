@@ -85,9 +85,7 @@ export class ObjectStore {
     selector: string,
     limit: number,
     token: string | null,
-  ): object & {
-    items: StoredObject[];
-  } {
+  ): { metadata: object; items: StoredObject[] } {
     const kind = KINDS[resource];
     if (!kind) throw new StatusError(404, "the server could not find it");
     const wanted = selector
