@@ -72,10 +72,14 @@ export async function makeInCluster(
 }
 
 /** Returns the only pod of a run's Job. */
-export function podOf(kubernetes: ScriptedKubernetes, runId: string): V1Pod & { name: string } {
+export function podOf(
+  kubernetes: ScriptedKubernetes,
+  runId: string,
+): Pick<V1Pod, "metadata" | "spec" | "status"> & { name: string } {
   const [pod, ...others] = kubernetes.podsOf(`omoi-run-${runId}`);
   if (!pod?.metadata?.name || others.length > 0) throw new Error(`no single pod of ${runId}`);
-  return { ...pod, name: pod.metadata.name };
+  const { metadata, spec, status } = pod;
+  return { name: pod.metadata.name, metadata, spec, status } as ReturnType<typeof podOf>;
 }
 
 /** Returns the runner in a run's pod, with the token of its Secret. */

@@ -39,10 +39,10 @@ export class ObjectStore {
   }
 
   /** @throws StatusError 404 */
-  find<Kind = StoredObject>(resource: string, name: string): Kind {
+  find(resource: string, name: string): StoredObject {
     const found = this.list(resource).find(({ metadata }) => metadata.name === name);
     if (!found) throw new StatusError(404, `${resource} "${name}" not found`);
-    return found as Kind;
+    return found;
   }
 
   /** @throws StatusError 409 */
@@ -52,14 +52,11 @@ export class ObjectStore {
     if (this.list(resource).some(({ metadata }) => metadata.name === name)) {
       throw new StatusError(409, `${resource} "${name}" already exists`);
     }
-    const created: StoredObject = {
-      ...object,
-      metadata: {
-        ...object.metadata,
-        uid: randomUUID(),
-        creationTimestamp: new Date().toISOString() as unknown as Date,
-      },
-    };
+    const created = structuredClone(object);
+    Object.assign(created.metadata, {
+      uid: randomUUID(),
+      creationTimestamp: new Date().toISOString(),
+    });
     this.#objects.set(resource, [...this.list(resource), created]);
     // The garbage collector: what names an owner that is gone.
     this.#collect();

@@ -104,10 +104,10 @@ export async function startScriptedKubernetes(): Promise<ScriptedKubernetes> {
         ({ metadata }) => metadata?.ownerReferences?.[0]?.name === job,
       ),
     setPod: (name, status) => {
-      store.find<V1Pod>("pods", name).status = status;
+      (store.find("pods", name) as V1Pod).status = status;
     },
     setJob: (name, status) => {
-      store.find<V1Job>("jobs", name).status = status;
+      (store.find("jobs", name) as V1Job).status = status;
     },
     close: async () => {
       server.closeAllConnections();
@@ -268,15 +268,18 @@ function requireValid(object: StoredObject): void {
   if (problems.length > 0) throw new StatusError(422, `is invalid: ${problems.join(", ")}`);
 }
 
+type StoredJob = StoredObject & { spec: NonNullable<V1Job["spec"]> };
+
 /** Changes `suspend`, and acts as the controller of Jobs. */
 function patchJob(store: ObjectStore, name: string, { metadata, spec }: Partial<V1Job>): V1Job {
-  const job = store.find<V1Job & StoredObject>("jobs", name);
+  const job = store.find("jobs", name) as StoredJob;
   if (metadata?.uid !== undefined && metadata.uid !== job.metadata.uid) {
     throw new StatusError(409, "the UID in the precondition does not match");
   }
-  const changed = { ...job, spec: { ...job.spec, ...spec } } as V1Job & StoredObject;
+  const changed = structuredClone(job);
+  Object.assign(changed.spec, spec);
   requireValid(changed);
-  job.spec = changed.spec as NonNullable<V1Job["spec"]>;
+  job.spec = changed.spec;
   const hasPod = (store.list("pods") as V1Pod[]).some(
     (pod) => pod.metadata?.ownerReferences?.[0]?.uid === job.metadata.uid,
   );
@@ -284,8 +287,8 @@ function patchJob(store: ObjectStore, name: string, { metadata, spec }: Partial<
   return job;
 }
 
-function createPod(store: ObjectStore, job: V1Job & StoredObject): void {
-  const { metadata, spec } = job.spec?.template ?? {};
+function createPod(store: ObjectStore, job: StoredJob): void {
+  const { metadata, spec } = job.spec.template;
   const pod = {
     apiVersion: "v1",
     kind: "Pod",

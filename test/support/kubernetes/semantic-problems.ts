@@ -176,7 +176,7 @@ const FACTORS: Readonly<Record<string, number>> = {
   Ti: 2 ** 40,
 };
 
-function amountOf(quantity: string): number {
+function amountOf(quantity: string | number): number {
   const [, number = "", suffix = ""] = /^([\d.]+)([A-Za-z]*)$/.exec(String(quantity)) ?? [];
   return Number(number) * (FACTORS[suffix] ?? Number.NaN);
 }

@@ -5,12 +5,12 @@ import { shortened } from "./shortened.js";
 export type PodProblem = { kind: "waiting" | "failed"; detail: string };
 
 /** Reasons of waiting containers for which the image is missing. */
-const PULL_REASONS = [
+const PULL_REASONS: ReadonlySet<string> = new Set([
   "ErrImagePull",
   "ImagePullBackOff",
   "RegistryUnavailable",
   "ErrImageNeverPull",
-];
+]);
 const OUT_OF_MEMORY = "OOMKilled";
 
 /** Explains why the pods of a Job do not work; null while nothing is wrong. */
@@ -86,7 +86,7 @@ function explainWait({ name, image, state }: V1ContainerStatus): PodProblem | nu
   if (reason === "InvalidImageName") {
     return { kind: "failed", detail: `The image ${shortened(image)} has an invalid name.` };
   }
-  if (PULL_REASONS.includes(reason)) {
+  if (PULL_REASONS.has(reason)) {
     return { kind: "waiting", detail: `The image ${shortened(image)} cannot be pulled: ${why}.` };
   }
   return { kind: "waiting", detail: `The container "${name}" cannot start: ${why}.` };

@@ -97,25 +97,23 @@ describe("a pass over the runs of the cluster", () => {
     /** The API of a process that dies before, or just after, its nth call. */
     const dying = (nth: number, isAfter: boolean, died: () => void): ClusterApi => {
       let calls = 0;
-      const mortal =
-        <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
-        async (...args: Args): Promise<Result> => {
-          calls += 1;
-          if (calls !== nth) return call(...args);
-          if (isAfter) await call(...args);
-          died();
-          return new Promise(() => {});
-        };
+      const mortal = async <Result>(call: () => Promise<Result>): Promise<Result> => {
+        calls += 1;
+        if (calls !== nth) return call();
+        if (isAfter) await call();
+        died();
+        return new Promise(() => {});
+      };
       const { api } = cluster;
       return {
         host: api.host,
-        listJobs: mortal(api.listJobs),
-        listPods: mortal(api.listPods),
-        createJob: mortal(api.createJob),
-        resumeJob: mortal(api.resumeJob),
-        deleteJob: mortal(api.deleteJob),
-        createSecret: mortal(api.createSecret),
-        createNetworkPolicy: mortal(api.createNetworkPolicy),
+        listJobs: (selector) => mortal(() => api.listJobs(selector)),
+        listPods: (selector) => mortal(() => api.listPods(selector)),
+        createJob: (job) => mortal(() => api.createJob(job)),
+        resumeJob: (name, uid) => mortal(() => api.resumeJob(name, uid)),
+        deleteJob: (name, uid) => mortal(() => api.deleteJob(name, uid)),
+        createSecret: (secret) => mortal(() => api.createSecret(secret)),
+        createNetworkPolicy: (policy) => mortal(() => api.createNetworkPolicy(policy)),
       };
     };
     /** Returns whether the process died. */

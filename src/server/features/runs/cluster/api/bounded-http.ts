@@ -29,7 +29,7 @@ export function sendBounded(request: RequestContext, callMs = CALL_MS): Promise<
         method: request.getHttpMethod(),
         // Node does not frame the body of a DELETE otherwise.
         headers: { ...request.getHeaders(), "content-length": String(body.length) },
-        agent: request.getAgent() as http.Agent | undefined,
+        agent: request.getAgent(),
         signal: AbortSignal.timeout(callMs),
       },
       (answer) => {

@@ -1,3 +1,4 @@
+import type * as library from "@kubernetes/client-node";
 import type { KubeConfig, V1Job, V1ListMeta, V1Pod } from "@kubernetes/client-node";
 import { ConfigError } from "#shared/node/config-error.js";
 import { existsSync } from "node:fs";
@@ -5,7 +6,7 @@ import { sendBounded } from "./bounded-http.js";
 import { classifyError } from "./classify-error.js";
 import { deletionOf, isClusterError, type ClusterApi, type Listed } from "./cluster-api.js";
 
-type Client = typeof import("@kubernetes/client-node");
+type Client = typeof library;
 
 /** Items of one page of a list. */
 const PAGE = 250;

@@ -120,14 +120,16 @@ function volumesOf({ limits: { disk_bytes: disk } }: ClusterRun): V1Volume[] {
   ];
 }
 
-const unprivileged: V1SecurityContext = {
+/** @param isReadOnly whether the container writes to its volumes only */
+const unprivileged = (isReadOnly: boolean): V1SecurityContext => ({
   runAsNonRoot: true,
   runAsUser: UID,
   runAsGroup: UID,
   allowPrivilegeEscalation: false,
   capabilities: { drop: ["ALL"] },
   seccompProfile: { type: "RuntimeDefault" },
-};
+  ...(isReadOnly && { readOnlyRootFilesystem: true }),
+});
 
 /** Copies Node and the command's agent, so that the project's image needs neither. */
 function toolsContainer({ image }: ClusterSettings): V1Container {
@@ -138,7 +140,7 @@ function toolsContainer({ image }: ClusterSettings): V1Container {
     args: ["node", "dist/pod/copy-tools.js", "/opt/omoi"],
     volumeMounts: [mount("tools", "/opt/omoi")],
     resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
-    securityContext: { ...unprivileged, readOnlyRootFilesystem: true },
+    securityContext: unprivileged(true),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
 }
@@ -181,7 +183,7 @@ function runnerContainer(
       },
       limits: { memory: "2Gi", ...(disk !== null && { "ephemeral-storage": String(disk) }) },
     },
-    securityContext: { ...unprivileged, readOnlyRootFilesystem: true },
+    securityContext: unprivileged(true),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
 }
@@ -212,7 +214,7 @@ function commandContainer({ image, limits }: ClusterRun): V1Container {
       mount("socket", SOCKET),
     ],
     resources: { requests: amounts, limits: amounts },
-    securityContext: unprivileged,
+    securityContext: unprivileged(false),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
 }
