@@ -1,5 +1,5 @@
 /** Runs of the cluster, and its row among the runners. Everything requires a system transaction. */
-import { sql } from "drizzle-orm";
+import { sql, type SQL } from "drizzle-orm";
 import type { RunLimits } from "#shared/api/agents/runs.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { Queryable } from "../../../db/connection/connect.js";
@@ -194,7 +194,7 @@ export async function endWithoutPod(tx: Queryable, id: string, detail: string): 
 }
 
 /**
- * Explains to the queued runs that the cluster has not claimed why they wait.
+ * Explains to the queued runs without a Job why they wait.
  * @param problem of the cluster; null if it works
  */
 export async function explainQueue(
@@ -213,11 +213,16 @@ export async function explainQueue(
       : isFull
         ? "Waiting for another run in the cluster to end."
         : "Waiting for the cluster.");
+  // With a problem, no Job of a claimed run is created either.
+  const waits = (run: SQL): SQL =>
+    problem === null
+      ? sql`${run}.runner_id is null`
+      : sql`(${run}.runner_id is null or ${run}.job_token_hash is null)`;
   await tx.execute(sql`
     update runs set detail = wait.detail
     from (select r.id, case when r.network = any(${sql.param([...networks])}::text[]) then ${general}::text
         else 'The cluster has no proxy for the network ' || r.network || '; ask the operator to set OMOI_KUBERNETES_EGRESS_URL.' end as detail
-      from runs r where r.in_cluster and r.status = 'queued' and r.runner_id is null) wait
-    where runs.id = wait.id and runs.status = 'queued' and runs.runner_id is null
+      from runs r where r.in_cluster and r.status = 'queued' and ${waits(sql`r`)}) wait
+    where runs.id = wait.id and runs.status = 'queued' and ${waits(sql`runs`)}
       and runs.detail is distinct from wait.detail`);
 }
