@@ -27,6 +27,17 @@ export function generateKey(prefix: string): string {
   return body + checksum(body);
 }
 
+/** Returns the key that belongs to 256 random bits. */
+export function keyFrom(prefix: string, bits: Buffer): string {
+  let rest = BigInt(`0x${bits.toString("hex")}`);
+  let body = prefix;
+  for (let place = 0; place < randomLength; place += 1) {
+    body += alphabet.charAt(Number(rest % 62n));
+    rest /= 62n;
+  }
+  return body + checksum(body);
+}
+
 /** Returns the length of a key with this prefix. */
 export function keyLength(prefix: string): number {
   return prefix.length + randomLength + checksumLength;

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { isWithin } from "./networks.js";
 
 /** Non-public networks: RFC 6890 and its registry, and Azure's metadata service. */
-const NON_PUBLIC = [
+export const NON_PUBLIC = [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",

@@ -82,7 +82,8 @@ export function newRunner(
   };
 }
 
-function scriptedRunner(
+/** Returns the runner of a token. */
+export function scriptedRunner(
   url: string,
   { id, name, token }: Pick<ScriptedRunner, "id" | "name" | "token">,
 ): ScriptedRunner {

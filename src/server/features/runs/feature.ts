@@ -11,6 +11,7 @@ import type { Services } from "../services.js";
 import { deleteExpiredLogs } from "./logs/delete-expired-logs.js";
 import { removeUnusedFolders } from "./checks/check-folder.js";
 import { startBuilds } from "./builds/start-builds.js";
+import { openCluster } from "./cluster/open-cluster.js";
 import { startChecks } from "./checks/start-checks.js";
 import { createLogStorage } from "./stored-logs/log-storage.js";
 import { syncLogs } from "./stored-logs/sync-logs.js";
@@ -32,6 +33,7 @@ export function runsFeature(services: Services): Feature {
     openCallback: (runId) => openCallbackListener(httpServer, runId),
   });
   const runnerProtocol = openRunnerProtocol(services);
+  const cluster = openCluster(services);
   return {
     name: "runs",
     routes: [
@@ -53,9 +55,9 @@ export function runsFeature(services: Services): Feature {
       }),
     ],
     recover: () => ownRuns.recover(),
-    start: () => {
+    start: async () => {
       ownRuns.watch();
-      return movedLogs.start();
+      await Promise.all([movedLogs.start(), cluster.start()]);
     },
     hourly: () =>
       Promise.all([
@@ -74,6 +76,7 @@ export function runsFeature(services: Services): Feature {
       return ownRuns.endStreams();
     },
     stop: async () => {
+      await cluster.stop();
       await movedLogs.stop();
       await ownRuns.close();
     },

@@ -8,6 +8,7 @@ import { runs } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
 import {
   awaitedByRunner,
+  hasUnclaimedSlot,
   isHosted,
   matching,
   queueOf,
@@ -137,6 +138,7 @@ export async function nextQueued(
       and not exists (select from runs r where r.agent_id = queue.agent_id
       and r.status = 'running' and r.kind <> 'check')
       and not ${waitsForBuild(sql`queue.agent_id`)}
+      and ${hasUnclaimedSlot(sql`${orgId}::uuid`)}
     order by queue.position limit 1`);
   const [first] = rows;
   if (!first || first.is_for_runner) return undefined;

@@ -26,14 +26,25 @@ export const queueOf = (orgId: string) => sql.raw(queueTextOf(orgId));
 
 /**
  * Whether a queued run that a runner executes is about to start: it is offered to a runner, or one waits that can
- * take it. Other runs do not overtake it then.
+ * take it. Other runs do not overtake it then. The cluster may need minutes: a run that it has claimed keeps a slot
+ * (`hasUnclaimedSlot`), and others go on.
  * @param run alias of the run
  */
-export const awaitedByRunner = (run: string): string => `(${run}.offered_until > now()
-  or exists (select from runners n where n.waiting_until > now() and not n.paused
+export const awaitedByRunner = (
+  run: string,
+): string => `((${run}.offered_until > now() and not ${run}.in_cluster)
+  or (not ${run}.in_cluster or ${run}.runner_id is null) and exists (select from runners n where n.waiting_until > now() and not n.paused
     and ${run}.in_cluster = (n.kind = 'cluster')
     and ${run}.runner_labels <@ n.labels and ${run}.network = any(n.networks)
     and (n.org_id is null or n.org_id = ${run}.org_id)))`;
+
+/** Whether an organization has a slot beside those of its runs and of the queued runs that the cluster has claimed. */
+export const hasUnclaimedSlot = (orgId: SQL): SQL => sql`(
+  select claimed.count = 0 or claimed.count + (select count(*) from runs b where b.org_id = ${orgId}
+    and b.status = 'running' and b.kind in ('managed', 'leased')) < o.max_concurrent_agents
+  from organizations o cross join (select count(*) from runs c where c.org_id = ${orgId}
+    and c.status = 'queued' and c.in_cluster and c.offered_until > now()) claimed
+  where o.id = ${orgId})`;
 
 /** Whether the workspace of an agent waits for a build of its environment. */
 export const waitsForBuild = (agentId: SQL): SQL => sql`exists (select from workspaces w

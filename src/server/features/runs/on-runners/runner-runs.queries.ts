@@ -16,6 +16,8 @@ export interface RunnerRun extends AgentRun {
   project: string;
   status: Run["status"];
   origin: (typeof runs.$inferSelect)["origin"];
+  /** Whether a Job of the cluster executes it. */
+  in_cluster: boolean;
   /** Until its first heartbeat. */
   sealed_env: Buffer | null;
   /** Whether the runner may start it. */
@@ -48,6 +50,7 @@ export async function findRunOfRunner(
       limits: runs.limits,
       status: runs.status,
       origin: runs.origin,
+      in_cluster: runs.in_cluster,
       sealed_env: runs.sealed_env,
       is_offered: sql<boolean>`${runs.status} = 'queued' and ${runs.offered_until} > now()`,
       is_unheard: sql<boolean>`${runs.status} = 'running' and ${runs.last_heartbeat_at} = ${runs.started_at}`,

@@ -114,7 +114,8 @@ async function startIn(
   const given = openEnvironment(settings, run);
   const { token, hash: tokenHash } = newRunToken(settings.secret);
   const { secrets, setup, masked } = await secretsOf(deps, run, workspace.project_id, given, token);
-  const limits = isRepeated ? run.limits : runnerLimits(settings);
+  // A Job was made with the limits of its run.
+  const limits = isRepeated || run.in_cluster ? run.limits : runnerLimits(settings);
   const start = { runnerId, tokenHash, limits, head: workspace.head_commit };
   if (isRepeated) {
     const isRestarted = await db.tenant(run.org_id, (tx) =>

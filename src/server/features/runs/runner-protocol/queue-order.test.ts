@@ -13,6 +13,7 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { fieldsOf } from "#test/support/http/raw-request.js";
 import { shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { makeInCluster } from "#test/support/kubernetes/cluster-of-test.js";
 import { makeRemote, startRemote } from "#test/support/runners/remote-workspaces.js";
 import { registerRunner, type ScriptedRunner } from "#test/support/runners/scripted-runner.js";
 import {
@@ -21,6 +22,7 @@ import {
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
+import { nextQueued } from "../managed-runs.queries.js";
 
 let app: TestApp;
 let owner: TestPerson;
@@ -103,6 +105,37 @@ test("runs on the server overtake one that no runner takes", async () => {
 
 const remoteNow = async (): Promise<Run> =>
   startRemote(owner, (await makeRemote(owner, project.id)).agent);
+
+test("a run that the cluster is starting keeps its slot, and lets later ones use others", async () => {
+  await queryAsOwner(
+    app,
+    "insert into runners (id, name, kind, networks) values (gen_random_uuid(), 'kubernetes', 'cluster', '{none}')",
+  );
+  const first = await local();
+  const agent = await makeInCluster(owner, project.id);
+  const inCluster = await startRemote(owner, agent, { queue: true });
+  const last = await local();
+  const claim = () =>
+    queryAsOwner(
+      app,
+      `update runs set offered_until = now() + interval '15 min',
+         runner_id = (select id from runners where kind = 'cluster') where id = $1`,
+      [inCluster.id],
+    );
+  await claim();
+  const next = () => app.db.tenant(org.id, (tx) => nextQueued(tx, org.id, app.db.node.id));
+  expect(await next()).toBeUndefined();
+  await first.go();
+  await waitForRunEnd(owner, first.run.id);
+  expect(await next()).toBeUndefined();
+  expect(await statusOf(last.run)).toBe("queued");
+  await queryAsOwner(app, "update organizations set max_concurrent_agents = 2 where id = $1", [
+    org.id,
+  ]);
+  await untilRunning(last.run);
+  expect(await statusOf(inCluster)).toBe("queued");
+  await last.go();
+});
 
 test("a workspace with a folder takes no labels", async () => {
   const { agent } = await makeWorkspace(owner, project.id);

@@ -69,11 +69,18 @@ export async function recordWaiting(
 /** Organizations that are considered beside one for each run, in case other requests take theirs. */
 const SPARE_ORGANIZATIONS = 3;
 
+/**
+ * Whether no other runner holds the offer of a run. The cluster, which has minutes for a start, is not offered a run
+ * again.
+ */
+const isUnclaimed = (isOwn: string): string =>
+  `(r.runner_id is null or (${isOwn} and not r.in_cluster) or r.offered_until <= now())`;
+
 /** Whether a queued run `r` can be offered to the runner `me` now. */
 const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
   and r.in_cluster = (me.kind = 'cluster')
   and r.runner_labels <@ me.labels and r.network = any(me.networks)
-  and (r.runner_id is null or r.runner_id = me.id or r.offered_until <= now())
+  and ${isUnclaimed("r.runner_id = me.id")}
   and not exists (select from runs b
     where b.agent_id = r.agent_id and b.status = 'running' and b.kind <> 'check')
   and exists (select from agents a join projects p on p.id = a.project_id
@@ -99,7 +106,7 @@ const OFFER_RUNS = `
           and b.kind in ('managed', 'leased')) as running,
         (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
           and b.runner_labels is not null and b.offered_until > now()
-          and b.runner_id <> me.id) as offered
+          and (b.runner_id <> me.id or b.in_cluster)) as offered
       from waiting w join organizations o on o.id = w.org_id
       where me.org_id is null or me.org_id = o.id
       order by running, o.id offset 0
@@ -121,7 +128,7 @@ const OFFER_RUNS = `
   ), picked as (
     select r.id, ranked.running + ranked.turn as place from runs r join ranked on ranked.id = r.id
     where ranked.turn <= ranked.free and r.status = 'queued'
-      and (r.runner_id is null or r.runner_id = $1::uuid or r.offered_until <= now())
+      and ${isUnclaimed("r.runner_id = $1::uuid")}
     order by place, r.created_at, r.id limit $2::int for update of r skip locked
   )
   update runs set runner_id = $1::uuid, offered_until = now() + make_interval(secs => ${OFFER_SECONDS})

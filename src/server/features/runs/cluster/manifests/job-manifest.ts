@@ -1,0 +1,220 @@
+import { isIP } from "node:net";
+import type {
+  V1Container,
+  V1HostAlias,
+  V1Job,
+  V1PodSpec,
+  V1SecurityContext,
+  V1Volume,
+  V1VolumeMount,
+} from "@kubernetes/client-node";
+import type { ClusterRun, ClusterSettings, ServerPlace } from "./cluster-run.js";
+import { jobName, LABELS, NONCE, ownedName } from "./names.js";
+
+/** The user of Omoi's image. */
+const UID = 10_001;
+/** Seconds beyond the start and the timeout of a run, to bring its work and log. The runner ends runs; this is the last resort. */
+const SLACK_SECONDS = 1800;
+/** Seconds after which the cluster deletes the Job of a server that is gone. */
+const TTL_SECONDS = 3600;
+const SOCKET = "/run/omoi/socket";
+
+const mount = (name: string, mountPath: string, readOnly?: true): V1VolumeMount => ({
+  name,
+  mountPath,
+  ...(readOnly && { readOnly }),
+});
+
+/** Returns the labels of the objects of a run. */
+export const labelsOf = (run: ClusterRun, installation: string): Record<string, string> => ({
+  "app.kubernetes.io/name": "omoi-run",
+  [LABELS.managedBy]: "omoi",
+  [LABELS.installation]: installation,
+  [LABELS.run]: run.id,
+  [LABELS.agent]: run.agent_id,
+  [LABELS.project]: run.project_id,
+  [LABELS.organization]: run.org_id,
+});
+
+/** Returns the Job of a run. It starts no pod before it is resumed. */
+export function jobOf(
+  run: ClusterRun,
+  settings: ClusterSettings,
+  place: ServerPlace,
+  { installation, nonce }: { installation: string; nonce: string },
+): V1Job {
+  const labels = labelsOf(run, installation);
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: jobName(run.id), labels, annotations: { [NONCE]: nonce } },
+    spec: {
+      suspend: true,
+      backoffLimit: 0,
+      completions: 1,
+      parallelism: 1,
+      activeDeadlineSeconds: settings.startMinutes * 60 + run.timeout_seconds + SLACK_SECONDS,
+      ttlSecondsAfterFinished: TTL_SECONDS,
+      template: { metadata: { labels }, spec: podOf(run, settings, place, nonce) },
+    },
+  };
+}
+
+function podOf(
+  run: ClusterRun,
+  settings: ClusterSettings,
+  place: ServerPlace,
+  nonce: string,
+): V1PodSpec {
+  const { runtimeClass, nodeSelector, pullSecret } = settings;
+  const hostAliases = aliasesOf(place);
+  return {
+    restartPolicy: "Never",
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    ...(runtimeClass !== null && { runtimeClassName: runtimeClass }),
+    ...(Object.keys(nodeSelector).length > 0 && { nodeSelector }),
+    ...(pullSecret !== null && { imagePullSecrets: [{ name: pullSecret }] }),
+    ...(hostAliases.length > 0 && { hostAliases }),
+    // Without a name server, look-ups fail at once instead of after a timeout.
+    ...(run.network !== "full" && {
+      dnsPolicy: "None",
+      dnsConfig: { nameservers: ["127.0.0.1"] },
+    }),
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: UID,
+      runAsGroup: UID,
+      fsGroup: UID,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    volumes: volumesOf(run),
+    initContainers: [toolsContainer(settings)],
+    containers: [runnerContainer(run, settings, place, nonce), commandContainer(run)],
+  };
+}
+
+/** Names of the server's hosts. One entry per address: Kubernetes merges them by it. */
+function aliasesOf({ hosts }: ServerPlace): V1HostAlias[] {
+  const names = new Map<string, Set<string>>();
+  for (const { name, addresses } of hosts) {
+    if (isIP(name) !== 0) continue;
+    for (const ip of addresses) names.set(ip, (names.get(ip) ?? new Set()).add(name));
+  }
+  return [...names].map(([ip, hostnames]) => ({ ip, hostnames: [...hostnames] }));
+}
+
+function volumesOf({ limits: { disk_bytes: disk } }: ClusterRun): V1Volume[] {
+  const sized = (name: string, sizeLimit: string | null): V1Volume => ({
+    name,
+    emptyDir: sizeLimit === null ? {} : { sizeLimit },
+  });
+  const ofRun = disk === null ? null : String(disk);
+  return [
+    sized("tools", "512Mi"),
+    sized("data", ofRun),
+    sized("workspace", ofRun),
+    sized("home", ofRun),
+    sized("borrowed", ofRun),
+    sized("socket", "1Mi"),
+  ];
+}
+
+/** @param isReadOnly whether the container writes to its volumes only */
+const unprivileged = (isReadOnly: boolean): V1SecurityContext => ({
+  runAsNonRoot: true,
+  runAsUser: UID,
+  runAsGroup: UID,
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  seccompProfile: { type: "RuntimeDefault" },
+  ...(isReadOnly && { readOnlyRootFilesystem: true }),
+});
+
+/** Copies Node and the command's agent, so that the project's image needs neither. */
+function toolsContainer({ image }: ClusterSettings): V1Container {
+  return {
+    name: "tools",
+    image,
+    // Arguments of the image's entry point, which reaps processes.
+    args: ["node", "dist/pod/copy-tools.js", "/opt/omoi"],
+    volumeMounts: [mount("tools", "/opt/omoi")],
+    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+    securityContext: unprivileged(true),
+    terminationMessagePolicy: "FallbackToLogsOnError",
+  };
+}
+
+function runnerContainer(
+  run: ClusterRun,
+  { image, egressUrl }: ClusterSettings,
+  { url }: ServerPlace,
+  nonce: string,
+): V1Container {
+  const { disk_bytes: disk } = run.limits;
+  const secret = { name: ownedName(run.id, nonce), key: "token" };
+  return {
+    name: "runner",
+    image,
+    args: ["node", "dist/cli/main.js", "runner", "--run", run.id, "--url", url, "--data", "/data"],
+    env: [
+      { name: "OMOI_RUNNER_TOKEN", valueFrom: { secretKeyRef: secret } },
+      { name: "OMOI_COMMAND_SOCKET", value: `${SOCKET}/command.sock` },
+      ...(run.network === "restricted" && egressUrl !== null
+        ? [{ name: "OMOI_EGRESS_URL", value: egressUrl }]
+        : []),
+      // The rest of its file system is read-only.
+      { name: "HOME", value: "/data" },
+      { name: "TMPDIR", value: "/data" },
+    ],
+    volumeMounts: [
+      mount("data", "/data"),
+      mount("workspace", "/workspace"),
+      mount("home", "/home/agent"),
+      mount("borrowed", "/borrowed"),
+      mount("socket", SOCKET),
+    ],
+    resources: {
+      requests: {
+        cpu: "100m",
+        memory: "256Mi",
+        // Otherwise the limit is requested.
+        ...(disk !== null && { "ephemeral-storage": "64Mi" }),
+      },
+      limits: { memory: "2Gi", ...(disk !== null && { "ephemeral-storage": String(disk) }) },
+    },
+    securityContext: unprivileged(true),
+    terminationMessagePolicy: "FallbackToLogsOnError",
+  };
+}
+
+/** Runs the command in the project's image, without the token. */
+function commandContainer({ image, limits }: ClusterRun): V1Container {
+  const amounts = {
+    ...(limits.cpus !== null && { cpu: `${Math.round(limits.cpus * 1000)}m` }),
+    memory: String(limits.memory_bytes),
+    ...(limits.disk_bytes !== null && { "ephemeral-storage": String(limits.disk_bytes) }),
+  };
+  return {
+    name: "command",
+    image,
+    command: [
+      "/opt/omoi/lib/loader",
+      "--library-path",
+      "/opt/omoi/lib",
+      "/opt/omoi/node",
+      "/opt/omoi/command-agent.mjs",
+      `${SOCKET}/command.sock`,
+    ],
+    volumeMounts: [
+      mount("tools", "/opt/omoi", true),
+      mount("workspace", "/workspace"),
+      mount("home", "/home/agent"),
+      mount("borrowed", "/borrowed", true),
+      mount("socket", SOCKET),
+    ],
+    resources: { requests: amounts, limits: amounts },
+    securityContext: unprivileged(false),
+    terminationMessagePolicy: "FallbackToLogsOnError",
+  };
+}
