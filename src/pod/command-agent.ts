@@ -14,9 +14,9 @@ import {
   COMMAND_PROTOCOL,
   MAX_REQUEST_BYTES,
   STDIN,
-  type CommandReply,
   type CommandRequest,
 } from "#shared/runner/command-protocol.js";
+import type { CommandReply } from "#shared/runner/command-replies.js";
 import { startCommand, type AgentCommand } from "./command.js";
 import { isInContainer, signalAll } from "./container-processes.js";
 

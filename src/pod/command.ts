@@ -9,9 +9,9 @@ import {
   STDERR,
   STDOUT,
   WINDOW_BYTES,
-  type CommandReply,
   type CommandRequest,
 } from "#shared/runner/command-protocol.js";
+import type { CommandReply } from "#shared/runner/command-replies.js";
 import { hasOthers, signalAll, signalTree } from "./container-processes.js";
 import { readUsage } from "./container-usage.js";
 import { openOutputPipes } from "./output-pipes.js";
@@ -93,7 +93,7 @@ export function startCommand(
       env: {
         PATH: DEFAULT_PATH,
         LANG: "C.UTF-8",
-        ...process.env,
+        ...imageVariables(),
         HOME: place.home,
         USER: "agent",
         LOGNAME: "agent",
@@ -166,6 +166,12 @@ export function startCommand(
     },
     closeInput: () => child.stdin?.end(),
   };
+}
+
+/** The variables of the image; the agent was started without its options of Node. */
+function imageVariables(): NodeJS.ProcessEnv {
+  const { OMOI_IMAGE_NODE_OPTIONS: options, ...variables } = process.env;
+  return options === undefined ? variables : { ...variables, NODE_OPTIONS: options };
 }
 
 interface Window {

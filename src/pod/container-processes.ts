@@ -36,7 +36,7 @@ export const signalAll = (name: NodeJS.Signals): void => send(-1, name);
 export function signalTree(root: number, name: NodeJS.Signals): void {
   const all = listProcesses();
   const tree = new Set([root]);
-  for (let size = 0; size < tree.size; ) {
+  for (let size = 0; size < tree.size;) {
     size = tree.size;
     for (const { pid, parent } of all) if (tree.has(parent)) tree.add(pid);
   }

@@ -6,14 +6,22 @@
  *     FOLDER/lib/loader --library-path FOLDER/lib FOLDER/sh FOLDER/start SOCKET
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, delimiter, join } from "node:path";
 
 /**
  * The shell is the first process of the container: it reaps those that lose their parent, which Node does not. The
- * agent is its child. TERM is left to the runner, which has it too.
+ * agent is its child, without the options of Node that the image has for its own. TERM is left to the runner, which
+ * has it too.
  */
-const START = `cd /
+const START = `[ -z "\${NODE_OPTIONS+x}" ] || { export OMOI_IMAGE_NODE_OPTIONS="$NODE_OPTIONS"; unset NODE_OPTIONS; }
 "\${0%/*}/lib/loader" --library-path "\${0%/*}/lib" "\${0%/*}/node" "\${0%/*}/command-agent.mjs" "$1" &
 wait $!
 `;

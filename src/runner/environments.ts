@@ -108,14 +108,20 @@ async function buildLayer(
   const places = paths.worktree(job.project_id);
   await log.say("Building the project's environment on this machine, once…");
   try {
-    const { outcome, detail } = await runSetupScript(deps, request, paths, places.folder, async () => {
-      await driver.create({ ...places, commit });
-      await mkdir(paths.home, { recursive: true, mode: 0o700 });
-      if (uid !== null && uid !== process.getuid?.()) {
-        await driver.changeOwner(places, { uid, gid: uid });
-        await chownTree(paths.home, { uid, gid: uid });
-      }
-    });
+    const { outcome, detail } = await runSetupScript(
+      deps,
+      request,
+      paths,
+      places.folder,
+      async () => {
+        await driver.create({ ...places, commit });
+        await mkdir(paths.home, { recursive: true, mode: 0o700 });
+        if (uid !== null && uid !== process.getuid?.()) {
+          await driver.changeOwner(places, { uid, gid: uid });
+          await chownTree(paths.home, { uid, gid: uid });
+        }
+      },
+    );
     if (signal.aborted) return { state: "ended" };
     if (outcome !== "succeeded") {
       return { state: "failed", reason: await setupFailure(detail, paths.log) };

@@ -2,13 +2,8 @@
 import { constants } from "node:os";
 import { Writable } from "node:stream";
 import { FrameError, MAX_FRAME_BYTES } from "#shared/node/frames.js";
-import {
-  FRAME_COST,
-  STDERR,
-  STDOUT,
-  WINDOW_BYTES,
-  type CommandReply,
-} from "#shared/runner/command-protocol.js";
+import { FRAME_COST, STDERR, STDOUT, WINDOW_BYTES } from "#shared/runner/command-protocol.js";
+import type { CommandReply } from "#shared/runner/command-replies.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "../sandbox.js";
 import { WORKSPACE } from "../sandbox.js";
 import { monitorDisk } from "../limits/disk-monitor.js";
@@ -27,7 +22,8 @@ type Ended = Extract<CommandReply, { type: "ended" }>;
 export const CONTAINER_ENDED =
   "The container of the command was ended, which happens when it exceeds its memory.";
 const HANGS = "The container of the command does not answer.";
-const OUT_OF_MEMORY = "A process was ended because the container of the command exceeded its memory.";
+const OUT_OF_MEMORY =
+  "A process was ended because the container of the command exceeded its memory.";
 
 /** Exit codes of a shell. */
 const CANNOT_EXECUTE = 126;

@@ -10,7 +10,6 @@
  * 5. `stop` ends a command. `ended` follows its last output, when none of its processes is left.
  * 6. `exit`, or the end of the connection, ends everything.
  */
-import { z } from "zod";
 
 export const COMMAND_PROTOCOL = 1;
 
@@ -43,29 +42,3 @@ export type CommandRequest =
   | { type: "consumed"; id: number; stream: number; bytes: number }
   | { type: "close_input"; id: number }
   | { type: "exit" };
-
-const id = z.int().min(1).max(0xffff_ffff);
-const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER).nullable();
-
-/** What the agent says. */
-export const commandReply = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("hello"), protocol: z.literal(COMMAND_PROTOCOL) }),
-  z.strictObject({ type: z.literal("started"), id }),
-  z.strictObject({ type: z.literal("taken"), id }),
-  z.strictObject({
-    type: z.literal("ended"),
-    id,
-    /** 128 plus the signal for a command that was ended by one; null if it could not be started. */
-    exit_code: z.int().min(0).max(255).nullable(),
-    /** The error code of a program that could not be started, such as ENOENT. */
-    problem: z
-      .string()
-      .regex(/^[A-Z0-9]{1,20}$/)
-      .nullable(),
-    cpu_seconds: amount,
-    peak_memory_bytes: amount.pipe(z.int().nullable()),
-    /** Processes of the container that the kernel ended for their memory meanwhile. */
-    oom_kills: z.int().min(0).max(1_000_000),
-  }),
-]);
-export type CommandReply = z.output<typeof commandReply>;
