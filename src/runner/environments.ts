@@ -158,8 +158,8 @@ export async function runSetupScript(
       kind: "build",
       command: ["sh", "-e", "-c", environment.setup_script],
       preset: null,
-      network: environment.network,
-      allowed_hosts: environment.allowed_hosts,
+      // A pod has one network.
+      ...(pod === null ? networkOf(environment) : networkOf(job)),
       timeout_seconds: Math.min(MAX_SECONDS, job.timeout_seconds),
       limits: job.limits,
     },
@@ -192,6 +192,11 @@ export async function runSetupScript(
     signal.removeEventListener("abort", stop);
   }
 }
+
+const networkOf = ({ network, allowed_hosts }: Pick<RunnerJob, "network" | "allowed_hosts">) => ({
+  network,
+  allowed_hosts,
+});
 
 /** Explains why a setup script failed, in a sentence with the end of its output. */
 export async function setupFailure(detail: string, logPath: string): Promise<string> {

@@ -1,8 +1,6 @@
 /** The end of `omoi runner --run`: its exit code and its last message, which the cluster shows. */
 import { existsSync, writeFileSync } from "node:fs";
-import { runInPod, type PodRunOptions } from "#runner/pod/run-in-pod.js";
-import { PodStartError } from "#runner/pod/run-in-pod.js";
-import { FailedError } from "../output/failures.js";
+import { PodStartError, runInPod, type PodRunOptions } from "#runner/pod/run-in-pod.js";
 
 /** The run was not started and is in the queue again (EX_TEMPFAIL of sysexits.h). */
 const QUEUED = 75;
@@ -10,20 +8,24 @@ const QUEUED = 75;
 const TERMINATION_LOG = "/dev/termination-log";
 
 /**
- * Executes a run and returns once the server has acknowledged its end.
- * @throws FailedError with 1 if it could not start, with 75 if it is in the queue again
+ * Executes a run, and sets the exit code once the server has acknowledged its end: 1 if it could not start, 75 if it
+ * is in the queue again.
  */
 export async function runPod(options: Omit<PodRunOptions, "ending">): Promise<void> {
   const ending = new AbortController();
   process.removeAllListeners("SIGINT");
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => ending.abort());
+  const exit = (code: number, message: string): void => {
+    process.exitCode = code;
+    if (existsSync(TERMINATION_LOG)) writeFileSync(TERMINATION_LOG, message);
+    process.stderr.write(`omoi: ${message}\n`);
+  };
   try {
     const outcome = await runInPod({ ...options, ending: ending.signal });
-    if (outcome === "queued") throw new FailedError("The run is in the queue again.", QUEUED);
+    process.exitCode = 0;
+    if (outcome === "queued") exit(QUEUED, "The run is in the queue again.");
   } catch (error) {
-    if (!(error instanceof PodStartError) && !(error instanceof FailedError)) throw error;
-    if (existsSync(TERMINATION_LOG)) writeFileSync(TERMINATION_LOG, error.message);
-    if (error instanceof FailedError) throw error;
-    throw new FailedError(error.message);
+    if (!(error instanceof PodStartError)) throw error;
+    exit(1, error.message);
   }
 }
