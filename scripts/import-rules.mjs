@@ -47,6 +47,11 @@ const layers = [
   { name: "web/api", paths: ["src/web/api"], not: ["git", "sandbox", "node"] },
   { name: "web/ui", paths: ["src/web/ui"], not: ["git", "sandbox", "node", "shared"] },
   { name: "web/hooks", paths: ["src/web/hooks"], not: ["git", "sandbox", "node", "shared"] },
+  {
+    name: "pod",
+    paths: ["src/pod"],
+    not: ["web", "git", "sandbox", "execution", "runner"],
+  },
   { name: "runner", paths: ["src/runner"], not: ["web"] },
   { name: "execution", paths: ["src/execution"], not: ["web", "git"] },
   { name: "sandbox", paths: ["src/sandbox"], not: ["git"] },

@@ -9,7 +9,7 @@ import {
   type SandboxedProcess,
 } from "#sandbox/sandbox.js";
 import type { NewEgress } from "./egress/egress-recorder.js";
-import { openEgress, type RunEgressProxy } from "./egress/open-egress.js";
+import { openEgress, proxyVariables, type RunEgressProxy } from "./egress/open-egress.js";
 import { openLog, type LogWriter } from "./logs/log-writer.js";
 import type { Masker } from "./logs/mask-secrets.js";
 import { outcomeOf, type Ending, type Exit } from "./outcome.js";
@@ -55,6 +55,8 @@ export interface ExecutionInput {
   openCallback: (() => Promise<Callback>) | null;
   /** The server's address for a run without a callback. */
   publicUrl: string;
+  /** The address of a proxy for a restricted network; null opens one on this machine. */
+  proxyUrl?: string | null;
   /** Opens the conversation of a session, which may end the run; null without one. */
   openStreams: ((end: Execution["end"]) => StandardStreams) | null;
   /**
@@ -149,7 +151,9 @@ export function executeRun(input: ExecutionInput): Execution {
     });
     log = written;
     const { uid, readOnly } = await input.prepare(written, ended.signal);
-    if (run.network === "restricted") {
+    const isRestricted = run.network === "restricted";
+    const proxyUrl = (isRestricted && input.proxyUrl) || null;
+    if (isRestricted && proxyUrl === null) {
       egress = await openEgress({
         allowedHosts: run.allowed_hosts ?? [],
         store: (connections) => input.storeEgress(connections),
@@ -167,7 +171,7 @@ export function executeRun(input: ExecutionInput): Execution {
       home: sandbox.report.mode === "off" ? null : input.home,
       uid,
       command: run.command,
-      env: input.variables(url, egress?.env ?? {}),
+      env: input.variables(url, proxyUrl === null ? (egress?.env ?? {}) : proxyVariables(proxyUrl)),
       readOnly,
       network: run.network,
       ports: [callback, egress].flatMap((listener) => listener?.port ?? []),

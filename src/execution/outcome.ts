@@ -62,6 +62,8 @@ function endingOf(run: Parameters<typeof outcomeOf>[0], exit: SandboxExit): Endi
       );
     case "files":
       return failed("Its workspace and home exceeded the server's limit of files and folders.");
+    case "container":
+      return failed(exit.detail ?? "The container of the command failed.");
     case "start_failed":
       return failed(
         explained(run, exit) ??

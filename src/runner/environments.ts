@@ -3,6 +3,7 @@ import { mkdir, open } from "node:fs/promises";
 import { executeRun } from "#execution/execute-run.js";
 import type { NewEgress } from "#execution/egress/egress-recorder.js";
 import type { LogWriter } from "#execution/logs/log-writer.js";
+import type { Exit } from "#execution/outcome.js";
 import type { Masker } from "#execution/logs/mask-secrets.js";
 import { removeTree } from "#git/worktree/atomic-directory.js";
 import { chownTree } from "#git/worktree/chown-tree.js";
@@ -11,7 +12,9 @@ import { hasEnvironment } from "#git/worktree/environment-layer.js";
 import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
 import type { LogEntry } from "#shared/api/agents/runs.js";
 import type { RunnerJob } from "#shared/runner/protocol.js";
+import { podProxy } from "./pod/pod-proxy.js";
 import type { RemoteRunDeps } from "./run-upload.js";
+import type { RunPaths } from "./runner-storage.js";
 
 /** Maximum time of a setup script, in seconds. */
 const MAX_SECONDS = 3600;
@@ -93,62 +96,35 @@ function buildOnce(
 
 /** Runs the setup script and stores its files. */
 async function buildLayer(
-  { storage, driver, sandbox, log: logger }: RemoteRunDeps,
-  { job, uid, log, masker, storeEgress, signal }: EnvironmentRequest,
+  deps: RemoteRunDeps,
+  request: EnvironmentRequest,
   commit: string,
   key: string,
   layer: string,
 ): Promise<Built> {
-  const environment = job.environment as NonNullable<RunnerJob["environment"]>;
+  const { storage, driver, log: logger } = deps;
+  const { job, uid, log, signal } = request;
   const paths = storage.build(job.project_id, key);
   const places = paths.worktree(job.project_id);
   await log.say("Building the project's environment on this machine, once…");
   try {
-    const execution = executeRun({
-      run: {
-        id: job.run_id,
-        kind: "build",
-        command: ["sh", "-e", "-c", environment.setup_script],
-        preset: null,
-        network: environment.network,
-        allowed_hosts: environment.allowed_hosts,
-        timeout_seconds: Math.min(MAX_SECONDS, job.timeout_seconds),
-        limits: job.limits,
-      },
-      sandbox,
-      folder: places.folder,
-      home: paths.home,
-      maxFiles: job.max_files,
-      logPath: paths.log,
-      masker,
-      variables: (_url, proxy) => ({ CI: "true", ...environment.env, ...proxy }),
-      openCallback: null,
-      publicUrl: "",
-      openStreams: null,
-      prepare: async () => {
+    const { outcome, detail } = await runSetupScript(
+      deps,
+      request,
+      paths,
+      places.folder,
+      async () => {
         await driver.create({ ...places, commit });
         await mkdir(paths.home, { recursive: true, mode: 0o700 });
         if (uid !== null && uid !== process.getuid?.()) {
           await driver.changeOwner(places, { uid, gid: uid });
           await chownTree(paths.home, { uid, gid: uid });
         }
-        return { uid, readOnly: [] };
       },
-      storeEgress,
-      attempt: (_subject, work) => work().catch(() => undefined),
-      written: () => undefined,
-      logger,
-    });
-    const stop = (): void => execution.endAtOnce({ status: "stopped", detail: "It was stopped." });
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-    const { outcome, detail } = await execution.done;
-    signal.removeEventListener("abort", stop);
+    );
     if (signal.aborted) return { state: "ended" };
     if (outcome !== "succeeded") {
-      const shown = await endOfLog(paths.log);
-      const reason = `its setup script failed. ${detail}${shown === "" ? "" : ` The end of its output:\n${shown}`}`;
-      return { state: "failed", reason };
+      return { state: "failed", reason: await setupFailure(detail, paths.log) };
     }
     await driver.storeEnvironment(places, layer);
     return { state: "built" };
@@ -161,6 +137,71 @@ async function buildLayer(
     await driver.remove(places);
     await removeTree(paths.root);
   }
+}
+
+/**
+ * Runs the setup script of a project.
+ * @param paths its home and its log
+ * @param prepare makes the folder and the home
+ */
+export async function runSetupScript(
+  { sandbox, pod, log: logger }: RemoteRunDeps,
+  { job, uid, masker, storeEgress, signal }: Omit<EnvironmentRequest, "places" | "log">,
+  { home, log: logPath }: Pick<RunPaths, "home" | "log">,
+  folder: string,
+  prepare: () => Promise<void>,
+): Promise<Exit> {
+  const environment = job.environment as NonNullable<RunnerJob["environment"]>;
+  const execution = executeRun({
+    run: {
+      id: job.run_id,
+      kind: "build",
+      command: ["sh", "-e", "-c", environment.setup_script],
+      preset: null,
+      // A pod has one network.
+      ...(pod === null ? networkOf(environment) : networkOf(job)),
+      timeout_seconds: Math.min(MAX_SECONDS, job.timeout_seconds),
+      limits: job.limits,
+    },
+    sandbox,
+    folder,
+    home,
+    maxFiles: job.max_files,
+    logPath,
+    masker,
+    variables: (_url, proxy) => ({ CI: "true", ...environment.env, ...proxy }),
+    openCallback: null,
+    publicUrl: "",
+    proxyUrl: podProxy(pod, job),
+    openStreams: null,
+    prepare: async () => {
+      await prepare();
+      return { uid, readOnly: [] };
+    },
+    storeEgress,
+    attempt: (_subject, work) => work().catch(() => undefined),
+    written: () => undefined,
+    logger,
+  });
+  const stop = (): void => execution.endAtOnce({ status: "stopped", detail: "It was stopped." });
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await execution.done;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+const networkOf = ({ network, allowed_hosts }: Pick<RunnerJob, "network" | "allowed_hosts">) => ({
+  network,
+  allowed_hosts,
+});
+
+/** Explains why a setup script failed, in a sentence with the end of its output. */
+export async function setupFailure(detail: string, logPath: string): Promise<string> {
+  const shown = await endOfLog(logPath);
+  return `its setup script failed. ${detail}${shown === "" ? "" : ` The end of its output:\n${shown}`}`;
 }
 
 /** Returns the end of a log as text, without secrets as the log itself. */

@@ -186,7 +186,7 @@ export function openProjectCache(
       const own = await exportObjects(repository, join(folder, job.agent.id), tips, ofProject);
       return [...(ofProject ? [ofProject] : []), own].map(({ objects }, index) => ({
         source: objects,
-        path: `/borrowed/${index}/objects`,
+        path: storage.shownAt(objects, index),
       }));
     },
     clean: async (isUsed) => {

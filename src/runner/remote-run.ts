@@ -18,6 +18,8 @@ import { isNoSpace } from "#shared/node/no-space.js";
 import type { RunnerJob } from "#shared/runner/protocol.js";
 import { openCallbackProxy } from "./callback-proxy.js";
 import { attachEnvironment } from "./environments.js";
+import { podProxy } from "./pod/pod-proxy.js";
+import { setUpInPod } from "./pod/set-up-in-pod.js";
 import { readRunState, saveRunState, type RunState } from "./run-state.js";
 import {
   runUpload,
@@ -90,7 +92,8 @@ export function startRemoteRun(
       state.uid = uid;
       const storeEgress = (egress: NewEgress) => upload.egress(egress);
       const environment = { job, places, uid, log: written, masker, storeEgress, signal };
-      await attachEnvironment(deps, environment);
+      const restore = deps.pod === null ? null : await setUpInPod(deps, environment);
+      if (deps.pod === null) await attachEnvironment(deps, environment);
       signal.throwIfAborted();
       await mkdir(paths.home, { recursive: true, mode: 0o700 });
       if (uid !== null && uid !== process.getuid?.()) {
@@ -100,6 +103,7 @@ export function startRemoteRun(
       const readOnly = await cache.exportFor(job);
       state.readOnly = readOnly;
       await prepareGit(written, uid, readOnly);
+      if (state.hasRepository) await restore?.();
       await saveRunState(paths, state);
       return { uid, readOnly };
     } catch (error) {
@@ -167,6 +171,7 @@ export function startRemoteRun(
     }),
     openCallback: () => openCallbackProxy(server.url),
     publicUrl: server.url,
+    proxyUrl: podProxy(deps.pod, job),
     openStreams: null,
     prepare,
     storeEgress: (egress) => upload.egress(egress),

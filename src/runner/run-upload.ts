@@ -13,10 +13,17 @@ import type { RunnerStorage } from "./runner-storage.js";
 import { readWork, UnreadableWorkError } from "./send-work.js";
 import { isOver, RefusedError, repeated, type ServerConnection } from "./server-connection.js";
 
+export interface PodSettings {
+  /** The address of the server's proxy for restricted networks; null if it has none. */
+  egressUrl: string | null;
+}
+
 export interface RemoteRunDeps {
   server: ServerConnection;
   storage: RunnerStorage;
-  sandbox: Sandbox;
+  sandbox: Pick<Sandbox, "start"> & { readonly report: { mode: string; uid: number | null } };
+  /** What is different in a pod, which has one run; null elsewhere. */
+  pod: PodSettings | null;
   driver: WorktreeDriver;
   cache: ProjectCache;
   log: Logger;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { HOME, WORKSPACE } from "#sandbox/sandbox.js";
 import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
 
 /** The paths of a runner's data below its folder. All ids are UUIDs. */
@@ -16,6 +17,11 @@ export interface RunnerStorage {
   repository(projectId: string): string;
   /** Objects that commands may read. */
   exports(projectId: string): string;
+  /**
+   * Returns where commands find exported objects.
+   * @param index of the folder, from 0
+   */
+  shownAt(objects: string, index: number): string;
   /** An environment layer by its key. */
   environment(projectId: string, key: string): string;
   /** The paths of the build of an environment layer. */
@@ -62,8 +68,30 @@ export function runnerStorage(dataDir: string): RunnerStorage {
     project,
     repository: (id) => join(project(id), "repository.git"),
     exports: (id) => join(project(id), "exports"),
+    shownAt: (_objects, index) => `/borrowed/${index}/objects`,
     environment: (id, key) => join(project(id), "environments", key),
     build: (id, key) => pathsIn(join(project(id), "builds", key), `${id}-${key}`),
     run: (runId) => pathsIn(join(dataDir, "runs", runId), runId),
   };
 }
+
+/** The same in a pod, where the volumes that it shares with the command's container have their places. */
+export function podStorage(dataDir: string): RunnerStorage {
+  const storage = runnerStorage(dataDir);
+  return {
+    ...storage,
+    exports: () => BORROWED,
+    shownAt: (objects) => objects,
+    run: (runId) => {
+      const paths = storage.run(runId);
+      return {
+        ...paths,
+        home: HOME,
+        worktree: (projectId) => ({ ...paths.worktree(projectId), folder: WORKSPACE }),
+      };
+    },
+  };
+}
+
+/** The volume of exported objects in both containers of a pod. */
+const BORROWED = "/borrowed";

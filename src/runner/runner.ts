@@ -3,7 +3,6 @@ import { mkdir, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { shortGraceMs } from "#execution/execute-run.js";
 import { chooseDriver } from "#git/worktree/choose-driver.js";
 import { openSandbox } from "#sandbox/open-sandbox.js";
 import type { SandboxReport, SandboxSettings } from "#sandbox/sandbox.js";
@@ -12,16 +11,16 @@ import { ConfigError } from "#shared/node/config-error.js";
 import { isUuid } from "#shared/uuid.js";
 import {
   MAX_OFFER_WAIT_SECONDS,
-  RUNNER_HEARTBEAT_SECONDS,
   RUNNER_LEASE_SECONDS,
   RUNNER_PROTOCOL,
   type OfferRequest,
 } from "#shared/runner/protocol.js";
+import { isUnknown, sendHeartbeats } from "./heartbeats.js";
 import { openProjectCache } from "./project-cache.js";
 import { resumeRemoteRun, startRemoteRun, type RemoteRun } from "./remote-run.js";
 import type { RemoteRunDeps } from "./run-upload.js";
 import { runnerStorage } from "./runner-storage.js";
-import { connectToServer, RefusedError, repeated, UnreachableError } from "./server-connection.js";
+import { connectToServer, repeated, UnreachableError } from "./server-connection.js";
 
 export interface RunnerOptions {
   /** The address of the server, without a slash at its end. */
@@ -49,8 +48,6 @@ export interface Runner {
 
 /** Runs that a stopping runner has until they are killed, and then for sending their work. */
 const STOP_MS = 60_000;
-/** Without an answer for this long, the server has ended the runs long since. */
-const MAX_SILENCE_MS = 15 * 60_000;
 /** A start whose answer was lost may have started the run, whose lease then goes on for this long. */
 const START_MS = RUNNER_LEASE_SECONDS * 1000;
 /** Interval of freeing what no run needs. */
@@ -94,6 +91,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     server,
     storage,
     sandbox,
+    pod: null,
     driver,
     cache,
     log,
@@ -101,7 +99,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
   };
   const uids = options.uids !== null && isUsable(options.uids) ? freeUids(options.uids) : null;
   const live = new Map<string, RemoteRun>();
-  let lastAnswer = performance.now();
   /** Called when a run has ended, which frees a slot. */
   const waiting = new Set<() => void>();
   let fail: (error: unknown) => void = () => undefined;
@@ -120,39 +117,12 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     });
   };
 
-  const heartbeat = async (): Promise<void> => {
-    const runs = [...live.values()].map(({ runId, output }) => ({
-      run_id: runId,
-      output_bytes: output.bytes,
-      output_truncated: output.truncated,
-    }));
-    if (runs.length === 0) return;
-    const replies = await server.heartbeat({ runs });
-    lastAnswer = performance.now();
-    for (const reply of replies.runs) {
-      const run = live.get(reply.run_id);
-      if (reply.state === "gone") run?.abandon();
-      if (reply.state !== "stop") continue;
-      const { status, detail } = reply;
-      run?.end({ status, detail }, status === "quota_exceeded" ? shortGraceMs : run.stopGraceMs);
-    }
-  };
-  const beat = async (): Promise<void> => {
-    while (!closing.signal.aborted) {
-      try {
-        await heartbeat();
-      } catch (error) {
-        log.warn({ err: error }, "the server did not answer a heartbeat");
-        if (isUnknown(error)) fail(error);
-        if (isUnknown(error) || performance.now() - lastAnswer > MAX_SILENCE_MS) {
-          for (const run of live.values()) run.abandon();
-        }
-      }
-      await pause(RUNNER_HEARTBEAT_SECONDS * 1000, undefined, { signal: closing.signal }).catch(
-        () => undefined,
-      );
-    }
-  };
+  // Leases of earlier runs go on from the first moment.
+  const beats = sendHeartbeats(server, live, {
+    log,
+    closing: closing.signal,
+    unknown: (error) => fail(error),
+  });
 
   const offerRequest = (free: number): OfferRequest => ({
     protocol: RUNNER_PROTOCOL,
@@ -174,7 +144,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
         () => performance.now() > deadline,
         stopping.signal,
       );
-      lastAnswer = performance.now();
+      beats.answered();
       const uid = uids?.take() ?? null;
       add(startRemoteRun(deps, job, uid), uid);
       log.info({ run: runId, project: job.project_id }, "started a run");
@@ -195,7 +165,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       }
       try {
         const { runs } = await server.offers(offerRequest(free), stopping.signal);
-        lastAnswer = performance.now();
+        beats.answered();
         waitMs = 1000;
         const started = await Promise.all(runs.slice(0, free).map(startOne));
         // The same runs may be offered again at once.
@@ -214,8 +184,6 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
     }
   };
 
-  // Leases of earlier runs go on from the first moment.
-  const beating = beat();
   for (const name of await readdir(storage.runs)) {
     if (!isUuid(name)) continue;
     try {
@@ -253,7 +221,7 @@ export async function startRunner(options: RunnerOptions): Promise<Runner> {
       const all = Promise.all([...live.values()].map(({ done }) => done));
       await Promise.race([all, pause(STOP_MS, undefined, { ref: false })]);
       closing.abort();
-      await Promise.all([beating, all]);
+      await Promise.all([beats.done, all]);
       await sandbox.close();
     },
   };
@@ -276,11 +244,6 @@ function networksOf(report: SandboxReport): OfferRequest["networks"] {
     ...(report.restrictedNetwork.isolated ? (["restricted"] as const) : []),
     ...(report.fullNetwork.isolated ? (["full"] as const) : []),
   ];
-}
-
-/** Whether the server does not know the token: the runner was removed. */
-function isUnknown(error: unknown): boolean {
-  return error instanceof RefusedError && error.status === 401;
 }
 
 /** Hands out the uids of a range: each to one run at a time. */

@@ -85,9 +85,18 @@ export interface SandboxExit {
   signal: string | null;
   /**
    * `memory`, `processes`, `disk` and `files`: it failed after reaching that limit. `start_failed`:
-   * the program does not exist, or the sandbox could not be created.
+   * the program does not exist, or the sandbox could not be created. `container`: its container failed, as
+   * the detail says.
    */
-  reason: "exited" | "stopped" | "memory" | "processes" | "disk" | "files" | "start_failed";
+  reason:
+    | "exited"
+    | "stopped"
+    | "memory"
+    | "processes"
+    | "disk"
+    | "files"
+    | "start_failed"
+    | "container";
   /** A sentence for users; null if the reason says it all. */
   detail: string | null;
   /** Processor seconds of all its processes; null if not measured. */

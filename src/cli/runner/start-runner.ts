@@ -7,15 +7,18 @@ import { pino } from "pino";
 import { readSetting } from "#server/config/config.js";
 import { settings } from "#server/config/settings.js";
 import { lockDataFolder } from "#server/data-folder/data-folder-lock.js";
+import { isUuid } from "#shared/uuid.js";
 import { startRunner } from "#runner/runner.js";
 import { ConfigError } from "#shared/node/config-error.js";
 import { MAX_LABELS, runnerLabel, runnerTokenPrefix } from "#shared/runner/protocol.js";
+import { runPod } from "./run-pod.js";
 
 interface Options {
   url: string;
   labels: string[];
   slots: number;
   data: string;
+  run?: string;
 }
 
 /** @param version of this command */
@@ -43,6 +46,11 @@ export function addRunner(program: Command, version: string): void {
         .env("OMOI_RUNNER_DATA")
         .default("./runner-data"),
     )
+    .addOption(
+      new Option("--run <UUID>", "execute only this run, in a pod of a Kubernetes cluster")
+        .argParser(parseRun)
+        .hideHelp(),
+    )
     .addHelpText(
       "after",
       `
@@ -53,7 +61,9 @@ OMOI_AGENT_UID, OMOI_NETWORK_UID, OMOI_FOLDER_DRIVER. SIGTERM ends its runs and 
 Examples:
   OMOI_RUNNER_TOKEN=omoi_runner_… omoi runner --url https://omoi.example.com --labels gpu,linux`,
     )
-    .action((options: Options) => run(options, version));
+    .action((options: Options) =>
+      options.run === undefined ? run(options, version) : runOne(options, options.run),
+    );
 }
 
 function parseLabels(text: string): string[] {
@@ -77,14 +87,49 @@ function parseSlots(text: string): number {
   throw new InvalidArgumentError("Give a whole number from 1 to 1000.");
 }
 
-/** @throws ConfigError */
-async function run({ url, labels, slots, data }: Options, version: string): Promise<void> {
-  const token = process.env["OMOI_RUNNER_TOKEN"] ?? "";
-  if (!token.startsWith(runnerTokenPrefix)) {
+function parseRun(text: string): string {
+  if (isUuid(text)) return text.toLowerCase();
+  throw new InvalidArgumentError("Give the id of a run.");
+}
+
+/** Executes a run in a pod, whose manifest gives the settings. @throws ConfigError */
+async function runOne({ url, data }: Options, runId: string): Promise<void> {
+  const commandSocket = process.env["OMOI_COMMAND_SOCKET"] ?? "";
+  if (commandSocket === "") {
     throw new ConfigError(
-      `OMOI_RUNNER_TOKEN must be the token of a runner, which begins with ${runnerTokenPrefix}; register one with: omoi admin runner add`,
+      "--run is for the pods that a server makes in a Kubernetes cluster: OMOI_COMMAND_SOCKET is not set; to execute runs on this machine, start a runner without --run",
     );
   }
+  await runPod({
+    url: addressOf(url),
+    token: readToken(),
+    runId,
+    dataDir: resolve(data),
+    commandSocket,
+    egressUrl: readEgressUrl(),
+    log: pino({ level: readSetting(settings.logLevel) }),
+  });
+}
+
+/** @throws ConfigError */
+function readEgressUrl(): string | null {
+  const text = process.env["OMOI_EGRESS_URL"] ?? "";
+  if (text === "" || URL.canParse(text)) return text === "" ? null : text;
+  throw new ConfigError("OMOI_EGRESS_URL must be the address of a proxy");
+}
+
+/** @throws ConfigError */
+function readToken(): string {
+  const token = process.env["OMOI_RUNNER_TOKEN"] ?? "";
+  if (token.startsWith(runnerTokenPrefix)) return token;
+  throw new ConfigError(
+    `OMOI_RUNNER_TOKEN must be the token of a runner, which begins with ${runnerTokenPrefix}; register one with: omoi admin runner add`,
+  );
+}
+
+/** @throws ConfigError */
+async function run({ url, labels, slots, data }: Options, version: string): Promise<void> {
+  const token = readToken();
   const dataDir = resolve(data);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   await lockDataFolder(dataDir, true);

@@ -39,7 +39,8 @@ export async function openEgress({
   });
   return {
     port: proxy.port,
-    env: proxyVariables(proxy.port),
+    // The run's loopback is its own.
+    env: proxyVariables(`http://127.0.0.1:${proxy.port}`),
     close: async () => {
       await proxy.close();
       await recorder.close();
@@ -47,9 +48,8 @@ export async function openEgress({
   };
 }
 
-/** Programs read these variables in one or the other case. The run's loopback is its own. */
-function proxyVariables(port: number): Record<string, string> {
-  const url = `http://127.0.0.1:${port}`;
+/** Returns the variables that make programs use a proxy: they read them in one or the other case. */
+export function proxyVariables(url: string): Record<string, string> {
   const direct = "localhost,127.0.0.1,::1";
   const variables = { HTTP_PROXY: url, HTTPS_PROXY: url, ALL_PROXY: url, NO_PROXY: direct };
   const lower = Object.entries(variables).map(([name, value]) => [name.toLowerCase(), value]);

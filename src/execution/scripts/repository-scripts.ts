@@ -3,7 +3,7 @@
  * since everything in that repository is written by the agent: its settings may name programs, and
  * its files may be links, pipes or garbage.
  */
-import { WORKSPACE } from "#sandbox/sandbox.js";
+import { HOME, WORKSPACE } from "#sandbox/sandbox.js";
 
 /** Attributes come from it: the bytes of files pass unchanged, as in the checkpoints of the server. */
 const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
@@ -171,3 +171,18 @@ fi
 echo "omoi $branch $current $files"
 tips="$branch $current $files"
 ${PACK}`;
+
+/** Removes the home that a setup script used, and a repository that it made. */
+export const CLEAN_SETUP = `
+set -u
+find ${HOME} -xdev -mindepth 1 -type d ! -perm -700 -exec chmod u+rwx {} \\; 2> /dev/null
+find ${HOME} -xdev -mindepth 1 -delete && rm -rf ${WORKSPACE}/.git
+`;
+
+/**
+ * Brings tracked files back to the index, and removes untracked ones. Argument: the options of git clean, which keep
+ * or remove ignored files.
+ */
+export const RESTORE_FILES = `${COMMON}
+g checkout-index --all --force --quiet && g clean "$1" -e /.git
+`;
