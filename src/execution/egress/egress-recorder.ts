@@ -1,6 +1,6 @@
 /** Records the connections of one run: in its list, its counts and its log. */
 import { newId } from "#shared/node/new-id.js";
-import type { EgressConnection } from "./egress-proxy.js";
+import type { EgressConnection } from "./run-connections.js";
 
 /** Listed connections and counts to be added to a run's. */
 export interface NewEgress {
