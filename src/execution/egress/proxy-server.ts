@@ -2,6 +2,7 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { ENDED, EgressError } from "./egress-error.js";
 import { forward, joinSockets, upgrade } from "./forward-request.js";
 import type { RunConnections } from "./run-connections.js";
@@ -9,12 +10,16 @@ import { authorityOf, targetOf, type Target } from "./target.js";
 
 /** Milliseconds for the client to read an answer without a response object, which ends the connection. */
 const ANSWER_MS = 5000;
+const MAX_LISTENERS = 30;
 
 export interface ProxyServer {
   /** Not listening yet. */
   server: Server;
-  /** Stops listening and ends the connections of all clients. */
-  close(): Promise<void>;
+  /**
+   * Stops listening, and ends the connections of all clients.
+   * @param graceMs time for those under way to end on their own
+   */
+  close(graceMs?: number): Promise<void>;
 }
 
 /**
@@ -52,6 +57,8 @@ export function createProxyServer({
   server.on("error", () => undefined);
   server.on("connection", (socket) => {
     sockets.add(socket);
+    // A tunnel, its limits and its pipes listen to the same few events.
+    socket.setMaxListeners(MAX_LISTENERS);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
   });
@@ -92,8 +99,9 @@ export function createProxyServer({
   });
   return {
     server,
-    close: async () => {
+    close: async (graceMs = 0) => {
       const closed = new Promise((resolved) => server.close(resolved));
+      if (graceMs > 0) await Promise.race([closed, pause(graceMs, undefined, { ref: false })]);
       for (const socket of sockets) socket.destroy();
       await closed;
     },
