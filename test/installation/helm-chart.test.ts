@@ -73,14 +73,14 @@ describe.skipIf(renderer === null)("the chart", () => {
   });
   afterAll(() => chart.close());
 
-  const find = <Found>(objects: readonly ChartObject[], kind: string): Found => {
+  const find = (objects: readonly ChartObject[], kind: string): ChartObject => {
     const [found, ...more] = objects.filter((object) => object.kind === kind);
     expect([kind, found !== undefined, more]).toEqual([kind, true, []]);
-    return found as Found;
+    return found as ChartObject;
   };
   const render = (values: object) => chart.render({ publicUrl, ...values });
   const podOf = (objects: readonly ChartObject[]): PodSpec =>
-    find<Server>(objects, "StatefulSet").spec.template.spec;
+    (find(objects, "StatefulSet") as unknown as Server).spec.template.spec;
   /** Reads the settings of the server as it does. */
   const configOf = ({ containers }: PodSpec) => {
     const env = (containers[0]?.env ?? []).map(({ name, value }) => [name, value]);
@@ -109,7 +109,7 @@ describe.skipIf(renderer === null)("the chart", () => {
 
   test("gives the server only the rights that it needs for Jobs", async () => {
     const objects = await render({ kubernetes: { enabled: true } });
-    expect(find<ChartObject>(objects, "Role")).toMatchObject({
+    expect(find(objects, "Role")).toMatchObject({
       metadata: { name: "team-runs", namespace: "tools" },
       rules: [
         {
@@ -126,12 +126,12 @@ describe.skipIf(renderer === null)("the chart", () => {
         },
       ],
     });
-    expect(find<ChartObject>(objects, "RoleBinding")).toMatchObject({
+    expect(find(objects, "RoleBinding")).toMatchObject({
       metadata: { name: "team-runs", namespace: "tools" },
       roleRef: { kind: "Role", name: "team-runs" },
       subjects: [{ kind: "ServiceAccount", name: "team", namespace: "tools" }],
     });
-    expect(find<ChartObject>(objects, "ServiceAccount")).toMatchObject({
+    expect(find(objects, "ServiceAccount")).toMatchObject({
       metadata: { name: "team", namespace: "tools" },
       automountServiceAccountToken: false,
     });
@@ -162,7 +162,7 @@ describe.skipIf(renderer === null)("the chart", () => {
       { name: "http", containerPort: 8080 },
       { name: "egress", containerPort: egressPort },
     ]);
-    const service = find<ChartObject>(objects, "Service");
+    const service = find(objects, "Service");
     expect(service).toMatchObject({
       spec: {
         selector: kubernetes?.serverPods,
@@ -188,9 +188,9 @@ describe.skipIf(renderer === null)("the chart", () => {
       pullSecret: "pull",
     });
     for (const kind of ["Role", "RoleBinding"]) {
-      expect(find<ChartObject>(objects, kind).metadata.namespace).toBe("runs");
+      expect(find(objects, kind).metadata.namespace).toBe("runs");
     }
-    expect(find<ChartObject>(objects, "ServiceAccount").metadata.namespace).toBe("tools");
+    expect(find(objects, "ServiceAccount").metadata.namespace).toBe("tools");
     const unreachable = { kubernetes: { enabled: true, namespace: "runs" } };
     await expect(render(unreachable)).rejects.toThrow("set its networks");
   });
@@ -201,7 +201,7 @@ describe.skipIf(renderer === null)("the chart", () => {
     expect(pod.containers[0]?.securityContext.procMount).toBe("Unmasked");
     const objects = await render({ ingress: { enabled: true } });
     const backend = { service: { name: "team", port: { name: "http" } } };
-    expect(find<ChartObject>(objects, "Ingress")).toMatchObject({
+    expect(find(objects, "Ingress")).toMatchObject({
       spec: { rules: [{ http: { paths: [{ path: "/", backend }] } }] },
     });
   });

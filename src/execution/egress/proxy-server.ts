@@ -19,7 +19,7 @@ export interface ProxyServer {
    * Stops listening, and ends the connections of all clients.
    * @param graceMs time for those under way to end on their own
    */
-  close(graceMs?: number): Promise<void>;
+  close: (graceMs?: number) => Promise<void>;
 }
 
 /**

@@ -51,9 +51,8 @@ export async function openRenderer(): Promise<ChartRenderer | null> {
     close,
   });
   if (await isFound("helm", "version")) {
-    return renderBy("helm", [
-      ...["template", "team", chart, "--namespace", "tools", "--values", values],
-    ]);
+    const args = ["template", "team", chart, "--namespace", "tools", "--values", values];
+    return renderBy("helm", args);
   }
   const built = join(folder, "render");
   const env = { ...process.env, GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOFLAGS: "" };

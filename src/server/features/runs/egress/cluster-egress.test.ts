@@ -2,6 +2,7 @@
  * The proxy of pods with real runs and connections. Names resolve to this machine here, so the check of addresses is
  * replaced where a test is about something else.
  */
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
@@ -156,7 +157,35 @@ describe("the proxy of pods", () => {
     ]);
   });
 
-  test("lists connections while the run goes on, up to a limit, without its secrets", async () => {
+  test("serves git, which sends its password when it is asked for it", async () => {
+    const seen: string[] = [];
+    const port = await listening(
+      createHttpServer((incoming, response) => {
+        seen.push(`${incoming.headers.host}${incoming.url}`);
+        response.writeHead(404).end("none");
+      }),
+    );
+    const job = await startRun([`allowed.test:${port}`]);
+    const url = `http://allowed.test:${port}/x.git`;
+    const listRefs = (password: string): Promise<string> =>
+      new Promise((resolve) => {
+        const address = `http://run:${password}@127.0.0.1:${proxy.port}`;
+        const env = {
+          PATH: process.env["PATH"],
+          http_proxy: address,
+          GIT_TERMINAL_PROMPT: "0",
+        };
+        execFile("git", ["ls-remote", url], { env }, (_error, stdout, stderr) =>
+          resolve(stdout + stderr),
+        );
+      });
+    expect(await listRefs(job.token)).toContain("not found");
+    expect(seen).toEqual([`allowed.test:${port}/x.git/info/refs?service=git-upload-pack`]);
+    expect(await listRefs("wrong")).toContain("407");
+    expect(seen).toHaveLength(1);
+  });
+
+  test("lists connections while the run goes on, without its secrets", async () => {
     const value = "hidden-value-of-a-secret";
     const params = { project_id: project.id, name: "API_SECRET" };
     await owner.api.projectSecrets.set({ params, body: { kind: "variable", value } });
@@ -335,7 +364,7 @@ describe("the proxy of pods", () => {
     for (const bytes of [
       `GET http://allowed.test/ HTTP/1.1\r\nx: ${"x".repeat(70_000)}\r\n`,
       `CONNECT ${"a".repeat(70_000)}`,
-      `${"x: y\r\n".repeat(20_000)}`,
+      "x: y\r\n".repeat(20_000),
       "\u0005\u0001\u0000",
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ]) {
@@ -356,7 +385,7 @@ describe("the proxy of pods", () => {
       });
     // More than all that may wait, from an address that the run has not.
     const first = silent(1100, "127.0.0.3");
-    await Promise.all(first.map((socket) => socket.connecting && once(socket, "connect")));
+    await expect.poll(() => first.some(({ connecting }) => connecting)).toBe(false);
     const open = await tunnel(proxy.port, job.token, `allowed.test:${port}`);
     await expect
       .poll(() => first.filter(({ readyState }) => readyState !== "closed").length)
