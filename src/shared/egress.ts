@@ -46,6 +46,13 @@ export function parseAllowedHost(text: string): AllowedHost | string {
   return { name, isWildcard, ports: port === undefined ? DEFAULT_PORTS : [Number(port)] };
 }
 
+/** Parses the entries of an allow-list, which were validated when it was stored; others admit nothing. */
+export function parseAllowedHosts(entries: readonly string[]): AllowedHost[] {
+  return entries
+    .map(parseAllowedHost)
+    .filter((entry): entry is AllowedHost => typeof entry !== "string");
+}
+
 /**
  * Returns the first entry of an allow-list that admits more than another list; null if it is narrower or
  * the same. Both lists are valid.

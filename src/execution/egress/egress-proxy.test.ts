@@ -8,7 +8,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
 import { parseAllowedHost, type AllowedHost } from "#shared/egress.js";
-import { openEgressProxy, type EgressConnection, type EgressProxy } from "./egress-proxy.js";
+import { openEgressProxy, type EgressProxy } from "./egress-proxy.js";
+import type { EgressConnection } from "./run-connections.js";
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,6 +1,6 @@
 /** Records the connections of one run: in its list, its counts and its log. */
 import { newId } from "#shared/node/new-id.js";
-import type { EgressConnection } from "./egress-proxy.js";
+import type { EgressConnection } from "./run-connections.js";
 
 /** Listed connections and counts to be added to a run's. */
 export interface NewEgress {
@@ -21,14 +21,16 @@ export interface EgressRecorder {
   close(): Promise<void>;
 }
 
-/**
- * @param store writes connections and counts; a failed write is tried again with the next one
- * @param log appends a line to the run's log
- */
-export function recordEgress(
-  store: (egress: NewEgress) => Promise<void>,
-  log: (text: string) => void,
-): EgressRecorder {
+export interface RecorderOptions {
+  /** Writes connections and counts; a failed write is tried again with the next one. */
+  store: (egress: NewEgress) => Promise<void>;
+  /** Appends a line to the run's log. */
+  log: (text: string) => void;
+  /** Removes the run's secrets from a text. */
+  mask: (text: string) => string;
+}
+
+export function recordEgress({ store, log, mask }: RecorderOptions): EgressRecorder {
   let pending: NewEgress["connections"] = [];
   let counts = { allowed: 0, denied: 0 };
   let listed = 0;
@@ -65,13 +67,14 @@ export function recordEgress(
   };
 
   return {
-    add: (connection) => {
+    add: ({ host, reason: clause, ...connection }) => {
       if (isClosed) return;
-      const { decision, reason } = connection;
+      const { decision } = connection;
+      const reason = clause === null ? null : mask(clause);
       if (decision !== "failed") counts[decision] += 1;
       if (listed < MAX_LISTED) {
         listed += 1;
-        pending = [...pending, { ...connection, id: newId() }];
+        pending = [...pending, { ...connection, host: mask(host), reason, id: newId() }];
       }
       if (reason !== null) logReason(reason);
       timer ??= setTimeout(flush, FLUSH_MS).unref();

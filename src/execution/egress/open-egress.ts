@@ -1,7 +1,7 @@
 /** The way out of a run with a restricted network. */
-import { parseAllowedHost, type AllowedHost } from "#shared/egress.js";
+import { parseAllowedHosts } from "#shared/egress.js";
 import { openEgressProxy } from "./egress-proxy.js";
-import { recordEgress, type NewEgress } from "./egress-recorder.js";
+import { recordEgress, type RecorderOptions } from "./egress-recorder.js";
 
 /** The proxy of a run. */
 export interface RunEgressProxy {
@@ -16,26 +16,12 @@ export interface RunEgressProxy {
 /** Opens the proxy of a run. */
 export async function openEgress({
   allowedHosts,
-  store,
-  log,
-  mask,
-}: {
-  allowedHosts: readonly string[];
-  /** Writes connections and counts; a failed write is tried again with the next one. */
-  store: (egress: NewEgress) => Promise<void>;
-  /** Appends a line to the run's log. */
-  log: (text: string) => void;
-  /** Removes the run's secrets from a text. */
-  mask: (text: string) => string;
-}): Promise<RunEgressProxy> {
-  const recorder = recordEgress(store, log);
+  ...options
+}: RecorderOptions & { allowedHosts: readonly string[] }): Promise<RunEgressProxy> {
+  const recorder = recordEgress(options);
   const proxy = await openEgressProxy({
-    // Entries were validated when the run was requested.
-    allowed: allowedHosts
-      .map(parseAllowedHost)
-      .filter((entry): entry is AllowedHost => typeof entry !== "string"),
-    onConnection: ({ host, reason, ...connection }) =>
-      recorder.add({ ...connection, host: mask(host), reason: reason && mask(reason) }),
+    allowed: parseAllowedHosts(allowedHosts),
+    onConnection: (connection) => recorder.add(connection),
   });
   return {
     port: proxy.port,

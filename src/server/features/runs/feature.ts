@@ -17,13 +17,14 @@ import { createLogStorage } from "./stored-logs/log-storage.js";
 import { syncLogs } from "./stored-logs/sync-logs.js";
 import { watchLogs } from "./stored-logs/watch-logs.js";
 import { createRuns } from "./create-runs.js";
+import { openClusterEgress, type ClusterEgress } from "./egress/cluster-egress.js";
 import { startQueuedRuns } from "./queue/run-queue.js";
 import { presetHandlers, runHandlers, sandboxHandlers } from "./routes.js";
 import { openRunnerProtocol } from "./runner-protocol/open-protocol.js";
 import { sessionHandlers } from "./sessions/routes.js";
 
 export function runsFeature(services: Services): Feature {
-  const { config, credentials, httpServer, publicUrl, storage } = services;
+  const { config, credentials, httpServer, log, publicUrl, storage } = services;
   const logStorage = createLogStorage({ ...services, settings: config });
   const movedLogs = watchLogs(logStorage, config.runLogDays, services.isAlone);
   const ownRuns = createRuns({
@@ -34,6 +35,7 @@ export function runsFeature(services: Services): Feature {
   });
   const runnerProtocol = openRunnerProtocol(services);
   const cluster = openCluster(services);
+  let clusterEgress: ClusterEgress | null = null;
   return {
     name: "runs",
     routes: [
@@ -56,6 +58,11 @@ export function runsFeature(services: Services): Feature {
     ],
     recover: () => ownRuns.recover(),
     start: async () => {
+      const { host, egressPort: port } = config;
+      if (port !== null) {
+        clusterEgress = await openClusterEgress({ ...services, settings: config }, { host, port });
+        log.info({ host, port: clusterEgress.port }, "the egress proxy of pods listens");
+      }
       ownRuns.watch();
       await Promise.all([movedLogs.start(), cluster.start()]);
     },
@@ -71,9 +78,9 @@ export function runsFeature(services: Services): Feature {
         ),
       ]),
     drain: () => ownRuns.end(config.shutdownRuns),
-    endStreams: () => {
+    endStreams: async () => {
       runnerProtocol.endStreams();
-      return ownRuns.endStreams();
+      await Promise.all([ownRuns.endStreams(), clusterEgress?.close()]);
     },
     stop: async () => {
       await cluster.stop();

@@ -36,6 +36,8 @@ export interface RunKeyring {
    * @throws AppError 401
    */
   runOf(token: string): Promise<RunOfToken>;
+  /** Returns those of the runs whose tokens are valid, from the database. */
+  listUsable(runIds: readonly string[]): Promise<Set<string>>;
 }
 
 /** The run that a token belongs to. */
@@ -54,20 +56,21 @@ interface KnownRun extends Record<string, unknown> {
   lease_expires_at: Date;
 }
 
+/** Whether the token of a run `r` is valid. Tokens of a dead server's runs expire with its lease. */
+const IS_USABLE = `r.status = 'running' and r.lease_expires_at > now() and r.exited_at is null
+  and a.terminated_at is null and o.archived_at is null and u.is_active`;
+const RUNS = `runs r join agents a on a.id = r.agent_id join organizations o on o.id = r.org_id
+  join users u on u.id = (r.origin #>> '{actor,userId}')::uuid`;
+
 export function createRunKeyring(db: Database, secret: string): RunKeyring {
   const usable = cached<KnownRun>({
     changes: db.changes,
     load: async (stored) => {
       const { rows } = await db.systemPool.query<KnownRun>({
         name: "find the run of a token",
-        // Tokens of a dead server's runs expire with its lease.
         text: `
           select r.id, r.org_id, r.agent_id, a.name as agent_name, u.id as user_id, r.lease_expires_at
-          from runs r join agents a on a.id = r.agent_id join organizations o on o.id = r.org_id
-          join users u on u.id = (r.origin #>> '{actor,userId}')::uuid
-          where r.token_hash = $1 and r.status = 'running' and r.lease_expires_at > now()
-            and r.exited_at is null and a.terminated_at is null and o.archived_at is null
-            and u.is_active`,
+          from ${RUNS} where r.token_hash = $1 and ${IS_USABLE}`,
         values: [Buffer.from(stored, "hex")],
       });
       const [run] = rows;
@@ -90,6 +93,14 @@ export function createRunKeyring(db: Database, secret: string): RunKeyring {
     runOf: async (token) => {
       const { id, org_id, agent_id } = await findRun(token);
       return { id, orgId: org_id, agentId: agent_id };
+    },
+    listUsable: async (runIds) => {
+      const { rows } = await db.systemPool.query<{ id: string }>({
+        name: "find the runs with valid tokens",
+        text: `select r.id from ${RUNS} where r.id = any($1::uuid[]) and ${IS_USABLE}`,
+        values: [runIds],
+      });
+      return new Set(rows.map(({ id }) => id));
     },
     actorOf: async (token) => {
       const found = await findRun(token);

@@ -2,10 +2,33 @@
 import { and, asc, eq, gt, sql } from "drizzle-orm";
 import type { RunEgress } from "#shared/api/agents/runs.js";
 import type { Queryable } from "../../../db/connection/connect.js";
-import { runEgress, runs } from "../../../db/tables/tables.js";
-import type { NewEgress } from "#execution/egress/egress-recorder.js";
+import { agents, runEgress, runs } from "../../../db/tables/tables.js";
+import { MAX_LISTED, type NewEgress } from "#execution/egress/egress-recorder.js";
 
-/** Adds to the list and counts of a run; nothing if the run has been deleted. */
+/** A run of the cluster that has its way out through the proxy. */
+export interface ProxiedRun {
+  project_id: string;
+  allowed_hosts: string[] | null;
+}
+
+/** Returns a run that is a Job of the cluster with a restricted network, while it is running. */
+export async function findProxiedRun(tx: Queryable, id: string): Promise<ProxiedRun | undefined> {
+  const [run] = await tx
+    .select({ project_id: agents.project_id, allowed_hosts: runs.allowed_hosts })
+    .from(runs)
+    .innerJoin(agents, eq(agents.id, runs.agent_id))
+    .where(
+      and(
+        eq(runs.id, id),
+        eq(runs.status, "running"),
+        eq(runs.network, "restricted"),
+        runs.in_cluster,
+      ),
+    );
+  return run;
+}
+
+/** Adds to the list, up to its limit, and counts of a run; nothing if the run has been deleted. */
 export async function insertEgress(
   tx: Queryable,
   { id, org_id }: { id: string; org_id: string },
@@ -20,20 +43,20 @@ export async function insertEgress(
     .where(eq(runs.id, id))
     .returning({ id: runs.id });
   if (counted.length === 0 || connections.length === 0) return;
-  const rows = connections.map(({ at, bytesSent, bytesReceived, ...connection }) => ({
-    ...connection,
-    org_id,
-    run_id: id,
-    at: at.toISOString(),
-    bytes_sent: bytesSent,
-    bytes_received: bytesReceived,
-  }));
+  // The updated row is locked, so no other process adds to the list.
+  const free = MAX_LISTED - (await tx.$count(runEgress, eq(runEgress.run_id, id)));
+  if (free <= 0) return;
+  const rows = connections
+    .slice(0, free)
+    .map(({ at, bytesSent, bytesReceived, ...connection }) => ({
+      ...connection,
+      org_id,
+      run_id: id,
+      at: at.toISOString(),
+      bytes_sent: bytesSent,
+      bytes_received: bytesReceived,
+    }));
   await tx.insert(runEgress).values(rows).onConflictDoNothing();
-}
-
-/** Counts the listed connections of a run. */
-export function countEgress(tx: Queryable, runId: string): Promise<number> {
-  return tx.$count(runEgress, eq(runEgress.run_id, runId));
 }
 
 /** Lists a run's connections in the order in which they ended. */

@@ -1,11 +1,8 @@
 import type { EgressReport } from "#shared/runner/protocol.js";
-import { countEgress, insertEgress } from "../egress/egress.queries.js";
+import { insertEgress } from "../egress/egress.queries.js";
 import { requireRunning } from "./require-run.js";
 import type { RunnerRunDeps } from "./runner-run-deps.js";
 import * as runnerRuns from "./runner-runs.queries.js";
-
-/** Listed connections of a run; more are only counted. */
-const MAX_LISTED = 1000;
 
 /**
  * Adds a report of connections to a run. One that was counted before changes nothing.
@@ -20,21 +17,18 @@ export async function reportEgress(
   const { id, org_id } = await requireRunning(db, runnerId, runId);
   await db.tenant(org_id, async (tx) => {
     if (!(await runnerRuns.countEgressBatch(tx, id, runnerId, batch))) return;
-    const listed = await countEgress(tx, id);
     await insertEgress(
       tx,
       { id, org_id },
       {
         allowed,
         denied,
-        connections: connections
-          .slice(0, Math.max(0, MAX_LISTED - listed))
-          .map(({ at, bytes_sent, bytes_received, ...connection }) => ({
-            ...connection,
-            at: new Date(at),
-            bytesSent: bytes_sent,
-            bytesReceived: bytes_received,
-          })),
+        connections: connections.map(({ at, bytes_sent, bytes_received, ...connection }) => ({
+          ...connection,
+          at: new Date(at),
+          bytesSent: bytes_sent,
+          bytesReceived: bytes_received,
+        })),
       },
     );
   });
