@@ -4,6 +4,7 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, invalidField } from "../../../errors.js";
 import type { OrgContext } from "../../../http/request-context.js";
+import { kubernetesUnavailable } from "../../runners/index.js";
 import { requireRemote } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ResolvedRun } from "../presets/resolve-preset.js";
@@ -89,10 +90,7 @@ export async function queueForRunner(
 
 function noRunner(inCluster: boolean): AppError {
   return inCluster
-    ? new AppError(
-        "kubernetes_unavailable",
-        "No server of this installation uses a Kubernetes cluster; ask its operator to set OMOI_KUBERNETES_NAMESPACE, or use another type of workspace.",
-      )
+    ? kubernetesUnavailable()
     : new AppError(
         "workspace_remote",
         "The workspace has no folder on this server for a command to run in, and no runner takes the organization's runs; register a runner, or start the run with external: true.",
