@@ -26,7 +26,7 @@ export const projectContainers = z.strictObject({
     .max(MAX_CPUS, `must be at most ${MAX_CPUS}`)
     .nullable()
     .describe(
-      `Maximum number of processors of a run, ${MIN_CPUS} to ${MAX_CPUS}; null for the limit of the installation`,
+      "Maximum number of processors of a run, 0.1 to 64; null for the limit of the installation",
     ),
   memory_mib: mebibytes
     .nullable()
