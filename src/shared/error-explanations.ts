@@ -391,7 +391,7 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   network_not_isolated: {
     meaning: "The machine cannot give the run the requested network safely.",
     remedy:
-      "Use another network, or see `full_network` and `restricted_network` of `GET /api/v1/sandbox`.",
+      "Use another network, or see `full_network`, `restricted_network` and `kubernetes.networks` of `GET /api/v1/sandbox`.",
   },
   queue_full: {
     meaning: "As many runs or merge requests wait as allowed.",

@@ -25,6 +25,8 @@ afterEach(() => app.close());
 
 const sentence =
   "No server of this installation uses a Kubernetes cluster; ask its operator to set OMOI_KUBERNETES_NAMESPACE";
+/** The networks of `insertCluster`. */
+const networks = ["none", "full"];
 const create = () =>
   ann.api.workspaces.create({
     params: { agent_id: agent.id },
@@ -39,12 +41,12 @@ test("without a cluster, no workspace in it is created", async () => {
   expect(problem.detail).toBe(`${sentence}, or use another type of workspace.`);
   const missing = ann.api.workspaces.get({ params: { agent_id: agent.id } });
   await expectProblem(missing, 404, "workspace_missing");
-  expect(await sandbox()).toEqual({ available: false, reason: sentence });
+  expect(await sandbox()).toEqual({ available: false, reason: sentence, networks: [] });
 });
 
 test("in the cluster, a workspace is a branch whose runs wait for it", async () => {
   const id = await insertCluster(app);
-  expect(await sandbox()).toEqual({ available: true, reason: null });
+  expect(await sandbox()).toEqual({ available: true, reason: null, networks });
   const { data: workspace } = await create();
   expect(workspace).toMatchObject({
     workspace_type: "kubernetes",
@@ -59,7 +61,10 @@ test("in the cluster, a workspace is a branch whose runs wait for it", async () 
   await expectProblem(commit, 409, "workspace_remote");
   const labeled = await expectProblem(start({ runner_labels: ["gpu"] }), 422, "validation_failed");
   expect(fieldsOf(labeled)).toEqual(["body.runner_labels"]);
-  const { data: run } = await start();
+  const restricted = start({ network: "restricted", allowed_hosts: [] });
+  const { detail } = await expectProblem(restricted, 409, "network_not_isolated");
+  expect(detail).toContain("set OMOI_KUBERNETES_EGRESS_URL, or use another network");
+  const { data: run } = await start({ network: "full" });
   expect(run).toMatchObject({ status: "queued", detail: "Waiting for the cluster." });
   await ann.api.runs.stop({ params: { run_id: run.id } });
   // The cluster is gone before the next run.
@@ -99,6 +104,7 @@ test("the cluster is paused and resumed, and the sandbox says why its runs wait"
   expect(await sandbox()).toEqual({
     available: true,
     reason: expect.stringContaining("is paused") as string,
+    networks,
   });
   expect((await update({ paused: false, name: "kubernetes" })).data.status).toBe("online");
   const renamed = await expectProblem(update({ name: "other" }), 422, "validation_failed");
@@ -110,6 +116,7 @@ test("the cluster is paused and resumed, and the sandbox says why its runs wait"
   expect(await sandbox()).toEqual({
     available: true,
     reason: expect.stringContaining("has not been heard of for a minute") as string,
+    networks,
   });
   await create();
   expect((await start()).data.status).toBe("queued");
@@ -126,7 +133,7 @@ test("the cluster is removed only after it was not heard of for a minute", async
   await seeRunner(app, id, 61);
   expect((await remove()).status).toBe(204);
   await expectProblem(root.api.runners.get({ params }), 404, "not_found");
-  expect(await sandbox()).toEqual({ available: false, reason: sentence });
+  expect(await sandbox()).toEqual({ available: false, reason: sentence, networks: [] });
   const { data: events } = await root.api.admin.auditEvents({ query: { limit: 2 } });
   expect(events.map(({ action, target }) => [action, target?.name])).toEqual([
     ["runner.removed", "kubernetes"],

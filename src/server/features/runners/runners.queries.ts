@@ -1,4 +1,5 @@
 import { sql, type SQL } from "drizzle-orm";
+import type { SandboxState } from "#shared/api/agents/sandbox.js";
 import type { Runner } from "#shared/api/runners.js";
 import { RUNNER_LEASE_SECONDS } from "#shared/runner/protocol.js";
 import type { Queryable } from "../../db/connection/connect.js";
@@ -52,10 +53,15 @@ export async function findRunner(tx: Queryable, by: RunnerReference): Promise<Ru
   return runner;
 }
 
-/** Returns the status of the cluster; undefined if no server uses one. */
-export async function findCluster(tx: Queryable): Promise<Pick<Runner, "status"> | undefined> {
-  const { rows } = await tx.execute<Pick<Runner, "status">>(
-    sql`select ${statusOf} as status from ${runners} r where r.kind = 'cluster'`,
+/** The cluster, as far as runs depend on it. */
+interface Cluster extends Pick<Runner, "status"> {
+  networks: SandboxState["kubernetes"]["networks"];
+}
+
+/** Returns the cluster; undefined if no server uses one. */
+export async function findCluster(tx: Queryable): Promise<Cluster | undefined> {
+  const { rows } = await tx.execute<Cluster & Record<string, unknown>>(
+    sql`select ${statusOf} as status, r.networks from ${runners} r where r.kind = 'cluster'`,
   );
   return rows[0];
 }

@@ -61,7 +61,9 @@ export async function createWorkspace(
     const cure = docker.install === null ? "make a local workspace" : `run: ${docker.install}`;
     throw new AppError("docker_unavailable", `${docker.reason}; ${cure}.`);
   }
-  if (input.workspace_type === "kubernetes") await context.tx(requireCluster);
+  if (input.workspace_type === "kubernetes") {
+    await context.tx((tx) => requireCluster(tx));
+  }
   const baseBranch = input.base_branch ?? agent.default_branch;
   const repoPath = deps.storage.repository(context.orgId, agent.project_id);
   await requireMergeTarget("base_branch", baseBranch, repoPath, visible);

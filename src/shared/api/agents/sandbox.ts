@@ -81,6 +81,9 @@ export const sandboxState = z.strictObject({
         .describe(
           "Why it is not available, or why its runs wait: it is paused, or has not been heard of for a minute; null if it takes runs",
         ),
+      networks: z
+        .array(z.enum(["none", "restricted", "full"]))
+        .describe("Networks that its runs can have; empty if it is not available"),
     })
     .describe("For workspaces of type `kubernetes`, whose commands run in Jobs of the cluster"),
   limits: runLimits.describe("The limits of new runs"),

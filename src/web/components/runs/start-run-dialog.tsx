@@ -113,7 +113,11 @@ function StartRunForm({
   ...source
 }: StartRunProps & RunSource): ReactElement {
   const navigate = useNavigate();
-  const canRestrict = isolation === undefined || restrictionProblem(isolation) === undefined;
+  const { data: sandbox } = useQuery(sandboxQuery);
+  const cluster = agent.workspace_type === "kubernetes" ? sandbox?.kubernetes : undefined;
+  const canRestrict = cluster
+    ? cluster.networks.includes("restricted")
+    : isolation === undefined || restrictionProblem(isolation) === undefined;
   const withIsolation = { ...source, canRestrict };
   const form = useForm({
     endpoint: api.runs.create,
@@ -137,7 +141,7 @@ function StartRunForm({
       {agent.workspace_type === "remote" && (
         <RunnerLabelsField orgId={agent.organization_id} form={form} />
       )}
-      {agent.workspace_type === "kubernetes" && <ClusterNotice />}
+      {cluster && cluster.reason !== null && <Alert tone="info">{cluster.reason}.</Alert>}
       {source.run !== null && source.run.env_names.length > 0 && (
         <Alert tone="info">
           Values of variables are not stored. Enter them again, or remove the variables.
@@ -156,6 +160,7 @@ function StartRunForm({
         orgId={agent.organization_id}
         form={form}
         isolation={isolation}
+        networks={cluster?.networks}
         projectHosts={source.projectHosts}
       />
       <Checkbox
@@ -177,13 +182,6 @@ function StartRunForm({
       </DialogActions>
     </Form>
   );
-}
-
-/** Why the runs of the cluster wait. */
-function ClusterNotice(): ReactElement | null {
-  const { data: sandbox } = useQuery(sandboxQuery);
-  const reason = sandbox?.kubernetes.reason ?? null;
-  return reason === null ? null : <Alert tone="info">{reason}.</Alert>;
 }
 
 function invalidReason(values: RunValues, run: RunSource["run"]): string | undefined {
