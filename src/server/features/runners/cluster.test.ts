@@ -15,12 +15,13 @@ let app: TestApp;
 let root: TestPerson;
 let ann: TestPerson;
 let agent: Agent;
-beforeEach(async () => {
-  app = await startTestApp();
+const open = async (sandbox?: "real"): Promise<void> => {
+  app = await startTestApp({}, sandbox);
   root = await app.person("root");
   ann = await app.person("ann");
   agent = await makeAgent(ann, (await makeProject(ann, (await makeOrganization(ann)).id)).id);
-});
+};
+beforeEach(() => open());
 afterEach(() => app.close());
 
 const sentence =
@@ -74,12 +75,14 @@ test("in the cluster, a workspace is a branch whose runs wait for it", async () 
 });
 
 test("a session needs a folder, and the error names a run instead", async () => {
+  await app.close();
+  await open("real");
   await insertCluster(app);
   await create();
   const problem = await expectProblem(
     ann.api.agentSessions.create({
       params: { agent_id: agent.id },
-      body: { command: ["agent"] } as never,
+      body: { preset: "custom", command: ["agent"] },
     }),
     409,
     "workspace_remote",
