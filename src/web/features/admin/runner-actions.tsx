@@ -62,9 +62,7 @@ export function RunnerActions({ runner }: { runner: Runner }): ReactElement {
           successMessage: () => `${title} removed`,
         }}
       >
-        {isCluster
-          ? "A server that uses the cluster again adds it again."
-          : "Its token ends at once."}{" "}
+        {isCluster ? "It returns when a server uses the cluster again." : "Its token ends at once."}{" "}
         {runner.running === 0
           ? "It has no runs in progress."
           : "Its runs in progress end as lost, without what they have not sent yet. To let them end first, pause the runner."}

@@ -90,7 +90,7 @@ function Containers({ project, refusal }: ContainersCardProps): ReactElement {
           inputMode="numeric"
           {...form.field("kubernetes.memory_mib")}
           disabledReason={reason}
-          hint="64 to 1048576 for each run, which fails above its memory."
+          hint="64 to 1048576 for each run; a run that needs more fails."
         />
         <TextField
           label="Disk space in MiB"
