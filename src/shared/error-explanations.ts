@@ -209,6 +209,11 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "Another runner of the installation has the name.",
     remedy: "Choose another name, or remove that runner first.",
   },
+  cluster_online: {
+    meaning: "A server uses the cluster, or has used it within the last minute.",
+    remedy:
+      "Take `OMOI_KUBERNETES_NAMESPACE` out of the settings of all servers, and try again a minute later.",
+  },
   role_in_use: {
     meaning: "Members, open invitations or other roles use the role.",
     remedy: "Give them another role first; `detail` names them.",
@@ -292,9 +297,9 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     remedy: "Read `status` and `error` of the workspace.",
   },
   workspace_remote: {
-    meaning: "A remote workspace has no folder on the server.",
+    meaning: "Workspaces of the types `remote` and `kubernetes` have no folder on the server.",
     remedy:
-      "Push to its branch. Runs need a registered runner that takes the organization's runs, or `external: true`.",
+      "Push to its branch. Runs of a remote workspace need a registered runner that takes the organization's runs, or `external: true`.",
   },
   workspace_busy: {
     meaning: "Another operation works on the workspace or the branch.",
@@ -386,7 +391,7 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   network_not_isolated: {
     meaning: "The machine cannot give the run the requested network safely.",
     remedy:
-      "Use another network, or see `full_network` and `restricted_network` of `GET /api/v1/sandbox`.",
+      "Use another network, or see `full_network`, `restricted_network` and `kubernetes.networks` of `GET /api/v1/sandbox`.",
   },
   queue_full: {
     meaning: "As many runs or merge requests wait as allowed.",

@@ -45,6 +45,7 @@ export const errorCodes = {
   name_taken: [409, "The name is taken"],
   role_name_taken: [409, "The role name is taken"],
   runner_name_taken: [409, "The runner's name is taken"],
+  cluster_online: [409, "The cluster is in use"],
   role_in_use: [409, "The role is in use"],
   already_member: [409, "Already a member"],
   already_invited: [409, "Already invited"],

@@ -3,6 +3,7 @@ import type { Runner } from "#shared/api/runners.js";
 import { RUNNER_PROTOCOL, type OfferRequest } from "#shared/runner/protocol.js";
 import { databaseUrlOf } from "../support/database/queries.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
+import { insertCluster, seeRunner } from "../support/runners/runners.js";
 import { omoi, type CliResult } from "../support/server/cli.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
 
@@ -52,8 +53,8 @@ describe("omoi admin runner", () => {
       { name: "gpu-1", status: "online", labels: ["linux"], slots: 2, organization_id: null },
     ]);
     const listed = await run("list");
-    expect(listed.out).toMatch(/^NAME +STATUS +RUNS +LABELS/);
-    expect(listed.out).toMatch(/gpu-1 +online +0 of 2 +linux +all +0\.2\.0 +box/);
+    expect(listed.out).toMatch(/^NAME +KIND +STATUS +RUNS +LABELS/);
+    expect(listed.out).toMatch(/gpu-1 +machine +online +0 of 2 +linux +all +0\.2\.0 +box/);
   });
 
   test("registers a runner of one organization", async () => {
@@ -73,7 +74,7 @@ describe("omoi admin runner", () => {
     const find = async () => (await list()).find(({ name }) => name === "changing");
     expect((await run("pause", "changing")).out).toContain("changing is paused");
     expect((await find())?.paused).toBe(true);
-    expect((await run("list")).out).toMatch(/changing +offline, paused/);
+    expect((await run("list")).out).toMatch(/changing +machine +offline, paused/);
     const resumed = await run("resume", "Changing", "--json");
     expect((JSON.parse(resumed.out) as Runner).paused).toBe(false);
     expect((await run("remove", "changing")).out).toBe("changing is removed.\n");
@@ -85,6 +86,20 @@ describe("omoi admin runner", () => {
       ["runner.paused", "operator"],
       ["runner.registered", "operator"],
     ]);
+  });
+
+  test("pauses and resumes the cluster, and removes it once it is offline", async () => {
+    const id = await insertCluster(app);
+    expect((await run("list")).out).toMatch(/kubernetes +cluster +online +0 of 50 +all/);
+    expect((await run("pause", "kubernetes")).out).toContain("kubernetes is paused");
+    expect((await run("list")).out).toMatch(/kubernetes +cluster +paused/);
+    const used = await run("remove", "kubernetes");
+    expect([used.code, used.err]).toEqual([5, expect.stringContaining("(cluster_online)")]);
+    expect((await run("resume", "kubernetes")).out).toBe("kubernetes takes runs.\n");
+    await seeRunner(app, id, 61);
+    expect((await run("list")).out).toMatch(/kubernetes +cluster +offline/);
+    expect((await run("remove", "kubernetes")).out).toBe("kubernetes is removed.\n");
+    expect((await list()).filter(({ kind }) => kind === "cluster")).toEqual([]);
   });
 
   test("explains errors, and sets the exit code", async () => {

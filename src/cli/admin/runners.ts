@@ -9,7 +9,7 @@ import { print, shownTime, table } from "./output.js";
 export function addRunnerCommands(admin: Command): void {
   const runner = admin
     .command("runner")
-    .description("Manage the machines that take runs of remote workspaces")
+    .description("Manage the machines that take runs of remote workspaces, and the cluster")
     .addHelpText(
       "after",
       `
@@ -17,7 +17,8 @@ Examples:
   omoi admin runner add gpu-1                 # prints the token once
   omoi admin runner add acme-1 --organization acme
   omoi admin runner pause gpu-1               # it ends its runs and takes no new ones
-  omoi admin runner remove gpu-1`,
+  omoi admin runner remove gpu-1
+  omoi admin runner pause kubernetes          # the cluster; only its servers add it`,
     );
   runner
     .command("list")
@@ -103,6 +104,7 @@ async function listRunners({ json }: AdminOptions): Promise<void> {
     }
     const rows = all.map((runner) => [
       runner.name,
+      runner.kind,
       runner.status === "offline" && runner.paused ? "offline, paused" : runner.status,
       `${runner.running} of ${runner.slots}`,
       runner.labels.join(" "),
@@ -112,7 +114,7 @@ async function listRunners({ json }: AdminOptions): Promise<void> {
       shownTime(runner.last_seen_at),
       runner.id,
     ]);
-    const header = "NAME,STATUS,RUNS,LABELS,ORGANIZATION,VERSION,HOST,LAST SEEN,ID".split(",");
+    const header = "NAME,KIND,STATUS,RUNS,LABELS,ORGANIZATION,VERSION,HOST,LAST SEEN,ID".split(",");
     print(json, all, () => (rows.length === 0 ? "No runners yet." : table(header, rows)));
   });
 }

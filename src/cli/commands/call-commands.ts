@@ -312,7 +312,11 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   },
   "workspaces.create": {
     command: "workspace create",
-    examples: ["workspace create worker-1", "workspace create cleo --workspace-type remote"],
+    examples: [
+      "workspace create worker-1",
+      "workspace create cleo --workspace-type remote",
+      "workspace create dave --workspace-type kubernetes",
+    ],
   },
   "workspaces.get": { command: "workspace show" },
   "workspaces.update": { command: "workspace update" },

@@ -201,7 +201,7 @@ async function listWorkspaces(client: pg.ClientBase, nodeId: string): Promise<Pl
   const { rows } = await client.query<PlacedWorkspace>(
     `select w.agent_id, w.org_id, w.project_id, a.name as agent_name
      from workspaces w join agents a on a.id = w.agent_id join projects p on p.id = w.project_id
-     where w.status = 'active' and w.workspace_type <> 'remote' and p.home_node = $1
+     where w.status = 'active' and w.workspace_type in ('local', 'docker') and p.home_node = $1
      order by w.agent_id`,
     [nodeId],
   );

@@ -4,10 +4,15 @@ import { id, name, page, timestamp } from "../contract/fields.js";
 
 const label = z.string().describe("Label of the runner, from `omoi runner --labels`");
 
-/** A machine that takes runs of workspaces without a folder on a server. */
+/** A machine, or the cluster, that takes runs of workspaces without a folder on a server. */
 export const runner = z.strictObject({
   id: id.describe("Id of the runner"),
   name: z.string().describe("Name of the runner, unique in the installation"),
+  kind: z
+    .enum(["machine", "cluster"])
+    .describe(
+      "`machine`: a registered runner, for `remote` workspaces; `cluster`: the Kubernetes cluster of the installation, for `kubernetes` workspaces",
+    ),
   organization_id: id
     .nullable()
     .describe("The organization whose runs it takes; null for those of all organizations"),
@@ -19,7 +24,9 @@ export const runner = z.strictObject({
   paused: z.boolean().describe("Whether it takes no new runs"),
   labels: z
     .array(label)
-    .describe("Its labels; a run is taken by a runner that has all of its labels"),
+    .describe(
+      "Its labels; a run is taken by a runner that has all of its labels; the cluster has none",
+    ),
   slots: z.int().describe("Number of runs that it takes at once; 0 before its first connection"),
   running: z
     .int()
@@ -48,7 +55,9 @@ export const newRunner = z.strictObject({
 export type NewRunner = z.output<typeof newRunner>;
 
 export const runnerChanges = z.strictObject({
-  name: newRunner.shape.name.optional(),
+  name: newRunner.shape.name
+    .optional()
+    .describe("New name of a machine, 1 to 100 characters; the cluster keeps its name"),
   paused: z.boolean().optional().describe("Whether it takes no new runs"),
 });
 export type RunnerChanges = z.output<typeof runnerChanges>;
@@ -105,9 +114,11 @@ export const runners = {
     method: "DELETE",
     path: "/api/v1/admin/runners/{runner_id}",
     access,
-    summary: "Remove a runner: its token ends at once, and its runs end as `lost`",
+    summary:
+      "Remove a runner: its token ends at once, and its runs end as `lost`; the cluster, only while it is `offline`",
     params: runnerParams,
     revokes: true,
+    errors: ["cluster_online"],
   }),
   available: endpoint({
     method: "GET",

@@ -139,7 +139,7 @@ const descriptions: Readonly<Record<keyof typeof named, string>> = {
   UserExport: "All data that is stored about a user",
   InstallationUsage: "Usage of the whole installation in the current month",
   OrganizationUsage: "Usage of one organization in the current month",
-  Runner: "A machine that takes runs of remote workspaces",
+  Runner: "A machine, or the cluster, that takes runs of workspaces without a folder on a server",
   CreatedRunner: "A runner with its token, which is in this response only",
   ClusterNode: "One of the servers that share the database",
   ProjectMove: "The latest move of a project to another server",

@@ -287,7 +287,11 @@ const signedInPages = {
     title: "Project",
     noun: "project",
     load: ({ projectId }) => [projectQuery(projectId)],
-    prefetch: ({ projectId }) => [checksQuery(projectId), environmentQuery(projectId)],
+    prefetch: ({ projectId }) => [
+      checksQuery(projectId),
+      environmentQuery(projectId),
+      sandboxQuery,
+    ],
     awaitsPrefetch: true,
     component: () => import("../features/projects/ProjectSettingsPage.js"),
   },

@@ -15,6 +15,7 @@ import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { FetchReport } from "#shared/api/projects/projects.js";
 import type { NewEnvironment } from "#shared/api/projects/environments.js";
+import type { ProjectContainers } from "#shared/api/projects/containers.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import type { Run, RunLimits } from "#shared/api/agents/runs.js";
 import type { PresetName } from "#shared/preset-names.js";
@@ -83,6 +84,7 @@ export const projects = pgTable("projects", {
   imported_at: instant(),
   merge_drivers: jsonb().$type<MergeDriver[]>().notNull().default([]),
   protected_branches: jsonb().$type<ProtectedBranch[]>(),
+  kubernetes: jsonb().$type<ProjectContainers>(),
   ...budgets(),
   deleted_at: instant(),
   removed_at: instant(),

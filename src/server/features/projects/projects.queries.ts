@@ -1,5 +1,6 @@
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
+import { defaultContainers, type ProjectContainers } from "#shared/api/projects/containers.js";
 import type { Project, Upstream } from "#shared/api/projects/projects.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import {
@@ -25,6 +26,7 @@ const projectColumns = {
   progress: projects.progress,
   error: projects.error,
   merge_drivers: projects.merge_drivers,
+  kubernetes: sql<ProjectContainers>`coalesce(${projects.kubernetes}, ${JSON.stringify(defaultContainers)}::jsonb)`,
   max_model_cost_usd: projects.max_model_cost_usd,
   max_model_tokens: projects.max_model_tokens,
   org_slug: organizations.slug,
@@ -155,6 +157,7 @@ export async function updateProject(
     | "error"
     | "imported_at"
     | "merge_drivers"
+    | "kubernetes"
     | "max_model_cost_usd"
     | "max_model_tokens"
   >,

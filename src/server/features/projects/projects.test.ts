@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defaultContainers } from "#shared/api/projects/containers.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import {
@@ -9,6 +10,7 @@ import {
   type TestPerson,
 } from "#test/support/server/app.js";
 import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { fieldsOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 
@@ -49,6 +51,7 @@ describe("projects", () => {
       max_model_cost_usd: null,
       max_model_tokens: null,
       protected_branches: [{ pattern: "main", approvals: 0, checks: [], strategy: null }],
+      kubernetes: { image: null, cpus: null, memory_mib: null, disk_mib: null },
       counts: { agents: 0, workspaces: 0, merges: 0 },
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,
@@ -197,6 +200,64 @@ describe("projects", () => {
     await expectProblem(foreign, 404, "not_found");
   });
 
+  test("the containers are replaced as a whole, with an audit event", async () => {
+    const { id, kubernetes: none } = await create({ name: "Containers" });
+    expect(none).toEqual({ image: null, cpus: null, memory_mib: null, disk_mib: null });
+    const params = { project_id: id };
+    const update = async (body: object) => (await owner.api.projects.update({ params, body })).data;
+    const stored = () =>
+      queryAsOwner(app, "select kubernetes from projects where id = $1", [params.project_id]);
+    expect(await stored()).toEqual([{ kubernetes: null }]);
+    const digest = `@sha256:${"a".repeat(64)}`;
+    const own = {
+      image: `registry.example.com:5000/tools/node:24${digest}`,
+      cpus: 1.5,
+      memory_mib: 2048,
+      disk_mib: 10_240,
+    };
+    expect((await update({ kubernetes: own })).kubernetes).toEqual(own);
+    expect(await stored()).toEqual([{ kubernetes: own }]);
+    expect((await owner.api.projects.get({ params })).data.kubernetes).toEqual(own);
+    const { data: list } = await owner.api.projects.list({ query: { organization_id: org.id } });
+    expect(list.find((project) => project.id === id)?.kubernetes).toEqual(own);
+    // Neither another field nor the same value changes it.
+    expect((await update({ name: "Renamed" })).kubernetes).toEqual(own);
+    await update({ kubernetes: own });
+    const least = { ...none, cpus: 0.1, memory_mib: 64, disk_mib: 1_048_576 };
+    expect((await update({ kubernetes: least })).kubernetes).toEqual(least);
+    expect((await update({ kubernetes: none })).kubernetes).toEqual(none);
+    const query = { action: "project.updated", limit: 4 } as const;
+    const { data: events } = await owner.api.audit.list({ params: { org_id: org.id }, query });
+    expect(events.map(({ changes }) => changes)).toEqual([
+      { kubernetes: { from: least, to: none } },
+      { kubernetes: { from: own, to: least } },
+      { name: { from: "Containers", to: "Renamed" } },
+      { kubernetes: { from: none, to: own } },
+    ]);
+    for (const [kubernetes, fields] of [
+      [{ ...own, image: "" }, [".image"]],
+      [{ ...own, image: "Node:24" }, [".image"]],
+      [{ ...own, image: "node:24 --privileged" }, [".image"]],
+      [{ ...own, image: "https://example.com/node" }, [".image"]],
+      [{ ...own, cpus: 0 }, [".cpus"]],
+      [{ ...own, cpus: 64.5 }, [".cpus"]],
+      [{ ...own, cpus: "2" }, [".cpus"]],
+      [{ ...own, memory_mib: 63 }, [".memory_mib"]],
+      [{ ...own, memory_mib: 100.5, disk_mib: 1_048_577 }, [".disk_mib", ".memory_mib"]],
+      [{ ...own, privileged: true }, [".privileged"]],
+      [{ image: null }, [".cpus", ".disk_mib", ".memory_mib"]],
+      [null, [""]],
+      [[], [""]],
+    ] as [unknown, string[]][]) {
+      const problem = await expectProblem(update({ kubernetes }), 422, "validation_failed");
+      expect(fieldsOf(problem).toSorted()).toEqual(fields.map((name) => `body.kubernetes${name}`));
+    }
+    const stranger = await app.person("stranger");
+    const foreign = stranger.api.projects.update({ params, body: { kubernetes: own } });
+    await expectProblem(foreign, 404, "not_found");
+    expect((await owner.api.projects.get({ params })).data.kubernetes).toEqual(none);
+  });
+
   test("another organization is indistinguishable from a missing one", async () => {
     const theirs = await makeOrganization(await app.person("stranger"));
     const token = owner.token;
@@ -251,6 +312,7 @@ describe("projects", () => {
     for (const call of [
       () => viewer.api.projects.create({ body: { organization_id: org.id, name: "x" } }),
       () => viewer.api.projects.update({ params, body: { name: "x" } }),
+      () => viewer.api.projects.update({ params, body: { kubernetes: defaultContainers } }),
     ]) {
       const problem = await expectProblem(call(), 403, "insufficient_permission");
       expect(problem.missing_permissions).toEqual(["project:write"]);

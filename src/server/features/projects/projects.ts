@@ -5,6 +5,7 @@ import { sql } from "drizzle-orm";
 import type { MergeDriver } from "#shared/merge-drivers.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { CredentialInput, Project } from "#shared/api/projects/projects.js";
+import type { ProjectContainers } from "#shared/api/projects/containers.js";
 import type { ProtectedBranch } from "#shared/protection.js";
 import { budgetFields } from "#shared/api/organizations/budgets.js";
 import { changedBudgets } from "../../access/budgets.js";
@@ -139,6 +140,7 @@ export interface ProjectChanges {
   description?: string | null | undefined;
   merge_drivers?: MergeDriver[] | undefined;
   protected_branches?: ProtectedBranch[] | undefined;
+  kubernetes?: ProjectContainers | undefined;
   max_model_cost_usd?: number | null | undefined;
   max_model_tokens?: number | null | undefined;
 }
@@ -157,12 +159,13 @@ export async function updateProject(
   await context.change(async (tx, audit, access) => {
     const budgets = changedBudgets(access, changes);
     const before = await queries.findProject(tx, id);
-    const { name, description, merge_drivers, protected_branches } = changes;
+    const { name, description, merge_drivers, protected_branches, kubernetes } = changes;
     await queries.updateProject(tx, id, {
       ...(name !== undefined && { name }),
       ...(description !== undefined && { description }),
       ...(merge_drivers !== undefined && { merge_drivers }),
       ...(protected_branches !== undefined && { protected_branches }),
+      ...(kubernetes !== undefined && { kubernetes }),
       ...budgets,
     });
     const after = await queries.findProject(tx, id);
@@ -175,7 +178,7 @@ export async function updateProject(
     }
     await requireChecks(tx, id, changes.protected_branches ?? []);
     const changed = {
-      ...diffFields(before, after, ["name", "description", "protected_branches", ...budgetFields]),
+      ...diffFields(before, after, auditedFields),
       ...diffFields(auditedDrivers(before), auditedDrivers(after), ["merge_drivers"]),
     };
     if (Object.keys(changed).length === 0) return;
@@ -185,6 +188,14 @@ export async function updateProject(
   if (changes.protected_branches !== undefined) await advanceQueuesOf(deps, context, id);
   return readProject(deps, context, id);
 }
+
+const auditedFields = [
+  "name",
+  "description",
+  "protected_branches",
+  "kubernetes",
+  ...budgetFields,
+] as const;
 
 /** The drivers as recorded in the audit log: one text each. */
 function auditedDrivers({ merge_drivers }: Pick<Project, "merge_drivers">) {

@@ -70,7 +70,7 @@ export async function createRunner(
 
 /**
  * Renames, pauses or resumes a runner. A paused runner loses the runs that it was offered and has not started.
- * @throws AppError 404; 409 `runner_name_taken`
+ * @throws AppError 404; 409 `runner_name_taken`; 422 for another name of the cluster
  */
 export function updateRunner(
   context: RunnerContext,
@@ -82,6 +82,9 @@ export function updateRunner(
     if (!before) throw notFound();
     const { id } = before;
     const { name = before.name, paused = before.paused } = given;
+    if (before.kind === "cluster" && name !== before.name) {
+      throw invalidField("name", "is fixed: the cluster cannot be renamed");
+    }
     if (name === before.name && paused === before.paused) return before;
     await queries.updateRunner(tx, { id, name, paused });
     if (paused) await queries.releaseOffers(tx, id);
@@ -101,7 +104,7 @@ export function updateRunner(
 
 /**
  * Removes a runner. Its token ends, its runs end as `lost`, and the runs that it was offered are offered to others.
- * @throws AppError 404
+ * @throws AppError 404; 409 `cluster_online`
  */
 export async function deleteRunner(
   context: RunnerContext,
@@ -110,6 +113,13 @@ export async function deleteRunner(
   return change(context, "", async (tx, record) => {
     const runner = await queries.lockRunner(tx, by);
     if (!runner) throw notFound();
+    if (runner.kind === "cluster" && runner.status !== "offline") {
+      // Its server would add it again.
+      throw new AppError(
+        "cluster_online",
+        "A server uses the cluster; take OMOI_KUBERNETES_NAMESPACE out of the settings of all servers, and remove it a minute later.",
+      );
+    }
     await queries.endRunsOfRunner(tx, runner.id, `Its runner ${runner.name} was removed.`);
     await queries.releaseOffers(tx, runner.id);
     await queries.deleteRunner(tx, runner.id);

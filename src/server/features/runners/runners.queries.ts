@@ -1,4 +1,5 @@
 import { sql, type SQL } from "drizzle-orm";
+import type { SandboxState } from "#shared/api/agents/sandbox.js";
 import type { Runner } from "#shared/api/runners.js";
 import { RUNNER_LEASE_SECONDS } from "#shared/runner/protocol.js";
 import type { Queryable } from "../../db/connection/connect.js";
@@ -13,15 +14,15 @@ type Row = Runner & Record<string, unknown>;
 const isWanted = (by: RunnerReference): SQL =>
   "id" in by ? sql`r.id = ${by.id}` : sql`lower(r.name) = lower(${by.name})`;
 
+const statusOf = sql`case when r.last_seen_at is null
+      or r.last_seen_at <= clock_timestamp() - make_interval(secs => ${RUNNER_LEASE_SECONDS})
+    then 'offline'
+  when r.paused then 'paused' else 'online' end`;
+
 /** Selects runners with the number of their runs that the transaction sees. */
 async function selectRunners(tx: Queryable, which: SQL): Promise<Runner[]> {
   const { rows } = await tx.execute<Row>(sql`
-    select r.id, r.name, r.org_id as organization_id,
-      case when r.last_seen_at is null
-          or r.last_seen_at <= clock_timestamp() - make_interval(secs => ${RUNNER_LEASE_SECONDS})
-          then 'offline'
-        when r.paused then 'paused' else 'online' end as status,
-      r.paused, r.labels, r.slots,
+    select r.id, r.name, r.kind, r.org_id as organization_id, ${statusOf} as status, r.paused, r.labels, r.slots,
       (select count(*)::int from runs where runner_id = r.id and runs.status = 'running') as running,
       r.host, r.version, r.last_seen_at, r.created_at
     from ${runners} r where ${which}`);
@@ -50,6 +51,19 @@ export function listRunners(
 export async function findRunner(tx: Queryable, by: RunnerReference): Promise<Runner | undefined> {
   const [runner] = await selectRunners(tx, isWanted(by));
   return runner;
+}
+
+/** The cluster, as far as runs depend on it. */
+interface Cluster extends Pick<Runner, "status"> {
+  networks: SandboxState["kubernetes"]["networks"];
+}
+
+/** Returns the cluster; undefined if no server uses one. */
+export async function findCluster(tx: Queryable): Promise<Cluster | undefined> {
+  const { rows } = await tx.execute<Cluster & Record<string, unknown>>(
+    sql`select ${statusOf} as status, r.networks from ${runners} r where r.kind = 'cluster'`,
+  );
+  return rows[0];
 }
 
 /** Locks a runner until the transaction ends, against offers of runs and other changes. */

@@ -37,6 +37,7 @@ test("a registered runner is offline until it reports, and its token is stored a
   expect(runner).toEqual({
     id: expect.any(String) as string,
     name: "gpu-1",
+    kind: "machine",
     organization_id: null,
     status: "offline",
     paused: false,

@@ -11,6 +11,7 @@ import { Content, eventStream } from "../../http/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
+import { kubernetesState } from "../runners/index.js";
 import { listEgress } from "./egress/egress.queries.js";
 import { fullNetworkOf } from "./execution/full-network.js";
 import * as queries from "./runs.queries.js";
@@ -142,10 +143,15 @@ export function presetHandlers(deps: RunDeps): Handlers<typeof presets> {
 }
 
 export function sandboxHandlers(deps: RunDeps): Handlers<typeof sandbox> {
-  return { get: async () => stateOf(deps) };
+  return {
+    get: async () => ({
+      ...stateOf(deps),
+      kubernetes: await deps.db.withSystem("read the state of the cluster", kubernetesState),
+    }),
+  };
 }
 
-function stateOf({ sandbox, docker, settings, limits }: RunDeps): SandboxState {
+function stateOf({ sandbox, docker, settings, limits }: RunDeps): Omit<SandboxState, "kubernetes"> {
   return {
     ...isolationOf(sandbox.report, settings),
     docker: isolationOf(docker.report, settings),

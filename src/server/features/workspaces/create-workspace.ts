@@ -10,6 +10,7 @@ import { RefMovedError, updateRef } from "#git/store/refs.js";
 import type { OrgContext } from "../../http/request-context.js";
 import { isAlive } from "./archives/archives.queries.js";
 import { agentTerminated } from "./archives/archive-workspace.js";
+import { requireCluster } from "../runners/index.js";
 import { environmentOfNew } from "./attach-environment.js";
 import { activeUnderLock, commitUnderLock } from "./commits/commit-workspace.js";
 import * as queries from "./workspaces.queries.js";
@@ -30,7 +31,7 @@ import {
  * newest state (which is checkpointed first), and a folder unless it is remote. It is reserved first,
  * so a restart completes it.
  * @throws AppError 409 `workspace_exists`, `project_not_ready`, `agent_terminated`; 422 for an unknown
- * base branch, `docker_unavailable`
+ * base branch, `docker_unavailable`, `kubernetes_unavailable`
  */
 export async function createWorkspace(
   deps: WorkspaceDeps,
@@ -59,6 +60,9 @@ export async function createWorkspace(
   if (input.workspace_type === "docker" && docker.mode === "unavailable") {
     const cure = docker.install === null ? "make a local workspace" : `run: ${docker.install}`;
     throw new AppError("docker_unavailable", `${docker.reason}; ${cure}.`);
+  }
+  if (input.workspace_type === "kubernetes") {
+    await context.tx((tx) => requireCluster(tx));
   }
   const baseBranch = input.base_branch ?? agent.default_branch;
   const repoPath = deps.storage.repository(context.orgId, agent.project_id);

@@ -59,9 +59,13 @@ export function withWorkspaceToRun<Result>(
     let workspace = await activeUnderLock(deps, orgId, agentId);
     if (await before(workspace)) workspace = await activeUnderLock(deps, orgId, agentId);
     if (!hasFolder(workspace)) {
+      const cure =
+        workspace.workspace_type === "kubernetes"
+          ? "start a run, which the cluster executes"
+          : "start the run with external: true";
       throw new AppError(
         "workspace_remote",
-        "The workspace has no folder on this server for a command to run in; start the run with external: true.",
+        `The workspace has no folder on this server for a command to run in; ${cure}.`,
       );
     }
     const places = placesOf(deps, workspace);

@@ -70,6 +70,22 @@ export const sandboxState = z.strictObject({
       ...isolation,
     })
     .describe("For workspaces of type `docker`, whose commands run in containers"),
+  kubernetes: z
+    .strictObject({
+      available: z
+        .boolean()
+        .describe("Whether a server of the installation uses a Kubernetes cluster"),
+      reason: z
+        .string()
+        .nullable()
+        .describe(
+          "Why it is not available, or why its runs wait: it is paused, or has not been heard of for a minute; null if it takes runs",
+        ),
+      networks: z
+        .array(z.enum(["none", "restricted", "full"]))
+        .describe("Networks that its runs can have; empty if it is not available"),
+    })
+    .describe("For workspaces of type `kubernetes`, whose commands run in Jobs of the cluster"),
   limits: runLimits.describe("The limits of new runs"),
   default_timeout_seconds: z.number().int().describe("Timeout in seconds of a run that sets none"),
   stop_grace_seconds: z

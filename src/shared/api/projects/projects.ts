@@ -12,6 +12,7 @@ import { endpoint } from "../../contract/endpoint.js";
 import { command } from "../agents/runs.js";
 import { description, id, name, page, slug, timestamp } from "../../contract/fields.js";
 import { budgets, budgetsInput } from "../organizations/budgets.js";
+import { projectContainers } from "./containers.js";
 import { protectedBranch, protectedBranchesInput } from "./protected-branches.js";
 
 const token = z
@@ -234,6 +235,9 @@ export const project = z.strictObject({
     .nullable()
     .describe("The import source; null for a project that was created empty"),
   merge_drivers: z.array(mergeDriver).describe("Merge drivers by path; the first match applies"),
+  kubernetes: projectContainers.describe(
+    "Containers of the runs in its `kubernetes` workspaces; at first those of the installation",
+  ),
   ...budgets,
   counts: z
     .strictObject({
@@ -347,6 +351,9 @@ export const projects = {
       protected_branches: protectedBranchesInput
         .optional()
         .describe("Protected branches; replaces all of them"),
+      kubernetes: projectContainers
+        .optional()
+        .describe("Containers of the runs in its `kubernetes` workspaces; replaces all properties"),
       ...budgetsInput,
     }),
     response: project,

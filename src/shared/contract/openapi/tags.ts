@@ -164,7 +164,7 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
   runners: {
     title: "Runners",
     description:
-      "Machines that execute runs of remote workspaces. Super admins register them; members see those of their organization.",
+      "Machines that execute runs of `remote` workspaces, and the Kubernetes cluster, whose Jobs execute runs of `kubernetes` workspaces. Super admins register machines; members see the runners of their organization.",
   },
   projectMoves: {
     title: "Moves of projects",

@@ -2,12 +2,14 @@ import { queryOptions } from "@tanstack/react-query";
 import { client, everyPage } from "../client.js";
 import { organizationsKey } from "./organizations.js";
 
-/** The runners that take runs of an organization. */
+/** The machines that take runs of an organization. */
 export const runnersQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "runners"],
-    queryFn: ({ signal }) =>
-      everyPage((query) =>
+    queryFn: async ({ signal }) => {
+      const all = await everyPage((query) =>
         client.runners.available({ params: { org_id: orgId }, query }, { signal }),
-      ),
+      );
+      return all.filter(({ kind }) => kind === "machine");
+    },
   });

@@ -55,7 +55,7 @@ export const presetsQuery = queryOptions({
   queryFn: async ({ signal }) => (await client.presets.list({ query: {} }, { signal })).data,
 });
 
-/** Limits of commands; constant until the server restarts. */
+/** Limits of commands, and the state of the cluster. */
 export const sandboxQuery = queryOptions({
   queryKey: ["sandbox"],
   queryFn: async ({ signal }) => (await client.sandbox.get({}, { signal })).data,

@@ -30,6 +30,11 @@ const types = [
     label: "Remote",
     hint: "No folder here: the agent works on another machine, clones, and pushes its branch.",
   },
+  {
+    value: "kubernetes",
+    label: "Kubernetes",
+    hint: "No folder here: each run is a Job in the cluster, with the project's image.",
+  },
 ] as const;
 const initial: { workspace_type: (typeof types)[number]["value"] } = { workspace_type: "local" };
 
@@ -39,6 +44,15 @@ function whyNoDocker(state: SandboxState | undefined): string | undefined {
   const { reason, install } = state.docker;
   return `Not here: ${reason}.${install === null ? "" : ` The server's operator can fix this: ${install}`}`;
 }
+
+function whyNoKubernetes(state: SandboxState | undefined): string | undefined {
+  if (state?.kubernetes.available === true) return undefined;
+  return state === undefined ? "Looking for a cluster…" : `Not here: ${state.kubernetes.reason}.`;
+}
+
+const whyNot: Partial<
+  Record<(typeof types)[number]["value"], (state: SandboxState | undefined) => string | undefined>
+> = { docker: whyNoDocker, kubernetes: whyNoKubernetes };
 
 interface CreateWorkspaceDialogProps {
   isOpen: boolean;
@@ -90,9 +104,10 @@ function CreateWorkspaceForm({
         legend="Location of the workspace"
         value={form.values.workspace_type}
         onChange={(workspace_type) => form.set({ workspace_type })}
-        options={types.map((type) =>
-          type.value === "docker" ? { ...type, disabledReason: whyNoDocker(sandbox) } : type,
-        )}
+        options={types.map((type) => ({
+          ...type,
+          disabledReason: whyNot[type.value]?.(sandbox),
+        }))}
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>

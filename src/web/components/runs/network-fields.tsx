@@ -11,7 +11,11 @@ interface NetworkFieldsProps extends Pick<RunSource, "projectHosts"> {
   form: FormState<RunValues>;
   /** Undefined while unknown. */
   isolation: Isolation | undefined;
+  /** The networks that a run in the cluster can have; undefined elsewhere. */
+  networks: readonly RunValues["network"][] | undefined;
 }
+
+const notInCluster = "The cluster gives no run this network.";
 
 /** Returns why the network cannot be restricted here. */
 export function restrictionProblem({ restricted_network }: Isolation): string | undefined {
@@ -22,6 +26,7 @@ export function NetworkFields({
   orgId,
   form,
   isolation,
+  networks,
   projectHosts,
 }: NetworkFieldsProps): ReactElement {
   const { values } = form;
@@ -39,16 +44,21 @@ export function NetworkFields({
               value: "restricted",
               label: "Restricted",
               hint: "Only the hosts that you list, through a proxy, and this server.",
-              disabledReason: isolation === undefined ? undefined : restrictionProblem(isolation),
+              disabledReason:
+                networks?.includes("restricted") === false
+                  ? notInCluster
+                  : isolation && restrictionProblem(isolation),
             },
             {
               value: "full",
               label: "Full",
               hint: "Access to other machines, such as package registries and models, and to this server.",
               disabledReason:
-                isolation?.full_network.isolated === false
-                  ? `${isolation.full_network.reason}.`
-                  : refusal("agent:network:full"),
+                networks?.includes("full") === false
+                  ? notInCluster
+                  : isolation?.full_network.isolated === false
+                    ? `${isolation.full_network.reason}.`
+                    : refusal("agent:network:full"),
             },
           ]}
         />

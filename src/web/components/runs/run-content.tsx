@@ -122,12 +122,9 @@ function RunDetails({ run, readAt }: RunContentProps): ReactElement {
               ),
             ...(run.runner_labels !== null && {
               Runner: runnerOf(run),
-              "Runner labels":
-                run.runner_labels.length === 0 ? (
-                  "None"
-                ) : (
-                  <PlainText value={run.runner_labels.join(", ")} />
-                ),
+              ...(run.runner_labels.length > 0 && {
+                "Runner labels": <PlainText value={run.runner_labels.join(", ")} />,
+              }),
             }),
             "Exit code": run.exit_code ?? "None",
             ...(run.kind === "leased" ? { Kind: "Leased, elsewhere" } : sandboxedRows(run, limits)),

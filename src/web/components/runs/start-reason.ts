@@ -13,5 +13,8 @@ export function startDisabledReason(
   if (agent.workspace_type === "remote") {
     return "The workspace is remote: this server has no folder for it.";
   }
+  if (agent.workspace_type === "kubernetes") {
+    return "The workspace is in the cluster: this server has no folder for it.";
+  }
   return isolation && commandDisabledReason(isolation);
 }

@@ -3,12 +3,13 @@ import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Preset } from "#shared/api/agents/presets.js";
+import { hasServerFolder } from "#shared/workspace-types.js";
 import { client } from "../../api/client.js";
 import { api } from "../../api/api-calls.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { environmentQuery } from "../../api/queries/environments.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
-import { presetsQuery } from "../../api/queries/runs.js";
+import { presetsQuery, sandboxQuery } from "../../api/queries/runs.js";
 import { useForm } from "../../forms/use-form.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/actions/button.js";
@@ -45,6 +46,16 @@ const places: Record<Isolation["mode"], string> = {
   unavailable: "It runs in the agent's workspace.",
 };
 
+function placeOf(type: Agent["workspace_type"], isolation: Isolation | undefined): string {
+  if (type === "remote") {
+    return "It runs on a runner: another machine, in the sandbox of that machine.";
+  }
+  if (type === "kubernetes") {
+    return "It runs in the Kubernetes cluster: a Job of its own, with the project's image.";
+  }
+  return places[isolation?.mode ?? "unavailable"];
+}
+
 /** Starts a program by a prompt, or a command; with a run, a changed repetition of it. */
 export function StartRunDialog(props: StartRunDialogProps): ReactElement {
   const { isOpen, onClose, agent, isolation, run } = props;
@@ -53,11 +64,7 @@ export function StartRunDialog(props: StartRunDialogProps): ReactElement {
       isOpen={isOpen}
       onClose={onClose}
       title={run === null ? "Start agent" : "Edit and run"}
-      description={
-        agent.workspace_type === "remote"
-          ? "It runs on a runner: another machine, in the sandbox of that machine."
-          : places[isolation?.mode ?? "unavailable"]
-      }
+      description={placeOf(agent.workspace_type, isolation)}
       width="wide"
     >
       <StartRun {...props} />
@@ -72,7 +79,8 @@ function StartRun(props: StartRunProps): ReactElement {
   const environment = useQuery(environmentQuery(props.agent.project_id));
   // Without the environment the form works, too: the server applies its limit.
   const { allowed_hosts = null } = environment.data ?? {};
-  const isRemote = props.agent.workspace_type === "remote";
+  const { workspace_type: type } = props.agent;
+  const isElsewhere = type !== null && !hasServerFolder(type);
   return (
     <Await
       query={environment.isPending ? { ...presets, data: undefined } : presets}
@@ -81,7 +89,7 @@ function StartRun(props: StartRunProps): ReactElement {
       {(list) => (
         <StartRunForm
           {...props}
-          presets={isRemote ? list.map(presetElsewhere) : list}
+          presets={isElsewhere ? list.map(presetElsewhere) : list}
           projectHosts={allowed_hosts}
         />
       )}
@@ -89,7 +97,7 @@ function StartRun(props: StartRunProps): ReactElement {
   );
 }
 
-/** Returns a preset for a runner: the server does not know which programs a runner has. */
+/** Returns a preset for a run elsewhere: the server does not know which programs a runner or an image has. */
 const presetElsewhere = (preset: Preset): Preset => ({
   ...preset,
   available: true,
@@ -105,7 +113,11 @@ function StartRunForm({
   ...source
 }: StartRunProps & RunSource): ReactElement {
   const navigate = useNavigate();
-  const canRestrict = isolation === undefined || restrictionProblem(isolation) === undefined;
+  const { data: sandbox } = useQuery(sandboxQuery);
+  const cluster = agent.workspace_type === "kubernetes" ? sandbox?.kubernetes : undefined;
+  const canRestrict = cluster
+    ? cluster.networks.includes("restricted")
+    : isolation === undefined || restrictionProblem(isolation) === undefined;
   const withIsolation = { ...source, canRestrict };
   const form = useForm({
     endpoint: api.runs.create,
@@ -129,6 +141,7 @@ function StartRunForm({
       {agent.workspace_type === "remote" && (
         <RunnerLabelsField orgId={agent.organization_id} form={form} />
       )}
+      {cluster && cluster.reason !== null && <Alert tone="info">{cluster.reason}.</Alert>}
       {source.run !== null && source.run.env_names.length > 0 && (
         <Alert tone="info">
           Values of variables are not stored. Enter them again, or remove the variables.
@@ -147,6 +160,7 @@ function StartRunForm({
         orgId={agent.organization_id}
         form={form}
         isolation={isolation}
+        networks={cluster?.networks}
         projectHosts={source.projectHosts}
       />
       <Checkbox

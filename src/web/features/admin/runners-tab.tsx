@@ -20,7 +20,7 @@ const states: Record<Runner["status"], { label: string; tone: Tone }> = {
 
 type Shown = { dialog: "register" } | { dialog: "token"; name: string; token: string };
 
-/** The machines that take runs of remote workspaces. */
+/** The machines that take runs of remote workspaces, and the cluster. */
 export function RunnersTab(): ReactElement {
   const [shown, setShown] = useState<Shown | null>(null);
   const close = (): void => setShown(null);
@@ -29,7 +29,8 @@ export function RunnersTab(): ReactElement {
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
         <p className="max-w-2xl text-muted">
           A runner executes runs of remote workspaces on another machine, in the sandbox of that
-          machine. A run is taken by a runner that has all labels of the run.
+          machine. A run is taken by a runner that has all labels of the run. Servers that use a
+          Kubernetes cluster list it here, too.
         </p>
         <Button icon="plus" onClick={() => setShown({ dialog: "register" })}>
           Register runner
@@ -61,8 +62,14 @@ export function RunnersTab(): ReactElement {
           },
           {
             name: "Labels",
-            renderCell: ({ labels }) =>
-              labels.length === 0 ? "None" : <PlainText value={labels.join(", ")} />,
+            renderCell: ({ kind, labels }) =>
+              kind === "cluster" ? (
+                "–"
+              ) : labels.length === 0 ? (
+                "None"
+              ) : (
+                <PlainText value={labels.join(", ")} />
+              ),
           },
           {
             name: "Organization",
@@ -90,10 +97,13 @@ export function RunnersTab(): ReactElement {
   );
 }
 
-function RunnerName({ runner: { name, host } }: { runner: Runner }): ReactElement {
+function RunnerName({ runner: { name, kind, host } }: { runner: Runner }): ReactElement {
   return (
     <>
       <PlainText value={name} className="font-medium [overflow-wrap:anywhere]" />
+      {kind === "cluster" && (
+        <span className="block text-[13px] text-muted">Kubernetes cluster</span>
+      )}
       {host !== null && (
         <span className="block text-[13px] text-muted">
           <PlainText value={host} />

@@ -3,6 +3,7 @@ import type { ReactElement } from "react";
 import { SecretsCard } from "../../components/secrets/secrets-card.js";
 import { ProjectBudgets } from "../../components/usage/budgets-card.js";
 import { DeferredRender } from "../../ui/layout/deferred-render.js";
+import { ContainersCard } from "./containers-card.js";
 import { EnvironmentCard } from "./environment/environment-card.js";
 import { MergeDriversCard } from "./merge-drivers-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
@@ -24,6 +25,7 @@ export function ProjectSettingsPage(): ReactElement {
           <DeferredRender>
             <MergeDriversCard project={project} refusal={refusal} />
             <EnvironmentCard project={project} refusal={refusal} />
+            <ContainersCard project={project} refusal={refusal} />
             <SecretsCard owner={{ orgId: project.organization_id, projectId }} refusal={refusal} />
             <ProjectBudgets project={project} refusal={refusal} />
             <ProjectDangerZone project={project} refusal={refusal} />

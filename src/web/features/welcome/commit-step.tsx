@@ -43,7 +43,9 @@ export function CommitStep({ agent, workspace, onDone }: CommitStepProps): React
   if (folder === null) {
     return (
       <p>
-        This workspace is remote: its agent commits where it works, and pushes the branch{" "}
+        {workspace.workspace_type === "kubernetes"
+          ? "This workspace has no folder here: start the agent on its page, and its run in the cluster brings its commits to the branch"
+          : "This workspace is remote: its agent commits where it works, and pushes the branch"}{" "}
         <code className="font-mono text-[13px]">{workspace.branch_name}</code>.
       </p>
     );

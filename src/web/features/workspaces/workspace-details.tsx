@@ -26,7 +26,7 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
           </Alert>
         )}
         <CheckpointError error={workspace.checkpoint_error} />
-        <WorkingDirectory path={workspace.working_directory} />
+        <WorkingDirectory workspace={workspace} />
         {workspace.workspace_type === "remote" && isUsable(workspace) && (
           <PushCommands workspace={workspace} />
         )}
@@ -76,12 +76,20 @@ function folderRows({ folder_driver, disk }: Workspace): Rows {
   return { Folder: folderKinds[folder_driver], "Disk usage": measured ?? "Not measured yet" };
 }
 
-function WorkingDirectory({ path }: { path: string | null }): ReactElement {
+function WorkingDirectory({
+  workspace: { working_directory: path, workspace_type },
+}: {
+  workspace: Workspace;
+}): ReactElement {
   return (
     <div className="flex flex-col gap-0.5">
       <span className="text-muted">Working Directory:</span>
       {path === null ? (
-        <span>None here: the agent works elsewhere and pushes to its branch.</span>
+        <span>
+          {workspace_type === "kubernetes"
+            ? "None here: the agent's runs are Jobs in the Kubernetes cluster and bring their commits to its branch."
+            : "None here: the agent works elsewhere and pushes to its branch."}
+        </span>
       ) : (
         <span className="flex items-start gap-0.5">
           <PlainText value={path} className={code} />

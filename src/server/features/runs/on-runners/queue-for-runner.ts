@@ -4,6 +4,7 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, invalidField } from "../../../errors.js";
 import type { OrgContext } from "../../../http/request-context.js";
+import { requireCluster } from "../../runners/index.js";
 import { requireRemote } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { ResolvedRun } from "../presets/resolve-preset.js";
@@ -17,8 +18,9 @@ import * as runnerRuns from "./runner-runs.queries.js";
 
 /**
  * Queues a run of a workspace without a folder until a runner or the cluster takes it.
- * @throws AppError 404 `workspace_missing`; 409 `workspace_remote` without a runner, `workspace_not_active`, `quota_exceeded`, `run_in_progress`, `queue_full`; 422 `kubernetes_unavailable`, when the environment is too
- * large to be masked, or for labels of a run in the cluster
+ * @throws AppError 404 `workspace_missing`; 409 `workspace_remote` without a runner, `workspace_not_active`, `quota_exceeded`,
+ * `run_in_progress`, `queue_full`, `network_not_isolated` in the cluster; 422 `kubernetes_unavailable`, when the
+ * environment is too large to be masked, or for labels of a run in the cluster
  */
 export async function queueForRunner(
   deps: RunDeps,
@@ -48,7 +50,8 @@ export async function queueForRunner(
   const findCandidate = (tx: Queryable) => queries.findCandidate(tx, agentId);
   await context.change(async (tx, audit, _access, candidate) => {
     const { agent_name: name } = await requireRemote(tx, agentId);
-    if (!(await runnerRuns.hasRunner(tx, orgId, inCluster))) throw noRunner(inCluster);
+    if (inCluster) await requireCluster(tx, network);
+    else if (!(await runnerRuns.hasRunner(tx, orgId))) throw noRunner();
     const wait = checkCapacity(candidate, false);
     if (wait && wanted.queue !== true) throw wait.error;
     await requireQueueSpace(tx, orgId);
@@ -87,16 +90,11 @@ export async function queueForRunner(
   return (await context.tx((tx) => queries.findRun(tx, id))) as Run;
 }
 
-function noRunner(inCluster: boolean): AppError {
-  return inCluster
-    ? new AppError(
-        "kubernetes_unavailable",
-        "No server of this installation uses a Kubernetes cluster; ask its operator to set OMOI_KUBERNETES_NAMESPACE, or use another type of workspace.",
-      )
-    : new AppError(
-        "workspace_remote",
-        "The workspace has no folder on this server for a command to run in, and no runner takes the organization's runs; register a runner, or start the run with external: true.",
-      );
+function noRunner(): AppError {
+  return new AppError(
+    "workspace_remote",
+    "The workspace has no folder on this server for a command to run in, and no runner takes the organization's runs; register a runner, or start the run with external: true.",
+  );
 }
 
 function explainWait(labels: readonly string[]): string {

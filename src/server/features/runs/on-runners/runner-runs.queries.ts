@@ -62,14 +62,10 @@ export async function findRunOfRunner(
   return row as RunnerRun | undefined;
 }
 
-/** Whether a registered runner, or the cluster, may take runs of an organization. */
-export async function hasRunner(
-  tx: Queryable,
-  orgId: string,
-  inCluster: boolean,
-): Promise<boolean> {
+/** Whether a registered runner may take runs of an organization. */
+export async function hasRunner(tx: Queryable, orgId: string): Promise<boolean> {
   const { rows } = await tx.execute(
-    sql`select from runners where kind = ${inCluster ? "cluster" : "machine"}
+    sql`select from runners where kind = 'machine'
       and (org_id is null or org_id = ${orgId}) limit 1`,
   );
   return rows.length > 0;

@@ -51,7 +51,7 @@ export function EnvironmentCard({
       <div className="flex flex-col gap-4">
         <p className="text-muted">
           The setup script runs once in the sandbox. New workspaces get the ignored files that it
-          leaves, such as installed packages; remote workspaces and containers get none.
+          leaves, such as installed packages; workspaces of other types than local get none.
         </p>
         <PermissionHint reason={reason} />
         <Await query={environment} what="The environment">

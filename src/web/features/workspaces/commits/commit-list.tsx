@@ -17,6 +17,14 @@ const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
   label: value.charAt(0).toUpperCase() + value.slice(1),
 }));
 
+const folderText = "Checkpoint commits the changes in the working directory.";
+const emptyTexts: Record<Workspace["workspace_type"], string> = {
+  local: folderText,
+  docker: folderText,
+  remote: "Commits pushed to its branch are listed here.",
+  kubernetes: "Commits that its runs make in the cluster are listed here.",
+};
+
 /** A workspace's commits, newest first, with pagination and a type filter. */
 export function CommitList({ workspace }: { workspace: Workspace }): ReactElement {
   const [{ type }, change] = useFilters(commitSearchOf);
@@ -54,13 +62,7 @@ function Commits({
         </EmptyState>
       );
     }
-    return (
-      <EmptyState title="No commits yet">
-        {workspace_type === "remote"
-          ? "Commits pushed to its branch are listed here."
-          : "Checkpoint commits the changes in the working directory."}
-      </EmptyState>
-    );
+    return <EmptyState title="No commits yet">{emptyTexts[workspace_type]}</EmptyState>;
   }
   return (
     <>

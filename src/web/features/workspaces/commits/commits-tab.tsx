@@ -20,11 +20,15 @@ function stateReason(status: Workspace["status"]): string | undefined {
   return status === "active" ? undefined : `The workspace is ${status}; this is for active ones.`;
 }
 
-/** Returns why no one can commit here; a remote workspace receives pushes instead. */
+/** Returns why no one can commit here; a workspace without a folder receives commits from elsewhere. */
 function commitReason({ status, workspace_type }: Workspace): string | undefined {
-  return workspace_type === "remote"
-    ? "The workspace is remote; its agent commits there and pushes."
-    : stateReason(status);
+  if (workspace_type === "remote") {
+    return "The workspace is remote; its agent commits there and pushes.";
+  }
+  if (workspace_type === "kubernetes") {
+    return "The workspace has no folder here; its runs in the cluster commit their changes.";
+  }
+  return stateReason(status);
 }
 
 interface CommitsTabProps {

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { hasServerFolder } from "#shared/workspace-types.js";
 import { workspaceQuery } from "../../../api/queries/workspaces.js";
 import { AgentFrame, type AgentPart } from "../../../components/agents/agent-frame.js";
 import { TaskCard } from "../../../components/agents/task-card.js";
@@ -37,7 +38,9 @@ function Settings({ agent, refusal }: AgentPart): ReactElement {
       />
       {/* A form starts from saved values; the key remounts it for another agent. */}
       {workspace && <SettingsTab key={agent.id} workspace={workspace} refusal={refusal} />}
-      <SandboxCard workspaceType={agent.workspace_type} />
+      {(agent.workspace_type === null || hasServerFolder(agent.workspace_type)) && (
+        <SandboxCard workspaceType={agent.workspace_type} />
+      )}
       <HomeCard agent={agent} refusal={refusal} />
       <AgentBudgets agent={agent} refusal={refusal} />
       {!isPending && (

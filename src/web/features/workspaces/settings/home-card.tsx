@@ -1,5 +1,6 @@
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
+import { hasServerFolder } from "#shared/workspace-types.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { client } from "../../../api/client.js";
 import { agentsKey } from "../../../api/queries/agents.js";
@@ -16,7 +17,7 @@ export function HomeCard({
   refusal: DenyReason;
 }): ReactElement | null {
   // Runs elsewhere have another home.
-  if (agent.workspace_type === null || agent.workspace_type === "remote") return null;
+  if (agent.workspace_type === null || !hasServerFolder(agent.workspace_type)) return null;
   const isRunning = agent.status === "running";
   return (
     <Card
