@@ -143,7 +143,7 @@ describe("the client of the cluster", () => {
     );
     await writeFile(path, "{}");
     await expect(openClusterApi(NAMESPACE, { KUBECONFIG: path })).rejects.toThrow(
-      /^(KUBECONFIG: |OMOI_KUBERNETES_NAMESPACE needs a cluster, and KUBECONFIG names)/,
+      "OMOI_KUBERNETES_NAMESPACE needs a cluster, and KUBECONFIG names no cluster",
     );
   });
 });
