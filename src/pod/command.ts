@@ -125,7 +125,8 @@ export function startCommand(
   const endProcesses = async (): Promise<void> => {
     signal("SIGKILL");
     // Those of the kernel's way out, such as one that waits for a disk.
-    for (let waitMs = 1; endsAll && hasOthers(); waitMs = Math.min(waitMs * 2, 100)) {
+    const isLeft = (): boolean => endsAll && hasOthers();
+    for (let waitMs = 1; isLeft(); waitMs = Math.min(waitMs * 2, 100)) {
       await pause(waitMs);
       signal("SIGKILL");
     }
@@ -183,15 +184,18 @@ interface Window {
 function openWindow(): Window {
   let room = WINDOW_BYTES;
   let resume: (() => void) | null = null;
+  const take = async (bytes: number): Promise<void> => {
+    if (room < bytes) {
+      await new Promise<void>((resolve) => {
+        resume = resolve;
+      });
+      return take(bytes);
+    }
+    room -= bytes;
+    return undefined;
+  };
   return {
-    take: async (bytes) => {
-      while (room < bytes) {
-        await new Promise<void>((resolve) => {
-          resume = resolve;
-        });
-      }
-      room -= bytes;
-    },
+    take,
     widen: (bytes) => {
       room += bytes;
       resume?.();

@@ -70,7 +70,7 @@ function librariesOf(program: string): Library[] {
     if (named) {
       const [, name = "", file = ""] = named;
       // musl names its loader twice.
-      return [{ soname: basename(name), file, isLoader: /^ld-musl/.test(basename(file)) }];
+      return [{ soname: basename(name), file, isLoader: basename(file).startsWith("ld-musl") }];
     }
     const [, file] = /^\s*(\/\S+) \(0x/.exec(line) ?? [];
     return file === undefined ? [] : [{ soname: basename(file), file, isLoader: true }];

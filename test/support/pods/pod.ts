@@ -64,9 +64,15 @@ export async function makePod(tools: string): Promise<Pod> {
     return container;
   };
   const shared = [
-    ...["--bind", volume("workspace"), "/workspace"],
-    ...["--bind", volume("home"), "/home/agent"],
-    ...["--bind", volume("socket"), dirname(SOCKET)],
+    "--bind",
+    volume("workspace"),
+    "/workspace",
+    "--bind",
+    volume("home"),
+    "/home/agent",
+    "--bind",
+    volume("socket"),
+    dirname(SOCKET),
   ];
   return {
     volume,
@@ -80,14 +86,29 @@ export async function makePod(tools: string): Promise<Pod> {
       start(
         [
           ...shared,
-          ...["--bind", volume("borrowed"), "/borrowed", "--bind", volume("data"), "/data"],
-          ...["--bind", join(folder, "termination-log"), "/dev/termination-log"],
-          ...["--ro-bind", root, root],
+          "--bind",
+          volume("borrowed"),
+          "/borrowed",
+          "--bind",
+          volume("data"),
+          "/data",
+          "--bind",
+          join(folder, "termination-log"),
+          "/dev/termination-log",
+          "--ro-bind",
+          root,
+          root,
         ],
         [
           process.execPath,
           builtFile("cli/main.js"),
-          ...["runner", "--run", runId, "--url", url, "--data", "/data"],
+          "runner",
+          "--run",
+          runId,
+          "--url",
+          url,
+          "--data",
+          "/data",
         ],
         { OMOI_COMMAND_SOCKET: SOCKET, ...env },
       ),
@@ -136,13 +157,23 @@ function startContainer(
 function systemMounts(): string[] {
   const linked = ["/bin", "/sbin", "/lib", "/lib64"].filter((path) => existsSync(path));
   return [
-    ...["--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc"],
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--ro-bind",
+    "/etc",
+    "/etc",
     ...linked.flatMap((path) =>
       lstatSync(path).isSymbolicLink()
         ? ["--symlink", readlinkSync(path), path]
         : ["--ro-bind", path, path],
     ),
-    ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"],
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
     ...(process.execPath.startsWith("/usr/")
       ? []
       : ["--ro-bind", dirname(process.execPath), dirname(process.execPath)]),
