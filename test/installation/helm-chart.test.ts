@@ -1,7 +1,7 @@
 /** The chart, rendered by Helm or by a small program in Go. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "#server/config/config.js";
-import { objectProblems } from "../support/helm/object-problems.js";
+import { kubernetesProblems } from "../support/kubernetes/kubernetes-problems.js";
 import {
   openRenderer,
   type ChartObject,
@@ -91,7 +91,7 @@ describe.skipIf(renderer === null)("the chart", () => {
 
   test.each(cases)("has valid objects %s", async (_title, values) => {
     const objects = await render(values);
-    expect(objects.flatMap(objectProblems)).toEqual([]);
+    expect(objects.flatMap(kubernetesProblems)).toEqual([]);
     const names = objects.map(({ kind, metadata: { name } }) => `${kind} ${name}`);
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual(expect.arrayContaining(["Service team", "StatefulSet team"]));
@@ -115,14 +115,14 @@ describe.skipIf(renderer === null)("the chart", () => {
         {
           apiGroups: ["batch"],
           resources: ["jobs"],
-          verbs: ["create", "get", "list", "patch", "delete"],
+          verbs: ["create", "list", "patch", "delete"],
         },
         { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
-        { apiGroups: [""], resources: ["secrets"], verbs: ["create", "delete"] },
+        { apiGroups: [""], resources: ["secrets"], verbs: ["create"] },
         {
           apiGroups: ["networking.k8s.io"],
           resources: ["networkpolicies"],
-          verbs: ["create", "delete"],
+          verbs: ["create"],
         },
       ],
     });

@@ -9,7 +9,7 @@ export interface ClusterDeps {
   db: Database;
   api: ClusterApi;
   settings: ClusterSettings;
-  runSettings: Pick<RunSettings, "runLimits">;
+  runSettings: Pick<RunSettings, "runLimits" | "runStopGraceSeconds">;
   /** The server's version. */
   version: string;
   findPlace: () => Promise<ServerPlace>;

@@ -22,13 +22,19 @@ export interface Own {
  * @throws ClusterError
  */
 export function createJob(
-  { api, settings }: ClusterDeps,
+  { api, settings, runSettings }: ClusterDeps,
   { installation }: Own,
   run: ClusterRun,
   place: ServerPlace,
 ): Promise<V1Job> {
   const nonce = randomBytes(16).toString("hex");
-  return api.createJob(jobOf(run, settings, place, { installation, nonce }));
+  return api.createJob(
+    jobOf(run, settings, place, {
+      installation,
+      nonce,
+      stopGraceSeconds: runSettings.runStopGraceSeconds,
+    }),
+  );
 }
 
 /**

@@ -15,6 +15,8 @@ import { jobName, LABELS, NONCE, ownedName } from "./names.js";
 const UID = 10_001;
 /** Seconds beyond the start and the timeout of a run, to bring its work and log. The runner ends runs; this is the last resort. */
 const SLACK_SECONDS = 1800;
+/** Seconds in which a pod that the cluster ends brings the work of its run. */
+const SEND_SECONDS = 90;
 /** Seconds after which the cluster deletes the Job of a server that is gone. */
 const TTL_SECONDS = 3600;
 const SOCKET = "/run/omoi/socket";
@@ -36,12 +38,21 @@ export const labelsOf = (run: ClusterRun, installation: string): Record<string, 
   [LABELS.organization]: run.org_id,
 });
 
+interface JobOptions {
+  /** The label of the installation. */
+  installation: string;
+  /** Determines the token and the names of what belongs to the Job. */
+  nonce: string;
+  /** Seconds between SIGTERM and SIGKILL of a command. */
+  stopGraceSeconds: number;
+}
+
 /** Returns the Job of a run. It starts no pod before it is resumed. */
 export function jobOf(
   run: ClusterRun,
   settings: ClusterSettings,
   place: ServerPlace,
-  { installation, nonce }: { installation: string; nonce: string },
+  { installation, nonce, stopGraceSeconds }: JobOptions,
 ): V1Job {
   const labels = labelsOf(run, installation);
   return {
@@ -55,7 +66,13 @@ export function jobOf(
       parallelism: 1,
       activeDeadlineSeconds: settings.startMinutes * 60 + run.timeout_seconds + SLACK_SECONDS,
       ttlSecondsAfterFinished: TTL_SECONDS,
-      template: { metadata: { labels }, spec: podOf(run, settings, place, nonce) },
+      template: {
+        metadata: { labels },
+        spec: {
+          ...podOf(run, settings, place, nonce),
+          terminationGracePeriodSeconds: stopGraceSeconds + SEND_SECONDS,
+        },
+      },
     },
   };
 }
@@ -202,8 +219,9 @@ function commandContainer({ image, limits }: ClusterRun): V1Container {
       "/opt/omoi/lib/loader",
       "--library-path",
       "/opt/omoi/lib",
-      "/opt/omoi/node",
-      "/opt/omoi/command-agent.mjs",
+      // A shell as the first process reaps those that the command leaves.
+      "/opt/omoi/sh",
+      "/opt/omoi/start",
       `${SOCKET}/command.sock`,
     ],
     volumeMounts: [

@@ -86,13 +86,19 @@ describe("the manifests of a run", () => {
   test.each(variants)("are valid in Kubernetes 1.32: %s", (_name, changes, changed) => {
     const one = { ...run, ...changes };
     const its = { ...settings, ...changed };
-    expect(kubernetesProblems(jobOf(one, its, place, { installation, nonce }))).toEqual([]);
+    expect(
+      kubernetesProblems(jobOf(one, its, place, { installation, nonce, stopGraceSeconds: 10 })),
+    ).toEqual([]);
     expect(kubernetesProblems(networkPolicyOf(one, its, place, nonce, meta))).toEqual([]);
     expect(kubernetesProblems(secretOf(one.id, "omoi_runner_x", nonce, meta))).toEqual([]);
   });
 
   test("make a suspended Job that is never repeated, and ends by itself", () => {
-    const { metadata, spec } = jobOf(run, settings, place, { installation, nonce });
+    const { metadata, spec } = jobOf(run, settings, place, {
+      installation,
+      nonce,
+      stopGraceSeconds: 10,
+    });
     expect(metadata?.name).toBe(`omoi-run-${run.id}`);
     expect(metadata?.labels).toEqual(spec?.template.metadata?.labels);
     expect(metadata?.labels).toMatchObject({
@@ -111,7 +117,7 @@ describe("the manifests of a run", () => {
   });
 
   test("give no container privileges, and the command no token", () => {
-    const pod = podOf(jobOf(run, settings, place, { installation, nonce }));
+    const pod = podOf(jobOf(run, settings, place, { installation, nonce, stopGraceSeconds: 10 }));
     expect(pod).toMatchObject({
       restartPolicy: "Never",
       automountServiceAccountToken: false,
@@ -147,7 +153,7 @@ describe("the manifests of a run", () => {
   });
 
   test("limit the command to the run's resources", () => {
-    const pod = podOf(jobOf(run, settings, place, { installation, nonce }));
+    const pod = podOf(jobOf(run, settings, place, { installation, nonce, stopGraceSeconds: 10 }));
     const amounts = {
       cpu: "1500m",
       memory: String(4 * 2 ** 30),
@@ -166,7 +172,9 @@ describe("the manifests of a run", () => {
 
   test("name the server's addresses, so that no name server is needed", () => {
     const ofNetwork = (network: ClusterRun["network"]) =>
-      podOf(jobOf({ ...run, network }, settings, place, { installation, nonce }));
+      podOf(
+        jobOf({ ...run, network }, settings, place, { installation, nonce, stopGraceSeconds: 10 }),
+      );
     for (const network of ["none", "restricted"] as const) {
       const { hostAliases, dnsPolicy, containers } = ofNetwork(network);
       expect(hostAliases).toEqual([
@@ -179,9 +187,10 @@ describe("the manifests of a run", () => {
     }
     expect(ofNetwork("full").dnsPolicy).toBeUndefined();
     const literal = { ...place, hosts: [{ name: "10.0.0.1", addresses: ["10.0.0.1"] }] };
-    expect(podOf(jobOf(run, settings, literal, { installation, nonce })).hostAliases).toBe(
-      undefined,
-    );
+    expect(
+      podOf(jobOf(run, settings, literal, { installation, nonce, stopGraceSeconds: 10 }))
+        .hostAliases,
+    ).toBe(undefined);
   });
 });
 
@@ -259,7 +268,7 @@ describe("the network policy of a run", () => {
 });
 
 describe("the validation of manifests", () => {
-  const job = () => jobOf(run, settings, place, { installation, nonce });
+  const job = () => jobOf(run, settings, place, { installation, nonce, stopGraceSeconds: 10 });
 
   test.each<[string, (job: V1Job) => void]>([
     ["spec.template.spec.bogus is unknown", (one) => Object.assign(podOf(one), { bogus: 1 })],
