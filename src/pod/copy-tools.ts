@@ -1,9 +1,12 @@
 /**
- * `node copy-tools.js FOLDER`: copies the command agent, Node and a shell that reaps processes, with their shared
+ * `node copy-tools.js FOLDER OWN…`: copies the command agent, Node and a shell that reaps processes, with their shared
  * libraries and the loader of these, so that they run in any image, whatever its C library. Runs in the init
  * container of a pod. The result is started by FOLDER/lib/loader, which finds the libraries beside itself:
  *
  *     FOLDER/lib/loader --library-path FOLDER/lib FOLDER/sh FOLDER/start SOCKET
+ *
+ * It also makes the folders OWN of the user of the pod: volumes are root's, and git refuses the working tree of another
+ * user.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -77,9 +80,10 @@ function librariesOf(program: string): Library[] {
   });
 }
 
-const [, , folder] = process.argv;
+const [, , folder, ...own] = process.argv;
 if (folder === undefined) {
-  process.stderr.write("usage: node copy-tools.js FOLDER\n");
+  process.stderr.write("usage: node copy-tools.js FOLDER OWN…\n");
   process.exit(2);
 }
 copyTools(folder);
+for (const path of own) mkdirSync(path, { recursive: true, mode: 0o755 });

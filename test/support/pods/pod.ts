@@ -144,17 +144,21 @@ function startContainer(
       child.kill("SIGKILL");
       await ended;
     },
-    terminate: () => {
-      const [first = ""] = execFileSync("pgrep", ["-P", String(child.pid)], {
-        encoding: "utf8",
-      }).split("\n");
-      process.kill(Number(first), "SIGTERM");
-    },
+    terminate: () => terminateFirst(child),
   };
 }
 
-/** The programs of this machine, read-only. */
-function systemMounts(): string[] {
+/** Sends TERM to the first process of a container. */
+export function terminateFirst({ pid }: ChildProcess): void {
+  const [first = ""] = execFileSync("pgrep", ["-P", String(pid)], { encoding: "utf8" }).split("\n");
+  process.kill(Number(first), "SIGTERM");
+}
+
+/**
+ * The programs of this machine, read-only.
+ * @param hasTemporary whether it has a folder for temporary files
+ */
+export function systemMounts(hasTemporary = true): string[] {
   const linked = ["/bin", "/sbin", "/lib", "/lib64"].filter((path) => existsSync(path));
   return [
     "--ro-bind",
@@ -172,8 +176,7 @@ function systemMounts(): string[] {
     "/proc",
     "--dev",
     "/dev",
-    "--tmpfs",
-    "/tmp",
+    ...(hasTemporary ? ["--tmpfs", "/tmp"] : []),
     ...(process.execPath.startsWith("/usr/")
       ? []
       : ["--ro-bind", dirname(process.execPath), dirname(process.execPath)]),

@@ -27,6 +27,16 @@ const mount = (name: string, mountPath: string, readOnly?: true): V1VolumeMount 
   ...(readOnly && { readOnly }),
 });
 
+/** The folder in a volume that the user of the pod owns: volumes are root's, whose working tree git would refuse. */
+const OWN = "own";
+/** Volumes whose folder `OWN` is mounted, and the place in which it is made. */
+const OWNED = { workspace: "/volumes/workspace", home: "/volumes/home" } as const;
+
+const ownMounts = (): V1VolumeMount[] => [
+  { ...mount("workspace", "/workspace"), subPath: OWN },
+  { ...mount("home", "/home/agent"), subPath: OWN },
+];
+
 /** Returns the labels of the objects of a run. */
 export const labelsOf = (run: ClusterRun, installation: string): Record<string, string> => ({
   "app.kubernetes.io/name": "omoi-run",
@@ -148,14 +158,18 @@ const unprivileged = (isReadOnly: boolean): V1SecurityContext => ({
   ...(isReadOnly && { readOnlyRootFilesystem: true }),
 });
 
-/** Copies Node and the command's agent, so that the project's image needs neither. */
+/** Copies Node and the command's agent, so that the project's image needs neither, and makes the pod's own folders. */
 function toolsContainer({ image }: ClusterSettings): V1Container {
+  const own = Object.values(OWNED).map((path) => `${path}/${OWN}`);
   return {
     name: "tools",
     image,
     // Arguments of the image's entry point, which reaps processes.
-    args: ["node", "dist/pod/copy-tools.js", "/opt/omoi"],
-    volumeMounts: [mount("tools", "/opt/omoi")],
+    args: ["node", "dist/pod/copy-tools.js", "/opt/omoi", ...own],
+    volumeMounts: [
+      mount("tools", "/opt/omoi"),
+      ...Object.entries(OWNED).map(([name, path]) => mount(name, path)),
+    ],
     resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
     securityContext: unprivileged(true),
     terminationMessagePolicy: "FallbackToLogsOnError",
@@ -186,8 +200,7 @@ function runnerContainer(
     ],
     volumeMounts: [
       mount("data", "/data"),
-      mount("workspace", "/workspace"),
-      mount("home", "/home/agent"),
+      ...ownMounts(),
       mount("borrowed", "/borrowed"),
       mount("socket", SOCKET),
     ],
@@ -226,8 +239,7 @@ function commandContainer({ image, limits }: ClusterRun): V1Container {
     ],
     volumeMounts: [
       mount("tools", "/opt/omoi", true),
-      mount("workspace", "/workspace"),
-      mount("home", "/home/agent"),
+      ...ownMounts(),
       mount("borrowed", "/borrowed", true),
       mount("socket", SOCKET),
     ],
