@@ -15,9 +15,12 @@ export async function runPod(options: Omit<PodRunOptions, "ending">): Promise<vo
   const ending = new AbortController();
   process.removeAllListeners("SIGINT");
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => ending.abort());
+  const explain = (message: string): void => {
+    if (existsSync(TERMINATION_LOG)) writeFileSync(TERMINATION_LOG, message);
+  };
   const exit = (code: number, message: string): void => {
     process.exitCode = code;
-    if (existsSync(TERMINATION_LOG)) writeFileSync(TERMINATION_LOG, message);
+    explain(message);
     process.stderr.write(`omoi: ${message}\n`);
   };
   try {
@@ -25,7 +28,10 @@ export async function runPod(options: Omit<PodRunOptions, "ending">): Promise<vo
     process.exitCode = 0;
     if (outcome === "queued") exit(QUEUED, "The run is in the queue again.");
   } catch (error) {
-    if (!(error instanceof PodStartError)) throw error;
+    if (!(error instanceof PodStartError)) {
+      explain(String(error));
+      throw error;
+    }
     exit(1, error.message);
   }
 }

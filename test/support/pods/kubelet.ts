@@ -141,7 +141,9 @@ export function openKubelet(
       hasEnded = true;
     });
     while (!hasEnded && !isDeleted() && !closing.signal.aborted) await pause(POLL_MS);
-    const live = [...containers.values()].filter(({ process }) => process.exitCode === null);
+    const live = [...containers.values()].filter(
+      ({ process: { exitCode, signalCode } }) => exitCode === null && signalCode === null,
+    );
     if (!closing.signal.aborted) {
       for (const { process } of live) terminateFirst(process);
       await Promise.race([

@@ -64,8 +64,8 @@ export async function startManifestContainer(
   const terminated = async ([code]: unknown[]): Promise<V1ContainerState> => {
     const exitCode = (code as number | null) ?? 137;
     const written = await readFile(log, "utf8");
-    // FallbackToLogsOnError
-    const message = written === "" && exitCode !== 0 ? said.slice(-2048) : written;
+    const isLog = container.terminationMessagePolicy === "FallbackToLogsOnError";
+    const message = isLog && written === "" && exitCode !== 0 ? said.slice(-2048) : written;
     const reason = exitCode === 0 ? "Completed" : "Error";
     return { terminated: { exitCode, reason, ...(message !== "" && { message }) } };
   };

@@ -2,7 +2,7 @@
  * The two containers of a run's pod, made by bubblewrap: each has its own processes and mounts, and both share the
  * volumes and the network, as in `docs/how-to/kubernetes.md`.
  */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, lstatSync, readlinkSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -148,10 +148,11 @@ function startContainer(
   };
 }
 
-/** Sends TERM to the first process of a container. */
+/** Sends TERM to the first process of a container, unless it has ended. */
 export function terminateFirst({ pid }: ChildProcess): void {
-  const [first = ""] = execFileSync("pgrep", ["-P", String(pid)], { encoding: "utf8" }).split("\n");
-  process.kill(Number(first), "SIGTERM");
+  const { stdout } = spawnSync("pgrep", ["-P", String(pid)], { encoding: "utf8" });
+  const [first = ""] = stdout.split("\n");
+  if (first !== "") process.kill(Number(first), "SIGTERM");
 }
 
 /**

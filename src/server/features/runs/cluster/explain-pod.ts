@@ -1,8 +1,14 @@
 import type { V1ContainerStatus, V1Job, V1Pod } from "@kubernetes/client-node";
 import { shortened } from "./shortened.js";
 
-/** Why a run's pod does not work: it waits for something, or has failed for good. Sentences. */
-export type PodProblem = { kind: "waiting" | "failed"; detail: string };
+/**
+ * Why a run's pod does not work: it waits for something, its runner could not start the run now, or it has failed for
+ * good. Sentences.
+ */
+export type PodProblem = { kind: "waiting" | "refused" | "failed"; detail: string };
+
+/** The exit code of a runner whose run waits again (EX_TEMPFAIL of sysexits.h). */
+const WAITS_AGAIN = 75;
 
 /** Reasons of waiting containers for which the image is missing. */
 const PULL_REASONS: ReadonlySet<string> = new Set([
@@ -16,8 +22,8 @@ const OUT_OF_MEMORY = "OOMKilled";
 /** Explains why the pods of a Job do not work; null while nothing is wrong. */
 export function explainJob(job: V1Job, pods: readonly V1Pod[]): PodProblem | null {
   const problems = pods.map(explainPod);
-  const failed = problems.find((problem) => problem?.kind === "failed");
-  if (failed) return failed;
+  const ended = problems.find((problem) => problem !== null && problem.kind !== "waiting");
+  if (ended) return ended;
   const conditions = job.status?.conditions ?? [];
   const isTrue = (type: string) =>
     conditions.find((condition) => condition.type === type && condition.status === "True");
@@ -45,6 +51,9 @@ export function explainPod({ status = {}, metadata }: V1Pod): PodProblem | null 
     return { kind: "failed", detail: `${said}: ${cause}.` };
   }
   const runner = others.find(({ name }) => name === "runner");
+  if (runner?.state?.terminated?.exitCode === WAITS_AGAIN) {
+    return { kind: "refused", detail: explainEnd(runner) };
+  }
   const ended =
     inits.find(hasFailed) ??
     (runner && hasFailed(runner) ? runner : undefined) ??

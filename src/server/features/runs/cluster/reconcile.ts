@@ -183,7 +183,7 @@ async function advance(
   const isStarted = job !== undefined && !isEnding(job) && job.spec?.suspend !== true;
   const state = isStarted ? explainJob(job, pods) : null;
   if (run.status === "running") {
-    if (state?.kind !== "failed") return;
+    if (state === null || state.kind === "waiting") return;
     await db.tenant(run.org_id, (tx) => queries.endWithoutPod(tx, run.id, state.detail));
     return;
   }
@@ -197,6 +197,10 @@ async function advance(
     const why = state?.detail ?? run.detail ?? "";
     const detail = `The cluster has not started it within ${settings.startMinutes} minutes. ${why}`;
     return endQueued(deps, run, detail.trim());
+  }
+  if (isStarted && state?.kind === "refused") {
+    // It was claimed again before its Job was removed: the next pass creates another one.
+    return deps.api.deleteJob(job.metadata?.name ?? "", job.metadata?.uid ?? "");
   }
   if (isStarted) {
     return explain(deps, run, state?.detail ?? "The cluster is starting it.");

@@ -2,7 +2,12 @@
  * Runs of the real server in the scripted Kubernetes, whose pods are executed as their manifests say: the built programs
  * of both containers, with the controller, the runner protocol and the proxy of the server. A cluster alone is missing.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { V1NetworkPolicy, V1Secret } from "@kubernetes/client-node";
+import { pino } from "pino";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
@@ -10,6 +15,7 @@ import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
 import { followLog, shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import {
   NAMESPACE,
@@ -21,6 +27,8 @@ import { omoiImage, plainImage } from "#test/support/pods/images.js";
 import { openKubelet, type Kubelet, type RunningPod } from "#test/support/pods/kubelet.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { freePort } from "#test/support/server/free-port.js";
+import { openClusterEgress } from "../egress/cluster-egress.js";
+import { createRunKeyring } from "../run-tokens.js";
 
 const OMOI = "registry.example.com/omoi:0.2";
 const TOOLS = "registry.example.com/tools:1";
@@ -30,22 +38,23 @@ describe("a run that is executed by its manifest", () => {
   let kubelet: Kubelet;
   let app: TestApp;
   let owner: TestPerson;
-  let proxyPort: number;
+  /** The server's own proxy, and the one that pods are given. */
+  let ownProxy: number;
+  let podProxy: number;
   let org: Organization;
   let project: Project;
   let agent: Agent;
   let workspace: Workspace;
-  const { KUBECONFIG } = process.env;
 
   beforeAll(async () => {
     kubernetes = await startScriptedKubernetes();
-    process.env["KUBECONFIG"] = kubernetes.kubeConfig;
-    proxyPort = await freePort();
+    vi.stubEnv("KUBECONFIG", kubernetes.kubeConfig);
+    [ownProxy, podProxy] = [await freePort(), await freePort()];
     app = await startTestApp({
       OMOI_KUBERNETES_NAMESPACE: NAMESPACE,
       OMOI_KUBERNETES_IMAGE: OMOI,
-      OMOI_EGRESS_PORT: String(proxyPort),
-      OMOI_KUBERNETES_EGRESS_URL: `http://127.0.0.1:${proxyPort}`,
+      OMOI_EGRESS_PORT: String(ownProxy),
+      OMOI_KUBERNETES_EGRESS_URL: `http://127.0.0.1:${podProxy}`,
       OMOI_RUN_STOP_GRACE_SECONDS: "1",
     });
     owner = await app.person("Ada");
@@ -55,8 +64,7 @@ describe("a run that is executed by its manifest", () => {
     await kubelet.close();
     await app.close();
     await kubernetes.dispose();
-    if (KUBECONFIG === undefined) delete process.env["KUBECONFIG"];
-    else process.env["KUBECONFIG"] = KUBECONFIG;
+    vi.unstubAllEnvs();
   });
   beforeEach(async () => {
     org = await makeOrganization(owner);
@@ -68,6 +76,7 @@ describe("a run that is executed by its manifest", () => {
     ({ agent, workspace } = await makeInCluster(owner, project.id));
   });
   afterEach(async () => {
+    kubernetes.fault = () => "none";
     await owner.api.organizations.archive({ params: { org_id: org.id } });
     expect(kubernetes.calls.filter(({ status }) => status === 403)).toEqual([]);
   });
@@ -140,6 +149,137 @@ describe("a run that is executed by its manifest", () => {
     expect(await logOf(run)).toContain("caught");
     expect(await onBranch("saved.txt")).toBe("1");
     expect(await pod.ended).toEqual(allSucceeded);
+    await isRemoved(run);
+  });
+
+  test("reaches its allowed hosts through the proxy, by its own token", async () => {
+    const target = createServer((_request, response) => response.end("answer")).listen(0);
+    await once(target, "listening");
+    const { port } = target.address() as AddressInfo;
+    // The server's own proxy refuses every address of this machine.
+    const runTokens = createRunKeyring(app.db, app.config.secret);
+    const log = pino({ level: "silent" });
+    const proxy = await openClusterEgress(
+      { db: app.db, runTokens, settings: app.config, log },
+      {
+        host: "127.0.0.1",
+        port: podProxy,
+        resolve: async () => ["127.0.0.1"],
+        refuse: () => null,
+      },
+    );
+    const hosts = [`allowed.test:${port}`, `allowed.localhost:${port}`];
+    const { run, pod } = await start(
+      `[ "$HTTPS_PROXY" = "http://run:$OMOI_TOKEN@127.0.0.1:${podProxy}" ] && [ "$http_proxy" = "$HTTPS_PROXY" ] && echo own
+       node -e '
+         const { request } = require("http");
+         const proxy = new URL(process.env.HTTP_PROXY);
+         const get = (port, host) => new Promise((resolve) =>
+           request({ host: proxy.hostname, port, path: "http://" + host + ":${port}/",
+             headers: { "proxy-authorization": "Basic " + btoa(proxy.username + ":" + proxy.password) } },
+             async (answer) => {
+               let text = "";
+               for await (const chunk of answer) text += chunk;
+               console.log(host, answer.statusCode, text.trim());
+               resolve();
+             }).end());
+         get(proxy.port, "allowed.test").then(() => get(proxy.port, "denied.test"))
+           .then(() => get(${ownProxy}, "allowed.localhost")).then(() => get(${ownProxy}, "denied.test"));
+       '
+       git ls-remote http://denied.test:${port}/x.git 2>&1 | grep -o 403`,
+      { network: "restricted", allowed_hosts: hosts },
+    );
+    const [policy] = kubernetes.list<V1NetworkPolicy>("networkpolicies");
+    const ports = policy?.spec?.egress?.flatMap((rule) => rule.ports?.map((one) => one.port));
+    expect(ports).toEqual(expect.arrayContaining([ownProxy, podProxy]));
+    expect(await waitForRunEnd(owner, run.id)).toMatchObject({ status: "succeeded" });
+    const said = await logOf(run);
+    expect(said).toContain("own\nallowed.test 200 answer\ndenied.test 403 egress: denied.test");
+    expect(said).toMatch(
+      /allowed\.localhost 403 egress: .*resolves to 127\.0\.0\.1.*\ndenied\.test 403 .*\n403\n/,
+    );
+    expect(await pod.ended).toEqual(allSucceeded);
+    await isRemoved(run);
+    await proxy.close();
+    target.close();
+    await expect
+      .poll(async () => (await owner.api.runs.get({ params: { run_id: run.id } })).data.egress)
+      .toEqual({ allowed: 1, denied: 4 });
+  });
+
+  test("fails when its runner may not start it, with the runner's words", async () => {
+    const run = await create({ command: ["true"] });
+    await expect.poll(() => kubernetes.podsOf(`omoi-run-${run.id}`).length).toBe(1);
+    for (const secret of kubernetes.list<V1Secret>("secrets")) {
+      secret.data = { token: btoa("omoi_runner_another") };
+    }
+    const pod = await kubelet.execute(run.id);
+    expect(await waitForRunEnd(owner, run.id)).toMatchObject({
+      status: "failed",
+      started_at: null,
+      detail: expect.stringMatching(
+        /^The container "runner" has failed: The server refused the start of the run: [^{}]*[^.]\.$/,
+      ) as string,
+    });
+    expect(await pod.ended).toEqual({ tools: 0, runner: 1, command: 0 });
+    await isRemoved(run);
+  });
+
+  test("that has ended before its pod starts is left alone", async () => {
+    const run = await create({ command: ["true"] });
+    await expect.poll(() => kubernetes.podsOf(`omoi-run-${run.id}`).length).toBe(1);
+    kubernetes.fault = ({ verb }) =>
+      verb === "delete" ? { status: 500, message: "not now" } : "none";
+    await owner.api.runs.stop({ params: { run_id: run.id }, body: {} });
+    const pod = await kubelet.execute(run.id);
+    expect(await pod.ended).toEqual(allSucceeded);
+    kubernetes.fault = () => "none";
+    await isRemoved(run);
+    const { data: stopped } = await owner.api.runs.get({ params: { run_id: run.id } });
+    expect(stopped).toMatchObject({ status: "stopped", started_at: null });
+  });
+
+  test("gets another pod when its runner has returned it to the queue", async () => {
+    const setSlots = (slots: number): Promise<unknown> =>
+      queryAsOwner(app, "update organizations set max_concurrent_agents = $2 where id = $1", [
+        org.id,
+        slots,
+      ]);
+    const run = await create({ command: shell("echo works") });
+    await expect.poll(() => kubernetes.podsOf(`omoi-run-${run.id}`).length).toBe(1);
+    // The Job stays until the run is claimed again.
+    kubernetes.fault = ({ verb }) =>
+      verb === "list" ? { status: 500, message: "not now" } : "none";
+    await setSlots(0);
+    const first = await kubelet.execute(run.id);
+    expect(await first.ended).toEqual({ tools: 0, runner: 75, command: 0 });
+    await setSlots(4);
+    await queryAsOwner(
+      app,
+      `update runs set offered_until = now() + interval '10 min',
+         runner_id = (select id from runners where kind = 'cluster') where id = $1`,
+      [run.id],
+    );
+    kubernetes.fault = () => "none";
+    await expect
+      .poll(() => kubernetes.podsOf(`omoi-run-${run.id}`).map(({ metadata }) => metadata?.uid))
+      .toEqual([expect.not.stringContaining(first.pod.metadata?.uid ?? "")]);
+    const second = await kubelet.execute(run.id);
+    expect(await waitForRunEnd(owner, run.id)).toMatchObject({ status: "succeeded" });
+    expect(await second.ended).toEqual(allSucceeded);
+    await isRemoved(run);
+  });
+
+  test("is lost with its runner, which is explained", async () => {
+    const { run, pod } = await start("echo ready; sleep 600");
+    await shows(run, "ready");
+    pod.containers.get("runner")?.process.kill("SIGKILL");
+    expect(await waitForRunEnd(owner, run.id)).toMatchObject({
+      status: "lost",
+      exit_code: null,
+      detail: 'The container "runner" has ended with code 137.',
+    });
+    expect(await pod.ended).toEqual({ tools: 0, runner: 137, command: 1 });
     await isRemoved(run);
   });
 });

@@ -214,7 +214,8 @@ function runnerContainer(
       limits: { memory: "2Gi", ...(disk !== null && { "ephemeral-storage": String(disk) }) },
     },
     securityContext: unprivileged(true),
-    terminationMessagePolicy: "FallbackToLogsOnError",
+    // Its log is for operators; it writes a sentence for users.
+    terminationMessagePolicy: "File",
   };
 }
 
