@@ -169,9 +169,17 @@ export function startCommand(
   };
 }
 
-/** The variables of the image; the agent was started without its options of Node. */
+/**
+ * The variables of the image; the agent was started without its options of Node. Those of Omoi's own image are for the
+ * server: with its NODE_ENV, npm would not install what a project is developed with.
+ */
 function imageVariables(): NodeJS.ProcessEnv {
   const { OMOI_IMAGE_NODE_OPTIONS: options, ...variables } = process.env;
+  if (variables["OMOI_DATA_DIR"] !== undefined) {
+    for (const name of Object.keys(variables)) {
+      if (name === "NODE_ENV" || name.startsWith("OMOI_")) delete variables[name];
+    }
+  }
   return options === undefined ? variables : { ...variables, NODE_OPTIONS: options };
 }
 

@@ -378,7 +378,7 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   kubernetes_unavailable: {
     meaning: "No server of the installation uses a Kubernetes cluster.",
     remedy:
-      "The operator sets `OMOI_KUBERNETES_NAMESPACE`, see the guide *Kubernetes*; or use another type of workspace.",
+      "The operator sets `OMOI_KUBERNETES_NAMESPACE`, see the guide *Execute runs in Kubernetes*; or use another type of workspace.",
   },
   docker_unavailable: {
     meaning: "The engine of docker workspaces cannot be reached, or lacks the image.",

@@ -32,6 +32,7 @@ import { createRunKeyring } from "../run-tokens.js";
 
 const OMOI = "registry.example.com/omoi:0.2";
 const TOOLS = "registry.example.com/tools:1";
+const WITHOUT_GIT = "registry.example.com/without-git:1";
 
 describe("a run that is executed by its manifest", () => {
   let kubernetes: ScriptedKubernetes;
@@ -58,7 +59,12 @@ describe("a run that is executed by its manifest", () => {
       OMOI_RUN_STOP_GRACE_SECONDS: "1",
     });
     owner = await app.person("Ada");
-    kubelet = openKubelet(kubernetes, { [OMOI]: omoiImage(), [TOOLS]: plainImage });
+    const hidden = ["--ro-bind", "/dev/null", "/usr/bin/git"];
+    kubelet = openKubelet(kubernetes, {
+      [OMOI]: omoiImage(),
+      [TOOLS]: plainImage,
+      [WITHOUT_GIT]: { ...plainImage, mounts: hidden },
+    });
   });
   afterAll(async () => {
     await kubelet.close();
@@ -109,13 +115,15 @@ describe("a run that is executed by its manifest", () => {
       )
       .toEqual([]);
   };
+  const useImage = (image: string): Promise<unknown> =>
+    owner.api.projects.update({
+      params: { project_id: project.id },
+      body: { kubernetes: { image, cpus: null, memory_mib: 256, disk_mib: null } },
+    });
   const allSucceeded = { tools: 0, runner: 0, command: 0 };
 
   test("brings its exit code, its commits, its log and its result", async () => {
-    await owner.api.projects.update({
-      params: { project_id: project.id },
-      body: { kubernetes: { image: TOOLS, cpus: null, memory_mib: 256, disk_mib: null } },
-    });
+    await useImage(TOOLS);
     const { run, pod } = await start(
       `cat a.txt; git log --format=%s | tail -n 1; git status --short; git add -A; echo new > b.txt; git add b.txt
        git commit -qm 'Add b' || exit 9; echo more >> a.txt; touch ~/kept && echo "home $HOME $(id -u):$(id -g) $PWD"
@@ -139,14 +147,28 @@ describe("a run that is executed by its manifest", () => {
     await isRemoved(run);
   });
 
+  test("has no repository in an image without git, which it says", async () => {
+    await useImage(WITHOUT_GIT);
+    const { run, pod } = await start("cat a.txt; echo changed > a.txt; ls -A");
+    expect(await waitForRunEnd(owner, run.id)).toMatchObject({
+      status: "succeeded",
+      repository: { commits: 0, error: expect.stringContaining("git is not installed") as string },
+    });
+    expect(await logOf(run)).toMatch(/^base\na\.txt\n/m);
+    expect(await onBranch("a.txt")).toBe("base");
+    expect(await pod.ended).toEqual(allSucceeded);
+    await isRemoved(run);
+  });
+
   test("is stopped by the API, and brings what it made", async () => {
     const { run, pod } = await start(
-      "trap 'echo caught; echo 1 > saved.txt; exit 4' TERM; echo ready; while :; do sleep 0.05; done",
+      "trap 'echo caught; echo 1 > saved.txt; exit 4' TERM; echo \"env $NODE_ENV:$OMOI_DATA_DIR\" ready; while :; do sleep 0.05; done",
     );
     await shows(run, "ready");
     await owner.api.runs.stop({ params: { run_id: run.id }, body: {} });
     expect(await waitForRunEnd(owner, run.id)).toMatchObject({ status: "stopped", exit_code: 4 });
-    expect(await logOf(run)).toContain("caught");
+    // Omoi's image, without what is for the server in it.
+    expect(await logOf(run)).toMatch(/^env : ready\n(?:Terminated\n)?caught\n/);
     expect(await onBranch("saved.txt")).toBe("1");
     expect(await pod.ended).toEqual(allSucceeded);
     await isRemoved(run);

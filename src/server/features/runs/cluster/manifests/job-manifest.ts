@@ -46,6 +46,7 @@ export const labelsOf = (run: ClusterRun, installation: string): Record<string, 
   [LABELS.agent]: run.agent_id,
   [LABELS.project]: run.project_id,
   [LABELS.organization]: run.org_id,
+  [LABELS.network]: run.network,
 });
 
 interface JobOptions {

@@ -138,7 +138,8 @@ describe("the manifests of a run", () => {
         name,
         name === "command" ? undefined : true,
       ]);
-      expect(terminationMessagePolicy).toBe("FallbackToLogsOnError");
+      // The runner explains itself, and its log is for operators.
+      expect(terminationMessagePolicy).toBe(name === "runner" ? "File" : "FallbackToLogsOnError");
     }
     const [runner, command] = pod.containers;
     expect(command?.env).toBeUndefined();
@@ -150,6 +151,25 @@ describe("the manifests of a run", () => {
       valueFrom: { secretKeyRef: { name: ownedName(run.id, nonce), key: "token" } },
     });
     expect(JSON.stringify(pod)).not.toContain("omoi_runner_");
+  });
+
+  test("give the user of the pod a working tree and a home of its own", () => {
+    const pod = podOf(jobOf(run, settings, place, { installation, nonce, stopGraceSeconds: 10 }));
+    const [tools] = pod.initContainers ?? [];
+    expect(tools?.args?.slice(-2)).toEqual(["/volumes/workspace/own", "/volumes/home/own"]);
+    expect(tools?.volumeMounts).toMatchObject([
+      { name: "tools" },
+      { name: "workspace", mountPath: "/volumes/workspace" },
+      { name: "home", mountPath: "/volumes/home" },
+    ]);
+    for (const { volumeMounts } of pod.containers) {
+      expect(volumeMounts).toEqual(
+        expect.arrayContaining([
+          { name: "workspace", mountPath: "/workspace", subPath: "own" },
+          { name: "home", mountPath: "/home/agent", subPath: "own" },
+        ]),
+      );
+    }
   });
 
   test("limit the command to the run's resources", () => {

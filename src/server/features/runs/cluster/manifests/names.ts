@@ -9,6 +9,8 @@ export const LABELS = {
   agent: "omoi.dev/agent",
   project: "omoi.dev/project",
   organization: "omoi.dev/organization",
+  /** For further policies of operators. */
+  network: "omoi.dev/network",
 } as const;
 
 /**
