@@ -136,11 +136,9 @@ export function openKubelet(
     ended: Promise<unknown>,
     isDeleted: () => boolean,
   ): Promise<void> => {
-    let hasEnded = false;
-    void ended.finally(() => {
-      hasEnded = true;
-    });
-    while (!hasEnded && !isDeleted() && !closing.signal.aborted) await pause(POLL_MS);
+    const isOver = (): Promise<boolean> =>
+      Promise.race([ended.then(() => true), pause(POLL_MS).then(() => false)]);
+    while (!isDeleted() && !closing.signal.aborted && !(await isOver()));
     const live = [...containers.values()].filter(
       ({ process: { exitCode, signalCode } }) => exitCode === null && signalCode === null,
     );

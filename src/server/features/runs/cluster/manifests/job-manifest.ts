@@ -21,11 +21,11 @@ const SEND_SECONDS = 90;
 const TTL_SECONDS = 3600;
 const SOCKET = "/run/omoi/socket";
 
-const mount = (name: string, mountPath: string, readOnly?: true): V1VolumeMount => ({
-  name,
-  mountPath,
-  ...(readOnly && { readOnly }),
-});
+const mount = (
+  name: string,
+  mountPath: string,
+  more: Pick<V1VolumeMount, "readOnly" | "subPath"> = {},
+): V1VolumeMount => ({ name, mountPath, ...more });
 
 /** The folder in a volume that the user of the pod owns: volumes are root's, whose working tree git would refuse. */
 const OWN = "own";
@@ -33,8 +33,8 @@ const OWN = "own";
 const OWNED = { workspace: "/volumes/workspace", home: "/volumes/home" } as const;
 
 const ownMounts = (): V1VolumeMount[] => [
-  { ...mount("workspace", "/workspace"), subPath: OWN },
-  { ...mount("home", "/home/agent"), subPath: OWN },
+  mount("workspace", "/workspace", { subPath: OWN }),
+  mount("home", "/home/agent", { subPath: OWN }),
 ];
 
 /** Returns the labels of the objects of a run. */
@@ -79,10 +79,7 @@ export function jobOf(
       ttlSecondsAfterFinished: TTL_SECONDS,
       template: {
         metadata: { labels },
-        spec: {
-          ...podOf(run, settings, place, nonce),
-          terminationGracePeriodSeconds: stopGraceSeconds + SEND_SECONDS,
-        },
+        spec: podOf(run, settings, place, { nonce, stopGraceSeconds }),
       },
     },
   };
@@ -92,12 +89,13 @@ function podOf(
   run: ClusterRun,
   settings: ClusterSettings,
   place: ServerPlace,
-  nonce: string,
+  { nonce, stopGraceSeconds }: Pick<JobOptions, "nonce" | "stopGraceSeconds">,
 ): V1PodSpec {
   const { runtimeClass, nodeSelector, pullSecret } = settings;
   const hostAliases = aliasesOf(place);
   return {
     restartPolicy: "Never",
+    terminationGracePeriodSeconds: stopGraceSeconds + SEND_SECONDS,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     ...(runtimeClass !== null && { runtimeClassName: runtimeClass }),
@@ -240,9 +238,9 @@ function commandContainer({ image, limits }: ClusterRun): V1Container {
       `${SOCKET}/command.sock`,
     ],
     volumeMounts: [
-      mount("tools", "/opt/omoi", true),
+      mount("tools", "/opt/omoi", { readOnly: true }),
       ...ownMounts(),
-      mount("borrowed", "/borrowed", true),
+      mount("borrowed", "/borrowed", { readOnly: true }),
       mount("socket", SOCKET),
     ],
     resources: { requests: amounts, limits: amounts },
