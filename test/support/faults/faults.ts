@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { rebootServer } from "../machines/installation.js";
+import { bootServer } from "../machines/installation.js";
 import type { Machine } from "../machines/machine.js";
 import type { World } from "./world.js";
 
@@ -42,7 +42,7 @@ export async function commitFault(world: World, { kind, machine, durationMs }: F
     await machine.kill();
     await pause(durationMs);
     const server = world.servers.find(({ name }) => name === machine.name);
-    if (server) return rebootServer(server);
+    if (server) return bootServer(server);
     machine.boot();
     if (machine.name === postgres.name) await postgres.untilReady();
     return;

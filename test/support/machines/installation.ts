@@ -2,7 +2,6 @@
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { createClient, type Client } from "#shared/contract/client.js";
 import { builtFile, root } from "../server/built-files.js";
 import { removeDataFolder } from "../server/data-folder.js";
@@ -74,6 +73,8 @@ export async function openInstallation(): Promise<Installation> {
         OMOI_HOST: station.address,
         OMOI_PORT: String(PORT),
         OMOI_LOG_LEVEL: "warn",
+        // Machines have no control groups of their own.
+        OMOI_RUN_CPUS: "0",
       };
       const machine = createMachine(station, {
         command: [process.execPath, ...nodeOptions, join(built, "dist/server/main.js")],
@@ -113,17 +114,21 @@ export async function openInstallation(): Promise<Installation> {
   };
 }
 
-/** Boots a server and waits until it answers. @throws Error with its output if it ends */
+/**
+ * Boots a server and waits until it answers. It waits for the lease of its earlier boot first.
+ * @throws Error with its output if it ends
+ */
 export async function bootServer(server: ServerMachine): Promise<void> {
   await mkdir(server.dataDir, { recursive: true });
   server.boot();
   await untilOutput(server, "Omoi is ready");
 }
 
-/** Starts again the machine of a program that has ended. A wait for the lease of an earlier start is part of it. */
-export async function rebootServer(server: ServerMachine): Promise<void> {
-  while (server.isOn()) await pause(50);
-  await bootServer(server);
+/** Boots a server that is refused, and returns its message. */
+export async function bootRefused(server: ServerMachine): Promise<string> {
+  const outcome = await bootServer(server).catch((error: unknown) => error);
+  if (!(outcome instanceof Error)) throw new Error(`the server ${server.name} has started`);
+  return server.output();
 }
 
 /** Returns the client of a server whose requests end after a time. */
