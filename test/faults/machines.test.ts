@@ -86,6 +86,8 @@ describe.skipIf(reason !== null)(reason === null ? title : `${title} (${reason})
       console.log(
         `${round}: ${describeFault(fault)}; ${seconds} s; ${journal.commits.length} commits, ${journal.merges.length} merges, ${journal.pushes.length} pushes, ${journal.runs.length} runs, ${journal.revokedKeys.length} keys; longest end of a run ${(watch.longestMs() / 1000).toFixed(1)} s after its lease`,
       );
+      // A long test shows them before its end.
+      if (faults.length > 0) console.log(faults);
       expect(faults).toEqual([]);
     },
     600_000,

@@ -38,7 +38,9 @@ export async function checkProcesses(markers: readonly string[]): Promise<string
   const find = (): string[] =>
     pids().flatMap((pid) => {
       const marker = /run-[0-9a-f]{12}/.exec(read(pid, "cmdline"))?.[0];
-      return marker !== undefined && ended.has(marker) ? [`${marker} goes on as process ${pid}`] : [];
+      return marker !== undefined && ended.has(marker)
+        ? [`${marker} goes on as process ${pid}`]
+        : [];
     });
   for (let attempt = 0; attempt < 60; attempt += 1) {
     if (find().length === 0) return [];

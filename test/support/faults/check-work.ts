@@ -14,7 +14,8 @@ async function readHistory(repository: string, branch: string): Promise<History>
   const read = (...args: string[]): Promise<string> =>
     git(["-c", "safe.directory=*", "--git-dir", repository, ...args]);
   const name = `refs/heads/${branch}`;
-  if ((await read("for-each-ref", name)) === "") return { commits: new Set(), additions: new Map() };
+  if ((await read("for-each-ref", name)) === "")
+    return { commits: new Set(), additions: new Map() };
   const commits = new Set((await read("rev-list", name)).split("\n"));
   const additions = new Map<string, number>();
   const log = ["log", "--first-parent", "-m", "--diff-filter=A", "--name-only", "--format="];

@@ -19,7 +19,10 @@ const NODE_LEASE_MS = 15_000;
 const RUNNER_LEASE_MS = 60_000;
 
 /** Chooses a fault; some last longer than the leases. */
-export function chooseFault({ installation, servers, runners }: World, random: () => number): Fault {
+export function chooseFault(
+  { installation, servers, runners }: World,
+  random: () => number,
+): Fault {
   const machines = [...servers, ...runners, installation.postgres];
   const machine = machines[Math.floor(random() * machines.length)] as Machine;
   const isServer = servers.some(({ name }) => name === machine.name);
@@ -36,7 +39,10 @@ export const describeFault = ({ kind, machine, durationMs }: Fault): string =>
   `${kind} ${machine.name} for ${(durationMs / 1000).toFixed(1)} s`;
 
 /** Lets a fault happen, and resolves when the machine is back in service. */
-export async function commitFault(world: World, { kind, machine, durationMs }: Fault): Promise<void> {
+export async function commitFault(
+  world: World,
+  { kind, machine, durationMs }: Fault,
+): Promise<void> {
   const { postgres } = world.installation;
   if (kind === "kill") {
     await machine.kill();

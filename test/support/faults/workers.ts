@@ -83,10 +83,7 @@ async function writeOnMachine(
   }
 }
 
-async function commit(
-  { journal, anyClient }: Working,
-  project: WorldProject,
-): Promise<void> {
+async function commit({ journal, anyClient }: Working, project: WorldProject): Promise<void> {
   const { committing } = project;
   const path = nextName("commit");
   if (!(await writeOnMachine(project, committing, path))) return;
@@ -119,10 +116,7 @@ async function merge({ journal, anyClient }: Working, project: WorldProject): Pr
 }
 
 /** Pushes a commit to a branch of its own. */
-async function push(
-  { world, journal, random }: Working,
-  project: WorldProject,
-): Promise<void> {
+async function push({ world, journal, random }: Working, project: WorldProject): Promise<void> {
   const { folder } = world.installation;
   const cwd = join(folder, `clone-${project.home.name}`);
   const options = {
@@ -143,7 +137,10 @@ async function push(
   const sha = await git(["rev-parse", "HEAD"], options);
   const server = world.servers[Math.floor(random() * world.servers.length)];
   const url = withKey(`${server?.url}${project.cloneUrl}`, world.key);
-  const { code, stderr } = await runGit(["push", "--quiet", url, "HEAD:refs/heads/pushed"], options);
+  const { code, stderr } = await runGit(
+    ["push", "--quiet", url, "HEAD:refs/heads/pushed"],
+    options,
+  );
   const outcome = code === 0 ? "done" : "failed";
   journal.outcomes.set(`push: ${outcome}`, (journal.outcomes.get(`push: ${outcome}`) ?? 0) + 1);
   if (/non-fast-forward|fetch first|stale info/.test(stderr)) {

@@ -10,7 +10,7 @@ export interface Station {
   readonly namespace: string;
   /** Cuts the machine off from all others, or connects it again (`ip link set down`). */
   link(state: "up" | "down"): void;
-  /** Drops all packets to an address, or stops doing so. */
+  /** Lets all packets to an address vanish, or stops doing so. */
   blackhole(address: string, isOn: boolean): void;
 }
 
@@ -21,6 +21,9 @@ export interface LocalNetwork {
   /** Removes the bridge and all namespaces. Their processes must have ended. */
   close(): void;
 }
+
+/** An Ethernet address that no machine has. */
+const NO_MACHINE = "02:00:00:00:00:01";
 
 /** @throws Error with the message of `ip` */
 function ip(...args: string[]): void {
@@ -81,7 +84,12 @@ export function openNetwork(): LocalNetwork {
         namespace,
         address: own,
         link: (state) => ip("link", "set", cable, state),
-        blackhole: (target, isOn) => inside("route", isOn ? "add" : "del", "blackhole", target),
+        // The packets go to an Ethernet address that no machine has.
+        blackhole: (target, isOn) => {
+          const of = [target, "dev", "eth0"];
+          if (isOn) inside("neigh", "replace", ...of, "lladdr", NO_MACHINE, "nud", "permanent");
+          else inside("neigh", "del", ...of);
+        },
       };
     },
     close: () => {
