@@ -63,11 +63,14 @@ describe.skipIf(reason !== null)(reason === null ? title : `${title} (${reason})
       const fault = faultOf(round);
       const startedAt = Date.now();
       const workers = startWorkers(world, journal, random);
-      await pause(1000 + random() * 3000);
-      await commitFault(world, fault);
-      await untilAllServe(world);
-      await pause(1000);
-      await workers.stop();
+      try {
+        await pause(1000 + random() * 3000);
+        await commitFault(world, fault);
+        await untilAllServe(world);
+        await pause(1000);
+      } finally {
+        await workers.stop();
+      }
       const stuck = await untilRunsEnded(world);
       const api = world.clients[0] as Client;
       const markers = journal.runs.map(({ marker }) => marker);
@@ -106,7 +109,7 @@ describe.skipIf(reason !== null)(reason === null ? title : `${title} (${reason})
 
 /** Waits until each server answers requests for the project of each other one. */
 async function untilAllServe({ clients, projects }: World): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 120_000;
   for (const client of clients) {
     for (const { id } of projects) {
       for (;;) {

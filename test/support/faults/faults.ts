@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { bootServer } from "../machines/installation.js";
+import { bootServer, type ServerMachine } from "../machines/installation.js";
 import type { Machine } from "../machines/machine.js";
 import type { World } from "./world.js";
 
@@ -48,7 +48,7 @@ export async function commitFault(
     await machine.kill();
     await pause(durationMs);
     const server = world.servers.find(({ name }) => name === machine.name);
-    if (server) return bootServer(server);
+    if (server) return restart(server);
     machine.boot();
     if (machine.name === postgres.name) await postgres.untilReady();
     return;
@@ -60,4 +60,18 @@ export async function commitFault(
   set(true);
   await pause(durationMs);
   set(false);
+}
+
+const MAX_STARTS = 10;
+
+/** Starts a server as a service manager does: again, if PostgreSQL does not answer in time. */
+async function restart(server: ServerMachine): Promise<void> {
+  for (let start = 1; ; start += 1) {
+    try {
+      return await bootServer(server);
+    } catch (error) {
+      const isPassing = server.output().includes("The database is not reachable");
+      if (!isPassing || start === MAX_STARTS) throw error;
+    }
+  }
 }
