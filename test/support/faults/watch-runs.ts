@@ -25,10 +25,10 @@ export function watchLeases(postgres: PostgresMachine): RunWatch {
   let backAt = 0;
   let wasAway = true;
   const check = async (): Promise<void> => {
-    const [{ clock } = { clock: 0 }, ...rows] = await postgres.query<{
+    const [{ clock } = { clock: "0" }, ...rows] = await postgres.query<{
       id: string | null;
-      clock: number;
-      lease: number;
+      clock: string;
+      lease: string;
       detail: string;
     }>(
       `select null as id, extract(epoch from clock_timestamp()) * 1000 as clock, 0 as lease, '' as detail

@@ -94,7 +94,9 @@ async function commit({ journal, anyClient }: Working, project: WorldProject): P
     }),
   );
   journal.commits.push({
-    ...{ projectId: project.id, branch: committing.branch, path },
+    projectId: project.id,
+    branch: committing.branch,
+    path,
     isAcknowledged: outcome.kind === "done",
     sha: outcome.kind === "done" ? outcome.result.data.commit_sha : null,
   });
@@ -108,7 +110,9 @@ async function merge({ journal, anyClient }: Working, project: WorldProject): Pr
     anyClient().workspaces.createMerge({ params: { agent_id: merging.agentId }, body: {} }),
   );
   journal.merges.push({
-    ...{ projectId: project.id, branch: "main", path },
+    projectId: project.id,
+    branch: "main",
+    path,
     isAcknowledged: outcome.kind === "done",
     // Null if an earlier request, whose answer was lost, has merged the file.
     sha: outcome.kind === "done" ? outcome.result.data.merge_commit_sha : null,
@@ -122,10 +126,13 @@ async function push({ world, journal, random }: Working, project: WorldProject):
   const options = {
     cwd,
     env: {
-      ...{ GIT_AUTHOR_NAME: "Ann", GIT_AUTHOR_EMAIL: "ann@example.com" },
-      ...{ GIT_COMMITTER_NAME: "Ann", GIT_COMMITTER_EMAIL: "ann@example.com" },
+      GIT_AUTHOR_NAME: "Ann",
+      GIT_AUTHOR_EMAIL: "ann@example.com",
+      GIT_COMMITTER_NAME: "Ann",
+      GIT_COMMITTER_EMAIL: "ann@example.com",
       // A transfer that stands still for five seconds has failed.
-      ...{ GIT_HTTP_LOW_SPEED_LIMIT: "1", GIT_HTTP_LOW_SPEED_TIME: "20" },
+      GIT_HTTP_LOW_SPEED_LIMIT: "1",
+      GIT_HTTP_LOW_SPEED_TIME: "20",
     },
   };
   await mkdir(cwd, { recursive: true });
@@ -147,7 +154,9 @@ async function push({ world, journal, random }: Working, project: WorldProject):
     journal.failures.push(`push: a branch of one clone has moved: ${stderr}`);
   }
   journal.pushes.push({
-    ...{ projectId: project.id, branch: "pushed", path },
+    projectId: project.id,
+    branch: "pushed",
+    path,
     isAcknowledged: code === 0,
     sha: code === 0 ? sha : null,
   });
@@ -172,7 +181,11 @@ async function run(
   if (started.kind !== "done") return;
   const { id } = started.result.data;
   const noted = {
-    ...{ id, agentId, marker, branch, projectId: project.id },
+    id,
+    agentId,
+    marker,
+    branch,
+    projectId: project.id,
     isRemote: agentId === project.remote.agentId,
     isStopped: false,
   };

@@ -75,7 +75,12 @@ export async function startWorld(): Promise<World> {
     const projects = await makeProjects(installation, servers, api, organization.id);
     const clients = servers.map(({ url }) => machineClient(url, key));
     return {
-      ...{ installation, servers, runners, key, projects, clients },
+      installation,
+      servers,
+      runners,
+      key,
+      projects,
+      clients,
       organizationId: organization.id,
     };
   } catch (error) {

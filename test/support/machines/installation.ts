@@ -89,8 +89,16 @@ export async function openInstallation(): Promise<Installation> {
       if (!balancer) throw new Error("a runner needs the load balancer");
       const machine = createMachine(stationOf(name), {
         command: [
-          ...[process.execPath, ...nodeOptions, builtFile("cli/main.js"), "runner"],
-          ...["--url", balancer.url, "--data", join(folder, name), "--slots", "3"],
+          process.execPath,
+          ...nodeOptions,
+          builtFile("cli/main.js"),
+          "runner",
+          "--url",
+          balancer.url,
+          "--data",
+          join(folder, name),
+          "--slots",
+          "3",
         ],
         env: { OMOI_RUNNER_TOKEN: token },
         logFile: join(folder, `${name}.log`),
@@ -101,9 +109,10 @@ export async function openInstallation(): Promise<Installation> {
     },
     balance: async (servers) => {
       const targets = servers.map(({ address }) => ({ host: address, port: PORT }));
-      balancer = await startLoadBalancer(network.address, targets);
-      closers.push(balancer.close);
-      return balancer;
+      const opened = await startLoadBalancer(network.address, targets);
+      closers.push(() => opened.close());
+      balancer = opened;
+      return opened;
     },
     close: async () => {
       for (const close of closers) await close();

@@ -60,7 +60,9 @@ export async function startLoadBalancer(
     if (probe) return;
     for (const [client, at] of passing) if (at === index) client.destroy();
   };
-  const timer = setInterval(() => void servers.forEach((_server, index) => check(index)), CHECK_MS);
+  const timer = setInterval(() => {
+    for (const index of servers.keys()) void check(index);
+  }, CHECK_MS);
   const server = createServer((client) => void pass(client)).listen(0, host);
   await once(server, "listening");
   return {

@@ -72,9 +72,18 @@ export function createMachine(
       child = spawn(
         "ip",
         [
-          ...["netns", "exec", station.namespace],
-          ...["unshare", ...namespaces, "--mount-proc", "/bin/sh", "-c", INIT, "init"],
-          ...[station.name, ...command],
+          "netns",
+          "exec",
+          station.namespace,
+          "unshare",
+          ...namespaces,
+          "--mount-proc",
+          "/bin/sh",
+          "-c",
+          INIT,
+          "init",
+          station.name,
+          ...command,
         ],
         {
           env: {

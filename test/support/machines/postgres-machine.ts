@@ -38,8 +38,13 @@ export async function createPostgresMachine(
   const { status, stderr } = spawnSync(
     join(native, "bin/initdb"),
     [
-      ...[`--pgdata=${data}`, "--username=postgres", `--pwfile=${passwordFile}`],
-      ...["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"],
+      `--pgdata=${data}`,
+      "--username=postgres",
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C",
+      "--no-sync",
     ],
     { ...account, cwd: folder, encoding: "utf8", env: { PATH: process.env["PATH"], LC_ALL: "C" } },
   );
@@ -61,9 +66,15 @@ export async function createPostgresMachine(
   await appendFile(join(data, "pg_hba.conf"), "host all all all scram-sha-256\n");
   const machine = createMachine(station, {
     command: [
-      ...["setpriv", `--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"],
-      ...["/bin/sh", "-c", 'rm -f "$1/postmaster.pid"; exec "$0" -D "$1"'],
-      ...[join(native, "bin/postgres"), data],
+      "setpriv",
+      `--reuid=${account.uid}`,
+      `--regid=${account.gid}`,
+      "--clear-groups",
+      "/bin/sh",
+      "-c",
+      'rm -f "$1/postmaster.pid"; exec "$0" -D "$1"',
+      join(native, "bin/postgres"),
+      data,
     ],
     env: { LC_ALL: "C", TZ: "UTC" },
     logFile: join(folder, "postgres.log"),
@@ -74,8 +85,13 @@ export async function createPostgresMachine(
     database = "omoi",
   ): Promise<Row[]> => {
     const client = new pg.Client({
-      ...{ host: station.address, port: PORT, user: "postgres", password, database },
-      ...{ connectionTimeoutMillis: 2000, query_timeout: 20_000 },
+      host: station.address,
+      port: PORT,
+      user: "postgres",
+      password,
+      database,
+      connectionTimeoutMillis: 2000,
+      query_timeout: 20_000,
     });
     client.on("error", () => {});
     try {
