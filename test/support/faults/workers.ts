@@ -148,7 +148,9 @@ async function push({ world, journal, random }: Working, project: WorldProject):
     ["push", "--quiet", url, "HEAD:refs/heads/pushed"],
     options,
   );
-  const outcome = code === 0 ? "done" : "failed";
+  const status = /returned error: (\d{3})/.exec(stderr)?.[1];
+  const outcome = code === 0 ? "done" : (status ?? "no answer");
+  if (status === "500") journal.failures.push(`push: ${stderr}`);
   journal.outcomes.set(`push: ${outcome}`, (journal.outcomes.get(`push: ${outcome}`) ?? 0) + 1);
   if (/non-fast-forward|fetch first|stale info/.test(stderr)) {
     journal.failures.push(`push: a branch of one clone has moved: ${stderr}`);
