@@ -73,8 +73,6 @@ export async function openInstallation(): Promise<Installation> {
         OMOI_HOST: station.address,
         OMOI_PORT: String(PORT),
         OMOI_LOG_LEVEL: "warn",
-        // Machines have no control groups of their own.
-        OMOI_RUN_CPUS: "0",
       };
       const machine = createMachine(station, {
         command: [process.execPath, ...nodeOptions, join(built, "dist/server/main.js")],
