@@ -5,7 +5,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeAdoption } from "../../cli/admin/describe-adoption.js";
-import { folderPlace } from "#server/backup/backup-place.js";
+import { bucketPlace, folderPlace, type BackupPlace } from "#server/backup/backup-place.js";
 import { takeBackup } from "#server/backup/take-backup.js";
 import { systemOrigin } from "#server/db/audit/audit.js";
 import type { Queryable } from "#server/db/connection/connect.js";
@@ -23,6 +23,7 @@ import {
 import { expectProblem, startTestApp, type TestApp } from "#test/support/server/app.js";
 import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { makeProjectAt } from "#test/support/fixtures/project-at.js";
+import { startS3Server, type S3Server } from "#test/support/object-storage/s3-server.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { homeOf } from "#test/support/server/cluster.js";
 import { removeDataFolder } from "#test/support/server/data-folder.js";
@@ -36,8 +37,10 @@ let two: TestApp;
 let third: TestApp;
 let pool: pg.Pool;
 let oneEnv: Record<string, string>;
+let s3: S3Server;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "omoi-adopted-backup-"));
+  s3 = await startS3Server();
   third = await startTestApp(await clusterEnv("third"), "real");
   oneEnv = { OMOI_DATA_DIR: join(folder, "one"), ...(await clusterEnv("one")) };
   one = await third.sibling(oneEnv);
@@ -48,10 +51,11 @@ afterAll(async () => {
   await pool.end();
   await one.close();
   await third.close();
+  await s3.close();
   await removeDataFolder(folder);
 });
 
-const adopt = (name: string, from: string) =>
+const adopt = (name: string, from: BackupPlace) =>
   adoptBackup(
     {
       db: drizzle(pool) as Queryable,
@@ -65,12 +69,11 @@ const adopt = (name: string, from: string) =>
       log: () => {},
     },
     name,
-    folderPlace(from),
+    from,
   );
-const backUp = async ({ config }: TestApp, name: string): Promise<string> => {
-  const place = folderPlace(join(folder, name));
+const backUp = async ({ config }: TestApp, place: BackupPlace): Promise<BackupPlace> => {
   await takeBackup(config, pool, place, () => {});
-  return place.name;
+  return place;
 };
 
 test("the projects of a server whose disk is lost are set back to its backup", async () => {
@@ -82,6 +85,7 @@ test("the projects of a server whose disk is lost are set back to its backup", a
   const kept = await commitFiles(there, workspace, { "b.txt": "b\n" });
   await writeFiles(workspace, { "unsaved.txt": "unsaved\n" });
   const { workspace: quiet } = await makeWorkspace(there, project.id);
+  const { workspace: untouched } = await makeWorkspace(there, project.id);
   const { workspace: archived } = await makeWorkspace(there, project.id);
   const inArchive = await commitFiles(there, archived, { "archived.txt": "1\n" });
   const { workspace: restored } = await makeWorkspace(there, project.id);
@@ -89,10 +93,14 @@ test("the projects of a server whose disk is lost are set back to its backup", a
   await there.api.workspaces.archive({ params: { agent_id: restored.agent_id } });
   const other = await makeProjectAt(third, "two", there, org.id, { "other.txt": "a\n" });
 
-  const backup = await backUp(two, "backup");
-  const ofOne = await backUp(one, "backup-of-one");
-  const damaged = await backUp(two, "damaged");
-  await appendFile(join(damaged, "refs.tar"), "x");
+  const { bucket, env, storage } = s3;
+  const backup = await backUp(
+    two,
+    bucketPlace(storage, env["OMOI_S3_ENDPOINT"] ?? "", { bucket, prefix: "backups/two" }),
+  );
+  const ofOne = await backUp(one, folderPlace(join(folder, "backup-of-one")));
+  const damaged = await backUp(two, folderPlace(join(folder, "damaged")));
+  await appendFile(join(damaged.name, "refs.tar"), "x");
 
   // Work that no backup has: commits, merges, a sync, workspaces, an archive, a restored workspace, a project.
   const lost = await commitFiles(there, workspace, { "c.txt": "c\n" });
@@ -100,6 +108,12 @@ test("the projects of a server whose disk is lost are set back to its backup", a
   await there.api.workspaces.revertMerge({
     params: { agent_id: workspace.agent_id, merge_id },
   });
+  const lateRun = await there.api.runs.create({
+    params: { agent_id: quiet.agent_id },
+    body: { command: shell("echo output; echo run > late-run.txt") },
+  });
+  const { checkpoint } = await waitForRunEnd(there, lateRun.data.id);
+  expect(checkpoint?.commit_sha).toBeDefined();
   const { workspace: late } = await makeWorkspace(there, project.id);
   await commitFiles(there, late, { "late.txt": "late\n" });
   await mergeIntoBase(there, late);
@@ -121,7 +135,9 @@ test("the projects of a server whose disk is lost are set back to its backup", a
 
   await expect(adopt("two", ofOne)).rejects.toThrow("of another server than two");
   await expect(adopt("two", damaged)).rejects.toThrow("refs.tar is missing or damaged");
-  await expect(adopt("two", join(folder, "none"))).rejects.toThrow("not a complete backup");
+  await expect(adopt("two", folderPlace(join(folder, "none")))).rejects.toThrow(
+    "not a complete backup",
+  );
 
   // Interrupted when the files are in place: the transaction of the project is undone.
   const interrupt = async (): Promise<void> => {
@@ -152,7 +168,7 @@ test("the projects of a server whose disk is lost are set back to its backup", a
     lost_merges: { from: expect.arrayContaining([merge_id]) },
   });
   expect(changesOf(late.agent_id)).toMatchObject({ status: { from: "active", to: "failed" } });
-  expect(changesOf(quiet.agent_id)).toBeUndefined();
+  expect(changesOf(untouched.agent_id)).toBeUndefined();
 
   const report = await adopt("two", backup);
   expect(report.projects.map(({ id }) => id)).toEqual([other.id]);
@@ -211,6 +227,12 @@ test("the projects of a server whose disk is lost are set back to its backup", a
     expect(merges).toEqual([]);
     if (agent_id !== late.agent_id) await here.api.workspaces.changes({ params: { agent_id } });
   }
+  const params = { run_id: lateRun.data.id };
+  expect((await here.api.runs.get({ params })).data).toMatchObject({
+    status: "succeeded",
+    checkpoint: { commit_sha: null, error: "Its commit was lost with a server." },
+  });
+  await here.api.runs.logs({ params, query: {} });
   const gone = { agent_id: workspace.agent_id, sha: lost.commit_sha };
   await expectProblem(here.api.workspaces.diff({ params: gone }), 404, "not_found");
   const goneMerge = { agent_id: workspace.agent_id, merge_id };

@@ -210,7 +210,8 @@ export async function forgetLost(
     where id = any(${lost("build")}::uuid[])`);
   await tx.execute(sql`delete from pending_pushes where id = any(${lost("push")}::uuid[])`);
   await tx.execute(sql`
-    update runs set checkpoint_sha = null where id = any(${lost("checkpoint")}::uuid[])`);
+    update runs set checkpoint_sha = null, checkpoint_error = 'Its commit was lost with a server.'
+    where id = any(${lost("checkpoint")}::uuid[])`);
   await tx.execute(sql`
     update runs set repository_tip = null where id = any(${lost("tip")}::uuid[])`);
   await tx.execute(sql`
