@@ -68,10 +68,7 @@ export function jobOf(
       ttlSecondsAfterFinished: TTL_SECONDS,
       template: {
         metadata: { labels },
-        spec: {
-          ...podOf(run, settings, place, nonce),
-          terminationGracePeriodSeconds: stopGraceSeconds + SEND_SECONDS,
-        },
+        spec: podOf(run, settings, place, nonce, stopGraceSeconds),
       },
     },
   };
@@ -82,11 +79,13 @@ function podOf(
   settings: ClusterSettings,
   place: ServerPlace,
   nonce: string,
+  stopGraceSeconds: number,
 ): V1PodSpec {
   const { runtimeClass, nodeSelector, pullSecret } = settings;
   const hostAliases = aliasesOf(place);
   return {
     restartPolicy: "Never",
+    terminationGracePeriodSeconds: stopGraceSeconds + SEND_SECONDS,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     ...(runtimeClass !== null && { runtimeClassName: runtimeClass }),
