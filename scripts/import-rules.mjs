@@ -93,6 +93,8 @@ const packages = [
       "src/git/process/run.ts",
       "src/git/process/system-command.ts",
       "src/git/process/limited-node.ts",
+      "src/shared/node/launcher/launch-command.ts",
+      "src/shared/node/launcher/launcher-process.ts",
       "src/sandbox/launch.ts",
       "src/cli/run-program.ts",
       "src/pod/command.ts",

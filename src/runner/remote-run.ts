@@ -25,6 +25,7 @@ import {
   runUpload,
   sendWorkAtIntervals,
   type RemoteRunDeps,
+  type RunnerReport,
   type RunUpload,
 } from "./run-upload.js";
 
@@ -57,10 +58,11 @@ const LOST = "The runner was restarted while it ran.";
  */
 export function startRemoteRun(
   deps: RemoteRunDeps,
-  job: RunnerJob,
+  sent: RunnerJob,
   ownUid: number | null,
 ): RemoteRun {
   const { server, storage, sandbox, driver, cache, log, closing } = deps;
+  const job = withLimitsOf(sandbox.report, sent);
   const paths = storage.run(job.run_id);
   const places = paths.worktree(job.project_id);
   const masker = createMasker(
@@ -208,6 +210,12 @@ export function startRemoteRun(
     },
     stopGraceMs: job.stop_grace_seconds * 1000,
   };
+}
+
+/** Leaves out a default limit that this machine cannot enforce, as a server does. */
+function withLimitsOf({ limits }: RunnerReport, job: RunnerJob): RunnerJob {
+  if (!job.has_default_cpus || (limits?.cpu.enforced ?? true)) return job;
+  return { ...job, limits: { ...job.limits, cpus: null } };
 }
 
 /**

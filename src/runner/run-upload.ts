@@ -18,10 +18,15 @@ export interface PodSettings {
   egressUrl: string | null;
 }
 
+/** The capabilities of the machine or pod; Kubernetes limits a pod. */
+export type RunnerReport = Pick<Sandbox["report"], "uid"> & { mode: string } & Partial<
+    Pick<Sandbox["report"], "limits">
+  >;
+
 export interface RemoteRunDeps {
   server: ServerConnection;
   storage: RunnerStorage;
-  sandbox: Pick<Sandbox, "start"> & { readonly report: { mode: string; uid: number | null } };
+  sandbox: Pick<Sandbox, "start"> & { readonly report: RunnerReport };
   /** What is different in a pod, which has one run; null elsewhere. */
   pod: PodSettings | null;
   driver: WorktreeDriver;

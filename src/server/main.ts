@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { recoverSecretAtStart } from "./admin/recover-secret.js";
 import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
+import { identifyDataFolder } from "./cluster/data-folder-identity.js";
 import { ConfigError } from "#shared/node/config-error.js";
 import { workspaceBusy } from "./errors.js";
 import { publicUrlOf, readConfig, type Config } from "./config/config.js";
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
     const [db, sandbox] = await Promise.all([
       openDatabase(owner, config.secret, log, {
         dumps: storageIn(config.dataDir).dumps,
+        nodeId: identifyDataFolder(config.dataDir).id,
         lockBusy: workspaceBusy,
       }).then((opened) => {
         closers.push(() => opened.close());

@@ -1,22 +1,14 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import { pino } from "pino";
 import { beginRestore, finishRestore } from "#server/backup/restore-backup.js";
-import {
-  bucketPlace,
-  folderPlace,
-  parseBucketAddress,
-  type BackupPlace,
-} from "#server/backup/backup-place.js";
 import { removeIncomplete, takeBackup } from "#server/backup/take-backup.js";
-import { readConfig, readSetting, type Config } from "#server/config/config.js";
+import { readConfig, readSetting } from "#server/config/config.js";
 import { settings } from "#server/config/settings.js";
 import { recordInstallationEvent } from "#server/db/audit/installation-audit.js";
-import { openObjectStorage } from "#server/object-storage/object-storage.js";
-import { ConfigError } from "#shared/node/config-error.js";
 import { print } from "./output.js";
 import type { Installation } from "#server/admin/installation.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
+import { withPlace } from "./with-place.js";
 
 /** Adds `omoi admin backup` and `omoi admin restore`. */
 export function addBackupCommands(admin: Command): void {
@@ -56,30 +48,6 @@ Examples:
   OMOI_DATA_DIR=/var/lib/omoi omoi admin restore s3://backups/omoi/2026-11-26`,
     )
     .action(restore);
-}
-
-/**
- * Lets `work` use a folder, or objects of the S3 server in the settings.
- * @throws ConfigError
- */
-async function withPlace<Result>(
-  text: string,
-  objectStorage: Config["objectStorage"],
-  work: (place: BackupPlace) => Promise<Result>,
-): Promise<Result> {
-  const address = parseBucketAddress(text);
-  if (address === null) return work(folderPlace(resolve(text)));
-  if (objectStorage === null) {
-    throw new ConfigError(
-      `${text} needs OMOI_S3_ENDPOINT, OMOI_S3_ACCESS_KEY_ID and OMOI_S3_SECRET_ACCESS_KEY; set them`,
-    );
-  }
-  const storage = openObjectStorage(objectStorage);
-  try {
-    return await work(bucketPlace(storage, objectStorage.endpoint, address));
-  } finally {
-    storage.close();
-  }
 }
 
 interface BackupOptions extends AdminOptions {

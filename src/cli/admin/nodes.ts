@@ -1,11 +1,15 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { adoptFolder, removeNode } from "#server/admin/adopt-node.js";
+import { adoptBackup } from "#server/admin/adopt-backup.js";
+import { adoptFolder, removeNode, type AdoptionReport } from "#server/admin/adopt-node.js";
 import { createTryLock } from "#server/db/locks/locks.js";
 import type { ClusterNode } from "#shared/api/nodes.js";
 import * as nodes from "#server/features/nodes/index.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { describeAdoption } from "./describe-adoption.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 import { exitCodes, print, shownTime, table } from "./output.js";
+import { withPlace } from "./with-place.js";
 
 /** Adds `omoi admin nodes` and `omoi admin node …`. */
 export function addNodeCommands(admin: Command): void {
@@ -25,20 +29,26 @@ Examples:
   omoi admin node drain node-2    # it keeps its projects and gets no new ones
   omoi admin node resume node-2
   omoi admin node adopt node-2 --from-folder /mnt/node-2
+  omoi admin node adopt node-2 --from-backup s3://backups/omoi/2026-11-28
   omoi admin node remove node-2`,
     );
   node
     .command("adopt")
     .description("Take over the projects of a server that is gone")
     .argument("<NODE>", "the name of the server that is gone")
-    .requiredOption("--from-folder <DIR>", "its data folder, mounted on this machine")
+    .option("--from-folder <DIR>", "its data folder, mounted on this machine")
+    .option("--from-backup <PLACE>", "a backup of it: a folder, or s3://BUCKET/PREFIX")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
 Run it on the server that takes over, which may be running. The other server must be stopped, and its
 lease of 15 s over; it can never start again with its folder. The projects are copied one by one, and
-are in use here as soon as each is complete. Run the command again to continue.`,
+are in use here as soon as each is complete. Run the command again to continue.
+
+With --from-backup, each project is as it was at the time of the backup: commits and merges after that
+time are lost, and workspaces are set back. The command prints what was lost, the audit logs keep it.
+Restart this server afterwards. Projects that the backup does not contain stay with the other server.`,
     )
     .action(adopt);
   node
@@ -83,24 +93,36 @@ function addChange(
 }
 
 interface AdoptOptions extends AdminOptions {
-  fromFolder: string;
+  fromFolder?: string;
+  fromBackup?: string;
 }
 
-async function adopt(of: string, { json, fromFolder }: AdoptOptions): Promise<void> {
+async function adopt(of: string, { json, fromFolder, fromBackup }: AdoptOptions): Promise<void> {
   await inInstallation(async (installation) => {
-    const context = await installation.adminContext();
     const { db, pool, config } = installation;
     const log = (line: string): void => {
       if (process.stderr.isTTY) process.stderr.write(`${line}\n`);
     };
-    const tryLock = createTryLock(pool);
-    const adoption = { db, tryLock, context, dataDir: config.dataDir, log };
-    const report = await adoptFolder(adoption, of, resolve(fromFolder));
-    print(json, report, () => {
-      const { projects, missing } = report;
-      const lost = missing.map(({ address }) => `\nNot in the folder: ${address}`).join("");
-      return `${projects.length} projects of ${of} are stored here now.${lost}`;
+    const adoption = async () => ({
+      db,
+      tryLock: createTryLock(pool),
+      context: await installation.adminContext(),
+      dataDir: config.dataDir,
+      log,
     });
+    const run = async (): Promise<AdoptionReport> => {
+      if (fromFolder !== undefined && fromBackup === undefined) {
+        return adoptFolder(await adoption(), of, resolve(fromFolder));
+      }
+      if (fromBackup !== undefined && fromFolder === undefined) {
+        return withPlace(fromBackup, config.objectStorage, async (place) =>
+          adoptBackup(await adoption(), of, place),
+        );
+      }
+      throw new ConfigError("Give either --from-folder DIR or --from-backup PLACE");
+    };
+    const report = await run();
+    print(json, report, () => describeAdoption(of, report));
     if (report.missing.length > 0) process.exitCode = exitCodes.failed;
   });
 }

@@ -7,6 +7,7 @@ import { listNodes, lockEpoch, lockNodes, type RegisteredNode } from "../cluster
 import { recordInstallationEvent } from "../db/audit/installation-audit.js";
 import type { Queryable } from "../db/connection/connect.js";
 import { lockOrganizations } from "../db/connection/tenant.js";
+import type { AuditWriterOf } from "../db/connection/system-change.js";
 import type { TryLock } from "../db/locks/locks.js";
 import {
   adoptedFolder,
@@ -20,15 +21,26 @@ import {
   requireRoom,
   sizeOf,
   streamList,
+  type ProjectFiles,
 } from "../features/project-moves/index.js";
 import type { AdminContext } from "../features/people/index.js";
+import type { SetBackReport } from "./set-back/set-back-project.js";
 
 /** The projects that this node has taken over. */
 export interface AdoptionReport {
   node: string;
-  projects: { id: string; address: string }[];
-  /** Projects that the folder does not have. */
+  /** The time of the backup; null for a data folder. */
+  backup_created_at: string | null;
+  projects: AdoptedProject[];
+  /** Projects that the folder or the backup does not have. */
   missing: { id: string; address: string }[];
+}
+
+export interface AdoptedProject {
+  id: string;
+  address: string;
+  /** The work that the backup does not contain; null for a data folder. */
+  set_back: SetBackReport | null;
 }
 
 interface Adoption {
@@ -40,12 +52,36 @@ interface Adoption {
   log: (line: string) => void;
 }
 
-interface AdoptedProject extends Record<string, unknown> {
+/** A project of the node that is gone. */
+export interface OwnedProject extends Record<string, unknown> {
   id: string;
   org_id: string;
   address: string;
   /** Whether it has to have a repository: it was neither deleted nor is its import unfinished. */
   is_ready: boolean;
+}
+
+/** The files of a node that is gone. */
+export interface AdoptionSource {
+  nodeId: string;
+  /** The time of the backup; null for a data folder. */
+  createdAt: string | null;
+  /** Called once before the first project, and after the last one. */
+  begin(): Promise<void>;
+  end(): Promise<void>;
+  hasRepository(project: OwnedProject, files: ProjectFiles): Promise<boolean>;
+  /** Puts the files of a project into an empty folder laid out as a data folder. */
+  fill(staging: string, project: OwnedProject, files: ProjectFiles): Promise<void>;
+  /**
+   * Reads what is in the folder, and returns the work that makes the database agree with it, which is part of the
+   * transaction that changes the home.
+   */
+  reconcile(
+    staging: string,
+    project: OwnedProject,
+    files: ProjectFiles,
+    node: string,
+  ): Promise<(tx: Queryable, audit: AuditWriterOf) => Promise<SetBackReport | null>>;
 }
 
 /**
@@ -59,11 +95,36 @@ export async function adoptFolder(
   name: string,
   folder: string,
 ): Promise<AdoptionReport> {
+  const partsOf = (files: ProjectFiles): Promise<string[]> => presentParts(folder, files);
+  return adoptProjects(adoption, name, {
+    nodeId: readNodeId(folder),
+    createdAt: null,
+    begin: async () => {},
+    end: async () => {},
+    hasRepository: async (_project, files) => (await partsOf(files)).includes(files.repository),
+    fill: async (staging, _project, files) => {
+      const parts = await partsOf(files);
+      await requireRoom(staging, sizeOf(await readList(streamList(folder, parts))));
+      await copyParts(folder, staging, parts);
+    },
+    reconcile: async () => async () => null,
+  });
+}
+
+/**
+ * As `adoptFolder`, from any copy of the files.
+ * @throws ConfigError while the other node has its lease, or when the files are of another node
+ */
+export async function adoptProjects(
+  adoption: Adoption,
+  name: string,
+  source: AdoptionSource,
+): Promise<AdoptionReport> {
   const own = identifyDataFolder(adoption.dataDir).id;
   let report: AdoptionReport | undefined;
   // Two at a time would both put the same projects in place, one of them over what is in use by then.
   await adoption.tryLock(adoptionLock(own), async () => {
-    report = await adoptAlone(adoption, own, name, folder);
+    report = await adoptAlone(adoption, own, name, source);
   });
   if (report) return report;
   throw new ConfigError(
@@ -72,51 +133,76 @@ export async function adoptFolder(
 }
 
 async function adoptAlone(
-  { db, context, dataDir, log }: Adoption,
+  adoption: Adoption,
   own: string,
   name: string,
-  folder: string,
+  source: AdoptionSource,
 ): Promise<AdoptionReport> {
-  const gone = await endNode(context, own, name, readNodeId(folder));
-  const report: AdoptionReport = { node: gone.name, projects: [], missing: [] };
-  const { rows } = await db.execute<AdoptedProject>(sql`
+  const { db, context, log } = adoption;
+  const gone = await endNode(context, own, name, source);
+  const report: AdoptionReport = {
+    node: gone.name,
+    backup_created_at: source.createdAt,
+    projects: [],
+    missing: [],
+  };
+  const { rows } = await db.execute<OwnedProject>(sql`
     select p.id, p.org_id, o.slug || '/' || p.slug as address,
       p.status = 'ready' and p.deleted_at is null as is_ready
     from projects p join organizations o on o.id = p.org_id
     where p.home_node = ${gone.id} and p.removed_at is null order by p.id`);
-  for (const { id, org_id, address, is_ready } of rows) {
-    log(`project ${address}`);
-    const files = await filesOf(
-      { db: { withSystem: (_reason, work) => work(db) }, dataDir },
-      { org_id, project_id: id },
-    );
-    const parts = await presentParts(folder, files);
-    if (is_ready && !parts.includes(files.repository)) {
-      report.missing.push({ id, address });
-      continue;
+  if (rows.length === 0) return report;
+  await source.begin();
+  try {
+    for (const project of rows) {
+      const { id, address, is_ready } = project;
+      log(`project ${address}`);
+      const adopted = await adoptProject(adoption, own, gone, project, source);
+      if (adopted === "missing") report.missing.push({ id, address });
+      if (typeof adopted === "object" && is_ready) report.projects.push(adopted);
     }
-    const staging = adoptedFolder(dataDir, id);
-    await removeTree(staging);
-    await mkdir(staging, { recursive: true, mode: 0o700 });
-    await requireRoom(staging, sizeOf(await readList(streamList(folder, parts))));
-    await copyParts(folder, staging, parts);
-    // Before the lock, under which the second call has little left to do.
-    await flushToDisk(dataDir);
-    const isAdopted = await context.change(async (tx) => {
-      await lockOrganizations(tx, [org_id]);
-      const { rows: ofGone } = await tx.execute(sql`
-        select from projects where id = ${id} and home_node = ${gone.id} and removed_at is null
-        for update`);
-      if (ofGone.length === 0) return false;
-      await moveParts(staging, dataDir, parts);
-      await flushToDisk(dataDir);
-      await tx.execute(sql`update projects set home_node = ${own} where id = ${id}`);
-      return true;
-    });
-    await removeTree(staging);
-    if (isAdopted && is_ready) report.projects.push({ id, address });
+  } finally {
+    await source.end();
   }
   return report;
+}
+
+/** Takes over one project, unless its files are missing, or it got another home meanwhile. */
+async function adoptProject(
+  { db, context, dataDir }: Adoption,
+  own: string,
+  gone: RegisteredNode,
+  project: OwnedProject,
+  source: AdoptionSource,
+): Promise<AdoptedProject | "missing" | "elsewhere"> {
+  const { id, org_id, address } = project;
+  const files = await filesOf(
+    { db: { withSystem: (_reason, work) => work(db) }, dataDir },
+    { org_id, project_id: id },
+  );
+  if (project.is_ready && !(await source.hasRepository(project, files))) return "missing";
+  const staging = adoptedFolder(dataDir, id);
+  await removeTree(staging);
+  await mkdir(staging, { recursive: true, mode: 0o700 });
+  await source.fill(staging, project, files);
+  const reconcile = await source.reconcile(staging, project, files, gone.name);
+  const parts = await presentParts(staging, files);
+  // Before the lock, under which the second call has little left to do.
+  await flushToDisk(dataDir);
+  const adopted = await context.change(async (tx, audit) => {
+    await lockOrganizations(tx, [org_id]);
+    const { rows: ofGone } = await tx.execute(sql`
+      select from projects where id = ${id} and home_node = ${gone.id} and removed_at is null
+      for update`);
+    if (ofGone.length === 0) return "elsewhere" as const;
+    const set_back = await reconcile(tx, audit);
+    await moveParts(staging, dataDir, parts);
+    await flushToDisk(dataDir);
+    await tx.execute(sql`update projects set home_node = ${own} where id = ${id}`);
+    return { id, address, set_back };
+  });
+  await removeTree(staging);
+  return adopted;
 }
 
 /** Ends a node for good: its epoch grows, so that it writes nothing, and its start is refused. */
@@ -124,13 +210,17 @@ function endNode(
   { origin, change }: Adoption["context"],
   ownId: string,
   name: string,
-  folderId: string,
+  { nodeId, createdAt }: AdoptionSource,
 ): Promise<RegisteredNode> {
   return change(async (tx) => {
     await lockNodes(tx);
     const { own, gone } = await findBoth(tx, ownId, name);
-    if (gone.id !== folderId) {
-      throw new ConfigError(`The folder is of another server than ${name}; mount that of ${name}`);
+    if (gone.id !== nodeId) {
+      throw new ConfigError(
+        createdAt === null
+          ? `The folder is of another server than ${name}; mount that of ${name}`
+          : `The backup is of another server than ${name}; use one of ${name}`,
+      );
     }
     if (gone.adopted_by !== null && gone.adopted_by !== own.name) {
       throw new ConfigError(

@@ -74,6 +74,16 @@ function textStream(text: string): Readable {
  * @throws ConfigError naming the faulty file
  */
 export async function readBackup(place: BackupPlace): Promise<Manifest> {
+  return (await readBackupFiles(place)).manifest;
+}
+
+/**
+ * Verifies the checksums of a backup and returns its manifest, and the sizes of its files by name.
+ * @throws ConfigError naming the faulty file
+ */
+export async function readBackupFiles(
+  place: BackupPlace,
+): Promise<{ manifest: Manifest; sizes: ReadonlyMap<string, number> }> {
   const sums = await readText(place, sumsName);
   if (sums === null) {
     throw new ConfigError(
@@ -90,8 +100,11 @@ export async function readBackup(place: BackupPlace): Promise<Manifest> {
       throw new ConfigError(`${place.name}/${name} is not part of the backup; remove it`);
     }
   }
+  const sizes = new Map<string, number>();
   for (const [name, sum] of expected) {
-    if ((await sumOf(place, name)) === sum) continue;
+    const found = await sumOf(place, name);
+    sizes.set(name, found?.bytes ?? 0);
+    if (found?.sum === sum) continue;
     throw new ConfigError(
       `${place.name}/${name} is missing or damaged; use another copy of the backup`,
     );
@@ -103,7 +116,7 @@ export async function readBackup(place: BackupPlace): Promise<Manifest> {
       `${place.name} was written by another version; restore it with that version`,
     );
   }
-  return data;
+  return { manifest: data, sizes };
 }
 
 /** Whether a backup is complete: its checksums are written last. */
@@ -124,16 +137,23 @@ export async function readText(place: BackupPlace, name: string): Promise<string
 }
 
 /**
- * Returns the checksum of a file; null if it cannot be read.
+ * Returns the checksum and size of a file; null if it cannot be read.
  * @throws ConfigError during an outage of the object storage
  */
-async function sumOf(place: BackupPlace, name: string): Promise<string | null> {
+async function sumOf(
+  place: BackupPlace,
+  name: string,
+): Promise<{ sum: string; bytes: number } | null> {
   const hash = createHash("sha256");
+  let bytes = 0;
   try {
-    for await (const piece of place.read(name)) hash.update(piece as Buffer);
+    for await (const piece of place.read(name)) {
+      hash.update(piece as Buffer);
+      bytes += (piece as Buffer).length;
+    }
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     return null;
   }
-  return hash.digest("hex");
+  return { sum: hash.digest("hex"), bytes };
 }

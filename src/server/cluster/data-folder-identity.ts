@@ -17,12 +17,18 @@ import { storageIn } from "../data-folder/storage.js";
 /** The file of a data folder with the id of its node. */
 export const nodeFile = "node.json";
 
+/** The file with the epoch in which the folder was last served. Apart, so that the inode of the first one stays. */
+const epochFile = "node-epoch.json";
+
 const content = z.object({ id: z.uuid() });
+const epochContent = z.object({ epoch: z.int() });
 
 /** A data folder and the machine from which it is used. */
 export interface DataFolderIdentity {
   /** The id of the node. */
   readonly id: string;
+  /** The last epoch of the node in which this folder was served; null if it is not known. */
+  readonly epoch: number | null;
   /** Device and inode of the file with the id: a copy of the folder has others. */
   readonly folder: string;
   /** The kernel's boot: the same for all containers of a machine. */
@@ -52,6 +58,7 @@ export function identifyDataFolder(dataDir: string): DataFolderIdentity {
   const { repositories } = storageIn(dataDir);
   return {
     id: readId(file),
+    epoch: readEpoch(dataDir),
     folder: `${dev}:${ino}`,
     boot: currentBoot(),
     place: currentNamespaces(),
@@ -65,6 +72,22 @@ export function writeNodeId(dataDir: string, id: string): void {
   const file = join(dataDir, nodeFile);
   writeFileSync(`${file}.new`, text(id), { mode: 0o600 });
   renameSync(`${file}.new`, file);
+}
+
+/** Notes the epoch in which a data folder is served. */
+export function writeEpoch(dataDir: string, epoch: number): void {
+  const file = join(dataDir, epochFile);
+  writeFileSync(`${file}.new`, `${JSON.stringify({ epoch })}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+function readEpoch(dataDir: string): number | null {
+  try {
+    return epochContent.parse(JSON.parse(readFileSync(join(dataDir, epochFile), "utf8"))).epoch;
+  } catch {
+    // A folder of an earlier version, or from a backup.
+    return null;
+  }
 }
 
 /**

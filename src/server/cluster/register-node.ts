@@ -2,10 +2,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
 import type { Database, Queryable } from "../db/connection/connect.js";
+import { keepSchema } from "../db/migrate.js";
 import { openNodeQueues } from "../db/queue-schema.js";
 import {
   identifyDataFolder,
   nodeFile,
+  writeEpoch,
   writeNodeId,
   type DataFolderIdentity,
 } from "./data-folder-identity.js";
@@ -42,7 +44,8 @@ const pollMs = 500;
 /**
  * Registers the data folder as a node of the database. It waits up to the rest of a lease that another machine
  * holds: a crashed server's volume may have moved here.
- * @throws ConfigError when the folder is a copy of one in use, belongs to another database, or needs a name
+ * @throws ConfigError when the folder is a copy of one in use or out of date, belongs to another database, or needs a name, or the
+ * database was migrated by a newer version
  */
 export async function registerNode(input: NodeInput): Promise<OwnNode> {
   let seen: string | null = null;
@@ -58,6 +61,8 @@ export async function registerNode(input: NodeInput): Promise<OwnNode> {
 /** @returns the node, or its state while another machine holds its lease */
 function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held> {
   return db.withSystemTx("register the node", async (tx) => {
+    // Another version may have migrated the database since this one has checked it.
+    await keepSchema(tx);
     await lockNodes(tx);
     const all = await listNodes(tx);
     const folder = identifyDataFolder(config.dataDir);
@@ -68,6 +73,7 @@ function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held
       if (config.databaseUrl !== null && isHeldElsewhere(known, folder)) {
         return { held: true, lease_until: known.lease_until, host: known.host };
       }
+      if (folder.epoch !== null && folder.epoch < known.epoch) throw isOutdated(config, known);
       requireFreeName(all, config.nodeName, known.id);
       if (config.nodeName === null && all.length > 1) throw needsName(known.name);
       return start(tx, folder, config, known, version);
@@ -108,6 +114,8 @@ async function start(
   if (before && !isJoining) await lockEpoch(tx, id);
   const isNext = before !== null && !isJoining;
   const epoch = await saveStart(tx, { id, name, url, place, host, folder, version }, isNext);
+  // Before the commit: the folder that is served is never behind the database.
+  writeEpoch(config.dataDir, epoch);
   await openNodeQueues(tx, id);
   return { id, name, url, epoch };
 }
@@ -166,6 +174,13 @@ function otherDatabase(dataDir: string): ConfigError {
 function isAdopted(dataDir: string, by: string): ConfigError {
   return new ConfigError(
     `The server ${by} has taken over the projects of ${dataDir}, which is out of date; set OMOI_DATA_DIR to a new folder`,
+  );
+}
+
+/** The folder was copied, and the node was served from the copy. */
+function isOutdated({ dataDir }: Pick<Config, "dataDir">, node: RegisteredNode): ConfigError {
+  return new ConfigError(
+    `${dataDir} is out of date: the server ${node.name}${atHost(node)} has served a copy of it since; start that server, or set OMOI_DATA_DIR to a new folder and choose another OMOI_NODE_NAME`,
   );
 }
 

@@ -45,6 +45,20 @@ describe("migrations", () => {
     await (await app.sibling()).close();
   });
 
+  test("wait until the servers of an earlier version have stopped", async () => {
+    const [last] = (await applied()).toReversed();
+    await queryAsOwner(app, "delete from schema_migrations where name = $1", [last?.name]);
+    // The application renews its lease.
+    expect(await refusal()).toContain(
+      "This version changes the database, which the server default of another version uses; stop it",
+    );
+    await queryAsOwner(app, "insert into schema_migrations values ($1, $2)", [
+      last?.name,
+      last?.checksum,
+    ]);
+    await (await app.sibling()).close();
+  });
+
   test("reset the system roles to their definition", async () => {
     const roles = () =>
       queryAsOwner(

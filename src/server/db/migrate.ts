@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { sql } from "drizzle-orm";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
 import { ConfigError } from "#shared/node/config-error.js";
+import type { Queryable } from "./connection/queryable.js";
 import { dumpBeforeMigration } from "./dump.js";
+import { requireOthersStopped } from "./other-servers.js";
 import { prepareQueues } from "./queue-schema.js";
 
 const folder = join(import.meta.dirname, "migrations");
@@ -15,13 +18,16 @@ const folder = join(import.meta.dirname, "migrations");
  * in its own transaction, under a lock shared by all server processes.
  * @param appRole the serving role, which is granted access to the rows only
  * @param dumps folder for a dump made before a non-empty database is changed; null disables it
- * @throws ConfigError when the database was migrated by newer or other code
+ * @param ownNode the id of this server's node
+ * @throws ConfigError when the database was migrated by newer or other code, or is to be changed while other
+ * servers use it
  */
 export async function migrate(
   owner: pg.Client,
   appRole: string,
   log: Logger,
   dumps: string | null = null,
+  ownNode: string | null = null,
 ): Promise<void> {
   await owner.query("select pg_advisory_lock(hashtext('omoi migrations'))");
   try {
@@ -38,13 +44,10 @@ export async function migrate(
     );
     const files = await migrationNames();
     for (const name of applied.keys()) {
-      if (!files.includes(name)) {
-        throw new ConfigError(
-          `The database was migrated by a newer Omoi (${name}); start that version, or restore a backup`,
-        );
-      }
+      if (!files.includes(name)) throw isNewer(name);
     }
     const next = files.find((name) => !applied.has(name));
+    if (next !== undefined && applied.size > 0) await requireOthersStopped(owner, ownNode);
     if (next !== undefined && applied.size > 0 && dumps !== null) {
       const path = await dumpBeforeMigration(next, owner, dumps);
       log.info({ path }, "dumped the database before its migration");
@@ -97,6 +100,24 @@ export async function requireCurrentSchema(pool: pg.Pool): Promise<void> {
     isNewer
       ? "The database was migrated by a newer Omoi; use the command of that version"
       : "The database was written by an older Omoi; start this version once to migrate it",
+  );
+}
+
+/**
+ * Keeps other versions from migrating the database until the transaction ends, and checks that none has done so.
+ * @throws ConfigError
+ */
+export async function keepSchema(tx: Queryable): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock_shared(hashtext('omoi migrations'))`);
+  const { rows } = await tx.execute<{ name: string }>(sql`select name from schema_migrations`);
+  const files = new Set(await migrationNames());
+  const newer = rows.find(({ name }) => !files.has(name));
+  if (newer) throw isNewer(newer.name);
+}
+
+function isNewer(name: string): ConfigError {
+  return new ConfigError(
+    `The database was migrated by a newer Omoi (${name}); start that version, or restore a backup`,
   );
 }
 

@@ -124,6 +124,8 @@ export const runnerJob = z.object({
     disk_bytes: count.nullable(),
     output_bytes: count,
   }),
+  /** Whether the number of processors is a default, which a machine that cannot limit them leaves out. */
+  has_default_cpus: z.boolean().default(false),
   /** Files in the workspace and the home; null for no limit. */
   max_files: count.nullable(),
   /** Bytes of new commits at once. */

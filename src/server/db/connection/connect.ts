@@ -116,6 +116,8 @@ const CONNECT_TIMEOUT_MS = 30_000;
 interface DatabaseOptions {
   /** Folder for dumps made before migrations; null disables them. */
   dumps?: string | null;
+  /** The id of this server's node; other nodes must have stopped before a migration. */
+  nodeId?: string | null;
   /** Makes the error of a caller that gets no lock. */
   lockBusy?: LockError;
 }
@@ -129,7 +131,7 @@ export async function openDatabase(
   address: DatabaseAddress,
   secret: string,
   log: Logger,
-  { dumps = null, lockBusy }: DatabaseOptions = {},
+  { dumps = null, nodeId = null, lockBusy }: DatabaseOptions = {},
 ): Promise<Database> {
   const variable = address.pooler ? "OMOI_DATABASE_DIRECT_URL" : "OMOI_DATABASE_URL";
   const owner = await connectOwner(address.owner, variable);
@@ -141,7 +143,7 @@ export async function openDatabase(
     serving = await ensureServingRole(owner, address, secret);
     const probe = await connectServing(serving, address);
     try {
-      await migrate(owner, String(probe.user), log, dumps);
+      await migrate(owner, String(probe.user), log, dumps, nodeId);
       verificationKey = await openVerificationKey(owner, secret);
       const { app } = address;
       const served = app === null ? "OMOI_DATABASE_URL" : "OMOI_DATABASE_APP_URL";

@@ -15,9 +15,17 @@ const RETRYABLE = new Set(["40001", "40P01"]);
 const AWAY = /^(?:08...|57P0[1-5]|53300|55P03|25006)$/;
 /**
  * Network errors of an established connection; errors of connecting are recognized by their system
- * call.
+ * call. A server behind a broken cable is unreachable instead of silent once its neighbors notice.
  */
-const BROKEN = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"]);
+const BROKEN = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+]);
 /** Driver messages without a code. */
 const DRIVER_MESSAGES =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout)/;

@@ -28,9 +28,7 @@ export const workspaces = pgTable("workspaces", {
   project_id: uuid().notNull(),
   branch_name: text().notNull(),
   base_branch: text().notNull(),
-  workspace_type: text({ enum: workspaceTypes })
-    .notNull()
-    .default("local"),
+  workspace_type: text({ enum: workspaceTypes }).notNull().default("local"),
   parent_agent_id: uuid(),
   parent_commit: text(),
   head_commit: text(),

@@ -7,6 +7,7 @@ export {
   filesOf,
   moveParts,
   presentParts,
+  type ProjectFiles,
 } from "./project-files.js";
 export { readList, sizeOf, streamList } from "./copy/file-list.js";
 export { requireRoom } from "./copy/require-room.js";

@@ -29,13 +29,20 @@ export function receiveForwarded(
   request.id = claim.request;
   reply.header("x-request-id", claim.request);
   const { ip, host, protocol } = claim;
-  request.raw.headers.host = host;
+  const { raw } = request;
+  raw.headers.host = host;
   for (const [name, value] of Object.entries({
     ip,
     host,
     protocol,
-    // The connection of the client.
-    socket: { remoteAddress: ip, localAddress: claim.local ?? undefined },
+    // The connection of the client. Fastify sends no second answer of a handler if it is destroyed.
+    socket: {
+      remoteAddress: ip,
+      localAddress: claim.local ?? undefined,
+      get destroyed() {
+        return raw.socket.destroyed;
+      },
+    },
   })) {
     Object.defineProperty(request, name, { value });
   }

@@ -28,15 +28,15 @@ export function writeFrame(
 }
 
 /** Returns a function that takes the chunks of a stream and calls `receive` for each complete message. */
-export function frameReader<Message>(
-  receive: (message: Message, content: Buffer) => void,
+export function frameReader(
+  receive: (header: unknown, content: Buffer) => void,
 ): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let held = 0;
   /** Bytes that complete the next part. */
   let needed = PREFIX;
   let part: "prefix" | "header" | "content" = "prefix";
-  let header: (Message & Header) | null = null;
+  let header: Header | null = null;
   return (chunk) => {
     chunks.push(chunk);
     held += chunk.length;
@@ -52,13 +52,12 @@ export function frameReader<Message>(
         continue;
       }
       if (part === "header") {
-        header = JSON.parse(bytes.toString("utf8")) as Message & Header;
+        header = JSON.parse(bytes.toString("utf8")) as Header;
         part = "content";
         needed = header.bytes;
         if (needed > 0) continue;
       }
-      const complete = header as Message & Header;
-      receive(complete, part === "content" && needed > 0 ? bytes : Buffer.alloc(0));
+      receive(header, part === "content" && needed > 0 ? bytes : Buffer.alloc(0));
       part = "prefix";
       needed = PREFIX;
     }

@@ -87,7 +87,8 @@ function startLauncher(): Launcher {
     if (pending.size === 0) release(child, answers);
     return found;
   };
-  const receive = frameReader<LaunchAnswer>((answer, content) => {
+  const receive = frameReader((header, content) => {
+    const answer = header as LaunchAnswer;
     if (answer.type === "output") pending.get(answer.id)?.chunks.push(content);
     else take(answer.id)?.settle(answer);
   });
@@ -97,7 +98,7 @@ function startLauncher(): Launcher {
     if (launcher === started) launcher = null;
     const stderr = `the process that starts commands has ended${error === null ? "" : `: ${error.message}`}`;
     const result = { exitCode: null, signal: null, stderr, failure: null };
-    for (const id of [...pending.keys()]) take(id)?.settle(result);
+    for (const id of pending.keys()) take(id)?.settle(result);
   };
   child.on("error", ended);
   child.on("close", () => ended(null));

@@ -11,7 +11,8 @@ const running = new Map<number, (failure: LaunchResult["failure"]) => void>();
 
 process.stdin.on(
   "data",
-  frameReader<LaunchRequest>((request, input) => {
+  frameReader((header, input) => {
+    const request = header as LaunchRequest;
     if (request.type === "kill") running.get(request.id)?.("aborted");
     else start(request, input);
   }),

@@ -183,6 +183,7 @@ function describeJob(
     allowed_hosts: run.allowed_hosts,
     timeout_seconds: run.timeout_seconds,
     limits: run.limits,
+    has_default_cpus: settings.runLimits.cpus === "auto",
     max_files: settings.runFiles,
     max_push_bytes: settings.maxPushMib * 1024 * 1024,
     stop_grace_seconds: settings.runStopGraceSeconds,

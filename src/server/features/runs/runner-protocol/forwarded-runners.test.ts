@@ -1,12 +1,14 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import pg from "pg";
 import { v7 } from "uuid";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Problem } from "#shared/errors.js";
 import { LOG_TYPE } from "#shared/runner/protocol.js";
-import { queryAsOwner } from "#test/support/database/queries.js";
+import { queryAsAdmin, queryAsOwner } from "#test/support/database/queries.js";
 import {
   commitFiles,
   makeOrganization,
@@ -59,6 +61,14 @@ const begin = async () => {
   await startRemote(owner, (await makeRemote(owner, project.id)).agent);
   return runner.take();
 };
+/** Holds a table: no query reads it until the returned function is called. */
+async function holdTable(table: string): Promise<() => Promise<void>> {
+  const client = new pg.Client(near.owner);
+  await client.connect();
+  await client.query("begin");
+  await client.query(`lock table ${table} in access exclusive mode`);
+  return () => client.end();
+}
 const statusOf = async (id: string) =>
   (await queryAsOwner(near, "select status from runs where id = $1", [id]))[0]?.["status"];
 
@@ -153,3 +163,24 @@ async function makeProjectNear(): Promise<Project> {
     if ((await homeOf(near, made)) === "near") return made;
   }
 }
+
+test("a runner that leaves during a forwarded request harms no later one", async () => {
+  const job = await begin();
+  const release = await holdTable("runners");
+  const leaving = new AbortController();
+  const asked = runner.send("POST", ofRun(job.run_id, "end"), {
+    body: succeeded,
+    signal: leaving.signal,
+  });
+  await expect
+    .poll(() => queryAsAdmin(near, "select from pg_locks where not granted limit 1"))
+    .toHaveLength(1);
+  leaving.abort();
+  await expect(asked).rejects.toThrow();
+  // The connection between the nodes closes, too.
+  await pause(500);
+  await release();
+  // The answer to the first request would end the process here.
+  await pause(500);
+  expect((await runner.end(job.run_id)).status).toBe(204);
+});

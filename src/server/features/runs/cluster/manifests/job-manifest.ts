@@ -79,7 +79,7 @@ export function jobOf(
       ttlSecondsAfterFinished: TTL_SECONDS,
       template: {
         metadata: { labels },
-        spec: podOf(run, settings, place, { nonce, stopGraceSeconds }),
+        spec: podOf(run, settings, place, nonce, stopGraceSeconds),
       },
     },
   };
@@ -89,7 +89,8 @@ function podOf(
   run: ClusterRun,
   settings: ClusterSettings,
   place: ServerPlace,
-  { nonce, stopGraceSeconds }: Pick<JobOptions, "nonce" | "stopGraceSeconds">,
+  nonce: string,
+  stopGraceSeconds: number,
 ): V1PodSpec {
   const { runtimeClass, nodeSelector, pullSecret } = settings;
   const hostAliases = aliasesOf(place);

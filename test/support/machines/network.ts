@@ -1,0 +1,100 @@
+/** A local network of machines: a bridge, and a network namespace with a cable to it for each of them. */
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+
+/** A machine's place in the network. */
+export interface Station {
+  readonly name: string;
+  readonly address: string;
+  /** The network namespace. */
+  readonly namespace: string;
+  /** Cuts the machine off from all others, or connects it again (`ip link set down`). */
+  link(state: "up" | "down"): void;
+  /** Lets all packets to an address vanish, or stops doing so. */
+  blackhole(address: string, isOn: boolean): void;
+}
+
+export interface LocalNetwork {
+  /** The address of the test itself. */
+  readonly address: string;
+  addStation(name: string): Station;
+  /** Removes the bridge and all namespaces. Their processes must have ended. */
+  close(): void;
+}
+
+/** An Ethernet address that no machine has. */
+const NO_MACHINE = "02:00:00:00:00:01";
+
+/** @throws Error with the message of `ip` */
+function ip(...args: string[]): void {
+  const { status, stderr, error } = spawnSync("ip", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${error?.message ?? stderr}`);
+}
+
+/** Returns why machines cannot be made here, or null. */
+export function whyNoMachines(): string | null {
+  if (process.platform !== "linux") return "network namespaces exist on Linux only";
+  if (process.getuid?.() !== 0) return "only root can add network namespaces";
+  const probe = `omoi-probe-${process.pid}`;
+  try {
+    ip("netns", "add", probe);
+  } catch (error) {
+    return `this machine permits no network namespaces: ${(error as Error).message.trim()}`;
+  }
+  try {
+    ip("link", "add", `omoip${process.pid}`, "type", "bridge");
+    ip("link", "delete", `omoip${process.pid}`);
+    const own = ["netns", "exec", probe, "unshare", "--pid", "--mount", "--uts", "--fork", "true"];
+    ip(...own);
+    return null;
+  } catch (error) {
+    return `this machine permits no bridges or namespaces: ${(error as Error).message.trim()}`;
+  } finally {
+    ip("netns", "delete", probe);
+  }
+}
+
+/** Makes a network of its own, with addresses that no other test of this machine uses. */
+export function openNetwork(): LocalNetwork {
+  const id = randomBytes(3).toString("hex");
+  const bridge = `omoi${id}`;
+  const subnet = `10.${200 + (process.pid % 50)}.${(process.pid >> 6) % 256}`;
+  const address = `${subnet}.254`;
+  ip("link", "add", bridge, "type", "bridge");
+  ip("address", "add", `${address}/24`, "dev", bridge);
+  ip("link", "set", bridge, "up");
+  const namespaces: string[] = [];
+  return {
+    address,
+    addStation: (name) => {
+      const index = namespaces.length + 1;
+      const namespace = `omoi-${id}-${name}`;
+      const cable = `omoi${id}-${index}`;
+      const own = `${subnet}.${index}`;
+      ip("netns", "add", namespace);
+      namespaces.push(namespace);
+      ip("link", "add", cable, "type", "veth", "peer", "eth0", "netns", namespace);
+      ip("link", "set", cable, "master", bridge, "up");
+      const inside = (...args: string[]): void => ip("-netns", namespace, ...args);
+      inside("link", "set", "lo", "up");
+      inside("address", "add", `${own}/24`, "dev", "eth0");
+      inside("link", "set", "eth0", "up");
+      return {
+        name,
+        namespace,
+        address: own,
+        link: (state) => ip("link", "set", cable, state),
+        // The packets go to an Ethernet address that no machine has.
+        blackhole: (target, isOn) => {
+          const of = [target, "dev", "eth0"];
+          if (isOn) inside("neigh", "replace", ...of, "lladdr", NO_MACHINE, "nud", "permanent");
+          else inside("neigh", "del", ...of);
+        },
+      };
+    },
+    close: () => {
+      for (const namespace of namespaces) ip("netns", "delete", namespace);
+      ip("link", "delete", bridge);
+    },
+  };
+}
