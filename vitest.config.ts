@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Two suites: `api` (units and the API) and `browser` (the web app). */
@@ -11,12 +12,13 @@ export default defineConfig({
     pool: "forks",
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
-    maxWorkers: 2,
     projects: [
       {
         extends: true,
         test: {
           name: "api",
+          // They wait for processes, leases and disks for a third of their time.
+          maxWorkers: Math.min(availableParallelism() + 1, 6),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
           // Randomized tests repeat up to twenty times with THOROUGH=1.
@@ -27,6 +29,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "browser",
+          maxWorkers: Math.min(availableParallelism(), 4),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
           testTimeout: 180_000,

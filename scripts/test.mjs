@@ -153,8 +153,6 @@ function suite(project, env, files = words, label = "") {
       "--project",
       project,
       "--passWithNoTests",
-      // Tests of the API wait for processes, leases and disks for a quarter of their time.
-      `--maxWorkers=${project === "api" ? 3 : 2}`,
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${report}`,
