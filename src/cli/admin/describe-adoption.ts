@@ -2,7 +2,7 @@ import type { AdoptedProject, AdoptionReport } from "#server/admin/adopt-node.js
 
 /** Returns the text of a report: the projects that are here now, and what each of them has lost. */
 export function describeAdoption(of: string, report: AdoptionReport): string {
-  const { backup_created_at: at, projects, missing } = report;
+  const { backup_created_at: at, projects, missing, failed } = report;
   const count = `${counted(projects.length, "project")} of ${of}`;
   const are = projects.length === 1 ? "is" : "are";
   const lines =
@@ -15,6 +15,8 @@ export function describeAdoption(of: string, report: AdoptionReport): string {
         ];
   const where = at === null ? "folder" : "backup";
   for (const { address } of missing) lines.push(`Not in the ${where}: ${address}`);
+  for (const { address, reason } of failed) lines.push(`Not taken over: ${address}: ${reason}`);
+  if (failed.length > 0) lines.push("Call the command again to try these once more.");
   return lines.join("\n");
 }
 

@@ -123,7 +123,7 @@ async function adopt(of: string, { json, fromFolder, fromBackup }: AdoptOptions)
     };
     const report = await run();
     print(json, report, () => describeAdoption(of, report));
-    if (report.missing.length > 0) process.exitCode = exitCodes.failed;
+    if (report.missing.length + report.failed.length > 0) process.exitCode = exitCodes.failed;
   });
 }
 

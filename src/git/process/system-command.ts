@@ -54,13 +54,14 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
 /**
  * Returns the standard output of a program until it ends or `signal` stops it, whatever its exit
  * code. It sees nothing of the server's environment.
+ * @throws SystemCommandError when the outcome is unknown
  */
 export async function readSystem(
   program: string,
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<string> {
-  const { stdout } = await launchCommand({
+  const result = await launchCommand({
     file: program,
     args,
     cwd: "/",
@@ -69,7 +70,12 @@ export async function readSystem(
     maxOutputBytes: MAX_OUTPUT_BYTES,
     signal,
   });
-  return stdout.toString("utf8");
+  const { exitCode, signal: endedBy, failure, stderr } = result;
+  // The process that starts commands has ended: nothing is known, unlike after an empty output.
+  if (exitCode === null && endedBy === null && failure === null) {
+    throw new SystemCommandError(`${program}: ${stderr}`, stderr);
+  }
+  return result.stdout.toString("utf8");
 }
 
 /**

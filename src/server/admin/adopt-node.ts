@@ -34,6 +34,8 @@ export interface AdoptionReport {
   projects: AdoptedProject[];
   /** Projects that the folder or the backup does not have. */
   missing: { id: string; address: string }[];
+  /** Projects that could not be taken over, which the next call tries again. */
+  failed: { id: string; address: string; reason: string }[];
 }
 
 export interface AdoptedProject {
@@ -145,6 +147,7 @@ async function adoptAlone(
     backup_created_at: source.createdAt,
     projects: [],
     missing: [],
+    failed: [],
   };
   const { rows } = await db.execute<OwnedProject>(sql`
     select p.id, p.org_id, o.slug || '/' || p.slug as address,
@@ -157,9 +160,14 @@ async function adoptAlone(
     for (const project of rows) {
       const { id, address, is_ready } = project;
       log(`project ${address}`);
-      const adopted = await adoptProject(adoption, own, gone, project, source);
-      if (adopted === "missing") report.missing.push({ id, address });
-      if (typeof adopted === "object" && is_ready) report.projects.push(adopted);
+      try {
+        const adopted = await adoptProject(adoption, own, gone, project, source);
+        if (adopted === "missing") report.missing.push({ id, address });
+        if (typeof adopted === "object" && is_ready) report.projects.push(adopted);
+      } catch (error) {
+        // The others are not held up. A repetition tries it again.
+        report.failed.push({ id, address, reason: (error as Error).message });
+      }
     }
   } finally {
     await source.end();

@@ -75,9 +75,13 @@ export async function takeBackup(
   const storage = storageIn(dataDir);
   const backup = new BackupWriter(place);
   const nodeId = identifyDataFolder(dataDir).id;
-  const createdAt = new Date().toISOString();
   const reader = await pool.connect();
   try {
+    // By the clock of the rows, with which an adoption compares it.
+    const clock = await reader.query<{ now: string }>(
+      `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as now`,
+    );
+    const createdAt = clock.rows[0]?.now ?? "";
     const projects = await takeSnapshot(pool, reader, nodeId, storage, dataDir, backup);
     log("database");
     const tables = await dumpTables(reader, backup);

@@ -1,9 +1,13 @@
 import { randomUUID } from "node:crypto";
 import {
+  closeSync,
   existsSync,
+  fsyncSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -11,6 +15,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError } from "#shared/node/config-error.js";
+import { isNoSpace } from "#shared/node/no-space.js";
 import { currentBoot, currentNamespaces } from "../data-folder/current-namespaces.js";
 import { storageIn } from "../data-folder/storage.js";
 
@@ -18,10 +23,10 @@ import { storageIn } from "../data-folder/storage.js";
 export const nodeFile = "node.json";
 
 /** The file with the epoch in which the folder was last served. Apart, so that the inode of the first one stays. */
-const epochFile = "node-epoch.json";
+export const epochFile = "node-epoch.json";
 
 const content = z.object({ id: z.uuid() });
-const epochContent = z.object({ epoch: z.int() });
+const epochContent = z.object({ id: z.uuid(), epoch: z.int() });
 
 /** A data folder and the machine from which it is used. */
 export interface DataFolderIdentity {
@@ -56,9 +61,10 @@ export function identifyDataFolder(dataDir: string): DataFolderIdentity {
   }
   const { dev, ino } = statSync(file);
   const { repositories } = storageIn(dataDir);
+  const id = readId(file);
   return {
-    id: readId(file),
-    epoch: readEpoch(dataDir),
+    id,
+    epoch: readEpoch(dataDir, id),
     folder: `${dev}:${ino}`,
     boot: currentBoot(),
     place: currentNamespaces(),
@@ -75,15 +81,29 @@ export function writeNodeId(dataDir: string, id: string): void {
 }
 
 /** Notes the epoch in which a data folder is served. */
-export function writeEpoch(dataDir: string, epoch: number): void {
+export function writeEpoch(dataDir: string, id: string, epoch: number): void {
   const file = join(dataDir, epochFile);
-  writeFileSync(`${file}.new`, `${JSON.stringify({ epoch })}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  try {
+    writeFileSync(`${file}.new`, `${JSON.stringify({ id, epoch })}\n`, {
+      mode: 0o600,
+      flush: true,
+    });
+    renameSync(`${file}.new`, file);
+    // A power failure after the commit of the registration must not bring the earlier file back.
+    const folder = openSync(dataDir, "r");
+    fsyncSync(folder);
+    closeSync(folder);
+  } catch (error) {
+    if (!isNoSpace(error)) throw error;
+    // A full disk does not keep a server from starting. Without the file, the epoch is unknown.
+    rmSync(file, { force: true });
+  }
 }
 
-function readEpoch(dataDir: string): number | null {
+function readEpoch(dataDir: string, id: string): number | null {
   try {
-    return epochContent.parse(JSON.parse(readFileSync(join(dataDir, epochFile), "utf8"))).epoch;
+    const noted = epochContent.parse(JSON.parse(readFileSync(join(dataDir, epochFile), "utf8")));
+    return noted.id === id ? noted.epoch : null;
   } catch {
     // A folder of an earlier version, or from a backup.
     return null;

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
@@ -5,6 +6,7 @@ import type { Database, Queryable } from "../db/connection/connect.js";
 import { keepSchema } from "../db/migrate.js";
 import { openNodeQueues } from "../db/queue-schema.js";
 import {
+  epochFile,
   identifyDataFolder,
   nodeFile,
   writeEpoch,
@@ -73,7 +75,8 @@ function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held
       if (config.databaseUrl !== null && isHeldElsewhere(known, folder)) {
         return { held: true, lease_until: known.lease_until, host: known.host };
       }
-      if (folder.epoch !== null && folder.epoch < known.epoch) throw isOutdated(config, known);
+      const isBehind = folder.epoch !== null && folder.epoch < known.epoch;
+      if (config.databaseUrl !== null && isBehind) throw isOutdated(config, known);
       requireFreeName(all, config.nodeName, known.id);
       if (config.nodeName === null && all.length > 1) throw needsName(known.name);
       return start(tx, folder, config, known, version);
@@ -115,7 +118,7 @@ async function start(
   const isNext = before !== null && !isJoining;
   const epoch = await saveStart(tx, { id, name, url, place, host, folder, version }, isNext);
   // Before the commit: the folder that is served is never behind the database.
-  writeEpoch(config.dataDir, epoch);
+  writeEpoch(config.dataDir, id, epoch);
   await openNodeQueues(tx, id);
   return { id, name, url, epoch };
 }
@@ -180,7 +183,7 @@ function isAdopted(dataDir: string, by: string): ConfigError {
 /** The folder was copied, and the node was served from the copy. */
 function isOutdated({ dataDir }: Pick<Config, "dataDir">, node: RegisteredNode): ConfigError {
   return new ConfigError(
-    `${dataDir} is out of date: the server ${node.name}${atHost(node)} has served a copy of it since; start that server, or set OMOI_DATA_DIR to a new folder and choose another OMOI_NODE_NAME`,
+    `${dataDir} is out of date: the server ${node.name}${atHost(node)} has served a newer copy of it since; start that one, or set OMOI_DATA_DIR to a new folder and choose another OMOI_NODE_NAME. If no newer copy is left, delete ${join(dataDir, epochFile)}: what was done after this copy is missing then, as omoi admin verify lists`,
   );
 }
 

@@ -581,7 +581,15 @@ export const settings = {
         default: "",
         requires: ["OMOI_KUBERNETES_NAMESPACE"],
         documentation:
-          "Labels of the pods of the server, `key=value,…`, where it runs in the namespace of the Jobs. Pods of runs reach these and `OMOI_KUBERNETES_SERVER_NETWORKS` only.",
+          "Labels of the pods of the server, `key=value,…`, where it runs in the cluster. Pods of runs reach these and `OMOI_KUBERNETES_SERVER_NETWORKS` only.",
+      }),
+      serverNamespace: setting({
+        variable: "OMOI_KUBERNETES_SERVER_NAMESPACE",
+        type: pattern(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "must be the name of a namespace"),
+        default: null,
+        shownDefault: "that of the Jobs",
+        requires: ["OMOI_KUBERNETES_SERVER_PODS"],
+        documentation: "Namespace of the pods of the server.",
       }),
       serverNetworks: setting({
         variable: "OMOI_KUBERNETES_SERVER_NETWORKS",

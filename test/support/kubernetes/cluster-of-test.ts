@@ -17,6 +17,7 @@ export const clusterSettings: ClusterSettings = {
   image: "registry.example.com/omoi:0.2",
   serverUrl: "http://127.0.0.1:8080",
   serverPods: { "app.kubernetes.io/name": "omoi" },
+  serverNamespace: null,
   serverNetworks: [],
   egressUrl: "http://127.0.0.1:8081",
   maxRuns: 50,

@@ -22,8 +22,9 @@ export async function decideState(
 ): Promise<DecidedState> {
   const { agent_id, status, head_commit, archive_id, archive_tip } = workspace;
   // They have neither commits nor files that count, or are completed from the base branch.
-  if (status === "expired" || status === "failed" || status === "creating")
-    return { status: "kept" };
+  if (status === "failed" || status === "creating") return { status: "kept" };
+  // What it had was merged; the repository may be older than the merge.
+  if (status === "expired" && findArchive(agent_id, stored) === null) return { status: "kept" };
   const branch = stored.refs.get(branchRef(workspace.branch_name));
   const archived =
     archive_id === null ? undefined : stored.refs.get(archiveRef(agent_id, archive_id));

@@ -3,7 +3,8 @@ import { IMAGE_NAME } from "../../image-name.js";
 
 const MAX_CPUS = 64;
 const MIN_CPUS = 0.1;
-const MIN_MIB = 64;
+/** Omoi's own programs in the container need a part. */
+const MIN_MIB = 256;
 const MAX_MIB = 1_048_576;
 
 const mebibytes = z
@@ -31,12 +32,12 @@ export const projectContainers = z.strictObject({
   memory_mib: mebibytes
     .nullable()
     .describe(
-      "Maximum memory of a run in MiB, 64 to 1 048 576; null for the limit of the installation",
+      "Maximum memory of a run in MiB, 256 to 1 048 576; null for the limit of the installation",
     ),
   disk_mib: mebibytes
     .nullable()
     .describe(
-      "Maximum disk space of a run in MiB, 64 to 1 048 576; null for the limit of the installation",
+      "Maximum disk space of a run in MiB, 256 to 1 048 576; null for the limit of the installation",
     ),
 });
 export type ProjectContainers = z.output<typeof projectContainers>;

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { withoutInherited } from "../inherited-descriptors.js";
 import { frameReader, writeFrame } from "./frames.js";
 import type { LaunchAnswer, LaunchResult } from "./messages.js";
 
@@ -36,6 +37,8 @@ export interface CommandResult extends LaunchResult {
 
 interface Pending {
   chunks: Buffer[];
+  /** Of the command's group, once it has started. */
+  pid: number | null;
   settle: (result: LaunchResult) => void;
 }
 
@@ -53,7 +56,14 @@ let lastId = 0;
 /** Runs a command to its end. Never rejects. */
 export function launchCommand(command: Command): Promise<CommandResult> {
   const { input, signal, umask = process.umask(), background = false, ...rest } = command;
-  const own = (launcher ??= startLauncher());
+  if (signal?.aborted) return Promise.resolve(notStarted("aborted", ""));
+  let own: Launcher;
+  try {
+    own = launcher ??= startLauncher();
+  } catch (error) {
+    // Such as too many open files.
+    return Promise.resolve(notStarted("not_found", String(error)));
+  }
   lastId += 1;
   const id = lastId;
   return new Promise((resolve) => {
@@ -61,6 +71,7 @@ export function launchCommand(command: Command): Promise<CommandResult> {
     const abort = (): void => writeFrame(own.requests, { type: "kill", id });
     own.pending.set(id, {
       chunks,
+      pid: null,
       settle: (result) => {
         signal?.removeEventListener("abort", abort);
         const { exitCode, signal: endedBy, stderr, failure } = result;
@@ -71,14 +82,21 @@ export function launchCommand(command: Command): Promise<CommandResult> {
     const request = { ...rest, type: "start", id, umask, background, keptStderr: KEPT_STDERR };
     writeFrame(own.requests, request, input);
     signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
   });
 }
+
+const notStarted = (failure: LaunchResult["failure"], stderr: string): CommandResult => ({
+  exitCode: null,
+  signal: null,
+  stdout: Buffer.alloc(0),
+  stderr,
+  failure,
+});
 
 function startLauncher(): Launcher {
   const child = spawnLauncher();
   const { stdin: requests, stdout: answers } = child;
-  if (requests === null || answers === null) throw new Error("no pipes to the launcher");
+  if (!requests || !answers) throw new Error("the process that starts commands got no pipes");
   const pending = new Map<number, Pending>();
   const started: Launcher = { requests, pending };
   const take = (id: number): Pending | undefined => {
@@ -89,16 +107,22 @@ function startLauncher(): Launcher {
   };
   const receive = frameReader((header, content) => {
     const answer = header as LaunchAnswer;
-    if (answer.type === "output") pending.get(answer.id)?.chunks.push(content);
-    else take(answer.id)?.settle(answer);
+    const known = pending.get(answer.id);
+    if (answer.type === "started" && known) known.pid = answer.pid;
+    else if (answer.type === "output") pending.get(answer.id)?.chunks.push(content);
+    else if (answer.type === "end") take(answer.id)?.settle(answer);
   });
   answers.on("data", receive);
-  /** Commands whose end it did not report may go on; their callers treat them as killed. */
+  /** Its commands are killed: no time limit and no abort would end them. */
   const ended = (error: Error | null): void => {
     if (launcher === started) launcher = null;
     const stderr = `the process that starts commands has ended${error === null ? "" : `: ${error.message}`}`;
     const result = { exitCode: null, signal: null, stderr, failure: null };
-    for (const id of pending.keys()) take(id)?.settle(result);
+    for (const id of pending.keys()) {
+      const one = take(id);
+      if (one) killGroup(one.pid);
+      one?.settle(result);
+    }
   };
   child.on("error", ended);
   child.on("close", () => ended(null));
@@ -109,6 +133,15 @@ function startLauncher(): Launcher {
   });
   release(child, answers);
   return started;
+}
+
+function killGroup(pid: number | null): void {
+  if (pid === null) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** Keeps this process from ending while a command runs. */
@@ -136,7 +169,7 @@ function spawnLauncher(): ChildProcess {
       cwd: "/",
       // The commands get environments of their own.
       env: { PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin" },
-      stdio: ["pipe", "pipe", "inherit"],
+      stdio: withoutInherited(["pipe", "pipe", process.stderr.fd]),
     },
   );
 }

@@ -7,18 +7,31 @@ import { lowerPriority } from "../process-priority.js";
 import { frameReader, writeFrame } from "./frames.js";
 import type { LaunchRequest, LaunchResult } from "./messages.js";
 
-const running = new Map<number, (failure: LaunchResult["failure"]) => void>();
+interface Running {
+  child: ChildProcess | null;
+  kill: (failure: LaunchResult["failure"]) => void;
+}
+
+const running = new Map<number, Running>();
+/** Output that the server has not read yet is limited: commands then wait. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
 
 process.stdin.on(
   "data",
   frameReader((header, input) => {
     const request = header as LaunchRequest;
-    if (request.type === "kill") running.get(request.id)?.("aborted");
+    if (request.type === "kill") running.get(request.id)?.kill("aborted");
     else start(request, input);
   }),
 );
-// The server has ended. Its commands go on, as if it had started them itself.
+// The server has ended. Its commands go on until they write, as if it had started them itself.
+process.stdin.on("end", () => {
+  for (const { child } of running.values()) child?.stdout?.destroy();
+});
 process.stdout.on("error", () => undefined);
+process.stdout.on("drain", () => {
+  for (const { child } of running.values()) child?.stdout?.resume();
+});
 // Signals of a terminal reach the whole process group; the server decides when this process ends.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => undefined);
 
@@ -27,7 +40,7 @@ function start(request: Extract<LaunchRequest, { type: "start" }>, input: Buffer
   let failure: LaunchResult["failure"] = null;
   let stdout = 0;
   let stderr = "";
-  let child: ChildProcess | null = null;
+  let child: ChildProcess;
   const end = (exitCode: number | null, signal: string | null): void => {
     if (!running.delete(id)) return;
     clearTimeout(timer);
@@ -35,16 +48,18 @@ function start(request: Extract<LaunchRequest, { type: "start" }>, input: Buffer
   };
   const kill = (reason: LaunchResult["failure"]): void => {
     failure ??= reason;
-    if (child?.pid === undefined) return;
+    const pid = own.child?.pid;
+    if (pid === undefined) return;
     try {
-      process.kill(-child.pid, "SIGKILL");
+      process.kill(-pid, "SIGKILL");
     } catch {
       // The group has ended already.
     }
   };
   const timer = timeoutMs > 0 ? setTimeout(() => kill("timeout"), timeoutMs) : undefined;
-  running.set(id, kill);
-  const own = process.umask(request.umask);
+  const own: Running = { child: null, kill };
+  running.set(id, own);
+  const umask = process.umask(request.umask);
   try {
     child = spawn(file, args, {
       cwd,
@@ -59,8 +74,10 @@ function start(request: Extract<LaunchRequest, { type: "start" }>, input: Buffer
     end(null, null);
     return;
   } finally {
-    process.umask(own);
+    process.umask(umask);
   }
+  own.child = child;
+  if (child.pid !== undefined) writeFrame(process.stdout, { type: "started", id, pid: child.pid });
   if (request.background && child.pid !== undefined) lowerPriority(child.pid);
   // It may end without reading all of its input; its exit code decides.
   child.stdin?.on("error", () => undefined).end(input);
@@ -68,6 +85,7 @@ function start(request: Extract<LaunchRequest, { type: "start" }>, input: Buffer
     stdout += chunk.length;
     if (stdout > maxOutputBytes) kill("output_too_large");
     else if (failure === null) writeFrame(process.stdout, { type: "output", id }, chunk);
+    if (process.stdout.writableLength > MAX_UNREAD_BYTES) child.stdout?.pause();
   });
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-keptStderr);

@@ -19,6 +19,7 @@ export type LaunchRequest =
 
 /** A part of the standard output is the content of its message. */
 export type LaunchAnswer =
+  | { type: "started"; id: number; pid: number }
   | { type: "output"; id: number }
   | ({ type: "end"; id: number } & LaunchResult);
 

@@ -177,6 +177,18 @@ export async function releaseClaim(tx: Queryable, clusterId: string, id: string)
     where id = ${id} and status = 'queued' and runner_id = ${clusterId} and job_token_hash is null`);
 }
 
+/** Gives the cluster more time to start a claimed run. */
+export async function extendClaim(
+  tx: Queryable,
+  clusterId: string,
+  id: string,
+  minutes: number,
+): Promise<void> {
+  await tx.execute(sql`
+    update runs set offered_until = now() + make_interval(mins => ${minutes}::integer)
+    where id = ${id} and status = 'queued' and runner_id = ${clusterId}`);
+}
+
 export async function recordDetail(tx: Queryable, id: string, detail: string): Promise<void> {
   await tx.execute(sql`
     update runs set detail = ${detail}

@@ -2,10 +2,18 @@ import type { V1ContainerStatus, V1Job, V1Pod } from "@kubernetes/client-node";
 import { shortened } from "./shortened.js";
 
 /**
- * Why a run's pod does not work: it waits for something, its runner could not start the run now, or it has failed for
- * good. Sentences.
+ * Why a run's pod does not work: it waits for something, the pod or its runner did not start the run and another pod
+ * may, or it has failed for good. Sentences.
  */
-export type PodProblem = { kind: "waiting" | "refused" | "failed"; detail: string };
+export type PodProblem = {
+  kind: "waiting" | "refused" | "failed";
+  detail: string;
+  /** Whether it waits for room in the cluster. */
+  waitsForRoom?: true;
+};
+
+/** Seconds in which the cluster makes the pod of a Job. */
+const POD_SECONDS = 20;
 
 /** The exit code of a runner whose run waits again (EX_TEMPFAIL of sysexits.h). */
 const WAITS_AGAIN = 75;
@@ -19,9 +27,18 @@ const PULL_REASONS: ReadonlySet<string> = new Set([
 ]);
 const OUT_OF_MEMORY = "OOMKilled";
 
-/** Explains why the pods of a Job do not work; null while nothing is wrong. */
-export function explainJob(job: V1Job, pods: readonly V1Pod[]): PodProblem | null {
-  const problems = pods.map(explainPod);
+/**
+ * Explains why the pods of a Job do not work; null while nothing is wrong.
+ * @param isRunning whether the run has started
+ */
+export function explainJob(
+  job: V1Job,
+  pods: readonly V1Pod[],
+  isRunning: boolean,
+): PodProblem | null {
+  // The runner of a pod that the cluster ends brings the work of its run, and ends it.
+  if (pods.some(isBringingWork)) return { kind: "waiting", detail: "The cluster ends its pod." };
+  const problems = pods.map((pod) => explainPod(pod, isRunning));
   const ended = problems.find((problem) => problem !== null && problem.kind !== "waiting");
   if (ended) return ended;
   const conditions = job.status?.conditions ?? [];
@@ -38,17 +55,27 @@ export function explainJob(job: V1Job, pods: readonly V1Pod[]): PodProblem | nul
   if (isTrue("Complete") ?? isTrue("SuccessCriteriaMet")) {
     return { kind: "failed", detail: "Its pod has ended without a report of the run." };
   }
+  const { startTime } = job.status ?? {};
+  if (pods.length === 0 && startTime && Date.now() - +startTime > POD_SECONDS * 1000) {
+    const { name = "" } = job.metadata ?? {};
+    const detail = `The cluster has made no pod for it; its operator finds the reason with: kubectl describe job ${name}.`;
+    return { kind: "waiting", detail };
+  }
   return problems.find((problem) => problem !== null) ?? null;
 }
 
+const isBringingWork = ({ metadata, status }: V1Pod): boolean =>
+  metadata?.deletionTimestamp !== undefined &&
+  (status?.containerStatuses ?? []).some(({ name, state }) => name === "runner" && state?.running);
+
 /** Explains why a pod does not work; null while nothing is wrong. */
-export function explainPod({ status = {}, metadata }: V1Pod): PodProblem | null {
+function explainPod({ status = {}, metadata }: V1Pod, isRunning: boolean): PodProblem | null {
   const inits = status.initContainerStatuses ?? [];
   const others = status.containerStatuses ?? [];
   if (status.reason === "Evicted" || (status.phase === "Failed" && status.reason)) {
     const cause = shortened(status.message ?? status.reason ?? "");
     const said = status.reason === "Evicted" ? "Its pod was evicted" : "Its pod has failed";
-    return { kind: "failed", detail: `${said}: ${cause}.` };
+    return { kind: "refused", detail: `${said}: ${cause}.` };
   }
   const runner = others.find(({ name }) => name === "runner");
   if (runner?.state?.terminated?.exitCode === WAITS_AGAIN) {
@@ -57,8 +84,8 @@ export function explainPod({ status = {}, metadata }: V1Pod): PodProblem | null 
   const ended =
     inits.find(hasFailed) ??
     (runner && hasFailed(runner) ? runner : undefined) ??
-    // While the runner works, it reports this itself.
-    (runner?.state?.running === undefined ? others.find(hasFailed) : undefined);
+    // While the run goes on, its runner reports this itself.
+    (isRunning && runner?.state?.running ? undefined : others.find(hasFailed));
   if (ended) return { kind: "failed", detail: explainEnd(ended) };
   if (status.phase === "Failed") {
     return { kind: "failed", detail: "Its pod has failed without a reason." };
@@ -70,10 +97,11 @@ export function explainPod({ status = {}, metadata }: V1Pod): PodProblem | null 
   );
   if (unscheduled) {
     const why = shortened(unscheduled.message ?? unscheduled.reason ?? "");
-    return { kind: "waiting", detail: `No node of the cluster takes its pod: ${why}.` };
+    const detail = `No node of the cluster takes its pod: ${why}.`;
+    return { kind: "waiting", detail, waitsForRoom: true };
   }
   if (metadata?.deletionTimestamp !== undefined) {
-    return { kind: "failed", detail: "Its pod was deleted." };
+    return { kind: "refused", detail: "Its pod was deleted." };
   }
   return null;
 }

@@ -1,7 +1,7 @@
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
 import * as managed from "../managed-runs.queries.js";
 import { runnerLimits } from "../on-runners/runner-limits.js";
-import { ClusterError } from "./api/cluster-api.js";
+import { ClusterError, isClusterError } from "./api/cluster-api.js";
 import type { ClusterDeps } from "./cluster-deps.js";
 import * as queries from "./cluster-runs.queries.js";
 import type { RunOfCluster } from "./cluster-runs.queries.js";
@@ -51,9 +51,14 @@ export async function reconcile(deps: ClusterDeps): Promise<boolean> {
   // Read after the Jobs: a Job whose run is missing here is not needed any more.
   const runs = await listRuns(deps, clusterId);
   const { jobs, unneeded } = assign(listed.items, runs);
-  await forEach(unneeded, deps, ({ metadata }) =>
-    api.deleteJob(metadata?.name ?? "", metadata?.uid ?? ""),
-  );
+  await forEach(unneeded, deps, async ({ metadata }) => {
+    try {
+      await api.deleteJob(metadata?.name ?? "", metadata?.uid ?? "");
+    } catch (error) {
+      if (isClusterError(error, "unreachable")) throw error;
+      deps.log.warn({ err: error, job: metadata?.name }, "cannot delete a Job of the cluster");
+    }
+  });
   const gone = runs.filter(({ id, needs_job }) => !needs_job && !jobs.has(id));
   if (!listed.isTruncated) {
     const ids = gone
@@ -158,14 +163,19 @@ async function advanceAll(
   find: (run: RunOfCluster) => Found,
 ): Promise<string | null> {
   let problem: string | null = null;
-  await forEach(runs, deps, async (run) => {
+  const isRunning = ({ status }: RunOfCluster): boolean => status === "running";
+  const isBusy = runs.some(isRunning);
+  // What goes on is watched, whatever hinders a start.
+  const inOrder = [...runs.filter(isRunning), ...runs.filter((run) => !isRunning(run))];
+  await forEach(inOrder, deps, async (run) => {
     try {
-      await advance(deps, own, run, find(run), problem);
+      await advance(deps, own, run, find(run), { problem, isBusy });
     } catch (error) {
       if (!(error instanceof ClusterError) || error.kind === "unreachable") throw error;
-      if (error.kind === "invalid") return endQueued(deps, run, error.message);
+      const isOfRun = error.kind === "invalid" || error.kind === "denied";
+      if (isOfRun) return endQueued(deps, run, error.message);
       // A missing right or an exceeded quota concerns the others, too.
-      if (error.kind !== "conflict") problem = error.message;
+      if (error.kind === "forbidden" || error.kind === "not found") problem = error.message;
       await explain(deps, run, error.message);
     }
   });
@@ -177,11 +187,11 @@ async function advance(
   own: Own,
   run: RunOfCluster,
   { job, pods }: Found,
-  problem: string | null,
+  { problem, isBusy }: { problem: string | null; isBusy: boolean },
 ): Promise<void> {
   const { db, settings } = deps;
   const isStarted = job !== undefined && !isEnding(job) && job.spec?.suspend !== true;
-  const state = isStarted ? explainJob(job, pods) : null;
+  const state = isStarted ? explainJob(job, pods, run.status === "running") : null;
   if (run.status === "running") {
     if (state === null || state.kind === "waiting") return;
     await db.tenant(run.org_id, (tx) => queries.endWithoutPod(tx, run.id, state.detail));
@@ -189,6 +199,11 @@ async function advance(
   }
   if (state?.kind === "failed") return endQueued(deps, run, state.detail);
   if (run.is_late) {
+    if (state?.waitsForRoom && isBusy) {
+      return db.withSystem("wait for room in the cluster", (tx) =>
+        queries.extendClaim(tx, own.clusterId, run.id, settings.startMinutes),
+      );
+    }
     if (!run.has_token) {
       return db.withSystem("release a run of the cluster", (tx) =>
         queries.releaseClaim(tx, own.clusterId, run.id),

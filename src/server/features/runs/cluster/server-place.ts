@@ -4,6 +4,8 @@ import { ClusterError } from "./api/cluster-api.js";
 import type { ClusterSettings, ServerPlace } from "./manifests/cluster-run.js";
 import { shortened } from "./shortened.js";
 
+/** Addresses that are another host in each place: loopback, unspecified and link-local ones. */
+const OF_POD = /^(?:127\.|0\.|169\.254\.|::1?$|fe[89ab])/i;
 /** Addresses of a host that pods get. */
 const MAX_ADDRESSES = 8;
 
@@ -21,6 +23,14 @@ export async function findServerPlace(
   const hosts = await Promise.all(
     [...names].map(async (name) => ({ name, addresses: await addressesOf(name) })),
   );
+  for (const { name, addresses } of hosts) {
+    const own = addresses.find((address) => OF_POD.test(address));
+    if (own === undefined) continue;
+    throw new ClusterError(
+      "forbidden",
+      `The server's name for pods, ${name}, leads to the pod itself (${own}); the operator sets OMOI_KUBERNETES_SERVER_URL.`,
+    );
+  }
   return { url, hosts, port, egressPort };
 }
 

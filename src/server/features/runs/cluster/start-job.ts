@@ -71,6 +71,6 @@ async function unlessExisting(created: Promise<void>): Promise<void> {
   try {
     await created;
   } catch (error) {
-    if (!isClusterError(error, "conflict")) throw error;
+    if (!isClusterError(error, "exists")) throw error;
   }
 }

@@ -21,35 +21,53 @@ export function classifyError(error: unknown): ClusterError {
       error,
     );
   }
-  const kind = KINDS[code] ?? "unreachable";
-  const message = messageOf(body);
+  const { message, reason } = statusOf(body);
+  const kind = kindOf(code, message ?? "", reason);
   const said = message === null ? `status ${code}` : shortened(message);
   switch (kind) {
     case "forbidden":
       return new ClusterError(kind, `The cluster forbids it: ${said}.`, error);
-    case "conflict":
+    case "denied":
+      return new ClusterError(kind, `The cluster does not allow it: ${said}.`, error);
+    case "exists":
       return new ClusterError(kind, `The cluster has it already: ${said}.`, error);
+    case "conflict":
+      return new ClusterError(kind, `It was changed in the cluster meanwhile: ${said}.`, error);
     case "not found":
       return new ClusterError(kind, `The cluster does not have it: ${said}.`, error);
     case "invalid":
       return new ClusterError(kind, `The cluster refuses it: ${said}.`, error);
+    case "broken":
     case "unreachable":
       return new ClusterError(kind, `The cluster does not work: ${said}.`, error);
   }
 }
 
-/** Returns the message of a `Status`, which the client leaves as text or parses. */
-function messageOf(body: unknown): string | null {
+/** Admission plugins and webhooks refuse an object by status 403, like a missing right. */
+const DENIED = /denied (?:the )?request|ValidatingAdmissionPolicy|violates PodSecurity/;
+
+function kindOf(code: number, message: string, reason: string | null): ClusterErrorKind {
+  if (code === 409 && reason === "AlreadyExists") return "exists";
+  if (code === 403 && DENIED.test(message)) return "denied";
+  // Status 2xx and 3xx: an answer of something else.
+  return KINDS[code] ?? (code >= 500 ? "broken" : "unreachable");
+}
+
+/** Returns message and reason of a `Status`, which the client leaves as text or parses. */
+function statusOf(body: unknown): { message: string | null; reason: string | null } {
   let status = body;
   if (typeof body === "string") {
     try {
       status = JSON.parse(body);
     } catch {
-      return null;
+      return { message: null, reason: null };
     }
   }
-  const message = (status as { message?: unknown } | null)?.message;
-  return typeof message === "string" && message !== "" ? message : null;
+  const { message, reason } = (status ?? {}) as { message?: unknown; reason?: unknown };
+  return {
+    message: typeof message === "string" && message !== "" ? message : null,
+    reason: typeof reason === "string" ? reason : null,
+  };
 }
 
 function reasonOf(error: unknown): string {

@@ -32,9 +32,14 @@ export interface Listed<Item> {
 export type ClusterErrorKind =
   /** No answer, or none that this API gives. */
   | "unreachable"
+  /** It answers that it does not work, for this call. */
+  | "broken"
   /** The credential is not accepted, or may not do this; also an exceeded quota. */
   | "forbidden"
-  /** An object of the name exists, or was changed meanwhile. */
+  /** A policy of the cluster does not allow this object. */
+  | "denied"
+  | "exists"
+  /** It, or a quota, was changed meanwhile. */
   | "conflict"
   | "not found"
   /** The object is refused as it is. */

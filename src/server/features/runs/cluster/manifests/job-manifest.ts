@@ -14,11 +14,14 @@ import { jobName, LABELS, NONCE, ownedName } from "./names.js";
 /** The user of Omoi's image. */
 const UID = 10_001;
 /** Seconds beyond the start and the timeout of a run, to bring its work and log. The runner ends runs; this is the last resort. */
-const SLACK_SECONDS = 1800;
+const SLACK_SECONDS = 2 * 3600;
+const MAX_SETUP_SECONDS = 3600;
 /** Seconds in which a pod that the cluster ends brings the work of its run. */
 const SEND_SECONDS = 90;
 /** Seconds after which the cluster deletes the Job of a server that is gone. */
 const TTL_SECONDS = 3600;
+/** Processors of Omoi's own containers. */
+const OWN_CPUS = "2";
 const SOCKET = "/run/omoi/socket";
 
 const mount = (
@@ -75,7 +78,12 @@ export function jobOf(
       backoffLimit: 0,
       completions: 1,
       parallelism: 1,
-      activeDeadlineSeconds: settings.startMinutes * 60 + run.timeout_seconds + SLACK_SECONDS,
+      activeDeadlineSeconds:
+        settings.startMinutes * 60 +
+        run.timeout_seconds +
+        // The setup script has as much time.
+        Math.min(run.timeout_seconds, MAX_SETUP_SECONDS) +
+        SLACK_SECONDS,
       ttlSecondsAfterFinished: TTL_SECONDS,
       template: {
         metadata: { labels },
@@ -170,7 +178,11 @@ function toolsContainer({ image }: ClusterSettings): V1Container {
       mount("tools", "/opt/omoi"),
       ...Object.entries(OWNED).map(([name, path]) => mount(name, path)),
     ],
-    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+    // Quotas of a namespace can require each of them.
+    resources: {
+      requests: { cpu: "100m", memory: "128Mi", "ephemeral-storage": "64Mi" },
+      limits: { cpu: OWN_CPUS, memory: "512Mi", "ephemeral-storage": "1Gi" },
+    },
     securityContext: unprivileged(true),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
@@ -208,10 +220,13 @@ function runnerContainer(
       requests: {
         cpu: "100m",
         memory: "256Mi",
-        // Otherwise the limit is requested.
-        ...(disk !== null && { "ephemeral-storage": "64Mi" }),
+        "ephemeral-storage": "64Mi",
       },
-      limits: { memory: "2Gi", ...(disk !== null && { "ephemeral-storage": String(disk) }) },
+      limits: {
+        cpu: OWN_CPUS,
+        memory: "2Gi",
+        ...(disk !== null && { "ephemeral-storage": String(disk) }),
+      },
     },
     securityContext: unprivileged(true),
     // Its log is for operators; it writes a sentence for users.
@@ -238,6 +253,8 @@ function commandContainer({ image, limits }: ClusterRun): V1Container {
       "/opt/omoi/start",
       `${SOCKET}/command.sock`,
     ],
+    // A library that the image preloads for its own programs does not fit those of Omoi.
+    env: [{ name: "LD_PRELOAD", value: "" }],
     volumeMounts: [
       mount("tools", "/opt/omoi", { readOnly: true }),
       ...ownMounts(),

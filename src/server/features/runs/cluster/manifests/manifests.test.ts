@@ -13,6 +13,7 @@ const settings: ClusterSettings = {
   image: "registry.example.com/omoi:0.2",
   serverUrl: "http://omoi.omoi.svc:8080",
   serverPods: { "app.kubernetes.io/name": "omoi" },
+  serverNamespace: null,
   serverNetworks: [],
   egressUrl: "http://omoi.omoi.svc:8081",
   maxRuns: 50,

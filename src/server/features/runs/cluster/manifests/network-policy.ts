@@ -55,11 +55,18 @@ function toServer(
 }
 
 function serverPeers(
-  { serverPods, serverNetworks }: ClusterSettings,
+  { serverPods, serverNamespace, serverNetworks }: ClusterSettings,
   { hosts }: ServerPlace,
 ): V1NetworkPolicyPeer[] {
   const peers: V1NetworkPolicyPeer[] = serverNetworks.map((cidr) => ({ ipBlock: { cidr } }));
-  if (Object.keys(serverPods).length > 0) peers.push({ podSelector: { matchLabels: serverPods } });
+  if (Object.keys(serverPods).length > 0) {
+    peers.push({
+      podSelector: { matchLabels: serverPods },
+      ...(serverNamespace !== null && {
+        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": serverNamespace } },
+      }),
+    });
+  }
   if (peers.length > 0) return peers;
   // Without settings: the addresses of the server's name.
   const addresses = hosts.flatMap((host) => host.addresses);
