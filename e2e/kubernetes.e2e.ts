@@ -130,7 +130,7 @@ test("the containers of a project are edited and checked", async () => {
   await containers.getByRole("button", { name: "Save containers" }).click();
   await containers.getByText("Must be the name of an image").waitFor();
   await containers.getByText("Must be at most 64").waitFor();
-  await containers.getByText("Must be at least 64 MiB").waitFor();
+  await containers.getByText("Must be at least 256 MiB").waitFor();
   await lookAt(containers, "kubernetes-containers-errors");
   expect((await saved()).image).toBeNull();
   await containers.getByLabel("Image").fill("registry.example.com/tools/node:24");

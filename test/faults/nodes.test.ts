@@ -208,7 +208,7 @@ describe.skipIf(reason !== null)(reason === null ? title : `${title} (${reason})
     await copied.kill();
     // The first volume lacks the work of the other one.
     expect(await bootRefused(second)).toContain(
-      "is out of date: the server node-2 at the host node-4 has served a copy of it since",
+      "is out of date: the server node-2 at the host node-4 has served a newer copy of it since",
     );
     await bootServer(copied);
     await expect

@@ -126,7 +126,7 @@ test("a copy of a data folder in use is refused, and taken over after its lease"
   // The first folder lacks the work that was done in the copy.
   await queryAsOwner(app, "update nodes set place = 'elsewhere', lease_until = now()");
   await expect(startOther(app, {})).rejects.toThrow(
-    /is out of date: the server default at the host \S+ has served a copy of it since/,
+    /is out of date: the server default at the host \S+ has served a newer copy of it since/,
   );
   await startOther(app, { OMOI_DATA_DIR: copy });
   expect(await nodesOf(app)).toEqual(["default 3"]);

@@ -11,15 +11,18 @@ export interface StoredObject {
 /** An answer other than success. */
 export class StatusError extends Error {
   readonly status: number;
+  readonly reason: string;
 
-  constructor(status: number, message: string) {
+  /** @param reason as in `metav1.StatusReason`; for status 409 `Conflict` by default */
+  constructor(status: number, message: string, reason = status === 409 ? "Conflict" : "") {
     super(message);
     this.status = status;
+    this.reason = reason;
   }
 
   toStatus(): object {
-    const { status: code, message } = this;
-    return { apiVersion: "v1", kind: "Status", status: "Failure", code, message };
+    const { status: code, message, reason } = this;
+    return { apiVersion: "v1", kind: "Status", status: "Failure", code, message, reason };
   }
 }
 
@@ -50,7 +53,7 @@ export class ObjectStore {
     if (!(resource in KINDS)) throw new StatusError(404, "the server could not find it");
     const { name } = object.metadata;
     if (this.list(resource).some(({ metadata }) => metadata.name === name)) {
-      throw new StatusError(409, `${resource} "${name}" already exists`);
+      throw new StatusError(409, `${resource} "${name}" already exists`, "AlreadyExists");
     }
     const created = structuredClone(object);
     Object.assign(created.metadata, {

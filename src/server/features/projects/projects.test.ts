@@ -223,7 +223,7 @@ describe("projects", () => {
     // Neither another field nor the same value changes it.
     expect((await update({ name: "Renamed" })).kubernetes).toEqual(own);
     await update({ kubernetes: own });
-    const least = { ...none, cpus: 0.1, memory_mib: 64, disk_mib: 1_048_576 };
+    const least = { ...none, cpus: 0.1, memory_mib: 256, disk_mib: 1_048_576 };
     expect((await update({ kubernetes: least })).kubernetes).toEqual(least);
     expect((await update({ kubernetes: none })).kubernetes).toEqual(none);
     const query = { action: "project.updated", limit: 4 } as const;
@@ -242,7 +242,7 @@ describe("projects", () => {
       [{ ...own, cpus: 0 }, [".cpus"]],
       [{ ...own, cpus: 64.5 }, [".cpus"]],
       [{ ...own, cpus: "2" }, [".cpus"]],
-      [{ ...own, memory_mib: 63 }, [".memory_mib"]],
+      [{ ...own, memory_mib: 255 }, [".memory_mib"]],
       [{ ...own, memory_mib: 100.5, disk_mib: 1_048_577 }, [".disk_mib", ".memory_mib"]],
       [{ ...own, privileged: true }, [".privileged"]],
       [{ image: null }, [".cpus", ".disk_mib", ".memory_mib"]],

@@ -90,7 +90,7 @@ function Containers({ project, refusal }: ContainersCardProps): ReactElement {
           inputMode="numeric"
           {...form.field("kubernetes.memory_mib")}
           disabledReason={reason}
-          hint="64 to 1048576 for each run; a run that needs more fails."
+          hint="256 to 1048576 for each run; a run that needs more fails."
         />
         <TextField
           label="Disk space in MiB"
@@ -98,7 +98,7 @@ function Containers({ project, refusal }: ContainersCardProps): ReactElement {
           inputMode="numeric"
           {...form.field("kubernetes.disk_mib")}
           disabledReason={reason}
-          hint="64 to 1048576 for each run: the workspace and other files that it writes."
+          hint="256 to 1048576 for each run: the workspace and other files that it writes."
         />
         <SubmitButton disabledReason={reason} className="self-start">
           Save containers

@@ -94,7 +94,7 @@ describe("the client of the cluster", () => {
   test("explains each failure", async () => {
     await api.createJob(jobNamed("one"));
     expect(await failure(api.createJob(jobNamed("one")))).toMatchObject({
-      kind: "conflict",
+      kind: "exists",
       message: 'The cluster has it already: jobs "one" already exists.',
     });
     expect(await failure(api.resumeJob("none", randomUUID()))).toMatchObject({
@@ -112,7 +112,7 @@ describe("the client of the cluster", () => {
     });
     kubernetes.fault = () => ({ status: 500, message: `etcd\nis away ${"x".repeat(1000)}` });
     const broken = await failure(api.listJobs(""));
-    expect(broken.kind).toBe("unreachable");
+    expect(broken.kind).toBe("broken");
     expect(broken.message).toMatch(/^The cluster does not work: etcd is away x+…\.$/);
     expect(broken.message.length).toBeLessThan(400);
     kubernetes.fault = () => "cut answer";

@@ -112,7 +112,7 @@ describe("the manifests of a run", () => {
     expect(spec).toMatchObject({
       suspend: true,
       backoffLimit: 0,
-      activeDeadlineSeconds: 15 * 60 + 3600 + 1800,
+      activeDeadlineSeconds: 15 * 60 + 2 * 3600 + 2 * 3600,
       ttlSecondsAfterFinished: 3600,
     });
   });
@@ -143,7 +143,7 @@ describe("the manifests of a run", () => {
       expect(terminationMessagePolicy).toBe(name === "runner" ? "File" : "FallbackToLogsOnError");
     }
     const [runner, command] = pod.containers;
-    expect(command?.env).toBeUndefined();
+    expect(command?.env).toEqual([{ name: "LD_PRELOAD", value: "" }]);
     expect(command?.image).toBe("node:22");
     expect(command?.volumeMounts?.map(({ name }) => name)).not.toContain("data");
     expect(JSON.stringify(command)).not.toContain(ownedName(run.id, nonce));
