@@ -166,7 +166,10 @@ async function adoptAlone(
         if (typeof adopted === "object" && is_ready) report.projects.push(adopted);
       } catch (error) {
         // The others are not held up. A repetition tries it again.
-        report.failed.push({ id, address, reason: (error as Error).message });
+        // A failed statement says more by its cause.
+        const { cause, message } = error as Error;
+        const reason = cause instanceof Error ? cause.message : message;
+        report.failed.push({ id, address, reason });
       }
     }
   } finally {

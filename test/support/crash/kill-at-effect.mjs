@@ -60,11 +60,37 @@ const looking = new Set([
 const { spawn, execFile } = childProcess;
 childProcess.spawn = (program, args, ...rest) => {
   const start = () => spawn(program, args, ...rest);
+  if (args.some((arg) => arg.includes("launcher-process"))) return countingCommands(start());
   const verb = args.find((arg) => !arg.startsWith("-")) ?? "";
   if (program !== "git") return effect(start);
   if (looking.has(verb)) return start();
   return verb === "update-ref" ? countingWrites(start()) : effect(start);
 };
+
+/**
+ * Counts the commands that a child starts for the server, as they are sent to it.
+ * @param {childProcess.ChildProcess} launcher
+ */
+function countingCommands(launcher) {
+  const { stdin } = launcher;
+  if (stdin === null) return launcher;
+  const write = stdin.write.bind(stdin);
+  const uncork = stdin.uncork.bind(stdin);
+  let isCommand = false;
+  // @ts-expect-error -- one of the overloads is enough
+  stdin.write = (chunk, ...all) => {
+    const header = /^\{.*"type":"start"/.test(chunk) ? JSON.parse(String(chunk)) : null;
+    if (header !== null) isCommand = true;
+    if (header !== null && header.file === killFrom) isArmed = true;
+    return write(chunk, ...all);
+  };
+  stdin.uncork = () => {
+    if (!isCommand) return uncork();
+    isCommand = false;
+    return effect(uncork);
+  };
+  return launcher;
+}
 
 /**
  * Counts the transactions of a git process that waits for them, instead of its start.
