@@ -54,6 +54,7 @@ describe("a launched command", () => {
       umask: 0o027,
       input: Buffer.from("input"),
     });
+    delete process.env["OMOI_TEST_LEAK"];
     const text = stdout.toString();
     expect(text).toContain("GIVEN=yes");
     expect(text).not.toContain("secret");
