@@ -104,7 +104,8 @@ describe("a pod", () => {
       `cat a.txt; git log --format=%s; echo new > b.txt; git add b.txt; git commit -qm 'Add b'; echo more >> a.txt
        mkdir -p ignored; echo x > ignored/x; echo "$GREETING $(id -u) $HOME $PWD"; echo said > /dev/stderr
        ls /data /opt/omoi/nothing 2>&1; env | grep -c omoi_runner_; ls -A "$HOME" | wc -l
-       for n in $(seq 1 20); do (sleep 0 &); done; sleep 0.3; grep -l '^State:.*zombie' /proc/[0-9]*/status 2>/dev/null | wc -l`,
+       for n in $(seq 1 20); do (sleep 0 &); done
+       for n in $(seq 1 100); do left=$(grep -l '^State:.*zombie' /proc/[0-9]*/status 2>/dev/null | wc -l); [ "$left" = 0 ] && break; sleep 0.1; done; echo "$left"`,
       { env: { GREETING: "hello there" } },
     );
     expect(await ended(started)).toMatchObject({
