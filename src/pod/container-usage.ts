@@ -1,4 +1,4 @@
-/** What this container has used, by its control group of version 2; null where it cannot be read. */
+/** The usage of this container, from its control group of version 2; null where it cannot be read. */
 import { readFileSync } from "node:fs";
 
 export interface ContainerUsage {

@@ -27,7 +27,7 @@ export interface RemoteRunDeps {
   server: ServerConnection;
   storage: RunnerStorage;
   sandbox: Pick<Sandbox, "start"> & { readonly report: RunnerReport };
-  /** What is different in a pod, which has one run; null elsewhere. */
+  /** The settings of a pod, which has one run; null elsewhere. */
   pod: PodSettings | null;
   driver: WorktreeDriver;
   cache: ProjectCache;

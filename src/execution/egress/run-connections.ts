@@ -20,7 +20,7 @@ export interface EgressConnection {
   bytesReceived: number;
 }
 
-/** What a run may reach, and the receiver of its connections. */
+/** The hosts that a run may reach, and the receiver of its connections. */
 export interface EgressOptions {
   allowed: readonly AllowedHost[];
   /** Called once for each connection: denied, failed or ended. */

@@ -17,7 +17,7 @@ export interface PodRunOptions {
   /** The token of the Job. */
   token: string;
   runId: string;
-  /** Of this container alone; absolute. */
+  /** The data folder, which only this container has; absolute. */
   dataDir: string;
   /** The socket of the agent in the other container. */
   commandSocket: string;

@@ -23,7 +23,7 @@ export async function decideState(
   const { agent_id, status, head_commit, archive_id, archive_tip } = workspace;
   // They have neither commits nor files that count, or are completed from the base branch.
   if (status === "failed" || status === "creating") return { status: "kept" };
-  // What it had was merged; the repository may be older than the merge.
+  // Its work was merged; the repository may be older than the merge.
   if (status === "expired" && findArchive(agent_id, stored) === null) return { status: "kept" };
   const branch = stored.refs.get(branchRef(workspace.branch_name));
   const archived =
@@ -38,7 +38,7 @@ export async function decideState(
     if (workspace.is_terminated) return { status: "archiving", tip: branch, archiveId: archive_id };
     if (!isComplete) return { status: "restoring", tip: branch, archiveId: null };
     if (status !== "active" || head_commit === null) return { status: "active", tip: branch };
-    // What was about to be recorded is on the branch, and is adopted before the next use.
+    // Commits that were not recorded yet are on the branch, and are recorded before the next use.
     const isKnown = stored.has(head_commit) && (await stored.isAncestor(head_commit, branch));
     return isKnown ? { status: "kept" } : { status: "active", tip: branch };
   }

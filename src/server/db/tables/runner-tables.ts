@@ -1,7 +1,7 @@
 import { boolean, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { bytes, clockTime, instant } from "./columns.js";
 
-/** What takes runs of workspaces without a folder; see the migration for the meaning of each column. */
+/** Machines and the cluster that take runs of workspaces without a folder; see the migration for the meaning of each column. */
 export const runners = pgTable("runners", {
   id: uuid().primaryKey(),
   name: text().notNull(),

@@ -37,7 +37,7 @@ export interface CommandResult extends LaunchResult {
 
 interface Pending {
   chunks: Buffer[];
-  /** Of the command's group, once it has started. */
+  /** The id of the command's process group; null before it has started. */
   pid: number | null;
   settle: (result: LaunchResult) => void;
 }

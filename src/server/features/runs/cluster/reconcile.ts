@@ -165,7 +165,7 @@ async function advanceAll(
   let problem: string | null = null;
   const isRunning = ({ status }: RunOfCluster): boolean => status === "running";
   const isBusy = runs.some(isRunning);
-  // What goes on is watched, whatever hinders a start.
+  // Runs in progress come first: a problem of a start does not keep them from being watched.
   const inOrder = [...runs.filter(isRunning), ...runs.filter((run) => !isRunning(run))];
   await forEach(inOrder, deps, async (run) => {
     try {

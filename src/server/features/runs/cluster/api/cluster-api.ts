@@ -6,7 +6,7 @@ import type {
   V1Secret,
 } from "@kubernetes/client-node";
 
-/** What the server does in its namespace of a cluster. Every call rejects with a `ClusterError`. */
+/** The calls of the server in its namespace of a cluster. Every call rejects with a `ClusterError`. */
 export interface ClusterApi {
   /** The host of the API server. */
   readonly host: string;
