@@ -61,7 +61,7 @@ test("a person chooses kinds and channels, in general and for an organization", 
   await page.getByText("until your address is confirmed").waitFor();
   await queryAsOwner(app, "update users set is_verified = true where id = $1", [owner.id]);
   await page.reload();
-  await page.getByText("No mail server is set up").waitFor();
+  await page.getByText("No mail server is set up: emails stay").waitFor();
   await kind("Conflicts").getByLabel("Email").uncheck();
   await kind("Failed runs").getByRole("combobox").selectOption("all");
   await button("Save choices").click();

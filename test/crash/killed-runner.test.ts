@@ -121,6 +121,8 @@ test("a runner that is killed again and again ends every run once", async () => 
     const done = await waitForRunEnd(owner, started.id);
     expect(["succeeded", "lost"]).toContain(done.status);
     if (done.status === "succeeded") expect(await files()).toContain(`file-${kill}.txt`);
+    // The run may have ended before its next runner has started.
+    await expect.poll(again.said).toContain("takes runs");
     again.process.kill("SIGTERM");
     expect(await once(again.process, "exit")).toEqual([0, null]);
   }

@@ -51,7 +51,11 @@ describe("a run that is executed by its manifest", () => {
     kubernetes = await startScriptedKubernetes();
     vi.stubEnv("KUBECONFIG", kubernetes.kubeConfig);
     [ownProxy, podProxy] = [await freePort(), await freePort()];
+    const port = await freePort();
     app = await startTestApp({
+      OMOI_PORT: String(port),
+      // The pods of this machine share its loopback.
+      OMOI_KUBERNETES_SERVER_URL: `http://127.0.0.1:${port}`,
       OMOI_KUBERNETES_NAMESPACE: NAMESPACE,
       OMOI_KUBERNETES_IMAGE: OMOI,
       OMOI_EGRESS_PORT: String(ownProxy),
