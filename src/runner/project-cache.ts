@@ -11,7 +11,7 @@ import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { removeRepository } from "#git/store/remove-repository.js";
 import { removeStaleLocks } from "#git/store/stale-locks.js";
 import { withUpstream } from "#git/upstream/upstream-connection.js";
-import { UpstreamError } from "#git/upstream/upstream-error.js";
+import { UpstreamError, upstreamError } from "#git/upstream/upstream-error.js";
 import { createDirectoryAtomically, exists, removeTree } from "#git/worktree/atomic-directory.js";
 import { collectBaseLayers } from "#git/worktree/base-layers.js";
 import { collectEnvironments } from "#git/worktree/environment-layer.js";
@@ -109,6 +109,10 @@ export function openProjectCache(
     const repository = storage.repository(job.project_id);
     const fetched = await resolveCommit(repository, agentRefs(job) + job.default_branch);
     const known = await sharedTip(job);
+    if (fetched === null && (await resolveCommit(repository, job.head_commit)) === null) {
+      // git takes an answer that ends after its headers for one of an empty repository.
+      throw upstreamError("interrupted");
+    }
     if (fetched === null || fetched === known) return;
     if (known !== null && (await isAncestor(repository, fetched, known))) return;
     await updateRef(repository, `refs/shared/${branchKey(job)}`, fetched, known);
@@ -208,7 +212,7 @@ const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => 
 
 /** Milliseconds for which a server that cannot be reached is asked again. */
 const FETCH_PATIENCE_MS = 3 * 60_000;
-const TRANSIENT = new Set(["unreachable", "busy", "broken", "timed_out"]);
+const TRANSIENT = new Set(["unreachable", "interrupted", "busy", "broken", "timed_out"]);
 
 /** Repeats a fetch while the server cannot be reached. @throws UpstreamError */
 async function patiently(work: () => Promise<void>, signal: AbortSignal): Promise<void> {

@@ -38,6 +38,7 @@ const SENTENCES = {
   untrusted:
     "The upstream's certificate is not trusted. Install a valid certificate, or set OMOI_IMPORT_CA_FILE to its certificate authority on this server.",
   busy: "The upstream is rate limiting requests. Try again later.",
+  interrupted: "The connection to the upstream was interrupted. Try again.",
   broken: "The upstream answered with a server error. Try again later.",
   timed_out: "The transfer timed out. Try again later.",
   aborted: "The transfer was canceled.",
@@ -56,9 +57,14 @@ const SENTENCES = {
 const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
   [/File too large/i, "too_large"],
   [
-    /fsck error|object corrupt|missing blob|index-pack failed|did not receive expected object|pack has \d+ unresolved|bad object|invalid index-pack|badTree|hasDotgit|gitmodules/i,
+    /fsck error|object corrupt|missing blob|did not receive expected object|pack has \d+ unresolved|bad object|badTree|hasDotgit|gitmodules/i,
     "refused",
   ],
+  [
+    /RPC failed; curl|early EOF|unexpected disconnect|Empty reply from server|transfer closed|expected flush after|expected 'packfile'/i,
+    "interrupted",
+  ],
+  [/index-pack failed|invalid index-pack/i, "refused"],
   [/mismatched algorithms/i, "refused"],
   [/could not read (?:Username|Password)|error: 401/i, "authentication_required"],
   [/Authentication failed/i, "authentication_failed"],
@@ -78,6 +84,8 @@ const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
   ],
   [/Operation too slow|timed out/i, "timed_out"],
   [/transport '.*' not allowed|unsupported/i, "unsupported_url"],
+  // Follows the reason, if there is one.
+  [/hung up unexpectedly/i, "interrupted"],
 ];
 
 /** Creates the UpstreamError for `reason`. */

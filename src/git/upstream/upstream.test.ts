@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -46,6 +47,35 @@ async function failureOf(work: Promise<unknown>): Promise<UpstreamError> {
   return error as UpstreamError;
 }
 const reasonOf = async (work: Promise<unknown>) => (await failureOf(work)).reason;
+
+/** Forwards connections to a port, and breaks each of them after some bytes of all answers together. */
+async function cutAfter(
+  bytes: number,
+  port: number,
+): Promise<{ port: number; close(): Promise<void> }> {
+  let left = bytes;
+  const server = createServer((socket) => {
+    const upstream = connect(port, "127.0.0.1");
+    const end = (): void => {
+      socket.destroy();
+      upstream.destroy();
+    };
+    socket.on("error", end).pipe(upstream).on("error", end);
+    upstream.on("data", (chunk: Buffer) => {
+      const part = chunk.subarray(0, left);
+      left -= part.length;
+      if (left > 0) socket.write(part);
+      else socket.end(part, end);
+    });
+    upstream.on("end", () => socket.end());
+    if (left === 0) end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
 
 /** Runs the full cycle: import, fetch of a new commit, push. */
 async function thereAndBack(url: string, options: UpstreamOptions): Promise<void> {
@@ -118,6 +148,21 @@ describe("an upstream behind HTTPS", () => {
     upstream.answer = null;
     url = upstream.url("nothing.git");
     expect(await ask()).toBe("not_found");
+  });
+
+  it("reports a connection that breaks at any byte as one to be tried again", async () => {
+    const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString("base64");
+    const big = await commitFiles(source, [base], { noise });
+    await updateRef(source, "refs/heads/big", big, null);
+    const reasons = new Set<string>();
+    for (const bytes of [0, 1, 2500, 3000, 3500, 4000, 5000, 8000, 20_000, 40_000]) {
+      const cut = await cutAfter(bytes, upstream.port);
+      const at = url.replace(String(upstream.port), String(cut.port));
+      reasons.add(await reasonOf(cloneUpstream(target, at, options)));
+      await cut.close();
+    }
+    expect([...reasons].filter((one) => !["interrupted", "unreachable"].includes(one))).toEqual([]);
+    expect(reasons).toContain("interrupted");
   });
 
   it("connects to the checked address, whatever its name resolves to now", async () => {
