@@ -9,15 +9,14 @@ import { prepareRepository } from "#execution/scripts/prepare-repository.js";
 import { safeMessage, scriptRunner } from "#execution/scripts/run-script.js";
 import { UpstreamError } from "#git/upstream/upstream-error.js";
 import { removeTree } from "#git/worktree/atomic-directory.js";
-import { keepBaseLayer } from "#git/worktree/base-layers.js";
 import { chownTree } from "#git/worktree/chown-tree.js";
-import { layerOf } from "#git/worktree/overlay-driver.js";
 import { SandboxRefusal } from "#sandbox/sandbox.js";
 import { modelVariables } from "#shared/models/providers.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import type { RunnerJob } from "#shared/runner/protocol.js";
 import { openCallbackProxy } from "./callback-proxy.js";
 import { attachEnvironment } from "./environments.js";
+import { createWorkingTree, shareIndex } from "./working-tree.js";
 import { podProxy } from "./pod/pod-proxy.js";
 import { setUpInPod } from "./pod/set-up-in-pod.js";
 import { readRunState, saveRunState, type RunState } from "./run-state.js";
@@ -45,9 +44,6 @@ export interface RemoteRun {
   abandon(): void;
   readonly stopGraceMs: number;
 }
-
-/** Base layers of a project that stay for the next runs. */
-const KEPT_LAYERS = 4;
 
 const LOST = "The runner was restarted while it ran.";
 
@@ -86,9 +82,10 @@ export function startRemoteRun(
     try {
       await saveRunState(paths, state);
       await cache.fetch(job, signal);
-      await driver.create({ ...places, commit: job.head_commit });
-      const layer = await layerOf(places.overlay);
-      if (layer !== null) await keepBaseLayer(places.lowers, layer, KEPT_LAYERS);
+      const exporting = cache.exportFor(job);
+      exporting.catch(() => undefined);
+      const owner = ownUid === null ? null : { uid: ownUid, gid: ownUid };
+      await createWorkingTree(driver, places, job.head_commit, owner, job.environment !== null);
       const isOwn = ownUid !== null && (await driver.canChangeOwner(places));
       const uid = isOwn ? ownUid : sandbox.report.uid;
       state.uid = uid;
@@ -98,11 +95,12 @@ export function startRemoteRun(
       if (deps.pod === null) await attachEnvironment(deps, environment);
       signal.throwIfAborted();
       await mkdir(paths.home, { recursive: true, mode: 0o700 });
+      if (sandbox.report.mode !== "off" && deps.pod === null) await shareIndex(places);
       if (uid !== null && uid !== process.getuid?.()) {
         await driver.changeOwner(places, { uid, gid: uid });
         await chownTree(paths.home, { uid, gid: uid });
       }
-      const readOnly = await cache.exportFor(job);
+      const readOnly = await exporting;
       state.readOnly = readOnly;
       await prepareGit(written, uid, readOnly);
       if (state.hasRepository) await restore?.();

@@ -12,7 +12,8 @@ const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
  * Marks a repository made by Omoi, so that one made by the agent is left alone. Empty until the
  * repository is complete.
  */
-const MARKER = `${WORKSPACE}/.git/omoi`;
+export const MARKER_NAME = "omoi";
+const MARKER = `${WORKSPACE}/.git/${MARKER_NAME}`;
 
 /** The agent's settings stay in force, except for those that would run programs. */
 const COMMON = `

@@ -92,6 +92,45 @@ export async function collectBaseLayers(lowers: string): Promise<void> {
   }
 }
 
+/** How far a commit may be from that of a layer, for a working tree that is made from the layer. */
+export interface Nearness {
+  /** Paths that differ at most. */
+  maxPaths: number;
+  /** Whether both must have the same folders. */
+  sameFolders: boolean;
+}
+
+/**
+ * Returns the commit of a layer near a commit: the commit itself, or a recent ancestor; null without one.
+ * @throws GitError
+ */
+export async function findNearLayer(
+  { lowers, repoPath, commit }: Pick<BaseLayerRequest, "lowers" | "repoPath" | "commit">,
+  { maxPaths, sameFolders }: Nearness,
+): Promise<string | null> {
+  const layers = await listLayers(lowers).catch(() => []);
+  if (layers.some((name) => commitOf(name) === commit)) return commit;
+  if (layers.length === 0) return null;
+  const ancestor = await nearestAncestor(layers, repoPath, commit);
+  if (ancestor === null) return null;
+  const near = commitOf(ancestor);
+  const args = ["diff-tree", "-r", "-t", "-z", "--no-renames", near, commit];
+  const { stdout } = await git(args, { gitDir: repoPath });
+  // `:<old mode> <new mode> <old id> <new id> <status>`, and a path.
+  const entries = stdout
+    .toString("latin1")
+    .split("\0")
+    .filter((_, index) => index % 2 === 0);
+  const isFolder = (mode: string | undefined): boolean => mode === "040000";
+  let paths = 0;
+  for (const entry of entries) {
+    const [from, to] = entry.slice(1).split(" ");
+    if (isFolder(from) !== isFolder(to) && sameFolders) return null;
+    if (!isFolder(from) && !isFolder(to)) paths += 1;
+  }
+  return paths <= maxPaths ? near : null;
+}
+
 async function listLayers(lowers: string): Promise<string[]> {
   return (await readdir(lowers)).filter((name) => LAYER.test(name));
 }
@@ -162,6 +201,20 @@ async function nearestOf(
   commit: string,
   lowers: string,
 ): Promise<string> {
+  const ancestor = await nearestAncestor(layers, repoPath, commit);
+  if (ancestor !== null) return ancestor;
+  const times = await Promise.all(
+    layers.map(async (name) => (await lstat(join(lowers, name)).catch(() => null))?.mtimeMs ?? 0),
+  );
+  return layers[times.indexOf(Math.max(...times))] as string;
+}
+
+/** Returns the layer of the newest ancestor among the last 200 commits. */
+async function nearestAncestor(
+  layers: readonly string[],
+  repoPath: string,
+  commit: string,
+): Promise<string | null> {
   const args = ["rev-list", "--max-count=200", commit, "--"];
   const { stdout } = await git(args, { gitDir: repoPath });
   const byCommit = new Map(layers.map((name) => [commitOf(name), name]));
@@ -169,8 +222,5 @@ async function nearestOf(
     const name = byCommit.get(ancestor);
     if (name !== undefined) return name;
   }
-  const times = await Promise.all(
-    layers.map(async (name) => (await lstat(join(lowers, name)).catch(() => null))?.mtimeMs ?? 0),
-  );
-  return layers[times.indexOf(Math.max(...times))] as string;
+  return null;
 }

@@ -31,7 +31,8 @@ export async function chooseDriver(
         const mapsOwners =
           owner !== null &&
           (await probeOverlay(kind, overlays, [owner.uid, owner.uid + 1])) === null;
-        return { driver: anyDriver(overlayDriver(kind, owner), owner, mapsOwners), refused };
+        const driver = overlayDriver(kind, owner, mapsOwners);
+        return { driver: anyDriver(driver, owner, mapsOwners), refused };
       }
       refused.push({ kind, reason });
     }

@@ -73,13 +73,14 @@ export function overlayDriver(
       await driver.remove(input);
       const user = basename(overlay);
       const layer = await acquireBaseLayer({ ...input, user, owner });
+      const above = (mapsOwners && kind === "overlay" ? input.owner : null) ?? owner;
       try {
         const lower = join(lowers, layer);
         await mkdir(dirname(overlay), { recursive: true, mode: 0o700 });
         await createDirectoryAtomically(overlay, async (aside) => {
           const upper = join(aside, layerNames.upper);
           await mkdir(upper);
-          if (owner !== null) await lchown(upper, owner.uid, owner.gid);
+          if (above !== null) await lchown(upper, above.uid, above.gid);
           await mkdir(join(aside, layerNames.work));
           await symlink(relative(overlay, lower), join(aside, "lower"));
           await markOverlay(aside, overlay);

@@ -58,9 +58,10 @@ export interface WorktreeDriver {
   /**
    * Creates `folder` with the files of `commit`, and `indexFile` to match. The folder appears
    * atomically and replaces an existing one. Returns its kind.
+   * @param input `owner` gets the folder if the driver can give folders to others; `changeOwner` then has little to do
    * @throws GitError (bad commit) or the system error (no space), leaving nothing behind
    */
-  create(input: WorktreePaths & { commit: string }): Promise<WorktreeKind>;
+  create(input: WorktreePaths & { commit: string; owner?: Owner | null }): Promise<WorktreeKind>;
   /**
    * Removes the working tree with all its parts; a missing one is not an error. No process of the
    * agent may be running.
