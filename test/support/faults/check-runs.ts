@@ -30,6 +30,9 @@ interface RunRow {
   script: string;
 }
 
+/** What the command of a run writes, which no other one does (`nextName`). */
+const MARKER = /run-[0-9a-f]{12}/;
+
 /** Every acknowledged run has one row and a true end, and no other run has two. */
 export async function checkRuns(
   { installation: { postgres } }: World,
@@ -39,7 +42,12 @@ export async function checkRuns(
   const rows = await postgres.query<RunRow>(
     "select id, status, exit_code, detail, array_to_string(command, ' ') as script from runs",
   );
-  const rowsOf = (marker: string): RunRow[] => rows.filter(({ script }) => script.includes(marker));
+  const byMarker = new Map<string, RunRow[]>();
+  for (const row of rows) {
+    const marker = MARKER.exec(row.script)?.[0] ?? "";
+    byMarker.set(marker, [...(byMarker.get(marker) ?? []), row]);
+  }
+  const rowsOf = (marker: string): RunRow[] => byMarker.get(marker) ?? [];
   for (const { id, marker, isStopped } of journal.runs) {
     const [row, ...more] = rowsOf(marker);
     if (row?.id !== id || more.length > 0) {

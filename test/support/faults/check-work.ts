@@ -65,13 +65,16 @@ export async function checkWork(world: World, journal: Journal): Promise<string[
       if (recorded[kind] && count !== 1) faults.push(`${count} rows for ${sha} of ${path}`);
     }
   }
+  const found = await installation.postgres.query<{
+    id: string;
+    status: string;
+    error: string | null;
+  }>("select id, status, checkpoint_error as error from runs");
+  const runs = new Map(found.map((row) => [row.id, row]));
   for (const { projectId, branch, marker, id } of journal.runs) {
     const { additions } = await historyOf(projectId, branch);
     const times = additions.get(marker) ?? 0;
-    const [row] = await installation.postgres.query<{ status: string; error: string | null }>(
-      "select status, checkpoint_error as error from runs where id = $1",
-      [id],
-    );
+    const row = runs.get(id);
     if (times > 1) faults.push(`the file of ${marker} is in ${times} commits`);
     if (row?.status === "succeeded" && times === 0) {
       faults.push(`${marker} (${id}) has succeeded without its file: ${row.error ?? "no error"}`);
