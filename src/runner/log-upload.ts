@@ -12,7 +12,7 @@ export interface LogUpload {
   stop(): void;
 }
 
-/** Lines that arrive within this time are sent together. */
+/** Lines that arrive within this time after the last upload are sent together. */
 const GATHER_MS = 50;
 
 /**
@@ -27,6 +27,7 @@ export function uploadLog(
   let failure: Error | undefined;
   let sending: Promise<void> | null = null;
   let isStale = false;
+  let sentAt = -GATHER_MS;
 
   const sendRest = async (): Promise<void> => {
     for (;;) {
@@ -46,13 +47,14 @@ export function uploadLog(
         isStopped = true;
       })
       .finally(() => {
+        sentAt = performance.now();
         sending = null;
       });
     return sending;
   };
   return {
     written: () => {
-      if (!isStopped) void begin(GATHER_MS);
+      if (!isStopped) void begin(Math.max(0, sentAt + GATHER_MS - performance.now()));
     },
     finish: async () => {
       await sending;

@@ -61,15 +61,16 @@ if [ ! -s ${MARKER} ] || [ ! -f .git/HEAD ] || [ ! -f .git/config ] || [ ! -d .g
   new=1
   mkdir -p .git && : > ${MARKER} || broken 'not writable'
   out=$(env -u GIT_DIR -u GIT_WORK_TREE git init -q --template= --initial-branch=main . 2>&1) || broken "$out"
-  g config core.trustctime false && g config core.checkStat minimal &&
-    echo complete > ${MARKER} || broken 'its settings cannot be written'
+  printf '[core]\\n\\ttrustctime = false\\n\\tcheckStat = minimal\\n' >> .git/config && echo complete > ${MARKER} ||
+    broken 'its settings cannot be written'
 fi
 # Borrowed objects are named by this script alone.
 rm -rf .git/commondir .git/shallow .git/info/grafts .git/objects/info/alternates
 mkdir -p .git/objects/info && printf '%s\\n' "$@" > .git/objects/info/alternates || broken 'not writable'
 out=$(g rev-parse --git-dir 2>&1) || broken "$out"
-{ [ -n "$(g config --local user.name)" ] || g config user.name "$name"; } &&
-  { [ -n "$(g config --local user.email)" ] || g config user.email "$email"; } ||
+known=$(g config --local --get-regexp '^user\\.(name|email)$' 2> /dev/null)
+case $known in *"user.name "[![:space:]]*) ;; *) g config user.name "$name" ;; esac &&
+  case $known in *"user.email "[![:space:]]*) ;; *) g config user.email "$email" ;; esac ||
   broken 'its settings cannot be written'
 keep() {
   known=$(for oid in "$head" $base_head $taken; do

@@ -68,14 +68,21 @@ const KEEPER = "keeper";
  */
 export async function keepBaseLayer(lowers: string, layer: string, count: number): Promise<void> {
   await addUser(join(lowers, layer), KEEPER);
-  const kept: { path: string; at: number }[] = [];
-  for (const name of await listLayers(lowers)) {
-    const path = join(lowers, name);
-    const stats = await lstat(join(path, "users", KEEPER)).catch(() => null);
-    if (stats !== null) kept.push({ path, at: stats.mtimeMs });
+  const kept = await listKept(lowers, await listLayers(lowers));
+  for (const { name } of kept.slice(count)) await releaseLayer(join(lowers, name), KEEPER);
+}
+
+/** Lists the kept layers, the one that was used last first. */
+async function listKept(
+  lowers: string,
+  layers: readonly string[],
+): Promise<{ name: string; at: number }[]> {
+  const kept: { name: string; at: number }[] = [];
+  for (const name of layers) {
+    const stats = await lstat(join(lowers, name, "users", KEEPER)).catch(() => null);
+    if (stats !== null) kept.push({ name, at: stats.mtimeMs });
   }
-  kept.sort((one, other) => other.at - one.at);
-  for (const { path } of kept.slice(count)) await releaseLayer(path, KEEPER);
+  return kept.toSorted((one, other) => other.at - one.at);
 }
 
 /** Removes unused layers and the remains of interrupted creations and removals. */
@@ -101,34 +108,44 @@ export interface Nearness {
 }
 
 /**
- * Returns the commit of a layer near a commit: the commit itself, or a recent ancestor; null without one.
+ * Returns the commit of a kept layer near a commit, or the commit itself if it has a layer; null without one.
  * @throws GitError
  */
 export async function findNearLayer(
   { lowers, repoPath, commit }: Pick<BaseLayerRequest, "lowers" | "repoPath" | "commit">,
-  { maxPaths, sameFolders }: Nearness,
+  nearness: Nearness,
 ): Promise<string | null> {
   const layers = await listLayers(lowers).catch(() => []);
   if (layers.some((name) => commitOf(name) === commit)) return commit;
-  if (layers.length === 0) return null;
-  const ancestor = await nearestAncestor(layers, repoPath, commit);
-  if (ancestor === null) return null;
-  const near = commitOf(ancestor);
-  const args = ["diff-tree", "-r", "-t", "-z", "--no-renames", near, commit];
-  const { stdout } = await git(args, { gitDir: repoPath });
+  for (const { name } of await listKept(lowers, layers)) {
+    if (await isNear(repoPath, commitOf(name), commit, nearness)) return commitOf(name);
+  }
+  return null;
+}
+
+async function isNear(
+  repoPath: string,
+  from: string,
+  to: string,
+  { maxPaths, sameFolders }: Nearness,
+): Promise<boolean> {
+  const args = ["diff-tree", "-r", "-t", "-z", "--no-renames", from, to];
+  // A layer may outlive its commit.
+  const { exitCode, stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
+  if (exitCode !== 0) return false;
   // `:<old mode> <new mode> <old id> <new id> <status>`, and a path.
   const entries = stdout
     .toString("latin1")
     .split("\0")
-    .filter((_, index) => index % 2 === 0);
+    .filter((entry, index) => index % 2 === 0 && entry !== "");
   const isFolder = (mode: string | undefined): boolean => mode === "040000";
   let paths = 0;
   for (const entry of entries) {
-    const [from, to] = entry.slice(1).split(" ");
-    if (isFolder(from) !== isFolder(to) && sameFolders) return null;
-    if (!isFolder(from) && !isFolder(to)) paths += 1;
+    const [old, next] = entry.slice(1).split(" ");
+    if (isFolder(old) !== isFolder(next) && sameFolders) return false;
+    if (!isFolder(old) && !isFolder(next)) paths += 1;
   }
-  return paths <= maxPaths ? near : null;
+  return paths <= maxPaths;
 }
 
 async function listLayers(lowers: string): Promise<string[]> {
@@ -201,20 +218,6 @@ async function nearestOf(
   commit: string,
   lowers: string,
 ): Promise<string> {
-  const ancestor = await nearestAncestor(layers, repoPath, commit);
-  if (ancestor !== null) return ancestor;
-  const times = await Promise.all(
-    layers.map(async (name) => (await lstat(join(lowers, name)).catch(() => null))?.mtimeMs ?? 0),
-  );
-  return layers[times.indexOf(Math.max(...times))] as string;
-}
-
-/** Returns the layer of the newest ancestor among the last 200 commits. */
-async function nearestAncestor(
-  layers: readonly string[],
-  repoPath: string,
-  commit: string,
-): Promise<string | null> {
   const args = ["rev-list", "--max-count=200", commit, "--"];
   const { stdout } = await git(args, { gitDir: repoPath });
   const byCommit = new Map(layers.map((name) => [commitOf(name), name]));
@@ -222,5 +225,8 @@ async function nearestAncestor(
     const name = byCommit.get(ancestor);
     if (name !== undefined) return name;
   }
-  return null;
+  const times = await Promise.all(
+    layers.map(async (name) => (await lstat(join(lowers, name)).catch(() => null))?.mtimeMs ?? 0),
+  );
+  return layers[times.indexOf(Math.max(...times))] as string;
 }

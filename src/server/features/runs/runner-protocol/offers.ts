@@ -16,7 +16,7 @@ export interface Offers {
 
 /** Interval at which waiting requests look for runs, in case a limit or an offer ended without a change of a run. */
 const LOOK_MS = 2000;
-/** Changes in quick succession are answered by one look. */
+/** Changes within this time after the last look are answered by one. */
 const SETTLE_MS = 50;
 
 interface Waiting {
@@ -28,12 +28,17 @@ export function createOffers(db: Database, log: Logger): Offers {
   const waiting = new Map<string, Waiting>();
   let isClosed = false;
   let settling: NodeJS.Timeout | null = null;
+  let lookedAt = -SETTLE_MS;
   const unsubscribe = db.changes.subscribe((change) => {
     if (waiting.size === 0 || (change !== null && change.table !== "runs")) return;
-    settling ??= setTimeout(() => {
-      settling = null;
-      for (const one of waiting.values()) one.wake();
-    }, SETTLE_MS).unref();
+    settling ??= setTimeout(
+      () => {
+        settling = null;
+        lookedAt = performance.now();
+        for (const one of waiting.values()) one.wake();
+      },
+      Math.max(0, lookedAt + SETTLE_MS - performance.now()),
+    ).unref();
   });
 
   const waitForRuns = async (
