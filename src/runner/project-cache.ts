@@ -31,10 +31,15 @@ const FETCH_MS = 60 * 60_000;
 
 export interface ProjectCache {
   /**
-   * Fetches what a run may read into the mirror of its project.
+   * Fetches what a run may read into the mirror of its project, unless the mirror has it.
    * @throws UpstreamError
    */
   fetch(job: RunnerJob, signal: AbortSignal): Promise<void>;
+  /**
+   * Fetches after the end of a run what it has left, so that the next run of its agent need not wait for it.
+   * @throws UpstreamError
+   */
+  fetchAhead(job: RunnerJob, signal: AbortSignal): Promise<void>;
   /** Returns the folders of objects that the repository of a run borrows. */
   exportFor(job: RunnerJob): Promise<ReadOnlyFolder[]>;
   /**
@@ -99,10 +104,32 @@ export function openProjectCache(
           `+refs/heads/*:${refs}*`,
         ]),
     );
-    if ((await resolveCommit(repository, job.head_commit)) === null) {
-      // git takes an answer that ends after its headers for one of an empty repository.
-      throw upstreamError("interrupted");
+    // git takes an answer that ends after its headers for one of an empty repository.
+    if ((await branchesOf(job)).get(job.branch) === undefined) throw upstreamError("interrupted");
+    await touch(job);
+  };
+
+  /** Returns the commits of the branches that the agent of a job had at the last fetch. */
+  const branchesOf = async (job: RunnerJob): Promise<Map<string, string>> => {
+    const prefix = agentRefs(job);
+    const refs = await listRefs(storage.repository(job.project_id), prefix);
+    return new Map(refs.map(({ ref, sha }) => [ref.slice(prefix.length), sha]));
+  };
+
+  /** Whether the mirror has the branches of a job as it names them. */
+  const isCurrent = async (job: RunnerJob): Promise<boolean> => {
+    if (job.default_commit === null || !(await exists(storage.repository(job.project_id)))) {
+      return false;
     }
+    const branches = await branchesOf(job);
+    return (
+      branches.get(job.branch) === job.head_commit &&
+      branches.get(job.base_branch) === (job.base_commit ?? undefined) &&
+      branches.get(job.default_branch) === job.default_commit
+    );
+  };
+
+  const touch = async (job: RunnerJob): Promise<void> => {
     const now = new Date();
     await utimes(storage.project(job.project_id), now, now);
   };
@@ -181,7 +208,11 @@ export function openProjectCache(
 
   return {
     fetch: (job, signal) =>
-      exclusive(job.project_id, () => patiently(() => fetchNow(job, signal), signal)),
+      exclusive(job.project_id, async () => {
+        if (await isCurrent(job)) await touch(job);
+        else await patiently(() => fetchNow(job, signal), signal);
+      }),
+    fetchAhead: (job, signal) => exclusive(job.project_id, () => fetchNow(job, signal)),
     exportFor: async (job) => {
       const repository = storage.repository(job.project_id);
       const folder = storage.exports(job.project_id);

@@ -8,9 +8,15 @@ import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/support/fixtures/factories.js";
 import { followLog, shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
-import { gitInRepository } from "#test/support/git/git.js";
+import { git, gitInRepository } from "#test/support/git/git.js";
 import {
   faultyConnection,
   type FaultyConnection,
@@ -349,8 +355,7 @@ describe("a runner", () => {
     let requests = 0;
     connection.fault = (path) => {
       requests += 1;
-      // git repeats nothing by itself.
-      if (path.includes("/git/") || path.endsWith("/offers")) return "pass";
+      if (path.endsWith("/offers")) return "pass";
       return requests % 3 === 0 ? "cut answer" : requests % 3 === 1 ? "cut request" : "pass";
     };
     const run = await start(
@@ -368,6 +373,34 @@ describe("a runner", () => {
     expect(subjects.filter((subject) => subject === "one")).toHaveLength(1);
     expect(subjects).toHaveLength(2);
     expect(requests).toBeGreaterThan(10);
+  });
+
+  test("has fetched what a run left before the next run of its agent", async () => {
+    const asked: string[] = [];
+    connection.fault = (path) => {
+      if (path.includes("/git/")) asked.push(path);
+      return "pass";
+    };
+    const first = await ended(await start("echo new > a.txt"));
+    const tip = await onBranch("rev-parse", "BRANCH");
+    const mirror = join(dataDir, "projects", project.id, "repository.git");
+    const ref = `refs/agents/${agent.id}/${workspace.branch_name}`;
+    await expect
+      .poll(() => git(["--git-dir", mirror, "rev-parse", ref]), { interval: 100 })
+      .toBe(tip);
+    expect(asked.filter((path) => path.includes(first.id))).not.toEqual([]);
+    asked.length = 0;
+    const next = await start("cat a.txt; git status --short; git log --format=%H -n 1; sleep 1");
+    await shows(next, tip);
+    expect(asked).toEqual([]);
+    await ended(next);
+    expect(await logOf(next)).toBe(`new\n${tip}\n`);
+    const other = await makeWorkspace(owner, project.id);
+    await commitFiles(owner, other.workspace, { "c.txt": "c\n" });
+    await mergeIntoBase(owner, other.workspace);
+    const last = await start("git rev-parse main");
+    await ended(last);
+    expect(await logOf(last)).toBe(`${await onBranch("rev-parse", "main")}\n`);
   });
 
   test("goes on while the server restarts", async () => {

@@ -6,7 +6,8 @@
  * 1. `POST /runner/v1/offers` (`offerRequest` → `offers`) takes queued runs, and waits for some.
  * 2. `POST /runner/v1/runs/{run_id}/start` (→ `runnerJob`) starts one. Repeatable until the first heartbeat: each
  *    answer has another token.
- * 3. `GET|POST /runner/v1/runs/{run_id}/git/…` is git's smart HTTP protocol, for fetching what the run may read.
+ * 3. `GET|POST /runner/v1/runs/{run_id}/git/…` is git's smart HTTP protocol, for fetching what the run may read; after
+ *    its end, for the time of a lease, what the next run of the agent will need.
  * 4. `POST /runner/v1/heartbeats` (`heartbeats` → `heartbeatReplies`) extends leases.
  * 5. `POST /runner/v1/runs/{run_id}/log?offset=N` appends whole lines to the log (→ `logReceipt`).
  * 6. `POST /runner/v1/runs/{run_id}/egress` (`egressReport` → 204) lists connections; a batch counts once.
@@ -94,6 +95,8 @@ export const runnerJob = z.object({
   base_commit: z.string().nullable(),
   /** What every agent of the project may read, beside the two. */
   default_branch: z.string(),
+  /** Its commit; null if it is missing, and from servers that do not send it. */
+  default_commit: z.string().nullable().default(null),
   command: z.array(z.string()),
   preset: z.enum(presetNames).nullable(),
   /** Variables, but for those of models and of the proxy. */

@@ -22,6 +22,8 @@ export interface RemotePlace {
   /** The commit of the base branch; null if it is missing. */
   baseCommit: string | null;
   defaultBranch: string;
+  /** Null if the branch is missing. */
+  defaultCommit: string | null;
 }
 
 /**
@@ -36,8 +38,9 @@ export function withRemoteWorkspace<Result>(
 ): Promise<Result> {
   return deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const workspace = rejectFolder(await activeUnderLock(deps, orgId, agentId));
-    const { baseCommit, defaultBranch } = await readSharedCommits(deps, workspace);
-    return work({ workspace, baseCommit, defaultBranch });
+    const shared = await readSharedCommits(deps, workspace);
+    const { baseCommit, defaultBranch, defaultCommit } = shared;
+    return work({ workspace, baseCommit, defaultBranch, defaultCommit });
   });
 }
 

@@ -37,6 +37,19 @@ export async function requireRunning(
   return run;
 }
 
+/**
+ * Returns a run whose repository the runner may read: one that it executes, or has just ended.
+ * @throws AppError as `requireRunning`
+ */
+export async function requireReadable(
+  db: Database,
+  runnerId: string,
+  runId: string,
+): Promise<RunnerRun> {
+  const run = await requireRun(db, runnerId, runId);
+  return run.has_just_ended ? run : requireRunning(db, runnerId, runId);
+}
+
 export function runHasEnded({ status }: Pick<Run, "status">): AppError {
   return new AppError("run_ended", `The run has ended (${status}); nothing more is taken of it.`, {
     run_status: status,

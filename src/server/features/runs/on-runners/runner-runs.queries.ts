@@ -26,6 +26,8 @@ export interface RunnerRun extends AgentRun {
   is_unheard: boolean;
   /** When the runner has ended it itself. */
   exited_at: string | null;
+  /** Whether the runner ended it within the time of a lease, and may read what the next run of the agent needs. */
+  has_just_ended: boolean;
 }
 
 /** Returns a run of a runner. Requires a system transaction. */
@@ -55,6 +57,7 @@ export async function findRunOfRunner(
       is_offered: sql<boolean>`${runs.status} = 'queued' and ${runs.offered_until} > now()`,
       is_unheard: sql<boolean>`${runs.status} = 'running' and ${runs.last_heartbeat_at} = ${runs.started_at}`,
       exited_at: runs.exited_at,
+      has_just_ended: sql<boolean>`${runs.exited_at} is not null and ${runs.ended_at} > now() - make_interval(secs => ${RUNNER_LEASE_SECONDS})`,
     })
     .from(runs)
     .innerJoin(agents, eq(agents.id, runs.agent_id))

@@ -161,7 +161,7 @@ function setupOf(setup: NewEnvironment): NonNullable<RunnerJob["environment"]> {
 function describeJob(
   { settings }: RunnerRunDeps,
   run: RunnerRun,
-  { workspace, baseCommit, defaultBranch }: RemotePlace,
+  { workspace, baseCommit, defaultBranch, defaultCommit }: RemotePlace,
   secrets: Pick<RunnerJob, "token" | "env" | "environment" | "secrets" | "model_providers">,
 ): RunnerJob {
   const { auto_checkpoint, checkpoint_interval_minutes: minutes } = workspace;
@@ -175,6 +175,7 @@ function describeJob(
     base_branch: workspace.base_branch,
     base_commit: baseCommit,
     default_branch: defaultBranch,
+    default_commit: defaultCommit,
     command: run.command,
     preset: run.preset,
     ...secrets,

@@ -8,6 +8,7 @@ import {
   makeProjectWith,
   makeWorkspace,
 } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { runGit } from "#test/support/git/git.js";
 import { makeRemote, startRemote } from "#test/support/runners/remote-workspaces.js";
 import { fetchArguments } from "#test/support/runners/run-repository.js";
@@ -53,7 +54,7 @@ describe("the repository of a run, for its runner", () => {
     expect(fetched.code).not.toBe(0);
   });
 
-  test("is not for another runner, before the start or after the end, and takes no push", async () => {
+  test("is not for another runner, or before the start, and takes no push", async () => {
     const other = await registerRunner(app, { orgId: org.id });
     expect((await lsRemote(other)).stderr).toContain("not found");
     const { config, url } = fetchArguments(app, runner, job.run_id);
@@ -74,7 +75,27 @@ describe("the repository of a run, for its runner", () => {
     const next = await startRemote(owner, (await makeRemote(owner, project.id)).agent);
     expect(await runner.ask()).toEqual([next.id]);
     expect((await lsRemote(runner, next.id)).stderr).toContain("start it first");
+  });
+
+  test("can be read after the end for the time of a lease, for the next run of the agent", async () => {
     await runner.end(job.run_id);
-    expect((await lsRemote()).code).not.toBe(0);
+    expect((await lsRemote()).code).toBe(0);
+    const other = await registerRunner(app, { orgId: org.id });
+    expect((await lsRemote(other)).stderr).toContain("not found");
+    await queryAsOwner(app, "update runs set ended_at = now() - interval '61 s' where id = $1", [
+      job.run_id,
+    ]);
+    expect((await lsRemote()).stderr).toContain("has ended");
+  });
+
+  test("is not for a runner whose lease has ended", async () => {
+    await startRemote(owner, (await makeRemote(owner, project.id)).agent);
+    const { run_id } = await runner.take();
+    await queryAsOwner(
+      app,
+      "update runs set status = 'lost', ended_at = now(), detail = 'Lost.' where id = $1",
+      [run_id],
+    );
+    expect((await lsRemote(runner, run_id)).stderr).toContain("has ended");
   });
 });

@@ -2,7 +2,7 @@ import type { Database } from "../../../db/connection/connect.js";
 import { rawRoutes, type RawRequest } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
 import { advertiseFetch, fetchBodies, serveFetch, toGitError } from "../../git-http/index.js";
-import { requireRunning } from "../on-runners/require-run.js";
+import { requireReadable } from "../on-runners/require-run.js";
 import { branchRef, visibleBranches } from "../../workspaces/index.js";
 import { authenticateForRun } from "./authenticate-runner.js";
 import { ofRun, type ProtocolDeps } from "./protocol-deps.js";
@@ -42,7 +42,7 @@ async function resolveRunRepository(
   request: RawRequest,
 ): Promise<{ repoPath: string; visible: string[] }> {
   const { runnerId, runId } = await authenticateForRun(deps, request, true);
-  const run = await requireRunning(deps.db, runnerId, runId);
+  const run = await requireReadable(deps.db, runnerId, runId);
   return {
     repoPath: deps.storage.repository(run.org_id, run.project),
     visible: await readableRefs(deps.db, run.org_id, run.agent_id, run.project),
