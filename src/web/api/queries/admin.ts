@@ -68,14 +68,7 @@ export const nodeChoicesQuery = queryOptions({
   refetchInterval: 10_000,
 });
 
-const unfinished: readonly ProjectMove["state"][] = [
-  "copying",
-  "freezing",
-  "switching",
-  "cleaning",
-];
-
-export const isUnfinished = ({ state }: ProjectMove): boolean => unfinished.includes(state);
+export const isUnfinished = ({ finished_at }: ProjectMove): boolean => finished_at === null;
 
 /** The projects of a server, read every few seconds while one of them moves. */
 export const nodeProjectList = (nodeId: string): CursorList<NodeProject> => ({
