@@ -124,7 +124,11 @@ test("a move is canceled after confirmation, and shows its progress and its fail
   expect(await homeOf(one, site)).toBe("node-1");
 
   // It can no longer be canceled when it changes its server.
-  await queryAsOwner(one, "update project_moves set state = 'cleaning' where to_node = $1", [idle]);
+  await queryAsOwner(
+    one,
+    "update project_moves set state = 'cleaning', finished_at = null where to_node = $1",
+    [idle],
+  );
   await page.reload();
   await row("Site").getByText("Cleaning up", { exact: true }).waitFor();
   expect(await button("Cancel move of Site").getAttribute("aria-disabled")).toBe("true");
