@@ -21,10 +21,11 @@ let ann: TestPerson;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "omoi-node-"));
   app = await startTestApp(await clusterEnv("one"));
-  other = await app.sibling({ ...(await clusterEnv("two")), OMOI_DATA_DIR: folder });
   root = await app.person("root");
   ann = await app.person("ann");
+  // Before the other node may take it.
   await makeProject(root, (await makeOrganization(root)).id);
+  other = await app.sibling({ ...(await clusterEnv("two")), OMOI_DATA_DIR: folder });
 });
 afterAll(async () => {
   await other.close();
