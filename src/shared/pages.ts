@@ -59,6 +59,7 @@ export const pages = {
   apiKey: { path: "/settings/api-keys/$keyId" },
   admin: { path: "/admin" },
   adminUser: { path: "/admin/users/$userId" },
+  adminServer: { path: "/admin/servers/$nodeId" },
 } as const satisfies Record<string, PageDeclaration>;
 
 /** Addresses that lead to the page of another address. */

@@ -540,6 +540,10 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
     columns: ["name", "status", "projects", "running", "version", "id"],
   },
   "nodes.get": { command: "installation node" },
+  "nodes.projects": {
+    command: "installation node-projects",
+    columns: ["organization.slug", "slug", "agents", "running", "move.state", "move.to.name", "id"],
+  },
   "nodes.drain": { command: "installation drain-node", confirms: true },
   "nodes.resume": { command: "installation resume-node" },
   "runners.list": {

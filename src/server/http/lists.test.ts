@@ -43,6 +43,7 @@ describe("lists", () => {
       project_id: full.project.id,
       agent_id: full.agent.id,
       run_id: full.run.id,
+      node_id: app.db.node.id,
     };
     await addSecondOfEverything(full);
     await insertNotifications(app, full.id, owner.id, 2);

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "../contract/endpoint.js";
 import { id, page, timestamp } from "../contract/fields.js";
+import { projectMove } from "./project-moves.js";
 
 export const nodeStatuses = ["active", "draining", "unavailable"] as const;
 
@@ -50,6 +51,26 @@ export const clusterNode = z.strictObject({
 });
 export type ClusterNode = z.output<typeof clusterNode>;
 
+/** A project that a server stores, or that moves from or to it. */
+export const nodeProject = z.strictObject({
+  id: id.describe("Id of the project"),
+  name: z.string().describe("Name of the project"),
+  slug: z.string().describe("Slug of the project"),
+  organization: z
+    .strictObject({
+      id: id.describe("Id of the organization"),
+      name: z.string().describe("Name of the organization"),
+      slug: z.string().describe("Slug of the organization"),
+    })
+    .describe("Organization of the project"),
+  agents: z.int().describe("Number of its agents that are not terminated"),
+  running: z.int().describe("Number of its runs in progress, which prevent the start of a move"),
+  move: projectMove
+    .nullable()
+    .describe("The latest move of the project; null if it was never moved"),
+});
+export type NodeProject = z.output<typeof nodeProject>;
+
 const nodeParams = z.strictObject({ node_id: id.describe("Id of the server's data folder") });
 const access = "super-admin";
 
@@ -70,6 +91,15 @@ export const nodes = {
     summary: "Get one of the servers that share the database",
     params: nodeParams,
     response: clusterNode,
+  }),
+  projects: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/nodes/{node_id}/projects",
+    access,
+    summary: "List the projects that a server stores, and those that move from or to it",
+    params: nodeParams,
+    query: page,
+    response: z.array(nodeProject),
   }),
   drain: endpoint({
     method: "POST",

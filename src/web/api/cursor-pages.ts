@@ -8,7 +8,8 @@ export interface CursorList<Row> {
   queryKey: QueryKey;
   /** Requests the page after a cursor; without one, the first page. */
   read: (cursor: string | undefined, signal: AbortSignal) => Promise<Answer<Row[]>>;
-  refetchInterval?: number;
+  /** In milliseconds; may depend on the rows of the current page. */
+  refetchInterval?: number | ((rows: readonly Row[]) => number);
 }
 
 /** The current page of a list and the links to its neighbors. */
@@ -52,7 +53,12 @@ export function useCursorPages<Row>(
       list.queryKey.slice(0, subject).every((part, at) => part === before?.queryKey[at])
         ? shown
         : undefined,
-    refetchInterval: list.refetchInterval ?? false,
+    refetchInterval: ({ state }) => {
+      const { refetchInterval = false } = list;
+      return typeof refetchInterval === "function"
+        ? refetchInterval(state.data?.rows ?? [])
+        : refetchInterval;
+    },
     enabled,
   });
   const next = query.isPlaceholderData ? undefined : query.data?.next;

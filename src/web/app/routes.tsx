@@ -5,7 +5,12 @@ import { selectOrganization } from "../access/current-organization.js";
 import { mayBeSignedIn } from "../access/signed-in.js";
 import { ApiError } from "../api/client.js";
 import { cursorPageQuery } from "../api/cursor-pages.js";
-import { adminUserQuery } from "../api/queries/admin.js";
+import {
+  adminUserQuery,
+  nodeChoicesQuery,
+  nodeProjectList,
+  nodeQuery,
+} from "../api/queries/admin.js";
 import { agentQuery, agentsQuery, hasBranch } from "../api/queries/agents.js";
 import { notificationSettingsQuery } from "../api/queries/notifications.js";
 import { apiKeyQuery, apiKeysQuery } from "../api/queries/api-keys.js";
@@ -477,6 +482,13 @@ const signedInPages = {
     noun: "user",
     load: ({ userId }) => [adminUserQuery(userId)],
     component: () => import("../features/admin/AdminUserPage.js"),
+  },
+  adminServer: {
+    title: "Server",
+    noun: "server",
+    load: ({ nodeId }) => [nodeQuery(nodeId), nodeChoicesQuery],
+    prefetch: ({ nodeId }) => [cursorPageQuery(nodeProjectList(nodeId))],
+    component: () => import("../features/admin/AdminServerPage.js"),
   },
 } satisfies Omit<PageEntries, PublicPageName>;
 

@@ -40,6 +40,8 @@ interface ConfirmButtonProps<Data> extends Pick<
   title: string;
   /** Label of the button that confirms, if it differs. */
   action?: string;
+  /** Label of the button that closes the dialog, where "Cancel" would be ambiguous. */
+  dismiss?: string;
   /** The consequences. */
   children: ReactNode;
 }
@@ -50,6 +52,7 @@ export function ConfirmButton<Data>({
   mutation,
   title,
   action = label,
+  dismiss,
   children,
   ...button
 }: ConfirmButtonProps<Data>): ReactElement {
@@ -59,7 +62,7 @@ export function ConfirmButton<Data>({
       <Button {...button} onClick={open}>
         {label}
       </Button>
-      <ConfirmDialog {...dialog} title={title} action={action}>
+      <ConfirmDialog {...dialog} title={title} action={action} dismiss={dismiss}>
         {children}
       </ConfirmDialog>
     </>

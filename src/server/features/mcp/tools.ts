@@ -360,6 +360,7 @@ export const tools: Record<CallName, Tool | WithoutTool> = {
   "admin.auditEvents": operators,
   "nodes.list": operators,
   "nodes.get": operators,
+  "nodes.projects": operators,
   "nodes.drain": operators,
   "nodes.resume": operators,
   "runners.list": operators,

@@ -42,6 +42,11 @@ export async function findClusterNode(
   return rows[0] && nodeOf(rows[0]);
 }
 
+export async function hasNode(tx: Queryable, id: string): Promise<boolean> {
+  const { rows } = await tx.execute(sql`select from nodes where id = ${id}`);
+  return rows.length > 0;
+}
+
 /** Whether another node than this one gets new projects. */
 export async function hasOtherActiveNode(tx: Queryable, id: string): Promise<boolean> {
   const { rows } = await tx.execute(sql`

@@ -3,9 +3,10 @@ import type { Database } from "../../db/connection/connect.js";
 import { notFound } from "../../errors.js";
 import type { Handlers } from "../../http/register-routes.js";
 import type { ActorContext } from "../../http/request-context.js";
-import { byName, pagesOf } from "../../http/pagination.js";
-import { findClusterNode, listClusterNodes } from "./cluster-nodes.queries.js";
+import { byId, byName, pagesOf } from "../../http/pagination.js";
+import { findClusterNode, hasNode, listClusterNodes } from "./cluster-nodes.queries.js";
 import { drainNode, resumeNode } from "./drain-node.js";
+import { listNodeProjects } from "./node-projects.queries.js";
 
 /** Returns the context of a super admin's changes to the installation. */
 export const changeContextOf = (db: Database, context: ActorContext) => ({
@@ -20,6 +21,7 @@ export const changeContextOf = (db: Database, context: ActorContext) => ({
 
 export function nodeHandlers(db: Database): Handlers<typeof nodes> {
   const list = pagesOf(nodes.list, byName);
+  const projects = pagesOf(nodes.projects, byId);
   const contextOf = (context: ActorContext) => changeContextOf(db, context);
   return {
     list: (context, { query }) =>
@@ -35,6 +37,16 @@ export function nodeHandlers(db: Database): Handlers<typeof nodes> {
       if (!node) throw notFound();
       return node;
     },
+    projects: (context, { params, query }) =>
+      projects(context, query, {
+        read: (after, limit) =>
+          db.withSystem("list the projects of a node", async (tx) => {
+            const { node_id: nodeId } = params;
+            if (!(await hasNode(tx, nodeId))) throw notFound();
+            return listNodeProjects(tx, nodeId, after?.[0] ?? null, limit);
+          }),
+        keyOf: ({ id }) => [id],
+      }),
     drain: (context, { params }) => drainNode(contextOf(context), { id: params.node_id }),
     resume: (context, { params }) => resumeNode(contextOf(context), { id: params.node_id }),
   };

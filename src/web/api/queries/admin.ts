@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import type { AdminUser, InstallationEvent, OrganizationUsage } from "#shared/api/admin.js";
-import type { ClusterNode } from "#shared/api/nodes.js";
+import type { ClusterNode, NodeProject } from "#shared/api/nodes.js";
+import type { ProjectMove } from "#shared/api/project-moves.js";
 import type { Runner } from "#shared/api/runners.js";
 import { client, everyPage } from "../client.js";
 import type { CursorList } from "../cursor-pages.js";
@@ -51,6 +52,35 @@ export const nodeList: CursorList<ClusterNode> = {
   queryKey: [...adminKey, "nodes", "pages"],
   read: (cursor, signal) => client.nodes.list({ query: { limit: pageSize, cursor } }, { signal }),
 };
+
+export const nodeQuery = (nodeId: string) =>
+  queryOptions({
+    queryKey: [...adminKey, "node", nodeId],
+    queryFn: async ({ signal }) =>
+      (await client.nodes.get({ params: { node_id: nodeId } }, { signal })).data,
+    refetchInterval: 10_000,
+  });
+
+/** All servers by name, for choosing one. */
+export const nodeChoicesQuery = queryOptions({
+  queryKey: [...adminKey, "nodes", "choices"],
+  queryFn: ({ signal }) => everyPage((query) => client.nodes.list({ query }, { signal })),
+  refetchInterval: 10_000,
+});
+
+export const isUnfinished = ({ finished_at }: ProjectMove): boolean => finished_at === null;
+
+/** The projects of a server, read every few seconds while one of them moves. */
+export const nodeProjectList = (nodeId: string): CursorList<NodeProject> => ({
+  queryKey: [...adminKey, "node-projects", nodeId],
+  read: (cursor, signal) =>
+    client.nodes.projects(
+      { params: { node_id: nodeId }, query: { limit: pageSize, cursor } },
+      { signal },
+    ),
+  refetchInterval: (rows) =>
+    rows.some(({ move }) => move !== null && isUnfinished(move)) ? 2000 : 10_000,
+});
 
 export const runnerList: CursorList<Runner> = {
   queryKey: [...adminKey, "runners", "pages"],

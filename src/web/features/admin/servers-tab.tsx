@@ -1,21 +1,13 @@
+import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { ClusterNode } from "#shared/api/nodes.js";
-import { client } from "../../api/client.js";
-import { adminKey, nodeList } from "../../api/queries/admin.js";
-import { useApiMutation } from "../../api/use-mutation.js";
-import { ConfirmButton } from "../../components/confirmations.js";
-import { Button } from "../../ui/actions/button.js";
-import { Badge, type Tone } from "../../ui/feedback/badge.js";
-import { formatBytes, formatNumber } from "../../ui/text/number.js";
+import { nodeList } from "../../api/queries/admin.js";
+import { paths } from "../../paths/paths.js";
+import { formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { CursorTable } from "./cursor-table.js";
-
-const states: Record<ClusterNode["status"], { label: string; tone: Tone }> = {
-  active: { label: "Active", tone: "good" },
-  draining: { label: "Draining", tone: "warn" },
-  unavailable: { label: "Unavailable", tone: "bad" },
-};
+import { DrainButton } from "./drain-button.js";
+import { freeDiskOf, loadOf, ServerStatus } from "./server-state.js";
 
 /** The servers that share the database, with their projects, disks and load. */
 export function ServersTab(): ReactElement {
@@ -23,7 +15,7 @@ export function ServersTab(): ReactElement {
     <div className="flex flex-col gap-4">
       <p className="text-muted">
         Each project is stored on one server. A draining server keeps its projects and gets no new
-        ones.
+        ones. Projects are moved on the page of their server.
       </p>
       <CursorTable
         label="servers"
@@ -33,9 +25,14 @@ export function ServersTab(): ReactElement {
         columns={[
           {
             name: "Server",
-            renderCell: ({ name, host }) => (
+            renderCell: ({ id, name, host }) => (
               <>
-                <span className="font-medium">{name}</span>
+                <Link
+                  {...paths.adminServer(id)}
+                  className="font-medium text-accent-ink hover:underline"
+                >
+                  <PlainText value={name} />
+                </Link>
                 {host !== null && (
                   <span className="block text-[13px] text-muted">
                     <PlainText value={host} />
@@ -46,9 +43,7 @@ export function ServersTab(): ReactElement {
           },
           {
             name: "Status",
-            renderCell: ({ status }) => (
-              <Badge tone={states[status].tone}>{states[status].label}</Badge>
-            ),
+            renderCell: (node) => <ServerStatus node={node} />,
           },
           {
             name: "Projects",
@@ -59,18 +54,12 @@ export function ServersTab(): ReactElement {
           {
             name: "Free disk",
             isNumber: true,
-            renderCell: ({ disk_free_bytes: free, disk_total_bytes: total }) =>
-              free === null || total === null
-                ? "–"
-                : `${formatBytes(free)} of ${formatBytes(total)}`,
+            renderCell: freeDiskOf,
           },
           {
             name: "Load",
             isNumber: true,
-            renderCell: ({ load, processors }) =>
-              load === null || processors === null
-                ? "–"
-                : `${load.toFixed(1)} of ${formatNumber(processors)}`,
+            renderCell: loadOf,
           },
           { name: "Version", renderCell: ({ version }) => version ?? "–" },
           {
@@ -82,42 +71,5 @@ export function ServersTab(): ReactElement {
         ]}
       />
     </div>
-  );
-}
-
-function DrainButton({ node }: { node: ClusterNode }): ReactElement | null {
-  const params = { node_id: node.id };
-  const resume = useApiMutation({
-    run: (_input: undefined, headers) => client.nodes.resume({ params }, { headers }),
-    refresh: [adminKey],
-    successMessage: () => "Server resumed",
-    toastErrors: true,
-  });
-  if (node.url === null) return null;
-  if (node.draining) {
-    return (
-      <Button
-        aria-label={`Resume ${node.name}`}
-        pending={resume.pending}
-        onClick={() => resume.submit(undefined)}
-      >
-        Resume
-      </Button>
-    );
-  }
-  return (
-    <ConfirmButton
-      label="Drain"
-      aria-label={`Drain ${node.name}`}
-      title={`Drain ${node.name}?`}
-      action="Drain server"
-      mutation={{
-        run: (_input, headers) => client.nodes.drain({ params }, { headers }),
-        refresh: [adminKey],
-        successMessage: () => "Server is draining",
-      }}
-    >
-      The server keeps its projects and gets no new ones, until you resume it.
-    </ConfirmButton>
   );
 }

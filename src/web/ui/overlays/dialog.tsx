@@ -45,6 +45,8 @@ interface ConfirmProps {
   title: string;
   children: ReactNode;
   action: string;
+  /** Label of the button that closes the dialog. */
+  dismiss?: string | undefined;
   pending: boolean;
   onConfirm: () => void;
   /** The error of the last attempt, unless it is shown as a toast. */
@@ -66,7 +68,7 @@ export function ConfirmDialog(props: ConfirmProps): ReactElement {
         </div>
       )}
       <DialogActions>
-        <Button onClick={props.onClose}>Cancel</Button>
+        <Button onClick={props.onClose}>{props.dismiss ?? "Cancel"}</Button>
         <Button variant="danger" pending={props.pending} onClick={props.onConfirm}>
           {props.action}
         </Button>
