@@ -76,16 +76,19 @@ const SPARE_ORGANIZATIONS = 3;
 const isUnclaimed = (isOwn: string): string =>
   `(r.runner_id is null or (${isOwn} and not r.in_cluster) or r.offered_until <= now())`;
 
-/** Whether a queued run `r` can be offered to the runner `me` now. */
+/**
+ * Whether a queued run `r` can be offered to the runner `me` now. With `offset 0`, the subqueries are asked for each
+ * run: as joins, they would begin with the runs of all organizations.
+ */
 const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
   and r.in_cluster = (me.kind = 'cluster')
   and r.runner_labels <@ me.labels and r.network = any(me.networks)
   and ${isUnclaimed("r.runner_id = me.id")}
   and not exists (select from runs b
-    where b.agent_id = r.agent_id and b.status = 'running' and b.kind <> 'check')
-  and exists (select from agents a join projects p on p.id = a.project_id
-    join nodes n on n.id = p.home_node where a.id = r.agent_id
-    and (n.url is null or n.lease_until > clock_timestamp()))`;
+    where b.agent_id = r.agent_id and b.status = 'running' and b.kind <> 'check' offset 0)
+  and exists (select from nodes n where (n.url is null or n.lease_until > clock_timestamp())
+    and n.id = (select p.home_node from projects p
+      where p.id = (select a.project_id from agents a where a.id = r.agent_id)) offset 0)`;
 
 /** `$1` is the runner, `$2` the number of runs. The queues of a few organizations are read: those with the fewest runs. */
 const OFFER_RUNS = `
@@ -105,7 +108,7 @@ const OFFER_RUNS = `
         (select count(*) from runs b where b.org_id = o.id and b.status = 'running'
           and b.kind in ('managed', 'leased')) as running,
         (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
-          and b.runner_labels is not null and b.offered_until > now()
+          and b.runner_labels is not null and b.runner_id is not null and b.offered_until > now()
           and (b.runner_id <> me.id or b.in_cluster)) as offered
       from waiting w join organizations o on o.id = w.org_id
       where me.org_id is null or me.org_id = o.id
@@ -119,8 +122,9 @@ const OFFER_RUNS = `
   ), first_of_agents as (
     select r.id, r.org_id, q.position,
       row_number() over (partition by r.agent_id order by q.position) as turn
-    from me cross join queue q join runs r on r.id = q.id
-    where ${IS_FREE}
+    from me cross join queue q cross join lateral (
+      select r.id, r.org_id, r.agent_id from runs r where r.id = q.id and ${IS_FREE} offset 0
+    ) r
   ), ranked as (
     select f.id, o.running, o.slots - o.running - o.offered as free,
       row_number() over (partition by f.org_id order by f.position) as turn
