@@ -8,15 +8,19 @@ interface Row extends Record<string, unknown>, Omit<ClusterNode, "lease_until" |
   started_at: string | null;
 }
 
+// The running runs are read once, not for each node.
 const selectNodes = sql`
+  with running as materialized (
+    select p.home_node, count(*)::int as runs from runs r left join agents a on a.id = r.agent_id
+      join projects p on p.id = coalesce(r.project_id, a.project_id)
+    where r.status = 'running' group by p.home_node
+  )
   select n.id, n.name, n.url, n.draining, n.host, n.version,
     case when n.lease_until is null or n.lease_until <= clock_timestamp() then 'unavailable'
       when n.draining then 'draining' else 'active' end as status,
     (select count(*)::int from projects p where p.home_node = n.id and p.deleted_at is null)
       as projects,
-    (select count(*)::int from runs r left join agents a on a.id = r.agent_id
-      join projects p on p.id = coalesce(r.project_id, a.project_id)
-      where p.home_node = n.id and r.status = 'running') as running,
+    coalesce((select b.runs from running b where b.home_node = n.id), 0) as running,
     n.disk_total_bytes::float8, n.disk_free_bytes::float8, n.load, n.processors,
     n.epoch::int, n.lease_until, n.started_at
   from nodes n`;
