@@ -6,3 +6,6 @@ alter policy tenant on runs using (org_id between app_org_from() and app_org_to(
 -- The few queued runs that a runner has been offered.
 create index runs_offered on runs (org_id, offered_until)
   where status = 'queued' and runner_labels is not null and runner_id is not null;
+
+-- The queued runs of agents, without those that have ended.
+create index runs_queued_of_agent on runs (agent_id) where status = 'queued';
