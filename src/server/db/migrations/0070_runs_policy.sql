@@ -9,3 +9,6 @@ create index runs_offered on runs (org_id, offered_until)
 
 -- The queued runs of agents, without those that have ended.
 create index runs_queued_of_agent on runs (agent_id) where status = 'queued';
+
+-- Counts of runs by status, for the metrics.
+create index runs_by_status on runs (org_id, status);
