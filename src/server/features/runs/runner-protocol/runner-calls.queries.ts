@@ -118,12 +118,13 @@ const OFFER_RUNS = `
       and exists (select from runs r where r.org_id = o.id and ${IS_FREE})
     limit $2::int + ${SPARE_ORGANIZATIONS}
   ), queue as materialized (
-    select q.id, q.position from asking cross join lateral (${queueTextOf("asking.id")}) q
+    select q.id, asking.id as org_id, q.position from asking cross join lateral (${queueTextOf("asking.id")}) q
   ), first_of_agents as (
     select r.id, r.org_id, q.position,
       row_number() over (partition by r.agent_id order by q.position) as turn
     from me cross join queue q cross join lateral (
-      select r.id, r.org_id, r.agent_id from runs r where r.id = q.id and ${IS_FREE} offset 0
+      select r.id, r.org_id, r.agent_id from runs r
+      where r.id = q.id and r.org_id = q.org_id and ${IS_FREE} offset 0
     ) r
   ), ranked as (
     select f.id, o.running, o.slots - o.running - o.offered as free,
