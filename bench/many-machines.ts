@@ -239,7 +239,8 @@ async function rowsWithoutIndex(databaseUrl: string): Promise<Map<string, number
   return asOwner(databaseUrl, async (client) => {
     const { rows } = await client.query<{ name: string; count: number }>(
       `select s.relname as name, s.seq_tup_read::int as count
-       from pg_stat_user_tables s join pg_class c on c.oid = s.relid where c.reltuples >= $1 order by 1`,
+       from pg_stat_user_tables s join pg_class c on c.oid = s.relid where s.schemaname = 'public' and c.reltuples >= $1
+       order by 1`,
       [largeTable],
     );
     return new Map(rows.map(({ name, count }) => [name, count]));

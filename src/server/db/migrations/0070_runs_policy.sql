@@ -12,3 +12,8 @@ create index runs_queued_of_agent on runs (agent_id) where status = 'queued';
 
 -- Counts of runs by status, for the metrics.
 create index runs_by_status on runs (org_id, status);
+
+-- Pages of a project's agents and of an agent's runs, in the order of their ids.
+drop index agents_project;
+create index agents_project on agents (project_id, id);
+create index runs_of_agent on runs (agent_id, id);
