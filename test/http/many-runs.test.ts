@@ -26,15 +26,15 @@ import { startTestApp, type TestApp } from "../support/server/app.js";
 const organizations = 40;
 const agentsOfOrganization = 25;
 const runsOfAgent = 40;
-/** Rows and index entries of the running and queued runs, of which each organization has one. */
+/** Rows and index entries: each organization has a running and a queued run. */
 const most = 5 * organizations;
 
 /**
- * The statements that work across organizations, in a database with tens of thousands of runs: they find theirs by an
- * index, of which they read no more than they need. A plan does not show that: an index read from its first to its
- * last entry is no sequential scan.
+ * The statements that work across organizations, in a database with a thousand agents and tens of thousands of runs.
+ * They find their rows by an index, and read no more of it than they need. A plan does not show that: an index read
+ * from its first to its last entry is no sequential scan.
  */
-describe("rows of runs that statements read", () => {
+describe("rows of runs and agents that statements read", () => {
   let app: TestApp;
   let orgId: string;
   let projectId: string;
@@ -102,12 +102,12 @@ describe("rows of runs that statements read", () => {
   });
   afterAll(() => app.close());
 
-  /** Counts the rows and index entries of runs that this transaction has read. */
+  /** Counts the rows and index entries of runs and agents that this connection has read. */
   async function countRead(tx: Queryable): Promise<number> {
     const { rows } = await tx.execute<{ count: number }>(sql`
       select sum(pg_stat_get_xact_tuples_returned(r.id))::int as count from (
-        select 'runs'::regclass::oid as id
-        union all select indexrelid from pg_index where indrelid = 'runs'::regclass) r`);
+        select unnest('{runs,agents}'::regclass[])::oid as id
+        union all select indexrelid from pg_index where indrelid = any('{runs,agents}'::regclass[])) r`);
     return rows[0]?.count ?? 0;
   }
 

@@ -19,9 +19,11 @@ const selectNodes = (page: SQL): SQL => sql`
     where p.home_node in (select id from page) and p.deleted_at is null group by 1
   ),
   busy as (
-    select p.home_node as id, count(*)::int as count from runs r left join agents a on a.id = r.agent_id
-      join projects p on p.id = coalesce(r.project_id, a.project_id)
-    where r.status = 'running' group by 1
+    select p.home_node as id, count(*)::int as count
+    from (
+      select coalesce(r.project_id, (select a.project_id from agents a where a.id = r.agent_id)) as project_id
+      from runs r where r.status = 'running'
+    ) r join projects p on p.id = r.project_id group by 1
   )
   select n.id, n.name, n.url, n.draining, n.host, n.version,
     case when n.lease_until is null or n.lease_until <= clock_timestamp() then 'unavailable'
