@@ -102,19 +102,20 @@ const OFFER_RUNS = `
       and r.org_id > w.org_id order by r.org_id limit 1)
     from waiting w where w.org_id is not null
   ), asking as materialized (
-    select o.id, o.slots, o.running, o.offered
+    select o.id, o.slots, o.running, f.offered
     from me cross join lateral (
       select o.id, o.max_concurrent_agents as slots,
         (select count(*) from runs b where b.org_id = o.id and b.status = 'running'
-          and b.kind in ('managed', 'leased')) as running,
-        (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
-          and b.runner_labels is not null and b.runner_id is not null and b.offered_until > now()
-          and (b.runner_id <> me.id or b.in_cluster)) as offered
+          and b.kind in ('managed', 'leased')) as running
       from waiting w join organizations o on o.id = w.org_id
       where me.org_id is null or me.org_id = o.id
       order by running, o.id offset 0
-    ) o
-    where o.running + o.offered < o.slots
+    ) o cross join lateral (
+      select count(*) as offered from runs b where b.org_id = o.id and b.status = 'queued'
+        and b.runner_labels is not null and b.runner_id is not null and b.offered_until > now()
+        and (b.runner_id <> me.id or b.in_cluster)
+    ) f
+    where o.running + f.offered < o.slots
       and exists (select from runs r where r.org_id = o.id and ${IS_FREE})
     limit $2::int + ${SPARE_ORGANIZATIONS}
   ), queue as materialized (
