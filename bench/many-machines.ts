@@ -30,7 +30,8 @@ const share = 10;
 const rounds = 100;
 const mostTimes = 1.3;
 const secret = "a secret for the benchmark, of no use elsewhere";
-const tables = ["runs", "agents", "projects", "workspaces", "organizations", "memberships"];
+/** PostgreSQL reads a smaller table faster without an index. */
+const largeTable = 1000;
 /** The server's start checks for existing rows and reads a few. */
 const fewRows = 100;
 
@@ -42,8 +43,10 @@ export const manyMachines: Benchmark = {
     `${sizes.large.nodes} registered servers, the other one with ${sizes.small.agents}, ${sizes.small.runs} and ` +
     `${sizes.small.nodes}. Organizations have ${agentsOfOrganization} agents each, and one agent in ${share} has a run ` +
     "that waits for a runner. The rows are inserted; the other servers and the agents' folders do not exist. Medians of " +
-    `${rounds} alternating requests of one client, answered by the whole server. A table has a sequential scan if ` +
-    `PostgreSQL counted more than ${fewRows} rows read without an index by the server of the large database.`,
+    `${rounds} alternating requests of one client, answered by the whole server. A table of at least ${largeTable} rows ` +
+    `has a sequential scan if PostgreSQL counted more than ${fewRows} of its rows read without an index by the server of ` +
+    "the large database. A claim compares the running runs of all organizations that wait: 100 in the large database, " +
+    "1 in the small one.",
   run: (folder, log) =>
     withPostgres(folder, async ({ makeDatabase }) => {
       const prepare = async (name: "small" | "large"): Promise<Prepared> => {
@@ -83,17 +86,15 @@ export const manyMachines: Benchmark = {
       }
       // Closed connections have reported all their statistics.
       const after = await rowsWithoutIndex(large.databaseUrl);
-      const read = tables.filter(
-        (name) => (after.get(name) ?? 0) - (before.get(name) ?? 0) > fewRows,
-      );
+      const read = [...after].filter(([name, rows]) => rows - (before.get(name) ?? 0) > fewRows);
       return [
         ...rows,
         {
-          label: "… tables with sequential scans",
-          result: read.join(", ") || "none",
+          label: "… large tables with sequential scans",
+          result: read.map(([name]) => name).join(", ") || "none",
           baseline: "",
           ratio: "",
-          target: `none of ${tables.length}`,
+          target: `none of ${after.size}`,
           met: read.length === 0,
         },
       ];
@@ -234,13 +235,14 @@ async function fill(
   await client.query("vacuum (freeze, analyze)");
 }
 
-/** Rows read without an index, per table. */
+/** Rows read without an index, per large table. */
 async function rowsWithoutIndex(databaseUrl: string): Promise<Map<string, number>> {
   return asOwner(databaseUrl, async (client) => {
     const { rows } = await client.query<{ name: string; count: number }>(
-      `select relname as name, seq_tup_read::int as count from pg_stat_user_tables
-       where relname = any($1)`,
-      [tables],
+      `select s.relname as name, s.seq_tup_read::int as count
+       from pg_stat_user_tables s join pg_class c on c.oid = s.relid where s.schemaname = 'public' and c.reltuples >= $1
+       order by 1`,
+      [largeTable],
     );
     return new Map(rows.map(({ name, count }) => [name, count]));
   });

@@ -83,10 +83,16 @@ export async function listAgents(
   },
   limit: number,
 ): Promise<AgentRow[]> {
+  const [orgId, ...others] = orgIds;
+  // The planner takes a list for ten organizations, and their agents for many.
+  const isReadable =
+    orgId !== undefined && others.length === 0
+      ? eq(agents.org_id, orgId)
+      : sql`${agents.org_id} = any(${sql.param(orgIds)}::uuid[])`;
   return selectAgents(db)
     .where(
       and(
-        sql`${agents.org_id} = any(${sql.param(orgIds)}::uuid[])`,
+        isReadable,
         filter.project_id === undefined ? undefined : eq(agents.project_id, filter.project_id),
         filter.status === undefined
           ? isNull(agents.terminated_at)

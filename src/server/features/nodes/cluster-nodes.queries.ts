@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { sql, type SQL } from "drizzle-orm";
 import type { ClusterNode } from "#shared/api/nodes.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import type { Queryable } from "../../db/connection/connect.js";
@@ -8,18 +8,31 @@ interface Row extends Record<string, unknown>, Omit<ClusterNode, "lease_until" |
   started_at: string | null;
 }
 
-const selectNodes = sql`
+/**
+ * The projects and the running runs are counted once for all nodes of a page.
+ * @param page what follows `from nodes`
+ */
+const selectNodes = (page: SQL): SQL => sql`
+  with page as materialized (select * from nodes ${page}),
+  homes as (
+    select p.home_node as id, count(*)::int as count from projects p
+    where p.home_node in (select id from page) and p.deleted_at is null group by 1
+  ),
+  busy as (
+    select p.home_node as id, count(*)::int as count
+    from (
+      select coalesce(r.project_id, (select a.project_id from agents a where a.id = r.agent_id)) as project_id
+      from runs r where r.status = 'running'
+    ) r join projects p on p.id = r.project_id group by 1
+  )
   select n.id, n.name, n.url, n.draining, n.host, n.version,
     case when n.lease_until is null or n.lease_until <= clock_timestamp() then 'unavailable'
       when n.draining then 'draining' else 'active' end as status,
-    (select count(*)::int from projects p where p.home_node = n.id and p.deleted_at is null)
-      as projects,
-    (select count(*)::int from runs r left join agents a on a.id = r.agent_id
-      join projects p on p.id = coalesce(r.project_id, a.project_id)
-      where p.home_node = n.id and r.status = 'running') as running,
+    coalesce(homes.count, 0) as projects, coalesce(busy.count, 0) as running,
     n.disk_total_bytes::float8, n.disk_free_bytes::float8, n.load, n.processors,
     n.epoch::int, n.lease_until, n.started_at
-  from nodes n`;
+  from page n left join homes on homes.id = n.id left join busy on busy.id = n.id
+  order by n.name`;
 
 /** Lists nodes by name, after the given one. */
 export async function listClusterNodes(
@@ -27,8 +40,8 @@ export async function listClusterNodes(
   after: string | null,
   limit: number,
 ): Promise<ClusterNode[]> {
-  const { rows } = await tx.execute<Row>(sql`${selectNodes}
-    where ${after === null ? sql`true` : sql`n.name > ${after}`} order by n.name limit ${limit}`);
+  const rest = after === null ? sql`` : sql`where name > ${after}`;
+  const { rows } = await tx.execute<Row>(selectNodes(sql`${rest} order by name limit ${limit}`));
   return rows.map(nodeOf);
 }
 
@@ -37,8 +50,8 @@ export async function findClusterNode(
   tx: Queryable,
   by: { id: string } | { name: string },
 ): Promise<ClusterNode | undefined> {
-  const isWanted = "id" in by ? sql`n.id = ${by.id}` : sql`n.name = ${by.name}`;
-  const { rows } = await tx.execute<Row>(sql`${selectNodes} where ${isWanted}`);
+  const isWanted = "id" in by ? sql`id = ${by.id}` : sql`name = ${by.name}`;
+  const { rows } = await tx.execute<Row>(selectNodes(sql`where ${isWanted}`));
   return rows[0] && nodeOf(rows[0]);
 }
 

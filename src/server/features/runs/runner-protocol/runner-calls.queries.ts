@@ -76,16 +76,19 @@ const SPARE_ORGANIZATIONS = 3;
 const isUnclaimed = (isOwn: string): string =>
   `(r.runner_id is null or (${isOwn} and not r.in_cluster) or r.offered_until <= now())`;
 
-/** Whether a queued run `r` can be offered to the runner `me` now. */
+/**
+ * Whether a queued run `r` can be offered to the runner `me` now. With `offset 0`, the subqueries are asked for each
+ * run: as joins, they would begin with the runs of all organizations.
+ */
 const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
   and r.in_cluster = (me.kind = 'cluster')
   and r.runner_labels <@ me.labels and r.network = any(me.networks)
   and ${isUnclaimed("r.runner_id = me.id")}
   and not exists (select from runs b
-    where b.agent_id = r.agent_id and b.status = 'running' and b.kind <> 'check')
-  and exists (select from agents a join projects p on p.id = a.project_id
-    join nodes n on n.id = p.home_node where a.id = r.agent_id
-    and (n.url is null or n.lease_until > clock_timestamp()))`;
+    where b.agent_id = r.agent_id and b.status = 'running' and b.kind <> 'check' offset 0)
+  and exists (select from nodes n where (n.url is null or n.lease_until > clock_timestamp())
+    and n.id = (select p.home_node from projects p
+      where p.id = (select a.project_id from agents a where a.id = r.agent_id)) offset 0)`;
 
 /** `$1` is the runner, `$2` the number of runs. The queues of a few organizations are read: those with the fewest runs. */
 const OFFER_RUNS = `
@@ -99,28 +102,31 @@ const OFFER_RUNS = `
       and r.org_id > w.org_id order by r.org_id limit 1)
     from waiting w where w.org_id is not null
   ), asking as materialized (
-    select o.id, o.slots, o.running, o.offered
+    select o.id, o.slots, o.running, f.offered
     from me cross join lateral (
       select o.id, o.max_concurrent_agents as slots,
         (select count(*) from runs b where b.org_id = o.id and b.status = 'running'
-          and b.kind in ('managed', 'leased')) as running,
-        (select count(*) from runs b where b.org_id = o.id and b.status = 'queued'
-          and b.runner_labels is not null and b.offered_until > now()
-          and (b.runner_id <> me.id or b.in_cluster)) as offered
+          and b.kind in ('managed', 'leased')) as running
       from waiting w join organizations o on o.id = w.org_id
       where me.org_id is null or me.org_id = o.id
       order by running, o.id offset 0
-    ) o
-    where o.running + o.offered < o.slots
+    ) o cross join lateral (
+      select count(*) as offered from runs b where b.org_id = o.id and b.status = 'queued'
+        and b.runner_labels is not null and b.runner_id is not null and b.offered_until > now()
+        and (b.runner_id <> me.id or b.in_cluster)
+    ) f
+    where o.running + f.offered < o.slots
       and exists (select from runs r where r.org_id = o.id and ${IS_FREE})
     limit $2::int + ${SPARE_ORGANIZATIONS}
   ), queue as materialized (
-    select q.id, q.position from asking cross join lateral (${queueTextOf("asking.id")}) q
+    select q.id, asking.id as org_id, q.position from asking cross join lateral (${queueTextOf("asking.id")}) q
   ), first_of_agents as (
     select r.id, r.org_id, q.position,
       row_number() over (partition by r.agent_id order by q.position) as turn
-    from me cross join queue q join runs r on r.id = q.id
-    where ${IS_FREE}
+    from me cross join queue q cross join lateral (
+      select r.id, r.org_id, r.agent_id from runs r
+      where r.id = q.id and r.org_id = q.org_id and ${IS_FREE} offset 0
+    ) r
   ), ranked as (
     select f.id, o.running, o.slots - o.running - o.offered as free,
       row_number() over (partition by f.org_id order by f.position) as turn
