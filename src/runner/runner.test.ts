@@ -353,9 +353,15 @@ describe("a runner", () => {
 
   test("loses and doubles nothing on a connection that breaks all the time", async () => {
     let requests = 0;
+    let gitRequests = 0;
     connection.fault = (path) => {
-      requests += 1;
       if (path.endsWith("/offers")) return "pass";
+      if (path.includes("/git/")) {
+        gitRequests += 1;
+        // A fetch needs two in succession.
+        return gitRequests === 1 ? "cut answer" : gitRequests === 3 ? "cut request" : "pass";
+      }
+      requests += 1;
       return requests % 3 === 0 ? "cut answer" : requests % 3 === 1 ? "cut request" : "pass";
     };
     const run = await start(
@@ -373,6 +379,7 @@ describe("a runner", () => {
     expect(subjects.filter((subject) => subject === "one")).toHaveLength(1);
     expect(subjects).toHaveLength(2);
     expect(requests).toBeGreaterThan(10);
+    expect(gitRequests).toBeGreaterThanOrEqual(4);
   });
 
   test("has fetched what a run left before the next run of its agent", async () => {
