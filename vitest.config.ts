@@ -1,5 +1,20 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Folders whose tests take minutes each. */
+const LONG = /\/test\/(?:faults|crash|installation|real-agents)\//;
+
+/** Begins with the longest files: one that began last would keep the other workers waiting. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const [long, rest] = [true, false].map((isLong) =>
+      sorted.filter(({ moduleId }) => LONG.test(moduleId) === isLong),
+    );
+    return [...(long ?? []), ...(rest ?? [])];
+  }
+}
 
 /** Two suites: `api` (units and the API) and `browser` (the web app). */
 export default defineConfig({
@@ -12,6 +27,7 @@ export default defineConfig({
     pool: "forks",
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,

@@ -10,7 +10,7 @@ import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { isThorough } from "../support/thorough.js";
 
 /** Every effect with THOROUGH=1, and otherwise some of them. */
-const step = isThorough ? 1 : 61;
+const step = isThorough ? 1 : 127;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 20;
 

@@ -9,8 +9,8 @@ import { CrashingServer, type KillTime } from "../support/crash/crashing-server.
 import { isThorough } from "../support/thorough.js";
 
 /**
- * Acts that are interrupted at their effects in turn, and the invariants afterwards: at every
- * eighth effect, and with THOROUGH=1 at every effect with each driver.
+ * Acts that are interrupted at some of their effects, and the invariants afterwards; with THOROUGH=1 at every effect
+ * with each driver.
  */
 interface Act<Subject> {
   prepare: (server: CrashingServer) => Promise<Subject>;
@@ -68,7 +68,7 @@ describeMainDriver("a server that is killed at every effect of", (driver) => {
 
   // Each restart takes a second; the whole suite must take minutes.
   const atEveryEffect = <Subject>(act: Act<Subject>) =>
-    atEvery({ first: 1, step: isThorough ? 1 : 19 }, act);
+    atEvery({ first: 1, step: isThorough ? 1 : 41 }, act);
   /** Acts on folders: the drivers alternate between effects. */
   const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
     isThorough

@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** Every effect with THOROUGH=1, and otherwise some of them. */
-const step = isThorough ? 1 : 41;
+const step = isThorough ? 1 : 83;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 30;
 

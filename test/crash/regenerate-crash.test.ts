@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** Every effect with THOROUGH=1, and otherwise some of them. */
-const step = isThorough ? 1 : 23;
+const step = isThorough ? 1 : 47;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 20;
 

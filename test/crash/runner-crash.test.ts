@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** Every effect with THOROUGH=1, and otherwise some of them. */
-const step = isThorough ? 1 : 17;
+const step = isThorough ? 1 : 37;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 14;
 

@@ -149,7 +149,7 @@ describe.skipIf(missing !== null)(`mounted folders${suffix}`, { timeout: 240_000
   test("are converted even if the server is killed at any time", async () => {
     const before = { content: await content(), changes: await changes() };
     await stop();
-    for (let effect = 1; ; effect += isThorough ? 1 : 7) {
+    for (let effect = 1; ; effect += isThorough ? 1 : 17) {
       const when = effect % 2 === 1 ? "before" : "after";
       const env = { KILL_AT: String(effect), KILL_WHEN: when, KILL_FROM: "cp" };
       await start("checkout", { env });
