@@ -488,7 +488,7 @@ const signedInPages = {
     noun: "server",
     load: ({ nodeId }) => [nodeQuery(nodeId), nodeChoicesQuery],
     prefetch: ({ nodeId }) => [cursorPageQuery(nodeProjectList(nodeId))],
-    component: () => import("../features/admin/AdminServerPage.js"),
+    component: () => import("../features/admin/servers/AdminServerPage.js"),
   },
 } satisfies Omit<PageEntries, PublicPageName>;
 

@@ -6,7 +6,7 @@ import { Page } from "../../ui/layout/page.js";
 import { Tabs } from "../../ui/layout/tabs.js";
 import { EventsTab } from "./events-tab.js";
 import { RunnersTab } from "./runners-tab.js";
-import { ServersTab } from "./servers-tab.js";
+import { ServersTab } from "./servers/servers-tab.js";
 import { UsageTab } from "./usage-tab.js";
 import { UsersTab } from "./users-tab.js";
 

@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { ClusterNode } from "#shared/api/nodes.js";
-import { RadioList } from "../../ui/fields/radio.js";
-import { countOf } from "../../ui/text/number.js";
-import { PlainText } from "../../ui/text/plain-text.js";
+import { RadioList } from "../../../ui/fields/radio.js";
+import { countOf } from "../../../ui/text/number.js";
+import { PlainText } from "../../../ui/text/plain-text.js";
 import { freeDiskOf } from "./server-state.js";
 
 /** Returns the servers to which projects of a server can move, the one with the most free disk first. */

@@ -1,11 +1,11 @@
 import type { ReactElement } from "react";
 import type { ClusterNode } from "#shared/api/nodes.js";
-import { client } from "../../api/client.js";
-import { adminKey } from "../../api/queries/admin.js";
-import { useApiMutation } from "../../api/use-mutation.js";
-import { ConfirmButton } from "../../components/confirmations.js";
-import { Button } from "../../ui/actions/button.js";
-import { visible } from "../../ui/text/plain-text.js";
+import { client } from "../../../api/client.js";
+import { adminKey } from "../../../api/queries/admin.js";
+import { useApiMutation } from "../../../api/use-mutation.js";
+import { ConfirmButton } from "../../../components/confirmations.js";
+import { Button } from "../../../ui/actions/button.js";
+import { visible } from "../../../ui/text/plain-text.js";
 
 /** Drains a server, or resumes a drained one; nothing for a server that serves its database alone. */
 export function DrainButton({ node }: { node: ClusterNode }): ReactElement | null {

@@ -1,11 +1,11 @@
 import type { ReactElement } from "react";
 import type { ProjectMove } from "#shared/api/project-moves.js";
-import { isUnfinished } from "../../api/queries/admin.js";
-import { Badge, type Tone } from "../../ui/feedback/badge.js";
-import { Progress } from "../../ui/feedback/meter.js";
-import { formatBytes } from "../../ui/text/number.js";
-import { PlainText, visible } from "../../ui/text/plain-text.js";
-import { RelativeTime } from "../../ui/text/time.js";
+import { isUnfinished } from "../../../api/queries/admin.js";
+import { Badge, type Tone } from "../../../ui/feedback/badge.js";
+import { Progress } from "../../../ui/feedback/meter.js";
+import { formatBytes } from "../../../ui/text/number.js";
+import { PlainText, visible } from "../../../ui/text/plain-text.js";
+import { RelativeTime } from "../../../ui/text/time.js";
 
 const states: Record<ProjectMove["state"], { label: string; tone: Tone }> = {
   copying: { label: "Copying", tone: "accent" },

@@ -1,14 +1,14 @@
 import { type ReactElement, useState } from "react";
 import type { ClusterNode, NodeProject } from "#shared/api/nodes.js";
-import { api } from "../../api/api-calls.js";
-import { client } from "../../api/client.js";
-import { adminKey } from "../../api/queries/admin.js";
-import { useForm } from "../../forms/use-form.js";
-import { Button } from "../../ui/actions/button.js";
-import { Alert } from "../../ui/feedback/alert.js";
-import { Form, SubmitButton } from "../../ui/fields/form.js";
-import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
-import { visible } from "../../ui/text/plain-text.js";
+import { api } from "../../../api/api-calls.js";
+import { client } from "../../../api/client.js";
+import { adminKey } from "../../../api/queries/admin.js";
+import { useForm } from "../../../forms/use-form.js";
+import { Button } from "../../../ui/actions/button.js";
+import { Alert } from "../../../ui/feedback/alert.js";
+import { Form, SubmitButton } from "../../../ui/fields/form.js";
+import { Dialog, DialogActions } from "../../../ui/overlays/dialog.js";
+import { visible } from "../../../ui/text/plain-text.js";
 import { TargetField } from "./move-targets.js";
 
 interface MoveButtonProps {

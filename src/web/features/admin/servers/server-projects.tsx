@@ -1,17 +1,17 @@
 import type { ReactElement } from "react";
 import type { ClusterNode, NodeProject } from "#shared/api/nodes.js";
-import { client } from "../../api/client.js";
+import { client } from "../../../api/client.js";
 import {
   adminKey,
   isUnfinished,
   nodeChoicesQuery,
   nodeProjectList,
-} from "../../api/queries/admin.js";
-import { useLoaded } from "../../api/use-loaded.js";
-import { ConfirmButton } from "../../components/confirmations.js";
-import { countOf, formatNumber } from "../../ui/text/number.js";
-import { PlainText, visible } from "../../ui/text/plain-text.js";
-import { CursorTable } from "./cursor-table.js";
+} from "../../../api/queries/admin.js";
+import { useLoaded } from "../../../api/use-loaded.js";
+import { ConfirmButton } from "../../../components/confirmations.js";
+import { countOf, formatNumber } from "../../../ui/text/number.js";
+import { PlainText, visible } from "../../../ui/text/plain-text.js";
+import { CursorTable } from "../cursor-table.js";
 import { MoveAllButton } from "./move-all-button.js";
 import { MoveButton } from "./move-button.js";
 import { MoveState } from "./move-state.js";

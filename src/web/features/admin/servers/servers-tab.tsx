@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { nodeList } from "../../api/queries/admin.js";
-import { paths } from "../../paths/paths.js";
-import { formatNumber } from "../../ui/text/number.js";
-import { PlainText } from "../../ui/text/plain-text.js";
-import { Time } from "../../ui/text/time.js";
-import { CursorTable } from "./cursor-table.js";
+import { nodeList } from "../../../api/queries/admin.js";
+import { paths } from "../../../paths/paths.js";
+import { formatNumber } from "../../../ui/text/number.js";
+import { PlainText } from "../../../ui/text/plain-text.js";
+import { Time } from "../../../ui/text/time.js";
+import { CursorTable } from "../cursor-table.js";
 import { DrainButton } from "./drain-button.js";
 import { freeDiskOf, loadOf, ServerStatus } from "./server-state.js";
 

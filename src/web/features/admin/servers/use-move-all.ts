@@ -1,8 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import type { NodeProject } from "#shared/api/nodes.js";
-import { ApiError, asApiError, client, everyPage } from "../../api/client.js";
-import { adminKey, isUnfinished } from "../../api/queries/admin.js";
+import { ApiError, asApiError, client, everyPage } from "../../../api/client.js";
+import { adminKey, isUnfinished } from "../../../api/queries/admin.js";
 
 /** The outcome for each project of the server. */
 export interface MoveAllReport {

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { ClusterNode } from "#shared/api/nodes.js";
-import { Badge, type Tone } from "../../ui/feedback/badge.js";
-import { formatBytes, formatNumber } from "../../ui/text/number.js";
+import { Badge, type Tone } from "../../../ui/feedback/badge.js";
+import { formatBytes, formatNumber } from "../../../ui/text/number.js";
 
 const states: Record<ClusterNode["status"], { label: string; tone: Tone }> = {
   active: { label: "Active", tone: "good" },

@@ -1,12 +1,12 @@
 import { type ReactElement, useState } from "react";
 import type { ClusterNode } from "#shared/api/nodes.js";
-import { Button } from "../../ui/actions/button.js";
-import { Alert } from "../../ui/feedback/alert.js";
-import { Progress } from "../../ui/feedback/meter.js";
-import { Form, SubmitButton } from "../../ui/fields/form.js";
-import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
-import { countOf, formatNumber } from "../../ui/text/number.js";
-import { visible } from "../../ui/text/plain-text.js";
+import { Button } from "../../../ui/actions/button.js";
+import { Alert } from "../../../ui/feedback/alert.js";
+import { Progress } from "../../../ui/feedback/meter.js";
+import { Form, SubmitButton } from "../../../ui/fields/form.js";
+import { Dialog, DialogActions } from "../../../ui/overlays/dialog.js";
+import { countOf, formatNumber } from "../../../ui/text/number.js";
+import { visible } from "../../../ui/text/plain-text.js";
 import { TargetField } from "./move-targets.js";
 import { type MoveAllReport, useMoveAll } from "./use-move-all.js";
 
