@@ -1,4 +1,4 @@
-import type { V1Job, V1NetworkPolicy, V1Secret } from "@kubernetes/client-node";
+import type { V1Job, V1NetworkPolicy, V1Pod, V1Secret } from "@kubernetes/client-node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
@@ -323,6 +323,105 @@ describe("runs in the cluster", () => {
       await cluster.pass();
       expect(jobs()).toEqual([]);
     }
+  });
+
+  test("bring their work while the cluster ends their pod, and are over when it is gone", async () => {
+    const { run, runner } = await startInPod();
+    const running = { name: "runner", image: "omoi", state: { running: {} } };
+    const rest = { imageID: "", ready: true, restartCount: 0 };
+    kubernetes.setPod(podOf(kubernetes, run.id).name, {
+      phase: "Running",
+      containerStatuses: [{ ...running, ...rest }],
+    });
+    kubernetes.changeList = (resource, list) =>
+      resource === "pods"
+        ? {
+            items: (list.items as V1Pod[]).map((pod) => ({
+              ...pod,
+              metadata: { ...pod.metadata, deletionTimestamp: new Date() },
+            })),
+          }
+        : list;
+    // The controller of Jobs counts a pod as failed from its deletion on.
+    kubernetes.setJob(`omoi-run-${run.id}`, {
+      conditions: [{ type: "FailureTarget", status: "True", message: "A pod was deleted" }],
+    });
+    await cluster.pass();
+    expect(await get(run)).toMatchObject({ status: "running" });
+    expect((await runner.end(run.id)).status).toBe(204);
+    expect(await get(run)).toMatchObject({ status: "succeeded" });
+    kubernetes.changeList = (_resource, list) => list;
+    await cluster.pass();
+    expect(jobs()).toEqual([]);
+  });
+
+  test("wait for room for as long as others use it, and end when nobody does", async () => {
+    const [first, second] = [
+      await start(),
+      await start({}, await makeInCluster(owner, project.id)),
+    ];
+    await cluster.pass();
+    const runner = runnerInPod(kubernetes, app, first.id);
+    await runner.start(first.id);
+    const message = "0/3 nodes are available: 3 Insufficient memory.";
+    kubernetes.setPod(podOf(kubernetes, second.id).name, {
+      phase: "Pending",
+      conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
+    });
+    for (let claim = 0; claim < 2; claim += 1) {
+      await expireClaims(app);
+      await cluster.pass();
+      expect(await get(second)).toMatchObject({ status: "queued" });
+    }
+    await runner.end(first.id);
+    await expireClaims(app);
+    await cluster.pass();
+    expect(await get(second)).toMatchObject({
+      status: "failed",
+      detail: `The cluster has not started it within 15 minutes. No node of the cluster takes its pod: ${message}`,
+    });
+  });
+
+  test("end when the cluster refuses their objects, and others start", async () => {
+    const refused = await start();
+    const message =
+      'admission webhook "policy.example.com" denied the request: no images of others';
+    let isRefused = true;
+    kubernetes.fault = ({ verb, resource }) => {
+      if (!isRefused || verb !== "create" || resource !== "jobs") return "none";
+      return { status: 403, message };
+    };
+    await cluster.pass();
+    isRefused = false;
+    expect(await get(refused)).toMatchObject({
+      status: "failed",
+      detail: expect.stringContaining("policy.example.com") as string,
+    });
+    kubernetes.calls.length = 0;
+    const next = await start();
+    await cluster.pass();
+    expect(podOf(kubernetes, next.id)).toBeDefined();
+    await cluster.pass();
+    expect(jobs()).toHaveLength(1);
+  });
+
+  test("are not held up by a Job that cannot be deleted", async () => {
+    const stopped = await start();
+    await cluster.pass();
+    await stop(stopped);
+    const next = await start({}, await makeInCluster(owner, project.id));
+    kubernetes.fault = ({ verb, name }) =>
+      verb === "delete" && name?.includes(stopped.id) === true
+        ? { status: 500, message: "etcdserver: request timed out" }
+        : "none";
+    await cluster.pass();
+    expect((await get(next)).detail).toBe("The cluster is starting it.");
+    expect(await hasToken(stopped)).toBe(true);
+    kubernetes.fault = () => "none";
+    await cluster.pass();
+    await cluster.pass();
+    expect(jobs().map(({ metadata }) => metadata?.name)).toEqual([`omoi-run-${next.id}`]);
+    expect(await hasToken(stopped)).toBe(false);
   });
 
   test("go on while the command's container has ended and the runner reports it", async () => {
