@@ -45,8 +45,7 @@ export const manyMachines: Benchmark = {
     "that waits for a runner. The rows are inserted; the other servers and the agents' folders do not exist. Medians of " +
     `${rounds} alternating requests of one client, answered by the whole server. A table of at least ${largeTable} rows ` +
     `has a sequential scan if PostgreSQL counted more than ${fewRows} of its rows read without an index by the server of ` +
-    "the large database. A claim compares the running runs of all organizations that wait: 100 in the large database, " +
-    "1 in the small one.",
+    "the large database. 100 organizations wait for runners in the large database, 1 in the small one.",
   run: (folder, log) =>
     withPostgres(folder, async ({ makeDatabase }) => {
       const prepare = async (name: "small" | "large"): Promise<Prepared> => {

@@ -149,4 +149,54 @@ describe("rows of runs and agents that statements read", () => {
     });
     expect(read).toBeLessThan(most);
   });
+
+  const asOwner = async (text: string): Promise<{ org_id: string }[]> => {
+    const client = new pg.Client({ ...app.owner, options: "-c app.system=on" });
+    await client.connect();
+    const { rows } = await client.query<{ org_id: string }>(text);
+    await client.end();
+    return rows;
+  };
+  const takeBack = (): Promise<unknown> =>
+    asOwner("update runs set runner_id = null, offered_until = null where status = 'queued'");
+  const offer = (): Promise<string[]> =>
+    app.db.withSystemTx("offer a run", (tx) => offerRuns(tx, runnerId, 1));
+
+  test("offers come to all organizations in turn, however many wait", async () => {
+    await takeBack();
+    await asOwner(
+      "insert into runners (id, name, token_hash, networks) values (gen_random_uuid(), 'other', sha256('other'), '{none}')",
+    );
+    const offered: string[] = [];
+    for (let request = 0; request < organizations; request += 1) {
+      const ids = await offer();
+      offered.push(...ids);
+      // A runner is offered its own runs again.
+      await asOwner(
+        `update runs set runner_id = (select id from runners where name = 'other') where id = '${ids[0]}'`,
+      );
+    }
+    const found = await asOwner(
+      `select distinct org_id from runs where id in (${offered.map((id) => `'${id}'`).join()})`,
+    );
+    expect(found).toHaveLength(organizations);
+    await takeBack();
+  });
+
+  test("offers find the one organization with room among many that are full", async () => {
+    const all = await asOwner("select id as org_id from organizations order by id");
+    for (const place of [0, 20, organizations - 1]) {
+      const free = all[place]?.org_id ?? "";
+      await asOwner(
+        `update organizations set max_concurrent_agents = case when id = '${free}' then 2 else 1 end`,
+      );
+      const [id] = await offer();
+      expect(await asOwner(`select org_id from runs where id = '${id}'`)).toEqual([
+        { org_id: free },
+      ]);
+      await takeBack();
+    }
+    await asOwner("update organizations set max_concurrent_agents = 1");
+    expect(await offer()).toEqual([]);
+  });
 });

@@ -90,17 +90,32 @@ const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
     and n.id = (select p.home_node from projects p
       where p.id = (select a.project_id from agents a where a.id = r.agent_id)) offset 0)`;
 
-/** `$1` is the runner, `$2` the number of runs. The queues of a few organizations are read: those with the fewest runs. */
+/** Organizations with waiting runs that one statement compares. */
+const COMPARED_ORGANIZATIONS = 32;
+
+/** The organizations of waiting runs from `$3` on, by steps of the index: the next one, whatever the length of the queue. */
+const waitingWhere = (condition: string): string => `
+    (select r.org_id from runs r where exists (select from me where me.org_id is null)
+      and r.status = 'queued' and r.runner_labels is not null and ${condition}
+      order by r.org_id limit 1)
+    union all
+    select (select r.org_id from runs r where r.status = 'queued' and r.runner_labels is not null
+      and r.org_id > w.org_id and ${condition} order by r.org_id limit 1)
+    from`;
+
+/**
+ * `$1` is the runner, `$2` the number of runs, and `$3` the organization after which the comparison begins, which goes
+ * on from the first one. Of those compared, the queues of a few are read: those with the fewest runs.
+ */
 const OFFER_RUNS = `
   with recursive me as materialized (
     select * from runners where id = $1::uuid and not paused
-  ), waiting (org_id) as (
-    (select org_id from runs where status = 'queued' and runner_labels is not null
-      order by org_id limit 1)
-    union all
-    select (select r.org_id from runs r where r.status = 'queued' and r.runner_labels is not null
-      and r.org_id > w.org_id order by r.org_id limit 1)
-    from waiting w where w.org_id is not null
+  ), behind (org_id) as (${waitingWhere("r.org_id > $3::uuid")} behind w where w.org_id is not null
+  ), before (org_id) as (${waitingWhere("r.org_id <= $3::uuid")} before w where w.org_id is not null
+  ), waiting as materialized (
+    select w.org_id, row_number() over () as nth from (
+      select org_id from me union all select org_id from behind union all select org_id from before
+    ) w where w.org_id is not null limit ${COMPARED_ORGANIZATIONS}
   ), asking as materialized (
     select o.id, o.slots, o.running, f.offered
     from me cross join lateral (
@@ -136,24 +151,54 @@ const OFFER_RUNS = `
     where ranked.turn <= ranked.free and r.status = 'queued'
       and ${isUnclaimed("r.runner_id = $1::uuid")}
     order by place, r.created_at, r.id limit $2::int for update of r skip locked
+  ), offered as (
+    update runs set runner_id = $1::uuid, offered_until = now() + make_interval(secs => ${OFFER_SECONDS})
+    from picked where picked.id = runs.id
+    returning runs.id, picked.place
   )
-  update runs set runner_id = $1::uuid, offered_until = now() + make_interval(secs => ${OFFER_SECONDS})
-  from picked where picked.id = runs.id
-  returning runs.id, picked.place`;
+  select offered.id, offered.place, compared.number::int as compared, compared.last
+  from (select count(*) as number, (array_agg(org_id order by nth desc))[1] as last from waiting) compared
+    left join offered on true`;
+
+interface OfferRow extends Record<string, unknown> {
+  /** Null without an offer. */
+  id: string | null;
+  place: string | null;
+  /** How many organizations were compared, and the last one. */
+  compared: number;
+  last: string | null;
+}
+
+const NIL = "00000000-0000-0000-0000-000000000000";
+/** The organization at which the last comparison of this process ended: the next one begins with others. */
+let lastCompared = NIL;
 
 /**
  * Offers queued runs to a runner: those that it can take, of idle agents, for which their organization has free slots,
  * the organization with the fewest runs first. A run that another runner has been offered is left out. Concurrent
- * requests get different runs. The work grows with the number of organizations that wait, not with their queues.
+ * requests get different runs. If many organizations wait, some of them are compared, in turn, so that the work depends
+ * neither on their number nor on their queues.
  */
 export async function offerRuns(tx: Queryable, id: string, free: number): Promise<string[]> {
-  const rows = await prepared<{ id: string; place: string }>(tx, "offer runs", OFFER_RUNS, [
-    id,
-    free,
-  ]);
-  return rows
-    .toSorted(
-      (one, other) => Number(one.place) - Number(other.place) || (one.id < other.id ? -1 : 1),
-    )
-    .map((row) => row.id);
+  const start = lastCompared;
+  let isAround = false;
+  for (let from = start; ;) {
+    const values = [id, free, from];
+    const rows = await prepared<OfferRow>(tx, "offer runs", OFFER_RUNS, values);
+    const offered = rows.flatMap((row) => (row.id === null ? [] : [{ ...row, id: row.id }]));
+    const [{ compared, last } = { compared: 0, last: null }] = rows;
+    const hasMore = last !== null && compared === COMPARED_ORGANIZATIONS;
+    if (hasMore) lastCompared = last;
+    if (offered.length > 0) {
+      return offered
+        .toSorted(
+          (one, other) => Number(one.place) - Number(other.place) || (one.id < other.id ? -1 : 1),
+        )
+        .map((row) => row.id);
+    }
+    if (!hasMore || (isAround && last <= from)) return [];
+    isAround ||= last <= from;
+    if (isAround && last >= start) return [];
+    from = last;
+  }
 }
