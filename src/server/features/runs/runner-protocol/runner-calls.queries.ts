@@ -91,7 +91,7 @@ const IS_FREE = `r.status = 'queued' and r.runner_labels is not null
       where p.id = (select a.project_id from agents a where a.id = r.agent_id)) offset 0)`;
 
 /** Organizations with waiting runs that one statement compares. */
-const COMPARED_ORGANIZATIONS = 32;
+const COMPARED_ORGANIZATIONS = 16;
 
 /** The organizations of waiting runs from `$3` on, by steps of the index: the next one, whatever the length of the queue. */
 const waitingWhere = (condition: string): string => `
