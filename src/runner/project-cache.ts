@@ -28,6 +28,8 @@ const KEPT_ENVIRONMENTS = 3;
 const KEPT_DAYS = 30;
 const DAY_MS = 86_400_000;
 const FETCH_MS = 60 * 60_000;
+/** Time limit of a fetch that no run waits for. */
+const AHEAD_MS = 60_000;
 
 export interface ProjectCache {
   /**
@@ -36,7 +38,8 @@ export interface ProjectCache {
    */
   fetch(job: RunnerJob, signal: AbortSignal): Promise<void>;
   /**
-   * Fetches after the end of a run what it has left, so that the next run of its agent need not wait for it.
+   * Fetches after the end of a run what it has left, so that the next run of its agent need not wait for it. Gives way
+   * to runs of other agents of the project.
    * @throws UpstreamError
    */
   fetchAhead(job: RunnerJob, signal: AbortSignal): Promise<void>;
@@ -56,6 +59,8 @@ export function openProjectCache(
 ): ProjectCache {
   /** Changes of a mirror are serialized, for each project. */
   const changing = new Map<string, Promise<void>>();
+  /** The fetch ahead in progress, by project. */
+  const ahead = new Map<string, { agentId: string; cancel: AbortController }>();
   const exclusive = async (projectId: string, work: () => Promise<void>): Promise<void> => {
     const before = changing.get(projectId) ?? Promise.resolve();
     const next = before.catch(() => undefined).then(work);
@@ -73,7 +78,6 @@ export function openProjectCache(
       await mkdir(storage.project(job.project_id), { recursive: true, mode: 0o700 });
       await createDirectoryAtomically(repository, (folder) => initBare(folder, "main"));
     }
-    await removeStaleLocks(repository);
     const url = `${server.url}${RUNNER_PATH}/runs/${job.run_id}/git`;
     // An agent reads its own branch and its base alone, so each has refs of its own.
     const refs = agentRefs(job);
@@ -86,15 +90,15 @@ export function openProjectCache(
         login: { kind: "https_token", username: "runner", token: server.token },
         signal,
         timeoutMs: FETCH_MS,
+        config: [
+          // It fetches a few refs alone: the protocol that lists them first needs fewer requests.
+          ["protocol.version", "0"],
+          // Saves a request that is refused (git 2.46).
+          ["http.proactiveAuth", "basic"],
+        ],
       },
       (git) =>
         git([
-          // It fetches a few refs alone: the protocol that lists them first needs fewer requests.
-          "-c",
-          "protocol.version=0",
-          // Saves a request that is refused (git 2.46).
-          "-c",
-          "http.proactiveAuth=basic",
           "fetch",
           "--quiet",
           "--no-tags",
@@ -207,12 +211,29 @@ export function openProjectCache(
   };
 
   return {
-    fetch: (job, signal) =>
-      exclusive(job.project_id, async () => {
+    fetch: (job, signal) => {
+      const before = ahead.get(job.project_id);
+      if (before !== undefined && before.agentId !== job.agent.id) before.cancel.abort();
+      return exclusive(job.project_id, async () => {
+        await removeStaleLocks(storage.repository(job.project_id));
         if (await isCurrent(job)) await touch(job);
         else await patiently(() => fetchNow(job, signal), signal);
-      }),
-    fetchAhead: (job, signal) => exclusive(job.project_id, () => fetchNow(job, signal)),
+      });
+    },
+    fetchAhead: async (job, signal) => {
+      if (changing.has(job.project_id)) return;
+      const cancel = new AbortController();
+      const until = AbortSignal.timeout(AHEAD_MS);
+      const own = { agentId: job.agent.id, cancel };
+      ahead.set(job.project_id, own);
+      try {
+        await exclusive(job.project_id, () =>
+          fetchNow(job, AbortSignal.any([signal, cancel.signal, until])),
+        );
+      } finally {
+        if (ahead.get(job.project_id) === own) ahead.delete(job.project_id);
+      }
+    },
     exportFor: async (job) => {
       const repository = storage.repository(job.project_id);
       const folder = storage.exports(job.project_id);

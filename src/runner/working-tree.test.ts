@@ -102,20 +102,43 @@ for (const kind of overlayKinds) {
       expect(sizes).toEqual([1, 1, 2, 2, 3]);
     });
 
-    test("show all of an environment, also in folders that are new since a layer", async () => {
-      const first = await commitFiles(repoPath, [], { "a.txt": "1\n" });
-      const second = await commitFiles(repoPath, [first], { "a.txt": "1\n", "pkg/b.txt": "2\n" });
+    test("show all of an environment, also where its paths were tracked or had no folder", async () => {
+      const made = { "pkg/installed/c.txt": "tracked\n" };
+      const first = await commitFiles(repoPath, [], { "a.txt": "1\n", ...made });
+      const second = await commitFiles(repoPath, [first], { "a.txt": "1\n" });
+      const third = await commitFiles(repoPath, [second], { "a.txt": "1\n", "pkg/b.txt": "2\n" });
       const layer = join(root, "environment-of-folders");
       await mkdir(join(layer, "files/pkg/installed"), { recursive: true });
       await mkdir(join(layer, "users"));
       await writeFile(join(layer, "files/pkg/installed/c.txt"), "3\n");
-      for (const commit of [first, second]) {
+      for (const [commit, content] of [
+        [first, "tracked\n"],
+        [second, "3\n"],
+        [third, "3\n"],
+      ] as const) {
         const places = newPlaces("folders");
         await createWorkingTree(driver, places, commit, null, true);
         expect(await driver.attachEnvironment(places, layer)).toBe(layer);
-        expect(await readFile(join(places.folder, "pkg/installed/c.txt"), "utf8")).toBe("3\n");
+        const path = join(places.folder, "pkg/installed/c.txt");
+        expect(await readFile(path, "utf8")).toBe(content);
         await unmount(places.folder);
       }
+    });
+
+    test("get a layer of their own where very much differs from the kept one", async () => {
+      const long = "x".repeat(200);
+      const files = Object.fromEntries(
+        Array.from({ length: 1000 }, (_, nth) => [`${long}/${nth}`, "same\n"]),
+      );
+      let parents: string[] = [];
+      for (const all of [{ "a.txt": "1\n" }, { "a.txt": "1\n", ...files }]) {
+        parents = [await commitFiles(repoPath, parents, all)];
+        const places = newPlaces("far");
+        await createWorkingTree(driver, places, parents[0] as string, null, false);
+        expect((await readdir(places.folder)).length).toBe(Object.keys(all).length > 1 ? 2 : 1);
+        await driver.remove(places);
+      }
+      expect(await layersOf("far")).toHaveLength(2);
     });
   });
 }

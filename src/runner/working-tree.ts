@@ -2,7 +2,7 @@
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MARKER_NAME } from "#execution/scripts/repository-scripts.js";
-import { git } from "#git/process/run.js";
+import { git, GitError } from "#git/process/run.js";
 import { findNearLayer, keepBaseLayer } from "#git/worktree/base-layers.js";
 import type { Owner } from "#git/worktree/folder-handle.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
@@ -23,8 +23,6 @@ const KEPT_LAYERS = 4;
 const MAX_PATHS = 200;
 const MAX_BYTES = 8 * 1024 * 1024;
 
-type Driver = Pick<WorktreeDriver, "name" | "create" | "measure">;
-
 /**
  * Creates the folder of a run with the files of a commit of the mirror.
  * @param owner who gets the folder, where the driver can give it to others
@@ -32,29 +30,27 @@ type Driver = Pick<WorktreeDriver, "name" | "create" | "measure">;
  * @throws as `WorktreeDriver.create`
  */
 export async function createWorkingTree(
-  driver: Driver,
+  driver: Pick<WorktreeDriver, "name" | "create">,
   places: WorktreePaths,
   commit: string,
   owner: Owner | null,
   hasEnvironment: boolean,
 ): Promise<void> {
-  if (driver.name === "checkout") {
-    await driver.create({ ...places, commit, owner });
-    return;
-  }
-  // A folder that is new above the layer would hide what an environment has there.
-  const nearness = { maxPaths: MAX_PATHS, sameFolders: hasEnvironment };
-  const near = await findNearLayer({ ...places, commit }, nearness);
+  const nearness = { maxPaths: MAX_PATHS, maxBytes: MAX_BYTES, onlyFiles: hasEnvironment };
+  const near =
+    driver.name === "checkout" ? null : await findNearLayer({ ...places, commit }, nearness);
   await driver.create({ ...places, commit: near ?? commit, owner });
   if (near !== null && near !== commit) {
-    await git(["read-tree", "-m", "-u", near, commit], {
-      gitDir: places.repoPath,
-      workTree: places.folder,
-      indexFile: places.indexFile,
-      config: [...CHECKOUT, ...LAYERED],
-      timeoutMs: 10 * 60_000,
-    });
-    if ((await driver.measure(places)) > MAX_BYTES) {
+    try {
+      await git(["read-tree", "-m", "-u", near, commit], {
+        gitDir: places.repoPath,
+        workTree: places.folder,
+        indexFile: places.indexFile,
+        config: [...CHECKOUT, ...LAYERED],
+        timeoutMs: 60_000,
+      });
+    } catch (error) {
+      if (!(error instanceof GitError)) throw error;
       await driver.create({ ...places, commit, owner });
     }
   }

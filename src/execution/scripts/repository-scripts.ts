@@ -45,7 +45,11 @@ own=$1 head=$2 base=$3 base_head=$4 name=$5 email=$6 count=$7; shift 7
 taken=
 while [ "$count" -gt 0 ]; do taken="$taken $1"; shift; count=$((count - 1)); done
 say() { printf '%s\\n' "$1"; exit 0; }
-command -v git > /dev/null 2>&1 || say 'git is not installed.'
+command -v git > /dev/null 2>&1 || {
+  # An index without its objects is of no use to a git that is installed later.
+  [ ! -f ${MARKER} ] || [ -s ${MARKER} ] || [ -L .git ] || { rm -f .git/index ${MARKER}; rmdir .git 2> /dev/null; }
+  say 'git is not installed.'
+}
 if [ -L .git ] || { [ -e .git ] && [ ! -d .git ]; }; then
   say '.git is not a folder; remove it.'
 fi

@@ -40,6 +40,8 @@ export interface UpstreamOptions {
   timeoutMs?: number;
   /** Maximum bytes of one transfer; unlimited by default. */
   maxBytes?: number;
+  /** Further settings of git, for HTTP. */
+  config?: readonly (readonly [string, string])[];
 }
 
 /** Runs a git command with a remote named `upstream`. @throws UpstreamError */
@@ -144,8 +146,9 @@ const HELPER = '!f() { test "$1" = get && cat <&3; }; f';
 
 function overHttp(url: URL, options: UpstreamOptions): Partial<GitOptions> {
   const { login, addresses = [], caFile } = options;
-  const config: [string, string][] = [
+  const config: (readonly [string, string])[] = [
     ...remoteConfig(url.href),
+    ...(options.config ?? []),
     ["http.followRedirects", "false"],
     ["http.lowSpeedLimit", "1000"],
     ["http.lowSpeedTime", "60"],

@@ -60,8 +60,9 @@ const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
     /fsck error|object corrupt|missing blob|did not receive expected object|pack has \d+ unresolved|bad object|badTree|hasDotgit|gitmodules/i,
     "refused",
   ],
+  // Without an answer that says more: git reports an end of the transfer after each of them.
   [
-    /RPC failed; curl|early EOF|unexpected disconnect|Empty reply from server|transfer closed|expected flush after|expected 'packfile'/i,
+    /^(?![^]*(?:error: \d{3}|too slow|timed out))[^]*(?:RPC failed; curl|early EOF|unexpected disconnect|Empty reply from server|transfer closed|expected flush after|expected 'packfile')/i,
     "interrupted",
   ],
   [/index-pack failed|invalid index-pack/i, "refused"],
@@ -84,8 +85,7 @@ const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
   ],
   [/Operation too slow|timed out/i, "timed_out"],
   [/transport '.*' not allowed|unsupported/i, "unsupported_url"],
-  // Follows the reason, if there is one.
-  [/hung up unexpectedly/i, "interrupted"],
+  [/hung up unexpectedly|unexpected disconnect/i, "interrupted"],
 ];
 
 /** Creates the UpstreamError for `reason`. */

@@ -14,12 +14,13 @@ import {
 import { initBare } from "../store/bare-repository.js";
 import { fetchUpstream, cloneUpstream } from "./fetch-upstream.js";
 import { pushUpstream } from "./push-upstream.js";
+import { GitError } from "../process/run.js";
 import { isAncestor, resolveCommit } from "../store/repository.js";
 import { deleteRef, listRefs, updateRef } from "../store/refs.js";
 import { fingerprintOf, generateSshKey, readHostKey, readPrivateKey } from "./ssh-key.js";
 import { commitFiles, readFiles, testRepository } from "#test/support/git/test-repository.js";
 import type { UpstreamOptions } from "./upstream-connection.js";
-import { UpstreamError } from "./upstream-error.js";
+import { UpstreamError, upstreamErrorOf } from "./upstream-error.js";
 
 let root = "";
 let dispose = async (): Promise<void> => undefined;
@@ -163,6 +164,33 @@ describe("an upstream behind HTTPS", () => {
     }
     expect([...reasons].filter((one) => !["interrupted", "unreachable"].includes(one))).toEqual([]);
     expect(reasons).toContain("interrupted");
+  });
+
+  it.each([
+    [
+      "error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403\nsend-pack: unexpected disconnect while reading sideband packet\nfatal: the remote end hung up unexpectedly\n",
+      "forbidden",
+    ],
+    [
+      "error: RPC failed; HTTP 503 curl 22 The requested URL returned error: 503\nfatal: expected flush after ref listing\n",
+      "busy",
+    ],
+    [
+      "error: RPC failed; curl 28 Operation too slow. Less than 1 bytes/sec transferred the last 60 seconds\nfatal: early EOF\n",
+      "timed_out",
+    ],
+    [
+      "error: RPC failed; curl 56 Recv failure: Connection reset by peer\nfetch-pack: unexpected disconnect while reading sideband packet\nfatal: early EOF\nfatal: fetch-pack: invalid index-pack output\n",
+      "interrupted",
+    ],
+    [
+      "fatal: fsck error in packed object\nfatal: fetch-pack: invalid index-pack output\n",
+      "refused",
+    ],
+    ["fatal: the remote end hung up unexpectedly\n", "interrupted"],
+  ])("takes the reason from all that git says (%#)", (stderr, reason) => {
+    const error = new GitError("exit", 128, stderr, ["fetch"]);
+    expect(upstreamErrorOf(error).reason).toBe(reason);
   });
 
   it("connects to the checked address, whatever its name resolves to now", async () => {

@@ -12,7 +12,7 @@ import { CHECKOUT, LAYERED } from "./worktree-driver.js";
 import type { Owner } from "./folder-handle.js";
 import { chownTree } from "./chown-tree.js";
 import { addUser, forgetUsers, isForgotten, releaseLayer, removeUnused } from "./layer-users.js";
-import { git } from "../process/run.js";
+import { git, GitError } from "../process/run.js";
 import { runSystem } from "../process/system-command.js";
 
 const LAYER = /^([0-9a-f]{40})-[0-9a-f]{12}$/;
@@ -101,16 +101,17 @@ export async function collectBaseLayers(lowers: string): Promise<void> {
 
 /** How far a commit may be from that of a layer, for a working tree that is made from the layer. */
 export interface Nearness {
-  /** Paths that differ at most. */
+  /** Paths that differ at most, and bytes of their new content. */
   maxPaths: number;
-  /** Whether both must have the same folders. */
-  sameFolders: boolean;
+  maxBytes: number;
+  /**
+   * Whether nothing may be removed or become another kind of entry: in an overlay, that hides what a layer below has at
+   * the path.
+   */
+  onlyFiles: boolean;
 }
 
-/**
- * Returns the commit of a kept layer near a commit, or the commit itself if it has a layer; null without one.
- * @throws GitError
- */
+/** Returns the commit of a kept layer near a commit, or the commit itself if it has a layer; null without one. */
 export async function findNearLayer(
   { lowers, repoPath, commit }: Pick<BaseLayerRequest, "lowers" | "repoPath" | "commit">,
   nearness: Nearness,
@@ -118,34 +119,53 @@ export async function findNearLayer(
   const layers = await listLayers(lowers).catch(() => []);
   if (layers.some((name) => commitOf(name) === commit)) return commit;
   for (const { name } of await listKept(lowers, layers)) {
-    if (await isNear(repoPath, commitOf(name), commit, nearness)) return commitOf(name);
+    try {
+      if (await isNear(repoPath, commitOf(name), commit, nearness)) return commitOf(name);
+    } catch (error) {
+      // Too much differs, or the commit of the layer is gone.
+      if (!(error instanceof GitError)) throw error;
+    }
   }
   return null;
 }
 
+/** Bytes that git may say about a few hundred paths. */
+const DIFF_BYTES = 128 * 1024;
+
+/** @throws GitError also if more differs than fits into its output */
 async function isNear(
   repoPath: string,
   from: string,
   to: string,
-  { maxPaths, sameFolders }: Nearness,
+  { maxPaths, maxBytes, onlyFiles }: Nearness,
 ): Promise<boolean> {
   const args = ["diff-tree", "-r", "-t", "-z", "--no-renames", from, to];
-  // A layer may outlive its commit.
-  const { exitCode, stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
-  if (exitCode !== 0) return false;
+  const found = await git(args, { gitDir: repoPath, maxOutputBytes: DIFF_BYTES });
   // `:<old mode> <new mode> <old id> <new id> <status>`, and a path.
-  const entries = stdout
+  const entries = found.stdout
     .toString("latin1")
     .split("\0")
-    .filter((entry, index) => index % 2 === 0 && entry !== "");
+    .filter((entry, index) => index % 2 === 0 && entry !== "")
+    .map((entry) => entry.slice(1).split(" "));
+  const isFile = (mode = ""): boolean => mode.startsWith("100") || mode === "120000";
+  const isAbsent = (mode: string | undefined): boolean => mode === "000000";
   const isFolder = (mode: string | undefined): boolean => mode === "040000";
+  const blobs: string[] = [];
   let paths = 0;
-  for (const entry of entries) {
-    const [old, next] = entry.slice(1).split(" ");
-    if (isFolder(old) !== isFolder(next) && sameFolders) return false;
+  for (const [old, next, , id = ""] of entries) {
+    if (isFolder(old) && isFolder(next)) continue;
+    if (onlyFiles && !(isFile(next) && (isFile(old) || isAbsent(old)))) return false;
+    if (isFile(next)) blobs.push(id);
     if (!isFolder(old) && !isFolder(next)) paths += 1;
   }
-  return paths <= maxPaths;
+  if (paths > maxPaths) return false;
+  if (blobs.length === 0) return true;
+  const sizes = await git(["cat-file", "--batch-check=%(objectsize)"], {
+    gitDir: repoPath,
+    input: `${blobs.join("\n")}\n`,
+  });
+  const bytes = sizes.stdout.toString("latin1").split("\n").map(Number);
+  return bytes.reduce((sum, size) => sum + size, 0) <= maxBytes;
 }
 
 async function listLayers(lowers: string): Promise<string[]> {

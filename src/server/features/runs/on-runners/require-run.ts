@@ -38,7 +38,7 @@ export async function requireRunning(
 }
 
 /**
- * Returns a run whose repository the runner may read: one that it executes, or has just ended.
+ * Returns a run whose repository the runner may read: one that it executes or, outside of the cluster, has just ended.
  * @throws AppError as `requireRunning`
  */
 export async function requireReadable(
@@ -47,7 +47,7 @@ export async function requireReadable(
   runId: string,
 ): Promise<RunnerRun> {
   const run = await requireRun(db, runnerId, runId);
-  return run.has_just_ended ? run : requireRunning(db, runnerId, runId);
+  return run.has_just_ended && !run.in_cluster ? run : requireRunning(db, runnerId, runId);
 }
 
 export function runHasEnded({ status }: Pick<Run, "status">): AppError {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { OfferRequest } from "#shared/runner/protocol.js";
 import type { Database } from "../../../db/connection/connect.js";
@@ -48,9 +49,14 @@ export function createOffers(db: Database, log: Logger): Offers {
   ): Promise<string[]> => {
     const until = Date.now() + seconds * 1000;
     let isOver = false;
+    /** Something changed since the last look began. */
+    let isDue = false;
     let wake = (): void => {};
     const own: Waiting = {
-      wake: () => wake(),
+      wake: () => {
+        isDue = true;
+        wake();
+      },
       end: () => {
         isOver = true;
         wake();
@@ -68,12 +74,17 @@ export function createOffers(db: Database, log: Logger): Offers {
       for (;;) {
         const leftMs = until - Date.now();
         if (isOver || left.aborted || isClosed) return [];
+        isDue = false;
         if (free > 0) {
           const found = await offer(runnerId, free);
           if (found.length > 0) return found;
         }
         if (leftMs <= 0) return [];
         if (isOver || left.aborted || isClosed) return [];
+        if (isDue) {
+          await pause(SETTLE_MS);
+          continue;
+        }
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, Math.min(leftMs, LOOK_MS));
           wake = () => {

@@ -156,7 +156,7 @@ const OFFER_RUNS = `
     from picked where picked.id = runs.id
     returning runs.id, picked.place
   )
-  select offered.id, offered.place, compared.number::int as compared, compared.last
+  select offered.id, offered.place, compared.number::int, compared.last
   from (select count(*) as number, (array_agg(org_id order by nth desc))[1] as last from waiting) compared
     left join offered on true`;
 
@@ -165,30 +165,41 @@ interface OfferRow extends Record<string, unknown> {
   id: string | null;
   place: string | null;
   /** How many organizations were compared, and the last one. */
-  compared: number;
+  number: number;
   last: string | null;
 }
 
+/** Statements of one request for runs; the next request goes on from there. */
+const MAX_COMPARISONS = 8;
+
 const NIL = "00000000-0000-0000-0000-000000000000";
-/** The organization at which the last comparison of this process ended: the next one begins with others. */
-let lastCompared = NIL;
+/** Where the last comparison for a runner ended in this process: the next one begins with other organizations. */
+const compared = new Map<string, string>();
+const MAX_REMEMBERED = 10_000;
+
+function remember(runnerId: string, last: string): void {
+  compared.delete(runnerId);
+  compared.set(runnerId, last);
+  const [oldest = ""] = compared.keys();
+  if (compared.size > MAX_REMEMBERED) compared.delete(oldest);
+}
 
 /**
  * Offers queued runs to a runner: those that it can take, of idle agents, for which their organization has free slots,
  * the organization with the fewest runs first. A run that another runner has been offered is left out. Concurrent
- * requests get different runs. If many organizations wait, some of them are compared, in turn, so that the work depends
- * neither on their number nor on their queues.
+ * requests get different runs. If many organizations wait, some of them are compared, in turn: the work depends neither
+ * on their number nor on their queues.
  */
 export async function offerRuns(tx: Queryable, id: string, free: number): Promise<string[]> {
-  const start = lastCompared;
+  const start = compared.get(id) ?? NIL;
   let isAround = false;
-  for (let from = start; ;) {
+  for (let from = start, count = 0; count < MAX_COMPARISONS; count += 1) {
     const values = [id, free, from];
     const rows = await prepared<OfferRow>(tx, "offer runs", OFFER_RUNS, values);
     const offered = rows.flatMap((row) => (row.id === null ? [] : [{ ...row, id: row.id }]));
-    const [{ compared, last } = { compared: 0, last: null }] = rows;
-    const hasMore = last !== null && compared === COMPARED_ORGANIZATIONS;
-    if (hasMore) lastCompared = last;
+    const [{ number, last } = { number: 0, last: null }] = rows;
+    const hasMore = last !== null && number === COMPARED_ORGANIZATIONS;
+    if (hasMore) remember(id, last);
     if (offered.length > 0) {
       return offered
         .toSorted(
@@ -201,4 +212,5 @@ export async function offerRuns(tx: Queryable, id: string, free: number): Promis
     if (isAround && last >= start) return [];
     from = last;
   }
+  return [];
 }

@@ -48,7 +48,8 @@ export function useMoveAll(nodeId: string): {
     let now = nothing;
     const show = (change: Partial<MoveAllReport>): void => {
       now = { ...now, ...change };
-      setReport(now);
+      // Another one may have begun, or the dialog was closed, while a call was under way.
+      if (stopped.current?.signal === signal) setReport(now);
     };
     const refresh = (): Promise<void> => queries.invalidateQueries({ queryKey: adminKey });
     show({});
@@ -79,6 +80,7 @@ export function useMoveAll(nodeId: string): {
     stop,
     reset: () => {
       stop();
+      stopped.current = undefined;
       setReport(null);
     },
   };
@@ -97,7 +99,8 @@ async function outcomeOf(
     if (!(error instanceof ApiError)) throw error;
     if (error.code === "run_in_progress") return { running: [...now.running, name] };
     if (error.code === "project_moving") return { moving: [...now.moving, name] };
-    if (error.status === 404 || error.status === 422) return { gone: now.gone + 1 };
+    const hasMoved = error.field("node")?.includes("already stores the project") === true;
+    if (error.status === 404 || hasMoved) return { gone: now.gone + 1 };
     throw error;
   }
 }
