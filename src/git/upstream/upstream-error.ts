@@ -62,7 +62,7 @@ const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
   ],
   // Without an answer that says more: git reports an end of the transfer after each of them.
   [
-    /^(?![^]*(?:error: \d{3}|too slow|timed out))[^]*(?:RPC failed; curl|early EOF|unexpected disconnect|Empty reply from server|transfer closed|expected flush after|expected 'packfile')/i,
+    /^(?![^]*(?:returned error: \d{3}|too slow|timed out))[^]*(?:RPC failed; curl|early EOF|unexpected disconnect|Empty reply from server|transfer closed|expected flush after|expected 'packfile')/i,
     "interrupted",
   ],
   [/index-pack failed|invalid index-pack/i, "refused"],
