@@ -355,7 +355,7 @@ describe("runs in the cluster", () => {
     expect(jobs()).toEqual([]);
   });
 
-  test("wait for room for as long as others use it, and end when nobody does", async () => {
+  test("wait for room for as long as others use it, and end when no one does", async () => {
     const [first, second] = [
       await start(),
       await start({}, await makeInCluster(owner, project.id)),
