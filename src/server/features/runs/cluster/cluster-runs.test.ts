@@ -333,15 +333,13 @@ describe("runs in the cluster", () => {
       phase: "Running",
       containerStatuses: [{ ...running, ...rest }],
     });
-    kubernetes.changeList = (resource, list) =>
-      resource === "pods"
-        ? {
-            items: (list.items as V1Pod[]).map((pod) => ({
-              ...pod,
-              metadata: { ...pod.metadata, deletionTimestamp: new Date() },
-            })),
-          }
-        : list;
+    kubernetes.changeList = (resource, list) => {
+      const changed = structuredClone(list);
+      for (const pod of resource === "pods" ? (changed.items as V1Pod[]) : []) {
+        Object.assign(pod.metadata ?? {}, { deletionTimestamp: new Date() });
+      }
+      return changed;
+    };
     // The controller of Jobs counts a pod as failed from its deletion on.
     kubernetes.setJob(`omoi-run-${run.id}`, {
       conditions: [{ type: "FailureTarget", status: "True", message: "A pod was deleted" }],
