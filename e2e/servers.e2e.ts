@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
+import type { NodeProject } from "#shared/api/nodes.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
@@ -123,15 +124,19 @@ test("a move is canceled after confirmation, and shows its progress and its fail
   await row("Site").getByText("Canceled", { exact: true }).waitFor();
   expect(await homeOf(one, site)).toBe("node-1");
 
-  // It can no longer be canceled when it changes its server.
-  await queryAsOwner(
-    one,
-    "update project_moves set state = 'cleaning', finished_at = null where to_node = $1",
-    [idle],
-  );
+  // It can no longer be canceled when it changes its server. The server that stores it would end this state at once.
+  await page.route("**/api/v1/admin/nodes/*/projects*", async (route) => {
+    const response = await route.fetch();
+    const projects = (await response.json()) as NodeProject[];
+    for (const { move } of projects) {
+      if (move !== null) Object.assign(move, { state: "cleaning", finished_at: null });
+    }
+    await route.fulfill({ response, json: projects });
+  });
   await page.reload();
   await row("Site").getByText("Cleaning up", { exact: true }).waitFor();
   expect(await button("Cancel move of Site").getAttribute("aria-disabled")).toBe("true");
+  await page.unroute("**/api/v1/admin/nodes/*/projects*");
   await queryAsOwner(
     one,
     `update project_moves set state = 'failed', finished_at = now(),
