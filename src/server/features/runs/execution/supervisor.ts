@@ -119,14 +119,14 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     for (const { execution } of live.values()) execution.endAtOnce({ status: "lost", detail });
   });
 
-  /** Retries a mandatory write while the database is unavailable, until the server closes. */
+  /** Retries what a run cannot do without while the database is unavailable, until the server closes. */
   const record = async <Result>(subject: string, work: () => Promise<Result>): Promise<Result> => {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
       try {
         return await work();
       } catch (error) {
         if (closed || !isDatabaseUnavailable(error)) throw error;
-        log.warn({ err: error }, `${subject} could not be written; retrying`);
+        log.warn({ err: error }, `the database is not available for ${subject}; retrying`);
         await pause(waitMs);
       }
     }
@@ -196,14 +196,14 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     }
     const runScript = scriptRunner(sandbox, run.limits, settings.runFiles);
     const { agent_id } = run;
-    const taken = await db.tenant(run.org_id, (tx) => managed.findTakenCommits(tx, agent_id));
-    const prepared = await repository
-      .prepareRepository(runScript, taken)
-      .catch((error: unknown) => {
-        log.error({ err: error, run: run.id }, "cannot prepare the repository of a run");
-        const problem = "the operator can find the cause in the server's log.";
-        return { readOnly: [], problem, untaken: [] };
-      });
+    const prepared = await record("the repository of a run", async () => {
+      const taken = await db.tenant(run.org_id, (tx) => managed.findTakenCommits(tx, agent_id));
+      return repository.prepareRepository(runScript, taken);
+    }).catch((error: unknown) => {
+      log.error({ err: error, run: run.id }, "cannot prepare the repository of a run");
+      const problem = "the operator can find the cause in the server's log.";
+      return { readOnly: [], problem, untaken: [] };
+    });
     const { problem, untaken } = prepared;
     for (const branch of untaken) {
       const text = `Commits of an earlier run were not taken; they are now in the branch ${branch}.`;
@@ -213,7 +213,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       problem === null ? null : safeMessage(`The run has no git repository: ${problem}`, masker);
     if (error !== null) await written.say(`${error}\n`);
     const tip = error === null ? repository.head : null;
-    await db.tenant(run.org_id, (tx) => managed.recordRepository(tx, run.id, { tip, error }));
+    await record("the repository of a run", () =>
+      db.tenant(run.org_id, (tx) => managed.recordRepository(tx, run.id, { tip, error })),
+    );
     const source = (): RunCommits =>
       commitsOf(db, run, uid, runScript, settings, masker, closing.signal);
     return { readOnly: prepared.readOnly, commits: tip === null ? null : source() };
