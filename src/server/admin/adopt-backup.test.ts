@@ -120,6 +120,10 @@ test("the projects of a server whose disk is lost are set back to its backup", a
   await there.api.workspaces.archive({ params: { agent_id: archived.agent_id } });
   await there.api.workspaces.restore({ params: { agent_id: restored.agent_id } });
   const fresh = await makeProjectAt(third, "two", there, org.id, { "new.txt": "new\n" });
+  await expect(adopt("two", backup)).rejects.toThrow("holds its lease");
+  await two.close();
+  await removeDataFolder(join(folder, "two"));
+  // No server advances the queue of the project now.
   const queued = await queryAsOwner<{ id: string }>(
     third,
     `insert into merge_requests (id, org_id, project_id, agent_id, kind, request, source_branch, source_commit,
@@ -128,9 +132,6 @@ test("the projects of a server whose disk is lost are set back to its backup", a
        '{"actor":null,"ip":null,"requestId":null}') returning id`,
     [org.id, project.id, workspace.agent_id, workspace.branch_name, lost.commit_sha],
   );
-  await expect(adopt("two", backup)).rejects.toThrow("holds its lease");
-  await two.close();
-  await removeDataFolder(join(folder, "two"));
   await queryAsOwner(third, "update nodes set lease_until = now() where name = 'two'");
 
   await expect(adopt("two", ofOne)).rejects.toThrow("of another server than two");
