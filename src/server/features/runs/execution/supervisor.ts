@@ -6,7 +6,7 @@ import type { CallbackListener } from "../../../http/callback-listener.js";
 import { executeRun, shortGraceMs } from "#execution/execute-run.js";
 import type { LogWriter } from "#execution/logs/log-writer.js";
 import type { Masker } from "#execution/logs/mask-secrets.js";
-import type { Exit } from "#execution/outcome.js";
+import type { Ending, Exit } from "#execution/outcome.js";
 import { safeMessage, scriptRunner } from "#execution/scripts/run-script.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import type { ReadOnlyFolder, Sandbox } from "#sandbox/sandbox.js";
@@ -114,9 +114,12 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const closing = new AbortController();
   const leases = renewLeases({ db, log, live, stopGraceMs: settings.runStopGraceSeconds * 1000 });
 
+  const lapsed: Ending = {
+    status: "lost",
+    detail: "The server could not renew its lease, so that another one may have taken over.",
+  };
   const forgetLapses = lease.onLapse(() => {
-    const detail = "The server could not renew its lease, so that another one may have taken over.";
-    for (const { execution } of live.values()) execution.endAtOnce({ status: "lost", detail });
+    for (const { execution } of live.values()) execution.endAtOnce(lapsed);
   });
 
   /** Retries what a run cannot do without while the database is unavailable, until the server closes. */
@@ -258,7 +261,15 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         commits = prepared.commits;
         return { uid: request.uid, readOnly: prepared.readOnly };
       },
-      requireStart: () => lease.require(),
+      requireStart: () => {
+        try {
+          lease.require();
+        } catch (error) {
+          // It may have waited for the database beyond the lease.
+          execution.endAtOnce(lapsed);
+          throw error;
+        }
+      },
       storeEgress: (egress) => db.tenant(run.org_id, (tx) => insertEgress(tx, run, egress)),
       attempt: async (subject, work) => {
         await attempt(run, subject, work);
