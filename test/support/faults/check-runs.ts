@@ -30,7 +30,7 @@ interface RunRow {
   script: string;
 }
 
-/** What the command of a run writes, which no other one does (`nextName`). */
+/** The text that only the command of this run writes (`nextName`). */
 const MARKER = /run-[0-9a-f]{12}/;
 
 /** Every acknowledged run has one row and a true end, and no other run has two. */

@@ -86,7 +86,7 @@ describe("a runner's token", () => {
     for (const one of calls.slice(1)) {
       expect(await call(runner, waiting.id, one)).toEqual([one[1], 409, "run_not_offered"]);
     }
-    // Of an ended run, whose repository could be read for the time of a lease.
+    // The run has ended, and the time in which its repository can still be read is over.
     expect((await runner.end(running.id)).status).toBe(204);
     await queryAsOwner(app, "update runs set ended_at = ended_at - interval '61 s' where id = $1", [
       running.id,

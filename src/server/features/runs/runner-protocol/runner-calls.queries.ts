@@ -173,7 +173,7 @@ interface OfferRow extends Record<string, unknown> {
 const MAX_COMPARISONS = 8;
 
 const NIL = "00000000-0000-0000-0000-000000000000";
-/** Where the last comparison for a runner ended in this process: the next one begins with other organizations. */
+/** The last organization that was compared for each runner, in this process: the next comparison begins after it. */
 const compared = new Map<string, string>();
 const MAX_REMEMBERED = 10_000;
 
