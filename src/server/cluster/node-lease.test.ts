@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import pg from "pg";
+import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { startDatabaseProxy, type DatabaseProxy } from "#test/support/database/database-proxy.js";
 import { queryAsAdmin } from "#test/support/database/queries.js";
@@ -66,6 +67,52 @@ test("the commands of a node without its database end before its lease", async (
   await expect
     .poll(async () => commitFiles(owner, workspace, { "after.txt": "after\n" }).catch(() => null))
     .not.toBeNull();
+});
+
+/** Has each run wait before its command, once its repository is prepared, until the returned function is called. */
+async function holdStarts(): Promise<() => Promise<void>> {
+  await queryAsAdmin(
+    app,
+    `create function wait_for_test() returns trigger language plpgsql as
+     'begin perform pg_advisory_xact_lock_shared(4711); return new; end';
+     create trigger wait_for_test before update of repository_tip on runs
+     for each row execute function wait_for_test()`,
+  );
+  const { database } = app.owner;
+  const client = new pg.Client({ ...inject("cluster").admin, database });
+  await client.connect();
+  await client.query("select pg_advisory_lock(4711)");
+  return () => client.end();
+}
+const waitingStarts = () =>
+  queryAsAdmin(
+    app,
+    "select from pg_locks where locktype = 'advisory' and objid = 4711 and not granted",
+  );
+
+test("runs that wait for the database beyond the lease are lost, and their commands do not start", async () => {
+  const agents = [workspace.agent_id];
+  while (agents.length < 3) {
+    const { agent } = await makeWorkspace(owner, workspace.project_id);
+    agents.push(agent.id);
+  }
+  const release = await holdStarts();
+  const body = { command: shell("echo started > started.txt") };
+  const creating = agents.map((agent_id) => owner.api.runs.create({ params: { agent_id }, body }));
+  await expect.poll(waitingStarts).toHaveLength(agents.length);
+  // As after a suspension of the machine: the lease has ended, and the server has not noticed it.
+  const now = Date.now.bind(Date);
+  const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + 13_000);
+  await release();
+  const runs = await Promise.all(creating);
+  clock.mockRestore();
+
+  for (const { data } of runs) {
+    const read = () => owner.api.runs.get({ params: { run_id: data.id } });
+    await expect.poll(async () => (await read()).data.status).toBe("lost");
+    expect((await read()).data.detail).toMatch(/could not renew its lease/);
+  }
+  expect(await readdir(folderOf(workspace))).not.toContain("started.txt");
 });
 
 test("a node whose data another server has taken over ends its commands and writes nothing", async () => {
