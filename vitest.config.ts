@@ -33,8 +33,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "api",
-          // They wait for processes, leases and disks for a third of their time.
-          maxWorkers: Math.min(availableParallelism() + 1, 6),
+          // They wait for processes, leases and disks for half of their time.
+          maxWorkers: Math.min(2 * availableParallelism(), 6),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
           // Randomized tests repeat up to twenty times with THOROUGH=1.
@@ -45,7 +45,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "browser",
-          maxWorkers: Math.min(availableParallelism(), 4),
+          maxWorkers: Math.min(availableParallelism() + 1, 4),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
           testTimeout: 180_000,
