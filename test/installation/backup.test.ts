@@ -195,6 +195,17 @@ describe("omoi admin backup and restore", () => {
     expect(await readdir(root)).not.toContain("never");
   });
 
+  test("takes over the projects of a lost server only if that is confirmed", async () => {
+    const adopt = (...more: string[]) => {
+      const args = ["admin", "node", "adopt", "node-2", "--from-backup", backup, ...more];
+      return omoi({ OMOI_DATA_DIR: dataDir }, ...args);
+    };
+    const asked = await adopt();
+    expect([asked.code, asked.err]).toEqual([2, expect.stringContaining("Say --yes")]);
+    const confirmed = await adopt("--yes");
+    expect([confirmed.code, confirmed.err]).toEqual([1, expect.stringContaining("as a node")]);
+  });
+
   test("blocks a start with another secret", async () => {
     const other = await restoreTo("other", { OMOI_SECRET: "another secret ".repeat(3) });
     expect([other.code, other.err]).toEqual([

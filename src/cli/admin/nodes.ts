@@ -6,7 +6,8 @@ import { createTryLock } from "#server/db/locks/locks.js";
 import type { ClusterNode } from "#shared/api/nodes.js";
 import * as nodes from "#server/features/nodes/index.js";
 import { ConfigError } from "#shared/node/config-error.js";
-import { describeAdoption } from "./describe-adoption.js";
+import { confirm } from "../commands/ask.js";
+import { describeAdoption, describeSetBack } from "./describe-adoption.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 import { exitCodes, print, shownTime, table } from "./output.js";
 import { withPlace } from "./with-place.js";
@@ -38,6 +39,7 @@ Examples:
     .argument("<NODE>", "the name of the server that is gone")
     .option("--from-folder <DIR>", "its data folder, mounted on this machine")
     .option("--from-backup <PLACE>", "a backup of it: a folder, or s3://BUCKET/PREFIX")
+    .option("-y, --yes", "do not ask before projects are set back to a backup")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
@@ -47,7 +49,8 @@ lease of 15 s over; it can never start again with its folder. The projects are c
 are in use here as soon as each is complete. Run the command again to continue.
 
 With --from-backup, each project is as it was at the time of the backup: commits and merges after that
-time are lost, and workspaces are set back. The command prints what was lost, the audit logs keep it.
+time are lost, and workspaces are set back. The command asks first, or needs --yes without a terminal. It
+prints what was lost, and the audit logs keep it.
 Restart this server afterwards. Projects that the backup does not contain stay with the other server.`,
     )
     .action(adopt);
@@ -95,9 +98,11 @@ function addChange(
 interface AdoptOptions extends AdminOptions {
   fromFolder?: string;
   fromBackup?: string;
+  yes?: boolean;
 }
 
-async function adopt(of: string, { json, fromFolder, fromBackup }: AdoptOptions): Promise<void> {
+async function adopt(of: string, options: AdoptOptions): Promise<void> {
+  const { json, fromFolder, fromBackup } = options;
   await inInstallation(async (installation) => {
     const { db, pool, config } = installation;
     const log = (line: string): void => {
@@ -116,7 +121,9 @@ async function adopt(of: string, { json, fromFolder, fromBackup }: AdoptOptions)
       }
       if (fromBackup !== undefined && fromFolder === undefined) {
         return withPlace(fromBackup, config.objectStorage, async (place) =>
-          adoptBackup(await adoption(), of, place),
+          adoptBackup(await adoption(), of, place, (createdAt) =>
+            confirm(describeSetBack(of, createdAt, new Date()), options),
+          ),
         );
       }
       throw new ConfigError("Give either --from-folder DIR or --from-backup PLACE");

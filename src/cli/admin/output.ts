@@ -1,6 +1,7 @@
 import { ConfigError } from "#shared/node/config-error.js";
 import { EmbeddedPostgresError } from "#server/db/embedded/embedded.js";
 import { AppError } from "#server/errors.js";
+import { UsageError } from "../output/failures.js";
 
 /** Exit codes of the command line. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, notFound: 4, conflict: 5 } as const;
@@ -15,10 +16,12 @@ export function reportFailure(error: unknown): number {
   const isExpected =
     error instanceof AppError ||
     error instanceof ConfigError ||
+    error instanceof UsageError ||
     error instanceof EmbeddedPostgresError;
   const { message, stack } = error as Error;
   const code = error instanceof AppError ? ` (${error.code})` : "";
   process.stderr.write(`omoi: ${isExpected ? message + code : (stack ?? String(error))}\n`);
+  if (error instanceof UsageError) return exitCodes.usage;
   if (!(error instanceof AppError)) return exitCodes.failed;
   if (error.status === 404) return exitCodes.notFound;
   return error.status === 409 ? exitCodes.conflict : exitCodes.failed;

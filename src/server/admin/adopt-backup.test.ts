@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { describeAdoption } from "../../cli/admin/describe-adoption.js";
+import { describeAdoption, describeSetBack } from "../../cli/admin/describe-adoption.js";
 import { bucketPlace, folderPlace, type BackupPlace } from "#server/backup/backup-place.js";
 import { takeBackup } from "#server/backup/take-backup.js";
 import { systemOrigin } from "#server/db/audit/audit.js";
@@ -55,7 +55,7 @@ afterAll(async () => {
   await removeDataFolder(folder);
 });
 
-const adopt = (name: string, from: BackupPlace) =>
+const adopt = (name: string, from: BackupPlace, agree = async (_at: string) => {}) =>
   adoptBackup(
     {
       db: drizzle(pool) as Queryable,
@@ -70,6 +70,7 @@ const adopt = (name: string, from: BackupPlace) =>
     },
     name,
     from,
+    agree,
   );
 const backUp = async ({ config }: TestApp, place: BackupPlace): Promise<BackupPlace> => {
   await takeBackup(config, pool, place, () => {});
@@ -139,6 +140,14 @@ test("the projects of a server whose disk is lost are set back to its backup", a
   await expect(adopt("two", folderPlace(join(folder, "none")))).rejects.toThrow(
     "not a complete backup",
   );
+
+  const disagree = async (at: string): Promise<void> => {
+    const now = new Date(Date.parse(at) + 50 * 3_600_000);
+    throw new Error(describeSetBack("two", at, now));
+  };
+  await expect(adopt("two", backup, disagree)).rejects.toThrow("which is 2 days old");
+  const adopted = "select adopted_by from nodes where name = 'two'";
+  expect(await queryAsOwner(third, adopted)).toEqual([{ adopted_by: null }]);
 
   // Interrupted when the files are in place: the transaction of the project is undone.
   const interrupt = async (): Promise<void> => {

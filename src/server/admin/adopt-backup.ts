@@ -22,20 +22,24 @@ import { readStoredCommits } from "./set-back/stored-commits.js";
 /**
  * Gives the projects of a node that is gone to the node of this data folder, as they are in a backup of that node. Each
  * project's rows are set back to the backup in the transaction that changes its home. Called again, it continues.
+ * @param agree called before anything changes, with the time of the backup in ISO 8601; an error of it ends the work
  * @throws ConfigError when the backup is damaged or of another node, or while that has its lease
  */
 export async function adoptBackup(
   adoption: Parameters<typeof adoptProjects>[0],
   name: string,
   place: BackupPlace,
+  agree: (createdAt: string) => Promise<void>,
 ): Promise<AdoptionReport> {
-  return adoptProjects(adoption, name, await openBackup(adoption, place));
+  const source = await openBackup(adoption, place);
+  await agree(source.createdAt);
+  return adoptProjects(adoption, name, source);
 }
 
 async function openBackup(
   { db, dataDir }: { db: Queryable; dataDir: string },
   place: BackupPlace,
-): Promise<AdoptionSource> {
+): Promise<AdoptionSource & { createdAt: string }> {
   await requireTar();
   const { manifest, sizes } = await readBackupFiles(place);
   const own = await migrationNames();
