@@ -10,7 +10,7 @@ import { api } from "#shared/api/index.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { systemRoleIds } from "../db/migrate.js";
 import { isItem } from "#shared/contract/item-path.js";
-import { itemOf } from "./conditional.js";
+import { itemOf } from "./answers/conditional.js";
 
 describe("conventions", () => {
   let app: TestApp;

@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Problem } from "#shared/errors.js";
 import type { RequestHead } from "../access/request-head.js";
-import { applyHead, type Answer } from "./answer.js";
-import { endWhenStopping } from "./graceful-shutdown.js";
-import { sendProblem } from "./problem.js";
+import { applyHead, type Answer } from "./answers/answer.js";
+import { endWhenStopping } from "./server/graceful-shutdown.js";
+import { sendProblem } from "./answers/problem.js";
 import type { Routes } from "./register-routes.js";
 
 /** A request to a route that is not part of the API. */

@@ -9,15 +9,21 @@ import { isItem } from "#shared/contract/item-path.js";
 import { isDatabaseUnavailable } from "../db/connection/failures.js";
 import { AppError, outcomeUnknown } from "../errors.js";
 import type { ActorKey } from "../access/authenticate.js";
-import { Answer, applyHead, type Content } from "./answer.js";
-import { checkedErrors } from "./check-error.js";
-import { keepUncompressed } from "./compression.js";
-import { itemOf, noEntityTag, requireMatch, withEntityTag, type ReadItem } from "./conditional.js";
-import { createdLocation } from "./created-location.js";
+import { Answer, applyHead, type Content } from "./answers/answer.js";
+import { checkedErrors } from "./answers/check-error.js";
+import { keepUncompressed } from "./answers/compression.js";
+import {
+  itemOf,
+  noEntityTag,
+  requireMatch,
+  withEntityTag,
+  type ReadItem,
+} from "./answers/conditional.js";
+import { createdLocation } from "./answers/created-location.js";
 import { requireHome } from "./forwarding/home-availability.js";
-import { withIdempotencyKey } from "./idempotency.js";
-import { endWhenStopping, type ActiveRequests } from "./graceful-shutdown.js";
-import { parse, parseParams } from "./parse-request.js";
+import { withIdempotencyKey } from "./requests/idempotency.js";
+import { endWhenStopping, type ActiveRequests } from "./server/graceful-shutdown.js";
+import { parse, parseParams } from "./requests/parse-request.js";
 import {
   bodyContextOf,
   callerOf,
@@ -27,9 +33,9 @@ import {
   type ContextOptions,
   type OrgContext,
   type PublicContext,
-} from "./request-context.js";
+} from "./requests/request-context.js";
 import { textOf } from "./fast-path/prepared-json.js";
-import { addVary } from "./vary.js";
+import { addVary } from "./answers/vary.js";
 
 type ContextOf<E extends Endpoint> = E["access"] extends "public"
   ? PublicContext

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import fastify from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openCallbackListener } from "../http/callback-listener.js";
-import { sendProblem } from "../http/problem.js";
+import { openCallbackListener } from "../http/server/callback-listener.js";
+import { sendProblem } from "../http/answers/problem.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ObservedRequest } from "../http/observe-requests.js";
+import type { ObservedRequest } from "../http/server/observe-requests.js";
 import { subscribe } from "#shared/node/measurements.js";
 import { RequestHistogram } from "./request-histogram.js";
 

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { notFound } from "../errors.js";
 import { isLocalCaller } from "../access/local-caller.js";
 import type { RequestHead } from "../access/request-head.js";
-import { Answer } from "../http/answer.js";
+import { Answer } from "../http/answers/answer.js";
 import { rawRoutes } from "../http/raw-routes.js";
 import type { Routes } from "../http/register-routes.js";
 import type { Metrics } from "./metrics.js";

@@ -22,7 +22,7 @@ import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { methodOf, routeOf } from "../http/observe-requests.js";
+import { methodOf, routeOf } from "../http/server/observe-requests.js";
 import { subscribe } from "#shared/node/measurements.js";
 import type { Metrics } from "./metrics.js";
 import { createMetricProducer } from "./otlp-producer.js";

@@ -5,7 +5,7 @@ import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pageAt } from "#shared/pages.js";
 import { preloads } from "./preloads.js";
 import { signedInMarker } from "#shared/signed-in-marker.js";
-import { pathOf } from "../http/supported-methods.js";
+import { pathOf } from "../http/server/supported-methods.js";
 
 /** How long a page waits for a response of the API. The page requests late ones itself. */
 const timeoutMs = 500;

@@ -5,9 +5,9 @@ import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import { isPageAddress } from "#shared/pages.js";
 import { openPages } from "./pages.js";
-import { pathOf } from "../http/supported-methods.js";
-import { answerUnknown, unknownPath } from "../http/unknown-path.js";
-import { addVary } from "../http/vary.js";
+import { pathOf } from "../http/server/supported-methods.js";
+import { answerUnknown, unknownPath } from "../http/server/unknown-path.js";
+import { addVary } from "../http/answers/vary.js";
 
 /**
  * Serves the files of the built web app, whose names carry a hash, and its page (`pages.ts`) at the

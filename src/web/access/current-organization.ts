@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
-import { organizationsQuery } from "../api/queries/organizations.js";
+import { organizationsQuery } from "../api/queries/organization/organizations.js";
 
 const storageKey = "omoi.organization";
 const listeners = new Set<() => void>();

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type Permission, permissions } from "#shared/permissions.js";
-import { organizationQuery, permissionsQuery } from "../api/queries/organizations.js";
+import { organizationQuery, permissionsQuery } from "../api/queries/organization/organizations.js";
 
 /** Returns why the viewer lacks a permission; undefined if they have it. */
 export type DenyReason = (permission: Permission) => string | undefined;

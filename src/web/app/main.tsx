@@ -3,7 +3,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError, onSignedOut } from "../api/client.js";
-import { meQuery } from "../api/queries/auth.js";
+import { meQuery } from "../api/queries/identity/auth.js";
 import { forgetSignIn } from "../access/signed-in.js";
 import { paths } from "../paths/paths.js";
 import { queryClient } from "../api/query-client.js";

@@ -11,27 +11,27 @@ import {
   nodeProjectList,
   nodeQuery,
 } from "../api/queries/admin.js";
-import { agentQuery, agentsQuery, hasBranch } from "../api/queries/agents.js";
-import { notificationSettingsQuery } from "../api/queries/notifications.js";
-import { apiKeyQuery, apiKeysQuery } from "../api/queries/api-keys.js";
-import { meQuery, methodsQuery } from "../api/queries/auth.js";
-import { offerQuery } from "../api/queries/invitations.js";
+import { agentQuery, agentsQuery, hasBranch } from "../api/queries/execution/agents.js";
+import { notificationSettingsQuery } from "../api/queries/organization/notifications.js";
+import { apiKeyQuery, apiKeysQuery } from "../api/queries/organization/api-keys.js";
+import { meQuery, methodsQuery } from "../api/queries/identity/auth.js";
+import { offerQuery } from "../api/queries/organization/invitations.js";
 import {
   membersQuery,
   organizationQuery,
   organizationsQuery,
   permissionsQuery,
   usageQuery,
-} from "../api/queries/organizations.js";
-import { attentionQuery, workQuery } from "../api/queries/overview.js";
-import { environmentQuery } from "../api/queries/environments.js";
-import { graphQuery, shownCommits } from "../api/queries/graph.js";
+} from "../api/queries/organization/organizations.js";
+import { attentionQuery, workQuery } from "../api/queries/organization/overview.js";
+import { environmentQuery } from "../api/queries/projects/environments.js";
+import { graphQuery, shownCommits } from "../api/queries/projects/graph.js";
 import {
   checksQuery,
   endedRequestPagesQuery,
   mergeQueueQuery,
   mergeRequestQuery,
-} from "../api/queries/merge-queue.js";
+} from "../api/queries/projects/merge-queue.js";
 import {
   branchList,
   projectMergePagesQuery,
@@ -39,18 +39,22 @@ import {
   projectsQuery,
   recentMergesQuery,
   workspacePagesQuery,
-} from "../api/queries/projects.js";
-import { projectRadarQuery } from "../api/queries/radar.js";
-import { runList, runQuery, sandboxQuery } from "../api/queries/runs.js";
-import { sessionList, sessionQuery } from "../api/queries/sessions.js";
-import { defaultTimelineHours, statementQuery, timelineQuery } from "../api/queries/usage.js";
+} from "../api/queries/projects/projects.js";
+import { projectRadarQuery } from "../api/queries/projects/radar.js";
+import { runList, runQuery, sandboxQuery } from "../api/queries/execution/runs.js";
+import { sessionList, sessionQuery } from "../api/queries/execution/sessions.js";
+import {
+  defaultTimelineHours,
+  statementQuery,
+  timelineQuery,
+} from "../api/queries/organization/usage.js";
 import {
   changesQuery,
   commitQuery,
   diffQuery,
   mergeQuery,
   workspaceQuery,
-} from "../api/queries/workspaces.js";
+} from "../api/queries/projects/workspaces.js";
 import { queryClient } from "../api/query-client.js";
 import { dialogSearchOf } from "../forms/dialog-search.js";
 import { listSearchOf } from "../lists/list-search.js";
@@ -158,7 +162,7 @@ const signedInPages = {
       const workspace = await queryClient.ensureQueryData(workspaceQuery(agent.id));
       if (workspace.counts.commits === 0) return [];
       // Not among the scripts of every page.
-      const { firstMergeQuery } = await import("../api/queries/merging.js");
+      const { firstMergeQuery } = await import("../api/queries/projects/merging.js");
       return [firstMergeQuery(workspace)];
     },
     awaitsPrefetch: true,
@@ -286,7 +290,7 @@ const signedInPages = {
       ];
     },
     awaitsPrefetch: true,
-    component: () => import("../features/projects/ProjectBranchesPage.js"),
+    component: () => import("../features/projects/repository/ProjectBranchesPage.js"),
   },
   projectSettings: {
     title: "Project",

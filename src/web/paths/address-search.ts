@@ -1,13 +1,13 @@
 /** Search parameters of the pages. Each function returns the known ones and drops the rest. */
 import { type AdminUserSearch, adminUserStates } from "../api/queries/admin.js";
-import type { AuditSearch } from "../api/queries/audit.js";
+import type { AuditSearch } from "../api/queries/organization/audit.js";
 import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
 import type { MergeStrategy } from "#shared/api/projects/merges.js";
 import { isUuid } from "#shared/uuid.js";
 import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
 import { type DialogSearch, dialogSearchOf } from "../forms/dialog-search.js";
 import { type AgentsView, viewSearchOf, type Work, workSearchOf } from "./agent-work.js";
-import type { RunSearch } from "../api/queries/runs.js";
+import type { RunSearch } from "../api/queries/execution/runs.js";
 import { runSearchOf } from "./run-search.js";
 import { type ListSearch, listSearchOf } from "../lists/list-search.js";
 

@@ -1,4 +1,4 @@
-import type { RunSearch } from "../api/queries/runs.js";
+import type { RunSearch } from "../api/queries/execution/runs.js";
 import { runStatuses } from "#shared/run-statuses.js";
 
 /** Filter and sort order of an agent's runs. */

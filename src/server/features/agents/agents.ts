@@ -5,7 +5,7 @@ import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { addAgentMember } from "../members/index.js";
 import { type AgentRuns, readAgentRuns } from "../runs/index.js";
 import * as queries from "./agents.queries.js";

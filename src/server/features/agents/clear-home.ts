@@ -1,5 +1,5 @@
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { hasHome, removeHome, workspaceLock, type WorkspaceDeps } from "../workspaces/index.js";
 import * as queries from "./agents.queries.js";
 

@@ -1,7 +1,7 @@
 import { agents } from "#shared/api/agents/agents.js";
 import { organizationsWith } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byId, pagesOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/requests/pagination.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { clearHome } from "./clear-home.js";
 import { terminateAgent } from "./terminate-agent.js";

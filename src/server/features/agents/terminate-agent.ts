@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { systemOrigin, type Origin } from "../../db/audit/audit.js";
 import { notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { removeAgentMember } from "../members/index.js";
 import { endRuns, waitForEnd } from "../runs/index.js";
 import { archiveTerminated, saveWorkspace, type WorkspaceDeps } from "../workspaces/index.js";

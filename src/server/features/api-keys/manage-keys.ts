@@ -5,7 +5,7 @@ import { lockOrganizations } from "../../db/connection/tenant.js";
 import { AppError } from "../../errors.js";
 import type { Actor } from "../../access/authenticate.js";
 import { requirePerson } from "../../access/authorize.js";
-import type { ActorContext } from "../../http/request-context.js";
+import type { ActorContext } from "../../http/requests/request-context.js";
 import {
   lockActive,
   lockCredential,

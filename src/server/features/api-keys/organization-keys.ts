@@ -2,7 +2,7 @@ import type { OrganizationKey } from "#shared/api/organizations/api-keys.js";
 import type { Database } from "../../db/connection/connect.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";
 import { notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { listScopedKeys, lockScopedKey } from "./organization-keys.queries.js";
 import * as queries from "./api-keys.queries.js";
 import { organizationOf } from "./scopes.js";

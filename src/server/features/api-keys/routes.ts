@@ -1,7 +1,7 @@
 import { apiKeys } from "#shared/api/organizations/api-keys.js";
-import { Answer, noStore } from "../../http/answer.js";
+import { Answer, noStore } from "../../http/answers/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byId, pagesOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/requests/pagination.js";
 import { createKey, rotateKey } from "./create-key.js";
 import { revokeLeaked } from "./leaks/leaked-key.js";
 import { listOrganizationKeys, removeFromOrganization } from "./organization-keys.js";

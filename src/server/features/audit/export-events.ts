@@ -5,8 +5,8 @@ import { allows } from "../../access/access.js";
 import { resolveAccess } from "../../access/authorize.js";
 import type { Database } from "../../db/connection/connect.js";
 import { AppError } from "../../errors.js";
-import { Content } from "../../http/answer.js";
-import type { OrgContext } from "../../http/request-context.js";
+import { Content } from "../../http/answers/answer.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { type EventFilter, readHead, readPart } from "./audit.queries.js";
 import { redactDeleted } from "./redact.js";
 

@@ -1,6 +1,6 @@
 import { audit } from "#shared/api/organizations/audit.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byNumber, pagesOf } from "../../http/pagination.js";
+import { byNumber, pagesOf } from "../../http/requests/pagination.js";
 import type { EventExports } from "./export-events.js";
 import { redactDeleted } from "./redact.js";
 import { listEvents } from "./audit.queries.js";

@@ -10,9 +10,9 @@ import {
   unauthenticated,
 } from "../../access/authenticate.js";
 import { requireFullAccess, requirePerson } from "../../access/authorize.js";
-import { Answer } from "../../http/answer.js";
+import { Answer } from "../../http/answers/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byId, pagesOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/requests/pagination.js";
 import { requestLink, verifyAddress, type EmailLinkDeps } from "./passwords/email-links.js";
 import { changePassword, resetPassword } from "./passwords/passwords.js";
 import * as queries from "./auth.queries.js";

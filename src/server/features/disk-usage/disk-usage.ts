@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { DiskUsage } from "#shared/api/organizations/usage.js";
 import { measureTree } from "#git/worktree/disk-usage.js";
 import type { OtherNodes } from "../../http/forwarding/other-nodes.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { measureFolder, type WorkspaceDeps } from "../workspaces/index.js";
 import * as queries from "./disk-usage.queries.js";
 import type { Due } from "./disk-usage.queries.js";

@@ -11,7 +11,7 @@ import { diffFields } from "../../db/audit/audit.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { isPerson } from "../../access/authenticate.js";
 import * as queries from "./environments.queries.js";

@@ -1,5 +1,5 @@
 import { environments } from "#shared/api/projects/environments.js";
-import { byId, pagesOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/requests/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { buildNow, readEnvironment, setEnvironment, type EnvironmentDeps } from "./environment.js";
 import { listBuilds } from "./environments.queries.js";

@@ -3,7 +3,7 @@ import type { Database } from "../../db/connection/connect.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
 import { resolveAccess } from "../../access/authorize.js";
 import { allows } from "../../access/access.js";
-import { eventStream } from "../../http/answer.js";
+import { eventStream } from "../../http/answers/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
 import type { EventStreams, Listener } from "./event-streams.js";
 

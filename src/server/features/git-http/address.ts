@@ -8,7 +8,7 @@ import { resolveAccess } from "../../access/authorize.js";
 import { requirePermission, type Access } from "../../access/access.js";
 import { requireHome } from "../../http/forwarding/home-availability.js";
 import type { RawRequest } from "../../http/raw-routes.js";
-import { isStorable } from "../../http/text.js";
+import { isStorable } from "../../http/answers/text.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { findProjectByAddress } from "../projects/index.js";
 import { branchRef, visibleBranches } from "../workspaces/index.js";

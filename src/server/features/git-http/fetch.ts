@@ -13,7 +13,7 @@ import {
 import { GitError } from "#git/process/run.js";
 import { NotOurRefError, visibleRequest } from "#git/smart-http/visible-request.js";
 import { AppError } from "../../errors.js";
-import { Answer } from "../../http/answer.js";
+import { Answer } from "../../http/answers/answer.js";
 import type { RawRequest } from "../../http/raw-routes.js";
 
 /** Maximum bytes of a fetch request: the wants and haves of the client. */

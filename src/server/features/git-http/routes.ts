@@ -10,10 +10,10 @@ import {
 } from "#git/smart-http/receive-pack.js";
 import { listRefs } from "#git/store/refs.js";
 import { requireNotArchived } from "../../access/access.js";
-import type { Answer } from "../../http/answer.js";
+import type { Answer } from "../../http/answers/answer.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
-import { withUploadTimeout } from "../../http/upload-timeout.js";
+import { withUploadTimeout } from "../../http/server/upload-timeout.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { resolveRepository, type ResolvedRepository, type AddressDeps } from "./address.js";
 import { advertiseFetch, bodyOf, fetchBodies, gitAnswer, serveFetch, toGitError } from "./fetch.js";

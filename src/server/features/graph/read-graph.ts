@@ -3,7 +3,7 @@ import type { Database } from "../../db/connection/connect.js";
 import { notFound } from "../../errors.js";
 import { listBranches } from "#git/store/branches.js";
 import { readHistory } from "#git/store/history.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { receivedTimes, receiveTimeOf, visibleBranches } from "../workspaces/index.js";
 import { assignBranches, sortNewestFirst } from "./order.js";

@@ -5,7 +5,7 @@ import type { WorktreeKind } from "#git/worktree/worktree-driver.js";
 import { authenticate, isPerson, type Credentials } from "../../access/authenticate.js";
 import { isLocalCaller } from "../../access/local-caller.js";
 import type { RequestHead } from "../../access/request-head.js";
-import { Answer } from "../../http/answer.js";
+import { Answer } from "../../http/answers/answer.js";
 import { rawRoutes } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";

@@ -10,7 +10,7 @@ import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import { requireFullAccess } from "../../access/authorize.js";
 import { requireNotArchived } from "../../access/access.js";
-import type { ActorContext, OrgContext } from "../../http/request-context.js";
+import type { ActorContext, OrgContext } from "../../http/requests/request-context.js";
 import { invitation as invitationEmail } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { limitHitsWithin } from "../../access/rate-limit.js";

@@ -1,8 +1,8 @@
 import { invitations } from "#shared/api/organizations/invitations.js";
 import { notFound } from "../../errors.js";
-import { Answer, noStore } from "../../http/answer.js";
+import { Answer, noStore } from "../../http/answers/answer.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byId, pagesOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/requests/pagination.js";
 import { findInvitation, listInvitations } from "./invitations.queries.js";
 import { accept, invite, readOffer, resend, revoke, type InvitationDeps } from "./invitations.js";
 

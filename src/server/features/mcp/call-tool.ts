@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { isSegment, urlOf } from "#shared/contract/call.js";
 import { isUuid } from "#shared/uuid.js";
 import type { Actor } from "../../access/authenticate.js";
-import type { InternalCall } from "../../http/internal-call.js";
+import type { InternalCall } from "../../http/requests/internal-call.js";
 import type { DescribedTool } from "./describe-tools.js";
 
 /** The caller of a tool. */

@@ -7,7 +7,7 @@ import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { authorizedWrites } from "../../access/current-access.js";
 import { permissionsBeyond, requirePermission, type Access } from "../../access/access.js";
-import type { ActorContext, OrgContext } from "../../http/request-context.js";
+import type { ActorContext, OrgContext } from "../../http/requests/request-context.js";
 import { addedToOrganization } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { userExists } from "../auth/index.js";

@@ -3,7 +3,7 @@ import { cached } from "../../db/cache/cache.js";
 import { notFound } from "../../errors.js";
 import { resolvePathAccess } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byTime, pagesOf } from "../../http/pagination.js";
+import { byTime, pagesOf } from "../../http/requests/pagination.js";
 import { preparedJson } from "../../http/fast-path/prepared-json.js";
 import { findMember, listMembers } from "./members.queries.js";
 import { addMember, changeRole, removeMember, type MemberDeps } from "./members.js";

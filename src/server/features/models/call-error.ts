@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { toAppError } from "../../http/problem.js";
+import { toAppError } from "../../http/answers/problem.js";
 import { ProviderError } from "../../models/provider-client.js";
 
 /** An error of a call, which is sent in the provider's own form. */

@@ -1,7 +1,7 @@
 /** The answer of a provider, as it is passed on to the run. */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import { Answer } from "../../http/answer.js";
+import { Answer } from "../../http/answers/answer.js";
 import { ProviderError } from "../../models/provider-client.js";
 import type { Report } from "../../models/token-usage.js";
 import type { UsageMeter } from "../../models/usage-meter.js";

@@ -1,8 +1,8 @@
 import { notifications, type NotificationDelivery } from "#shared/api/identity/notifications.js";
 import { requireFullAccess } from "../../access/authorize.js";
-import { byTime, pagesOf } from "../../http/pagination.js";
+import { byTime, pagesOf } from "../../http/requests/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
-import type { ActorContext } from "../../http/request-context.js";
+import type { ActorContext } from "../../http/requests/request-context.js";
 import { listDeliveries } from "./list-deliveries.js";
 import * as settings from "./settings/notification-settings.js";
 import * as webhook from "./settings/personal-webhook.js";

@@ -8,7 +8,7 @@ import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Database } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { denyMissingPermission, requirePermission } from "../../access/access.js";
-import type { ActorContext, OrgContext } from "../../http/request-context.js";
+import type { ActorContext, OrgContext } from "../../http/requests/request-context.js";
 import { limitHits } from "../../access/rate-limit.js";
 import { addOwner, transferOwnership } from "../members/index.js";
 import { endRuns, waitForEnd } from "../runs/index.js";

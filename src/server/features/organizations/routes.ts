@@ -12,7 +12,7 @@ import { organizationsWith, requireFullAccess } from "../../access/authorize.js"
 import { allows, explain, rolePatterns, scopesIn } from "../../access/access.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { preparedJson } from "../../http/fast-path/prepared-json.js";
-import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
+import { byId, fromMemory, pagesOf } from "../../http/requests/pagination.js";
 import * as queries from "./organizations.queries.js";
 import {
   archiveOrganization,

@@ -1,6 +1,6 @@
 import { AppError, notFound } from "../../errors.js";
 import type { Database } from "../../db/connection/connect.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import * as queries from "./dismissals.queries.js";
 import { isPerson } from "../../access/authenticate.js";
 import { isPresent } from "./list-attention.js";

@@ -2,7 +2,7 @@ import type { AttentionItem } from "#shared/api/organizations/overview.js";
 import { allows } from "../../access/access.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { isoInstant } from "../../db/tables/columns.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { listExpiringKeys } from "../api-keys/index.js";
 import { listPredictedConflicts } from "../radar/index.js";
 import { readUsage } from "../usage/index.js";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { agentWork, type AgentWork } from "#shared/api/organizations/overview.js";
 import { allows } from "../../access/access.js";
 import type { OtherNodes } from "../../http/forwarding/other-nodes.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { countPredictedConflicts } from "../radar/index.js";
 import {

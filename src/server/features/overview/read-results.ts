@@ -2,7 +2,7 @@ import { results, type Results } from "#shared/api/organizations/overview.js";
 import { allows } from "../../access/access.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import { AppError } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { comparePairs, type WorkDeps } from "./list-work.js";
 import * as queries from "./results.queries.js";
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { instant } from "#shared/contract/fields.js";
 import { itemKey, overview } from "#shared/api/organizations/overview.js";
 import type { Database } from "../../db/connection/connect.js";
-import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
+import { byId, fromMemory, pagesOf } from "../../http/requests/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { dismissItem, undismissItem } from "./dismiss-item.js";
 import { listAttention } from "./list-attention.js";

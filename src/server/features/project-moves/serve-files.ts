@@ -3,7 +3,7 @@ import { buffer } from "node:stream/consumers";
 import type { Cluster } from "../../cluster/cluster.js";
 import { moveHeader } from "../../cluster/signed-move.js";
 import { AppError, homeUnavailable, notFound } from "../../errors.js";
-import { Answer } from "../../http/answer.js";
+import { Answer } from "../../http/answers/answer.js";
 import { rawRoutes, type RawRequest } from "../../http/raw-routes.js";
 import type { Routes } from "../../http/register-routes.js";
 import { archiveFiles } from "./copy/archive-files.js";

@@ -3,7 +3,7 @@ import { homeOf } from "../../cluster/home-of.js";
 import { AppError, notFound } from "../../errors.js";
 import { removeTree } from "#git/worktree/atomic-directory.js";
 import { removeRepository } from "#git/store/remove-repository.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { cancelBuildsOf } from "../environments/index.js";
 import { removeMembersOfProject } from "../members/index.js";
 import { deleteLogObjectsOf, endManagedRuns, waitForEnd } from "../runs/index.js";

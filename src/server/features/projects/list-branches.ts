@@ -1,7 +1,7 @@
 import type { Branch } from "#shared/api/projects/projects.js";
 import { notFound } from "../../errors.js";
 import { listBranches } from "#git/store/branches.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { agentsOfBranches, visibleBranches } from "../workspaces/index.js";
 import * as queries from "./projects.queries.js";
 import type { ProjectDeps } from "./project.js";

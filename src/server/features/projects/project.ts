@@ -5,7 +5,7 @@ import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import { countApart } from "#git/store/branches.js";
 import { fingerprintOf } from "#git/upstream/ssh-key.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { Storage } from "../../data-folder/storage.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";

@@ -18,7 +18,7 @@ import { removePackingLeftovers } from "#git/store/pack-repository.js";
 import { advanceQueuesOf, findChecks } from "../workspaces/index.js";
 import { createRepository } from "#git/store/repository.js";
 import { removeStaleLocks } from "#git/store/stale-locks.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { checkImportUrl } from "./imports/import-url.js";
 import { readProject, type ProjectDeps } from "./project.js";

@@ -2,7 +2,7 @@ import { projects } from "#shared/api/projects/projects.js";
 import type { upstreams } from "#shared/api/projects/upstreams.js";
 import { organizationsWith } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byId, byName, pagesOf } from "../../http/pagination.js";
+import { byId, byName, pagesOf } from "../../http/requests/pagination.js";
 import { deleteProject } from "./delete-project.js";
 import { listVisibleBranches } from "./list-branches.js";
 import * as queries from "./projects.queries.js";

@@ -4,7 +4,7 @@ import { homeOf } from "../../cluster/home-of.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { StoredConflict } from "../../db/tables/workspace-tables.js";
 import { resolveCommit } from "#git/store/repository.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { branchRef, projectOfWorkspace } from "../workspaces/index.js";
 import * as queries from "./radar.queries.js";

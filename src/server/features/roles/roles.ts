@@ -5,7 +5,7 @@ import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { permissionsBeyond, type Access } from "../../access/access.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import * as queries from "./roles.queries.js";
 
 interface RoleInput {

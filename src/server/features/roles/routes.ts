@@ -2,7 +2,7 @@ import { z } from "zod";
 import { roles } from "#shared/api/organizations/roles.js";
 import { permissionNames, permissions } from "#shared/permissions.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
+import { byId, fromMemory, pagesOf } from "../../http/requests/pagination.js";
 import { listRoles } from "./roles.queries.js";
 import { createRole, deleteRole, readRole, updateRole } from "./roles.js";
 

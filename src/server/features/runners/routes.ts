@@ -1,8 +1,8 @@
 import { runners } from "#shared/api/runners.js";
 import type { Database } from "../../db/connection/connect.js";
 import type { Handlers } from "../../http/register-routes.js";
-import type { ActorContext } from "../../http/request-context.js";
-import { byName, pagesOf } from "../../http/pagination.js";
+import type { ActorContext } from "../../http/requests/request-context.js";
+import { byName, pagesOf } from "../../http/requests/pagination.js";
 import { createRunner, deleteRunner, readRunner, updateRunner } from "./manage-runners.js";
 import { listRunners } from "./runners.queries.js";
 

@@ -6,7 +6,7 @@ import type { Storage } from "../../data-folder/storage.js";
 import type { NodeLease } from "../../cluster/node-lease.js";
 import type { Database } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
-import type { CallbackListener } from "../../http/callback-listener.js";
+import type { CallbackListener } from "../../http/server/callback-listener.js";
 import type { Jobs } from "../../jobs/queue.js";
 import {
   startCheckpoints,

@@ -2,7 +2,7 @@ import { presets } from "#shared/api/agents/presets.js";
 import { runs } from "#shared/api/agents/runs.js";
 import { sandbox } from "#shared/api/agents/sandbox.js";
 import { agentSessions } from "#shared/api/agents/sessions.js";
-import { openCallbackListener } from "../../http/callback-listener.js";
+import { openCallbackListener } from "../../http/server/callback-listener.js";
 import { routesOf } from "../../http/register-routes.js";
 import { jobWorker, type Feature } from "../feature.js";
 import { deleteOldBuilds } from "../environments/index.js";

@@ -1,6 +1,6 @@
 import type { Run } from "#shared/api/agents/runs.js";
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import * as queries from "./runs.queries.js";
 
 /**

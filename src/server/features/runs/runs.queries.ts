@@ -5,7 +5,7 @@ import { isHomeOfAgent, takesRuns } from "../../cluster/home-of.js";
 import { newId } from "../../db/tables/columns.js";
 import { prepared, type Queryable } from "../../db/connection/connect.js";
 import { agents, environments, organizations, projects, runs } from "../../db/tables/tables.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { usageColumns, type UsageRow } from "../usage/index.js";
 
 /**

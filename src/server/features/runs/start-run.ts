@@ -5,7 +5,7 @@ import { originOf } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, unavailable } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { publish } from "#shared/node/measurements.js";
 import { enforcementProblem, isolationProblem } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";

@@ -3,7 +3,7 @@ import type { Run } from "#shared/api/agents/runs.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import { requirePermission } from "../../access/access.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { cancelBuild } from "../environments/index.js";
 import * as managed from "./managed-runs.queries.js";
 import * as queries from "./runs.queries.js";

@@ -1,9 +1,9 @@
 import { organizationSecrets, projectSecrets } from "#shared/api/organizations/secrets.js";
 import type { Secret } from "#shared/api/organizations/secrets.js";
 import { notFound } from "../../errors.js";
-import { byName, pagesOf } from "../../http/pagination.js";
+import { byName, pagesOf } from "../../http/requests/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { findSecret, listSecrets, type SecretOwner } from "./secrets.queries.js";
 import { deleteSecret, setSecret } from "./set-secret.js";
 

@@ -3,7 +3,7 @@ import { namedProviders } from "#shared/models/model-provider.js";
 import { secretNameProblem } from "#shared/secret-name.js";
 import { sealBytes } from "../../encrypt.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { encryptValue } from "./secret-value.js";
 import * as queries from "./secrets.queries.js";
 import type { SecretOwner } from "./secrets.queries.js";

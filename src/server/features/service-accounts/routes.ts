@@ -1,5 +1,5 @@
 import { serviceAccounts } from "#shared/api/organizations/service-accounts.js";
-import { byId, pagesOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/requests/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
 import {
   createAccountKey,

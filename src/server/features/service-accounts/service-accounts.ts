@@ -9,7 +9,7 @@ import { violatedConstraint, type Database, type Queryable } from "../../db/conn
 import { lockOrganizations } from "../../db/connection/tenant.js";
 import { newId } from "../../db/tables/columns.js";
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { revokeKeysOf } from "../api-keys/index.js";
 import { addServiceMember, changeServiceMember, removeServiceMember } from "../members/index.js";
 import * as queries from "./service-accounts.queries.js";

@@ -8,7 +8,7 @@ import type {
   Usage,
 } from "#shared/api/organizations/usage.js";
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { apportion, hoursOf } from "./apportion.js";
 import * as queries from "./usage.queries.js";
 

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { period, usage, type ModelBudget } from "#shared/api/organizations/usage.js";
-import { csvFile, wantsCsv } from "../../http/csv.js";
+import { csvFile, wantsCsv } from "../../http/answers/csv.js";
 import type { OtherNodes } from "../../http/forwarding/other-nodes.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import type { Handlers } from "../../http/register-routes.js";
-import { fromMemory, pagesOf } from "../../http/pagination.js";
+import { fromMemory, pagesOf } from "../../http/requests/pagination.js";
 import { readDiskUsage } from "../disk-usage/index.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { statementsTable, statementTable, usageTable } from "./csv-tables.js";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { webhooks, type Delivery, type Webhook } from "#shared/api/organizations/webhooks.js";
 import { describeEvent, eventNames, permissionOfEvent } from "#shared/event-types.js";
-import { byId, byTime, fromMemory, pagesOf } from "../../http/pagination.js";
+import { byId, byTime, fromMemory, pagesOf } from "../../http/requests/pagination.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { listDeliveries } from "./deliveries.queries.js";
 import * as actions from "./webhooks.js";

@@ -10,7 +10,7 @@ import { diffFields } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { newId } from "../../db/tables/columns.js";
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { giveUpDeliveries, type Target } from "./attempts.queries.js";
 import { checkUrl, type UrlRules } from "./sending/check-url.js";
 import * as deliveries from "./deliveries.queries.js";

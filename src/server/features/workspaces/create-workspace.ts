@@ -7,7 +7,7 @@ import { AppError, notFound } from "../../errors.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import { resolveCommit, resolveTree } from "#git/store/repository.js";
 import { RefMovedError, updateRef } from "#git/store/refs.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { isAlive } from "./archives/archives.queries.js";
 import { agentTerminated } from "./archives/archive-workspace.js";
 import { requireCluster } from "../runners/index.js";

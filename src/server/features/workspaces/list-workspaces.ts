@@ -4,7 +4,7 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { agents } from "../../db/tables/tables.js";
 import { workspaces } from "../../db/tables/workspace-tables.js";
 import { countAhead } from "#git/store/branches.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { isMerging } from "./workspaces.queries.js";
 import { visibleBranches } from "./visible-branches.js";
 import { branchRef, publicStatus, type WorkspaceDeps } from "./workspace.js";

@@ -25,7 +25,7 @@ import {
   UnsafePathError,
 } from "#git/snapshot/path-errors.js";
 import { countApart } from "#git/store/branches.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { MountError, MountInUseError } from "#git/worktree/mounts.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import type { Storage } from "../../data-folder/storage.js";

@@ -7,7 +7,7 @@ import type { Database, Queryable } from "../../db/connection/connect.js";
 import { notFound } from "../../errors.js";
 import { diffFiles, rawDiff } from "#git/diff/diff.js";
 import { mergeBase, resolveCommit } from "#git/store/repository.js";
-import type { OrgContext } from "../../http/request-context.js";
+import type { OrgContext } from "../../http/requests/request-context.js";
 import { finishArchiving, finishRestoring } from "./archives/archive-workspace.js";
 import { activeUnderLock, recoverCommit } from "./commits/commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";

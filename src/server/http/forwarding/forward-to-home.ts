@@ -12,7 +12,7 @@ import {
 import { listNodes } from "../../cluster/nodes.queries.js";
 import { watchNodes } from "../../cluster/watch-nodes.js";
 import { homeUnavailable } from "../../errors.js";
-import { sendProblem } from "../problem.js";
+import { sendProblem } from "../answers/problem.js";
 import { forwardToNode, type Forwarding, type Outcome } from "./forward-to-node.js";
 import { isForwarded } from "./home-availability.js";
 import { openStreams } from "./open-streams.js";

@@ -6,7 +6,7 @@ import { NoAnswerError, NotSentError } from "../../cluster/node-client.js";
 import type { RegisteredNode } from "../../cluster/nodes.queries.js";
 import type { Database } from "../../db/connection/connect.js";
 import { AppError, homeUnavailable } from "../../errors.js";
-import type { ActiveRequests } from "../graceful-shutdown.js";
+import type { ActiveRequests } from "../server/graceful-shutdown.js";
 import { markWithoutHome } from "./home-availability.js";
 import type { OpenStreams } from "./open-streams.js";
 

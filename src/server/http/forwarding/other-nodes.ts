@@ -2,7 +2,7 @@ import { text } from "node:stream/consumers";
 import { Readable } from "node:stream";
 import type { Cluster } from "../../cluster/cluster.js";
 import { forwardRequest } from "../../cluster/forward-request.js";
-import type { PublicContext } from "../request-context.js";
+import type { PublicContext } from "../requests/request-context.js";
 import { isForwarded } from "./home-availability.js";
 
 /** The request of a call about several projects. */

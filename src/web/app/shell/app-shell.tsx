@@ -17,7 +17,7 @@ import { IconButton } from "../../ui/actions/button.js";
 import { Icon } from "../../ui/actions/icons.js";
 import { Skeleton } from "../../ui/feedback/states.js";
 import { VerifyReminder } from "../../components/auth/verify-reminder.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { Brand } from "../../components/brand.js";
 import { Navigation } from "./navigation.js";
 import { OrganizationMenu } from "./organization-menu.js";

@@ -1,14 +1,14 @@
 import { type QueryClient, type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import type { OrganizationEvent } from "#shared/api/organizations/events.js";
-import { agentsKey } from "../../api/queries/agents.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
 import { preloadedSince } from "../../api/preloaded-responses.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { checkConnection, isConnectionLost, onConnectionChange } from "../../hooks/connection.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
-import { overviewKey } from "../../api/queries/overview.js";
-import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
-import { workspacesKey } from "../../api/queries/workspaces.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
+import { overviewKey } from "../../api/queries/organization/overview.js";
+import { beingDeleted, projectsKey } from "../../api/queries/projects/projects.js";
+import { workspacesKey } from "../../api/queries/projects/workspaces.js";
 
 /** Changes within this time are handled together; milliseconds. */
 const batchMs = 300;

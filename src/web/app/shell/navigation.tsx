@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
 import { Icon } from "../../ui/actions/icons.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 
 const common = [
   { label: "Home", icon: "home", path: paths.home() },

@@ -6,7 +6,7 @@ import { paths } from "../../paths/paths.js";
 import { type Theme, themeNames, themes, useTheme } from "../../hooks/theme.js";
 import { Menu, MenuChoices, MenuHeading, MenuItem, MenuLine } from "../../ui/overlays/menu.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { useSignOut } from "../../access/sign-out.js";
 
 /** The signed-in user, and signing out. */

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { deferMenu } from "../../ui/overlays/deferred-menu.js";
 import { initialOf, visible } from "../../ui/text/plain-text.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 
 const ProfileChoices = deferMenu(async () => (await import("./profile-choices.js")).ProfileChoices);
 

@@ -4,8 +4,8 @@ import type { Agent } from "#shared/api/agents/agents.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { type DenyReason, useDenyReason } from "../../access/permissions.js";
-import { agentQuery } from "../../api/queries/agents.js";
-import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { agentQuery } from "../../api/queries/execution/agents.js";
+import { workspaceQuery } from "../../api/queries/projects/workspaces.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { useNewDialog } from "../../forms/dialog-search.js";
 import { loadPart } from "../../hooks/connection.js";
@@ -14,14 +14,14 @@ import { Button } from "../../ui/actions/button.js";
 import { Page } from "../../ui/layout/page.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { PageTabs } from "../page-tabs.js";
-import { useStart } from "../runs/use-start.js";
+import { useStart } from "../runs/start/use-start.js";
 import { StopRunButton } from "../runs/stop-run-button.js";
 import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
 import { AgentStatus } from "./agent-status.js";
 import { AgentTaskDetails } from "./agent-task.js";
 
 const StartRunDialog = lazy(async () => ({
-  default: (await loadPart(() => import("../runs/start-run-dialog.js"))).StartRunDialog,
+  default: (await loadPart(() => import("../runs/start/start-run-dialog.js"))).StartRunDialog,
 }));
 
 const tabs = {

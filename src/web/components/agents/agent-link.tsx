@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
-import { agentQuery } from "../../api/queries/agents.js";
+import { agentQuery } from "../../api/queries/execution/agents.js";
 
 /** Links to an agent by name; shows its id until the name has loaded, or if the viewer may not see it. */
 export function AgentLink({ agentId }: { agentId: string }): ReactElement {

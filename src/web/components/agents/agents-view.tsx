@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
 import type { AgentWork } from "#shared/api/organizations/overview.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { type WorkFilter, workQuery } from "../../api/queries/overview.js";
+import { type WorkFilter, workQuery } from "../../api/queries/organization/overview.js";
 import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import { useFilters, useListView } from "../../lists/list-search.js";
 import {

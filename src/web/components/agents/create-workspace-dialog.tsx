@@ -9,10 +9,10 @@ import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
 import { visible } from "../../ui/text/plain-text.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { RadioList } from "../../ui/fields/radio.js";
-import { projectsKey } from "../../api/queries/projects.js";
-import { sandboxQuery } from "../../api/queries/runs.js";
-import { workspacesKey } from "../../api/queries/workspaces.js";
-import { agentsKey } from "../../api/queries/agents.js";
+import { projectsKey } from "../../api/queries/projects/projects.js";
+import { sandboxQuery } from "../../api/queries/execution/runs.js";
+import { workspacesKey } from "../../api/queries/projects/workspaces.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
 
 const types = [
   {

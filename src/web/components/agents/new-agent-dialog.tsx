@@ -9,9 +9,9 @@ import { TextArea, TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { visible } from "../../ui/text/plain-text.js";
 import { SelectField } from "../../ui/fields/select.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
-import { projectsKey, projectsQuery } from "../../api/queries/projects.js";
-import { agentsKey, projectAgentsQuery } from "../../api/queries/agents.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
+import { projectsKey, projectsQuery } from "../../api/queries/projects/projects.js";
+import { agentsKey, projectAgentsQuery } from "../../api/queries/execution/agents.js";
 import { TaskFields, taskOf, taskValues } from "./task-fields.js";
 
 interface NewAgentDialogProps {

@@ -4,7 +4,7 @@ import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { editOptions } from "../../api/incoming.js";
 import { queryClient } from "../../api/query-client.js";
-import { agentQuery, agentsKey } from "../../api/queries/agents.js";
+import { agentQuery, agentsKey } from "../../api/queries/execution/agents.js";
 import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/actions/button.js";
 import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";

@@ -11,7 +11,7 @@ import { RelativeTime } from "../../ui/text/time.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { Waiting } from "../await.js";
 import { KeyStatus, Scopes } from "./key-status.js";
-import { apiKeysKey, organizationKeysQuery } from "../../api/queries/api-keys.js";
+import { apiKeysKey, organizationKeysQuery } from "../../api/queries/organization/api-keys.js";
 import { ConfirmButton } from "../confirmations.js";
 
 const sortings: readonly Sorting<OrganizationKey>[] = [

@@ -2,13 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { AuditEvent } from "#shared/api/organizations/audit.js";
 import { auditActionNames, auditActions } from "#shared/audit.js";
-import type { AuditSearch } from "../../api/queries/audit.js";
+import type { AuditSearch } from "../../api/queries/organization/audit.js";
 import { Button } from "../../ui/actions/button.js";
 import { TextField } from "../../ui/fields/field.js";
 import { visible } from "../../ui/text/plain-text.js";
 import { SelectField } from "../../ui/fields/select.js";
-import { membersQuery } from "../../api/queries/organizations.js";
-import { actionOf } from "../../api/queries/audit.js";
+import { membersQuery } from "../../api/queries/organization/organizations.js";
+import { actionOf } from "../../api/queries/organization/audit.js";
 
 interface AuditFiltersProps {
   orgId: string;

@@ -12,7 +12,7 @@ import { Await } from "../await.js";
 import { DownloadLink } from "../download-link.js";
 import { AuditFilters } from "./audit-filters.js";
 import { EventTable } from "./event-table.js";
-import { eventList, exportUrl } from "../../api/queries/audit.js";
+import { eventList, exportUrl } from "../../api/queries/organization/audit.js";
 
 interface AuditTabProps {
   orgId: string;

@@ -7,7 +7,7 @@ import { RelativeTime } from "../../ui/text/time.js";
 import { useDenyReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
 import { Actor, EventSummary } from "./event-text.js";
-import { recentEventsQuery } from "../../api/queries/audit.js";
+import { recentEventsQuery } from "../../api/queries/organization/audit.js";
 
 /** The last events of the audit log; nothing if the viewer may not read it. */
 export function RecentActivity({ orgId }: { orgId: string }): ReactElement | null {

@@ -6,8 +6,8 @@ import { paths } from "../../paths/paths.js";
 import { visible } from "../../ui/text/plain-text.js";
 import { notify } from "../../ui/feedback/toast.js";
 import { switchOrganization } from "../../access/current-organization.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
-import { offerQuery } from "../../api/queries/invitations.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
+import { offerQuery } from "../../api/queries/organization/invitations.js";
 
 /** Navigates to the organization that the viewer has just joined. */
 export function useOpenJoinedOrganization(): (member: Member) => void {

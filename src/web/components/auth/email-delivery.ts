@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { meQuery, methodsQuery } from "../../api/queries/auth.js";
+import { meQuery, methodsQuery } from "../../api/queries/identity/auth.js";
 import { mayBeSignedIn } from "../../access/signed-in.js";
 
 /** The location of an email that the server cannot send; null if emails are sent. */

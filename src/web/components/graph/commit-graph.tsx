@@ -14,7 +14,7 @@ import { CommitDot, dotLabels, type DotKind } from "./commit-dot.js";
 import { sizeOf } from "./graph-lines.js";
 import { GraphCommitRow } from "./graph-row.js";
 import { layoutGraph } from "./lanes.js";
-import { graphQuery, shownCommits } from "../../api/queries/graph.js";
+import { graphQuery, shownCommits } from "../../api/queries/projects/graph.js";
 
 const most = 2000;
 

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import { client } from "../../api/client.js";
-import { projectsKey } from "../../api/queries/projects.js";
+import { projectsKey } from "../../api/queries/projects/projects.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { Button } from "../../ui/actions/button.js";
 import { visible } from "../../ui/text/plain-text.js";

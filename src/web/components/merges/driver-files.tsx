@@ -6,7 +6,7 @@ import { Table } from "../../ui/tables/table.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { Link } from "@tanstack/react-router";
 import { paths } from "../../paths/paths.js";
-import { Command } from "../runs/command.js";
+import { Command } from "../runs/start/command.js";
 
 /** The files that both sides changed and that have a merge driver, with its result; none without them. */
 export function DriverFiles({

@@ -5,7 +5,7 @@ import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/actions/button.js";
 import { Page } from "../../ui/layout/page.js";
 import { EmptyState } from "../../ui/feedback/states.js";
-import { organizationsQuery } from "../../api/queries/organizations.js";
+import { organizationsQuery } from "../../api/queries/organization/organizations.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 

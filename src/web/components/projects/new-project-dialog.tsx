@@ -12,7 +12,7 @@ import { TextArea, TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { RadioList } from "../../ui/fields/radio.js";
 import { slugCodes, SuggestedSlug } from "../organizations/suggested-slug.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
 import {
   blankCredential,
   CredentialFields,
@@ -20,7 +20,7 @@ import {
   isSsh,
   type CredentialValues,
 } from "./credential-fields.js";
-import { projectsKey } from "../../api/queries/projects.js";
+import { projectsKey } from "../../api/queries/projects/projects.js";
 
 interface NewProjectDialogProps {
   isOpen: boolean;

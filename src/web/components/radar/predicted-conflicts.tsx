@@ -12,7 +12,7 @@ import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { isUsable } from "../workspaces/workspace-status.js";
 import { Waiting } from "../await.js";
 import { PredictedConflictList } from "./predicted-conflict-list.js";
-import { workspaceRadarQuery } from "../../api/queries/radar.js";
+import { workspaceRadarQuery } from "../../api/queries/projects/radar.js";
 import { RadarState } from "./radar-state.js";
 import { SideName } from "./side-name.js";
 

@@ -7,7 +7,7 @@ import { formatNumber } from "../../ui/text/number.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { Table } from "../../ui/tables/table.js";
 import { Waiting } from "../await.js";
-import { projectRadarQuery } from "../../api/queries/radar.js";
+import { projectRadarQuery } from "../../api/queries/projects/radar.js";
 import { RadarState } from "./radar-state.js";
 import { SideName } from "./side-name.js";
 

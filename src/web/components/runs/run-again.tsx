@@ -3,14 +3,14 @@ import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Run } from "#shared/api/agents/runs.js";
 import { client } from "../../api/client.js";
-import { agentsKey } from "../../api/queries/agents.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/actions/button.js";
 import { bodyOfRun } from "./run-values.js";
-import { StartRunDialog } from "./start-run-dialog.js";
-import { useStart } from "./use-start.js";
+import { StartRunDialog } from "./start/start-run-dialog.js";
+import { useStart } from "./start/use-start.js";
 
 interface RunAgainProps {
   agent: Agent;

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Run } from "#shared/api/agents/runs.js";
 import { useCursorPages } from "../../api/cursor-pages.js";
-import { egressList } from "../../api/queries/runs.js";
+import { egressList } from "../../api/queries/execution/runs.js";
 import { Card } from "../../ui/layout/card.js";
 import { PageSteps } from "../../ui/tables/list-view.js";
 import { Table } from "../../ui/tables/table.js";

@@ -11,7 +11,7 @@ import { PlainText, visibleLines } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { LogView } from "../logs/log-view.js";
 import { costText, tokensText } from "../usage/model-figures.js";
-import { lineOf } from "./command-line.js";
+import { lineOf } from "./start/command-line.js";
 import { formatBinaryBytes, formatDuration } from "./format.js";
 import { RunConnections } from "./run-connections.js";
 import { RunDuration } from "./run-duration.js";

@@ -1,7 +1,7 @@
 import type { Run } from "#shared/api/agents/runs.js";
 import { presetTitles } from "#shared/preset-names.js";
 import { visible } from "../../ui/text/plain-text.js";
-import { shownInLine } from "./command-line.js";
+import { shownInLine } from "./start/command-line.js";
 
 /** Describes what a run runs, in one line: the program and the prompt, or the command. */
 export function runTitle({

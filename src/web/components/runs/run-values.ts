@@ -1,8 +1,8 @@
 import type { Preset } from "#shared/api/agents/presets.js";
 import type { NewRun, Run } from "#shared/api/agents/runs.js";
 import type { PresetName } from "#shared/preset-names.js";
-import { lineOf, wordsOf } from "./command-line.js";
-import { type EnvRow, envOf } from "./env-fields.js";
+import { lineOf, wordsOf } from "./start/command-line.js";
+import { type EnvRow, envOf } from "./start/env-fields.js";
 
 /** The values of the form that starts a run. */
 export interface RunValues {

@@ -8,7 +8,7 @@ import { CopyLine } from "../../ui/actions/copy-button.js";
 import { Await } from "../await.js";
 import { formatBinaryBytes, formatDuration } from "./format.js";
 import { type Isolation, isolationOf } from "./isolation.js";
-import { sandboxQuery } from "../../api/queries/runs.js";
+import { sandboxQuery } from "../../api/queries/execution/runs.js";
 
 const modes: Record<Isolation["mode"], string> = {
   bubblewrap: "On, by bubblewrap",

@@ -1,9 +1,9 @@
 import type { ReactElement } from "react";
 import type { Run } from "#shared/api/agents/runs.js";
 import { client } from "../../api/client.js";
-import { agentsKey } from "../../api/queries/agents.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
-import { projectsKey } from "../../api/queries/projects.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
+import { projectsKey } from "../../api/queries/projects/projects.js";
 import { ConfirmButton } from "../confirmations.js";
 
 interface StopRunButtonProps {

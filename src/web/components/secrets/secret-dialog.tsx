@@ -4,7 +4,7 @@ import { baseUrlProblem, namedProviders, providerProblem } from "#shared/models/
 import { secretNameProblem } from "#shared/secret-name.js";
 import { api } from "../../api/api-calls.js";
 import { client, clientError } from "../../api/client.js";
-import { type SecretOwner, secretsQuery } from "../../api/queries/secrets.js";
+import { type SecretOwner, secretsQuery } from "../../api/queries/organization/secrets.js";
 import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/actions/button.js";
 import { Checkbox, TextArea, TextField } from "../../ui/fields/field.js";

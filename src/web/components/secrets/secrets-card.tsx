@@ -3,7 +3,7 @@ import { type ReactElement, useState } from "react";
 import type { Secret } from "#shared/api/organizations/secrets.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { client } from "../../api/client.js";
-import { type SecretOwner, secretsQuery } from "../../api/queries/secrets.js";
+import { type SecretOwner, secretsQuery } from "../../api/queries/organization/secrets.js";
 import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
 import { Table } from "../../ui/tables/table.js";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { ModelBudget } from "#shared/api/organizations/usage.js";
-import { modelBudgetQuery } from "../../api/queries/usage.js";
+import { modelBudgetQuery } from "../../api/queries/organization/usage.js";
 import { Meter } from "../../ui/feedback/meter.js";
 import { formatNumber } from "../../ui/text/number.js";
 import { costText } from "./model-figures.js";

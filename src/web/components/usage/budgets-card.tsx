@@ -7,10 +7,13 @@ import type { DenyReason } from "../../access/permissions.js";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { editOptions } from "../../api/incoming.js";
-import { agentQuery, agentsKey } from "../../api/queries/agents.js";
-import { organizationQuery, organizationsKey } from "../../api/queries/organizations.js";
-import { projectQuery, projectsKey } from "../../api/queries/projects.js";
-import { modelBudgetQuery } from "../../api/queries/usage.js";
+import { agentQuery, agentsKey } from "../../api/queries/execution/agents.js";
+import {
+  organizationQuery,
+  organizationsKey,
+} from "../../api/queries/organization/organizations.js";
+import { projectQuery, projectsKey } from "../../api/queries/projects/projects.js";
+import { modelBudgetQuery } from "../../api/queries/organization/usage.js";
 import { queryClient } from "../../api/query-client.js";
 import { useForm } from "../../forms/use-form.js";
 import { TextField } from "../../ui/fields/field.js";

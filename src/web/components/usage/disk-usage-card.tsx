@@ -9,7 +9,7 @@ import { formatBytes } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { Await } from "../await.js";
-import { diskUsageQuery } from "../../api/queries/usage.js";
+import { diskUsageQuery } from "../../api/queries/organization/usage.js";
 
 /** Disk usage of the organization's workspaces and repositories. */
 export function DiskUsageCard({ orgId }: { orgId: string }): ReactElement {

@@ -10,7 +10,7 @@ import { countOf } from "../../ui/text/number.js";
 import { Segments } from "../../ui/fields/radio.js";
 import { type Lane, Timeline } from "../../ui/charts/timeline.js";
 import { Await } from "../await.js";
-import { defaultTimelineHours, timelineQuery } from "../../api/queries/usage.js";
+import { defaultTimelineHours, timelineQuery } from "../../api/queries/organization/usage.js";
 
 const statusStyles: Record<TimedRun["status"], { tone: Tone; text: string }> = {
   queued: { tone: "neutral", text: "Queued" },

@@ -12,7 +12,7 @@ import { checkingReason } from "../../access/permissions.js";
 import { Await } from "../await.js";
 import { DownloadLink } from "../download-link.js";
 import { monthName } from "./periods.js";
-import { statementsQuery } from "../../api/queries/usage.js";
+import { statementsQuery } from "../../api/queries/organization/usage.js";
 import { StatementStatus } from "./statement-status.js";
 
 /** A statement for each month with runs; `reason` says why the viewer may not see them. */

@@ -16,7 +16,7 @@ import {
   dayUsageQuery,
   modelUsageQuery,
   projectUsageQuery,
-} from "../../api/queries/usage.js";
+} from "../../api/queries/organization/usage.js";
 import { AgentUsageTable, ModelUsageTable, ProjectUsageTable } from "./usage-tables.js";
 
 /** A month's runtime: by day, by agent and by project. */

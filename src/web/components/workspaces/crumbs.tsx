@@ -4,8 +4,8 @@ import { paths } from "../../paths/paths.js";
 import { UnknownCrumb } from "../../ui/layout/page.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { CrumbLink } from "../crumb-link.js";
-import { agentQuery } from "../../api/queries/agents.js";
-import { projectQuery } from "../../api/queries/projects.js";
+import { agentQuery } from "../../api/queries/execution/agents.js";
+import { projectQuery } from "../../api/queries/projects/projects.js";
 
 /** Breadcrumbs of an agent's pages: the list of agents and the project. */
 export function useWorkspaceCrumbs(agentId: string, isBelow = false): ReactNode[] {

@@ -13,7 +13,7 @@ import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { Page } from "../../ui/layout/page.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
 import { useResendVerification } from "../../components/auth/resend-verification.js";
 

@@ -6,7 +6,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
-import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
+import { secondFactorQuery } from "../../api/queries/identity/sign-in-queries.js";
 
 interface DisableTotpDialogProps {
   isOpen: boolean;

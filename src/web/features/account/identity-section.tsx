@@ -9,9 +9,9 @@ import { Alert } from "../../ui/feedback/alert.js";
 import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
 import { Time } from "../../ui/text/time.js";
-import { methodsQuery } from "../../api/queries/auth.js";
+import { methodsQuery } from "../../api/queries/identity/auth.js";
 import { Await } from "../../components/await.js";
-import { identitiesQuery } from "../../api/queries/sign-in-queries.js";
+import { identitiesQuery } from "../../api/queries/identity/sign-in-queries.js";
 
 const route = getRouteApi("/app/settings/security");
 

@@ -5,7 +5,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
-import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
+import { passkeysQuery } from "../../api/queries/identity/sign-in-queries.js";
 
 interface PasskeyNameDialogProps {
   title: string;

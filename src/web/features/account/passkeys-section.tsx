@@ -9,10 +9,10 @@ import { Card } from "../../ui/layout/card.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { createPasskey, passkeyProblem } from "../../components/auth/passkey.js";
-import { methodsQuery } from "../../api/queries/auth.js";
+import { methodsQuery } from "../../api/queries/identity/auth.js";
 import { Await } from "../../components/await.js";
 import { PasskeyNameDialog } from "./passkey-name-dialog.js";
-import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
+import { passkeysQuery } from "../../api/queries/identity/sign-in-queries.js";
 import { ConfirmButton } from "../../components/confirmations.js";
 
 /** Adds, renames, lists and removes passkeys. */

@@ -9,9 +9,9 @@ import { Card } from "../../ui/layout/card.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { NewPasswordField } from "../../components/auth/new-password-field.js";
-import { meQuery } from "../../api/queries/auth.js";
-import { sessionsQuery } from "../../api/queries/account.js";
-import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
+import { sessionsQuery } from "../../api/queries/identity/account.js";
+import { secondFactorQuery } from "../../api/queries/identity/sign-in-queries.js";
 
 export function PasswordSection(): ReactElement {
   const factors = useQuery(secondFactorQuery);

@@ -9,7 +9,7 @@ import { Time } from "../../ui/text/time.js";
 import { Await } from "../../components/await.js";
 import { ReauthButton } from "./reauth-button.js";
 import { RecoveryCodes } from "./recovery-codes.js";
-import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
+import { secondFactorQuery } from "../../api/queries/identity/sign-in-queries.js";
 import { DisableTotpDialog } from "./disable-totp-dialog.js";
 import { TotpSetup } from "./totp-setup.js";
 

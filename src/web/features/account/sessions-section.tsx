@@ -11,7 +11,7 @@ import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { Await } from "../../components/await.js";
 import { deviceOf } from "./device.js";
-import { sessionsQuery } from "../../api/queries/account.js";
+import { sessionsQuery } from "../../api/queries/identity/account.js";
 import { ConfirmButton } from "../../components/confirmations.js";
 
 /** Lists the user's sessions and ends them. */

@@ -7,7 +7,7 @@ import { Button } from "../../ui/actions/button.js";
 import { CopyLine } from "../../ui/actions/copy-button.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
-import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
+import { secondFactorQuery } from "../../api/queries/identity/sign-in-queries.js";
 
 /** Shows the secret as a QR code and text, and verifies the first code. */
 export function TotpSetup({

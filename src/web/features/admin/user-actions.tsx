@@ -9,7 +9,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Card } from "../../ui/layout/card.js";
 import { ActionRow, ActionRows } from "../../ui/layout/danger-zone.js";
 import { visible } from "../../ui/text/plain-text.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { PasswordLinkButton } from "./password-link-button.js";
 import { adminKey } from "../../api/queries/admin.js";
 import { TypedConfirmButton, ConfirmButton } from "../../components/confirmations.js";

@@ -1,7 +1,7 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { runStatuses } from "#shared/run-statuses.js";
-import type { RunSearch } from "../../api/queries/runs.js";
+import type { RunSearch } from "../../api/queries/execution/runs.js";
 import { AgentFrame, type AgentPart } from "../../components/agents/agent-frame.js";
 import { AgentRuns } from "../../components/agents/agent-runs.js";
 import { statusName } from "../../components/runs/run-status.js";

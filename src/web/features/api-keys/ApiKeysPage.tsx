@@ -14,7 +14,7 @@ import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { EmptyState } from "../../ui/feedback/states.js";
 import { Time } from "../../ui/text/time.js";
 import { KeyStatus, Scopes } from "../../components/api-keys/key-status.js";
-import { apiKeysQuery } from "../../api/queries/api-keys.js";
+import { apiKeysQuery } from "../../api/queries/organization/api-keys.js";
 import { RevokeButton } from "./revoke-button.js";
 
 const sortings: readonly Sorting<ApiKey>[] = [

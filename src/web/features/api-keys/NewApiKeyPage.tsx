@@ -30,7 +30,7 @@ import {
   limitsBody,
   emptyLimits,
 } from "../../components/api-keys/limits-fields.js";
-import { apiKeysKey } from "../../api/queries/api-keys.js";
+import { apiKeysKey } from "../../api/queries/organization/api-keys.js";
 
 interface Values {
   name: string;

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { SelectField } from "../../ui/fields/select.js";
-import { organizationAgentsQuery } from "../../api/queries/agents.js";
+import { organizationAgentsQuery } from "../../api/queries/execution/agents.js";
 import type { DenyReason } from "../../access/permissions.js";
 
 interface ActingAsFieldProps {

@@ -12,7 +12,7 @@ import { PlainText } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { Scopes } from "../../components/api-keys/key-status.js";
 import { useKeyGuard } from "../../components/api-keys/use-key-guard.js";
-import { apiKeyQuery } from "../../api/queries/api-keys.js";
+import { apiKeyQuery } from "../../api/queries/organization/api-keys.js";
 
 function download(secret: string): void {
   const url = URL.createObjectURL(new Blob([`OMOI_API_KEY=${secret}\n`], { type: "text/plain" }));

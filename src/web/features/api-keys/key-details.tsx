@@ -19,7 +19,7 @@ import { PlainText } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { KeyStatus, Scopes } from "../../components/api-keys/key-status.js";
-import { apiKeyQuery, apiKeysKey } from "../../api/queries/api-keys.js";
+import { apiKeyQuery, apiKeysKey } from "../../api/queries/organization/api-keys.js";
 import { KeyUsageCard } from "./key-usage.js";
 import { LimitsFields, limitsBody, limitsOf } from "../../components/api-keys/limits-fields.js";
 import { RevokeButton } from "./revoke-button.js";

@@ -10,7 +10,7 @@ import { countOf, formatNumber } from "../../ui/text/number.js";
 import { Table } from "../../ui/tables/table.js";
 import { Waiting } from "../../components/await.js";
 import { Scopes } from "../../components/api-keys/key-status.js";
-import { apiKeysKey, keyUsageQuery } from "../../api/queries/api-keys.js";
+import { apiKeysKey, keyUsageQuery } from "../../api/queries/organization/api-keys.js";
 
 const days = 30;
 

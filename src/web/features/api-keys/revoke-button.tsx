@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/organizations/api-keys.js";
 import { client } from "../../api/client.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
-import { apiKeysKey } from "../../api/queries/api-keys.js";
+import { apiKeysKey } from "../../api/queries/organization/api-keys.js";
 import { ConfirmButton } from "../../components/confirmations.js";
 
 export function RevokeButton({

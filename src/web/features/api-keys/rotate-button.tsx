@@ -10,7 +10,7 @@ import { Dialog, DialogActions } from "../../ui/overlays/dialog.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { SelectField } from "../../ui/fields/select.js";
 import { handOverNewKey } from "./new-key-handoff.js";
-import { apiKeysKey } from "../../api/queries/api-keys.js";
+import { apiKeysKey } from "../../api/queries/organization/api-keys.js";
 
 const graces = [
   { value: "0", label: "Ends at once" },

@@ -7,7 +7,7 @@ import { Alert } from "../../ui/feedback/alert.js";
 import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
 import { AlternativeSignIn } from "./alternative-sign-in.js";
 import { PasswordForm, type PasswordOutcome } from "./password-form.js";
-import { methodsQuery } from "../../api/queries/auth.js";
+import { methodsQuery } from "../../api/queries/identity/auth.js";
 import { SecondStep } from "./second-step.js";
 
 const route = getRouteApi("/login");

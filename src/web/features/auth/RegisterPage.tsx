@@ -12,8 +12,8 @@ import {
   acceptAfterRegistration,
   useOpenJoinedOrganization,
 } from "../../components/auth/accept-invitation.js";
-import { methodsQuery } from "../../api/queries/auth.js";
-import { invitationTokenOf, offerQuery } from "../../api/queries/invitations.js";
+import { methodsQuery } from "../../api/queries/identity/auth.js";
+import { invitationTokenOf, offerQuery } from "../../api/queries/organization/invitations.js";
 import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
 import { NewPasswordField } from "../../components/auth/new-password-field.js";
 

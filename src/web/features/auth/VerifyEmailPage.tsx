@@ -10,7 +10,7 @@ import { Button, buttonClass } from "../../ui/actions/button.js";
 import { RequestLinkForm } from "./request-link-form.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { useLinkToken } from "./link-token.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { mayBeSignedIn } from "../../access/signed-in.js";
 
 const route = getRouteApi("/verify-email");

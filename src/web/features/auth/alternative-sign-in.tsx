@@ -4,7 +4,7 @@ import { useApiMutation } from "../../api/use-mutation.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Button, buttonClass } from "../../ui/actions/button.js";
 import { passkeyProblem, signInWithPasskey } from "../../components/auth/passkey.js";
-import { methodsQuery } from "../../api/queries/auth.js";
+import { methodsQuery } from "../../api/queries/identity/auth.js";
 
 /** Sign-in without a password: by passkey or identity provider. */
 export function AlternativeSignIn({

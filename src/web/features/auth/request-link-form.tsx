@@ -10,7 +10,7 @@ import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { useUnsentEmailNote } from "../../components/auth/email-delivery.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 
 interface RequestLinkFormProps {
   /** The reason for the request, shown until it is sent. */

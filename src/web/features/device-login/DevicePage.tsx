@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { userCodeFrom } from "#shared/user-code.js";
-import { deviceLoginQuery } from "../../api/queries/device-login.js";
+import { deviceLoginQuery } from "../../api/queries/identity/device-login.js";
 import { Await } from "../../components/await.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Card } from "../../ui/layout/card.js";

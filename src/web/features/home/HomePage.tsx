@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useRef } from "react";
 import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
-import { attentionQuery, workQuery } from "../../api/queries/overview.js";
+import { attentionQuery, workQuery } from "../../api/queries/organization/overview.js";
 import { Await } from "../../components/await.js";
 import { RequireOrganization } from "../../components/organizations/require-organization.js";
 import { paths } from "../../paths/paths.js";

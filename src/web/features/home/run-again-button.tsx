@@ -1,8 +1,8 @@
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { client } from "../../api/client.js";
-import { agentsKey } from "../../api/queries/agents.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { loadPart } from "../../hooks/connection.js";
 import { paths } from "../../paths/paths.js";

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Results } from "#shared/api/organizations/overview.js";
-import { resultsQuery } from "../../api/queries/overview.js";
+import { resultsQuery } from "../../api/queries/organization/overview.js";
 import { LineCounts } from "../../components/agents/line-counts.js";
 import { Await } from "../../components/await.js";
 import { costText } from "../../components/usage/model-figures.js";

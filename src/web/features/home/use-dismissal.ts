@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { AttentionItem } from "#shared/api/organizations/overview.js";
 import { asApiError, client } from "../../api/client.js";
-import { attentionQuery } from "../../api/queries/overview.js";
+import { attentionQuery } from "../../api/queries/organization/overview.js";
 import { notify } from "../../ui/feedback/toast.js";
 
 interface Dismissal {

@@ -10,10 +10,10 @@ import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { useLoaded } from "../../api/use-loaded.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { mayBeSignedIn } from "../../access/signed-in.js";
 import { AcceptInvitation, SignOutFirst } from "./invitation-actions.js";
-import { offerQuery } from "../../api/queries/invitations.js";
+import { offerQuery } from "../../api/queries/organization/invitations.js";
 
 const route = getRouteApi("/invitations/$token");
 

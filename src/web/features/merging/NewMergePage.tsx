@@ -6,10 +6,10 @@ import { asApiError } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
-import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { workspaceQuery } from "../../api/queries/projects/workspaces.js";
 import { OperationPage } from "./operation-page.js";
 import type { Operation } from "../../api/operations.js";
-import { previewQuery } from "../../api/queries/merging.js";
+import { previewQuery } from "../../api/queries/projects/merging.js";
 import { TargetField } from "./target-field.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merge");

@@ -8,7 +8,7 @@ import { Button } from "../../ui/actions/button.js";
 import { Checkbox } from "../../ui/fields/field.js";
 import { countOf, formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { mergeQuery } from "../../api/queries/workspaces.js";
+import { mergeQuery } from "../../api/queries/projects/workspaces.js";
 import { winnerLabel } from "../../components/merges/resolution-labels.js";
 import { OperationPage } from "./operation-page.js";
 import { useMergeCrumbs } from "./merge-crumbs.js";

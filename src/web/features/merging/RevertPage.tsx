@@ -4,7 +4,7 @@ import { useLoaded } from "../../api/use-loaded.js";
 import { paths } from "../../paths/paths.js";
 import { mergeTitle } from "../../components/merges/merge-title.js";
 import { PlainText } from "../../ui/text/plain-text.js";
-import { mergeQuery } from "../../api/queries/workspaces.js";
+import { mergeQuery } from "../../api/queries/projects/workspaces.js";
 import { OperationPage } from "./operation-page.js";
 import { useMergeCrumbs } from "./merge-crumbs.js";
 

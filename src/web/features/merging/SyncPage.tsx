@@ -5,7 +5,7 @@ import { paths } from "../../paths/paths.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { BaseDistance } from "../../components/workspaces/base-distance.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
-import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { workspaceQuery } from "../../api/queries/projects/workspaces.js";
 import { OperationPage } from "./operation-page.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/sync");

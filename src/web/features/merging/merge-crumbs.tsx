@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { paths } from "../../paths/paths.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
-import { mergeQuery } from "../../api/queries/workspaces.js";
+import { mergeQuery } from "../../api/queries/projects/workspaces.js";
 import { mergeName } from "../../components/merges/merge-title.js";
 
 /** Breadcrumbs of an operation on a merge: the merge and its ancestors. */

@@ -14,14 +14,14 @@ import { Card } from "../../ui/layout/card.js";
 import { Page } from "../../ui/layout/page.js";
 import { SelectField } from "../../ui/fields/select.js";
 import { Skeleton } from "../../ui/feedback/states.js";
-import { agentQuery } from "../../api/queries/agents.js";
+import { agentQuery } from "../../api/queries/execution/agents.js";
 import { countOf } from "../../ui/text/number.js";
 import { visible } from "../../ui/text/plain-text.js";
 import { DiffBrowser } from "../../components/diffs/diff-browser.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { projectQuery, projectsKey } from "../../api/queries/projects.js";
-import { workspacesKey } from "../../api/queries/workspaces.js";
+import { projectQuery, projectsKey } from "../../api/queries/projects/projects.js";
+import { workspacesKey } from "../../api/queries/projects/workspaces.js";
 import { OperationBar } from "./operation-bar.js";
 import {
   isMergeRequest,
@@ -34,7 +34,7 @@ import { ConflictList } from "./decisions/conflict-list.js";
 import { choicesFor, openConflicts, outdated } from "./decisions/decisions.js";
 import { OutdatedDecisions } from "./decisions/outdated-decisions.js";
 import { PreviewSummary } from "./preview-summary.js";
-import { previewQuery } from "../../api/queries/merging.js";
+import { previewQuery } from "../../api/queries/projects/merging.js";
 import { DriverFiles } from "../../components/merges/driver-files.js";
 import { strategyOptionsOf } from "../../components/merges/strategies.js";
 import { useDecisions } from "./decisions/use-decisions.js";

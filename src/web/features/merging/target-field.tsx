@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useId, useState } from "react";
 import { TextField } from "../../ui/fields/field.js";
-import { targetsQuery } from "../../api/queries/merging.js";
+import { targetsQuery } from "../../api/queries/projects/merging.js";
 
 interface TargetFieldProps {
   projectId: string;

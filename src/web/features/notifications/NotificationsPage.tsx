@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { useLoaded } from "../../api/use-loaded.js";
-import { notificationSettingsQuery } from "../../api/queries/notifications.js";
+import { notificationSettingsQuery } from "../../api/queries/organization/notifications.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Page } from "../../ui/layout/page.js";

@@ -6,7 +6,7 @@ import type {
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
 import { editOptions } from "../../api/incoming.js";
-import { notificationSettingsQuery } from "../../api/queries/notifications.js";
+import { notificationSettingsQuery } from "../../api/queries/organization/notifications.js";
 import { queryClient } from "../../api/query-client.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { useForm } from "../../forms/use-form.js";

@@ -1,7 +1,7 @@
 import { type ReactElement, useState } from "react";
 import type { NotificationDelivery } from "#shared/api/identity/notifications.js";
 import { useCursorPages } from "../../api/cursor-pages.js";
-import { notificationDeliveries } from "../../api/queries/notifications.js";
+import { notificationDeliveries } from "../../api/queries/organization/notifications.js";
 import { Await } from "../../components/await.js";
 import { StatusDot } from "../../ui/feedback/badge.js";
 import { Select } from "../../ui/fields/select.js";

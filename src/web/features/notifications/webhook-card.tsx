@@ -4,7 +4,7 @@ import { client } from "../../api/client.js";
 import {
   notificationDeliveriesKey,
   notificationSettingsQuery,
-} from "../../api/queries/notifications.js";
+} from "../../api/queries/organization/notifications.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { ConfirmButton } from "../../components/confirmations.js";
 import { SecretDialog } from "../../components/webhooks/secret-dialog.js";

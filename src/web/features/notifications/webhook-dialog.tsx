@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { PersonalWebhook } from "#shared/api/identity/notifications.js";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
-import { notificationSettingsQuery } from "../../api/queries/notifications.js";
+import { notificationSettingsQuery } from "../../api/queries/organization/notifications.js";
 import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/actions/button.js";
 import { TextField } from "../../ui/fields/field.js";

@@ -12,7 +12,7 @@ import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Page } from "../../ui/layout/page.js";
 import { switchOrganization } from "../../access/current-organization.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
 import { SlugHint, SlugStatus, useSlugCheck } from "./settings/slug-check.js";
 import { slugCodes } from "../../components/organizations/suggested-slug.js";
 

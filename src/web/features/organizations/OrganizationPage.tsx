@@ -14,9 +14,9 @@ import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { Time } from "../../ui/text/time.js";
 import { notify } from "../../ui/feedback/toast.js";
 import { RecentActivity } from "../../components/audit/recent-activity.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { ProjectStatus } from "../../components/projects/project-status.js";
-import { projectsQuery } from "../../api/queries/projects.js";
+import { projectsQuery } from "../../api/queries/projects/projects.js";
 import { Await } from "../../components/await.js";
 import { RunTimeline } from "../../components/usage/run-timeline.js";
 import { ArchivedBanner } from "./settings/archived-banner.js";
@@ -28,7 +28,7 @@ import {
   membersQuery,
   organizationQuery,
   usageQuery,
-} from "../../api/queries/organizations.js";
+} from "../../api/queries/organization/organizations.js";
 import { membersText } from "../../components/organizations/members-text.js";
 import { UsageMeters } from "../../components/organizations/usage.js";
 

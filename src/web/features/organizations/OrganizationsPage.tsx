@@ -13,11 +13,14 @@ import { ListToolbar, Pager, type Sorting } from "../../ui/tables/list-view.js";
 import { Page } from "../../ui/layout/page.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { EmptyState } from "../../ui/feedback/states.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { Waiting } from "../../components/await.js";
 import { needsSearch, useCurrentOrganization } from "../../access/current-organization.js";
 import { OrganizationCard } from "./organization-card.js";
-import { allOrganizationsQuery, organizationsQuery } from "../../api/queries/organizations.js";
+import {
+  allOrganizationsQuery,
+  organizationsQuery,
+} from "../../api/queries/organization/organizations.js";
 
 const SwitchMenu = deferMenu(
   async () => (await import("../../components/organizations/organization-choices.js")).SwitchMenu,

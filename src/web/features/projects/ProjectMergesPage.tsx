@@ -1,7 +1,7 @@
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { MergeQueueCard } from "./merge-queue-card.js";
-import { MergesCard } from "./merges-card.js";
+import { MergeQueueCard } from "./merging/merge-queue-card.js";
+import { MergesCard } from "./merging/merges-card.js";
 import { ProjectFrame } from "./project-frame.js";
 
 const route = getRouteApi("/app/projects/$projectId/merges");

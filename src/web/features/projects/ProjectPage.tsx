@@ -11,7 +11,7 @@ import { loadPart } from "../../hooks/connection.js";
 
 // Shown while an import is under way, or after it has failed.
 const UpstreamCard = lazy(async () => ({
-  default: (await loadPart(() => import("./upstream-card.js"))).UpstreamCard,
+  default: (await loadPart(() => import("./repository/upstream-card.js"))).UpstreamCard,
 }));
 
 const route = getRouteApi("/app/projects/$projectId");

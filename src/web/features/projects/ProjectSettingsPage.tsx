@@ -5,7 +5,7 @@ import { ProjectBudgets } from "../../components/usage/budgets-card.js";
 import { DeferredRender } from "../../ui/layout/deferred-render.js";
 import { ContainersCard } from "./containers-card.js";
 import { EnvironmentCard } from "./environment/environment-card.js";
-import { MergeDriversCard } from "./merge-drivers-card.js";
+import { MergeDriversCard } from "./merging/merge-drivers-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
 import { ProjectFrame } from "./project-frame.js";
 import { ChecksCard } from "./protection/checks-card.js";

@@ -29,7 +29,7 @@ import { RequireOrganization } from "../../components/organizations/require-orga
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Await } from "../../components/await.js";
 import { ProjectStatus } from "../../components/projects/project-status.js";
-import { projectsQuery } from "../../api/queries/projects.js";
+import { projectsQuery } from "../../api/queries/projects/projects.js";
 
 const NewProjectDialog = lazy(async () => ({
   default: (await loadPart(() => import("../../components/projects/new-project-dialog.js")))

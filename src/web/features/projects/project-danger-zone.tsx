@@ -6,10 +6,10 @@ import { paths } from "../../paths/paths.js";
 import { ActionRow, DangerZone } from "../../ui/layout/danger-zone.js";
 import { countOf } from "../../ui/text/number.js";
 import { visible } from "../../ui/text/plain-text.js";
-import { agentsKey } from "../../api/queries/agents.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
 import type { DenyReason } from "../../access/permissions.js";
-import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
+import { beingDeleted, projectsKey } from "../../api/queries/projects/projects.js";
 import type { ActionOptions } from "../../api/use-mutation.js";
 import { TypedConfirmButton } from "../../components/confirmations.js";
 

@@ -12,7 +12,7 @@ import { formatNumber } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { RelativeTime } from "../../ui/text/time.js";
 import { WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
-import { workspacePagesQuery } from "../../api/queries/projects.js";
+import { workspacePagesQuery } from "../../api/queries/projects/projects.js";
 import { PagedList } from "./paged-list.js";
 
 const workspaceSortings: readonly Sorting<WorkspaceItem>[] = [

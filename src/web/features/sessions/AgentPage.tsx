@@ -3,7 +3,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { cursorPageQuery } from "../../api/cursor-pages.js";
-import { sessionList, sessionQuery } from "../../api/queries/sessions.js";
+import { sessionList, sessionQuery } from "../../api/queries/execution/sessions.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { isOpen } from "../../components/sessions/session-status.js";
 import { Conversation } from "./conversation.js";

@@ -1,6 +1,6 @@
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { sessionQuery } from "../../api/queries/sessions.js";
+import { sessionQuery } from "../../api/queries/execution/sessions.js";
 import { useLoaded } from "../../api/use-loaded.js";
 import { Conversation } from "./conversation.js";
 import { SessionFrame } from "./session-frame.js";

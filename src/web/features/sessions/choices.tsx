@@ -1,7 +1,7 @@
 import { type ReactElement, useEffect, useState } from "react";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { client } from "../../api/client.js";
-import { agentsKey } from "../../api/queries/agents.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { Select } from "../../ui/fields/select.js";
 import { visible } from "../../ui/text/plain-text.js";

@@ -1,7 +1,7 @@
 import { type FormEvent, type ReactElement, type ReactNode, useEffect, useId, useRef } from "react";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { client } from "../../api/client.js";
-import { agentsKey } from "../../api/queries/agents.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { useMedia } from "../../hooks/use-media.js";
 import { usePersistedState } from "../../hooks/use-persisted-state.js";

@@ -4,7 +4,7 @@ import { presetTitles } from "#shared/preset-names.js";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { api } from "../../api/api-calls.js";
 import { client } from "../../api/client.js";
-import { agentsKey } from "../../api/queries/agents.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
 import { ConfirmButton } from "../../components/confirmations.js";
 import { isOpen } from "../../components/sessions/session-status.js";
 import { costText, tokensText } from "../../components/usage/model-figures.js";

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Session } from "#shared/api/agents/sessions.js";
 import { useCursorPages } from "../../api/cursor-pages.js";
-import { sessionList, sessionSearchQuery } from "../../api/queries/sessions.js";
+import { sessionList, sessionSearchQuery } from "../../api/queries/execution/sessions.js";
 import { Await } from "../../components/await.js";
 import { SessionStatus } from "../../components/sessions/session-status.js";
 import { useDebounced } from "../../hooks/use-debounced.js";

@@ -13,10 +13,10 @@ import { Page } from "../../ui/layout/page.js";
 import { PlainText, visible } from "../../ui/text/plain-text.js";
 import { EmptyState } from "../../ui/feedback/states.js";
 import { CrumbLink } from "../../components/crumb-link.js";
-import { organizationQuery } from "../../api/queries/organizations.js";
+import { organizationQuery } from "../../api/queries/organization/organizations.js";
 import { DownloadLink } from "../../components/download-link.js";
 import { monthName } from "../../components/usage/periods.js";
-import { statementQuery } from "../../api/queries/usage.js";
+import { statementQuery } from "../../api/queries/organization/usage.js";
 import { StatementStatus } from "../../components/usage/statement-status.js";
 import {
   AgentUsageTable,

@@ -9,12 +9,12 @@ import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { CreateWorkspaceButton } from "../../components/agents/create-workspace-button.js";
-import { agentsKey } from "../../api/queries/agents.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
-import { projectsKey } from "../../api/queries/projects.js";
-import { workspacesKey } from "../../api/queries/workspaces.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
+import { projectsKey } from "../../api/queries/projects/projects.js";
+import { workspacesKey } from "../../api/queries/projects/workspaces.js";
 
 interface AgentStepProps {
   orgId: string;

@@ -7,9 +7,9 @@ import { Alert } from "../../ui/feedback/alert.js";
 import { Button } from "../../ui/actions/button.js";
 import { CopyLine } from "../../ui/actions/copy-button.js";
 import { FirstRun } from "./first-run.js";
-import { projectsKey } from "../../api/queries/projects.js";
+import { projectsKey } from "../../api/queries/projects/projects.js";
 import { commitMessage } from "../../components/workspaces/commit-message.js";
-import { workspacesKey } from "../../api/queries/workspaces.js";
+import { workspacesKey } from "../../api/queries/projects/workspaces.js";
 
 /** Quotes a path for a shell. */
 function quoted(path: string): string {

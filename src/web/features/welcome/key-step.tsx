@@ -10,7 +10,7 @@ import { DiscardDialog } from "../../ui/overlays/dialog.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { unsavedKeyQuestion, useKeyGuard } from "../../components/api-keys/use-key-guard.js";
-import { apiKeysKey } from "../../api/queries/api-keys.js";
+import { apiKeysKey } from "../../api/queries/organization/api-keys.js";
 
 interface KeyStepProps {
   organization: OrganizationItem;

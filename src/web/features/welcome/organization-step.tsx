@@ -7,8 +7,8 @@ import { useForm } from "../../forms/use-form.js";
 import { TextField } from "../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../ui/fields/form.js";
 import { switchOrganization } from "../../access/current-organization.js";
-import { meQuery } from "../../api/queries/auth.js";
-import { organizationsKey } from "../../api/queries/organizations.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
+import { organizationsKey } from "../../api/queries/organization/organizations.js";
 
 /** "Ada's team", or "My team" of a user without a name; short enough for the field. */
 function suggestedName(fullName: string | null | undefined): string {

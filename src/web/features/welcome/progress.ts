@@ -7,12 +7,12 @@ import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { useLoaded } from "../../api/use-loaded.js";
-import { agentsQuery, hasBranch } from "../../api/queries/agents.js";
-import { apiKeysQuery } from "../../api/queries/api-keys.js";
-import { meQuery } from "../../api/queries/auth.js";
+import { agentsQuery, hasBranch } from "../../api/queries/execution/agents.js";
+import { apiKeysQuery } from "../../api/queries/organization/api-keys.js";
+import { meQuery } from "../../api/queries/identity/auth.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
-import { projectsQuery } from "../../api/queries/projects.js";
-import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { projectsQuery } from "../../api/queries/projects/projects.js";
+import { workspaceQuery } from "../../api/queries/projects/workspaces.js";
 import { isOpponent, type Opponents, opponentSides, opponentsOf } from "./opponents.js";
 
 export const steps = [

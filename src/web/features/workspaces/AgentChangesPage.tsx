@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { changesQuery } from "../../api/queries/workspaces.js";
+import { changesQuery } from "../../api/queries/projects/workspaces.js";
 import { AgentFrame } from "../../components/agents/agent-frame.js";
 import { Await } from "../../components/await.js";
 import { DiffBrowser } from "../../components/diffs/diff-browser.js";

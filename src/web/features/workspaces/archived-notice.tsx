@@ -6,10 +6,10 @@ import { client } from "../../api/client.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Button } from "../../ui/actions/button.js";
 import { Time } from "../../ui/text/time.js";
-import { agentsKey } from "../../api/queries/agents.js";
+import { agentsKey } from "../../api/queries/execution/agents.js";
 import type { DenyReason } from "../../access/permissions.js";
-import { projectsKey } from "../../api/queries/projects.js";
-import { workspacesKey } from "../../api/queries/workspaces.js";
+import { projectsKey } from "../../api/queries/projects/projects.js";
+import { workspacesKey } from "../../api/queries/projects/workspaces.js";
 
 interface ArchivedNoticeProps {
   agent: Agent;

@@ -5,7 +5,7 @@ import { Button } from "../../ui/actions/button.js";
 import { countOf } from "../../ui/text/number.js";
 import { PlainText } from "../../ui/text/plain-text.js";
 import { FileStatus, LineCounts } from "../../components/diffs/files/file-status.js";
-import { changesQuery } from "../../api/queries/workspaces.js";
+import { changesQuery } from "../../api/queries/projects/workspaces.js";
 
 /** Maximum files shown; the merge preview shows the rest. */
 const maxFiles = 200;

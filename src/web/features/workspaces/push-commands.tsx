@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { paths } from "../../paths/paths.js";
 import { CopyLine } from "../../ui/actions/copy-button.js";
-import { projectQuery } from "../../api/queries/projects.js";
+import { projectQuery } from "../../api/queries/projects/projects.js";
 
 /** Git commands for a remote workspace, each ready to be pasted. */
 export function PushCommands({ workspace }: { workspace: Workspace }): ReactElement | null {

@@ -5,7 +5,7 @@ import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { PermissionHint } from "../../access/permission-hint.js";
 import type { DenyReason } from "../../access/permissions.js";
 import { asApiError } from "../../api/client.js";
-import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { workspaceQuery } from "../../api/queries/projects/workspaces.js";
 import { CreateWorkspaceDialog } from "../../components/agents/create-workspace-button.js";
 import { Waiting } from "../../components/await.js";
 import { Button } from "../../ui/actions/button.js";

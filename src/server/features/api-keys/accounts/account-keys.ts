@@ -7,7 +7,7 @@ import type { AuditWriterOf } from "../../../db/connection/system-change.js";
 import type { Database, Queryable } from "../../../db/connection/connect.js";
 import { lockOrganizations } from "../../../db/connection/tenant.js";
 import { AppError, notFound } from "../../../errors.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import {
   lockActive,
   lockCredential,

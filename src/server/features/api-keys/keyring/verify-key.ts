@@ -4,7 +4,7 @@ import { AppError, invalidField } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";
 import { resolveAccess } from "../../../access/authorize.js";
 import { allows, permissionsOf, requirePermission, type Access } from "../../../access/access.js";
-import type { ActorContext } from "../../../http/request-context.js";
+import type { ActorContext } from "../../../http/requests/request-context.js";
 import { isWellFormed } from "#shared/node/key-text.js";
 import { hashKey } from "./key.js";
 import type { KeyDeps } from "../key-access.js";

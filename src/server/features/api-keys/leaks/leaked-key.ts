@@ -1,5 +1,5 @@
 import { leakedKeyRevoked } from "../../../mail/email-templates.js";
-import type { PublicContext } from "../../../http/request-context.js";
+import type { PublicContext } from "../../../http/requests/request-context.js";
 import { callerNetwork } from "#shared/node/networks.js";
 import { limitHits } from "../../../access/rate-limit.js";
 import { isWellFormed } from "#shared/node/key-text.js";

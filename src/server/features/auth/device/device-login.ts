@@ -6,7 +6,7 @@ import { limitFailures, limitHits } from "../../../access/rate-limit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
-import type { ActorContext, PublicContext } from "../../../http/request-context.js";
+import type { ActorContext, PublicContext } from "../../../http/requests/request-context.js";
 import { createKey, type KeyDeps, resolveExpiry } from "../../api-keys/index.js";
 import { requireLiveCredential } from "../person-lock.js";
 import { originOf } from "../sessions/session-cookie.js";

@@ -1,8 +1,8 @@
 import { oidc } from "#shared/api/identity/oidc.js";
 import { requireFullAccess } from "../../../access/authorize.js";
-import { Answer, type Cookie } from "../../../http/answer.js";
+import { Answer, type Cookie } from "../../../http/answers/answer.js";
 import type { Handlers } from "../../../http/register-routes.js";
-import { byId, pagesOf } from "../../../http/pagination.js";
+import { byId, pagesOf } from "../../../http/requests/pagination.js";
 import { attemptSeconds, type createOidcService, type Step } from "./oidc.js";
 import type { AuthService } from "../auth-service.js";
 import {

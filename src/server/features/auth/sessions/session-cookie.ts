@@ -1,7 +1,7 @@
 import { signedInMarker } from "#shared/signed-in-marker.js";
 import { isOwnOrigin, sessionCookie, type Actor } from "../../../access/authenticate.js";
 import type { RequestHead } from "../../../access/request-head.js";
-import { Answer, type Cookie } from "../../../http/answer.js";
+import { Answer, type Cookie } from "../../../http/answers/answer.js";
 import type { AuthService } from "../auth-service.js";
 import type { SessionOrigin } from "./sessions.queries.js";
 import type { SignedIn } from "../sign-in.js";

@@ -8,7 +8,7 @@ import {
   readPrivateKey,
 } from "#git/upstream/ssh-key.js";
 import type { UpstreamLogin } from "#git/upstream/upstream-connection.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { purposes, encrypt, decrypt } from "../../../encrypt.js";
 import { readProject, requireUpstream, type ProjectDeps } from "../project.js";
 import * as upstreams from "./upstreams.queries.js";

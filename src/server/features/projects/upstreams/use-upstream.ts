@@ -9,7 +9,7 @@ import { pushUpstream } from "#git/upstream/push-upstream.js";
 import { resolveCommit } from "#git/store/repository.js";
 import type { UpstreamOptions } from "#git/upstream/upstream-connection.js";
 import { denyMissingPermission, requirePermission } from "../../../access/access.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { fetchProject } from "./fetch-project.js";
 import { storeLock } from "../imports/import-project.js";
 import * as queries from "../projects.queries.js";

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { NodeLease } from "../../../cluster/node-lease.js";
 import type { Database } from "../../../db/connection/connect.js";
-import type { CallbackListener } from "../../../http/callback-listener.js";
+import type { CallbackListener } from "../../../http/server/callback-listener.js";
 import { executeRun, shortGraceMs } from "#execution/execute-run.js";
 import type { LogWriter } from "#execution/logs/log-writer.js";
 import type { Masker } from "#execution/logs/mask-secrets.js";

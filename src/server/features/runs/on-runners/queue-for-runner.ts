@@ -3,7 +3,7 @@ import { originOf } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, invalidField } from "../../../errors.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { requireCluster } from "../../runners/index.js";
 import { requireRemote } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";

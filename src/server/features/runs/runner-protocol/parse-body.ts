@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { validationError } from "../../../http/problem.js";
-import { refuseUnstorable } from "../../../http/text.js";
+import { validationError } from "../../../http/answers/problem.js";
+import { refuseUnstorable } from "../../../http/answers/text.js";
 
 /** @throws AppError 422 */
 export function parseBody<Schema extends z.ZodType>(

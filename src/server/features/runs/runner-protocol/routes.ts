@@ -7,7 +7,7 @@ import {
   type HeartbeatReplies,
 } from "#shared/runner/protocol.js";
 import { notFound } from "../../../errors.js";
-import { Answer } from "../../../http/answer.js";
+import { Answer } from "../../../http/answers/answer.js";
 import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
 import { endRunOnRunner } from "../on-runners/end-on-runner.js";

@@ -8,10 +8,10 @@ import {
   WORK_TYPE,
 } from "#shared/runner/protocol.js";
 import { AppError, unavailable } from "../../../errors.js";
-import { Answer } from "../../../http/answer.js";
+import { Answer } from "../../../http/answers/answer.js";
 import { rawRoutes, type RawRequest, type RawRoute } from "../../../http/raw-routes.js";
 import type { Routes } from "../../../http/register-routes.js";
-import { withUploadTimeout } from "../../../http/upload-timeout.js";
+import { withUploadTimeout } from "../../../http/server/upload-timeout.js";
 import { appendLog } from "../on-runners/append-log.js";
 import { reportEgress } from "../on-runners/report-egress.js";
 import { takeRunWork } from "../on-runners/take-run-work.js";

@@ -1,6 +1,6 @@
 import type { SessionEvent, SessionSearch } from "#shared/api/agents/sessions.js";
 import { notFound } from "../../../errors.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { openLogReader } from "../logs/log-reader.js";
 import type { RunDeps } from "../run-deps.js";
 import { projectOfAgent } from "../runs.queries.js";

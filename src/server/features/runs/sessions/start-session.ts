@@ -4,7 +4,7 @@ import { presetTitles } from "#shared/preset-names.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { newId } from "../../../db/tables/columns.js";
 import { AppError, notFound } from "../../../errors.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import * as managed from "../managed-runs.queries.js";
 import { definitionOf } from "#execution/presets/presets.js";
 import type { RunDeps } from "../run-deps.js";

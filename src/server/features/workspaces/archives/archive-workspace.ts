@@ -5,7 +5,7 @@ import { AppError } from "../../../errors.js";
 import { FolderMissingError, assertFolder } from "#git/worktree/worktree-driver.js";
 import { resolveCommit } from "#git/store/repository.js";
 import { deleteRef, updateRefs, type RefUpdate } from "#git/store/refs.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { endManagedRuns, waitForEnd } from "../../runs/index.js";
 import * as archives from "./archives.queries.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";

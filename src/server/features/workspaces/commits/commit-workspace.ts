@@ -10,7 +10,7 @@ import { TokenScan, type FoundToken } from "#git/smart-http/token-scan.js";
 import { commitObject, isAncestor, resolveCommit } from "#git/store/repository.js";
 import { startRefUpdates, type RefUpdates } from "#git/store/refs.js";
 import type { AuthorizedWrites } from "../../../access/current-access.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 import { clearCheckpointError } from "./checkpoints.queries.js";
 import * as commits from "./commits.queries.js";

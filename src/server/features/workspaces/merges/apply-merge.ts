@@ -7,7 +7,7 @@ import { originOf, systemOrigin } from "../../../db/audit/audit.js";
 import { statementOf } from "../../../db/connection/connect.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { RefMovedError, startRefUpdates, type RefUpdate } from "#git/store/refs.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { recoverCommit } from "../commits/commit-workspace.js";
 import { requireUnprotected } from "../queue/protection.js";
 import { readProtectedBranches } from "../queue/protection.queries.js";

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { RefMovedError } from "#git/store/refs.js";
 import { resolveCommit } from "#git/store/repository.js";
 import type { TryMore } from "../../../db/locks/locks.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { AppError, workspaceBusy } from "../../../errors.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
 import { requireUnprotected } from "../queue/protection.js";

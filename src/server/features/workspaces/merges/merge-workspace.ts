@@ -1,7 +1,7 @@
 import type { Conflicts, Merge } from "#shared/api/projects/merges.js";
 import { AppError } from "../../../errors.js";
 import { commitTree } from "#git/store/repository.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
 import { measureMerge } from "./measure-merge.js";
 import { withMergeLease } from "./merge-lease.js";

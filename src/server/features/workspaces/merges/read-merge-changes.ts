@@ -2,7 +2,7 @@ import { maxMergedCommits, type MergeChanges } from "#shared/api/projects/merges
 import { notFound } from "../../../errors.js";
 import { diffFiles } from "#git/diff/diff.js";
 import { readHistory } from "#git/store/history.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { receivedTimes, receiveTimeOf } from "../commits/received-commits.queries.js";
 import * as merges from "./merges.queries.js";
 import { isVisible } from "../visible-branches.js";

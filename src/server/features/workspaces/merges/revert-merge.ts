@@ -6,7 +6,7 @@ import { AppError, notFound } from "../../../errors.js";
 import { applyDecisions, computeMerge, currentDrivers, type Decision } from "#git/merge/merge.js";
 import { commitTree, isAncestor, resolveCommit } from "#git/store/repository.js";
 import type { Actor } from "../../../access/authenticate.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { applyMerge, retryOnRefMoved, type PreparedMerge } from "./apply-merge.js";
 import * as merges from "./merges.queries.js";
 import type { RecordedMerge } from "./merges.queries.js";

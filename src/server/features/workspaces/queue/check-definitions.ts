@@ -6,7 +6,7 @@ import { diffFields } from "../../../db/audit/audit.js";
 import { canonicalJson } from "#shared/audit.js";
 import type { CheckDefinition } from "../../../db/tables/workspace-tables.js";
 import { AppError, invalidField, notFound } from "../../../errors.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import * as queries from "./checks.queries.js";
 import * as requests from "./merge-requests.queries.js";
 import { findActiveProjectName, readProtectedBranches } from "./protection.queries.js";

@@ -6,7 +6,7 @@ import { newId } from "../../../db/tables/columns.js";
 import { violatedConstraint } from "../../../db/connection/connect.js";
 import { resolveCommit } from "#git/store/repository.js";
 import { AppError, notFound } from "../../../errors.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
 import type { PreparedMerge } from "../merges/apply-merge.js";
 import { commitUnsavedChanges, targetOf } from "../merges/merge-workspace.js";

@@ -2,7 +2,7 @@
 import { and, asc, count, eq, isNull, sql } from "drizzle-orm";
 import type { MergeRequest, RequestCheck } from "#shared/api/projects/merge-requests.js";
 import { protectionOf, type ProtectedBranch } from "#shared/protection.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import { isoInstant } from "../../../db/tables/columns.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { protectedBranches, projects } from "../../../db/tables/tables.js";

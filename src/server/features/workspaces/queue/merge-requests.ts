@@ -1,7 +1,7 @@
 import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import { AppError, notFound } from "../../../errors.js";
 import { isPerson, type Actor } from "../../../access/authenticate.js";
-import type { OrgContext } from "../../../http/request-context.js";
+import type { OrgContext } from "../../../http/requests/request-context.js";
 import * as queries from "./merge-requests.queries.js";
 import type { RequestRow } from "./merge-requests.queries.js";
 import { sendAdvance, type QueueDeps } from "./queue-deps.js";

@@ -1,7 +1,7 @@
 import { mergeQueue } from "#shared/api/projects/merge-requests.js";
 import { notFound } from "../../../errors.js";
 import type { Handlers } from "../../../http/register-routes.js";
-import { byName, byTime, fromMemory, pagesOf } from "../../../http/pagination.js";
+import { byName, byTime, fromMemory, pagesOf } from "../../../http/requests/pagination.js";
 import { deleteCheck, setCheck } from "./check-definitions.js";
 import * as checks from "./checks.queries.js";
 import { approveRequest, cancelRequest, readRequest } from "./merge-requests.js";

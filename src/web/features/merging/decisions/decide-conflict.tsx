@@ -3,7 +3,7 @@ import type { HunkTake, MergedText } from "#shared/api/projects/merges.js";
 import { Button } from "../../../ui/actions/button.js";
 import { countOf } from "../../../ui/text/number.js";
 import { visible } from "../../../ui/text/plain-text.js";
-import { Command } from "../../../components/runs/command.js";
+import { Command } from "../../../components/runs/start/command.js";
 import { ContentEditor, contentToEdit } from "./content-editor.js";
 import { type Conflict, countHunks, type DraftChoice } from "./decisions.js";
 import { HunkEditor } from "./hunk-editor.js";

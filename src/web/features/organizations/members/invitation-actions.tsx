@@ -6,7 +6,7 @@ import { Button } from "../../../ui/actions/button.js";
 import { Dialog } from "../../../ui/overlays/dialog.js";
 import { PlainText, visible } from "../../../ui/text/plain-text.js";
 import { InvitationLink } from "./invitation-link.js";
-import { organizationsKey } from "../../../api/queries/organizations.js";
+import { organizationsKey } from "../../../api/queries/organization/organizations.js";
 import { ConfirmButton } from "../../../components/confirmations.js";
 
 interface ActionsProps {

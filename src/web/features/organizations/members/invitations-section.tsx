@@ -15,7 +15,7 @@ import { Waiting } from "../../../components/await.js";
 import { InvitationActions } from "./invitation-actions.js";
 import { escalationReason } from "./invite-dialog.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { invitationsQuery } from "../../../api/queries/organizations.js";
+import { invitationsQuery } from "../../../api/queries/organization/organizations.js";
 
 const statuses: Record<Invitation["status"], readonly [Tone, string]> = {
   pending: ["accent", "Pending"],

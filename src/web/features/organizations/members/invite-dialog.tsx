@@ -13,7 +13,7 @@ import { visible } from "../../../ui/text/plain-text.js";
 import { SelectField } from "../../../ui/fields/select.js";
 import { InvitationLink } from "./invitation-link.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { organizationsKey } from "../../../api/queries/organizations.js";
+import { organizationsKey } from "../../../api/queries/organization/organizations.js";
 
 /** Returns why the viewer may not assign a role: a permission that they lack; undefined if they may. */
 export function escalationReason(role: Role | undefined, refusal: DenyReason): string | undefined {

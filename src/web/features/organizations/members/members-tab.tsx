@@ -16,7 +16,7 @@ import { PlainText, visible } from "../../../ui/text/plain-text.js";
 import { Select } from "../../../ui/fields/select.js";
 import { Time } from "../../../ui/text/time.js";
 import { OrganizationKeys } from "../../../components/api-keys/organization-keys.js";
-import { meQuery } from "../../../api/queries/auth.js";
+import { meQuery } from "../../../api/queries/identity/auth.js";
 import { Waiting } from "../../../components/await.js";
 import { InviteDialog } from "./invite-dialog.js";
 import { InvitationsSection } from "./invitations-section.js";
@@ -29,7 +29,7 @@ import {
   organizationsKey,
   organizationsQuery,
   rolesQuery,
-} from "../../../api/queries/organizations.js";
+} from "../../../api/queries/organization/organizations.js";
 import { RolesSection } from "../roles/roles-section.js";
 import { ConfirmButton } from "../../../components/confirmations.js";
 

@@ -8,8 +8,8 @@ import { Button } from "../../../ui/actions/button.js";
 import { ConfirmDialog } from "../../../ui/overlays/dialog.js";
 import { PlainText, visible } from "../../../ui/text/plain-text.js";
 import { SelectField } from "../../../ui/fields/select.js";
-import { meQuery } from "../../../api/queries/auth.js";
-import { membersQuery, organizationsKey } from "../../../api/queries/organizations.js";
+import { meQuery } from "../../../api/queries/identity/auth.js";
+import { membersQuery, organizationsKey } from "../../../api/queries/organization/organizations.js";
 
 interface TransferProps {
   organization: Organization;

@@ -3,7 +3,7 @@ import type { Role } from "#shared/api/organizations/roles.js";
 import { client } from "../../../api/client.js";
 import { countOf } from "../../../ui/text/number.js";
 import { PlainText, visible } from "../../../ui/text/plain-text.js";
-import { organizationsKey } from "../../../api/queries/organizations.js";
+import { organizationsKey } from "../../../api/queries/organization/organizations.js";
 import { ConfirmButton } from "../../../components/confirmations.js";
 
 interface DeleteRoleProps {

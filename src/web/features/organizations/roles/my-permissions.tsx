@@ -13,7 +13,10 @@ import { PlainText } from "../../../ui/text/plain-text.js";
 import { SelectField } from "../../../ui/fields/select.js";
 import { Await, Waiting } from "../../../components/await.js";
 import { PermissionList } from "./permission-list.js";
-import { explanationQuery, permissionsQuery } from "../../../api/queries/organizations.js";
+import {
+  explanationQuery,
+  permissionsQuery,
+} from "../../../api/queries/organization/organizations.js";
 
 interface MyPermissionsProps {
   orgId: string;

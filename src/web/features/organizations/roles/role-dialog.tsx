@@ -18,7 +18,7 @@ import { SelectField } from "../../../ui/fields/select.js";
 import { PermissionList } from "./permission-list.js";
 import { PermissionPicker } from "../../../components/organizations/permission-picker.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { organizationsKey, roleQuery } from "../../../api/queries/organizations.js";
+import { organizationsKey, roleQuery } from "../../../api/queries/organization/organizations.js";
 import { RoleImpact } from "./role-impact.js";
 
 interface RoleDialogProps {

@@ -8,7 +8,7 @@ import {
 } from "#shared/permissions.js";
 import { countOf } from "../../../ui/text/number.js";
 import { PlainText, visible } from "../../../ui/text/plain-text.js";
-import { membersQuery } from "../../../api/queries/organizations.js";
+import { membersQuery } from "../../../api/queries/organization/organizations.js";
 
 interface Impact {
   role: Role;

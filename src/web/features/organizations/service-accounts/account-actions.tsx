@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { ServiceAccount } from "#shared/api/organizations/service-accounts.js";
 import { client } from "../../../api/client.js";
-import { organizationsKey } from "../../../api/queries/organizations.js";
+import { organizationsKey } from "../../../api/queries/organization/organizations.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { ConfirmButton } from "../../../components/confirmations.js";
 import { Button } from "../../../ui/actions/button.js";

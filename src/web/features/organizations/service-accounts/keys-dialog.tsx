@@ -8,7 +8,7 @@ import { client } from "../../../api/client.js";
 import {
   serviceAccountKeysQuery,
   serviceAccountsKey,
-} from "../../../api/queries/service-accounts.js";
+} from "../../../api/queries/organization/service-accounts.js";
 import { KeyStatus, Scopes } from "../../../components/api-keys/key-status.js";
 import { Await } from "../../../components/await.js";
 import { ConfirmButton } from "../../../components/confirmations.js";

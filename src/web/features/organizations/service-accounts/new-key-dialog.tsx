@@ -4,7 +4,7 @@ import type { ServiceAccount } from "#shared/api/organizations/service-accounts.
 import type { DenyReason } from "../../../access/permissions.js";
 import { api } from "../../../api/api-calls.js";
 import { client } from "../../../api/client.js";
-import { serviceAccountsKey } from "../../../api/queries/service-accounts.js";
+import { serviceAccountsKey } from "../../../api/queries/organization/service-accounts.js";
 import {
   type Expiration,
   expirationBody,

@@ -12,7 +12,7 @@ import { Tabs } from "../../../ui/layout/tabs.js";
 import { ArchivedBanner } from "./archived-banner.js";
 import { GeneralTab } from "./general-tab.js";
 import { useDenyReason } from "../../../access/permissions.js";
-import { organizationQuery } from "../../../api/queries/organizations.js";
+import { organizationQuery } from "../../../api/queries/organization/organizations.js";
 
 const AuditTab = lazy(async () => ({
   default: (await loadPart(() => import("../../../components/audit/audit-tab.js"))).AuditTab,

@@ -8,7 +8,7 @@ import { Await } from "../../../components/await.js";
 import { StatementList } from "../../../components/usage/statement-list.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { usageQuery } from "../../../api/queries/organizations.js";
+import { usageQuery } from "../../../api/queries/organization/organizations.js";
 import { useOrganizationForm } from "./update.js";
 import { UsageMeters } from "../../../components/organizations/usage.js";
 

@@ -11,7 +11,7 @@ import { DiskUsageCard } from "../../../components/usage/disk-usage-card.js";
 import { UsageHistory } from "../../../components/usage/usage-history.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { usageQuery } from "../../../api/queries/organizations.js";
+import { usageQuery } from "../../../api/queries/organization/organizations.js";
 import { agentsText, hoursText } from "../../../components/organizations/usage.js";
 import { useOrganizationForm } from "./update.js";
 

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useState } from "react";
 import type { ApiError } from "../../../api/client.js";
 import { useDebounced } from "../../../hooks/use-debounced.js";
-import { slugAvailabilityQuery } from "../../../api/queries/organizations.js";
+import { slugAvailabilityQuery } from "../../../api/queries/organization/organizations.js";
 import { slugErrorOf, SuggestedSlug } from "../../../components/organizations/suggested-slug.js";
 
 interface SlugCheck {

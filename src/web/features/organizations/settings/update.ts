@@ -4,7 +4,10 @@ import { api } from "../../../api/api-calls.js";
 import { type FormState, useForm } from "../../../forms/use-form.js";
 import { queryClient } from "../../../api/query-client.js";
 import { editOptions } from "../../../api/incoming.js";
-import { organizationQuery, organizationsKey } from "../../../api/queries/organizations.js";
+import {
+  organizationQuery,
+  organizationsKey,
+} from "../../../api/queries/organization/organizations.js";
 
 type Change = Parameters<typeof client.organizations.update>[0]["body"];
 

@@ -4,7 +4,11 @@ import type { Delivery, Webhook } from "#shared/api/organizations/webhooks.js";
 import { deliveryStatuses } from "#shared/webhook-choices.js";
 import { client } from "../../../api/client.js";
 import { useCursorPages } from "../../../api/cursor-pages.js";
-import { deliveryList, deliveryQuery, webhooksKey } from "../../../api/queries/webhooks.js";
+import {
+  deliveryList,
+  deliveryQuery,
+  webhooksKey,
+} from "../../../api/queries/organization/webhooks.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { Await } from "../../../components/await.js";
 import { ScriptText } from "../../../components/runs/script-text.js";

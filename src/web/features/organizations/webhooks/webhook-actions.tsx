@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Webhook } from "#shared/api/organizations/webhooks.js";
 import { client } from "../../../api/client.js";
-import { webhooksKey } from "../../../api/queries/webhooks.js";
+import { webhooksKey } from "../../../api/queries/organization/webhooks.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { ConfirmButton } from "../../../components/confirmations.js";
 import { Button } from "../../../ui/actions/button.js";

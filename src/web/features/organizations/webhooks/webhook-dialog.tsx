@@ -4,7 +4,7 @@ import type { DenyReason } from "../../../access/permissions.js";
 import { api } from "../../../api/api-calls.js";
 import { client } from "../../../api/client.js";
 import { editOptions } from "../../../api/incoming.js";
-import { readWebhook, webhooksKey } from "../../../api/queries/webhooks.js";
+import { readWebhook, webhooksKey } from "../../../api/queries/organization/webhooks.js";
 import { type FormState, useForm } from "../../../forms/use-form.js";
 import { Button } from "../../../ui/actions/button.js";
 import { TextField } from "../../../ui/fields/field.js";

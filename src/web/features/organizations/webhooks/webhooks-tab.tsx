@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Webhook } from "#shared/api/organizations/webhooks.js";
 import { checkingReason, type DenyReason } from "../../../access/permissions.js";
-import { webhooksQuery } from "../../../api/queries/webhooks.js";
+import { webhooksQuery } from "../../../api/queries/organization/webhooks.js";
 import { Await } from "../../../components/await.js";
 import { Button } from "../../../ui/actions/button.js";
 import { Alert } from "../../../ui/feedback/alert.js";

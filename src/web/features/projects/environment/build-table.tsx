@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { EnvironmentBuild } from "#shared/api/projects/environments.js";
 import { useCursorPages } from "../../../api/cursor-pages.js";
-import { buildList } from "../../../api/queries/environments.js";
+import { buildList } from "../../../api/queries/projects/environments.js";
 import { Waiting } from "../../../components/await.js";
 import { formatBinaryBytes, formatDuration } from "../../../components/runs/format.js";
 import { RunDuration } from "../../../components/runs/run-duration.js";

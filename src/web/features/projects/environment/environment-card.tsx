@@ -5,7 +5,7 @@ import type { Project } from "#shared/api/projects/projects.js";
 import { PermissionHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { client } from "../../../api/client.js";
-import { buildList, environmentQuery } from "../../../api/queries/environments.js";
+import { buildList, environmentQuery } from "../../../api/queries/projects/environments.js";
 import { useApiMutation } from "../../../api/use-mutation.js";
 import { Await } from "../../../components/await.js";
 import { ScriptText } from "../../../components/runs/script-text.js";

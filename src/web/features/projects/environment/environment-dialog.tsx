@@ -4,11 +4,16 @@ import type { Environment } from "#shared/api/projects/environments.js";
 import { api } from "../../../api/api-calls.js";
 import { client } from "../../../api/client.js";
 import { editOptions } from "../../../api/incoming.js";
-import { buildList, environmentQuery } from "../../../api/queries/environments.js";
-import { sandboxQuery } from "../../../api/queries/runs.js";
+import { buildList, environmentQuery } from "../../../api/queries/projects/environments.js";
+import { sandboxQuery } from "../../../api/queries/execution/runs.js";
 import { queryClient } from "../../../api/query-client.js";
-import { EnvFields, type EnvRow, envOf, nameErrors } from "../../../components/runs/env-fields.js";
-import { restrictionProblem } from "../../../components/runs/network-fields.js";
+import {
+  EnvFields,
+  type EnvRow,
+  envOf,
+  nameErrors,
+} from "../../../components/runs/start/env-fields.js";
+import { restrictionProblem } from "../../../components/runs/start/network-fields.js";
 import { useForm } from "../../../forms/use-form.js";
 import { Button } from "../../../ui/actions/button.js";
 import { SavedMeanwhile, TextArea } from "../../../ui/fields/field.js";

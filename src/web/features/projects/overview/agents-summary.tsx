@@ -3,7 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { agentsQuery } from "../../../api/queries/agents.js";
+import { agentsQuery } from "../../../api/queries/execution/agents.js";
 import { AgentRuns } from "../../../components/agents/agent-runs.js";
 import { Await } from "../../../components/await.js";
 import { workOf } from "../../../paths/agent-work.js";

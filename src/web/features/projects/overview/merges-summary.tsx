@@ -3,14 +3,14 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { ProjectMerge } from "#shared/api/projects/merges.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { recentMergesQuery } from "../../../api/queries/projects.js";
+import { recentMergesQuery } from "../../../api/queries/projects/projects.js";
 import { Await } from "../../../components/await.js";
 import { paths } from "../../../paths/paths.js";
 import { Badge } from "../../../ui/feedback/badge.js";
 import { countOf } from "../../../ui/text/number.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
 import { RelativeTime } from "../../../ui/text/time.js";
-import { MergeLink } from "../merge-link.js";
+import { MergeLink } from "../merging/merge-link.js";
 import { SummaryCard, SummaryList } from "./summary-card.js";
 
 /** The newest merges of a project. */

@@ -3,14 +3,14 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
 import type { Project } from "#shared/api/projects/projects.js";
-import { mergeQueueQuery } from "../../../api/queries/merge-queue.js";
+import { mergeQueueQuery } from "../../../api/queries/projects/merge-queue.js";
 import { Await } from "../../../components/await.js";
 import { RequestStatus } from "../../../components/merge-requests/request-status.js";
 import { operationLabels } from "../../../components/merges/resolution-labels.js";
 import { paths } from "../../../paths/paths.js";
 import { countOf } from "../../../ui/text/number.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
-import { EmptyQueue } from "../empty-queue.js";
+import { EmptyQueue } from "../merging/empty-queue.js";
 import { SummaryCard, SummaryList } from "./summary-card.js";
 
 const shown = 5;

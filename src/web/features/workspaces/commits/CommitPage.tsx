@@ -11,7 +11,7 @@ import { DiffBrowser } from "../../../components/diffs/diff-browser.js";
 import { Await } from "../../../components/await.js";
 import { commitRows } from "./commit-card.js";
 import { useWorkspaceCrumbs } from "../../../components/workspaces/crumbs.js";
-import { commitQuery, diffQuery } from "../../../api/queries/workspaces.js";
+import { commitQuery, diffQuery } from "../../../api/queries/projects/workspaces.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/commits/$sha");
 

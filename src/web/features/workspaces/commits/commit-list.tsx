@@ -10,7 +10,7 @@ import { Segments } from "../../../ui/fields/radio.js";
 import { EmptyState } from "../../../ui/feedback/states.js";
 import { Waiting } from "../../../components/await.js";
 import { CommitCard } from "./commit-card.js";
-import { commitList } from "../../../api/queries/workspaces.js";
+import { commitList } from "../../../api/queries/projects/workspaces.js";
 
 const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
   value,

@@ -9,9 +9,9 @@ import { formatNumber } from "../../../ui/text/number.js";
 import { visible } from "../../../ui/text/plain-text.js";
 import { PermissionHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { projectsKey } from "../../../api/queries/projects.js";
+import { projectsKey } from "../../../api/queries/projects/projects.js";
 import { CommitList } from "./commit-list.js";
-import { workspacesKey } from "../../../api/queries/workspaces.js";
+import { workspacesKey } from "../../../api/queries/projects/workspaces.js";
 import { ValidationDialog } from "./validation-dialog.js";
 import { commitMessage } from "../../../components/workspaces/commit-message.js";
 

@@ -6,8 +6,8 @@ import { Button } from "../../../ui/actions/button.js";
 import { Dialog, DialogActions } from "../../../ui/overlays/dialog.js";
 import { TextArea, TextField } from "../../../ui/fields/field.js";
 import { Form, SubmitButton } from "../../../ui/fields/form.js";
-import { projectsKey } from "../../../api/queries/projects.js";
-import { workspacesKey } from "../../../api/queries/workspaces.js";
+import { projectsKey } from "../../../api/queries/projects/projects.js";
+import { workspacesKey } from "../../../api/queries/projects/workspaces.js";
 import { commitMessage } from "../../../components/workspaces/commit-message.js";
 
 interface ValidationDialogProps {

@@ -13,7 +13,7 @@ import { countOf } from "../../../ui/text/number.js";
 import { PlainText } from "../../../ui/text/plain-text.js";
 import { EmptyState } from "../../../ui/feedback/states.js";
 import { Time } from "../../../ui/text/time.js";
-import { agentQuery } from "../../../api/queries/agents.js";
+import { agentQuery } from "../../../api/queries/execution/agents.js";
 import { PermissionHint } from "../../../access/permission-hint.js";
 import { useDenyReason } from "../../../access/permissions.js";
 import { Await } from "../../../components/await.js";
@@ -21,7 +21,11 @@ import { CrumbLink } from "../../../components/crumb-link.js";
 import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "../../../components/workspaces/crumbs.js";
 import { MergeLink } from "./merge-link.js";
-import { mergeChangesQuery, mergeQuery, mergesOfQuery } from "../../../api/queries/workspaces.js";
+import {
+  mergeChangesQuery,
+  mergeQuery,
+  mergesOfQuery,
+} from "../../../api/queries/projects/workspaces.js";
 import { mergeName, mergeTitle } from "../../../components/merges/merge-title.js";
 import { operationLabels } from "../../../components/merges/resolution-labels.js";
 import { DriverFiles } from "../../../components/merges/driver-files.js";

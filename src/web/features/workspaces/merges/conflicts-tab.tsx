@@ -13,7 +13,7 @@ import { PlainText } from "../../../ui/text/plain-text.js";
 import { EmptyState } from "../../../ui/feedback/states.js";
 import { Time } from "../../../ui/text/time.js";
 import { Await } from "../../../components/await.js";
-import { mergeList } from "../../../api/queries/workspaces.js";
+import { mergeList } from "../../../api/queries/projects/workspaces.js";
 import { operationLabels } from "../../../components/merges/resolution-labels.js";
 
 const code = "font-mono text-[13px]";

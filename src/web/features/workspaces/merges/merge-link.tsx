@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../../paths/paths.js";
 import { Time } from "../../../ui/text/time.js";
-import { mergeQuery } from "../../../api/queries/workspaces.js";
+import { mergeQuery } from "../../../api/queries/projects/workspaces.js";
 import { mergeName } from "../../../components/merges/merge-title.js";
 
 /** A link to a related merge, by kind and date. */

@@ -13,9 +13,9 @@ import { ShortcutHelp, useShortcuts } from "../../../ui/actions/shortcuts.js";
 import { diffModes, useDiffMode } from "../../../components/diffs/diff-mode.js";
 import { adjacentSection, goToSection } from "../../../components/diffs/sections.js";
 import { ConflictCard } from "../../../components/merges/conflict-card.js";
-import { projectQuery } from "../../../api/queries/projects.js";
+import { projectQuery } from "../../../api/queries/projects/projects.js";
 import { QueryError } from "../../../components/query-error.js";
-import { mergeConflictsQuery } from "../../../api/queries/workspaces.js";
+import { mergeConflictsQuery } from "../../../api/queries/projects/workspaces.js";
 import { sidesOf, winnerLabel } from "../../../components/merges/resolution-labels.js";
 
 interface ResolutionListProps {

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { hasServerFolder } from "#shared/workspace-types.js";
-import { workspaceQuery } from "../../../api/queries/workspaces.js";
+import { workspaceQuery } from "../../../api/queries/projects/workspaces.js";
 import { AgentFrame, type AgentPart } from "../../../components/agents/agent-frame.js";
 import { TaskCard } from "../../../components/agents/task-card.js";
 import { SandboxCard } from "../../../components/runs/sandbox-card.js";

@@ -6,11 +6,11 @@ import { client } from "../../../api/client.js";
 import { paths } from "../../../paths/paths.js";
 import { ActionRow, DangerZone } from "../../../ui/layout/danger-zone.js";
 import { countOf } from "../../../ui/text/number.js";
-import { agentsKey } from "../../../api/queries/agents.js";
-import { organizationsKey } from "../../../api/queries/organizations.js";
+import { agentsKey } from "../../../api/queries/execution/agents.js";
+import { organizationsKey } from "../../../api/queries/organization/organizations.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { projectsKey } from "../../../api/queries/projects.js";
-import { workspacesKey } from "../../../api/queries/workspaces.js";
+import { projectsKey } from "../../../api/queries/projects/projects.js";
+import { workspacesKey } from "../../../api/queries/projects/workspaces.js";
 import { TypedConfirmButton } from "../../../components/confirmations.js";
 
 interface AgentDangerZoneProps {

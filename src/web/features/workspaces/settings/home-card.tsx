@@ -3,8 +3,8 @@ import type { Agent } from "#shared/api/agents/agents.js";
 import { hasServerFolder } from "#shared/workspace-types.js";
 import type { DenyReason } from "../../../access/permissions.js";
 import { client } from "../../../api/client.js";
-import { agentsKey } from "../../../api/queries/agents.js";
-import { workspacesKey } from "../../../api/queries/workspaces.js";
+import { agentsKey } from "../../../api/queries/execution/agents.js";
+import { workspacesKey } from "../../../api/queries/projects/workspaces.js";
 import { ConfirmButton } from "../../../components/confirmations.js";
 import { Card } from "../../../ui/layout/card.js";
 

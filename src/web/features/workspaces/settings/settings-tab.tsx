@@ -12,7 +12,7 @@ import { Form, SubmitButton } from "../../../ui/fields/form.js";
 import { SelectField } from "../../../ui/fields/select.js";
 import { PermissionHint } from "../../../access/permission-hint.js";
 import type { DenyReason } from "../../../access/permissions.js";
-import { workspaceQuery, workspacesKey } from "../../../api/queries/workspaces.js";
+import { workspaceQuery, workspacesKey } from "../../../api/queries/projects/workspaces.js";
 import { strategyOptions } from "../../../components/merges/strategies.js";
 
 interface SettingsTabProps {

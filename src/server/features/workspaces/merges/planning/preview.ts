@@ -1,7 +1,7 @@
 import type { Preview, PreviewRequest } from "#shared/api/projects/previews.js";
 import type { Choice } from "#shared/api/projects/merges.js";
 import { diffFiles } from "#git/diff/diff.js";
-import type { OrgContext } from "../../../../http/request-context.js";
+import type { OrgContext } from "../../../../http/requests/request-context.js";
 import { withMerge } from "../merge-workspace.js";
 import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";

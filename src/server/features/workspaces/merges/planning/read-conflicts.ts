@@ -2,7 +2,7 @@ import type { Conflicts, FileVersion } from "#shared/api/projects/merges.js";
 import { notFound } from "../../../../errors.js";
 import { computeMerge, conflictFiles, readTexts, type ConflictFile } from "#git/merge/merge.js";
 import { mergedTexts } from "#git/merge/merged-text.js";
-import type { OrgContext } from "../../../../http/request-context.js";
+import type { OrgContext } from "../../../../http/requests/request-context.js";
 import * as merges from "../merges.queries.js";
 import type { MergeInput } from "./plan-merge.js";
 import { isVisible } from "../../visible-branches.js";

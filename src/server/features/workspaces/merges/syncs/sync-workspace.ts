@@ -6,7 +6,7 @@ import { diffStats } from "#git/diff/diff.js";
 import { currentDrivers } from "#git/merge/merge.js";
 import { commitTree, resolveCommit } from "#git/store/repository.js";
 import { updateRefs } from "#git/store/refs.js";
-import type { OrgContext } from "../../../../http/request-context.js";
+import type { OrgContext } from "../../../../http/requests/request-context.js";
 import * as commits from "../../commits/commits.queries.js";
 import { activeUnderLock } from "../../commits/commit-workspace.js";
 import { recoverSync } from "./recover-sync.js";
