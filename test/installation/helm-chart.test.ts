@@ -56,6 +56,7 @@ const cases: [title: string, values: object][] = [
         pullSecret: "pull",
         runtimeClass: "gvisor",
         nodeSelector: { "omoi.dev/runs": true, disk: "ssd" },
+        tolerations: [{ key: "omoi.dev/runs", operator: "Exists", effect: "NoSchedule" }],
         maxRuns: 1000,
       },
     },
@@ -155,6 +156,7 @@ describe.skipIf(renderer === null)("the chart", () => {
       maxRuns: 50,
       runtimeClass: null,
       nodeSelector: {},
+      tolerations: [],
       pullSecret: null,
     });
     expect(egressPort).toBe(8081);
@@ -186,6 +188,7 @@ describe.skipIf(renderer === null)("the chart", () => {
       maxRuns: 1000,
       runtimeClass: "gvisor",
       nodeSelector: { "omoi.dev/runs": "true", disk: "ssd" },
+      tolerations: [{ key: "omoi.dev/runs", operator: "Exists", effect: "NoSchedule" }],
       pullSecret: "pull",
     });
     for (const kind of ["Role", "RoleBinding"]) {

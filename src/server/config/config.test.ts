@@ -160,11 +160,42 @@ test("an own S3 server has buckets in the path, and logs stay without a bucket",
   expect(read(chosen).objectStorage?.addressing).toBe("host");
 });
 
+const cluster = { OMOI_KUBERNETES_NAMESPACE: "runs", OMOI_KUBERNETES_IMAGE: "omoi:1" };
+
+test("labels and tolerations of Kubernetes", () => {
+  const pool = [{ key: "example.com/pool", operator: "Exists", effect: "NoSchedule" }];
+  const given = {
+    ...cluster,
+    OMOI_KUBERNETES_NODE_SELECTOR: "example.com/pool=runs, empty=",
+    OMOI_KUBERNETES_TOLERATIONS: JSON.stringify(pool),
+  };
+  expect(read(given).kubernetes).toMatchObject({
+    nodeSelector: { "example.com/pool": "runs", empty: "" },
+    tolerations: pool,
+  });
+});
+
 const noSecrets = /hunter2/;
 test.for([
   [
     { OMOI_PRT: "1" },
     /^OMOI_PRT is not a setting of Omoi; remove it, or correct its name \(known: OMOI_HOST, OMOI_PORT, .*OMOI_LOG_LEVEL\)$/,
+  ],
+  [
+    { ...cluster, OMOI_KUBERNETES_NODE_SELECTOR: "a=b=c" },
+    /^OMOI_KUBERNETES_NODE_SELECTOR must list labels separated by ",", such as key=value, not "a=b=c"$/,
+  ],
+  [
+    { ...cluster, OMOI_KUBERNETES_TOLERATIONS: '[{"effect":"NoSchedule"}]' },
+    /^OMOI_KUBERNETES_TOLERATIONS is not valid: 0: without key, operator must be Exists$/,
+  ],
+  [
+    { ...cluster, OMOI_KUBERNETES_TOLERATIONS: '[{"key":"a","operator":"Exists","value":"b"}]' },
+    /with the operator Exists, there must be no value$/,
+  ],
+  [
+    { ...cluster, OMOI_KUBERNETES_TOLERATIONS: '[{"key":"a","tolerationSeconds":60}]' },
+    /with tolerationSeconds, effect must be NoExecute$/,
   ],
   [
     { OMOI_HOST: "a b" },

@@ -176,20 +176,46 @@ export const kubernetesLabels = z.string().transform((text, context): Record<str
   const entries = text.split(",").filter((entry) => entry.trim() !== "");
   const labels: Record<string, string> = {};
   for (const entry of entries) {
-    const [, key, value] = LABEL.exec(entry.trim()) ?? [];
-    if (key === undefined) {
+    const [key = "", value, ...more] = entry.trim().split("=");
+    const isLabel = value !== undefined && LABEL_KEY.test(key) && LABEL_VALUE.test(value);
+    if (!isLabel || more.length > 0) {
       const message = `must list labels separated by ",", such as key=value, not "${entry}"`;
       context.addIssue({ code: "custom", message });
       return z.NEVER;
     }
-    labels[key] = value ?? "";
+    labels[key] = value;
   }
   return labels;
 });
 
 /** Syntax of labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
-const LABEL =
-  /^((?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)=((?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?)$/;
+const LABEL_KEY =
+  /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/;
+
+/** Syntax of tolerations: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */
+const toleration = z
+  .strictObject({
+    key: z.string().regex(LABEL_KEY, { error: "must be the key of a taint" }).exactOptional(),
+    operator: z.enum(["Exists", "Equal"]).exactOptional(),
+    value: z.string().regex(LABEL_VALUE, { error: "must be the value of a taint" }).exactOptional(),
+    effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).exactOptional(),
+    tolerationSeconds: z.int().exactOptional(),
+  })
+  .refine(({ key, operator }) => key !== undefined || operator === "Exists", {
+    error: "without key, operator must be Exists",
+  })
+  .refine(({ value, operator }) => value === undefined || operator !== "Exists", {
+    error: "with the operator Exists, there must be no value",
+  })
+  .refine(
+    ({ tolerationSeconds: seconds, effect }) => seconds === undefined || effect === "NoExecute",
+    {
+      error: "with tolerationSeconds, effect must be NoExecute",
+    },
+  );
+/** A list of tolerations of Kubernetes, as JSON. */
+export const kubernetesTolerations = json(z.array(toleration));
 
 /** A range that no distribution, container manager or systemd uses (systemd.io/UIDS-GIDS). */
 export const defaultUids = "1900000000-1900065535";

@@ -24,6 +24,7 @@ export const clusterSettings: ClusterSettings = {
   startMinutes: 15,
   runtimeClass: null,
   nodeSelector: {},
+  tolerations: [],
   pullSecret: null,
 };
 

@@ -2,6 +2,7 @@ import { group, setting, type Setting, type SettingGroup } from "../setting.js";
 import {
   containerImage,
   kubernetesLabels,
+  kubernetesTolerations,
   networks,
   pattern,
   publicAddress,
@@ -104,6 +105,14 @@ export const kubernetesSettings = {
         default: "",
         requires: ["OMOI_KUBERNETES_NAMESPACE"],
         documentation: "Labels of the nodes of the cluster that take the pods, `key=value,…`.",
+      }),
+      tolerations: setting({
+        variable: "OMOI_KUBERNETES_TOLERATIONS",
+        type: kubernetesTolerations,
+        default: "[]",
+        requires: ["OMOI_KUBERNETES_NAMESPACE"],
+        documentation:
+          'Taints of nodes that the pods tolerate, as a list of tolerations in JSON: `[{"key": "omoi.dev/runs", "operator": "Exists", "effect": "NoSchedule"}]`.',
       }),
       pullSecret: setting({
         variable: "OMOI_KUBERNETES_PULL_SECRET",

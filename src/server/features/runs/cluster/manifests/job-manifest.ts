@@ -100,7 +100,7 @@ function podOf(
   nonce: string,
   stopGraceSeconds: number,
 ): V1PodSpec {
-  const { runtimeClass, nodeSelector, pullSecret } = settings;
+  const { runtimeClass, nodeSelector, tolerations, pullSecret } = settings;
   const hostAliases = aliasesOf(place);
   return {
     restartPolicy: "Never",
@@ -109,6 +109,7 @@ function podOf(
     enableServiceLinks: false,
     ...(runtimeClass !== null && { runtimeClassName: runtimeClass }),
     ...(Object.keys(nodeSelector).length > 0 && { nodeSelector }),
+    ...(tolerations.length > 0 && { tolerations }),
     ...(pullSecret !== null && { imagePullSecrets: [{ name: pullSecret }] }),
     ...(hostAliases.length > 0 && { hostAliases }),
     // Without a name server, look-ups fail at once instead of after a timeout.

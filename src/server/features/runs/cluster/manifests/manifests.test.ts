@@ -20,6 +20,7 @@ const settings: ClusterSettings = {
   startMinutes: 15,
   runtimeClass: null,
   nodeSelector: {},
+  tolerations: [],
   pullSecret: null,
 };
 const place: ServerPlace = {
@@ -73,6 +74,10 @@ describe("the manifests of a run", () => {
       {
         runtimeClass: "gvisor",
         nodeSelector: { "example.com/pool": "runs", empty: "" },
+        tolerations: [
+          { operator: "Exists", effect: "NoExecute", tolerationSeconds: 60 },
+          { key: "example.com/pool", value: "runs" },
+        ],
         pullSecret: "registry",
         serverNetworks: ["192.0.2.10/32", "2001:db8::/64"],
       },
