@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   let config = readConfig();
   rejectPartialRestore(config.dataDir);
   restrictDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
-  await lockDataFolder(config.dataDir, config.databaseUrl === null);
+  const aloneAt = await lockDataFolder(config.dataDir, config.databaseUrl === null);
   // Request lines are written asynchronously; the rest is flushed at exit.
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
   await requireGit();
@@ -81,6 +81,7 @@ async function main(): Promise<void> {
       db,
       sandbox,
       log,
+      aloneAt,
       publicUrl: () => publicUrlOf(config, port),
       webDir: join(import.meta.dirname, "../web"),
       checkResponses: false,

@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { storageIn } from "#server/data-folder/storage.js";
 import { startTestApp, type TestApp } from "../support/server/app.js";
 import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
 import { databaseUrlOf } from "../support/database/queries.js";
@@ -88,13 +90,19 @@ describe.skipIf(!hasNamespaces)("a data folder in use by another server", () => 
       expect((await clientOf(url, person.token).organizations.list({})).data).toHaveLength(1);
     }
     await stop(first, "SIGKILL");
+    // As if git was killed, too.
+    const lock = join(storageIn(app.dataDir).repository(org.id, project.id), "HEAD.lock");
+    await writeFile(lock, "");
     expect(await refused(env, container)).toContain("another container");
     const third = start(env);
     await third.ready;
+    // It may belong to the second server.
+    expect(existsSync(lock)).toBe(true);
     // An embedded database would be a second one on the same folder.
     expect(await refused({ OMOI_DATA_DIR: app.dataDir }, [])).toContain("already in use");
     await Promise.all([stop(second), stop(third)]);
     // Without holders, a container may take over the folder.
     await start(env, container).ready;
+    expect(existsSync(lock)).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
 /** References of a repository. */
 import { assertOid, assertRefName } from "./bare-repository.js";
+import { removeStaleLocks } from "./stale-locks.js";
 import { git, GitError, spawnGit, ZERO_OID, type GitProcess } from "../process/run.js";
 
 /** A reference does not have the expected value; nothing was changed. */
@@ -73,11 +74,22 @@ export function startRefUpdates(repoPath: string): RefUpdates {
     },
     finish: async (updates) => {
       isOver = true;
-      await updater.run(updates);
-      keepUpdater(repoPath, updater);
+      try {
+        await updater.run(updates);
+        keepUpdater(repoPath, updater);
+      } catch (error) {
+        // The lock of a killed git process blocks its reference.
+        const isLocked = error instanceof GitError && LOCKED.test(error.stderr);
+        if (!isLocked || (await removeStaleLocks(repoPath)) === 0) throw error;
+        const next = new RefUpdater(repoPath);
+        await next.run(updates);
+        keepUpdater(repoPath, next);
+      }
     },
   };
 }
+
+const LOCKED = /Unable to create '[^']*\.lock': File exists/;
 
 /** Milliseconds after which an idle process ends. */
 const IDLE_MS = 2000;

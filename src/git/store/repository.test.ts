@@ -225,6 +225,17 @@ describe("removeStaleLocks", () => {
     expect(await removeStaleLocks(repoPath)).toBe(1);
     await updateRef(repoPath, main, one, null);
   });
+
+  it("is repeated when a reference cannot be locked", async () => {
+    const one = await commitFiles(repoPath, [], { a: "1" });
+    for (const name of ["HEAD.lock", `${main}.lock`]) {
+      const lock = join(repoPath, name);
+      await writeFile(lock, "");
+      await utimes(lock, 1000, Date.now() / 1000 - 61);
+    }
+    await updateRef(repoPath, main, one, null);
+    expect(await resolveCommit(repoPath, main)).toBe(one);
+  });
 });
 
 describe("startRefUpdates", () => {

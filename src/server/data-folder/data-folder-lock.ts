@@ -20,11 +20,12 @@ interface Holder {
  * Locks the data folder until this process ends. A standalone server locks it exclusively. Other
  * servers share it if they see the same processes and mounts: orphaned runs are recognized by process
  * id, and each workspace is mounted once. flock(2) works across all containers on the same volume.
+ * @returns a time, in milliseconds since 1970, at which no other server used the folder; null if others use it now
  * @throws ConfigError when another server uses the folder, or it cannot be locked
  */
-export async function lockDataFolder(dataDir: string, isAlone: boolean): Promise<void> {
+export async function lockDataFolder(dataDir: string, isAlone: boolean): Promise<number | null> {
   // Other systems rely on the lock of the embedded database.
-  if (process.platform !== "linux") return;
+  if (process.platform !== "linux") return isAlone ? Date.now() : null;
   const file = join(dataDir, "server.lock");
   const lock = openSync(file, "a+", 0o600);
   // Held only while a server takes the lock: changing it from exclusive to shared is not atomic.
@@ -33,7 +34,8 @@ export async function lockDataFolder(dataDir: string, isAlone: boolean): Promise
     const deadline = performance.now() + TIMEOUT_MS;
     for (;;) {
       if (flock(turn, "-x")) {
-        if (tryAcquire(lock, file, isAlone)) return;
+        const acquired = tryAcquire(lock, file, isAlone);
+        if (acquired !== null) return acquired.aloneAt;
         flock(turn, "-u");
       }
       if (performance.now() > deadline) break;
@@ -48,15 +50,21 @@ export async function lockDataFolder(dataDir: string, isAlone: boolean): Promise
   }
 }
 
-/** Takes the lock if this process may use the folder now. The caller holds the turn. */
-function tryAcquire(lock: number, file: string, isAlone: boolean): boolean {
+/** Takes the lock, unless this process may not use the folder now: null. The caller holds the turn. */
+function tryAcquire(
+  lock: number,
+  file: string,
+  isAlone: boolean,
+): { aloneAt: number | null } | null {
   const place = currentNamespaces();
   if (flock(lock, "-x")) {
     ftruncateSync(lock);
     writeSync(lock, `${JSON.stringify({ pid: process.pid, place } satisfies Holder)}\n`);
-    return isAlone || flock(lock, "-s");
+    const aloneAt = Date.now();
+    return isAlone || flock(lock, "-s") ? { aloneAt } : null;
   }
-  return !isAlone && readHolder(file)?.place === place && flock(lock, "-s");
+  const isShared = !isAlone && readHolder(file)?.place === place && flock(lock, "-s");
+  return isShared ? { aloneAt: null } : null;
 }
 
 /**

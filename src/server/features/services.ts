@@ -38,6 +38,8 @@ export interface ServerInput {
   readonly db: Database;
   readonly sandbox: Sandbox;
   readonly log: Logger;
+  /** A time at which no other process used the data folder (`lockDataFolder`); null if others may use it. */
+  readonly aloneAt: number | null;
   /** Base address of links. Available once the server listens. */
   readonly publicUrl: () => string;
   /** Called once if another server takes over the data of this node: this one must stop. */

@@ -108,6 +108,7 @@ async function start(
     db,
     sandbox,
     log,
+    aloneAt: null,
     publicUrl: () => publicUrlOf(config, port),
     webDir: join(import.meta.dirname, "../../../dist/web"),
     checkResponses: true,

@@ -15,7 +15,8 @@ import { runUpstream } from "./upstreams/use-upstream.js";
 const concurrentTransfers = 3;
 
 export function projectsFeature(services: Services): Feature {
-  const { config, db, jobs, lease, storage, workspaces, publicUrl, isAlone, log } = services;
+  const { config, db, jobs, lease, storage, workspaces, publicUrl, aloneAt, isAlone, log } =
+    services;
   const deps: ProjectDeps = {
     db,
     jobs,
@@ -46,7 +47,7 @@ export function projectsFeature(services: Services): Feature {
       ),
       jobWorker("remove-project", (data) => runRemoval(deps, data)),
     ],
-    recover: () => unlockRepositories(storage, isAlone),
+    recover: () => unlockRepositories(storage, { aloneAt, isAlone }),
     start: async () => {
       await resumeProjects(deps);
       packing = startPacking(deps, lease, log);

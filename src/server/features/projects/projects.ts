@@ -249,19 +249,23 @@ async function finishEmpty(
 const quarantineMs = 24 * 60 * 60_000;
 
 /**
- * Removes stale locks of killed git processes and quarantines of interrupted pushes. Without `alone`,
- * other processes use the repositories, so only entries older than any live process are removed.
+ * Removes stale locks of killed git processes and quarantines of interrupted pushes: those from before `aloneAt`. If
+ * other processes use the repositories, only entries older than any live process are removed.
  */
-export async function unlockRepositories(storage: Storage, alone: boolean): Promise<void> {
+export async function unlockRepositories(
+  storage: Storage,
+  { aloneAt, isAlone }: { aloneAt: number | null; isAlone: boolean },
+): Promise<void> {
   const below = async (folder: string): Promise<string[]> => {
     const names = await readdir(folder).catch(() => []);
     return names.map((name) => join(folder, name));
   };
   for (const organization of await below(storage.repositories)) {
     for (const repoPath of await below(organization)) {
-      await removeStaleLocks(repoPath, alone ? 0 : undefined);
-      await removeQuarantines(repoPath, alone ? 0 : quarantineMs);
-      if (alone) await removePackingLeftovers(repoPath);
+      const age = aloneAt === null ? undefined : Date.now() - aloneAt;
+      await removeStaleLocks(repoPath, age);
+      await removeQuarantines(repoPath, age ?? quarantineMs);
+      if (isAlone) await removePackingLeftovers(repoPath);
     }
   }
 }

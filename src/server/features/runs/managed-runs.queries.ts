@@ -72,10 +72,16 @@ interface RunProcess {
   token_hash: Buffer | null;
 }
 
+/**
+ * The time of a start. The transaction may have begun before another run ended, and waited for its slot: this
+ * statement comes after the lock of the organization.
+ */
+export const startTime = sql<string>`statement_timestamp()`;
+
 const started = ({ server_id, token_hash }: RunProcess) => ({
   status: "running" as const,
-  started_at: sql<string>`now()`,
-  last_heartbeat_at: sql<string>`now()`,
+  started_at: startTime,
+  last_heartbeat_at: startTime,
   lease_expires_at: serverLease,
   server_id,
   token_hash,

@@ -6,7 +6,7 @@ import { RUNNER_LEASE_SECONDS, type Heartbeats } from "#shared/runner/protocol.j
 import { isHomeOfAgent } from "../../../cluster/home-of.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agents, runs } from "../../../db/tables/tables.js";
-import type { AgentRun } from "../managed-runs.queries.js";
+import { startTime, type AgentRun } from "../managed-runs.queries.js";
 
 const lease = sql<string>`now() + make_interval(secs => ${RUNNER_LEASE_SECONDS})`;
 
@@ -96,8 +96,8 @@ export async function startOffered(
     .update(runs)
     .set({
       status: "running",
-      started_at: sql`now()`,
-      last_heartbeat_at: sql`now()`,
+      started_at: startTime,
+      last_heartbeat_at: startTime,
       lease_expires_at: lease,
       token_hash: tokenHash,
       offered_until: null,

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
@@ -77,6 +78,28 @@ describe("limits and the queue", () => {
       });
     }
     await sibling.close();
+  });
+
+  test("a run that waited for a slot begins after the one that had it", async () => {
+    await limit({ max_concurrent_agents: 1 });
+    const [one, two] = [await worker(), await worker()];
+    const first = await start(one);
+    await untilRunning(first);
+    const client = new pg.Client({ ...inject("cluster").admin, database: app.owner.database });
+    await client.connect();
+    const lock = "hashtextextended('organization ' || $1, 0)";
+    await client.query(`select pg_advisory_lock(${lock})`, [org.id]);
+    const starting = direct(two);
+    const waiting = () =>
+      queryAsOwner(app, "select from pg_locks where locktype = 'advisory' and not granted");
+    await expect.poll(waiting).not.toEqual([]);
+    await go(one);
+    const ended = await waitForRunEnd(owner, first.id);
+    await client.end();
+    const { data: second } = await starting;
+    expect(Date.parse(String(second.started_at))).toBeGreaterThanOrEqual(
+      Date.parse(String(ended.ended_at)),
+    );
   });
 
   test("serves agents in turn, the longest waiting first", async () => {

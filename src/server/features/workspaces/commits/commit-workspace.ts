@@ -8,7 +8,7 @@ import type { SkippedPath, Snapshot } from "#git/snapshot/snapshot.js";
 import { writeObject } from "#git/objects/loose-object.js";
 import { TokenScan, type FoundToken } from "#git/smart-http/token-scan.js";
 import { commitObject, isAncestor, resolveCommit } from "#git/store/repository.js";
-import { startRefUpdates, type RefUpdates } from "#git/store/refs.js";
+import { RefMovedError, startRefUpdates, type RefUpdates } from "#git/store/refs.js";
 import type { AuthorizedWrites } from "../../../access/current-access.js";
 import type { OrgContext } from "../../../http/requests/request-context.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
@@ -95,6 +95,11 @@ export async function commitUnderLock(
     }
     if (result.commit) publish("checkpoint", { seconds: secondsSince(start) });
     return result;
+  } catch (error) {
+    // The lock ends with its connection to the database, so that another commit may have begun.
+    if (error instanceof RefMovedError)
+      throw workspaceBusy("The branch was changed at the same time");
+    throw error;
   } finally {
     started.updates?.cancel();
   }
