@@ -215,7 +215,8 @@ export function openProjectCache(
       const before = ahead.get(job.project_id);
       if (before !== undefined && before.agentId !== job.agent.id) before.cancel.abort();
       return exclusive(job.project_id, async () => {
-        await removeStaleLocks(storage.repository(job.project_id));
+        // No other process uses the mirror, and no other work now.
+        await removeStaleLocks(storage.repository(job.project_id), 0);
         if (await isCurrent(job)) await touch(job);
         else await patiently(() => fetchNow(job, signal), signal);
       });

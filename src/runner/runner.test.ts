@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -408,6 +408,21 @@ describe("a runner", () => {
     const last = await start("git rev-parse main");
     await ended(last);
     expect(await logOf(last)).toBe(`${await onBranch("rev-parse", "main")}\n`);
+  });
+
+  test("the locks of a killed git process hold up no run", async () => {
+    await ended(await start("true"));
+    const other = await makeWorkspace(owner, project.id);
+    await commitFiles(owner, other.workspace, { "c.txt": "c\n" });
+    await mergeIntoBase(owner, other.workspace);
+    const mirror = join(dataDir, "projects", project.id, "repository.git");
+    const agentRefs = join(mirror, "refs/agents", agent.id);
+    for (const file of [join(mirror, "HEAD"), join(agentRefs, "main")]) {
+      await writeFile(`${file}.lock`, "");
+    }
+    const run = await start("git rev-parse main");
+    expect(await ended(run)).toMatchObject({ status: "succeeded", repository: { error: null } });
+    expect(await logOf(run)).toBe(`${await onBranch("rev-parse", "main")}\n`);
   });
 
   test("goes on while the server restarts", async () => {
