@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   expectProblem,
@@ -16,6 +17,7 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/support/fixtures/factories.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { describeEachDriver } from "#test/support/git/folder-drivers.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { fieldsOf, send } from "#test/support/http/raw-request.js";
@@ -35,6 +37,31 @@ describeEachDriver("commits of a workspace", (driver) => {
     const project = await makeProject(owner, orgId);
     return { project, ...(await makeWorkspace(owner, project.id)) };
   };
+
+  test("are refused if the branch changes meanwhile, and can be repeated", async () => {
+    const { project, agent, workspace } = await workspaceOf();
+    const branch = `refs/heads/${workspace.branch_name}`;
+    const inBranch = (...args: string[]) => gitInRepository(app, project, ...args);
+    const head = (await inBranch("rev-parse", branch)).trim();
+    const tree = `${head}^{tree}`;
+    const ann = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
+    const other = (await inBranch(...ann, "commit-tree", tree, "-p", head, "-m", "Other")).trim();
+    await writeFiles(workspace, { "a.txt": "a\n" });
+    const client = new pg.Client(app.owner);
+    await client.connect();
+    await client.query("begin");
+    await client.query("lock table workspace_commits in share mode");
+    const params = { agent_id: agent.id };
+    const body = { commit_type: "manual" as const };
+    const committing = owner.api.workspaces.createCommit({ params, body });
+    const waiting = () => queryAsOwner(app, "select from pg_locks where not granted");
+    await expect.poll(waiting).not.toEqual([]);
+    await inBranch("update-ref", branch, other);
+    await client.end();
+    await expectProblem(committing, 409, "workspace_busy");
+    await inBranch("update-ref", branch, head);
+    expect((await owner.api.workspaces.createCommit({ params, body })).status).toBe(201);
+  });
 
   test("state their agent and reason in the message", async () => {
     const { project, agent, workspace } = await workspaceOf();
