@@ -87,10 +87,11 @@ const libraries =
  * budgets and upstreams, which few pages show.
  */
 const ours =
-  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|api\/follow-stream\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.)|features\/projects\/(upstream-card|credential-dialog|fetch-report)\.)|shared\/)|^.calls$/;
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|api\/follow-stream\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.)|features\/projects\/repository\/(upstream-card|credential-dialog|fetch-report)\.)|shared\/)|^.calls$/;
 
 /** What the tabs of a project share, and no other page. */
-const ofProjects = /src\/web\/features\/projects\/(?!upstream-card|credential-dialog|fetch-report)/;
+const ofProjects =
+  /src\/web\/features\/projects\/(?!repository\/(upstream-card|credential-dialog|fetch-report))/;
 
 /** What the tabs of an agent share, and no other page. */
 const ofAgents = /src\/web\/components\/agents\/agent-(frame|task)\./;
@@ -101,7 +102,7 @@ const ofSessions = /src\/web\/(features\/sessions\/|ui\/text\/markdown)|node_mod
 /** Large parts that a few pages share; all other pages would load them for nothing. */
 const partsOfFew = {
   agents: /src\/web\/components\/agents\/(work-|agents-view|last-line|line-counts)/,
-  runs: /src\/web\/components\/runs\/(start-run-dialog|run-again|run-values|runner-labels-field|(command|env|network|preset)-fields)\./,
+  runs: /src\/web\/components\/runs\/(run-again|run-values|start\/(start-run-dialog|runner-labels-field|(command|env|network|preset)-fields))\./,
   secrets: /src\/web\/components\/secrets\//,
   charts: /src\/web\/(ui\/charts\/|components\/usage\/(run-timeline|usage-tables)\.)/,
 };

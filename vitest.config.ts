@@ -45,7 +45,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "browser",
-          maxWorkers: Math.min(availableParallelism() + 1, 4),
+          maxWorkers: Math.min(availableParallelism(), 4),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
           testTimeout: 180_000,
