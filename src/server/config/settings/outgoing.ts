@@ -2,7 +2,7 @@ import { priceTable } from "../model-prices.js";
 import { setting, type Setting } from "../setting.js";
 import { folders, json, readableFile, trueOrFalse, wholeNumber } from "../setting-types.js";
 
-/** What the server may reach: upstreams, models and webhooks. */
+/** Upstreams, models and webhooks: the addresses and the limits of requests to them. */
 export const outgoingSettings = {
   importRoots: setting({
     variable: "OMOI_IMPORT_ROOTS",
