@@ -34,6 +34,8 @@ async function expectNothingFound(
   rules?: string[],
   within?: string,
 ): Promise<void> {
+  // A page that was just opened has no content yet.
+  if (within === undefined) await page.locator("h1").first().waitFor({ state: "attached" });
   // Finish transitions, so that no color is measured in between.
   await page.evaluate(() =>
     Promise.allSettled(document.getAnimations().map((animation) => animation.finished)),
