@@ -136,7 +136,7 @@ export function ensureBuilt() {
     [
       ...common,
       "tsconfig.build.json",
-      "scripts/bundle-cli.mjs",
+      "scripts/bundle.mjs",
       ...sources.filter((file) => !isWeb(file)),
     ],
     buildServer,
@@ -173,7 +173,7 @@ function buildServer() {
     ]),
   );
   writeFileSync(join(root, "dist/package.json"), JSON.stringify({ type: "module", imports }));
-  run(process.execPath, [join(root, "scripts/bundle-cli.mjs")], { shell: false });
+  run(process.execPath, [join(root, "scripts/bundle.mjs")], { shell: false });
   // Files that the server reads beside its code.
   for (const path of [
     "server/db/migrations",
