@@ -46,7 +46,6 @@ async function bundle(program, isOutside, ending = "js") {
     entryFileNames: `[name].${ending}`,
     chunkFileNames: `[name]-on-demand.${ending}`,
     format: "esm",
-    minify: { compress: true, mangle: false, codegen: false },
   });
   await bundled.close();
 }
