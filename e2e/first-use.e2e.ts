@@ -107,6 +107,7 @@ test("the first page leads to a merged change, one button after the other", asyn
   await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
   await page.goto(`${app.url}/organizations`);
   await page.getByRole("link", { name: "Getting started" }).click();
+  await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
   await look(page, "first-use-agent");
   await button("Create agent and workspace").click();
 

@@ -70,7 +70,7 @@ test("a terminated agent leaves the list; its page shows its state", async () =>
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
   await confirm("Terminate agent…", agent.name, "Terminate", "terminate-agent-dialog");
   await page.waitForURL(`${app.url}/projects/${project.id}`);
-  await page.getByRole("heading", { name: "Running agents" }).waitFor();
+  await page.getByText("No agent works on this project yet.").waitFor();
   expect(await page.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
   await look(page, "project");
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
