@@ -70,9 +70,12 @@ test("a terminated agent leaves the list; its page shows its state", async () =>
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
   await confirm("Terminate agent…", agent.name, "Terminate", "terminate-agent-dialog");
   await page.waitForURL(`${app.url}/projects/${project.id}`);
-  await page.getByText("No agent works on this project yet.").waitFor();
-  expect(await page.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
+  await page.getByRole("heading", { name: "Running agents" }).waitFor();
   await look(page, "project");
+  await page.getByRole("link", { name: "All agents" }).click();
+  const agents = page.getByRole("table", { name: "Agents", exact: true });
+  await agents.getByRole("row").nth(1).waitFor();
+  expect(await agents.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
   await page.getByText("This agent has been terminated.").waitFor();
   expect(await button("Restore").getAttribute("aria-disabled")).toBe("true");

@@ -51,7 +51,7 @@ afterAll(async () => {
 async function isOff(page: Page, name: string): Promise<boolean> {
   const button = page.getByRole("button", { name, exact: true }).first();
   // Until the permissions have loaded, it is off for everybody.
-  await expect.poll(() => button.getAttribute("title")).not.toMatch(/^Checking/);
+  await expect.poll(() => button.getAttribute("title").then(String)).not.toMatch(/^Checking/);
   return (await button.getAttribute("aria-disabled")) === "true";
 }
 
