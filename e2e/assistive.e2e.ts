@@ -145,8 +145,9 @@ describe("the focus", () => {
     for (const [at, name] of names.entries()) {
       await button(`Delete ${name}`).focus();
       await page.keyboard.press("Enter");
-      await page.getByRole("dialog").waitFor();
-      await button("Delete", page.getByRole("dialog")).focus();
+      const dialog = page.getByRole("dialog");
+      await expect.poll(() => holdsFocus(dialog)).toBe(true);
+      await button("Delete", dialog).focus();
       await page.keyboard.press("Enter");
       await rows.filter({ hasText: name }).waitFor({ state: "detached" });
       const next = names[at + 1];

@@ -141,7 +141,7 @@ test("a session goes on where it was after a lost connection, and a prompt is no
   await banner().waitFor({ state: "detached" });
   // Each word is there once: nothing was lost, and nothing came twice.
   const said = transcript.getByText(new RegExp(`^${words.join(" ")} *$`));
-  await said.waitFor({ timeout: 20_000 });
+  await said.waitFor({ timeout: 60_000 });
   await field.press("Enter");
   await transcript.getByText(/^never lost/).waitFor();
   await owner.api.agentSessions.close({ params: { session_id: session.id } });

@@ -68,6 +68,7 @@ test("the first page leads to a merged change, one button after the other", asyn
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/login/);
   await request;
+  await page.getByRole("heading", { level: 1 }).waitFor();
   expect(await field("Email address").count()).toBe(0);
   answer();
   // No account exists yet, so no sign-in is offered.
@@ -106,6 +107,7 @@ test("the first page leads to a merged change, one button after the other", asyn
   await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
   await page.goto(`${app.url}/organizations`);
   await page.getByRole("link", { name: "Getting started" }).click();
+  await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
   await look(page, "first-use-agent");
   await button("Create agent and workspace").click();
 

@@ -97,8 +97,14 @@ test("the organization menu searches two hundred organizations", async () => {
   await page.keyboard.press("Enter");
   await page.getByText("Switched to Division 200").waitFor();
   await button("Current organization: Division 200").waitFor();
-  expect(await switcher.evaluate((element) => element === document.activeElement)).toBe(true);
+  await expect
+    .poll(() => switcher.evaluate((element) => element === document.activeElement))
+    .toBe(true);
   await page.keyboard.press("Enter");
+  await search.waitFor();
+  await expect
+    .poll(() => search.evaluate((element) => element === document.activeElement))
+    .toBe(true);
   await page.keyboard.type("division 1");
   await page.getByRole("option", { name: /^Division 1 / }).click();
   await button("Current organization: Division 1").waitFor();
@@ -167,6 +173,7 @@ test("five hundred conflicts are resolved one by one", async () => {
   await page.getByText("2 of 500 decided").waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("e");
+  await page.locator("section[id^=conflict-] textarea:focus").waitFor();
   // Instead of the merged text.
   await page.keyboard.press("Control+A");
   await page.keyboard.type("// by hand");
@@ -190,6 +197,7 @@ test("five hundred runs are paginated, and their timeline is one tab stop", asyn
   await page.getByText("Page 2", { exact: true }).waitFor();
   await page.getByText("Hour", { exact: true }).click();
   await expect.poll(() => bars.count()).toBeLessThan(40);
+  await bars.first().waitFor();
   await expectAccessible(page, "an agent of 500 runs");
   expect(messages).toEqual([]);
 });
@@ -217,6 +225,7 @@ test("in a narrow window pages begin at the top and tables stay within their car
       await page.goto(app.url + path);
       await page.getByRole("heading", { level: 1 }).waitFor();
       await page.getByText("Loading…").first().waitFor({ state: "detached" });
+      await page.waitForLoadState("networkidle");
       const faults = await page.evaluate(() => {
         const rightOf = (element: Element | null) => element?.getBoundingClientRect().right ?? 0;
         const wide = [...document.querySelectorAll("table")].filter(

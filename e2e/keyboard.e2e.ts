@@ -57,6 +57,11 @@ async function type(name: string | RegExp, text: string): Promise<void> {
 const heading = (name: string | RegExp, level = 1): Promise<void> =>
   page.getByRole("heading", { level, name }).waitFor();
 const dialog = (name: string | RegExp) => page.getByRole("dialog", { name });
+/** Waits until the dialog is open and has the focus. */
+const opened = (name: string | RegExp): Promise<void> =>
+  expect
+    .poll(() => dialog(name).evaluate((box) => box.contains(box.ownerDocument.activeElement)))
+    .toBe(true);
 
 test("from a new organization to a merge with the keyboard only", async () => {
   const messages = watchConsole(page);
@@ -71,19 +76,19 @@ test("from a new organization to a merge with the keyboard only", async () => {
   await press("Projects");
   await heading("Projects");
   await press("New project");
-  await dialog("New project").waitFor();
+  await opened("New project");
   await type("Name", "Service");
   await page.keyboard.press("Enter");
   await heading("Service");
 
   await press("New agent");
-  await dialog("New agent").waitFor();
+  await opened("New agent");
   await type("Name", "worker");
   await page.keyboard.press("Enter");
   await dialog("New agent").waitFor({ state: "hidden" });
   await page.getByRole("link", { name: "worker", exact: true }).first().waitFor();
   await press("Create workspace");
-  await dialog(/Create workspace/).waitFor();
+  await opened(/Create workspace/);
   await press("Create workspace");
   await dialog(/Create workspace/).waitFor({ state: "hidden" });
   await press("Open workspace");

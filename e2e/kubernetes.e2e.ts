@@ -67,6 +67,7 @@ test("without a cluster, the type is not offered and the project has no card of 
   await lookWell("kubernetes-unavailable");
   await page.goto(`${app.url}/projects/${project.id}/settings`);
   await card("Danger zone").waitFor();
+  await page.waitForLoadState("networkidle");
   expect(await card("Containers in Kubernetes").count()).toBe(0);
 });
 

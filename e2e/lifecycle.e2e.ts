@@ -1,4 +1,4 @@
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, Response } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents/agents.js";
 import type { Project } from "#shared/api/projects/projects.js";
@@ -71,8 +71,11 @@ test("a terminated agent leaves the list; its page shows its state", async () =>
   await confirm("Terminate agent…", agent.name, "Terminate", "terminate-agent-dialog");
   await page.waitForURL(`${app.url}/projects/${project.id}`);
   await page.getByRole("heading", { name: "Running agents" }).waitFor();
-  expect(await page.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
   await look(page, "project");
+  await page.getByRole("link", { name: "All agents" }).click();
+  const agents = page.getByRole("table", { name: "Agents", exact: true });
+  await agents.getByRole("row").nth(1).waitFor();
+  expect(await agents.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
   await page.getByText("This agent has been terminated.").waitFor();
   expect(await button("Restore").getAttribute("aria-disabled")).toBe("true");
@@ -87,18 +90,20 @@ test("a project is deleted", async () => {
   const heard = new Promise<void>((resolve) => {
     answer = resolve;
   });
+  let reloaded: Promise<Response> | undefined;
   await page.route(`**/api/v1/projects/${project.id}`, async (route) => {
     if (route.request().method() !== "DELETE") return route.continue();
+    reloaded = page.waitForResponse(/\/organizations\?/);
     const response = await route.fetch();
     await heard;
     return route.fulfill({ response });
   });
   await confirm("Delete project…", project.slug, "Delete", "delete-project-dialog");
-  await page.waitForResponse(/\/organizations\?/);
+  await expect.poll(() => reloaded).toBeDefined();
   expect(await page.getByRole("dialog").isVisible()).toBe(true);
   answer();
   await page.waitForURL(`${app.url}/projects`);
-  await page.getByRole("heading", { name: "Projects", exact: true }).waitFor();
+  await page.getByRole("heading", { name: "No projects yet" }).waitFor();
   expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);
   // The list of changes may be refetched while its workspace is archived; that request fails and is
   // ignored.

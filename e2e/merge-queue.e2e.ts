@@ -77,6 +77,7 @@ test("a person creates a check and protects the branch with it", async () => {
     { pattern: "main", checks: ["test"], approvals: 0, strategy: null },
   ]);
   const remove = button("Delete test");
+  await expect.poll(() => remove.getAttribute("title").then(String)).not.toMatch(/^Checking/);
   expect(await remove.getAttribute("aria-disabled")).toBe("true");
 });
 

@@ -105,10 +105,8 @@ test("sets a webhook, sees its secret once, tests it and finds what was sent", a
   const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
   await owner.api.runs.stop({ params: { run_id: run.id }, body: { status: "failed" } });
   const link = page.getByRole("link", { name: `A run of agent “${agent.name}” failed` });
-  await expect.poll(() => link.count(), { timeout: 20_000 }).toBe(2);
-  await expect
-    .poll(() => page.getByText("Waiting", { exact: true }).count(), { timeout: 20_000 })
-    .toBe(0);
+  await expect.poll(() => link.count()).toBe(2);
+  await expect.poll(() => page.getByText("Waiting", { exact: true }).count()).toBe(0);
   await pictures("notifications");
   await page.getByLabel("Channel", { exact: true }).selectOption("email");
   await expect.poll(() => link.count()).toBe(1);

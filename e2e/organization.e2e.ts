@@ -76,12 +76,9 @@ test("a role is created, assigned, and not deleted while it has holders", async 
   await expectAccessibleInBothSchemes(page);
   await button("Create role").click();
   await dialog().getByText("Is taken in this organization").waitFor();
-  expect(
-    await dialog()
-      .getByLabel("Name", { exact: true })
-      .evaluate((input) => input === document.activeElement),
-  ).toBe(true);
-  await dialog().getByLabel("Name", { exact: true }).fill("developer");
+  const name = dialog().getByLabel("Name", { exact: true });
+  await expect.poll(() => name.evaluate((input) => input === document.activeElement)).toBe(true);
+  await name.fill("developer");
   await dialog()
     .getByLabel(/^Description/)
     .fill("Changes projects");
@@ -168,8 +165,9 @@ test("an organization is archived by typing its slug, marked on every page, and 
   }
 
   await page.goto(`${app.url}/organizations`);
-  await page.getByText("Side project").first().waitFor();
-  expect(await page.getByRole("main").getByText("Acme Corp").count()).toBe(0);
+  const main = page.getByRole("main");
+  await main.getByText("Side project").first().waitFor();
+  expect(await main.getByText("Acme Corp").count()).toBe(0);
   await page.getByLabel("Show archived").check();
   await page.waitForURL(/\/organizations\?archived=true$/);
   await page.getByText(/●\s*Archived/).waitFor();
@@ -269,6 +267,7 @@ test("the audit log is shown, filtered by the address, and summarized on the ove
   await page.getByText("Page 2", { exact: true }).waitFor();
   await log.getByText("created the organization").waitFor();
   await button("Previous").click();
+  await page.getByText("Page 1", { exact: true }).waitFor();
   await newest.getByText("changed the organization").waitFor();
   await button(/^Details of event \d+$/)
     .first()
@@ -541,8 +540,8 @@ test("two hundred organizations are searched, and every page follows a switch", 
   }
   await page.goto(`${app.url}/settings/api-keys/new`);
   const chosen = main.getByRole("combobox", { name: "Organization" });
-  expect(
-    await chosen.evaluate((select: HTMLSelectElement) => select.selectedOptions[0]?.text),
-  ).toBe("squad-204");
+  await expect
+    .poll(() => chosen.evaluate((select: HTMLSelectElement) => select.selectedOptions[0]?.text))
+    .toBe("squad-204");
   expect(consoleMessages).toEqual([]);
 });

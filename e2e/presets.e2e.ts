@@ -85,6 +85,7 @@ test("a task is set and is the prompt of a run, whose result is shown as text", 
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
   const task = page.getByRole("group").filter({ hasText: "Task:Fix the login" });
   const instructions = task.getByText("Fix the failing tests.");
+  await task.waitFor();
   expect(await instructions.isVisible()).toBe(false);
   await task.getByText("Task:").click();
   await instructions.waitFor();

@@ -3,6 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects/projects.js";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
@@ -71,6 +72,12 @@ beforeAll(async () => {
   for (const { agent_id } of [one, two]) {
     await owner.api.runs.create({ params: { agent_id }, body: { external: true } });
   }
+  // Nobody sends heartbeats, and the tests take longer than a lease.
+  await queryAsOwner(
+    app,
+    `update runs set lease_expires_at = now() + interval '1 hour'
+      where kind = 'leased' and ended_at is null`,
+  );
   browser = await launchBrowser();
   page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
@@ -159,9 +166,9 @@ test("upcoming conflicts are visible without scrolling, beside what is under way
   expect(y + height).toBeLessThan(900);
   await card("Merge queue").getByText("Waiting for an approval.").waitFor();
   const running = page.getByRole("list", { name: "Running agents" });
-  expect(await running.getByRole("listitem").count()).toBe(2);
+  await expect.poll(() => running.getByRole("listitem").count()).toBe(2);
   const recent = page.getByRole("list", { name: "Recent merges" });
-  expect(await recent.getByRole("listitem").count()).toBe(3);
+  await expect.poll(() => recent.getByRole("listitem").count()).toBe(3);
   await page.getByText(`git clone ${project.clone_url}`).waitFor();
   await card("Recent merges").getByRole("link", { name: "All 3 merges" }).click();
   await page.waitForURL(addressOf("/merges"));

@@ -126,7 +126,7 @@ test("the checkpoint interval is set under Settings; why a checkpoint failed is 
   await queryAsOwner(app, "update workspaces set created_at = now() - interval '1 hour'");
   await queryAsOwner(app, "update checkpoint_looks set looked_at = now() - interval '1 hour'");
   await page.getByRole("link", { name: "Commits", exact: true }).click();
-  await page.getByText("Auto checkpoint failed").waitFor({ timeout: 40_000 });
+  await page.getByText("Auto checkpoint failed").waitFor({ timeout: 90_000 });
   await look(page, "workspace-checkpoint-failed", "Workspace Details");
   await page.getByRole("link", { name: "Settings", exact: true }).click();
   await field.scrollIntoViewIfNeeded();

@@ -77,15 +77,18 @@ test("the search leads to a call, a field and an error", async () => {
   await page.keyboard.press("Enter");
   await page.getByRole("link", { name: /POST.*\/api\/v1\/agents$/ }).click();
   await heading(/^Create an agent/).waitFor();
-  expect([new URL(page.url()).hash, await isAtAnchor()]).toEqual(["#agents.create", true]);
+  await page.waitForURL(/#agents\.create$/);
+  await expect.poll(isAtAnchor).toBe(true);
 
   await box.fill("max_agent_runtime_hours");
   await page.keyboard.press("Enter");
   await page.getByRole("link", { name: "Organization", exact: true }).click();
-  expect([new URL(page.url()).hash, await isAtAnchor()]).toEqual(["#Organization", true]);
+  await page.waitForURL(/#Organization$/);
+  await expect.poll(isAtAnchor).toBe(true);
 
   await box.fill("<b>nothing</b>");
   await page.keyboard.press("Enter");
+  await page.waitForURL(/q=%3Cb/);
   expect(await page.getByRole("status").innerText()).toBe("No results for “<b>nothing</b>”.");
 });
 
@@ -94,7 +97,7 @@ test("the type of an error leads to its explanation, in a call's list of errors,
   const { type } = (await answer.json()) as { type: string };
   await page.goto(type);
   await heading("Authentication required").waitFor();
-  expect(await isAtAnchor()).toBe(true);
+  await expect.poll(isAtAnchor).toBe(true);
   for (const code of Object.keys(errorCodes)) {
     expect([code, await page.locator(`section[id="${code}"] p`).count()]).toEqual([code, 3]);
   }
@@ -102,7 +105,8 @@ test("the type of an error leads to its explanation, in a call's list of errors,
   const part = page.locator('section[id="agents.create"]');
   await part.getByText("Errors", { exact: true }).click();
   await part.getByRole("link", { name: "name_taken" }).click();
-  expect([page.url(), await isAtAnchor()]).toEqual([`${app.url}/api/docs/errors#name_taken`, true]);
+  await page.waitForURL(`${app.url}/api/docs/errors#name_taken`);
+  await expect.poll(isAtAnchor).toBe(true);
 });
 
 test("works without scripts, and an unknown group is 404", async () => {

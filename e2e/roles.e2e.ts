@@ -48,9 +48,12 @@ afterAll(async () => {
 });
 
 /** A disabled control states its reason and stays focusable. */
-const isOff = async (page: Page, name: string): Promise<boolean> =>
-  (await page.getByRole("button", { name, exact: true }).first().getAttribute("aria-disabled")) ===
-  "true";
+async function isOff(page: Page, name: string): Promise<boolean> {
+  const button = page.getByRole("button", { name, exact: true }).first();
+  // Until the permissions have loaded, it is off for everybody.
+  await expect.poll(() => button.getAttribute("title").then(String)).not.toMatch(/^Checking/);
+  return (await button.getAttribute("aria-disabled")) === "true";
+}
 
 describe.each([
   { role: "owner", mayManage: true, mayWork: true },
@@ -69,12 +72,12 @@ describe.each([
     await open("/organizations", /Organizations/);
     // Cards have [Settings] for users who can change them.
     const settings = page.getByRole("main").getByRole("link", { name: /^Settings of/ });
-    expect(await settings.count()).toBe(mayManage ? 1 : 0);
+    await expect.poll(() => settings.count()).toBe(mayManage ? 1 : 0);
 
     await open(`/organizations/${orgId}`, /^org-/);
     await open(`/organizations/${orgId}/settings`, /^Organization: /);
     const name = page.getByLabel("Name", { exact: true });
-    expect(await name.isEnabled()).toBe(mayManage);
+    await expect.poll(() => name.isEnabled()).toBe(mayManage);
     for (const tab of ["resources", "members", "billing", "audit"]) {
       await open(`/organizations/${orgId}/settings?tab=${tab}`, /^Organization: /);
     }
@@ -97,7 +100,11 @@ describe.each([
     await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
     const dialog = page.getByRole("dialog", { name: "New project" });
     if (mayWork) await dialog.waitFor();
-    else expect(await dialog.count()).toBe(0);
+    else {
+      expect(await isOff(page, "New project")).toBe(true);
+      await page.waitForLoadState("networkidle");
+      expect(await dialog.count()).toBe(0);
+    }
     await page.keyboard.press("Escape");
 
     await page.keyboard.press("Control+k");
@@ -149,6 +156,8 @@ test("a changed role and a removed member are undone from the toast", async () =
   await page.getByLabel("Role of member").selectOption({ label: "viewer" });
   await page.getByText("member is now viewer").waitFor();
   expect(await roleOf("member")).toBe("viewer");
+  // A toast stays while it is hovered.
+  await page.getByText("member is now viewer").hover();
   await expectAccessible(page, "a toast with Undo");
   await page.getByRole("button", { name: "Undo" }).click();
   await page.getByText("Undone").waitFor();

@@ -75,7 +75,9 @@ test("a run is started with labels, waits for a runner and runs there", async ()
   await lookWell("run-waits-for-runner");
   const job = await runner.take({ labels });
   await page.getByText("gpu-1", { exact: true }).waitFor();
-  await lookWell("run-on-runner");
+  // The pictures take longer than a lease.
+  const beat = setInterval(() => void runner.heartbeat(job.run_id), 10_000);
+  await lookWell("run-on-runner").finally(() => clearInterval(beat));
   expect((await runner.end(job.run_id)).status).toBe(204);
   await button("Run again").waitFor();
 

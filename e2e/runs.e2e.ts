@@ -205,8 +205,8 @@ test("the list of agents shows running and queued work live, sorted and filtered
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await page.waitForURL(/sort=run/);
   const names = () => table.getByRole("row").allTextContents();
-  expect((await names())[1]).toContain(first.agent.name);
-  expect((await names())[2]).toContain("place 1");
+  await expect.poll(async () => (await names())[1]).toContain(first.agent.name);
+  await expect.poll(async () => (await names())[2]).toContain("place 1");
   await page.getByLabel("Filter by status").selectOption("queued");
   await page.waitForURL(/status=queued/);
   await expect.poll(async () => (await names()).length).toBe(3);

@@ -115,7 +115,7 @@ test("a viewer sees no secrets", async () => {
   await other.getByRole("heading", { name: "Danger zone" }).waitFor();
   expect(await other.getByRole("heading", { name: "Secrets" }).count()).toBe(0);
   await other.goto(`${app.url}/projects/${project.id}/settings`);
-  await other.getByRole("heading", { name: "Checks", exact: true }).waitFor();
+  await other.getByRole("heading", { name: "Merge drivers", exact: true }).waitFor();
   expect(await other.getByRole("heading", { name: "Secrets" }).count()).toBe(0);
   await other.close();
 });

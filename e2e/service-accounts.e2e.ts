@@ -5,7 +5,7 @@ import type { Organization } from "#shared/api/organizations/organizations.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
-import { expectAccessible } from "./support/accessible.js";
+import { expectAccessible, expectFits } from "./support/accessible.js";
 import { launchBrowser, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
 /** The service accounts of an organization, through its pages. */
@@ -54,10 +54,7 @@ async function pictures(name: string): Promise<void> {
     for (const width of [390, 1440]) {
       await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
       await expectAccessible(page);
-      const isWide = await page.evaluate(
-        () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
-      );
-      expect(isWide).toBe(false);
+      await expectFits(page, name);
       await screenshot(page, `${name}-${colorScheme}-${width}`);
     }
   }

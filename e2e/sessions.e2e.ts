@@ -137,15 +137,17 @@ test("a viewer reads along, and two people answer one request", async () => {
   await theirs.goto(page.url());
   const deny = theirs.getByRole("button", { name: "Deny: Delete everything 0" });
   await deny.waitFor();
+  await expect.poll(() => deny.getAttribute("title")).toContain("agent:run");
   expect(await deny.getAttribute("aria-disabled")).toBe("true");
-  expect(await deny.getAttribute("title")).toContain("agent:run");
   expect(await theirs.getByRole("textbox", { name: "Prompt" }).isDisabled()).toBe(true);
   await expectAccessible(theirs, "a session that a viewer sees");
   const others = await signedInPage(browser, app, bob);
   await others.goto(page.url());
-  const answers = [page, others].map((one) =>
-    one.getByRole("button", { name: "Allow: Delete everything 0" }).click({ timeout: 5000 }),
+  const allow = [page, others].map((one) =>
+    one.getByRole("button", { name: "Allow: Delete everything 0" }),
   );
+  for (const one of allow) await one.waitFor();
+  const answers = allow.map((one) => one.click({ timeout: 15_000 }));
   // The slower one may find no button any more.
   await Promise.any(answers);
   await Promise.allSettled(answers);

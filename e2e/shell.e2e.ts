@@ -54,7 +54,9 @@ test("the palette reaches every page and action by keyboard", async () => {
   await page.getByRole("group", { name: "Go to" }).waitFor();
   await expectAccessible(page, "the palette");
   await screenshot(page, "command-palette");
-  expect(await palette().evaluate((input) => input === document.activeElement)).toBe(true);
+  await expect
+    .poll(() => palette().evaluate((input) => input === document.activeElement))
+    .toBe(true);
   await palette().fill("bor");
   await active().getByText("Borealis", { exact: true }).waitFor();
   await page.keyboard.press("Enter");
@@ -93,13 +95,13 @@ test("the palette reaches every page and action by keyboard", async () => {
 
 test("a table's search and sort order are in the address", async () => {
   await page.goto(`${app.url}/projects`);
+  const order = () => page.getByRole("columnheader", { name: "Project" }).getAttribute("aria-sort");
   await button("Project").click();
   await page.waitForURL(/sort=name/);
+  await expect.poll(order).toBe("ascending");
   await button("Project").click();
   await page.waitForURL(/sort=-name/);
-  expect(await page.getByRole("columnheader", { name: "Project" }).getAttribute("aria-sort")).toBe(
-    "descending",
-  );
+  await expect.poll(order).toBe("descending");
   await page.keyboard.press("/");
   await page.keyboard.type("r");
   await page.getByText("5 of 7 projects").waitFor();
@@ -118,7 +120,9 @@ test("a table's search and sort order are in the address", async () => {
 test("leaving with unsaved input asks for confirmation in every way", async () => {
   await page.goto(`${app.url}/projects`);
   await button("New project").click();
-  expect(await field("Name").evaluate((input) => input === document.activeElement)).toBe(true);
+  await expect
+    .poll(() => field("Name").evaluate((input) => input === document.activeElement))
+    .toBe(true);
   await field("Name").fill("Half typed");
   await page.keyboard.press("Escape");
   await dialog().getByText("Discard your changes?").waitFor();

@@ -123,7 +123,9 @@ test("an authenticator app is set up, and its code completes a sign-in", async (
   await button("Set up").click();
   const svg = page.getByRole("img", { name: "QR code of the secret" });
   await svg.waitFor();
-  expect(await codeOfApp().evaluate((input) => input === document.activeElement)).toBe(true);
+  await expect
+    .poll(() => codeOfApp().evaluate((input) => input === document.activeElement))
+    .toBe(true);
   expect(await codeOfApp().getAttribute("autocomplete")).toBe("one-time-code");
   expect(await codeOfApp().getAttribute("inputmode")).toBe("numeric");
   await look("totp-setup");
@@ -137,9 +139,9 @@ test("an authenticator app is set up, and its code completes a sign-in", async (
   await codeOfApp().press("Enter");
   const list = page.getByRole("list", { name: "Recovery codes" });
   await list.waitFor();
-  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
-    "Your recovery codes",
-  );
+  await expect
+    .poll(() => page.evaluate(() => document.activeElement?.textContent))
+    .toBe("Your recovery codes");
   recoveryCodes = await list.getByRole("listitem").allTextContents();
   expect(recoveryCodes).toHaveLength(10);
   await look("recovery-codes");

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/projects/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { commitFiles, makeProject, writeFiles } from "#test/support/fixtures/factories.js";
-import { expectAccessible } from "./support/accessible.js";
+import { expectAccessible, expectFits } from "./support/accessible.js";
 import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
 import { makeEveryPage } from "./support/every-page.js";
 
@@ -50,11 +50,8 @@ async function settle(where: Page): Promise<void> {
 }
 
 async function expectGood(where: Page, what: string): Promise<void> {
+  await expectFits(where, what);
   await expectAccessible(where, what);
-  expect(
-    await where.evaluate("document.documentElement.scrollWidth > innerWidth"),
-    `${what} scrolls sideways`,
-  ).toBe(false);
 }
 
 test("API errors are shown on every page, which still fits a phone", async () => {

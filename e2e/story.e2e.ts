@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
-import { expectAccessible } from "./support/accessible.js";
+import { expectAccessible, expectFits } from "./support/accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
@@ -203,6 +203,9 @@ test("an API key is shown once, works, and is rejected once revoked", async () =
   await page.getByRole("link", { name: "Done" }).or(button("Done")).click();
   await page.waitForURL(/\/settings\/api-keys$/);
   await page.reload();
+  await button(/^Revoke/)
+    .first()
+    .waitFor();
   expect(await page.content()).not.toContain(key);
   await screenshot(page, "api-keys");
   await button(/^Revoke/)
@@ -223,10 +226,7 @@ test("on a phone the pages fit and the menu works", async () => {
   for (const path of ["/organizations", "/projects", "/agents", "/settings/api-keys"]) {
     await page.goto(app.url + path);
     await page.getByRole("heading", { level: 1 }).waitFor();
-    const wider = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    expect(wider, `${path} scrolls sideways`).toBe(0);
+    await expectFits(page, path);
   }
   await button("Open menu").click();
   await dialog().getByRole("link", { name: "Projects" }).click();

@@ -20,12 +20,12 @@ export async function expectAccessibleInBothSchemes(page: Page, what = page.url(
   await expectNothingFound(page, `${what}, light`);
 }
 
-/** The page does not scroll sideways. */
+/** The page does not scroll sideways, once its parts have loaded. */
 export async function expectFits(page: Page, what = page.url()): Promise<void> {
-  const wider = await page.evaluate(
-    "document.documentElement.scrollWidth - document.documentElement.clientWidth",
-  );
-  expect(wider, `${what} scrolls sideways`).toBe(0);
+  await page.waitForFunction(() => document.querySelector("[data-loading]") === null);
+  const widerBy = () =>
+    page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+  await expect.poll(widerBy, { message: `${what} scrolls sideways` }).toBe(0);
 }
 
 async function expectNothingFound(
