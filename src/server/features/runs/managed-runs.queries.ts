@@ -10,8 +10,10 @@ import {
   awaitedByRunner,
   hasUnclaimedSlot,
   isHosted,
+  leaseOf,
   matching,
   queueOf,
+  statementTime,
   waitsForBuild,
   type startedBy,
   type Which,
@@ -19,7 +21,7 @@ import {
 
 /** A server without a heartbeat for this long is considered dead, and its runs are lost. */
 export const serverLeaseSeconds = 15;
-const serverLease = sql<string>`now() + make_interval(secs => ${serverLeaseSeconds})`;
+const serverLease = leaseOf(serverLeaseSeconds);
 
 /**
  * A run of a command on this server: in an agent's workspace, a check of the merge queue, or a build of a
@@ -72,16 +74,10 @@ interface RunProcess {
   token_hash: Buffer | null;
 }
 
-/**
- * The time of a start. The transaction may have begun before another run ended, and waited for its slot: this
- * statement comes after the lock of the organization.
- */
-export const startTime = sql<string>`statement_timestamp()`;
-
 const started = ({ server_id, token_hash }: RunProcess) => ({
   status: "running" as const,
-  started_at: startTime,
-  last_heartbeat_at: startTime,
+  started_at: statementTime,
+  last_heartbeat_at: statementTime,
   lease_expires_at: serverLease,
   server_id,
   token_hash,

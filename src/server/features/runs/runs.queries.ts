@@ -109,8 +109,17 @@ export const runColumns = {
   >`case when ${runs.checkpointed} then json_build_object('commit_sha', ${runs.checkpoint_sha}, 'error', ${runs.checkpoint_error}) end`,
 };
 
-const leaseSeconds = 60;
-const lease = sql<string>`now() + make_interval(secs => ${leaseSeconds})`;
+/**
+ * The time of a statement. Its transaction may have begun before another run ended, and waited for its slot: the
+ * statement comes after the lock of the organization.
+ */
+export const statementTime = sql<string>`statement_timestamp()`;
+
+/** The end of a lease that begins with the statement. */
+export const leaseOf = (seconds: number) =>
+  sql<string>`${statementTime} + make_interval(secs => ${seconds})`;
+
+const lease = leaseOf(60);
 
 export async function findRun(tx: Queryable, id: string): Promise<Run | undefined> {
   const [row] = await tx
@@ -170,7 +179,9 @@ export async function insertLeasedRun(
       ...values,
       kind: "leased",
       status: "running",
-      last_heartbeat_at: sql`now()`,
+      created_at: statementTime,
+      started_at: statementTime,
+      last_heartbeat_at: statementTime,
       lease_expires_at: lease,
     })
     .returning(runColumns)
@@ -273,7 +284,7 @@ export async function endLeasedRuns(
 ): Promise<void> {
   await tx
     .update(runs)
-    .set({ status, detail, ended_at: sql`now()`, lease_expires_at: null })
+    .set({ status, detail, ended_at: statementTime, lease_expires_at: null })
     .where(and(matching(which), eq(runs.kind, "leased"), eq(runs.status, "running")));
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations/organizations.js";
 import type { Project } from "#shared/api/projects/projects.js";
@@ -115,6 +116,43 @@ describe("leased runs", () => {
       expect(data.status).toBe(status ?? "stopped");
     },
   );
+
+  test("a run that waited for its slot begins after the run that had it, with its whole lease", async () => {
+    await limit({ max_concurrent_agents: 1 });
+    const [first, second] = [
+      await makeAgent(owner, project.id),
+      await makeAgent(owner, project.id),
+    ];
+    const { id: run_id } = await start(first.id);
+    const client = new pg.Client(app.owner);
+    await client.connect();
+    const waiting = (count: number) =>
+      expect
+        .poll(async () => {
+          const { rows } = await client.query<{ count: number }>(
+            `select count(*)::int from pg_locks where locktype = 'advisory' and not granted
+              and database = (select oid from pg_database where datname = current_database())`,
+          );
+          return rows[0]?.count;
+        })
+        .toBe(count);
+    await client.query("begin");
+    await client.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
+      `organization ${org.id}`,
+    ]);
+    const stopped = owner.api.runs.stop({ params: { run_id } });
+    await waiting(1);
+    const started = start(second.id);
+    await waiting(2);
+    const { rows } = await client.query<{ now: Date }>("select clock_timestamp() as now");
+    await client.query("commit");
+    await client.end();
+    const [{ data: ended }, run] = await Promise.all([stopped, started]);
+    const at = (time: string | null | undefined): number => Date.parse(String(time));
+    expect(at(run.started_at)).toBeGreaterThanOrEqual(Number(rows[0]?.now));
+    expect(at(run.started_at)).toBeGreaterThanOrEqual(at(ended.ended_at));
+    expect(at(run.lease_expires_at) - at(run.started_at)).toBe(60_000);
+  });
 
   test("an agent has one run at a time, also if ten start at once", async () => {
     const agent = await makeAgent(owner, project.id);

@@ -6,9 +6,10 @@ import { RUNNER_LEASE_SECONDS, type Heartbeats } from "#shared/runner/protocol.j
 import { isHomeOfAgent } from "../../../cluster/home-of.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agents, runs } from "../../../db/tables/tables.js";
-import { startTime, type AgentRun } from "../managed-runs.queries.js";
+import type { AgentRun } from "../managed-runs.queries.js";
+import { leaseOf, statementTime } from "../runs.queries.js";
 
-const lease = sql<string>`now() + make_interval(secs => ${RUNNER_LEASE_SECONDS})`;
+const lease = leaseOf(RUNNER_LEASE_SECONDS);
 
 /** A run that is or was offered to a runner, or that it executes. */
 export interface RunnerRun extends AgentRun {
@@ -96,8 +97,8 @@ export async function startOffered(
     .update(runs)
     .set({
       status: "running",
-      started_at: startTime,
-      last_heartbeat_at: startTime,
+      started_at: statementTime,
+      last_heartbeat_at: statementTime,
       lease_expires_at: lease,
       token_hash: tokenHash,
       offered_until: null,
