@@ -216,7 +216,7 @@ export function openProjectCache(
       if (before !== undefined && before.agentId !== job.agent.id) before.cancel.abort();
       return exclusive(job.project_id, async () => {
         // No other process uses the mirror, and no other work now.
-        await removeStaleLocks(storage.repository(job.project_id), 0);
+        await removeStaleLocks(storage.repository(job.project_id), Date.now());
         if (await isCurrent(job)) await touch(job);
         else await patiently(() => fetchNow(job, signal), signal);
       });

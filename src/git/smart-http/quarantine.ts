@@ -246,15 +246,15 @@ async function moveInto(from: string, to: string): Promise<void> {
 }
 
 /**
- * Removes quarantines older than `olderThanMs`, left by pushes whose process ended. Returns their
- * number.
+ * Removes quarantines that pushes left whose process ended. Returns their number.
+ * @param before in milliseconds of `Date.now()`: later ones stay
  */
-export async function removeQuarantines(repoPath: string, olderThanMs: number): Promise<number> {
+export async function removeQuarantines(repoPath: string, before: number): Promise<number> {
   let removed = 0;
   for (const name of await readdir(join(repoPath, FOLDER)).catch(() => [] as string[])) {
     const path = join(repoPath, FOLDER, name);
     const stats = await lstat(path).catch(() => null);
-    if (stats === null || stats.mtimeMs > Date.now() - olderThanMs) continue;
+    if (stats === null || stats.mtimeMs > before) continue;
     await removeTree(path);
     removed += 1;
   }

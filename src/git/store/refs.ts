@@ -78,9 +78,9 @@ export function startRefUpdates(repoPath: string): RefUpdates {
         await updater.run(updates);
         keepUpdater(repoPath, updater);
       } catch (error) {
-        // The lock of a killed git process blocks its reference.
-        const isLocked = error instanceof GitError && LOCKED.test(error.stderr);
-        if (!isLocked || (await removeStaleLocks(repoPath)) === 0) throw error;
+        if (!(error instanceof GitError && LOCKED.test(error.stderr))) throw error;
+        // The lock of a killed git process blocks its reference. Another update may have removed it already.
+        await removeStaleLocks(repoPath);
         const next = new RefUpdater(repoPath);
         await next.run(updates);
         keepUpdater(repoPath, next);

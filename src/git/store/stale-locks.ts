@@ -2,10 +2,19 @@
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Removes a lock file older than `olderThanMs`; returns whether there was one. */
-export async function removeStaleLock(path: string, olderThanMs = 60_000): Promise<boolean> {
+/** Git holds a lock for milliseconds. */
+const STALE_MS = 60_000;
+
+/**
+ * Removes a lock file; returns whether there was one.
+ * @param before in milliseconds of `Date.now()`: one written later stays
+ */
+export async function removeStaleLock(
+  path: string,
+  before = Date.now() - STALE_MS,
+): Promise<boolean> {
   const stats = await lstat(path).catch(() => null);
-  if (stats === null || !stats.isFile() || stats.mtimeMs > Date.now() - olderThanMs) return false;
+  if (stats === null || !stats.isFile() || stats.mtimeMs > before) return false;
   return unlink(path).then(
     () => true,
     () => false,
@@ -13,14 +22,16 @@ export async function removeStaleLock(path: string, olderThanMs = 60_000): Promi
 }
 
 /**
- * Removes reference locks older than `olderThanMs` (60 000 by default; git holds them for
- * milliseconds). Call it for a repository at server start, or when a reference cannot be locked.
- * Returns their number.
+ * Removes the locks of references, by default those older than a minute. Call it for a repository at server start, or
+ * when a reference cannot be locked. Returns their number.
  */
-export async function removeStaleLocks(repoPath: string, olderThanMs = 60_000): Promise<number> {
+export async function removeStaleLocks(
+  repoPath: string,
+  before = Date.now() - STALE_MS,
+): Promise<number> {
   let removed = 0;
   const look = async (path: string): Promise<void> => {
-    if (await removeStaleLock(path, olderThanMs)) removed += 1;
+    if (await removeStaleLock(path, before)) removed += 1;
   };
   const walk = async (folder: string): Promise<void> => {
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);

@@ -262,9 +262,8 @@ export async function unlockRepositories(
   };
   for (const organization of await below(storage.repositories)) {
     for (const repoPath of await below(organization)) {
-      const age = aloneAt === null ? undefined : Date.now() - aloneAt;
-      await removeStaleLocks(repoPath, age);
-      await removeQuarantines(repoPath, age ?? quarantineMs);
+      await removeStaleLocks(repoPath, aloneAt ?? undefined);
+      await removeQuarantines(repoPath, aloneAt ?? Date.now() - quarantineMs);
       if (isAlone) await removePackingLeftovers(repoPath);
     }
   }
