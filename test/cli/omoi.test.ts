@@ -1,9 +1,11 @@
 /** The built `omoi` as a process, against a real server. */
+import { execFile } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   makeAgent,
@@ -13,6 +15,7 @@ import {
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
+import { builtFile } from "#test/support/server/built-files.js";
 import { makeRemote } from "#test/support/runners/remote-workspaces.js";
 import { makeRunner } from "#test/support/runners/runners.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
@@ -39,6 +42,27 @@ const jsonOf = async <Value>(...args: string[]): Promise<Value> => {
   expect([code, err]).toEqual([0, ""]);
   return JSON.parse(out) as Value;
 };
+
+/** Runs the command at a terminal, and answers its question. Returns its exit code. */
+async function answerAtTerminal(answer: string, ...args: string[]): Promise<number> {
+  const script = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+shown = b""
+while b"[y/N]" not in shown:
+    shown += os.read(terminal, 1024)
+os.write(terminal, sys.argv[1].encode())
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+  const command = [process.execPath, builtFile("cli/main.js"), ...args];
+  const { env } = cli;
+  const { stdout } = await promisify(execFile)("python3", ["-c", script, answer, ...command], {
+    env,
+  });
+  return Number(stdout);
+}
 
 describe("signing in", () => {
   test("keeps the token in a file of its owner alone, and chooses the only organization", async () => {
@@ -255,6 +279,10 @@ describe("commands", () => {
   test("what cannot be undone asks, and without a terminal wants --yes", async () => {
     const asked = await cli.run("secret", "delete", "TOKEN");
     expect([asked.code, asked.err]).toEqual([2, expect.stringContaining("--yes")]);
+    expect(await answerAtTerminal("n\n", "secret", "delete", "TOKEN")).toBe(2);
+    // Ctrl+C and Ctrl+D.
+    expect(await answerAtTerminal("\u0003", "secret", "delete", "TOKEN")).toBe(130);
+    expect(await answerAtTerminal("\u0004", "secret", "delete", "TOKEN")).toBe(130);
     expect((await cli.run("secret", "delete", "TOKEN", "--yes")).code).toBe(0);
     expect((await cli.run("secret", "delete", "TOKEN", "--yes")).code).toBe(4);
   });

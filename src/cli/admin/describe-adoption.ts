@@ -22,7 +22,9 @@ export function describeAdoption(of: string, report: AdoptionReport): string {
 
 /** Returns the warning before projects are set back to a backup of an earlier time. */
 export function describeSetBack(of: string, createdAt: string, now: Date): string {
-  const hours = Math.floor((now.getTime() - new Date(createdAt).getTime()) / 3_600_000);
+  // The backup may be of a machine whose clock is ahead.
+  const ms = Math.max(0, now.getTime() - new Date(createdAt).getTime());
+  const hours = Math.floor(ms / 3_600_000);
   const age = hours < 48 ? counted(hours, "hour") : counted(Math.floor(hours / 24), "day");
   return `The projects of ${of} are set back to the backup of ${createdAt}, which is ${age} old. Their later commits and merges are lost, and ${of} can never start again.`;
 }

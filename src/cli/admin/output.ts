@@ -1,7 +1,7 @@
 import { ConfigError } from "#shared/node/config-error.js";
 import { EmbeddedPostgresError } from "#server/db/embedded/embedded.js";
 import { AppError } from "#server/errors.js";
-import { UsageError } from "../output/failures.js";
+import { FailedError, UsageError } from "../output/failures.js";
 
 /** Exit codes of the command line. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, notFound: 4, conflict: 5 } as const;
@@ -13,6 +13,8 @@ export function print(isJson: boolean | undefined, data: unknown, text: () => st
 
 /** Explains on standard error why a command failed, and returns its exit code. */
 export function reportFailure(error: unknown): number {
+  // Interrupted at a question.
+  if (error instanceof FailedError && error.message === "") return error.exitCode;
   const isExpected =
     error instanceof AppError ||
     error instanceof ConfigError ||

@@ -1,7 +1,7 @@
 /** Questions to the person at the terminal. */
 import { createInterface } from "node:readline/promises";
 import { text as readAll } from "node:stream/consumers";
-import { exitCodes, UsageError } from "../output/failures.js";
+import { exitCodes, FailedError, UsageError } from "../output/failures.js";
 
 /** Reads a secret from a pipe, or as a line that is not shown. */
 export async function secretFromInput(name: string): Promise<string> {
@@ -25,14 +25,24 @@ export async function secretFromInput(name: string): Promise<string> {
   }
 }
 
-/** Asks a person. @throws UsageError without a terminal */
+/**
+ * Asks a person.
+ * @throws UsageError without a terminal, and after a no
+ * @throws FailedError after Ctrl+C
+ */
 export async function confirm(what: string, { yes }: { yes?: boolean }): Promise<void> {
   if (yes === true) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new UsageError("Say --yes: it cannot be undone, and there is no terminal to ask at.");
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question(`${what} Go on? [y/N] `);
-  lines.close();
+  const answer = await lines
+    .question(`${what} Go on? [y/N] `)
+    .catch((error: unknown) => {
+      if ((error as Error).name !== "AbortError") throw error;
+      process.stderr.write("\n");
+      throw new FailedError("", exitCodes.interrupted);
+    })
+    .finally(() => lines.close());
   if (!/^y(es)?$/i.test(answer.trim())) throw new UsageError("Nothing was done.");
 }

@@ -146,6 +146,8 @@ test("the projects of a server whose disk is lost are set back to its backup", a
     throw new Error(describeSetBack("two", at, now));
   };
   await expect(adopt("two", backup, disagree)).rejects.toThrow("which is 2 days old");
+  // What would be refused is not asked.
+  await expect(adopt("two", ofOne, disagree)).rejects.toThrow("of another server than two");
   const adopted = "select adopted_by from nodes where name = 'two'";
   expect(await queryAsOwner(third, adopted)).toEqual([{ adopted_by: null }]);
 

@@ -22,7 +22,8 @@ import { readStoredCommits } from "./set-back/stored-commits.js";
 /**
  * Gives the projects of a node that is gone to the node of this data folder, as they are in a backup of that node. Each
  * project's rows are set back to the backup in the transaction that changes its home. Called again, it continues.
- * @param agree called before anything changes, with the time of the backup in ISO 8601; an error of it ends the work
+ * @param agree called when nothing refuses the work and before anything changes, with the time of the backup in ISO
+ * 8601; an error of it ends the work
  * @throws ConfigError when the backup is damaged or of another node, or while that has its lease
  */
 export async function adoptBackup(
@@ -32,14 +33,13 @@ export async function adoptBackup(
   agree: (createdAt: string) => Promise<void>,
 ): Promise<AdoptionReport> {
   const source = await openBackup(adoption, place);
-  await agree(source.createdAt);
-  return adoptProjects(adoption, name, source);
+  return adoptProjects(adoption, name, { ...source, agree: () => agree(source.createdAt) });
 }
 
 async function openBackup(
   { db, dataDir }: { db: Queryable; dataDir: string },
   place: BackupPlace,
-): Promise<AdoptionSource & { createdAt: string }> {
+): Promise<Omit<AdoptionSource, "agree"> & { createdAt: string }> {
   await requireTar();
   const { manifest, sizes } = await readBackupFiles(place);
   const own = await migrationNames();

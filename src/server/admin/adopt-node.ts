@@ -68,6 +68,8 @@ export interface AdoptionSource {
   nodeId: string;
   /** The time of the backup; null for a data folder. */
   createdAt: string | null;
+  /** Called when nothing refuses the work and before anything changes; an error of it ends the work. */
+  agree(): Promise<void>;
   /** Called once before the first project, and after the last one. */
   begin(): Promise<void>;
   end(): Promise<void>;
@@ -101,6 +103,7 @@ export async function adoptFolder(
   return adoptProjects(adoption, name, {
     nodeId: readNodeId(folder),
     createdAt: null,
+    agree: async () => {},
     begin: async () => {},
     end: async () => {},
     hasRepository: async (_project, files) => (await partsOf(files)).includes(files.repository),
@@ -141,6 +144,8 @@ async function adoptAlone(
   source: AdoptionSource,
 ): Promise<AdoptionReport> {
   const { db, context, log } = adoption;
+  await findBoth(db, own, name, source);
+  await source.agree();
   const gone = await endNode(context, own, name, source);
   const report: AdoptionReport = {
     node: gone.name,
@@ -221,23 +226,11 @@ function endNode(
   { origin, change }: Adoption["context"],
   ownId: string,
   name: string,
-  { nodeId, createdAt }: AdoptionSource,
+  source: AdoptionSource,
 ): Promise<RegisteredNode> {
   return change(async (tx) => {
     await lockNodes(tx);
-    const { own, gone } = await findBoth(tx, ownId, name);
-    if (gone.id !== nodeId) {
-      throw new ConfigError(
-        createdAt === null
-          ? `The folder is of another server than ${name}; mount that of ${name}`
-          : `The backup is of another server than ${name}; use one of ${name}`,
-      );
-    }
-    if (gone.adopted_by !== null && gone.adopted_by !== own.name) {
-      throw new ConfigError(
-        `The server ${gone.adopted_by} takes over the projects of ${name}; run the command there`,
-      );
-    }
+    const { own, gone } = await findBoth(tx, ownId, name, source);
     if (gone.adopted_by === own.name) return gone;
     await lockEpoch(tx, gone.id);
     await tx.execute(sql`
@@ -253,11 +246,16 @@ function endNode(
   });
 }
 
-/** @throws ConfigError for an unknown node, this one, or one with a lease */
+/**
+ * Finds this node, and the one that is gone.
+ * @throws ConfigError for an unknown node, this one, one with a lease, one that another takes over, or for files of
+ * another
+ */
 async function findBoth(
   tx: Queryable,
   ownId: string,
   name: string,
+  { nodeId, createdAt }: AdoptionSource,
 ): Promise<{ own: RegisteredNode; gone: RegisteredNode }> {
   const all = await listNodes(tx);
   const own = all.find(({ id }) => id === ownId);
@@ -272,6 +270,18 @@ async function findBoth(
   if (gone.is_leased) {
     throw new ConfigError(
       `The server ${name} holds its lease; stop it, and wait 15 s. Projects of a running server move by omoi admin project move`,
+    );
+  }
+  if (gone.id !== nodeId) {
+    throw new ConfigError(
+      createdAt === null
+        ? `The folder is of another server than ${name}; mount that of ${name}`
+        : `The backup is of another server than ${name}; use one of ${name}`,
+    );
+  }
+  if (gone.adopted_by !== null && gone.adopted_by !== own.name) {
+    throw new ConfigError(
+      `The server ${gone.adopted_by} takes over the projects of ${name}; run the command there`,
     );
   }
   return { own, gone };
