@@ -5,7 +5,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { dirname, join, posix, relative } from "node:path";
 import { rolldown } from "rolldown";
-import { root } from "./prepare.mjs";
+import { fail, root } from "./prepare.mjs";
 
 const dist = join(root, "dist");
 const { describeCalls } = await import(`${dist}/cli/contract/describe-calls.js`);
@@ -13,11 +13,11 @@ const { api } = await import(`${dist}/shared/api/index.js`);
 writeFileSync(join(dist, "cli/contract.json"), JSON.stringify(describeCalls(api)));
 
 /**
- * Makes one file of a program and its modules, except those that stay outside. What it imports on demand gets
- * files of its own.
+ * Makes one file of a program and its modules, except those that stay outside.
  * @param program its path below src/ and dist/, without extension
+ * @param onDemand whether what it imports on demand gets files of its own
  */
-async function bundle(program, isOutside, ending = "js") {
+async function bundle(program, isOutside, { ending = "js", onDemand = false } = {}) {
   const bundled = await rolldown({
     input: join(root, `src/${program}.ts`),
     platform: "node",
@@ -41,19 +41,24 @@ async function bundle(program, isOutside, ending = "js") {
     ],
     resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
   });
-  await bundled.write({
+  const { output } = await bundled.write({
     dir: join(dist, dirname(program)),
     entryFileNames: `[name].${ending}`,
     chunkFileNames: `[name]-on-demand.${ending}`,
     format: "esm",
+    ...(onDemand ? {} : { codeSplitting: false }),
   });
   await bundled.close();
+  // A file that waits for the program would never be there: the program waits for it.
+  const own = output.find(({ isEntry }) => isEntry)?.fileName;
+  const circular = output.find(({ imports = [] }) => imports.includes(own));
+  if (circular) fail(`${circular.fileName} imports ${own}, which imports it on demand`);
 }
 
 // Needs no dependency. `omoi admin` stays apart: it is part of the server.
 await bundle("cli/main", (id) => /(?:^\.|\/cli)\/(?:admin|runner)\//.test(id));
 // The program in the container of a command, which has nothing else.
-await bundle("pod/command-agent", () => false, "mjs");
-await bundle("server/main", (id) => /^[^.#/]/.test(id));
+await bundle("pod/command-agent", () => false, { ending: "mjs" });
+await bundle("server/main", (id) => /^[^.#/]/.test(id), { onDemand: true });
 // Executable for `npx omoi`.
 chmodSync(join(dist, "cli/main.js"), 0o755);
