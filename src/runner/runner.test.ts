@@ -124,7 +124,7 @@ describe("a runner", () => {
   test("isolates a run, and gives it its variables, its own home and no other's", async () => {
     const done = await ended(
       await start(
-        'echo "$GREETING $(id -u) $HOME $PWD"; test -w "$HOME" && ls -A "$HOME" | wc -l; ls /proc | grep -c "^[0-9]"; cat /etc/shadow',
+        'echo "$GREETING $(id -u) $HOME $PWD"; test -w "$HOME" && ls -A "$HOME" | wc -l; ls /proc | grep -c "^[0-9]"; cat /etc/shadow 2>&1',
         { env: { GREETING: "hello there" } },
       ),
     );

@@ -384,17 +384,22 @@ describe("a home that does not respond", () => {
 
   test("breaks the client's connection when it breaks its own", async () => {
     const requests: string[] = [];
+    let end = (): void => {};
     const broken = createServer((request, response) => {
       requests.push(`${request.method}`);
       if (request.method !== "GET") return void request.socket.destroy();
       response.writeHead(200, { "content-type": "text/plain", "x-request-id": randomUUID() });
       response.write("the beginning");
-      setTimeout(() => request.socket.destroy(), 100);
+      end = () => request.socket.destroy();
     });
     broken.listen(0, "127.0.0.1");
     await once(broken, "listening");
     await moveTo(`http://127.0.0.1:${(broken.address() as AddressInfo).port}`);
-    await expect(send(one, "GET", path(), owner)).rejects.toThrow("terminated");
+    const answer = await fetch(one.url + path(), {
+      headers: { authorization: `Bearer ${owner.token}` },
+    });
+    end();
+    await expect(answer.text()).rejects.toThrow("terminated");
     // Sent once: the outcome is unknown.
     const write = send(one, "PATCH", path(), { ...owner, body: { name: "New" } });
     await expect(write).rejects.toThrow("fetch failed");
