@@ -72,7 +72,7 @@ beforeAll(async () => {
   for (const { agent_id } of [one, two]) {
     await owner.api.runs.create({ params: { agent_id }, body: { external: true } });
   }
-  // Nobody sends heartbeats, and the tests take longer than a lease.
+  // No one sends heartbeats, and the tests take longer than a lease.
   await queryAsOwner(
     app,
     `update runs set lease_expires_at = now() + interval '1 hour'

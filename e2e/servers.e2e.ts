@@ -155,7 +155,7 @@ test("a draining server gives all projects away, except those that cannot move n
   const agent = await makeAgent(root, busy.id);
   const api = cluster.at(root, one).api;
   await api.runs.create({ params: { agent_id: agent.id }, body: { external: true } });
-  // Nobody sends heartbeats, and the pictures take longer than a lease.
+  // No one sends heartbeats, and the pictures take longer than a lease.
   await queryAsOwner(
     one,
     "update runs set lease_expires_at = now() + interval '1 hour' where agent_id = $1",
