@@ -50,7 +50,7 @@ afterAll(async () => {
 /** A disabled control states its reason and stays focusable. */
 async function isOff(page: Page, name: string): Promise<boolean> {
   const button = page.getByRole("button", { name, exact: true }).first();
-  // Until the permissions have loaded, it is off for everybody.
+  // Until the permissions have loaded, it is off for everyone.
   await expect.poll(() => button.getAttribute("title").then(String)).not.toMatch(/^Checking/);
   return (await button.getAttribute("aria-disabled")) === "true";
 }
