@@ -1,4 +1,7 @@
-/** A local network of machines: a bridge, and a network namespace with a cable to it for each of them. */
+/**
+ * A local network of machines: a bridge, and a network namespace with a cable to it for each of them. The bridge has a
+ * namespace, too: rules of this machine, such as those of Docker, would apply to its packets.
+ */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 
@@ -42,8 +45,7 @@ export function whyNoMachines(): string | null {
     return `this machine permits no network namespaces: ${(error as Error).message.trim()}`;
   }
   try {
-    ip("link", "add", `omoip${process.pid}`, "type", "bridge");
-    ip("link", "delete", `omoip${process.pid}`);
+    ip("-netns", probe, "link", "add", "bridge", "type", "bridge");
     const own = ["netns", "exec", probe, "unshare", "--pid", "--mount", "--uts", "--fork", "true"];
     ip(...own);
     return null;
@@ -57,33 +59,39 @@ export function whyNoMachines(): string | null {
 /** Makes a network of its own, with addresses that no other test of this machine uses. */
 export function openNetwork(): LocalNetwork {
   const id = randomBytes(3).toString("hex");
-  const bridge = `omoi${id}`;
+  const middle = `omoi-${id}`;
   const subnet = `10.${200 + (process.pid % 50)}.${(process.pid >> 6) % 256}`;
   const address = `${subnet}.254`;
-  ip("link", "add", bridge, "type", "bridge");
-  ip("address", "add", `${address}/24`, "dev", bridge);
-  ip("link", "set", bridge, "up");
+  const atBridge = (...args: string[]): void => ip("-netns", middle, "link", ...args);
+  ip("netns", "add", middle);
+  atBridge("add", "bridge", "type", "bridge");
+  atBridge("set", "bridge", "up");
+  const own = `omoi${id}`;
+  ip("link", "add", own, "type", "veth", "peer", own, "netns", middle);
+  atBridge("set", own, "master", "bridge", "up");
+  ip("address", "add", `${address}/24`, "dev", own);
+  ip("link", "set", own, "up");
   const namespaces: string[] = [];
   return {
     address,
     addStation: (name) => {
       const index = namespaces.length + 1;
       const namespace = `omoi-${id}-${name}`;
-      const cable = `omoi${id}-${index}`;
-      const own = `${subnet}.${index}`;
+      const cable = `cable-${index}`;
+      const at = `${subnet}.${index}`;
       ip("netns", "add", namespace);
       namespaces.push(namespace);
-      ip("link", "add", cable, "type", "veth", "peer", "eth0", "netns", namespace);
-      ip("link", "set", cable, "master", bridge, "up");
+      atBridge("add", cable, "type", "veth", "peer", "eth0", "netns", namespace);
+      atBridge("set", cable, "master", "bridge", "up");
       const inside = (...args: string[]): void => ip("-netns", namespace, ...args);
       inside("link", "set", "lo", "up");
-      inside("address", "add", `${own}/24`, "dev", "eth0");
+      inside("address", "add", `${at}/24`, "dev", "eth0");
       inside("link", "set", "eth0", "up");
       return {
         name,
         namespace,
-        address: own,
-        link: (state) => ip("link", "set", cable, state),
+        address: at,
+        link: (state) => atBridge("set", cable, state),
         // The packets go to an Ethernet address that no machine has.
         blackhole: (target, isOn) => {
           const of = [target, "dev", "eth0"];
@@ -93,8 +101,9 @@ export function openNetwork(): LocalNetwork {
       };
     },
     close: () => {
-      for (const namespace of namespaces) ip("netns", "delete", namespace);
-      ip("link", "delete", bridge);
+      for (const namespace of [...namespaces, middle]) ip("netns", "delete", namespace);
+      // With that of its other end it may have gone already.
+      spawnSync("ip", ["link", "delete", own]);
     },
   };
 }
