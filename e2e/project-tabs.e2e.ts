@@ -191,9 +191,12 @@ test("the tabs fit every screen, and the current one is in view", async () => {
       await heading(name).waitFor();
       await tablesOf();
       await expectFits(page);
-      const link = (await tabLink(name).boundingBox()) ?? { x: -1, width: 0 };
-      expect(link.x, `${name} at ${width}`).toBeGreaterThanOrEqual(0);
-      expect(link.x + link.width, `${name} at ${width}`).toBeLessThanOrEqual(width);
+      const isInView = async (): Promise<boolean> => {
+        const link = (await tabLink(name).boundingBox()) ?? { x: -1, width: 0 };
+        return link.x >= 0 && link.x + link.width <= width;
+      };
+      // It is scrolled there after it has been rendered.
+      await expect.poll(isInView, { message: `${name} at ${width}` }).toBe(true);
       const picture = `project-${path.slice(1) || "overview"}-${width}`;
       await screenshot(page, picture);
       await page.emulateMedia({ colorScheme: "dark" });
