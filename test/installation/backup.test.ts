@@ -195,15 +195,10 @@ describe("omoi admin backup and restore", () => {
     expect(await readdir(root)).not.toContain("never");
   });
 
-  test("takes over the projects of a lost server only if that is confirmed", async () => {
-    const adopt = (...more: string[]) => {
-      const args = ["admin", "node", "adopt", "node-2", "--from-backup", backup, ...more];
-      return omoi({ OMOI_DATA_DIR: dataDir }, ...args);
-    };
-    const asked = await adopt();
-    expect([asked.code, asked.err]).toEqual([2, expect.stringContaining("Say --yes")]);
-    const confirmed = await adopt("--yes");
-    expect([confirmed.code, confirmed.err]).toEqual([1, expect.stringContaining("as a node")]);
+  test("is not adopted by a server that is no node, which is not asked either", async () => {
+    const args = ["admin", "node", "adopt", "node-2", "--from-backup", backup];
+    const { code, err } = await omoi({ OMOI_DATA_DIR: dataDir }, ...args);
+    expect([code, err]).toEqual([1, expect.stringContaining("as a node")]);
   });
 
   test("blocks a start with another secret", async () => {

@@ -26,6 +26,7 @@ import { makeProjectAt } from "#test/support/fixtures/project-at.js";
 import { startS3Server, type S3Server } from "#test/support/object-storage/s3-server.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { homeOf } from "#test/support/server/cluster.js";
+import { omoi } from "#test/support/server/cli.js";
 import { removeDataFolder } from "#test/support/server/data-folder.js";
 import { adoptBackup } from "./adopt-backup.js";
 import { verifyInstallation } from "./verify.js";
@@ -54,6 +55,11 @@ afterAll(async () => {
   await s3.close();
   await removeDataFolder(folder);
 });
+
+function urlOfOwner({ owner }: TestApp): string {
+  const { host = "", port, user = "", password, database = "" } = owner;
+  return `postgres://${user}:${String(password)}@${encodeURIComponent(host)}:${port}/${database}`;
+}
 
 const adopt = (name: string, from: BackupPlace, agree = async (_at: string) => {}) =>
   adoptBackup(
@@ -99,6 +105,7 @@ test("the projects of a server whose disk is lost are set back to its backup", a
     two,
     bucketPlace(storage, env["OMOI_S3_ENDPOINT"] ?? "", { bucket, prefix: "backups/two" }),
   );
+  const inFolder = await backUp(two, folderPlace(join(folder, "backup-of-two")));
   const ofOne = await backUp(one, folderPlace(join(folder, "backup-of-one")));
   const damaged = await backUp(two, folderPlace(join(folder, "damaged")));
   await appendFile(join(damaged.name, "refs.tar"), "x");
@@ -148,6 +155,11 @@ test("the projects of a server whose disk is lost are set back to its backup", a
   await expect(adopt("two", backup, disagree)).rejects.toThrow("which is 2 days old");
   // What would be refused is not asked.
   await expect(adopt("two", ofOne, disagree)).rejects.toThrow("of another server than two");
+  const command = await omoi(
+    { ...oneEnv, OMOI_SECRET: one.config.secret ?? "", OMOI_DATABASE_URL: urlOfOwner(third) },
+    ...["admin", "node", "adopt", "two", "--from-backup", inFolder.name],
+  );
+  expect([command.code, command.err]).toEqual([2, expect.stringContaining("Say --yes")]);
   const adopted = "select adopted_by from nodes where name = 'two'";
   expect(await queryAsOwner(third, adopted)).toEqual([{ adopted_by: null }]);
 
