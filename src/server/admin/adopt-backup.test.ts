@@ -155,10 +155,9 @@ test("the projects of a server whose disk is lost are set back to its backup", a
   await expect(adopt("two", backup, disagree)).rejects.toThrow("which is 2 days old");
   // What would be refused is not asked.
   await expect(adopt("two", ofOne, disagree)).rejects.toThrow("of another server than two");
-  const command = await omoi(
-    { ...oneEnv, OMOI_SECRET: one.config.secret ?? "", OMOI_DATABASE_URL: urlOfOwner(third) },
-    ...["admin", "node", "adopt", "two", "--from-backup", inFolder.name],
-  );
+  const ofDatabase = { OMOI_SECRET: one.config.secret ?? "", OMOI_DATABASE_URL: urlOfOwner(third) };
+  const args = ["admin", "node", "adopt", "two", "--from-backup", inFolder.name];
+  const command = await omoi({ ...oneEnv, ...ofDatabase }, ...args);
   expect([command.code, command.err]).toEqual([2, expect.stringContaining("Say --yes")]);
   const adopted = "select adopted_by from nodes where name = 'two'";
   expect(await queryAsOwner(third, adopted)).toEqual([{ adopted_by: null }]);
