@@ -56,8 +56,8 @@ function codeRow(): Row {
   const [one, many]: [number[], number[]] = [[], []];
   for (let round = 0; round <= rounds; round += 1) {
     // Ends at its first setting, when everything is loaded.
-    const file = timeOf([join(dist, "main.js")], { OMOI_PORT: "none" });
-    const modules = timeOf(["--eval", `import(${JSON.stringify(join(dist, "app.js"))})`], {});
+    const file = timeOf([join(dist, "main.js")], { OMOI_PORT: "none" }, 1);
+    const modules = timeOf(["--eval", `import(${JSON.stringify(join(dist, "app.js"))})`], {}, 0);
     // The first round fills the page cache.
     if (round === 0) continue;
     one.push(file);
@@ -74,9 +74,10 @@ function codeRow(): Row {
   };
 }
 
-function timeOf(args: string[], env: Record<string, string>): number {
+function timeOf(args: string[], env: Record<string, string>, expected: number): number {
   const start = performance.now();
-  spawnSync(process.execPath, args, { stdio: "ignore", env: plainEnv(env) });
+  const { status } = spawnSync(process.execPath, args, { stdio: "ignore", env: plainEnv(env) });
+  if (status !== expected) throw new Error(`node ${args.join(" ")} ended with ${status}`);
   return performance.now() - start;
 }
 

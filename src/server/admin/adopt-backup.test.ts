@@ -153,7 +153,7 @@ test("the projects of a server whose disk is lost are set back to its backup", a
     throw new Error(describeSetBack("two", at, now));
   };
   await expect(adopt("two", backup, disagree)).rejects.toThrow("which is 2 days old");
-  // What would be refused is not asked.
+  // Refusals come before the question.
   await expect(adopt("two", ofOne, disagree)).rejects.toThrow("of another server than two");
   const ofDatabase = { OMOI_SECRET: one.config.secret ?? "", OMOI_DATABASE_URL: urlOfOwner(third) };
   const args = ["admin", "node", "adopt", "two", "--from-backup", inFolder.name];
