@@ -183,5 +183,7 @@ function suite(project, env, files = words, label = "") {
 }
 
 function firstLine(text = "") {
-  return stripVTControlCharacters(text).trim().split("\n", 1)[0];
+  const line = stripVTControlCharacters(text).trim().split("\n", 1)[0];
+  // vitest writes this placeholder for a test or hook that reached its time limit.
+  return line.replace("Error: STACK_TRACE_ERROR", "timed out");
 }

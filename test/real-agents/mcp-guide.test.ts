@@ -77,8 +77,14 @@ describe.skipIf(agents === null)(`Claude Code with Omoi's tools${suffix}`, () =>
         ANTHROPIC_API_KEY: "sk-ant-of-the-guide",
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
         DISABLE_AUTOUPDATER: "1",
+        // Claude Code asks the model without the tools of a server that has not connected after 5 s.
+        MCP_CONNECTION_NONBLOCKING: "0",
+        MCP_CONNECT_TIMEOUT_MS: "100000",
+        MCP_TIMEOUT: "100000",
         ...more,
       },
+      timeout: 120_000,
+      killSignal: "SIGKILL",
       stdio: ["ignore", "pipe", "pipe"],
     });
     const [out, err, [code]] = await Promise.all([
@@ -121,19 +127,25 @@ describe.skipIf(agents === null)(`Claude Code with Omoi's tools${suffix}`, () =>
       (command) => command.startsWith("claude mcp add") && command.includes(transport),
     );
     await run(add as string, { KEY: key });
-    const { out } = await run("claude mcp list");
-    expect(out).toMatch(/omoi: .*Connected/);
-    await ask();
-    // The key of the guide reads; the sign-in does all.
-    expect(offered()).toContain("list_work");
-    expect(offered().includes("merge_workspace")).toBe(transport === "npx omoi mcp");
-    await run("claude mcp remove omoi");
+    try {
+      const { out } = await run("claude mcp list");
+      expect(out).toMatch(/omoi: .*Connected/);
+      await ask();
+      // The key of the guide reads; the sign-in does all.
+      expect(offered()).toContain("list_work");
+      expect(offered().includes("merge_workspace")).toBe(transport === "npx omoi mcp");
+    } finally {
+      await run("claude mcp remove omoi");
+    }
   });
 
   test("works by a file of the project that names a variable", async () => {
     const [file = ""] = await codeBlocks("how-to/mcp.md", "json");
     writeFileSync(join(folder, ".mcp.json"), file.replaceAll("https://omoi.example.com", app.url));
-    await ask({ KEY: key }, "--mcp-config .mcp.json");
-    rmSync(join(folder, ".mcp.json"));
+    try {
+      await ask({ KEY: key }, "--mcp-config .mcp.json");
+    } finally {
+      rmSync(join(folder, ".mcp.json"));
+    }
   });
 });

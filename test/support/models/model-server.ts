@@ -34,7 +34,13 @@ export async function startModelServer(): Promise<ModelServer> {
       const { method = "", url: path = "", headers } = request;
       const call = { method, path, headers, body };
       calls.push(call);
-      await respond(response, call);
+      try {
+        await respond(response, call);
+      } catch (error) {
+        // The caller must not wait for an answer that never comes.
+        if (!response.headersSent) answerJson(response, { error: String(error) }, 400);
+        else response.destroy();
+      }
     });
   });
   server.listen(0, "127.0.0.1");
