@@ -5,6 +5,9 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** Folders whose tests take minutes each. */
 const LONG = /\/test\/(?:faults|crash|installation|real-agents)\//;
 
+/** The file for the results, which `npm test` sets. */
+const report = process.env["OMOI_TEST_REPORT"];
+
 /** Begins with the longest files: one that began last would keep the other workers waiting. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -22,12 +25,17 @@ export default defineConfig({
     // Generous: these limits end a test that hangs. Machines differ in speed by a factor of four.
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
-    // A machine that stalls for seconds fails tests that race processes. Elsewhere, each failure counts.
+    // A machine that stalls for seconds fails tests that race processes. `npm test` then runs failed files again.
+    // Elsewhere, each failure counts.
     retry: process.env["CI"] === undefined ? 0 : 2,
     pool: "forks",
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
     sequence: { sequencer: LongestFirst },
+    reporters:
+      report === undefined
+        ? ["default"]
+        : ["default", ["./scripts/test-report.mjs", { path: report }]],
     projects: [
       {
         extends: true,
