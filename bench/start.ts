@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { median, plainEnv, spread, type Benchmark, type Row } from "./support/harness.js";
 import { serverKind, startServer } from "./support/server.js";
 
@@ -8,15 +9,19 @@ const rounds = 5;
 const idleSeconds = 10;
 const targetSeconds = 3;
 const targetMiB = 300;
+const targetShare = 0.03;
+/** Of processor times in /proc; ticks per second. */
+const TICKS = 100;
 
-/** The start of the server, and its memory while idle. */
+/** The start of the server, and what it uses while idle. */
 export const start: Benchmark = {
   name: "start",
   method:
     `From the start of the process (${serverKind}) to "Omoi is ready" on a data folder that was ` +
     `served before: median of ${rounds} starts. The code is one file, beside its compiled modules: from ` +
     `the start of a process until the code is loaded. Memory is the proportional set size (PSS) of the ` +
-    `server and all PostgreSQL processes, ${idleSeconds} s after the last start.`,
+    `server and all PostgreSQL processes, ${idleSeconds} s after the last start. Processor time is theirs, of ` +
+    `the ${idleSeconds} s after that, without a user or a run.`,
   run: async (folder, log) => {
     const dataDir = join(folder, "data");
     log("first start, which creates the database");
@@ -31,8 +36,12 @@ export const start: Benchmark = {
     const server = await startServer({ dataDir });
     ready.push(server.readyMs);
     try {
-      await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
-      return [startRow(median(ready)), codeRow(), await memoryRow(server.pid, dataDir)];
+      await pause(idleSeconds * 1000);
+      const [memory, processor] = [
+        await memoryRow(server.pid, dataDir),
+        await processorRow(server.pid, dataDir),
+      ];
+      return [startRow(median(ready)), codeRow(), memory, processor];
     } finally {
       await server.stop();
     }
@@ -87,18 +96,7 @@ async function memoryRow(pid: number, dataDir: string): Promise<Row> {
   if (process.platform !== "linux") {
     return { ...row, result: "not measured: needs /proc", target, met: null };
   }
-  // From its pid file, independent of its parent process.
-  const postmaster = Number.parseInt(
-    await readFile(join(dataDir, "postgres/postmaster.pid"), "utf8"),
-    10,
-  );
-  const backends = await childrenOf(postmaster);
-  // The checkpointer and writers always exist: fewer processes indicate a failed measurement.
-  if (backends.length < 3) {
-    const stat = await readFile(`/proc/${postmaster}/stat`, "utf8").catch(String);
-    throw new Error(`PostgreSQL ${postmaster} shows ${backends.length} children: ${stat}`);
-  }
-  const shares = await Promise.all([postmaster, ...backends].map((one) => memoryOf(one, "Pss")));
+  const shares = await Promise.all((await postgresOf(dataDir)).map((one) => memoryOf(one, "Pss")));
   const postgres = shares.reduce((sum, share) => sum + share, 0);
   const server = await memoryOf(pid, "Pss");
   // Other Node processes share the program's pages; alone, the server uses more.
@@ -110,6 +108,61 @@ async function memoryRow(pid: number, dataDir: string): Promise<Row> {
     target,
     met: server + postgres <= targetMiB,
   };
+}
+
+async function processorRow(pid: number, dataDir: string): Promise<Row> {
+  const row = { label: "Processor time of an idle installation", baseline: "", ratio: "" };
+  const target = `at most ${targetShare * 100} % of a core`;
+  if (process.platform !== "linux") {
+    return { ...row, result: "not measured: needs /proc", target, met: null };
+  }
+  const postgres = await postgresOf(dataDir);
+  const secondsOf = async (pids: readonly number[]): Promise<number> =>
+    (await Promise.all(pids.map(processorSeconds))).reduce((sum, one) => sum + one, 0);
+  const before = [await secondsOf([pid]), await secondsOf(postgres)];
+  await pause(idleSeconds * 1000);
+  const after = [await secondsOf([pid]), await secondsOf(postgres)];
+  const [server = 0, database = 0] = after.map(
+    (one, at) => (one - (before[at] ?? 0)) / idleSeconds,
+  );
+  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+  return {
+    ...row,
+    result: `${percent(server + database)} of a core (server ${percent(server)}, PostgreSQL ${percent(database)})`,
+    target,
+    met: server + database <= targetShare,
+  };
+}
+
+/** Returns PostgreSQL's processes, the first one first. */
+async function postgresOf(dataDir: string): Promise<number[]> {
+  // From its pid file, independent of its parent process.
+  const postmaster = Number.parseInt(
+    await readFile(join(dataDir, "postgres/postmaster.pid"), "utf8"),
+    10,
+  );
+  const backends = await childrenOf(postmaster);
+  // The checkpointer and writers always exist: fewer processes indicate a failed measurement.
+  if (backends.length < 3) {
+    const stat = await readFile(`/proc/${postmaster}/stat`, "utf8").catch(String);
+    throw new Error(`PostgreSQL ${postmaster} shows ${backends.length} children: ${stat}`);
+  }
+  return [postmaster, ...backends];
+}
+
+/** Returns the processor time that a process has used; 0 for one that has ended. */
+async function processorSeconds(pid: number): Promise<number> {
+  const [user = 0, system = 0] = (await statOf(pid)).slice(11, 13).map(Number);
+  return (user + system) / TICKS;
+}
+
+/**
+ * The fields of a process from its state on, after its name in parentheses, which may contain anything. There
+ * are none for a process that has ended.
+ */
+async function statOf(pid: number): Promise<string[]> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 /**
@@ -127,12 +180,8 @@ async function childrenOf(pid: number): Promise<number[]> {
   const children: number[] = [];
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    // A process that ends meanwhile has no parent.
-    const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-    // The parent's pid follows the state, after the name in parentheses, which may contain
-    // anything.
-    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    if (parent === pid) children.push(Number(name));
+    const [, parent] = await statOf(Number(name));
+    if (Number(parent) === pid) children.push(Number(name));
   }
   return children;
 }

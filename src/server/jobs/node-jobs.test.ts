@@ -30,16 +30,21 @@ async function addNode(): Promise<string> {
 /** Home nodes of projects. */
 const homes = new Map<string, string>();
 /** Starts a process of a node, which notes the projects of the scans that it takes. */
-async function startNode(id: string): Promise<{ jobs: Jobs; taken: string[] }> {
+async function startNode(
+  id: string,
+  { pool = app.db.jobPool, concurrency = 1 }: { pool?: pg.Pool; concurrency?: number } = {},
+): Promise<{ jobs: Jobs; taken: string[] }> {
   const taken: string[] = [];
-  const jobs = await startJobs(app.db.jobPool, pino({ level: "silent" }), {
+  const jobs = await startJobs(pool, pino({ level: "silent" }), {
     id,
     homeOf: async (projectId) => homes.get(projectId) ?? null,
     lease: { untilHeld: async () => {}, onLapse: () => () => {} },
     work: { begin: () => () => {} },
   });
   running.push(jobs);
-  await jobs.work("scan-project", async ({ project_id }) => void taken.push(project_id));
+  const note = async ({ project_id }: { project_id: string }): Promise<void> =>
+    void taken.push(project_id);
+  await jobs.work("scan-project", note, concurrency);
   return { jobs, taken };
 }
 const pendingOf = (nodeId: string) =>
@@ -155,4 +160,27 @@ test("pending jobs of an earlier version are moved to the homes of their project
   expect(await pendingOf(home)).toEqual([
     { name: `import-project.${home}`, data: { org_id: org, project_id: project } },
   ]);
+});
+
+test("an idle process asks once for all its workers, and takes what another process sends", async () => {
+  const id = await addNode();
+  const statements: string[] = [];
+  const query = (text: string, values: unknown[]): Promise<unknown> => {
+    statements.push(text);
+    return app.db.jobPool.query(text, values);
+  };
+  const { taken } = await startNode(id, { pool: { query } as unknown as pg.Pool, concurrency: 5 });
+  const polls = (): number => statements.filter((text) => text.includes("unnest")).length;
+  const asked = (): number => statements.filter((text) => text.includes("SKIP LOCKED")).length;
+  // Each worker asks when it begins.
+  await expect.poll(asked).toBe(5);
+  statements.length = 0;
+  await expect.poll(polls).toBeGreaterThan(2);
+  expect(asked()).toBe(0);
+
+  const sender = await startNode(await addNode());
+  const sent = Array.from({ length: 12 }, () => projectOf(id));
+  await Promise.all(sent.map((data) => sender.jobs.sendTo(id, "scan-project", data)));
+  const ids = sent.map(({ project_id }) => project_id);
+  await expect.poll(() => taken.toSorted()).toEqual(ids.toSorted());
 });

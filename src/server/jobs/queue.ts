@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { setImmediate as immediate } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as pause } from "node:timers/promises";
 import PgBoss from "pg-boss";
 import type pg from "pg";
 import type { Logger } from "pino";
@@ -75,6 +75,17 @@ export interface JobsNode {
 
 /** Time after which a job of a project without a home looks for it again. */
 const TRANSIT_SECONDS = 1;
+/** Time between two looks for due jobs. */
+const POLL_MS = 500;
+/** The longest pause of a worker that is not woken. */
+const WORKER_SECONDS = 60 * 60;
+
+/**
+ * The queues of $1 that have a job to start. Each worker's own statement, twice a second, would be most of what an
+ * idle installation asks its database.
+ */
+const dueQueues = `select queue from unnest($1::text[]) queue cross join lateral (
+    select from ${schema}.job where name = queue and state < 'active' and start_after < now() limit 1) due`;
 
 /** Connects this process to the queue. */
 export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Promise<Jobs> {
@@ -97,11 +108,25 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
   });
   boss.on("error", (error) => log.warn({ err: error }, "the job queue cannot reach the database"));
   await boss.start();
-  const workers = new Map<JobName, string[]>();
-  /** Polls a queue now instead of after its pause. */
-  const wakeWorkers = (name: JobName): void => {
-    for (const worker of workers.get(name) ?? []) boss.notifyWorker(worker);
+  /** The workers of each queue that this process works on. */
+  const workers = new Map<string, string[]>();
+  /** Lets the workers of a queue ask for a job now. */
+  const wakeWorkers = (queue: string): void => {
+    for (const worker of workers.get(queue) ?? []) boss.notifyWorker(worker);
   };
+  const polling = new AbortController();
+  const poll = async (): Promise<void> => {
+    while (!polling.signal.aborted) {
+      try {
+        const { rows } = await pool.query<{ queue: string }>(dueQueues, [[...workers.keys()]]);
+        for (const { queue } of rows) wakeWorkers(queue);
+      } catch (error) {
+        log.warn({ err: error }, "the job queue cannot reach the database");
+      }
+      await pause(POLL_MS, undefined, { signal: polling.signal }).catch(noop);
+    }
+  };
+  const polled = poll();
 
   const sendTo = async <Name extends JobName>(
     nodeId: string,
@@ -114,12 +139,13 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
       return sendTo(node.id, name, data, { id, startAfter: TRANSIT_SECONDS });
     }
     const key = jobKeys[name]?.(data);
-    await boss.send(queueOf(name, nodeId), data, {
+    const queue = queueOf(name, nodeId);
+    await boss.send(queue, data, {
       ...(key !== undefined && { singletonKey: key }),
       ...(id !== undefined && { id }),
       ...(startAfter !== undefined && { startAfter }),
     });
-    if (nodeId === node.id) wakeWorkers(name);
+    wakeWorkers(queue);
   };
   const homeOf = async (name: JobName, data: object): Promise<string> => {
     if (!isHomeJob(name) || !("project_id" in data)) return node.id;
@@ -156,24 +182,25 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
       const started = Array.from({ length: concurrency }, () =>
         boss.work<JobData[typeof name]>(
           queue,
-          { pollingIntervalSeconds: 0.5, batchSize: 1 },
+          { pollingIntervalSeconds: WORKER_SECONDS, batchSize: 1 },
           async ([job]) => {
             if (!job) return;
             await track(take(name, job.data, handler));
             await boss.deleteJob(queue, job.id);
-            wakeWorkers(name);
+            wakeWorkers(queue);
           },
         ),
       );
-      workers.set(name, await Promise.all(started));
+      workers.set(queue, await Promise.all(started));
     },
     stop: async (timeoutMs) => {
       const timeout = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());
+      polling.abort();
       const stopped = boss.stop({ graceful: true, wait: false, close: false });
       await Promise.race([drained(running), timeout]);
       stopping.abort();
       await drained(running);
-      await stopped;
+      await Promise.all([stopped, polled]);
     },
   };
 }
