@@ -170,7 +170,7 @@ describe("fuzzed requests", () => {
         .toSorted((one, other) => Number(isFinal(one)) - Number(isFinal(other)));
       const each = 4;
       const worlds = Math.ceil(
-        rounds({ thorough: 20_000, else: 1_500 }) / (operations.length * each),
+        rounds({ thorough: 20_000, else: 1_000 }) / (operations.length * each),
       );
       const seed = isThorough ? Date.now() : 14;
       const faults: unknown[] = [];

@@ -27,7 +27,7 @@ import { rounds } from "#test/support/thorough.js";
  * the checked folder, so that thousands of checks take minutes; the real one is tested in
  * `merge-queue.test.ts`.
  */
-const sequences = rounds({ thorough: 1000, else: 12 });
+const sequences = rounds({ thorough: 1000, else: 8 });
 const agentCount = 12;
 const seed = 20_261_127;
 
