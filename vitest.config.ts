@@ -53,8 +53,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "browser",
-          // Pages wait for a fifth of their time.
-          maxWorkers: Math.min(Math.ceil(1.5 * availableParallelism()), 4),
+          // With more, pages that wait for each other's processor time take longer in sum.
+          maxWorkers: Math.min(availableParallelism(), 4),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
           testTimeout: 180_000,

@@ -19,7 +19,9 @@ export default class TestReport {
         const { state, errors = [] } = test.result();
         if (state === "failed") file.failures.push(`${test.fullName}: ${lineOf(errors[0])}`);
         else file[state === "passed" ? "passed" : "skipped"] += 1;
-        if (test.diagnostic()?.flaky) repeated.push([module.moduleId, test.fullName]);
+        if (test.diagnostic()?.flaky) {
+          repeated.push([module.moduleId, `${test.fullName}: ${lineOf(errors[0])}`]);
+        }
       }
       for (const suite of module.children.allSuites()) {
         for (const error of suite.errors())

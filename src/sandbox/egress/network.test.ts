@@ -140,24 +140,27 @@ describeEachSandbox("a run with the network", ({ setting }) => {
 
   test("the network processes have no privileges in a run, and a user of their own outside", async () => {
     const started = await sandbox.start(["sleep", "60"], { network: "full", ports: [9] });
-    const [pasta] = pastasFor(9);
-    const status = readFileSync(`/proc/${pasta}/status`, "utf8");
-    if (isRoot) expect(status).toMatch(/^Uid:\s+60860\s+60860\s+60860\s+60860$/m);
-    // Invisible from inside, and no rights to change the setup.
-    const tried = await sandbox.run(
-      [
-        "sh",
-        "-c",
-        `ps -e | grep -c pasta; ip rule del pref 10; ip link set net0 down
-        unshare --user --map-root-user ip rule del pref 10 >/dev/null 2>&1 || echo refused`,
-      ],
-      { network: "full" },
-    );
-    expect(tried.output).toMatch(
-      /^0\n(?:RTNETLINK answers: (?:Operation not permitted|Permission denied)\n){2}refused\n$/,
-    );
-    started.stop(0);
-    await started.done;
+    try {
+      const [pasta] = pastasFor(9);
+      const status = readFileSync(`/proc/${pasta}/status`, "utf8");
+      if (isRoot) expect(status).toMatch(/^Uid:\s+60860\s+60860\s+60860\s+60860$/m);
+      // Invisible from inside, and no rights to change the setup.
+      const tried = await sandbox.run(
+        [
+          "sh",
+          "-c",
+          `exec 2>&1; ps -e | grep -c pasta; ip rule del pref 10; ip link set net0 down
+          unshare --user --map-root-user ip rule del pref 10 >/dev/null 2>&1 || echo refused`,
+        ],
+        { network: "full" },
+      );
+      expect(tried.output).toMatch(
+        /^0\n(?:RTNETLINK answers: (?:Operation not permitted|Permission denied)\n){2}refused\n$/,
+      );
+    } finally {
+      started.stop(0);
+      await started.done;
+    }
     expect(pastasFor(9)).toEqual([]);
   });
 
