@@ -5,9 +5,6 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** Folders whose tests take minutes each. */
 const LONG = /\/test\/(?:faults|crash|installation|real-agents)\//;
 
-/** The file for the results, which `npm test` sets. */
-const report = process.env["OMOI_TEST_REPORT"];
-
 /** Begins with the longest files: one that began last would keep the other workers waiting. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -32,10 +29,6 @@ export default defineConfig({
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    reporters:
-      report === undefined
-        ? ["default"]
-        : ["default", ["./scripts/test-report.mjs", { path: report }]],
     projects: [
       {
         extends: true,

@@ -116,15 +116,15 @@ async function processorRow(pid: number, dataDir: string): Promise<Row> {
   if (process.platform !== "linux") {
     return { ...row, result: "not measured: needs /proc", target, met: null };
   }
-  const postgres = await postgresOf(dataDir);
-  const secondsOf = async (pids: readonly number[]): Promise<number> =>
-    (await Promise.all(pids.map(processorSeconds))).reduce((sum, one) => sum + one, 0);
-  const before = [await secondsOf([pid]), await secondsOf(postgres)];
+  const used = async (): Promise<[number, number]> => [
+    await processorSeconds(pid),
+    await processorSeconds(...(await postgresOf(dataDir))),
+  ];
+  const before = await used();
   await pause(idleSeconds * 1000);
-  const after = [await secondsOf([pid]), await secondsOf(postgres)];
-  const [server = 0, database = 0] = after.map(
-    (one, at) => (one - (before[at] ?? 0)) / idleSeconds,
-  );
+  const after = await used();
+  const server = (after[0] - before[0]) / idleSeconds;
+  const database = (after[1] - before[1]) / idleSeconds;
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   return {
     ...row,
@@ -135,7 +135,7 @@ async function processorRow(pid: number, dataDir: string): Promise<Row> {
 }
 
 /** Returns PostgreSQL's processes, the first one first. */
-async function postgresOf(dataDir: string): Promise<number[]> {
+async function postgresOf(dataDir: string): Promise<[number, ...number[]]> {
   // From its pid file, independent of its parent process.
   const postmaster = Number.parseInt(
     await readFile(join(dataDir, "postgres/postmaster.pid"), "utf8"),
@@ -150,10 +150,14 @@ async function postgresOf(dataDir: string): Promise<number[]> {
   return [postmaster, ...backends];
 }
 
-/** Returns the processor time that a process has used; 0 for one that has ended. */
-async function processorSeconds(pid: number): Promise<number> {
-  const [user = 0, system = 0] = (await statOf(pid)).slice(11, 13).map(Number);
-  return (user + system) / TICKS;
+/** Returns the processor time that a process, its ended children and some running ones have used. */
+async function processorSeconds(pid: number, ...children: readonly number[]): Promise<number> {
+  // The times of a process in user and system mode, then those of the children for which it has waited.
+  const times = [
+    (await statOf(pid)).slice(11, 15),
+    ...(await Promise.all(children.map(async (child) => (await statOf(child)).slice(11, 13)))),
+  ];
+  return times.flat().reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS;
 }
 
 /**

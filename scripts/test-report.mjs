@@ -1,16 +1,11 @@
 import { writeFileSync } from "node:fs";
 
 /**
- * A reporter of vitest. It writes to a file, as JSON: for each test file its path, the numbers of its passed and
- * skipped tests and one line for each failure; one line for each test that passed when it was repeated; and one
- * line for each error outside of the tests, with the path of the file that ran then, or null.
+ * A reporter of vitest. It writes to the file OMOI_TEST_REPORT, as JSON: for each test file its path, the numbers of
+ * its passed and skipped tests and one line for each failure; one line for each test that passed when it was
+ * repeated; and one line for each error outside of the tests, with the path of the file that ran then, or null.
  */
 export default class TestReport {
-  /** @param options `path`: of the written file */
-  constructor({ path }) {
-    this.path = path;
-  }
-
   onTestRunEnd(modules, unhandledErrors) {
     const repeated = [];
     const files = modules.map((module) => {
@@ -34,7 +29,7 @@ export default class TestReport {
       path: error.VITEST_TEST_PATH ?? null,
       line: lineOf(error),
     }));
-    writeFileSync(this.path, JSON.stringify({ files, repeated, errors }));
+    writeFileSync(process.env.OMOI_TEST_REPORT, JSON.stringify({ files, repeated, errors }));
   }
 }
 

@@ -12,7 +12,7 @@ import { queryAsAdmin, databaseUrlOf } from "../support/database/queries.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 import { rounds } from "../support/thorough.js";
 
-const times = rounds({ thorough: 1000, else: 30 });
+const times = rounds({ thorough: 1000, else: 60 });
 /** The listening connections are cut regularly, and a process is killed and replaced less often. */
 const deafEvery = times / 20;
 const killEvery = times / 4;

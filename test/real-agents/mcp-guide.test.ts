@@ -80,7 +80,6 @@ describe.skipIf(agents === null)(`Claude Code with Omoi's tools${suffix}`, () =>
         // Claude Code asks the model without the tools of a server that has not connected after 5 s.
         MCP_CONNECTION_NONBLOCKING: "0",
         MCP_CONNECT_TIMEOUT_MS: "100000",
-        MCP_TIMEOUT: "100000",
         ...more,
       },
       timeout: 120_000,

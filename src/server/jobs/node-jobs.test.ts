@@ -177,6 +177,15 @@ test("an idle process asks once for all its workers, and takes what another proc
   statements.length = 0;
   await expect.poll(polls).toBeGreaterThan(2);
   expect(asked()).toBe(0);
+  // A server that was demoted refuses it, so that the connection is given up.
+  const text = statements.find((statement) => statement.includes("unnest")) as string;
+  const client = await app.db.jobPool.connect();
+  try {
+    await client.query("begin read only");
+    await expect(client.query(text, [[]])).rejects.toMatchObject({ code: "25006" });
+  } finally {
+    client.release(true);
+  }
 
   const sender = await startNode(await addNode());
   const sent = Array.from({ length: 12 }, () => projectOf(id));

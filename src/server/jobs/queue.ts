@@ -77,15 +77,17 @@ export interface JobsNode {
 const TRANSIT_SECONDS = 1;
 /** Time between two looks for due jobs. */
 const POLL_MS = 500;
-/** The longest pause of a worker that is not woken. */
-const WORKER_SECONDS = 60 * 60;
+/** The longest pause of a worker that is not woken, as by a poll that does not end. */
+const WORKER_SECONDS = 60;
 
 /**
  * The queues of $1 that have a job to start. Each worker's own statement, twice a second, would be most of what an
- * idle installation asks its database.
+ * idle installation asks its database. The lock makes it fail on a server that was demoted to read-only, so that
+ * its connection is given up.
  */
 const dueQueues = `select queue from unnest($1::text[]) queue cross join lateral (
-    select from ${schema}.job where name = queue and state < 'active' and start_after < now() limit 1) due`;
+    select from ${schema}.job where name = queue and state < 'active' and start_after < now() limit 1
+    for update skip locked) due`;
 
 /** Connects this process to the queue. */
 export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Promise<Jobs> {
@@ -116,17 +118,20 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
   };
   const polling = new AbortController();
   const poll = async (): Promise<void> => {
+    let isFailing = false;
     while (!polling.signal.aborted) {
       try {
         const { rows } = await pool.query<{ queue: string }>(dueQueues, [[...workers.keys()]]);
         for (const { queue } of rows) wakeWorkers(queue);
+        isFailing = false;
       } catch (error) {
-        log.warn({ err: error }, "the job queue cannot reach the database");
+        if (!isFailing) log.warn({ err: error }, "the job queue cannot ask the database for jobs");
+        isFailing = true;
       }
-      await pause(POLL_MS, undefined, { signal: polling.signal }).catch(noop);
+      await pause(POLL_MS, undefined, { signal: polling.signal, ref: false }).catch(noop);
     }
   };
-  const polled = poll();
+  void poll();
 
   const sendTo = async <Name extends JobName>(
     nodeId: string,
@@ -191,7 +196,7 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
           },
         ),
       );
-      workers.set(queue, await Promise.all(started));
+      workers.set(queue, [...(workers.get(queue) ?? []), ...(await Promise.all(started))]);
     },
     stop: async (timeoutMs) => {
       const timeout = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());
@@ -200,7 +205,7 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
       await Promise.race([drained(running), timeout]);
       stopping.abort();
       await drained(running);
-      await Promise.all([stopped, polled]);
+      await stopped;
     },
   };
 }

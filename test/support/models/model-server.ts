@@ -23,11 +23,13 @@ export interface ModelServer {
   calls: ReceivedCall[];
   /** Changes the answers from now on. */
   respond(respond: Respond): void;
+  /** @throws AggregateError if an answer failed */
   close(): Promise<void>;
 }
 
 export async function startModelServer(): Promise<ModelServer> {
   const calls: ReceivedCall[] = [];
+  const errors: unknown[] = [];
   let respond: Respond = (response) => answerJson(response, {});
   const server = createServer((request, response) => {
     void read(request).then(async (body) => {
@@ -37,6 +39,7 @@ export async function startModelServer(): Promise<ModelServer> {
       try {
         await respond(response, call);
       } catch (error) {
+        errors.push(error);
         // The caller must not wait for an answer that never comes.
         if (!response.headersSent) answerJson(response, { error: String(error) }, 400);
         else response.destroy();
@@ -55,6 +58,7 @@ export async function startModelServer(): Promise<ModelServer> {
       server.closeAllConnections();
       server.close();
       await once(server, "close");
+      if (errors.length > 0) throw new AggregateError(errors, `an answer failed: ${errors[0]}`);
     },
   };
 }
