@@ -58,7 +58,7 @@ export async function startModelServer(): Promise<ModelServer> {
       server.closeAllConnections();
       server.close();
       await once(server, "close");
-      if (errors.length > 0) throw new AggregateError(errors, `an answer failed: ${errors[0]}`);
+      if (errors.length > 0) throw new AggregateError(errors, "an answer of the model failed");
     },
   };
 }
