@@ -197,8 +197,8 @@ function failuresOf({ files, errors }) {
 }
 
 function say(what, label, path, line) {
-  const place = path === null ? "" : `${relative(root, path)}: `;
-  process.stdout.write(`${what}: ${label}${place}${stripVTControlCharacters(line)}\n`);
+  const place = label + relative(root, path);
+  process.stdout.write(`${what}: ${place}: ${stripVTControlCharacters(line)}\n`);
 }
 
 /** Runs test files. Returns what the reporter wrote, or null if vitest ended without a report. */
