@@ -1,13 +1,18 @@
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
+/** Time between two looks for idle connections of a server that stops. */
+const IDLE_MS = 50;
+
 /**
  * Closes connections without any request when the server stops. Browsers open such connections ahead of
- * time, and Node treats them as idle only after a first response.
+ * time, and Node treats them as idle only after a first response. Those whose response had begun then are closed
+ * when it has ended: the client was told that it may keep them.
  */
 export function dropUnusedConnections(app: FastifyInstance): void {
   const unused = new Set<Socket>();
   let stopping = false;
+  let closingIdle: NodeJS.Timeout | undefined;
   app.server.on("connection", (socket: Socket) => {
     if (stopping) socket.destroy();
     unused.add(socket);
@@ -17,7 +22,10 @@ export function dropUnusedConnections(app: FastifyInstance): void {
   app.addHook("preClose", async () => {
     stopping = true;
     for (const socket of unused) socket.destroy();
+    closingIdle = setInterval(() => app.server.closeIdleConnections(), IDLE_MS);
   });
+  // After the last connection.
+  app.addHook("onClose", async () => clearInterval(closingIdle));
 }
 
 /**
