@@ -10,7 +10,7 @@ const idleSeconds = 10;
 const targetSeconds = 3;
 const targetMiB = 300;
 const targetShare = 0.03;
-/** Of processor times in /proc; ticks per second. */
+/** Number of ticks in a second of a processor time in /proc. */
 const TICKS = 100;
 
 /** The start of the server, and what it uses while idle. */
