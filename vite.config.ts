@@ -87,24 +87,35 @@ const libraries =
  * budgets and upstreams, which few pages show.
  */
 const ours =
-  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|api\/follow-stream\.|components\/(logs\/|runs\/run-(connections|content)\.|usage\/budgets-card\.)|features\/projects\/repository\/(upstream-card|credential-dialog|fetch-report)\.)|shared\/)|^.calls$/;
+  /src\/(web\/(?!ui\/(overlays\/(dialog-frame|palette|menu)|layout\/tabs)\.|api\/follow-stream\.|features\/(execution\/(parts\/logs\/|runs\/run-(connections|content)\.)|organization\/parts\/usage\/budgets-card\.|code\/projects\/repository\/(upstream-card|credential-dialog|fetch-report)\.))|shared\/(?!work\/search-words))|^.calls$/;
 
 /** What the tabs of a project share, and no other page. */
 const ofProjects =
-  /src\/web\/features\/projects\/(?!repository\/(upstream-card|credential-dialog|fetch-report))/;
+  /src\/web\/features\/code\/projects\/(?!repository\/(upstream-card|credential-dialog|fetch-report))/;
 
-/** What the tabs of an agent share, and no other page. */
-const ofAgents = /src\/web\/components\/agents\/agent-(frame|task)\./;
+/** What the tabs of an agent share, and the page of a task. */
+const ofAgents =
+  /src\/web\/features\/work\/(agents\/agent-(frame|task)|parts\/agents\/workspace-changes)\./;
 
-/** The conversation of a session, on two pages. */
-const ofSessions = /src\/web\/(features\/sessions\/|ui\/text\/markdown)|node_modules\/marked\//;
+/** The conversation of a session, on the pages of an agent and of a task. */
+const ofSessions =
+  /src\/web\/(features\/work\/(agents\/sessions|parts\/sessions\/(?!permission-answers|session-status))|hooks\/follow-stream|ui\/text\/markdown)|node_modules\/marked\//;
 
 /** Large parts that a few pages share; all other pages would load them for nothing. */
 const partsOfFew = {
-  agents: /src\/web\/components\/agents\/(work-|agents-view|last-line|line-counts)/,
-  runs: /src\/web\/components\/runs\/(run-again|run-values|start\/(start-run-dialog|runner-labels-field|(command|env|network|preset)-fields))\./,
-  secrets: /src\/web\/components\/secrets\//,
-  charts: /src\/web\/(ui\/charts\/|components\/usage\/(run-timeline|usage-tables)\.)/,
+  agents: /src\/web\/features\/work\/parts\/board\//,
+  automations:
+    /src\/(web\/features\/work\/(parts\/)?automations\/|shared\/work\/automation-names\.)/,
+  forges: /src\/web\/features\/organization\/organizations\/forges\//,
+  tasks: /src\/web\/features\/work\/parts\/tasks\//,
+  reviews: /src\/web\/(features\/work\/parts\/reviews\/|api\/queries\/work\/reviews\.)/,
+  keys: /src\/web\/features\/identity\/parts\/api-keys\/(permission-picker|limits-fields|expiration-field)\./,
+  projects:
+    /src\/web\/features\/code\/parts\/projects\/(new-project-dialog|import-repositories|credential-fields|forge-repository-field)\./,
+  runs: /src\/web\/features\/execution\/parts\/runs\/(run-again|run-values|start\/(start-run-dialog|runner-labels-field|(command|env|network|preset)-fields))\./,
+  secrets: /src\/web\/features\/execution\/parts\/secrets\//,
+  charts:
+    /src\/web\/(ui\/charts\/|features\/organization\/(parts\/usage\/run-timeline|organizations\/usage\/usage-tables)\.)/,
 };
 
 /** A module and all that it imports at once. */
@@ -279,7 +290,7 @@ export default defineConfig({
             { name: "primitives", test: /@radix-ui\//, minShareCount: 3, priority: 3 },
             {
               name: "work",
-              test: /src\/web\/(components\/(diffs\/|merges\/|workspaces\/|radar\/predicted-conflict)|features\/(merging|workspaces)\/)/,
+              test: /src\/web\/features\/(code\/(parts\/(diffs|merges|workspaces)|merging|workspaces)|work\/agents\/(conflicts|workspace))\//,
               minShareCount: 2,
               priority: 2,
               includeDependenciesRecursively: false,

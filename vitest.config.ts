@@ -1,16 +1,19 @@
 import { availableParallelism } from "node:os";
-import { defineConfig } from "vitest/config";
+import { relative } from "node:path";
+import { configDefaults, defineConfig } from "vitest/config";
+// @ts-expect-error -- a script for a bare Node, without types
+import { isLong } from "./scripts/long-tests.mjs";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Folders whose tests take minutes each. */
-const LONG = /\/test\/(?:faults|crash|installation|real-agents)\//;
+/** Files that this run leaves out; `scripts/test.mjs` sets them. */
+const skipped = (process.env["OMOI_TEST_SKIPPED"] ?? "").split(",").filter(Boolean);
 
 /** Begins with the longest files: one that began last would keep the other workers waiting. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const [long, rest] = [true, false].map((isLong) =>
-      sorted.filter(({ moduleId }) => LONG.test(moduleId) === isLong),
+    const [long, rest] = [true, false].map((wanted) =>
+      sorted.filter(({ moduleId }) => isLong(relative(import.meta.dirname, moduleId)) === wanted),
     );
     return [...(long ?? []), ...(rest ?? [])];
   }
@@ -21,11 +24,9 @@ export default defineConfig({
   test: {
     // Generous: these limits end a test that hangs. Machines differ in speed by a factor of four.
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 60_000 } },
-    // A machine that stalls for seconds fails tests that race processes. `npm test` then runs failed files again.
-    // Elsewhere, each failure counts.
-    retry: process.env["CI"] === undefined ? 0 : 2,
+    expect: { poll: { timeout: 120_000 } },
     pool: "forks",
+    setupFiles: ["test/support/measure-file.ts"],
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
     sequence: { sequencer: LongestFirst },
@@ -38,6 +39,7 @@ export default defineConfig({
           maxWorkers: Math.min(2 * availableParallelism(), 6),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, ...skipped],
           // Randomized tests repeat up to twenty times with THOROUGH=1.
           testTimeout: process.env["THOROUGH"] === "1" ? 600_000 : 300_000,
         },
@@ -46,10 +48,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: "browser",
-          // With more, pages that wait for each other's processor time take longer in sum.
-          maxWorkers: Math.min(availableParallelism(), 4),
+          // A worker uses about half of a processor: pages wait for answers, timers and the end of animations.
+          maxWorkers: Math.min(Math.ceil(1.5 * availableParallelism()), 4),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
+          exclude: [...configDefaults.exclude, ...skipped],
           testTimeout: 180_000,
         },
       },

@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { openSandbox } from "#sandbox/open-sandbox.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
-import { openEgressProxy } from "#execution/egress/egress-proxy.js";
+import { openEgressProxy } from "#execution/proxy/open-egress.js";
 import { command, median, spread, times, type Benchmark, type Row } from "./support/harness.js";
 import { httpsAuthorityFile, httpsHost, startHttpsServer } from "./support/https-server.js";
 import { tlsRequestsCommand, type TlsFigures } from "./support/tls-requests.js";

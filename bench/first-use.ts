@@ -1,18 +1,13 @@
-import { chromium, type Browser, type Locator, type Page } from "playwright-core";
+import { chromium, type Browser, type Page } from "playwright-core";
 // @ts-expect-error -- a script for a bare Node, without types
 import { chromiumFlags, findChromium as find } from "../scripts/chromium.mjs";
 import { median, type Benchmark, type Row } from "./support/harness.js";
+import { estimate, person, seconds, userOf, type Effort } from "./support/person.js";
 import { account, startServer } from "./support/server.js";
 
 const findChromium = find as () => string | null;
 const rounds = 5;
 const targetSeconds = 120;
-
-/**
- * Seconds of the keystroke-level model (Card, Moran and Newell, 1980): a decision, pointing, pressing
- * the button, and a character of an average typist.
- */
-const person = { decide: 1.35, point: 1.1, press: 0.2, character: 0.28 };
 
 /** The first use in a browser: from the first page of a new installation to a merged change. */
 export const firstUse: Benchmark = {
@@ -54,12 +49,6 @@ const notMeasured = (what: string): Row => ({
   met: null,
 });
 
-interface Effort {
-  clicks: number;
-  characters: number;
-  seconds: number;
-}
-
 interface Path {
   startSeconds: number;
   merged: Effort;
@@ -90,32 +79,6 @@ async function measure(browser: Browser, dataDir: string): Promise<Path | null> 
   } finally {
     await server.stop();
   }
-}
-
-/** Uses a page and counts what a person would do. */
-function userOf(page: Page) {
-  const start = performance.now();
-  let clicks = 0;
-  let characters = 0;
-  const click = async (target: Locator): Promise<void> => {
-    await target.click();
-    clicks += 1;
-  };
-  return {
-    press: (name: string) => click(page.getByRole("button", { name, exact: true })),
-    enter: async (label: string, text: string): Promise<void> => {
-      const field = page.getByLabel(label, { exact: true });
-      await click(field);
-      // All at once: the page may move the focus while it appears, faster than a person types.
-      await field.fill(text);
-      characters += text.length;
-    },
-    effort: (): Effort => ({
-      clicks,
-      characters,
-      seconds: (performance.now() - start) / 1000,
-    }),
-  };
 }
 
 /** Returns null where no run can start. */
@@ -181,10 +144,3 @@ function medianOf(efforts: readonly Effort[]): Effort {
   const [{ clicks, characters } = { clicks: 0, characters: 0 }] = efforts;
   return { clicks, characters, seconds: median(efforts.map((one) => one.seconds)) };
 }
-
-function estimate({ clicks, characters, seconds: measured }: Effort): number {
-  const { decide, point, press, character } = person;
-  return measured + clicks * (decide + point + press) + characters * character;
-}
-
-const seconds = (value: number): string => `${value.toFixed(1)} s`;

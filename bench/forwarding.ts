@@ -3,7 +3,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { Agent, request as requestHttp } from "node:http";
 import { join } from "node:path";
 import type { Client } from "#shared/contract/client.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import {
   command,

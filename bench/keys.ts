@@ -2,7 +2,7 @@ import { Agent } from "node:http";
 import { join } from "node:path";
 import type { Client } from "#shared/contract/client.js";
 import { readVerificationKey } from "#server/db/installation.js";
-import { hashKey } from "#server/features/api-keys/keyring/key.js";
+import { hashKey } from "#server/features/identity/api-keys/keyring/key.js";
 import { generateKey } from "#shared/node/key-text.js";
 import { startBareServer } from "./support/bare-route.js";
 import { startBetterAuth } from "./support/better-auth.js";

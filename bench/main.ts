@@ -2,17 +2,23 @@ import { readFile, writeFile } from "node:fs/promises";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
+import { attacking } from "./attacks/attacks.js";
+import { automations } from "./automations.js";
 import { calls } from "./calls.js";
 import { startingCommands } from "./commands.js";
 import { checkpoint } from "./checkpoint.js";
 import { commandLine } from "./command-line.js";
 import { egress } from "./egress.js";
 import { environments } from "./environments.js";
+import { firstTask } from "./first-task.js";
+import { firstWords } from "./first-words.js";
 import { firstUse } from "./first-use.js";
 import { folders } from "./folders.js";
+import { forges } from "./forges.js";
 import { forwarding } from "./forwarding.js";
 import { gateway } from "./gateway.js";
 import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
+import { homeLive } from "./home-live.js";
 import { keys } from "./keys.js";
 import { manyMachines } from "./many-machines.js";
 import { merging } from "./merges.js";
@@ -24,11 +30,13 @@ import { pages } from "./pages.js";
 import { quota } from "./quota.js";
 import { radar } from "./radar.js";
 import { sandbox } from "./sandbox.js";
+import { reviews } from "./reviews/reviews.js";
 import { runners } from "./runners.js";
 import { runs } from "./runs.js";
 import { scale } from "./scale.js";
 import { serverKind } from "./support/server.js";
 import { start } from "./start.js";
+import { tasks } from "./tasks.js";
 import { workspaceCreation } from "./workspace-creation.js";
 
 /**
@@ -57,11 +65,19 @@ const benchmarks: readonly Benchmark[] = [
   runners,
   manyMachines,
   start,
+  tasks,
+  homeLive,
+  firstWords,
+  forges,
+  automations,
+  reviews,
   mounts,
   packing,
   pages,
   firstUse,
+  firstTask,
   commandLine,
+  attacking,
 ];
 
 async function main(names: readonly string[]): Promise<void> {

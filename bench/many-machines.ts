@@ -3,9 +3,16 @@ import { Agent } from "node:http";
 import { join } from "node:path";
 import type pg from "pg";
 import type { Client } from "#shared/contract/client.js";
-import { RUNNER_PATH, RUNNER_PROTOCOL, type OfferRequest } from "#shared/runner/protocol.js";
+import {
+  RUNNER_PATH,
+  RUNNER_PROTOCOL,
+  type OfferRequest,
+} from "#shared/execution/runner/protocol.js";
 import { readVerificationKey } from "#server/db/installation.js";
-import { generateRunnerToken, hashRunnerToken } from "#server/features/runners/runner-token.js";
+import {
+  generateRunnerToken,
+  hashRunnerToken,
+} from "#server/features/execution/runners/manage-runners.js";
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { askOnce } from "./support/single-request.js";
 import {

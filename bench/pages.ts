@@ -2,9 +2,10 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium, type Browser } from "playwright-core";
 import type { Client } from "#shared/contract/client.js";
+import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 // @ts-expect-error -- a script for a bare Node, without types
 import { chromiumFlags, findChromium as find } from "../scripts/chromium.mjs";
-import { median, ms, type Benchmark, type Row } from "./support/harness.js";
+import { median, ms, spread, times, type Benchmark, type Row } from "./support/harness.js";
 import { type Session, type Visit, visit } from "./support/page-visit.js";
 import { account, withServer } from "./support/server.js";
 
@@ -13,6 +14,8 @@ const rounds = 5;
 const slowdown = 4;
 const targetKiB = 180;
 const targetMs = 1000;
+/** Of the task's page, compared with the agent's. */
+const targetRatio = 1.1;
 
 /** First visits: transferred data and time until the content is visible. */
 export const pages: Benchmark = {
@@ -23,7 +26,7 @@ export const pages: Benchmark = {
     "turn. Scripts are the compressed script bytes transferred until the network is idle. LCP is the " +
     "largest contentful paint, CLS the worst cumulative layout shift of the visits, and messages are " +
     "those of the console. The data are 20 organizations; the first has a project and an agent with " +
-    "a workspace and 8 commits of 12 TypeScript files. Browser, server and database share memory, " +
+    "a workspace and 8 commits of 12 TypeScript files, and a task whose scripted agent has changed a file. Browser, server and database share memory, " +
     "disk and processor.",
   run: async (folder, log) => {
     const executablePath = findChromium();
@@ -43,7 +46,10 @@ export const pages: Benchmark = {
             if (round > 0) seen.get(label)?.push(one);
           }
         }
-        return visited.map(({ label, hasDiff }) => rowOf(label, seen.get(label) ?? [], hasDiff));
+        return [
+          ...visited.map(({ label, hasDiff }) => rowOf(label, seen.get(label) ?? [], hasDiff)),
+          taskBesideAgent(seen.get("Task") ?? [], seen.get("Agent") ?? []),
+        ];
       } finally {
         await browser.close();
       }
@@ -92,6 +98,7 @@ export async function pagesOf(api: Client): Promise<VisitedPage[]> {
   }
   await api.apiKeys.create({ body: { name: "Continuous integration", organization_id } });
   const agentPath = `/agents/${agent.id}`;
+  const taskId = await makeTask(api, project.id);
   return [
     { label: "Sign-in", path: "/login", isSignedOut: true },
     { label: "Register", path: "/register", isSignedOut: true },
@@ -102,12 +109,27 @@ export async function pagesOf(api: Client): Promise<VisitedPage[]> {
     { label: "Project", path: `/projects/${project.id}` },
     { label: "Agents", path: "/agents" },
     { label: "Agent", path: agentPath },
+    { label: "Task", path: `/tasks/${taskId}`, hasDiff: true },
     { label: "Agent's changes", path: `${agentPath}/changes`, hasDiff: true },
     { label: "Workspace", path: `${agentPath}/workspace` },
     { label: "API keys", path: "/settings/api-keys" },
     { label: "Getting started", path: "/welcome" },
     { label: "Commit with diff", path: `${agentPath}/workspace/commits/${sha}`, hasDiff: true },
   ];
+}
+
+/** Creates a task whose only attempt waits for a review. */
+async function makeTask(api: Client, projectId: string): Promise<string> {
+  const { data: task } = await api.tasks.create({
+    params: { project_id: projectId },
+    body: { body: "write total.ts export", command: acpAgent(), network: "none" },
+  });
+  for (;;) {
+    const { data } = await api.tasks.get({ params: { task_id: task.id } });
+    if (data.status === "failed") throw new Error(data.attempts[0]?.detail ?? "the task failed");
+    if (data.status === "in_review") return task.id;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 /** Signs in and returns the browser session. */
@@ -117,6 +139,22 @@ export async function sessionOf(browser: Browser, url: string): Promise<Session>
   const session = await context.storageState();
   await context.close();
   return session;
+}
+
+function taskBesideAgent(task: readonly Visit[], agent: readonly Visit[]): Row {
+  const [ours, theirs] = [task, agent].map((visits) => visits.map(({ lcpMs }) => lcpMs)) as [
+    number[],
+    number[],
+  ];
+  const ratio = median(ours) / median(theirs);
+  return {
+    label: "Task, LCP beside the agent's page",
+    result: ms(median(ours)),
+    baseline: `${ms(median(theirs))}, the agent's page`,
+    ratio: `${times(ratio)} (${spread(ours, theirs)})`,
+    target: `at most ${targetRatio} ×`,
+    met: ratio <= targetRatio,
+  };
 }
 
 export function rowOf(label: string, visits: readonly Visit[], hasDiff = false): Row {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Client } from "#shared/contract/client.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { readVerificationKey } from "#server/db/installation.js";
-import { hashKey } from "#server/features/api-keys/keyring/key.js";
+import { hashKey } from "#server/features/identity/api-keys/keyring/key.js";
 import { generateKey } from "#shared/node/key-text.js";
 import {
   insertOrganizations,

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import {
   expectProblem,
   startTestApp,

@@ -3,8 +3,12 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeAgent } from "#test/support/fixtures/factories.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
-import { expectAccessible, expectFits } from "./support/accessible.js";
-import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
+import {
+  expectAccessible,
+  expectAccessibleInBothSchemes,
+  expectFits,
+} from "./support/accessible.js";
+import { dropFirstAnswers, launchBrowser, screenshot, signedInPage } from "./support/browser.js";
 import { makeEveryPage } from "./support/every-page.js";
 
 /** Low vision, screen readers, keyboard-only use and reduced motion. */
@@ -251,6 +255,7 @@ describe("outcomes are announced once", () => {
 });
 
 test("reduced motion disables all animation", async () => {
+  await dropFirstAnswers(page);
   await page.route("**/api/v1/projects?*", () => {});
   const moving = async (reducedMotion: "reduce" | "no-preference"): Promise<number> => {
     await page.emulateMedia({ reducedMotion });
@@ -263,6 +268,7 @@ test("reduced motion disables all animation", async () => {
   expect(await moving("no-preference")).toBeGreaterThan(0);
   expect(await moving("reduce")).toBe(0);
   await page.unroute("**/api/v1/projects?*");
+  await page.unroute("**");
   await page.emulateMedia({ reducedMotion: "no-preference" });
 });
 
@@ -340,5 +346,19 @@ test("at 320 pixels (a zoom of 400 %) pages do not scroll sideways and targets a
     await open(path);
     await expectFits(page);
     await expectAccessible(page);
+  }
+});
+
+test("at 1024 pixels every page fits and has enough contrast in both schemes", async () => {
+  await page.setViewportSize({ width: 1024, height: 768 });
+  for (const path of made.paths) {
+    await open(path);
+    await expectFits(page);
+    for (const colorScheme of ["dark", "light"] as const) {
+      await page.emulateMedia({ colorScheme });
+      const name = path.replaceAll(/[\da-f-]{36}|[\da-f]{40}/g, "").replaceAll(/\W+/g, "-");
+      await screenshot(page, `at-1024${name}-${colorScheme}`);
+    }
+    await expectAccessibleInBothSchemes(page);
   }
 });

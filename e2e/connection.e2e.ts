@@ -1,8 +1,8 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Run } from "#shared/api/agents/runs.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Run } from "#shared/api/execution/runs.js";
 import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
@@ -81,7 +81,7 @@ async function openLine(target: number): Promise<Line> {
 const banner = () => page.getByText("Connection lost. Reconnecting…");
 const documents = (): Promise<number> => page.evaluate("performance.timeOrigin");
 
-test("a click while offline keeps the app and takes effect after the reconnect", async () => {
+test("a click while offline says so under the new address, and takes effect after the reconnect", async () => {
   await page.goto(`${app.url}/projects`);
   await page.getByRole("link", { name: projectName }).waitFor();
   const first = await documents();
@@ -89,9 +89,15 @@ test("a click while offline keeps the app and takes effect after the reconnect",
   const navigation = page.getByRole("navigation", { name: "Main" });
   await navigation.getByRole("link", { name: "API Keys" }).click();
   await banner().waitFor();
-  // Longer than a pending page takes to appear.
-  await page.waitForTimeout(1000);
-  expect(await page.getByRole("link", { name: projectName }).isVisible()).toBe(true);
+  await page.getByRole("heading", { name: "No connection to the server" }).waitFor();
+  expect(new URL(page.url()).pathname).toBe("/settings/api-keys");
+  expect(await page.getByRole("link", { name: projectName }).isVisible()).toBe(false);
+  // The page before is loaded.
+  await page.getByRole("button", { name: "Go back" }).click();
+  await page.getByRole("link", { name: projectName }).waitFor();
+  expect(new URL(page.url()).pathname).toBe("/projects");
+  await navigation.getByRole("link", { name: "API Keys" }).click();
+  await page.getByRole("heading", { name: "No connection to the server" }).waitFor();
   for (const width of [1440, 390]) {
     await page.setViewportSize({ width, height: 844 });
     await expectAccessible(page, `offline, ${width}`);

@@ -3,7 +3,7 @@ import { chmod, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,

@@ -1,9 +1,11 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { AttentionKind } from "#shared/api/work/tasks.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { insertTask } from "#test/support/database/insert-task.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
 import { launchBrowser, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 import {
@@ -34,17 +36,22 @@ afterAll(async () => {
 });
 
 const list = (name: string, on = page) => on.getByRole("list", { name, exact: true });
-const row = (text: string | RegExp, on = page) =>
-  list("Needs you", on).getByRole("listitem").filter({ hasText: text });
+const needsYou = (on = page) => on.getByRole("region", { name: "Needs you", exact: true });
+const rows = (on = page) => needsYou(on).locator("[data-row]");
+const row = (text: string | RegExp, on = page) => rows(on).filter({ hasText: text });
+/** The section of a row. */
+const sectionRow = (section: string, text: string | RegExp, on = page) =>
+  list(section, on).getByRole("listitem").filter({ hasText: text });
 
 test("shows what needs a person, what runs and what was done today, on every screen", async () => {
   await page.goto(app.url);
   await page.getByRole("heading", { level: 1, name: "Home" }).waitFor();
   await row("Run failed with exit code 1").getByRole("button", { name: "Run again" }).waitFor();
-  await row(/Conflict with worker-2 in src\/auth\/oauth\.py/).waitFor();
+  const conflict = sectionRow("Conflicts", "src/auth/oauth.py");
+  await conflict.getByText("Changed by worker-1 and worker-2").waitFor();
   await row("docker build").getByRole("button", { name: /^Deny/ }).waitFor();
-  await list("Running").getByText("Applying 0042_sessions_uuid.sql (3 of 7)").waitFor();
-  await list("Merges today").getByText("docs-writer").waitFor();
+  await list("Working now").getByText("Applying 0042_sessions_uuid.sql (3 of 7)").waitFor();
+  await list("Done today").getByText("docs-writer").waitFor();
   for (const [width, height] of [
     [1440, 900],
     [390, 844],
@@ -66,19 +73,19 @@ test("j and k move, e marks as done with a way back, Enter opens", async () => {
   await row("Run failed").waitFor();
   const focusedRow = () =>
     page.evaluate(`document.activeElement.closest("[data-row]")?.dataset.row ?? ""`);
-  const first = await list("Needs you").getByRole("listitem").first().getAttribute("data-row");
+  const first = await rows().first().getAttribute("data-row");
   await page.keyboard.press("j");
   expect(await focusedRow()).toBe(first);
   await page.keyboard.press("j");
   await page.keyboard.press("k");
   expect(await focusedRow()).toBe(first);
-  const count = await list("Needs you").getByRole("listitem").count();
+  const count = await rows().count();
   await page.keyboard.press("e");
-  await expect.poll(() => list("Needs you").getByRole("listitem").count()).toBe(count - 1);
+  await expect.poll(() => rows().count()).toBe(count - 1);
   expect(await focusedRow()).not.toBe(first);
   expect(await focusedRow()).not.toBe("");
   await page.getByRole("button", { name: "Undo" }).click();
-  await expect.poll(() => list("Needs you").getByRole("listitem").count()).toBe(count);
+  await expect.poll(() => rows().count()).toBe(count);
 
   await page.keyboard.press("?");
   await page.getByRole("dialog").getByText("Mark the row as done").waitFor();
@@ -87,7 +94,7 @@ test("j and k move, e marks as done with a way back, Enter opens", async () => {
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Search and commands" }).fill("je");
   await page.keyboard.press("Escape");
-  expect(await list("Needs you").getByRole("listitem").count()).toBe(count);
+  expect(await rows().count()).toBe(count);
 
   await row("Run failed").getByRole("link").first().focus();
   await page.keyboard.press("Enter");
@@ -120,7 +127,7 @@ test("a permission is answered in place, and leaves every other open page", asyn
   const { data } = await owner.api.overview.attention({ params: { org_id: busy.orgId } });
   expect(data.map(({ type }) => type)).not.toContain("permission_request");
   await other.close();
-  // Another request appears without a reload.
+  // Asked again, it returns to its place without a reload.
   await queryAsOwner(app, "delete from agent_session_inputs where session_id = $1", [
     busy.sessionId,
   ]);
@@ -132,6 +139,8 @@ test("a failed run is repeated in place, and moves to the running work", async (
   await page.goto(app.url);
   await row("Run failed").getByRole("button", { name: "Run again" }).click();
   await page.getByText("Run started").waitFor();
+  // It fails again, which is news.
+  await page.getByRole("button", { name: "1 new" }).click();
   await row("Run failed").waitFor();
 });
 
@@ -167,7 +176,10 @@ test("follows the selected organization, from its first steps to all clear", asy
   await screenshot(other, "home-new-1440-light");
   const project = await makeProject(newcomer, id);
   await newcomer.api.agents.create({ body: { project_id: project.id, name: "first" } });
-  await other.getByText("All clear.").waitFor();
+  await other.getByText("Nothing needs you.").waitFor();
+  await other.getByRole("button", { name: "Start a task" }).click();
+  await other.getByRole("dialog", { name: "New task" }).waitFor();
+  await other.keyboard.press("Escape");
   await screenshot(other, "home-clear-1440-light");
   await owner.api.members.add({
     params: { org_id: busy.orgId },
@@ -178,6 +190,218 @@ test("follows the selected organization, from its first steps to all clear", asy
   await other.getByRole("menuitemradio", { name: /Acme Corp/ }).click();
   await row("Run failed", other).waitFor();
   await other.close();
+});
+
+/** Inserts a task of a new agent. */
+async function makeTask(
+  title: string,
+  attention: { kind: AttentionKind; summary?: string; since?: string } | undefined,
+  { ownerId = owner.id, agentId = undefined as string | undefined } = {},
+): Promise<string> {
+  const agent = agentId ?? (await makeAgent(owner, busy.project.id)).id;
+  return insertTask(app, {
+    ownerId,
+    title,
+    agentIds: [agent],
+    ...(attention && { attention }),
+  });
+}
+const minutesAgo = (minutes: number): string =>
+  new Date(Date.now() - minutes * 60_000).toISOString();
+/** Answers the calls of tasks, and returns what was sent. */
+async function watchTaskCalls(on: Page): Promise<string[]> {
+  const sent: string[] = [];
+  await on.route(/\/api\/v1\/tasks\/[^/]+\/(prompts|retry|stop)$/, async (route) => {
+    const call = route.request();
+    sent.push(`${call.url().split("/").slice(-2).join("/")} ${call.postData() ?? ""}`.trim());
+    await route.fulfill({ json: {} });
+  });
+  return sent;
+}
+
+test("has every kind of task in its section, with its action in the row", async () => {
+  const bob = await app.person("Bea");
+  const ids = {
+    question: await makeTask("Half-cent rounding", {
+      kind: "question",
+      summary: "Should refunds round the same way as invoices?",
+      since: minutesAgo(4),
+    }),
+    key: await makeTask("Translate the checkout", {
+      kind: "missing_key",
+      summary: "ANTHROPIC_API_KEY is missing",
+      since: minutesAgo(9),
+    }),
+    delivery: await makeTask("Sort the imports", { kind: "delivery_unknown" }),
+    review: await makeTask(
+      "Split the cart module",
+      { kind: "review", summary: "The cart has a module of its own.", since: minutesAgo(12) },
+      { agentId: busy.workspaces.get("perf-1")?.agent_id },
+    ),
+    nothing: await makeTask("Explain the tax rules", {
+      kind: "no_changes",
+      summary: "The rules of 2026 are in src/tax/rules.ts; nothing has to change.",
+    }),
+    failed: await makeTask("Flaky payment test", {
+      kind: "failed",
+      summary: "exit code 1 · AssertionError: 2 != 3",
+      since: minutesAgo(3),
+    }),
+    stuck: await makeTask(
+      "Typed env variables",
+      { kind: "stuck", since: minutesAgo(19) },
+      { ownerId: bob.id },
+    ),
+    conflict: await makeTask("Rename the store", { kind: "conflict", summary: "2 conflicts" }),
+    budget: await makeTask("Describe all products", { kind: "budget" }),
+  };
+  await makeTask("Audit log for refunds", undefined, {
+    agentId: busy.workspaces.get("migrator")?.agent_id,
+  });
+  await makeTask("Document the webhooks", undefined, {
+    agentId: busy.workspaces.get("docs-writer")?.agent_id,
+  });
+  await makeTask("Upgrade the build image", undefined, {
+    agentId: busy.workspaces.get("idle-hands")?.agent_id,
+  });
+  await page.goto(app.url);
+  const has = async (section: string, text: string | RegExp, ...names: string[]) => {
+    for (const name of names) {
+      const found = sectionRow(section, text);
+      await found
+        .getByRole(name === "Answer…" || name === "Retry" || name === "Stop" ? "button" : "link", {
+          name,
+        })
+        .first()
+        .waitFor();
+    }
+  };
+  await sectionRow("Asks you", "Asks for permission: docker build")
+    .getByRole("link", { name: /^#\d+ Upgrade the build image$/ })
+    .waitFor();
+  await has("Asks you", "Should refunds round the same way", "Answer…");
+  await has("Asks you", "ANTHROPIC_API_KEY is missing", "Add key", "Retry");
+  await has("Asks you", "Prompt may not have arrived", "Retry", "Open");
+  await has("Ready for review", /\+\d+ .*−0 · 2 files · The cart has/, "Review");
+  await has("Ready for review", "Ended without changes: The rules", "Answer…", "Open");
+  await has("Failed or stuck", "AssertionError: 2 != 3", "Retry", "Open");
+  await has("Failed or stuck", "Silent for 19 min", "Open", "Stop");
+  await has("Conflicts", "2 conflicts", "Compare");
+  await has("Limits", "Budget used up", "Raise…", "Retry");
+  const link = row("Half-cent rounding").getByRole("link", { name: /Half-cent rounding$/ });
+  expect(await link.first().getAttribute("href")).toBe(`/tasks/${ids.question}`);
+  await list("Working now").getByText("Audit log for refunds").waitFor();
+  await list("Done today").getByText("Document the webhooks").waitFor();
+  for (const [width, height] of [
+    [1440, 900],
+    [390, 844],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    await screenshot(page, `home-tasks-${width}-light`);
+    await expectFits(page, `home with tasks, ${width}`);
+    await expectAccessibleInBothSchemes(page, `home with tasks, ${width}`);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+
+  // The choice is in the address.
+  await page.getByText("Mine", { exact: true }).click();
+  await row("Typed env variables").waitFor({ state: "detached" });
+  await row("Half-cent rounding").waitFor();
+  await page.reload();
+  await row("Half-cent rounding").waitFor();
+  expect(await row("Typed env variables").count()).toBe(0);
+  await page.getByText("Everyone", { exact: true }).click();
+  await row("Typed env variables").waitFor();
+});
+
+test("a question is answered below its row, a failure retried, silent work stopped", async () => {
+  const sent = await watchTaskCalls(page);
+  await page.goto(app.url);
+  await row("Half-cent rounding").getByRole("button", { name: "Answer…" }).click();
+  const field = page.getByRole("textbox", { name: "Your answer" });
+  await field.fill("Yes, the same way");
+  // A draft survives a reload.
+  await page.reload();
+  await row("Half-cent rounding").getByRole("button", { name: "Answer…" }).click();
+  expect(await field.inputValue()).toBe("Yes, the same way");
+  await screenshot(page, "home-answer-1440-light");
+  await field.press("Enter");
+  await page.getByText("Answer sent").waitFor();
+  await field.waitFor({ state: "detached" });
+  await row("Flaky payment test").getByRole("button", { name: "Retry" }).click();
+  await page.getByText("Task started again").waitFor();
+  await row("Typed env variables").getByRole("button", { name: "Stop" }).click();
+  await page.getByText("Task stopped. Its changes are kept.").waitFor();
+  expect(sent.map((call) => call.replace(/^[^/]+\//, ""))).toEqual([
+    expect.stringMatching(/^prompts \{"text":"Yes, the same way","attempt_id":"/),
+    "retry",
+    "stop",
+  ]);
+  await page.unroute(/\/api\/v1\/tasks/);
+});
+
+test("s snoozes until a time, with a way back", async () => {
+  await page.goto(app.url);
+  const link = row("Sort the imports").locator("[data-row-link]");
+  await link.focus();
+  await page.keyboard.press("s");
+  const dialog = page.getByRole("dialog", { name: "Snooze until" });
+  await dialog.getByRole("button", { name: /^Tomorrow/ }).waitFor();
+  await screenshot(page, "home-snooze-1440-light");
+  await dialog.getByRole("button", { name: /^Tomorrow/ }).click();
+  await page.getByText(/^Snoozed until \w{3} 09:00$/).waitFor();
+  await row("Sort the imports").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Undo" }).click();
+  await row("Sort the imports").waitFor();
+  // The time passes.
+  await row("Sort the imports").getByRole("button", { name: "Snooze" }).click();
+  await dialog.getByRole("button", { name: /^In 1 hour/ }).click();
+  await page.getByText(/^Snoozed until/).waitFor();
+  await queryAsOwner(
+    app,
+    "update attention_dismissals set until = now() where item_key like 'task:%' and until is not null",
+    [],
+  );
+  await page.reload();
+  await row("Sort the imports").waitFor();
+});
+
+test("rows stay under the pointer: new ones wait, and one that is gone stays until it leaves", async () => {
+  await page.goto(app.url);
+  await row("Sort the imports").waitFor();
+  const texts = async () => (await rows().allInnerTexts()).map((text) => text.split("\n")[1]);
+  const before = await texts();
+  await row("Sort the imports").hover();
+  await makeTask("A newer question", { kind: "question", summary: "Which one?" });
+  await makeTask("Another question", { kind: "question", summary: "Why?" });
+  await queryAsOwner(
+    app,
+    "update tasks set attention = null, urgency = 100, status = 'working' where title = 'Half-cent rounding'",
+    [],
+  );
+  await page.getByRole("button", { name: "2 new" }).waitFor();
+  await row("Half-cent rounding").getByText("No longer needs you").waitFor();
+  expect(await texts()).toEqual(before);
+  await screenshot(page, "home-new-rows-1440-light");
+  await page.mouse.move(2, 2);
+  await row("Half-cent rounding").waitFor({ state: "detached" });
+  expect(await texts()).toEqual(before.filter((text) => !text?.includes("Half-cent rounding")));
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.emulateMedia({ colorScheme });
+    await screenshot(page, `home-new-rows-390-${colorScheme}`);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.getByRole("button", { name: "2 new" }).click();
+  await row("A newer question").waitFor();
+  expect((await texts()).filter((text) => text?.includes("question"))).toEqual([
+    expect.stringContaining("Another question"),
+    expect.stringContaining("A newer question"),
+  ]);
+  await expect
+    .poll(() => page.evaluate(`document.activeElement.textContent`))
+    .toContain("Another question");
 });
 
 test("the console has no errors", () => {

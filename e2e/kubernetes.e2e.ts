@@ -1,7 +1,7 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { insertCluster, seeRunner } from "#test/support/runners/runners.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";

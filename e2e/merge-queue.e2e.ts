@@ -1,7 +1,7 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
@@ -74,7 +74,15 @@ test("a person creates a check and protects the branch with it", async () => {
   await page.goBack();
   const { data } = await owner.api.projects.get({ params: { project_id: project.id } });
   expect(data.protected_branches).toEqual([
-    { pattern: "main", checks: ["test"], approvals: 0, strategy: null },
+    {
+      pattern: "main",
+      checks: ["test"],
+      approvals: 0,
+      strategy: null,
+      dismiss_stale_approvals: true,
+      resolve_threads: false,
+      reviews: [],
+    },
   ]);
   const remove = button("Delete test");
   await expect.poll(() => remove.getAttribute("title").then(String)).not.toMatch(/^Checking/);
@@ -143,8 +151,8 @@ test("the queue is live: a request waits for an approval, and is canceled", asyn
   await screenshot(page, "merge-queue-390");
   await page.setViewportSize({ width: 1440, height: 900 });
   const name = `${good.branch_name} into main`;
-  await button(`Approve ${name}`, queue).click();
-  await page.getByText("You requested this merge; another person must approve it.").waitFor();
+  await queue.getByText("You requested this merge; someone else has to approve it.").waitFor();
+  expect(await button(`Approve ${name}`, queue).count()).toBe(0);
   await button(`Cancel ${name}`, queue).click();
   await button("Cancel the merge").click();
   await page.getByText("The merge is canceled").waitFor();

@@ -1,7 +1,7 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { waitForRunEnd } from "#test/support/fixtures/runs.js";
@@ -118,7 +118,7 @@ test("the budgets of organization, project and agent show what is used of them",
   // At $1.25 and $10 per million: $3.20.
   const usage = { prompt_tokens: 1_600_000, completion_tokens: 120_000 };
   provider.respond((response) => answerJson(response, { model: "gpt-5", usage }));
-  const script = `fetch(process.env.LOCAL_LLM_BASE_URL + "/responses", { method: "POST", body: "{}",
+  const script = `fetch(process.env.LOCAL_LLM_BASE_URL + "/responses", { method: "POST", body: '{"model":"gpt-5"}',
     headers: { authorization: "Bearer " + process.env.LOCAL_LLM_API_KEY } }).then((answer) => answer.text())`;
   const { data: run } = await owner.api.runs.create({
     params: { agent_id: agent.id },
@@ -162,7 +162,31 @@ test("the budgets of organization, project and agent show what is used of them",
   await page.getByText("$3.20 of $1,200.00 this month", { exact: true }).waitFor();
 });
 
+test("the models that the organization allows are saved, and emptied", async () => {
+  await page.goto(`${app.url}/organizations/${org.id}/settings?tab=resources`);
+  const form = page.getByRole("form", { name: "Allowed models" });
+  await form.getByLabel("Models").fill("claude-sonnet-*\n a model?");
+  await button("Save models").click();
+  await form.getByText("Must be the name of a model, such as claude-sonnet-*").waitFor();
+  await form.getByLabel("Models").fill("claude-sonnet-*\n local-*");
+  await button("Save models").click();
+  await page.getByText("The allowed models are saved").first().waitFor();
+  await form.scrollIntoViewIfNeeded();
+  await look("allowed-models");
+  const read = async () =>
+    (await owner.api.organizations.get({ params: { org_id: org.id } })).data.allowed_models;
+  expect(await read()).toEqual(["claude-sonnet-*", "local-*"]);
+  await form.getByLabel("Models").fill("");
+  await button("Save models").click();
+  await expect.poll(read).toBeNull();
+});
+
 test("a run's page and the usage show tokens and cost by model", async () => {
+  // Under a budget in dollars, a model without a price is refused.
+  await owner.api.organizations.update({
+    params: { org_id: org.id },
+    body: { max_model_cost_usd: null },
+  });
   const { agent } = await makeWorkspace(owner, project.id);
   provider.respond((response, { body }) =>
     answerJson(response, {
@@ -187,6 +211,7 @@ test("a run's page and the usage show tokens and cost by model", async () => {
   await page.getByText("Unknown, because a model has no price").waitFor();
   await look("run-with-models");
   await page.goto(`${app.url}/organizations/${org.id}/settings?tab=resources`);
+  await page.getByRole("tab", { name: "Model", exact: true }).click();
   const table = page.getByRole("table", { name: "Usage by model" });
   await table.getByText("gpt-5-mini").waitFor();
   await table.getByText("secret-model").waitFor();

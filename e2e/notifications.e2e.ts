@@ -1,6 +1,6 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
@@ -90,7 +90,7 @@ test("sets a webhook, sees its secret once, tests it and finds what was sent", a
   const form = dialog("Set webhook");
   await form.getByLabel("Address", { exact: true }).fill("http://169.254.169.254/");
   await button("Set webhook", form).click();
-  await form.getByText("link-local address").waitFor();
+  await form.getByText("link-local or metadata address").waitFor();
   await form.getByLabel("Address", { exact: true }).fill(receiver.url);
   await button("Set webhook", form).click();
   receiver.secret = (await dialog("Webhook set").getByTestId("secret").textContent()) as string;

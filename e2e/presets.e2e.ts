@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent } from "#shared/api/work/agents.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { waitForRunEnd } from "#test/support/fixtures/runs.js";
@@ -18,6 +18,7 @@ let owner: TestPerson;
 let agent: Agent;
 let tools: string;
 let messages: string[];
+let setKey: () => Promise<void>;
 
 /** Answers with its prompt, and fails without the key. */
 const fakeClaude = `#!/bin/sh
@@ -32,8 +33,14 @@ beforeAll(async () => {
   await chmod(tools, 0o755);
   app = await startTestApp({ OMOI_SANDBOX_READONLY: tools }, "real");
   owner = await app.person("Ada");
-  const project = await makeProject(owner, (await makeOrganization(owner)).id);
+  const org = await makeOrganization(owner);
+  const project = await makeProject(owner, org.id);
   agent = (await makeWorkspace(owner, project.id)).agent;
+  setKey = async () => {
+    const name = "ANTHROPIC_API_KEY";
+    const body = { kind: "variable" as const, value: "a key of the provider" };
+    await owner.api.organizationSecrets.set({ params: { org_id: org.id, name }, body });
+  };
   browser = await launchBrowser();
   page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
@@ -66,13 +73,32 @@ test("a missing program is shown with how to install it, and a demo works withou
   await page.getByRole("region", { name: "Output" }).getByText("Wrote hello.md.").waitFor();
 });
 
+test("a start without a key is refused, and names the secret", async () => {
+  await writeFile(join(tools, "claude"), fakeClaude, { mode: 0o755 });
+  await page.goto(`${app.url}/agents/${agent.id}`);
+  await button("Start agent").click();
+  const notice = dialog().getByText("Add the secret ANTHROPIC_API_KEY to the project");
+  await notice.waitFor();
+  await dialog().getByRole("textbox", { name: "Prompt" }).fill("Write it");
+  await run().click();
+  const refusal = "Claude Code needs a key of its model provider: set the secret ANTHROPIC_API_KEY";
+  await dialog().getByRole("alert").getByText(refusal).waitFor();
+  await look(page, "start-agent-without-key");
+  await expectAccessible(page, "start agent without a key");
+  expect(messages.splice(0)).toEqual([expect.stringContaining("409")]);
+  await setKey();
+  await run().click();
+  await page.waitForURL(/\/runs\//);
+  await page.getByRole("region", { name: "Result" }).getByText("Done: Write it").waitFor();
+});
+
 test("a task is set and is the prompt of a run, whose result is shown as text", async () => {
   await writeFile(join(tools, "claude"), fakeClaude, { mode: 0o755 });
   await page.goto(`${app.url}/agents/${agent.id}/settings`);
   await button("Set task").click();
   await dialog().getByRole("textbox", { name: /^Task/ }).fill("Fix the login");
   await dialog().getByRole("button", { name: "Save task" }).click();
-  await dialog().getByText("must not be empty").waitFor();
+  await dialog().getByText("Add instructions, or clear the task").waitFor();
   await dialog()
     .getByLabel(/^Instructions/)
     .fill("Fix the failing tests.");
@@ -155,6 +181,8 @@ test("a run is repeated, and changed before it is repeated", async () => {
   await runs.getByRole("button", { name: "Run again" }).first().click();
   await page.waitForURL(/\/runs\//);
   await page.getByText("Done: Another prompt").first().waitFor();
+  // An agent has one run at a time, and the words come before its end.
+  await waitForRunEnd(owner, page.url().split("/").at(-1) as string);
 });
 
 test("values of variables are asked for again, and a missing program is explained", async () => {

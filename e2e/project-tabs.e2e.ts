@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
@@ -26,9 +26,11 @@ let workspaces: Workspace[];
 
 const tabs = [
   { name: "Overview", path: "", tables: ["Predicted conflicts"] },
+  { name: "Tasks", path: "/tasks", tables: [] },
   { name: "Agents", path: "/agents", tables: ["Agents"] },
   { name: "Merges and queue", path: "/merges", tables: ["Merges", "Waiting merges"] },
   { name: "Branches", path: "/branches", tables: ["Branches", "Workspaces"] },
+  { name: "Automations", path: "/automations", tables: [] },
   { name: "Settings", path: "/settings", tables: ["Checks"] },
 ] as const;
 

@@ -1,6 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent } from "#shared/api/work/agents.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { installAgents } from "#test/real-agents/install-agents.js";

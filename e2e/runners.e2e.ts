@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent } from "#shared/api/work/agents.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { makeRemote } from "#test/support/runners/remote-workspaces.js";
 import { registerRunner } from "#test/support/runners/scripted-runner.js";

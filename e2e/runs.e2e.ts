@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Run } from "#shared/api/agents/runs.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Run } from "#shared/api/execution/runs.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { openSandbox } from "#sandbox/open-sandbox.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
@@ -86,6 +86,29 @@ test("a script is started, its log followed and searched, and it is stopped", as
   await page.getByText("Stopped by Ada.").waitFor();
   await page.getByText("Complete", { exact: true }).waitFor();
   expect(await page.getByRole("button", { name: "Follow" }).count()).toBe(0);
+});
+
+test("the command palette asks before it stops a run", async () => {
+  const { agent: busy } = await makeWorkspace(owner, projectId);
+  const { id } = await run(busy.id, ["sleep", "1000"]);
+  await page.goto(`${app.url}/agents`);
+  const choose = async (): Promise<void> => {
+    await page.getByRole("heading", { name: "Agents", level: 1 }).waitFor();
+    await page.keyboard.press("ControlOrMeta+k");
+    await page.getByRole("combobox", { name: "Search and commands" }).fill(`stop ${busy.name}`);
+    await page.getByRole("option", { name: `Stop ${busy.name}`, exact: true }).waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog", { name: `Stop the run of ${busy.name}?` }).waitFor();
+  };
+  await choose();
+  await look(page, "palette-stop");
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  expect((await owner.api.runs.get({ params: { run_id: id } })).data.status).toBe("running");
+  await choose();
+  await page.getByRole("dialog").getByRole("button", { name: "Stop run" }).click();
+  await page.getByText("The run is being stopped").waitFor();
+  expect((await waitForRunEnd(owner, id)).status).toBe("stopped");
 });
 
 test("a run with a restricted network names its hosts and lists its connections", async () => {
@@ -401,6 +424,8 @@ test("with an engine they are enabled; a disabled sandbox is stated before a com
   await page.goto(`${there.url}/agents/${docker.id}?new=true`);
   await dialog.getByText("in a container").waitFor();
   expect(await dialog.getByText("There is no sandbox").count()).toBe(0);
+  // The image may have the program of each preset.
+  await dialog.getByLabel("Program").selectOption("custom");
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
   await page.getByText("Its command exited normally.").waitFor();

@@ -1,7 +1,7 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";

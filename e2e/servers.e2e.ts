@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
-import type { NodeProject } from "#shared/api/nodes.js";
+import type { NodeProject } from "#shared/api/operation/nodes.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { makeAgent, makeOrganization } from "#test/support/fixtures/factories.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
 import { homeOf, startCluster, type TestCluster } from "#test/support/server/cluster.js";
-import { expectAccessible, expectFits } from "./support/accessible.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
 import { launchBrowser, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
 /** Projects move between servers, of which two are real. */
@@ -41,10 +41,10 @@ const row = (name: string) => page.getByRole("row").filter({ hasText: name });
 async function lookWell(name: string): Promise<void> {
   for (const width of [390, 1440]) {
     await page.setViewportSize({ width, height: 900 });
+    await expectAccessibleInBothSchemes(page, `${name}, ${width}`);
+    await expectFits(page, `${name}, ${width}`);
     for (const colorScheme of ["dark", "light"] as const) {
       await page.emulateMedia({ colorScheme });
-      await expectAccessible(page, `${name}, ${width}, ${colorScheme}`);
-      await expectFits(page, `${name}, ${width}`);
       await screenshot(page, `${name}-${width}-${colorScheme}`);
     }
   }

@@ -1,6 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent } from "#shared/api/work/agents.js";
 import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
@@ -49,9 +49,15 @@ test("a session is started on the page, and its program's absence is explained",
   await program.selectOption("custom");
   await page.getByRole("textbox", { name: /^Command/ }).fill(line(acpAgent()));
   await page.getByRole("textbox", { name: /^Prompt/ }).fill("tour of the project");
+  await page.getByText("Network: none").click();
+  await page.getByRole("radio", { name: "Restricted" }).check();
+  await page.getByRole("textbox", { name: "Allowed hosts" }).fill("registry.npmjs.org");
+  await look(page, "session-network");
   await button("Start session").click();
   await page.waitForURL(/\/sessions\//);
   await transcript().getByText("The agent asks for your permission:").waitFor();
+  const { data: runs } = await owner.api.runs.list({ params: { agent_id: agent.id } });
+  expect(runs[0]).toMatchObject({ network: "restricted", allowed_hosts: ["registry.npmjs.org"] });
 });
 
 test("thoughts, plans, tools and a request for a permission are shown, and answered", async () => {

@@ -6,7 +6,13 @@ import { totpCode } from "#test/support/auth/totp-code.js";
 import { IdentityProvider } from "#test/support/auth/identity-provider.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { expectAccessible, expectFits } from "./support/accessible.js";
-import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
+import {
+  launchBrowser,
+  newPage,
+  screenshot,
+  signedInPage,
+  watchConsole,
+} from "./support/browser.js";
 
 const idp = new IdentityProvider();
 let app: TestApp;
@@ -231,4 +237,21 @@ test("a user with a password links and unlinks the provider", async () => {
   idp.person = { sub: "grace" };
   await button("Link Acme ID").click();
   await page.getByRole("alert").getByText("linked to another account").waitFor();
+});
+
+test("an ended session says so, and signing in returns to the page", async () => {
+  const eve = await app.person("Eve");
+  const own = await signedInPage(browser, app, eve);
+  await own.goto(`${app.url}/settings/profile`);
+  await own.getByRole("heading", { level: 1 }).waitFor();
+  await queryAsOwner(app, "update sessions set expires_at = now() where user_id = $1", [eve.id]);
+  await own.reload();
+  await own.getByText("Your session has ended. Sign in to return to your page.").waitFor();
+  await expectAccessible(own, "an ended session");
+  await screenshot(own, "ended-session");
+  await own.getByLabel("Email address").fill(eve.email);
+  await own.getByLabel("Password", { exact: true }).fill(eve.password);
+  await own.getByRole("button", { name: "Sign in", exact: true }).click();
+  await own.waitForURL(`${app.url}/settings/profile`);
+  await own.context().close();
 });

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { commitFiles, makeProject, writeFiles } from "#test/support/fixtures/factories.js";
 import { expectAccessible, expectFits } from "./support/accessible.js";
@@ -92,7 +92,7 @@ test("empty pages show the next step", async () => {
   const { data: empty } = await newcomer.api.organizations.create({ body: { name: "Empty" } });
   await look("/projects", /New project/);
   await look("/agents", /Create a project/);
-  await look(`/organizations/${empty.id}`, /None yet. Switch to this organization/);
+  await look(`/organizations/${empty.id}`, /None yet. Create one/);
   await look(`/organizations/${empty.id}/settings?tab=members`, /Invite Member creates a link/);
   await look(
     `/organizations/${empty.id}/settings?tab=audit&from=2020-01-01&to=2020-01-02`,

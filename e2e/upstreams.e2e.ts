@@ -17,7 +17,7 @@ import {
   upstreamCaFile,
   type HttpsUpstream,
 } from "#test/support/git/upstream-servers.js";
-import { expectAccessible } from "./support/accessible.js";
+import { expectAccessibleInBothSchemes } from "./support/accessible.js";
 import { launchBrowser, screenshot, watchConsole } from "./support/browser.js";
 
 /** A private upstream, from its first import to diverged branches, in the browser. */
@@ -76,12 +76,12 @@ async function look(name: string): Promise<void> {
     [1024, 768],
     [320, 844],
   ] as const) {
+    await page.setViewportSize({ width, height });
+    await expectAccessibleInBothSchemes(page, `${name} at ${width} px`);
     for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme });
       await card().scrollIntoViewIfNeeded();
       await screenshot(page, `${name}-${width}-${colorScheme}`);
-      await expectAccessible(page, `${name} at ${width} px, ${colorScheme}`);
     }
   }
   await page.setViewportSize({ width: 1440, height: 900 });

@@ -1,10 +1,14 @@
 /// <reference lib="dom" />
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { insertAttempt } from "#test/support/database/insert-attempt.js";
+import { insertPaidRun } from "#test/support/database/insert-paid-run.js";
+import { queryAsOwner } from "#test/support/database/queries.js";
 import { insertPastRuns, type PastRun } from "#test/support/database/past-runs.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
@@ -145,6 +149,136 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   await projects.scrollIntoViewIfNeeded();
   await screenshot(page, "phone-usage-tables");
   await page.setViewportSize({ width: 1440, height: 900 });
+  expect(consoleMessages).toEqual([]);
+});
+
+test("costs are shown by day, person, task and model, with the trend", async () => {
+  const { data: projects } = await ada.api.projects.list({
+    query: { organization_id: organization.id },
+  });
+  const params = { project_id: projects[0]?.id ?? "" };
+  const { data: task } = await ada.api.tasks.create({
+    params,
+    body: { body: "Invoices round half cents the wrong way", start: false },
+  });
+  const { data: worker } = await ada.api.agents.create({ body: { ...params, name: "rounding" } });
+  await insertAttempt(app, task.id, worker.id, randomUUID());
+  const { data: free } = await ada.api.agents.create({ body: { ...params, name: "free" } });
+  const byGrace = { type: "user" as const, id: grace.id, name: "Grace-Hopper" };
+  for (const [agentId, date, costUsd] of [
+    [worker.id, "2025-07-02", 10],
+    [worker.id, "2025-08-05", 12.5],
+    [free.id, "2025-08-06", 2.25],
+  ] as const) {
+    const [from, to] = [`${date}T09:00:00Z`, `${date}T10:30:00Z`];
+    await insertPaidRun(app, { agentId, from, to, startedBy: byGrace, costUsd, tokens: 50_000 });
+  }
+
+  await page.goto(settings("resources"));
+  await page.getByRole("combobox", { name: "Month", exact: true }).selectOption("August 2025");
+  await page.getByText("$14.75, 48% more than in July 2025.").waitFor();
+  const chart = page.getByRole("list", { name: "Costs a day in August 2025" });
+  expect(await chart.getByRole("listitem").nth(4).getAttribute("aria-label")).toBe(
+    "Tue, Aug 5: $12.50, 50,000 tokens",
+  );
+  await chart.scrollIntoViewIfNeeded();
+  await expectAccessibleInBothSchemes(page);
+  await screenshot(page, "costs-by-day");
+
+  const tab = (name: string) => page.getByRole("tab", { name, exact: true });
+  await tab("Person").click();
+  const persons = page.getByRole("table", { name: "Costs by person" });
+  await persons.getByRole("row", { name: /Ada.* 1 1 h 30 min 50,000 \$12\.50/ }).waitFor();
+  await persons.getByRole("row", { name: /Grace.* 0 1 h 30 min 50,000 \$2\.25/ }).waitFor();
+  await screenshot(page, "costs-by-person");
+  // Month and tab are in the address.
+  expect(page.url()).toMatch(/[?&]month=2025-08&costs=person$/);
+  await page.reload();
+  await persons.getByRole("row", { name: /Ada.* 1 1 h 30 min 50,000 \$12\.50/ }).waitFor();
+  const { file, lines } = await download("Download CSV of August 2025 by person");
+  expect([file, lines.length]).toEqual(["usage-acme-corp-2025-08-by-person.csv", 3]);
+
+  await tab("Task").click();
+  const tasks = page.getByRole("table", { name: "Costs by task" });
+  await tasks.getByRole("row", { name: /^Runs without a task .* \$2\.25/ }).waitFor();
+  await tasks.scrollIntoViewIfNeeded();
+  await expectAccessibleInBothSchemes(page);
+  await screenshot(page, "costs-by-task");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectFits(page);
+  await tasks.scrollIntoViewIfNeeded();
+  await screenshot(page, "phone-costs-by-task");
+  await tab("Day").click();
+  await expectFits(page);
+  await screenshot(page, "phone-costs-by-day");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await tab("Model").click();
+  await page.getByRole("table", { name: "Usage by model" }).getByText("claude").first().waitFor();
+  await tab("Task").click();
+  const link = tasks.getByRole("link", { name: /#1 Invoices round half cents/ });
+  expect(await link.getAttribute("href")).toBe(`/tasks/${task.id}`);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("the limit of open child tasks is set beside the other limits", async () => {
+  await page.goto(settings("resources"));
+  const form = page.getByRole("form", { name: "Resources" });
+  const limit = form.getByLabel("Max open child tasks");
+  await expect.poll(() => limit.inputValue()).toBe("20");
+  await limit.fill("1001");
+  await form.getByRole("button", { name: "Update Limits" }).click();
+  await expect.poll(() => limit.getAttribute("aria-invalid")).toBe("true");
+  await limit.fill("5");
+  await form.getByRole("button", { name: "Update Limits" }).click();
+  await page.getByText("Limits updated").waitFor();
+  const { data } = await ada.api.organizations.get({ params: { org_id: organization.id } });
+  expect(data.max_open_child_tasks).toBe(5);
+});
+
+test("a limit below today's use is saved only after a question", async () => {
+  const { data: agents } = await ada.api.agents.list({
+    query: { organization_id: organization.id },
+  });
+  const now = new Date().toISOString();
+  const startedBy = { type: "user" as const, id: ada.id, name: "Ada-Lovelace" };
+  const agentId = agents[0]?.id ?? "";
+  await insertPaidRun(app, { agentId, from: now, to: now, startedBy, costUsd: 12 });
+  await queryAsOwner(
+    app,
+    `insert into model_spending values ($1, $1, date_trunc('month', now() at time zone 'UTC'), 1000, 12000000000)`,
+    [organization.id],
+  );
+  await page.goto(settings("resources"));
+  const form = page.getByRole("form", { name: "Model budgets" });
+  const limit = form.getByLabel("US dollars a month");
+  const dialog = page.getByRole("dialog", { name: "Save a limit below today's use?" });
+  const read = async () =>
+    (await ada.api.organizations.get({ params: { org_id: organization.id } })).data
+      .max_model_cost_usd;
+  await limit.fill("10");
+  await page.getByRole("button", { name: "Save budgets" }).click();
+  await dialog
+    .getByText("The limit is below today's use of $12.00. Calls to models stop at once.")
+    .waitFor();
+  await expectAccessibleInBothSchemes(page);
+  await screenshot(page, "limit-question");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  expect([await read(), await limit.inputValue()]).toEqual([null, "10"]);
+  await page.getByRole("button", { name: "Save budgets" }).click();
+  await dialog.getByRole("button", { name: "Save limit" }).click();
+  await expect.poll(read).toBe(10);
+  await limit.fill("20");
+  await page.getByRole("button", { name: "Save budgets" }).click();
+  await expect.poll(read).toBe(20);
+
+  const at = new Date(Date.now() - 1000).toISOString();
+  await insertPastRuns(app, organization.id, [{ agentId, from: at, to: null }]);
+  await page.getByLabel("Max Concurrent Agents").fill("0");
+  await page.getByRole("button", { name: "Update Limits" }).click();
+  await dialog
+    .getByText(/^The limit is below today's use of 1 agent\. They keep running/)
+    .waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
   expect(consoleMessages).toEqual([]);
 });
 

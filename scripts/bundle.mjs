@@ -55,8 +55,8 @@ async function bundle(program, isOutside, { ending = "js", onDemand = false } = 
   if (circular) fail(`${circular.fileName} imports ${own}, which imports it on demand`);
 }
 
-// Needs no dependency. `omoi admin` stays apart: it is part of the server.
-await bundle("cli/main", (id) => /(?:^\.|\/cli)\/(?:admin|runner)\//.test(id));
+// Needs no dependency. `omoi serve` and `omoi admin` stay apart: they are parts of the server.
+await bundle("cli/main", (id) => /(?:^\.|\/cli)\/(?:admin|runner|serve)\//.test(id));
 // The program in the container of a command, which has nothing else.
 await bundle("pod/command-agent", () => false, { ending: "mjs" });
 await bundle("server/main", (id) => /^[^.#/]/.test(id), { onDemand: true });

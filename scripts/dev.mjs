@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { demoSettings } from "./demo-agent.mjs";
 import { ensureInstalled, requireNode, root } from "./prepare.mjs";
 
 requireNode();
@@ -33,11 +34,13 @@ process.on("SIGINT", end);
 process.on("SIGTERM", end);
 
 start([tsx, "watch", "--exclude", "data/**", "src/server/main.ts"], {
+  ...demoSettings(join(root, "data/dev-tools")),
   OMOI_PORT: apiPort,
   OMOI_DATA_DIR: dataDir,
   // Links lead to the development server, which proxies the API.
   OMOI_PUBLIC_URL: "http://127.0.0.1:8080",
   OMOI_SMTP_URL: "",
+  OMOI_REGISTRATION: "open",
 });
 start(
   [

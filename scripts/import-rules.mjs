@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
+import { folderCircles } from "./folder-circles.mjs";
 
 /**
  * The layers from top to bottom. A file may import its own layer and lower ones, except those in
@@ -123,7 +124,26 @@ function layerOf(path) {
   return found;
 }
 
-const featureOf = (path) => /^src\/(?:server|web)\/features\/([^/]+)\//.exec(path)?.[1];
+/** The feature of a file, with its neighborhood: `features/<neighborhood>/<feature>/`. */
+const featureOf = (path) => /^src\/(?:server|web)\/features\/([^/]+\/[^/]+)\//.exec(path)?.[1];
+
+/** The neighborhoods from top to bottom; `operation` is beside them. */
+const neighborhoods = ["work", "execution", "code", "organization", "identity"];
+
+/**
+ * Returns why a file of a web feature may not import a file of another one; null if it may. A page puts
+ * together the shared parts of any neighborhood (`features/<neighborhood>/parts/`); these parts know
+ * only those of their own neighborhood and of lower ones.
+ */
+function forbiddenPart(from, to) {
+  const [above, importing] = from.split("/");
+  const [below, imported] = to.split("/");
+  if (imported !== "parts") return "shared parts lie in the parts of their neighborhood";
+  const rank = neighborhoods.indexOf(below);
+  if (rank < 0) return `no neighborhood knows ${below}`;
+  const isUp = importing === "parts" && rank < neighborhoods.indexOf(above);
+  return isUp ? `${above} is below ${below}: arrows go down only` : null;
+}
 
 /**
  * Returns why a file of `src/` may not import a module; null if it may.
@@ -154,13 +174,12 @@ export function forbidden(path, target, isType = false) {
     return "the demo uses the API like any client";
   const feature = featureOf(target);
   if (feature !== undefined && feature !== featureOf(path)) {
-    if (isBelow(path, "src/web/features"))
-      return "a feature never imports another's parts; shared parts lie in web/components";
-    const file = target.split("/").slice(4).join("/");
+    if (isBelow(path, "src/web/features")) return forbiddenPart(featureOf(path), feature);
+    const file = target.split("/").slice(5).join("/");
     if (path === "src/server/features/index.ts")
       return file === "feature.ts" ? null : "the list of features names their feature.ts";
-    if (isBelow(path, "src/server/features") && file !== "index.ts")
-      return "of another feature only its index.ts may be imported";
+    if (isBelow(path, "src/server/features") && file !== "index.ts" && file !== "start.ts")
+      return "of another feature only its index.ts or start.ts may be imported";
     if (path === "src/server/app.ts") return "the server knows the list of features, not each";
   }
   if (isBelow(path, "src/web") && isBelow(target, "src/shared/api") && !isType)
@@ -200,7 +219,7 @@ export function targetOf(root, path, specifier) {
 }
 
 /**
- * Lists every forbidden import and every import cycle below `root`/src, one per line. Type imports
+ * Lists every forbidden import and every cycle of imports or folders below `root`/src, one per line. Type imports
  * count; dynamic imports (`import()`) do not count for cycles.
  */
 export function importViolations(root) {
@@ -219,6 +238,7 @@ export function importViolations(root) {
     if (!isTest(path)) graph.set(path, imported);
   }
   for (const circle of circlesOf(graph)) found.push(`circle of imports: ${circle.join(" → ")}`);
+  found.push(...folderCircles(graph, circlesOf));
   return found.toSorted();
 }
 

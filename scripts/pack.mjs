@@ -1,40 +1,35 @@
 /**
- * `npm pack` makes a package of the command line alone, for `npx omoi`: it needs none of the server's
- * dependencies. While it packs, package.json has only what that package needs.
+ * `npm run package` makes a package of the command line alone, omoi-cli, for machines that need no server: it has none of
+ * the dependencies. It packs a folder of its own, so that the project's package.json never changes. `npm pack` makes the
+ * whole package.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ensureBuilt, ensureInstalled, requireNode, root } from "./prepare.mjs";
+import { pathToFileURL } from "node:url";
+import { ensureBuilt, ensureInstalled, requireNode, root, run } from "./prepare.mjs";
 
-const path = join(root, "package.json");
-/** The whole file meanwhile; what an interrupted run left is restored by the next one. */
-const kept = join(root, "node_modules/.cache/omoi/package.json");
+const files = ["dist/cli/main.js", "dist/cli/contract.json"];
 
-function restore() {
-  if (!existsSync(kept)) return;
-  // A file that was changed since is no longer the one of the package.
-  const isStripped = readFileSync(path, "utf8") === strippedFrom(readFileSync(kept, "utf8"));
-  if (isStripped) renameSync(kept, path);
-  else rmSync(kept);
+/** Writes omoi-cli-VERSION.tgz into a folder. */
+export function packCommandLine(destination, args = []) {
+  const whole = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const { version, license, type, bin, engines } = whole;
+  const folder = join(root, `node_modules/.cache/omoi/package-${process.pid}`);
+  for (const file of [...files, "README.md", "LICENSE"]) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    copyFileSync(join(root, file), join(folder, file));
+  }
+  const description = "The command line of Omoi, a self-hosted control plane for coding agents";
+  const packed = { name: "omoi-cli", version, description, license, type, bin, files, engines };
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(packed, null, 2)}\n`);
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  // A later --pack-destination takes its place.
+  run("npm", ["pack", "--pack-destination", destination, ...args], { cwd: folder });
 }
 
-/** Returns the part of package.json that the package needs. */
-function strippedFrom(whole) {
-  const { name, version, description, license, type, bin, files, engines } = JSON.parse(whole);
-  const packed = { name, version, description, license, type, bin, files, engines };
-  return `${JSON.stringify(packed, null, 2)}\n`;
-}
-
-function strip() {
-  restore();
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   requireNode();
   ensureInstalled();
   ensureBuilt();
-  const whole = readFileSync(path, "utf8");
-  mkdirSync(dirname(kept), { recursive: true });
-  writeFileSync(kept, whole);
-  writeFileSync(path, strippedFrom(whole));
+  packCommandLine(root, process.argv.slice(2));
 }
-
-if (process.argv[2] === "restore") restore();
-else strip();

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 export const root = join(import.meta.dirname, "..");
@@ -58,21 +59,31 @@ function sha256(parts) {
 
 /** Installs the dependencies of package-lock.json unless they are installed. */
 export function ensureInstalled() {
-  const lock = join(root, "package-lock.json");
-  const stamp = join(root, "node_modules/.omoi-installed");
+  alone(install);
+}
+
+const lockFile = join(root, "package-lock.json");
+const installStamp = join(root, "node_modules/.omoi-installed");
+
+/** The packages installed for this lock file and this Node. */
+function installationOf() {
+  return sha256([readFileSync(lockFile), process.versions.modules, process.platform, process.arch]);
+}
+
+/** Records that the dependencies of package-lock.json are installed, after a change of its version alone. */
+export function keepInstalled() {
+  writeFileSync(installStamp, installationOf());
+}
+
+function install() {
   const installed = join(root, "node_modules/.package-lock.json");
-  const wanted = sha256([
-    readFileSync(lock),
-    process.versions.modules,
-    process.platform,
-    process.arch,
-  ]);
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  const wanted = installationOf();
+  if (existsSync(installStamp) && readFileSync(installStamp, "utf8") === wanted) return;
   // Installed by `npm ci` since the lock file changed.
   if (
-    !existsSync(stamp) &&
+    !existsSync(installStamp) &&
     existsSync(installed) &&
-    statSync(installed).mtimeMs >= statSync(lock).mtimeMs
+    statSync(installed).mtimeMs >= statSync(lockFile).mtimeMs
   )
     return;
   process.stderr.write("Installing dependencies (once)…\n");
@@ -84,7 +95,7 @@ export function ensureInstalled() {
     "--loglevel=error",
     "--progress=true",
   ]);
-  writeFileSync(stamp, wanted);
+  writeFileSync(installStamp, wanted);
 }
 
 function filesBelow(folder) {
@@ -115,12 +126,76 @@ function writeBuild() {
   const isCheckout = existsSync(join(root, ".git"));
   const head = isCheckout && spawnSync("git", ["rev-parse", "HEAD"], { cwd: root });
   const commit = head?.stdout?.toString().trim() || process.env.SOURCE_COMMIT || null;
-  const text = JSON.stringify({ version, commit });
   // The server reads them as they are, so a change of them needs no build.
-  rmSync(join(root, "dist/docs"), { recursive: true, force: true });
-  cpSync(join(root, "docs"), join(root, "dist/docs"), { recursive: true });
-  const path = join(root, "dist/build.json");
-  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
+  copyChanged("docs", "dist/docs");
+  writeChanged("dist/build.json", JSON.stringify({ version, commit }));
+}
+
+/** Makes a folder equal to another one. A running server reads it meanwhile. */
+function copyChanged(from, to) {
+  mkdirSync(join(root, to), { recursive: true });
+  const files = (folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(join(root, folder), join(entry.parentPath, entry.name)));
+  const wanted = files(from);
+  for (const file of wanted) writeChanged(join(to, file), readFileSync(join(root, from, file)));
+  for (const file of files(to)) if (!wanted.includes(file)) rmSync(join(root, to, file));
+}
+
+function writeChanged(path, content) {
+  const file = join(root, path);
+  if (existsSync(file) && readFileSync(file).equals(Buffer.from(content))) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+}
+
+/** Runs a step that one process of a checkout at a time may run; others wait. */
+function alone(step) {
+  const lock = join(root, ".preparing");
+  const own = `${lock}-${process.pid}`;
+  const release = () => rmSync(lock, { force: true });
+  writeFileSync(own, String(process.pid));
+  try {
+    let isWaiting = false;
+    // A link to a complete file, so that no process reads an empty one.
+    while (!isLinked(own, lock)) {
+      if (holderHasEnded(lock)) release();
+      else {
+        if (!isWaiting) process.stderr.write("Waiting for another process that builds Omoi…\n");
+        isWaiting = true;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      }
+    }
+  } finally {
+    rmSync(own);
+  }
+  // `run` exits when a command fails.
+  process.once("exit", release);
+  step();
+  process.off("exit", release);
+  release();
+}
+
+/** Creates a link. Returns false if the path exists. */
+function isLinked(from, path) {
+  try {
+    linkSync(from, path);
+    return true;
+  } catch (error) {
+    if (error.code !== "EEXIST") throw error;
+    return false;
+  }
+}
+
+/** Whether the process that holds a lock was killed. */
+function holderHasEnded(lock) {
+  try {
+    process.kill(Number(readFileSync(lock, "utf8")), 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
 }
 
 /** Sources of both halves of the build. */
@@ -129,6 +204,10 @@ const isWeb = (file) => file.startsWith(join("src", "web"));
 
 /** Builds the server and the web app into dist/, each unless it is built from these very sources. */
 export function ensureBuilt() {
+  alone(build);
+}
+
+function build() {
   const sources = filesBelow("src");
   const shared = sources.filter((file) => file.startsWith(join("src", "shared")));
   ensureHalf(
@@ -149,13 +228,13 @@ export function ensureBuilt() {
   writeBuild();
 }
 
-function ensureHalf(name, sources, build) {
+function ensureHalf(name, sources, buildHalf) {
   const stamp = join(root, `dist/.built-${name.split(" ")[0]}`);
   const wanted = sha256(sources.flatMap((file) => [file, readFileSync(join(root, file))]));
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   rmSync(stamp, { force: true });
   process.stderr.write(`Building the ${name}…\n`);
-  build();
+  buildHalf();
   writeFileSync(stamp, wanted);
 }
 
@@ -177,7 +256,7 @@ function buildServer() {
   // Files that the server reads beside its code.
   for (const path of [
     "server/db/migrations",
-    "server/features/auth/passwords/common-passwords.txt",
+    "server/features/identity/auth/passwords/common-passwords.txt",
   ]) {
     cpSync(join(root, "src", path), join(root, "dist", path), { recursive: true });
   }

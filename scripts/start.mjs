@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { demoSettings, sandboxSettings } from "./demo-agent.mjs";
 import { ensureBuilt, ensureInstalled, requireNode, root } from "./prepare.mjs";
 
 requireNode();
@@ -56,14 +57,20 @@ function demo() {
   process.on("SIGINT", () => end(0));
   process.on("SIGTERM", () => end(0));
 
+  const sandbox = sandboxSettings();
+  if (sandbox.OMOI_SANDBOX === "off" && process.env.OMOI_SANDBOX === undefined)
+    process.stdout.write("No sandbox works on this machine: the demo's scripts run without one.\n");
   const serving = start([server], {
     cwd: root,
-    // The demo's people are fictional: send them no mail.
     env: {
       OMOI_LOG_LEVEL: "warn",
+      ...sandbox,
       ...process.env,
+      ...demoSettings(folder),
       OMOI_DATA_DIR: dataDir,
+      // The demo's people are fictional: send them no mail, and let them register.
       OMOI_SMTP_URL: "",
+      OMOI_REGISTRATION: "open",
     },
     stdio: ["ignore", "pipe", "inherit"],
     // Ctrl-C reaches only this process, which stops the others in order.

@@ -8,11 +8,12 @@ import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { findChromium } from "./chromium.mjs";
 import { installOnDebian } from "./debian.mjs";
 import { importsOf, targetOf } from "./import-rules.mjs";
+import { isLong } from "./long-tests.mjs";
 import { startPostgres, versions } from "./postgres.mjs";
 import { ensureBuilt, ensureInstalled, fail, requireNode, root } from "./prepare.mjs";
 
@@ -33,8 +34,10 @@ let passed = 0;
 let skipped = 0;
 /** The failures, printed at the end of the output. */
 const failures = [];
-/** Number of failed files up to which they are run again. */
-const MAX_REPEATED = 10;
+/** Whole runs in which each long test file of a suite runs once. */
+const TURNS = { api: 8, browser: 3 };
+/** Long test files that a whole run takes at most because something changed beside them. */
+const MAX_CHANGED = 8;
 
 const needed = {
   bubblewrap: "/usr/bin/bwrap",
@@ -46,20 +49,22 @@ const needed = {
   caddy: "/usr/bin/caddy",
   pgbouncer: "/usr/sbin/pgbouncer",
   openssl: "/usr/bin/openssl",
+  prometheus: "/usr/bin/promtool",
 };
 const missing = Object.keys(needed).filter((name) => !existsSync(needed[name]));
 if (missing.length > 0 && mayInstall)
-  installOnDebian(missing, "the tests of commands, proxies and poolers");
+  installOnDebian(missing, "the tests of commands, proxies, poolers and alerts");
 else if (missing.length > 0) {
   sayMissing(
     missing.join(", "),
-    "tests of commands fail, and those of gVisor, proxies and poolers are skipped, without",
+    "tests of commands fail, and those of gVisor, proxies, poolers and alerts are skipped, without",
   );
 }
-if (apiFiles.length > 0) suite("api", {});
+if (apiFiles.length > 0) suite("api", { OMOI_TEST_SKIPPED: filesOfOtherTurns("api").join(",") });
 if (browserFiles.length > 0) {
   const chromium = findChromium(mayInstall);
-  if (chromium !== null) suite("browser", { OMOI_CHROMIUM: chromium });
+  const left = filesOfOtherTurns("browser").join(",");
+  if (chromium !== null) suite("browser", { OMOI_CHROMIUM: chromium, OMOI_TEST_SKIPPED: left });
   else if (mayInstall) failures.push("browser: Chromium could not be installed");
   else sayMissing("Chromium", "the browser suite was not run without");
 }
@@ -86,6 +91,41 @@ function chosen(folders, ending) {
       file.endsWith(ending) &&
       (parts.length === 0 || hasOptions || parts.some((part) => join(root, file).includes(part))),
   );
+}
+
+/**
+ * Returns the long test files that this run leaves out. It takes those whose turn is `OMOI_TEST_TURN`, or else the
+ * number of commits, so that commits try them in turn and the same commit always tries the same ones; and those in whose
+ * folder something changed in the day before the last commit.
+ */
+function filesOfOtherTurns(project) {
+  if (words.length > 0 || process.env.THOROUGH === "1") return [];
+  const turns = TURNS[project];
+  const turn =
+    (Number(process.env.OMOI_TEST_TURN ?? git("rev-list", "--count", "HEAD")) || 0) % turns;
+  const files = project === "api" ? apiFiles : browserFiles;
+  const long = files.filter((file) => isLong(file)).toSorted();
+  const others = long.filter((_, at) => at % turns !== turn);
+  const changed = changedFolders()
+    .flatMap((folder) => others.filter((file) => dirname(file) === folder))
+    .slice(0, MAX_CHANGED);
+  process.stdout.write(
+    `Turn ${turn} of ${turns}: ${long.length - others.length} of ${long.length} long test files, and ` +
+      `${changed.length} in whose folders something changed; THOROUGH=1 runs all of them.\n`,
+  );
+  return others.filter((file) => !changed.includes(file));
+}
+
+/** Returns the folders of the source files that commits of the last day changed, the latest first. */
+function changedFolders() {
+  const since = Number(git("log", "-1", "--format=%ct")) - 24 * 3600;
+  const names = git("log", `--since=${since}`, "--name-only", "--format=").split("\n");
+  return [...new Set(names.filter((name) => name.startsWith("src/")).map((name) => dirname(name)))];
+}
+
+/** Returns the output of git, empty if it fails, as in a folder without a repository. */
+function git(...args) {
+  return spawnSync("git", args, { cwd: root, encoding: "utf8" }).stdout ?? "";
 }
 
 /** Whether a file, or a test helper that it imports, uses the built files. */
@@ -117,12 +157,12 @@ async function underOlderPostgres() {
     "test/access/row-level-security.test.ts",
     "src/server/db/locks/locks.test.ts",
     "src/server/db/migrate.test.ts",
-    "src/server/features/api-keys/api-keys.test.ts",
-    "src/server/features/audit/audit.test.ts",
-    "src/server/features/organizations/organizations.test.ts",
-    "src/server/features/runs/runs.test.ts",
-    "src/server/features/workspaces/commits/commits.test.ts",
-    "src/server/features/workspaces/merges/merge-lease.test.ts",
+    "src/server/features/identity/api-keys/api-keys.test.ts",
+    "src/server/features/organization/audit/audit.test.ts",
+    "src/server/features/organization/organizations/organizations.test.ts",
+    "src/server/features/execution/runs/runs.test.ts",
+    "src/server/features/code/workspaces/commits/commits.test.ts",
+    "src/server/features/code/workspaces/merges/merge-lease.test.ts",
   ];
   const isThorough = process.env.THOROUGH === "1";
   const majors = Object.keys(versions);
@@ -147,43 +187,20 @@ async function underOlderPostgres() {
 }
 
 /**
- * Runs the test files of a suite, and adds up their results. In CI, a few files that failed are run once more:
- * a test that failed under load often cannot pass again in the state that its failure left.
+ * Runs the test files of a suite, and adds up their results.
  * @param label precedes its failures in the summary
  */
 function suite(project, env, chosenFiles = words, label = "") {
-  const first = run(project, env, chosenFiles);
-  if (first === null) {
+  const report = run(project, env, chosenFiles);
+  if (report === null) {
     failures.push(`${label}${project}: the suite ended without a report`);
     return;
   }
-  const results = new Map(first.files.map((file) => [file.path, file]));
-  const { errors, repeated } = first;
-  const again = first.files.filter((file) => file.failures.length > 0);
-  const hasOptions = words.some((word) => word.startsWith("-"));
-  if (process.env.CI && !hasOptions && again.length > 0 && again.length <= MAX_REPEATED) {
-    for (const { path, line } of failuresOf({ files: again, errors: [] })) {
-      say("run again", label, path, line);
-    }
-    const second = run(
-      project,
-      env,
-      again.map(({ path }) => path),
-    );
-    if (second !== null) {
-      for (const file of second.files) results.set(file.path, file);
-      // Those outside of the tests may be of another file than the one that ran then: they count.
-      errors.push(...second.errors);
-      repeated.push(...second.repeated);
-    }
-  }
-  for (const [path, name] of repeated) say("passed when repeated", label, path, name);
-  const files = [...results.values()];
-  for (const file of files) {
+  for (const file of report.files) {
     passed += file.passed;
     skipped += file.skipped;
   }
-  for (const { path, line } of failuresOf({ files, errors })) {
+  for (const { path, line } of failuresOf(report)) {
     failures.push(`${label}${path === null ? project : relative(root, path)}: ${line}`);
   }
 }
@@ -196,22 +213,56 @@ function failuresOf({ files, errors }) {
   ];
 }
 
-function say(what, label, path, line) {
-  const place = label + relative(root, path);
-  process.stdout.write(`${what}: ${place}: ${stripVTControlCharacters(line)}\n`);
+/** Groups values; `Map.groupBy` needs Node 21. */
+function groupBy(values, keyOf) {
+  const groups = new Map();
+  for (const value of values) {
+    const key = keyOf(value);
+    groups.set(key, [...(groups.get(key) ?? []), value]);
+  }
+  return groups;
+}
+
+/** Prints where the time of a suite went: by folder, and the files with the most processor time. */
+function sayTimes(path) {
+  const files = readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line))
+    .map(({ file, ...figures }) => ({ name: relative(root, file), files: 1, ...figures }));
+  const folders = groupBy(files, ({ name }) => name.split("/").slice(0, -1).slice(0, 4).join("/"));
+  const sums = [...folders].map(([name, members]) => ({
+    name,
+    files: members.length,
+    seconds: members.reduce((sum, { seconds }) => sum + seconds, 0),
+    cpu: members.reduce((sum, { cpu }) => sum + cpu, 0),
+  }));
+  const total = sums.reduce((sum, { cpu }) => sum + cpu, 0);
+  process.stdout.write(`\nProcessor time ${Math.round(total)} s, without PostgreSQL:\n`);
+  for (const list of [sums, files]) {
+    for (const { name, files, cpu, seconds } of list
+      .toSorted((a, b) => b.cpu - a.cpu)
+      .slice(0, 25)) {
+      process.stdout.write(
+        `${cpu.toFixed(0).padStart(6)} s of ${seconds.toFixed(0).padStart(6)} s  ${name} (${files})\n`,
+      );
+    }
+  }
 }
 
 /** Runs test files. Returns what the reporter wrote, or null if vitest ended without a report. */
 function run(project, env, files) {
   const path = join(folder, `${randomUUID()}.json`);
+  const times = join(folder, `${randomUUID()}.jsonl`);
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=./scripts/test-report.mjs"];
   const args = ["run", "--project", project, "--passWithNoTests", ...reporters, ...files];
   const { status } = spawnSync(process.execPath, [vitest, ...args], {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, ...env, OMOI_TEST_REPORT: path },
+    env: { ...process.env, ...env, OMOI_TEST_REPORT: path, OMOI_TEST_TIMES: times },
   });
+  if (words.length === 0 && existsSync(times)) sayTimes(times);
   let report;
   try {
     report = JSON.parse(readFileSync(path, "utf8"));

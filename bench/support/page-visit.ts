@@ -14,6 +14,9 @@ export interface Visit {
   messages: string[];
 }
 
+/** Without requests and responses for this time, the network is idle; milliseconds. */
+const idleMs = 500;
+
 /** Visits a page with an empty cache and a processor slowed down `slowdown` times. */
 export async function visit(
   browser: Browser,
@@ -50,7 +53,15 @@ async function visitIn(context: BrowserContext, url: string, slowdown: number): 
     if (["error", "warning"].includes(message.type())) messages.push(message.text());
   });
   page.on("pageerror", (error) => messages.push(String(error)));
-  await page.goto(url, { waitUntil: "networkidle" });
+  // Not Playwright's network idle, which waits for the end of streams.
+  let last = Date.now();
+  for (const event of ["requestWillBeSent", "responseReceived", "loadingFinished"] as const) {
+    devtools.on(`Network.${event}`, () => (last = Date.now()));
+  }
+  await page.goto(url, { waitUntil: "load" });
+  for (let left = idleMs; left > 0; left = last + idleMs - Date.now()) {
+    await new Promise((resolve) => setTimeout(resolve, left));
+  }
   await page.getByRole("heading", { level: 1 }).waitFor();
   const paints = await page.evaluate<Pick<Visit, "lcpMs" | "cls">>(paintsSoFar);
   return { scriptBytes, requests, ...paints, messages };

@@ -7,8 +7,8 @@ const fileCount = 2000;
 const areas = ["auth", "billing", "catalog", "search", "orders", "mail", "reports", "admin"];
 const layers = ["routes", "service", "repository", "model", "events", "jobs", "views", "format"];
 
-/** A random generator with a fixed seed: every run uses the same repository. */
-function drawer(seed: number): (below: number) => number {
+/** Returns a random generator with a fixed seed: every run uses the same repository. */
+export function drawer(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
     // Marsaglia's xorshift, 32 bits

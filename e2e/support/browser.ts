@@ -15,12 +15,22 @@ import type { TestApp, TestPerson } from "#test/support/server/app.js";
 import { chromiumFlags } from "../../scripts/chromium.mjs";
 import { expectAccessible, expectFits } from "./accessible.js";
 
-/** Launches Debian's Chromium without background network requests. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({
+let launched: Promise<Browser> | undefined;
+
+/**
+ * Returns Debian's Chromium without background network requests. The test files of a worker share it; its `close` closes
+ * the pages of a file.
+ */
+export async function launchBrowser(): Promise<Browser> {
+  if (launched !== undefined && (await launched).isConnected()) return launched;
+  const browser = await (launched = chromium.launch({
     executablePath: process.env["OMOI_CHROMIUM"] ?? "/usr/bin/chromium",
     args: chromiumFlags as string[],
-  });
+  }));
+  browser.close = async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+  };
+  return browser;
 }
 
 /** Opens a page with a session of its own, on a wide screen. */
@@ -33,7 +43,7 @@ export async function newPage(
     ...options,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(90_000);
   return page;
 }
 
@@ -100,14 +110,15 @@ export async function look(
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-const folder = join(
-  import.meta.dirname,
-  "../..",
-  process.env["OMOI_SCREENSHOTS"] ?? "test-results",
-);
+const screenshots = process.env["OMOI_SCREENSHOTS"];
 
-/** Takes a screenshot; OMOI_SCREENSHOTS=docs/screenshots renews those of the README. */
+/**
+ * Takes a screenshot into the folder OMOI_SCREENSHOTS, if it is set: `docs/screenshots` renews those of the README.
+ * Without it nothing is taken: hundreds of pictures that nothing compares take a minute.
+ */
 export async function screenshot(page: Page, name: string): Promise<void> {
+  if (screenshots === undefined) return;
+  const folder = join(import.meta.dirname, "../..", screenshots);
   await mkdir(folder, { recursive: true });
   // Toasts of the previous step would cover the page. Uses an adopted style sheet: the content security
   // policy blocks Playwright's style element, for this and for hiding the caret.

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { vi } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
 import { insertSession } from "#test/support/database/insert-session.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
@@ -89,7 +89,7 @@ export async function makeBusyOrganization(
       const { data } = await api.radar.project({ params: { project_id: project.id } });
       if (data.total_pairs !== 1) throw new Error("the conflict is not predicted yet");
     },
-    { timeout: 30_000, interval: 200 },
+    { timeout: 120_000, interval: 200 },
   );
   return { orgId, project, workspaces, sessionId };
 }

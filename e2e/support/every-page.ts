@@ -1,8 +1,8 @@
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Run } from "#shared/api/agents/runs.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Run } from "#shared/api/execution/runs.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import type { TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
@@ -39,6 +39,18 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     body: { queue: true },
   });
   const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
+  const { data: task } = await owner.api.tasks.create({
+    params: { project_id: project.id },
+    body: { body: "Round half cents to even", labels: ["invoices"], start: false },
+  });
+  const { data: automation } = await owner.api.automations.create({
+    params: { project_id: project.id },
+    body: {
+      name: "Weekly dependency update",
+      triggers: [{ type: "schedule", cron: "0 7 * * 1", timezone: "Europe/Berlin" }],
+      action: { type: "create_task", title: "Update", body: "Update the dependencies." },
+    },
+  });
   const ofAgent = `/agents/${agent.id}`;
   const ofOrganization = `/organizations/${organization.id}`;
   const paths = [
@@ -47,14 +59,28 @@ export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
     "/organizations",
     "/organizations/new",
     ofOrganization,
-    ...["general", "resources", "members", "service-accounts", "webhooks", "billing", "audit"].map(
-      (tab) => `${ofOrganization}/settings?tab=${tab}`,
-    ),
+    ...[
+      "general",
+      "resources",
+      "members",
+      "service-accounts",
+      "forges",
+      "webhooks",
+      "billing",
+      "audit",
+    ].map((tab) => `${ofOrganization}/settings?tab=${tab}`),
     `${ofOrganization}/statements/2026-01`,
     "/projects",
     `/projects/${project.id}`,
-    ...["agents", "merges", "branches", "settings"].map((tab) => `/projects/${project.id}/${tab}`),
+    ...["tasks", "agents", "merges", "branches", "automations", "settings"].map(
+      (tab) => `/projects/${project.id}/${tab}`,
+    ),
+    `/projects/${project.id}/automations/new`,
+    `/projects/${project.id}/automations/${automation.id}`,
+    `/projects/${project.id}/automations/${automation.id}/edit`,
     `/projects/${project.id}/merge-requests/${request.id}`,
+    "/tasks",
+    `/tasks/${task.id}`,
     "/agents",
     ...["", "/changes", "/workspace", "/conflicts", "/runs", "/settings"].map(
       (tab) => `${ofAgent}${tab}`,

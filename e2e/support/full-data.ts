@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
 import { type Clone, openCloneFactory, createGitKey } from "#test/support/git/clone.js";
 import { commitFiles, mergeIntoBase } from "#test/support/fixtures/factories.js";

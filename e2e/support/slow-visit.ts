@@ -22,8 +22,11 @@ export interface SlowPage {
   seen: () => Promise<Seen>;
 }
 
-/** Opens a page on a slow machine (4 times slower) and network (50 ms, 4 Mbit/s). */
-export async function openSlowPage(context: BrowserContext): Promise<SlowPage> {
+/**
+ * Opens a page on a slow network (50 ms, 4 Mbit/s) and machine.
+ * @param slowdown the factor by which scripts take longer; the browser spins for the difference
+ */
+export async function openSlowPage(context: BrowserContext, slowdown = 4): Promise<SlowPage> {
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   const messages = watchConsole(page);
@@ -35,7 +38,7 @@ export async function openSlowPage(context: BrowserContext): Promise<SlowPage> {
     downloadThroughput: 500_000,
     uploadThroughput: 250_000,
   });
-  await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+  await devtools.send("Emulation.setCPUThrottlingRate", { rate: slowdown });
   const scripts = new Set<string>();
   let bytes = 0;
   devtools.on("Network.responseReceived", ({ requestId, response }) => {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addAutomationWork } from "./automation/automation-work.js";
 import { addAgentWork } from "./commands/agents.js";
 import { addComparisons } from "./commands/compare.js";
 import { addMerge } from "./commands/merge.js";
@@ -8,16 +9,21 @@ import { addTop } from "./commands/top.js";
 import { addApi } from "./commands/api.js";
 import { addCallCommands } from "./commands/add-call-commands.js";
 import { addCompletion } from "./commands/completion.js";
+import { addDoctor } from "./doctor/doctor.js";
 import { addFolders } from "./commands/folders.js";
 import { addLogs } from "./commands/logs.js";
 import { addMcp } from "./commands/mcp.js";
+import { addAttach } from "./commands/sessions.js";
 import { addSignIn } from "./commands/sign-in.js";
+import { addReviewWork } from "./review/review-work.js";
+import { addTaskWork } from "./commands/tasks.js";
 import { groups } from "./commands/call-commands.js";
-import { ApiError } from "#shared/contract/call.js";
 import { askedVersion } from "./connection/http.js";
 import { exitCodes, reportFailure, UsageError } from "./output/failures.js";
+import { interrupted } from "./output/interrupt.js";
 import { plain } from "./output/values.js";
-import { endWithReader } from "./output/print.js";
+import { endWithReader, writeLine } from "./output/print.js";
+import { moveGlobals } from "./global-options.js";
 
 /** The version, which the build writes. */
 function version(): string {
@@ -45,18 +51,23 @@ program.addHelpText(
   "after",
   `
 Start here:
+  omoi serve
   omoi login https://omoi.example.com
-  omoi agent list
-  omoi agent start worker-1 --prompt 'Add a login page' -f
-  omoi merge worker-1
+  omoi task new 'Add a login page' --project shop --follow
+  omoi task list --mine
+  omoi task merge 1
 
 Environment: OMOI_URL and OMOI_TOKEN instead of a sign-in, OMOI_ORG, NO_COLOR.
+--org, --context, --json (or -o json) and --quiet also stand before the command. ls is list, rm is delete,
+and ps is top --once.
+
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not signed in, 4 not found, 5 conflict,
-130 interrupted.`,
+130 interrupted. agent start --follow ends with the exit code of the run's command.`,
 );
 
 // Only the commands of one group are made: there are two hundred.
-const words = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const given = moveGlobals(process.argv.slice(2), new Set([...Object.keys(groups), "context"]));
+const words = given.filter((word) => !word.startsWith("-"));
 const first = (words[0] === "help" ? words[1] : words[0]) ?? "";
 const made = new Map<string, Command>();
 const add = (name: string): void => {
@@ -64,6 +75,10 @@ const add = (name: string): void => {
   if (group.commands.length > 0) return;
   addCallCommands(group, name);
   if (name === "agent") addAgentWork(group);
+  if (name === "session") addAttach(group);
+  if (name === "task") addTaskWork(group);
+  if (name === "review") addReviewWork(group);
+  if (name === "automation") addAutomationWork(group);
 };
 
 addSignIn(program);
@@ -77,17 +92,30 @@ for (const [name, description] of Object.entries(groups)) {
   if (name === first) add(name);
 }
 addFolders(program);
+addDoctor(program, version());
 addApi(program);
 addMcp(program);
+program
+  .command("version")
+  .description("Print the version")
+  .action(() => writeLine(version()));
 addCompletion(program, () => {
   for (const name of made.keys()) add(name);
 });
 
 /** The parts of the server among the commands: their descriptions, and how they are added. */
 const ofServer: Record<string, { description: string; add: () => Promise<void> }> = {
+  serve: {
+    description: "Start the server on this machine, until it is stopped",
+    add: async () => (await import("./serve/serve.js")).addServe(program),
+  },
   admin: {
     description: "Run an installation, on the server's machine: users, backups, verification",
-    add: async () => (await import("./admin/commands.js")).addAdminCommands(program),
+    add: async () => {
+      const { addAdminCommands } = await import("./admin/commands.js");
+      (await import("./serve/data-folder.js")).findDataFolder();
+      addAdminCommands(program);
+    },
   },
   runner: {
     description: "Execute runs of a server on this machine, until it is stopped",
@@ -111,16 +139,16 @@ async function addOfServer(name: string, addNow: () => Promise<void>): Promise<v
       .argument("[ARGUMENTS...]")
       .action(() => {
         throw new UsageError(
-          `omoi ${name} is part of the server: run it from an installation of the server, as node dist/cli/main.js ${name}.`,
+          `omoi ${name} is part of the server, and this is the command line alone: install the package omoi in place of omoi-cli.`,
         );
       });
   }
 }
 
 endWithReader();
-process.on("SIGINT", () => process.exit(exitCodes.interrupted));
+process.on("SIGINT", interrupted);
 try {
-  await program.parseAsync();
+  await program.parseAsync(given, { from: "user" });
 } catch (error) {
   process.exitCode =
     error instanceof CommanderError
@@ -150,7 +178,7 @@ async function explainOldServer(): Promise<void> {
 async function failed(error: unknown): Promise<number> {
   if (!(first in ofServer) || error instanceof UsageError) {
     const code = reportFailure(error);
-    if (error instanceof ApiError && error.status === 404) await explainOldServer();
+    if (code === exitCodes.notFound) await explainOldServer();
     return code;
   }
   const { reportFailure: reportOfServer } = await import("./admin/output.js");

@@ -1,5 +1,7 @@
 /** Programs that commands start: git, and the browser. */
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { FailedError } from "./output/failures.js";
 
 interface GitOptions {
@@ -30,6 +32,34 @@ export function git(args: readonly string[], { input, shows = false }: GitOption
 export function askGit(args: readonly string[]): string | null {
   const { status, stdout } = spawnSync("git", args, { encoding: "utf8" });
   return status === 0 ? stdout.trim() : null;
+}
+
+/**
+ * Runs git without blocking, so that a signal can stop it.
+ * @throws FailedError with git's message; AbortError once it has ended
+ */
+export async function runGit(
+  args: readonly string[],
+  { input = "", signal }: Pick<GitOptions, "input"> & { signal: AbortSignal },
+): Promise<string> {
+  signal.throwIfAborted();
+  const env = { ...process.env, GIT_TERMINAL_PROMPT: "0" };
+  const child = spawn("git", args, { env, stdio: ["pipe", "pipe", "pipe"] });
+  const stop = (): void => void child.kill("SIGTERM");
+  signal.addEventListener("abort", stop, { once: true });
+  child.stdin.on("error", () => undefined).end(input);
+  try {
+    const [output, message, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, "close"),
+    ]);
+    signal.throwIfAborted();
+    if (code !== 0) throw new FailedError(`git failed: ${message.trim()}`);
+    return output.trim();
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 /** Opens an address in the browser, if this machine can. */

@@ -6,15 +6,16 @@ import {
   type ReadOnlyFolder,
   type Sandbox,
   type SandboxExit,
+  type SandboxInput,
   type SandboxedProcess,
 } from "#sandbox/sandbox.js";
-import type { NewEgress } from "./egress/egress-recorder.js";
-import { openEgress, proxyVariables, type RunEgressProxy } from "./egress/open-egress.js";
+import type { NewEgress } from "./proxy/egress-recorder.js";
+import { openEgress, proxyVariables, type RunEgressProxy } from "./proxy/open-egress.js";
 import { openLog, type LogWriter } from "./logs/log-writer.js";
 import type { Masker } from "./logs/mask-secrets.js";
-import { outcomeOf, type Ending, type Exit } from "./outcome.js";
-import type { ExecutedRun } from "./executed-run.js";
-import { collectResult } from "./presets/collect-result.js";
+import { outcomeOf, type Ending, type Exit, type ExecutedRun } from "./outcome.js";
+import { collectResult, type ResultCollector } from "./presets/collect-result.js";
+import { tellerOf } from "./presets/presets.js";
 
 /** A local port through which a run with an isolated network reaches the server. */
 export interface Callback {
@@ -55,6 +56,8 @@ export interface ExecutionInput {
   openCallback: (() => Promise<Callback>) | null;
   /** The server's address for a run without a callback. */
   publicUrl: string;
+  /** Hosts whose addresses may be private. */
+  privateHosts: readonly string[];
   /** The address of a proxy for a restricted network; null opens one on this machine. */
   proxyUrl?: string | null;
   /** Opens the conversation of a session, which may end the run; null without one. */
@@ -67,6 +70,8 @@ export interface ExecutionInput {
   prepare(log: LogWriter, ended: AbortSignal): Promise<Prepared>;
   /** Called before the command starts. @throws if it must not */
   requireStart?: () => void;
+  /** Called when the sandbox is about to start the command, and when it has. */
+  entered?: (phase: "start" | "command") => void;
   /** Writes connections and counts. */
   storeEgress(egress: NewEgress): Promise<void>;
   /** Repeats a write that must not fail; resolves also if it fails in the end, unless the server closes. */
@@ -142,6 +147,7 @@ export function executeRun(input: ExecutionInput): Execution {
     const written = await openLog({
       path: input.logPath,
       masker,
+      teller: input.openStreams === null ? tellerOf(run.preset) : null,
       maxBytes: run.limits.output_bytes,
       written: () => input.written(),
       failed: (error) => {
@@ -153,17 +159,11 @@ export function executeRun(input: ExecutionInput): Execution {
     const { uid, readOnly } = await input.prepare(written, ended.signal);
     const isRestricted = run.network === "restricted";
     const proxyUrl = (isRestricted && input.proxyUrl) || null;
-    if (isRestricted && proxyUrl === null) {
-      egress = await openEgress({
-        allowedHosts: run.allowed_hosts ?? [],
-        store: (connections) => input.storeEgress(connections),
-        log: (text) => void written.say(text),
-        mask: (text) => masker.mask(text),
-      });
-    }
+    if (isRestricted && proxyUrl === null) egress = await openProxy(input, written);
     const url = callback ? `http://127.0.0.1:${callback.port}` : input.publicUrl;
     input.requireStart?.();
     if (ending) throw new SandboxRefusal("It was ended before its command started.");
+    input.entered?.("start");
     return sandbox.start({
       id: run.id,
       folder: input.folder,
@@ -175,13 +175,7 @@ export function executeRun(input: ExecutionInput): Execution {
       readOnly,
       network: run.network,
       ports: [callback, egress].flatMap((listener) => listener?.port ?? []),
-      limits: {
-        memoryBytes: run.limits.memory_bytes,
-        processes: run.limits.processes,
-        cpus: run.limits.cpus,
-        diskBytes: run.limits.disk_bytes,
-        diskFiles: input.maxFiles,
-      },
+      limits: limitsOf(input),
       hasInput: streams !== null,
       onOutput: (stream, chunk) => {
         if (streams !== null && stream === "stdout") return streams.receive(chunk);
@@ -189,16 +183,6 @@ export function executeRun(input: ExecutionInput): Execution {
         return written.write(stream, chunk);
       },
     });
-  };
-
-  /** Returns the result that the run's preset reads; null without one. */
-  const readResult = (): string | null => {
-    try {
-      return result?.read() ?? null;
-    } catch (error) {
-      logger.error({ err: error, run: run.id }, "cannot read the result of a run");
-      return null;
-    }
   };
 
   const finish = async (exit: SandboxExit): Promise<Exit> => {
@@ -212,8 +196,8 @@ export function executeRun(input: ExecutionInput): Execution {
     // It may quote the command's output.
     const masked = { ...exit, detail: exit.detail === null ? null : masker.mask(exit.detail) };
     return {
-      ...outcomeOf(run, masked, ending),
-      result: readResult(),
+      ...outcomeOf(run, masked, ending, input.maxFiles),
+      result: result === null ? null : readResult(result, input),
       output_bytes: log?.bytes ?? 0,
       output_truncated: log?.truncated ?? false,
     };
@@ -223,6 +207,7 @@ export function executeRun(input: ExecutionInput): Execution {
     try {
       const running = await start();
       process = running;
+      input.entered?.("command");
       streams?.start(running);
       const seconds = run.timeout_seconds;
       timer = setTimeout(() => {
@@ -262,6 +247,37 @@ export function executeRun(input: ExecutionInput): Execution {
       stopProcess();
     },
   };
+}
+
+/** Opens the proxy of a run with a restricted network. */
+function openProxy(input: ExecutionInput, log: LogWriter): Promise<RunEgressProxy> {
+  return openEgress({
+    allowedHosts: input.run.allowed_hosts ?? [],
+    privateHosts: input.privateHosts,
+    store: (connections) => input.storeEgress(connections),
+    log: (text) => void log.say(text),
+    mask: (text) => input.masker.mask(text),
+  });
+}
+
+function limitsOf({ run: { limits }, maxFiles }: ExecutionInput): SandboxInput["limits"] {
+  return {
+    memoryBytes: limits.memory_bytes,
+    processes: limits.processes,
+    cpus: limits.cpus,
+    diskBytes: limits.disk_bytes,
+    diskFiles: maxFiles,
+  };
+}
+
+/** Returns the result that the run's preset reads; null without one. */
+function readResult(result: ResultCollector, { run, logger }: ExecutionInput): string | null {
+  try {
+    return result.read();
+  } catch (error) {
+    logger.error({ err: error, run: run.id }, "cannot read the result of a run");
+    return null;
+  }
 }
 
 /** The exit of a command that was never started. */

@@ -1,7 +1,7 @@
 /**
  * The program in the container of a run's command, in a pod of a Kubernetes run. It listens on a Unix socket that it
  * shares with the runner's container, takes one connection, ever, and starts the commands that the runner sends. The
- * build makes one file of it, which needs nothing but Node. The protocol is `shared/runner/command-protocol.ts`.
+ * build makes one file of it, which needs nothing but Node. The protocol is `shared/execution/runner/command-protocol.ts`.
  *
  * Commands have its user and may end or replace it, which misleads their own run alone: the token, git and the log are
  * the runner's, which believes nothing that it says.
@@ -15,8 +15,8 @@ import {
   MAX_REQUEST_BYTES,
   STDIN,
   type CommandRequest,
-} from "#shared/runner/command-protocol.js";
-import type { CommandReply } from "#shared/runner/command-replies.js";
+} from "#shared/execution/runner/command-protocol.js";
+import type { CommandReply } from "#shared/execution/runner/command-replies.js";
 import { startCommand, type AgentCommand } from "./command.js";
 import { isInContainer, signalAll } from "./container-processes.js";
 

@@ -10,8 +10,8 @@ import {
   STDOUT,
   WINDOW_BYTES,
   type CommandRequest,
-} from "#shared/runner/command-protocol.js";
-import type { CommandReply } from "#shared/runner/command-replies.js";
+} from "#shared/execution/runner/command-protocol.js";
+import type { CommandReply } from "#shared/execution/runner/command-replies.js";
 import { hasOthers, signalAll, signalTree } from "./container-processes.js";
 import { readUsage } from "./container-usage.js";
 import { openOutputPipes } from "./output-pipes.js";

@@ -1,19 +1,18 @@
 /** Environment layers of projects on this machine: what a setup script installs, once for many runs. */
 import { mkdir, open } from "node:fs/promises";
 import { executeRun } from "#execution/execute-run.js";
-import type { NewEgress } from "#execution/egress/egress-recorder.js";
+import type { NewEgress } from "#execution/proxy/egress-recorder.js";
 import type { LogWriter } from "#execution/logs/log-writer.js";
 import type { Exit } from "#execution/outcome.js";
 import type { Masker } from "#execution/logs/mask-secrets.js";
-import { removeTree } from "#git/worktree/atomic-directory.js";
+import { removeTree } from "#git/files/atomic-directory.js";
 import { chownTree } from "#git/worktree/chown-tree.js";
 import { environmentKeyOf } from "#git/worktree/environment-key.js";
 import { hasEnvironment } from "#git/worktree/environment-layer.js";
 import type { WorktreePaths } from "#git/worktree/worktree-driver.js";
-import type { LogEntry } from "#shared/api/agents/runs.js";
-import type { RunnerJob } from "#shared/runner/protocol.js";
-import { podProxy } from "./pod/pod-proxy.js";
-import type { RemoteRunDeps } from "./run-upload.js";
+import type { LogEntry } from "#shared/api/execution/runs.js";
+import type { RunnerJob } from "#shared/execution/runner/protocol.js";
+import { type RemoteRunDeps, podProxy } from "./run-upload.js";
 import type { RunPaths } from "./runner-storage.js";
 
 /** Maximum time of a setup script, in seconds. */
@@ -172,6 +171,7 @@ export async function runSetupScript(
     variables: (_url, proxy) => ({ CI: "true", ...environment.env, ...proxy }),
     openCallback: null,
     publicUrl: "",
+    privateHosts: job.private_hosts,
     proxyUrl: podProxy(pod, job),
     openStreams: null,
     prepare: async () => {

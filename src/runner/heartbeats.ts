@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { shortGraceMs } from "#execution/execute-run.js";
-import { RUNNER_HEARTBEAT_SECONDS } from "#shared/runner/protocol.js";
+import { RUNNER_HEARTBEAT_SECONDS } from "#shared/execution/runner/protocol.js";
 import type { RemoteRun } from "./remote-run.js";
 import { RefusedError, type ServerConnection } from "./server-connection.js";
 

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import { MAX_LOG_UPLOAD_BYTES } from "#shared/runner/protocol.js";
+import { MAX_LOG_UPLOAD_BYTES } from "#shared/execution/runner/protocol.js";
 
 /** Sends a growing log to the server, by offset: nothing is lost or stored twice. */
 export interface LogUpload {

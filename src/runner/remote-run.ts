@@ -1,31 +1,20 @@
 /** One run on this machine, from its job to the acknowledgment of its end. */
-import { mkdir } from "node:fs/promises";
-import { executeRun, shortGraceMs, type Prepared } from "#execution/execute-run.js";
-import type { NewEgress } from "#execution/egress/egress-recorder.js";
-import type { LogWriter } from "#execution/logs/log-writer.js";
+import { executeRun, shortGraceMs } from "#execution/execute-run.js";
 import { createMasker } from "#execution/logs/mask-secrets.js";
 import type { Ending, Exit } from "#execution/outcome.js";
-import { prepareRepository } from "#execution/scripts/prepare-repository.js";
-import { safeMessage, scriptRunner } from "#execution/scripts/run-script.js";
-import { UpstreamError } from "#git/upstream/upstream-error.js";
-import { removeTree } from "#git/worktree/atomic-directory.js";
-import { chownTree } from "#git/worktree/chown-tree.js";
-import { SandboxRefusal } from "#sandbox/sandbox.js";
-import { modelVariables } from "#shared/models/providers.js";
-import { isNoSpace } from "#shared/node/no-space.js";
-import type { RunnerJob } from "#shared/runner/protocol.js";
+import { removeTree } from "#git/files/atomic-directory.js";
+import { modelVariables } from "#shared/execution/models/providers.js";
+import type { RunnerJob } from "#shared/execution/runner/protocol.js";
 import { openCallbackProxy } from "./callback-proxy.js";
-import { attachEnvironment } from "./environments.js";
-import { createWorkingTree, shareIndex } from "./working-tree.js";
-import { podProxy } from "./pod/pod-proxy.js";
-import { setUpInPod } from "./pod/set-up-in-pod.js";
-import { readRunState, saveRunState, type RunState } from "./run-state.js";
+import { prepareRemoteRun } from "./prepare-remote-run.js";
+import { readRunState, type RunState } from "./run-state.js";
 import {
   runUpload,
   sendWorkAtIntervals,
   type RemoteRunDeps,
   type RunnerReport,
   type RunUpload,
+  podProxy,
 } from "./run-upload.js";
 
 /** A run that this runner has taken. */
@@ -57,7 +46,7 @@ export function startRemoteRun(
   sent: RunnerJob,
   ownUid: number | null,
 ): RemoteRun {
-  const { server, storage, sandbox, driver, cache, log, closing } = deps;
+  const { server, storage, sandbox, log, closing } = deps;
   const job = withLimitsOf(sandbox.report, sent);
   const paths = storage.run(job.run_id);
   const places = paths.worktree(job.project_id);
@@ -75,72 +64,6 @@ export function startRemoteRun(
     uid: ownUid,
   };
   const upload = runUpload(deps, state);
-
-  /** @throws SandboxRefusal */
-  const prepare = async (written: LogWriter, ended: AbortSignal): Promise<Prepared> => {
-    const signal = AbortSignal.any([ended, upload.signal]);
-    try {
-      await saveRunState(paths, state);
-      await cache.fetch(job, signal);
-      const exporting = cache.exportFor(job);
-      exporting.catch(() => undefined);
-      const owner = ownUid === null ? null : { uid: ownUid, gid: ownUid };
-      await createWorkingTree(driver, places, job.head_commit, owner, job.environment !== null);
-      const isOwn = ownUid !== null && (await driver.canChangeOwner(places));
-      const uid = isOwn ? ownUid : sandbox.report.uid;
-      state.uid = uid;
-      const storeEgress = (egress: NewEgress) => upload.egress(egress);
-      const environment = { job, places, uid, log: written, masker, storeEgress, signal };
-      const restore = deps.pod === null ? null : await setUpInPod(deps, environment);
-      if (deps.pod === null) await attachEnvironment(deps, environment);
-      signal.throwIfAborted();
-      await mkdir(paths.home, { recursive: true, mode: 0o700 });
-      if (sandbox.report.mode !== "off" && deps.pod === null) await shareIndex(places);
-      if (uid !== null && uid !== process.getuid?.()) {
-        await driver.changeOwner(places, { uid, gid: uid });
-        await chownTree(paths.home, { uid, gid: uid });
-      }
-      const readOnly = await exporting;
-      state.readOnly = readOnly;
-      await prepareGit(written, uid, readOnly);
-      if (state.hasRepository) await restore?.();
-      await saveRunState(paths, state);
-      return { uid, readOnly };
-    } catch (error) {
-      if (error instanceof SandboxRefusal) throw error;
-      if (signal.aborted) throw new SandboxRefusal("It was ended before its command started.");
-      log.error({ err: error, run: job.run_id }, "cannot prepare a run");
-      throw new SandboxRefusal(reasonOf(error));
-    }
-  };
-
-  const prepareGit = async (
-    written: LogWriter,
-    uid: number | null,
-    readOnly: Prepared["readOnly"],
-  ): Promise<void> => {
-    if (sandbox.report.mode === "off") {
-      state.repositoryError = "Without a sandbox, a run has no git repository.";
-      return;
-    }
-    const { problem } = await prepareRepository(
-      scriptRunner(sandbox, job.limits, job.max_files),
-      { folder: places.folder, uid },
-      {
-        agent: job.agent,
-        ref: `refs/heads/${job.branch}`,
-        head: job.head_commit,
-        baseRef: `refs/heads/${job.base_branch}`,
-        baseCommit: job.base_commit,
-        taken: [],
-      },
-      readOnly,
-    );
-    state.hasRepository = problem === null;
-    if (problem === null) return;
-    state.repositoryError = safeMessage(`The run has no git repository: ${problem}`, masker);
-    await written.say(`${state.repositoryError}\n`);
-  };
 
   const execution = executeRun({
     run: {
@@ -171,9 +94,10 @@ export function startRemoteRun(
     }),
     openCallback: () => openCallbackProxy(server.url),
     publicUrl: server.url,
+    privateHosts: job.private_hosts,
     proxyUrl: podProxy(deps.pod, job),
     openStreams: null,
-    prepare,
+    prepare: (written, ended) => prepareRemoteRun(deps, { state, masker, upload }, written, ended),
     storeEgress: (egress) => upload.egress(egress),
     attempt: async (subject, work) => {
       await work().catch((error: unknown) => {
@@ -293,13 +217,4 @@ async function fetchAhead({ cache, closing, log }: RemoteRunDeps, job: RunnerJob
   } catch (error) {
     if (!closing.aborted) log.debug({ err: error, run: job.run_id }, "cannot fetch ahead");
   }
-}
-
-/** Explains why a run could not be prepared, in a sentence for users. */
-function reasonOf(error: unknown): string {
-  if (error instanceof UpstreamError) {
-    return `The runner could not fetch the project. ${error.message}`;
-  }
-  if (isNoSpace(error)) return "The runner's disk is full.";
-  return "The runner could not prepare the workspace; its operator can find the cause in its log.";
 }

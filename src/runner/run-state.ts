@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { runEnd, runnerJob } from "#shared/runner/protocol.js";
+import { runEnd, runnerJob } from "#shared/execution/runner/protocol.js";
 import type { RunPaths } from "./runner-storage.js";
 
 const runState = z.object({

@@ -1,7 +1,7 @@
 /** Uploads of a run to the server, during the run and at its end. Requests are retried until they are answered. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { NewEgress } from "#execution/egress/egress-recorder.js";
+import type { NewEgress } from "#execution/proxy/egress-recorder.js";
 import type { Masker } from "#execution/logs/mask-secrets.js";
 import { safeMessage, scriptRunner } from "#execution/scripts/run-script.js";
 import type { WorktreeDriver } from "#git/worktree/worktree-driver.js";
@@ -12,6 +12,7 @@ import { saveRunState, type RunState } from "./run-state.js";
 import type { RunnerStorage } from "./runner-storage.js";
 import { readWork, UnreadableWorkError } from "./send-work.js";
 import { isOver, RefusedError, repeated, type ServerConnection } from "./server-connection.js";
+import type { RunnerJob } from "#shared/execution/runner/protocol.js";
 
 export interface PodSettings {
   /** The address of the server's proxy for restricted networks; null if it has none. */
@@ -198,4 +199,14 @@ export function sendWorkAtIntervals(
       await sending;
     },
   };
+}
+
+/** Returns the address of the server's proxy with the credentials of a run; null outside of a pod. */
+export function podProxy(
+  pod: PodSettings | null,
+  { token }: Pick<RunnerJob, "token">,
+): string | null {
+  if (pod === null || pod.egressUrl === null) return null;
+  const { protocol, host } = new URL(pod.egressUrl);
+  return `${protocol}//run:${encodeURIComponent(token)}@${host}`;
 }

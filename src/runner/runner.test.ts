@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { NewRun, Run } from "#shared/api/agents/runs.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { NewRun, Run } from "#shared/api/execution/runs.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import {
   commitFiles,
   makeOrganization,
@@ -41,7 +41,8 @@ describe("a runner", () => {
   const siblings: TestApp[] = [];
 
   beforeAll(async () => {
-    app = await startTestApp({ OMOI_RUN_STOP_GRACE_SECONDS: "1" });
+    const settings = { OMOI_RUN_STOP_GRACE_SECONDS: "1", OMOI_EGRESS_PRIVATE_HOSTS: "localhost" };
+    app = await startTestApp(settings);
     owner = await app.person("Ada");
     ({ token } = await registerRunner(app));
     dataDir = await mkdtemp(join(tmpdir(), "omoi-runner-"));
@@ -198,6 +199,33 @@ describe("a runner", () => {
     expect(data).toMatchObject([{ host: "example.invalid", decision: "denied" }]);
   });
 
+  test("judges addresses of the server's private hosts by their rule, in setup scripts, too", async () => {
+    const through = (host: string): string =>
+      `node -e '
+        const [name, port] = process.env.HTTP_PROXY.slice(7).split(":");
+        require("http").get({ host: name, port, path: "http://${host}/" }, (answer) => answer.pipe(process.stdout));
+      '`;
+    const network = {
+      network: "restricted" as const,
+      allowed_hosts: ["localhost", "x.localhost"],
+    };
+    await owner.api.environments.set({
+      params: { project_id: project.id },
+      body: { setup_script: through("localhost"), ...network },
+    });
+    const done = await ended(
+      await start(`${through("localhost")}; ${through("x.localhost")}`, network),
+    );
+    expect(done.status).toBe("succeeded");
+    const { data } = await owner.api.runs.egress({ params: { run_id: done.id }, query: {} });
+    const reasons = data.map(({ host, reason }) => `${host}: ${reason}`).toSorted();
+    expect(reasons).toEqual([
+      "localhost: localhost resolves to 127.0.0.1, which is neither public nor private",
+      "localhost: localhost resolves to 127.0.0.1, which is neither public nor private",
+      "x.localhost: x.localhost resolves to 127.0.0.1, which is not public",
+    ]);
+  });
+
   test("keeps commits that do not follow the branch, and sees those of earlier runs", async () => {
     await ended(await start("echo 1 > one.txt; git add .; git commit -qm one"));
     const done = await ended(
@@ -243,7 +271,7 @@ describe("a runner", () => {
         ),
       );
     const count = (found: string[], status: string): number =>
-      found.filter((one) => one === status).length;
+      found.filter((item) => item === status).length;
     await expect.poll(async () => count(await states(), "running")).toBe(4);
     expect(count(await states(), "queued")).toBe(2);
     for (const { id } of all) await owner.api.runs.stop({ params: { run_id: id } });

@@ -4,7 +4,7 @@ import { safeMessage, type RunScript } from "#execution/scripts/run-script.js";
 import { TAKE_ALL } from "#execution/scripts/repository-scripts.js";
 import type { Masker } from "#execution/logs/mask-secrets.js";
 import type { ReadOnlyFolder } from "#sandbox/sandbox.js";
-import type { RunnerJob, WorkReceipt } from "#shared/runner/protocol.js";
+import type { RunnerJob, WorkReceipt } from "#shared/execution/runner/protocol.js";
 
 /** The repository of a run, in its folder. */
 export interface WorkSource {

@@ -1,4 +1,4 @@
-/** Requests of a runner to its server: the protocol in `#shared/runner/protocol.js`. */
+/** Requests of a runner to its server: the protocol in `#shared/execution/runner/protocol.js`. */
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream";
@@ -20,7 +20,7 @@ import {
   type RunEnd,
   type RunnerJob,
   type WorkReceipt,
-} from "#shared/runner/protocol.js";
+} from "#shared/execution/runner/protocol.js";
 
 /** A request that the server refused. */
 export class RefusedError extends Error {

@@ -21,7 +21,7 @@ const contents: fc.Arbitrary<Files[string]> = fc.oneof(
 );
 const trees: fc.Arbitrary<Files> = fc
   .uniqueArray(fc.constantFrom(...paths), { maxLength: paths.length })
-  .map((chosen) => chosen.filter((path) => !chosen.some((other) => path.startsWith(`${other}/`))))
+  .map((chosen) => chosen.filter((path) => !chosen.some((item) => path.startsWith(`${item}/`))))
   .chain((chosen) =>
     fc
       .tuple(...chosen.map((path) => fc.tuple(fc.constant(path), contents)))

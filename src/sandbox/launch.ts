@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { launchCommand } from "#shared/node/launcher/launch-command.js";
 import { withoutInherited, type Stdio } from "#shared/node/inherited-descriptors.js";
+import type { SandboxedProcess } from "./sandbox.js";
 
 /**
  * Starts a program with exactly this environment and these descriptors, in its own process group.
@@ -44,3 +45,20 @@ export async function readTool(
 }
 
 const MAX_TOOL_BYTES = 64 * 1024 * 1024;
+
+/** The processes of a sandbox that have not exited. */
+export class RunningProcesses {
+  readonly #running = new Set<SandboxedProcess>();
+
+  add(started: SandboxedProcess): void {
+    this.#running.add(started);
+    const remove = (): unknown => this.#running.delete(started);
+    started.done.then(remove, remove);
+  }
+
+  /** Stops every process without a grace period. Resolves when all have exited. */
+  async stopAll(): Promise<void> {
+    for (const started of this.#running) started.stop(0);
+    await Promise.allSettled([...this.#running].map(({ done }) => done));
+  }
+}

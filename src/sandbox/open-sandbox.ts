@@ -13,7 +13,7 @@ import {
   type SandboxSettings,
   unavailableReport,
 } from "./sandbox.js";
-import { RunningProcesses } from "./running-processes.js";
+import { RunningProcesses } from "./launch.js";
 import { openUnconfined } from "./unconfined.js";
 
 /**

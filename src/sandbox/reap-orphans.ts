@@ -11,7 +11,7 @@ export function markerOf(name: string): string {
 
 /**
  * Kills the sandboxes of dead servers of this data folder, through the first process of each. They
- * usually die with their server, except while being started.
+ * die with their server, unless its launcher was killed, too.
  */
 export function reapOrphans(dataDir: string): void {
   for (const pid of allPids()) {

@@ -117,6 +117,8 @@ export interface SandboxedProcess {
   stop(graceMs: number): void;
   /** Usage so far; null if not measured, and after the end. */
   readings(): Readings | null;
+  /** Settles when the command has ended; its output may still have to be consumed. */
+  readonly ended: Promise<unknown>;
   /** Settles once no process is left and all output was consumed. */
   readonly done: Promise<SandboxExit>;
 }

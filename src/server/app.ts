@@ -10,12 +10,14 @@ import { createGauges } from "./metrics/gauges.js";
 import { createMetrics } from "./metrics/metrics.js";
 import { metricsRoutes } from "./metrics/routes.js";
 import { registerReference } from "./pages/reference/register.js";
-import { registerGuide } from "./pages/guide.js";
+import { registerGuide } from "./pages/guide/register-guide.js";
 import { registerStatic } from "./pages/static.js";
 
 export interface AppInput extends ServerInput {
   /** Folder of the built web app. */
   webDir: string;
+  /** How long a page waits for the responses to its first requests. */
+  pageWaitMs: number;
   /** Whether responses and error codes are checked against the calls, as in every test. */
   checkResponses: boolean;
 }
@@ -39,8 +41,15 @@ export async function buildApp(input: AppInput): Promise<App> {
   const services = await openServices(input, app.server);
   const { build, cluster, credentials, docker, eventStreams, jobs, lease, mailer } = services;
   if (cluster) forwardToHomes(app, cluster, { db, requests });
+  const opened = features.map((open) => open(services));
   const metrics = createMetrics(
-    createGauges({ db, dataDir: config.dataDir, openStreams: () => eventStreams.count(), log }),
+    createGauges({
+      db,
+      dataDir: config.dataDir,
+      openStreams: () => eventStreams.count(),
+      ofFeatures: opened.flatMap(({ gauges = [] }) => gauges),
+      log,
+    }),
   );
   const telemetry = config.telemetry
     ? (await import("./metrics/telemetry.js")).startTelemetry(
@@ -51,7 +60,6 @@ export async function buildApp(input: AppInput): Promise<App> {
       )
     : null;
 
-  const opened = features.map((open) => open(services));
   for (const feature of opened) await feature.recover?.();
 
   const options: RouteOptions = {
@@ -69,19 +77,22 @@ export async function buildApp(input: AppInput): Promise<App> {
   }
   registerReference(app, publicUrl);
   await registerGuide(app);
-  await registerStatic(app, input.webDir, () => eventStreams.position());
+  await registerStatic(app, input.webDir, () => eventStreams.position(), input.pageWaitMs);
 
   for (const feature of opened) await feature.start?.();
   for (const { jobs: workers = [] } of opened) for (const take of workers) await take(jobs);
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
+  const cleanUp = async (name: string, work: () => Promise<unknown> | undefined): Promise<void> => {
+    try {
+      if ((await db.maintenance()) === null) await work();
+    } catch (error) {
+      log.warn({ err: error, feature: name }, "the hourly cleanup failed");
+    }
+  };
   const hourly = setInterval(() => {
     if (!lease.isHeld()) return;
-    const work = opened.map((feature) => ({ name: feature.name, done: feature.hourly?.() }));
-    for (const { name, done } of [...work, { name: "http", done: deleteOldAnswers(db) }]) {
-      done?.catch((error: unknown) => {
-        log.warn({ err: error, feature: name }, "the hourly cleanup failed");
-      });
-    }
+    for (const feature of opened) void cleanUp(feature.name, () => feature.hourly?.());
+    void cleanUp("http", () => deleteOldAnswers(db));
   }, hourMs);
   hourly.unref();
 

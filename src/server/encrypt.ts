@@ -11,6 +11,9 @@ export const purposes = {
   runEnvironment: "run environment",
   secretValue: "secret value",
   webhookSecret: "webhook secret",
+  automationSecret: "automation secret",
+  forgeCredential: "forge credential",
+  forgeWebhookSecret: "forge webhook secret",
   queuedMail: "queued mail",
 } as const;
 

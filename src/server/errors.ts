@@ -49,6 +49,18 @@ export function homeUnavailable(): AppError {
   );
 }
 
+/** Seconds after which a call that the maintenance refused may be repeated: its end is not known. */
+const MAINTENANCE_RETRY_SECONDS = 60;
+
+/** @param message of the operator */
+export function inMaintenance(message: string): AppError {
+  return new AppError(
+    "maintenance",
+    `Omoi is in maintenance, and nothing can be changed until it ends: ${message}`,
+    { headers: { "retry-after": String(MAINTENANCE_RETRY_SECONDS) } },
+  );
+}
+
 /** A temporary failure unrelated to the request, which can be retried. */
 export function unavailable(detail: string): AppError {
   return new AppError("unavailable", detail, { headers: { "retry-after": "2" } });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { recoverSecretAtStart } from "./admin/recover-secret.js";
 import { buildApp } from "./app.js";
+import { startScheduledBackups } from "./backup/scheduled-backups.js";
 import { closeAll } from "./close-all.js";
 import { identifyDataFolder } from "./cluster/data-folder-identity.js";
 import { ConfigError } from "#shared/node/config-error.js";
@@ -11,6 +12,7 @@ import { restrictDataDir, rejectPartialRestore } from "./data-folder/data-folder
 import { lockDataFolder } from "./data-folder/data-folder-lock.js";
 import { databaseAddress } from "./db/connection/address.js";
 import { openDatabase } from "./db/connection/connect.js";
+import { recordServing } from "./db/migrate.js";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded/embedded.js";
 import { GitError, gitVersion } from "#git/process/run.js";
 import { storageIn } from "./data-folder/storage.js";
@@ -84,13 +86,17 @@ async function main(): Promise<void> {
       aloneAt,
       publicUrl: () => publicUrlOf(config, port),
       webDir: join(import.meta.dirname, "../web"),
+      pageWaitMs: 500,
       checkResponses: false,
       onNodeLost: () => process.kill(process.pid, "SIGTERM"),
     });
     closers.push(() => app.close());
     await listen(app, config);
+    await recordServing(storageIn(config.dataDir).dumps);
     const address = app.server.address();
     if (address !== null && typeof address === "object") port = address.port;
+    const backups = startScheduledBackups(config, owner.owner, log);
+    closers.push(() => backups.stop());
   } catch (error) {
     await stop().catch(() => {});
     throw error;

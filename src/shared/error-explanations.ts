@@ -80,6 +80,10 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
       "The credential is unknown, malformed, expired or revoked. The answer does not say which.",
     remedy: "Refresh the access token, sign in again, or use another API key.",
   },
+  wrong_signature: {
+    meaning: "The signature of an event of a forge is missing, or does not belong to its body.",
+    remedy: "Enter the secret of the connection at the hook of the forge, and send JSON.",
+  },
   invalid_credentials: {
     meaning: "The email address or the password is wrong, or the account may not sign in.",
     remedy: "Check both. After ten failures, wait for 15 minutes or reset the password.",
@@ -133,7 +137,7 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   },
   own_work: {
     meaning:
-      "You have requested the merge or pushed to its branch, or the credential acts as an agent.",
+      "You have requested the merge, pushed to its branch or proposed the change, or the credential acts as an agent or a service account.",
     remedy: "Let another person approve it.",
   },
   session_required: {
@@ -246,6 +250,10 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The project is moving to another server already.",
     remedy: "Wait for the end of that move, or cancel it.",
   },
+  doctor_running: {
+    meaning: "Another `omoi doctor` checks the installation.",
+    remedy: "Wait for its end, a minute at most, and try again.",
+  },
   last_super_admin: {
     meaning: "An installation needs a super admin who can sign in, and this is the last one.",
     remedy: "Promote another user first.",
@@ -262,6 +270,55 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning:
       "The project is being imported, its import has failed, or its default branch has no commit.",
     remedy: "Wait until `status` is `ready`, or read `error` of the project.",
+  },
+  repository_linked: {
+    meaning:
+      "The project is linked to a repository on a forge, so that its upstream signs in by the connection.",
+    remedy: "Change the credential of the connection, or link the project to another repository.",
+  },
+  no_repository: {
+    meaning: "The project is not linked to a repository on a forge, or its connection was deleted.",
+    remedy: "Link it by `PUT /projects/{id}/repository`.",
+  },
+  forge_app_secret: {
+    meaning: "The connection is an App, whose webhook secret is set on the forge.",
+    remedy: "Change the secret in the App's settings, and set it here with the App's credential.",
+  },
+  forge_in_use: {
+    meaning: "Projects are linked to repositories of the connection.",
+    remedy: "Link them to another connection, or delete with `unlink=true`.",
+  },
+  forge_without_oauth: {
+    meaning:
+      "Accounts are linked in the browser only by a connection with an OAuth application, or whose GitHub App was made from the browser.",
+    remedy:
+      "Link the account by a token, or let an admin add an OAuth application to the connection.",
+  },
+  too_many_forges: {
+    meaning: "The organization has as many connections to forges as it may have.",
+    remedy: "Delete one that is no longer needed.",
+  },
+  forge_unreachable: {
+    meaning:
+      "The forge did not answer in time, answered with an error of its own, or asks to wait because of its rate limit.",
+    remedy: "Do what `detail` says, or try again later.",
+  },
+  forge_unauthorized: {
+    meaning: "The forge does not accept the token, or the App or its installation is gone.",
+    remedy: "Replace the credential of the connection.",
+  },
+  forge_refused: {
+    meaning: "The forge refuses the request by a rule of its own; `detail` has its reason.",
+    remedy: "Do what the reason says, on the forge or in the request.",
+  },
+  nothing_to_propose: {
+    meaning: "The attempt has no commits that its base branch lacks.",
+    remedy: "Let the agent make changes first.",
+  },
+  pull_request_closed: {
+    meaning:
+      "The pull request is not open on the forge: it was merged or closed, or is still being opened.",
+    remedy: "Open another one for the task, or reopen it on the forge.",
   },
   no_upstream: {
     meaning: "The project was created empty, so that nothing can be fetched or pushed.",
@@ -319,8 +376,9 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     remedy: "Decide the `conflicts` of this error in `resolutions`, or choose another strategy.",
   },
   branch_protected: {
-    meaning: "The branch changes only through its merge queue.",
-    remedy: "Send `queue: true`.",
+    meaning:
+      "The branch changes only through its merge queue, or its name differs from a protected branch by case alone.",
+    remedy: "Send `queue: true`, or choose another branch.",
   },
   merge_request_open: {
     meaning: "The workspace has an open merge request for the branch.",
@@ -329,6 +387,20 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   merge_request_ended: {
     meaning: "The merge request has landed, was rejected or canceled, or is landing now.",
     remedy: "Create a new merge.",
+  },
+  protection_change_needs_approval: {
+    meaning:
+      "The change weakens a rule of a protected branch that asks for approvals. `required_approvals` is the number of other people who must approve.",
+    remedy: "Propose it by `POST /api/v1/projects/{project_id}/protection-changes`.",
+  },
+  protection_change_open: {
+    meaning:
+      "Another change of the project's protection is pending: `protection_change_id`. A project has one at a time.",
+    remedy: "Wait for its approvals, or withdraw it.",
+  },
+  protection_change_ended: {
+    meaning: "The change was applied or withdrawn, or the protection was changed meanwhile.",
+    remedy: "Propose a new change.",
   },
   check_in_use: {
     meaning: "A protected branch requires the check.",
@@ -371,6 +443,103 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
       "The organization has reached its limit of concurrent agents or of hours; see `quota`, `limit` and `current`.",
     remedy: "Wait until a run ends, send `queue: true`, or ask for a higher limit.",
   },
+  task_cycle: {
+    meaning: "The task would wait, directly or through others, for itself.",
+    remedy: "Leave one of the tasks out of `depends_on`.",
+  },
+  task_limit: {
+    meaning: "The task has as many open child tasks as the organization allows, or lies too deep.",
+    remedy: "Finish or cancel child tasks first.",
+  },
+  task_finished: {
+    meaning: "The task is done or cancelled.",
+    remedy: "Reopen the task with the status `open`, or create another one.",
+  },
+  too_many_automations: {
+    meaning: "A project has at most 200 automations.",
+    remedy: "Delete one that is no longer needed.",
+  },
+  automation_paused: {
+    meaning: "A paused or disabled automation does not fire.",
+    remedy: "Resume it first: set its `status` to `active`.",
+  },
+  no_webhook_trigger: {
+    meaning: "Only an automation with a trigger `webhook` has an address.",
+    remedy: "Add the trigger first.",
+  },
+  no_attempt: {
+    meaning: "The task has not started, or has several attempts of which none is chosen.",
+    remedy: "Start the task, choose an attempt, or name it by `attempt_id`.",
+  },
+  too_many_attempts: {
+    meaning: "A task has at most eight attempts that are not archived.",
+    remedy: "Choose one of the attempts, or create another task.",
+  },
+  attempt_chosen: {
+    meaning: "Another attempt of the task was chosen before.",
+    remedy: "Read the task again; the first choice counts.",
+  },
+  attempt_archived: {
+    meaning: "The attempt is archived, because another one was chosen.",
+    remedy: "Restore its workspace on the page of its agent, or start another attempt.",
+  },
+  task_held: {
+    meaning:
+      "The text of the task is by people without write access to the repository on the forge, so it starts once a person has released it.",
+    remedy:
+      "Read the text, then release the task: `POST /tasks/{id}/release` or `omoi task release`.",
+  },
+  task_untrusted: {
+    meaning:
+      "The text of the task is by people without write access to the repository on the forge: its runs never have the network `full`.",
+    remedy: "Use the network `restricted`, or create a task with a text of your own.",
+  },
+  nothing_to_retry: {
+    meaning: "No attempt of the task has failed or was stopped.",
+    remedy: "Send a prompt, or add an attempt.",
+  },
+  changes_moved: {
+    meaning:
+      "The review was written for another commit than the newest one; `commit_sha` names that, `comments` the places that would move.",
+    remedy: "Read the changes again, and publish with the new `commit_sha`.",
+  },
+  threads_open: {
+    meaning:
+      "The target branch requires that all threads are resolved; `open_threads` counts them.",
+    remedy: "Resolve the threads, then merge again.",
+  },
+  suggestion_stale: {
+    meaning: "The lines have changed since the suggestion was written; `thread_ids` names it.",
+    remedy: "Make the change in a prompt, or write a new suggestion.",
+  },
+  no_suggestion: {
+    meaning: "No comment of the thread suggests a change, or it was already applied.",
+    remedy: "Choose a thread whose `suggestion` is `open`.",
+  },
+  too_many_threads: {
+    meaning: "A task has at most 5000 threads.",
+    remedy: "Reply in a thread that exists, or create another task.",
+  },
+  nothing_to_review: {
+    meaning: "The attempt changes nothing, compared with its target branch.",
+    remedy: "Wait until the agent has changed something.",
+  },
+  too_many_opinions: {
+    meaning: "A task has at most 50 second opinions, and 5 that have not ended.",
+    remedy: "Wait until one ends, or cancel one.",
+  },
+  opinion_open: {
+    meaning: "The second opinion is queued or running, or its review is published already.",
+    remedy: "Wait until it ends, or cancel it. Ask for another one after a review.",
+  },
+  opinion_ended: {
+    meaning: "The second opinion has ended; a review is published once.",
+    remedy: "Ask for another one, or retry one that has failed.",
+  },
+  too_many_comments: {
+    meaning: "A thread has at most 500 comments.",
+    remedy: "Start another thread.",
+  },
   run_in_progress: {
     meaning: "The agent has a run, and has only one at a time.",
     remedy: "Stop the run first, or wait for its end.",
@@ -387,6 +556,17 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
   sandbox_unavailable: {
     meaning: "The machine cannot confine commands, so that none is started.",
     remedy: "See `reason` and `install` of `GET /api/v1/sandbox`.",
+  },
+  program_missing: {
+    meaning:
+      "The program of the preset is not installed on the server's machine, or does not start there. `install` is the command that installs it.",
+    remedy: "The operator runs the command; or use another preset.",
+  },
+  missing_model_key: {
+    meaning:
+      "The program of the preset has no key of its model provider. `secret` is the name of the secret that it reads.",
+    remedy:
+      "Set the secret of the project or the organization, or one of the kind `model`, which keeps the key from the run.",
   },
   network_not_isolated: {
     meaning: "The machine cannot give the run the requested network safely.",
@@ -456,6 +636,16 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The body is larger than the limit of 1 MiB, or that of a push.",
     remedy: "Send less at once.",
   },
+  log_expired: {
+    meaning:
+      "The log of the run, or the transcript of the session, was deleted: they are kept for the days of `OMOI_RUN_LOG_DAYS` after their last output.",
+    remedy:
+      "Start the run again if you need its output. The operator can raise `OMOI_RUN_LOG_DAYS` for later ones.",
+  },
+  headers_too_large: {
+    meaning: "The request's line and headers are larger than 16 KiB together.",
+    remedy: "Send fewer or shorter headers and cookies, or a shorter address.",
+  },
   unsupported_media_type: {
     meaning: "The body has another content type than JSON.",
     remedy: "Send `Content-Type: application/json`.",
@@ -508,6 +698,12 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
       "The log of an ended run is in the operator's object storage, which does not give it now. Nothing else is affected.",
     remedy:
       "Try again after the time in `Retry-After`. Without that header, the operator must do what `detail` says.",
+  },
+  maintenance: {
+    meaning:
+      "The operator has put the installation into maintenance. Data can be read, and git can fetch, but nothing can be changed or started.",
+    remedy:
+      "Read the operator's message in `detail`, and try again after the seconds in `Retry-After`. `GET /api/v1/maintenance` says whether it lasts.",
   },
   no_space: {
     meaning: "A disk of the server is full, and the operation was not completed.",

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  agentPatterns,
   excessPermissions,
   expand,
   grants,
   isKnownPattern,
   matches,
+  patternsFor,
   permissionNames,
   permissions,
   systemRoles,
@@ -166,7 +166,7 @@ describe("sets of patterns", () => {
   });
 });
 
-describe("agentPatterns", () => {
+describe("patternsFor", () => {
   const patterns = [
     ...permissionNames,
     "*:*",
@@ -174,28 +174,49 @@ describe("agentPatterns", () => {
     "org:members:*",
     "org:secrets:*",
     "org:webhooks:*",
+    "org:forges:*",
     "org:service-accounts:*",
     "project:*",
     "project:git:*",
+    "project:protection:*",
     "agent:*",
   ];
 
-  test("covers the same permissions except those for people", () => {
+  test.each([
+    [
+      "agent",
+      /^(org:(secrets|webhooks|forges|service-accounts):|project:(protection:|approve$|automation:write$))/,
+    ],
+    ["service_account", /^project:protection:/],
+    ["user", /^$/],
+  ] as const)("of a kind (%s) covers the same permissions except those withheld", (kind, not) => {
     fc.assert(
       fc.property(fc.subarray(patterns), (some) => {
-        const expected = expand(some).filter(
-          (permission) => !/^org:(secrets|webhooks|service-accounts):/.test(permission),
-        );
-        expect(expand(agentPatterns(some))).toEqual(expected);
+        const expected = expand(some).filter((permission) => !not.test(permission));
+        expect(expand(patternsFor(kind, some))).toEqual(expected);
       }),
     );
   });
 
   test("keeps patterns as wide as they may be", () => {
-    expect(agentPatterns(["agent:*", "org:read"])).toEqual(["agent:*", "org:read"]);
-    expect(agentPatterns(["org:secrets:*", "org:secrets:read", "org:webhooks:*"])).toEqual([]);
-    const wide = agentPatterns(["*:*"]);
-    expect(wide).toEqual(expect.arrayContaining(["agent:*", "project:*", "org:members:*"]));
+    expect(patternsFor("agent", ["agent:*", "org:read"])).toEqual(["agent:*", "org:read"]);
+    expect(patternsFor("agent", ["org:secrets:*", "org:secrets:read", "org:webhooks:*"])).toEqual(
+      [],
+    );
+    const wide = patternsFor("agent", ["*:*"]);
+    expect(wide).toEqual(expect.arrayContaining(["agent:*", "project:git:*", "org:members:*"]));
     expect(wide).not.toContain("org:*");
+    expect(wide).not.toContain("project:*");
+    expect(patternsFor("service_account", ["org:*", "project:*"])).toEqual([
+      "org:*",
+      "project:read",
+      "project:write",
+      "project:delete",
+      "project:task:*",
+      "project:automation:*",
+      "project:approve",
+      "project:git:*",
+    ]);
+    expect(patternsFor("user", ["*:*"])).toEqual(["*:*"]);
   });
 });

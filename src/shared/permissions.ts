@@ -17,6 +17,8 @@ export const permissions = {
   "org:secrets:write": "Set and delete secrets",
   "org:webhooks:read": "See webhooks and their deliveries",
   "org:webhooks:write": "Create, change and delete webhooks",
+  "org:forges:read": "See connections to forges, and the repositories they reach",
+  "org:forges:write": "Connect forges, and change and delete connections",
   "org:service-accounts:read": "See service accounts and their keys",
   "org:service-accounts:write": "Create, change and delete service accounts and their keys",
   "org:archive": "Archive and restore the organization",
@@ -24,6 +26,12 @@ export const permissions = {
   "project:read": "See projects",
   "project:write": "Create, import and change projects",
   "project:delete": "Delete projects",
+  "project:protection:write": "Change protected branches and checks",
+  "project:task:read": "See tasks, attempts and what they need",
+  "project:task:write": "Create tasks, and direct the work on them",
+  "project:automation:read": "See automations and their firings",
+  "project:automation:write": "Create, change, fire and delete automations",
+  "project:approve": "Approve changes that count for protected branches",
   "project:git:read": "Clone and fetch with git",
   "project:git:write": "Push with git",
   "agent:read": "See agents and their runs",
@@ -46,17 +54,37 @@ const onlyByName: ReadonlySet<string> = new Set([
   "agent:network:full",
 ]);
 
-/** Permissions that no agent has, whatever its role and its creator's. */
-const withheldFromAgents: readonly Permission[] = [
-  "org:secrets:read",
-  "org:secrets:write",
-  // A webhook would be a way out of the sandbox's network.
-  "org:webhooks:read",
-  "org:webhooks:write",
-  // A key of a service account would outlive the run.
-  "org:service-accounts:read",
-  "org:service-accounts:write",
-];
+/** Any of these lets a person approve. `agent:workspace:merge` does so in 0.3 alone. */
+export const approvingPermissions = ["project:approve", "agent:workspace:merge"] as const;
+
+/** A kind of caller, named as in `Actor.kind`. */
+export type HolderKind = "user" | "service_account" | "agent";
+
+/** Permissions of people alone: a program must not change the rules that its work is judged by. */
+const forPeopleOnly: readonly Permission[] = ["project:protection:write"];
+
+/** Permissions that no holder of a kind has, whatever the role and, for an agent, its creator's. */
+const withheld: Readonly<Record<HolderKind, readonly Permission[]>> = {
+  user: [],
+  service_account: forPeopleOnly,
+  agent: [
+    ...forPeopleOnly,
+    "project:approve",
+    "org:secrets:read",
+    "org:secrets:write",
+    // A webhook would be a way out of the sandbox's network.
+    "org:webhooks:read",
+    "org:webhooks:write",
+    // The credential of a connection reaches every repository of the organization.
+    "org:forges:read",
+    "org:forges:write",
+    // An automation would act for the agent after its run.
+    "project:automation:write",
+    // A key of a service account would outlive the run.
+    "org:service-accounts:read",
+    "org:service-accounts:write",
+  ],
+};
 
 export const systemRoles = {
   owner: { description: "Full access, including archiving and transfer", permissions: ["*:*"] },
@@ -71,6 +99,9 @@ export const systemRoles = {
       "org:members:read",
       "project:read",
       "project:write",
+      "project:task:*",
+      "project:automation:*",
+      "project:approve",
       "project:git:*",
       "agent:*",
     ],
@@ -81,6 +112,8 @@ export const systemRoles = {
       "org:read",
       "org:members:read",
       "project:read",
+      "project:task:read",
+      "project:automation:read",
       "project:git:read",
       "agent:read",
       "agent:workspace:read",
@@ -88,7 +121,14 @@ export const systemRoles = {
   },
   agent_executor: {
     description: "An agent: its own runs and workspace",
-    permissions: ["project:read", "project:git:*", "agent:read", "agent:run", "agent:workspace:*"],
+    permissions: [
+      "project:read",
+      "project:task:read",
+      "project:git:*",
+      "agent:read",
+      "agent:run",
+      "agent:workspace:*",
+    ],
   },
 } as const satisfies Record<string, { description: string; permissions: readonly string[] }>;
 
@@ -119,10 +159,10 @@ export function patternsCovering(permission: Permission): string[] {
   return ["*:*", permission, ...wildcards].filter((pattern) => matches(pattern, permission));
 }
 
-/** Returns the patterns of an agent: they cover the same permissions except those that no agent has. */
-export function agentPatterns(patterns: readonly string[]): string[] {
+/** Returns patterns that cover the same permissions, except those that are withheld from the kind. */
+export function patternsFor(kind: HolderKind, patterns: readonly string[]): string[] {
   const isAllowed = (pattern: string): boolean =>
-    !withheldFromAgents.some((permission) => matches(pattern, permission));
+    !withheld[kind].some((permission) => matches(pattern, permission));
   return [
     ...new Set(
       patterns.flatMap((pattern) =>
@@ -137,9 +177,9 @@ export function agentPatterns(patterns: readonly string[]): string[] {
   ];
 }
 
-/** Tells whether no agent can have the permission. */
-export function isWithheldFromAgents(permission: Permission): boolean {
-  return withheldFromAgents.includes(permission);
+/** Tells whether no holder of the kind can have the permission. */
+export function isWithheldFrom(kind: HolderKind, permission: Permission): boolean {
+  return withheld[kind].includes(permission);
 }
 
 /** Tells whether any of the patterns covers the permission. */

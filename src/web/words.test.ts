@@ -46,7 +46,7 @@ const fixed = [
 
 /** Proper names and examples. */
 const names =
-  /\b(Acme Corp|Bearer|Docker|Firefox|Integration|Internet|Kubernetes|Linux|Meta|MiB|Omoi|Sort by Name|Windows)\b/g;
+  /\b(Acme Corp|Bearer|Docker|Firefox|Forgejo|Fridays|GitHub App|GitHub|Integration|Internet|Kubernetes|Linux|Meta|MiB|Omoi|Sort by Name|Windows)\b/g;
 
 /** Returns the short texts of a source: labels, buttons, headings, options. */
 function labelsOf(source: string): string[] {

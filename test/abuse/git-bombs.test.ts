@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { expectProblem, type TestPerson } from "../support/server/app.js";
 import { createGitKey } from "../support/git/clone.js";
 import {

@@ -6,7 +6,7 @@ import { permissionNames, type Permission } from "#shared/permissions.js";
 import { AccessModel, readRows, type Caller, type Rows } from "../support/access/model.js";
 import { responseTo, modelRequests, type ModelRequest } from "../support/access/requests.js";
 import { changeForStep, pickFrom, step, type Step } from "../support/access/steps.js";
-import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
 import { databaseUrlOf } from "../support/database/queries.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 import { rounds } from "../support/thorough.js";
@@ -27,7 +27,7 @@ let people: TestPerson[];
 const servers: { process: ServerProcess; url: string }[] = [];
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await sharedTestApp();
   people = [await app.person("a"), await app.person("b"), await app.person("c")];
   const env = {
     OMOI_DATABASE_URL: databaseUrlOf(app),
@@ -43,7 +43,6 @@ afterAll(async () => {
   await database.end();
   for (const { process } of servers) process.process.kill("SIGTERM");
   await Promise.all(servers.map(({ process }) => process.ended));
-  await app.close();
 });
 
 test(
@@ -51,7 +50,12 @@ test(
   async () => {
     const steps = fc.array(step, { minLength: stepsInRun, maxLength: stepsInRun });
     await fc.assert(fc.asyncProperty(steps, playAnew), { numRuns: runs, endOnFailure: true });
-    for (const { process } of servers) expect(process.stderr()).toBe("");
+    // On a busy machine, a process may serve without caches for a while.
+    const isExpected = (line: string): boolean => line === "" || line.includes("hears no changes");
+    for (const { process } of servers) {
+      const lines = process.stderr().split("\n");
+      expect(lines.filter((line) => !isExpected(line))).toEqual([]);
+    }
   },
   rounds({ thorough: 4 * 3_600_000, else: 900_000 }),
 );

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { verifyChains } from "#server/features/audit/index.js";
+import { verifyChains } from "#server/features/organization/audit/index.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
 import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";

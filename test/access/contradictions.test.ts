@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiError } from "#shared/contract/client.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
 import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import {
   expectProblem,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "../support/server/app.js";
@@ -24,14 +24,13 @@ describe("three server processes on one PostgreSQL", () => {
   const servers: { process: ServerProcess; url: string }[] = [];
 
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
     servers.push(...(await Promise.all([1, 2, 3].map(start))));
   });
   afterAll(async () => {
     for (const { process } of servers) process.process.kill("SIGTERM");
     await Promise.all(servers.map(({ process }) => process.ended));
-    await app.close();
   });
 
   async function start(): Promise<{ process: ServerProcess; url: string }> {

@@ -6,6 +6,12 @@ import { beginSystem } from "#server/db/connection/system-pool.js";
 import { startTestApp, type TestApp } from "../support/server/app.js";
 import { commitFiles, makeWorkspace } from "../support/fixtures/factories.js";
 import { queryAsOwner } from "../support/database/queries.js";
+import { insertAutomation } from "../support/database/insert-automation.js";
+import { insertForge } from "../support/database/insert-forge.js";
+import { insertForgeEvents } from "../support/database/insert-forge-events.js";
+import { insertAttempt } from "../support/database/insert-attempt.js";
+import { insertOpinion } from "../support/database/insert-opinion.js";
+import { insertReview } from "../support/database/insert-review.js";
 import { insertSession } from "../support/database/insert-session.js";
 import { insertNotifications } from "../support/database/insert-notification.js";
 import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
@@ -42,7 +48,7 @@ describe("row-level security", () => {
           const { data } = await owner.api.radar.project({ params: { project_id: project.id } });
           expect(data.total_pairs).toBe(1);
         },
-        { timeout: 60_000, interval: 100 },
+        { timeout: 120_000, interval: 100 },
       );
       await owner.api.usage.disk({ params: { org_id: project.organization_id } });
       // A merge and a push in progress.
@@ -62,6 +68,44 @@ describe("row-level security", () => {
         `insert into merge_request_approvals (request_id, approver_id, org_id, approver)
          select id, $2, org_id, '{}' from merge_requests where project_id = $1`,
         [project.id, owner.id],
+      );
+      await queryAsOwner(
+        app,
+        `insert into protection_change_approvals (change_id, approver_id, org_id, approver)
+         select id, $2, org_id, '{}' from protection_changes where project_id = $1`,
+        [project.id, owner.id],
+      );
+      const { data: task } = await owner.api.tasks.create({
+        params: { project_id: project.id },
+        body: { body: "Split the cart", start: false },
+      });
+      const attemptId = await insertAttempt(app, task.id, workspace.agent_id, randomUUID());
+      await insertReview(app, { taskId: task.id, attemptId, userId: owner.id });
+      await insertOpinion(app, attemptId);
+      const { forgeId, pullRequestId } = await insertForge(app, attemptId);
+      await insertForgeEvents(app, { forgeId, pullRequestId });
+      await insertAutomation(app, project.id, owner.id);
+      await queryAsOwner(
+        app,
+        `insert into project_repositories (project_id, org_id, forge_id, name, web_url)
+         values ($1, $2, $3, 'acme/shop', 'https://forge.invalid/acme/shop')`,
+        [project.id, project.organization_id, forgeId],
+      );
+      await queryAsOwner(
+        app,
+        `insert into forge_handshakes (id, org_id, user_id, session_id, step, forge_id, url, api_url, expires_at)
+         values ($1::uuid::text, $2, $3, $1::uuid, 'manifest', $1::uuid, '', '', now())`,
+        [randomUUID(), project.organization_id, owner.id],
+      );
+      await queryAsOwner(
+        app,
+        "insert into task_dependencies (task_id, depends_on, org_id) select id, id, org_id from tasks where id = $1",
+        [task.id],
+      );
+      await queryAsOwner(
+        app,
+        "insert into task_assignees (task_id, user_id, org_id) select id, owner_id, org_id from tasks where id = $1",
+        [task.id],
       );
       await queryAsOwner(
         app,

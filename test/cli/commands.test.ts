@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { api } from "#shared/api/index.js";
 import { builtFile } from "#test/support/server/built-files.js";
 import { openCli, type SignedInCli } from "#test/support/server/signed-in-cli.js";
-import { callCommands, type CallCommand, groups } from "../../src/cli/commands/call-commands.js";
-import type { CallName } from "#shared/contract/call-name.js";
+import type { CallCommand } from "../../src/cli/commands/call-command.js";
+import { callCommands, groups } from "../../src/cli/commands/call-commands.js";
+import type { CallName } from "#shared/contract/client.js";
 import { type DescribedCalls, describeCalls } from "../../src/cli/contract/describe-calls.js";
 
 const described = JSON.parse(

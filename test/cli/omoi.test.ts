@@ -89,7 +89,7 @@ describe("signing in", () => {
     const login = fresh.start("login", app.url, "--no-browser");
     let said = "";
     login.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
-    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/code [A-Z]{4}-[A-Z]{4}/);
+    await expect.poll(() => said).toMatch(/code [A-Z]{4}-[A-Z]{4}/);
     expect(said).toContain(`${app.url}/device`);
     const user_code = /code ([A-Z]{4}-[A-Z]{4})/.exec(said)?.[1] as string;
     await ada.api.deviceLogin.approve({ params: { user_code } });
@@ -110,7 +110,7 @@ describe("signing in", () => {
     const login = fresh.start("login", app.url, "--no-browser");
     let said = "";
     login.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
-    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/code [A-Z]{4}-[A-Z]{4}/);
+    await expect.poll(() => said).toMatch(/code [A-Z]{4}-[A-Z]{4}/);
     const user_code = /code ([A-Z]{4}-[A-Z]{4})/.exec(said)?.[1] as string;
     await ada.api.deviceLogin.deny({ params: { user_code } });
     expect((await once(login, "close"))[0]).toBe(1);
@@ -138,6 +138,30 @@ describe("signing in", () => {
       expect.stringContaining("insufficient_permission"),
     ]);
     inRun.close();
+  });
+
+  test("variables never lead to a sign-in that they do not name", async () => {
+    const away = "https://omoi.example.com";
+    for (const [variables, code, said] of [
+      [{ OMOI_URL: app.url, OMOI_TOKEN: "" }, 2, "OMOI_TOKEN is empty"],
+      [{ OMOI_URL: app.url, OMOI_TOKEN: " \n" }, 2, "OMOI_TOKEN is empty"],
+      [{ OMOI_URL: away, OMOI_TOKEN: "" }, 2, "OMOI_TOKEN is empty"],
+      [{ OMOI_TOKEN: " " }, 2, "OMOI_TOKEN is empty"],
+      [{ OMOI_TOKEN: ada.token }, 2, "OMOI_TOKEN is set without OMOI_URL"],
+      [{ OMOI_URL: "", OMOI_TOKEN: ada.token }, 2, "OMOI_TOKEN is set without OMOI_URL"],
+      [{ OMOI_URL: away }, 2, `OMOI_URL is ${away}, but you are signed in to ${app.url}`],
+      [{ OMOI_URL: `${app.url}/organizations` }, 0, ""],
+      [{ OMOI_URL: app.url, OMOI_TOKEN: `${ada.token}\n` }, 0, ""],
+      [{ OMOI_URL: "", OMOI_TOKEN: "" }, 0, ""],
+      [{ OMOI_TOKEN: "" }, 0, ""],
+    ] as const) {
+      const { code: got, err } = await cli.runWith({ env: variables }, "whoami");
+      expect([variables, got, err]).toEqual([variables, code, expect.stringContaining(said)]);
+    }
+    // A command that names its context uses it.
+    const name = new URL(app.url).host;
+    const env = { OMOI_URL: away, OMOI_TOKEN: "" };
+    expect((await cli.runWith({ env }, "whoami", "--context", name)).code).toBe(0);
   });
 });
 
@@ -187,7 +211,7 @@ describe("commands", () => {
     expect(started.out.split("\n").toSorted()).toEqual(["", "err", "out"]);
     expect((await cli.run("logs", "worker-1", "--stream", "stdout")).out).toBe("out\n");
     const failed = await cli.run("agent", "start", "worker-1", "-f", "--", "sh", "-c", "exit 7");
-    expect([failed.code, failed.err]).toEqual([1, expect.stringContaining("exit code 7")]);
+    expect([failed.code, failed.err]).toEqual([7, expect.stringContaining("exit code 7")]);
     expect((await cli.run("diff", "shop/worker-1")).out).toContain("+# Sign in");
     expect((await cli.run("merge", "worker-1", "--preview")).out).toContain("No conflicts");
     expect((await cli.run("merge", "worker-1")).out).toMatch(

@@ -1,4 +1,4 @@
-/** `npm pack` makes a package that works without the server's dependencies. */
+/** `npm run package` makes a package of the command line that works without the server's dependencies. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +25,7 @@ test("the packed command lists agents in an empty folder", async () => {
   const folder = mkdtempSync(join(tmpdir(), "omoi-pack-"));
   const app = await startTestApp();
   try {
-    // A copy, since packing changes package.json for a moment.
+    // A copy, since packing builds.
     const copy = join(folder, "project");
     for (const name of readdirSync(root)) {
       if (left.has(name)) continue;
@@ -37,9 +38,11 @@ test("the packed command lists agents in an empty folder", async () => {
     }
     const npm = (args: string[], cwd: string) => spawnSync("npm", args, { cwd, encoding: "utf8" });
     const whole = readFileSync(join(copy, "package.json"), "utf8");
-    const packed = npm(["pack", "--pack-destination", folder], copy);
+    const { ino, mtimeMs } = statSync(join(copy, "package.json"));
+    const packed = npm(["run", "package", "--", "--pack-destination", folder], copy);
     expect(packed.status, packed.stderr).toBe(0);
-    expect(readFileSync(join(copy, "package.json"), "utf8")).toBe(whole);
+    // Neither written nor replaced, not for a moment.
+    expect(statSync(join(copy, "package.json"))).toMatchObject({ ino, mtimeMs });
     const file = readdirSync(folder).find((name) => name.endsWith(".tgz")) as string;
     const installed = join(folder, "empty");
     const made = npm(
@@ -49,7 +52,7 @@ test("the packed command lists agents in an empty folder", async () => {
     expect(made.status, made.stderr).toBe(0);
     expect(
       readdirSync(join(installed, "node_modules")).filter((name) => !name.startsWith(".")),
-    ).toEqual(["omoi"]);
+    ).toEqual(["omoi-cli"]);
     const person = await app.person();
     const env = {
       PATH: process.env["PATH"],
@@ -71,8 +74,10 @@ test("the packed command lists agents in an empty folder", async () => {
     expect((await omoi("--version")).out.trim()).toBe(version);
     expect((await omoi("org", "create", "Acme", "--quiet")).out).toMatch(/^[0-9a-f-]{36}\n$/);
     expect((await omoi("agent", "list", "--json")).out).toBe("[]\n");
-    const admin = await omoi("admin", "users");
-    expect([admin.status, admin.err]).toEqual([2, expect.stringContaining("part of the server")]);
+    for (const command of [["admin", "users"], ["serve"]]) {
+      const { status, err } = await omoi(...command);
+      expect([status, err]).toEqual([2, expect.stringContaining("install the package omoi")]);
+    }
   } finally {
     await app.close();
     rmSync(folder, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Merge } from "#shared/api/projects/merges.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Merge } from "#shared/api/code/merges.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { RestartableServer } from "../support/crash/restartable-server.js";
 import { folderOf } from "../support/fixtures/factories.js";
 import { isAlive, postgresPid } from "../support/server/server-process.js";

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
 import { CrashingServer } from "../support/crash/crashing-server.js";
 import { folderOf, mergeIntoBase, writeFiles } from "../support/fixtures/factories.js";

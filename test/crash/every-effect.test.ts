@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { folderOf } from "../support/fixtures/factories.js";
 import { openCloneFactory, withKey } from "../support/git/clone.js";
 import { describeMainDriver } from "../support/git/folder-drivers.js";

@@ -4,14 +4,14 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import type { Run } from "#shared/api/agents/runs.js";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import type { Run } from "#shared/api/execution/runs.js";
 import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
 import { followLog, shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { makeRemote } from "#test/support/runners/remote-workspaces.js";
 import { registerRunner } from "#test/support/runners/scripted-runner.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { builtFile } from "#test/support/server/built-files.js";
 
 /** The command `omoi runner`, killed and started again. */
@@ -22,7 +22,7 @@ let dataDir: string;
 const processes: ChildProcess[] = [];
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await sharedTestApp();
   owner = await app.person("Ada");
 });
 afterEach(async () => {
@@ -30,9 +30,6 @@ afterEach(async () => {
     process.kill("SIGKILL");
     if (process.exitCode === null && process.signalCode === null) await once(process, "exit");
   }
-});
-afterAll(async () => {
-  await app.close();
 });
 
 /** Starts the command; `said` grows with its output. */

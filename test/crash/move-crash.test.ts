@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { MoveState } from "#shared/api/project-moves.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { MoveState } from "#shared/api/operation/project-moves.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { databaseUrlOf, queryAsOwner } from "../support/database/queries.js";
 import { makeOrganization, makeProject } from "../support/fixtures/factories.js";
 import { createGitKey, openCloneFactory, type Clone } from "../support/git/clone.js";
@@ -104,7 +104,7 @@ async function killAtStep(state: MoveState, victim: string): Promise<void> {
       );
       expect(rows.length).toBeGreaterThan(0);
     },
-    { timeout: 60_000, interval: 20 },
+    { timeout: 120_000, interval: 20 },
   );
   const node = nodeNamed(victim === "from" ? from : to);
   node.server.process.kill("SIGKILL");
@@ -118,7 +118,7 @@ async function killAtStep(state: MoveState, victim: string): Promise<void> {
       const { data } = await root.api.projectMoves.get({ params: params() });
       expect([data.state, data.error]).toEqual(["done", null]);
     },
-    { timeout: 90_000, interval: 100 },
+    { timeout: 120_000, interval: 100 },
   );
   expect(await homeOf(app, project)).toBe(to);
   const earlier = nodeNamed(from).dataDir;
@@ -149,7 +149,7 @@ test("no acknowledged push is lost, and one copy is left, at whatever step a ser
     for (const [state, victim] of isThorough ? all : some) await killAtStep(state, victim);
     // The last pushes work.
     const count = pushed.length;
-    await vi.waitFor(() => expect(pushed.length).toBeGreaterThan(count + 1), { timeout: 30_000 });
+    await vi.waitFor(() => expect(pushed.length).toBeGreaterThan(count + 1), { timeout: 120_000 });
   } finally {
     stop.abort();
     await pushing;

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { RestartableServer } from "../support/crash/restartable-server.js";
 import { createGitKey, openCloneFactory, withKey, type Clone } from "../support/git/clone.js";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiError } from "#shared/contract/client.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
 import { CrashingServer } from "../support/crash/crashing-server.js";
 import { folderOf } from "../support/fixtures/factories.js";

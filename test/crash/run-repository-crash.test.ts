@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Run } from "#shared/api/agents/runs.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Run } from "#shared/api/execution/runs.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { CrashingServer } from "../support/crash/crashing-server.js";
 import { folderOf } from "../support/fixtures/factories.js";
 import { shell, waitForRunEnd } from "../support/fixtures/runs.js";

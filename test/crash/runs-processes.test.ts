@@ -2,8 +2,8 @@ import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Run } from "#shared/api/agents/runs.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Run } from "#shared/api/execution/runs.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { createTestDatabase } from "../support/server/app.js";
 import { removeDataFolder } from "../support/server/data-folder.js";
 import {

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Run } from "#shared/api/agents/runs.js";
+import type { Run } from "#shared/api/execution/runs.js";
 import { RestartableServer } from "../support/crash/restartable-server.js";
 import { folderOf } from "../support/fixtures/factories.js";
 import { followLog, shell } from "../support/fixtures/runs.js";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Session } from "#shared/api/agents/sessions.js";
+import type { Session } from "#shared/api/work/sessions.js";
 import { acpAgent } from "../support/fixtures/acp-agent.js";
 import { eventsOf } from "../support/fixtures/session-events.js";
 import { RestartableServer } from "../support/crash/restartable-server.js";
@@ -26,9 +26,9 @@ test.each(["load", "resume", "none"] as const)(
       body: { preset: "custom", command: acpAgent(mode), prompt: "say before" },
     });
     const { id } = session;
-    await expect.poll(async () => (await get(id)).status, { timeout: 30_000 }).toBe("idle");
+    await expect.poll(async () => (await get(id)).status).toBe("idle");
     await prompt(id, "wait");
-    await expect.poll(async () => (await get(id)).status, { timeout: 30_000 }).toBe("working");
+    await expect.poll(async () => (await get(id)).status).toBe("working");
     await server.kill();
     await server.start();
     const lost = await get(id);
@@ -44,9 +44,6 @@ test.each(["load", "resume", "none"] as const)(
       .poll(
         async () =>
           (await eventsOf(server, server, id)).filter(({ type }) => type === "turn_end").length,
-        {
-          timeout: 30_000,
-        },
       )
       .toBe(2);
     const events = await eventsOf(server, server, id);

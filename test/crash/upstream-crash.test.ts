@@ -1,7 +1,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { RestartableServer } from "../support/crash/restartable-server.js";
 import { commitToRepository, git, makeRepository, makeTempFolder } from "../support/git/git.js";
 import {

@@ -18,3 +18,12 @@ test("every statement of docs/security.md names an existing test", async () => {
     ]);
   }
 });
+
+test("package.json, the chart and the changelog name the same version", async () => {
+  const read = (path: string) => readFile(join(root, path), "utf8");
+  const { version } = JSON.parse(await read("package.json")) as { version: string };
+  const [, newest, state] = /^## (\S+) — (.+)$/m.exec(await read("CHANGELOG.md")) ?? [];
+  expect(state === "unreleased" ? `${newest}-dev` : newest).toBe(version);
+  const chart = await read("deploy/helm/omoi/Chart.yaml");
+  expect(/^appVersion: "(.+)"$/m.exec(chart)?.[1]).toBe(version);
+});

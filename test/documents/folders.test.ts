@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+// @ts-expect-error -- a script for a bare Node, without types
+import { listedFiles } from "../../scripts/long-tests.mjs";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -21,7 +23,7 @@ function foldersOf(tree: string): Map<string, string> {
 
 async function architecture(): Promise<Map<string, string>> {
   const text = await readFile(join(root, "docs/ARCHITECTURE.md"), "utf8");
-  return foldersOf(/^## Folders\n\n```\n(.*?)^```/ms.exec(text)?.[1] ?? "");
+  return foldersOf(/^## Folders\n\n```text\n(.*?)^```/ms.exec(text)?.[1] ?? "");
 }
 
 test("every folder in the tree of docs/ARCHITECTURE.md exists and is described", async () => {
@@ -39,9 +41,14 @@ test("the tree names every folder of the repository, and two levels of src", asy
     (await readdir(join(root, path), { withFileTypes: true }))
       .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
       .map((entry) => (path === "" ? entry.name : `${path}/${entry.name}`));
-  const ignored = new Set(["node_modules", "dist", "data", "test-results"]);
+  const ignored = new Set(["node_modules", "dist", "data", "release", "site", "test-results"]);
   const top = (await below("")).filter((name) => !ignored.has(name));
   const wings = await below("src");
   const layers = (await Promise.all(wings.map(below))).flat();
   for (const path of [...top, ...wings, ...layers]) expect([...folders.keys()]).toContain(path);
+});
+
+test("every file in the list of long tests exists", () => {
+  for (const path of listedFiles() as string[])
+    expect([path, existsSync(join(root, path))]).toEqual([path, true]);
 });

@@ -1,12 +1,8 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { codeBlocks } from "../support/documents/code-blocks.js";
-import { startTestApp, type TestApp } from "../support/server/app.js";
+import { beforeAll, expect, test } from "vitest";
+import { sharedTestApp, type TestApp } from "../support/server/app.js";
 import { send } from "../support/http/raw-request.js";
 
 const root = join(import.meta.dirname, "../..");
@@ -14,11 +10,10 @@ const docs = join(root, "docs");
 let app: TestApp;
 let documents: string[];
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await sharedTestApp();
   const names = await readdir(docs, { recursive: true });
   documents = names.filter((name) => name.endsWith(".md"));
 });
-afterAll(() => app.close());
 
 /** The targets of links and images in a document, except external ones. */
 async function linksOf(path: string): Promise<string[]> {
@@ -80,25 +75,19 @@ test("serves nothing but the files in docs/", async () => {
   }
 });
 
-test("the commands of the tutorial and of “Clone and push” work as written", async () => {
-  const commands = [
-    ...(await codeBlocks("tutorial/two-agents.md", "sh")),
-    ...(await codeBlocks("how-to/clone-and-push.md", "sh")),
-  ];
-  const script = commands
-    .join("\n")
-    .replaceAll("http://127.0.0.1:8080", app.url)
-    .replaceAll("127.0.0.1:8080", new URL(app.url).host);
-  const folder = await mkdtemp(join(tmpdir(), "omoi-tutorial-"));
-  const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
-    cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: folder, GIT_TERMINAL_PROMPT: "0" },
-  });
-  const closed = new Promise((resolve) => child.once("close", resolve));
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  expect([await closed, err]).toEqual([0, expect.any(String)]);
-  expect(out).toContain('"status":"conflict_resolved"');
-  const said = out.match(/print\("hello from \w+"\)/g);
-  expect(said).toEqual(['print("hello from ben")', 'print("hello from anna")']);
-  await rm(folder, { recursive: true });
+test("the links at the end of the pages lead through all of them and back", async () => {
+  const linkOf = (html: string, rel: string): string | undefined =>
+    new RegExp(`<a rel="${rel}" href="/docs/([^"]+)"`).exec(html)?.[1];
+  const visited: string[] = [];
+  for (let path: string | undefined = "README.md"; path !== undefined;) {
+    const { text: html } = await send(app, "GET", `/docs/${path}`);
+    expect([path, linkOf(html, "prev")]).toEqual([path, visited.at(-1)]);
+    visited.push(path);
+    path = linkOf(html, "next");
+  }
+  expect(new Set(visited).size).toBe(visited.length);
+  // The list of decision records links to each of them.
+  expect(visited.toSorted()).toEqual(
+    documents.filter((name) => !name.startsWith("decisions/0")).toSorted(),
+  );
 });

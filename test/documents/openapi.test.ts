@@ -131,15 +131,21 @@ describe("the OpenAPI document", () => {
       responseOf("/api/v1/agents/{agent_id}/workspace/merges", "post", status).content?.[
         "application/problem+json"
       ]?.schema?.allOf?.[1]?.properties;
-    expect(codesOf(412)).toEqual({ code: { enum: ["stale"] } });
-    expect(codesOf(410)).toEqual({ code: { enum: ["workspace_expired"] } });
-    expect(codesOf(401)).toEqual({ code: { enum: ["invalid_token", "unauthenticated"] } });
+    const description = "The codes of this status";
+    const codes = (...names: string[]) => ({ code: { enum: names, description } });
+    expect(codesOf(412)).toEqual(codes("stale"));
+    expect(codesOf(410)).toEqual(codes("workspace_expired"));
+    expect(codesOf(401)).toEqual(codes("invalid_token", "unauthenticated"));
     const { responses } = operation("/api/v1/agents/{agent_id}", "patch");
     expect(responses).not.toHaveProperty("default");
     const stale = responseOf("/api/v1/organizations/{org_id}", "patch", 412);
     expect(stale.description).toBe("The resource has changed");
-    for (const { responses: all } of operations) {
+    for (const { operationId, responses: all } of operations) {
       for (const status of Object.keys(all)) expect(status).toMatch(/^[2-5]\d\d$/);
+      expect([operationId, Object.keys(all)]).toEqual([
+        operationId,
+        expect.arrayContaining(["400", "408", "431", "500"]),
+      ]);
     }
   });
 
@@ -205,6 +211,25 @@ describe("the OpenAPI document", () => {
       }
     }
     for (const { name, description } of document.tags) check(description, name, `tag ${name}`);
+    expect(missing).toEqual([]);
+  });
+
+  test("describes each property, wherever its schema stands", () => {
+    const missing: string[] = [];
+    const walk = (node: unknown, where: string): void => {
+      if (typeof node !== "object" || node === null) return;
+      for (const [key, value] of Object.entries(node)) {
+        // Examples are values, whose members may have any name.
+        if (key === "example" || key === "examples") continue;
+        walk(value, `${where}/${key}`);
+        // A property may have the name "properties".
+        if (key !== "properties" || where.endsWith("/properties")) continue;
+        for (const [name, property] of Object.entries(value as Record<string, Schema>)) {
+          if (!property.description) missing.push(`${where}: ${name}`);
+        }
+      }
+    };
+    walk(document, "");
     expect(missing).toEqual([]);
   });
 

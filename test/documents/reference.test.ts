@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { errorExplanations } from "#shared/error-explanations.js";
 import { errorCodes, type ErrorCode } from "#shared/errors.js";
-import { describeEvent, eventNames, permissionOfEvent } from "#shared/event-types.js";
+import { describeEvent, eventNames, permissionOfEvent } from "#shared/operation/event-types.js";
 import { allSettings } from "#server/config/settings.js";
-import { describedTools } from "#server/features/mcp/describe-tools.js";
+import { describedTools } from "#server/features/execution/mcp/describe-tools.js";
 
 const reference = join(import.meta.dirname, "../../docs/reference");
 
@@ -59,7 +59,7 @@ test("docs/reference/events.md is what the list of events says", async () => {
     "each to those who have the permission. `data` has `organization_id`, `subject` and `actor`; events of runs, " +
     "sessions, merge requests, conflicts and limits have their fields in `run`, `session`, `merge_request`, `conflict` " +
     "and `limit`. " +
-    "Fields can be added. Events are kept for 30 days.";
+    "Fields can be added. Events are kept for the days of `OMOI_DELIVERY_DAYS` (30 by default).";
   const rows = eventNames.map((name) => [
     `\`${name}\``,
     `${describeEvent(name)}.`,

@@ -5,8 +5,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { storageIn } from "#server/data-folder/storage.js";
 import type { Client } from "#shared/contract/client.js";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import {
   folderOf,
   makeOrganization,

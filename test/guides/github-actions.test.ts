@@ -15,8 +15,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import { codeBlocks } from "#test/support/documents/code-blocks.js";
 import { workflowErrors } from "#test/support/documents/workflow-errors.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
@@ -89,6 +89,10 @@ esac
   org = await makeOrganization(owner);
   const project = await makeProject(owner, org.id);
   ({ agent } = await makeWorkspace(owner, project.id));
+  await owner.api.organizationSecrets.set({
+    params: { org_id: org.id, name: "ANTHROPIC_API_KEY" },
+    body: { value: "a key of the provider", kind: "variable" },
+  });
   const [block = ""] = await codeBlocks(GUIDE, "sh");
   const cli = await signedInCli(app.url, owner);
   const commands = block.replaceAll("acme-corp", org.slug).replaceAll("\\\n", " ").trim();
@@ -147,7 +151,7 @@ test("the steps run with the key of the guide, from the prompt to the queued mer
   await expect.poll(async () => (await merges()).length).toBe(1);
 
   const failed = await runStep("Work", "Fail");
-  expect([failed.code, failed.err]).toEqual([1, expect.stringContaining("exit code 9")]);
+  expect([failed.code, failed.err]).toEqual([9, expect.stringContaining("exit code 9")]);
   // No run is left to stop.
   expect((await runStep("Stop the agent", "")).code).toBe(5);
 });

@@ -108,15 +108,17 @@ test.skipIf(prometheus === undefined)(
           const { data } = await ask('up{job="omoi"}');
           expect([said, data?.result.map(({ value }) => value[1])]).toEqual([said, ["1"]]);
         },
-        { timeout: 30_000, interval: 500 },
+        { timeout: 120_000, interval: 500 },
       );
       for (const query of queries) {
         const { status, error } = await ask(query);
         expect([query, status, error]).toEqual([query, "success", undefined]);
       }
-      // Two scrapes give a rate. A new installation has no merges, git commands and jobs yet.
-      const busy = queries.filter((query) => !/omoi_(merges_total|git_command|jobs)/.test(query));
-      expect(busy.length).toBeGreaterThan(15);
+      // Two scrapes give a rate. A new installation has no merges, git commands and calls of models yet.
+      const busy = queries.filter(
+        (query) => !/omoi_(merges_total|git_command|model_tokens)/.test(query),
+      );
+      expect(busy.length).toBeGreaterThan(25);
       await vi.waitFor(
         async () => {
           for (const query of busy) {
@@ -124,7 +126,7 @@ test.skipIf(prometheus === undefined)(
             expect([query, data?.result.length]).not.toEqual([query, 0]);
           }
         },
-        { timeout: 30_000, interval: 500 },
+        { timeout: 120_000, interval: 500 },
       );
     } finally {
       child.kill();

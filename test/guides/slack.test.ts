@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import { codeBlocks } from "#test/support/documents/code-blocks.js";
 import { startExample, type Example } from "#test/support/documents/start-example.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";

@@ -2,24 +2,24 @@ import { sql } from "drizzle-orm";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Queryable } from "#server/db/connection/connect.js";
-import { listAgents } from "#server/features/agents/agents.queries.js";
-import { listClusterNodes } from "#server/features/nodes/cluster-nodes.queries.js";
-import { readAgentRuns } from "#server/features/runs/agent-runs.queries.js";
+import { listAgents } from "#server/features/work/agents/agents.queries.js";
+import { listClusterNodes } from "#server/features/operation/nodes/cluster-nodes.queries.js";
+import { readAgentRuns } from "#server/features/execution/runs/agent-runs.queries.js";
 import {
   explainQueue,
   listRunsOfCluster,
-} from "#server/features/runs/cluster/cluster-runs.queries.js";
+} from "#server/features/execution/runs/cluster/cluster-runs.queries.js";
 import {
   extendAllLeases,
   recordRunnerHeartbeats,
-} from "#server/features/runs/on-runners/runner-runs.queries.js";
-import { offerRuns } from "#server/features/runs/runner-protocol/runner-calls.queries.js";
+} from "#server/features/execution/runs/on-runners/runner-runs.queries.js";
+import { offerRuns } from "#server/features/execution/runs/runner-protocol/runner-calls.queries.js";
 import {
   endLostRuns,
   findCandidate,
   listRunningOrganizations,
   listRuns,
-} from "#server/features/runs/runs.queries.js";
+} from "#server/features/execution/runs/runs.queries.js";
 import { makeOrganization, makeProject } from "../support/fixtures/factories.js";
 import { startTestApp, type TestApp } from "../support/server/app.js";
 

@@ -1,11 +1,12 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { removeDataFolder } from "../support/server/data-folder.js";
-import { makeOrganization, makeProject } from "../support/fixtures/factories.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../support/fixtures/factories.js";
+import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
 
 interface Span {
@@ -13,6 +14,10 @@ interface Span {
   spanId: string;
   parentSpanId?: string;
   name: string;
+  startTimeUnixNano: string;
+  endTimeUnixNano: string;
+  status: { code?: number };
+  links: { spanId: string }[];
 }
 
 /** An OTLP receiver over HTTP with JSON bodies (opentelemetry.io/docs/specs/otlp, OTLP/HTTP). */
@@ -40,6 +45,7 @@ beforeAll(async () => {
   server = startServer({
     OMOI_DATA_DIR: dataDir,
     OMOI_LOG_LEVEL: "info",
+    OMOI_SANDBOX: "off",
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`,
     OTEL_METRIC_EXPORT_INTERVAL: "500",
     OTEL_BSP_SCHEDULE_DELAY: "200",
@@ -185,6 +191,51 @@ test("traces and metrics arrive at an OTLP receiver", async () => {
     ]),
   );
   expect([...services]).toEqual(["omoi"]);
+});
+
+test("each run has a trace with its phases", async () => {
+  const body = { email: "ada@example.com", password };
+  const { data: tokens } = await clientOf(url).auth.login({ body });
+  const owner = { api: clientOf(url, tokens.access_token) };
+  const project = await makeProject(owner, (await makeOrganization(owner)).id);
+  const { agent } = await makeWorkspace(owner, project.id);
+  const start = (command: string[]) =>
+    owner.api.runs.create({ params: { agent_id: agent.id }, body: { command, queue: true } });
+  const { data: first } = await start(shell("until [ -e go ]; do sleep 0.02; done; rm go"));
+  // Queued behind the first one.
+  const { data: second } = await start(shell("touch made; exit 3"));
+  const { data: workspace } = await owner.api.workspaces.get({ params: { agent_id: agent.id } });
+  await writeFile(join(workspace.working_directory as string, "go"), "");
+  await waitForRunEnd(owner, first.id);
+  await waitForRunEnd(owner, second.id);
+  const runs = (): Span[] => spans.filter(({ name }) => name === "run");
+  await expect.poll(runs).toHaveLength(2);
+  const [one, other] = runs() as [Span, Span];
+  const phasesOf = (run: Span): Span[] =>
+    spans
+      .filter(({ parentSpanId }) => parentSpanId === run.spanId)
+      .toSorted((a, b) => Number(BigInt(a.startTimeUnixNano) - BigInt(b.startTimeUnixNano)));
+  const local = ["run prepare", "run start", "run command", "run commit"];
+  await expect.poll(() => phasesOf(one).map(({ name }) => name)).toEqual(local);
+  await expect
+    .poll(() => phasesOf(other).map(({ name }) => name))
+    .toEqual(["run queued", ...local]);
+  for (const run of [one, other]) {
+    const phases = phasesOf(run);
+    expect(run.parentSpanId ?? "").toBe("");
+    expect(new Set(phases.map((phase) => phase.traceId))).toEqual(new Set([run.traceId]));
+    // They follow each other without a gap, from the beginning to the end of the run.
+    expect(phases.map((phase) => phase.startTimeUnixNano)).toEqual([
+      run.startTimeUnixNano,
+      ...phases.slice(0, -1).map((phase) => phase.endTimeUnixNano),
+    ]);
+    expect(phases.at(-1)?.endTimeUnixNano).toBe(run.endTimeUnixNano);
+  }
+  expect([one.status.code ?? 0, other.status.code]).toEqual([0, 2]);
+  const [cause] = one.links;
+  expect(spans.find(({ spanId }) => spanId === cause?.spanId)?.name).toBe(
+    "POST /api/v1/agents/:agent_id/runs",
+  );
 });
 
 test("a stop exports the rest and does not wait for a missing receiver", async () => {

@@ -1,15 +1,13 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import { startTestApp, type TestApp } from "../support/server/app.js";
+import { sharedTestApp, type TestApp } from "../support/server/app.js";
+import {
+  explainStatements,
+  type ExplainedStatement,
+} from "../support/database/explained-statements.js";
 import { insertOrganizations, growingTables } from "../support/database/bulk-organizations.js";
 import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
-
-interface PlanNode {
-  "Node Type": string;
-  "Relation Name"?: string;
-  Plans?: PlanNode[];
-}
 
 /**
  * PostgreSQL's plans for the statements of calls, in a database with thousands of organizations:
@@ -23,10 +21,10 @@ describe("query plans among many organizations", () => {
   let slug: string;
   let projectId: string;
   let agentId: string;
-  const asked: { text: string; plan: Promise<pg.QueryResult> }[] = [];
+  let asked: ExplainedStatement[];
 
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     const owner = await app.person("owner");
     ({ id: orgId, slug } = await makeOrganization(owner));
     projectId = (await makeProject(owner, orgId)).id;
@@ -37,27 +35,10 @@ describe("query plans among many organizations", () => {
     await insertOrganizations(client, 5000, 2500);
     await client.end();
 
-    const { query } = pg.Client.prototype as unknown as {
-      query: (...args: unknown[]) => Promise<pg.QueryResult>;
-    };
-    vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
-      this: pg.Client,
-      ...args: unknown[]
-    ) {
-      const [statement, values] = args as [string | pg.QueryConfig, unknown];
-      const { text, values: own } = typeof statement === "string" ? { text: statement } : statement;
-      if (/^\s*(select|with|update|delete)\b/i.test(text)) {
-        const bound = Array.isArray(values) ? values : own;
-        const plan = query.call(this, { text: `explain (format json) ${text}`, values: bound });
-        asked.push({ text, plan });
-        return plan.then(() => query.apply(this, args));
-      }
-      return query.apply(this, args);
-    } as never);
+    asked = explainStatements(/^\s*(select|with|update|delete)\b/i);
   });
   afterAll(async () => {
     vi.restoreAllMocks();
-    await app.close();
   });
 
   /** The growing tables that a call scans sequentially. */
@@ -71,8 +52,7 @@ describe("query plans among many organizations", () => {
     expect(asked).not.toEqual([]);
     const found: string[] = [];
     for (const { text, plan } of asked.splice(0)) {
-      const [row] = (await plan).rows as { "QUERY PLAN": { Plan: PlanNode }[] }[];
-      for (const node of nodesOf(row?.["QUERY PLAN"][0]?.Plan)) {
+      for (const node of await plan) {
         const table = node["Relation Name"] ?? "";
         const isWhole = node["Node Type"] === "Seq Scan";
         if (isWhole && growingTables.some((name) => name === table))
@@ -124,7 +104,3 @@ describe("query plans among many organizations", () => {
     expect(await readWhole(call)).toEqual([]);
   });
 });
-
-function nodesOf(node: PlanNode | undefined): PlanNode[] {
-  return node ? [node, ...(node.Plans ?? []).flatMap(nodesOf)] : [];
-}

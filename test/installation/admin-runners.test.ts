@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Runner } from "#shared/api/runners.js";
-import { RUNNER_PROTOCOL, type OfferRequest } from "#shared/runner/protocol.js";
+import type { Runner } from "#shared/api/execution/runners.js";
+import { RUNNER_PROTOCOL, type OfferRequest } from "#shared/execution/runner/protocol.js";
 import { databaseUrlOf } from "../support/database/queries.js";
 import { makeOrganization } from "../support/fixtures/factories.js";
 import { insertCluster, seeRunner } from "../support/runners/runners.js";

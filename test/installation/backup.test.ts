@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { builtFile } from "../support/server/built-files.js";
 import { omoi } from "../support/server/cli.js";
 import { removeDataFolder } from "../support/server/data-folder.js";

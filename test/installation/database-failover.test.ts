@@ -234,8 +234,8 @@ describe("two server processes on a PostgreSQL with a synchronous standby", () =
         await api.agents.create({ body: { project_id: projectId, name: unique("last") } })
       ).data;
       // The reader learns that it missed events, and then gets new ones.
-      await expect.poll(() => reader.text(), { timeout: 10_000 }).toContain("event: reset\n");
-      await expect.poll(() => reader.text(), { timeout: 10_000 }).toContain(last.id);
+      await expect.poll(() => reader.text()).toContain("event: reset\n");
+      await expect.poll(() => reader.text()).toContain(last.id);
       reader.close();
       const verified = await omoi(env, "admin", "verify", "--json");
       expect(verified.err).toBe("");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { listMounts } from "#git/worktree/mounts.js";
 import { probeOverlay } from "#git/worktree/probe-overlay.js";
 import { removeDataFolder } from "../support/server/data-folder.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { databaseUrlOf, queryAsOwner } from "../support/database/queries.js";
 import { folderOf, makeOrganization, makeWorkspace } from "../support/fixtures/factories.js";
 import { makeProjectAt } from "../support/fixtures/project-at.js";

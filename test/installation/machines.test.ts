@@ -50,7 +50,7 @@ describe("a server", () => {
     await chown(folder, nobody, nobody);
     // The command's niceness is above the server's.
     const url = await start({}, [...niced, ...asNobody]);
-    await runScenario(url, { script: "cat hello.txt; test $(nice) -eq 15" });
+    await runScenario(url, { script: "cat hello.txt; test $(nice) -eq 19" });
   });
 
   test.runIf(readsAsNobody)("without privileges builds environments", async () => {

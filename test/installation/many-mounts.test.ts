@@ -2,7 +2,7 @@ import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { listMounts } from "#git/worktree/mounts.js";
 import { removeDataFolder } from "../support/server/data-folder.js";
 import {

@@ -33,7 +33,7 @@ beforeAll(async () => {
   await waitForRunEnd(server, runId);
   const stored = "select run_id from log_objects where state = 'stored'";
   await vi.waitFor(async () => expect(await server.query(stored)).toHaveLength(1), {
-    timeout: 60_000,
+    timeout: 120_000,
     interval: 200,
   });
 });
@@ -86,7 +86,7 @@ test("a restored installation is whole, has its logs, and leaves those of the or
   copy.token = server.token;
   await copy.start();
   // The copy moves the log under keys of its own.
-  await expect.poll(logKeys, { timeout: 60_000 }).toHaveLength(2);
+  await expect.poll(logKeys).toHaveLength(2);
   expect(await logKeys()).toEqual(expect.arrayContaining(before));
   const headers = { authorization: `Bearer ${server.token}` };
   for (const url of [copy.url, server.url]) {

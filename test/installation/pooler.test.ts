@@ -1,4 +1,3 @@
-import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sql } from "drizzle-orm";
 import { pino } from "pino";
@@ -20,18 +19,9 @@ import {
   mergeIntoBase,
 } from "../support/fixtures/factories.js";
 import { hasPgBouncer, startPgBouncer, type PgBouncer } from "../support/database/pgbouncer.js";
+import { roleOf, servingRole } from "../support/database/serving-role.js";
 
 const silent = pino({ level: "silent" });
-
-/** The role created by the server, with the password derived from its secret. */
-function servingRole(secret: string): { user: string; password: string } {
-  const password = createHmac("sha256", secret).update("postgresql role omoi_app").digest("hex");
-  return { user: "omoi_app", password };
-}
-
-function ownerRole({ user, password }: pg.ClientConfig): { user: string; password: string } {
-  return { user: String(user), password: String(password) };
-}
 
 /** Starts a pooler in front of a database; returns both URLs. */
 async function poolerBefore(
@@ -39,11 +29,11 @@ async function poolerBefore(
   secret: string,
   settings?: Record<string, string>,
 ): Promise<{ pooler: PgBouncer; address: DatabaseAddress }> {
-  const roles = [servingRole(secret), ownerRole(owner)];
+  const roles = [servingRole(secret), roleOf(owner)];
   const pooler = await startPgBouncer(owner, roles, settings);
   return {
     pooler,
-    address: { owner, pooler: pooler.through(ownerRole(owner)), app: null },
+    address: { owner, pooler: pooler.through(roleOf(owner)), app: null },
   };
 }
 
@@ -185,7 +175,7 @@ describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is rejected at
   test("a pooler in transaction mode without a direct address", async () => {
     const { owner, secret } = await createTestDatabase();
     const { pooler } = await poolerBefore(owner, secret);
-    const through = pooler.through(ownerRole(owner));
+    const through = pooler.through(roleOf(owner));
     expect(await refused({ owner: through, app: null }, secret)).toMatch(
       /^ConfigError: .*OMOI_DATABASE_DIRECT_URL/,
     );
@@ -196,7 +186,7 @@ describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is rejected at
     const { owner, secret } = await createTestDatabase();
     const session = { pool_mode: "session", default_pool_size: "60" };
     const { pooler } = await poolerBefore(owner, secret, session);
-    const through = pooler.through(ownerRole(owner));
+    const through = pooler.through(roleOf(owner));
     const db = await openDatabase({ owner: through, app: null }, secret, silent);
     await db.close();
     await pooler.stop();
@@ -211,8 +201,8 @@ describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is rejected at
 
   test("a pooler that does not know the serving role", async () => {
     const { owner, secret } = await createTestDatabase();
-    const pooler = await startPgBouncer(owner, [ownerRole(owner)]);
-    const address = { owner, pooler: pooler.through(ownerRole(owner)), app: null };
+    const pooler = await startPgBouncer(owner, [roleOf(owner)]);
+    const address = { owner, pooler: pooler.through(roleOf(owner)), app: null };
     expect(await refused(address, secret)).toMatch(/^ConfigError: .*OMOI_DATABASE_APP_URL/);
     await pooler.stop();
   });

@@ -1,17 +1,22 @@
 /**
- * The recipes in deploy/proxy with real nginx and Caddy: a large push, and a followed log with a
- * silence (60 MB and 75 s with THOROUGH=1, longer than the usual proxy timeouts).
+ * The recipes in deploy/proxy with real nginx and Caddy: a large push, a push to a server that reads more slowly than
+ * the client sends, and a followed log with a silence (500 MB and 75 s with THOROUGH=1, longer than the usual proxy
+ * timeouts).
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
+import { request } from "node:https";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FLUSH, pktLine } from "#git/smart-http/pkt-line.js";
 import { openCloneFactory, createGitKey } from "../support/git/clone.js";
+import { zeroOid } from "../support/git/packs.js";
 import { makeWorkspace } from "../support/fixtures/factories.js";
+import { startSlowRelay, type SlowRelay } from "../support/http/slow-relay.js";
 import { freePort } from "../support/server/free-port.js";
 import { followLog, shell } from "../support/fixtures/runs.js";
 import { startServer, type ServerProcess } from "../support/server/server-process.js";
@@ -22,16 +27,44 @@ const recipes = join(import.meta.dirname, "../../deploy/proxy");
 const certificates = join(import.meta.dirname, "../support/git/upstream-certificate");
 const silenceSeconds = rounds({ thorough: 75, else: 3 });
 const pushedBytes = rounds({ thorough: 60e6, else: 8e6 });
+const MAX_FILE_BYTES = 100e6;
+/** A push that takes longer than the pause after which a server that works at it says so: 5 s. */
+const slowPush = {
+  bytes: rounds({ thorough: 500e6, else: 24e6 }),
+  perSecond: rounds({ thorough: 7e6, else: 3e6 }),
+};
 
 interface Ports {
   omoi: number;
   proxy: number;
+  /** Without TLS. */
+  plain: number;
+}
+
+/** Debian's /etc/nginx/nginx.conf as the guide changes it, with a text in place of its sites. */
+async function nginxMain(folder: string, http: string): Promise<string> {
+  const guide = await readFile(join(import.meta.dirname, "../../docs/how-to/proxy.md"), "utf8");
+  const [, change = ""] = /^sed -i '(.*)' \/etc\/nginx\/nginx\.conf$/m.exec(guide) ?? [];
+  const conf = join(folder, "nginx.conf");
+  await writeFile(
+    conf,
+    `daemon off; pid ${folder}/nginx.pid; error_log stderr;
+events {
+\tworker_connections 768;
+\t# multi_accept on;
+}
+http { access_log off; ${http} }\n`,
+  );
+  execFileSync("sed", ["-i", change, conf]);
+  return conf;
 }
 
 /** nginx with the recipe, adapted to the test's ports and files. */
-async function nginx(folder: string, { omoi, proxy }: Ports): Promise<readonly string[]> {
+async function nginx(folder: string, { omoi, proxy, plain }: Ports): Promise<readonly string[]> {
   const recipe = await readFile(join(recipes, "nginx.conf"), "utf8");
   const server = recipe
+    .replace("listen 80;", `listen 127.0.0.1:${plain};`)
+    .replace("listen [::]:80;", "")
     .replace("listen 443 ssl;", `listen 127.0.0.1:${proxy} ssl;`)
     .replace("listen [::]:443 ssl;", "")
     .replace("/etc/ssl/omoi.example.com.pem", join(certificates, "certificate.pem"))
@@ -40,12 +73,7 @@ async function nginx(folder: string, { omoi, proxy }: Ports): Promise<readonly s
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   );
-  const conf = join(folder, "nginx.conf");
-  await writeFile(
-    conf,
-    `daemon off; pid ${folder}/nginx.pid; error_log stderr;
-     events {} http { access_log off; ${temporary.join(" ")}\n${server}\n}`,
-  );
+  const conf = await nginxMain(folder, `${temporary.join(" ")}\n${server}\n`);
   return ["nginx", "-c", conf, "-p", folder, "-e", "stderr"];
 }
 
@@ -70,17 +98,21 @@ describe.each([
   let folder: string;
   let server: ServerProcess;
   let proxy: ChildProcess;
+  let relay: SlowRelay;
+  let ports: Ports;
   let url: string;
   let said = "";
 
   beforeEach(async ({ skip }) => {
     if (!existsSync(program)) return skip(`${name} is not installed (apt-get install ${name})`);
     folder = await mkdtemp(join(tmpdir(), "omoi-proxy-"));
-    const ports = { omoi: await freePort(), proxy: await freePort() };
+    const port = await freePort();
+    relay = await startSlowRelay(port);
+    ports = { omoi: relay.port, proxy: await freePort(), plain: await freePort() };
     url = `https://127.0.0.1:${ports.proxy}`;
     server = startServer({
       OMOI_DATA_DIR: join(folder, "data"),
-      OMOI_PORT: String(ports.omoi),
+      OMOI_PORT: String(port),
       OMOI_PUBLIC_URL: url,
       OMOI_TRUSTED_PROXIES: "127.0.0.1",
     });
@@ -101,7 +133,27 @@ describe.each([
     if (folder === undefined) return;
     for (const child of [proxy, server.process]) child.kill("SIGTERM");
     await server.ended;
+    await relay.close();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  test("browsers are kept on HTTPS, by enough connections", async () => {
+    const page = await fetch(`${url}/login`);
+    expect(page.headers.get("strict-transport-security")).toBe("max-age=31536000");
+    if (name === "nginx") {
+      // Caddy redirects of itself, from port 80 alone.
+      const plain = await fetch(`http://127.0.0.1:${ports.plain}/runs?x=1`, { redirect: "manual" });
+      const location = "https://omoi.example.com/runs?x=1";
+      expect([plain.status, plain.headers.get("location")]).toEqual([308, location]);
+      const [, conf = ""] = proxy.spawnargs.join(" ").split(" -c ");
+      const used = execFileSync(program, ["-T", "-c", conf.split(" ", 1)[0] as string], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      expect(used).toMatch(/^worker_rlimit_nofile 16384;$/m);
+      expect(used).toMatch(/^\s*worker_connections 8192;$/m);
+    }
+    expect(said).not.toContain("open file resource limit");
   });
 
   test("a large push and a log with a silence", { timeout: 300_000 }, async () => {
@@ -136,4 +188,58 @@ describe.each([
     // It was sent when written, not at the end of the run.
     expect(arrivals[0] && followed.end && arrivals[0] < (followed.end.ended_at ?? "")).toBe(true);
   });
+
+  test(
+    "a push that the server reads slowly, and one that breaks off",
+    { timeout: 600_000 },
+    async () => {
+      const { owner, cloneUrl } = await runScenario(url);
+      const key = await createGitKey(owner);
+      const clones = await openCloneFactory();
+      const clone = await clones.clone(cloneUrl, key, "-c", "http.sslVerify=false");
+      // Each below the limit of a file.
+      for (let sent = 0; sent < slowPush.bytes; sent += MAX_FILE_BYTES) {
+        const bytes = Math.min(MAX_FILE_BYTES, slowPush.bytes - sent);
+        await writeFile(join(clone.folder, `large-${sent}.bin`), randomBytes(bytes));
+      }
+      const commit = await clone.commit({ "small.txt": "small\n" });
+      relay.bytesPerSecond = slowPush.perSecond;
+      const push = await clone.push("HEAD:refs/heads/slow");
+      relay.bytesPerSecond = Number.POSITIVE_INFINITY;
+      expect(push.code, push.stderr).toBe(0);
+      expect(await clone.git("ls-remote", "origin", "refs/heads/slow")).toContain(commit);
+      await clones.dispose();
+      expect(server.stderr()).not.toContain("push aborted");
+
+      const half = request(`${cloneUrl}/git-receive-pack`, {
+        method: "POST",
+        agent: false,
+        headers: {
+          authorization: `Bearer ${key}`,
+          "content-type": "application/x-git-receive-pack-request",
+        },
+      });
+      half.on("error", () => undefined);
+      half.write(
+        Buffer.concat([
+          pktLine(`${zeroOid} ${commit} refs/heads/half\0report-status side-band-64k`),
+          FLUSH,
+          Buffer.from("PACK"),
+        ]),
+      );
+      // Time for it to arrive.
+      await pause(1000);
+      half.destroy();
+      await expect.poll(() => server.stderr()).toContain("push aborted");
+      const line = server
+        .stderr()
+        .split("\n")
+        .find((text) => text.includes("push aborted"));
+      expect(JSON.parse(line ?? "")).toMatchObject({
+        level: 40,
+        actor_id: (await owner.api.auth.me()).data.id,
+        received_bytes: expect.any(Number),
+      });
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { SessionEvent } from "#shared/api/agents/sessions.js";
+import type { SessionEvent } from "#shared/api/work/sessions.js";
 import { eventsOf } from "#test/support/fixtures/session-events.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
 

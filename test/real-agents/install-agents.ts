@@ -6,30 +6,39 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 
-/** Whether the adapter of Codex is tried, too: with it, CI would take more than a minute longer. */
-export const isThorough = process.env["THOROUGH"] === "1";
+/** A folder with the programs in `bin`, or why there is none. */
+export type Installed = { folder: string } | { missing: string };
 
-/** The tried versions. */
-const packages = [
-  "@anthropic-ai/claude-code@2.1.197",
-  "opencode-ai@1.18.33",
-  "@agentclientprotocol/claude-agent-acp@0.101.0",
-  ...(isThorough ? ["@agentclientprotocol/codex-acp@2.6.0"] : []),
-];
 const cache = join(import.meta.dirname, "../../node_modules/.cache/omoi-agents");
-const folder = join(cache, packages.join("+").replaceAll(/[^\w.+-]/g, "-"));
+
+/** Returns the folders of programs that are installed. */
+export const foldersOf = (...all: readonly Installed[]): string[] =>
+  all.flatMap((installed) => ("folder" in installed ? installed.folder : []));
 
 /**
- * Returns a folder with the programs in `bin`, or why there is none. They are more than 1 GB, so they are
- * installed in CI and with THOROUGH=1 only, and kept.
+ * Installs the tried versions of Claude Code and OpenCode. They are 1 GB, so they are installed in CI and with THOROUGH=1
+ * only, and kept.
  */
-export async function installAgents(): Promise<{ folder: string } | { missing: string }> {
+export const installAgents = (): Promise<Installed> =>
+  install([
+    "@anthropic-ai/claude-code@2.1.197",
+    "opencode-ai@1.18.33",
+    "@agentclientprotocol/claude-agent-acp@0.101.0",
+  ]);
+
+/** Installs the tried versions of Codex and its adapter, likewise. The adapter brings a Codex of its own. */
+export const installCodex = (): Promise<Installed> =>
+  install(["@openai/codex@0.171.0", "@agentclientprotocol/codex-acp@2.6.0"]);
+
+async function install(packages: readonly string[]): Promise<Installed> {
+  const folder = join(cache, packages.join("+").replaceAll(/[^\w.+-]/g, "-"));
   if (existsSync(folder)) return { folder };
-  if (!process.env["CI"] && !isThorough) {
+  if (!process.env["CI"] && process.env["THOROUGH"] !== "1") {
     return { missing: "not installed; set CI=1 to install them" };
   }
   await mkdir(cache, { recursive: true });
-  if (!(await claim())) return { folder };
+  const claimed = `${folder}.pid`;
+  if (!(await claim(folder, claimed))) return { folder };
   const unfinished = await mkdtemp(join(cache, "unfinished-"));
   try {
     const args = ["install", "--global", "--prefix", unfinished, "--no-audit", "--no-fund"];
@@ -46,10 +55,8 @@ export async function installAgents(): Promise<{ folder: string } | { missing: s
   return { folder };
 }
 
-const claimed = `${folder}.pid`;
-
 /** Waits while another test process installs them. Returns false once it has. */
-async function claim(): Promise<boolean> {
+async function claim(folder: string, claimed: string): Promise<boolean> {
   for (;;) {
     if (existsSync(folder)) return false;
     try {

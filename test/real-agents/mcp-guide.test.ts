@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent } from "#shared/api/work/agents.js";
 import { codeBlocks } from "#test/support/documents/code-blocks.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { builtFile } from "#test/support/server/built-files.js";
 import { signedInCli, type SignedInCli } from "#test/support/server/signed-in-cli.js";
 import { installAgents } from "./install-agents.js";
@@ -36,7 +36,7 @@ describe.skipIf(agents === null)(`Claude Code with Omoi's tools${suffix}`, () =>
   let key: string;
 
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("Ada");
     const org = await makeOrganization(owner);
     agent = await makeAgent(owner, (await makeProject(owner, org.id)).id);

@@ -29,6 +29,8 @@ export interface Reported {
 }
 
 export interface ScriptedModel extends ModelServer {
+  /** Steps that are added go on where the conversation is. */
+  script: Script;
   reported: Reported;
 }
 
@@ -69,7 +71,7 @@ export async function startScriptedModel(script: Script): Promise<ScriptedModel>
     reported.requests += 1;
     answer(response, body, script, tokens);
   });
-  return { ...server, reported };
+  return { ...server, script, reported };
 }
 
 const formats = new Map<string, Answer>([

@@ -21,7 +21,7 @@ export const answerResponses: Answer = (response, body, { steps, message }, toke
           call_id: `call_${done + 1}`,
           name: "exec",
           status: "completed",
-          input: programOf(step),
+          input: programOf(step, isSandboxed(body)),
         };
   beginStream(response);
   let sequence_number = 0;
@@ -51,16 +51,24 @@ export const answerResponses: Answer = (response, body, { steps, message }, toke
   response.end();
 };
 
+/** Whether Codex keeps commands in its own sandbox. The context of the conversation says so, the last one counts. */
+function isSandboxed(body: string): boolean {
+  const profiles = body.match(/<permission_profile type=\\"\w+/g) ?? [];
+  return profiles.at(-1)?.endsWith("disabled") !== true;
+}
+
 /** Codex gives a model one tool, which runs a program over the others. */
-function programOf(step: Step): string {
+function programOf(step: Step, isSandboxed: boolean): string {
   if ("tool" in step) return `text(await tools.${step.tool}(${JSON.stringify(step.input)}));`;
   if ("command" in step) {
     const call = {
       cmd: step.command,
       yield_time_ms: 30_000,
-      // Outside of Codex's own sandbox, for which it asks.
-      sandbox_permissions: "require_escalated",
-      justification: "Shall the greeting be committed?",
+      // Outside of Codex's own sandbox, for which it asks. Without one, Codex refuses the wish.
+      ...(isSandboxed && {
+        sandbox_permissions: "require_escalated",
+        justification: "Shall the greeting be committed?",
+      }),
     };
     return `text(await tools.exec_command(${JSON.stringify(call)}));`;
   }

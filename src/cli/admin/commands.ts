@@ -1,5 +1,8 @@
 import type { Command } from "commander";
 import { addBackupCommands } from "./backup.js";
+import { addBackupsCommand } from "./backups.js";
+import { addLoadDumpCommand } from "./load-dump.js";
+import { addMaintenanceCommands } from "./maintenance.js";
 import { addNodeCommands } from "./nodes.js";
 import { addRunnerCommands } from "./runners.js";
 import { addProjectCommands } from "./projects.js";
@@ -27,10 +30,13 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
     );
   addUserCommands(admin);
+  addMaintenanceCommands(admin);
   addNodeCommands(admin);
   addRunnerCommands(admin);
   addProjectCommands(admin);
   addSecretCommands(admin);
   addVerifyCommand(admin);
   addBackupCommands(admin);
+  addBackupsCommand(admin);
+  addLoadDumpCommand(admin);
 }

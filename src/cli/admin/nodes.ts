@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { adoptBackup } from "#server/admin/adopt-backup.js";
+import { adoptBackup } from "#server/backup/adopt-backup.js";
 import { adoptFolder, removeNode, type AdoptionReport } from "#server/admin/adopt-node.js";
 import { createTryLock } from "#server/db/locks/locks.js";
-import type { ClusterNode } from "#shared/api/nodes.js";
-import * as nodes from "#server/features/nodes/index.js";
+import type { ClusterNode } from "#shared/api/operation/nodes.js";
+import * as nodes from "#server/features/operation/nodes/index.js";
 import { ConfigError } from "#shared/node/config-error.js";
 import { confirm } from "../commands/ask.js";
 import { describeAdoption, describeSetBack } from "./describe-adoption.js";
+import { withSource } from "./backup-source.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 import { exitCodes, print, shownTime, table } from "./output.js";
-import { withPlace } from "./with-place.js";
 
 /** Adds `omoi admin nodes` and `omoi admin node …`. */
 export function addNodeCommands(admin: Command): void {
@@ -38,7 +38,7 @@ Examples:
     .description("Take over the projects of a server that is gone")
     .argument("<NODE>", "the name of the server that is gone")
     .option("--from-folder <DIR>", "its data folder, mounted on this machine")
-    .option("--from-backup <PLACE>", "a backup of it: a folder, or s3://BUCKET/PREFIX")
+    .option("--from-backup <PLACE>", "a backup of it: a folder, s3://BUCKET/PREFIX or a name")
     .option("-y, --yes", "do not ask before projects are set back to a backup")
     .option("--json", "print JSON")
     .addHelpText(
@@ -120,8 +120,8 @@ async function adopt(of: string, options: AdoptOptions): Promise<void> {
         return adoptFolder(await adoption(), of, resolve(fromFolder));
       }
       if (fromBackup !== undefined && fromFolder === undefined) {
-        return withPlace(fromBackup, config.objectStorage, async (place) =>
-          adoptBackup(await adoption(), of, place, (createdAt) =>
+        return withSource(fromBackup, async (source) =>
+          adoptBackup(await adoption(), of, source, (createdAt) =>
             confirm(describeSetBack(of, createdAt, new Date()), options),
           ),
         );

@@ -48,3 +48,11 @@ export function table(header: readonly string[], rows: readonly (readonly string
 export function shownTime(time: string | null): string {
   return time === null ? "never" : `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
 }
+
+/** Formats a number of bytes for display: `12.3 MiB`. */
+export function shownBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const unit = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
+  const value = bytes / 1024 ** unit;
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

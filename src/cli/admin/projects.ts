@@ -1,12 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
-import type { ProjectMove } from "#shared/api/project-moves.js";
+import type { ProjectMove } from "#shared/api/operation/project-moves.js";
 import {
   cancelMove,
   findProjectId,
   moveProject,
   readMove,
-} from "#server/features/project-moves/index.js";
+} from "#server/features/operation/project-moves/index.js";
 import { exitCodes, print } from "./output.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { newRunner, type Runner } from "#shared/api/runners.js";
-import * as runners from "#server/features/runners/index.js";
-import { runnerCommand } from "#shared/runner/runner-command.js";
+import { newRunner, type Runner } from "#shared/api/execution/runners.js";
+import * as runners from "#server/features/execution/runners/index.js";
+import { runnerCommand } from "#shared/execution/runner/runner-command.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 import { print, shownTime, table } from "./output.js";
 

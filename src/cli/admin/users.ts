@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { AdminUser, AdminUserDetail } from "#shared/api/admin.js";
-import * as people from "#server/features/people/index.js";
+import type { AdminUser, AdminUserDetail } from "#shared/api/operation/admin.js";
+import * as people from "#server/features/identity/people/index.js";
 import { print, shownTime, table } from "./output.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 

@@ -7,7 +7,7 @@ import { inInstallation, type AdminOptions } from "./open-installation.js";
 export function addVerifyCommand(admin: Command): void {
   admin
     .command("verify")
-    .description("Check logs, merges, repositories and the database for consistency")
+    .description("Check repositories, workspaces, merges, logs and encrypted values")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
@@ -19,14 +19,17 @@ Examples:
   omoi admin verify --json > report.json`,
     )
     .action(async ({ json }: AdminOptions) => {
-      const report = await inInstallation(verifyInstallation);
+      const show = (checked: string): void => {
+        if (json !== true) process.stderr.write(`Checking ${checked}…\n`);
+      };
+      const report = await inInstallation((installation) => verifyInstallation(installation, show));
       print(json, report, () => textOf(report));
       if (!report.clean) process.exitCode = exitCodes.failed;
     });
 }
 
 function textOf(report: Verification): string {
-  const { installation_log: log, audit, merges, repositories, encrypted } = report;
+  const { installation_log: log, audit, merges, repositories, logs, encrypted } = report;
   const faults = [
     ...log.faults.map(({ sequence, reason }) => `installation log: event ${sequence}: ${reason}`),
     ...audit.flatMap(({ slug, faults }) =>
@@ -38,6 +41,9 @@ function textOf(report: Verification): string {
     ...merges.flatMap(({ slug, faults }) =>
       faults.map(({ id, reason }) => `${slug}: merge ${id}: ${reason}`),
     ),
+    ...logs.flatMap(({ slug, faults }) =>
+      faults.map(({ run, reason }) => `${slug}: run ${run}: ${reason}`),
+    ),
     ...(encrypted.unreadable === 0
       ? []
       : [`the secret does not decrypt ${encrypted.unreadable} of ${encrypted.values} values`]),
@@ -46,8 +52,9 @@ function textOf(report: Verification): string {
   const checked = [
     `${log.events} events of the installation`,
     `${sum(audit.map(({ events }) => events))} audit events`,
-    `${sum(repositories.map((report) => report.repositories))} repositories`,
+    `${sum(repositories.map((report) => report.repositories))} repositories with their workspaces`,
     `${sum(merges.map((report) => report.merges))} merges`,
+    `${sum(logs.map((report) => report.logs))} logs of runs`,
     `${encrypted.values} encrypted values`,
   ].join(", ");
   if (faults.length === 0) return `Intact: ${checked}.`;

@@ -2,16 +2,17 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { ApiError, type Answer, urlOf } from "#shared/contract/call.js";
-import type { CallName } from "#shared/contract/call-name.js";
+import type { CallName } from "#shared/contract/client.js";
 import { connect, type Connection } from "../connection/connect.js";
 import { rejectOthers, send, textOf, writeThrough } from "../connection/http.js";
 import { allRows } from "../connection/pages.js";
 import { describedCall } from "../contract/calls.js";
 import type { CallField, DescribedCall } from "../contract/describe-calls.js";
-import { FailedError } from "../output/failures.js";
+import { FailedError, UsageError } from "../output/failures.js";
 import { note, printItem, printJson, printRows, type Row } from "../output/print.js";
 import { confirm } from "./ask.js";
-import { callCommands, type CallCommand } from "./call-commands.js";
+import type { CallCommand } from "./call-command.js";
+import { callCommands } from "./call-commands.js";
 import {
   bodyOf,
   fieldsFor,
@@ -22,7 +23,7 @@ import {
   type Options,
   paramsOf,
 } from "./call-values.js";
-import { addCommon } from "./common-options.js";
+import { addCommon, addTaskProject } from "./common-options.js";
 
 /** Adds the commands of a group, such as `agent`. */
 export function addCallCommands(group: Command, name: string): void {
@@ -33,6 +34,8 @@ export function addCallCommands(group: Command, name: string): void {
   }
 }
 
+const aliases: Record<string, string> = { list: "ls", delete: "rm", remove: "rm" };
+
 function addCallCommand(group: Command, verb: string, name: CallName, command: CallCommand): void {
   const call = describedCall(name);
   const inPath = call.params.filter((field) => field.name !== "org_id");
@@ -41,14 +44,18 @@ function addCallCommand(group: Command, verb: string, name: CallName, command: C
     isOptional: given.endsWith("?"),
   }));
   const made = group.command(verb).description(call.summary);
+  const alias = aliases[verb];
+  if (alias !== undefined) made.alias(alias);
   for (const { name: field, isOptional } of args) {
     const label = optionName(field).toUpperCase();
     made.argument(isOptional ? `[${label}]` : `<${label}>`, descriptionOf(call, field));
   }
   const options = optionsOf(call, new Set(args.map((arg) => arg.name)));
-  for (const field of options) addOption(made, field);
+  for (const field of options) addOption(made, withDefault(field, command));
   if (command.ofProject)
     made.option("--project <PROJECT>", "of a project instead of the organization");
+  const ofTask = new Set(["task_id", "pull_request_id"]);
+  if (call.params.some(({ name: field }) => ofTask.has(field))) addTaskProject(made);
   if (call.isList) made.option("--limit <N>", "at most so many; all by default");
   if (call.body !== null)
     made.option("--body <JSON>", "the whole body as JSON, @FILE, or - for standard input");
@@ -76,9 +83,25 @@ function optionsOf(call: DescribedCall, args: ReadonlySet<string>): CallField[] 
   );
 }
 
+function withDefault(field: CallField, { defaults }: CallCommand): CallField {
+  const value = defaults?.[field.name];
+  if (value === undefined) return field;
+  return { ...field, description: `${field.description}; by default ${value}` };
+}
+
+/** Arguments that are seldom given as the ids of the call. */
+const namedArguments: Record<string, string> = {
+  task_id: "its number, such as 12 or shop#12, or its id",
+  pull_request_id: "its id, or the number of its task, such as 12 or shop#12",
+  forge_id: "its name, or its id",
+  attempt_id: "its number within the task, or its id",
+};
+
 function descriptionOf({ params, query, body }: DescribedCall, field: string): string {
   return (
-    [...params, ...query, ...(body ?? [])].find(({ name }) => name === field)?.description ?? ""
+    namedArguments[field] ??
+    [...params, ...query, ...(body ?? [])].find(({ name }) => name === field)?.description ??
+    ""
   );
 }
 
@@ -92,6 +115,10 @@ function addOption(command: Command, field: CallField): void {
   ].filter((part) => part !== "");
   if (type === "boolean" && !isList) {
     command.option(flag, hints[0]).addOption(new Option(`--no-${optionName(name)}`).hideHelp());
+    return;
+  }
+  if (!isList && values?.join() === "true,false") {
+    command.addOption(new Option(`${flag} [VALUE]`, hints[0]).choices(values));
     return;
   }
   const option = new Option(
@@ -118,6 +145,12 @@ async function runCall(
     delete rest.ofProject;
     return runCall(ofProject, rest, describedCall(ofProject), inProject, opts);
   }
+  if (command.ofOrganization !== undefined && Object.values(values)[0] === undefined) {
+    const { ofOrganization, columns = [], ...rest } = command;
+    requireOptionsOf(describedCall(ofOrganization), call, opts);
+    const named = { ...rest, columns: columns.toSpliced(1, 0, "agent_name") };
+    return runCall(ofOrganization, named, describedCall(ofOrganization), {}, opts);
+  }
   const connection = connect(opts);
   const given: Given = { connection, call, values, opts, command };
   const params = await paramsOf(given);
@@ -142,7 +175,14 @@ async function runCall(
   const data =
     command.waits === true && opts.wait !== false ? await whenReady(connection, made as Row) : made;
   if (data === undefined) note("Done.");
-  else printItem(data as Row, opts);
+  else (command.print ?? printItem)(data as Row, opts);
+}
+
+/** @throws UsageError for an option that only the call for one agent has */
+function requireOptionsOf(wide: DescribedCall, narrow: DescribedCall, opts: Options): void {
+  const known = new Set(wide.query.map(({ name }) => name));
+  const unknown = narrow.query.find(({ name }) => !known.has(name) && opts[name] !== undefined);
+  if (unknown) throw new UsageError(`--${optionName(unknown.name)} needs an agent.`);
 }
 
 const READY_MS = 200;

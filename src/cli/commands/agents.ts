@@ -44,7 +44,10 @@ export function addAgentWork(group: Command): void {
         collected,
       )
       .option("--queue", "wait for a free place instead of failing")
-      .option("-f, --follow", "show its output until it ends, and fail if it fails"),
+      .option(
+        "-f, --follow",
+        "show its output until it ends, and end with its command's exit code",
+      ),
   )
     .addHelpText(
       "after",

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { ApiError } from "#shared/contract/call.js";
 import { connect, type Where } from "../connection/connect.js";
 import { rejectOthers, send, textOf } from "../connection/http.js";
+import { describedCalls } from "../contract/calls.js";
 import { UsageError } from "../output/failures.js";
 import { writeLine } from "../output/print.js";
 
@@ -21,8 +22,8 @@ export function addApi(program: Command): void {
   program
     .command("api")
     .description("Send any request, signed in")
-    .argument("<METHOD>", "GET, POST, PATCH, PUT or DELETE")
-    .argument("<PATH>", "such as /api/v1/agents; without a slash at its start, below /api/v1/")
+    .argument("<METHOD>", "GET, POST, PATCH, PUT or DELETE; with a path alone, GET")
+    .argument("[PATH]", "such as /agents, which is /api/v1/agents")
     .option(
       "-f, --field <NAME=VALUE>",
       "a field of the JSON body, or of the query of a GET; a value that is JSON is taken as such",
@@ -36,21 +37,36 @@ export function addApi(program: Command): void {
       "after",
       `
 Examples:
-  omoi api GET organizations
+  omoi api /organizations
   omoi api GET agents -f limit=5 -f status=running
   omoi api POST organizations -f name='Acme Corp'`,
     )
     .action(call);
 }
 
-async function call(method: string, path: string, options: ApiOptions): Promise<void> {
-  const verb = method.toUpperCase();
-  if (!["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"].includes(verb)) {
-    throw new UsageError(`${method} is no method; use GET, POST, PATCH, PUT or DELETE.`);
+const methods = new Set(["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"]);
+
+/** Adds /api/v1 to a path without a slash at its start, and to one that begins with a resource of the API. */
+function wholePath(path: string): string {
+  if (!path.startsWith("/")) return `/api/v1/${path}`;
+  const [, first = ""] = path.split(/[/?]/);
+  const isResource = Object.values(describedCalls())
+    .flatMap((calls) => Object.values(calls))
+    .some((one) => one.path.split("/")[3] === first && one.path.startsWith("/api/v1/"));
+  return isResource ? `/api/v1${path}` : path;
+}
+
+async function call(first: string, second: string | undefined, options: ApiOptions): Promise<void> {
+  const verb = second === undefined ? "GET" : first.toUpperCase();
+  if (!methods.has(verb)) {
+    throw new UsageError(`${first} is no method; use GET, POST, PATCH, PUT or DELETE.`);
+  }
+  if (second === undefined && methods.has(first.toUpperCase())) {
+    throw new UsageError(`${first} needs a path: omoi api ${first} /organizations`);
   }
   const connection = connect(options);
   const fields = (options.field ?? []).map((given) => pairOf(given, "="));
-  const address = new URL(path.startsWith("/") ? path : `/api/v1/${path}`, connection.url);
+  const address = new URL(wholePath(second ?? first), connection.url);
   // A path such as //example.com would send the key elsewhere.
   if (address.origin !== connection.url)
     throw new UsageError("The path must begin with one slash.");

@@ -2,38 +2,17 @@
  * The command of each call of the API. A call without one says why, or which command written by hand
  * makes it. The type requires an entry for every call.
  */
-import type { CallName } from "#shared/contract/call-name.js";
-
-export interface CallCommand {
-  /** The words after `omoi`. */
-  command: string;
-  /** The fields given as arguments, in order; `?` marks one that may be left out. By default those of the path. */
-  args?: readonly string[];
-  /** The columns of a list; by default the first fields. */
-  columns?: readonly string[];
-  /** The field that is read from standard input unless it is given. */
-  stdin?: string;
-  /** Whether it cannot be undone: a person confirms it, a script says `--yes`. */
-  confirms?: boolean;
-  /** Whether it waits until what it has made is ready. */
-  waits?: boolean;
-  /** The same call for a project, by the option `--project`. */
-  ofProject?: CallName;
-  /** Examples without `omoi`. */
-  examples?: readonly string[];
-}
-
-/** Why a call has no command. */
-interface WithoutCommand {
-  reason: string;
-}
+import type { CallName } from "#shared/contract/client.js";
+import { type CallCommand, type WithoutCommand, byOrganization, written } from "./call-command.js";
+import { automationCommands } from "./automation-commands.js";
+import { reviewCommands } from "./review-commands.js";
+import { taskCommands } from "./task-commands.js";
 
 const inBrowser: WithoutCommand = { reason: "It needs a browser." };
 const onPage: WithoutCommand = {
   reason: "Passwords and codes are entered on the sign-in page, which omoi login opens.",
 };
-const byOrganization: WithoutCommand = { reason: "The command of the organization has --project." };
-const written = (command: string): WithoutCommand => ({ reason: `omoi ${command} makes it.` });
+const byAgent: WithoutCommand = { reason: "The command of an agent makes it without one." };
 
 export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "auth.register": onPage,
@@ -208,12 +187,22 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
     command: "project branches",
     columns: ["name", "commit_sha", "is_default", "subject"],
   },
+  "projects.files": {
+    command: "project files",
+    columns: ["path"],
+    examples: ["project files shop --q 'order form'"],
+  },
   "upstreams.fetch": { command: "project fetch" },
   "upstreams.cancelFetch": { command: "project cancel-fetch" },
   "upstreams.push": { command: "project push" },
   "upstreams.setCredential": {
     command: "project set-credential",
     examples: ['project set-credential shop --body \'{"kind": "https_token", "token": "…"}\''],
+  },
+  "upstreams.linkRepository": {
+    command: "project link-repository",
+    args: ["project_id", "forge_id", "repository"],
+    examples: ["project link-repository shop github.com acme/shop"],
   },
   "upstreams.removeCredential": { command: "project remove-credential", confirms: true },
   "upstreams.trustHostKey": { command: "project trust-host-key", args: ["project_id", "host_key"] },
@@ -229,6 +218,10 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "graph.get": { command: "project graph" },
   "radar.project": written("conflicts"),
   "radar.workspace": { command: "workspace conflicts" },
+
+  ...taskCommands,
+  ...automationCommands,
+  ...reviewCommands,
 
   "agents.list": {
     command: "agent list",
@@ -249,9 +242,12 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "runs.create": written("agent start"),
   "runs.list": {
     command: "run list",
+    args: ["agent_id?"],
+    ofOrganization: "runs.listAll",
     columns: ["id", "status", "preset", "command", "exit_code", "started_at", "runtime_seconds"],
-    examples: ["run list worker-1 --status failed"],
+    examples: ["run list --status queued", "run list worker-1 --status failed"],
   },
+  "runs.listAll": byAgent,
   "runs.timeline": {
     command: "run timeline",
     columns: ["id", "agent_name", "status", "started_at", "ended_at"],
@@ -272,8 +268,12 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   },
   "agentSessions.list": {
     command: "session list",
+    args: ["agent_id?"],
+    ofOrganization: "agentSessions.listAll",
     columns: ["id", "title", "status", "preset", "created_at"],
+    examples: ["session list", "session list worker-1"],
   },
+  "agentSessions.listAll": byAgent,
   "agentSessions.search": { command: "session search", args: ["agent_id", "q"] },
   "agentSessions.get": { command: "session show" },
   "agentSessions.events": written("logs --session"),
@@ -297,7 +297,7 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
 
   "usage.get": {
     command: "usage show",
-    examples: ["usage show --by agent", "usage show --format csv"],
+    examples: ["usage show --by person", "usage show --by agent", "usage show --format csv"],
   },
   "usage.disk": { command: "usage disk" },
   "usage.statements": {
@@ -383,6 +383,15 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "mergeQueue.cancel": { command: "queue cancel" },
   "mergeQueue.approve": { command: "queue approve" },
 
+  "protectionChanges.list": {
+    command: "protection list",
+    columns: ["id", "status", "required_approvals", "reason", "created_at"],
+  },
+  "protectionChanges.propose": { command: "protection propose" },
+  "protectionChanges.get": { command: "protection show" },
+  "protectionChanges.approve": { command: "protection approve" },
+  "protectionChanges.withdraw": { command: "protection withdraw" },
+
   "overview.attention": {
     command: "attention list",
     columns: ["type", "agent_name", "project_name", "at", "key"],
@@ -402,6 +411,7 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "organizationSecrets.set": {
     command: "secret set",
     ofProject: "projectSecrets.set",
+    defaults: { kind: "variable" },
     stdin: "value",
     examples: [
       "secret set API_TOKEN < token.txt",
@@ -480,6 +490,81 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
     examples: ["service-account rotate-key ci KEY --grace-period-seconds 3600"],
   },
 
+  "forges.list": {
+    command: "forge list",
+    columns: ["name", "kind", "url", "account", "status", "projects", "id"],
+  },
+  "forges.create": {
+    command: "forge add",
+    args: ["kind", "url"],
+    // A credential stays out of the history of the shell.
+    stdin: "token",
+    examples: [
+      "forge add github https://github.com < token.txt",
+      "forge add gitlab https://gitlab.example.com --name 'Our GitLab' < token.txt",
+    ],
+  },
+  "forges.get": { command: "forge show" },
+  "forges.update": {
+    command: "forge update",
+    examples: ["forge update github.com --name 'The forge'"],
+  },
+  "forges.rotateWebhookSecret": { command: "forge rotate-secret", confirms: true },
+  "forges.delete": { command: "forge remove", confirms: true },
+  "forges.repositories": {
+    command: "forge repositories",
+    columns: ["name", "is_private", "default_branch", "url"],
+    examples: ["forge repositories github.com --q shop"],
+  },
+  "forgeDeliveries.list": {
+    command: "forge deliveries",
+    columns: ["received_at", "event", "repository", "number", "login", "decision", "reason", "id"],
+    examples: ["forge deliveries github.com", "forge deliveries github.com --status ignored"],
+  },
+  "forgeDeliveries.replay": { command: "forge replay" },
+  "forgePeople.list": {
+    command: "forge people",
+    columns: ["login", "user_name", "how", "user_id"],
+  },
+  "forgePeople.set": {
+    command: "forge set-person",
+    args: ["forge_id", "login", "user_id"],
+    examples: ["forge set-person github.com ann ann@example.com"],
+  },
+  "forgePeople.remove": { command: "forge remove-person", confirms: true },
+  "forgePeople.accounts": {
+    command: "forge accounts",
+    columns: ["name", "kind", "url", "logins", "forge_id"],
+  },
+  "forgePeople.link": {
+    command: "forge link",
+    stdin: "token",
+    examples: ["forge link github.com < token.txt"],
+  },
+  "githubApps.startLink": inBrowser,
+  "githubApps.manifest": inBrowser,
+  "githubApps.callback": inBrowser,
+  "githubApps.oauthCallback": inBrowser,
+  "forgePeople.unlink": { command: "forge unlink", confirms: true },
+  "pullRequests.list": {
+    command: "pr list",
+    columns: ["number", "state", "title", "review_decision", "head", "task_number", "url"],
+    examples: ["pr list shop", "pr list shop --state open"],
+  },
+  "pullRequests.open": {
+    command: "pr open",
+    examples: ["pr open 12", "pr open shop#12 --draft --labels bug --reviewers grace"],
+  },
+  "pullRequests.get": { command: "pr show", examples: ["pr show 12"] },
+  "pullRequests.refresh": { command: "pr refresh" },
+  "pullRequests.update": {
+    command: "pr update",
+    examples: ["pr update 12 --title 'Round half cents'"],
+  },
+  "pullRequests.ready": { command: "pr ready" },
+  "pullRequests.merge": { command: "pr merge", examples: ["pr merge 12 --method squash"] },
+  "pullRequests.close": { command: "pr close", confirms: true },
+
   "webhooks.eventTypes": {
     command: "webhook event-types",
     columns: ["name", "permission", "description"],
@@ -535,6 +620,14 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
     command: "installation organizations",
     columns: ["slug", "name", "is_active", "members", "agents", "running_agents"],
   },
+  "maintenance.status": { command: "installation maintenance" },
+  "maintenance.get": { reason: "omoi installation maintenance shows the same." },
+  "maintenance.start": {
+    command: "installation start-maintenance",
+    args: ["message"],
+    examples: ["installation start-maintenance 'Back at 18:00 UTC'"],
+  },
+  "maintenance.end": { command: "installation end-maintenance" },
   "nodes.list": {
     command: "installation nodes",
     columns: ["name", "status", "projects", "running", "version", "id"],
@@ -569,6 +662,8 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
   "projectMoves.start": { command: "installation move-project" },
   "projectMoves.get": { command: "installation move" },
   "projectMoves.cancel": { command: "installation cancel-move", confirms: true },
+  "doctor.request": written("doctor"),
+  "doctor.run": written("doctor"),
   "admin.auditEvents": {
     command: "installation audit",
     columns: ["at", "actor.name", "action", "target.type", "target.name"],
@@ -579,6 +674,8 @@ export const callCommands: Record<CallName, CallCommand | WithoutCommand> = {
 export const groups: Record<string, string> = {
   org: "Organizations: their limits, their owner, their archive",
   project: "Repositories, their upstreams and environments",
+  task: "Tasks: what you want done, from one line to a merge",
+  review: "Reviews: comments on lines, approvals, suggestions",
   agent: "Agents: create, start, stop, delete",
   workspace: "Isolated git workspaces of agents",
   run: "Commands and presets that agents have run",
@@ -586,12 +683,16 @@ export const groups: Record<string, string> = {
   merge: "Merge the work of an agent, and look at merges",
   queue: "The merge queue of a project",
   check: "The checks that merges have to pass",
+  protection: "Proposed changes of protected branches and checks",
   member: "People and agents of an organization",
   invitation: "Invitations to an organization",
   role: "Roles and their permissions",
   secret: "Secrets and model keys for runs",
   key: "API keys",
   "service-account": "Service accounts and their keys",
+  forge: "Connections to GitHub, GitLab, Gitea and Forgejo",
+  pr: "Pull requests: the work of tasks on a forge",
+  automation: "Automations: what starts work without you, and why it did",
   webhook: "Webhooks and their deliveries",
   notification: "What you are notified of, and how",
   attention: "What waits for a person",

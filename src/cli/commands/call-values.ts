@@ -7,7 +7,7 @@ import { isNamed, organizationIdOf, organizationOf, valueOf } from "../connectio
 import type { CallField, DescribedCall } from "../contract/describe-calls.js";
 import { UsageError } from "../output/failures.js";
 import { secretFromInput } from "./ask.js";
-import type { CallCommand } from "./call-commands.js";
+import type { CallCommand } from "./call-command.js";
 import type { CommonOptions } from "./common-options.js";
 
 /** The options of a command; its own are kept by the names of `keyOf`. */
@@ -28,9 +28,11 @@ export function isFilled({ method, query, body, isList }: DescribedCall, field: 
   return isScope || (method === "POST" && isRequired);
 }
 
-/** `parent_agent_id` as an option: `parent-agent`. */
-export const optionName = (field: string): string =>
-  (isNamed(field) ? field.replace(/_id$/, "") : field).replaceAll("_", "-");
+/** `parent_agent_id` as an option: `parent-agent`. A field `body` is `text`, since `--body` is the whole body. */
+export const optionName = (field: string): string => {
+  if (field === "body") return "text";
+  return (isNamed(field) ? field.replace(/_id$/, "") : field).replaceAll("_", "-");
+};
 
 /** The name under which commander keeps an option. */
 const keyOf = (field: string): string =>
@@ -90,13 +92,14 @@ export async function bodyOf(given: Given, fields: readonly CallField[]): Promis
   if (stdin !== undefined && opts[keyOf(stdin)] === undefined && whole === undefined) {
     opts[keyOf(stdin)] = await secretFromInput(stdin);
   }
-  const body = await fieldsFor(given, fields);
+  const found = await fieldsFor(given, fields);
   if (whole !== undefined) {
     const parsed = await jsonOf("body", whole);
     return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)
-      ? { ...parsed, ...body }
+      ? { ...command.defaults, ...parsed, ...found }
       : parsed;
   }
+  const body: Record<string, unknown> = { ...command.defaults, ...found };
   const missing = fields.find(({ name, isRequired }) => isRequired && body[name] === undefined);
   if (missing) {
     throw new UsageError(`--${optionName(missing.name)} is required; --help shows all options.`);

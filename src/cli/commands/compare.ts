@@ -1,6 +1,6 @@
 /** `omoi diff` and `omoi conflicts`. */
 import type { Command } from "commander";
-import type { Diff } from "#shared/api/projects/commits.js";
+import type { Diff } from "#shared/api/code/commits.js";
 import { ApiError, urlOf } from "#shared/contract/call.js";
 import { connect } from "../connection/connect.js";
 import { send, textOf } from "../connection/http.js";

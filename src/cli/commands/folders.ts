@@ -4,8 +4,8 @@ import { hostname } from "node:os";
 import { basename, resolve } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import type { Command } from "commander";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { isUuid } from "#shared/uuid.js";
 import { connect, type Connection } from "../connection/connect.js";
 import { findAgent, findProject } from "../connection/names.js";
@@ -70,7 +70,7 @@ const setting = (name: string): string | null => askGit(["config", "--local", "-
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** Git's settings that ask this command for the key, so that no file of the clone contains it. */
-function helperOf({ url, context }: Connection): string[] {
+export function helperOf({ url, context }: Connection): string[] {
   const self = [process.execPath, process.argv[1] ?? ""].map(quoted);
   const section = `credential.${url}`;
   const name = context === null ? "" : ` --context ${quoted(context)}`;

@@ -1,18 +1,19 @@
 /** `omoi logs`, `omoi events`: output as text, live. */
 import { type Command, Option } from "commander";
-import type { Run } from "#shared/api/agents/runs.js";
-import type { SessionEvent } from "#shared/api/agents/sessions.js";
+import type { Run } from "#shared/api/execution/runs.js";
 import { ApiError, urlOf } from "#shared/contract/call.js";
 import { connect, type Connection } from "../connection/connect.js";
 import { eventsOf } from "../connection/event-stream.js";
 import { send, textOf } from "../connection/http.js";
 import { organizationOf, valueOf } from "../connection/names.js";
 import { describedCall } from "../contract/calls.js";
-import { FailedError, UsageError } from "../output/failures.js";
+import { exitCodes, FailedError, UsageError } from "../output/failures.js";
+import { whenInterrupted } from "../output/interrupt.js";
 import { note, writeLine } from "../output/print.js";
 import { hasColors, styled } from "../output/style.js";
-import { plain, shownTime } from "../output/values.js";
+import { plain } from "../output/values.js";
 import { addCommon, type CommonOptions } from "./common-options.js";
+import { showSession } from "./sessions.js";
 
 interface LogsOptions extends CommonOptions {
   follow?: boolean;
@@ -21,6 +22,7 @@ interface LogsOptions extends CommonOptions {
   stream?: "stdout" | "stderr";
   exitStatus?: boolean;
   session?: boolean;
+  raw?: boolean;
 }
 
 export function addLogs(program: Command): void {
@@ -35,7 +37,8 @@ export function addLogs(program: Command): void {
       .addOption(
         new Option("--stream <STREAM>", "only one of the two").choices(["stdout", "stderr"]),
       )
-      .option("--exit-status", "with --follow: fail if the run fails")
+      .option("--raw", "the lines of JSON of a preset's program as it printed them")
+      .option("--exit-status", "with --follow: fail if the run fails, with its command's exit code")
       .option("--session", "the transcript of a session, or of an agent's newest one"),
   )
     .addHelpText(
@@ -58,17 +61,25 @@ Examples:
       await showLog(connection, run_id, options);
     });
   addCommon(
-    program.command("events").description("Show what changes in the organization, as it happens"),
-  ).action(async (options: CommonOptions) => {
+    program
+      .command("events")
+      .description("Show what changes in the organization, or of one task, as it happens")
+      .option("--task <task>", "only what concerns a task and its attempts"),
+  ).action(async ({ task, ...options }: CommonOptions & { task?: string }) => {
     const connection = connect(options);
-    const path = urlOf(describedCall("events.stream"), {
-      params: { org_id: await organizationOf(connection) },
-    });
+    const path =
+      task === undefined
+        ? urlOf(describedCall("events.stream"), {
+            params: { org_id: await organizationOf(connection) },
+          })
+        : urlOf(describedCall("tasks.events"), {
+            params: { task_id: await valueOf(connection, "task_id", task) },
+          });
     for await (const { name, data } of eventsOf(connection, path)) {
       if (options.json === true) writeLine(JSON.stringify({ event: name, ...(data as object) }));
       else {
         const { type, id } = data as { type?: string; id?: string | null };
-        writeLine(`${shownTime(new Date().toISOString())}  ${type ?? name}  ${id ?? ""}`.trimEnd());
+        writeLine(`${new Date().toISOString()}  ${type ?? name}  ${id ?? ""}`.trimEnd());
       }
     }
   });
@@ -79,10 +90,10 @@ async function showLog(
   run_id: string,
   options: LogsOptions,
 ): Promise<void> {
-  const { tail, times, stream } = options;
+  const { tail, times, stream, raw } = options;
   const path = urlOf(describedCall("runs.logs"), {
     params: { run_id },
-    query: { tail, times, stream },
+    query: { tail, times, stream, raw },
   });
   const response = await send(connection, path, {
     method: "GET",
@@ -110,14 +121,18 @@ interface LogLine {
 export async function followRun(
   connection: Connection,
   run_id: string,
-  { json, times, stream, tail }: LogsOptions,
+  { json, times, stream, tail, raw }: LogsOptions,
 ): Promise<Run> {
   if (tail !== undefined)
     throw new UsageError("--tail shows the end of a log; it takes no --follow.");
-  const path = urlOf(describedCall("runs.logs"), { params: { run_id } });
+  const path = urlOf(describedCall("runs.logs"), { params: { run_id }, query: { raw } });
+  whenInterrupted(
+    `The run continues. Stop it with: omoi run stop ${run_id}\nFollow it again with: omoi logs ${run_id} --follow`,
+  );
   for await (const { name, data } of eventsOf(connection, path)) {
     if (name === "end") {
       const run = data as Run;
+      whenInterrupted(null);
       note(describeEnd(run));
       return run;
     }
@@ -140,10 +155,14 @@ function describeEnd({ status, exit_code, detail }: Run): string {
   return `The run ${status.replaceAll("_", " ")}${status === "failed" ? code : ""}.${detail === null ? "" : ` ${plain(detail)}`}`;
 }
 
-/** @throws FailedError if a run did not succeed */
+/** @throws FailedError if a run did not succeed, with the exit code of its command if it has one */
 export function requireSuccess(run: Run): void {
-  if (run.status !== "succeeded")
-    throw new FailedError(process.stderr.isTTY ? "" : describeEnd(run));
+  if (run.status === "succeeded") return;
+  const isOwn = run.status === "failed" && run.exit_code !== null && run.exit_code > 0;
+  throw new FailedError(
+    process.stderr.isTTY ? "" : describeEnd(run),
+    isOwn ? (run.exit_code as number) : exitCodes.failed,
+  );
 }
 
 /** Colors of programs are kept; other sequences could steer the terminal. */
@@ -156,74 +175,4 @@ function shownLine(line: string): string {
     .split(colors)
     .map((part, at) => (at % 2 === 0 ? plain(part, "field") : hasColors() ? part : ""))
     .join("");
-}
-
-/** Shows a transcript as text. */
-async function showSession(
-  connection: Connection,
-  name: string,
-  options: LogsOptions,
-): Promise<void> {
-  const session_id = await valueOf(connection, "session_id", name);
-  const path = urlOf(describedCall("agentSessions.events"), { params: { session_id } });
-  const { data: session } = await connection.api.agentSessions.get({ params: { session_id } });
-  const isOpen = !["closed", "failed"].includes(session.status);
-  const quiet = options.follow === true ? null : 1000;
-  for await (const event of untilQuiet(eventsOf(connection, path), isOpen ? quiet : null)) {
-    if (event.name === "end") return;
-    if (event.name !== "update") continue;
-    const shown = event.data as SessionEvent;
-    if (options.json === true) writeLine(JSON.stringify(shown));
-    else {
-      const text = textOfEvent(shown);
-      if (text !== null) process.stdout.write(text);
-    }
-  }
-  writeLine("");
-}
-
-const FIRST_MS = 10_000;
-
-/** Ends a stream after so long without an item; null for never. */
-async function* untilQuiet<Item>(
-  items: AsyncGenerator<Item>,
-  milliseconds: number | null,
-): AsyncGenerator<Item> {
-  for (let isFirst = true; ; isFirst = false) {
-    const next = items.next();
-    // The first one comes after the connection, if the transcript is not empty.
-    const patience = isFirst ? FIRST_MS : (milliseconds ?? 0);
-    const quiet =
-      milliseconds === null
-        ? next
-        : Promise.race([
-            next,
-            new Promise<null>((resolve) => setTimeout(resolve, patience, null).unref()),
-          ]);
-    const found = await quiet;
-    if (found === null) return;
-    if (found.done === true) return;
-    yield found.value;
-  }
-}
-
-function textOfEvent(event: SessionEvent): string | null {
-  switch (event.type) {
-    case "prompt":
-      return `\n${styled("bold", `${plain(event.by?.name ?? "Prompt")}:`)} ${plain(event.text, "field")}\n\n`;
-    case "message":
-      return plain(event.text, "field");
-    case "thought":
-      return styled("dim", plain(event.text, "field"));
-    case "tool_call":
-      return event.title === undefined ? null : `\n${styled("cyan", `> ${plain(event.title)}`)}\n`;
-    case "permission_request":
-      return `\n${styled("yellow", `? ${plain(event.title)}`)} (omoi session answer … ${event.request_id} ${event.options.map(({ option_id }) => plain(option_id)).join("|")})\n`;
-    case "turn_end":
-      return "\n";
-    case "status":
-      return event.detail === null ? null : `\n${plain(event.detail)}\n`;
-    default:
-      return null;
-  }
 }

@@ -1,6 +1,6 @@
 /** `omoi merge AGENT`. */
 import type { Command } from "commander";
-import type { Merge } from "#shared/api/projects/merges.js";
+import type { Merge } from "#shared/api/code/merges.js";
 import { connect } from "../connection/connect.js";
 import { findAgent } from "../connection/names.js";
 import { UsageError } from "../output/failures.js";

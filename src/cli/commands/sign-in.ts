@@ -197,6 +197,7 @@ async function whoami(options: CommonOptions): Promise<void> {
 function addContext(context: Command): void {
   context
     .command("list")
+    .alias("ls")
     .description("List the installations; * marks the current one")
     .option("--json", "print JSON, without tokens")
     .action(({ json }: { json?: boolean }) => {

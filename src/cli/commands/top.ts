@@ -1,9 +1,10 @@
-/** `omoi top`: the agents of an organization at work. */
+/** `omoi top`: the tasks and agents of an organization at work. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
-import type { AgentWork } from "#shared/api/organizations/overview.js";
+import type { AgentWork } from "#shared/api/work/overview.js";
+import type { Task } from "#shared/api/work/tasks.js";
 import { ApiError } from "#shared/contract/call.js";
-import { connect } from "../connection/connect.js";
+import { connect, type Connection } from "../connection/connect.js";
 import { findProject, organizationOf } from "../connection/names.js";
 import { allRows } from "../connection/pages.js";
 import { printJson, writeLine } from "../output/print.js";
@@ -16,26 +17,39 @@ export function addTop(program: Command): void {
   addCommon(
     program
       .command("top")
-      .description("Watch the agents of the organization at work")
+      .description("Watch the tasks and agents of the organization at work")
       .option("--project <PROJECT>", "only those of a project")
       .option("--once", "print once; always so without a terminal"),
   ).action(top);
+  addCommon(
+    program
+      .command("ps")
+      .description("Show the tasks and agents of the organization at work, as omoi top --once does")
+      .option("--project <PROJECT>", "only those of a project"),
+  ).action((options: TopOptions) => top({ ...options, once: true }));
 }
 
 const REFRESH_MS = 2000;
 
-async function top(options: CommonOptions & { project?: string; once?: boolean }): Promise<void> {
+type TopOptions = CommonOptions & { project?: string; once?: boolean };
+
+async function top(options: TopOptions): Promise<void> {
   const connection = connect(options);
   const org_id = await organizationOf(connection);
   const project_id =
     options.project === undefined ? undefined : (await findProject(connection, options.project)).id;
-  const read = (): Promise<AgentWork[]> =>
-    allRows((page) =>
-      connection.api.overview.work({
-        params: { org_id },
-        query: { ...page, ...(project_id !== undefined && { project_id }) },
-      }),
-    );
+  const read = async (): Promise<Work[]> => {
+    const [work, tasks] = await Promise.all([
+      allRows((page) =>
+        connection.api.overview.work({
+          params: { org_id },
+          query: { ...page, ...(project_id !== undefined && { project_id }) },
+        }),
+      ),
+      unfinishedTasks(connection, org_id, project_id),
+    ]);
+    return work.map((one) => ({ ...one, task: tasks.get(one.agent_id) ?? null }));
+  };
   if (options.json === true) return printJson(await read());
   if (options.once === true || !process.stdout.isTTY || !process.stdin.isTTY)
     return writeLine(tableOf(await read()));
@@ -51,7 +65,7 @@ async function top(options: CommonOptions & { project?: string; once?: boolean }
   });
   let problem = "";
   while (!screen.signal.aborted) {
-    let rows: AgentWork[] | null = null;
+    let rows: Work[] | null = null;
     try {
       rows = await read();
       problem = "";
@@ -73,22 +87,86 @@ async function top(options: CommonOptions & { project?: string; once?: boolean }
   process.stdin.setRawMode(false).pause();
 }
 
+/** The columns of a task in a table. */
+type TaskOfAgent = Pick<Task, "id" | "number" | "title" | "status" | "attention"> & {
+  /** The number of the attempt; null for the only one. */
+  attempt: number | null;
+};
+
+type Work = AgentWork & { task: TaskOfAgent | null };
+
+const MAX_TASKS = 1000;
+
+/** The unfinished tasks that changed last, by the ids of their agents. */
+async function unfinishedTasks(
+  { api }: Connection,
+  org_id: string,
+  project_id: string | undefined,
+): Promise<Map<string, TaskOfAgent>> {
+  const query = { status: "unfinished", sort: "updated_at" } as const;
+  try {
+    const rows = await allRows(
+      (page) =>
+        project_id === undefined
+          ? api.tasks.listAll({ params: { org_id }, query: { ...query, ...page } })
+          : api.tasks.list({ params: { project_id }, query: { ...query, ...page } }),
+      MAX_TASKS,
+    );
+    return new Map(
+      rows.flatMap(({ id, number, title, status, attention, attempts }) =>
+        attempts.map((attempt) => [
+          attempt.agent_id,
+          {
+            id,
+            number,
+            title,
+            status,
+            attention: attention?.attempt_id === attempt.id ? attention : null,
+            attempt: attempts.length > 1 ? attempt.number : null,
+          },
+        ]),
+      ),
+    );
+  } catch (error) {
+    // A role without the permission, or an older server, still lists the agents.
+    if (error instanceof ApiError && [403, 404].includes(error.status)) return new Map();
+    throw error;
+  }
+}
+
 const places = ["needs_you", "working", "ready", "idle"];
 
-function tableOf(rows: readonly AgentWork[]): string {
+/** The task of an agent, or the agent itself. */
+function nameOf({ agent_name, task }: Work): string {
+  if (task === null) return plain(agent_name);
+  const attempt = task.attempt === null ? "" : `, attempt ${task.attempt}`;
+  return `#${task.number} ${plain(task.title)}${attempt}`;
+}
+
+function tableOf(rows: readonly Work[]): string {
   const sorted = rows.toSorted(
     (one, other) =>
       places.indexOf(one.state) - places.indexOf(other.state) ||
       one.agent_name.localeCompare(other.agent_name),
   );
   return table(
-    ["Agent", "Project", "State", "For", "Unmerged", "+/-", "Conflicts", "Cost", "Last line"],
+    [
+      "Task or agent",
+      "Project",
+      "State",
+      "For",
+      "Unmerged",
+      "+/-",
+      "Conflicts",
+      "Cost",
+      "Last line",
+    ],
     sorted.map((work) => {
       const { current, additions, deletions, cost_usd } = work;
       const seconds =
         current?.started_at == null ? null : (Date.now() - Date.parse(current.started_at)) / 1000;
       return [
-        plain(work.agent_name),
+        nameOf(work),
         plain(work.project_name),
         shownValue("state", work.state, "cell"),
         seconds === null ? "-" : shownSeconds(seconds),
@@ -96,7 +174,7 @@ function tableOf(rows: readonly AgentWork[]): string {
         additions === null ? "-" : `+${additions} -${deletions}`,
         String(work.conflicts),
         `$${cost_usd.toFixed(2)}`,
-        plain(work.last_line ?? work.task_title ?? ""),
+        plain(work.task?.attention?.summary ?? work.last_line ?? work.task_title ?? ""),
       ];
     }),
   );

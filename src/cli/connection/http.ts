@@ -14,15 +14,19 @@ export interface Target {
 }
 
 const agents = { http: new Agent({ keepAlive: true }), https: new TlsAgent({ keepAlive: true }) };
-/** Time without a byte of the answer after which the server is given up; milliseconds. */
-const SILENCE_MS = 60_000;
+/** Time without a byte of the answer after which the server is asked whether it lives; milliseconds. */
+const SILENCE_MS = 10_000;
+/** Time within which a server that lives answers; milliseconds. */
+const PROBE_MS = 5_000;
+/** Silences after which a server that lives, but does not answer the request, is given up. */
+const MAX_SILENCES = 6;
 
 interface Sent {
   method: string;
   headers?: Record<string, string>;
   body?: string | Buffer;
   signal?: AbortSignal;
-  /** Whether the answer may be silent for as long as it likes. */
+  /** Whether the answer, once it has begun, may be silent for as long as it likes. */
   isStream?: boolean;
 }
 
@@ -43,7 +47,7 @@ export async function askedVersion(): Promise<string | null> {
 
 /**
  * Sends a request and returns the answer as it begins.
- * @throws FailedError if the server cannot be reached
+ * @throws FailedError if the server cannot be reached, or is silent
  */
 export function send({ url, token }: Target, path: string, sent: Sent): Promise<IncomingMessage> {
   asked = url;
@@ -62,20 +66,43 @@ export function send({ url, token }: Target, path: string, sent: Sent): Promise<
       method,
       headers,
       agent: isTls ? agents.https : agents.http,
+      // Counts from the start of the connection on.
+      timeout: SILENCE_MS,
       ...(signal && { signal }),
     };
-    const request = isTls
-      ? httpsRequest(address, options, resolve)
-      : httpRequest(address, options, resolve);
-    if (!isStream) {
-      request.setTimeout(SILENCE_MS, () =>
-        request.destroy(new Error("no answer within 60 seconds")),
-      );
-    }
+    const request = (isTls ? httpsRequest : httpRequest)(address, options, (response) => {
+      if (isStream) request.removeAllListeners("timeout").setTimeout(0);
+      resolve(response);
+    });
+    let silences = 0;
+    const onSilence = async (): Promise<void> => {
+      silences += 1;
+      if (!(await isAlive(address))) request.destroy(silentFor(SILENCE_MS + PROBE_MS));
+      else if (silences === MAX_SILENCES) request.destroy(silentFor(MAX_SILENCES * SILENCE_MS));
+      else request.setTimeout(SILENCE_MS);
+    };
+    request.on("timeout", () => void onSilence());
     request.on("error", (error: NodeJS.ErrnoException) =>
       reject(error.name === "AbortError" ? error : unreachable(url, error)),
     );
     request.end(body);
+  });
+}
+
+const silentFor = (milliseconds: number): Error =>
+  new Error(`no answer within ${milliseconds / 1000} seconds`);
+
+/** Whether a server answers anything at all: long calls, such as merges, are silent meanwhile. */
+function isAlive(address: URL): Promise<boolean> {
+  const ask = address.protocol === "https:" ? httpsRequest : httpRequest;
+  return new Promise((resolve) => {
+    const options = { agent: false, signal: AbortSignal.timeout(PROBE_MS) };
+    ask(new URL("/version", address), options, (response) => {
+      response.destroy();
+      resolve(true);
+    })
+      .on("error", () => resolve(false))
+      .end();
   });
 }
 

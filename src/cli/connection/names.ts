@@ -1,10 +1,11 @@
 /** Names as people write them, and the ids that calls take. */
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Attempt, Task } from "#shared/api/work/tasks.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { ApiError } from "#shared/contract/call.js";
 import { NotFoundError, UsageError } from "../output/failures.js";
 import type { Connection } from "./connect.js";
-import { allRows } from "./pages.js";
+import { allRows, rowsOf } from "./pages.js";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -18,19 +19,32 @@ const resolvers: Record<string, Resolve> = {
   project_id: async (connection, text) => (await findProject(connection, text)).id,
   agent_id: async (connection, text) => (await findAgent(connection, text)).id,
   parent_agent_id: async (connection, text) => (await findAgent(connection, text)).id,
+  task_id: async (connection, text) => (await findTask(connection, text)).id,
+  depends_on: async (connection, text) => (await findTask(connection, text)).id,
+  attempt_id: async (connection, text, { task_id }) =>
+    attemptOf(await findTask(connection, task_id ?? ""), text).id,
+  forge_id: async (connection, text) => {
+    const params = { org_id: await organizationOf(connection) };
+    const all = await allRows((query) => connection.api.forges.list({ params, query }));
+    return named(all, text, "connection to a forge", ({ name }) => [name]).id;
+  },
+  automation_id: async (connection, text, { project_id = "" }) => {
+    const params = { project_id };
+    const all = await allRows((query) => connection.api.automations.list({ params, query }));
+    return named(all, text, "automation", ({ name }) => [name]).id;
+  },
+  pull_request_id: async (connection, text) => {
+    const { number, pull_request } = await findTask(connection, text);
+    if (pull_request) return pull_request.id;
+    throw new NotFoundError(`Task #${number} has no pull request; omoi pr open opens one.`);
+  },
   run_id: findRun,
   session_id: findSession,
   role_id: findRole,
   member_id: async (connection, text) => (await findMember(connection, text)).id,
-  user_id: async (connection, text) => {
-    const member = await findMember(connection, text);
-    if (member.user_id === null || member.kind !== "user") {
-      throw new NotFoundError(
-        `${text} is ${member.kind === "agent" ? "an agent" : "a service account"}, not a person.`,
-      );
-    }
-    return member.user_id;
-  },
+  user_id: findUser,
+  owner: findUser,
+  assignees: findUser,
   service_account_id: async (connection, text) => {
     const params = { org_id: await organizationOf(connection) };
     const all = await allRows((query) => connection.api.serviceAccounts.list({ params, query }));
@@ -139,6 +153,97 @@ export async function findAgent(connection: Connection, text: string): Promise<A
   return one(found, text, "agent", "project/agent, or its id");
 }
 
+/** The name of the task that the agent of a run works on. */
+export const OWN_TASK = "own";
+
+/**
+ * Finds a task by its id, its number (`12` or `#12`), `project#12`, or the address of its page; `own` is that of
+ * the run's agent. Numbers without a project that follow are of the same project.
+ */
+export async function findTask(connection: Connection, text: string): Promise<Task> {
+  const id = /^https?:\/\/[^?#]*\/tasks\/([^/?#]+)/.exec(text)?.[1] ?? text;
+  const task =
+    id === OWN_TASK
+      ? await findOwn(connection)
+      : uuid.test(id)
+        ? (await connection.api.tasks.get({ params: { task_id: id } })).data
+        : await findNumber(connection, text);
+  connection.project = task.project_id;
+  return task;
+}
+
+/** The task that the agent of this run works on. @throws UsageError outside of a run; NotFoundError */
+async function findOwn(connection: Connection): Promise<Task> {
+  const agent_id = process.env["OMOI_AGENT_ID"];
+  if (!agent_id || connection.context !== null) {
+    throw new UsageError("Name the task: its number, such as 12 or shop#12, or its id.");
+  }
+  const { api } = connection;
+  const { data: agent } = await api.agents.get({ params: { agent_id } });
+  const params = { project_id: agent.project_id };
+  for await (const task of rowsOf((query) => api.tasks.list({ params, query }))) {
+    if (task.attempts.some((attempt) => attempt.agent_id === agent_id)) return task;
+  }
+  throw new NotFoundError("This agent works on no task.");
+}
+
+async function findNumber(connection: Connection, text: string): Promise<Task> {
+  const [, ofProject, digits] = /^(?:(.+)[#/]|#)?(\d{1,9})$/.exec(text) ?? [];
+  if (digits === undefined) {
+    throw new UsageError(`${text} names no task. Write its number, such as 12 or shop#12.`);
+  }
+  const number = Number(digits);
+  const project = ofProject ?? connection.project;
+  const query = { q: String(number), sort: "number" } as const;
+  const { tasks } = connection.api;
+  if (project !== null) {
+    const params = { project_id: (await findProject(connection, project)).id };
+    const rows = rowsOf((page) => tasks.list({ params, query: { ...query, ...page } }));
+    for await (const task of rows) if (task.number === number) return task;
+    throw new NotFoundError(`There is no task #${number} in ${project}, or you may not see it.`);
+  }
+  const params = { org_id: await organizationOf(connection) };
+  const all = await allRows((page) => tasks.listAll({ params, query: { ...query, ...page } }));
+  const found = all.filter((task) => task.number === number);
+  const [first, second] = found;
+  if (!first) throw new NotFoundError(`There is no task #${number}, or you may not see it.`);
+  if (!second) return first;
+  const names = found.map(({ project_name }) => project_name).join(", ");
+  throw new UsageError(
+    `Several projects have a task #${number}: ${names}. Add --project PROJECT, or write PROJECT#${number}.`,
+  );
+}
+
+/**
+ * Returns the attempt that a text names by number or agent; without a text the chosen or only one.
+ * @throws NotFoundError; UsageError if the text has to say which
+ */
+export function attemptOf(task: Task, text?: string): Attempt {
+  const { attempts, chosen_attempt_id } = task;
+  if (text !== undefined) {
+    const found = attempts.find(({ id, number, agent_name }) =>
+      [id, String(number), agent_name].includes(text.replace(/^#/, "")),
+    );
+    if (found) return found;
+    throw new NotFoundError(
+      `#${task.number} has no attempt ${text}; omoi task compare ${task.number} lists them.`,
+    );
+  }
+  const live = attempts.filter(({ status }) => status !== "archived");
+  const [only, another] = live.length > 0 ? live : attempts;
+  const chosen = attempts.find(({ id }) => id === chosen_attempt_id);
+  if (chosen) return chosen;
+  if (!only) {
+    throw new NotFoundError(
+      `#${task.number} has not started; omoi task retry ${task.number} starts it.`,
+    );
+  }
+  if (!another) return only;
+  throw new UsageError(
+    `#${task.number} has ${live.length} attempts. Choose one with omoi task choose ${task.number} NUMBER, or name one with --attempt NUMBER.`,
+  );
+}
+
 /** A run by its id, or the current or last one of an agent. */
 async function findRun(connection: Connection, text: string): Promise<string> {
   const { current_run, queued_run, last_run } = await findAgent(connection, text);
@@ -172,6 +277,17 @@ async function findMember(connection: Connection, text: string) {
     email ?? display_name,
     display_name,
   ]);
+}
+
+/** The id of a member who is a person. */
+async function findUser(connection: Connection, text: string): Promise<string> {
+  const member = await findMember(connection, text);
+  if (member.user_id === null || member.kind !== "user") {
+    throw new NotFoundError(
+      `${text} is ${member.kind === "agent" ? "an agent" : "a service account"}, not a person.`,
+    );
+  }
+  return member.user_id;
 }
 
 /** Finds an active key of a known service account, or of the caller, that has not been rotated. */

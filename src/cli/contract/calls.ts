@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { CallName } from "#shared/contract/call-name.js";
+import type { CallName } from "#shared/contract/client.js";
 import type { DescribedCall, DescribedCalls } from "./describe-calls.js";
 
 let described: DescribedCalls | undefined;

@@ -1,5 +1,6 @@
 /** Why a command fails, and its exit code. */
 import { ApiError } from "#shared/contract/call.js";
+import { cureOf } from "./cures.js";
 import { plain } from "./values.js";
 
 export const exitCodes = {
@@ -40,6 +41,8 @@ export function reportFailure(error: unknown): number {
     say(`${detail} (${code})`);
     for (const { loc, msg } of errors)
       process.stderr.write(`  ${plain(`${loc.slice(1).join(".")}: ${msg}`)}\n`);
+    const cure = cureOf(error.problem);
+    if (cure !== null) process.stderr.write(`  ${plain(cure)}\n`);
     if (error.status === 401) return exitCodes.signedOut;
     if (error.status === 404) return exitCodes.notFound;
     return [409, 412].includes(error.status) ? exitCodes.conflict : exitCodes.failed;

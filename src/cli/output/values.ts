@@ -31,7 +31,7 @@ export function shownValue(name: string, value: unknown, place: "cell" | "field"
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") return name.endsWith("_usd") ? `$${value}` : String(value);
   if (typeof value === "string") {
-    if (time.test(value)) return shownTime(value);
+    if (time.test(value)) return shownTime(value, place);
     const text = plain(value, place);
     const style = /status|state/.test(name) ? statusStyles[value] : undefined;
     return style ? styled(style, text) : text;
@@ -63,10 +63,10 @@ function partsOf(value: unknown): string {
 const shownPart = (name: string, part: unknown): string =>
   typeof part === "object" ? JSON.stringify(part) : shownValue(name, part, "cell");
 
-/** Relative on a terminal, as in "5 min ago"; exact elsewhere. */
-export function shownTime(value: string, now = Date.now()): string {
-  if (!process.stdout.isTTY) return value;
-  const seconds = Math.round((now - Date.parse(value)) / 1000);
+/** Relative, as in "5 min ago"; a field that is not on a terminal has the exact time. */
+function shownTime(value: string, place: "cell" | "field"): string {
+  if (place === "field" && !process.stdout.isTTY) return value;
+  const seconds = Math.round((Date.now() - Date.parse(value)) / 1000);
   const [amount, unit] = largest(Math.abs(seconds));
   if (unit === "s" && amount < 5) return "now";
   return seconds >= 0 ? `${amount} ${unit} ago` : `in ${amount} ${unit}`;

@@ -10,7 +10,7 @@ import { lockDataFolder } from "#server/data-folder/data-folder-lock.js";
 import { isUuid } from "#shared/uuid.js";
 import { startRunner } from "#runner/runner.js";
 import { ConfigError } from "#shared/node/config-error.js";
-import { MAX_LABELS, runnerLabel, runnerTokenPrefix } from "#shared/runner/protocol.js";
+import { MAX_LABELS, runnerLabel, runnerTokenPrefix } from "#shared/execution/runner/protocol.js";
 import { runPod } from "./run-pod.js";
 
 interface Options {

@@ -3,6 +3,8 @@
  * UTF-16 code units.
  */
 export interface LiteralMatcher {
+  /** Returns the position from which a literal may begin, at or after `at`; the length of the text if none does. */
+  skip(text: string, at: number): number;
   /** Returns the state after reading `code` in `state`; the initial state is 0. */
   next(state: number, code: number): number;
   /** Returns the length of the longest literal that ends here, or 0. */
@@ -68,7 +70,16 @@ export function matchLiterals(literals: readonly string[]): LiteralMatcher {
     growing = growing.filter(({ literal }) => literal.length > depth);
   }
 
+  /** Codes with which a literal begins; those beyond ASCII share the last place. */
+  const begins = new Uint8Array(129);
+  for (const literal of literals) begins[Math.min(literal.charCodeAt(0), 128)] = 1;
+
   return {
+    skip: (text, from) => {
+      let at = from;
+      while (at < text.length && begins[Math.min(text.charCodeAt(at), 128)] === 0) at += 1;
+      return at;
+    },
     next,
     matched: (state) => longest[state] as number,
     depth: (state) => {

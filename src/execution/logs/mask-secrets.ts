@@ -5,7 +5,8 @@
  */
 import { matchLiterals, type LiteralMatcher } from "./literal-matcher.js";
 
-const mask = "***";
+/** Stands for a secret. */
+export const MASK = "***";
 /** Shorter values are common words that would be masked everywhere. */
 const shortest = 6;
 /** Maximum length of an unfinished token that is held back, in UTF-16 code units. */
@@ -15,6 +16,10 @@ const longestToken = 1024;
  * run.
  */
 const mostUnits = 1024 * 1024;
+
+/** Length of a short text, and of the pieces of a longer one, in UTF-16 code units. */
+const SHORT = 256;
+const PIECE = 4096;
 
 /** Shapes of keys: a prefix and the pattern that follows. */
 const shapes: readonly [prefix: string, rest: string][] = [
@@ -40,8 +45,12 @@ const shapes: readonly [prefix: string, rest: string][] = [
 ];
 
 export interface Masker {
-  /** Masks a complete text. */
-  mask(text: string): string;
+  /**
+   * Masks a complete text.
+   * @param most only its beginning is needed, up to this length of the masked text in UTF-16 code units; more may be
+   * returned
+   */
+  mask(text: string, most?: number): string;
   /** Masks a stream of text. */
   open(): MaskedStream;
 }
@@ -82,10 +91,28 @@ export function createMasker(values: readonly string[], keyPrefix: string): Mask
     ),
   };
   const open = (): MaskedStream => openStream((matcher ??= matchLiterals(literals)), tokens);
+  const isClean = (text: string): boolean => {
+    matcher ??= matchLiterals(literals);
+    let state = 0;
+    for (let at = 0; at < text.length; at += 1) {
+      if (state === 0) at = matcher.skip(text, at);
+      if (at === text.length) break;
+      state = matcher.next(state, text.charCodeAt(at));
+      if (matcher.matched(state) > 0) return false;
+    }
+    return text.search(tokens.pattern) === -1;
+  };
   return {
-    mask: (text) => {
+    mask: (text, most = Infinity) => {
+      // Most texts are short and have no secret; a stream costs more than searching them.
+      if (text.length <= SHORT && isClean(text)) return text;
       const stream = open();
-      return stream.write(text) + stream.end();
+      let masked = "";
+      for (let at = 0; at < text.length; at += PIECE) {
+        masked += stream.write(text.slice(at, at + PIECE));
+        if (masked.length >= most) return masked;
+      }
+      return masked + stream.end();
     },
     open,
   };
@@ -130,6 +157,8 @@ function openStream(literals: LiteralMatcher, tokens: TokenShapes): MaskedStream
 
   const findLiterals = (from: number): void => {
     for (let at = from; at < text.length; at += 1) {
+      if (state === 0) at = literals.skip(text, at);
+      if (at === text.length) break;
       state = literals.next(state, text.charCodeAt(at));
       const length = literals.matched(state);
       if (length > 0) ranges.push({ start: at + 1 - length, end: at + 1 });
@@ -153,7 +182,7 @@ function openStream(literals: LiteralMatcher, tokens: TokenShapes): MaskedStream
     const kept: Range[] = [];
     for (const { start, end } of merged(ranges)) {
       if (start < until) {
-        if (start >= 0) masked += text.slice(at, start) + mask;
+        if (start >= 0) masked += text.slice(at, start) + MASK;
         at = Math.min(end, until);
       }
       const from = start < until ? -1 : start - forgotten;
@@ -186,7 +215,7 @@ function openStream(literals: LiteralMatcher, tokens: TokenShapes): MaskedStream
 /** Merges overlapping ranges, which are sorted. */
 function merged(ranges: readonly Range[]): Range[] {
   const joined: Range[] = [];
-  for (const range of ranges.toSorted((one, other) => one.start - other.start)) {
+  for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
     const last = joined.at(-1);
     if (last && range.start < last.end) last.end = Math.max(last.end, range.end);
     else joined.push({ ...range });

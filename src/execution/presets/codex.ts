@@ -1,5 +1,6 @@
-import { lastText, propertyOf } from "./json-output.js";
+import { elementsOf, lastText, propertyOf, textOf } from "../logs/json-output.js";
 import type { PresetDefinition } from "./preset.js";
+import type { Told } from "../logs/teller.js";
 
 /**
  * Codex takes the address of its provider from its configuration only. The provider has no WebSockets,
@@ -9,7 +10,10 @@ const PROVIDER = `-c model_provider=run -c model_providers.run.name=OpenAI -c mo
 -c model_providers.run.base_url="\${OPENAI_BASE_URL:-https://api.openai.com/v1}" \
 -c model_providers.run.env_key=OPENAI_API_KEY -c model_providers.run.supports_websockets=false`;
 
-const START = `exec codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox ${PROVIDER} "$@"`;
+/** By default Codex sends metrics to a host that runs do not reach. Its adapter sends none. */
+const NO_METRICS = "-c analytics.enabled=false";
+
+const START = `exec codex exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox ${NO_METRICS} ${PROVIDER} "$@"`;
 
 /** The adapter takes the same as JSON, and no arguments. */
 const SESSION = `
@@ -26,6 +30,13 @@ export const codex: PresetDefinition = {
   provider: "openai",
   hosts: ["api.openai.com"],
   models: [],
+  // The configuration below names the variable. Codex reads a file of variables in its home.
+  key: {
+    secret: "OPENAI_API_KEY",
+    variables: /^(?:OPENAI_API_KEY|CODEX_HOME)$/,
+    files: [".codex/.env"],
+    isForAnyHost: true,
+  },
   environment: {},
   commandOf: ({ prompt, model }) => [
     "sh",
@@ -51,6 +62,26 @@ export const codex: PresetDefinition = {
     "codex-acp",
     ...(model === null ? [] : [`,"model":${JSON.stringify(model)}`]),
   ],
+  tell: (entry) => {
+    const item = propertyOf(entry, "item");
+    switch (propertyOf(entry, "type")) {
+      case "item.started":
+        return tellStart(item);
+      case "item.completed":
+        return tellEnd(item);
+      case "turn.failed":
+        return [problem(propertyOf(propertyOf(entry, "error"), "message"))];
+      case "error":
+        return [problem(propertyOf(entry, "message"))];
+      case "thread.started":
+      case "turn.started":
+      case "turn.completed":
+      case "item.updated":
+        return [];
+      default:
+        return null;
+    }
+  },
   readResult: (output) =>
     lastText(output, (entry) => {
       const item = propertyOf(entry, "item");
@@ -60,3 +91,43 @@ export const codex: PresetDefinition = {
         : undefined;
     }),
 };
+
+const action = (verb: string, object: unknown): Told => ({
+  kind: "action",
+  text: `${verb} ${textOf(object)}`,
+});
+const problem = (text: unknown): Told => ({ kind: "problem", text: textOf(text) });
+
+function tellStart(item: unknown): Told[] {
+  switch (propertyOf(item, "type")) {
+    case "command_execution":
+      return [action("Run", propertyOf(item, "command"))];
+    case "mcp_tool_call":
+      return [action("Use", propertyOf(item, "tool"))];
+    default:
+      return [];
+  }
+}
+
+function tellEnd(item: unknown): Told[] {
+  const code = propertyOf(item, "exit_code");
+  switch (propertyOf(item, "type")) {
+    case "agent_message":
+      return [{ kind: "message", text: textOf(propertyOf(item, "text")) }];
+    case "command_execution":
+      return typeof code === "number" && code !== 0 ? [problem(`Exit code ${code}`)] : [];
+    case "file_change":
+      return elementsOf(propertyOf(item, "changes")).map((change) =>
+        action(VERBS[textOf(propertyOf(change, "kind"))] ?? "Edit", propertyOf(change, "path")),
+      );
+    case "web_search":
+      return [action("Search the web for", propertyOf(item, "query"))];
+    case "error":
+      return [problem(propertyOf(item, "message"))];
+    default:
+      return [];
+  }
+}
+
+/** Verbs for the kinds of changes of files. */
+const VERBS: Readonly<Record<string, string>> = { add: "Write", delete: "Delete" };

@@ -1,6 +1,6 @@
 /** Results read from the end of an output. */
 import { afterEach, expect, test, vi } from "vitest";
-import type { PresetName } from "#shared/preset-names.js";
+import type { PresetName } from "#shared/execution/run-choices.js";
 import { createMasker } from "../logs/mask-secrets.js";
 import { collectResult } from "./collect-result.js";
 
@@ -50,10 +50,17 @@ test("cost a bounded number of attempts", () => {
 });
 
 test("are found before other lines", () => {
-  const object = '{\n  "response": "last",\n  "stats": {\n    "a": {}\n  }\n}';
-  for (const output of [object, `warning\n${object}\n`, `{\n}\n${object}\nbye {\n`]) {
-    expect(resultOf(output, 65_536, "gemini")).toBe("last");
-  }
-  expect(resultOf('{\n  "response": "cut"', 65_536, "gemini")).toBeNull();
   expect(resultOf(`${line("last")}\r\nbye\n`)).toBe("last");
+});
+
+test("are joined from the pieces of a message", () => {
+  const part = (content: string, delta = true) =>
+    `${JSON.stringify({ type: "message", role: "assistant", content, delta })}\n`;
+  const tool = '{"type":"tool_use"}\n{"type":"tool_result"}\n';
+  const end = '{"type":"result","status":"success"}\n';
+  const resultOfGemini = (output: string) => resultOf(output, 65_536, "gemini");
+  expect(resultOfGemini(part("no") + tool + part("la") + part("st") + end)).toBe("last");
+  expect(resultOfGemini(part("no") + part("last", false) + end)).toBe("last");
+  expect(resultOfGemini(part("x").repeat(2001))).toHaveLength(2000);
+  expect(resultOfGemini(tool + end)).toBeNull();
 });

@@ -1,4 +1,4 @@
-import type { PresetName } from "#shared/preset-names.js";
+import type { PresetName } from "#shared/execution/run-choices.js";
 import type { Masker } from "../logs/mask-secrets.js";
 import { definitionOf } from "./presets.js";
 

@@ -1,4 +1,5 @@
-import { lastText, propertyOf } from "./json-output.js";
+import { describeTool } from "./describe-tool.js";
+import { lastText, propertyOf, textOf } from "../logs/json-output.js";
 import type { PresetDefinition } from "./preset.js";
 
 /**
@@ -33,6 +34,20 @@ export const opencode: PresetDefinition = {
   provider: null,
   hosts: ["api.anthropic.com", "api.openai.com"],
   models: ["anthropic/claude-sonnet-4-5"],
+  // Providers are many, and some take no key.
+  key: {
+    secret: "ANTHROPIC_API_KEY",
+    variables: /(?:_KEY|_TOKEN|_CREDENTIALS)$|^(?:AWS_|AZURE_|GOOGLE_|OPENCODE_(?:AUTH|CONFIG))/,
+    files: [
+      ".env",
+      ".opencode",
+      "opencode.json",
+      "opencode.jsonc",
+      ".config/opencode",
+      ".local/share/opencode/auth.json",
+    ],
+    isForAnyHost: false,
+  },
   environment: { OPENCODE_DISABLE_AUTOUPDATE: "1" },
   commandOf: ({ prompt, model }) => [
     "sh",
@@ -43,6 +58,35 @@ export const opencode: PresetDefinition = {
     ...(model === null ? [] : ["--model", model]),
   ],
   sessionCommandOf: (model) => ["sh", "-c", SESSION, "opencode", model ?? ""],
+  tell: (entry) => {
+    const part = propertyOf(entry, "part");
+    const state = propertyOf(part, "state");
+    const error = propertyOf(entry, "error");
+    switch (propertyOf(entry, "type")) {
+      case "text":
+        return [{ kind: "message", text: textOf(propertyOf(part, "text")) }];
+      case "tool_use":
+        return [
+          {
+            kind: "action",
+            text: describeTool(propertyOf(part, "tool"), propertyOf(state, "input")),
+          },
+          ...(propertyOf(state, "status") === "error"
+            ? [{ kind: "problem" as const, text: textOf(propertyOf(state, "error")) }]
+            : []),
+        ];
+      case "error": {
+        const text = propertyOf(propertyOf(error, "data"), "message") ?? propertyOf(error, "name");
+        return [{ kind: "problem", text: textOf(text) }];
+      }
+      case "step_start":
+      case "step_finish":
+      case "reasoning":
+        return [];
+      default:
+        return null;
+    }
+  },
   readResult: (output) =>
     lastText(output, (entry) =>
       propertyOf(entry, "type") === "text"

@@ -1,4 +1,5 @@
-import type { Preset } from "#shared/api/agents/presets.js";
+import type { Preset } from "#shared/api/execution/presets.js";
+import type { Told } from "../logs/teller.js";
 
 /** The task of a run of a preset. */
 export interface Assignment {
@@ -10,12 +11,23 @@ export interface Assignment {
 /** A program that runs with a prompt, without a terminal and without questions. */
 export interface PresetDefinition extends Omit<
   Preset,
-  "title" | "available" | "reason" | "version" | "session"
+  "title" | "available" | "reason" | "version" | "secret" | "session"
 > {
   program: string;
   install: string;
   /** The program of its sessions, if it is another one. */
   session?: { program: string; install: string };
+  /** The sources of the key of its models. The program fails without any of them. */
+  key: {
+    /** The variable that people are asked for. */
+    secret: string;
+    /** The names of variables that give it access, or the place of a file that does. */
+    variables: RegExp;
+    /** Files below its home or its workspace that may do so, or absolute ones. */
+    files: readonly string[];
+    /** Whether it needs one for other hosts than its own, too. */
+    isForAnyHost: boolean;
+  };
   /** Variables of its runs; those of secrets and of the run win. */
   environment: Readonly<Record<string, string>>;
   /**
@@ -31,6 +43,8 @@ export interface PresetDefinition extends Omit<
    * @param model null: the program's default
    */
   sessionCommandOf(model: string | null): string[];
+  /** Tells a line of the standard output, parsed; null for one that the program does not document. It is untrusted. */
+  tell(entry: unknown): readonly Told[] | null;
   /** Returns the final message at the end of the standard output, or null. The output is untrusted. */
   readResult(output: string): string | null;
 }

@@ -1,5 +1,5 @@
 /** Short scripts in a workspace's folder, before and after a run. */
-import type { RunLimits } from "#shared/api/agents/runs.js";
+import type { RunLimits } from "#shared/api/execution/runs.js";
 import { newId } from "#shared/node/new-id.js";
 import type { ReadOnlyFolder, Sandbox } from "#sandbox/sandbox.js";
 import type { Masker } from "../logs/mask-secrets.js";

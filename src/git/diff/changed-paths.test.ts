@@ -22,11 +22,11 @@ const without = (...names: string[]): Files =>
   Object.fromEntries(Object.entries(start).filter(([name]) => !names.includes(name)));
 
 /** Changes of two branches from one base, and the result of their merge in git. */
-async function compare(one: Files, other: Files) {
+async function compare(a: Files, b: Files) {
   const base = await commitFiles(repoPath, [], start);
   const [left, right] = [
-    await commitFiles(repoPath, [base], one),
-    await commitFiles(repoPath, [base], other),
+    await commitFiles(repoPath, [base], a),
+    await commitFiles(repoPath, [base], b),
   ];
   const works = [
     await changedPaths(repoPath, base, left),
@@ -60,8 +60,8 @@ test.each<[string, Files, Files]>([
     { ...without("d/x", "d/y"), "m/x": text("d/x"), "m/y": text("d/y"), "m/new": "one\n" },
     { ...start, "d/new": "other\n" },
   ],
-])("%s may conflict", async (_what, one, other) => {
-  const { may, conflicts, works } = await compare(one, other);
+])("%s may conflict", async (_what, a, b) => {
+  const { may, conflicts, works } = await compare(a, b);
   expect(may).toBe(true);
   for (const { paths } of conflicts) {
     expect(works.map((work) => conflictInvolves(work, paths))).toEqual([true, true]);

@@ -1,9 +1,9 @@
 /** The paths changed by a branch, and a quick check whether two branches can conflict. */
-import { assertOid } from "../store/bare-repository.js";
+import { assertOid } from "../objects/oid.js";
 import { areCommits } from "../objects/commit-reader.js";
 import { TreeReader } from "../objects/tree-reader.js";
 import { git, GitError } from "../process/run.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { displayPath } from "../files/safe-folder.js";
 
 /** The changes between two commits. A rename counts as one deletion and one addition. */
 export interface ChangedPaths {
@@ -130,22 +130,20 @@ function foldersOf(paths: Iterable<string>): Set<string> {
  * true may be wrong. Branches conflict over a path that both touched, over a file on one side where
  * the other has a folder, or over a file added to a folder that the other side renamed.
  */
-export function mayConflict(one: ChangedPaths | null, other: ChangedPaths | null): boolean {
-  if (one === null || other === null) return true;
-  return reaches(one, other) || reaches(other, one);
+export function mayConflict(a: ChangedPaths | null, b: ChangedPaths | null): boolean {
+  if (a === null || b === null) return true;
+  return reaches(a, b) || reaches(b, a);
 }
 
-function reaches(one: ChangedPaths, other: ChangedPaths): boolean {
+function reaches(a: ChangedPaths, b: ChangedPaths): boolean {
   const [few, many] =
-    one.touched.size <= other.touched.size
-      ? [one.touched, other.touched]
-      : [other.touched, one.touched];
+    a.touched.size <= b.touched.size ? [a.touched, b.touched] : [b.touched, a.touched];
   for (const path of few) if (many.has(path)) return true;
-  if (other.folders.size > 0) {
-    for (const path of one.touched) if (other.folders.has(path)) return true;
+  if (b.folders.size > 0) {
+    for (const path of a.touched) if (b.folders.has(path)) return true;
   }
-  if (other.left.size > 0) {
-    for (const path of one.added) if (isBelow(path, other.left)) return true;
+  if (b.left.size > 0) {
+    for (const path of a.added) if (isBelow(path, b.left)) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 /** Counts differences between trees with a persistent git process. */
-import { assertOid } from "../store/bare-repository.js";
+import { assertOid } from "../objects/oid.js";
 import { COUNTING, statsOf, type DiffStats } from "./diff.js";
 import { PersistentGitPool } from "../process/persistent-git-process.js";
 

@@ -26,11 +26,18 @@ export interface FileDiff {
   truncated: boolean;
 }
 
+/** The ids of a file's contents; null where the file does not exist. */
+export interface FileBlobs {
+  old: string | null;
+  new: string | null;
+}
+
 /** Limits in bytes and files, as in `DiffOptions`. */
 export interface DiffLimits {
   patch: boolean;
   maxPatchBytesPerFile: number;
   maxPatchBytes: number;
+  firstPatchBytes: number;
   maxFiles: number;
 }
 
@@ -50,8 +57,8 @@ const NEWLINE = Buffer.from("\n");
  * imitate another kind of line.
  */
 export class DiffReader {
-  /** The blob ids of each file, for the sides that exist. */
-  readonly objects = new Map<FileDiff, readonly string[]>();
+  /** The blobs of each file. */
+  readonly blobs = new Map<FileDiff, FileBlobs>();
   readonly #limits: DiffLimits;
   readonly #files: FileDiff[] = [];
   /**
@@ -64,6 +71,8 @@ export class DiffReader {
   #counted = 0;
   #inPatches = false;
   #section = -1;
+  /** Whether the first patches are read, and no others are wanted. */
+  #hasFirst = false;
   #lines: Buffer[] | null = null;
   #bytes = 0;
   #total = 0;
@@ -78,7 +87,8 @@ export class DiffReader {
   /** Whether the limits are reached, so that the remaining output can be dropped. */
   get full(): boolean {
     const beyond = this.#section >= this.#limits.maxFiles * 2;
-    return this.#inPatches && (beyond || this.#total >= this.#limits.maxPatchBytes);
+    const { maxPatchBytes } = this.#limits;
+    return this.#inPatches && (beyond || this.#hasFirst || this.#total >= maxPatchBytes);
   }
 
   /** Accepts the next chunk. */
@@ -100,7 +110,7 @@ export class DiffReader {
   } {
     if (this.#partialBytes > 0) this.#endLine();
     this.#endSection();
-    if (this.#limits.patch) {
+    if (this.#limits.patch && !this.#hasFirst) {
       // Patches that were never reached lie beyond the limit.
       for (const file of this.#sections.slice(this.#section + 1)) {
         if (file !== null && !file.binary && file.patch === null) file.truncated = true;
@@ -144,8 +154,8 @@ export class DiffReader {
       const rest = { old_mode, new_mode, patch: null, truncated: false };
       file = { path, old_path, status: kind, ...counts, ...rest };
       this.#files.push(file);
-      const blobs = [oldOid, newOid].filter((oid) => /[^0]/.test(oid));
-      this.objects.set(file, blobs);
+      const known = (oid: string): string | null => (/[^0]/.test(oid) ? oid : null);
+      this.blobs.set(file, { old: known(oldOid), new: known(newOid) });
     }
     this.#raw.push({ path: first, file, renamed: second !== undefined });
     this.#sections.push(file);
@@ -176,12 +186,13 @@ export class DiffReader {
   #patchLine(line: Buffer, cut: boolean): void {
     if (line.subarray(0, SECTION.length).equals(SECTION)) {
       this.#endSection();
-      this.#section += 1;
       this.#lines = null;
+      this.#hasFirst ||= this.#total >= this.#limits.firstPatchBytes;
+      if (!this.#hasFirst) this.#section += 1;
       return;
     }
     const file = this.#sections[this.#section] ?? null;
-    if (file === null || file.binary) return;
+    if (file === null || file.binary || this.#hasFirst) return;
     if (this.#lines === null) {
       if (!line.subarray(0, PATCH_START.length).equals(PATCH_START)) return;
       this.#lines = [];
@@ -203,7 +214,7 @@ export class DiffReader {
 
   #endSection(): void {
     const file = this.#sections[this.#section] ?? null;
-    if (file === null || file.binary || !this.#limits.patch) return;
+    if (file === null || file.binary || !this.#limits.patch || this.#hasFirst) return;
     const lines = file.truncated ? mendLastHunk(this.#lines ?? []) : (this.#lines ?? []);
     const text = Buffer.concat(lines.flatMap((line) => [line, NEWLINE])).toString("utf8");
     file.patch = (file.patch ?? "") + text;
@@ -240,7 +251,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** Decodes a path (latin1 bytes) that git may have quoted. */
-function unquote(path: string): string {
+export function unquote(path: string): string {
   const bytes = path.startsWith('"')
     ? path
         .slice(1, -1)

@@ -1,7 +1,8 @@
 /** Differences between two trees of a repository: counts, files with patches, and raw text. */
 import { Readable } from "node:stream";
-import { isOid, isRefName } from "../store/bare-repository.js";
-import { DiffReader, type FileDiff } from "./diff-reader.js";
+import { isOid } from "../objects/oid.js";
+import { isRefName } from "../store/bare-repository.js";
+import { DiffReader, type FileBlobs, type FileDiff } from "./diff-reader.js";
 import {
   EMPTY_TREE,
   git,
@@ -24,6 +25,8 @@ export interface DiffStats {
 export interface DiffOptions {
   /** Whether patches are read; otherwise every `patch` is null. */
   patch: boolean;
+  /** Whether lines are counted, the default; otherwise every count is 0, and no content is read but for renames. */
+  counts?: boolean;
   /** Maximum bytes of one file's patch, 256 KiB by default; longer patches are cut at a line. */
   maxPatchBytesPerFile?: number;
   /**
@@ -31,22 +34,28 @@ export interface DiffOptions {
    * `truncated`.
    */
   maxPatchBytes?: number;
+  /** Whole patches are read until they have so many bytes; those of further files are null. */
+  firstPatchBytes?: number;
   /** Maximum number of files listed, 3 000 by default; `stats` counts all of them. */
   maxFiles?: number;
+  /** Whether lines that differ in whitespace alone count as equal. */
+  ignoreWhitespace?: boolean;
+  /** Only these paths; all by default. */
+  paths?: readonly string[];
   signal?: AbortSignal;
 }
 
 /** Larger blobs are not compared line by line; git treats them as binary. */
 const BIG_FILE_BYTES = 8 * 1024 * 1024;
-const CONFIG = [["core.bigFileThreshold", String(BIG_FILE_BYTES)]] as const;
+export const CONFIG = [["core.bigFileThreshold", String(BIG_FILE_BYTES)]] as const;
 const COMPARE_HOW = ["-M", "-l500", "--no-ext-diff", "--no-textconv", "--no-color"];
-const COMPARE = ["diff-tree", "-r", ...COMPARE_HOW];
+export const COMPARE = ["diff-tree", "-r", ...COMPARE_HOW];
 
 /** The git arguments and settings for counting differences. */
 export const COUNTING = { args: [...COMPARE, "--shortstat"], config: CONFIG } as const;
 
 /** A commit or tree, by object id or full reference name; null is the empty tree. */
-function treeish(name: string | null): string {
+export function treeish(name: string | null): string {
   const found = name ?? EMPTY_TREE;
   if (!isOid(found) && !isRefName(found)) throw new TypeError("not an object id or ref name");
   return found;
@@ -133,9 +142,29 @@ export async function diffFiles(
   to: string,
   options: DiffOptions,
 ): Promise<{ files: FileDiff[]; stats: DiffStats }> {
-  const formats = ["--raw", "--numstat", "--no-abbrev", ...(options.patch ? ["--patch"] : [])];
-  const { signal } = options;
-  const child = spawnGit([...COMPARE, ...formats, "--end-of-options", treeish(from), treeish(to)], {
+  const { files, stats } = await diffFilesWithBlobs(repoPath, from, to, options);
+  return { files, stats };
+}
+
+/** Like `diffFiles`, with the ids of the files' contents. */
+export async function diffFilesWithBlobs(
+  repoPath: string,
+  from: string | null,
+  to: string,
+  options: DiffOptions,
+): Promise<{
+  files: FileDiff[];
+  stats: DiffStats;
+  blobs: ReadonlyMap<FileDiff, FileBlobs>;
+}> {
+  const { counts = true, patch } = options;
+  const formats = ["--raw", "--no-abbrev", counts && "--numstat", patch && "--patch"].filter(
+    (format) => format !== false,
+  );
+  if (options.ignoreWhitespace === true) formats.push("--ignore-all-space");
+  const { signal, paths = [] } = options;
+  const trees = ["--end-of-options", treeish(from), treeish(to), "--", ...paths];
+  const child = spawnGit([...COMPARE, ...formats, ...trees], {
     gitDir: repoPath,
     config: CONFIG,
     ...(signal === undefined ? {} : { signal }),
@@ -144,6 +173,7 @@ export async function diffFiles(
     patch: options.patch,
     maxPatchBytesPerFile: options.maxPatchBytesPerFile ?? 256 * 1024,
     maxPatchBytes: options.maxPatchBytes ?? 8 * 1024 * 1024,
+    firstPatchBytes: options.firstPatchBytes ?? Infinity,
     maxFiles: options.maxFiles ?? 3000,
   });
   try {
@@ -156,19 +186,23 @@ export async function diffFiles(
     child.kill();
   }
   const result = reader.finish();
-  await markBigFiles(repoPath, result.files, reader.objects);
-  return result;
+  await markBigFiles(repoPath, result.files, reader.blobs);
+  return { ...result, blobs: reader.blobs };
 }
 
 /** git reports large text files as binary as well; these are marked as truncated instead. */
 async function markBigFiles(
   repoPath: string,
   files: readonly FileDiff[],
-  objects: ReadonlyMap<FileDiff, readonly string[]>,
+  blobs: ReadonlyMap<FileDiff, FileBlobs>,
 ): Promise<void> {
   const binary = files.filter((file) => file.binary);
   if (binary.length === 0) return;
-  const input = `${binary.flatMap((file) => objects.get(file) ?? []).join("\n")}\n`;
+  const blobsOf = (file: FileDiff): string[] => {
+    const of = blobs.get(file);
+    return [of?.old, of?.new].filter((oid) => oid != null);
+  };
+  const input = `${binary.flatMap(blobsOf).join("\n")}\n`;
   const args = ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"];
   const { stdout } = await git(args, { gitDir: repoPath, input });
   const big = new Set<string>();
@@ -176,7 +210,7 @@ async function markBigFiles(
     if (Number(line.slice(41)) > BIG_FILE_BYTES) big.add(line.slice(0, 40));
   }
   for (const file of binary) {
-    if (objects.get(file)?.some((oid) => big.has(oid))) file.truncated = true;
+    if (blobsOf(file).some((oid) => big.has(oid))) file.truncated = true;
   }
 }
 

@@ -6,9 +6,9 @@
 import { randomUUID } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { assertOid, isOid } from "../store/bare-repository.js";
+import { assertOid, isOid } from "../objects/oid.js";
 import { git, GitError } from "../process/run.js";
-import { removeTree, temporaryName } from "../worktree/atomic-directory.js";
+import { removeTree, temporaryName } from "../files/atomic-directory.js";
 
 /** The exported objects. */
 export interface ObjectExport {

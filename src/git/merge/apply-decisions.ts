@@ -1,8 +1,9 @@
 /** Builds the tree of a merge once every conflict is resolved. */
-import { assertOid } from "../store/bare-repository.js";
-import type { ComputedMerge, Conflict, Side } from "./merge-conflicts.js";
+import { assertOid } from "../objects/oid.js";
+import type { Side } from "../store/compare-histories.js";
+import type { ComputedMerge, Conflict } from "./merge-conflicts.js";
 import { patchTree } from "../objects/patch-tree.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { displayPath } from "../files/safe-folder.js";
 import {
   FOLDER,
   listTree,
@@ -102,7 +103,7 @@ class Plan {
     const contentPath = content && pathOf(detail, content);
     const clashed = new Set(detail.clashes.map(({ moved }) => moved));
     const below = (path: string): Side | null => {
-      const clash = detail.clashes.find((one) => path.startsWith(`${one.path}/`));
+      const clash = detail.clashes.find((clash) => path.startsWith(`${clash.path}/`));
       return clash === undefined ? null : otherSide(clash.file);
     };
     // Files inside a clashing folder belong to that side, whether the folder keeps its path or
@@ -225,7 +226,7 @@ class Plan {
 function pathOf(detail: Conflict["detail"], content: Decision & { take: "content" }): string {
   assertOid(content.oid);
   if (!/^(?:100644|100755|120000)$/.test(content.mode)) throw new TypeError("not a file's mode");
-  const path = detail.paths.find((one) => displayPath(one) === content.path);
+  const path = detail.paths.find((shown) => displayPath(shown) === content.path);
   if (path === undefined) throw new TypeError("content is given for a path without conflict");
   return path;
 }

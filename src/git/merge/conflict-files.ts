@@ -1,7 +1,8 @@
 /** The files of both sides of a conflict, for display and manual resolution. */
-import type { ComputedMerge, Side } from "./merge-conflicts.js";
+import type { Side } from "../store/compare-histories.js";
+import type { ComputedMerge } from "./merge-conflicts.js";
 import { git } from "../process/run.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { displayPath } from "../files/safe-folder.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
 /** A file, link or gitlink of one side at one path of a conflict. */

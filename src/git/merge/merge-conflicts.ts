@@ -1,8 +1,9 @@
 /** Parses the output of `git merge-tree` into conflicts, one per decision to make. */
 import type { AppliedDrivers, DriverFile } from "./drivers/applied-drivers.js";
-import type { RegenerateDriver } from "#shared/merge-drivers.js";
+import type { RegenerateDriver } from "#shared/code/merge-drivers.js";
 import type { TreeEntry } from "../objects/tree-reader.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import type { Side } from "../store/compare-histories.js";
+import { displayPath } from "../files/safe-folder.js";
 
 /** One side's version of a conflicted path: stage 1 is the base, 2 the target, 3 the source. */
 export interface ConflictEntry {
@@ -49,7 +50,7 @@ export interface ComputedMerge {
   driverFiles: DriverFile[];
   /**
    * The files to be regenerated; as long as there are any, the merge is not complete: neither `conflicts`
-   * nor `driverFiles` have them (see `settleRegenerated`).
+   * nor `driverFiles` have them (see `resolveRegenerated`).
    */
   toRegenerate: FileToRegenerate[];
 }
@@ -79,8 +80,6 @@ export interface ConflictDetail {
   clashes: { path: string; moved: string; file: Side; contentConflict: boolean }[];
 }
 
-/** One of the two commits of a merge. */
-export type Side = "target" | "source";
 /** Renames of one side: new name → old name. */
 export type Renames = ReadonlyMap<string, string>;
 
@@ -139,8 +138,9 @@ class Groups {
 
   join(paths: readonly string[]): void {
     for (const path of paths.slice(1)) {
-      const [one, other] = [this.root(paths[0] ?? ""), this.root(path)].sort();
-      if (one !== undefined && other !== undefined && one !== other) this.#parents.set(other, one);
+      const [first, second] = [this.root(paths[0] ?? ""), this.root(path)].sort();
+      if (first !== undefined && second !== undefined && first !== second)
+        this.#parents.set(second, first);
     }
   }
 }
@@ -195,7 +195,7 @@ export function groupConflicts(
     .map(({ paths }) => clashOf(output, paths, commits, label))
     .filter((clash) => clash !== null);
   for (const { path } of clashes) {
-    add(path, ...[...all].filter((other) => other.startsWith(`${path}/`)));
+    add(path, ...[...all].filter((descendant) => descendant.startsWith(`${path}/`)));
   }
 
   const members = new Map<string, string[]>();

@@ -93,7 +93,7 @@ it("gives git's tree for random changes", async () => {
     const files: Record<string, Files[string]> = { ...RANDOM_START };
     for (const { name: path, what } of changes) {
       const clashes = Object.keys(files).some(
-        (other) => other.startsWith(`${path}/`) || path.startsWith(`${other}/`),
+        (item) => item.startsWith(`${path}/`) || path.startsWith(`${item}/`),
       );
       if (what === "delete") delete files[path];
       else if (clashes || (what === "add") === path in files) continue;

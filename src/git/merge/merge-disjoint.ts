@@ -38,7 +38,8 @@ async function disjointChanges(
   for (const [path, entry] of edits) {
     if (entry === null) continue;
     const [own, ...above] = withAncestors(path).map((name) => trees.find(target, name));
-    if (own?.mode === FOLDER || above.some((one) => one && one.mode !== FOLDER)) return null;
+    if (own?.mode === FOLDER || above.some((parent) => parent && parent.mode !== FOLDER))
+      return null;
   }
   return edits;
 }

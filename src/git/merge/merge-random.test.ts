@@ -41,8 +41,8 @@ function start(): Map<string, Entry> {
 
 /** Whether the name is free: no file at it, above it or below it. */
 function free(files: ReadonlyMap<string, Entry>, name: string): boolean {
-  const clash = (other: string): boolean =>
-    other === name || other.startsWith(`${name}/`) || name.startsWith(`${other}/`);
+  const clash = (item: string): boolean =>
+    item === name || item.startsWith(`${name}/`) || name.startsWith(`${item}/`);
   return ![...files.keys()].some(clash);
 }
 
@@ -101,8 +101,8 @@ it("resolves any two histories deterministically, without markers or losses on t
         merge.conflicts.some(({ detail }) =>
           [
             ...detail.entries.map((entry) => entry.path),
-            ...detail.clashes.map((one) => one.path),
-          ].some((one) => path === one || path.startsWith(`${one}/`)),
+            ...detail.clashes.map((clash) => clash.path),
+          ].some((item) => path === item || path.startsWith(`${item}/`)),
         );
       for (const [path, entry] of merged)
         if (!decided(path)) expect(result.get(path)).toEqual(entry);

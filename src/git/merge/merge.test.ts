@@ -325,17 +325,17 @@ const cases: Case[] = [
 ];
 
 describe("one conflict of each kind", () => {
-  it.each(cases)("$name ($kind)", async (one) => {
-    const merge = await three(one.base, one.target, one.source);
+  it.each(cases)("$name ($kind)", async (item) => {
+    const merge = await three(item.base, item.target, item.source);
     expect(merge.conflicts.map(({ kind, paths }) => ({ kind, paths }))).toEqual([
-      { kind: one.kind, paths: one.paths },
+      { kind: item.kind, paths: item.paths },
     ]);
     for (const take of ["target", "source"] as const) {
       const { tree, losers } = await applyDecisions(repoPath, merge, [{ take }], LABELS);
-      const expected = take === "target" ? one.targetWins : one.sourceWins;
+      const expected = take === "target" ? item.targetWins : item.sourceWins;
       expect(await readFiles(repoPath, tree), `${take} wins`).toEqual({ ...expected });
       const loser = take === "target" ? "source" : "target";
-      expect(losers).toEqual([one.deletion === loser ? "deletion" : "kept"]);
+      expect(losers).toEqual([item.deletion === loser ? "deletion" : "kept"]);
     }
   });
 });
@@ -551,10 +551,10 @@ describe("applyDecisions", () => {
       if (entry instanceof Uint8Array || entry.mode !== "100755") return entry;
       return executable(mark(index, entry.data));
     };
-    const all = (of: (one: Case) => Files): Files =>
+    const all = (of: (item: Case) => Files): Files =>
       Object.fromEntries(
-        cases.flatMap((one, index) =>
-          Object.entries(of(one)).map(([path, entry]) => [
+        cases.flatMap((cas, index) =>
+          Object.entries(of(cas)).map(([path, entry]) => [
             `${index}/${path}`,
             marked(index, entry),
           ]),

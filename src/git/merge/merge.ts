@@ -2,7 +2,7 @@
  * Three-way merges of two commits without a checkout, and their conflicts. Everything is a pure
  * function of the two commits.
  */
-import { assertOid } from "../store/bare-repository.js";
+import { assertOid } from "../objects/oid.js";
 import {
   groupConflicts,
   parseMergeTree,
@@ -10,7 +10,7 @@ import {
   type MergeTreeOutput,
 } from "./merge-conflicts.js";
 import { NO_DRIVERS, type AppliedDrivers } from "./drivers/applied-drivers.js";
-import { applyDrivers } from "./drivers/apply-drivers.js";
+import { applyDrivers, type MergeOptions } from "./drivers/apply-drivers.js";
 import { EMPTY_TREE, git, GitError, type ProcessOptions } from "../process/run.js";
 import { compareHistories } from "../store/compare-histories.js";
 import { mergeDisjoint } from "./merge-disjoint.js";
@@ -26,7 +26,9 @@ export {
   type DriverFile,
   type RegeneratedFile,
 } from "./drivers/applied-drivers.js";
-export { settleRegenerated } from "./drivers/settle-regenerated.js";
+export { DataBusyError, DataMerges } from "./drivers/data/data-merges.js";
+export { DataProcesses, MergesUnavailableError } from "./drivers/data/data-processes.js";
+export { resolveRegenerated } from "./drivers/resolve-regenerated.js";
 export { TreeClashError } from "../objects/patch-tree.js";
 export { commitsTouching } from "../store/commits-touching.js";
 
@@ -49,6 +51,8 @@ const MERGE_MS = 5 * 60_000;
  * `source` since then are applied.
  * @throws UnrelatedHistoriesError
  * @throws GitError if a commit is missing or git fails
+ * @throws MergesUnavailableError
+ * @throws DataBusyError if `options.data` must not wait
  */
 export async function computeMerge(
   repoPath: string,
@@ -56,8 +60,27 @@ export async function computeMerge(
   source: string,
   base: string | null = null,
   drivers: AppliedDrivers | null = NO_DRIVERS,
-  process: ProcessOptions = {},
+  options: MergeOptions = {},
 ): Promise<ComputedMerge> {
+  const { data, ...process } = options;
+  if (data === undefined) return mergeCommits(repoPath, { target, source, base }, drivers, process);
+  try {
+    // A stop ends git, too.
+    const stoppable = { ...options, signal: data.signal };
+    return await mergeCommits(repoPath, { target, source, base }, drivers, stoppable);
+  } catch (error) {
+    data.signal.throwIfAborted();
+    throw error;
+  }
+}
+
+async function mergeCommits(
+  repoPath: string,
+  { target, source, base }: { target: string; source: string; base: string | null },
+  drivers: AppliedDrivers | null,
+  options: MergeOptions,
+): Promise<ComputedMerge> {
+  const { data: _data, ...process } = options;
   const { known, merge: disjoint } = await tryDisjoint(repoPath, target, source, base, drivers);
   if (disjoint) return disjoint;
   const [merged, bases] = await Promise.all([
@@ -95,7 +118,7 @@ export async function computeMerge(
     driverFiles: [],
     toRegenerate: [],
   };
-  return drivers === null ? merge : applyDrivers(repoPath, merge, process);
+  return drivers === null ? merge : applyDrivers(repoPath, merge, options);
 }
 
 /**

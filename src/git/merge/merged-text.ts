@@ -1,10 +1,9 @@
 /** git's merged text of a conflict, in hunks that take one side or both. */
 import type { ComputedMerge, Conflict } from "./merge-conflicts.js";
 import { readTexts } from "./conflict-files.js";
-import { diffAlgorithm, EMPTY_BLOB } from "./merge-file.js";
-import { git } from "../process/run.js";
+import { git, gitVersion } from "../process/run.js";
 import { TreeReader } from "../objects/tree-reader.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { displayPath } from "../files/safe-folder.js";
 
 /** A part of a merged text: merged lines, or a hunk with the lines of both sides. */
 export type Segment = { text: string } | { target: string; source: string };
@@ -196,3 +195,13 @@ function parseHunks(merged: string, size: number): Segment[] {
   if (text !== "") segments.push({ text });
   return segments;
 }
+
+/** The empty blob, known to every repository. */
+export const EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
+
+/** Returns the option for the algorithm of `git merge-tree`; git before 2.44 has no choice. */
+export async function diffAlgorithm(): Promise<string[]> {
+  const { major, minor } = await (version ??= gitVersion());
+  return major > 2 || minor >= 44 ? ["--diff-algorithm=histogram"] : [];
+}
+let version: ReturnType<typeof gitVersion> | undefined;

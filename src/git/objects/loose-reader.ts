@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { inflateSync } from "node:zlib";
-import { isOid } from "../store/bare-repository.js";
+import { isOid } from "./oid.js";
 import { fileReads } from "./disk-speed.js";
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;

@@ -1,5 +1,5 @@
 /** Reads objects: loose ones here, others with persistent `git cat-file` processes. */
-import { isOid } from "../store/bare-repository.js";
+import { isOid } from "./oid.js";
 import { readLoose, type FoundObject } from "./loose-reader.js";
 import { PersistentGitPool } from "../process/persistent-git-process.js";
 

@@ -28,7 +28,7 @@ const name = fc.constantFrom("a", "a.b", "a-b", "a/x", "a/y/z", "a/y.z", "b", "b
 
 it("gives the tree that git itself builds from the same files", async () => {
   const tree = fc.uniqueArray(name, { maxLength: 8 }).map((names) => {
-    const kept = names.filter((name) => !names.some((other) => other.startsWith(`${name}/`)));
+    const kept = names.filter((name) => !names.some((item) => item.startsWith(`${name}/`)));
     return Object.fromEntries(kept.map((name) => [name, name.length % 2 === 0 ? name : "same"]));
   });
   await fc.assert(

@@ -1,6 +1,6 @@
 /** Writes a modified tree by rewriting only the folders on the way to the edits. */
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { displayPath } from "../files/safe-folder.js";
 import { FOLDER, folderOf, cacheTree, type TreeEntry, type TreeReader } from "./tree-reader.js";
 
 /** Edits: path (latin1 bytes) → new entry, or null to remove a file. */
@@ -75,8 +75,8 @@ export async function patchTree(
     return write(entries);
   };
   const write = (entries: ReadonlyMap<string, TreeEntry>): string => {
-    const sorted = [...entries].sort(([one, a], [other, b]) =>
-      sortKey(one, a) < sortKey(other, b) ? -1 : 1,
+    const sorted = [...entries].sort(([leftName, left], [rightName, right]) =>
+      sortKey(leftName, left) < sortKey(rightName, right) ? -1 : 1,
     );
     const object = treeObject(sorted);
     written.push({ object, entries: new Map(sorted) });

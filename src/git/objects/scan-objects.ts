@@ -1,10 +1,10 @@
 /** Scans objects in a repository or in a quarantine for API keys. */
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
-import { assertOid } from "../store/bare-repository.js";
+import { assertOid } from "./oid.js";
 import { spawnGit, type GitOptions } from "../process/run.js";
-import { displayPath } from "../worktree/safe-folder.js";
-import type { TokenScan } from "../smart-http/token-scan.js";
+import { displayPath } from "../files/safe-folder.js";
+import type { TokenScan } from "./token-scan.js";
 
 const SCAN_MS = 10 * 60_000;
 const FORMAT = "%(objectname) %(objecttype) %(objectsize) %(rest)";

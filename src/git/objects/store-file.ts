@@ -1,7 +1,7 @@
 /** Stores files of any size from a folder that may change concurrently. */
 import { pipeline } from "node:stream/promises";
 import { spawnGit, type GitOptions } from "../process/run.js";
-import type { SafeFolder } from "../worktree/safe-folder.js";
+import type { SafeFolder } from "../files/safe-folder.js";
 
 /**
  * Streams the regular file at `path` (latin1 bytes) into the object store; `read` receives its

@@ -6,7 +6,7 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { readObjects } from "./object-reader.js";
-import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "../snapshot/path-errors.js";
+import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "../files/path-errors.js";
 import { FOLDER } from "./tree-reader.js";
 
 /** The size of a fully expanded tree. */

@@ -153,12 +153,12 @@ export class TreeReader {
           await turn();
         }
         for (const name of new Set([...before.keys(), ...after.keys()])) {
-          const [one, other] = [before.get(name), after.get(name)];
-          if (one?.oid === other?.oid && one?.mode === other?.mode) continue;
-          if (one?.mode === FOLDER || other?.mode === FOLDER) below.push(`${folder}${name}/`);
-          const isFile = other !== undefined && other.mode !== FOLDER;
-          const wasFile = one !== undefined && one.mode !== FOLDER;
-          if (isFile || wasFile) differing.set(folder + name, isFile ? other : null);
+          const [old, current] = [before.get(name), after.get(name)];
+          if (old?.oid === current?.oid && old?.mode === current?.mode) continue;
+          if (old?.mode === FOLDER || current?.mode === FOLDER) below.push(`${folder}${name}/`);
+          const isFile = current !== undefined && current.mode !== FOLDER;
+          const wasFile = old !== undefined && old.mode !== FOLDER;
+          if (isFile || wasFile) differing.set(folder + name, isFile ? current : null);
         }
         if (differing.size > most) return null;
       }

@@ -1,6 +1,7 @@
 /** Child processes of Node that handle agents' data, within limits. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
+import { lowerPriority } from "#shared/node/process-priority.js";
 import { PATH } from "./environment.js";
 
 export type { ChildProcess } from "node:child_process";
@@ -41,10 +42,12 @@ export function spawnLimitedNode(
     ...loader,
     `${script}.${isSource ? "ts" : "js"}`,
   ];
-  return spawn("/bin/sh", args, {
+  const child = spawn("/bin/sh", args, {
     cwd: "/",
     env: { PATH },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     serialization: "advanced",
   });
+  if (child.pid !== undefined) lowerPriority(child.pid, "helper");
+  return child;
 }

@@ -31,7 +31,7 @@ export interface ProcessProtocol<Question, Answer> {
  */
 export class PersistentGitPool<Question, Answer> {
   readonly #dialogue: ProcessProtocol<Question, Answer>;
-  readonly #standing = new Map<string, PersistentGit<Question, Answer>>();
+  readonly #processes = new Map<string, PersistentGit<Question, Answer>>();
 
   constructor(dialogue: ProcessProtocol<Question, Answer>) {
     this.#dialogue = dialogue;
@@ -49,19 +49,19 @@ export class PersistentGitPool<Question, Answer> {
 
   /** Stops the process of a repository before its removal, since it holds files open. */
   async end(repoPath: string): Promise<void> {
-    const git = this.#standing.get(repoPath);
-    this.#standing.delete(repoPath);
+    const git = this.#processes.get(repoPath);
+    this.#processes.delete(repoPath);
     await git?.stop();
   }
 
   #at(repoPath: string): PersistentGit<Question, Answer> {
-    let git = this.#standing.get(repoPath);
-    this.#standing.delete(repoPath);
+    let git = this.#processes.get(repoPath);
+    this.#processes.delete(repoPath);
     if (git?.isOver !== false) git = new PersistentGit(repoPath, this.#dialogue);
-    this.#standing.set(repoPath, git);
-    for (const [oldest, evicted] of this.#standing) {
-      if (this.#standing.size <= MOST) break;
-      this.#standing.delete(oldest);
+    this.#processes.set(repoPath, git);
+    for (const [oldest, evicted] of this.#processes) {
+      if (this.#processes.size <= MOST) break;
+      this.#processes.delete(oldest);
       evicted.endWhenIdle();
     }
     return git;

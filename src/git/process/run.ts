@@ -95,7 +95,7 @@ export function spawnGit(
     ],
     detached: true,
   });
-  if (options.background && child.pid !== undefined) lowerPriority(child.pid);
+  if (options.background && child.pid !== undefined) lowerPriority(child.pid, "background");
   const { stdin, stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error("git was started without pipes");
   if (options.descriptors) openDescriptors(child, options.descriptors);

@@ -1,8 +1,8 @@
 /** Checks the objects of a push before any of them is accepted. */
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
-import { assertOid } from "../store/bare-repository.js";
-import { MAX_FILE_BYTES } from "../snapshot/path-errors.js";
+import { assertOid } from "../objects/oid.js";
+import { MAX_FILE_BYTES } from "../files/path-errors.js";
 import { incompletePack, PackRefusedError, type Quarantine } from "./quarantine.js";
 import { git, GitError, spawnGit } from "../process/run.js";
 import { assertTreesWithin, TreeLimitError } from "../objects/tree-limits.js";

@@ -13,6 +13,11 @@ export class PktLineError extends Error {
   override readonly name = "PktLineError";
 }
 
+/** A request exceeds a limit. The message is for its sender. */
+export class RequestLimitError extends Error {
+  override readonly name = "RequestLimitError";
+}
+
 /** Encodes a packet with up to 65 516 bytes of payload. */
 export function pktLine(payload: string | Buffer): Buffer {
   const bytes = typeof payload === "string" ? Buffer.from(payload, "latin1") : payload;
@@ -34,26 +39,49 @@ export function sideBand(band: 1 | 2 | 3, bytes: Buffer): Buffer {
   return Buffer.concat(frames);
 }
 
+/** Limits of the packets that a `PktLineReader` reads, in bytes with their lengths. */
+export interface PacketLimits {
+  packet: number;
+  all: number;
+}
+
 /** Reads packets from the front of a stream; the rest is available as raw bytes. */
 export class PktLineReader {
   readonly #chunks: AsyncIterator<Buffer>;
+  readonly #limits: PacketLimits;
   #buffer: Buffer = Buffer.alloc(0);
+  #bytes = 0;
 
-  constructor(stream: AsyncIterable<Buffer>) {
+  constructor(stream: AsyncIterable<Buffer>, limits: PacketLimits) {
     this.#chunks = stream[Symbol.asyncIterator]();
+    this.#limits = limits;
   }
 
   /**
-   * Returns the payload of a packet; null for a flush. @throws PktLineError, also at the end of the
-   * stream
+   * Returns the payload of a packet; null for a flush.
+   * @throws PktLineError, also at the end of the stream
+   * @throws RequestLimitError before it reads a packet beyond the limits
    */
   async next(): Promise<Buffer | null> {
     const head = (await this.#take(4)).toString("latin1");
     if (!/^[0-9a-f]{4}$/i.test(head)) throw new PktLineError("no length");
     const length = Number.parseInt(head, 16);
-    if (length === 0) return null;
-    if (length < 4 || length > LONGEST) throw new PktLineError("invalid packet length");
-    return this.#take(length - 4);
+    if ((length > 0 && length < 4) || length > LONGEST) {
+      throw new PktLineError("invalid packet length");
+    }
+    const { packet, all } = this.#limits;
+    if (length > packet) {
+      throw new RequestLimitError(
+        `A line of the request is longer than ${packet} bytes; shorten the names of refs.`,
+      );
+    }
+    this.#bytes += Math.max(length, 4);
+    if (this.#bytes > all) {
+      throw new RequestLimitError(
+        `The request names more than ${all / 2 ** 20} MiB of refs and commits; name fewer at once.`,
+      );
+    }
+    return length === 0 ? null : this.#take(length - 4);
   }
 
   /** Tells whether the stream has ended. */

@@ -8,7 +8,7 @@ import { lstat, mkdir, open, readdir, rename, writeFile } from "node:fs/promises
 import { createReadStream } from "node:fs";
 import { dirname, join } from "node:path";
 import { HARMLESS_FAULTS } from "../store/bare-repository.js";
-import { exists, removeTree } from "../worktree/atomic-directory.js";
+import { exists, removeTree } from "../files/atomic-directory.js";
 import { withObjectFolder } from "../objects/loose-object.js";
 import { stopObjectReader } from "../objects/object-reader.js";
 import { git, GitError, spawnGit } from "../process/run.js";
@@ -175,7 +175,7 @@ export class Quarantine {
     if (this.#objects < UNPACK_LIMIT) return;
     // The index comes last: it makes the pack visible to git.
     const names = (await readdir(this.#at("pack"))).sort(
-      (one, other) => Number(one.endsWith(".idx")) - Number(other.endsWith(".idx")),
+      (a, b) => Number(a.endsWith(".idx")) - Number(b.endsWith(".idx")),
     );
     for (const name of names) await moveInto(this.#at("pack", name), join(objects, "pack", name));
   }

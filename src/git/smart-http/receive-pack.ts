@@ -2,8 +2,15 @@
  * The wire format of a push over smart HTTP (gitprotocol-pack(5), gitprotocol-http(5)):
  * advertisement, request and report. Makes no decisions and changes nothing.
  */
-import { isOid } from "../store/bare-repository.js";
-import { FLUSH, pktLine, PktLineError, PktLineReader, sideBand } from "./pkt-line.js";
+import { isOid } from "../objects/oid.js";
+import {
+  FLUSH,
+  type PacketLimits,
+  pktLine,
+  PktLineError,
+  PktLineReader,
+  sideBand,
+} from "./pkt-line.js";
 import { ZERO_OID } from "../process/run.js";
 
 /** Content types of a push. */
@@ -21,8 +28,10 @@ export interface PushCommand {
 
 /** The request of a client, before its pack. */
 export interface PushRequest {
-  /** Empty if the client only asks whether it may push. */
+  /** At most `MAX_COMMANDS`. Empty if the client only asks whether it may push. */
   commands: PushCommand[];
+  /** The number of commands in the request. */
+  commandCount: number;
   /** All or nothing. */
   atomic: boolean;
   /** Whether and how the client receives a report. */
@@ -57,31 +66,41 @@ export function advertisePush(
   return Buffer.concat([pktLine("# service=git-receive-pack\n"), FLUSH, ...lines, FLUSH]);
 }
 
-/** Maximum references per push. */
+/** Maximum references per push. Further commands are read, but not kept. */
 export const MAX_COMMANDS = 1000;
-const MAX_LINES = MAX_COMMANDS * 4;
+
+export const COMMAND_LIMITS = {
+  /** Two ids, a name, and the capabilities, of which git sends about 200 bytes. */
+  packet: 1024,
+  /** Commands of `MAX_COMMANDS` refs, and lines of 53 bytes for 50,000 tips of a shallow clone. */
+  all: 4 * 1024 * 1024,
+} as const satisfies PacketLimits;
 
 /**
  * Reads a push request up to its pack.
  * @throws PktLineError if it is malformed
+ * @throws RequestLimitError beyond `COMMAND_LIMITS`
  */
 export async function readPushRequest(body: AsyncIterable<Buffer>): Promise<PushRequest> {
-  const reader = new PktLineReader(body);
+  const reader = new PktLineReader(body, COMMAND_LIMITS);
   const commands: PushCommand[] = [];
+  let commandCount = 0;
   let capabilities: string[] = [];
-  for (let count = 0; ; count += 1) {
+  for (;;) {
     const line = await reader.next();
     if (line === null) break;
-    if (count === MAX_LINES) throw new PktLineError("too many lines");
     // latin1 keeps every byte of a name, so that the report repeats it exactly.
     const [text = "", words] = line.toString("latin1").replace(/\n$/, "").split("\0");
     if (words !== undefined) capabilities = words.split(" ").filter(Boolean);
     // A shallow clone states where its history ends; the repository's does not end there.
     if (/^shallow [0-9a-f]{40}$/.test(text)) continue;
-    commands.push(commandOf(text));
+    const command = commandOf(text);
+    commandCount += 1;
+    if (commandCount <= MAX_COMMANDS) commands.push(command);
   }
   return {
     commands,
+    commandCount,
     atomic: capabilities.includes("atomic"),
     report: capabilities.includes("report-status"),
     sideBand: capabilities.includes("side-band-64k"),

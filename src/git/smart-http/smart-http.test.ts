@@ -46,7 +46,7 @@ beforeAll(async () => {
     const get = request.method === "GET";
     const gzip = request.headers["content-encoding"] === "gzip";
     const reply = get
-      ? advertiseRefs("upload-pack", repoPath, protocol, hidden)
+      ? advertiseRefs(repoPath, protocol, hidden)
       : uploadPack(repoPath, gzip ? request.pipe(createGunzip()) : request, protocol, hidden);
     response.setHeader("content-type", get ? ADVERTISEMENT_TYPE : RESULT_TYPE);
     pipeline(reply.body, response).catch(() => undefined);
@@ -149,9 +149,7 @@ describe("clone and fetch", () => {
 
   it("rejects prefixes that are not references", () => {
     for (const prefix of ["", "heads/x", "refs/heads/../x", "!!refs/x", "^refs/x", "refs/a\nb"]) {
-      expect(() => advertiseRefs("upload-pack", repoPath, undefined, [prefix]), prefix).toThrow(
-        TypeError,
-      );
+      expect(() => advertiseRefs(repoPath, undefined, [prefix]), prefix).toThrow(TypeError);
     }
   });
 });

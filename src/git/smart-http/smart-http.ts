@@ -7,6 +7,14 @@ import { pipeline } from "node:stream/promises";
 import { isRefName } from "../store/bare-repository.js";
 import { type GitOptions, type GitProcess, bufferOutput, spawnGit } from "../process/run.js";
 
+/** Codes of errors of a stream whose reader has ended. */
+const ENDED = new Set([
+  "EPIPE",
+  "ECONNRESET",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_STREAM_DESTROYED",
+]);
+
 /** Content types of the two replies. */
 export const ADVERTISEMENT_TYPE = "application/x-git-upload-pack-advertisement";
 export const RESULT_TYPE = "application/x-git-upload-pack-result";
@@ -79,8 +87,9 @@ function serve(
   });
 }
 
-function reply(child: GitProcess, before: string): UploadPackReply {
-  const output = outputOf(child, bufferOutput(child.stdout), before);
+/** @param sent settles when the request was sent to git; null without a request */
+function reply(child: GitProcess, before: string, sent: Promise<void> | null): UploadPackReply {
+  const output = outputOf(child, bufferOutput(child.stdout), before, sent);
   const body = Readable.from(output, { objectMode: false });
   // A generator that was never started runs no cleanup.
   body.once("close", () => child.kill());
@@ -98,10 +107,22 @@ async function* outputOf(
   child: GitProcess,
   output: Readable,
   before: string,
+  sent: Promise<void> | null,
 ): AsyncGenerator<Buffer> {
   if (before !== "") yield Buffer.from(before);
   for await (const chunk of output) yield chunk as Buffer;
-  await child.done;
+  try {
+    await child.done;
+  } catch (error) {
+    // git ends when its request fails, and a request fails when git ends.
+    const failure: unknown = await sent?.then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    throw failure == null || ENDED.has(String((failure as { code?: unknown }).code))
+      ? error
+      : failure;
+  }
 }
 
 /**
@@ -112,21 +133,21 @@ async function* outputOf(
  * @throws TypeError for an invalid prefix
  */
 export function advertiseRefs(
-  service: "upload-pack",
   repoPath: string,
   protocol: string | undefined,
   hiddenRefs: readonly string[],
 ): UploadPackReply {
   const child = serve(repoPath, ["--http-backend-info-refs"], protocol, hiddenRefs, {});
-  const line = `# service=git-${service}\n`;
+  const line = "# service=git-upload-pack\n";
   const version2 = protocolFor(protocol, hiddenRefs)?.startsWith("version=2") ?? false;
   const before = version2 ? "" : `${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`;
-  return reply(child, before);
+  return reply(child, before, null);
 }
 
 /**
- * Replies to `POST …/git-upload-pack`. `body` is the decompressed request body; pass the same
- * `protocol` and `hiddenRefs` as to `advertiseRefs`. Send it as `RESULT_TYPE`, uncached.
+ * Replies to `POST …/git-upload-pack`. `body` is the decompressed request body, whose error is
+ * the reply's; pass the same `protocol` and `hiddenRefs` as to `advertiseRefs`. Send it as
+ * `RESULT_TYPE`, uncached.
  */
 export function uploadPack(
   repoPath: string,
@@ -137,9 +158,10 @@ export function uploadPack(
   const child = serve(repoPath, [], protocol, hiddenRefs, { stdin: "pipe" });
   const { stdin } = child;
   if (stdin === null) throw new Error("git was started without an input");
+  const sent = pipeline(body, stdin);
   // git stops reading once it has enough input; a disconnected client stops git.
-  pipeline(body, stdin).catch(() => {
+  sent.catch(() => {
     if (!body.readableEnded) child.kill();
   });
-  return reply(child, "");
+  return reply(child, "", sent);
 }

@@ -5,7 +5,7 @@
  */
 import type { Stats } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { DotGitFileError, MAX_DOT_GIT_BYTES } from "./path-errors.js";
+import { DotGitFileError, MAX_DOT_GIT_BYTES } from "../files/path-errors.js";
 import { readSystem } from "../process/system-command.js";
 
 /**

@@ -1,6 +1,6 @@
 /** Updates the index of a checkout to a new tree. */
 import { copyFile, link, rename, stat } from "node:fs/promises";
-import { temporaryName } from "../worktree/atomic-directory.js";
+import { temporaryName } from "../files/atomic-directory.js";
 import type { Edits } from "../objects/patch-tree.js";
 import { git, spawnGit, ZERO_OID, type GitOptions, type GitProcess } from "../process/run.js";
 import { encodeRecords, removeIndex, assertAllAccepted, writeTree } from "./update-index.js";

@@ -2,8 +2,8 @@ import type { Dirent } from "node:fs";
 import { assertDotGitFile } from "./dot-git-files.js";
 import { type FolderHandle, pauses } from "../worktree/folder-handle.js";
 import type { CandidatePaths } from "../worktree/folder-change.js";
-import { assertPathBounds, NestedRepositoryError } from "./path-errors.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { assertPathBounds, NestedRepositoryError } from "../files/path-errors.js";
+import { displayPath } from "../files/safe-folder.js";
 import { folderOf } from "../objects/tree-reader.js";
 
 /** The mode of a path that the tree lacks. */

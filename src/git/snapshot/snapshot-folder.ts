@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fairSlots } from "#shared/node/fair-slots.js";
 import { publish, type GitCommand } from "#shared/node/measurements.js";
 import { spawnLimitedNode, type ChildProcess, type NodeLimits } from "../process/limited-node.js";
-import { FolderTooLargeError } from "./path-errors.js";
+import { FolderTooLargeError } from "../files/path-errors.js";
 import { GitError } from "../process/run.js";
 import {
   receiveError,
@@ -26,7 +26,7 @@ const PING_MS = 5000;
 /** Time limits for a health check and for one snapshot. */
 const SILENT_MS = 60_000;
 const SNAPSHOT_MS = 20 * 60_000;
-/** Separate processes for single folders, used after the shared process died. */
+/** Separate processes for single folders, used after the shared process died; each organization has one at most. */
 const alone = fairSlots({ slots: 4, perOwner: 1 });
 
 type Order = Extract<ToProcess, { kind: "take" }>["order"];
@@ -55,7 +55,7 @@ let shared: SnapshotProcess | null = null;
  *   unchanged
  */
 export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
-  const { open, onChanges, onTree, signal, ...rest } = input;
+  const { owner = input.repoPath, open, onChanges, onTree, signal, ...rest } = input;
   const order = { ...rest, layers: (await open?.()) ?? null };
   const listeners: Listeners = {
     ...(onChanges && { onChanges }),
@@ -68,7 +68,7 @@ export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
   } catch (error) {
     if (!(error instanceof ProcessEndedError)) throw error;
   }
-  const leave = await alone.take(input.repoPath, signal);
+  const leave = await alone.take(owner, signal);
   const own = new SnapshotProcess();
   try {
     return await own.take(order, listeners);

@@ -8,7 +8,7 @@ import {
   NestedRepositoryError,
   PathTooLongError,
   UnsafePathError,
-} from "./path-errors.js";
+} from "../files/path-errors.js";
 import { GitError } from "../process/run.js";
 import type { Snapshot, SnapshotOrder } from "./snapshot.js";
 import { TreeLimitError } from "../objects/tree-limits.js";

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { subscribe } from "#shared/node/measurements.js";
 import { checkoutDriver } from "../worktree/worktree-driver.js";
-import { FolderTooLargeError } from "./path-errors.js";
+import { FolderTooLargeError } from "../files/path-errors.js";
 import { git } from "../process/run.js";
 import { snapshotFolder } from "./snapshot-folder.js";
 import { commitFiles, testRepository } from "#test/support/git/test-repository.js";

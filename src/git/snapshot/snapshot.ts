@@ -1,7 +1,7 @@
 /** Input and result of a snapshot. */
 import type { DiffStats } from "../diff/diff.js";
 import type { Layers } from "../worktree/worktree-driver.js";
-import type { FoundToken, TokenScan } from "../smart-http/token-scan.js";
+import type { FoundToken, TokenScan } from "../objects/token-scan.js";
 
 /** A path that was left out of the tree, and why. */
 export interface SkippedPath {
@@ -26,6 +26,8 @@ export interface Snapshot {
 
 /** Options of a snapshot. All paths are absolute. */
 export interface SnapshotInput {
+  /** The organization, for a fair order; by default, the repository takes its own turns. */
+  owner?: string;
   repoPath: string;
   folder: string;
   indexFile: string;
@@ -48,7 +50,7 @@ export interface SnapshotInput {
 }
 
 /** The input of the snapshot process; the folder is already mounted. */
-export interface SnapshotOrder extends Omit<SnapshotInput, "open"> {
+export interface SnapshotOrder extends Omit<SnapshotInput, "open" | "owner"> {
   layers: Layers | null;
 }
 

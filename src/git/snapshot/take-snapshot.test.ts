@@ -17,7 +17,7 @@ import {
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { exists } from "../worktree/atomic-directory.js";
+import { exists } from "../files/atomic-directory.js";
 import {
   checkoutDriver,
   FolderMissingError,
@@ -25,9 +25,9 @@ import {
   UnsavedChangesError,
 } from "../worktree/worktree-driver.js";
 import { looseObject } from "../objects/loose-object.js";
-import { FileTooLargeError, NestedRepositoryError, UnsafePathError } from "./path-errors.js";
+import { FileTooLargeError, NestedRepositoryError, UnsafePathError } from "../files/path-errors.js";
 import { git } from "../process/run.js";
-import { SafeFolder } from "../worktree/safe-folder.js";
+import { SafeFolder } from "../files/safe-folder.js";
 import { snapshotFolder } from "./snapshot-folder.js";
 import {
   commitFiles,
@@ -449,14 +449,14 @@ describe("a folder swapped for a link during the snapshot", () => {
   /**
    * Exchanges two names of the folder atomically, again and again (renameat2 with RENAME_EXCHANGE).
    */
-  function swapForever(one: string, other: string): ReturnType<typeof spawn> {
+  function swapForever(a: string, b: string): ReturnType<typeof spawn> {
     const call = process.arch === "arm64" ? 276 : 316;
     const script = `my ($one, $other) = @ARGV;
       for (my $n = 0; ; $n++) {
         syscall(${call}, -100, $one, -100, $other, 2) == 0 or die "renameat2: $!";
         select(undef, undef, undef, 0.0005) if $n % 7 == 0;
       }`;
-    return spawn("perl", ["-e", script, one, other], { cwd: folder, stdio: "ignore" });
+    return spawn("perl", ["-e", script, a, b], { cwd: folder, stdio: "ignore" });
   }
 });
 

@@ -4,19 +4,19 @@
  * filter or a setting in it (`git add` would run inside nested repositories).
  */
 import { allOf } from "#shared/node/all-of.js";
-import { exists } from "../worktree/atomic-directory.js";
+import { exists } from "../files/atomic-directory.js";
 import { countDiff } from "../diff/diff-counter.js";
 import { guardDotGitFiles } from "./dot-git-files.js";
 import { FolderChange } from "../worktree/folder-change.js";
 import { assertFolder } from "../worktree/worktree-driver.js";
 import { snapshotOverlay } from "./overlay-snapshot.js";
 import { NextIndex, readIndexTree } from "./next-index.js";
-import { NestedRepositoryError, PathTooLongError } from "./path-errors.js";
+import { NestedRepositoryError, PathTooLongError } from "../files/path-errors.js";
 import { git, GitError, type GitOptions } from "../process/run.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { displayPath } from "../files/safe-folder.js";
 import type { SnapshotAttempt, SkippedPath, Snapshot, SnapshotOrder } from "./snapshot.js";
 import { scanEntries } from "../objects/scan-objects.js";
-import { TokenScan } from "../smart-http/token-scan.js";
+import { TokenScan } from "../objects/token-scan.js";
 import { TreeReader } from "../objects/tree-reader.js";
 import { writeTree } from "./update-index.js";
 

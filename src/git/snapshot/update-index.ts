@@ -1,6 +1,6 @@
 /** Index plumbing. */
-import { removeTree } from "../worktree/atomic-directory.js";
-import { UnsafePathError } from "./path-errors.js";
+import { removeTree } from "../files/atomic-directory.js";
+import { UnsafePathError } from "../files/path-errors.js";
 import { git, type GitOptions } from "../process/run.js";
 
 /**

@@ -1,7 +1,8 @@
-/** Creates empty repositories, and validates names before they reach git. */
-import { writeFile } from "node:fs/promises";
+/** Creates, removes and borrows bare repositories, and validates names before they reach git. */
+import { writeFile, rename, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { git } from "../process/run.js";
+import { temporaryName, exists, removeLeftovers, removeTree } from "../files/atomic-directory.js";
 
 /** Old, harmless faults in existing histories (git-fsck(1)), which are accepted. */
 export const HARMLESS_FAULTS = ["missingSpaceBeforeDate", "badTimezone", "zeroPaddedFilemode"];
@@ -48,20 +49,6 @@ export function isRefName(ref: string): boolean {
   );
 }
 
-/** Tells whether `text` is a full SHA-1 object id in lower case. */
-export function isOid(text: string): boolean {
-  return /^[0-9a-f]{40}$/.test(text);
-}
-
-/**
- * Checks that `text` is a full object id; nothing else may reach an argument.
- * @throws TypeError
- */
-export function assertOid(text: string): void {
-  if (!isOid(text))
-    throw new TypeError(`not a git object id: ${JSON.stringify(text.slice(0, 80))}`);
-}
-
 /**
  * Checks that `ref` is a full reference name.
  * @throws TypeError
@@ -69,4 +56,43 @@ export function assertOid(text: string): void {
 export function assertRefName(ref: string): void {
   if (!isRefName(ref))
     throw new TypeError(`not a git ref name: ${JSON.stringify(ref.slice(0, 80))}`);
+}
+
+/** Removes a repository; it disappears atomically. A missing one is not an error. */
+export async function removeRepository(repoPath: string): Promise<void> {
+  if (await exists(repoPath)) {
+    const aside = temporaryName(repoPath, "removing");
+    await removeTree(aside);
+    await rename(repoPath, aside);
+    await removeTree(aside);
+  }
+  await removeLeftovers(repoPath, "removing");
+  await removeLeftovers(repoPath, "creating");
+  await removeLeftovers(repoPath, "fetching");
+}
+
+/**
+ * Runs work with a temporary bare repository that borrows all objects of `repoPath` and has no
+ * references; new objects are discarded afterwards. The caller allows one at a time per repository.
+ * The next call removes the remains of a crash.
+ */
+export async function withTempRepository<Result>(
+  repoPath: string,
+  work: (scratch: string) => Promise<Result>,
+): Promise<Result> {
+  const scratch = join(repoPath, "scratch");
+  await removeTree(scratch);
+  try {
+    await mkdir(join(scratch, "objects/info"), { recursive: true });
+    await mkdir(join(scratch, "refs"));
+    await writeFile(join(scratch, "HEAD"), "ref: refs/heads/none\n");
+    await writeFile(
+      join(scratch, "config"),
+      "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+    );
+    await writeFile(join(scratch, "objects/info/alternates"), "../../objects\n");
+    return await work(scratch);
+  } finally {
+    await removeTree(scratch);
+  }
 }

@@ -1,4 +1,5 @@
-import { assertRefName, isOid, isRefName } from "./bare-repository.js";
+import { isOid } from "../objects/oid.js";
+import { assertRefName, isRefName } from "./bare-repository.js";
 import { compareHistories } from "./compare-histories.js";
 import { commitDate } from "./history.js";
 import { resolveCommit } from "./repository.js";
@@ -31,6 +32,16 @@ export async function listBranches(repoPath: string): Promise<Branch[]> {
       subject: subject.slice(0, 500),
     };
   });
+}
+
+/** Lists the branches that contain a commit; none if the store lacks it. */
+export async function branchesContaining(repoPath: string, commit: string): Promise<string[]> {
+  if (!isOid(commit)) return [];
+  const args = ["for-each-ref", `--contains=${commit}`, "--format=%(refname)", "refs/heads/"];
+  // 129: the commit does not exist.
+  const { stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 129] });
+  const refs = stdout.toString("utf8").split("\n").filter(Boolean);
+  return refs.map((ref) => ref.slice("refs/heads/".length));
 }
 
 /**

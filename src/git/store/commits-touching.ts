@@ -1,11 +1,10 @@
 /** Finds the commits that touched the paths of a conflict. */
-import { assertOid } from "./bare-repository.js";
-import { compareHistories, type HistoryCommit } from "./compare-histories.js";
+import { assertOid } from "../objects/oid.js";
+import { compareHistories, type HistoryCommit, type Side } from "./compare-histories.js";
 import { readCommits } from "../objects/commit-reader.js";
-import type { Side } from "../merge/merge-conflicts.js";
 import { FOLDER, TreeReader } from "../objects/tree-reader.js";
 import { spawnGit, type ProcessOptions } from "../process/run.js";
-import { displayPath } from "../worktree/safe-folder.js";
+import { displayPath } from "../files/safe-folder.js";
 
 /** Paths that are given to git: more take longer to match than they save. */
 const MAX_PATHS = 200;
@@ -97,7 +96,9 @@ async function readHere(
   const histories = await compareHistories(repoPath, sides);
   if (!histories) return null;
   const commits = [...histories.source, ...histories.target];
-  const parents = await readCommits(repoPath, [...new Set(commits.flatMap((one) => one.parents))]);
+  const parents = await readCommits(repoPath, [
+    ...new Set(commits.flatMap((commit) => commit.parents)),
+  ]);
   const roots = new Set([...commits, ...parents.values()].map(({ tree }) => tree));
   if (roots.size * paths.length > MAX_LOOKUPS) return null;
   const trees = new TreeReader(repoPath);
@@ -106,9 +107,11 @@ async function readHere(
     const own = trees.find(tree, path);
     if (oids.length === 0) return own !== null;
     const before = oids.map((oid) => trees.find(parents.get(oid)?.tree ?? "", path));
-    if (before.some((one) => one?.oid === own?.oid && one?.mode === own?.mode)) return false;
+    if (before.some((parent) => parent?.oid === own?.oid && parent?.mode === own?.mode))
+      return false;
     // Its files may each be equal to those of one parent.
-    const isMergedFolder = oids.length > 1 && [own, ...before].some((one) => one?.mode === FOLDER);
+    const isMergedFolder =
+      oids.length > 1 && [own, ...before].some((parent) => parent?.mode === FOLDER);
     return isMergedFolder ? null : true;
   };
   const touchedBy = new Map<string, Set<HistoryCommit>>();

@@ -1,11 +1,13 @@
 /** Compares the histories of two commits without starting git. */
-import type { Side } from "../merge/merge-conflicts.js";
 import {
   areCommits,
   readCommits,
   recentCommit,
   type CommitHeader,
 } from "../objects/commit-reader.js";
+
+/** One of the two commits of a merge. */
+export type Side = "target" | "source";
 
 /** A commit with its id. */
 export interface HistoryCommit extends CommitHeader {

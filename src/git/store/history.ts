@@ -1,5 +1,5 @@
 /** A commit with its parents, in a history of several branches. */
-import { assertOid } from "./bare-repository.js";
+import { assertOid } from "../objects/oid.js";
 import { git } from "../process/run.js";
 
 export interface HistoryCommit {

@@ -1,5 +1,6 @@
 /** References of a repository. */
-import { assertOid, assertRefName } from "./bare-repository.js";
+import { assertOid } from "../objects/oid.js";
+import { assertRefName } from "./bare-repository.js";
 import { removeStaleLocks } from "./stale-locks.js";
 import { git, GitError, spawnGit, ZERO_OID, type GitProcess } from "../process/run.js";
 

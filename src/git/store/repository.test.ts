@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { initBare, isRefName } from "./bare-repository.js";
-import { exists } from "../worktree/atomic-directory.js";
+import { exists } from "../files/atomic-directory.js";
 import {
   commitsBetween,
   commitTree,
@@ -383,7 +383,7 @@ describe("cloneUpstream", () => {
     expect(await readFiles(target, tip)).toEqual({ a: "2", "d/b": "b" });
     expect(seen.at(-1)).toBe(100);
     expect(seen.length).toBeGreaterThan(2);
-    expect(seen).toEqual([...new Set(seen)].toSorted((one, other) => one - other));
+    expect(seen).toEqual([...new Set(seen)].toSorted((a, b) => a - b));
     expect(seen.every((percent) => Number.isInteger(percent) && percent >= 0)).toBe(true);
     expect(await readdir(join(root, "imports"))).toEqual(["in.git"]);
     expect((await readdir(target)).sort()).toEqual(

@@ -2,8 +2,9 @@
  * The repository of a project: a bare repository that only the server writes. `repoPath` is its
  * absolute path everywhere.
  */
-import { exists, createDirectoryAtomically, flushToDisk } from "../worktree/atomic-directory.js";
-import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
+import { exists, createDirectoryAtomically, flushToDisk } from "../files/atomic-directory.js";
+import { assertOid, isOid } from "../objects/oid.js";
+import { assertRefName, initBare, isRefName } from "./bare-repository.js";
 import { readCommit } from "../objects/commit-reader.js";
 import { compareHistories } from "./compare-histories.js";
 import { looseObject, writeObject, type LooseObject } from "../objects/loose-object.js";
@@ -208,15 +209,15 @@ export async function commitParents(repoPath: string, commit: string): Promise<s
 /** Returns the merge base of two commits, the first if there are several; null without one. */
 export async function mergeBase(
   repoPath: string,
-  one: string,
-  other: string,
+  a: string,
+  b: string,
   process: ProcessOptions = {},
 ): Promise<string | null> {
-  assertOid(one);
-  assertOid(other);
-  const histories = await compareHistories(repoPath, { source: one, target: other });
+  assertOid(a);
+  assertOid(b);
+  const histories = await compareHistories(repoPath, { source: a, target: b });
   if (histories) return histories.base;
   const options = { gitDir: repoPath, okExitCodes: [0, 1], ...process };
-  const result = await git(["merge-base", one, other], options);
+  const result = await git(["merge-base", a, b], options);
   return result.exitCode === 0 ? result.stdout.toString("latin1").trim().slice(0, 40) : null;
 }

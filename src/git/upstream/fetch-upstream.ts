@@ -1,6 +1,7 @@
 /** Imports an upstream repository: its branches and tags, nothing else. */
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { branchNameProblem } from "#shared/code/protection.js";
 import { initBare } from "../store/bare-repository.js";
 import {
   temporaryName,
@@ -9,7 +10,7 @@ import {
   flushToDisk,
   removeLeftovers,
   removeTree,
-} from "../worktree/atomic-directory.js";
+} from "../files/atomic-directory.js";
 import { listRefs, MAX_REFS, updateRefs } from "../store/refs.js";
 import { git } from "../process/run.js";
 import { assertTreesWithin, TreeLimitError } from "../objects/tree-limits.js";
@@ -35,7 +36,7 @@ const UPSTREAM = "refs/upstream/";
 /**
  * Clones branches and tags of `url` into a new repository at `repoPath`, atomically; an existing
  * one stays as it is. The upstream's branches are also recorded under `refs/upstream/heads/`.
- * Branches named `workspace-*` are left out. fsck checks all objects; submodules are not followed.
+ * Branches named `workspace-*` are left out, and so are those that could be taken for the default branch. fsck checks all objects; submodules are not followed.
  * The default branch is the upstream's HEAD, otherwise main, master or the first by name.
  * @throws UpstreamError
  */
@@ -57,6 +58,7 @@ export async function cloneUpstream(
           "tags/*:refs/tags/*",
         ];
         await fetchRefs(remote, refspecs, options);
+        await removeConfusable(folder, defaultBranch);
         await inspectRefs(folder, "refs/");
         await flushToDisk(folder);
         return readHead(folder);
@@ -98,6 +100,14 @@ export async function fetchUpstream(
   });
 }
 
+async function removeConfusable(repoPath: string, defaultBranch: string): Promise<void> {
+  const heads = "refs/heads/";
+  const removals = (await listRefs(repoPath, heads))
+    .filter(({ ref }) => branchNameProblem(ref.slice(heads.length), [{ pattern: defaultBranch }]))
+    .map(({ ref, sha }) => ({ ref, newSha: null, expectedOld: sha }));
+  if (removals.length > 0) await updateRefs(repoPath, removals);
+}
+
 async function fetchRefs(
   remote: UpstreamGit,
   refspecs: readonly string[],
@@ -134,7 +144,8 @@ async function readDefaultBranch(remote: UpstreamGit): Promise<string> {
   let head: string | undefined;
   for (const line of lines) {
     const branch = /^[0-9a-f]{40}\trefs\/heads\/(.+)$/.exec(line)?.[1];
-    if (branch !== undefined && !branch.startsWith("workspace-")) branches.add(branch);
+    const isOwn = branch?.startsWith("workspace-") === true;
+    if (branch !== undefined && !isOwn && branchNameProblem(branch) === null) branches.add(branch);
     head ??= /^ref: refs\/heads\/(.+)\tHEAD$/.exec(line)?.[1];
   }
   const candidates = [head, "main", "master", [...branches].sort()[0]];

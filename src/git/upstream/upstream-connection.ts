@@ -2,7 +2,7 @@
 import { lstat, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { exists } from "../worktree/atomic-directory.js";
+import { exists } from "../files/atomic-directory.js";
 import { BLOCK, git, GitError, type GitOptions, type Protocol } from "../process/run.js";
 import { openSshSession, type SshSession } from "./ssh-session.js";
 import { upstreamError, upstreamErrorOf } from "./upstream-error.js";

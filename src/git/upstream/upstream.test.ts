@@ -162,7 +162,9 @@ describe("an upstream behind HTTPS", () => {
       reasons.add(await reasonOf(cloneUpstream(target, at, options)));
       await cut.close();
     }
-    expect([...reasons].filter((one) => !["interrupted", "unreachable"].includes(one))).toEqual([]);
+    expect(
+      [...reasons].filter((reason) => !["interrupted", "unreachable"].includes(reason)),
+    ).toEqual([]);
     expect(reasons).toContain("interrupted");
   });
 

@@ -6,8 +6,8 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, lstat, mkdir, readdir, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { assertOid } from "../store/bare-repository.js";
-import { createDirectoryAtomically, flushToDisk, removeTree } from "./atomic-directory.js";
+import { assertOid } from "../objects/oid.js";
+import { createDirectoryAtomically, flushToDisk, removeTree } from "../files/atomic-directory.js";
 import { CHECKOUT, LAYERED } from "./worktree-driver.js";
 import type { Owner } from "./folder-handle.js";
 import { chownTree } from "./chown-tree.js";
@@ -82,7 +82,7 @@ async function listKept(
     const stats = await lstat(join(lowers, name, "users", KEEPER)).catch(() => null);
     if (stats !== null) kept.push({ name, at: stats.mtimeMs });
   }
-  return kept.toSorted((one, other) => other.at - one.at);
+  return kept.toSorted((a, b) => b.at - a.at);
 }
 
 /** Removes unused layers and the remains of interrupted creations and removals. */

@@ -9,7 +9,7 @@
  */
 import { link, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { removeTree } from "./atomic-directory.js";
+import { removeTree } from "../files/atomic-directory.js";
 import { hasAttribute, setAttribute } from "./extended-attributes.js";
 import { MountError } from "./mounts.js";
 

@@ -1,9 +1,9 @@
 /** The key of an environment layer: what the result of a setup script depends on. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { canonicalJson } from "#shared/audit.js";
-import { matchesPattern } from "#shared/merge-drivers.js";
-import type { NewEnvironment } from "#shared/api/projects/environments.js";
+import { canonicalJson } from "#shared/organization/audit.js";
+import { matchesPattern } from "#shared/code/merge-drivers.js";
+import type { NewEnvironment } from "#shared/api/execution/environments.js";
 import { git } from "../process/run.js";
 
 /**

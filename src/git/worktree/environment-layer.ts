@@ -14,7 +14,7 @@ import {
   flushToDisk,
   removeTree,
   temporaryName,
-} from "./atomic-directory.js";
+} from "../files/atomic-directory.js";
 import { chownTree } from "./chown-tree.js";
 import { measureTree } from "./disk-usage.js";
 import type { Owner } from "./folder-handle.js";

@@ -3,15 +3,15 @@
  * through a SafeFolder and stored by the server itself, since git opens files by path and follows a
  * folder that is swapped for a symbolic link.
  */
-import { temporaryName } from "./atomic-directory.js";
+import { temporaryName } from "../files/atomic-directory.js";
 import { warmUpDiffCounter } from "../diff/diff-counter.js";
 import { assertDotGitFile } from "../snapshot/dot-git-files.js";
 import type { SnapshotAttempt, Snapshot } from "../snapshot/snapshot.js";
 import { looseObject, writeObject } from "../objects/loose-object.js";
-import { FileTooLargeError, FolderTooLargeError, MAX_FILE_BYTES } from "../snapshot/path-errors.js";
+import { FileTooLargeError, FolderTooLargeError, MAX_FILE_BYTES } from "../files/path-errors.js";
 import { patchTree } from "../objects/patch-tree.js";
 import type { GitOptions } from "../process/run.js";
-import { displayPath, SafeFolder } from "./safe-folder.js";
+import { displayPath, SafeFolder } from "../files/safe-folder.js";
 import { storeFile } from "../objects/store-file.js";
 import { TREE_LIMITS } from "../objects/tree-limits.js";
 import type { TreeEntry, TreeReader } from "../objects/tree-reader.js";

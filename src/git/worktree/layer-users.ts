@@ -10,7 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { lstat, readdir, rename, rmdir, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { removeTree } from "./atomic-directory.js";
+import { removeTree } from "../files/atomic-directory.js";
 
 /** Remains of an interrupted process are removed after an hour. */
 const FORGOTTEN_MS = 60 * 60_000;

@@ -25,7 +25,7 @@ import {
 } from "./worktree-driver.js";
 import { isMounted, listMounts, MountInUseError, overlayKinds, unmount } from "./mounts.js";
 import { overlayDriver } from "./overlay-driver.js";
-import { NestedRepositoryError } from "../snapshot/path-errors.js";
+import { NestedRepositoryError } from "../files/path-errors.js";
 import { probeOverlay } from "./probe-overlay.js";
 import { resolveTree } from "../store/repository.js";
 import { git } from "../process/run.js";

@@ -22,7 +22,7 @@ import {
   exists,
   removeLeftovers,
   removeTree,
-} from "./atomic-directory.js";
+} from "../files/atomic-directory.js";
 import { runSystem } from "../process/system-command.js";
 import { checkOverlay, markOverlay } from "./copied-overlay.js";
 import { measureTree } from "./disk-usage.js";

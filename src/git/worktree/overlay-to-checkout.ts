@@ -7,7 +7,7 @@ import {
   exists,
   flushToDisk,
   removeTree,
-} from "./atomic-directory.js";
+} from "../files/atomic-directory.js";
 import type { WorktreePaths } from "./worktree-driver.js";
 import { isMountAlive, unmount } from "./mounts.js";
 import { isOverlay, removeLayersAside, restoreMount } from "./overlay-driver.js";

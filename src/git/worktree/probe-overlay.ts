@@ -2,7 +2,7 @@
 import { lchown, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { removeTree } from "./atomic-directory.js";
+import { removeTree } from "../files/atomic-directory.js";
 import { chownTree } from "./chown-tree.js";
 import { layerNames, mountOverlay, unmount, type OverlayKind } from "./mounts.js";
 

@@ -1,7 +1,7 @@
 /** Working trees of agents: the driver interface, and the driver for plain checkouts. */
 import { lstat, mkdir, rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { assertOid } from "../store/bare-repository.js";
+import { assertOid } from "../objects/oid.js";
 import {
   temporaryName,
   createDirectoryAtomically,
@@ -9,7 +9,7 @@ import {
   flushToDisk,
   removeLeftovers,
   removeTree,
-} from "./atomic-directory.js";
+} from "../files/atomic-directory.js";
 import { measureTree } from "./disk-usage.js";
 import { guardDotGitFiles } from "../snapshot/dot-git-files.js";
 import type { Owner } from "./folder-handle.js";

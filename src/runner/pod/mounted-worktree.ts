@@ -2,8 +2,8 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { git } from "#git/process/run.js";
-import { assertOid } from "#git/store/bare-repository.js";
-import { removeTree } from "#git/worktree/atomic-directory.js";
+import { assertOid } from "#git/objects/oid.js";
+import { removeTree } from "#git/files/atomic-directory.js";
 import { CHECKOUT, checkoutDriver, type WorktreeDriver } from "#git/worktree/worktree-driver.js";
 
 /** Environments are made in place (`setUpInPod`), and the volume ends with the pod. */

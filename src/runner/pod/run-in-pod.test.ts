@@ -1,11 +1,11 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { NewRun, Run } from "#shared/api/agents/runs.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { NewRun, Run } from "#shared/api/execution/runs.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
 import { followLog, shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";

@@ -4,11 +4,13 @@ import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeFileSync } from "node:fs";
+import { killWithServer } from "#shared/node/launcher/launch-command.js";
 import { lowerPriority } from "#shared/node/process-priority.js";
 import type { ControlGroups } from "../limits/cgroups.js";
-import { trackProcess, lastLine } from "./sandboxed-process.js";
+import { lastLine } from "../streams/last-line.js";
+import { trackProcess } from "./sandboxed-process.js";
 import { launch } from "../launch.js";
-import { namespaceOf, type RunNetwork } from "../egress/network.js";
+import { namespaceOf, type RunNetwork } from "../network/network.js";
 import { closeWriters, type OutputPipes } from "../streams/output-pipes.js";
 import { descendantsOf, isAlive, readProcess, signal, type ProcessIdentity } from "../processes.js";
 import type { GroupLimits } from "../limits/run-group.js";
@@ -89,6 +91,9 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
 
   const pid = await Promise.race([reports.childPid, ended.then(() => null)]);
   const init = pid === null ? null : readProcess(pid);
+  // Bubblewrap asks to be killed with its server only shortly before the command, which may take long on a busy machine.
+  const release = init === null ? () => undefined : killWithServer(init.pid);
+  void ended.then(release);
   const giveUp = async (reason: string): Promise<never> => {
     if (init !== null) kill(init);
     const [said] = await Promise.all([text(stderr), ended]);
@@ -156,7 +161,7 @@ function kill(init: ProcessIdentity): void {
 
 /** Makes the command yield to the server if processors or memory are short. */
 function yieldToServer(pid: number): void {
-  lowerPriority(pid);
+  lowerPriority(pid, "command");
   writeFileSync(`/proc/${pid}/oom_score_adj`, "500");
 }
 

@@ -5,7 +5,7 @@ import { bubblewrapArgs, GVISOR, gvisorArgs, ownEnvironment } from "./bubblewrap
 import type { ControlGroups } from "../limits/cgroups.js";
 import { findGvisor } from "./gvisor.js";
 import { startBlocked, type Plan } from "./blocked-start.js";
-import { findNetworks, type Networks, type RunNetwork } from "../egress/network.js";
+import { findNetworks, type Networks, type RunNetwork } from "../network/network.js";
 import { openOutputPipes } from "../streams/output-pipes.js";
 import { FILTER, writeEtcFiles } from "./sandbox-etc.js";
 import { findMounter, memoryFolders } from "./run-mounts.js";

@@ -8,7 +8,7 @@ import { GVISOR } from "./bubblewrap-args.js";
 import { readTool } from "../launch.js";
 import type { ProcessRecord } from "../processes.js";
 import { findProgram, installCommand } from "../programs.js";
-import { readTextOrEmpty } from "./resolver.js";
+import { readTextOrEmpty } from "../network/resolver.js";
 import type { GroupLimits } from "../limits/run-group.js";
 import {
   HOME,

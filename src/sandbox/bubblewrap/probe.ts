@@ -18,7 +18,7 @@ import {
 } from "../sandbox.js";
 import { measureFolder } from "../limits/disk-monitor.js";
 
-const PLENTY: SandboxLimits = {
+export const PLENTY: SandboxLimits = {
   memoryBytes: 256 << 20,
   processes: 64,
   cpus: null,
@@ -28,6 +28,28 @@ const PLENTY: SandboxLimits = {
 
 const MONITOR = "a monitor";
 const RLIMITS = "resource limits";
+
+/** Commands that exceed a limit, and how their end tells that it is enforced. */
+export const limitTrials = {
+  // Lasts long enough for a monitor on the busiest machine.
+  memory: {
+    command: ["dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=400"],
+    limits: { memoryBytes: 32 << 20 },
+    isHeld: ({ reason }: SandboxExit) => reason === "memory",
+  },
+  // The end of the shell ends all children, so the limit is hit while they live.
+  processes: {
+    command: ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done"],
+    limits: { processes: 6 },
+    isHeld: ({ exitCode }: SandboxExit) => exitCode !== 0,
+  },
+} satisfies Record<string, LimitTrial>;
+
+export interface LimitTrial {
+  command: readonly string[];
+  limits: Partial<SandboxLimits>;
+  isHeld: (exit: SandboxExit) => boolean;
+}
 
 type Start = (
   command: readonly string[],
@@ -76,12 +98,8 @@ export async function probe(
     const [plain, memory, processes, throttled, fullNetwork] = await Promise.all([
       // Its network interfaces should be its own loopback only. Writes 1 MiB for the disk monitor.
       attempt(["sh", "-c", "cat /proc/net/dev; head -c 1048576 /dev/zero > file"]),
-      // Lasts long enough for a monitor on the busiest machine.
-      attempt(["dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=400"], {
-        memoryBytes: 32 << 20,
-      }),
-      // The end of the shell ends all children, so the limit is hit while they live.
-      attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done"], { processes: 6 }),
+      attempt(limitTrials.memory.command, limitTrials.memory.limits),
+      attempt(limitTrials.processes.command, limitTrials.processes.limits),
       isThrottled(start, groups),
       tryNetwork(runner, start),
     ]);
@@ -99,8 +117,8 @@ export async function probe(
       fullNetwork,
       restrictedNetwork: runner.mode === "off" ? unrestricted : fullNetwork,
       limits: {
-        memory: holds(memory.exit.reason === "memory", by("memory", MONITOR)),
-        processes: holds(processes.exit.exitCode !== 0, by("pids", RLIMITS)),
+        memory: holds(limitTrials.memory.isHeld(memory.exit), by("memory", MONITOR)),
+        processes: holds(limitTrials.processes.isHeld(processes.exit), by("pids", RLIMITS)),
         cpu: holds(throttled, by("cpu", MONITOR)),
         output: holds(true, "the server, which stops commands that write too much"),
         disk: holds(

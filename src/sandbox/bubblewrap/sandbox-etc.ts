@@ -1,6 +1,6 @@
 import { openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { resolverConfiguration } from "./resolver.js";
+import { resolverConfiguration } from "../network/resolver.js";
 import { HOME } from "../sandbox.js";
 import { seccompFilter } from "./seccomp.js";
 

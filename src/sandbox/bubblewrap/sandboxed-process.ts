@@ -5,6 +5,7 @@ import type { Readings } from "../limits/run-group.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "../sandbox.js";
 import { monitorDisk } from "../limits/disk-monitor.js";
 import type { ProcessMonitor } from "../limits/resource-monitor.js";
+import { lastLine } from "../streams/last-line.js";
 
 /** A running command, independent of how it was started. */
 export interface StartedCommand {
@@ -150,6 +151,7 @@ export function trackProcess(input: SandboxInput, started: StartedCommand): Sand
       void ended.then(() => clearTimeout(timer));
     },
     readings: () => started.readings(),
+    ended,
     done,
   };
 }
@@ -170,11 +172,6 @@ function whyNotStarted(exitCode: number | null, said: string): string | null {
   return /^(bwrap|running container): /.test(said)
     ? `The sandbox could not be created: ${lastLine(said)}`
     : null;
-}
-
-/** Returns the last line of a program's output. */
-export function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1)?.slice(0, 500) || "it ended without a message";
 }
 
 /** Returns the signal in a shell's exit code. */

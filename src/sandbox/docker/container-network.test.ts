@@ -147,7 +147,7 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
     const anotherRun = await start(["node", "-e", `${SERVE}; console.log("waiting")`]);
     const started = await start(["node", "-e", CONNECT], [callback]);
     const isWaiting = () => anotherRun.output() + started.output();
-    await expect.poll(isWaiting, { timeout: 30_000 }).toBe("waiting\nwaiting\n");
+    await expect.poll(isWaiting).toBe("waiting\nwaiting\n");
     // Podman makes its bridge for the first container on it.
     container = engine.cli(["run", "--detach", engineImage, "node", "-e", SERVE]);
     const address = engine.cli([
@@ -158,7 +158,7 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
     ]);
     expect(address).toMatch(/^(172|10)\.\d+\.\d+\.\d+$/);
     // The machine itself reaches it.
-    await expect.poll(() => answerOf(address, 7777), { timeout: 30_000 }).toBe("reached");
+    await expect.poll(() => answerOf(address, 7777)).toBe("reached");
     const own = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
     const outer = own.filter(({ internal }) => !internal).map(({ address }) => address);
     expect(outer).toContain(engine.gateway);
@@ -189,7 +189,7 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
     expect(await started.done).toMatchObject({ reason: "exited", exitCode: 0 });
     const answers = JSON.parse(started.output().split("\n")[1] as string) as string[];
     expect(answers.splice(0, reached.length)).toEqual(
-      reached.map((one) => ("name" in one ? "ENOTFOUND" : "reached")),
+      reached.map((item) => ("name" in item ? "ENOTFOUND" : "reached")),
     );
     for (const [index, answer] of answers.entries()) {
       expect([refused[index], answer]).toEqual([refused[index], REFUSED]);
@@ -225,7 +225,7 @@ describe.each(["docker", "podman"] as const)("the network full in %s", (name) =>
     expect(await running()).toBe(true);
     // As the kernel does for a process that was killed.
     output.stdin.destroy();
-    await expect.poll(running, { timeout: 20_000 }).toBe(false);
+    await expect.poll(running).toBe(false);
     expect(existsSync(join(folder, "started"))).toBe(false);
     await docker.cleanUp();
     await expect(api.call("GET", `/containers/${id}/json`)).rejects.toThrow(id);

@@ -4,9 +4,9 @@
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readTextOrEmpty, resolverConfiguration } from "../bubblewrap/resolver.js";
-import { moveNetwork } from "../egress/move-network.js";
-import { findNetworks, namespaceOf, type Networks, type RunNetwork } from "../egress/network.js";
+import { readTextOrEmpty, resolverConfiguration } from "../network/resolver.js";
+import { moveNetwork } from "../network/move-network.js";
+import { findNetworks, namespaceOf, type Networks, type RunNetwork } from "../network/network.js";
 import { installCommand, programPath } from "../programs.js";
 import {
   SandboxRefusal,

@@ -6,7 +6,7 @@
 import { connect, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
-import { lastLine } from "../bubblewrap/sandboxed-process.js";
+import { lastLine } from "../streams/last-line.js";
 import { launch } from "../launch.js";
 import { programPath } from "../programs.js";
 import { SandboxRefusal } from "../sandbox.js";
@@ -74,8 +74,8 @@ export async function openPorts(pid: number, ports: readonly number[]): Promise<
       track(inside);
       track(outside);
       // Either side may break its connection at any time.
-      const both = [pipeline(inside, outside), pipeline(outside, inside)];
-      for (const one of both) one.catch(() => undefined);
+      const directions = [pipeline(inside, outside), pipeline(outside, inside)];
+      for (const direction of directions) direction.catch(() => undefined);
     });
     servers.push(server);
   });

@@ -1,5 +1,5 @@
 /** The calls of the Docker Engine API used for runs (docs.docker.com/engine/api, version 1.41). */
-import { request, type IncomingMessage } from "node:http";
+import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { PassThrough, type Duplex } from "node:stream";
 import { json } from "node:stream/consumers";
@@ -37,32 +37,28 @@ export interface DockerApi {
 
 /** @param socketPath of the engine, such as `/var/run/docker.sock` */
 export function dockerApi(socketPath: string): DockerApi {
+  const send = (method: string, path: string, headers = {}, text = ""): ClientRequest => {
+    const length = Buffer.byteLength(text);
+    return request({
+      socketPath,
+      method,
+      path: VERSION + path,
+      headers: { host: "docker", "content-length": length, ...headers },
+      agent: false,
+    }).end(text);
+  };
   return {
     async call(method, path, body) {
-      const text = body === undefined ? "" : JSON.stringify(body);
-      const headers = body === undefined ? {} : { "content-type": "application/json" };
-      const sent = request({
-        socketPath,
-        method,
-        path: VERSION + path,
-        headers: { host: "docker", "content-length": Buffer.byteLength(text), ...headers },
-        agent: false,
-      });
-      sent.end(text);
+      const sent =
+        body === undefined
+          ? send(method, path)
+          : send(method, path, { "content-type": "application/json" }, JSON.stringify(body));
       const [answer] = (await once(sent, "response")) as [IncomingMessage];
       return read(answer);
     },
     async modifiedAt(container, path) {
       const query = `/containers/${container}/archive?path=${encodeURIComponent(path)}`;
-      const sent = request({
-        socketPath,
-        method: "HEAD",
-        path: VERSION + query,
-        headers: { host: "docker" },
-        agent: false,
-      });
-      sent.end();
-      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      const [answer] = (await once(send("HEAD", query), "response")) as [IncomingMessage];
       answer.resume();
       const header = answer.headers["x-docker-container-path-stat"];
       if (answer.statusCode !== 200 || typeof header !== "string") return null;
@@ -73,25 +69,18 @@ export function dockerApi(socketPath: string): DockerApi {
     },
     async attach(container) {
       const path = `/containers/${container}/attach?stream=1&stdin=1&stdout=1&stderr=1`;
-      const sent = request({
-        socketPath,
-        method: "POST",
-        path: VERSION + path,
-        headers: { host: "docker", connection: "Upgrade", upgrade: "tcp", "content-length": 0 },
-        agent: false,
+      const sent = send("POST", path, { connection: "Upgrade", upgrade: "tcp" });
+      const socket = await new Promise<Duplex>((resolve, reject) => {
+        sent.once("error", reject);
+        sent.once("upgrade", (_answer, upgraded: Duplex, head: Buffer) => {
+          upgraded.unshift(head);
+          resolve(upgraded);
+        });
+        sent.once("response", (answer) => {
+          const detail = "the engine does not stream a container's output";
+          read(answer).then(() => reject(new DockerError(500, detail)), reject);
+        });
       });
-      sent.end();
-      const upgraded = once(sent, "upgrade") as Promise<[IncomingMessage, Duplex, Buffer]>;
-      const answered = once(sent, "response") as Promise<[IncomingMessage]>;
-      // Only one of the two events occurs.
-      for (const outcome of [upgraded, answered]) outcome.catch(() => undefined);
-      const first = await Promise.race([upgraded, answered]);
-      if (first.length === 1) {
-        await read(first[0]);
-        throw new DockerError(500, "the engine does not stream a container's output");
-      }
-      const [, socket, head] = first;
-      if (head.length > 0) socket.unshift(head);
       return { stdin: socket, ...separate(socket) };
     },
   };
@@ -99,10 +88,6 @@ export function dockerApi(socketPath: string): DockerApi {
 
 async function read(answer: IncomingMessage): Promise<unknown> {
   const status = answer.statusCode ?? 0;
-  if (status === 204) {
-    answer.resume();
-    return null;
-  }
   const body = (await json(answer).catch(() => null)) as { message?: string } | null;
   if (status >= 400)
     throw new DockerError(status, body?.message ?? `the engine answered ${status}`);

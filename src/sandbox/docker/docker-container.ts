@@ -1,6 +1,9 @@
 /** The container of one run. */
 import { hostname } from "node:os";
 import { HOME, WORKSPACE, type SandboxInput } from "../sandbox.js";
+import { randomInt } from "node:crypto";
+import { stat, utimes } from "node:fs/promises";
+import type { DockerApi } from "./docker-api.js";
 
 export interface ContainerRun {
   input: SandboxInput;
@@ -107,4 +110,25 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
       RestartPolicy: { Name: "no" },
     },
   };
+}
+
+/**
+ * Tells whether a created container sees the workspace at `WORKSPACE`, not an empty folder of the
+ * same path in the engine's mount namespace. The folder is marked by its modification time, so that
+ * a crash leaves no file behind.
+ */
+export async function seesWorkspace(
+  api: DockerApi,
+  container: string,
+  folder: string,
+): Promise<boolean> {
+  const { atime, mtime } = await stat(folder);
+  // Whole seconds, since some file systems store no fractions.
+  const mark = randomInt(1, 2 ** 31 - 1);
+  await utimes(folder, atime, mark);
+  try {
+    return (await api.modifiedAt(container, WORKSPACE)) === mark;
+  } finally {
+    await utimes(folder, atime, mtime);
+  }
 }

@@ -179,7 +179,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
         },
       });
       started.input?.write("first\n");
-      await expect.poll(() => text, { timeout: 20_000 }).toBe("got first\n");
+      await expect.poll(() => text).toBe("got first\n");
       started.input?.end("rest\n");
       expect(await started.done).toMatchObject({ exitCode: 0 });
       expect(text).toBe("got first\nrest\nend\n");
@@ -246,8 +246,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     const { data: session } = await owner.api.agentSessions.create({ params, body });
     const at = { params: { session_id: session.id } };
     const read = async () => (await owner.api.agentSessions.get(at)).data;
-    const wait = (status: string) =>
-      expect.poll(async () => (await read()).status, { timeout: 60_000 }).toBe(status);
+    const wait = (status: string) => expect.poll(async () => (await read()).status).toBe(status);
     await wait("waiting_for_permission");
     const [request] = (await read()).permissions;
     await owner.api.agentSessions.answer({
@@ -259,7 +258,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     await waitForRunEnd(owner, session.run_id as string);
     await owner.api.agentSessions.prompt({ ...at, body: { text: "tool" } });
     const said = async () => JSON.stringify(await eventsOf({ url }, owner, session.id));
-    await expect.poll(said, { timeout: 60_000 }).toMatch(/turn_end.*turn_end/);
+    await expect.poll(said).toMatch(/turn_end.*turn_end/);
     expect(await said()).toContain("answers: yes");
     expect((await read()).run_id).not.toBe(session.run_id);
     await owner.api.agentSessions.close(at);

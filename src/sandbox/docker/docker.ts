@@ -14,11 +14,11 @@ import {
   SERVER,
   waitsForNetwork,
   type ContainerRun,
+  seesWorkspace,
 } from "./docker-container.js";
 import { watchUsage } from "./docker-usage.js";
-import { seesWorkspace } from "./docker-workspace.js";
 import { trackProcess } from "../bubblewrap/sandboxed-process.js";
-import { RunningProcesses } from "../running-processes.js";
+import { RunningProcesses } from "../launch.js";
 import { descendantsOf, isAlive, resourceName, ownerOf, readProcess } from "../processes.js";
 import {
   SandboxRefusal,
@@ -282,6 +282,7 @@ function neverStarted(detail: string): SandboxedProcess {
     input: null,
     stop: () => undefined,
     readings: () => null,
+    ended: done,
     done,
   };
 }

@@ -1,9 +1,10 @@
 import { rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openTestSandbox } from "#test/support/sandbox/test-sandbox.js";
 import { findHierarchies } from "./cgroup-hierarchies.js";
-import { subgroups } from "./cgroup-files.js";
+import { readText, subgroups } from "./cgroup-files.js";
 import { openControlGroups } from "./cgroups.js";
 import { resourceName, readProcess, type ProcessIdentity } from "../processes.js";
 
@@ -25,6 +26,25 @@ function removeServerGroups(): number {
   }
   return removed;
 }
+
+test.runIf(groups?.controllers.has("cpu"))(
+  "all commands together have a tenth of the server's share of busy processors",
+  async () => {
+    const sandbox = await openTestSandbox();
+    const shares: number[] = [];
+    const base = findHierarchies()?.bases.get("cpu") as string;
+    for (const name of subgroups(base)) {
+      if (!name.startsWith(`omoi-${process.pid}-`)) continue;
+      const file = groups?.version === 1 ? "cpu.shares" : "cpu.weight";
+      const [own, usual] = [join(base, name, file), groups?.version === 1 ? 1024 : 100];
+      shares.push(Number(readText(own)) / usual);
+    }
+    // Other sandboxes of this process have groups, too.
+    expect(shares.length).toBeGreaterThan(0);
+    for (const share of shares) expect(share).toBeCloseTo(0.1, 2);
+    await sandbox.close();
+  },
+);
 
 test.runIf(groups !== null)(
   "recreates a control group that disappeared, with its limits",

@@ -3,7 +3,7 @@
  * one hierarchy per controller; always below the server's own group, so that limits of the server
  * include its runs.
  */
-import { rmdirSync } from "node:fs";
+import { rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Controller, enable, makeGroup, removeGroup, subgroups } from "./cgroup-files.js";
 import { findHierarchies } from "./cgroup-hierarchies.js";
@@ -95,6 +95,15 @@ interface ServerGroups {
   folders: ReadonlyMap<Controller, string>;
 }
 
+/**
+ * The share of all runs together in busy processors: a tenth of the default, which the server has. Niceness counts
+ * within a group only.
+ */
+const CPU_SHARE = {
+  1: { file: "cpu.shares", value: "102" },
+  2: { file: "cpu.weight", value: "10" },
+} as const;
+
 /** Creates or finds the server's own groups; null if no groups can be created. */
 function makeServerGroups(folderName: string): ServerGroups | null {
   const found = findHierarchies();
@@ -106,6 +115,10 @@ function makeServerGroups(folderName: string): ServerGroups | null {
     try {
       makeGroup(folder);
       if (version === 2) enable(folder, [controller]);
+      if (controller === "cpu") {
+        const { file, value } = CPU_SHARE[version];
+        writeFileSync(join(folder, file), value);
+      }
       folders.set(controller, folder);
     } catch {
       // Not allowed to: this controller is not used.

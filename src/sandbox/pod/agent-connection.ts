@@ -2,8 +2,12 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { bytesFrame, FrameError, frameReader, messageFrame } from "#shared/node/frames.js";
-import { MAX_REPLY_BYTES, STDIN, type CommandRequest } from "#shared/runner/command-protocol.js";
-import { commandReply, type CommandReply } from "#shared/runner/command-replies.js";
+import {
+  MAX_REPLY_BYTES,
+  STDIN,
+  type CommandRequest,
+} from "#shared/execution/runner/command-protocol.js";
+import { commandReply, type CommandReply } from "#shared/execution/runner/command-replies.js";
 
 /** Receives what the agent says of one command. Each may throw a FrameError, which ends the connection. */
 export interface CommandListener {

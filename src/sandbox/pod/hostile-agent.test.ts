@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bytesFrame, frameReader, messageFrame, type Frame } from "#shared/node/frames.js";
-import { FRAME_COST, STDOUT, WINDOW_BYTES } from "#shared/runner/command-protocol.js";
+import { FRAME_COST, STDOUT, WINDOW_BYTES } from "#shared/execution/runner/command-protocol.js";
 import type { SandboxInput } from "../sandbox.js";
 import { AgentUnreachableError, connectToAgent, type AgentConnection } from "./agent-connection.js";
-import { CONTAINER_ENDED } from "./pod-process.js";
+import { CONTAINER_ENDED } from "./pod-exit.js";
 import { openPodSandbox } from "./pod-sandbox.js";
 
 /** A runner whose agent was replaced by a command: it says anything, or nothing. */
@@ -195,7 +195,10 @@ describe("the sandbox of a pod", () => {
     process.input?.end();
     await expect.poll(() => received.some(({ kind }) => kind === "bytes")).toBe(true);
     await pause(100);
-    bytes = received.reduce((sum, one) => sum + (one.kind === "bytes" ? one.bytes.length : 0), 0);
+    bytes = received.reduce(
+      (sum, item) => sum + (item.kind === "bytes" ? item.bytes.length : 0),
+      0,
+    );
     expect(bytes).toBe(64 * 1024);
   });
 

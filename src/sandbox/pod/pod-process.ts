@@ -1,13 +1,17 @@
 /** One command in the pod's other container, as its runner sees it. */
-import { constants } from "node:os";
 import { Writable } from "node:stream";
 import { FrameError, MAX_FRAME_BYTES } from "#shared/node/frames.js";
-import { FRAME_COST, STDERR, STDOUT, WINDOW_BYTES } from "#shared/runner/command-protocol.js";
-import type { CommandReply } from "#shared/runner/command-replies.js";
+import {
+  FRAME_COST,
+  STDERR,
+  STDOUT,
+  WINDOW_BYTES,
+} from "#shared/execution/runner/command-protocol.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "../sandbox.js";
 import { WORKSPACE } from "../sandbox.js";
 import { monitorDisk } from "../limits/disk-monitor.js";
 import type { AgentConnection } from "./agent-connection.js";
+import { exitOf, type Ended, type OverLimit } from "./pod-exit.js";
 
 /** Milliseconds for the start of a program, and for the end of one after its grace period. */
 export interface PodTimeouts {
@@ -15,19 +19,7 @@ export interface PodTimeouts {
   endMs: number;
 }
 
-/** The same limits as in a sandbox of this machine, for what the kernel of the node does not limit. */
-type OverLimit = "disk" | "files";
-type Ended = Extract<CommandReply, { type: "ended" }>;
-
-export const CONTAINER_ENDED =
-  "The container of the command was ended, which happens when it exceeds its memory.";
 const HANGS = "The container of the command does not answer.";
-const OUT_OF_MEMORY =
-  "A process was ended because the container of the command exceeded its memory.";
-
-/** Exit codes of a shell. */
-const CANNOT_EXECUTE = 126;
-const NOT_FOUND = 127;
 
 export function startInPod(
   agent: AgentConnection,
@@ -55,37 +47,24 @@ export function startInPod(
     }, ms);
   };
 
-  const outputs = new Map([STDOUT, STDERR].map((stream) => [stream, openOutput(stream)]));
-  function openOutput(stream: number): { receive(bytes: Buffer): void; done(): Promise<void> } {
-    let onTheWay = 0;
-    let unreported = 0;
-    let writing = Promise.resolve();
-    const consume = async (bytes: Buffer): Promise<void> => {
-      if (failure === null) {
-        try {
-          await input.onOutput(stream === STDOUT ? "stdout" : "stderr", bytes);
-        } catch (error) {
-          failure ??= error instanceof Error ? error : new Error(String(error));
-          stop(0);
-        }
-      }
-      const cost = bytes.length + FRAME_COST;
-      onTheWay -= cost;
-      unreported += cost;
-      if (unreported < WINDOW_BYTES / 2) return;
-      agent.request({ type: "consumed", id, stream, bytes: unreported });
-      unreported = 0;
-    };
-    return {
-      receive: (bytes) => {
-        onTheWay += bytes.length + FRAME_COST;
-        // `onTheWay` is what was received and not consumed; the agent may not know the last part of that yet.
-        if (onTheWay > WINDOW_BYTES) throw new FrameError("there is more output than the window");
-        writing = writing.then(() => consume(bytes));
-      },
-      done: () => writing,
-    };
-  }
+  const pass = async (stream: number, bytes: Buffer): Promise<void> => {
+    if (failure !== null) return;
+    try {
+      await input.onOutput(stream === STDOUT ? "stdout" : "stderr", bytes);
+    } catch (error) {
+      failure ??= error instanceof Error ? error : new Error(String(error));
+      stop(0);
+    }
+  };
+  const outputs = new Map(
+    [STDOUT, STDERR].map((stream) => [
+      stream,
+      openOutput(
+        (bytes) => pass(stream, bytes),
+        (bytes) => agent.request({ type: "consumed", id, stream, bytes }),
+      ),
+    ]),
+  );
 
   const id = agent.add({
     reply: (reply) => {
@@ -139,28 +118,7 @@ export function startInPod(
     await disk?.stop();
     await Promise.all([...outputs.values()].map((output) => output.done()));
     if (failure !== null) throw failure;
-    return exitOf(last);
-  };
-  const exitOf = (last: Ended | null): SandboxExit => {
-    const exit = {
-      exitCode: last?.exit_code ?? null,
-      signal: signalName(last?.exit_code ?? 0),
-      cpuSeconds: last?.cpu_seconds ?? null,
-      peakMemoryBytes: last?.peak_memory_bytes ?? null,
-      throttled: null,
-    };
-    if (over !== null) return { ...exit, reason: over, detail: null };
-    if (isStopping) return { ...exit, reason: "stopped", detail: null };
-    if (last === null) {
-      return { ...exit, reason: "container", detail: broken ?? CONTAINER_ENDED };
-    }
-    if (last.problem !== null || last.exit_code === null) {
-      return { ...exit, ...startFailure(input.command[0] ?? "", last.problem ?? "EIO") };
-    }
-    if (last.exit_code !== 0 && last.oom_kills > 0) {
-      return { ...exit, reason: "container", detail: OUT_OF_MEMORY };
-    }
-    return { ...exit, reason: "exited", detail: null };
+    return exitOf(input.command[0] ?? "", last, { over, isStopping, broken });
   };
 
   const stdin = input.hasInput === true ? inputOf() : null;
@@ -195,25 +153,37 @@ export function startInPod(
   const done = finish();
   done.catch(() => undefined);
   // Its processes have other ids here.
-  return { pid: 0, workspace: WORKSPACE, input: stdin, stop, readings: () => null, done };
+  return { pid: 0, workspace: WORKSPACE, input: stdin, stop, readings: () => null, ended, done };
 }
 
-function startFailure(
-  program: string,
-  problem: string,
-): Pick<SandboxExit, "exitCode" | "reason" | "detail"> {
-  const isMissing = problem === "ENOENT" || problem === "ENOTDIR";
-  const said = isMissing ? "No such file or directory" : problem;
-  return {
-    exitCode: isMissing ? NOT_FOUND : CANNOT_EXECUTE,
-    reason: "start_failed",
-    detail: `${program}: ${said}`,
+/**
+ * Opens a stream of output, of which only a window is on the way.
+ * @param consume resolves once there is room for more
+ * @param report tells the agent how much was consumed
+ */
+function openOutput(
+  consume: (bytes: Buffer) => Promise<void>,
+  report: (bytes: number) => void,
+): { receive(bytes: Buffer): void; done(): Promise<void> } {
+  let onTheWay = 0;
+  let unreported = 0;
+  let writing = Promise.resolve();
+  const take = async (bytes: Buffer): Promise<void> => {
+    await consume(bytes);
+    const cost = bytes.length + FRAME_COST;
+    onTheWay -= cost;
+    unreported += cost;
+    if (unreported < WINDOW_BYTES / 2) return;
+    report(unreported);
+    unreported = 0;
   };
-}
-
-/** Returns the signal in a shell's exit code. */
-function signalName(exitCode: number): string | null {
-  if (exitCode <= 128 || exitCode > 128 + 31) return null;
-  const found = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128);
-  return found?.[0] ?? null;
+  return {
+    receive: (bytes) => {
+      onTheWay += bytes.length + FRAME_COST;
+      // `onTheWay` is what was received and not consumed; the agent may not know the last part of that yet.
+      if (onTheWay > WINDOW_BYTES) throw new FrameError("there is more output than the window");
+      writing = writing.then(() => take(bytes));
+    },
+    done: () => writing,
+  };
 }

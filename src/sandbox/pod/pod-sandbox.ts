@@ -13,7 +13,8 @@ import {
   type SandboxInput,
 } from "../sandbox.js";
 import type { AgentConnection } from "./agent-connection.js";
-import { CONTAINER_ENDED, startInPod, type PodTimeouts } from "./pod-process.js";
+import { CONTAINER_ENDED } from "./pod-exit.js";
+import { startInPod, type PodTimeouts } from "./pod-process.js";
 
 export interface PodSandbox extends Pick<Sandbox, "start"> {
   readonly report: {
@@ -83,6 +84,7 @@ function endedProcess(): SandboxedProcess {
     input: null,
     stop: () => undefined,
     readings: () => null,
+    ended: Promise.resolve(),
     done: Promise.resolve({
       exitCode: null,
       signal: null,

@@ -1,16 +1,17 @@
-import type { PermissionExplanation } from "#shared/api/organizations/organizations.js";
+import type { PermissionExplanation } from "#shared/api/organization/organizations.js";
 import {
   excessPermissions,
   expand,
-  agentPatterns,
   grants,
-  isWithheldFromAgents,
+  isWithheldFrom,
   matches,
+  patternsFor,
   permissionNames,
   type Permission,
 } from "#shared/permissions.js";
 import { AppError } from "../errors.js";
 import type { Actor, ActorKey } from "./authenticate.js";
+import { budgetFields } from "#shared/api/organization/budgets.js";
 
 /** An actor's current permissions in one organization. */
 export interface Access {
@@ -55,7 +56,7 @@ function remembered<Of extends object, Result>(
 export function scopesIn({ key }: Pick<Actor, "key">, orgId: string): readonly string[] {
   if (!key) return fullScopes;
   return remembered(scopesOfKeys, key, orgId, () => {
-    if (key.shutOutOf.includes(orgId)) return [];
+    if (key.lockedOutOf.includes(orgId)) return [];
     const prefix = `org:${orgId}:`;
     return key.scopes.flatMap((scope) => {
       if (scope === "*:*") return ["*:*"];
@@ -91,6 +92,11 @@ export function allows(held: Held, permission: string): boolean {
   return explain(held, permission).allowed;
 }
 
+/** Whether an actor has any of the permissions. */
+export function allowsAny(held: Held, permissions: readonly Permission[]): boolean {
+  return permissions.some((permission) => allows(held, permission));
+}
+
 /** Returns the registered permissions of an actor, in the registry's order. */
 export function permissionsOf(held: Held): readonly Permission[] {
   return remembered(allowed, held.sources, held.scopes.join(" "), () =>
@@ -122,10 +128,15 @@ export function denyMissingPermission(access: Access, permission: Permission): v
   throw new AppError(
     "insufficient_permission",
     refused_by === "credential"
-      ? `The API key's scopes do not include ${permission}; use a key ${isWithheldFromAgents(permission) ? "of a person or a service account " : ""}that has it.`
+      ? `The API key's scopes do not include ${permission}; use a key ${holdersOf(permission)}that has it.`
       : `Your role "${access.role}" does not have ${permission}; ask a member who has it.`,
     { missing_permissions: [permission] },
   );
+}
+
+function holdersOf(permission: Permission): string {
+  if (isWithheldFrom("service_account", permission)) return "of a person ";
+  return isWithheldFrom("agent", permission) ? "of a person or a service account " : "";
 }
 
 /** @throws AppError 409 `organization_archived` */
@@ -158,7 +169,7 @@ export function agentScopes(
   scopes: readonly string[],
 ): readonly string[] {
   return remembered(agentScopesOf, creator, scopes.join(" "), () =>
-    agentPatterns(heldPatterns({ sources: creator, scopes })),
+    patternsFor("agent", heldPatterns({ sources: creator, scopes })),
   );
 }
 
@@ -173,4 +184,23 @@ export function patternsWithin(patterns: readonly string[], scopes: readonly str
 
 function covers(wide: string, narrow: string): boolean {
   return wide === "*:*" || wide === narrow || (narrow !== "*:*" && matches(wide, narrow));
+}
+
+type Budgets = { [Field in (typeof budgetFields)[number]]?: number | null | undefined };
+
+/**
+ * Returns the budgets among the changed fields of a project or an agent, which need a permission of
+ * their own.
+ * @throws AppError 403
+ */
+export function changedBudgets(
+  access: Access,
+  changes: Budgets,
+): Partial<Record<keyof Budgets, number | null>> {
+  const given = budgetFields.flatMap((field) => {
+    const value = changes[field];
+    return value === undefined ? [] : [[field, value] as const];
+  });
+  if (given.length > 0) denyMissingPermission(access, "org:limits:write");
+  return Object.fromEntries(given);
 }

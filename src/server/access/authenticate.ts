@@ -1,6 +1,7 @@
-import { AppError } from "../errors.js";
+import { AppError, notFound } from "../errors.js";
 import { isWithin, normalNetwork } from "#shared/node/networks.js";
 import type { RequestHead } from "./request-head.js";
+import type { Database } from "../db/connection/connect.js";
 
 /** The author of a request and the credential used. */
 export interface Actor {
@@ -10,10 +11,27 @@ export interface Actor {
   readonly userId: string;
   /** The acting agent, if any. Its key has the permissions of the agent's role, on that agent only. */
   readonly agent: { readonly id: string; readonly name: string } | null;
+  /**
+   * The second opinion that the run of the key writes. Its agent is not one of the project: its id is the opinion's,
+   * and it reads the change and publishes one review.
+   */
+  readonly opinion?: ActorOpinion | undefined;
   /** The session of a signed-in user. */
   readonly session: { readonly id: string } | null;
   /** The API key or run token. */
   readonly key: ActorKey | null;
+}
+
+/** A second opinion, with what it is about. */
+export interface ActorOpinion {
+  readonly id: string;
+  readonly orgId: string;
+  readonly projectId: string;
+  readonly taskId: string;
+  readonly attemptId: string;
+  /** The reviewed commit, and what it is compared with. */
+  readonly head: string;
+  readonly base: string;
 }
 
 /** Whether the caller is a person: neither a service account nor an agent. */
@@ -29,7 +47,7 @@ export interface ActorKey {
   /** Scopes with organization ids. */
   readonly scopes: readonly string[];
   /** Ids of organizations that blocked the key. */
-  readonly shutOutOf: readonly string[];
+  readonly lockedOutOf: readonly string[];
   readonly perMinute: number | null;
   /** Records a granted permission check; null means wherever the key acts. */
   used(orgId: string | null, permission: string): void;
@@ -152,4 +170,21 @@ function isOwnHost({ host, socket }: RequestHead, publicUrl: string): boolean {
     isWithin(address, "::1") ||
     address === normalNetwork(socket.localAddress ?? "")
   );
+}
+
+/**
+ * Requires a super admin with a session or a key with full access; for others the endpoint does not
+ * exist.
+ * @throws AppError 404
+ */
+export async function requireSuperAdmin(db: Database, actor: Actor): Promise<void> {
+  const { userId, key } = actor;
+  if (!isPerson(actor) || (key !== null && !key.scopes.includes("*:*"))) throw notFound();
+  const { rows } = await db.systemPool.query({
+    name: "check whether a user is a super admin",
+    text: "select from users where id = $1 and is_super_admin and is_active",
+    values: [userId],
+  });
+  if (rows.length === 0) throw notFound();
+  key?.used(null, "*:*");
 }

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import type { Permission } from "#shared/permissions.js";
+import { patternsFor, type Permission } from "#shared/permissions.js";
 import { isUuid } from "#shared/uuid.js";
 import { cached } from "../db/cache/cache.js";
 import { prepared, type Database } from "../db/connection/connect.js";
@@ -14,7 +14,12 @@ type Key =
   | "agent_id"
   | "run_id"
   | "session_id"
-  | "merge_request_id";
+  | "merge_request_id"
+  | "protection_change_id"
+  | "task_id"
+  | "thread_id"
+  | "opinion_id"
+  | "pull_request_id";
 
 /** How each kind of id (`$2`) leads to its organization, and to the agent it belongs to. */
 const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }> = {
@@ -47,6 +52,28 @@ const ID_LOOKUPS: Record<Key | "slug", { organization: string; agent?: string }>
       where q.id = $2::uuid and p.deleted_at is null)`,
     agent: "(select agent_id from merge_requests where id = $2::uuid)",
   },
+  task_id: {
+    organization: `(select p.org_id from tasks t join projects p on p.id = t.project_id
+      where t.id = $2::uuid and p.deleted_at is null)`,
+  },
+  thread_id: {
+    organization: `(select p.org_id from review_threads h join tasks t on t.id = h.task_id
+      join projects p on p.id = t.project_id where h.id = $2::uuid and p.deleted_at is null)`,
+  },
+  opinion_id: {
+    organization: `(select p.org_id from opinions v join projects p on p.id = v.project_id
+      where v.id = $2::uuid and p.deleted_at is null)`,
+  },
+  pull_request_id: {
+    organization: `(select p.org_id from pull_requests q join projects p on p.id = q.project_id
+      where q.id = $2::uuid and p.deleted_at is null)`,
+    agent: `(select a.agent_id from pull_requests q join task_attempts a on a.id = q.attempt_id
+      where q.id = $2::uuid)`,
+  },
+  protection_change_id: {
+    organization: `(select p.org_id from protection_changes c join projects p on p.id = c.project_id
+      where c.id = $2::uuid and p.deleted_at is null)`,
+  },
 };
 
 /**
@@ -59,10 +86,13 @@ export async function resolveAccess(
   key: Key,
   value: string,
 ): Promise<Access | null> {
-  const subject = actor.agent ? `agent/${actor.agent.id}` : actor.userId;
+  const isOpinion = actor.opinion !== undefined;
+  const subject = actor.agent && !isOpinion ? `agent/${actor.agent.id}` : actor.userId;
   const row = await accessCacheOf(db)(`${subject} ${key} ${value}`);
   if (!row) return null;
-  if (!actor.agent) return accessFrom(actor, row, row);
+  // A second opinion sees no agent, not even the one whose work it reads.
+  if (isOpinion && row.named_agent !== null) return null;
+  if (!actor.agent || isOpinion) return accessFrom(actor, row, row);
   // Other agents are invisible to an agent.
   if (row.named_agent !== null && row.named_agent !== actor.agent.id) return null;
   const maker = await accessCacheOf(db)(`${actor.userId} ${key} ${value}`);
@@ -76,25 +106,35 @@ export interface MembershipRow extends Record<string, unknown> {
   membership_id: string;
   role: string;
   sources: Access["sources"];
+  is_service_account: boolean;
 }
 
 /**
  * Combines a membership with the credential; null when nothing remains. An agent's credential is
- * limited to its creator's permissions, and to those that agents have.
+ * limited to its creator's permissions, and to those that agents have; that of a service account to
+ * those that service accounts have.
  */
 export function accessFrom(
-  actor: Pick<Actor, "agent" | "key">,
+  actor: Pick<Actor, "agent" | "key" | "opinion">,
   own: MembershipRow | undefined,
   maker: MembershipRow | undefined,
 ): Access | null {
   if (!own) return null;
-  const { org_id: orgId, archived, membership_id: membershipId, role, sources } = own;
+  const { org_id: orgId, archived, membership_id: membershipId } = own;
+  const { role, sources } = actor.opinion ? reviewerRole : own;
   let scopes = scopesIn(actor, orgId);
   if (actor.agent) scopes = maker ? agentScopes(maker.sources, scopes) : [];
+  else if (own.is_service_account) scopes = patternsFor("service_account", scopes);
   if (scopes.length === 0) return null;
   const used = (permission: string): void => actor.key?.used(orgId, permission);
   return { orgId, archived, membershipId, role, sources, scopes, used };
 }
+
+/** The permissions of an agent that gives a second opinion, whose caller's role lends none but this. */
+const reviewerRole: Pick<Access, "role" | "sources"> = {
+  role: "reviewer",
+  sources: [{ via: "reviewer", pattern: "project:task:read" }],
+};
 
 interface CachedAccessRow extends MembershipRow {
   user_id: string | null;
@@ -102,11 +142,11 @@ interface CachedAccessRow extends MembershipRow {
   named_agent: string | null;
 }
 
-const standings = new WeakMap<Database, ReturnType<typeof cached<CachedAccessRow>>>();
+const accessCaches = new WeakMap<Database, ReturnType<typeof cached<CachedAccessRow>>>();
 
 /** The database's cached memberships, by "<user or agent> <kind of id> <id>". */
 function accessCacheOf(db: Database): ReturnType<typeof cached<CachedAccessRow>> {
-  const known = standings.get(db);
+  const known = accessCaches.get(db);
   if (known) return known;
   const made = cached<CachedAccessRow>({
     changes: db.changes,
@@ -124,13 +164,14 @@ function accessCacheOf(db: Database): ReturnType<typeof cached<CachedAccessRow>>
       const [row] = await db.withSystem("find the organization of a request", (tx) =>
         prepared<CachedAccessRow>(
           tx,
-          `standing of a ${member} by ${kind}`,
+          `access of a ${member} by ${kind}`,
           `select m.user_id, o.id as org_id, o.archived_at is not null as archived,
             m.id as membership_id, r.name as role, role_sources(r.id) as sources,
-            ${agent} as named_agent
+            coalesce(u.kind = 'service', false) as is_service_account, ${agent} as named_agent
           from organizations o
           join memberships m on m.org_id = o.id and m.${member} = $1::uuid
           join roles r on r.id = m.role_id
+          left join users u on u.id = m.user_id
           where o.id = ${organization}`,
           [agentId ?? subject, value],
         ),
@@ -147,7 +188,7 @@ function accessCacheOf(db: Database): ReturnType<typeof cached<CachedAccessRow>>
       };
     },
   });
-  standings.set(db, made);
+  accessCaches.set(db, made);
   return made;
 }
 
@@ -238,7 +279,10 @@ export async function organizationsWith(
   actor.key?.used(null, permission);
   return rows
     .filter(({ org_id, role, sources }) =>
-      allows({ role, sources, scopes: scopesIn(actor, org_id) }, permission),
+      allows(
+        { role, sources, scopes: patternsFor(actor.kind, scopesIn(actor, org_id)) },
+        permission,
+      ),
     )
     .map(({ org_id }) => org_id);
 }

@@ -1,10 +1,15 @@
 import { request } from "node:http";
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  sharedTestApp,
+  startTestApp,
+  type TestApp,
+  type TestPerson,
+} from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { problemOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
-import { signToken } from "../features/auth/sessions/tokens.js";
+import { signToken } from "../features/identity/auth/browser-sessions/tokens.js";
 
 const me = "/api/v1/auth/me";
 
@@ -12,10 +17,9 @@ describe("credentials", () => {
   let app: TestApp;
   let person: TestPerson;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     person = await app.person("ann");
   });
-  afterAll(() => app.close());
 
   const get = (headers: Record<string, string>) => send(app, "GET", me, { headers });
   const bearer = (token: string) => get({ authorization: `Bearer ${token}` });
@@ -128,14 +132,13 @@ describe("the session cookie", () => {
   let cookie: string;
   let setCookie: string;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     person = await app.person("ann");
     const body = { email: person.email, password: person.password };
     const { headers } = await app.client().auth.login({ body });
     setCookie = headers.get("set-cookie") ?? "";
     cookie = setCookie.split(";")[0] as string;
   });
-  afterAll(() => app.close());
 
   const patch = (headers: Record<string, string>) =>
     send(app, "PATCH", me, { headers: { cookie, ...headers }, body: { full_name: "Ann" } });

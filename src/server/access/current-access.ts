@@ -1,12 +1,14 @@
 import type pg from "pg";
 import { allOf } from "#shared/node/all-of.js";
-import type { Permission } from "#shared/permissions.js";
+import { grants, type Permission } from "#shared/permissions.js";
 import type { Origin, AuditWriter } from "../db/audit/audit.js";
 import { prepared, type Database, type Queryable } from "../db/connection/connect.js";
+import { compareLocked, hasCondition, recordChange } from "../db/precondition.js";
 import type { AppError } from "../errors.js";
 import { invalidToken, type Actor } from "./authenticate.js";
 import { accessFrom, type MembershipRow } from "./authorize.js";
 import { requireNotArchived, denyMissingPermission, type Access } from "./access.js";
+import { sql } from "drizzle-orm";
 
 /** The caller of writes in an organization and the required permission. */
 export interface AccessRequirement extends Origin {
@@ -34,7 +36,7 @@ export interface AuthorizedWrites {
   ) => Promise<Result>;
   /**
    * Runs a write that no other decision depends on; such writes run concurrently. `read` as above, `last`
-   * as in `TransactionWork`.
+   * as in `TransactionWork`. The first change of a call that takes a precondition is a `change`.
    */
   readonly write: <Result, Read = undefined>(
     work: (tx: Queryable, access: Access, read: Read, last: pg.QueryConfig[]) => Promise<Result>,
@@ -61,6 +63,7 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
   let changed = false;
   const committed = <Result>(result: Result): Result => {
     changed = true;
+    recordChange();
     return result;
   };
   return {
@@ -74,32 +77,38 @@ export function authorizedWrites(db: Database, demand: AccessRequirement): Autho
         .change<Result, readonly [Access, Read | undefined]>(
           orgId,
           demand,
-          (tx, audit, [access, rows]) => work(tx, audit, access, rows as Read),
+          async (tx, audit, [access, rows]) => {
+            await compareLocked(tx, orgId);
+            return work(tx, audit, access, rows as Read);
+          },
           (tx) => allOf(judge(tx), read?.(tx)),
         )
         .then(committed),
     write: <Result, Read>(
       work: (tx: Queryable, access: Access, read: Read, last: pg.QueryConfig[]) => Promise<Result>,
       read?: (tx: Queryable) => Promise<Read>,
-    ) =>
-      db
+    ) => {
+      if (hasCondition()) throw new Error("a precondition needs the exclusive lock");
+      return db
         .write<Result, readonly [Access, Read | undefined]>(
           orgId,
           (tx, [access, rows], last) => work(tx, access, rows as Read, last),
           (tx) => allOf(judge(tx), read?.(tx)),
         )
-        .then(committed),
+        .then(committed);
+    },
   };
 }
 
 /** The parts of an actor that decide about its access. */
-type Caller = Pick<Actor, "userId" | "agent" | "session" | "key">;
+type Caller = Pick<Actor, "userId" | "agent" | "opinion" | "session" | "key">;
 
 interface AccessRow extends Record<string, unknown> {
   org_id: string;
   archived: boolean;
   membership_id: string;
   is_agent: boolean;
+  is_service_account: boolean;
   role: string;
   permissions: string[];
   /** Permissions of the role and its ancestors; null when it inherits from none. */
@@ -125,7 +134,7 @@ const credentials = {
 
 const textFor = (kind: keyof typeof credentials): string => `
   select o.id as org_id, o.archived_at is not null as archived, m.id as membership_id,
-    m.agent_id is not null as is_agent, r.name as role, r.permissions,
+    m.agent_id is not null as is_agent, u.kind = 'service' as is_service_account, r.name as role, r.permissions,
     case when r.inherits_from is not null then role_sources(r.id) end as inherited,
     u.is_active and ${credentials[kind]} as in_force
     ${kind === "key" ? ", k.scopes, k.shut_out_of" : ""}
@@ -153,10 +162,11 @@ export async function readAccess(
   const [first] = rows;
   if (!first) return null;
   if (!first.in_force) throw invalidToken();
-  const { scopes, shut_out_of: shutOutOf } = first;
-  const now = kind === "key" && key ? { ...actor, key: { ...key, scopes, shutOutOf } } : actor;
-  const own = rows.find(({ is_agent }) => is_agent === (agent !== null));
+  const { scopes, shut_out_of: lockedOutOf } = first;
+  const now = kind === "key" && key ? { ...actor, key: { ...key, scopes, lockedOutOf } } : actor;
   const maker = rows.find(({ is_agent }) => !is_agent);
+  const isMember = agent === null || actor.opinion !== undefined;
+  const own = isMember ? maker : rows.find(({ is_agent }) => is_agent);
   return accessFrom(now, own && withSources(own), maker && withSources(maker));
 }
 
@@ -172,4 +182,21 @@ function credentialOf({
 }: Caller): [kind: keyof typeof credentials, id: string | null] {
   if (key) return [key.ofRun === true ? "run" : "key", key.id];
   return session ? ["session", session.id] : ["person", null];
+}
+
+/** Lists the roles of an organization that grant all of the permissions; of a list, any of them. */
+export async function rolesWith(
+  tx: Queryable,
+  orgId: string,
+  permissions: readonly (Permission | readonly Permission[])[],
+): Promise<string[]> {
+  const { rows } = await tx.execute<{ id: string; patterns: string[] }>(sql`
+    select id, role_patterns(id) as patterns from roles where org_id = ${orgId} or org_id is null`);
+  return rows
+    .filter(({ patterns }) =>
+      permissions.every((needed) =>
+        [needed].flat().some((permission) => grants(patterns, permission)),
+      ),
+    )
+    .map(({ id }) => id);
 }

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { sql } from "drizzle-orm";
-import { flushToDisk, removeTree } from "#git/worktree/atomic-directory.js";
+import { flushToDisk, removeTree } from "#git/files/atomic-directory.js";
 import { ConfigError } from "#shared/node/config-error.js";
 import { identifyDataFolder, readNodeId } from "../cluster/data-folder-identity.js";
 import { listNodes, lockEpoch, lockNodes, type RegisteredNode } from "../cluster/nodes.queries.js";
@@ -22,8 +22,8 @@ import {
   sizeOf,
   streamList,
   type ProjectFiles,
-} from "../features/project-moves/index.js";
-import type { AdminContext } from "../features/people/index.js";
+} from "../features/operation/project-moves/index.js";
+import type { AdminContext } from "../features/identity/people/index.js";
 import type { SetBackReport } from "./set-back/set-back-project.js";
 
 /** The projects that this node has taken over. */

@@ -5,20 +5,26 @@ import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
 import { databaseAddress } from "../db/connection/address.js";
 import type { Queryable } from "../db/connection/connect.js";
-import { connectOrExplain } from "../db/connection/try-connection.js";
+import { connectOrExplain, connectWithSessions } from "../db/connection/try-connection.js";
 import type { ServerConfig } from "../db/hosts/database-client.js";
 import { EmbeddedPostgresError, withOfflinePostgres } from "../db/embedded/embedded.js";
 
 /**
  * Passes the database's owner address to `work`, whether or not the server is running. An embedded
  * PostgreSQL is started for the duration.
- * @throws ConfigError when no database exists
+ * @throws ConfigError when no database exists, or a pooler shares its sessions
  */
 export async function withOwnerAddress<Result>(
   config: Config,
   work: (address: ServerConfig) => Promise<Result>,
 ): Promise<Result> {
-  if (config.databaseUrl !== null) return work(databaseAddress(config, null).owner);
+  if (config.databaseUrl !== null) {
+    const { owner } = databaseAddress(config, null);
+    // Settings and locks of a session would reach other clients of a pooler in transaction mode.
+    const variable = config.databaseDirectUrl ? "OMOI_DATABASE_DIRECT_URL" : "OMOI_DATABASE_URL";
+    await (await connectWithSessions(owner, variable)).end();
+    return work(owner);
+  }
   const dataDir = join(config.dataDir, "postgres");
   if (!existsSync(join(dataDir, "PG_VERSION"))) {
     throw new ConfigError(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import type { Config } from "../config/config.js";
 import { nextSecretFile, secretFile } from "../data-folder/data-folder.js";
-import { connectOrExplain } from "../db/connection/try-connection.js";
+import { connectWithSessions } from "../db/connection/try-connection.js";
 import type { ServerConfig } from "../db/hosts/database-client.js";
 import { matchesSecret } from "../db/installation.js";
 
@@ -37,7 +37,7 @@ export async function recoverSecretAtStart(
   owner: ServerConfig,
 ): Promise<string> {
   if (!existsSync(join(config.dataDir, nextSecretFile))) return config.secret;
-  const client = await connectOrExplain(
+  const client = await connectWithSessions(
     { ...owner, options: "-c app.system=on" },
     "OMOI_DATABASE_URL",
   );

@@ -30,8 +30,8 @@ export interface Rotation {
  * email links and recovery codes stay valid, because the key that verifies them is kept. The new secret
  * is on disk before the database changes in one transaction; after an interruption, the next rotation
  * or start continues.
- * @param newSecretFile file with the new secret, when the old one comes from OMOI_SECRET; otherwise a
- * secret is generated
+ * @param newSecretFile file with the new secret, for OMOI_SECRET; null generates one in the file of the data
+ * folder, if the old one comes from there
  * @throws ConfigError when a server is running, or the new secret is missing or unchanged
  */
 export async function rotateSecret(
@@ -40,7 +40,8 @@ export async function rotateSecret(
 ): Promise<Rotation> {
   const { config, pool } = installation;
   const { dataDir } = config;
-  const isFile = readSecretFile(dataDir, secretFile) === config.secret;
+  // A server with OMOI_SECRET may have the file of an earlier time, with the same secret.
+  const isFile = newSecretFile === null && readSecretFile(dataDir, secretFile) === config.secret;
   const client = await pool.connect();
   try {
     return await withRotationLock(client, async () => {
@@ -140,6 +141,29 @@ const ENCRYPTED_VALUES = [
     purpose: purposes.webhookSecret,
     find: "select id::text as context, sealed_secret as value from notification_webhooks for update",
     put: "update notification_webhooks set sealed_secret = $2 where id = $1::uuid",
+  },
+  {
+    purpose: purposes.forgeCredential,
+    find: "select id::text as context, sealed as value from forges for update",
+    put: "update forges set sealed = $2 where id = $1::uuid",
+  },
+  {
+    purpose: purposes.forgeWebhookSecret,
+    find: `select id::text as context, sealed_webhook_secret as value from forges
+      where sealed_webhook_secret is not null for update`,
+    put: "update forges set sealed_webhook_secret = $2 where id = $1::uuid",
+  },
+  {
+    purpose: purposes.automationSecret,
+    find: `select id::text as context, sealed_secret as value from automations
+      where sealed_secret is not null for update`,
+    put: "update automations set sealed_secret = $2 where id = $1::uuid",
+  },
+  {
+    purpose: purposes.forgeCredential,
+    find: `select forge_id::text as context, sealed as value from forge_handshakes
+      where sealed is not null for update`,
+    put: "update forge_handshakes set sealed = $2 where forge_id = $1::uuid and sealed is not null",
   },
 ] as const;
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { ConfigError } from "#shared/node/config-error.js";
 import { readConfig } from "../config/config.js";
-import { verifyChains, type ChainHead } from "../features/audit/index.js";
+import { verifyChains, type ChainHead } from "../features/organization/audit/index.js";
 import { exitWith, withOfflineDatabase } from "./offline-database.js";
 
 /**

@@ -1,6 +1,6 @@
 import { identifyDataFolder } from "../cluster/data-folder-identity.js";
 import { readConfig } from "../config/config.js";
-import { verifyMerges } from "../features/workspaces/merges/verify-merges.js";
+import { verifyMerges } from "../features/code/workspaces/merges/verify-merges.js";
 import { storageIn } from "../data-folder/storage.js";
 import { exitWith, withOfflineDatabase } from "./offline-database.js";
 

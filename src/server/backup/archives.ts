@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ConfigError } from "#shared/node/config-error.js";
 import { streamSystem } from "#git/process/system-command.js";
 import { tarFlags } from "../data-folder/tar-flags.js";
-import type { BackupPlace } from "./backup-place.js";
+import type { BackupSource } from "./backup-place.js";
 import type { BackupWriter } from "./format.js";
 
 /** tar's exit code when files changed or disappeared while it read them. */
@@ -15,6 +15,12 @@ const CHANGED = 1;
  */
 const HARMLESS =
   /Cannot (?:stat|open|savedir): No such file|file changed as we read it|File removed before we read it|Exiting with failure status/;
+
+/** Flags with which an archive of unchanged files is the same again, which a backup repository then shares. */
+const sameFlags = [
+  "--sort=name",
+  "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+];
 
 /**
  * Archives paths of the data folder recursively, in the given order, skipping missing ones. Files may
@@ -28,7 +34,16 @@ export async function archive(
   paths: readonly string[],
 ): Promise<boolean> {
   const there = await existing(dataDir, paths);
-  const args = ["--create", "--file=-", ...tarFlags, "--null", "--verbatim-files-from", "-T", "-"];
+  const args = [
+    "--create",
+    "--file=-",
+    ...tarFlags,
+    ...sameFlags,
+    "--null",
+    "--verbatim-files-from",
+    "-T",
+    "-",
+  ];
   const input = there.map((path) => `${path}\0`).join("");
   const { output, done } = streamSystem("tar", args, { cwd: dataDir, input });
   await backup.write(name, output);
@@ -44,7 +59,7 @@ export async function archive(
  * Extracts an archive of a backup into the data folder.
  * @throws ConfigError with tar's message
  */
-export async function extract(place: BackupPlace, name: string, dataDir: string): Promise<void> {
+export async function extract(place: BackupSource, name: string, dataDir: string): Promise<void> {
   const args = ["--extract", "--file=-", ...tarFlags, "--same-permissions"];
   const input = place.read(name);
   let failure: Error | null = null;

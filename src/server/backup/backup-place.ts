@@ -1,45 +1,82 @@
 /** The place of backups: a folder, or objects below a prefix of a bucket. */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { flushToDisk } from "#git/files/atomic-directory.js";
 import { ConfigError } from "#shared/node/config-error.js";
-import { explainFailure } from "../object-storage/explain-failure.js";
-import { isMissing, ObjectStorageError } from "../object-storage/object-storage-error.js";
-import type { ObjectStorage } from "../object-storage/object-storage.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import { type BucketAddress, parseBucketAddress } from "../object-storage/bucket-address.js";
+import {
+  isMissing,
+  ObjectStorageError,
+  explainFailure,
+} from "../object-storage/object-storage-error.js";
+import { type ObjectStorage, openObjectStorage } from "../object-storage/object-storage.js";
+import type { Config } from "../config/config.js";
 
-export interface BackupPlace {
+/** The files of a backup, for reading. */
+export interface BackupSource {
   /** The folder, or the address of the objects. */
   readonly name: string;
-  /** Writes a file durably, replacing one of the same name, and returns its SHA-256. */
-  write(name: string, content: Readable): Promise<string>;
+  /** Whether content is compressed where it is stored, so that tables are not. */
+  readonly compresses: boolean;
   /** Streams a file; the stream fails with `isAbsent` if it does not exist. */
   read(name: string): Readable;
   /** Whether an error of `read` says that the file does not exist. */
   isAbsent(error: unknown): boolean;
-  /** Lists the names of all files, sorted. */
-  list(): Promise<string[]>;
-  /** Deletes all files. */
-  clear(): Promise<void>;
+  /** Lists the names of all files, or of those below a folder, sorted. */
+  list(below?: string): Promise<string[]>;
+}
+
+/** A new backup, for writing. */
+export interface BackupTarget {
+  readonly name: string;
+  readonly compresses: boolean;
+  /** Writes a file durably, replacing one of the same name, and returns its SHA-256. */
+  write(name: string, content: Readable): Promise<string>;
   /** @throws ConfigError if it cannot be used, or is not empty */
   requireEmpty(): Promise<void>;
 }
 
+export interface BackupPlace extends BackupSource, BackupTarget {
+  /** Deletes a file, whether or not it exists. */
+  remove(name: string): Promise<void>;
+  /** Deletes all files. */
+  clear(): Promise<void>;
+  /** Makes the names of written files survive a power failure. */
+  flush(): Promise<void>;
+}
+
+/** Part of the name of a file that is not complete. */
+export const partial = ".partial-";
+
 export function folderPlace(folder: string): BackupPlace {
-  const list = async (): Promise<string[]> => {
-    const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
+  const isAbsent = (error: unknown): boolean =>
+    ["ENOENT", "ENOTDIR"].includes(String((error as NodeJS.ErrnoException).code));
+  const list = async (below = ""): Promise<string[]> => {
+    const options = { withFileTypes: true, recursive: true } as const;
+    const entries = await readdir(join(folder, below), options).catch((error: unknown) => {
+      if (isAbsent(error)) return [];
+      throw error;
+    });
     return entries
       .filter((entry) => !entry.isDirectory())
       .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
       .toSorted();
   };
+  const notWritable = (error: unknown): never => {
+    throw new ConfigError(`${folder} is not writable (${(error as Error).message})`);
+  };
   return {
     name: folder,
+    compresses: false,
     write: async (name, content) => {
       const path = join(folder, name);
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const writing = `${path}${partial}${randomUUID()}`;
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(notWritable);
       const hash = createHash("sha256");
       const hashing = new Transform({
         transform(piece: Buffer, _encoding, done) {
@@ -47,12 +84,21 @@ export function folderPlace(folder: string): BackupPlace {
           done(null, piece);
         },
       });
-      await pipeline(content, hashing, createWriteStream(path, { mode: 0o600, flush: true }));
+      try {
+        await pipeline(content, hashing, createWriteStream(writing, { mode: 0o600, flush: true }));
+        await rename(writing, path);
+      } catch (error) {
+        await rm(writing, { force: true });
+        if (isNoSpace(error)) throw new ConfigError(`The disk of ${folder} is full; make room`);
+        throw error;
+      }
       return hash.digest("hex");
     },
     read: (name) => createReadStream(join(folder, name)),
-    isAbsent: (error) => (error as NodeJS.ErrnoException).code === "ENOENT",
+    isAbsent,
     list,
+    remove: (name) => rm(join(folder, name), { force: true }),
+    flush: () => flushToDisk(folder),
     clear: async () => {
       for (const name of await readdir(folder).catch(() => [])) {
         await rm(join(folder, name), { recursive: true });
@@ -63,33 +109,11 @@ export function folderPlace(folder: string): BackupPlace {
         await mkdir(folder, { recursive: true, mode: 0o700 });
         if ((await readdir(folder)).length === 0) return;
       } catch (error) {
-        throw new ConfigError(`${folder} is not writable (${(error as Error).message})`);
+        notWritable(error);
       }
       throw new ConfigError(`${folder} is not empty; use a new folder for each backup`);
     },
   };
-}
-
-export interface BucketAddress {
-  bucket: string;
-  /** Without slashes at the ends. */
-  prefix: string;
-}
-
-/**
- * Parses `s3://BUCKET/PREFIX`; null for anything else, which is a folder.
- * @throws ConfigError if it begins like an address and is none
- */
-export function parseBucketAddress(text: string): BucketAddress | null {
-  if (!text.startsWith("s3://")) return null;
-  const [, bucket, prefix] =
-    /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/([\w.:-]+(?:\/[\w.:-]+)*)\/?$/.exec(text) ?? [];
-  if (bucket !== undefined && prefix !== undefined && !/(?:^|\/)\.\.?(?:\/|$)/.test(prefix)) {
-    return { bucket, prefix };
-  }
-  throw new ConfigError(
-    `${text} must be like s3://BUCKET/PREFIX, such as s3://backups/omoi/2026-11-28`,
-  );
 }
 
 export function bucketPlace(
@@ -118,15 +142,16 @@ export function bucketPlace(
     }
   }
   const written = new Set<string>();
-  const list = async (): Promise<string[]> => {
+  const list = async (below = ""): Promise<string[]> => {
     const names: string[] = [];
-    for await (const { key } of storage.list(bucket, `${prefix}/`)) {
+    for await (const { key } of storage.list(bucket, `${prefix}/${below}`)) {
       names.push(key.slice(prefix.length + 1));
     }
     return names.toSorted();
   };
   const place: BackupPlace = {
     name: `s3://${bucket}/${prefix}`,
+    compresses: false,
     write: (name, content) =>
       explained(
         (async () => {
@@ -138,7 +163,9 @@ export function bucketPlace(
       ),
     read: (name) => Readable.from(contentOf(name), { objectMode: false }),
     isAbsent: isMissing,
-    list: () => explained(list()),
+    list: (below) => explained(list(below)),
+    remove: (name) => explained(storage.delete(at(name))),
+    flush: async () => {},
     clear: () =>
       explained(
         (async () => {
@@ -152,4 +179,28 @@ export function bucketPlace(
     },
   };
   return place;
+}
+
+/**
+ * Lets `work` use a folder, or objects of the S3 server in the settings.
+ * @throws ConfigError
+ */
+export async function withPlace<Result>(
+  text: string,
+  objectStorage: Config["objectStorage"],
+  work: (place: BackupPlace) => Promise<Result>,
+): Promise<Result> {
+  const address = parseBucketAddress(text);
+  if (address === null) return work(folderPlace(resolve(text)));
+  if (objectStorage === null) {
+    throw new ConfigError(
+      `${text} needs OMOI_S3_ENDPOINT, OMOI_S3_ACCESS_KEY_ID and OMOI_S3_SECRET_ACCESS_KEY; set them`,
+    );
+  }
+  const storage = openObjectStorage(objectStorage);
+  try {
+    return await work(bucketPlace(storage, objectStorage.endpoint, address));
+  } finally {
+    storage.close();
+  }
 }

@@ -2,7 +2,7 @@
  * The layout of a backup, in a folder or below a prefix of a bucket:
  *
  * manifest.json time, version and contents
- * database/ one file per table, in COPY format, compressed
+ * database/ one file per table, in COPY format; compressed, unless the place compresses
  * refs.tar branches and tags of all repositories, at the time of the database snapshot
  * objects/ORG/PROJECT.loose.tar, .packs.tar
  * folders/ORG/AGENT.tar, layers/ORG/PROJECT/LAYER.tar
@@ -16,7 +16,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { ConfigError } from "#shared/node/config-error.js";
-import type { BackupPlace } from "./backup-place.js";
+import type { BackupSource, BackupTarget } from "./backup-place.js";
 
 const manifestShape = z.object({
   format: z.literal(1),
@@ -38,16 +38,22 @@ export const sumsName = "SHA256SUMS";
 export const manifestName = "manifest.json";
 export const refsName = "refs.tar";
 export const secretName = "secret";
-/** @param table schema and name */
-export const tableFile = (table: string): string => `database/${table}.gz`;
+/**
+ * @param table schema and name
+ * @param place one that compresses its content has tables as they are
+ */
+export const tableFile = (table: string, place: { compresses: boolean }): string =>
+  `database/${table}${place.compresses ? "" : ".gz"}`;
 
 /** Writes the files of one backup and collects their checksums. */
 export class BackupWriter {
-  readonly #place: BackupPlace;
+  readonly #place: BackupTarget;
   readonly #sums = new Map<string, string>();
+  readonly compresses: boolean;
 
-  constructor(place: BackupPlace) {
+  constructor(place: BackupTarget) {
     this.#place = place;
+    this.compresses = place.compresses;
   }
 
   /** Writes a file, replacing one of the same name. */
@@ -65,15 +71,16 @@ export class BackupWriter {
   }
 }
 
-function textStream(text: string): Readable {
-  return Readable.from([Buffer.from(text)]);
+/** Returns a stream of one piece. */
+export function textStream(content: string | Buffer): Readable {
+  return Readable.from([Buffer.from(content)]);
 }
 
 /**
  * Verifies the checksums of a backup and returns its manifest.
  * @throws ConfigError naming the faulty file
  */
-export async function readBackup(place: BackupPlace): Promise<Manifest> {
+export async function readBackup(place: BackupSource): Promise<Manifest> {
   return (await readBackupFiles(place)).manifest;
 }
 
@@ -82,7 +89,7 @@ export async function readBackup(place: BackupPlace): Promise<Manifest> {
  * @throws ConfigError naming the faulty file
  */
 export async function readBackupFiles(
-  place: BackupPlace,
+  place: BackupSource,
 ): Promise<{ manifest: Manifest; sizes: ReadonlyMap<string, number> }> {
   const sums = await readText(place, sumsName);
   if (sums === null) {
@@ -120,12 +127,12 @@ export async function readBackupFiles(
 }
 
 /** Whether a backup is complete: its checksums are written last. */
-export async function isComplete(place: BackupPlace): Promise<boolean> {
+export async function isComplete(place: BackupSource): Promise<boolean> {
   return (await readText(place, sumsName)) !== null;
 }
 
 /** Reads a short file; null without it. */
-export async function readText(place: BackupPlace, name: string): Promise<string | null> {
+export async function readText(place: BackupSource, name: string): Promise<string | null> {
   let text = "";
   try {
     for await (const piece of place.read(name).setEncoding("utf8")) text += piece;
@@ -141,7 +148,7 @@ export async function readText(place: BackupPlace, name: string): Promise<string
  * @throws ConfigError during an outage of the object storage
  */
 async function sumOf(
-  place: BackupPlace,
+  place: BackupSource,
   name: string,
 ): Promise<{ sum: string; bytes: number } | null> {
   const hash = createHash("sha256");

@@ -17,12 +17,12 @@ import { openDatabase, type Queryable } from "../db/connection/connect.js";
 import { startEmbeddedPostgres } from "../db/embedded/embedded.js";
 import { checkSecret } from "../db/installation.js";
 import { migrationNames } from "../db/migrate.js";
-import { flushToDisk } from "#git/worktree/atomic-directory.js";
-import { forgetAllLayers } from "../features/environments/index.js";
-import { recreateFolders } from "../features/workspaces/index.js";
+import { flushToDisk } from "#git/files/atomic-directory.js";
+import { forgetAllLayers } from "../features/execution/environments/index.js";
+import { recreateFolders } from "../features/code/workspaces/index.js";
 import { storageIn } from "../data-folder/storage.js";
 import { extract, requireTar } from "./archives.js";
-import type { BackupPlace } from "./backup-place.js";
+import type { BackupSource } from "./backup-place.js";
 import { readBackup, readText, refsName, secretName, type Manifest } from "./format.js";
 import { loadTables } from "./tables.js";
 
@@ -44,7 +44,7 @@ export interface RestoreReport {
  * @throws ConfigError when the backup is damaged or the folder is in use
  */
 export async function beginRestore(
-  place: BackupPlace,
+  place: BackupSource,
   dataDir: string,
   hasSecret: boolean,
 ): Promise<Manifest> {
@@ -79,7 +79,7 @@ export async function beginRestore(
  */
 export async function finishRestore(
   config: Config,
-  place: BackupPlace,
+  place: BackupSource,
   manifest: Manifest,
   log: Logger,
   onProgress: (line: string) => void,

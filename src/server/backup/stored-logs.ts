@@ -3,8 +3,11 @@ import { Readable } from "node:stream";
 import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
-import { explainFailure } from "../object-storage/explain-failure.js";
-import { isMissing, ObjectStorageError } from "../object-storage/object-storage-error.js";
+import {
+  isMissing,
+  ObjectStorageError,
+  explainFailure,
+} from "../object-storage/object-storage-error.js";
 import { openObjectStorage, type ObjectStorage } from "../object-storage/object-storage.js";
 import type { BackupWriter } from "./format.js";
 

@@ -1,4 +1,5 @@
 /** Dumps and loads the tables of an installation, as its owner. */
+import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { drizzle } from "drizzle-orm/node-postgres";
@@ -7,7 +8,7 @@ import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import type { Queryable } from "../db/connection/connect.js";
 import { openNodeQueues } from "../db/queue-schema.js";
 import { readStoredSchema, type StoredTable } from "../db/tables/stored-tables.js";
-import type { BackupPlace } from "./backup-place.js";
+import type { BackupSource } from "./backup-place.js";
 import { tableFile, type BackupWriter } from "./format.js";
 
 /**
@@ -24,8 +25,8 @@ export async function dumpTables(
     // COPY of a query, because COPY of a table ignores no row-level security; the owner sees all rows
     // here.
     const rows = client.query(copyTo(`copy (select ${columns} from ${name}) to stdout`));
-    const compressed = createGzip({ level: 1 });
-    await Promise.all([pipeline(rows, compressed), backup.write(tableFile(id), compressed)]);
+    const content = backup.compresses ? new PassThrough() : createGzip({ level: 1 });
+    await Promise.all([pipeline(rows, content), backup.write(tableFile(id, backup), content)]);
     counts[id] = rows.rowCount;
   }
   return counts;
@@ -38,7 +39,7 @@ export async function dumpTables(
  */
 export async function loadTables(
   client: pg.Client,
-  place: BackupPlace,
+  place: BackupSource,
   counts: Record<string, number>,
 ): Promise<void> {
   await client.query("begin");
@@ -63,14 +64,15 @@ export async function loadTables(
 
 async function loadTable(
   client: pg.ClientBase,
-  place: BackupPlace,
+  place: BackupSource,
   { id, name, columns }: StoredTable,
   counts: Record<string, number>,
 ): Promise<void> {
   const expected = counts[id];
   if (expected === undefined) throw new Error(`the backup has no table ${id}`);
   const into = client.query(copyFrom(`copy ${name} (${columns}) from stdin`));
-  await pipeline(place.read(tableFile(id)), createGunzip(), into);
+  const content = place.compresses ? new PassThrough() : createGunzip();
+  await pipeline(place.read(tableFile(id, place)), content, into);
   if (into.rowCount !== expected) {
     throw new Error(`${id} has ${into.rowCount} rows instead of ${expected}`);
   }

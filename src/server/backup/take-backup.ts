@@ -20,10 +20,10 @@ import { createLocks, LockBusyError } from "../db/locks/locks.js";
 import { migrationNames } from "../db/migrate.js";
 import { lockOrganizations } from "../db/connection/tenant.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
-import { workspaceLock } from "../features/workspaces/index.js";
+import { workspaceLock } from "../features/code/workspaces/index.js";
 import { storageIn, type Storage } from "../data-folder/storage.js";
 import { archive, requireTar } from "./archives.js";
-import type { BackupPlace } from "./backup-place.js";
+import type { BackupPlace, BackupTarget } from "./backup-place.js";
 import { BackupWriter, isComplete, refsName, secretName, type Manifest } from "./format.js";
 import { archiveStoredLogs } from "./stored-logs.js";
 import { dumpTables } from "./tables.js";
@@ -31,6 +31,9 @@ import { dumpTables } from "./tables.js";
 /** Counts of archived items. */
 export interface BackupReport {
   folder: string;
+  /** The time of the snapshot, by the clock of the database. */
+  created_at: string;
+  node_id: string;
   organizations: number;
   repositories: number;
   workspaces: number;
@@ -66,7 +69,7 @@ const ATTEMPTS = 5;
 export async function takeBackup(
   config: Config,
   pool: pg.Pool,
-  place: BackupPlace,
+  place: BackupTarget,
   log: (line: string) => void,
 ): Promise<BackupReport> {
   await requireTar();
@@ -112,6 +115,8 @@ export async function takeBackup(
     await backup.finish(manifest);
     return {
       folder: place.name,
+      created_at: createdAt,
+      node_id: nodeId,
       organizations: organizations.length,
       repositories: projects.length,
       workspaces: workspaces.length,
@@ -224,7 +229,7 @@ async function archiveObjects(
 ): Promise<void> {
   const objects = join(storage.repository(org_id, id), "objects");
   const parts: string[] = await readdir(objects).catch(() => []);
-  const loose = parts.filter((part) => /^[0-9a-f]{2}$/.test(part));
+  const loose = parts.filter((part) => /^[0-9a-f]{2}$/.test(part)).toSorted();
   const at = (part: string): string => relative(dataDir, join(objects, part));
   const name = `objects/${org_id}/${id}`;
   await archive(backup, `${name}.loose.tar`, dataDir, loose.map(at));

@@ -21,7 +21,7 @@ export function orderByRoom(
     const most = Math.max(...waiting.map(free));
     const [next] = waiting
       .filter((node) => free(node) >= most * (1 - SAME_ROOM))
-      .toSorted((one, other) => count(one) - count(other) || free(other) - free(one));
+      .toSorted((a, b) => count(a) - count(b) || free(b) - free(a));
     if (!next) break;
     ordered.push(next);
     waiting.splice(waiting.indexOf(next), 1);

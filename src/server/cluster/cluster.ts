@@ -6,8 +6,7 @@ import type { NodeLease } from "./node-lease.js";
 import type { OwnNode } from "./register-node.js";
 import type { Sender } from "./forward-request.js";
 import type { ProjectWork } from "./project-work.js";
-import { forwardingSignature } from "./signed-forwarding.js";
-import { moveSignature, type MoveSignature } from "./signed-move.js";
+import { forwardingSignature, moveSignature, type MoveSignature } from "./signature.js";
 
 /** The other nodes of the installation, seen from this one. */
 export interface Cluster extends Sender {

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError } from "#shared/node/config-error.js";
 import { isNoSpace } from "#shared/node/no-space.js";
-import { currentBoot, currentNamespaces } from "../data-folder/current-namespaces.js";
+import { currentBoot, currentNamespaces } from "../data-folder/data-folder-lock.js";
 import { storageIn } from "../data-folder/storage.js";
 
 /** The file of a data folder with the id of its node. */

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Readable } from "node:stream";
 import type { RegisteredNode } from "./nodes.queries.js";
 import type { NodeClient, SentRequest } from "./node-client.js";
-import { forwardedHeader, type ForwardingSignature } from "./signed-forwarding.js";
+import { forwardedHeader, type ForwardingSignature } from "./signature.js";
 
 /** Headers of one connection (RFC 9110, section 7.6.1), and those that each node writes itself. */
 const ofConnection = new Set([

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import {
   commitFiles,
   folderOf,
@@ -18,6 +18,7 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { followLog, shell, waitForRunEnd, type FollowedLog } from "#test/support/fixtures/runs.js";
 import { createGitKey, openCloneFactory } from "#test/support/git/clone.js";
+import { gitFloods, sendGitFlood } from "#test/support/git/git-floods.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { send } from "#test/support/http/raw-request.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
@@ -33,7 +34,11 @@ let orgId: string;
 let project: Project;
 let clones: Awaited<ReturnType<typeof openCloneFactory>>;
 beforeAll(async () => {
-  const env = { OMOI_SANDBOX: "required", OMOI_PUBLIC_URL: "https://omoi.example.com" };
+  const env = {
+    OMOI_SANDBOX: "required",
+    OMOI_PUBLIC_URL: "https://omoi.example.com",
+    OMOI_REGISTRATION: "open",
+  };
   cluster = await startCluster(["one", "two", "three"], env, "real");
   [one, two] = cluster.nodes as [TestApp, TestApp];
   owner = await one.person("owner");
@@ -71,6 +76,14 @@ test("a push of 40 MiB and its clone through other nodes are whole", async () =>
   expect(sum(await readFile(join(second.folder, "big.bin")))).toBe(sum(content));
   const refused = await clone.push("HEAD:refs/heads/.hidden");
   expect(refused.code).not.toBe(0);
+});
+
+test("floods of git packets through another node get the home's answer", async () => {
+  const target = { cloneUrl: gitUrl(two), key: await createGitKey(owner), commit: "1".repeat(40) };
+  for (const flood of [gitFloods.zippedCommands, gitFloods.longCommands]) {
+    const { status, text: problem } = await sendGitFlood(target, flood);
+    expect([status, problem]).toEqual([413, expect.stringContaining("body_too_large")]);
+  }
 });
 
 test("git errors are those of the home", async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import {
   commitFiles,
@@ -26,7 +26,7 @@ import {
 import { clusterEnv } from "#test/support/server/cluster-env.js";
 import { homeOf, startCluster, type TestCluster } from "#test/support/server/cluster.js";
 import { removeDataFolder } from "#test/support/server/data-folder.js";
-import { forwardedHeader, forwardingSignature } from "./signed-forwarding.js";
+import { forwardedHeader, forwardingSignature } from "./signature.js";
 
 describe("two nodes", () => {
   let cluster: TestCluster;

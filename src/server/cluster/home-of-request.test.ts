@@ -12,7 +12,7 @@ const calls = Object.entries(api).flatMap(([resource, endpoints]) =>
 
 /** Fields that name something of one project. */
 const isOfProject = (field: string): boolean =>
-  /^((.*_)?(project|agent|run|session|merge|merge_request|workspace|build|commit|check|environment)_id|sha)$/.test(
+  /^((.*_)?(project|agent|run|session|merge|merge_request|protection_change|workspace|build|commit|check|environment)_id|sha)$/.test(
     field,
   );
 const fieldsOf = (schema: unknown): string[] => {
@@ -29,7 +29,9 @@ const anywhere: Record<string, string> = {
   "agents.create": "writes rows only; the workspace is a call of its own",
   "members.add": "rows of the database",
   "apiKeys.create": "rows of the database",
+  "runs.listAll": "rows of the database",
   "runs.timeline": "rows of the database",
+  "agentSessions.listAll": "rows of the database",
   "projectMoves.start": "adds a row, which both servers follow",
   "projectMoves.get": "rows of the database",
   "projectMoves.cancel": "rows of the database",
@@ -48,7 +50,7 @@ test("every call about something of a project goes to its home, or is listed wit
 
 test("no call is listed in vain", () => {
   for (const call of Object.keys(anywhere)) {
-    const found = calls.find((one) => one.call === call);
+    const found = calls.find((candidate) => candidate.call === call);
     expect([call, found && homeParameterOf(found.endpoint)]).toEqual([call, null]);
   }
 });

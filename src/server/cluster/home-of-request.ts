@@ -1,4 +1,7 @@
+import { runs } from "#shared/api/execution/runs.js";
 import { api } from "#shared/api/index.js";
+import { agents } from "#shared/api/work/agents.js";
+import { agentSessions } from "#shared/api/work/sessions.js";
 import type { Endpoint, TenantSource } from "#shared/contract/endpoint.js";
 import { isUuid } from "#shared/uuid.js";
 import { cached } from "../db/cache/cache.js";
@@ -18,6 +21,12 @@ const PROJECTS: Record<HomeParameter, string> = {
   session_id: `(select a.project_id from agent_sessions s join agents a on a.id = s.agent_id
     where s.id = $1::uuid)`,
   merge_request_id: "(select project_id from merge_requests where id = $1::uuid)",
+  task_id: "(select project_id from tasks where id = $1::uuid)",
+  thread_id: `(select t.project_id from review_threads h join tasks t on t.id = h.task_id
+    where h.id = $1::uuid)`,
+  opinion_id: "(select project_id from opinions where id = $1::uuid)",
+  pull_request_id: "(select project_id from pull_requests where id = $1::uuid)",
+  protection_change_id: "(select project_id from protection_changes where id = $1::uuid)",
 };
 const BY_ADDRESS = `(select id from projects where slug = split_part($1, '/', 2) and deleted_at is null
   and org_id = (select s.org_id from organization_slugs s where s.slug = split_part($1, '/', 1)))`;
@@ -33,6 +42,19 @@ export function homeParameterOf({ tenant }: Pick<Endpoint, "tenant">): HomeParam
     : null;
 }
 
+/**
+ * Calls that read rows of the database alone: any node answers them, also while the home is away. Its runs are `lost`
+ * once their lease has ended.
+ */
+const readAnywhere = new Set<Pick<Endpoint, "path">>([
+  runs.get,
+  runs.list,
+  runs.egress,
+  agents.get,
+  agentSessions.get,
+  agentSessions.list,
+]);
+
 /** A route whose requests belong to the home of a project. */
 export interface HomeRoute {
   parameter: HomeParameter;
@@ -47,7 +69,9 @@ export function homeRoutes(): ReadonlyMap<string, HomeRoute> {
     all.flatMap((endpoint) => {
       const { method, path, safe: isSafe } = endpoint;
       const parameter = homeParameterOf(endpoint);
-      return parameter === null ? [] : [[`${method} ${path}`, { parameter, isSafe }] as const];
+      return parameter === null || readAnywhere.has(endpoint)
+        ? []
+        : [[`${method} ${path}`, { parameter, isSafe }] as const];
     }),
   );
 }

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Run } from "#shared/api/agents/runs.js";
-import type { Project } from "#shared/api/projects/projects.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Run } from "#shared/api/execution/runs.js";
+import type { Project } from "#shared/api/code/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
-import { listDue } from "#server/features/disk-usage/disk-usage.queries.js";
-import { listReadyProjects } from "#server/features/projects/projects.queries.js";
-import { listEndedArchives } from "#server/features/workspaces/archives/archives.queries.js";
+import { listDue } from "#server/features/operation/disk-usage/disk-usage.queries.js";
+import { listReadyProjects } from "#server/features/code/projects/projects.queries.js";
+import { listEndedArchives } from "#server/features/code/workspaces/archives/archives.queries.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import {
   commitFiles,
@@ -160,7 +160,7 @@ describe("nodes with data folders of their own", () => {
     hasFolder: true,
     hasRepository: true,
   };
-  const settled = {
+  const recovered = {
     commit: "recorded",
     creating: "active",
     isReleased: true,
@@ -171,7 +171,7 @@ describe("nodes with data folders of their own", () => {
     hasRepository: false,
   };
 
-  test("a node that starts settles what it left itself, and nothing of another one", async () => {
+  test("a node that starts recovers what it left itself, and nothing of another one", async () => {
     const workspace = await workspaceAt(one);
     const run = await start(one, workspace);
     const [left, own] = [await leaveUnfinished(one), await leaveUnfinished(two)];
@@ -179,7 +179,7 @@ describe("nodes with data folders of their own", () => {
       await two.stop();
       await two.start();
     }
-    await expect.poll(own.read).toEqual(settled);
+    await expect.poll(own.read).toEqual(recovered);
     expect(await left.read()).toEqual(unfinished);
     expect((await rowOf("runs", "id", run.id))["status"]).toBe("running");
     await go(workspace);
@@ -195,7 +195,7 @@ describe("nodes with data folders of their own", () => {
 
     await one.stop();
     await one.start();
-    await expect.poll(left.read).toEqual(settled);
+    await expect.poll(left.read).toEqual(recovered);
   });
 
   /** Reproduces work that is due, which periodic tasks find. */

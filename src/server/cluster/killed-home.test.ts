@@ -6,9 +6,10 @@ import { request as requestHttp, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { databaseUrlOf } from "#test/support/database/queries.js";
-import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
+import { shell } from "#test/support/fixtures/runs.js";
 import { createGitKey, openCloneFactory } from "#test/support/git/clone.js";
 import { problemOf, send } from "#test/support/http/raw-request.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
@@ -132,4 +133,22 @@ test("requests during restarts of the home are answered, or refused as unavailab
   stop.abort();
   await Promise.all(asking);
   for (const outcome of seen.keys()) expect(["200", "503", "broken connection"]).toContain(outcome);
+});
+
+test("while the home is away, its run is lost after its lease, for everyone who asks", async () => {
+  const { agent } = await makeWorkspace(owner, project.id);
+  const params = { agent_id: agent.id };
+  const { data: run } = await owner.api.runs.create({
+    params,
+    body: { command: shell("sleep 600") },
+  });
+  home.process.kill("SIGKILL");
+  await home.ended;
+  const read = async () => (await owner.api.runs.get({ params: { run_id: run.id } })).data.status;
+  expect(["running", "lost"]).toContain(await read());
+  await expect.poll(read).toBe("lost");
+  const { data: idle } = await owner.api.agents.get({ params });
+  expect(idle).toMatchObject({ status: "idle", last_run: { id: run.id, status: "lost" } });
+  expect((await owner.api.runs.list({ params })).data).toMatchObject([{ id: run.id }]);
+  await startHome();
 });

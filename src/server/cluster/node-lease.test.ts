@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { startDatabaseProxy, type DatabaseProxy } from "#test/support/database/database-proxy.js";
 import { queryAsAdmin } from "#test/support/database/queries.js";
 import {
@@ -98,13 +98,17 @@ test("runs that wait for the database beyond the lease are lost, and their comma
   }
   const release = await holdStarts();
   const body = { command: shell("echo started > started.txt") };
-  const creating = agents.map((agent_id) => owner.api.runs.create({ params: { agent_id }, body }));
+  const creating = Promise.all(
+    agents.map((agent_id) => owner.api.runs.create({ params: { agent_id }, body })),
+  );
+  // If the test fails before it awaits them, they end with the server.
+  creating.catch(() => undefined);
   await expect.poll(waitingStarts).toHaveLength(agents.length);
   // As after a suspension of the machine: the lease has ended, and the server has not noticed it.
   const now = Date.now.bind(Date);
   const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + 13_000);
   await release();
-  const runs = await Promise.all(creating);
+  const runs = await creating;
   clock.mockRestore();
 
   for (const { data } of runs) {

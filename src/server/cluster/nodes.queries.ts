@@ -1,7 +1,8 @@
-import { sql } from "drizzle-orm";
+import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import type { Queryable } from "../db/connection/connect.js";
 import type { NodeEpoch } from "../db/connection/tenant.js";
 import { nodes } from "../db/tables/node-tables.js";
+import { projects } from "../db/tables/tables.js";
 
 export type NodeRow = typeof nodes.$inferSelect;
 
@@ -19,24 +20,7 @@ export async function lockNodes(tx: Queryable): Promise<void> {
 export type RegisteredNode = NodeRow & { is_leased: boolean };
 
 const columns = {
-  id: nodes.id,
-  name: nodes.name,
-  url: nodes.url,
-  epoch: nodes.epoch,
-  lease_until: nodes.lease_until,
-  place: nodes.place,
-  host: nodes.host,
-  folder: nodes.folder,
-  version: nodes.version,
-  started_at: nodes.started_at,
-  draining: nodes.draining,
-  disk_total_bytes: nodes.disk_total_bytes,
-  disk_free_bytes: nodes.disk_free_bytes,
-  load: nodes.load,
-  processors: nodes.processors,
-  runs_commands: nodes.runs_commands,
-  adopted_by: nodes.adopted_by,
-  created_at: nodes.created_at,
+  ...getTableColumns(nodes),
   is_leased: sql<boolean>`coalesce(${nodes.lease_until} > clock_timestamp(), false)`,
 };
 
@@ -45,15 +29,8 @@ export async function listNodes(tx: Queryable): Promise<RegisteredNode[]> {
 }
 
 /** A start of a node's server. */
-interface NodeStart {
-  id: string;
-  name: string;
-  url: string | null;
-  place: string;
-  host: string;
-  folder: string;
-  version: string;
-}
+type NodeStart = Pick<NodeRow, "id" | "name" | "url"> &
+  Record<"place" | "host" | "folder" | "version", string>;
 
 /** Adds a node, or changes one to its next start. */
 export async function saveStart(
@@ -98,7 +75,7 @@ export async function renewLease(
   const renewed = await tx
     .update(nodes)
     .set({ lease_until: leaseEnd, ...state })
-    .where(sql`${nodes.id} = ${id} and ${nodes.epoch} = ${epoch}`)
+    .where(and(eq(nodes.id, id), eq(nodes.epoch, epoch)))
     .returning({ id: nodes.id });
   return renewed.length > 0;
 }
@@ -110,7 +87,10 @@ export async function requireEpoch(tx: Queryable, { id, epoch }: NodeEpoch): Pro
 
 /** Whether a node has projects whose files were not removed. */
 export async function hasProjects(tx: Queryable, id: string): Promise<boolean> {
-  const { rows } = await tx.execute(sql`
-    select from projects where home_node = ${id} and removed_at is null limit 1`);
+  const rows = await tx
+    .select({ id: projects.id })
+    .from(projects)
+    .where(and(eq(projects.home_node, id), isNull(projects.removed_at)))
+    .limit(1);
   return rows.length > 0;
 }

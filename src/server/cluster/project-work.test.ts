@@ -7,12 +7,12 @@ const nodeId = randomUUID();
 const projectId = randomUUID();
 
 function open() {
-  let settle: (subject: string) => Promise<void> = async () => {};
+  let drain: (subject: string) => Promise<void> = async () => {};
   const work = followProjectWork(
     {
       changes: {
-        answerSettle: (answer) => {
-          settle = answer;
+        onDrain: (answer) => {
+          drain = answer;
         },
       },
       // No agents, and a home elsewhere.
@@ -20,43 +20,43 @@ function open() {
     },
     nodeId,
   );
-  const settled = (subject: string) => {
-    const state = { isSettled: false };
-    void settle(subject).then(() => {
-      state.isSettled = true;
+  const draining = (subject: string) => {
+    const state = { isDrained: false };
+    void drain(subject).then(() => {
+      state.isDrained = true;
     });
     return state;
   };
-  return { work, settled };
+  return { work, draining };
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test("the writes in progress are awaited while the project stays in use", async () => {
-  const { work, settled } = open();
+  const { work, draining } = open();
   const endStream = work.begin(projectId, () => {});
   const endWrite = work.begin(projectId);
-  const written = settled(writesOn(projectId));
+  const written = draining(writesOn(projectId));
   const endLater = work.begin(projectId);
   await turn();
-  expect(written.isSettled).toBe(false);
+  expect(written.isDrained).toBe(false);
   endWrite();
   await turn();
-  expect(written.isSettled).toBe(true);
+  expect(written.isDrained).toBe(true);
   expect(work.require([projectId])).toBeUndefined();
   endLater();
   endStream();
 });
 
 test("once the project leaves, all work is awaited, and new work refused", async () => {
-  const { work, settled } = open();
+  const { work, draining } = open();
   const ends = [work.begin(projectId), work.begin(projectId, () => {})];
-  const all = settled(projectId);
+  const all = draining(projectId);
   await turn();
   await expect(work.require([projectId])).rejects.toMatchObject({ code: "home_unavailable" });
   ends[0]?.();
   await turn();
-  expect(all.isSettled).toBe(false);
+  expect(all.isDrained).toBe(false);
   ends[1]?.();
   await turn();
-  expect(all.isSettled).toBe(true);
+  expect(all.isDrained).toBe(true);
 });

@@ -27,16 +27,16 @@ interface Work {
 }
 
 const WRITES = "writes:";
-/** The subject of `settleAll` for the writes on a project that are in progress, while it stays in use. */
+/** The subject of `drainAll` for the writes on a project that are in progress, while it stays in use. */
 export const writesOn = (projectId: string): string => WRITES + projectId;
 
 /**
- * Follows the work on projects, so that a project can leave this node: `settleAll` of any process of the node, with
+ * Follows the work on projects, so that a project can leave this node: `drainAll` of any process of the node, with
  * the project's id, makes this process refuse new work on it, and answers when none is left. With `writesOn` it is
  * answered when the writes that are in progress have ended; others may begin.
  */
 export function followProjectWork(
-  db: Pick<Database, "withSystem"> & { changes: Pick<ChangeFeed, "answerSettle"> },
+  db: Pick<Database, "withSystem"> & { changes: Pick<ChangeFeed, "onDrain"> },
   nodeId: string,
 ): ProjectWork {
   const working = new Map<string, Set<Work>>();
@@ -44,7 +44,7 @@ export function followProjectWork(
   /** The projects of ids, of projects and their agents, that have left this node. */
   const left = new Map<string, string>();
 
-  const settled = async (projectId: string): Promise<void> => {
+  const drained = async (projectId: string): Promise<void> => {
     if (!working.has(projectId)) return;
     const abortReads = setTimeout(() => {
       for (const { abort } of working.get(projectId) ?? []) abort?.();
@@ -63,14 +63,14 @@ export function followProjectWork(
     );
   };
 
-  db.changes.answerSettle(async (subject) => {
+  db.changes.onDrain(async (subject) => {
     if (subject.startsWith(WRITES)) return written(subject.slice(WRITES.length));
     const projectId = subject;
     const ids = await db.withSystem("find the agents of a project", (tx) =>
       tx.execute<{ id: string }>(`select id from agents where project_id = '${projectId}'`),
     );
     for (const id of [projectId, ...ids.rows.map(({ id }) => id)]) left.set(id, projectId);
-    await settled(projectId);
+    await drained(projectId);
   });
 
   /** Asks the database, because a project may have come back. */

@@ -77,8 +77,28 @@ test("a server that stops and starts again is the same node, also under another 
   const folderOfTwo = newFolder("second");
   const two = await app.sibling({ ...folderOfTwo, ...(await clusterEnv("two")) });
   await two.close();
+  await queryAsOwner(app, "update nodes set lease_until = now() where name = 'two'");
   await startOther(app, { ...folderOfTwo, ...(await clusterEnv("three")) });
   expect(await nodesOf(app)).toEqual(["one 1", "three 1"]);
+});
+
+test("a server under another name is refused while its data folder is served", async () => {
+  const app = await startFirst(await clusterEnv("one"));
+  const folderOfTwo = newFolder("second");
+  const two = await startOther(app, { ...folderOfTwo, ...(await clusterEnv("two")) });
+  const renamed = async () => ({ ...folderOfTwo, ...(await clusterEnv("three")) });
+  await expect(startOther(app, await renamed())).rejects.toThrow(
+    /The server two at the host \S+ uses \S+; stop it before you start three with this folder/,
+  );
+  expect(await nodesOf(app)).toEqual(["one 1", "two 1"]);
+  // Its projects stay where they are, for everyone.
+  const owner = await app.person();
+  const { id } = await makeOrganization(owner);
+  const [one, other] = [owner.api, two.client(owner.token)];
+  for (let made = 0; made < 4; made += 1) {
+    const { id: project_id } = await makeProject(owner, id);
+    for (const api of [one, other]) await api.projects.get({ params: { project_id } });
+  }
 });
 
 test("a node is refused without its name while others share the database", async () => {

@@ -27,6 +27,8 @@ export interface NodeInput {
   readonly db: Database;
   readonly config: Pick<Config, "dataDir" | "databaseUrl" | "nodeName" | "nodeUrl">;
   readonly version: string;
+  /** A time at which no other process used the data folder; null if others may use it. */
+  readonly aloneAt: number | null;
 }
 
 /** This server's node in the epoch that began with its start. */
@@ -44,24 +46,24 @@ const DEFAULT_NAME = "default";
 const pollMs = 500;
 
 /**
- * Registers the data folder as a node of the database. It waits up to the rest of a lease that another machine
- * holds: a crashed server's volume may have moved here.
- * @throws ConfigError when the folder is a copy of one in use or out of date, belongs to another database, or needs a name, or the
- * database was migrated by a newer version
+ * Registers the data folder as a node of the database. It waits up to the rest of a lease that another machine, or a
+ * server of another name, holds: a crashed server's volume may have moved here.
+ * @throws ConfigError when the folder is a copy of one in use or out of date, is served under another name, belongs to
+ * another database, or needs a name, or the database was migrated by a newer version
  */
 export async function registerNode(input: NodeInput): Promise<OwnNode> {
   let seen: string | null = null;
   for (;;) {
     const outcome = await tryRegister(input);
     if ("epoch" in outcome) return outcome;
-    if (seen !== null && seen !== outcome.lease_until) throw isElsewhere(outcome);
+    if (seen !== null && seen !== outcome.lease_until) throw outcome.refusal;
     seen = outcome.lease_until;
     await pause(pollMs);
   }
 }
 
-/** @returns the node, or its state while another machine holds its lease */
-function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held> {
+/** @returns the node, or its state while another server holds its lease */
+function tryRegister({ db, config, version, aloneAt }: NodeInput): Promise<OwnNode | Held> {
   return db.withSystemTx("register the node", async (tx) => {
     // Another version may have migrated the database since this one has checked it.
     await keepSchema(tx);
@@ -73,7 +75,11 @@ function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held
       if (known.adopted_by !== null) throw isAdopted(config.dataDir, known.adopted_by);
       // A standalone server's database is in its data folder, so each copy has its own.
       if (config.databaseUrl !== null && isHeldElsewhere(known, folder)) {
-        return { held: true, lease_until: known.lease_until, host: known.host };
+        return { lease_until: known.lease_until, refusal: isElsewhere(known) };
+      }
+      const isRenamed = config.nodeName !== null && config.nodeName !== known.name;
+      if (isRenamed && known.is_leased && aloneAt === null) {
+        return { lease_until: known.lease_until, refusal: hasOtherName(config, known) };
       }
       const isBehind = folder.epoch !== null && folder.epoch < known.epoch;
       if (config.databaseUrl !== null && isBehind) throw isOutdated(config, known);
@@ -96,11 +102,11 @@ function tryRegister({ db, config, version }: NodeInput): Promise<OwnNode | Held
   });
 }
 
-/** A node whose lease another machine holds. */
+/** A node whose lease another server holds. */
 interface Held {
-  held: true;
   lease_until: string | null;
-  host: string | null;
+  /** The error if that server goes on. */
+  refusal: ConfigError;
 }
 
 async function start(
@@ -187,9 +193,19 @@ function isOutdated({ dataDir }: Pick<Config, "dataDir">, node: RegisteredNode):
   );
 }
 
-function isElsewhere(held: Held): ConfigError {
+function isElsewhere(node: RegisteredNode): ConfigError {
   return new ConfigError(
-    `A server with the same data folder is running${atHost(held)}: a copy of a folder in use cannot be served. Stop that server and wait ${LEASE_SECONDS} s, or set OMOI_DATA_DIR to a new folder`,
+    `A server with the same data folder is running${atHost(node)}: a copy of a folder in use cannot be served. Stop that server and wait ${LEASE_SECONDS} s, or set OMOI_DATA_DIR to a new folder`,
+  );
+}
+
+/** Requests of its projects would be sent to the server that came last. */
+function hasOtherName(
+  { dataDir, nodeName }: NodeInput["config"],
+  node: RegisteredNode,
+): ConfigError {
+  return new ConfigError(
+    `The server ${node.name}${atHost(node)} uses ${dataDir}; stop it before you start ${nodeName} with this folder, or set OMOI_DATA_DIR to a new one`,
   );
 }
 

@@ -39,10 +39,14 @@ test("every setting has a default value, which also applies to an empty variable
     importRoots: [],
     importPrivateHosts: false,
     modelPrivateHosts: false,
+    egressPrivateHosts: [],
+    forgePrivateHosts: false,
     webhookPrivateHosts: false,
     nodeName: null,
     nodeUrl: null,
     clusterSecret: null,
+    deliveryDays: 30,
+    backups: null,
     notificationDelaySeconds: 120,
     modelTimeoutSeconds: 600,
     modelCallsPerMinute: 600,
@@ -88,6 +92,40 @@ test("every setting has a default value, which also applies to an empty variable
   });
 });
 
+test("registration needs an invitation once an address other than loopback is served", () => {
+  const modeOf = (env: Record<string, string>): string => read(env).registration;
+  const loopback = [
+    "http://127.0.0.1:8080",
+    "http://127.1.2.3",
+    "http://localhost",
+    "http://[::1]:1",
+  ];
+  for (const url of loopback)
+    expect([url, modeOf({ OMOI_PUBLIC_URL: url })]).toEqual([url, "open"]);
+  for (const url of ["https://omoi.example.com", "http://192.168.1.5", "http://[2001:db8::1]"]) {
+    expect([url, modeOf({ OMOI_PUBLIC_URL: url })]).toEqual([url, "invite"]);
+    for (const mode of ["open", "closed"]) {
+      expect(modeOf({ OMOI_PUBLIC_URL: url, OMOI_REGISTRATION: mode })).toBe(mode);
+    }
+  }
+  for (const host of ["localhost", "::1"]) expect(modeOf({ OMOI_HOST: host })).toBe("open");
+  const local = { OMOI_PUBLIC_URL: "http://127.0.0.1:8080" };
+  for (const host of ["0.0.0.0", "::", "10.0.0.5", "omoi", "127.evil.example.com"]) {
+    expect([host, modeOf({ OMOI_HOST: host })]).toEqual([host, "invite"]);
+    expect([host, modeOf({ ...local, OMOI_HOST: host })]).toEqual([host, "invite"]);
+  }
+});
+
+test("a run has at most one file for each 4 KiB of its disk limit, unless a number is set", () => {
+  const filesOf = (env: Record<string, string>): number | null => read(env).runFiles;
+  expect(filesOf({ OMOI_RUN_DISK_MIB: "256" })).toBe(65_536);
+  expect(filesOf({ OMOI_RUN_DISK_MIB: "3906" })).toBe(999_936);
+  expect(filesOf({ OMOI_RUN_DISK_MIB: "3907" })).toBe(1_000_000);
+  expect(filesOf({ OMOI_RUN_DISK_MIB: "0" })).toBe(1_000_000);
+  expect(filesOf({ OMOI_RUN_DISK_MIB: "256", OMOI_RUN_FILES: "300000" })).toBe(300_000);
+  expect(filesOf({ OMOI_RUN_DISK_MIB: "256", OMOI_RUN_FILES: "0" })).toBeNull();
+});
+
 test("each type parses its text", () => {
   const oidc = { OMOI_OIDC_CLIENT_ID: "omoi", OMOI_OIDC_CLIENT_SECRET: "of the client" };
   expect(
@@ -97,6 +135,7 @@ test("each type parses its text", () => {
       OMOI_IMPORT_ROOTS: "/srv/a::/srv/b",
       OMOI_IMPORT_PRIVATE_HOSTS: "true",
       OMOI_MODEL_PRIVATE_HOSTS: "true",
+      OMOI_EGRESS_PRIVATE_HOSTS: "NPM.corp.test, git.corp.test",
       OMOI_MODEL_TIMEOUT_SECONDS: "60",
       OMOI_MODEL_PRICES: '{"m":{"input":1,"output":2,"cache_read":0,"cache_write":0}}',
       OMOI_SANDBOX_UIDS: "shared",
@@ -116,6 +155,7 @@ test("each type parses its text", () => {
     importRoots: ["/srv/a", "/srv/b"],
     importPrivateHosts: true,
     modelPrivateHosts: true,
+    egressPrivateHosts: ["npm.corp.test", "git.corp.test"],
     modelTimeoutSeconds: 60,
     modelPrices: { m: { input: 1, output: 2, cache_read: 0, cache_write: 0 } },
     sandboxUids: null,

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { ConfigError } from "#shared/node/config-error.js";
+import { isLoopbackHost } from "#shared/node/networks.js";
 import { makeDataDir, readSecret } from "../data-folder/data-folder.js";
 import type { Setting, SettingGroup } from "./setting.js";
 import { uidRangeError } from "./setting-types.js";
@@ -16,7 +17,12 @@ type Values = {
 };
 
 /** The configuration of a server. `settings.ts` documents each value. */
-export type Config = Omit<Values, "secret"> & { secret: string };
+export type Config = Omit<Values, "secret" | "registration" | "runFiles"> & {
+  secret: string;
+  registration: NonNullable<Values["registration"]>;
+  /** Null: no limit. */
+  runFiles: number | null;
+};
 
 export type OidcSettings = NonNullable<Config["oidc"]>;
 
@@ -38,8 +44,26 @@ export function readConfig(env: Environment = process.env): Config {
   ) as Values;
   requireOthers(env);
   checkUsers(values);
+  checkBackups(values);
   makeDataDir(values.dataDir);
-  return { ...values, secret: values.secret ?? readSecret(values.dataDir) };
+  return {
+    ...values,
+    secret: values.secret ?? readSecret(values.dataDir),
+    registration: values.registration ?? defaultRegistration(values),
+    runFiles: values.runFiles === "auto" ? defaultFiles(values.runLimits) : values.runFiles,
+  };
+}
+
+/** Admits strangers only where no other machine is served. */
+function defaultRegistration({ host, publicUrl }: Values): "open" | "invite" {
+  const served = [host, ...(publicUrl === null ? [] : [new URL(publicUrl).hostname])];
+  return served.every(isLoopbackHost) ? "open" : "invite";
+}
+
+/** A file with content takes at least 4 KiB, so that only empty files and links are limited earlier than bytes. */
+function defaultFiles({ disk_bytes: bytes }: Values["runLimits"]): number {
+  const most = 1_000_000;
+  return bytes === null ? most : Math.min(most, bytes / 4096);
 }
 
 /**
@@ -72,7 +96,7 @@ function rejectUnknown(env: Environment): void {
 
 function requireOthers(env: Environment): void {
   for (const { variable, requires = [] } of allSettings) {
-    const missing = env[variable] ? requires.find((other) => !env[other]) : undefined;
+    const missing = env[variable] ? requires.find((name) => !env[name]) : undefined;
     if (missing === undefined) continue;
     throw new ConfigError(`${variable} needs ${missing}; set it too, or remove ${variable}`);
   }
@@ -86,6 +110,20 @@ function checkUsers({ databaseUid, networkUid, agentUid, sandboxUids }: Values):
   }
   if (sandboxUids && sandboxUids.first <= agentUid && agentUid <= sandboxUids.last) {
     throw new ConfigError(`OMOI_SANDBOX_UIDS ${uidRangeError(sandboxUids)}`);
+  }
+}
+
+function checkBackups({ backups, objectStorage, dataDir }: Values): void {
+  const repository = backups?.repository ?? "";
+  if (repository.startsWith("s3://") && objectStorage === null) {
+    throw new ConfigError(
+      "OMOI_BACKUP_REPOSITORY needs OMOI_S3_ENDPOINT, OMOI_S3_ACCESS_KEY_ID and OMOI_S3_SECRET_ACCESS_KEY; set them too",
+    );
+  }
+  if (`${repository}/`.startsWith(`${dataDir}/`)) {
+    throw new ConfigError(
+      `OMOI_BACKUP_REPOSITORY is in the data folder ${dataDir} and would be lost with it; set it to a folder elsewhere`,
+    );
   }
 }
 

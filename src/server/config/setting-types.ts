@@ -1,7 +1,8 @@
 import { accessSync, constants } from "node:fs";
 import { isAbsolute } from "node:path";
 import { z } from "zod";
-import { IMAGE_NAME } from "#shared/image-name.js";
+import { parseAllowedHost } from "#shared/execution/egress.js";
+import { IMAGE_NAME } from "#shared/execution/names.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import { normalNetwork } from "#shared/node/networks.js";
 
@@ -74,15 +75,17 @@ const address = z.string().refine(
 /** An HTTP address without trailing slashes. */
 export const webAddress = address.transform((text) => new URL(text).href.replace(/\/+$/, ""));
 
+/** Returns the entries of a comma-separated list. Empty entries are skipped. */
+const entriesOf = (text: string): string[] =>
+  text
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+
 /** A comma-separated list of origins, compared character by character with the header `Origin`. */
 export const origins = z
   .string()
-  .transform((text) =>
-    text
-      .split(",")
-      .map((entry) => entry.trim())
-      .filter((entry) => entry !== ""),
-  )
+  .transform(entriesOf)
   .pipe(
     z.array(
       z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
@@ -131,6 +134,23 @@ export const folders = z
       z.string().refine(isAbsolute, {
         error: unlike('must list absolute folders separated by ":"'),
       }),
+    ),
+  );
+
+/** A comma-separated list of host names, in lower case. */
+export const hostNames = z
+  .string()
+  .toLowerCase()
+  .transform(entriesOf)
+  .pipe(
+    z.array(
+      z.string().refine(
+        (text) => {
+          const host = parseAllowedHost(text);
+          return typeof host !== "string" && !host.isWildcard && host.name === text;
+        },
+        { error: unlike('must list host names separated by ",", such as npm.example.com') },
+      ),
     ),
   );
 
@@ -234,7 +254,14 @@ export const uidRange = z.string().transform((text, context): UidRange | null =>
   return z.NEVER;
 });
 
-/** Null: no limit. */
+/** A number of files; null for no limit, and `auto`. */
+export const files = z
+  .string()
+  .refine((text) => text === "auto" || /^\d{1,9}$/.test(text), {
+    error: unlike("must be a whole number below 1000000000, 0 for no limit, or auto"),
+  })
+  .transform((text) => (text === "auto" ? text : Number(text) || null));
+
 export const processors = z
   .string()
   .refine((text) => text === "auto" || (/^\d+(\.\d+)?$/.test(text) && Number(text) <= 1024), {

@@ -1,5 +1,6 @@
 import type { Setting } from "./setting.js";
 import { accountSettings } from "./settings/accounts.js";
+import { backupSettings } from "./settings/backups.js";
 import { kubernetesSettings } from "./settings/kubernetes.js";
 import { mailAndObjectSettings } from "./settings/mail-and-objects.js";
 import { monitoringSettings } from "./settings/monitoring.js";
@@ -16,6 +17,7 @@ export const settings = {
   ...runSettings,
   ...requestSettings,
   ...mailAndObjectSettings,
+  ...backupSettings,
   ...kubernetesSettings,
   ...monitoringSettings,
 };

@@ -1,10 +1,18 @@
 /** A lock on the data folder, which the kernel releases when the process ends. */
 import { spawnSync } from "node:child_process";
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeSync,
+  existsSync,
+  readlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "#shared/node/config-error.js";
-import { currentNamespaces } from "./current-namespaces.js";
+import { hostname } from "node:os";
 
 /** Maximum wait for a server that is shutting down. */
 const TIMEOUT_MS = 2000;
@@ -103,5 +111,23 @@ function inUse(dataDir: string, holder: Holder | null): ConfigError {
       : "by an Omoi server in another container, or with other mounts";
   return new ConfigError(
     `${dataDir} is already in use ${by}; stop it, or set OMOI_DATA_DIR to another folder`,
+  );
+}
+
+const bootFile = "/proc/sys/kernel/random/boot_id";
+
+/** Returns the id of the kernel's boot; the host name on systems without one. */
+export function currentBoot(): string {
+  return existsSync(bootFile) ? readFileSync(bootFile, "utf8").trim() : hostname();
+}
+
+/**
+ * Identifies the processes and mounts that this process sees: the kernel's boot, and the pid and mount
+ * namespaces.
+ */
+export function currentNamespaces(): string {
+  if (process.platform !== "linux") return currentBoot();
+  return [currentBoot(), readlinkSync("/proc/self/ns/pid"), readlinkSync("/proc/self/ns/mnt")].join(
+    " ",
   );
 }

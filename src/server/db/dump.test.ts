@@ -13,7 +13,7 @@ import {
   makeProject,
   makeWorkspace,
 } from "#test/support/fixtures/factories.js";
-import { dumpBeforeMigration } from "./dump.js";
+import { dumpBeforeMigration, recordServed } from "./dump.js";
 
 let app: TestApp;
 let folder: string;
@@ -62,10 +62,14 @@ async function rowsOf(client: pg.Client): Promise<Record<string, string[]>> {
 test("a dump contains all rows and loads into an empty database of the same version", async () => {
   const { path, before } = await asOwner(app.owner, async (client) => ({
     before: await rowsOf(client),
-    path: await dumpBeforeMigration("0099_next.sql", client, folder),
+    path: await dumpBeforeMigration(
+      { last: "0098_last.sql", next: "0099_next.sql" },
+      client,
+      folder,
+    ),
   }));
   expect(Object.values(before).flat().length).toBeGreaterThan(20);
-  const sql = await text(createReadStream(path).pipe(createGunzip()));
+  const sql = await text(createReadStream(path ?? "").pipe(createGunzip()));
   const empty = await createTestDatabase();
   await asOwner(empty.owner, async (client) => {
     await client.query(`begin;\n${sql}\ncommit;`);
@@ -93,11 +97,12 @@ test("keeps the newest three dumps and deletes interrupted ones", async () => {
     if (name.startsWith("before-0099")) await rm(join(folder, name));
   }
   const path = await asOwner(app.owner, (client) =>
-    dumpBeforeMigration("0010_first.sql", client, folder),
+    dumpBeforeMigration({ last: "0098_last.sql", next: "0010_first.sql" }, client, folder),
   );
   const names = await readdir(folder);
   // The newest is the dump just made.
-  expect(names).toHaveLength(4);
+  expect(names).toHaveLength(5);
+  expect(names).toContain("last-served");
   expect(names).toContain("other.txt");
   expect(names.filter((name) => name.startsWith("before-0090_")).toSorted()).toEqual([
     "before-0090_x-20200103T000000Z.sql.gz",
@@ -109,11 +114,18 @@ test("keeps the newest three dumps and deletes interrupted ones", async () => {
 test("a failed dump leaves no file", async () => {
   await asOwner(app.owner, async (client) => {
     const file = join(folder, "other.txt");
-    await expect(dumpBeforeMigration("0099_next.sql", client, join(file, "x"))).rejects.toThrow(
-      /ENOTDIR/,
-    );
+    const names = { last: "0098_last.sql", next: "0099_next.sql" };
+    await expect(dumpBeforeMigration(names, client, join(file, "x"))).rejects.toThrow(/ENOTDIR/);
     // The connection stays usable.
     await client.query("select 1");
   });
   expect((await readdir(folder)).filter((name) => name.endsWith(".partial"))).toEqual([]);
+});
+
+test("servers that share a folder record at the same time what they serve", async () => {
+  const shared = await mkdtemp(join(tmpdir(), "omoi-served-"));
+  const servers = Array.from({ length: 20 }, () => recordServed(shared, "0098_last.sql"));
+  await Promise.all(servers);
+  expect(await readdir(shared)).toEqual(["last-served"]);
+  await rm(shared, { recursive: true });
 });

@@ -6,8 +6,8 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
 import { ConfigError } from "#shared/node/config-error.js";
-import type { Queryable } from "./connection/queryable.js";
-import { dumpBeforeMigration } from "./dump.js";
+import type { Queryable } from "./queryable.js";
+import { dumpBeforeMigration, recordServed } from "./dump.js";
 import { requireOthersStopped } from "./other-servers.js";
 import { prepareQueues } from "./queue-schema.js";
 
@@ -31,10 +31,7 @@ export async function migrate(
 ): Promise<void> {
   await owner.query("select pg_advisory_lock(hashtext('omoi migrations'))");
   try {
-    await owner.query(
-      `create table if not exists schema_migrations (
-         name text primary key, checksum text not null, applied_at timestamptz(3) not null default now())`,
-    );
+    await owner.query(MIGRATIONS_TABLE);
     const applied = new Map(
       (
         await owner.query<{ name: string; checksum: string }>(
@@ -48,13 +45,13 @@ export async function migrate(
     }
     const next = files.find((name) => !applied.has(name));
     if (next !== undefined && applied.size > 0) await requireOthersStopped(owner, ownNode);
-    if (next !== undefined && applied.size > 0 && dumps !== null) {
-      const path = await dumpBeforeMigration(next, owner, dumps);
-      log.info({ path }, "dumped the database before its migration");
+    const last = [...applied.keys()].toSorted().at(-1);
+    if (next !== undefined && last !== undefined && dumps !== null) {
+      const path = await dumpBeforeMigration({ last, next }, owner, dumps);
+      if (path !== null) log.info({ path }, "dumped the database before its migration");
     }
     for (const name of files) {
-      const statements = await readFile(join(folder, name), "utf8");
-      const checksum = createHash("sha256").update(statements).digest("hex");
+      const { statements, checksum } = await readMigration(name);
       const before = applied.get(name);
       if (before === checksum) continue;
       if (before !== undefined) {
@@ -65,15 +62,11 @@ export async function migrate(
       log.info({ migration: name }, "migrating the database");
       await owner.query("begin");
       try {
-        await owner.query(statements);
-        await owner.query("insert into schema_migrations (name, checksum) values ($1, $2)", [
-          name,
-          checksum,
-        ]);
+        await applyMigration(owner, { name, statements, checksum });
         await owner.query("commit");
       } catch (error) {
         await owner.query("rollback");
-        throw error;
+        throw failed(name, error);
       }
     }
     await writeSystemRoles(owner);
@@ -82,6 +75,90 @@ export async function migrate(
   } finally {
     await owner.query("select pg_advisory_unlock(hashtext('omoi migrations'))");
   }
+}
+
+const MIGRATIONS_TABLE = `create table if not exists schema_migrations (
+  name text primary key, checksum text not null, applied_at timestamptz(3) not null default now())`;
+
+interface Migration {
+  name: string;
+  statements: string;
+  checksum: string;
+}
+
+async function readMigration(name: string): Promise<Migration> {
+  const statements = await readFile(join(folder, name), "utf8");
+  return { name, statements, checksum: createHash("sha256").update(statements).digest("hex") };
+}
+
+async function applyMigration(
+  owner: pg.ClientBase,
+  { name, statements, checksum }: Migration,
+): Promise<void> {
+  await owner.query(statements);
+  await owner.query("insert into schema_migrations (name, checksum) values ($1, $2)", [
+    name,
+    checksum,
+  ]);
+}
+
+/**
+ * Replaces the tables of the database by the empty ones of an earlier version, in the transaction of the connection. The
+ * tables of the job queue stay.
+ * @param next the first migration that the earlier version does not have
+ */
+export async function createEarlierSchema(owner: pg.ClientBase, next: string): Promise<void> {
+  await owner.query(DROP_OBJECTS);
+  await owner.query(MIGRATIONS_TABLE);
+  for (const name of await migrationNames()) {
+    if (name < next) await applyMigration(owner, await readMigration(name));
+  }
+}
+
+/** Objects of extensions stay. The owner of the database need not own the schema. */
+const DROP_OBJECTS = `
+do $$
+declare
+  command text;
+begin
+  for command in
+    with own as (
+      select c.oid, format('drop %s if exists %s cascade',
+          case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' else 'table' end,
+          c.oid::regclass) as command, 1 as position
+        from pg_class c
+        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'S')
+      union all
+      select p.oid, format('drop routine if exists %s cascade', p.oid::regprocedure), 2
+        from pg_proc p where pronamespace = 'public'::regnamespace
+      union all
+      select t.oid, format('drop type if exists %s cascade', t.oid::regtype), 3
+        from pg_type t
+        where typnamespace = 'public'::regnamespace and typtype in ('e', 'd', 'r') and typelem = 0
+    )
+    select o.command from own o
+    where not exists (select from pg_depend d where d.objid = o.oid and d.deptype in ('e', 'i', 'a'))
+    order by position
+  loop
+    execute command;
+  end loop;
+end $$`;
+
+/** Returns a failure of a migration as one line. */
+function failed(name: string, error: unknown): unknown {
+  const { code, message } = error as pg.DatabaseError;
+  // Without a code of PostgreSQL, the connection was lost: another start may succeed.
+  if (code === undefined) return error;
+  return new ConfigError(
+    `The migration ${name} failed: ${message.replaceAll(/\s+/g, " ")} (${code}). ` +
+      "Nothing of it was applied; see docs/how-to/upgrade.md for the way back",
+  );
+}
+
+/** Records in the folder of the dumps that a server of this version serves. */
+export async function recordServing(dumps: string): Promise<void> {
+  const newest = (await migrationNames()).at(-1);
+  if (newest !== undefined) await recordServed(dumps, newest);
 }
 
 /**

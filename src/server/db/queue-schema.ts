@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import PgBoss from "pg-boss";
 import type pg from "pg";
-import type { Queryable } from "./connection/queryable.js";
+import type { Queryable } from "./queryable.js";
 
 /** The kinds of background jobs and their payloads. */
 export interface JobData {
@@ -10,10 +10,14 @@ export interface JobData {
   /** A fetch or a push, as stored in the upstream's row. */
   "use-upstream": { org_id: string; project_id: string };
   "remove-project": { org_id: string; project_id: string };
-  /** Starts runs that wait in an organization's queue. */
+  /** Starts runs that wait in an organization's queue, and programs for which prompts wait. */
   "start-queued-runs": { org_id: string };
   /** Starts queued checks of merge queues while this process has room for them. */
   "start-checks": Record<string, never>;
+  /** Starts queued second opinions while this process has room for them. */
+  "start-opinions": Record<string, never>;
+  /** Publishes the reviews of second opinions whose runs have ended. */
+  "end-opinions": Record<string, never>;
   /** Continues the merge queue of a branch. */
   "advance-merge-queue": { org_id: string; project_id: string; branch: string };
   /** Moves logs of ended runs to the object storage, and deletes expired ones there. */
@@ -36,6 +40,8 @@ const homeJobs = [
   "remove-project",
   "start-queued-runs",
   "start-checks",
+  "start-opinions",
+  "end-opinions",
   "advance-merge-queue",
   "scan-project",
   "sync-logs",
@@ -72,6 +78,9 @@ const queues: Record<JobName, PgBoss.Queue> = {
   "start-queued-runs": { name: "start-queued-runs", retryLimit: 0, expireInSeconds: 300 },
   // Not retried either, for the same reason.
   "start-checks": { name: "start-checks", retryLimit: 0, expireInSeconds: 300 },
+  // Neither are these.
+  "start-opinions": { name: "start-opinions", retryLimit: 0, expireInSeconds: 300 },
+  "end-opinions": { name: "end-opinions", retryLimit: 0, expireInSeconds: 300 },
   // At most one step per branch is pending. A periodic job sends another one if it fails.
   "advance-merge-queue": {
     name: "advance-merge-queue",
@@ -108,6 +117,8 @@ const queues: Record<JobName, PgBoss.Queue> = {
     expireInSeconds: 120,
   },
 };
+
+export const jobNames = Object.keys(queues) as JobName[];
 
 /** The schema of the job queue's tables. */
 export const schema = "pgboss";

@@ -12,9 +12,11 @@ export const mainProject = {
   description: "Signs users in with OAuth 2.0 and stores their sessions",
 };
 
+/** The project with tasks in every state. */
+export const checkoutProject = { name: "Checkout", description: "Carts, prices and payment" };
+
 export const acmeProjects = [
   { name: "Web Storefront", description: "Customer-facing shop" },
-  { name: "Checkout", description: "Carts, prices and payment" },
   { name: "Billing Worker", description: "Nightly invoices and reminders" },
   { name: "Notification Hub", description: "Email, push and SMS" },
   { name: "Admin Console", description: "For the support team" },

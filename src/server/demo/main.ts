@@ -1,5 +1,7 @@
 import { keepRunsAlive } from "./runs.js";
 import { seedDemo } from "./seed.js";
+import { keepWorking } from "./shop/keep-working.js";
+import { startShop } from "./shop/seed-shop.js";
 
 /**
  * Fills a new installation with demo data, prints the sign-in, and keeps the demo's runs alive until
@@ -17,14 +19,18 @@ async function main(): Promise<void> {
   };
   const world = await seedDemo(origin.replace(/\/+$/, ""), outbox, (line) => say(`  ${line}`));
   const alive = keepRunsAlive(world.runs, say);
+  let working = { stop: (): void => undefined };
   const end = (): void => {
     alive.stop();
+    working.stop();
     process.exit(0);
   };
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
   process.stdin.on("end", end).on("error", end).resume();
   say(`Open ${origin} and sign in as ${world.email} with the password ${world.password}`);
+  await startShop(world.shop, (line) => say(`  ${line}`));
+  working = keepWorking(world.shop, say);
 }
 
 try {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Run } from "#shared/api/agents/runs.js";
+import type { Run } from "#shared/api/execution/runs.js";
 import { isApiError } from "./session.js";
 import type { Person } from "./session.js";
 

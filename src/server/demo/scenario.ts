@@ -1,5 +1,5 @@
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Merge } from "#shared/api/projects/merges.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Merge } from "#shared/api/code/merges.js";
 import { editFolder, type Edits } from "./edits.js";
 import { serviceFiles } from "./service-files.js";
 import type { Person } from "./session.js";
@@ -27,7 +27,8 @@ export async function makeAgent(person: Person, body: NewAgent): Promise<Agent> 
   return (await person.api.agents.create({ body })).data;
 }
 
-async function makeWorker(person: Person, body: NewAgent): Promise<Worker> {
+/** Creates an agent with a workspace. */
+export async function makeWorker(person: Person, body: NewAgent): Promise<Worker> {
   const agent = await makeAgent(person, body);
   const params = { agent_id: agent.id };
   const { workspaces } = person.api;
@@ -73,38 +74,38 @@ export async function runScenario(
   await scaffold.merge();
   log(`Merged ${Object.keys(serviceFiles).length} files of the Identity Service into main`);
 
-  const one = await worker("worker-1", "Adds PKCE to the sign-in");
-  const two = await worker("worker-2", "Makes the sign-in resilient to a slow provider");
-  await one.edit(worker1.firstCheckpoint);
-  await one.checkpoint();
-  await two.edit(worker2.firstCheckpoint);
-  await two.checkpoint();
-  await one.edit(worker1.firstIteration);
-  await one.iteration();
-  await two.edit(worker2.firstIteration);
-  await two.iteration();
-  await two.merge();
-  log(`Merged worker-2, then worker-1: ${formatConflicts(await one.merge())}`);
+  const first = await worker("worker-1", "Adds PKCE to the sign-in");
+  const second = await worker("worker-2", "Makes the sign-in resilient to a slow provider");
+  await first.edit(worker1.firstCheckpoint);
+  await first.checkpoint();
+  await second.edit(worker2.firstCheckpoint);
+  await second.checkpoint();
+  await first.edit(worker1.firstIteration);
+  await first.iteration();
+  await second.edit(worker2.firstIteration);
+  await second.iteration();
+  await second.merge();
+  log(`Merged worker-2, then worker-1: ${formatConflicts(await first.merge())}`);
 
   // worker-2 deletes a file that worker-1 has just changed on main.
-  await two.edit(worker2.dropLegacy);
-  await two.commit("manual", "Remove legacy basic authentication");
-  log(`Merged worker-2 again: ${formatConflicts(await two.merge())}`);
+  await second.edit(worker2.dropLegacy);
+  await second.commit("manual", "Remove legacy basic authentication");
+  log(`Merged worker-2 again: ${formatConflicts(await second.merge())}`);
 
-  await one.edit(worker1.beforeTheChild);
-  const child = await worker("worker-1-tests", "Tests the code of worker-1", one);
+  await first.edit(worker1.beforeTheChild);
+  const child = await worker("worker-1-tests", "Tests the code of worker-1", first);
   await child.edit(worker1.childTests);
   await child.iteration();
   await child.merge();
 
-  await one.edit(worker1.secondIteration);
-  await one.edit(worker1.secondIterationImports);
-  await one.iteration();
-  await one.edit(worker1.signInDocs);
-  await one.commit("manual", "Document the sign-in flow");
-  await one.edit(worker1.unsaved);
-  await two.edit(worker2.unsaved);
-  return [one.agentId, two.agentId, child.agentId];
+  await first.edit(worker1.secondIteration);
+  await first.edit(worker1.secondIterationImports);
+  await first.iteration();
+  await first.edit(worker1.signInDocs);
+  await first.commit("manual", "Document the sign-in flow");
+  await first.edit(worker1.unsaved);
+  await second.edit(worker2.unsaved);
+  return [first.agentId, second.agentId, child.agentId];
 }
 
 function formatConflicts({ total_conflicts: count }: Merge): string {

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import { acmeProjects, betaProjects, mainProject, people } from "./fixtures.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import { acmeProjects, betaProjects, checkoutProject, mainProject, people } from "./fixtures.js";
 import { runCommands, startRun, type LiveRun } from "./runs.js";
-import { confirmAddress } from "./mailbox.js";
-import { connectClient, signUp, type Person } from "./session.js";
+import { connectClient, signUp, type Person, confirmAddress } from "./session.js";
 import { makeAgent, runScenario } from "./scenario.js";
+import { prepareShop } from "./shop/seed-shop.js";
+import type { Shop } from "./shop/shop.js";
 
 export interface DemoWorld {
   email: string;
@@ -12,6 +13,8 @@ export interface DemoWorld {
   password: string;
   /** Leases last 60 s unless `keepRunsAlive` renews them. */
   runs: LiveRun[];
+  /** The project whose tasks continue after the seeding. */
+  shop: Shop;
 }
 
 /**
@@ -43,10 +46,15 @@ export async function seedDemo(
   ]);
   log("Created Acme Corp and Beta Inc");
 
-  const [projectId] = await makeProjects(ada, acme.id, [mainProject, ...acmeProjects]);
+  const [projectId, shopId] = await makeProjects(ada, acme.id, [
+    mainProject,
+    checkoutProject,
+    ...acmeProjects,
+  ]);
   const [betaProjectId] = await makeProjects(john, beta.id, betaProjects);
-  if (projectId === undefined || betaProjectId === undefined) throw new Error("no project");
-  log(`Created ${1 + acmeProjects.length + betaProjects.length} projects`);
+  if (projectId === undefined || shopId === undefined || betaProjectId === undefined)
+    throw new Error("no project");
+  log(`Created ${2 + acmeProjects.length + betaProjects.length} projects`);
 
   const agents = await runScenario(ada, projectId, log);
   const runs: LiveRun[] = [];
@@ -63,7 +71,8 @@ export async function seedDemo(
 
   await makeKeys(origin, ada, acme);
   log("Created two API keys and used one");
-  return { email: ada.email, password, runs };
+  const shop = await prepareShop({ orgId: acme.id, projectId: shopId, ada, john, jane });
+  return { email: ada.email, password, runs, shop };
 }
 
 type RoleOf = [Person, "member" | "viewer"];

@@ -1,5 +1,8 @@
 import type { Tokens } from "#shared/api/identity/auth.js";
 import { ApiError, createClient, type Client } from "#shared/contract/client.js";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A signed-in user of the demo. */
 export interface Person {
@@ -75,4 +78,20 @@ function renewing(origin: string, first: Tokens): Client {
 /** Whether an error is an API error with this code. */
 export function isApiError(error: unknown, code: ApiError["code"]): boolean {
   return error instanceof ApiError && error.code === code;
+}
+
+/** Confirms an address with the link from the email in the outbox. */
+export async function confirmAddress(outbox: string, { api, email }: Person): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    for (const name of await readdir(outbox).catch(() => [])) {
+      if (!name.endsWith(".eml")) continue;
+      const mail = await readFile(join(outbox, name), "utf8");
+      const token = /\/verify-email\?token=(\S+)$/m.exec(mail)?.[1];
+      if (token === undefined || !mail.includes(`\nTo: ${email}\n`)) continue;
+      await api.auth.verifyEmail({ body: { token } });
+      return;
+    }
+    await sleep(100);
+  }
+  throw new Error(`no email to ${email} arrived`);
 }

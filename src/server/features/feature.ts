@@ -1,4 +1,5 @@
 import type { Routes } from "../http/register-routes.js";
+import type { DatabaseGauge } from "../metrics/database-gauges.js";
 import type { JobData, JobName, Jobs } from "../jobs/queue.js";
 
 /**
@@ -10,6 +11,8 @@ export interface Feature {
   readonly name: string;
   readonly routes?: readonly Routes[];
   readonly jobs?: readonly JobWorker[];
+  /** Figures of all organizations in `/metrics`. */
+  readonly gauges?: readonly DatabaseGauge[];
   /** Repairs the state left by a crash. */
   recover?(): Promise<void>;
   /** Resumes unfinished work and starts periodic work after every feature has recovered. */

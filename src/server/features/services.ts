@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Logger } from "pino";
+import { DataProcesses } from "#git/merge/merge.js";
 import { openDocker, type DockerSandbox } from "#sandbox/docker/docker.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import { isUsable } from "#sandbox/uid-range.js";
@@ -18,10 +19,10 @@ import { otherNodes, type OtherNodes } from "../http/forwarding/other-nodes.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "../mail/delivery.js";
 import { createMailer } from "../mail/mailer.js";
-import { createKeyring, createLeakGuard, type KeyDeps } from "./api-keys/index.js";
-import { createAuthService, type AuthService } from "./auth/index.js";
-import { createEventStreams, type EventStreams } from "./events/index.js";
-import { isInvited } from "./invitations/index.js";
+import { createKeyring, createLeakGuard, type KeyDeps } from "./identity/api-keys/index.js";
+import { createAuthService, type AuthService } from "./identity/auth/index.js";
+import { createEventStreams, type EventStreams } from "./operation/events/index.js";
+import { isInvited } from "./organization/invitations/index.js";
 import {
   createLogAccess,
   createLogStreams,
@@ -29,8 +30,16 @@ import {
   type LogAccess,
   type LogStreams,
   type RunKeyring,
-} from "./runs/index.js";
-import { openDriver, type WorkspaceDeps } from "./workspaces/index.js";
+} from "./execution/runs/index.js";
+import { openRuns, type LogStorage, type Runs } from "./execution/runs/start.js";
+import type { ForgeAccess } from "./code/projects/index.js";
+import {
+  createForgeAccess,
+  createForgeClients,
+  createForgeOpener,
+  type ForgeClients,
+} from "./work/forges/index.js";
+import { openDriver, type WorkspaceDeps } from "./code/workspaces/index.js";
 
 /** Dependencies that the server is started with. */
 export interface ServerInput {
@@ -72,13 +81,22 @@ export interface Services extends ServerInput {
   readonly keys: KeyDeps;
   readonly eventStreams: EventStreams;
   readonly workspaces: WorkspaceDeps;
+  readonly forgeClients: ForgeClients;
+  readonly forges: ForgeAccess;
+  readonly ownRuns: Runs;
+  readonly logStorage: LogStorage;
 }
 
 /** @throws ConfigError if this machine cannot satisfy the configuration */
 export async function openServices(input: ServerInput, httpServer: Server): Promise<Services> {
   const { config, db, log, publicUrl } = input;
   const build = await readBuild();
-  const node = await registerNode({ db, config, version: build.version });
+  const node = await registerNode({
+    db,
+    config,
+    version: build.version,
+    aloneAt: input.aloneAt,
+  });
   const storage = storageIn(config.dataDir);
   const driver = await openDriver(config, storage, log);
   const docker = await openDocker(config);
@@ -93,6 +111,7 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const jobs = await startJobs(db.jobPool, log, {
     id: node.id,
     homeOf: (projectId) => homeOf(db, projectId),
+    isPaused: async () => (await db.maintenance()) !== null,
     lease,
     work,
   });
@@ -116,14 +135,39 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
   const runUids = sandboxUids !== null && isUsable(sandboxUids) ? sandboxUids : null;
   log.info({ uids: runUids }, runUids === null ? "runs share a uid" : "each workspace has a uid");
   const cluster = openCluster(db, node, lease, work, config.clusterSecret);
+  const isAlone = config.databaseUrl === null;
+  const logStreams = createLogStreams(db.changes, logAccess);
+  const forgeClients = createForgeClients(db, config.secret, createForgeOpener(config));
+  const workspaces: WorkspaceDeps = {
+    db,
+    storage,
+    jobs,
+    driver,
+    runUids,
+    dataProcesses: new DataProcesses(),
+    leaks: createLeakGuard(keys),
+    log,
+  };
   return {
     ...input,
+    ...openRuns({
+      ...input,
+      httpServer,
+      lease,
+      jobs,
+      storage,
+      workspaces,
+      docker,
+      logAccess,
+      logStreams,
+      isAlone,
+    }),
     build,
     node,
     lease,
     cluster,
     otherNodes: otherNodes(cluster),
-    isAlone: config.databaseUrl === null,
+    isAlone,
     httpServer,
     storage,
     jobs,
@@ -139,11 +183,13 @@ export async function openServices(input: ServerInput, httpServer: Server): Prom
     },
     runTokens,
     logAccess,
-    logStreams: createLogStreams(db.changes, logAccess),
+    logStreams,
     auth,
     isInvited: hasInvitation,
     keys,
     eventStreams: createEventStreams(db.changes),
-    workspaces: { db, storage, jobs, driver, runUids, leaks: createLeakGuard(keys), log },
+    workspaces,
+    forgeClients,
+    forges: createForgeAccess({ clients: forgeClients }),
   };
 }

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -16,10 +16,9 @@ describe("conventions", () => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
   });
-  afterAll(() => app.close());
 
   test("the same Idempotency-Key and body replays the first response", async () => {
     const headers = { "idempotency-key": "create-acme" };
@@ -177,6 +176,8 @@ describe("conventions", () => {
       "DELETE /api/v1/auth/sessions",
       "PUT /api/v1/auth/me/notifications/organizations/{org_id}",
       "DELETE /api/v1/auth/me/notifications/organizations/{org_id}",
+      "PUT /api/v1/organizations/{org_id}/forges/{forge_id}/people/{login}",
+      "DELETE /api/v1/organizations/{org_id}/forges/{forge_id}/people/{login}",
       "PUT /api/v1/organizations/{org_id}/attention/{item_key}/dismissal",
       "DELETE /api/v1/organizations/{org_id}/attention/{item_key}/dismissal",
       "DELETE /api/v1/organizations/{org_id}/api-keys/{key_id}",

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { insertAutomation } from "#test/support/database/insert-automation.js";
+import { insertDelivery } from "#test/support/database/insert-forge-events.js";
+import { insertOpinion } from "#test/support/database/insert-opinion.js";
+import { insertForge } from "#test/support/database/insert-forge.js";
+import type { ForgeDouble } from "#test/support/forges/forge-double.js";
+import { startGithub } from "#test/support/forges/github/github-double.js";
+import { insertReview } from "#test/support/database/insert-review.js";
+import { insertAttempt } from "#test/support/database/insert-attempt.js";
 import { z } from "zod";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
@@ -25,7 +33,11 @@ import { makeFullOrganization } from "#test/support/fixtures/full-organization.j
 const endpoints = Object.values(api).flatMap((resource) =>
   Object.values(resource as Record<string, Endpoint>),
 );
-const lists = endpoints.filter(({ response }) => response instanceof z.ZodArray);
+/** Lists of an object that has few: they come whole. */
+const complete: ReadonlySet<Endpoint> = new Set<Endpoint>([api.reviews.checks]);
+const lists = endpoints.filter(
+  (endpoint) => endpoint.response instanceof z.ZodArray && !complete.has(endpoint),
+);
 
 const encode = (parts: unknown): string => Buffer.from(JSON.stringify(parts)).toString("base64url");
 
@@ -33,9 +45,10 @@ describe("lists", () => {
   let app: TestApp;
   let owner: TestPerson;
   let ids: Record<string, string>;
+  let double: ForgeDouble;
 
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await startTestApp({ OMOI_FORGE_PRIVATE_HOSTS: "true" });
     owner = await app.person("owner");
     const full = await makeFullOrganization(owner);
     ids = {
@@ -43,6 +56,7 @@ describe("lists", () => {
       project_id: full.project.id,
       agent_id: full.agent.id,
       run_id: full.run.id,
+      task_id: full.task.id,
       node_id: app.db.node.id,
     };
     await addSecondOfEverything(full);
@@ -55,9 +69,43 @@ describe("lists", () => {
       params: { org_id: full.id, service_account_id: account.id },
       body: { name: "second" },
     });
+    const attemptId = await insertAttempt(app, full.task.id, full.agent.id, randomUUID());
+    for (const _nth of [1, 2]) {
+      await insertForge(app, attemptId);
+      await insertOpinion(app, attemptId);
+      ids["automation_id"] = await insertAutomation(app, full.project.id, owner.id);
+    }
+    await queryAsOwner(
+      app,
+      `insert into automation_firings (id, org_id, project_id, automation_id, event_id, type, event, decision, decided_at)
+       select gen_random_uuid(), org_id, project_id, automation_id, 'webhook 2', type, event, decision, now()
+       from automation_firings where automation_id = $1`,
+      [ids["automation_id"]],
+    );
+    for (const userId of [owner.id, randomUUID()]) {
+      await insertReview(app, { taskId: full.task.id, attemptId, userId });
+    }
+    double = await startGithub();
+    double.tokens.set("a-token", { login: "lead", reach: null });
+    for (const name of ["acme/shop", "acme/site"]) await double.addRepository(name, { a: "a" });
+    const { data: forge } = await owner.api.forges.create({
+      params: { org_id: full.id },
+      body: { kind: "github", url: double.url, api_url: double.apiUrl, token: "a-token" },
+    });
+    ids["forge_id"] = forge.id;
+    for (const _nth of [1, 2]) await insertDelivery(app, forge.id);
+    for (const login of ["ada", "lead"]) {
+      await owner.api.forgePeople.set({
+        params: { org_id: full.id, forge_id: forge.id, login },
+        body: { user_id: owner.id },
+      });
+    }
     ids["webhook_id"] = (await insertWebhook(app, full.id, owner.id, 2)).webhookId;
   });
-  afterAll(() => app.close());
+  afterAll(async () => {
+    await double.close();
+    await app.close();
+  });
 
   async function addSecondOfEverything(full: Awaited<ReturnType<typeof makeFullOrganization>>) {
     const { email, password, api: client } = owner;
@@ -65,6 +113,10 @@ describe("lists", () => {
     await app.client().auth.login({ body: { email, password } });
     await makeOrganization(owner);
     await client.projects.create({ body: { organization_id: full.id, name: "Second" } });
+    await client.tasks.create({
+      params: { project_id: full.project.id },
+      body: { body: "Second", start: false },
+    });
     await client.apiKeys.create({ body: { name: "second", organization_id: full.id } });
     await client.invitations.create({
       params,
@@ -81,6 +133,7 @@ describe("lists", () => {
     const body = { value: "second", kind: "variable" as const };
     await client.organizationSecrets.set({ params: { ...params, name: "SECOND" }, body });
     await client.projectSecrets.set({ params: { ...project, name: "SECOND" }, body });
+    await client.protectionChanges.propose({ params: project, body: { protected_branches: [] } });
     const protected_branches = [{ pattern: "main", approvals: 5 }];
     await client.projects.update({ params: project, body: { protected_branches } });
     // With the reason that the queue would set, so that no row changes between two reads.
@@ -138,9 +191,15 @@ describe("lists", () => {
   }
 
   const read = async (list: Endpoint, query: Record<string, string>) => {
-    const answer = await send(app, "GET", urlOf(list, { params: ids, query }), {
-      token: owner.token,
-    });
+    const words = list.path.endsWith("/files") ? { q: "txt" } : {};
+    const answer = await send(
+      app,
+      "GET",
+      urlOf(list, { params: ids, query: { ...words, ...query } }),
+      {
+        token: owner.token,
+      },
+    );
     return { ...answer, rows: () => JSON.parse(answer.text) as unknown[] };
   };
 

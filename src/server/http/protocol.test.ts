@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { api } from "#shared/api/index.js";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import {
@@ -8,7 +8,7 @@ import {
   makeProject,
   makeWorkspace,
 } from "#test/support/fixtures/factories.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { problemOf, send } from "#test/support/http/raw-request.js";
 
 const endpoints = Object.values(api).flatMap((resource) =>
@@ -19,10 +19,9 @@ describe("HTTP", () => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
   });
-  afterAll(() => app.close());
 
   const get = (path: string, headers: Record<string, string> = {}) =>
     send(app, "GET", path, { token: owner.token, headers });

@@ -1,19 +1,21 @@
 import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Problem } from "#shared/errors.js";
 import type { RequestHead } from "../access/request-head.js";
-import { applyHead, type Answer } from "./answers/answer.js";
-import { endWhenStopping } from "./server/graceful-shutdown.js";
+import { applyHead, Answer } from "./answers/answer.js";
+import { endWhenStopping } from "./answers/end-when-stopping.js";
 import { sendProblem } from "./answers/problem.js";
 import type { Routes } from "./register-routes.js";
+import { discardRest, limitBytes } from "./requests/limit-bytes.js";
 
 /** A request to a route that is not part of the API. */
 export interface RawRequest extends RequestHead {
   readonly id: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | undefined>>;
-  /** A stream for the media types of `bodies`. */
+  /** A stream for the media types of `bodies`. Destroying it discards the rest of the body. */
   readonly body: unknown;
   readonly raw: IncomingMessage;
   readonly log: Logger;
@@ -33,9 +35,12 @@ export interface RawRoute {
 }
 
 interface RawRouteOptions {
-  /** Media types of bodies that handlers receive as streams, with the maximum number of bytes. */
+  /**
+   * Media types of bodies that handlers receive as streams, with the maximum number of bytes; Infinity
+   * for a handler that limits them itself.
+   */
   bodies?: Readonly<Record<string, number>>;
-  /** Maps an error to the one that is sent. */
+  /** Maps an error to the one that is sent, or to an answer. */
   toError?: (error: unknown, request: RawRequest) => unknown;
   /** Answers an error in the form of the protocol, in place of a problem document. */
   answerError?: (error: unknown, request: RawRequest) => Answer<unknown>;
@@ -46,28 +51,33 @@ interface RawRouteOptions {
 }
 
 export function rawRoutes(routes: readonly RawRoute[], options: RawRouteOptions = {}): Routes {
-  const { bodies, toError, answerError, others, wantsPlainErrors } = options;
+  const { bodies, toError = (error) => error, answerError, others, wantsPlainErrors } = options;
   return (app) => {
     void app.register(async (scope) => {
       if (bodies) {
         scope.removeAllContentTypeParsers();
-        for (const [type, bodyLimit] of Object.entries(bodies)) {
-          scope.addContentTypeParser(type, { bodyLimit }, (_request, payload, done) =>
-            done(null, payload),
+        for (const [type, maxBytes] of Object.entries(bodies)) {
+          scope.addContentTypeParser(type, (_request, payload, done) =>
+            done(null, limitBytes(payload, maxBytes)),
           );
         }
-      }
-      if (toError) {
-        scope.setErrorHandler((error, request, reply) => {
-          // A streamed body may stay unread, so the connection cannot carry another request.
-          if (bodies && request.method === "POST") reply.header("connection", "close");
-          sendProblem(toError(error, rawRequest(request)), request, reply);
-        });
       }
       if (answerError) {
         scope.setErrorHandler((error, request, reply) =>
           reply.send(applyHead(reply, answerError(error, rawRequest(request)))),
         );
+      } else {
+        scope.setErrorHandler(async (error, request, reply) => {
+          const sent = toError(error, rawRequest(request));
+          // A streamed body may stay unread, so the connection cannot carry another request.
+          if (bodies && request.method === "POST") reply.header("connection", "close");
+          if (request.body instanceof Readable && request.body.destroyed) {
+            await discardRest(request.raw);
+          }
+          if (sent instanceof Answer) return reply.code(200).send(applyHead(reply, sent));
+          sendProblem(sent, request, reply);
+          return reply;
+        });
       }
       if (others) {
         const { path: prefix, handle } = others;

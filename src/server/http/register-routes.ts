@@ -9,20 +9,18 @@ import { isItem } from "#shared/contract/item-path.js";
 import { isDatabaseUnavailable } from "../db/connection/failures.js";
 import { AppError, outcomeUnknown } from "../errors.js";
 import type { ActorKey } from "../access/authenticate.js";
+import { requireNoMaintenance } from "../access/maintenance.js";
 import { Answer, applyHead, type Content } from "./answers/answer.js";
 import { checkedErrors } from "./answers/check-error.js";
 import { keepUncompressed } from "./answers/compression.js";
-import {
-  itemOf,
-  noEntityTag,
-  requireMatch,
-  withEntityTag,
-  type ReadItem,
-} from "./answers/conditional.js";
+import { withEntityTag, type ReadItem } from "./answers/conditional.js";
 import { createdLocation } from "./answers/created-location.js";
 import { requireHome } from "./forwarding/home-availability.js";
+import { changeItem } from "./requests/change-item.js";
 import { withIdempotencyKey } from "./requests/idempotency.js";
-import { endWhenStopping, type ActiveRequests } from "./server/graceful-shutdown.js";
+import { isCounted } from "./requests/internal-call.js";
+import { endWhenStopping } from "./answers/end-when-stopping.js";
+import type { ActiveRequests } from "./server/graceful-shutdown.js";
 import { parse, parseParams } from "./requests/parse-request.js";
 import {
   bodyContextOf,
@@ -136,6 +134,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
           ? await bodyContextOf(endpoint, tenancy.key, context, body, options)
           : context;
       requireHome(request);
+      if (!endpoint.inMaintenance) await requireNoMaintenance(options.db);
       reply.code(endpoint.status);
       if (withoutSecrets) {
         reply.header("cache-control", "no-store");
@@ -159,20 +158,19 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
         }
       };
       if (isRead) return tagged(request, reply, await run());
-      const ifMatch = request.headers["if-match"];
-      if (ifMatch !== undefined && endpoint.method !== "POST") {
-        return changeIfMatch(full, endpoint, params, ifMatch, run, options);
-      }
-      if (endpoint.method !== "POST" || endpoint.access === "public") return run();
+      if (endpoint.access === "public") return run();
+      const runLocked = (ifMatch?: string): Promise<unknown> =>
+        changeItem(full, endpoint, params, ifMatch, run, options);
+      if (endpoint.method !== "POST") return runLocked(request.headers["if-match"]);
       const { actor } = full as ActorContext;
-      return withIdempotencyKey(options, actor, request, reply, run, withoutSecrets);
+      return withIdempotencyKey(options, actor, request, reply, runLocked, withoutSecrets);
     };
     const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       if (vary !== null) addVary(reply, vary);
       const caller = await callerOf(endpoint, request, options);
       const key = (caller as Partial<ActorContext>).actor?.key;
       const data = key
-        ? await counted(key, label, reply, options, () => respond(caller, request, reply))
+        ? await counted(key, label, request, reply, options, () => respond(caller, request, reply))
         : await respond(caller, request, reply);
       endWhenStopping(request, reply);
       if (endpoint.location !== null && reply.statusCode === 201) {
@@ -212,12 +210,15 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
 async function counted(
   key: ActorKey,
   label: string,
+  request: FastifyRequest,
   reply: FastifyReply,
-  { credentials }: RouteOptions,
+  { credentials, secret }: RouteOptions,
   answer: () => Promise<unknown>,
 ): Promise<unknown> {
   try {
-    if (key.perMinute !== null) reply.headers(await credentials.consumeRateLimit(key));
+    if (key.perMinute !== null && !isCounted(request, secret)) {
+      reply.headers(await credentials.consumeRateLimit(key));
+    }
     const data = await answer();
     key.answered(label, reply.statusCode);
     return data;
@@ -239,41 +240,6 @@ function varyOf({ access, media, response }: Endpoint): string | null {
     ...(media.length + (response ? 1 : 0) > 1 ? ["Accept"] : []),
   ];
   return names.length === 0 ? null : names.join(", ");
-}
-
-/** Changes an item only if it still is as the caller has read it. @throws AppError 412 */
-async function changeIfMatch(
-  context: PublicContext,
-  endpoint: Endpoint,
-  params: unknown,
-  ifMatch: string,
-  run: () => Promise<unknown>,
-  options: RouteOptions,
-): Promise<unknown> {
-  const item = itemOf(endpoint.path, options.items);
-  if (item === undefined) throw noEntityTag();
-  // Changes of one item are serialized, so that the second of two from the same state is rejected.
-  const change = `change ${item.path} ${nameOf(context, params)}`;
-  return options.db.locks(ownerOf(context), [change], async () => {
-    // This process may not have seen a change by another process yet.
-    await options.db.changes.syncLocal();
-    requireMatch(ifMatch, await item.read(context, params));
-    return run();
-  });
-}
-
-/** Returns the owner of the lock: the organization, or the person if the call has none. */
-function ownerOf(context: Partial<OrgContext>): string {
-  return context.orgId ?? context.actor?.userId ?? "";
-}
-
-/** Returns the name of an item among those of its path: its ids, or its owner if the path has none. */
-function nameOf(context: PublicContext, params: unknown): string {
-  const { org_id, ...ids } = (params ?? {}) as Record<string, string>;
-  const named = Object.values(ids);
-  if (named.length > 0) return named.join(" ");
-  const { orgId, actor } = context as Partial<OrgContext>;
-  return orgId ?? org_id ?? actor?.userId ?? "";
 }
 
 /** Returns a function that sets fields of a body to null. */

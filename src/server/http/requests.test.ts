@@ -195,6 +195,8 @@ describe("requests", () => {
         status: "ready",
         database: true,
         git: true,
+        disk: true,
+        changes: true,
         // Depends on this machine; the values are tested with the sandbox and the folder drivers.
         sandbox: { mode: expect.stringMatching(/^(?:bubblewrap|gvisor|off|unavailable)$/) },
         folder_driver: expect.stringMatching(/^(?:overlay|fuse-overlayfs|checkout)$/),
@@ -229,6 +231,11 @@ describe("requests", () => {
     const page = await send(app, "GET", "/api/docs");
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
     const listed = page.text.replaceAll("<wbr>", "");
+    // An example of a call with its command, and the fields of its request and answer.
+    expect(page.text).toMatch(/<code>curl -X POST /);
+    expect(page.text).toMatch(
+      /<h3>Body.*<code>slug<\/code>.*<h3>Answers.*<code>created_at<\/code>/s,
+    );
     const { data: invitation } = await owner.api.invitations.create({
       params: { org_id: (await makeOrganization(owner)).id },
       body: { email: "guest@example.com", role_id: systemRoleIds.viewer },

@@ -38,6 +38,7 @@ async function startNode(
   const jobs = await startJobs(pool, pino({ level: "silent" }), {
     id,
     homeOf: async (projectId) => homes.get(projectId) ?? null,
+    isPaused: async () => false,
     lease: { untilHeld: async () => {}, onLapse: () => () => {} },
     work: { begin: () => () => {} },
   });
@@ -88,6 +89,7 @@ test("work is aborted when the node may not write", async () => {
   const jobs = await startJobs(app.db.jobPool, pino({ level: "silent" }), {
     id,
     homeOf: async () => id,
+    isPaused: async () => false,
     lease: {
       untilHeld: async () => {},
       onLapse: (listener) => {
@@ -171,7 +173,8 @@ test("an idle process asks once for all its workers, and takes what another proc
   };
   const { taken } = await startNode(id, { pool: { query } as unknown as pg.Pool, concurrency: 5 });
   const polls = (): number => statements.filter((text) => text.includes("unnest")).length;
-  const asked = (): number => statements.filter((text) => text.includes("SKIP LOCKED")).length;
+  const asked = (): number =>
+    statements.filter((text) => text.includes("set state = 'active'")).length;
   // Each worker asks when it begins.
   await expect.poll(asked).toBe(5);
   statements.length = 0;

@@ -5,6 +5,7 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import { IN_TRANSIT } from "../cluster/home-of.js";
 import type { ProjectWork } from "../cluster/project-work.js";
+import { OrganizationTurns } from "./organization-turns.js";
 import {
   adapter,
   isHomeJob,
@@ -34,6 +35,24 @@ for (const name of ["complete", "fail"] as const) {
   };
 }
 
+/** Lets organizations take turns at the workers of a queue, which pg-boss serves in the order of arrival. */
+type FetchJobs = (
+  this: { db: PgBoss.Db & Partial<FairDb> },
+  queue: string,
+  ...args: unknown[]
+) => Promise<unknown[]>;
+interface FairDb {
+  turnsAt(queue: string): Pick<OrganizationTurns, "fetch"> | undefined;
+}
+const fetching = prototype as unknown as { fetch: FetchJobs };
+const fetchInOrder = fetching.fetch;
+fetching.fetch = function fetch(queue, ...args) {
+  const { db } = this;
+  const turns = db.turnsAt?.(queue);
+  if (turns === undefined) return fetchInOrder.call(this, queue, ...args);
+  return turns.fetch((text, values) => db.executeSql(text, values)).catch(() => []);
+};
+
 export type { JobData, JobName } from "../db/queue-schema.js";
 
 export interface Jobs {
@@ -46,8 +65,8 @@ export interface Jobs {
   /** Enqueues a job for a node. It waits while the node is away. */
   sendTo<Name extends HomeJobName>(nodeId: string, name: Name, data: JobData[Name]): Promise<void>;
   /**
-   * Runs jobs of one kind in this process, `concurrency` at a time (default 1). A thrown error retries the
-   * job, up to the queue's limit. The signal is aborted when the server stops or its node may not write.
+   * Runs jobs of one kind in this process, `concurrency` at a time (default 1). Organizations take turns, and no one
+   * has all of several workers. Jobs of projects wait during maintenance. A thrown error retries the job, up to the queue's limit. The signal is aborted when the server stops or its node may not write.
    */
   work<Name extends JobName>(
     name: Name,
@@ -63,6 +82,8 @@ export interface JobsNode {
   readonly id: string;
   /** Returns the home of a project, which may be `IN_TRANSIT`; null for an unknown one. */
   homeOf(projectId: string): Promise<string | null>;
+  /** Whether jobs that work on the disk wait, because the installation is in maintenance. */
+  isPaused(): Promise<boolean>;
   /** The work on projects that move to another node when it has ended. */
   readonly work: Pick<ProjectWork, "begin">;
   readonly lease: {
@@ -98,8 +119,13 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
     running.add(settled);
     return work;
   };
+  const turns = new Map<string, Pick<OrganizationTurns, "fetch">>();
+  const db: PgBoss.Db & FairDb = {
+    ...adapter(pool, track),
+    turnsAt: (queue) => turns.get(queue),
+  };
   const boss = new PgBoss({
-    db: adapter(pool, track),
+    db,
     schema,
     migrate: false,
     schedule: false,
@@ -184,13 +210,22 @@ export async function startJobs(pool: pg.Pool, log: Logger, node: JobsNode): Pro
     sendTo: (nodeId, name, data) => sendTo(nodeId, name, data),
     work: async (name, handler, concurrency = 1) => {
       const queue = queueOf(name, node.id);
+      const ofOrganizations = new OrganizationTurns(queue, concurrency);
+      turns.set(queue, {
+        fetch: async (execute) =>
+          isHomeJob(name) && (await node.isPaused()) ? [] : ofOrganizations.fetch(execute),
+      });
       const started = Array.from({ length: concurrency }, () =>
         boss.work<JobData[typeof name]>(
           queue,
           { pollingIntervalSeconds: WORKER_SECONDS, batchSize: 1 },
           async ([job]) => {
             if (!job) return;
-            await track(take(name, job.data, handler));
+            try {
+              await track(take(name, job.data, handler));
+            } finally {
+              ofOrganizations.end(job.data);
+            }
             await boss.deleteJob(queue, job.id);
             wakeWorkers(queue);
           },

@@ -37,10 +37,19 @@ const headersOf = ({ unsubscribe }: Email): Record<string, string> => ({
   ...(unsubscribe === undefined ? {} : { "List-Unsubscribe": `<${unsubscribe}>` }),
 });
 
-/** Delivers by SMTP. */
-export function smtpDelivery(server: SmtpServer): Deliver {
+/** Connects and signs in as for a delivery, and sends nothing. @throws DeliveryError */
+export async function tryMailServer(server: SmtpServer): Promise<void> {
+  const transport = transportTo(server);
+  try {
+    await transport.verify();
+  } finally {
+    transport.close();
+  }
+}
+
+function transportTo(server: SmtpServer) {
   const isLocal = ["localhost", "127.0.0.1", "::1"].includes(server.host);
-  const transport = createTransport({
+  return createTransport({
     host: server.host,
     port: server.port,
     secure: server.secure,
@@ -53,6 +62,11 @@ export function smtpDelivery(server: SmtpServer): Deliver {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
+}
+
+/** Delivers by SMTP. */
+export function smtpDelivery(server: SmtpServer): Deliver {
+  const transport = transportTo(server);
   return async (email, from) => {
     const { messageId, to, subject, text } = email;
     await transport.sendMail({

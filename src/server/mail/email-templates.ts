@@ -12,8 +12,8 @@ export function verifyEmail(link: string): Email {
   return compose("Confirm your email address", [
     "Please confirm that this is your email address for Omoi:",
     link,
-    "The link works once and expires in 24 hours. Open it in the browser where you are signed in to Omoi. Opened anywhere else, it removes every session, API key, passkey and second factor of the account.",
-    "If you did not sign up for Omoi, ignore this email.",
+    "The link works once and expires in 24 hours. Where you are not signed in, the page asks whether you made this account: only if you did, its sessions, API keys, passkeys and second factor are kept.",
+    'If you did not sign up for Omoi, ignore this email, or open the link and choose "I did not".',
   ]);
 }
 
@@ -36,12 +36,12 @@ export function passwordChanged(forgotLink: string): Email {
 }
 
 /**
- * Like `passwordChanged`, for an account whose address was not confirmed before: another person may
- * have created it.
+ * Like `passwordChanged`, for an account whose address was not confirmed before, or by a link alone: another person
+ * may have created it.
  */
 export function accountClaimed(forgotLink: string): Email {
   return compose("Your password was changed", [
-    "The password of your Omoi account was just changed. Its email address had not been confirmed before, so every session, API key, passkey, linked identity and second factor of the account was removed.",
+    "The password of your Omoi account was just changed. Until now the account was not known to be yours, so every session, API key, passkey, linked identity and second factor of the account was removed.",
     "Sign in with the new password and set up your sign-in methods and API keys again. If you did not do this, choose a new password now:",
     forgotLink,
   ]);

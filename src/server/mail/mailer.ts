@@ -57,7 +57,7 @@ export function createMailer(deps: MailerDeps): Mailer & {
         const done = await orStopped(deps.deliver(email, deps.from()), signal);
         log.info(
           { to, subject, ...done },
-          done.file ? "eemail written to the outbox" : "email sent",
+          done.file ? "email written to the outbox" : "email sent",
         );
       } catch (error) {
         // Not the error itself: the server's reply may repeat the message.

@@ -50,6 +50,7 @@ const contractMetrics = [
   "omoi_jobs",
   "omoi_database_pool",
   "omoi_disk_bytes",
+  "omoi_egress_denied_total",
 ];
 
 test("all documented metrics and Node's own are present in Prometheus text format", async () => {
@@ -179,6 +180,7 @@ test("a name that resolves to this machine is not sufficient", async () => {
 
 test("a run that connects through a local port is not local", async () => {
   const served = fastify();
+  served.decorate("publicUrl", () => "http://omoi.test");
   served.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   const metrics = createMetrics([]);
   metricsRoutes(metrics, null)(served, {} as RouteOptions);

@@ -1,7 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObservedRequest } from "../http/server/observe-requests.js";
 import { subscribe } from "#shared/node/measurements.js";
-import { RequestHistogram } from "./request-histogram.js";
 
 /** The metrics of one server process. */
 export interface Metrics {
@@ -19,8 +18,10 @@ export interface GaugeSource {
   help: string;
   labels: readonly string[];
   /** Returns each value with its labels, in the order of `labels`. */
-  read: () => Promise<readonly (readonly [labels: readonly string[], value: number])[]>;
+  read: () => Promise<readonly LabeledValue[]>;
 }
+
+export type LabeledValue = readonly [labels: readonly string[], value: number];
 
 const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const workSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -40,14 +41,13 @@ function nodeMetrics(): Registry {
 export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  const requests = new RequestHistogram(
-    {
-      name: "http_request_duration_seconds",
-      help: "Time from receiving a request to the end of its response.",
-      registers,
-    },
-    requestSeconds,
-  );
+  const requests = new Histogram({
+    name: "http_request_duration_seconds",
+    help: "Time from receiving a request to the end of its response.",
+    labelNames: ["method", "route", "status"],
+    buckets: requestSeconds,
+    registers,
+  });
   const runsStarted = new Counter({
     name: "omoi_runs_started_total",
     help: "Started runs.",
@@ -90,6 +90,11 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
     labelNames: ["provider", "kind"],
     registers,
   });
+  const egressDenied = new Counter({
+    name: "omoi_egress_denied_total",
+    help: "Connections of runs that the egress proxy denied.",
+    registers,
+  });
   for (const source of gauges) addGauge(registry, source);
 
   const unsubscribe = [
@@ -107,12 +112,13 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
         modelTokens.inc({ provider, kind }, tokens[`${kind}_tokens`]);
       }
     }),
+    subscribe("egressDenied", ({ connections }) => egressDenied.inc(connections)),
     subscribe("gitCommand", ({ command, seconds }) => gitSeconds.observe({ command }, seconds)),
   ];
   const all = (): Registry => Registry.merge([registry, nodeMetrics()]);
   return {
     observeRequest: ({ method, route, status, seconds }) => {
-      requests.count(method, route, status, seconds);
+      requests.observe({ method, route, status }, seconds);
     },
     text: () => all().metrics(),
     registry: all,

@@ -1,7 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { notFound } from "../errors.js";
-import { isLocalCaller } from "../access/local-caller.js";
-import type { RequestHead } from "../access/request-head.js";
+import { type RequestHead, isLocalCaller } from "../access/request-head.js";
 import { Answer } from "../http/answers/answer.js";
 import { rawRoutes } from "../http/raw-routes.js";
 import type { Routes } from "../http/register-routes.js";

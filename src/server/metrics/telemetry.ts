@@ -34,11 +34,14 @@ export interface TelemetrySettings {
   metricIntervalMs: number;
 }
 
+/** Statuses of runs whose spans are errors; a stop is none. */
+const failedStatuses: ReadonlySet<string> = new Set(["failed", "timed_out", "lost"]);
+
 /** Maximum wait for the last export at shutdown. */
 const lastExportMs = 3000;
 
 /**
- * Exports a span for each request and each git process it starts, and the metrics of `/metrics`. The
+ * Exports a span for each request and each git process it starts, a trace for each run, and the metrics of `/metrics`. The
  * OpenTelemetry libraries read the standard variables (OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_HEADERS,
  * OTEL_TRACES_SAMPLER, …).
  */
@@ -109,9 +112,29 @@ export function startTelemetry(
     if (!succeeded) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end();
   });
+  // A run outlasts the request or the job that started it: it has a trace of its own.
+  const forgetRuns = subscribe("run", ({ kind, status, phases }) => {
+    const [first] = phases;
+    const last = phases.at(-1);
+    if (first === undefined || last === undefined) return;
+    const cause = trace.getSpanContext(contexts.active());
+    const run = tracer.startSpan("run", {
+      root: true,
+      startTime: first.from,
+      attributes: { "omoi.run.kind": kind, "omoi.run.status": status },
+      ...(cause && { links: [{ context: cause }] }),
+    });
+    if (failedStatuses.has(status)) run.setStatus({ code: SpanStatusCode.ERROR });
+    const parent = trace.setSpan(ROOT_CONTEXT, run);
+    for (const { name, from, to } of phases) {
+      tracer.startSpan(`run ${name}`, { startTime: from }, parent).end(to);
+    }
+    run.end(last.to);
+  });
   return {
     close: async () => {
       unsubscribe();
+      forgetRuns();
       const late = new Promise((resolve) => setTimeout(resolve, lastExportMs).unref());
       const exported = Promise.all([tracers.shutdown(), meters.shutdown()]).catch(quiet);
       await Promise.race([exported, late]);

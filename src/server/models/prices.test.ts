@@ -85,6 +85,24 @@ describe("a long prompt", () => {
   });
 });
 
+test.each([
+  ["gpt-6.2-astra", 10],
+  ["gpt-6.2-sol", 2.5],
+  ["gpt-6.1-sol", 2.5],
+  ["gpt-6.1-terra", 1.25],
+  ["gpt-6-astra", 12.5],
+  ["gpt-6-sol", 2.5],
+  ["gpt-6-luna", 0.125],
+  ["gpt-5.6-sol", 6.25],
+  ["gpt-5.6-terra", 2.5],
+  ["gpt-5.6-luna", 0.25],
+  ["gpt-5.5", 0],
+])("the model %s, which Codex offers, has a price", (model, write) => {
+  expect(dollars(model, { cache_write_tokens: 100_000 })).toBeCloseTo(write / 10, 9);
+  const input = dollars(model, { input_tokens: 100_000 }) ?? 0;
+  expect(dollars(model, { input_tokens: 300_000 })).toBeCloseTo(input * 6, 9);
+});
+
 describe("the table of an installation", () => {
   const old = { input: 1, output: 4, cache_read: 0.1, cache_write: 1.25 };
 

@@ -1,5 +1,6 @@
 /** What calls cost, at the providers' list prices. */
 import type { ModelPrice, PriceTable, Rates } from "../config/model-prices.js";
+import type { CallEstimate } from "./call-estimate.js";
 import type { TokenUsage } from "./token-usage.js";
 
 /** A cache read of Anthropic costs a tenth of the input, a write for five minutes 1.25 and for an hour twice of it. */
@@ -57,9 +58,17 @@ export const defaultPrices: PriceTable = {
   "claude-haiku-5-5": anthropic(0.1, 0.5),
   "claude-haiku-4-5": anthropic(1, 5),
   "claude-3-5-haiku": anthropic(0.8, 4),
+  "gpt-6.2-astra": longAbove(272_000, openai(8, 40, 0.4, 10)),
+  "gpt-6.2-sol": longAbove(272_000, openai(2, 10, 0.1, 2.5)),
   "gpt-6.1-sol": longAbove(272_000, openai(2, 10, 0.1, 2.5)),
+  "gpt-6.1-terra": longAbove(272_000, openai(1, 5, 0.05, 1.25)),
+  "gpt-6-astra": longAbove(272_000, openai(10, 50, 1, 12.5)),
   "gpt-6-sol": longAbove(272_000, openai(2, 10, 0.2, 2.5)),
   "gpt-6-luna": longAbove(272_000, openai(0.1, 0.5, 0.01, 0.125)),
+  "gpt-5.6-sol": longAbove(272_000, openai(5, 30, 0.5, 6.25)),
+  "gpt-5.6-terra": longAbove(272_000, openai(2, 12, 0.2, 2.5)),
+  "gpt-5.6-luna": longAbove(272_000, openai(0.2, 1.2, 0.02, 0.25)),
+  "gpt-5.5": longAbove(272_000, openai(5, 30, 0.5)),
   "gpt-5.4": longAbove(272_000, openai(2.5, 15, 0.25)),
   "gpt-5.4-mini": openai(0.75, 4.5, 0.075),
   "gpt-5.3-codex": openai(1.75, 14, 0.175),
@@ -122,6 +131,54 @@ export function maxCostOf(
     return 1000 * (prompt_tokens * dearest + output_tokens * rates.output);
   });
   return Math.round(Math.max(...costs));
+}
+
+/** The models of a provider by their names. Others have no price that is known to be the dearest. */
+const families: Readonly<Record<string, RegExp>> = {
+  anthropic: /^claude-/,
+  openai: /^(?:gpt-|chatgpt-|codex-|o\d)/,
+};
+
+/**
+ * Returns the highest cost that a budget counts for one of several models: a model without a price counts as the
+ * dearest of its provider. Null if neither has a price.
+ * @param cost of a model; null without a price
+ */
+function highestCost(
+  prices: PriceTable,
+  provider: string,
+  models: readonly string[],
+  cost: (model: string) => number | null,
+): number | null {
+  const own = (models.length === 0 ? ["unknown"] : models).map(cost);
+  if (!own.includes(null)) return Math.max(...own.map(Number));
+  const family = Object.hasOwn(families, provider) ? families[provider] : undefined;
+  const known = Object.keys(prices).filter((model) => family?.test(model) === true);
+  return known.length === 0 ? null : Math.max(...[...own, ...known.map(cost)].map(Number));
+}
+
+/**
+ * Returns what a budget counts for a call that has ended.
+ * @param model as reported
+ * @param requested the models of the request
+ */
+export function budgetCostOf(
+  prices: PriceTable,
+  provider: string,
+  { model, requested }: { model: string; requested: readonly string[] },
+  usage: TokenUsage,
+): number | null {
+  const cost = (name: string): number | null => costOf(prices, name, usage);
+  return cost(model) ?? highestCost(prices, provider, requested, cost);
+}
+
+/** Like `budgetCostOf`, for a call that begins. */
+export function maxBudgetCostOf(
+  prices: PriceTable,
+  provider: string,
+  { models, ...tokens }: CallEstimate,
+): number | null {
+  return highestCost(prices, provider, models, (name) => maxCostOf(prices, name, tokens));
 }
 
 function priceOf(prices: PriceTable, model: string): ModelPrice | null {

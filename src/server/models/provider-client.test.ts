@@ -44,7 +44,9 @@ test("addresses that are not public, or of this machine, are refused before a co
 
 test("link-local addresses and unencrypted connections to public ones are refused, too", async () => {
   const open = createProviderClient({ ...options, allowsPrivate: true });
-  await expect(open.send(get("http://169.254.169.254/v1"))).rejects.toThrow("a link-local address");
+  for (const host of ["169.254.169.254", "100.100.100.200", "[64:ff9b::6464:64c8]"]) {
+    await expect(open.send(get(`http://${host}/v1`))).rejects.toThrow("or metadata address");
+  }
   open.close();
   const client = createProviderClient(options);
   await expect(client.send(get("http://192.0.2.1/v1"))).rejects.toThrow("must begin with https://");

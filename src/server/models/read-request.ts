@@ -1,5 +1,6 @@
 import { estimateOf, type CallEstimate } from "./call-estimate.js";
-import { isRecord, parseJson } from "./json.js";
+import { isRecord } from "./json.js";
+import { membersOf, parseRequest } from "./request-members.js";
 
 /** A request whose body was read, as it is sent on. */
 export interface ReadRequest {
@@ -22,8 +23,8 @@ export function readRequest(
   isLikeOpenAi: boolean,
 ): ReadRequest | string {
   const text = body.toString();
-  const request = parseJson(text);
-  if (!isRecord(request)) return "The body must be a JSON object.";
+  const request = parseRequest(text);
+  if (typeof request === "string") return request;
   const estimate = estimateOf(request, body.length, path);
   if (!isLikeOpenAi) return { body, isUsageAdded: false, estimate };
   const { stream, background } = request;
@@ -34,8 +35,9 @@ export function readRequest(
     return "background is not available: the tokens of a later answer would not be counted.";
   }
   if (path === "/responses" || stream !== true) return { body, isUsageAdded: false, estimate };
-  const options = request["stream_options"] ?? {};
-  if (!isRecord(options)) return "stream_options must be an object.";
+  const given = request["stream_options"] ?? {};
+  if (!isRecord(given)) return "stream_options must be an object.";
+  const options = membersOf(given);
   if (options["include_usage"] === true) return { body, isUsageAdded: false, estimate };
   // Inserted into the text, because parsing loses digits of large numbers. The last of two members counts.
   const added = JSON.stringify({ ...options, include_usage: true });

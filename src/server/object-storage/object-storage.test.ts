@@ -8,7 +8,7 @@ import {
   type Fault,
   type S3Server,
 } from "#test/support/object-storage/s3-server.js";
-import { explainFailure } from "./explain-failure.js";
+import { explainFailure } from "./object-storage-error.js";
 import { openObjectStorage, type ObjectStorage } from "./object-storage.js";
 import type { S3Settings } from "./signed-request.js";
 import { partBytes } from "./upload-object.js";

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { organization } from "#shared/api/organizations/organizations.js";
+import { organization } from "#shared/api/organization/organizations.js";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pages } from "#shared/pages.js";
 import "#test/support/server/built-files.js";
@@ -15,8 +15,7 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { problemOf, send } from "#test/support/http/raw-request.js";
 
-// A page waits 500 ms for its responses, which a busy machine may exceed.
-describe("pages", { retry: 4 }, () => {
+describe("pages", () => {
   let app: TestApp;
   let owner: TestPerson;
   let cookie: string;

@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
-import { pageAt } from "#shared/pages.js";
-import { preloads } from "./preloads.js";
-import { signedInMarker } from "#shared/signed-in-marker.js";
+import type { MaintenanceState } from "#shared/api/operation/maintenance.js";
+import {
+  type FirstAnswer,
+  firstAnswersId,
+  maintenanceId,
+  signedInMarker,
+} from "#shared/first-answers.js";
+import { learn, requestOf, roundsOf, type SourceName, sources } from "#shared/page-data.js";
+import { dataOf, pageAt } from "#shared/pages.js";
+import { isUuid } from "#shared/uuid.js";
 import { pathOf } from "../http/server/supported-methods.js";
-
-/** How long a page waits for a response of the API. The page requests late ones itself. */
-const timeoutMs = 500;
 
 /** Headers by which the API identifies the caller and the client's address. */
 const sentHeaders = [
@@ -38,11 +41,13 @@ interface PageFile {
  * the API's responses to its first requests. The server requests them from its own API with the
  * browser's cookies, so that they equal the responses that the browser would get.
  * @param position of the event streams, from which the page continues after these responses
+ * @param waitMs how long a page waits for them; the browser requests late ones itself
  */
 export async function openPages(
   app: FastifyInstance,
   folder: string,
   position: () => string,
+  waitMs: number,
 ): Promise<(request: FastifyRequest) => { isPersonal: boolean; parts: AsyncIterable<string> }> {
   const file = await readPageFile(folder);
   return (request) => {
@@ -51,13 +56,14 @@ export async function openPages(
     const page = pageAt(pathname, mayBeSignedIn);
     const scripts = (page.name && file.scripts[page.name]) ?? [];
     async function* parts(): AsyncIterable<string> {
+      const maintenance = maintenanceBlock(app, request, Date.now() + waitMs);
       yield file.head + scripts.map(preload).join("") + file.body;
       if (!page.isPublic) {
         // Taken before the first response, so that the page misses no event.
         const since = position();
-        yield dataBlock(since, await answersTo(app, request, page));
+        yield dataBlock(since, await answersTo(app, request, page, Date.now() + waitMs));
       }
-      yield file.end;
+      yield (await maintenance) + file.end;
     }
     return { isPersonal: !page.isPublic, parts: parts() };
   };
@@ -87,31 +93,61 @@ function preload(script: string): string {
  * escaping keeps its content from ending the element.
  */
 function dataBlock(since: string, answers: readonly FirstAnswer[]): string {
-  const json = JSON.stringify(answers).replaceAll("<", "\\u003c");
+  const json = escaped(JSON.stringify(answers));
   return `<script type="application/json" data-since="${since}" id="${firstAnswersId}">${json}</script>`;
+}
+
+const escaped = (json: string): string => json.replaceAll("<", "\\u003c");
+
+/** Returns the data block of a maintenance; empty outside of one. */
+async function maintenanceBlock(
+  app: FastifyInstance,
+  request: FastifyRequest,
+  until: number,
+): Promise<string> {
+  const answer = await askOne(app, request, "/maintenance", until);
+  if (answer === undefined || !(JSON.parse(answer.body) as MaintenanceState).active) return "";
+  return `<script type="application/json" id="${maintenanceId}">${escaped(answer.body)}</script>`;
 }
 
 async function answersTo(
   app: FastifyInstance,
   request: FastifyRequest,
-  { name: page, variables }: ReturnType<typeof pageAt>,
+  { name: page, variables: known }: ReturnType<typeof pageAt>,
+  until: number,
 ): Promise<FirstAnswer[]> {
-  const [first = [], ...steps] = (page && preloads[page]) ?? [];
-  const known = new Map(variables);
-  const until = Date.now() + timeoutMs;
-  const askAll = async (asks: readonly string[]): Promise<FirstAnswer[]> => {
-    const paths = asks
-      .map((ask) => ask.replaceAll(/\$\w+/g, (name) => known.get(name) ?? name))
-      .filter((path) => !path.includes("$"));
-    const asked = await Promise.all(paths.map((path) => askOne(app, request, path, until)));
-    const answers = asked.filter((answer) => answer !== undefined);
-    for (const answer of answers) learn(known, answer);
-    return answers;
-  };
   const me = await askOne(app, request, "/auth/me", until);
   if (me === undefined) return [];
-  const answers = [me, ...(await askAll(["/organizations?limit=200", ...first]))];
-  for (const step of steps) answers.push(...(await askAll(step)));
+  const answers = [me];
+  const { isOfCurrent = false, load = [], parts = [] } = page ? dataOf(page) : {};
+  const askAll = async (waiting: Set<SourceName>): Promise<void> => {
+    for (const round of roundsOf(waiting, known)) {
+      const asked = await Promise.all(
+        round.map(async (name) => {
+          const answer = await askOne(app, request, requestOf(name, known) ?? "", until);
+          return answer && { name, answer };
+        }),
+      );
+      for (const { name, answer } of asked.filter((page) => page !== undefined)) {
+        answers.push(answer);
+        const told: unknown = JSON.parse(answer.body);
+        learn(known, name, told);
+        // The first organization is the current one unless the user has switched.
+        const [first] = name === "organizations" && isOfCurrent ? (told as { id: string }[]) : [];
+        if (first) known.set("orgId", first.id);
+      }
+    }
+  };
+  const wanted = new Set<SourceName>(["organizations", ...load, ...parts]);
+  for (const name of wanted) if (name === "me" || !sources[name].isSent) wanted.delete(name);
+  const orgId = known.get("orgId");
+  if (orgId !== undefined && !isUuid(orgId)) {
+    // A slug, which only the organization's own path may have.
+    const first = new Set<SourceName>(["organizations", "organization"]);
+    for (const name of first) wanted.delete(name);
+    await askAll(first);
+  }
+  await askAll(wanted);
   return answers;
 }
 
@@ -143,35 +179,4 @@ async function askOne(
     return value === undefined ? [] : [[name, String(value)] as const];
   });
   return { path: url, headers: Object.fromEntries(headers), body: answer.body };
-}
-
-/** Maximum number of changed lines. A larger diff would delay the page. */
-const shortDiff = 1000;
-
-/** Fields of a response that hold ids for the next requests. */
-interface Known {
-  id?: string;
-  organization_id?: string;
-  project_id?: string;
-  workspace_branch?: string | null;
-  commit_sha?: string;
-  additions?: number;
-  deletions?: number;
-}
-
-function learn(known: Map<string, string>, { path, body }: FirstAnswer): void {
-  const learned = JSON.parse(body) as Known | Known[];
-  const set = (name: string, value: string | undefined): void => {
-    if (value !== undefined) known.set(name, value);
-  };
-  if (Array.isArray(learned)) {
-    if (path.startsWith("/api/v1/organizations?")) set("$firstOrgId", learned[0]?.id);
-    if (path.startsWith("/api/v1/agents?"))
-      set("$firstAgentId", learned.find(({ workspace_branch }) => workspace_branch)?.id);
-    return;
-  }
-  set("$orgId", path.startsWith("/api/v1/organizations/") ? learned.id : learned.organization_id);
-  set("$projectId", learned.project_id);
-  const { additions = 0, deletions = 0 } = learned;
-  if (additions + deletions <= shortDiff) set("$shortSha", learned.commit_sha);
 }

@@ -18,6 +18,7 @@ export async function registerStatic(
   app: FastifyInstance,
   folder: string,
   position: () => string,
+  waitMs: number,
 ): Promise<void> {
   if (existsSync(join(folder, "index.html"))) {
     await app.register(fastifyStatic, {
@@ -34,7 +35,7 @@ export async function registerStatic(
         );
       },
     });
-    const pageFor = await openPages(app, folder, position);
+    const pageFor = await openPages(app, folder, position, waitMs);
     app.get("/*", async (request, reply) => {
       const path = pathOf(request);
       const isPage = isPageAddress(path);

@@ -7,3 +7,8 @@ export { ApiError, type Client, urlOf } from "./call.js";
 export function createClient(fetchLike: FetchLike): Client {
   return clientOf(api, fetchLike);
 }
+
+/** A call of the API by resource and name: `agents.list`. */
+export type CallName = {
+  [Resource in keyof typeof api]: `${Resource}.${keyof (typeof api)[Resource] & string}`;
+}[keyof typeof api];

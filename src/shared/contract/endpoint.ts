@@ -11,7 +11,12 @@ export type TenantSource =
   | "params.agent_id"
   | "params.run_id"
   | "params.merge_request_id"
+  | "params.protection_change_id"
   | "params.session_id"
+  | "params.task_id"
+  | "params.thread_id"
+  | "params.opinion_id"
+  | "params.pull_request_id"
   | "body.organization_id"
   | "body.project_id";
 
@@ -34,7 +39,7 @@ type ObjectSchema = z.ZodObject;
  * OpenAPI document and the forms.
  *
  * - `access`: `public`, `signed-in`, `super-admin` (404 for all others), or a permission in the
- *   organization named by `tenant`.
+ *   organization named by `tenant`. `orHolding` names an older permission that still suffices.
  * - `status`: of a successful response.
  * - `response`: the JSON body; null for no body (204) or other `media` only.
  * - `accepted`: the JSON body of a 202 response, to a request whose work is queued.
@@ -58,10 +63,14 @@ export interface Endpoint<
   method: Method;
   path: `/${string}`;
   access: Access;
+  /** A permission that is accepted in place of that of `access`. */
+  orHolding: Permission | null;
   tenant: TenantSource | null;
   summary: string;
   /** Whether the call may change an archived organization; only restoring it may. */
   whenArchived: boolean;
+  /** Whether the call works during maintenance, as those do that change nothing and those of super admins. */
+  inMaintenance: boolean;
   /** Whether it revokes access: the response waits until every server process knows. */
   revokes: boolean;
   /** Whether it is safe in the sense of RFC 9110, section 9.2.1, like every GET. */
@@ -93,9 +102,11 @@ interface Definition<
   method: Method;
   path: `/${string}`;
   access: Access;
+  orHolding?: Permission;
   summary: string;
   tenant?: TenantSource;
   whenArchived?: boolean;
+  inMaintenance?: boolean;
   revokes?: boolean;
   safe?: boolean;
   status?: number;
@@ -125,13 +136,15 @@ export function endpoint<
 >(
   definition: Definition<Params, Query, Body, Response, Access, Media, Accepted>,
 ): Endpoint<Params, Query, Body, Response, Access, Media, Accepted> {
-  const fromPath = /\{(org_id|project_id|agent_id|run_id|merge_request_id)\}/.exec(
-    definition.path,
-  )?.[1];
+  const fromPath =
+    /\{(org_id|project_id|agent_id|run_id|merge_request_id|protection_change_id|thread_id|opinion_id)\}/.exec(
+      definition.path,
+    )?.[1];
   return {
     method: definition.method,
     path: definition.path,
     access: definition.access,
+    orHolding: definition.orHolding ?? null,
     tenant:
       definition.tenant ??
       (fromPath === undefined || definition.access === "super-admin"
@@ -139,6 +152,9 @@ export function endpoint<
         : (`params.${fromPath}` as TenantSource)),
     summary: definition.summary,
     whenArchived: definition.whenArchived ?? definition.method === "GET",
+    inMaintenance:
+      definition.inMaintenance ??
+      (definition.access === "super-admin" || (definition.safe ?? definition.method === "GET")),
     revokes: definition.revokes ?? false,
     safe: definition.safe ?? definition.method === "GET",
     status: definition.status ?? (definition.response ? 200 : 204),

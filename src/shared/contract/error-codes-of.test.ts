@@ -9,13 +9,24 @@ describe("the error codes of a call", () => {
     const base = { path: "/x", summary: "…" } as const;
     const codesOf = (call: Endpoint): ErrorCode[] => errorCodesOf(call);
     const list = codesOf(endpoint({ ...base, method: "GET", access: "public" }));
-    expect(list).toEqual(["internal", "unavailable", "home_unavailable", "no_space"]);
+    expect(list).toEqual([
+      "internal",
+      "unavailable",
+      "home_unavailable",
+      "no_space",
+      "bad_request",
+      "request_timeout",
+      "headers_too_large",
+    ]);
     const create = codesOf(endpoint({ ...base, method: "POST", access: "signed-in" }));
     expect(create).toEqual(
       expect.arrayContaining(["unauthenticated", "cross_origin", "idempotency_mismatch"]),
     );
+    expect(create).toContain("maintenance");
     expect(create).not.toContain("stale");
     expect(create).not.toContain("insufficient_permission");
+    const manage = endpoint({ ...base, method: "POST", access: "super-admin" });
+    expect(codesOf(manage)).not.toContain("maintenance");
     const change = codesOf(
       endpoint({ ...base, path: "/x/{org_id}", method: "PATCH", access: "org:write" }),
     );

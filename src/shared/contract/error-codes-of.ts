@@ -3,14 +3,10 @@ import type { Endpoint } from "./endpoint.js";
 
 /** A failure of the server, such as an unreachable database. */
 const serverErrors = ["internal", "unavailable", "home_unavailable", "no_space"] as const;
-/** A body that is late, too large or no JSON, or that the call does not take. */
-const bodyErrors = [
-  "bad_request",
-  "malformed_json",
-  "request_timeout",
-  "body_too_large",
-  "unsupported_media_type",
-] as const;
+/** Malformed, late or too large headers. */
+const headerErrors = ["bad_request", "request_timeout", "headers_too_large"] as const;
+/** A body that is too large or no JSON, or that the call does not take. */
+const bodyErrors = ["malformed_json", "body_too_large", "unsupported_media_type"] as const;
 /** A missing or invalid credential, and the limits of an API key. */
 const credentialErrors = [
   "unauthenticated",
@@ -19,18 +15,21 @@ const credentialErrors = [
   "rate_limited",
 ] as const;
 const idempotencyErrors = ["idempotency_in_flight", "idempotency_mismatch"] as const;
-/** An outdated `If-Match`, or a lock of the item that is not free in time. */
+/** An outdated `If-Match`, or a lock of a workspace that is not free in time. */
 const conditionalErrors = ["stale", "workspace_busy"] as const;
 
 /** Returns the error codes that follow from a call's method, access, organization and input. */
 export function derivedErrorCodes(endpoint: Endpoint): ErrorCode[] {
-  const { method, access, tenant, params, query, body, safe, whenArchived } = endpoint;
+  const { method, access, tenant, params, query, body, safe, whenArchived, inMaintenance } =
+    endpoint;
   const isRead = method === "GET";
   const isPublic = access === "public";
   const needsPermission = !["public", "signed-in", "super-admin"].includes(access);
   return [
     ...serverErrors,
+    ...headerErrors,
     ...(isRead ? [] : (["outcome_unknown"] as const)),
+    ...(inMaintenance ? [] : (["maintenance"] as const)),
     ...(isRead ? [] : bodyErrors),
     ...(isPublic ? [] : credentialErrors),
     // A write with the session cookie must come from a page of this site.

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { email, jsonObject, name, page, reservedReason, slug } from "./fields.js";
-import { slugFrom } from "../slug-from.js";
+import { slugFrom } from "../organization/slug-from.js";
 
 describe("slugs", () => {
   test.each(["ab", "a1", "42", "acme-corp", "a-b-c", "x".repeat(63), "0-0"])(

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isUuid } from "../uuid.js";
-import { mergeStrategies } from "../workspace-choices.js";
+import { mergeStrategies } from "../code/workspace-choices.js";
 import "./messages.js";
 
 /** Field schemas shared by several endpoints. */
@@ -93,7 +93,39 @@ export const page = z.strictObject({
     .describe("Where the page begins: opaque, from the `Link` header of the page before"),
 });
 
+/** The query of an event stream. */
+export const eventStreamQuery = z.strictObject({
+  last_event_id: z
+    .string()
+    .max(100)
+    .optional()
+    .describe(
+      "Same as the header Last-Event-ID, which web pages cannot set: resumes after this event",
+    ),
+});
+
 export const boolean = z.enum(["true", "false"]).transform((v) => v === "true");
+
+/** Fields that may be null. */
+export const nullable = {
+  id: id.nullable(),
+  integer: z.int().nullable(),
+  number: z.number().nullable(),
+  string: z.string().nullable(),
+  timestamp: timestamp.nullable(),
+};
+
+/** Path parameters of an organization. */
+export const orgParams = z.strictObject({
+  org_id: z
+    .string()
+    .min(1)
+    .max(63)
+    .describe("Id or slug of the organization; a former slug works, too"),
+});
+
+/** Path parameters of a project. */
+export const projectParams = z.strictObject({ project_id: id.describe("Id of the project") });
 
 /** Path parameters of an agent and its workspace. */
 export const agentParams = z.strictObject({ agent_id: id.describe("Id of the agent") });

@@ -43,12 +43,13 @@ function parametersOf(
 }
 
 /** Says what a call needs. */
-function accessText({ access, tenant }: Endpoint): string {
+function accessText({ access, orHolding, tenant }: Endpoint): string {
   if (access === "public") return "Needs no credential.";
   if (access === "signed-in") return "Needs a credential.";
   if (access === "super-admin") return "Only for super admins; 404 for others.";
   const where = tenant === null ? "" : " in the organization";
-  return `Needs the permission \`${access}\`${where}.`;
+  const older = orHolding === null ? "" : ` or, in this version, \`${orHolding}\``;
+  return `Needs the permission \`${access}\`${older}${where}.`;
 }
 
 /** Returns the name of a call in names of components: `OrganizationsCreate`. */
@@ -147,7 +148,7 @@ export function openApiDocument(serverUrl: string): JsonObject {
     components: {
       schemas: Object.fromEntries(
         [...schemas]
-          .toSorted(([one], [other]) => (one < other ? -1 : 1))
+          .toSorted(([left], [right]) => (left < right ? -1 : 1))
           .map(([name, schema]) => [
             name,
             "examples" in schema

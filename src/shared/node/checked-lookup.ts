@@ -1,10 +1,7 @@
 import { lookup, type LookupAddress } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { isWithin } from "./networks.js";
+import { isMetadataAddress } from "./metadata-address.js";
 import { refusedAddress } from "./refused-address.js";
-
-/** Metadata services of clouds, which hold credentials of the machine. */
-const METADATA = ["169.254.0.0/16", "168.63.129.16/32", "fe80::/10", "fd00:ec2::/32"];
 
 /** Returns why an address is refused, as a clause; null for an allowed one. */
 export type RefusalOf = (address: string) => string | null;
@@ -16,8 +13,8 @@ export type RefusalOf = (address: string) => string | null;
 export function addressRule(allowsPrivate: boolean): RefusalOf {
   return (address) => {
     if (!allowsPrivate) return refusedAddress(address);
-    const isMetadata = METADATA.some((network) => isWithin(address, network));
-    return isMetadata ? `resolves to ${address}, a link-local address` : null;
+    const isMetadata = isMetadataAddress(address);
+    return isMetadata ? `resolves to ${address}, a link-local or metadata address` : null;
   };
 }
 

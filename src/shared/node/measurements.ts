@@ -3,7 +3,7 @@
  * subscribe. Publishing without subscribers is nearly free. No measurement names a tenant.
  */
 import { channel } from "node:diagnostics_channel";
-import type { Merge, MergeStrategy } from "../api/projects/merges.js";
+import type { Merge, MergeStrategy } from "../api/code/merges.js";
 
 interface Timed {
   /** Duration in seconds. */
@@ -31,6 +31,16 @@ interface ModelCall {
   cache_write_tokens: number;
 }
 
+/**
+ * A part of a run: in the queue, the preparation of its workspace, the start of the sandbox, its command until no process
+ * is left, and the commit of its changes.
+ */
+export interface RunPhase {
+  name: "queued" | "prepare" | "start" | "command" | "commit";
+  from: Date;
+  to: Date;
+}
+
 interface Measurements {
   gitCommand: GitCommand;
   merge: MergeMeasurement;
@@ -38,7 +48,11 @@ interface Measurements {
   checkpoint: Timed;
   /** A started run; `waitedSeconds` in the queue, null if it started at once. */
   runStarted: { waitedSeconds: number | null };
+  /** A run that has ended, with its phases in their order. */
+  run: { kind: string; status: string; phases: readonly RunPhase[] };
   modelCall: ModelCall;
+  /** Connections of a run that the egress proxy denied. */
+  egressDenied: { connections: number };
 }
 type Name = keyof Measurements;
 
@@ -48,7 +62,9 @@ const channels = {
   merge: channel("omoi:merge"),
   checkpoint: channel("omoi:checkpoint"),
   runStarted: channel("omoi:run-started"),
+  run: channel("omoi:run"),
   modelCall: channel("omoi:model-call"),
+  egressDenied: channel("omoi:egress-denied"),
 } satisfies Record<Name, unknown>;
 
 /** Publishes a measurement to the subscribers. */

@@ -24,8 +24,8 @@ export function isWithin(narrow: string, wide: string): boolean {
 }
 
 /** Whether two networks share an address. */
-export function overlaps(one: string, other: string): boolean {
-  return isWithin(one, other) || isWithin(other, one);
+export function overlaps(a: string, b: string): boolean {
+  return isWithin(a, b) || isWithin(b, a);
 }
 
 /**
@@ -51,4 +51,10 @@ function parseNetwork(text: string): Network | null {
   return isMapped
     ? { address: parsed.toIPv4Address(), bits: bits - 96 }
     : { address: parsed, bits };
+}
+
+/** Whether the host of an address is this machine: `localhost`, `127.0.0.0/8` or `::1`, also in brackets. */
+export function isLoopbackHost(host: string): boolean {
+  const name = host.replaceAll(/[[\]]/g, "");
+  return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
 }

@@ -1,7 +1,10 @@
 import { getPriority, setPriority } from "node:os";
 
-/** Added niceness of background work and agents' commands, relative to the server. */
-const STEP = 5;
+/**
+ * Added niceness relative to the server. A command gets a seventieth of the server's share of busy processors, so that
+ * dozens of them do not slow the server.
+ */
+const STEPS = { helper: 5, background: 10, command: 19 } as const;
 /** The largest niceness (setpriority(2)). */
 const MAX = 19;
 
@@ -10,9 +13,9 @@ const MAX = 19;
  * ended, or if it belongs to another user and the server lacks CAP_SYS_NICE. Limits do not depend
  * on it.
  */
-export function lowerPriority(pid: number): void {
+export function lowerPriority(pid: number, kind: keyof typeof STEPS): void {
   try {
-    setPriority(pid, Math.min(MAX, getPriority() + STEP));
+    setPriority(pid, Math.min(MAX, getPriority() + STEPS[kind]));
   } catch {
     // The process keeps the server's priority.
   }

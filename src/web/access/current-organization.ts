@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import type { OrganizationItem } from "#shared/api/organizations/organizations.js";
+import type { OrganizationItem } from "#shared/api/organization/organizations.js";
 import { organizationsQuery } from "../api/queries/organization/organizations.js";
 
 const storageKey = "omoi.organization";

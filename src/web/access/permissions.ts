@@ -1,12 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type Permission, permissions } from "#shared/permissions.js";
+import { checkingReason, type DenyReason } from "./deny-reason.js";
 import { organizationQuery, permissionsQuery } from "../api/queries/organization/organizations.js";
-
-/** Returns why the viewer lacks a permission; undefined if they have it. */
-export type DenyReason = (permission: Permission) => string | undefined;
-
-/** Reason while permissions load; too short-lived to be shown as a hint. */
-export const checkingReason = "Checking what you may do here…";
 
 /** Reason why nothing can be changed in an archived organization. */
 export const archivedReason = "The organization is archived";

@@ -1,4 +1,4 @@
-import { signedInMarker } from "#shared/signed-in-marker.js";
+import { signedInMarker } from "#shared/first-answers.js";
 
 /** Whether a request for the current user is worthwhile: true from sign-in until sign-out. */
 export function mayBeSignedIn(): boolean {

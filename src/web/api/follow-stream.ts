@@ -1,7 +1,7 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { checkConnection } from "../hooks/connection.js";
 
-export type StreamState = "connecting" | "live" | "lost" | "ended" | "refused";
+export type StreamState = "connecting" | "live" | "lost" | "ended" | "refused" | "expired";
 
 interface Followed<Item> {
   /** The address of the stream of Server-Sent Events. */
@@ -48,8 +48,8 @@ export function followStream<Item>({
         await check(signal);
         return true;
       }
-      if (response.status !== 403 && response.status !== 404) return true;
-      onState("refused");
+      if (![403, 404, 410].includes(response.status)) return true;
+      onState(response.status === 410 ? "expired" : "refused");
       return false;
     }
     onState("live");

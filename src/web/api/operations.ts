@@ -1,6 +1,6 @@
-import type { Preview, PreviewRequest } from "#shared/api/projects/previews.js";
-import type { MergeRequest } from "#shared/api/projects/merge-requests.js";
-import type { Choice, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
+import type { Preview, PreviewRequest } from "#shared/api/code/previews.js";
+import type { MergeRequest } from "#shared/api/code/merge-requests.js";
+import type { Choice, Merge, MergeStrategy } from "#shared/api/code/merges.js";
 import type { Permission } from "#shared/permissions.js";
 import { client } from "./client.js";
 import { countOf } from "../ui/text/number.js";

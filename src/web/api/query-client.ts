@@ -1,6 +1,7 @@
-import { onlineManager, QueryClient } from "@tanstack/react-query";
+import { MutationCache, onlineManager, QueryClient } from "@tanstack/react-query";
 import { isConnectionLost, onConnectionChange } from "../hooks/connection.js";
 import { asApiError } from "./client.js";
+import { maintenanceKey } from "./queries/operation/maintenance.js";
 
 /** Whether a retry may succeed: the request had no response, or the server failed. */
 function isRetryable(status: number): boolean {
@@ -13,6 +14,13 @@ onlineManager.setEventListener((setOnline) =>
 );
 
 export const queryClient = new QueryClient({
+  // The page shows the maintenance as soon as it has refused something.
+  mutationCache: new MutationCache({
+    onError: (error) => {
+      if (asApiError(error).code !== "maintenance") return;
+      void queryClient.invalidateQueries({ queryKey: maintenanceKey });
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 5_000,

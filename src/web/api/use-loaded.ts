@@ -7,7 +7,7 @@ import {
 import { ApiError } from "./client.js";
 
 /**
- * Reads a query that the page's route has loaded (src/web/app/routes.tsx), and keeps it fresh. A failed
+ * Reads a query that the page has loaded (`load` in src/shared/pages.ts), and keeps it fresh. A failed
  * refetch keeps the data.
  * @throws ApiError 403 or 404 once the viewer may no longer read it; the page shows the error
  */

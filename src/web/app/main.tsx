@@ -22,7 +22,7 @@ export function startApp(): void {
     // Clear all data of the previous session.
     queryClient.clear();
     void router.navigate({
-      ...paths.login({ redirect: href }),
+      ...paths.login({ redirect: href, ended: true }),
       replace: true,
       ignoreBlocker: true,
     });

@@ -1,4 +1,3 @@
-import type { FetchInfiniteQueryOptions, FetchQueryOptions } from "@tanstack/react-query";
 import {
   type AnyRoute,
   createRoute,
@@ -7,9 +6,13 @@ import {
   type Route,
   type RouteComponent,
 } from "@tanstack/react-router";
-import { type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
+import { learn, roundsOf, type SourceName, type Variables } from "#shared/page-data.js";
+import { dataOf, type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
+import { selectOrganization } from "../access/current-organization.js";
+import { mayBeSignedIn } from "../access/signed-in.js";
+import { organizationsQuery } from "../api/queries/organization/organizations.js";
 import { queryClient } from "../api/query-client.js";
-import { isConnectionLost, loadPart } from "../hooks/connection.js";
+import { loadPart } from "../hooks/connection.js";
 import {
   FailedPage,
   FailedPublicPage,
@@ -17,6 +20,7 @@ import {
   PendingPage,
   PendingPublicPage,
 } from "./shell/page-states.js";
+import { isOfPages, type Query, queryOf } from "./page-queries.js";
 
 /** Time that the first page waits for its parts, whose responses are preloaded; milliseconds. */
 const firstPageTimeoutMs = 300;
@@ -25,14 +29,8 @@ let isFirstPage = true;
 const pendingMs = 300;
 
 type Params<Name extends PageName> = Record<VariablesOf<PagePath<Name>>[number], string>;
-/* oxlint-disable typescript/no-explicit-any -- queries of different data share a list */
-type PagesQuery = FetchInfiniteQueryOptions<any, any, any, any, any>;
-type Query = FetchQueryOptions<any, any, any, any> | PagesQuery;
-/* oxlint-enable typescript/no-explicit-any */
-type Queries = readonly Query[];
-type QueriesOf<Name extends PageName> = (params: Params<Name>) => Queries | Promise<Queries>;
 
-/** The web app's part of a page; its path is declared in `#shared/pages.js`. */
+/** The web app's part of a page; its path and its data are declared in `#shared/pages.js`. */
 export interface PageEntry<Name extends PageName> {
   /** Reads the search parameters that the page knows. */
   search?: (search: Record<string, unknown>) => object;
@@ -42,14 +40,14 @@ export interface PageEntry<Name extends PageName> {
   }) => Promise<void> | void;
   /** Heading while the page's data is loading or cannot be loaded. */
   title?: string;
-  /** The resource that `load` reads, as in "The merge was not found". */
+  /** The resource that the page loads, as in "The merge was not found". */
   noun?: string;
-  /** Data required to render the page; the component reads it by `useLoaded`. */
-  load?: QueriesOf<Name>;
-  /** Data of the page's parts: requested in parallel with the page's code, not awaited. */
-  prefetch?: QueriesOf<Name>;
-  /** Renders the page only after `prefetch` has completed. */
-  awaitsPrefetch?: true;
+  /** A list that is read anew, although it is known: what else is loaded depends on it. */
+  rereads?: SourceName;
+  /** A query whose request depends on more than ids: on the data that the page has loaded. */
+  alsoPart?: (known: Variables) => Promise<Query | undefined>;
+  /** Renders the page only after the data of its parts has been requested and answered. */
+  awaitsParts?: true;
   /** Imports `features/…/NamePage.tsx`; the build finds the scripts of a page by that name. */
   component: () => Promise<Record<`${Capitalize<Name>}Page`, RouteComponent>>;
 }
@@ -96,7 +94,7 @@ function routeOf(
   parent: AnyRoute,
   list: ListPage | undefined,
 ): unknown {
-  const { search, beforeLoad, title, noun, load, prefetch, component } = entry;
+  const { search, beforeLoad, title, noun, component } = entry;
   return createRoute({
     getParentRoute: () => parent,
     path: pages[name].path,
@@ -104,18 +102,25 @@ function routeOf(
     ...(beforeLoad && { beforeLoad: beforeLoad as never }),
     // Hovering over a link preloads the page's code only.
     preload: false,
-    loader: async ({ params }) => {
-      const prefetched = prefetch && prefetchAll(prefetch(params));
-      if (load) await Promise.all((await load(params)).map(ensureData));
-      if (entry.awaitsPrefetch) await prefetched;
+    loader: async ({ params }: { params: Record<string, string> }) => {
+      const { load = [], parts = [] } = dataOf(name);
+      const known = await variablesOf(name, params);
+      const waiting = new Set(parts);
+      const first = prefetchAll(waiting, known);
+      await loadAll(new Set(load), known, entry.rereads);
+      const prefetched = Promise.all([
+        first,
+        prefetchAll(waiting, known),
+        entry.alsoPart?.(known).then((query) => query && prefetch(query)),
+      ]).catch(() => {
+        // The parts of the page report their own errors.
+      });
+      if (entry.awaitsParts) await prefetched;
       if (!isFirstPage) return;
       isFirstPage = false;
       await Promise.race([prefetched, delay(firstPageTimeoutMs)]);
     },
-    // Without a connection the old page stays, with the banner, until the new page can be loaded.
-    get pendingMs() {
-      return isConnectionLost() ? Infinity : pendingMs;
-    },
+    pendingMs,
     ...("isPublic" in pages[name]
       ? {
           pendingComponent: () => <PendingPublicPage title={title} />,
@@ -136,24 +141,55 @@ function routeOf(
   });
 }
 
-/** Fetches a query that is not cached, or whose last refetch failed. */
-async function ensureData(query: Query): Promise<void> {
-  if (isOfPages(query)) {
-    await queryClient.ensureInfiniteQueryData(query);
-    return;
+/** Returns the variables of a page's data that its address and the selected organization tell. */
+async function variablesOf(name: PageName, params: Record<string, string>): Promise<Variables> {
+  const known: Variables = new Map(Object.entries(params));
+  // The page shows every diff, long ones too.
+  const sha = known.get("sha");
+  if (sha !== undefined) known.set("shortSha", sha);
+  if (dataOf(name).isOfCurrent) {
+    const organizations = await queryClient.ensureQueryData(organizationsQuery);
+    const current = selectOrganization(organizations);
+    if (current) known.set("orgId", current.id);
   }
-  const hasFailed = queryClient.getQueryState(query.queryKey)?.status === "error";
-  await (hasFailed
-    ? queryClient.fetchQuery({ ...query, staleTime: 0 })
-    : queryClient.ensureQueryData(query));
+  return known;
 }
 
-async function prefetchAll(queries: Queries | Promise<Queries>): Promise<void> {
-  try {
-    await Promise.all((await queries).map(prefetch));
-  } catch {
-    // The parts of the page report their own errors.
-  }
+async function loadAll(
+  waiting: Set<SourceName>,
+  known: Variables,
+  reread: SourceName | undefined,
+): Promise<void> {
+  for (const round of roundsOf(waiting, known))
+    await Promise.all(
+      round.map(async (name) => {
+        learn(known, name, await ensureData(queryOf(name, known), name === reread));
+      }),
+    );
+}
+
+/** Fetches a query that is not cached, or whose last refetch failed. */
+async function ensureData(query: Query, isReread: boolean): Promise<unknown> {
+  if (isOfPages(query)) return queryClient.ensureInfiniteQueryData(query);
+  if (isReread) return queryClient.fetchQuery(query);
+  const hasFailed = queryClient.getQueryState(query.queryKey)?.status === "error";
+  return hasFailed
+    ? queryClient.fetchQuery({ ...query, staleTime: 0 })
+    : queryClient.ensureQueryData(query);
+}
+
+async function prefetchAll(waiting: Set<SourceName>, known: Variables): Promise<void> {
+  // Without a session its user is not asked for.
+  if (!mayBeSignedIn()) waiting.delete("me");
+  for (const round of roundsOf(waiting, known))
+    await Promise.all(
+      round.map(async (name) => {
+        const query = queryOf(name, known);
+        await prefetch(query);
+        const data: unknown = queryClient.getQueryData(query.queryKey);
+        if (data !== undefined) learn(known, name, data);
+      }),
+    );
 }
 
 /** Data that is known is shown at once and refreshed meanwhile; only other data is awaited. */
@@ -164,8 +200,5 @@ async function prefetch(query: Query): Promise<void> {
     : queryClient.prefetchQuery(query);
   if (!isKnown) await done;
 }
-
-/** Whether the pages of a list are read one after the other; the first one is loaded. */
-const isOfPages = (query: Query): query is PagesQuery => "initialPageParam" in query;
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

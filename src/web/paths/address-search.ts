@@ -1,10 +1,13 @@
 /** Search parameters of the pages. Each function returns the known ones and drops the rest. */
-import { type AdminUserSearch, adminUserStates } from "../api/queries/admin.js";
+import { type AdminUserSearch, adminUserStates } from "../api/queries/operation/admin.js";
 import type { AuditSearch } from "../api/queries/organization/audit.js";
-import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
-import type { MergeStrategy } from "#shared/api/projects/merges.js";
+import { type OidcError, oidcErrors } from "#shared/identity/oidc-errors.js";
+import type { MergeStrategy } from "#shared/api/code/merges.js";
+import type { TaskStatus } from "#shared/api/work/tasks.js";
+import { type ForgeOutcome, forgeOutcomes } from "#shared/work/forge-outcomes.js";
 import { isUuid } from "#shared/uuid.js";
-import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
+import { taskStatusOrder } from "#shared/work/task-words.js";
+import { mergeStrategies, recordedCommitTypes } from "#shared/code/workspace-choices.js";
 import { type DialogSearch, dialogSearchOf } from "../forms/dialog-search.js";
 import { type AgentsView, viewSearchOf, type Work, workSearchOf } from "./agent-work.js";
 import type { RunSearch } from "../api/queries/execution/runs.js";
@@ -17,14 +20,15 @@ export const organizationTabs = [
   "general",
   "resources",
   "members",
-  "service-accounts",
-  "webhooks",
   "billing",
+  "service-accounts",
+  "forges",
+  "webhooks",
   "audit",
 ] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];
 
-export const adminTabs = ["users", "usage", "servers", "runners", "audit"] as const;
+export const adminTabs = ["users", "usage", "servers", "runners", "maintenance", "audit"] as const;
 export type AdminTab = (typeof adminTabs)[number];
 
 /** Whether finished invitations are listed, too. */
@@ -113,6 +117,21 @@ export function errorOf(search: Search): { error?: OidcError } {
   return error === undefined ? {} : { error };
 }
 
+/** The outcome of a visit to a forge in the browser. */
+export interface ForgeSearch {
+  forge?: ForgeOutcome;
+}
+
+export function forgeSearchOf(search: Search): ForgeSearch {
+  const forge = oneOf(Object.keys(forgeOutcomes) as ForgeOutcome[], search["forge"]);
+  return forge === undefined ? {} : { forge };
+}
+
+/** Whether only the viewer's tasks are shown. */
+export function homeSearchOf(search: Search): { mine?: true } {
+  return search["mine"] === true ? { mine: true } : {};
+}
+
 /** Whether finished invitations are listed, too. */
 export function invitationSearchOf(search: Search): InvitationSearch {
   return search["invitations_all"] === true ? { invitations_all: true } : {};
@@ -121,8 +140,11 @@ export function invitationSearchOf(search: Search): InvitationSearch {
 export function loginSearchOf(search: Search): {
   redirect?: string | undefined;
   error?: OidcError;
+  /** Whether the session ended while a page was open. */
+  ended?: true;
 } {
-  return { ...redirectOf(search), ...errorOf(search) };
+  const ended = search["ended"] === true ? ({ ended: true } as const) : {};
+  return { ...redirectOf(search), ...errorOf(search), ...ended };
 }
 
 /** Whether archived organizations are listed, too. */
@@ -148,14 +170,37 @@ export function adminSearchOf(search: Search): { tab?: AdminTab } & AdminUserSea
   return { ...tabOf(adminTabs, search), ...adminUserSearchOf(search) };
 }
 
+export const costTabs = ["day", "person", "task", "model"] as const;
+
+/** The month of usage and costs, and what costs are listed by; by default this month and days. */
+export interface CostsSearch {
+  month?: string;
+  costs?: (typeof costTabs)[number];
+}
+
+export function costsSearchOf(search: Search): CostsSearch {
+  const { month } = search;
+  const costs = oneOf(costTabs, search["costs"]);
+  return {
+    ...(typeof month === "string" && /^\d{4}-(?:0[1-9]|1[0-2])$/.test(month) && { month }),
+    ...(costs !== undefined && { costs }),
+  };
+}
+
 export function settingsSearchOf(
   search: Search,
-): { tab?: OrganizationTab } & AuditSearch & InvitationSearch & ListSearch {
+): { tab?: OrganizationTab } & ForgeSearch &
+  AuditSearch &
+  InvitationSearch &
+  CostsSearch &
+  ListSearch {
   return {
+    ...forgeSearchOf(search),
+    ...costsSearchOf(search),
     ...tabOf(organizationTabs, search),
     ...auditSearchOf(search),
     ...invitationSearchOf(search),
-    ...listSearchOf(search, "invitations_", "keys_", "roles_", "disk_"),
+    ...listSearchOf(search, "invitations_", "keys_", "roles_", "disk_", "people_", "tasks_"),
   };
 }
 
@@ -258,5 +303,62 @@ export function restoreSearchOf(search: Search): RestoreSearch {
     ...strategyOf(search),
     ...(Array.isArray(chosen) ? { paths: chosen.map(String) } : {}),
     ...(Array.isArray(but) ? { but: but.map(String) } : {}),
+  };
+}
+
+export const taskGroupings = ["status", "owner", "label", "program"] as const;
+export type TaskGrouping = (typeof taskGroupings)[number];
+
+/** The filters of a list of tasks, and its grouping. */
+export interface TaskListSearch {
+  status?: TaskStatus | "finished";
+  mine?: true;
+  label?: string;
+  q?: string;
+  group?: TaskGrouping;
+}
+
+export function taskListSearchOf(search: Search): TaskListSearch {
+  const status = oneOf([...taskStatusOrder, "finished"] as const, search["status"]);
+  const group = oneOf(taskGroupings, search["group"]);
+  const { label, q } = search;
+  return {
+    ...(status !== undefined && { status }),
+    ...(group !== undefined && { group }),
+    ...(search["mine"] === true && { mine: true }),
+    // The router parses a text of digits as a number.
+    ...(isWord(label) && { label: String(label).slice(0, 50) }),
+    ...(isWord(q) && { q: String(q).slice(0, 200) }),
+  };
+}
+
+const isWord = (value: unknown): boolean =>
+  (typeof value === "string" && value.trim() !== "") || typeof value === "number";
+
+/** The template that a new automation begins from. */
+export const templateOf = (search: Search): { template?: string } =>
+  typeof search["template"] === "string" ? { template: search["template"].slice(0, 50) } : {};
+
+export const taskParts = ["conversation", "changes", "commits", "runs"] as const;
+export type TaskPart = (typeof taskParts)[number];
+
+/** What a task's page shows: an attempt or their comparison, and the part beside the conversation. */
+export interface TaskSearch {
+  /** Number of the attempt. */
+  attempt?: number;
+  compare?: true;
+  part?: TaskPart;
+  /** Whether the changes have the whole width. */
+  full?: true;
+}
+
+export function taskSearchOf(search: Search): TaskSearch {
+  const part = oneOf(taskParts, search["part"]);
+  const { attempt } = search;
+  return {
+    ...(typeof attempt === "number" && Number.isSafeInteger(attempt) && { attempt }),
+    ...(search["compare"] === true && { compare: true }),
+    ...(part !== undefined && { part }),
+    ...(search["full"] === true && { full: true }),
   };
 }

@@ -1,4 +1,4 @@
-import type { Agent } from "#shared/api/agents/agents.js";
+import type { Agent } from "#shared/api/work/agents.js";
 
 /** Values of the agents' status filter. */
 export const works = ["running", "queued", "needs_you", "ready", "idle"] as const;
@@ -23,6 +23,6 @@ export function workSearchOf(search: Record<string, unknown>): { status?: Work }
 
 /** Whether agents are shown as a list or a board. */
 export function viewSearchOf(search: Record<string, unknown>): { view?: AgentsView } {
-  const view = agentsViews.find((one) => one === search["view"]);
+  const view = agentsViews.find((candidate) => candidate === search["view"]);
   return view === undefined ? {} : { view };
 }

@@ -1,5 +1,5 @@
 import type { RunSearch } from "../api/queries/execution/runs.js";
-import { runStatuses } from "#shared/run-statuses.js";
+import { runStatuses } from "#shared/execution/run-choices.js";
 
 /** Filter and sort order of an agent's runs. */
 export function runSearchOf(search: Record<string, unknown>): RunSearch {

@@ -119,7 +119,8 @@ export class AccessModel {
     const status = this.#status(caller, orgId, "org:read");
     if (status !== 200) return { status };
     const byRole = grants(this.#patternsIn(orgId, caller.userId), permission);
-    const byKey = grants(scopesIn(caller.key, orgId), permission);
+    const byKey =
+      grants(scopesIn(caller.key, orgId), permission) && !this.#isWithheld(caller, permission);
     const refused_by = byRole ? (byKey ? null : "credential") : "role";
     return { status, data: { allowed: refused_by === null, refused_by } };
   }
@@ -176,7 +177,13 @@ export class AccessModel {
     const scopes = scopesIn(caller.key, orgId);
     if (!this.#roleIn(orgId, caller.userId) || scopes.length === 0) return 404;
     const patterns = this.#patternsIn(orgId, caller.userId);
+    if (this.#isWithheld(caller, permission)) return 403;
     return grants(patterns, permission) && grants(scopes, permission) ? 200 : 403;
+  }
+
+  /** No service account changes the rules of branches. */
+  #isWithheld({ userId }: Caller, permission: Permission): boolean {
+    return permission === "project:protection:write" && this.#account(userId) !== undefined;
   }
 
   #patternsIn(orgId: string, userId: string): string[] {

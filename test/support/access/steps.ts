@@ -21,7 +21,7 @@ const kinds = {
   narrowKey: 1,
   rotateKey: 1,
   revokeKey: 1,
-  shutOutKey: 2,
+  lockOutKey: 2,
   makeAccount: 2,
   changeAccount: 4,
   deleteAccount: 1,
@@ -225,7 +225,7 @@ export function changeForStep(chosen: Step, { rows, clients, newName }: World): 
       const revoking = { params: accountKeyParams };
       return changing(api.serviceAccounts.revokeKey, () => accounts.revokeKey(revoking));
     }
-    case "shutOutKey": {
+    case "lockOutKey": {
       const both = { params: { ...params, ...keyParams } };
       return changing(api.apiKeys.shutOut, () => apiKeys.shutOut(both));
     }

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { expect } from "vitest";
 import { ApiError } from "#shared/contract/client.js";
-import type { Merge } from "#shared/api/projects/merges.js";
+import type { Merge } from "#shared/api/code/merges.js";
 import type { FolderDriverName } from "../git/folder-drivers.js";
 import { RestartableServer } from "./restartable-server.js";
 
@@ -11,8 +11,11 @@ export type KillTime = "before" | "after";
 
 /** A server that kills itself at its n-th effect (see kill-at-effect.mjs). */
 export class CrashingServer extends RestartableServer {
-  constructor(driver: FolderDriverName) {
-    super({ OMOI_FOLDER_DRIVER: driver }, ["--import", "./test/support/crash/kill-at-effect.mjs"]);
+  constructor(driver: FolderDriverName, env: Record<string, string> = {}) {
+    super({ OMOI_FOLDER_DRIVER: driver, ...env }, [
+      "--import",
+      "./test/support/crash/kill-at-effect.mjs",
+    ]);
   }
 
   override async open(): Promise<void> {

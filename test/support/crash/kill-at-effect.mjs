@@ -61,6 +61,7 @@ const { spawn, execFile } = childProcess;
 childProcess.spawn = (program, args, ...rest) => {
   const start = () => spawn(program, args, ...rest);
   if (args.some((arg) => arg.includes("launcher-process"))) return countingCommands(start());
+  if (program === killFrom) isArmed = true;
   const verb = args.find((arg) => !arg.startsWith("-")) ?? "";
   if (program !== "git") return effect(start);
   if (looking.has(verb)) return start();

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import pg from "pg";
 import { expect } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
+import type { Project } from "#shared/api/code/projects.js";
 import { gitInRepository, repoPathOf } from "../git/git.js";
 import { removeDataFolder } from "../server/data-folder.js";
 import {

@@ -12,14 +12,15 @@ export interface DatabaseProxy {
   cut(): Promise<void>;
   /** Accepts connections again at the same port. */
   restore(): Promise<void>;
+  /** Forwards nothing any more over the present connections, and keeps them open. */
+  stall(): void;
+  /** Forwards later connections to another server. */
+  leadTo(config: pg.ClientConfig): void;
 }
 
 /** Listens on a free loopback port and forwards to the server in `config`. */
 export async function startDatabaseProxy(config: pg.ClientConfig): Promise<DatabaseProxy> {
-  const host = String(config.host);
-  const target = host.startsWith("/")
-    ? { path: join(host, `.s.PGSQL.${config.port}`) }
-    : { host, port: Number(config.port) };
+  let target = targetOf(config);
   const sockets = new Set<Socket>();
   let port = 0;
   const listen = async () => {
@@ -49,5 +50,20 @@ export async function startDatabaseProxy(config: pg.ClientConfig): Promise<Datab
     restore: async () => {
       server = await listen();
     },
+    stall: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    leadTo: (other) => {
+      target = targetOf(other);
+    },
   };
+}
+
+function targetOf({
+  host,
+  port,
+}: pg.ClientConfig): { path: string } | { host: string; port: number } {
+  return String(host).startsWith("/")
+    ? { path: join(String(host), `.s.PGSQL.${port}`) }
+    : { host: String(host), port: Number(port) };
 }

@@ -44,3 +44,22 @@ export async function insertPastRuns(
     [orgId],
   );
 }
+
+/**
+ * Uses up hours of the current month, in the middle of it: hours before now may belong to the previous
+ * one.
+ */
+export async function spendHours(
+  app: Pick<TestApp, "owner">,
+  agentId: string,
+  hours: number,
+): Promise<void> {
+  await queryAsOwner(
+    app,
+    `insert into runs (id, org_id, agent_id, kind, status, started_at, ended_at)
+     select gen_random_uuid(), org_id, id, 'leased', 'succeeded', middle, middle + make_interval(secs => $2::float8 * 3600)
+     from agents, (select (date_trunc('month', now() at time zone 'UTC') + interval '14 days')
+       at time zone 'UTC' as middle) month where id = $1`,
+    [agentId, hours],
+  );
+}

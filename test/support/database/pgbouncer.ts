@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
@@ -17,14 +17,22 @@ export interface PgBouncer {
   through(role: { user: string; password: string }): pg.ClientConfig;
   /** Returns the number of forwarded transactions and queries; each query is a round trip. */
   counts(): Promise<{ transactions: number; queries: number }>;
+  /** Ends it at once, as a failure of its machine does. */
+  kill(): Promise<void>;
+  /** Starts it again at the same address. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts a real pgbouncer in front of a database with few connections, which its clients share. */
+/**
+ * Starts a real pgbouncer in front of a database with few connections, which its clients share.
+ * @param users the settings of single roles
+ */
 export async function startPgBouncer(
   target: pg.ClientConfig,
   roles: { user: string; password: string }[],
   settings: Record<string, string> = {},
+  users: Record<string, string> = {},
 ): Promise<PgBouncer> {
   const folder = await mkdtemp(join(tmpdir(), "omoi-pgbouncer-"));
   const port = await freePort();
@@ -48,19 +56,14 @@ export async function startPgBouncer(
       stats_period: "1",
       ...settings,
     }).map(([name, value]) => `${name} = ${value}`),
+    "[users]",
+    ...Object.entries(users).map(([name, value]) => `${name} = ${value}`),
   ];
-  const users = [...roles, counter].map(({ user, password }) => `"${user}" "${password}"`);
-  await writeFile(join(folder, "users.txt"), users.join("\n"));
+  const passwords = [...roles, counter].map(({ user, password }) => `"${user}" "${password}"`);
+  await writeFile(join(folder, "users.txt"), passwords.join("\n"));
   await writeFile(join(folder, "pgbouncer.ini"), lines.join("\n"));
   const account = process.getuid?.() === 0 ? { uid: 60_859, gid: 60_859 } : {};
   if (account.uid !== undefined) await chown(folder, account.uid, account.gid);
-  const child = spawn(program as string, [join(folder, "pgbouncer.ini")], {
-    ...account,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const ended = once(child, "close");
   const through: PgBouncer["through"] = (role) => ({
     host: "127.0.0.1",
     port,
@@ -76,14 +79,24 @@ export async function startPgBouncer(
       await client.end();
     }
   };
-  for (let attempt = 0; ; attempt += 1) {
-    const answer = await ask().catch((error: unknown) => error);
-    if (Array.isArray(answer)) break;
-    if (child.exitCode !== null || attempt > 200) {
-      throw new Error(`pgbouncer does not answer: ${String(answer)} ${said}`);
+  const launch = async (): Promise<{ child: ChildProcess; ended: Promise<unknown> }> => {
+    const child = spawn(program as string, [join(folder, "pgbouncer.ini")], {
+      ...account,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    const ended = once(child, "close");
+    for (let attempt = 0; ; attempt += 1) {
+      const answer = await ask().catch((error: unknown) => error);
+      if (Array.isArray(answer)) return { child, ended };
+      if (child.exitCode !== null || attempt > 200) {
+        throw new Error(`pgbouncer does not answer: ${String(answer)} ${said}`);
+      }
+      await pause(50);
     }
-    await pause(50);
-  }
+  };
+  let running = await launch();
   return {
     through,
     counts: async () => {
@@ -93,7 +106,15 @@ export async function startPgBouncer(
         queries: Number(row?.["query_count"] ?? 0),
       };
     },
+    kill: async () => {
+      running.child.kill("SIGKILL");
+      await running.ended;
+    },
+    start: async () => {
+      running = await launch();
+    },
     stop: async () => {
+      const { child, ended } = running;
       child.kill("SIGINT");
       const late = setTimeout(() => child.kill("SIGKILL"), 5000);
       await ended;

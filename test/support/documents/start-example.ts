@@ -13,9 +13,13 @@ export interface Example {
   close(): Promise<void>;
 }
 
-/** Starts a script of a document, on a free port instead of 8000. */
-export async function startExample(code: string, env: Record<string, string>): Promise<Example> {
-  const port = await freePort();
+/** Starts a script of a document, on another port than 8000. */
+export async function startExample(
+  code: string,
+  env: Record<string, string>,
+  given?: number,
+): Promise<Example> {
+  const port = given ?? (await freePort());
   const script = code.replace("8000", String(port));
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
     cwd: root,
@@ -41,7 +45,7 @@ export async function startExample(code: string, env: Record<string, string>): P
         await once(socket, "connect");
         socket.destroy();
       },
-      { timeout: 20_000, interval: 100 },
+      { timeout: 120_000, interval: 100 },
     );
   } catch (error) {
     await example.close();

@@ -4,11 +4,11 @@ import type { Journal } from "./journal.js";
 import { MAX_CONCURRENT_AGENTS, type World } from "./world.js";
 
 /** Longest wait for the last runs in milliseconds: a lease of a runner, the time after it, and waiting runs. */
-const SETTLE_MS = 180_000;
+const RUNS_TIMEOUT_MS = 180_000;
 
 /** Waits until no run is queued or running. Returns those that do not end. */
 export async function untilRunsEnded({ installation: { postgres } }: World): Promise<string[]> {
-  const deadline = Date.now() + SETTLE_MS;
+  const deadline = Date.now() + RUNS_TIMEOUT_MS;
   for (;;) {
     const open = await postgres.query<{ run: string }>(
       `select concat_ws(' ', r.id, r.status, r.kind, r.detail, n.name, r.lease_expires_at) as run

@@ -1,4 +1,4 @@
-import type { LeakGuard } from "#server/features/api-keys/index.js";
+import type { LeakGuard } from "#server/features/identity/api-keys/index.js";
 
 /** A leak guard for work on workspaces outside the application, without API keys. */
 export const noLeaks: LeakGuard = {

@@ -75,7 +75,7 @@ export async function startHttpsUpstream(root: string): Promise<HttpsUpstream> {
 }
 
 /** Handles one CGI request (RFC 3875). */
-function serveGit(
+export function serveGit(
   root: string,
   user: string,
   request: IncomingMessage,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
+import { valuesProblems } from "./values-problems.js";
 
 const run = promisify(execFile);
 const chart = join(import.meta.dirname, "../../../deploy/helm/omoi");
@@ -19,7 +20,7 @@ export interface ChartObject {
 export interface ChartRenderer {
   /**
    * Returns the objects of a release named `team` in the namespace `tools`.
-   * @throws Error with the message of a template
+   * @throws Error with the message of a template, or about values that the schema refuses
    */
   render(values: object): Promise<ChartObject[]>;
   close(): Promise<void>;
@@ -38,6 +39,8 @@ export async function openRenderer(): Promise<ChartRenderer | null> {
   const values = join(folder, "values.json");
   const renderBy = (command: string, args: readonly string[]): ChartRenderer => ({
     render: async (given) => {
+      const problems = valuesProblems(given);
+      if (problems.length > 0) throw new Error(problems.join("; "));
       await writeFile(values, JSON.stringify(given));
       const { stdout } = await run(command, args);
       return parseAllDocuments(stdout)

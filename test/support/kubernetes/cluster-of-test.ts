@@ -1,11 +1,11 @@
 import { pino } from "pino";
 import type { V1Pod, V1Secret } from "@kubernetes/client-node";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { ClusterApi } from "#server/features/runs/cluster/api/cluster-api.js";
-import { openClusterApi } from "#server/features/runs/cluster/api/open-cluster-api.js";
-import type { ClusterDeps } from "#server/features/runs/cluster/cluster-deps.js";
-import type { ClusterSettings } from "#server/features/runs/cluster/manifests/cluster-run.js";
-import { reconcile } from "#server/features/runs/cluster/reconcile.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { ClusterApi } from "#server/features/execution/runs/cluster/api/cluster-api.js";
+import { openClusterApi } from "#server/features/execution/runs/cluster/api/open-cluster-api.js";
+import type { ClusterDeps } from "#server/features/execution/runs/cluster/cluster-deps.js";
+import type { ClusterSettings } from "#server/features/execution/runs/cluster/manifests/cluster-run.js";
+import { reconcile } from "#server/features/execution/runs/cluster/reconcile.js";
 import { queryAsOwner } from "../database/queries.js";
 import { makeAgent } from "../fixtures/factories.js";
 import { scriptedRunner, type ScriptedRunner } from "../runners/scripted-runner.js";

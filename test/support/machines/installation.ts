@@ -67,6 +67,7 @@ export async function openInstallation(): Promise<Installation> {
         OMOI_SECRET: secret,
         OMOI_CLUSTER_SECRET: `${secret}, shared by its servers`,
         OMOI_PUBLIC_URL: `http://${network.address}:${PORT}`,
+        OMOI_REGISTRATION: "open",
         OMOI_DATA_DIR: dataDir,
         OMOI_NODE_NAME: nodeName,
         OMOI_NODE_URL: url,

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Run } from "#shared/api/agents/runs.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Run } from "#shared/api/execution/runs.js";
 import { folderOf, makeWorkspace } from "../fixtures/factories.js";
 import { shell, waitForRunEnd } from "../fixtures/runs.js";
 import type { TestPerson } from "../server/app.js";

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { NewRun, Run } from "#shared/api/agents/runs.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
-import { generateRunnerToken, hashRunnerToken } from "#server/features/runners/runner-token.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { NewRun, Run } from "#shared/api/execution/runs.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
+import {
+  generateRunnerToken,
+  hashRunnerToken,
+} from "#server/features/execution/runners/manage-runners.js";
 import { queryAsOwner } from "../database/queries.js";
 import { makeAgent } from "../fixtures/factories.js";
 import type { TestApp, TestPerson } from "../server/app.js";

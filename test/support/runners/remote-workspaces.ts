@@ -1,6 +1,6 @@
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { NewRun, Run } from "#shared/api/agents/runs.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { NewRun, Run } from "#shared/api/execution/runs.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { makeAgent } from "../fixtures/factories.js";
 import type { TestPerson } from "../server/app.js";
 

@@ -8,7 +8,7 @@ import {
   WORK_TYPE,
   type RunnerJob,
   type WorkReceipt,
-} from "#shared/runner/protocol.js";
+} from "#shared/execution/runner/protocol.js";
 import { git, runGit, type GitResult } from "../git/git.js";
 import type { TestApp } from "../server/app.js";
 import { ofRun, type RunnerAnswer, type ScriptedRunner } from "./scripted-runner.js";

@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { hashRunnerToken, generateRunnerToken } from "#server/features/runners/runner-token.js";
+import {
+  hashRunnerToken,
+  generateRunnerToken,
+} from "#server/features/execution/runners/manage-runners.js";
 import {
   RUNNER_PATH,
   RUNNER_PROTOCOL,
@@ -7,7 +10,7 @@ import {
   type OfferRequest,
   type RunEnd,
   type RunnerJob,
-} from "#shared/runner/protocol.js";
+} from "#shared/execution/runner/protocol.js";
 import { queryAsOwner } from "../database/queries.js";
 import type { TestApp } from "../server/app.js";
 

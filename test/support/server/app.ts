@@ -11,6 +11,7 @@ import { buildApp } from "#server/app.js";
 import { publicUrlOf, readConfig, type Config } from "#server/config/config.js";
 import type { DatabaseAddress } from "#server/db/connection/address.js";
 import { openDatabase, type Database } from "#server/db/connection/connect.js";
+import { rateLimits } from "#server/db/tables/identity-tables.js";
 import { workspaceBusy } from "#server/errors.js";
 import { openSandbox, unavailable } from "#sandbox/open-sandbox.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
@@ -71,6 +72,23 @@ export async function startTestApp(
   };
 }
 
+let shared: Promise<TestApp> | undefined;
+
+/**
+ * Returns the application with default settings that the test files of a worker share: its start takes longer than
+ * many files. For tests that look only at what they created; others start their own.
+ */
+export async function sharedTestApp(): Promise<TestApp> {
+  const app = await (shared ??= startTestApp());
+  // Each file registers as many people as one address may.
+  const text = "remove the hits of other test files";
+  await app.db.withSystem(text, (db) => db.delete(rateLimits));
+  return {
+    ...app,
+    close: () => Promise.reject(new Error("other test files use this application")),
+  };
+}
+
 /** Creates a copy of the template database, with its secret. */
 export async function createTestDatabase(): Promise<{ owner: pg.ClientConfig; secret: string }> {
   const cluster = inject("cluster");
@@ -111,6 +129,8 @@ async function start(
     aloneAt: null,
     publicUrl: () => publicUrlOf(config, port),
     webDir: join(import.meta.dirname, "../../../dist/web"),
+    // A busy machine must not change what a page contains.
+    pageWaitMs: 60_000,
     checkResponses: true,
     onNodeLost: () => {},
   });

@@ -1,7 +1,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Project } from "#shared/api/projects/projects.js";
+import type { Project } from "#shared/api/code/projects.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import { queryAsOwner } from "../database/queries.js";
 import { makeProject } from "../fixtures/factories.js";

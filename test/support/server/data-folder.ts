@@ -1,4 +1,4 @@
-import { removeTree } from "#git/worktree/atomic-directory.js";
+import { removeTree } from "#git/files/atomic-directory.js";
 import { listMounts, unmount } from "#git/worktree/mounts.js";
 
 /** Unmounts and removes a data folder, including that of a killed server. */

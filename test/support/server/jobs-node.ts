@@ -5,6 +5,7 @@ import type { TestApp } from "./app.js";
 export const jobsNodeOf = ({ db }: TestApp): JobsNode => ({
   id: db.node.id,
   homeOf: async () => null,
+  isPaused: async () => false,
   lease: { untilHeld: async () => {}, onLapse: () => () => {} },
   work: { begin: () => () => {} },
 });

@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import type { Agent } from "#shared/api/agents/agents.js";
-import type { Workspace } from "#shared/api/projects/workspaces.js";
+import type { Agent } from "#shared/api/work/agents.js";
+import type { Workspace } from "#shared/api/code/workspaces.js";
 import { createTestDatabase, type TestPerson } from "./app.js";
 import { removeDataFolder } from "./data-folder.js";
 import {
@@ -20,7 +20,7 @@ import {
 } from "../fixtures/factories.js";
 import { databaseUrlOf } from "../database/queries.js";
 import { shell, waitForRunEnd } from "../fixtures/runs.js";
-import { clientOf, startServer } from "./server-process.js";
+import { clientOf, startServer, type ProcessExit } from "./server-process.js";
 
 export interface ServerUnderAttack {
   url: string;
@@ -34,6 +34,8 @@ export interface ServerUnderAttack {
   isAlive(): boolean;
   /** The server's log so far. */
   log(): string;
+  /** Sends SIGTERM and waits for the end. */
+  stop(): Promise<ProcessExit>;
   /** Stops the server and removes its folder. */
   close(): Promise<void>;
 }
@@ -59,6 +61,10 @@ export async function startServerUnderAttack(
   );
   const url = await server.ready;
   const { process: child } = server;
+  const stop = (): Promise<ProcessExit> => {
+    child.kill("SIGTERM");
+    return server.ended;
+  };
   return {
     url,
     dataDir,
@@ -80,9 +86,9 @@ export async function startServerUnderAttack(
         api: clientOf(url, tokens.access_token),
       };
     },
+    stop,
     close: async () => {
-      child.kill("SIGTERM");
-      await server.ended;
+      await stop();
       await removeDataFolder(dataDir);
     },
   };

@@ -13,8 +13,11 @@ export interface SignedInCli {
   home: string;
   env: Record<string, string>;
   run(...args: string[]): Promise<CliResult>;
-  /** Runs it with a text as standard input, or in another folder. */
-  runWith(options: { input?: string; cwd?: string }, ...args: string[]): Promise<CliResult>;
+  /** Runs it with a text as standard input, in another folder, or with further variables. */
+  runWith(
+    options: { input?: string; cwd?: string; env?: Readonly<Record<string, string>> },
+    ...args: string[]
+  ): Promise<CliResult>;
   start(...args: string[]): ChildProcess;
   close(): void;
 }
@@ -23,14 +26,22 @@ export interface SignedInCli {
 export function openCli(more: Record<string, string> = {}): SignedInCli {
   const home = mkdtempSync(join(tmpdir(), "omoi-cli-"));
   const env = { PATH: process.env["PATH"] ?? "", HOME: home, ...more };
-  const start = (args: readonly string[], cwd: string, isFed: boolean): ChildProcess =>
+  const start = (
+    args: readonly string[],
+    cwd: string,
+    isFed: boolean,
+    variables: Readonly<Record<string, string>> = {},
+  ): ChildProcess =>
     spawn(process.execPath, [builtFile("cli/main.js"), ...args], {
       cwd,
-      env,
+      env: { ...env, ...variables },
       stdio: [isFed ? "pipe" : "ignore", "pipe", "pipe"],
     });
-  const runWith: SignedInCli["runWith"] = async ({ input, cwd = home }, ...args) => {
-    const child = start(args, cwd, input !== undefined);
+  const runWith: SignedInCli["runWith"] = async (
+    { input, cwd = home, env: variables },
+    ...args
+  ) => {
+    const child = start(args, cwd, input !== undefined, variables);
     if (input !== undefined) child.stdin?.end(input);
     const [out, err, [code]] = await Promise.all([
       text(child.stdout as NodeJS.ReadableStream),

@@ -1,5 +1,5 @@
 /** The merge drivers of a merge, and their results. */
-import type { MergeDriver, MergeDriverName } from "#shared/merge-drivers.js";
+import type { MergeDriver, MergeDriverName } from "#shared/code/merge-drivers.js";
 
 /** The version of the drivers' algorithms. Every change of their results needs a new one. */
 export const DRIVERS_VERSION = 1;

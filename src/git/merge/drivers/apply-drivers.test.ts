@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { MergeDriver } from "#shared/merge-drivers.js";
+import type { MergeDriver } from "#shared/code/merge-drivers.js";
 import { subscribe } from "#shared/node/measurements.js";
 import {
   commitFiles,
@@ -9,7 +9,8 @@ import {
 } from "#test/support/git/test-repository.js";
 import { applyDecisions, computeMerge, currentDrivers } from "../merge.js";
 import { listTree } from "../../objects/tree-reader.js";
-import { DataMerger } from "./data/data-merger.js";
+import { DataBusyError, DataMerges } from "./data/data-merges.js";
+import { DataProcesses } from "./data/data-processes.js";
 
 let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
@@ -17,7 +18,13 @@ let dispose = async (): Promise<void> => undefined;
 beforeAll(async () => {
   ({ repoPath, dispose } = await testRepository());
 });
-afterAll(() => dispose());
+const processes = new DataProcesses();
+afterAll(async () => {
+  processes.stop();
+  await dispose();
+});
+/** The data merges of one operation. */
+const options = () => ({ data: new DataMerges(processes, "organization") });
 
 const DRIVERS: MergeDriver[] = [
   { pattern: "**/*.json", driver: "json" },
@@ -34,7 +41,7 @@ async function three(base: Files, target: Files, source: Files, drivers = DRIVER
     await commitFiles(repoPath, [root], target),
     await commitFiles(repoPath, [root], source),
   ];
-  return computeMerge(repoPath, one, other, null, currentDrivers(drivers));
+  return computeMerge(repoPath, one, other, null, currentDrivers(drivers), options());
 }
 
 const results = ({ driverFiles }: { driverFiles: { path: string; result: string }[] }) =>
@@ -140,7 +147,14 @@ describe("drivers apply to files that both sides changed", () => {
     const other = await commitFiles(repoPath, [root], { "a.json": json(1, 2) });
     const left = await commitFiles(repoPath, [one, other], { "a.json": json(3, 2) });
     const right = await commitFiles(repoPath, [other, one], { "a.json": json(2, 3) });
-    const merge = await computeMerge(repoPath, left, right, null, currentDrivers(DRIVERS));
+    const merge = await computeMerge(
+      repoPath,
+      left,
+      right,
+      null,
+      currentDrivers(DRIVERS),
+      options(),
+    );
     expect(merge.bases).toHaveLength(2);
     expect(merge.driverFiles.map(({ reason }) => reason)).toEqual([
       "The merge bases have different versions of it.",
@@ -167,7 +181,7 @@ it("a merge without drivers runs no further command", async () => {
     const one = await commitFiles(repoPath, [root], { "a.json": json(2, 1) });
     const other = await commitFiles(repoPath, [root], { "a.json": json(1, 2) });
     commands = 0;
-    await computeMerge(repoPath, one, other, null, currentDrivers(drivers));
+    await computeMerge(repoPath, one, other, null, currentDrivers(drivers), options());
     stop();
     return commands;
   };
@@ -175,43 +189,12 @@ it("a merge without drivers runs no further command", async () => {
   expect(await count([])).toBe(1);
 });
 
-describe("the process of data merges", () => {
-  const file = { name: "x.json", base: null, target: Buffer.from("{}"), source: Buffer.from("{}") };
-
-  it("merges one file after another", async () => {
-    const merger = new DataMerger("one");
-    const bytes = Buffer.from("{}");
-    for (let round = 0; round < 3; round += 1) {
-      const merged = await merger.merge(file);
-      expect(merged).toMatchObject({ result: "merged" });
-      expect(merged?.result === "merged" && bytes.equals(merged.bytes)).toBe(true);
-    }
-    merger.end();
-  });
-
-  it("gives up files that take too long, and then all others", async () => {
-    const merger = new DataMerger("two", undefined, 0);
-    const large = { ...file, target: Buffer.from(`{"a":[${"1,".repeat(190_000)}1]}`) };
-    for (let round = 0; round < 4; round += 1) expect(await merger.merge(large)).toBeNull();
-    merger.end();
-  });
-
-  it("ends when it is aborted", async () => {
-    const controller = new AbortController();
-    const merger = new DataMerger("three", controller.signal);
-    await merger.merge(file);
-    controller.abort();
-    await expect(merger.merge(file)).rejects.toThrow("aborted");
-    merger.end();
-  });
-});
-
 it("files that exceed the limits are recorded, so that a repetition gives the same", async () => {
   const root = await commitFiles(repoPath, [], { "a.json": json(1, 1) });
   const one = await commitFiles(repoPath, [root], { "a.json": json(2, 1) });
   const other = await commitFiles(repoPath, [root], { "a.json": json(1, 2) });
   const drivers = { ...currentDrivers(DRIVERS), lines: ["a.json"] };
-  const merge = await computeMerge(repoPath, one, other, null, drivers);
+  const merge = await computeMerge(repoPath, one, other, null, drivers, options());
   expect(merge.driverFiles).toEqual([
     {
       path: "a.json",
@@ -221,4 +204,36 @@ it("files that exceed the limits are recorded, so that a repetition gives the sa
     },
   ]);
   expect(merge.drivers).toEqual(drivers);
+});
+
+it("a merge that must not wait begins again with the results of its turn", async () => {
+  const root = await commitFiles(repoPath, [], { "a.json": json(1, 1), "b.json": json(1, 1) });
+  const one = await commitFiles(repoPath, [root], { "a.json": json(2, 1), "b.json": json(2, 1) });
+  const other = await commitFiles(repoPath, [root], { "a.json": json(1, 2), "b.json": json(1, 2) });
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const versions = {
+    name: "x.json",
+    base: null,
+    target: Buffer.from("1"),
+    source: Buffer.from("1"),
+  };
+  const held = new DataMerges(processes, "busy").merge(
+    { bytes: 1, read: () => opened.then(() => versions) },
+    true,
+  );
+  const data = new DataMerges(processes, "busy", { waits: false });
+  const compute = () => computeMerge(repoPath, one, other, null, currentDrivers(DRIVERS), { data });
+  const busy = await compute().catch((error: unknown) => error);
+  expect(busy).toBeInstanceOf(DataBusyError);
+  const waiting = (busy as DataBusyError).awaitResults();
+  open();
+  await Promise.all([held, waiting]);
+  expect(data.results.size).toBe(2);
+  expect(results(await compute())).toEqual([
+    ["a.json", "merged"],
+    ["b.json", "merged"],
+  ]);
 });

@@ -1,6 +1,6 @@
 /** Finds the files of a merge that a driver applies to: those that both sides changed. */
 import { setImmediate as immediate } from "node:timers/promises";
-import type { MergeDriver } from "#shared/merge-drivers.js";
+import type { MergeDriver } from "#shared/code/merge-drivers.js";
 import type { TreeEntry, TreeReader } from "../../objects/tree-reader.js";
 import type { ComputedMerge, Conflict } from "../merge-conflicts.js";
 import { readRenames } from "../read-renames.js";
@@ -59,7 +59,7 @@ export async function findCandidates(
   await trees.load([...merge.bases, merge.tree].map((tree) => ({ tree, paths })));
   const conflicts = conflictsByPath(merge);
   return [...found.values()]
-    .sort((one, other) => (one.path < other.path ? -1 : 1))
+    .sort((a, b) => (a.path < b.path ? -1 : 1))
     .flatMap((file): Candidate[] => {
       const { path, origin, base, target, source } = file;
       const conflict = conflictAt(conflicts, file);
@@ -122,9 +122,9 @@ async function changedByBoth(
   await trees.load([{ tree: base, paths: common }]);
   const before = (path: string): TreeEntry | null => trees.findFile(base, path);
   const both = (path: string): Versions | null => {
-    const [one, other] = [byTarget.get(path), bySource.get(path)];
-    return one && other
-      ? { path, origin: null, base: before(path), target: one, source: other }
+    const [inTargetTree, inSourceTree] = [byTarget.get(path), bySource.get(path)];
+    return inTargetTree && inSourceTree
+      ? { path, origin: null, base: before(path), target: inTargetTree, source: inSourceTree }
       : null;
   };
   const files = common.map(both).filter((file) => file !== null);
@@ -140,10 +140,16 @@ async function changedByBoth(
       const names = [inTarget?.get(origin), inSource?.get(origin)];
       const [first = names[1], second = first] = names;
       if (first === undefined || first !== second) continue;
-      const one = byTarget.get(names[0] ?? origin);
-      const other = bySource.get(names[1] ?? origin);
-      if (!one || !other) continue;
-      renamed.push({ path: first, origin, base: before(origin), target: one, source: other });
+      const inTargetTree = byTarget.get(names[0] ?? origin);
+      const inSourceTree = bySource.get(names[1] ?? origin);
+      if (!inTargetTree || !inSourceTree) continue;
+      renamed.push({
+        path: first,
+        origin,
+        base: before(origin),
+        target: inTargetTree,
+        source: inSourceTree,
+      });
     }
   }
   const isRegular = (entry: TreeEntry | null): boolean =>

@@ -1,7 +1,8 @@
 /** The driver `json`: merges the data of a file. */
 import { readObjects } from "../../objects/object-reader.js";
 import { looseObject, writeObject } from "../../objects/loose-object.js";
-import type { DataMerger } from "./data/data-merger.js";
+import type { DataMerges } from "./data/data-merges.js";
+import type { DataMerge } from "./data/merge-data.js";
 import { byLines, type DriverResult } from "./applied-drivers.js";
 import type { Candidate } from "./find-candidates.js";
 
@@ -9,25 +10,41 @@ import type { Candidate } from "./find-candidates.js";
 const KEY_LENGTH = 60;
 const MAX_KEYS = 6;
 
+/** How the data of files is merged. */
+export interface DataOptions {
+  data: DataMerges;
+  /** Whether the caller may wait for its organization's turn. */
+  waits: boolean;
+}
+
 /**
  * Merges the data of a file; null if that exceeds the limits of time or memory.
- * @throws GitError
+ * @param bytes the size of all versions
+ * @throws GitError, MergesUnavailableError, DataBusyError
  */
 export async function mergeFileData(
   repoPath: string,
   { path, base, target, source }: Candidate,
-  merger: DataMerger,
+  bytes: number,
+  { data, waits }: DataOptions,
 ): Promise<DriverResult | null> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
   const oids = [target.oid, source.oid, ...(base ? [base.oid] : [])];
-  const [into, from, before] = await readObjects(repoPath, oids, "contents");
-  if (!into?.content || !from?.content) throw new Error(`the blobs of ${path} are missing`);
-  const merged = await merger.merge({
-    name: path.slice(path.lastIndexOf("/") + 1),
-    base: before?.content ?? null,
-    target: into.content,
-    source: from.content,
-  });
-  if (merged === null) return null;
+  const key = [repoPath, name, ...oids].join("\0");
+  const known = data.results.get(key);
+  if (known !== undefined) return known;
+  const read = async () => {
+    const [into, from, before] = await readObjects(repoPath, oids, "contents");
+    if (!into?.content || !from?.content) throw new Error(`the blobs of ${path} are missing`);
+    return { name, base: before?.content ?? null, target: into.content, source: from.content };
+  };
+  const merged = await data.merge({ bytes, read }, waits);
+  const result = merged && (await resultOf(repoPath, merged));
+  data.results.set(key, result);
+  return result;
+}
+
+async function resultOf(repoPath: string, merged: DataMerge): Promise<DriverResult> {
   if (merged.result === "lines") return byLines(merged.reason);
   if (merged.result === "conflict") {
     return { result: "conflict", reason: `json: ${conflictText(merged.keys)}` };

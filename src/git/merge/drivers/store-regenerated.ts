@@ -1,7 +1,7 @@
 /** Stores the files that a command has regenerated in a folder. */
 import { storeFile } from "../../objects/store-file.js";
-import type { TokenScan } from "../../smart-http/token-scan.js";
-import { SafeFolder } from "../../worktree/safe-folder.js";
+import type { TokenScan } from "../../objects/token-scan.js";
+import { SafeFolder } from "../../files/safe-folder.js";
 
 /** Maximum bytes of a regenerated file. */
 const MAX_BYTES = 16 * 1024 * 1024;

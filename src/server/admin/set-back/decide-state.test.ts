@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { archiveRef } from "#server/features/workspaces/archives/archive-workspace.js";
+import { archiveRef } from "#server/features/code/workspaces/archives/archive-workspace.js";
 import { decideState } from "./decide-state.js";
 import type { WorkspaceState } from "./set-back.queries.js";
 import type { StoredCommits } from "./stored-commits.js";

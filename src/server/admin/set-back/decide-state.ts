@@ -1,6 +1,6 @@
-import { hasServerFolder } from "#shared/workspace-types.js";
-import { archiveRef } from "../../features/workspaces/archives/archive-workspace.js";
-import { branchRef } from "../../features/workspaces/index.js";
+import { hasServerFolder } from "#shared/code/workspace-choices.js";
+import { archiveRef } from "../../features/code/workspaces/archives/archive-workspace.js";
+import { branchRef } from "../../features/code/workspaces/index.js";
 import type { WorkspaceState } from "./set-back.queries.js";
 import type { StoredCommits } from "./stored-commits.js";
 

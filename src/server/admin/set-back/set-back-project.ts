@@ -3,8 +3,9 @@ import { storageIn } from "../../data-folder/storage.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { AuditWriterOf } from "../../db/connection/system-change.js";
 import { newId } from "../../db/tables/columns.js";
-import { requestTarget } from "../../features/workspaces/queue/merge-requests.js";
-import { exists } from "#git/worktree/atomic-directory.js";
+import { forgetLostLogs } from "../../features/execution/runs/index.js";
+import { requestTarget } from "../../features/code/workspaces/queue/merge-requests.js";
+import { exists } from "#git/files/atomic-directory.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
 import { decideState } from "./decide-state.js";
 import * as queries from "./set-back.queries.js";
@@ -67,6 +68,7 @@ export async function setBackProject(
   await queries.deleteArchives(tx, id, has);
   const requests = await rejectRequests(tx, audit, project, new Set(merges.map((row) => row.id)));
   await queries.forgetLost(tx, id, has);
+  await forgetLostLogs(tx, storageIn(project.folder), id);
   const done = merges.filter(({ state }) => state === "done");
   audit(org_id, {
     action: "project.set_back",

@@ -1,23 +1,21 @@
 /** Rows that name commits of a project. All statements require a connection that sees all organizations. */
 import { sql } from "drizzle-orm";
-import type { WorkspaceType } from "#shared/workspace-types.js";
 import type { Queryable } from "../../db/connection/connect.js";
+import type { mergeRequests, workspaces } from "../../db/tables/workspace-tables.js";
 
 /** A workspace with the columns that depend on its repository and folder. */
-export interface WorkspaceState extends Record<string, unknown> {
-  agent_id: string;
-  agent_name: string;
-  is_terminated: boolean;
-  branch_name: string;
-  workspace_type: WorkspaceType;
-  status: "creating" | "active" | "archiving" | "archived" | "restoring" | "expired" | "failed";
-  head_commit: string | null;
-  parent_commit: string | null;
-  folder_driver: "overlay" | "fuse-overlayfs" | "checkout";
-  archive_id: string | null;
-  archive_tip: string | null;
-  error: string | null;
-}
+export type WorkspaceState = Pick<
+  typeof workspaces.$inferSelect,
+  | "agent_id"
+  | "branch_name"
+  | "workspace_type"
+  | "status"
+  | "head_commit"
+  | "parent_commit"
+  | "folder_driver"
+  | "archive_id"
+  | "error"
+> & { agent_name: string; is_terminated: boolean; archive_tip: string | null };
 
 export async function listWorkspaces(tx: Queryable, projectId: string): Promise<WorkspaceState[]> {
   const { rows } = await tx.execute<WorkspaceState>(sql`
@@ -133,19 +131,18 @@ export async function deleteArchives(
 }
 
 /** A queued merge, or one that landed. */
-export interface RequestRow extends Record<string, unknown> {
-  id: string;
-  agent_id: string;
-  kind: "merge" | "revert" | "restore";
-  of_merge: string | null;
-  merge_id: string | null;
-  source_branch: string;
-  target_branch: string;
-  source_commit: string | null;
-  candidate_commit: string | null;
-  decided_target: string | null;
-  is_open: boolean;
-}
+export type RequestRow = Pick<
+  typeof mergeRequests.$inferSelect,
+  | "id"
+  | "agent_id"
+  | "kind"
+  | "of_merge"
+  | "merge_id"
+  | "source_branch"
+  | "target_branch"
+  | "source_commit"
+  | "candidate_commit"
+> & { decided_target: string | null; is_open: boolean };
 
 export async function listRequests(tx: Queryable, projectId: string): Promise<RequestRow[]> {
   const { rows } = await tx.execute<RequestRow>(sql`

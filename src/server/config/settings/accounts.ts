@@ -7,9 +7,10 @@ export const accountSettings = {
   registration: setting({
     variable: "OMOI_REGISTRATION",
     type: oneOf("open", "invite", "closed"),
-    default: "open",
+    default: null,
+    shownDefault: "`invite`; `open` where only this machine is served",
     documentation:
-      "Who may create an account: everyone (`open`), people with an invitation link (`invite`), or no one (`closed`). The first account is always allowed.",
+      "Who may create an account: everyone (`open`), people with an invitation link (`invite`), or no one (`closed`). The first account is always allowed. The default is `open` while both `OMOI_HOST` and `OMOI_PUBLIC_URL` are loopback addresses.",
   }),
   invitationDays: setting({
     variable: "OMOI_INVITATION_DAYS",

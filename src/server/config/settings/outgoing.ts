@@ -1,6 +1,13 @@
 import { priceTable } from "../model-prices.js";
 import { setting, type Setting } from "../setting.js";
-import { folders, json, readableFile, trueOrFalse, wholeNumber } from "../setting-types.js";
+import {
+  folders,
+  hostNames,
+  json,
+  readableFile,
+  trueOrFalse,
+  wholeNumber,
+} from "../setting-types.js";
 
 /** Upstreams, models and webhooks: the addresses and the limits of requests to them. */
 export const outgoingSettings = {
@@ -15,6 +22,13 @@ export const outgoingSettings = {
     type: trueOrFalse,
     default: "false",
     documentation: "`true` lets imports reach private and loopback addresses.",
+  }),
+  egressPrivateHosts: setting({
+    variable: "OMOI_EGRESS_PRIVATE_HOSTS",
+    type: hostNames,
+    default: "",
+    documentation:
+      "Host names, separated by `,`, such as a package registry in the same network: runs may reach them at private addresses, if their `allowed_hosts` has them. Addresses of the machine of the proxy (the server, or the runner of the run), loopback, link-local and metadata addresses stay out of reach.",
   }),
   importCaFile: setting({
     variable: "OMOI_IMPORT_CA_FILE",
@@ -56,12 +70,27 @@ export const outgoingSettings = {
     documentation:
       'US dollars per million tokens by model, in place of and beside the built-in list prices, as JSON; `*` stands for every other model: `{"my-model": {"input": 1, "output": 4, "cache_read": 0.1, "cache_write": 1.25}}`. `cache_write_1h` is the price of cache writes for an hour, if it differs. `long_prompt` has the same prices and `above`, a number of tokens: the prices of calls with a longer prompt.',
   }),
+  forgePrivateHosts: setting({
+    variable: "OMOI_FORGE_PRIVATE_HOSTS",
+    type: trueOrFalse,
+    default: "false",
+    documentation:
+      "`true` lets forges have `http://` addresses, and private or loopback addresses, for their API and for git.",
+  }),
   webhookPrivateHosts: setting({
     variable: "OMOI_WEBHOOK_PRIVATE_HOSTS",
     type: trueOrFalse,
     default: "false",
     documentation:
       "`true` lets webhooks have `http://` addresses, and private or loopback addresses.",
+  }),
+  deliveryDays: setting({
+    variable: "OMOI_DELIVERY_DAYS",
+    // Deliveries are sent again for a day.
+    type: wholeNumber(2, 3650),
+    default: "30",
+    documentation:
+      "Days until an event is deleted with its deliveries to webhooks, and a notification with those to its recipient.",
   }),
   notificationDelaySeconds: setting({
     variable: "OMOI_NOTIFICATION_DELAY_SECONDS",

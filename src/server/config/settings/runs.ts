@@ -1,7 +1,8 @@
 import { z } from "zod";
-import type { RunLimits } from "#shared/api/agents/runs.js";
+import type { RunLimits } from "#shared/api/execution/runs.js";
 import { group, setting, type Setting, type SettingGroup } from "../setting.js";
 import {
+  files,
   defaultUids,
   folders,
   maxUid,
@@ -106,10 +107,10 @@ export const runSettings = {
   /** Null: no limit. */
   runFiles: setting({
     variable: "OMOI_RUN_FILES",
-    type: wholeNumber(0, 1_000_000_000).transform((files) => files || null),
-    default: "1000000",
+    type: files,
+    default: "auto",
     documentation:
-      "Maximum files and folders in the workspace of a run, including deleted files that are still open; `0` sets no limit.",
+      "Maximum files and folders in the workspace of a run, including deleted files that are still open; `0` sets no limit, `auto` sets one for each 4 KiB of `OMOI_RUN_DISK_MIB`, at most 1 000 000.",
   }),
   runTimeoutSeconds: setting({
     variable: "OMOI_RUN_TIMEOUT_SECONDS",
@@ -133,7 +134,8 @@ export const runSettings = {
     variable: "OMOI_RUN_LOG_DAYS",
     type: wholeNumber(1, 3650),
     default: "30",
-    documentation: "Days until the log of a run is deleted.",
+    documentation:
+      "Days after its last output until the log of a run, or the transcript of a session, is deleted.",
   }),
   shutdownRuns: setting({
     variable: "OMOI_SHUTDOWN_RUNS",

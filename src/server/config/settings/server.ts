@@ -47,7 +47,7 @@ export const serverSettings = {
     shownDefault: "a role that Omoi creates",
     requires: ["OMOI_DATABASE_URL"],
     documentation:
-      "The unprivileged role that serves requests, where the owner may not create roles.",
+      "The unprivileged role that serves requests, where the owner may not create roles. May lead through a pooler in transaction mode.",
   }),
   databaseDirectUrl: setting({
     variable: "OMOI_DATABASE_DIRECT_URL",
@@ -56,7 +56,7 @@ export const serverSettings = {
     shownDefault: "`OMOI_DATABASE_URL`",
     requires: ["OMOI_DATABASE_URL"],
     documentation:
-      "PostgreSQL itself, as the role that owns the database, where `OMOI_DATABASE_URL` leads to a pooler in transaction mode.",
+      "PostgreSQL itself, as the role that owns the database, where `OMOI_DATABASE_URL` leads to a pooler in transaction mode. The serving role listens and locks at this address, too.",
   }),
   databaseUid: setting({
     variable: "OMOI_DATABASE_UID",

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import type { AuditEvent } from "#shared/api/organizations/audit.js";
-import { hashInput, genesisHash, type AuditAction } from "#shared/audit.js";
+import type { AuditEvent } from "#shared/api/organization/audit.js";
+import { hashInput, genesisHash, type AuditAction } from "#shared/organization/audit.js";
 import { isoInstant, newId } from "../tables/columns.js";
 
 /**

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
-import type { InstallationEvent } from "#shared/api/admin.js";
-import { deletedUser, hashInput, genesisHash } from "#shared/audit.js";
+import type { InstallationEvent } from "#shared/api/operation/admin.js";
+import { deletedUser, hashInput, genesisHash } from "#shared/organization/audit.js";
 import { isoInstant, newId } from "../tables/columns.js";
-import type { Queryable } from "../connection/queryable.js";
+import type { Queryable } from "../queryable.js";
 
 /**
  * The author of a change to the installation: a super admin through the API, or an operator on the

@@ -7,15 +7,16 @@ import type { ChangeFeed, RowChange } from "./changes.js";
 function feedOf() {
   const listeners: ((change: RowChange | null) => void)[] = [];
   const feed = {
-    isConnected: true as boolean,
+    mayCache: true as boolean,
+    obstacle: null,
     subscribe: (listener: (change: RowChange | null) => void) => {
       listeners.push(listener);
       return () => {};
     },
     syncLocal: async () => {},
     syncAll: async () => {},
-    settleAll: async () => true,
-    answerSettle: () => {},
+    drainAll: async () => true,
+    onDrain: () => {},
     joinNode: () => {},
     close: async () => {},
   } satisfies ChangeFeed;
@@ -108,14 +109,14 @@ describe("cached", () => {
     const { versions, get, arrive, read, reads } = rowsOf(feed);
     versions.set("a", 1);
     await read("a");
-    feed.isConnected = false;
+    feed.mayCache = false;
     audit(null);
     versions.set("a", 2);
     expect([await read("a"), await read("a")]).toEqual([2, 2]);
     expect(reads()).toBe(3);
     const begunDeaf = get("a");
     versions.set("a", 3);
-    feed.isConnected = true;
+    feed.mayCache = true;
     audit(null);
     await arrive();
     await begunDeaf;
@@ -176,7 +177,7 @@ describe("cached", () => {
             delivered.set(id, versions.get(id) ?? 0);
           } else if (what === "arrive") await arrive();
           else if (what === "deaf") {
-            feed.isConnected = !feed.isConnected;
+            feed.mayCache = !feed.mayCache;
             audit(null);
             for (const [key, version] of versions) delivered.set(key, version);
           } else {

@@ -1,10 +1,13 @@
+import { isComparing } from "../precondition.js";
 import type { ChangeFeed, RowChange } from "./changes.js";
 
 /**
- * A row that cached values depend on: an organization, its runs, a user, a session or a key (its hash
- * in hex).
+ * A row that cached values depend on: an organization, its runs, a user, a session, a key (its hash in
+ * hex), or the installation.
  */
-export type Source = `${"organization" | "runs of" | "user" | "session" | "key"} ${string}`;
+export type Source =
+  | `${"organization" | "runs of" | "user" | "session" | "key"} ${string}`
+  | "installation";
 
 /** A value with every row that determined it. */
 export interface Sourced<Value> {
@@ -32,7 +35,7 @@ interface CacheOptions<Value> {
  * Creates a cache whose entries live until one of their sources changes. It is as fresh as the
  * database: a change invalidates every process before the request that made it is answered (`syncAll`),
  * a value whose source changed while it was being read is returned but not cached, and nothing is
- * cached while the change feed is down.
+ * cached or answered from the cache while the process does not hear changes.
  */
 export function cached<Value>(
   options: CacheOptions<Value>,
@@ -75,7 +78,7 @@ export function cached<Value>(
   });
   const store = (key: string, { value, sources, until }: Sourced<Value>, since: number): void => {
     const end = until ?? Number.POSITIVE_INFINITY;
-    if (sources === null || !changes.isConnected || resetAt > since || end <= Date.now()) return;
+    if (sources === null || !changes.mayCache || resetAt > since || end <= Date.now()) return;
     if (sources.some((source) => (changedAt.get(source) ?? 0) > since)) return;
     evict(key);
     entries.set(key, { value, until: end, sources });
@@ -101,8 +104,10 @@ export function cached<Value>(
   };
 
   return (key) => {
+    // Under the lock the present value counts; a change that was just committed may not be known here yet.
+    if (isComparing()) return load(key).then((answer) => answer?.value);
     const entry = entries.get(key);
-    if (entry && entry.until > Date.now()) return entry.value;
+    if (entry && entry.until > Date.now() && changes.mayCache) return entry.value;
     return read(key);
   };
 }
@@ -127,6 +132,8 @@ function sourcesOfChange({ table, orgId, id }: RowChange): Source[] | null {
     case "runs":
       // Run tokens change constantly and affect no permissions.
       return [`runs of ${orgId}`];
+    case "installation":
+      return ["installation"];
     case "roles":
       // A system role belongs to every organization.
       return orgId === null ? null : [`organization ${orgId}`];

@@ -13,7 +13,7 @@ import { ServerHistory } from "../hosts/server-history.js";
 export interface DatabaseAddress {
   /** The role that owns the database, connected without a transaction pooler so that sessions last. */
   owner: ServerConfig;
-  /** The unprivileged serving role; null creates `omoi_app`. */
+  /** The unprivileged serving role, possibly through a transaction pooler; null creates `omoi_app`. */
   app: ServerConfig | null;
   /**
    * The address for the serving role's transactions, possibly a transaction pooler; null: the owner's
@@ -31,7 +31,10 @@ export interface DatabaseAddress {
 export interface ServingAddress {
   /** For transactions. */
   transactions: ServerConfig;
-  /** For LISTEN and session locks, which outlive a transaction. */
+  /**
+   * For LISTEN and session locks, which outlive a transaction: the same role at the owner's address, because
+   * migrations need sessions, too.
+   */
   sessions: ServerConfig;
 }
 
@@ -71,17 +74,20 @@ export function servingAddress(
   { owner, pooler, app }: DatabaseAddress,
   made: { user: string; password: string },
 ): ServingAddress {
-  const transactions = app ?? { ...(pooler ?? owner), ...made };
-  if (!pooler) return { transactions, sessions: transactions };
-  const { user, password } = transactions;
-  return {
-    transactions,
-    sessions: {
-      ...owner,
-      ...(user === undefined ? {} : { user }),
-      ...(password === undefined ? {} : { password }),
-    },
-  };
+  if (app === null) {
+    return { transactions: { ...(pooler ?? owner), ...made }, sessions: { ...owner, ...made } };
+  }
+  const sessions = { ...owner };
+  // Without a name or a password in the address, the driver takes them from the environment.
+  for (const key of ["user", "password"] as const) {
+    delete sessions[key];
+    if (app[key] !== undefined) Object.assign(sessions, { [key]: app[key] });
+  }
+  // A client certificate is of a role.
+  if (typeof app.ssl === "object" && app.ssl.cert && typeof owner.ssl === "object") {
+    sessions.ssl = { ...owner.ssl, cert: app.ssl.cert, key: app.ssl.key };
+  }
+  return { transactions: app, sessions };
 }
 
 /** `sslmode` values that the driver treats as `verify-full`, with a warning. */

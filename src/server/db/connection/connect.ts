@@ -1,25 +1,23 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 import type { Logger } from "pino";
-import { ConfigError } from "#shared/node/config-error.js";
-import type { DatabaseAddress, ServingAddress } from "./address.js";
+import type { DatabaseAddress } from "./address.js";
 import { appendEvents, type Change, type Origin, type AuditWriter } from "../audit/audit.js";
 import { listenForChanges, type ChangeFeed } from "../cache/changes.js";
-import { DatabasePool, type ServerConfig } from "../hosts/database-client.js";
 import { fairSlots } from "#shared/node/fair-slots.js";
-import { checkSecret, openVerificationKey } from "../installation.js";
+import { cachedMaintenance, type Maintenance } from "../maintenance.js";
 import {
-  lockConnections,
   createLocks,
   createTryLock,
   type LockError,
   type Locks,
   type TryLock,
 } from "../locks/locks.js";
-import { migrate } from "../migrate.js";
-import type { Queryable } from "./queryable.js";
-import { checkServing, connectServing, ensureServingRole } from "./serving-role.js";
-import { beginSystem, type PoolSettings, SystemPool, tenantPoolOf } from "./system-pool.js";
+import { openPools, POOL_SIZE } from "./pools.js";
+import { lockAndCompare, readInComparison, recordChange } from "../precondition.js";
+import { prepareDatabase } from "./prepare-database.js";
+import type { Queryable } from "../queryable.js";
+import { beginSystem } from "./system-pool.js";
 import { beginTenant, type NodeEpoch, type OrganizationLock } from "./tenant.js";
 import {
   inReadTransaction,
@@ -28,9 +26,8 @@ import {
   type TransactionWork,
 } from "./transaction.js";
 import { systemChange } from "./system-change.js";
-import { connectOrExplain, requireSessions } from "./try-connection.js";
 
-export { prepared, reusable, statementOf, type Queryable } from "./queryable.js";
+export { prepared, reusable, statementOf, type Queryable } from "../queryable.js";
 
 export interface Database {
   /**
@@ -69,6 +66,8 @@ export interface Database {
   withSystemTx<Result>(reason: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   /** The changes made by any server process. */
   readonly changes: ChangeFeed;
+  /** Returns the maintenance of the installation, from a cache; null outside of one. */
+  maintenance(): Promise<Maintenance | null>;
   /** Locks shared by all server processes. */
   readonly locks: Locks;
   /** Like `locks`, for work that can be skipped. */
@@ -106,13 +105,8 @@ export interface Database {
 /** @throws AppError 503 `home_unavailable` */
 export type MayWork = (keys: readonly string[]) => Promise<void> | void;
 
-/** Connections per pool. */
-const POOL_SIZE = 10;
 /** Connections that may hold or wait for one organization's lock; the rest serve other organizations. */
 const LOCKED_PER_ORGANIZATION = 4;
-/** Maximum wait of a request for a connection. */
-const CONNECT_TIMEOUT_MS = 30_000;
-
 interface DatabaseOptions {
   /** Folder for dumps made before migrations; null disables them. */
   dumps?: string | null;
@@ -133,53 +127,19 @@ export async function openDatabase(
   log: Logger,
   { dumps = null, nodeId = null, lockBusy }: DatabaseOptions = {},
 ): Promise<Database> {
-  const variable = address.pooler ? "OMOI_DATABASE_DIRECT_URL" : "OMOI_DATABASE_URL";
-  const owner = await connectOwner(address.owner, variable);
-  let serving: ServingAddress;
-  let keepsPrepared: boolean;
-  let verificationKey: string;
-  try {
-    await checkSecret(owner, secret);
-    serving = await ensureServingRole(owner, address, secret);
-    const probe = await connectServing(serving, address);
-    try {
-      await migrate(owner, String(probe.user), log, dumps, nodeId);
-      verificationKey = await openVerificationKey(owner, secret);
-      const { app } = address;
-      const served = app === null ? "OMOI_DATABASE_URL" : "OMOI_DATABASE_APP_URL";
-      keepsPrepared = await checkServing(owner, probe, served);
-    } finally {
-      await probe.end();
-    }
-  } finally {
-    await owner.end();
-  }
-  if (!keepsPrepared) {
-    log.warn(
-      "the pooler does not support prepared statements, so every query is planned again; set max_prepared_statements in PgBouncer 1.21 or newer",
-    );
-  }
-
-  const settings = (config: ServerConfig, max = POOL_SIZE): PoolSettings => ({
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    ...config,
-    max,
-    idleTimeoutMillis: 60_000,
-    keepsPrepared,
-  });
-  const tenantPool = withErrorHandlers(tenantPoolOf(settings(serving.transactions)), log);
-  const systemPool = withErrorHandlers(new SystemPool(settings(serving.transactions)), log);
-  const leasePool = withErrorHandlers(new SystemPool(settings(serving.transactions, 1)), log);
-  const lockPool = withErrorHandlers(
-    new DatabasePool(settings(serving.sessions, lockConnections)),
-    log,
-  );
+  const prepared = await prepareDatabase(address, secret, log, dumps, nodeId);
+  const { serving, verificationKey } = prepared;
+  const pools = openPools(serving, prepared.keepsPrepared, log);
+  const { tenantPool, systemPool, leasePool, lockPool, proofPool } = pools;
   const systemDb = drizzle(systemPool) as Queryable;
   const stopWatching = serving.sessions.hosts?.watch(serving.sessions, (host, failure) => {
     log.warn({ host, failure }, "a database server could not replace the primary");
   });
-  const changes = await listenForChanges(serving.sessions, systemPool, log);
+  const changes = await listenForChanges(
+    serving.sessions,
+    { requests: systemPool, proofs: proofPool },
+    log,
+  );
   const changed = new WeakSet<Origin>();
   let node: NodeEpoch | null = null;
   let mayWork: MayWork = () => {};
@@ -217,17 +177,11 @@ export async function openDatabase(
     },
     verificationKey,
     systemPool,
-    poolState: () => {
-      const pools = [tenantPool, systemPool, lockPool];
-      const sum = (of: (pool: pg.Pool) => number): number =>
-        pools.reduce((total, pool) => total + of(pool), 0);
-      const idle = sum(({ idleCount }) => idleCount);
-      const total = sum(({ totalCount }) => totalCount);
-      return { active: total - idle, idle, waiting: sum(({ waitingCount }) => waitingCount) };
-    },
+    poolState: pools.state,
     leasePool,
     jobPool: tenantPool,
     changes,
+    maintenance: cachedMaintenance(changes, systemDb),
     locks: (orgId, keys, work) =>
       locks(orgId, keys, async (tryMore) => {
         await mayWork(keys);
@@ -239,8 +193,11 @@ export async function openDatabase(
         return work();
       }),
     passLocks: (orgId, keys) => locks(orgId, keys, async () => {}),
-    tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none", node), work),
+    tenant: (orgId, work) =>
+      readInComparison(orgId, work) ??
+      inTransaction(tenantPool, beginTenant(orgId, "none", node), work),
     read: (orgId, work) =>
+      readInComparison(orgId, work) ??
       inReadTransaction(tenantPool, beginTenant(orgId, "read only", null), work),
     write: (orgId, work, readFirst) =>
       whileLocked(orgId, "shared", (tx, _client, first, last) => work(tx, first, last), readFirst),
@@ -256,70 +213,33 @@ export async function openDatabase(
         },
         readFirst,
       ),
-    withSystem: (_reason, work) => work(systemDb),
-    withSystemTx: (_reason, work) => inTransaction(systemPool, beginSystem, work),
+    withSystem: (_reason, work) => readInComparison(null, work) ?? work(systemDb),
+    withSystemTx: async (_reason, work) => {
+      const reading = readInComparison(null, work);
+      if (reading) return reading;
+      const result = await inTransaction(systemPool, beginSystem, async (tx) => {
+        await lockAndCompare(tx);
+        return work(tx);
+      });
+      recordChange();
+      return result;
+    },
     systemChange: async (origin, work) => {
-      const result = await systemChange(systemPool, origin, work);
+      const result = await systemChange(systemPool, origin, async (tx, audit) => {
+        await lockAndCompare(tx);
+        return work(tx, audit);
+      });
       changed.add(origin);
+      recordChange();
       return result;
     },
     hasChanged: (origin) => changed.has(origin),
     close: async () => {
       stopWatching?.();
       await changes.close();
-      await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end(), leasePool.end()]);
+      await pools.end();
     },
   };
-}
-
-/** Handles connection errors, which would otherwise end the process. */
-function withErrorHandlers<Pool extends pg.Pool>(pool: Pool, log: Logger): Pool {
-  // The pool replaces a connection that breaks while idle. While the pool is ending, PostgreSQL may
-  // shut down too, which is not worth a warning.
-  pool.on("error", (error) => {
-    if (!pool.ending) log.warn({ err: error }, "lost an idle database connection");
-  });
-  // When a connection breaks between two queries, the next query fails.
-  pool.on("connect", (client) => client.on("error", () => {}));
-  return pool;
-}
-
-/**
- * Connects as the owner.
- * @throws ConfigError when this PostgreSQL or this role cannot be used
- */
-async function connectOwner(config: ServerConfig, variable: string): Promise<pg.Client> {
-  const owner = await connectOrExplain(config, variable);
-  try {
-    const { rows } = await owner.query<{ version: string; isStandby: boolean; mayCreate: boolean }>(
-      `select current_setting('server_version_num') as version,
-         pg_is_in_recovery() as "isStandby",
-         has_database_privilege(current_database(), 'create')
-           and has_schema_privilege('public', 'create') as "mayCreate"`,
-    );
-    const major = Math.floor(Number(rows[0]?.version) / 10_000);
-    if (major < 15) {
-      throw new ConfigError(
-        `The database is PostgreSQL ${major}; point ${variable} to version 15 or newer`,
-      );
-    }
-    if (rows[0]?.isStandby) {
-      throw new ConfigError(
-        `The database is a read-only standby; point ${variable} to the primary`,
-      );
-    }
-    await requireSessions(owner, config);
-    if (!rows[0]?.mayCreate) {
-      throw new ConfigError(
-        `The role ${owner.user} cannot create tables; make it the owner: alter database ${owner.database} owner to ${owner.user}`,
-      );
-    }
-    await owner.query("set timezone to 'UTC'; set app.system to 'on'");
-    return owner;
-  } catch (error) {
-    await owner.end();
-    throw error;
-  }
 }
 
 /** Returns the name of the constraint a failed write violated, or null. */

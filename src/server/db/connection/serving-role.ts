@@ -4,7 +4,7 @@ import pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import { servingAddress, type DatabaseAddress, type ServingAddress } from "./address.js";
 import { beginSystem } from "./system-pool.js";
-import { connectOrExplain, isPooled, reason } from "./try-connection.js";
+import { connectOrExplain, connectWithSessions, isPooled, reason } from "./try-connection.js";
 
 const appRole = "omoi_app";
 
@@ -63,6 +63,28 @@ export async function connectServing(
 }
 
 /**
+ * Checks that the serving role can sign in where sessions last.
+ * @param variable the setting of that address
+ * @throws ConfigError when it cannot, or a pooler gives it no session
+ */
+export async function checkSessions(
+  { transactions, sessions }: ServingAddress,
+  variable: string,
+): Promise<void> {
+  const { host, port, hosts } = transactions;
+  if (host === sessions.host && port === sessions.port && hosts === sessions.hosts) return;
+  try {
+    await (await connectWithSessions(sessions, variable)).end();
+  } catch (error) {
+    const { cause } = error as Error;
+    if (cause === undefined) throw error;
+    throw new ConfigError(
+      `The database role ${String(sessions.user)} cannot sign in at the address of ${variable} (${reason(cause)}), where Omoi listens for changes; allow it there, or set OMOI_DATABASE_DIRECT_URL to an address of PostgreSQL itself at which the owner and this role can sign in`,
+    );
+  }
+}
+
+/**
  * Checks that the serving role sees the owner's database, is bound by row-level security, and keeps
  * settings for a whole transaction.
  * @returns whether named prepared statements survive into later transactions
@@ -74,7 +96,8 @@ export async function checkServing(
   variable: string,
 ): Promise<boolean> {
   const role = String(serving.user);
-  await refusePrivileged(serving, owner, role);
+  const privilege = await findPrivilege(serving);
+  if (privilege !== null) throw new ConfigError(privilege);
   const key = randomInt(2 ** 47);
   await owner.query("select pg_advisory_lock($1)", [key]);
   try {
@@ -113,24 +136,26 @@ function otherDatabase(variable: string): ConfigError {
   );
 }
 
-/** Superusers and BYPASSRLS roles bypass row-level security, and an owner can disable it. */
-async function refusePrivileged(serving: pg.Client, owner: pg.Client, role: string): Promise<void> {
-  const { rows } = await serving.query<{ privileged: boolean; owns: boolean }>(
-    `select rolsuper or rolbypassrls as privileged,
-       exists(select from pg_roles o where o.rolname = $1 and pg_has_role(o.oid, 'usage')) as owns
+/**
+ * Returns why the role of a connection is not bound by row-level security, as a sentence that names the cure; null if
+ * it is. Superusers and BYPASSRLS roles bypass it, and an owner can disable it.
+ */
+export async function findPrivilege(serving: Pick<pg.Pool, "query">): Promise<string | null> {
+  const { rows } = await serving.query<{ role: string; privileged: boolean; owner: string | null }>(
+    `select rolname as role, rolsuper or rolbypassrls as privileged,
+       (select pg_get_userbyid(c.relowner) from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+          and pg_has_role(c.relowner, 'usage') limit 1) as owner
      from pg_roles where rolname = current_user`,
-    [owner.user],
   );
-  if (rows[0]?.privileged ?? true) {
-    throw new ConfigError(
-      `The database role ${role} can bypass row-level security; set OMOI_DATABASE_APP_URL to a role without SUPERUSER and BYPASSRLS`,
-    );
+  const [found] = rows;
+  if (found?.privileged ?? true) {
+    return `The database role ${found?.role} can bypass row-level security; set OMOI_DATABASE_APP_URL to a role without SUPERUSER and BYPASSRLS`;
   }
-  if (rows[0]?.owns) {
-    throw new ConfigError(
-      `The database role ${role} owns the tables and could disable their row-level security; set OMOI_DATABASE_APP_URL to a separate role that is not a member of ${owner.user}`,
-    );
+  if (found?.owner != null) {
+    return `The database role ${found.role} owns the tables and could disable their row-level security; set OMOI_DATABASE_APP_URL to a separate role that is not a member of ${found.owner}`;
   }
+  return null;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { appendEvents, type Change, type Origin } from "../audit/audit.js";
-import type { Queryable } from "./queryable.js";
+import type { Queryable } from "../queryable.js";
 import { beginSystem } from "./system-pool.js";
 import { inTransaction } from "./transaction.js";
 

@@ -1,5 +1,5 @@
 import { isUuid } from "#shared/uuid.js";
-import { prepared, type Queryable } from "./queryable.js";
+import { prepared, type Queryable } from "../queryable.js";
 import { tenantScope } from "./system-pool.js";
 
 /*
@@ -52,4 +52,10 @@ export async function lockOrganizations(tx: Queryable, orgIds: readonly string[]
     from (select distinct unnest($1::text[]) as id order by id) as sorted`,
     [orgIds],
   );
+}
+
+/** Locks a name until the transaction ends. This lock comes before all others of the transaction. */
+export async function lockName(tx: Queryable, name: string): Promise<void> {
+  const text = "select pg_advisory_xact_lock(hashtextextended($1, 0))";
+  await prepared(tx, "lock a name", text, [name]);
 }

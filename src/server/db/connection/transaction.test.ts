@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
 import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { systemOrigin } from "../audit/audit.js";
-import type { Queryable } from "./queryable.js";
+import type { Queryable } from "../queryable.js";
 
 describe("a read pipelined with an organization's lock", () => {
   let app: TestApp;

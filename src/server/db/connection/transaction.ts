@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
-import type { Queryable } from "./queryable.js";
+import type { Queryable } from "../queryable.js";
 import { CommitUnknownError, isCommitUnknown, isConnectionLost, isRetryable } from "./failures.js";
 
 /** Attempts per transaction. */

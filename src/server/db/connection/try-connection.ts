@@ -76,6 +76,25 @@ export async function isPooled(client: pg.Client): Promise<boolean> {
 }
 
 /**
+ * Connects to an address where sessions last.
+ * @param variable the setting that holds the address
+ * @throws ConfigError
+ */
+export async function connectWithSessions(
+  config: ServerConfig,
+  variable: string,
+): Promise<pg.Client> {
+  const client = await connectOrExplain(config, variable);
+  try {
+    await requireSessions(client, config);
+    return client;
+  } catch (error) {
+    await client.end();
+    throw error;
+  }
+}
+
+/**
  * Checks that sessions last at this address, as LISTEN and session locks require. A pooler in
  * transaction mode breaks them.
  * @throws ConfigError

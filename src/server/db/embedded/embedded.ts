@@ -46,7 +46,7 @@ export interface EmbeddedPostgresOptions {
 
 /** A socket address holds 103 bytes on macOS and 107 on Linux. */
 const MAX_SOCKET_PATH = 100;
-const START_PATIENCE_MS = 30_000;
+const START_TIMEOUT_MS = 30_000;
 const LOG_CHECK_MS = 60_000;
 
 /**
@@ -170,7 +170,7 @@ async function startAndLock(
   let lastReason = "";
   let endTurn: (() => void) | undefined;
   try {
-    while (Date.now() < begin + START_PATIENCE_MS) {
+    while (Date.now() < begin + START_TIMEOUT_MS) {
       const attempt = await connect(host);
       if (attempt instanceof pg.Client) {
         const pid = await findPostmaster(dataDir);
@@ -208,7 +208,7 @@ async function startAndLock(
     }
     // Not stopped: it may be recovering from a crash, and a restart would begin that again.
     throw new EmbeddedPostgresError(
-      `the embedded PostgreSQL in ${dataDir} is not ready after ${START_PATIENCE_MS / 1000} s ` +
+      `the embedded PostgreSQL in ${dataDir} is not ready after ${START_TIMEOUT_MS / 1000} s ` +
         `(${lastReason}); see ${join(dataDir, "server.log")} and start Omoi again`,
     );
   } finally {

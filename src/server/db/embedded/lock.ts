@@ -14,7 +14,7 @@ export interface Locked {
 }
 
 /** PostgreSQL releases a killed process's lock as soon as it sees the closed connection. */
-const LOCK_PATIENCE_MS = 2_000;
+const LOCK_TIMEOUT_MS = 2_000;
 const LOCK_RETURN_MS = 1_000;
 /** "omoi", 1: the advisory lock of the one Omoi process that uses the database. */
 const LOCK_KEY = [0x6f6d6f69, 1];
@@ -74,7 +74,7 @@ export async function lock(
 ): Promise<Locked | undefined> {
   let holder: string | undefined;
   try {
-    const deadline = Date.now() + LOCK_PATIENCE_MS;
+    const deadline = Date.now() + LOCK_TIMEOUT_MS;
     do {
       const locked = await tryLock(client);
       // The server is alive, so it is not a postmaster that has just exited.

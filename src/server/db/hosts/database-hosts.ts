@@ -115,8 +115,7 @@ export class DatabaseHosts {
         answers
           .filter((answer) => "state" in answer)
           .filter(({ state }) => this.history.refusalOf(state) === null)
-          .toSorted((one, other) => (other.state.timeline ?? 0) - (one.state.timeline ?? 0))[0] ??
-        null;
+          .toSorted((a, b) => (b.state.timeline ?? 0) - (a.state.timeline ?? 0))[0] ?? null;
       for (const host of this.hosts) {
         void this.#ask(host, config).then((answer) => {
           answers.push(answer);

@@ -9,7 +9,7 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import { sql } from "drizzle-orm";
-import type { Organization } from "#shared/api/organizations/organizations.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
 import { bytes, createdAt, instant } from "./columns.js";
 
 /**

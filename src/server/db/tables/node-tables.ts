@@ -7,7 +7,7 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import { createdAt, instant } from "./columns.js";
+import { createdAt, instant, bytes, clockTime } from "./columns.js";
 
 /** Servers with data folders of their own; see the migration for the meaning of each column. */
 export const nodes = pgTable("nodes", {
@@ -29,4 +29,26 @@ export const nodes = pgTable("nodes", {
   runs_commands: boolean().notNull().default(true),
   adopted_by: text(),
   created_at: createdAt(),
+});
+
+/** Machines and the cluster that take runs of workspaces without a folder; see the migration for the meaning of each column. */
+export const runners = pgTable("runners", {
+  id: uuid().primaryKey(),
+  name: text().notNull(),
+  org_id: uuid(),
+  /** Null for the cluster. */
+  token_hash: bytes(),
+  kind: text({ enum: ["machine", "cluster"] })
+    .notNull()
+    .default("machine"),
+  labels: text().array().notNull().default([]),
+  networks: text().array().notNull().default([]),
+  slots: integer().notNull().default(0),
+  version: text(),
+  host: text(),
+  last_seen_at: instant(),
+  paused: boolean().notNull().default(false),
+  waiting_until: instant(),
+  created_by: uuid(),
+  created_at: clockTime(),
 });

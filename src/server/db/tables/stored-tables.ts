@@ -28,7 +28,7 @@ interface TableRow extends StoredTable {
 
 /**
  * Reads the tables to copy: all of the product's tables and the pending jobs. The record of migrations
- * and the queue's settings are omitted, because a start creates them.
+ * and the queue's settings are omitted, because a start creates them. Unlogged tables describe running processes.
  */
 export async function readStoredSchema(client: pg.ClientBase): Promise<StoredSchema> {
   const { rows: tables } = await client.query<TableRow>(
@@ -39,7 +39,7 @@ export async function readStoredSchema(client: pg.ClientBase): Promise<StoredSch
      join pg_namespace n on n.oid = c.relnamespace
      join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
        and a.attgenerated = ''
-     where c.relkind in ('r', 'p') and not c.relispartition
+     where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
        and (n.nspname = 'public' and c.relname <> 'schema_migrations'
          or n.nspname = 'pgboss' and c.relname = 'job')
      group by 1, 2, 3 order by 1`,

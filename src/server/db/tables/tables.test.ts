@@ -16,7 +16,12 @@ import { queryAsOwner } from "#test/support/database/queries.js";
 import { clockTime, createdAt } from "./columns.js";
 import * as identityTables from "./identity-tables.js";
 import * as nodeTables from "./node-tables.js";
-import * as runnerTables from "./runner-tables.js";
+import * as runnerTables from "./node-tables.js";
+import * as reviewTables from "./review-tables.js";
+import * as forgeTables from "./forge-tables.js";
+import * as automationTables from "./automation-tables.js";
+import * as forgeEventTables from "./forge-event-tables.js";
+import * as taskTables from "./task-tables.js";
 import * as tables from "./tables.js";
 import * as workspaceTables from "./workspace-tables.js";
 
@@ -24,6 +29,7 @@ import * as workspaceTables from "./workspace-tables.js";
 const undeclared = [
   "api_key_permission_uses",
   "api_key_requests",
+  "cache_leases",
   "idempotency_keys",
   "installation",
   "installation_events",
@@ -154,6 +160,12 @@ const all = Object.values({
   ...nodeTables,
   ...runnerTables,
   ...workspaceTables,
+  ...reviewTables,
+  ...forgeTables,
+  ...forgeEventTables,
+  ...automationTables,
+  ...taskTables,
+  ...automationTables,
 }).filter((table) => is(table, PgTable));
 
 test("the declared tables are those of the migrations", async () => {

@@ -11,17 +11,18 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { AuditEvent } from "#shared/api/organizations/audit.js";
-import type { Organization } from "#shared/api/organizations/organizations.js";
-import type { FetchReport } from "#shared/api/projects/projects.js";
-import type { NewEnvironment } from "#shared/api/projects/environments.js";
-import type { ProjectContainers } from "#shared/api/projects/containers.js";
-import type { ProtectedBranch } from "#shared/protection.js";
-import type { Run, RunLimits } from "#shared/api/agents/runs.js";
-import type { PresetName } from "#shared/preset-names.js";
-import { deliveryStatuses, disabledReasons } from "#shared/webhook-choices.js";
-import { sessionStatuses, type Session } from "#shared/api/agents/sessions.js";
-import type { MergeDriver } from "#shared/merge-drivers.js";
+import type { AuditEvent } from "#shared/api/organization/audit.js";
+import type { Organization } from "#shared/api/organization/organizations.js";
+import type { FetchReport } from "#shared/api/code/projects.js";
+import type { NewEnvironment } from "#shared/api/execution/environments.js";
+import type { ProjectContainers } from "#shared/api/execution/containers.js";
+import type { ProtectedBranch } from "#shared/code/protection.js";
+import type { Run, RunLimits } from "#shared/api/execution/runs.js";
+import type { PresetName } from "#shared/execution/run-choices.js";
+import { deliveryStatuses, disabledReasons } from "#shared/operation/webhook-choices.js";
+import { sessionStatuses, type Session } from "#shared/api/work/sessions.js";
+import type { TaskChanges } from "#shared/api/work/tasks.js";
+import type { MergeDriver } from "#shared/code/merge-drivers.js";
 import type { Origin } from "../audit/audit.js";
 import { bytes, clockTime, createdAt, instant } from "./columns.js";
 
@@ -47,6 +48,8 @@ export const organizations = pgTable("organizations", {
   max_concurrent_agents: integer().notNull().default(5),
   max_agent_runtime_hours: doublePrecision().notNull().default(100),
   ...budgets(),
+  allowed_models: text().array(),
+  max_open_child_tasks: integer().notNull().default(20),
   settings: jsonb().$type<Json>().notNull().default({}),
   created_at: createdAt(),
   updated_at: createdAt(),
@@ -85,6 +88,10 @@ export const projects = pgTable("projects", {
   merge_drivers: jsonb().$type<MergeDriver[]>().notNull().default([]),
   protected_branches: jsonb().$type<ProtectedBranch[]>(),
   kubernetes: jsonb().$type<ProjectContainers>(),
+  default_preset: text().$type<PresetName>(),
+  default_model: text(),
+  stuck_after_minutes: integer().notNull().default(15),
+  hold_untrusted_tasks: boolean().notNull().default(true),
   ...budgets(),
   deleted_at: instant(),
   removed_at: instant(),
@@ -97,7 +104,8 @@ export const projects = pgTable("projects", {
 export const protectedBranches = sql<
   ProtectedBranch[]
 >`coalesce(${projects.protected_branches}, jsonb_build_array(jsonb_build_object(
-  'pattern', ${projects.default_branch}, 'checks', '[]'::jsonb, 'approvals', 0, 'strategy', null)))`;
+  'pattern', ${projects.default_branch}, 'checks', '[]'::jsonb, 'approvals', 0, 'strategy', null,
+  'dismiss_stale_approvals', true, 'resolve_threads', false, 'reviews', '[]'::jsonb)))`;
 
 /** An upstream operation in progress: a push of a branch at a commit, or a fetch. */
 export interface UpstreamOperation {
@@ -273,7 +281,7 @@ export const runs = pgTable("runs", {
   agent_id: uuid(),
   /** Of a build; null for the runs of agents. */
   project_id: uuid(),
-  kind: text({ enum: ["managed", "leased", "check", "build"] }).notNull(),
+  kind: text({ enum: ["managed", "leased", "check", "build", "review"] }).notNull(),
   status: text().$type<Run["status"]>().notNull(),
   exit_code: integer(),
   started_at: instant().default(sql`now()`),
@@ -345,6 +353,13 @@ export const agentSessions = pgTable("agent_sessions", {
   modes: jsonb().$type<Session["modes"]>(),
   options: jsonb().$type<Session["options"]>().notNull().default([]),
   permissions: jsonb().$type<Session["permissions"]>().notNull().default([]),
+  turn_started_at: instant(),
+  turn_ended_at: instant(),
+  turn_stop_reason: text(),
+  turn_message: text(),
+  turn_asks: boolean().notNull().default(false),
+  turn_changes: jsonb().$type<TaskChanges>(),
+  silent_since: instant(),
   created_by: jsonb().$type<Session["created_by"]>().notNull(),
   created_at: clockTime(),
   updated_at: clockTime(),
@@ -421,6 +436,7 @@ export const attentionDismissals = pgTable(
     user_id: uuid().notNull(),
     item_key: text().notNull(),
     dismissed_at: clockTime(),
+    until: instant(),
   },
   (table) => [primaryKey({ columns: [table.org_id, table.user_id, table.item_key] })],
 );
@@ -433,6 +449,8 @@ export const agentSessionInputs = pgTable("agent_session_inputs", {
   data: jsonb().$type<Record<string, string>>().notNull(),
   sent_by: jsonb().$type<Session["created_by"]>().notNull(),
   taken_at: instant(),
+  origin: jsonb().$type<Origin>(),
+  is_held: boolean().notNull().default(false),
 });
 
 export const runEgress = pgTable("run_egress", {

@@ -8,10 +8,11 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { Commit } from "#shared/api/projects/commits.js";
-import { workspaceTypes } from "#shared/workspace-types.js";
-import type { Choice, Merge, MergeStrategy } from "#shared/api/projects/merges.js";
-import type { Check, MergeRequest } from "#shared/api/projects/merge-requests.js";
+import type { Commit } from "#shared/api/code/commits.js";
+import { workspaceTypes } from "#shared/code/workspace-choices.js";
+import type { Choice, Merge, MergeStrategy } from "#shared/api/code/merges.js";
+import type { Check, MergeRequest } from "#shared/api/code/merge-requests.js";
+import type { ProtectionChange } from "#shared/api/code/protection-changes.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { AppliedDrivers, Decision } from "#git/merge/merge.js";
 import type { Origin } from "../audit/audit.js";
@@ -31,6 +32,8 @@ export const workspaces = pgTable("workspaces", {
   workspace_type: text({ enum: workspaceTypes }).notNull().default("local"),
   parent_agent_id: uuid(),
   parent_commit: text(),
+  /** The commit of a forge that it begins with; null for the base branch's newest. */
+  start_commit: text(),
   head_commit: text(),
   head_tree: text(),
   status: text({
@@ -143,6 +146,8 @@ export const merges = pgTable("merges", {
   drivers: jsonb().$type<AppliedDrivers>(),
   driver_files: jsonb().$type<Merge["driver_files"]>().notNull().default([]),
   reverted_by: uuid(),
+  /** Whether a forge has made it, by rules of its own. */
+  by_forge: boolean().notNull().default(false),
   origin: jsonb().$type<Origin>(),
   created_at: clockTime(),
 });
@@ -183,6 +188,9 @@ export const mergeRequests = pgTable("merge_requests", {
   request: jsonb().$type<QueuedWork>().notNull(),
   source_branch: text().notNull(),
   source_commit: text(),
+  /** The change of the source, and what it was compared with; read once second opinions are required. */
+  patch_id: text(),
+  base_commit: text(),
   target_branch: text().notNull(),
   status: text().$type<MergeRequest["status"]>().notNull(),
   candidate_commit: text(),
@@ -206,6 +214,35 @@ export const mergeRequestApprovals = pgTable(
   (table) => [primaryKey({ columns: [table.request_id, table.approver_id] })],
 );
 
+export const protectionChanges = pgTable("protection_changes", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  proposer_id: uuid().notNull(),
+  proposed_by: jsonb().$type<ProtectionChange["proposed_by"]>().notNull(),
+  origin: jsonb().$type<Origin>().notNull(),
+  protected_branches: jsonb().$type<ProtectionChange["protected_branches"]>(),
+  checks: jsonb().$type<ProtectionChange["checks"]>().notNull(),
+  asked_approvals: integer().notNull(),
+  required_approvals: integer().notNull(),
+  status: text().$type<ProtectionChange["status"]>().notNull(),
+  reason: text(),
+  created_at: clockTime(),
+  ended_at: instant(),
+});
+
+export const protectionChangeApprovals = pgTable(
+  "protection_change_approvals",
+  {
+    change_id: uuid().notNull(),
+    approver_id: uuid().notNull(),
+    org_id: uuid().notNull(),
+    approver: jsonb().$type<ProtectionChange["proposed_by"]>().notNull(),
+    approved_at: createdAt(),
+  },
+  (table) => [primaryKey({ columns: [table.change_id, table.approver_id] })],
+);
+
 /** The parts of a check that decide its result, at the time when it was required of a commit. */
 export type CheckDefinition = Pick<
   Check,
@@ -225,7 +262,8 @@ export const commitChecks = pgTable("commit_checks", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),
   project_id: uuid().notNull(),
-  agent_id: uuid().notNull(),
+  /** Null for a check of a branch that an automation runs. */
+  agent_id: uuid(),
   branch: text(),
   commit_sha: text().notNull(),
   name: text().notNull(),
@@ -239,6 +277,9 @@ export const commitChecks = pgTable("commit_checks", {
   started_at: instant(),
   created_at: clockTime(),
   ended_at: instant(),
+  source_commit: text(),
+  tree_sha: text(),
+  firing_id: uuid(),
 });
 
 export const radarScans = pgTable("radar_scans", {

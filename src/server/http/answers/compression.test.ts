@@ -1,8 +1,8 @@
 import { request as httpRequest } from "node:http";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { makeOrganization } from "#test/support/fixtures/factories.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { codingOf } from "./compression.js";
 
 test.each([
@@ -27,10 +27,9 @@ describe("compression", () => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
   });
-  afterAll(() => app.close());
 
   /** Sends a request without decoding the answer, which `fetch` would. */
   const ask = (path: string, headers: Record<string, string>, method = "GET", body = "") =>

@@ -11,11 +11,11 @@ import {
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { addVary } from "./vary.js";
 
-type Coding = "br" | "gzip";
+export type Coding = "br" | "gzip";
 type Sent = string | Buffer;
 
 /** Smaller bodies fit into one packet and gain nothing. */
-const minBytes = 1024;
+export const minBytes = 1024;
 /** Larger bodies are compressed in another thread, which smaller ones would only wait for. */
 const maxSyncBytes = 32 * 1024;
 

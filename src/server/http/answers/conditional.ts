@@ -4,7 +4,8 @@ import { itemPath } from "#shared/contract/item-path.js";
 import { AppError } from "../../errors.js";
 import { preparedJson, textOf } from "../fast-path/prepared-json.js";
 
-function tagOf(text: string): string {
+/** Returns the strong entity tag of bytes (RFC 9110, section 8.8.3). */
+export function tagOf(text: string | Buffer): string {
   const digest = createHash("sha256").update(text).digest("base64url");
   return `"${digest.slice(0, 22)}"`;
 }
@@ -12,7 +13,7 @@ function tagOf(text: string): string {
 /** Tags of responses whose text is known, which cannot change. */
 const knownTags = new WeakMap<object, string>();
 
-/** Returns the strong entity tag of a response (RFC 9110, section 8.8.3). Equal bytes have equal tags. */
+/** Returns the strong entity tag of a response. Equal bytes have equal tags. */
 export function entityTag(data: unknown): string {
   const text = typeof data === "object" && data !== null ? textOf(data) : undefined;
   if (text === undefined) return tagOf(JSON.stringify(data));
@@ -32,10 +33,15 @@ export function withEntityTag(request: FastifyRequest, reply: FastifyReply, data
   const answer = isKnown ? data : preparedJson(JSON.stringify(data));
   const tag = link === undefined ? entityTag(answer) : tagOf(`${String(link)}\n${textOf(answer)}`);
   reply.header("etag", tag);
-  const known = request.headers["if-none-match"];
-  if (known === undefined || !(known.trim() === "*" || tagsOf(known).includes(tag))) return answer;
+  if (!isNotModified(request, tag)) return answer;
   reply.code(304);
   return undefined;
+}
+
+/** Whether the client of a GET has the response with this tag. */
+export function isNotModified({ headers }: Pick<FastifyRequest, "headers">, tag: string): boolean {
+  const known = headers["if-none-match"];
+  return known !== undefined && (known.trim() === "*" || tagsOf(known).includes(tag));
 }
 
 /** Reads an item like its GET does, with the same permission check. */

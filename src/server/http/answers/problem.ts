@@ -10,7 +10,7 @@ import {
 } from "../../db/connection/failures.js";
 import { isNoSpace } from "#shared/node/no-space.js";
 import { AppError, homeUnavailable, noSpace, outcomeUnknown, unavailable } from "../../errors.js";
-import { endWhenStopping } from "../server/graceful-shutdown.js";
+import { endWhenStopping } from "./end-when-stopping.js";
 
 const mediaType = "application/problem+json; charset=utf-8";
 /** The page that explains the codes, each at its anchor. */
@@ -61,11 +61,15 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 export function clientErrorHandler(
   publicUrl: () => string,
 ): (error: NodeJS.ErrnoException, socket: Socket) => void {
+  const answered = new WeakSet<Socket>();
   return (error, socket) => {
+    // Node reports each further piece that a client sends after a malformed one.
+    if (answered.has(socket)) return;
     if (!socket.writable || error.code === "ECONNRESET") {
       socket.destroy();
       return;
     }
+    answered.add(socket);
     const known = clientErrors[error.code ?? ""] ?? malformed;
     const body = problemText(known, randomUUID(), publicUrl());
     const lines = [
@@ -75,9 +79,17 @@ export function clientErrorHandler(
       "cache-control: no-store",
       "connection: close",
     ];
-    socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+    socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once("close", () => clearTimeout(timer));
   };
 }
+
+/**
+ * Time for a client to read the answer to a malformed request. Until then its further bytes are discarded:
+ * closing a socket with unread bytes resets the connection, and the client loses the answer.
+ */
+const LINGER_MS = 2000;
 
 const malformed = new AppError(
   "bad_request",
@@ -90,7 +102,7 @@ const clientErrors: Readonly<Record<string, AppError>> = {
     "The request's headers did not arrive in time; send it again, and faster.",
   ),
   HPE_HEADER_OVERFLOW: new AppError(
-    "bad_request",
+    "headers_too_large",
     "The request's headers are larger than 16 KiB; send fewer or shorter ones.",
   ),
 };

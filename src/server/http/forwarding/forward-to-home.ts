@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { projects } from "#shared/api/projects/projects.js";
-import { RUNNER_PATH } from "#shared/runner/protocol.js";
+import { projects } from "#shared/api/code/projects.js";
+import { RUNNER_PATH } from "#shared/execution/runner/protocol.js";
 import { countProjects, orderByRoom } from "../../cluster/choose-node.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import {

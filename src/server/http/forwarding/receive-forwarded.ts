@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Cluster } from "../../cluster/cluster.js";
-import { forwardedHeader } from "../../cluster/signed-forwarding.js";
+import { forwardedHeader } from "../../cluster/signature.js";
 import { AppError, homeUnavailable } from "../../errors.js";
 import { exemptConnection } from "../server/connection-limits.js";
 import { markForwarded } from "./home-availability.js";

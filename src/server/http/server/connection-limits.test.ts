@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
 import { openConnection, slowBody } from "#test/support/http/raw-connection.js";
@@ -31,7 +32,6 @@ describe("slow and malformed requests", () => {
 
   test.each([
     ["no HTTP", "hello\r\n\r\n"],
-    ["headers that are too large", `GET / HTTP/1.1\r\nhost: x\r\na: ${"a".repeat(20_000)}\r\n\r\n`],
     ["two lengths", "GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"],
   ])("%s is answered with a problem document", async (_what, text) => {
     const { answer } = openConnection(app, text);
@@ -40,6 +40,48 @@ describe("slow and malformed requests", () => {
       code: "bad_request",
       status: 400,
     });
+  });
+
+  /** A request whose address, names and values of headers have this many bytes together. */
+  const withHeaders = (bytes: number): string => {
+    const counted = "/healthzhostxconnectionclosea".length;
+    return `GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\na: ${"a".repeat(bytes - counted)}\r\n\r\n`;
+  };
+
+  test("headers below 16 KiB are accepted", async () => {
+    const { answer } = openConnection(app, withHeaders(16 * 1024 - 1));
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test.each([
+    ["16 KiB", 16 * 1024],
+    ["100 KiB", 100 * 1024],
+    // More than a socket buffers, so that the client still sends while the server answers.
+    ["16 MiB", 16 * 1024 * 1024],
+  ])("headers of %s are 431 with a problem document that arrives", async (_what, bytes) => {
+    const { socket, answer } = openConnection(app, withHeaders(bytes));
+    const errors: Error[] = [];
+    socket.on("error", (error) => errors.push(error));
+    const [head = "", body = ""] = (await answer).split("\r\n\r\n");
+    expect(head).toMatch(/^HTTP\/1\.1 431 .*application\/problem\+json/s);
+    expect(JSON.parse(body)).toMatchObject({ code: "headers_too_large", status: 431 });
+    expect(errors).toEqual([]);
+  });
+
+  test("a client that never stops sending headers is disconnected", async () => {
+    const { hostname, port } = new URL(app.url);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    socket.on("error", () => {}).write("GET / HTTP/1.1\r\nhost: x\r\na: ");
+    const piece = "a".repeat(64 * 1024);
+    const sendMore = (): void => {
+      if (socket.writable) socket.write(piece, sendMore);
+    };
+    sendMore();
+    let said = "";
+    socket.setEncoding("utf8").on("data", (text: string) => (said += text));
+    // `once` would reject with the reset of the connection.
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(said).toMatch(/^HTTP\/1\.1 431 /);
   });
 
   test("an unread body closes the connection", async () => {

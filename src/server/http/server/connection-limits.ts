@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../../errors.js";
 import { callerNetwork, isWithin } from "#shared/node/networks.js";
 
@@ -12,10 +12,17 @@ interface Limits {
   trustedProxies: readonly string[];
 }
 
-/** Returns options for Node's server, which responds 408 itself if the headers are late. */
-export function headerTimeout({ requestSeconds }: Pick<Limits, "requestSeconds">) {
+/** Maximum bytes of a request's address, and the names and values of its headers, as Node counts them. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** Returns options for Node's server, which itself ends requests whose headers are late or too large. */
+export function headerLimits({ requestSeconds }: Pick<Limits, "requestSeconds">) {
   const headersTimeout = requestSeconds * 1000;
-  return { headersTimeout, connectionsCheckingInterval: Math.min(headersTimeout / 2, 5000) };
+  return {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout,
+    connectionsCheckingInterval: Math.min(headersTimeout / 2, 5000),
+  };
 }
 
 /**
@@ -23,8 +30,8 @@ export function headerTimeout({ requestSeconds }: Pick<Limits, "requestSeconds">
  * Git packs are limited by their progress instead.
  */
 export function limitConnections(app: FastifyInstance, limits: Limits): void {
-  app.addHook("onRequest", (request, _reply, done) => {
-    if (hasBody(request) && !PACKS.test(request.url)) limitBody(request, limits);
+  app.addHook("onRequest", (request, reply, done) => {
+    if (hasBody(request) && !PACKS.test(request.url)) limitBody(request, reply, limits);
     done();
   });
   if (limits.perAddress > 0) limitPerAddress(app, limits);
@@ -37,12 +44,17 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
-function limitBody({ raw }: FastifyRequest, { requestSeconds }: Limits): void {
+function limitBody(
+  { raw }: FastifyRequest,
+  { raw: response }: FastifyReply,
+  { requestSeconds }: Limits,
+): void {
   const timer = setTimeout(() => {
     if (raw.complete) return;
     // A reader of the body responds with the error. Without a reader the response was already sent.
-    if (raw.listenerCount("error") > 0) raw.emit("error", tooSlow(requestSeconds));
-    else raw.socket.destroy();
+    const isRead = raw.listenerCount("error") > 0 && !response.writableEnded;
+    if (isRead) raw.emit("error", tooSlow(requestSeconds));
+    else raw.destroy();
   }, requestSeconds * 1000).unref();
   raw.once("close", () => clearTimeout(timer));
 }

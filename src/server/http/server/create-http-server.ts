@@ -6,7 +6,7 @@ import { isWithin } from "#shared/node/networks.js";
 import type { Config } from "../../config/config.js";
 import { isRunAddress } from "./callback-listener.js";
 import { compressResponses } from "../answers/compression.js";
-import { headerTimeout, limitConnections } from "./connection-limits.js";
+import { headerLimits, limitConnections } from "./connection-limits.js";
 import { allowOrigins } from "./cors.js";
 import { batchResponses } from "../fast-path/batched-flush.js";
 import { countRequests, dropUnusedConnections, type ActiveRequests } from "./graceful-shutdown.js";
@@ -17,7 +17,11 @@ import { recordMethods } from "./supported-methods.js";
 
 type HttpConfig = Pick<
   Config,
-  "trustedProxies" | "requestTimeoutSeconds" | "maxConnectionsPerAddress" | "corsOrigins"
+  | "trustedProxies"
+  | "requestTimeoutSeconds"
+  | "maxConnectionsPerAddress"
+  | "corsOrigins"
+  | "forgePrivateHosts"
 >;
 
 /**
@@ -43,9 +47,9 @@ export async function createHttpServer(
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     bodyLimit: 1024 * 1024,
-    trustProxy: trustedProxies.length > 0 ? isTrusted(trustedProxies) : false,
+    trustProxy: trustedProxies.length > 0 ? isTrustedProxy(trustedProxies) : false,
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
-    http: headerTimeout({ requestSeconds }),
+    http: headerLimits({ requestSeconds }),
     forceCloseConnections: "idle",
     frameworkErrors: sendMalformed,
     clientErrorHandler: clientErrorHandler(publicUrl),
@@ -58,6 +62,7 @@ export async function createHttpServer(
     logRequest(log, request);
   });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  const pageHeaders = pageHeadersOf(config);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
     reply.headers(request.url.startsWith("/api/v1/") ? dataHeaders : pageHeaders);
@@ -91,18 +96,22 @@ function parseJsonOrNothing(app: FastifyInstance): void {
 }
 
 /** Trusts forwarding headers of the configured proxies, but never those of a run. */
-function isTrusted(proxies: readonly string[]): (address: string) => boolean {
+export function isTrustedProxy(proxies: readonly string[]): (address: string) => boolean {
   return (address) => !isRunAddress(address) && proxies.some((proxy) => isWithin(address, proxy));
 }
 
-/** Allows only the page's own scripts and styles, and no frames (OWASP secure headers). */
-const pageHeaders = {
+/**
+ * Allows only the page's own scripts and styles, and no frames (OWASP secure headers). A form is sent to GitHub, or a
+ * GitHub Enterprise Server, to make an App there.
+ */
+const pageHeadersOf = ({ forgePrivateHosts }: Pick<HttpConfig, "forgePrivateHosts">) => ({
   "content-security-policy":
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    `object-src 'none'; base-uri 'none'; form-action 'self' https:${forgePrivateHosts ? " http:" : ""}; ` +
+    "frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "same-origin",
-};
+});
 
 /** Keeps browsers from running or framing an API response (OWASP, REST security). */
 const dataHeaders = {

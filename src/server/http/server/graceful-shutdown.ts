@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 
 /** Time between two looks for idle connections of a server that stops. */
 const IDLE_MS = 50;
@@ -26,14 +26,6 @@ export function dropUnusedConnections(app: FastifyInstance): void {
   });
   // After the last connection.
   app.addHook("onClose", async () => clearInterval(closingIdle));
-}
-
-/**
- * Closes the connection after this response if the server is stopping. It was busy when the idle ones
- * were closed and would otherwise delay the shutdown.
- */
-export function endWhenStopping(request: FastifyRequest, reply: FastifyReply): void {
-  if (!request.server.server.listening) reply.header("connection", "close");
 }
 
 /**

@@ -1,39 +1,21 @@
+import { METHODS } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import findMyWay from "find-my-way";
 import { isPageAddress } from "#shared/pages.js";
 
-interface KnownPaths {
-  /** The methods of paths without parameters, such as files. */
-  exact: Map<string, Set<string>>;
-  /** The methods of paths with parameters. */
-  patterns: Map<string, { pattern: RegExp; methods: Set<string> }>;
-}
+type Router = findMyWay.Instance<findMyWay.HTTPVersion.V1>;
 
-/** The paths of each server. */
-const pathsOf = new WeakMap<object, KnownPaths>();
+/** The routes of each server. Fastify does not tell which methods a path has. */
+const routersOf = new WeakMap<object, Router>();
 
 /** Records the methods of every route that is registered from now on. */
 export function recordMethods(app: FastifyInstance): void {
-  const known: KnownPaths = { exact: new Map(), patterns: new Map() };
-  pathsOf.set(app.server, known);
+  const router: Router = findMyWay({ maxParamLength: Number.MAX_SAFE_INTEGER });
+  routersOf.set(app.server, router);
   app.addHook("onRoute", ({ url, method }) => {
     // Pages are known by their addresses, see below.
-    if (url === "/*") return;
-    for (const one of [method].flat()) add(known, url, one);
+    if (url !== "/*") router.on([method].flat() as findMyWay.HTTPMethod[], url, () => {});
   });
-}
-
-function add({ exact, patterns }: KnownPaths, url: string, method: string): void {
-  if (!/[:*]/.test(url)) {
-    exact.set(url, (exact.get(url) ?? new Set()).add(method));
-    return;
-  }
-  const source = url
-    .replaceAll(/[.+?^$()|[\]{}\\]/g, String.raw`\$&`)
-    .replaceAll("*", ".+")
-    .replaceAll(/:\w+/g, "[^/]+");
-  const entry = patterns.get(url) ?? { pattern: new RegExp(`^${source}$`), methods: new Set() };
-  entry.methods.add(method);
-  patterns.set(url, entry);
 }
 
 /** Returns the path of a request without its query. */
@@ -44,11 +26,10 @@ export function pathOf({ url }: Pick<FastifyRequest, "url">): string {
 /** Returns the methods of the requested path in the form of `Allow`; empty for an unknown path. */
 export function methodsAt(request: FastifyRequest): string[] {
   const path = pathOf(request).replace(/(?<=.)\/$/, "");
-  const known = pathsOf.get(request.server.server);
-  const found = new Set(known?.exact.get(path));
-  for (const { pattern, methods } of known?.patterns.values() ?? []) {
-    if (pattern.test(path)) for (const method of methods) found.add(method);
-  }
+  const router = routersOf.get(request.server.server);
+  const found = new Set(
+    METHODS.filter((method) => router?.find(method as findMyWay.HTTPMethod, path)),
+  );
   if (isPageAddress(path)) found.add("GET").add("HEAD");
   return found.size === 0 ? [] : [...found.add("OPTIONS")].toSorted();
 }

@@ -14,7 +14,9 @@ export function overviewPage(document: OpenApi): string {
     const own = calls.filter(({ tags }) => tags[0] === tag.name);
     return `<section><h2 id="${tag.name}"><a href="/api/docs/${tag.name}">${escape(tag["x-displayName"])}</a></h2><p>${prose(tag.description)}</p>${callList(own)}</section>`;
   });
-  const body = `<p>Send an access token or an API key as <code>Authorization: Bearer …</code>. The rules of all calls are in <a href="/docs/reference/api-conventions.md">API conventions</a>; the <a href="/api/v1/openapi.json">OpenAPI document</a> generates clients.</p>${groups.join("")}`;
+  const example = calls.filter(({ operationId }) => operationId === "organizations.create");
+  const shown = example.map((call) => callView(call, document)).join("");
+  const body = `<p>Send an access token or an API key as <code>Authorization: Bearer …</code>. The rules of all calls are in <a href="/docs/reference/api-conventions.md">API conventions</a>; the <a href="/api/v1/openapi.json">OpenAPI document</a> generates clients.</p><p>The page of each call has its <code>curl</code> command, the fields of its request and answers, and its errors. An example:</p>${shown}${groups.join("")}`;
   return layout(document, { title: "API reference", path: "", body });
 }
 
@@ -44,7 +46,7 @@ export function schemasPage(document: OpenApi): string {
 /** Returns the explanations of all error codes, each at its anchor. */
 export function errorsPage(document: OpenApi): string {
   const codes = Object.entries(errorCodes).toSorted(
-    ([one, [first]], [other, [second]]) => first - second || (one < other ? -1 : 1),
+    ([left, [first]], [right, [second]]) => first - second || (left < right ? -1 : 1),
   );
   const views = codes.map(([code, [status, title]]) => {
     const { meaning, remedy } = errorExplanations[code as ErrorCode];

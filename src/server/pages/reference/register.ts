@@ -1,6 +1,9 @@
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { openApiDocument } from "#shared/contract/openapi.js";
-import { notFound } from "../../errors.js";
+import { callerNetwork } from "#shared/node/networks.js";
+import { AppError, notFound } from "../../errors.js";
+import { constantBody, sendConstant, type ConstantBody } from "../../http/answers/constant-body.js";
+import { createCallRate } from "../../models/call-rate.js";
 import type { OpenApi } from "./document.js";
 import { errorsPage, overviewPage, schemasPage, searchPage, tagPage } from "./pages.js";
 import { styles } from "./styles.js";
@@ -8,12 +11,15 @@ import { styles } from "./styles.js";
 interface Built {
   url: string;
   document: OpenApi;
-  text: string;
-  pages: Map<string, string>;
+  json: ConstantBody;
+  pages: Map<string, ConstantBody>;
 }
 
 /** Longer queries find nothing. */
 const maxQueryLength = 100;
+
+/** Requests without a sign-in for large texts, of one address: as many at once, and as many a minute. */
+const REQUESTS_PER_MINUTE = 600;
 
 /**
  * Serves the OpenAPI document and the reference made from it: an overview with a search, a page for each
@@ -29,44 +35,55 @@ export function registerReference(app: FastifyInstance, publicUrl: () => string)
       built = {
         url,
         document: document as unknown as OpenApi,
-        text: JSON.stringify(document),
+        json: constantBody("application/json; charset=utf-8", JSON.stringify(document)),
         pages: new Map(),
       };
     }
     return built;
   };
   const send = (
+    request: FastifyRequest,
     reply: FastifyReply,
     path: string,
     render: (document: OpenApi) => string,
-  ): FastifyReply => {
+  ): Promise<FastifyReply> => {
     const { document, pages } = current();
-    const page = pages.get(path) ?? render(document);
+    const page = pages.get(path) ?? constantBody(html, render(document));
     pages.set(path, page);
-    return sendHtml(reply, page);
+    return sendConstant(request, reply, page);
   };
 
-  app.get("/api/v1/openapi.json", async (_request, reply) =>
-    reply.type("application/json; charset=utf-8").send(current().text),
+  const rate = createCallRate(REQUESTS_PER_MINUTE);
+  const onRequest = async ({ ip }: FastifyRequest): Promise<void> => {
+    const seconds = rate.take(callerNetwork(ip));
+    if (seconds === null) return;
+    const detail = `The reference is limited to ${REQUESTS_PER_MINUTE} requests a minute for each address; retry in ${seconds} seconds.`;
+    throw new AppError("rate_limited", detail, { headers: { "retry-after": String(seconds) } });
+  };
+
+  app.get("/api/v1/openapi.json", { onRequest }, (request, reply) =>
+    sendConstant(request, reply, current().json),
   );
-  app.get<{ Querystring: { q?: unknown } }>("/api/docs", async ({ query }, reply) => {
-    const text = typeof query.q === "string" ? query.q.trim().slice(0, maxQueryLength) : "";
-    return text === ""
-      ? send(reply, "", overviewPage)
-      : sendHtml(reply, searchPage(current().document, text));
+  app.get<{ Querystring: { q?: unknown } }>("/api/docs", { onRequest }, async (request, reply) => {
+    const { q } = request.query;
+    const text = typeof q === "string" ? q.trim().slice(0, maxQueryLength) : "";
+    if (text === "") return send(request, reply, "", overviewPage);
+    reply.type(html).header("cache-control", "no-cache");
+    return reply.send(searchPage(current().document, text));
   });
-  app.get("/api/docs/errors", async (_request, reply) => send(reply, "errors", errorsPage));
-  app.get("/api/docs/schemas", async (_request, reply) => send(reply, "schemas", schemasPage));
-  app.get<{ Params: { tag: string } }>("/api/docs/:tag", async ({ params }, reply) => {
-    const tag = current().document.tags.find(({ name }) => name === params.tag);
+  app.get("/api/docs/errors", { onRequest }, (request, reply) =>
+    send(request, reply, "errors", errorsPage),
+  );
+  app.get("/api/docs/schemas", { onRequest }, (request, reply) =>
+    send(request, reply, "schemas", schemasPage),
+  );
+  app.get<{ Params: { tag: string } }>("/api/docs/:tag", { onRequest }, async (request, reply) => {
+    const tag = current().document.tags.find(({ name }) => name === request.params.tag);
     if (tag === undefined) throw notFound();
-    return send(reply, tag.name, (document) => tagPage(document, tag));
+    return send(request, reply, tag.name, (document) => tagPage(document, tag));
   });
-  app.get("/api/docs.css", async (_request, reply) =>
-    reply.type("text/css; charset=utf-8").header("cache-control", "no-cache").send(styles),
-  );
+  const css = constantBody("text/css; charset=utf-8", styles);
+  app.get("/api/docs.css", (request, reply) => sendConstant(request, reply, css));
 }
 
-function sendHtml(reply: FastifyReply, page: string): FastifyReply {
-  return reply.type("text/html; charset=utf-8").header("cache-control", "no-cache").send(page);
-}
+const html = "text/html; charset=utf-8";

@@ -1,19 +1,28 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
-import { email, id, jsonObject, jsonValue, name, page, timestamp } from "../../contract/fields.js";
-import { invitationToken } from "../organizations/invitations.js";
+import {
+  email,
+  id,
+  jsonObject,
+  jsonValue,
+  name,
+  nullable,
+  page,
+  timestamp,
+} from "../../contract/fields.js";
+import { invitationToken } from "../organization/invitations.js";
 
 export const user = z.strictObject({
   id: id.describe("Id of the user"),
   email: z.string().describe("Email address, in lower case"),
-  full_name: z.string().nullable().describe("Full name; null if not given"),
-  department: z.string().nullable().describe("Department; null if not given"),
+  full_name: nullable.string.describe("Full name; null if not given"),
+  department: nullable.string.describe("Department; null if not given"),
   attributes: z.record(z.string(), jsonValue).describe("Fields of your own, at most 4 KiB of JSON"),
   is_active: z.boolean().describe("False for an account that may not sign in"),
   is_verified: z.boolean().describe("Whether the email address is confirmed"),
   is_super_admin: z.boolean().describe("Whether the user may use `/api/v1/admin`"),
   created_at: timestamp.describe("Time of registration"),
-  last_login_at: timestamp.nullable().describe("Time of the last sign-in; null before the first"),
+  last_login_at: nullable.timestamp.describe("Time of the last sign-in; null before the first"),
 });
 export type User = z.output<typeof user>;
 
@@ -39,8 +48,8 @@ const session = z.strictObject({
   created_at: timestamp.describe("Time of the sign-in"),
   last_used_at: timestamp.describe("Time of the last request"),
   expires_at: timestamp.describe("Time at which the session ends unless it is used before"),
-  ip: z.string().nullable().describe("Address of the sign-in; null if unknown"),
-  user_agent: z.string().nullable().describe("`User-Agent` of the sign-in; null if there was none"),
+  ip: nullable.string.describe("Address of the sign-in; null if unknown"),
+  user_agent: nullable.string.describe("`User-Agent` of the sign-in; null if there was none"),
   current: z.boolean().describe("Whether it is the session of this request"),
 });
 export type Session = z.output<typeof session>;
@@ -72,6 +81,7 @@ export const auth = {
     method: "POST",
     path: "/api/v1/auth/login",
     access: "public",
+    inMaintenance: true,
     summary: "Sign in with email and password",
     body: z.strictObject({
       email: email.describe("Email address of the account"),
@@ -89,10 +99,9 @@ export const auth = {
     response: z.strictObject({
       password: z.boolean().describe("Whether passwords work"),
       passkey: z.boolean().describe("Whether passkeys work"),
-      passkey_reason: z
-        .string()
-        .nullable()
-        .describe("Why passkeys do not work at this address; null if they do"),
+      passkey_reason: nullable.string.describe(
+        "Why passkeys do not work at this address; null if they do",
+      ),
       oidc: z
         .strictObject({ name: z.string().describe("Name of the provider, for the button") })
         .nullable()
@@ -118,6 +127,7 @@ export const auth = {
     method: "POST",
     path: "/api/v1/auth/refresh",
     access: "public",
+    inMaintenance: true,
     revokes: true,
     summary: "Exchange a refresh token (or the session cookie) for a new pair",
     body: z
@@ -137,6 +147,7 @@ export const auth = {
     method: "POST",
     path: "/api/v1/auth/logout",
     access: "signed-in",
+    inMaintenance: true,
     revokes: true,
     summary: "End the session and its access and refresh tokens",
   }),
@@ -154,14 +165,8 @@ export const auth = {
     access: "signed-in",
     summary: "Change your profile",
     body: z.strictObject({
-      full_name: name
-        .nullable()
-        .optional()
-        .describe("Full name, 1 to 255 characters; null removes it"),
-      department: name
-        .nullable()
-        .optional()
-        .describe("Department, 1 to 255 characters; null removes it"),
+      full_name: name.nullish().describe("Full name, 1 to 255 characters; null removes it"),
+      department: name.nullish().describe("Department, 1 to 255 characters; null removes it"),
       attributes: jsonObject(4 * 1024)
         .optional()
         .describe("Fields of your own, at most 4 KiB of JSON; replaces all of them"),
@@ -191,6 +196,7 @@ export const auth = {
     method: "DELETE",
     path: "/api/v1/auth/sessions/{session_id}",
     access: "signed-in",
+    inMaintenance: true,
     revokes: true,
     summary: "End one of your sessions",
     params: sessionParams,
@@ -200,6 +206,7 @@ export const auth = {
     method: "DELETE",
     path: "/api/v1/auth/sessions",
     access: "signed-in",
+    inMaintenance: true,
     revokes: true,
     summary: "End all of your sessions except the current one",
     errors: ["insufficient_permission"],
@@ -210,8 +217,16 @@ export const auth = {
     access: "public",
     revokes: true,
     summary:
-      "Confirm an email address by the token of a mailed link; without a session of the account, this ends every session, key and second factor",
-    body: z.strictObject({ token: token.describe("Token of the link in the email") }),
+      "Confirm an email address by the token of a mailed link; without a session of the account, this ends every session, key and second factor unless they are kept",
+    body: z.strictObject({
+      token: token.describe("Token of the link in the email"),
+      keep_access: z
+        .boolean()
+        .optional()
+        .describe(
+          "`true` if you made the account: its sessions, API keys, passkeys, linked identities and second factor stay. By default they stay only in a session of the account",
+        ),
+    }),
     errors: ["invalid_link", "invalid_token", "rate_limited"],
   }),
   resendVerification: endpoint({

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
-import { id, name, timestamp } from "../../contract/fields.js";
-import { userCodeFrom } from "../../user-code.js";
-import { apiKey } from "../organizations/api-keys.js";
+import { id, name, nullable, timestamp } from "../../contract/fields.js";
+import { userCodeFrom } from "../../identity/user-code.js";
+import { apiKey } from "./api-keys.js";
 
 /** The code that a person enters, in any case, with or without the hyphen. */
 const userCode = z
@@ -18,13 +18,11 @@ const deviceLoginRequest = z.strictObject({
     .string()
     .describe("The code that the program shows, as `BCDF-GHJK`")
     .meta({ example: "BCDF-GHJK" }),
-  client_name: z
-    .string()
-    .nullable()
+  client_name: nullable.string
     .describe("How the program named itself and its computer; null if it did not")
     .meta({ example: "omoi on laptop" }),
   ip: z.string().describe("Address that the program asked from"),
-  user_agent: z.string().nullable().describe("`User-Agent` of the program; null if it sent none"),
+  user_agent: nullable.string.describe("`User-Agent` of the program; null if it sent none"),
   created_at: timestamp.describe("Time of the request"),
   expires_at: timestamp.describe("Time at which the request can no longer be answered"),
   status: z
@@ -45,6 +43,7 @@ export const deviceLogin = {
     method: "POST",
     path: "/api/v1/auth/device",
     access: "public",
+    inMaintenance: true,
     summary: "Ask for an API key that a person approves in a browser (RFC 8628)",
     status: 200,
     body: z.strictObject({
@@ -72,9 +71,8 @@ export const deviceLogin = {
         .string()
         .describe("The same page with the code filled in")
         .meta({ example: "https://omoi.example.com/device?code=BCDF-GHJK" }),
-      expires_in: z.number().int().describe("Seconds until both codes expire"),
+      expires_in: z.int().describe("Seconds until both codes expire"),
       interval: z
-        .number()
         .int()
         .describe("Seconds to wait between two requests for the key")
         .meta({ example: 5 }),
@@ -86,6 +84,7 @@ export const deviceLogin = {
     method: "POST",
     path: "/api/v1/auth/device/token",
     access: "public",
+    inMaintenance: true,
     summary: "Fetch the API key of an approved request, once; errors as in RFC 8628, section 3.5",
     status: 200,
     body: z.strictObject({
@@ -103,7 +102,7 @@ export const deviceLogin = {
         .strictObject({
           id: id.describe("Id of the user"),
           email: z.string().describe("Email address of the user"),
-          full_name: z.string().nullable().describe("Full name of the user; null if not given"),
+          full_name: nullable.string.describe("Full name of the user; null if not given"),
         })
         .describe("The user who approved the request, for whom the key acts"),
     }),
@@ -123,13 +122,13 @@ export const deviceLogin = {
     method: "POST",
     path: "/api/v1/auth/device/{user_code}/approve",
     access: "signed-in",
+    inMaintenance: true,
     summary: "Approve a request: its program gets an API key with full access as you",
     status: 200,
     params: requestParams,
     body: z
       .strictObject({
         expires_in_days: z
-          .number()
           .int()
           .min(1)
           .max(365)
@@ -146,6 +145,7 @@ export const deviceLogin = {
     method: "POST",
     path: "/api/v1/auth/device/{user_code}/deny",
     access: "signed-in",
+    inMaintenance: true,
     summary: "Deny a request",
     status: 200,
     params: requestParams,

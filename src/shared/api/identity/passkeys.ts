@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { tokens } from "./auth.js";
 import { endpoint } from "../../contract/endpoint.js";
-import { id, jsonValue, name, page, timestamp } from "../../contract/fields.js";
+import { id, jsonValue, name, nullable, page, timestamp } from "../../contract/fields.js";
 
 const passkey = z.strictObject({
   id: id.describe("Id of the passkey"),
@@ -10,9 +10,9 @@ const passkey = z.strictObject({
     .boolean()
     .describe("Whether it is synchronized between devices and survives the loss of this one"),
   created_at: timestamp.describe("Time of registration"),
-  last_used_at: timestamp
-    .nullable()
-    .describe("Time of the last sign-in with it; null before the first"),
+  last_used_at: nullable.timestamp.describe(
+    "Time of the last sign-in with it; null before the first",
+  ),
 });
 export type Passkey = z.output<typeof passkey>;
 
@@ -21,10 +21,13 @@ const options = z.record(z.string(), jsonValue);
 
 // Browsers add their own members: unknown ones are ignored, not rejected.
 const base64url = z.string().max(16_384);
-const attestation = z.object({
+const credential = {
   id: base64url.describe("Id of the credential, base64url (WebAuthn)"),
   rawId: base64url.describe("Same as `id`"),
   type: z.literal("public-key").describe("Always `public-key`"),
+};
+const attestation = z.object({
+  ...credential,
   response: z
     .object({
       clientDataJSON: base64url.describe("Client data, base64url"),
@@ -38,9 +41,7 @@ const attestation = z.object({
     .describe("Answer of the authenticator, as `PublicKeyCredential.toJSON()` gives it"),
 });
 const assertion = z.object({
-  id: base64url.describe("Id of the credential, base64url (WebAuthn)"),
-  rawId: base64url.describe("Same as `id`"),
-  type: z.literal("public-key").describe("Always `public-key`"),
+  ...credential,
   response: z
     .object({
       clientDataJSON: base64url.describe("Client data, base64url"),
@@ -122,6 +123,7 @@ export const passkeys = {
     method: "POST",
     path: "/api/v1/auth/login/passkey/options",
     access: "public",
+    inMaintenance: true,
     summary: "Get the browser's options for signing in with a passkey",
     response: options,
     errors: ["passkeys_unavailable"],
@@ -130,6 +132,7 @@ export const passkeys = {
     method: "POST",
     path: "/api/v1/auth/login/passkey",
     access: "public",
+    inMaintenance: true,
     summary: "Sign in with a passkey, which counts as both factors",
     body: z.strictObject({
       response: assertion.describe(

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { tokens } from "./auth.js";
 import { endpoint } from "../../contract/endpoint.js";
-import { timestamp } from "../../contract/fields.js";
+import { nullable } from "../../contract/fields.js";
 
 /** A code of an authenticator app (six digits), or a recovery code. */
 const code = z.string().trim().min(1).max(64);
@@ -32,9 +32,7 @@ export const secondFactor = {
     summary: "Get the state of the second factor",
     response: z.strictObject({
       totp: z.boolean().describe("Whether an authenticator app is required for signing in"),
-      totp_since: timestamp
-        .nullable()
-        .describe("Time at which it was turned on; null if it is off"),
+      totp_since: nullable.timestamp.describe("Time at which it was turned on; null if it is off"),
       recovery_codes_left: z.number().describe("Number of unused recovery codes"),
       has_password: z.boolean().describe("Whether the account has a password"),
     }),
@@ -50,14 +48,12 @@ export const secondFactor = {
     body: again,
     /** Null in a replayed response. */
     response: z.strictObject({
-      secret: z
-        .string()
-        .nullable()
-        .describe("Secret of the authenticator app, Base32; null in a replayed response"),
-      uri: z
-        .string()
-        .nullable()
-        .describe("`otpauth://` address for a QR code; null in a replayed response"),
+      secret: nullable.string.describe(
+        "Secret of the authenticator app, Base32; null in a replayed response",
+      ),
+      uri: nullable.string.describe(
+        "`otpauth://` address for a QR code; null in a replayed response",
+      ),
     }),
     secrets: ["secret", "uri"],
     errors: ["session_required", "reauthentication_required", "second_factor_on"],
@@ -104,6 +100,7 @@ export const secondFactor = {
     method: "POST",
     path: "/api/v1/auth/login/second-factor",
     access: "public",
+    inMaintenance: true,
     summary: "Finish a sign-in that requires a second factor",
     body: z.strictObject({
       challenge: z

@@ -128,7 +128,10 @@ function accepts(schema: JsonObject, value: unknown): boolean {
   const types = new Set([schema["type"]].flat());
   if (value === null) return types.has("null");
   if (Array.isArray(value)) {
-    return types.has("array") && value.every((one) => accepts(schema["items"] as JsonObject, one));
+    return (
+      types.has("array") &&
+      value.every((example) => accepts(schema["items"] as JsonObject, example))
+    );
   }
   if (typeof value === "object") {
     const known = schema["properties"] as Record<string, JsonObject> | undefined;

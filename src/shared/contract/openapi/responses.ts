@@ -148,7 +148,11 @@ function errorResponse(
   const schema = {
     allOf: [
       { $ref: `${place}Problem` },
-      { type: "object", properties: { code: { enum: codes } }, required: ["code"] },
+      {
+        type: "object",
+        properties: { code: { enum: codes, description: "The codes of this status" } },
+        required: ["code"],
+      },
     ],
   };
   return {
@@ -163,6 +167,7 @@ function errorResponse(
 /** The schemas of the events in streams, by the call's path. */
 const eventSchemas: Readonly<Record<string, string>> = {
   "/api/v1/organizations/{org_id}/events": "OrganizationEvent",
+  "/api/v1/tasks/{task_id}/events": "OrganizationEvent",
   "/api/v1/runs/{run_id}/logs": "LogEntry",
   "/api/v1/sessions/{session_id}/events": "SessionEvent",
 };

@@ -78,6 +78,55 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     description:
       "The setup script of a project, which installs what its runs need once for all workspaces.",
   },
+  forges: {
+    title: "Forges",
+    description:
+      "Connections to GitHub, GitLab, Gitea and Forgejo. A project that is linked to a repository fetches and pushes by its connection; no run sees the credential.",
+  },
+  forgeDeliveries: {
+    title: "Deliveries of forges",
+    description:
+      "What came from a forge, and what was done. Forges send events to `POST /hooks/forges/{forge_id}`, signed as GitHub, GitLab or Gitea do, at most 25 MiB; the server asks the forge for the state of what an event names.",
+  },
+  githubApps: {
+    title: "GitHub Apps",
+    description: "A GitHub App that a person makes and installs from the browser.",
+  },
+  forgePeople: {
+    title: "People on forges",
+    description:
+      "Which member a login of a forge belongs to. Members link their own accounts, or an admin says it.",
+  },
+  pullRequests: {
+    title: "Pull requests",
+    description:
+      "The work of tasks, proposed on a forge. Their state is the forge's, which is asked every 30 s while they are open.",
+  },
+  tasks: {
+    title: "Tasks",
+    description:
+      "What people want done. A task has one or more attempts, each an agent with a workspace and a conversation; its status is derived from them.",
+  },
+  automations: {
+    title: "Automations",
+    description:
+      "What starts work without a person: schedules, events of forges and of Omoi, and requests to an address. A firing is decided once, within limits, with the permissions that its account has then.",
+  },
+  reviews: {
+    title: "Reviews",
+    description:
+      "What a person thinks of the changes of a task. A request for changes becomes the agent's next prompt; an approval counts for the change that was read.",
+  },
+  threads: {
+    title: "Threads",
+    description:
+      "Conversations at lines and files of a change. A thread follows its lines through later commits, or is outdated.",
+  },
+  opinions: {
+    title: "Second opinions",
+    description:
+      "Reviews by agents. Each reads the change in a read-only workspace of its own, comments as itself, and approves nothing. A protected branch can require them.",
+  },
   agents: {
     title: "Agents",
     description:
@@ -115,6 +164,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     title: "Merge queue",
     description:
       "Merges into protected branches: checks that run on the exact commit that would land, and approvals.",
+  },
+  protectionChanges: {
+    title: "Changes of protection",
+    description:
+      "Changes that weaken a rule with approvals wait for as many approvals as the rule asks for.",
   },
   previews: {
     title: "Previews",
@@ -156,6 +210,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
     title: "Administration",
     description: "Accounts and usage of the whole installation. For super admins; 404 for others.",
   },
+  maintenance: {
+    title: "Maintenance",
+    description:
+      "While an installation is in maintenance, data can be read, and writes are 503. Super admins begin and end it.",
+  },
   nodes: {
     title: "Servers",
     description:
@@ -169,6 +228,11 @@ export const tags: Readonly<Record<keyof typeof api, Tag>> = {
   projectMoves: {
     title: "Moves of projects",
     description: "Moves of projects from one server to another. For super admins; 404 for others.",
+  },
+  doctor: {
+    title: "Doctor",
+    description:
+      "Checks of the installation, which `omoi doctor` shows. For super admins; 404 for others.",
   },
   events: {
     title: "Events",

@@ -51,6 +51,8 @@ interface Launcher {
 const KEPT_STDERR = 64 * 1024;
 
 let launcher: Launcher | null = null;
+/** The processes of `killWithServer`. */
+const guarded = new Set<number>();
 let lastId = 0;
 
 /** Runs a command to its end. Never rejects. */
@@ -83,6 +85,26 @@ export function launchCommand(command: Command): Promise<CommandResult> {
     writeFrame(own.requests, request, input);
     signal?.addEventListener("abort", abort, { once: true });
   });
+}
+
+/**
+ * Kills a process, by SIGKILL, if this process ends before `release` was called, however it ends. Without effect if no
+ * helper process can be started.
+ * @returns `release`, to be called once the process has ended
+ */
+export function killWithServer(pid: number): () => void {
+  guarded.add(pid);
+  try {
+    // A started one learns of all guarded processes.
+    if (launcher === null) launcher = startLauncher();
+    else writeFrame(launcher.requests, { type: "guard", pid });
+  } catch {
+    // Such as too many open files.
+  }
+  return () => {
+    guarded.delete(pid);
+    if (launcher !== null) writeFrame(launcher.requests, { type: "release", pid });
+  };
 }
 
 const notStarted = (failure: LaunchResult["failure"], stderr: string): CommandResult => ({
@@ -119,9 +141,9 @@ function startLauncher(): Launcher {
     const stderr = `the process that starts commands has ended${error === null ? "" : `: ${error.message}`}`;
     const result = { exitCode: null, signal: null, stderr, failure: null };
     for (const id of pending.keys()) {
-      const one = take(id);
-      if (one) killGroup(one.pid);
-      one?.settle(result);
+      const command = take(id);
+      if (command) killGroup(command.pid);
+      command?.settle(result);
     }
   };
   child.on("error", ended);
@@ -132,6 +154,7 @@ function startLauncher(): Launcher {
     refOf(answers)?.ref?.();
   });
   release(child, answers);
+  for (const pid of guarded) writeFrame(requests, { type: "guard", pid });
   return started;
 }
 

@@ -13,6 +13,8 @@ interface Running {
 }
 
 const running = new Map<number, Running>();
+/** Processes that must not outlive the server. */
+const guarded = new Set<number>();
 /** Output that the server has not read yet is limited: commands then wait. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
@@ -21,11 +23,20 @@ process.stdin.on(
   frameReader((header, input) => {
     const request = header as LaunchRequest;
     if (request.type === "kill") running.get(request.id)?.kill("aborted");
+    else if (request.type === "guard") guarded.add(request.pid);
+    else if (request.type === "release") guarded.delete(request.pid);
     else start(request, input);
   }),
 );
 // The server has ended. Its commands go on until they write, as if it had started them itself.
 process.stdin.on("end", () => {
+  for (const pid of guarded) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  }
   for (const { child } of running.values()) child?.stdout?.destroy();
 });
 process.stdout.on("error", () => undefined);
@@ -78,7 +89,7 @@ function start(request: Extract<LaunchRequest, { type: "start" }>, input: Buffer
   }
   own.child = child;
   if (child.pid !== undefined) writeFrame(process.stdout, { type: "started", id, pid: child.pid });
-  if (request.background && child.pid !== undefined) lowerPriority(child.pid);
+  if (request.background && child.pid !== undefined) lowerPriority(child.pid, "background");
   // It may end without reading all of its input; its exit code decides.
   child.stdin?.on("error", () => undefined).end(input);
   child.stdout?.on("data", (chunk: Buffer) => {

@@ -15,7 +15,10 @@ export type LaunchRequest =
       umask: number;
       background: boolean;
     }
-  | { type: "kill"; id: number };
+  | { type: "kill"; id: number }
+  /** Kills this process when the server ends; `release` forgets it. */
+  | { type: "guard"; pid: number }
+  | { type: "release"; pid: number };
 
 /** A part of the standard output is the content of its message. */
 export type LaunchAnswer =

@@ -11,23 +11,34 @@ import {
 } from "react";
 import { loadPart } from "../../hooks/connection.js";
 import { useRecent } from "../../hooks/recent.js";
+import { closeNewTask, openNewTask, useNewTaskDraft } from "../../hooks/new-task.js";
 import { useEventCallback } from "../../hooks/use-event-callback.js";
 import { paths } from "../../paths/paths.js";
 import { IconButton } from "../../ui/actions/button.js";
 import { Icon } from "../../ui/actions/icons.js";
 import { Skeleton } from "../../ui/feedback/states.js";
-import { VerifyReminder } from "../../components/auth/verify-reminder.js";
+import { VerifyReminder } from "../../features/identity/parts/auth/verify-reminder.js";
 import { meQuery } from "../../api/queries/identity/auth.js";
 import { Brand } from "../../components/brand.js";
+import { useCurrentOrganization } from "../../access/current-organization.js";
+import { useShortcuts } from "../../ui/overlays/shortcuts.js";
+import { useFollowOrganization, useProjectOfPage } from "./follow-organization.js";
 import { Navigation } from "./navigation.js";
 import { OrganizationMenu } from "./organization-menu.js";
 import { ProfileMenu } from "./profile-menu.js";
+import type { StoppedRun } from "./stop-run-dialog.js";
 
 const LiveUpdates = lazy(async () => ({
   default: (await loadPart(() => import("./live-updates.js"))).LiveUpdates,
 }));
 const openPalette = () => loadPart(() => import("./command-palette.js"));
 const CommandPalette = lazy(async () => ({ default: (await openPalette()).CommandPalette }));
+const StopRunDialog = lazy(async () => ({
+  default: (await loadPart(() => import("./stop-run-dialog.js"))).StopRunDialog,
+}));
+const loadNewTask = () =>
+  loadPart(() => import("../../features/work/parts/tasks/new-task-dialog.js"));
+const NewTaskDialog = lazy(async () => ({ default: (await loadNewTask()).NewTaskDialog }));
 const PhoneMenu = lazy(async () => ({
   default: (await loadPart(() => import("./phone-menu.js"))).PhoneMenu,
 }));
@@ -37,7 +48,10 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
   const main = useRef<HTMLElement>(null);
   const [isMenuOpen, setMenuOpen] = useState(false);
   const [isPaletteOpen, setPaletteOpen] = useState(false);
+  const [stopped, setStopped] = useState<StoppedRun | null>(null);
   useRecordedVisits();
+  useFollowOrganization();
+  useShortcuts("Everywhere", [{ key: "c", what: "New task", run: () => openNewTask() }]);
   usePaletteShortcut(() => setPaletteOpen((isOpen) => !isOpen));
   return (
     <div className="min-h-dvh lg:grid lg:grid-cols-[14rem_minmax(0,1fr)] print:block">
@@ -100,6 +114,7 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
                 {shortcut}
               </kbd>
             </button>
+            <NewTaskButton />
             <ProfileMenu />
           </div>
         </header>
@@ -116,9 +131,15 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
       <Suspense>
         <LiveUpdates />
       </Suspense>
+      <NewTask />
       {isPaletteOpen && (
         <Suspense>
-          <CommandPalette onClose={() => setPaletteOpen(false)} />
+          <CommandPalette onClose={() => setPaletteOpen(false)} onStop={setStopped} />
+        </Suspense>
+      )}
+      {stopped && (
+        <Suspense>
+          <StopRunDialog run={stopped} onClose={() => setStopped(null)} />
         </Suspense>
       )}
       {isMenuOpen && (
@@ -127,6 +148,45 @@ export function AppShell({ children }: { children?: ReactNode }): ReactElement {
         </Suspense>
       )}
     </div>
+  );
+}
+
+/** Opens the dialog for a new task; on a phone an icon. It keeps its place until the organization is known. */
+function NewTaskButton(): ReactElement {
+  const { organization } = useCurrentOrganization();
+  return (
+    <button
+      type="button"
+      aria-haspopup="dialog"
+      aria-keyshortcuts="c"
+      onPointerEnter={() => void loadNewTask()}
+      onClick={() => openNewTask()}
+      className={`inline-flex size-8 items-center justify-center gap-1.5 rounded-md bg-accent font-medium whitespace-nowrap text-on-accent hover:bg-accent-strong sm:w-auto sm:px-2.5 ${organization === undefined ? "invisible" : ""}`}
+    >
+      <Icon name="plus" />
+      <span className="sr-only sm:not-sr-only">New task</span>
+      <kbd className="hidden rounded border border-current px-1.5 font-mono text-xs leading-4.5 opacity-80 lg:inline pointer-coarse:hidden">
+        c
+      </kbd>
+    </button>
+  );
+}
+
+/** The dialog for a new task, while it is open. */
+function NewTask(): ReactElement | null {
+  const draft = useNewTaskDraft();
+  const { organization } = useCurrentOrganization();
+  const projectId = useProjectOfPage();
+  if (draft === null || organization === undefined) return null;
+  return (
+    <Suspense>
+      <NewTaskDialog
+        organization={organization}
+        projectId={draft.projectId ?? projectId}
+        draft={draft.text}
+        onClose={closeNewTask}
+      />
+    </Suspense>
   );
 }
 

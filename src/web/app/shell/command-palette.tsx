@@ -1,41 +1,44 @@
+import { resembles, searchWords } from "#shared/work/search-words.js";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useRouter } from "@tanstack/react-router";
-import type { ReactElement } from "react";
-import { organizationTabs } from "../../paths/address-search.js";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
 import { paths } from "../../paths/paths.js";
-import { Palette, type PaletteItem } from "../../ui/overlays/palette.js";
+import { Palette } from "../../ui/overlays/palette.js";
 import { visible } from "../../ui/text/plain-text.js";
 import { notify } from "../../ui/feedback/toast.js";
-import { agentsKey, agentsQuery } from "../../api/queries/execution/agents.js";
-import { apiKeysQuery } from "../../api/queries/organization/api-keys.js";
+import { agentsQuery } from "../../api/queries/work/agents.js";
+import { apiKeysQuery } from "../../api/queries/identity/api-keys.js";
 import { switchOrganization, useCurrentOrganization } from "../../access/current-organization.js";
 import { useDenyReason } from "../../access/permissions.js";
-import { projectsKey, projectsQuery } from "../../api/queries/projects/projects.js";
+import { projectsQuery } from "../../api/queries/code/projects.js";
 import { useSignOut } from "../../access/sign-out.js";
-import type { Agent } from "#shared/api/agents/agents.js";
-import { client } from "../../api/client.js";
-import { attentionQuery } from "../../api/queries/organization/overview.js";
-import { organizationsKey } from "../../api/queries/organization/organizations.js";
-import { useApiMutation } from "../../api/use-mutation.js";
+import { attentionQuery } from "../../api/queries/work/overview.js";
+import { openNewTask } from "../../hooks/new-task.js";
 import { useRecent } from "../../hooks/recent.js";
 import { themeNames, themes, useTheme } from "../../hooks/theme.js";
+import {
+  actionItems,
+  agentActions,
+  pageItems,
+  projectPages,
+  resourceItems,
+  switchItems,
+  waitingItems,
+  type Path,
+} from "./palette-items.js";
+import { useProjectOfPage } from "./follow-organization.js";
+import { usePaletteSearch } from "./use-palette-search.js";
+import type { StoppedRun } from "./stop-run-dialog.js";
 
-type Path = ReturnType<(typeof paths)[keyof typeof paths]>;
-
-const tabNames = {
-  general: "General",
-  resources: "Resources",
-  members: "Members",
-  "service-accounts": "Service accounts",
-  webhooks: "Webhooks",
-  billing: "Billing",
-  audit: "Audit",
-} as const;
+interface CommandPaletteProps {
+  onClose: () => void;
+  /** Asks whether to stop the run of an agent. */
+  onStop: (run: StoppedRun) => void;
+}
 
 /** Finds pages and permitted actions by fuzzy search. */
-export function CommandPalette({ onClose }: { onClose: () => void }): ReactElement {
+export function CommandPalette({ onClose, onStop }: CommandPaletteProps): ReactElement {
   const navigate = useNavigate();
-  const { history } = useRouter();
   const { organization, organizations } = useCurrentOrganization();
   const orgId = organization?.id ?? "";
   const refusal = useDenyReason(organization?.id);
@@ -51,160 +54,64 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
   const signOut = useSignOut();
   const [theme, setTheme] = useTheme();
   const [recent, addRecent] = useRecent();
-  const stop = useApiMutation({
-    run: (run_id: string, headers) => client.runs.stop({ params: { run_id } }, { headers }),
-    refresh: [agentsKey, organizationsKey, projectsKey],
-    successMessage: () => "The run is being stopped",
-    toastErrors: true,
-  });
-
   const goTo = (path: Path) => (): void => void navigate(path as never);
-  const projectNames = new Map(projects.data?.map(({ id, name }) => [id, name]));
   const may = (permission: Parameters<typeof refusal>[0]): boolean =>
     enabled && refusal(permission) === undefined;
-
-  const actions: PaletteItem[] = [
-    ...(may("project:write")
-      ? [action("New project", "import repository git", goTo(paths.projects({ new: true })))]
-      : []),
-    ...(may("agent:write") && projects.data?.length
-      ? [action("New agent", "create worker", goTo(paths.agents({ new: true })))]
-      : []),
-    action("Generate New API Key", "create token secret", goTo(paths.newApiKey())),
-    ...(may("org:members:write")
-      ? [
-          action(
-            "Invite Member",
-            "add person colleague",
-            goTo(paths.organizationSettings(orgId, { tab: "members" })),
-          ),
-        ]
-      : []),
-    ...themes
-      .filter((name) => name !== theme)
-      .map((name) => ({
-        ...action(`Theme: ${themeNames[name]}`, "color scheme mode appearance", () =>
-          setTheme(name),
-        ),
-        icon: "sun" as const,
-      })),
-    action("New Organization", "create team", goTo(paths.newOrganization())),
-    {
-      ...action("Getting started", "help first steps tour onboarding", goTo(paths.welcome())),
-      icon: "info",
-    },
-    {
-      ...action("API reference", "help documentation openapi", () => location.assign("/api/docs")),
-      icon: "file",
-    },
-    {
-      ...action("Sign out", "log out leave", () => signOut.submit(undefined)),
-      icon: "signOut",
-    },
-  ];
-  const pages: PaletteItem[] = [
-    page("Home", "home", goTo(paths.home())),
-    page("Organizations", "building", goTo(paths.organizations())),
-    page("Projects", "folder", goTo(paths.projects())),
-    page("Agents", "agent", goTo(paths.agents())),
-    page("API Keys", "key", goTo(paths.apiKeys())),
-    page("Profile", "person", goTo(paths.profile()), "account name email"),
-    page("Notifications", "bell", goTo(paths.notifications()), "email webhook alerts settings"),
-    page("Security", "lock", goTo(paths.security()), "password passkey second factor sessions"),
-    ...(organization
-      ? [
-          page("Overview", "building", goTo(paths.organization(orgId)), "", organization.name),
-          ...organizationTabs.map((tab) =>
-            page(
-              `Settings: ${tabNames[tab]}`,
-              "edit",
-              goTo(paths.organizationSettings(orgId, { tab })),
-              "limits roles invitations usage",
-              organization.name,
-            ),
-          ),
-        ]
-      : []),
-  ];
-  const things: PaletteItem[] = [
-    ...organizations.map((item) => ({
-      id: `organization-${item.id}`,
-      group: "Organizations",
-      icon: "building" as const,
-      label: item.name,
-      hint: item.slug,
-      run: goTo(paths.organization(item.id)),
-    })),
-    ...(projects.data ?? []).map((item) => ({
-      id: `project-${item.id}`,
-      group: "Projects",
-      icon: "folder" as const,
-      label: item.name,
-      hint: item.slug,
-      run: goTo(paths.project(item.id)),
-    })),
-    ...(agents.data ?? []).map((item) => ({
-      id: `agent-${item.id}`,
-      group: "Agents",
-      icon: "agent" as const,
-      label: item.name,
-      hint: projectNames.get(item.project_id) ?? "",
-      keywords: item.workspace_branch ?? "",
-      run: goTo(paths.agent(item.id)),
-    })),
-    ...(keys.data ?? []).map((item) => ({
-      id: `key-${item.id}`,
-      group: "API Keys",
-      icon: "key" as const,
-      label: item.name,
-      hint: item.key_hint,
-      run: goTo(paths.apiKey(item.id)),
-    })),
-    ...organizations
-      .filter(({ id }) => id !== orgId)
-      .map((item) => ({
-        id: `switch-${item.id}`,
-        group: "Switch Organization",
-        icon: "switch" as const,
-        label: `Switch to ${item.name}`,
-        hint: item.slug,
-        run: () => {
-          switchOrganization(item.id);
-          notify(`Switched to ${visible(item.name)}`);
-          // The page belongs to the previous organization; lists switch automatically.
-          if (!/^\/(projects|agents|organizations)$/.test(history.location.pathname))
-            void navigate(paths.organization(item.id));
-        },
-      })),
-  ];
-  const workActions: PaletteItem[] = (agents.data ?? [])
-    .filter(({ status }) => status !== "terminated")
-    .flatMap((agent) => agentActions(agent, { may, goTo, stop: stop.submit }));
-  const waiting: PaletteItem[] = (attention.data ?? []).flatMap((item): PaletteItem[] => {
-    const common = { id: `waiting-${item.key}`, group: "Needs you" };
-    const name = item.agent_name ?? "an agent";
-    if (item.type === "permission_request") {
-      return [
-        {
-          ...common,
-          icon: "lock",
-          label: `Answer ${name}: ${item.request.title}`,
-          keywords: "allow deny permission approve",
-          run: goTo(paths.session(item.agent_id ?? "", item.session_id)),
-        },
-      ];
-    }
-    if (item.type !== "merge_request") return [];
-    return [
-      {
-        ...common,
-        icon: "merge",
-        label: `Approve the merge of ${name}`,
-        run: goTo(paths.mergeRequest(item.project_id ?? "", item.merge_request_id)),
-      },
-    ];
+  const isOfObject = useParams({
+    strict: false,
+    select: (params) => Object.keys(params).length > 0,
   });
-  const all = [...waiting, ...actions, ...pages, ...things, ...workActions];
+  const switchTo = (item: { id: string; name: string }): void => {
+    // The page of an object belongs to the previous organization; lists change automatically.
+    if (isOfObject) void navigate(paths.organization(item.id));
+    else switchOrganization(item.id);
+    notify(`Switched to ${visible(item.name)}`);
+  };
+  const themeActions = themes
+    .filter((name) => name !== theme)
+    .map((name) => ({ label: `Theme: ${themeNames[name]}`, run: () => setTheme(name) }));
+  const all = [
+    ...waitingItems(attention.data ?? [], goTo),
+    ...actionItems({
+      orgId,
+      hasProjects: Boolean(projects.data?.length),
+      themes: themeActions,
+      may,
+      goTo,
+      signOut: () => signOut.submit(undefined),
+    }),
+    ...pageItems(organization, goTo),
+    ...(projects.data ?? []).flatMap((project) => projectPages(project, goTo)),
+    ...resourceItems(
+      {
+        organizations,
+        projects: projects.data ?? [],
+        agents: agents.data ?? [],
+        keys: keys.data ?? [],
+      },
+      goTo,
+    ),
+    ...switchItems(
+      organizations.filter(({ id }) => id !== orgId),
+      switchTo,
+    ),
+    ...(agents.data ?? [])
+      .filter(({ status }) => status !== "terminated")
+      .flatMap((agent) => agentActions(agent, { may, goTo, stop: onStop })),
+  ];
+  const projectId = useProjectOfPage();
+  const [typed, setTyped] = useState("");
+  const search = usePaletteSearch({
+    orgId,
+    projectId,
+    projects: projects.data ?? [],
+    typed,
+    mayReadTasks: may("project:task:read"),
+    mayReadFiles: may("project:git:read"),
+    mayReadMembers: may("org:members:read"),
+    mayCreateTasks: may("project:task:write"),
+    goTo,
+  });
   const byId = new Map(all.map((item) => [item.id, item]));
   const recentItems = recent.flatMap((id) => {
     const item = byId.get(id);
@@ -213,71 +120,33 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
   return (
     <Palette
       label="Search and commands"
-      placeholder="Go to a page, project, agent, key… or do something"
+      placeholder="Find a task, person, file or page, or do something"
       recent={recentItems}
-      items={all.map((item) => ({
+      resembles={(text, words) => resembles(text, searchWords(words))}
+      items={[...all, ...search.items].map((item) => ({
         ...item,
         run: () => {
           // It would be the first item of the next time.
-          if (!/^(Stop|waiting)-/.test(item.id)) addRecent(item.id);
+          if (!/^(Stop|waiting|task|person|file)-/.test(item.id)) addRecent(item.id);
           item.run();
         },
       }))}
-      isLoading={(enabled && (projects.isPending || agents.isPending)) || keys.isPending}
+      offer={
+        may("project:task:write") && projects.data?.length !== 0
+          ? (typed) => ({
+              id: "new-task-typed",
+              group: "New task",
+              icon: "plus",
+              label: `New task: ${typed}`,
+              run: () => openNewTask(typed),
+            })
+          : undefined
+      }
+      isLoading={
+        (enabled && (projects.isPending || agents.isPending)) || keys.isPending || search.isLoading
+      }
+      onType={setTyped}
       onClose={onClose}
     />
   );
-}
-
-/** What can be done with an agent from anywhere. */
-function agentActions(
-  { id, name, workspace_branch, current_run, queued_run }: Agent,
-  {
-    may,
-    goTo,
-    stop,
-  }: {
-    may: (permission: "agent:run" | "agent:workspace:merge") => boolean;
-    goTo: (path: Path) => () => void;
-    stop: (runId: string) => void;
-  },
-): PaletteItem[] {
-  const of = (verb: string, icon: PaletteItem["icon"], run: () => void): PaletteItem => ({
-    id: `${verb}-${id}`,
-    group: "Agents' work",
-    icon,
-    label: `${verb} ${name}`,
-    run,
-  });
-  const run = current_run ?? queued_run;
-  return [
-    ...(workspace_branch !== null && may("agent:run")
-      ? [
-          of("Talk to", "send", goTo(paths.agent(id))),
-          of("Start", "terminal", goTo(paths.agent(id, { new: true }))),
-        ]
-      : []),
-    ...(run && may("agent:run") ? [of("Stop", "stop", () => stop(run.id))] : []),
-    ...(workspace_branch !== null && may("agent:workspace:merge")
-      ? [of("Merge", "merge", goTo(paths.newMerge(id)))]
-      : []),
-    ...(workspace_branch === null
-      ? []
-      : [of("Show the changes of", "file", goTo(paths.agentChanges(id)))]),
-  ];
-}
-
-function action(label: string, keywords: string, run: () => void): PaletteItem {
-  return { id: `do-${label}`, group: "Actions", icon: "plus", label, keywords, run };
-}
-
-function page(
-  label: string,
-  icon: PaletteItem["icon"],
-  run: () => void,
-  keywords = "",
-  hint?: string,
-): PaletteItem {
-  const more = hint === undefined ? {} : { hint };
-  return { id: `go-${label}`, group: "Go to", icon, label, keywords, run, ...more };
 }

@@ -1,14 +1,16 @@
 import { type QueryClient, type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
-import type { OrganizationEvent } from "#shared/api/organizations/events.js";
-import { agentsKey } from "../../api/queries/execution/agents.js";
+import type { OrganizationEvent } from "#shared/api/operation/events.js";
+import { agentsKey } from "../../api/queries/work/agents.js";
 import { preloadedSince } from "../../api/preloaded-responses.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { checkConnection, isConnectionLost, onConnectionChange } from "../../hooks/connection.js";
 import { organizationsKey } from "../../api/queries/organization/organizations.js";
-import { overviewKey } from "../../api/queries/organization/overview.js";
-import { beingDeleted, projectsKey } from "../../api/queries/projects/projects.js";
-import { workspacesKey } from "../../api/queries/projects/workspaces.js";
+import { overviewKey } from "../../api/queries/work/overview.js";
+import { automationsKey } from "../../api/queries/work/automations.js";
+import { openTasksKey, taskListsKey, tasksKey } from "../../api/queries/work/tasks.js";
+import { beingDeleted, projectsKey } from "../../api/queries/code/projects.js";
+import { workspacesKey } from "../../api/queries/code/workspaces.js";
 
 /** Changes within this time are handled together; milliseconds. */
 const batchMs = 300;
@@ -116,7 +118,14 @@ function listenWhileVisible(orgId: string, queries: QueryClient): () => void {
   };
 }
 
-const allKeys: readonly QueryKey[] = [organizationsKey, projectsKey, agentsKey, workspacesKey];
+const allKeys: readonly QueryKey[] = [
+  organizationsKey,
+  projectsKey,
+  agentsKey,
+  workspacesKey,
+  tasksKey,
+  automationsKey,
+];
 
 /** Commits, their diffs and the conflicts of merges never change. */
 const fixed: ReadonlySet<unknown> = new Set(["commit", "diff", "merge-conflicts"]);
@@ -142,19 +151,26 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
       return [[...organizationsKey, orgId]];
     case "project":
       return [projectsKey, organizationsKey];
+    case "automation":
+      return [automationsKey];
+    case "task":
+    case "review":
+    case "thread":
+      return [taskListsKey, [...openTasksKey, id], overviewKey(orgId)];
     case "agent":
     case "run":
-      return [agentsKey, organizationsKey];
+      // It may be of a check that an automation runs.
+      return [agentsKey, organizationsKey, openTasksKey, automationsKey];
     case "session":
-      return [agentsKey, overviewKey(orgId)];
+      return [agentsKey, overviewKey(orgId), openTasksKey];
     case "workspace":
     case "commit":
-      return [[...workspacesKey, id], projectsKey, agentsKey];
+      return [[...workspacesKey, id], projectsKey, agentsKey, openTasksKey];
     case "merge":
       // The event moved a branch that other workspaces are compared with.
-      return [workspacesKey, projectsKey, agentsKey, overviewKey(orgId)];
+      return [workspacesKey, projectsKey, agentsKey, overviewKey(orgId), openTasksKey];
     case "merge_request":
-      return [projectsKey, overviewKey(orgId)];
+      return [projectsKey, overviewKey(orgId), openTasksKey, automationsKey];
     case "conflict":
       return [
         [...workspacesKey, id, "radar"],

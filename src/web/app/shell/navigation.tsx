@@ -7,6 +7,7 @@ import { meQuery } from "../../api/queries/identity/auth.js";
 
 const common = [
   { label: "Home", icon: "home", path: paths.home() },
+  { label: "Tasks", icon: "check", path: paths.tasks() },
   { label: "Organizations", icon: "building", path: paths.organizations() },
   { label: "Projects", icon: "folder", path: paths.projects() },
   { label: "Agents", icon: "agent", path: paths.agents() },

@@ -5,7 +5,8 @@ import { initialOf, PlainText, visible } from "../../ui/text/plain-text.js";
 import { needsSearch, useCurrentOrganization } from "../../access/current-organization.js";
 
 const HeaderMenu = deferMenu(
-  async () => (await import("../../components/organizations/organization-choices.js")).HeaderMenu,
+  async () =>
+    (await import("../../features/organization/organizations/organization-choices.js")).HeaderMenu,
 );
 
 /** Shows the current organization in the header and switches to another. */

@@ -2,9 +2,10 @@ import { useQueryErrorResetBoundary } from "@tanstack/react-query";
 import { type ErrorComponentProps, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { ApiError } from "../../api/client.js";
-import { AuthLayout } from "../../components/auth/auth-layout.js";
+import { AuthLayout } from "../../features/identity/parts/auth/auth-layout.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { QueryError } from "../../components/query-error.js";
+import { useConnectionLost } from "../../hooks/connection.js";
 import { Button } from "../../ui/actions/button.js";
 import { Alert } from "../../ui/feedback/alert.js";
 import { Page, UnknownCrumb } from "../../ui/layout/page.js";
@@ -32,6 +33,8 @@ const unknownCrumbs = [<UnknownCrumb key="unknown" />];
 
 /** Shown while the code or data of a page is loading. */
 export function PendingPage({ title }: PendingPageProps): ReactElement {
+  const isLost = useConnectionLost();
+  if (isLost) return <OfflinePage title={title} />;
   if (title === undefined) return <Skeleton />;
   return (
     <Page title={title} crumbs={unknownCrumbs}>
@@ -40,10 +43,27 @@ export function PendingPage({ title }: PendingPageProps): ReactElement {
   );
 }
 
+/** Shown under the address of a page that cannot be loaded without a connection; the page follows by the router. */
+function OfflinePage({ title = "Offline" }: PendingPageProps): ReactElement {
+  return (
+    <Page title={title}>
+      <EmptyState
+        title="No connection to the server"
+        action={<Button onClick={() => history.back()}>Go back</Button>}
+      >
+        {offlineText}
+      </EmptyState>
+    </Page>
+  );
+}
+
+const offlineText = "This page isn't loaded yet. It appears once the connection is back.";
+
 /** Shown while the code or data of a page before sign-in is loading. */
 export function PendingPublicPage({ title = "Omoi" }: PendingPageProps): ReactElement {
+  const isLost = useConnectionLost();
   return (
-    <AuthLayout title={title} lead="Loading…">
+    <AuthLayout title={title} lead={isLost ? offlineText : "Loading…"}>
       <Skeleton rows={2} />
     </AuthLayout>
   );

@@ -4,12 +4,14 @@ import { focusPage, keepFocus } from "../../ui/layout/focus.js";
 import { Toasts } from "../../ui/feedback/toast.js";
 import { ConnectionBanner } from "./connection-banner.js";
 import { LeaveGuard } from "./leave-guard.js";
+import { MaintenanceBanner } from "./maintenance-banner.js";
 
 export function RootLayout(): ReactElement {
   useFocusOnNavigation();
   useEffect(keepFocus, []);
   return (
     <>
+      <MaintenanceBanner />
       <Outlet />
       <ConnectionBanner />
       <Toasts />

@@ -82,17 +82,7 @@ export function BarChart({
         </p>
       </figcaption>
       <div className="flex gap-2">
-        <div aria-hidden="true" className="relative w-11 shrink-0 text-[11px] text-muted">
-          {[top, top / 2, 0].map((value) => (
-            <span
-              key={value}
-              className="absolute right-0 -translate-y-1/2 tabular-nums"
-              style={{ top: yOf(value) + 8 }}
-            >
-              {formatValue(value)}
-            </span>
-          ))}
-        </div>
+        <AxisLabels values={[top, top / 2, 0]} yOf={yOf} format={formatValue} />
         <div className="relative min-w-0 flex-1" onPointerLeave={() => setHovered(null)}>
           <svg
             role="list"
@@ -178,22 +168,44 @@ export function BarChart({
           )}
         </div>
       </div>
-      {line && (
-        <p aria-hidden="true" className="flex items-center gap-2 text-[13px] text-muted">
-          <svg width="24" height="2" className="shrink-0">
-            <line
-              x2="24"
-              y1="1"
-              y2="1"
-              strokeDasharray="4 4"
-              strokeWidth="2"
-              className="stroke-warn"
-            />
-          </svg>
-          {line.label}: {formatValue(line.value)}
-        </p>
-      )}
+      {line && <Legend text={`${line.label}: ${formatValue(line.value)}`} />}
     </figure>
+  );
+}
+
+function AxisLabels({
+  values,
+  yOf,
+  format,
+}: {
+  values: readonly number[];
+  yOf: (value: number) => number;
+  format: (value: number) => string;
+}): ReactElement {
+  return (
+    <div aria-hidden="true" className="relative w-11 shrink-0 text-[11px] text-muted">
+      {values.map((value) => (
+        <span
+          key={value}
+          className="absolute right-0 -translate-y-1/2 tabular-nums"
+          style={{ top: yOf(value) + 8 }}
+        >
+          {format(value)}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+/** The explanation of the dashed line. */
+function Legend({ text }: { text: string }): ReactElement {
+  return (
+    <p aria-hidden="true" className="flex items-center gap-2 text-[13px] text-muted">
+      <svg width="24" height="2" className="shrink-0">
+        <line x2="24" y1="1" y2="1" strokeDasharray="4 4" strokeWidth="2" className="stroke-warn" />
+      </svg>
+      {text}
+    </p>
   );
 }
 

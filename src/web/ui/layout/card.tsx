@@ -9,6 +9,8 @@ interface CardProps {
   level?: 2 | 3;
   /** `bad` marks operations that cannot easily be undone. */
   tone?: "plain" | "bad";
+  /** Content without a margin, such as a table. */
+  isFlush?: boolean;
 }
 
 export function Card({
@@ -18,6 +20,7 @@ export function Card({
   children,
   level = 2,
   tone = "plain",
+  isFlush = false,
 }: CardProps): ReactElement {
   const Heading = `h${level}` as const;
   return (
@@ -30,7 +33,7 @@ export function Card({
           {actions && <div className="flex flex-wrap items-center gap-2">{actions}</div>}
         </header>
       )}
-      {children !== undefined && <div className="p-4">{children}</div>}
+      {children !== undefined && <div className={isFlush ? "" : "p-4"}>{children}</div>}
       {footer && (
         <footer className="flex flex-wrap items-center gap-2 border-t border-line px-4 py-3">
           {footer}

@@ -81,7 +81,7 @@ export function rememberFocus(element: Element | null): () => void {
 }
 
 /** Time for dialogs and pages to move the focus themselves; milliseconds. */
-const settleMs = 60;
+const FOCUS_DELAY_MS = 60;
 
 /**
  * Moves the focus to the nearest remaining element when the focused one is removed.
@@ -100,13 +100,13 @@ export function keepFocus(): () => void {
     if (!isVisible(element)) restore();
   };
   const schedule = (): void => {
-    if (last !== undefined && hasNoFocus()) timer ??= setTimeout(restoreFocus, settleMs);
+    if (last !== undefined && hasNoFocus()) timer ??= setTimeout(restoreFocus, FOCUS_DELAY_MS);
   };
   const handleFocus = ({ target }: FocusEvent): void => {
     if (target instanceof Element) last = { element: target, restore: rememberFocus(target) };
   };
   const handleBlur = ({ relatedTarget }: FocusEvent): void => {
-    if (relatedTarget === null) timer ??= setTimeout(restoreFocus, settleMs);
+    if (relatedTarget === null) timer ??= setTimeout(restoreFocus, FOCUS_DELAY_MS);
   };
   // Not every browser fires an event when the focused element is removed.
   const removals = new MutationObserver(schedule);

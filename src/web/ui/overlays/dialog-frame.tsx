@@ -23,7 +23,7 @@ export const overlay =
 const fields = "input:not([type=hidden], [hidden]), select, textarea";
 
 /**
- * Focus management. A dialog focuses its first field. On close, the focus returns to where it was,
+ * Focus management. A dialog focuses its first field, or what has `data-first-focus`. On close, the focus returns to where it was,
  * which Radix only does for its own triggers. Clicks on toasts (toast.tsx) do not close the dialog.
  */
 export function useModal(): Pick<
@@ -35,7 +35,9 @@ export function useModal(): Pick<
     onOpenAutoFocus: (event) => {
       giveBack.current = rememberFocus(document.activeElement);
       const field =
-        event.target instanceof HTMLElement && event.target.querySelector<HTMLElement>(fields);
+        event.target instanceof HTMLElement &&
+        (event.target.querySelector<HTMLElement>("[data-first-focus]") ??
+          event.target.querySelector<HTMLElement>(fields));
       if (!field) return;
       event.preventDefault();
       field.focus();

@@ -45,6 +45,8 @@ interface ConfirmProps {
   title: string;
   children: ReactNode;
   action: string;
+  /** Of the button that confirms; by default it warns. */
+  variant?: "primary" | "danger";
   /** Label of the button that closes the dialog. */
   dismiss?: string | undefined;
   pending: boolean;
@@ -69,7 +71,11 @@ export function ConfirmDialog(props: ConfirmProps): ReactElement {
       )}
       <DialogActions>
         <Button onClick={props.onClose}>{props.dismiss ?? "Cancel"}</Button>
-        <Button variant="danger" pending={props.pending} onClick={props.onConfirm}>
+        <Button
+          variant={props.variant ?? "danger"}
+          pending={props.pending}
+          onClick={props.onConfirm}
+        >
           {props.action}
         </Button>
       </DialogActions>

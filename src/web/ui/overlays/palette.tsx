@@ -17,6 +17,8 @@ export interface PaletteItem {
   hint?: string;
   /** Hidden words that the search matches, too. */
   keywords?: string;
+  /** Whether the server found it for what is typed. */
+  isFound?: boolean;
   run: () => void;
 }
 
@@ -26,12 +28,21 @@ interface PaletteProps {
   items: readonly PaletteItem[];
   /** Shown first until something is typed. */
   recent?: readonly PaletteItem[];
+  /** Makes an item of what is typed; it comes last. */
+  offer?: ((typed: string) => PaletteItem) | undefined;
+  /** Whether a text has the typed words, even misspelled; without it, only as they are. */
+  resembles?: (text: string, typed: string) => boolean;
   /** Whether more items may follow. */
   isLoading: boolean;
+  onType?: (typed: string) => void;
   onClose: () => void;
 }
 
 const maxShown = 40;
+/** Above letters that are scattered over a label, below words. */
+const foundScore = 90;
+/** Of an item that has the words misspelled. */
+const similarScore = 1;
 
 /**
  * Returns the best items, grouped, with groups ordered by their best item; and the total number of
@@ -40,13 +51,16 @@ const maxShown = 40;
 function rank(
   items: readonly PaletteItem[],
   typed: string,
+  resembles: PaletteProps["resembles"],
 ): { found: readonly PaletteItem[]; total: number } {
   const scored = items.flatMap((item) => {
     const byLabel = fuzzyScore(item.label, typed);
     const words = `${item.hint ?? ""} ${item.keywords ?? ""}`.toLowerCase();
     // Hidden keywords must match literally, or results would look random.
     const byWords = words.includes(typed.trim().toLowerCase()) ? 100 : 0;
-    const score = Math.max(byLabel, byWords);
+    const score =
+      Math.max(byLabel, byWords, item.isFound === true ? foundScore : 0) ||
+      (resembles?.(`${item.label} ${words}`, typed) === true ? similarScore : 0);
     return score > 0 ? [{ item, score }] : [];
   });
   const best = (
@@ -65,7 +79,10 @@ export function Palette({
   placeholder,
   items,
   recent,
+  offer,
+  resembles,
   isLoading,
+  onType,
   onClose,
 }: PaletteProps): ReactElement {
   const id = useId();
@@ -73,7 +90,14 @@ export function Palette({
   const [activeAt, setActive] = useState(0);
   const modal = useModal();
   const list = useRef<HTMLDivElement>(null);
-  const { found, total } = rank(typed.trim() === "" ? [...(recent ?? []), ...items] : items, typed);
+  const ranked = rank(
+    typed.trim() === "" ? [...(recent ?? []), ...items] : items,
+    typed,
+    resembles,
+  );
+  const offered = typed.trim() === "" ? undefined : offer?.(typed.trim());
+  const found = offered === undefined ? ranked.found : [...ranked.found, offered];
+  const total = ranked.total + (found.length - ranked.found.length);
   const active = found[Math.min(activeAt, found.length - 1)];
   const optionId = (item: PaletteItem): string => `${id}-${item.id}`;
   const activeId = active && optionId(active);
@@ -128,6 +152,7 @@ export function Palette({
                   value={typed}
                   onChange={(event) => {
                     setTyped(event.target.value);
+                    onType?.(event.target.value);
                     setActive(0);
                   }}
                   onKeyDown={handleKeyDown}
@@ -159,30 +184,19 @@ export function Palette({
                     {found
                       .filter((item) => item.group === group)
                       .map((item) => (
-                        <div
+                        <Option
                           key={item.id}
                           id={optionId(item)}
-                          role="option"
-                          aria-selected={item === active}
-                          onPointerMove={() => setActive(found.indexOf(item))}
-                          onClick={() => choose(item)}
-                          className="flex min-h-9 cursor-pointer items-center gap-2.5 rounded-md px-2.5 py-1.5 aria-selected:bg-accent-soft aria-selected:text-accent-ink"
-                        >
-                          <Icon name={item.icon} className="text-muted" />
-                          <span className="min-w-0 truncate">
-                            <PlainText value={item.label} />
-                          </span>
-                          {item.hint !== undefined && (
-                            <span className="ml-auto min-w-0 truncate pl-4 text-[13px] text-muted">
-                              <PlainText value={item.hint} />
-                            </span>
-                          )}
-                        </div>
+                          item={item}
+                          isActive={item === active}
+                          onPoint={() => setActive(found.indexOf(item))}
+                          onChoose={() => choose(item)}
+                        />
                       ))}
                   </div>
                 ))}
               </div>
-              {found.length === 0 && (
+              {ranked.found.length === 0 && (
                 <p className="px-4 pt-2 pb-6 text-center text-muted">
                   {isLoading ? "Looking…" : "No results. Try a name, or a word such as “key”."}
                 </p>
@@ -204,5 +218,42 @@ export function Palette({
         </div>
       </Radix.Portal>
     </Radix.Root>
+  );
+}
+
+interface OptionProps {
+  id: string;
+  item: PaletteItem;
+  isActive: boolean;
+  onPoint: () => void;
+  onChoose: () => void;
+}
+
+function Option({
+  id,
+  item: { icon, label, hint },
+  isActive,
+  onPoint,
+  onChoose,
+}: OptionProps): ReactElement {
+  return (
+    <div
+      id={id}
+      role="option"
+      aria-selected={isActive}
+      onPointerMove={onPoint}
+      onClick={onChoose}
+      className="flex min-h-9 cursor-pointer items-center gap-2.5 rounded-md px-2.5 py-1.5 aria-selected:bg-accent-soft aria-selected:text-accent-ink"
+    >
+      <Icon name={icon} className="text-muted" />
+      <span className="min-w-0 truncate">
+        <PlainText value={label} />
+      </span>
+      {hint !== undefined && (
+        <span className="ml-auto min-w-0 truncate pl-4 text-[13px] text-muted">
+          <PlainText value={hint} />
+        </span>
+      )}
+    </div>
   );
 }

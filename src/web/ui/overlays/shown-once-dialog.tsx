@@ -1,8 +1,9 @@
 import type { ReactElement, ReactNode } from "react";
 import { Button } from "../actions/button.js";
-import { CopyButton } from "../actions/copy-button.js";
+import { CopyButton } from "../feedback/copy-button.js";
 import { Alert } from "../feedback/alert.js";
 import { Dialog, DialogActions } from "./dialog.js";
+import { SecretText } from "../text/secret-text.js";
 
 interface ShownOnceDialogProps {
   title: string;
@@ -31,12 +32,7 @@ export function ShownOnceDialog({
         <Alert tone="warn" live>
           Copy the {noun} now. It is not shown again.
         </Alert>
-        <code
-          data-testid="secret"
-          className="rounded-md border border-line bg-sunken px-3 py-2.5 font-mono text-[13px] break-all select-all"
-        >
-          {secret}
-        </code>
+        <SecretText data-testid="secret">{secret}</SecretText>
         <p className="text-muted">{children}</p>
         <DialogActions>
           <CopyButton

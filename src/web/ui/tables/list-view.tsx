@@ -1,4 +1,4 @@
-import { type ReactElement, type ReactNode, useId, useRef } from "react";
+import { Children, type ReactElement, type ReactNode, useId, useRef } from "react";
 import { lazy } from "../../hooks/lazy.js";
 import { Button } from "../actions/button.js";
 import { Icon } from "../actions/icons.js";
@@ -107,7 +107,7 @@ export function ListToolbar<Row>({
   const { state, change, sortings } = view;
   const sortId = useId();
   const isShort = !isAlways && view.total <= 5 && state.q === "";
-  if (isShort && !children) return null;
+  if (isShort && Children.toArray(children).length === 0) return null;
   const plural = `${noun}s`;
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-2.5 print:hidden">

@@ -4,8 +4,8 @@ import { Pair, Scalar, stringify, YAMLMap } from "yaml";
 import { rounds } from "#test/support/thorough.js";
 import { mergeData, type DataMerge } from "./merge-data.js";
 import { parseJson } from "./parse-json.js";
-import { parseToml } from "./parse-toml.js";
-import { parseYaml } from "./parse-yaml.js";
+import { parseToml, scanToml } from "./parse-toml.js";
+import { parseYaml, scanYaml } from "./parse-yaml.js";
 import { NodeIds } from "./tree.js";
 
 interface Texts {
@@ -131,10 +131,10 @@ describe.each(["x.json", "x.yaml", "x.toml"] as const)("merges of %s", (name) =>
   const arbitrary = fc
     .tuple(treeOf, fc.array(edit, { maxLength: 8 }))
     .map(([base, edits]) => ({ base, edits: disjoint(base, edits) }));
-  const isSame = (one: string, other: string): boolean => {
+  const isSame = (a: string, b: string): boolean => {
     const ids = new NodeIds();
     const idOf = (text: string): number => parse(text.endsWith("\n") ? text : `${text}\n`, ids).id;
-    return idOf(one) === idOf(other);
+    return idOf(a) === idOf(b);
   };
   /** YAML has no text for an empty document. */
   const hasText = (trees: Tree[]): boolean =>
@@ -146,7 +146,7 @@ describe.each(["x.json", "x.yaml", "x.toml"] as const)("merges of %s", (name) =>
         const of = (side: string) =>
           apply(
             base,
-            edits.filter((one) => one.side === side),
+            edits.filter((edit) => edit.side === side),
           );
         const [target, source, both] = [of("target"), of("source"), apply(base, edits)];
         fc.pre(hasText([base, target, source, both]));
@@ -162,9 +162,9 @@ describe.each(["x.json", "x.yaml", "x.toml"] as const)("merges of %s", (name) =>
 
   it("keep the text of equal sides, and take the only change", () => {
     fc.assert(
-      fc.property(treeOf, treeOf, (one, other) => {
-        fc.pre(hasText([one, other]));
-        const [before, after] = [write(one), write(other)];
+      fc.property(treeOf, treeOf, (a, b) => {
+        fc.pre(hasText([a, b]));
+        const [before, after] = [write(a), write(b)];
         expect(outcome(name, { base: before, target: after, source: after })).toBe(after);
         expect(outcome(name, { base: null, target: after, source: after })).toBe(after);
         const taken = outcome(name, { base: before, target: before, source: after });
@@ -178,15 +178,15 @@ describe.each(["x.json", "x.yaml", "x.toml"] as const)("merges of %s", (name) =>
 
   it("give the same data when the sides are swapped", () => {
     fc.assert(
-      fc.property(treeOf, treeOf, treeOf, (base, one, other) => {
-        fc.pre(hasText([base, one, other]));
-        const texts = { base: write(base), target: write(one), source: write(other) };
+      fc.property(treeOf, treeOf, treeOf, (base, a, b) => {
+        fc.pre(hasText([base, a, b]));
+        const texts = { base: write(base), target: write(a), source: write(b) };
         const merged = mergeTexts(name, texts);
         const swapped = { ...texts, target: texts.source, source: texts.target };
         const mirrored = mergeTexts(name, swapped);
         expect(mirrored.result).toBe(merged.result);
         if (merged.result !== "merged" || mirrored.result !== "merged") return;
-        const [text, mirror] = [merged, mirrored].map((one) => Buffer.from(one.bytes).toString());
+        const [text, mirror] = [merged, mirrored].map((item) => Buffer.from(item.bytes).toString());
         expect(isSame(text as string, mirror as string), `${text}\n${mirror}`).toBe(true);
       }),
       { numRuns },
@@ -410,5 +410,50 @@ describe("the form of the target stays", () => {
     expect(outcome("x.json", { base: null, target: '{"a": 1}', source: '{"a": 2}' })).toEqual([
       "a",
     ]);
+  });
+});
+
+describe("files with 95 000 keys or elements", () => {
+  const COUNT = 95_000;
+  const lines = (line: (at: number, value: string) => string) => (first: string, last: string) =>
+    Array.from({ length: COUNT }, (_, at) =>
+      line(at, at === 5 ? first : at === COUNT - 5 ? last : "0"),
+    );
+  const file = (name: string, text: (first: string, last: string) => string) =>
+    [name, text] as const;
+
+  it.each([
+    file("x.yaml", (...values) =>
+      lines((at, value) => `key${at}: ${value} # ${at}\n`)(...values).join(""),
+    ),
+    file(
+      "x.yaml",
+      (...values) =>
+        `a:\n${lines((at, value) => `  - id: ${at}\n    v: ${value}\n`)(...values).join("")}`,
+    ),
+    file(
+      "x.json",
+      (...values) =>
+        `{\n${lines((at, value) => `  "key${at}": ${value}`)(...values).join(",\n")}\n}\n`,
+    ),
+    file(
+      "x.json",
+      (...values) =>
+        `[\n${lines((at, value) => `  {"id": ${at}, "v": ${value}}`)(...values).join(",\n")}\n]\n`,
+    ),
+    file("x.toml", (...values) =>
+      lines((at, value) => `key${at} = ${value} # ${at}\n`)(...values).join(""),
+    ),
+  ])("are merged: %s (%#)", (name, text) => {
+    const texts = { base: text("0", "0"), target: text("1", "0"), source: text("0", "2") };
+    // The message of a failure would contain the file.
+    expect(outcome(name, texts) === text("1", "2")).toBe(true);
+  });
+
+  it("are not read by the general parsers if they are simple", () => {
+    const text = (equals: string): string =>
+      lines((at, value) => `key${at}${equals} ${value} # ${at}\n`)("1", "2").join("");
+    expect(scanYaml(text(":"), new NodeIds())?.items).toHaveLength(COUNT);
+    expect(scanToml(text(" ="), new NodeIds())?.items).toHaveLength(COUNT);
   });
 });

@@ -47,7 +47,8 @@ const MAX_ELEMENTS = 200_000;
 /** @throws DataError */
 function decode(bytes: Uint8Array): string {
   let elements = 0;
-  for (const [at, byte] of bytes.entries()) {
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at];
     if (byte === NEWLINE || (byte === COMMA && bytes[at + 1] !== NEWLINE)) elements += 1;
   }
   if (elements > MAX_ELEMENTS) throw new DataError("It has more than 200 000 lines and elements.");
@@ -72,12 +73,12 @@ function mergeTexts(
   target: string,
   source: string,
 ): string {
-  const ids = new NodeIds();
   const mark = target.startsWith("\uFEFF") ? "\uFEFF" : "";
   const [into, hasNewline] = withNewline(target.slice(mark.length));
   const [from] = withNewline(source.replace(/^\uFEFF/, ""));
   const before = base === null ? null : withNewline(base.replace(/^\uFEFF/, ""))[0];
-  const parsed = parseAll(formats, { base: before, target: into, source: from }, ids);
+  const parsed = parseAll(formats, { base: before, target: into, source: from });
+  const { ids } = parsed;
   const merged = mergeTrees(parsed.base, parsed.target, parsed.source, ids);
   if (merged === parsed.target) return target;
   const text = textOf(merged);
@@ -101,12 +102,13 @@ function hasData(parse: Parse, text: string, { id }: Node, ids: NodeIds): boolea
 function parseAll(
   formats: readonly Parse[],
   { base, target, source }: { base: string | null; target: string; source: string },
-  ids: NodeIds,
 ) {
   for (const [at, parse] of formats.entries()) {
+    const ids = new NodeIds();
     try {
       return {
         parse,
+        ids,
         target: parse(target, ids),
         source: parse(asIn(target, source, parse === parseJson), ids),
         base: base === null ? null : parse(base, ids),

@@ -1,4 +1,5 @@
 /** Three-way merges of trees. */
+import { Keyed } from "./keyed.js";
 import { DataError, textOf, type Container, type Item, type Node, type NodeIds } from "./tree.js";
 
 /** Both sides changed a value differently. */
@@ -18,8 +19,6 @@ interface Merged {
   node: Node;
   from: "target" | "source";
 }
-
-type Keyed = ReadonlyMap<string, Item>;
 
 /**
  * Merges the changes of `source` since `base` into `target`. Objects are merged by key. Arrays of
@@ -65,29 +64,33 @@ class TreeMerge {
     identity: (item: Item) => string,
     keys: readonly string[],
   ): Merged {
-    const keyed = ({ items }: { items: Item[] }): Map<string, Item> =>
-      new Map(items.map((item) => [identity(item), item]));
-    const before = keyed(base ?? { items: [] });
-    const [one, other] = [keyed(target), keyed(source)];
+    const keyed = (items: readonly Item[]): Keyed<Item> => {
+      const side = new Keyed<Item>();
+      for (const item of items) side.add(identity(item), item);
+      return side;
+    };
+    const before = keyed(base?.items ?? []);
+    const [ofTarget, ofSource] = [keyed(target.items), keyed(source.items)];
     if (target.kind === "array") {
-      const isOrdered = keepsOrder(before, one) && keepsOrder(before, other);
-      if (!isOrdered || !keepsOrder(one, other)) throw new DataConflictError(keys);
+      const isOrdered = keepsOrder(before, ofTarget) && keepsOrder(before, ofSource);
+      if (!isOrdered || !keepsOrder(ofTarget, ofSource)) throw new DataConflictError(keys);
     }
-    const result = new Map<string, { item: Item; from: Merged["from"] }>();
-    for (const key of new Set([...one.keys(), ...other.keys()])) {
-      const merged = this.#mergeItem(before.get(key), one.get(key), other.get(key), [...keys, key]);
-      if (merged !== null) result.set(key, merged);
-    }
+    const result = new Keyed<Placed>();
+    const [firstKey] = ofTarget.keys;
+    const add = (key: string, target: Item | undefined, source: Item | undefined): void => {
+      const merged = this.#mergeItem(before.get(key), target, source, keys, key);
+      if (merged === null) return;
+      merged.isMoved ||= key === firstKey;
+      result.add(key, merged);
+    };
+    for (const key of ofTarget.keys) add(key, ofTarget.get(key), ofSource.get(key));
+    for (const key of ofSource.keys) if (!ofTarget.has(key)) add(key, undefined, ofSource.get(key));
     const order = [0, 1].flatMap((group) => {
-      const inGroup = (side: Keyed): string[] =>
-        [...side.keys()].filter((key) => result.get(key)?.item.group === group);
-      return orderOf(inGroup(one), inGroup(other));
+      const inGroup = ({ keys }: Keyed<Item>): string[] =>
+        keys.filter((key) => result.get(key)?.item.group === group);
+      return orderOf(inGroup(ofTarget), inGroup(ofSource));
     });
-    const firstKey = [...one.keys()][0];
-    const items = order.map((key): Placed => {
-      const { item, from } = result.get(key) as { item: Item; from: Merged["from"] };
-      return { item, from, isMoved: from === "source" || key === firstKey };
-    });
+    const items = order.map((key) => result.get(key) as Placed);
     const isFromSource = target.items.length === 0;
     return {
       node: this.#ids.container(arrange(target, source, items)),
@@ -100,19 +103,24 @@ class TreeMerge {
     base: Item | undefined,
     target: Item | undefined,
     source: Item | undefined,
-    keys: readonly string[],
-  ): { item: Item; from: Merged["from"] } | null {
+    parents: readonly string[],
+    key: string,
+  ): Placed | null {
     if (target && source) {
+      // Most items of a large file.
+      const { id } = source.value;
+      if (target.value.id === id || base?.value.id === id) return placed(target, "target");
+      const keys = [...parents, key];
       const { node, from } = this.merge(base?.value ?? null, target.value, source.value, keys);
       const content = from === "source" ? source : target;
       // A TOML table in the place of a value is another kind of text.
       const { lead } = content.group === target.group ? target : source;
-      return { item: withContent({ ...content, lead, value: node }), from: "target" };
+      return placed(withContent({ ...content, lead, value: node }), "target");
     }
     const kept = target ?? source;
     if (!kept) return null;
-    if (!base) return { item: kept, from: target ? "target" : "source" };
-    if (base.value.id !== kept.value.id) throw new DataConflictError(keys);
+    if (!base) return placed(kept, target ? "target" : "source");
+    if (base.value.id !== kept.value.id) throw new DataConflictError([...parents, key]);
     return null;
   }
 }
@@ -133,10 +141,10 @@ function withContent(item: Item): Item {
 }
 
 /** Whether the common keys of two sides have the same order. */
-function keepsOrder(one: Keyed, other: Keyed): boolean {
-  const common = [...other.keys()].filter((key) => one.has(key));
+function keepsOrder(a: Keyed<Item>, b: Keyed<Item>): boolean {
+  const common = b.keys.filter((key) => a.has(key));
   let at = 0;
-  for (const key of one.keys()) if (key === common[at]) at += 1;
+  for (const key of a.keys) if (key === common[at]) at += 1;
   return at === common.length;
 }
 
@@ -194,35 +202,39 @@ function isUnique(items: readonly Item[], identity: (item: Item) => string | nul
  * common key before it there. Between two common keys, sorted keys stay sorted.
  */
 function orderOf(target: readonly string[], source: readonly string[]): string[] {
-  const common = new Set(source);
-  const inTarget = new Set(target);
-  for (const key of source) if (!inTarget.has(key)) common.delete(key);
-  /** The keys that follow a common key (null: the start) on one side only. */
-  const runs = (side: readonly string[]): Map<string | null, string[]> => {
-    const found = new Map<string | null, string[]>([[null, []]]);
+  if (target.length === source.length && target.every((key, at) => key === source[at])) {
+    return [...target];
+  }
+  const [inTarget, inSource] = [new Set(target), new Set(source)];
+  /** The keys that only one side has, by the common key before them (null: the start). */
+  const runs = (side: readonly string[], otherSide: ReadonlySet<string>) => {
+    const found = new Map<string | null, string[]>();
     let last: string | null = null;
     for (const key of side) {
-      if (common.has(key)) {
-        last = key;
-        found.set(key, []);
-      } else {
-        found.get(last)?.push(key);
-      }
+      const run = found.get(last);
+      if (otherSide.has(key)) last = key;
+      else if (run) run.push(key);
+      else found.set(last, [key]);
     }
     return found;
   };
-  const [one, other] = [runs(target), runs(source)];
-  return [...one].flatMap(([key, run]) => [
-    ...(key === null ? [] : [key]),
-    ...mergeSorted(run, other.get(key) ?? []),
-  ]);
+  const [one, other] = [runs(target, inSource), runs(source, inTarget)];
+  const runAfter = (key: string | null): string[] =>
+    mergeSorted(one.get(key) ?? [], other.get(key) ?? []);
+  const order = runAfter(null);
+  for (const key of target) {
+    if (!inSource.has(key)) continue;
+    order.push(key);
+    if (one.has(key) || other.has(key)) for (const added of runAfter(key)) order.push(added);
+  }
+  return order;
 }
 
-function mergeSorted(one: readonly string[], other: readonly string[]): string[] {
+function mergeSorted(a: readonly string[], b: readonly string[]): string[] {
   const isSorted = (keys: readonly string[]): boolean =>
     keys.every((key, at) => at === 0 || (keys[at - 1] as string) <= key);
-  const both = [...one, ...other];
-  return isSorted(one) && isSorted(other) ? both.sort() : both;
+  const both = [...a, ...b];
+  return isSorted(a) && isSorted(b) ? both.sort() : both;
 }
 
 /** An item of the result; `isMoved` if its place may differ from the one it was written for. */
@@ -232,15 +244,21 @@ interface Placed {
   isMoved: boolean;
 }
 
+const placed = (item: Item, from: Placed["from"]): Placed => ({
+  item,
+  from,
+  isMoved: from === "source",
+});
+
 /**
  * Returns a container of the items in the target's form, or in the source's if the target is empty. Items
  * get the whitespace of their new places.
  * @throws DataError if the sides lay out the same data differently
  */
-function arrange(target: Container, source: Container, placed: readonly Placed[]): Container {
+function arrange(target: Container, source: Container, all: readonly Placed[]): Container {
   const shape = target.items.length === 0 ? source : target;
   const isAlike = target.layout === source.layout && target.indent === source.indent;
-  if (shape === target && !isAlike && placed.some(({ from }) => from === "source")) {
+  if (shape === target && !isAlike && all.some(({ from }) => from === "source")) {
     throw new DataError("The sides lay out the same data differently.");
   }
   const first = shape.items[0]?.lead ?? "";
@@ -248,8 +266,9 @@ function arrange(target: Container, source: Container, placed: readonly Placed[]
     shape.layout === "lines"
       ? (shape.indent ?? first)
       : (shape.items[1]?.lead ?? otherLead(first, source.items[1]?.lead));
-  const items = placed.map(({ item, isMoved }, at): Item => {
+  const items = all.map(({ item, isMoved }, at): Item => {
     const isFirst = at === 0;
+    if (!isFirst && !isMoved) return item;
     const isInline = isFirst && shape.isFirstInline;
     if (/\S/.test(item.lead)) {
       if (isInline) throw new DataError("A comment has no place in the merged data.");

@@ -1,7 +1,12 @@
-import { parseTOML, ParseError, type AST } from "toml-eslint-parser";
+/**
+ * Parses TOML. A fast reader handles the common form: keys without dots, whose values are strings, numbers,
+ * booleans, arrays and inline tables. The general parser takes ten times as long, and reads all other documents.
+ */
+import { parseGeneralToml, placeTable, toContainer, type Table } from "./parse-general-toml.js";
 import {
   assertDepth,
   DataError,
+  MAX_LINE,
   type Container,
   type Item,
   type Node,
@@ -9,19 +14,22 @@ import {
 } from "./tree.js";
 import { Cursor, unusual } from "./trivia.js";
 
-/** A table while it is read: its keys, and the tables below it. */
-interface Table {
-  path: string[];
-  parts: Part[];
-}
+/** Control characters and lone carriage returns, which are errors. */
+const special = /[^\t\n\r\u0020-\u007e\u00a1-\ud7ff\ue000-\ufefe]|\r(?!\n)/;
+const spaces = /[ \t]*/y;
+const dot = /[ \t]*\.[ \t]*/y;
+const equals = /[ \t]*=[ \t]*/y;
+const opening = /\[\[?[ \t]*/y;
+const keyPattern = /[A-Za-z0-9_-]+|"[^"\\\n]*"|'[^'\n]*'/y;
+const simpleString = /"[^"\\\n]*"(?!")|'[^'\n]*'(?!')/y;
+/** Escapes that JSON has, too. */
+const escapedString =
+  /"[^"\\\t\n]*(?:\\(?:[btnfr"\\]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})[^"\\\t\n]*)*"/y;
+const literal =
+  /(?:true|false|[+-]?(?:0|[1-9](?:_?\d)*)(?:\.\d(?:_?\d)*)?(?:[eE][+-]?\d(?:_?\d)*)?)(?=[ \t\r\n#,\]}])/y;
 
-interface Block {
-  lead: string;
-  head: string;
-  table: Table;
-}
-
-type Part = Item | (Block & { key: string }) | { key: string; elements: Block[] };
+/** The names in a table, with their tables; null for a value. */
+type Names = Map<string, { kind: "parent" | "table" | "array"; names: Names } | null>;
 
 /**
  * Parses TOML 1.0. A table is an item of the table above it, and the tables of an array (`[[package]]`)
@@ -29,155 +37,167 @@ type Part = Item | (Block & { key: string }) | { key: string; elements: Block[] 
  * @throws DataError
  */
 export function parseToml(text: string, ids: NodeIds): Container {
-  const [top] = programOf(text).body;
-  const parser = new TomlParser(text, ids);
-  const head = parser.fileHead();
-  const root: Table = { path: [], parts: [] };
-  const open = [root];
-  /** The last element of each array of tables. */
-  const lastElements = new Map<string, Table>();
-  for (const entry of top.body) {
-    if (entry.type === "TOMLKeyValue") root.parts.push(parser.entry(entry, 1));
-    else placeTable(parser.table(entry), entry.kind === "array", open, lastElements);
-  }
-  return { ...toContainer(root, ids, parser.rest()), open: head };
+  return scanToml(text, ids) ?? parseGeneralToml(text, ids);
 }
 
-function programOf(text: string): AST.TOMLProgram {
+/**
+ * Returns the general parser's tree; null for a document with a form that only that parser reads, or with
+ * an error.
+ */
+export function scanToml(text: string, ids: NodeIds): Container | null {
+  if (special.test(text)) return null;
   try {
-    return parseTOML(text, { tomlVersion: "1.0" });
+    return new Scanner(text, ids).document();
   } catch (error) {
-    if (error instanceof ParseError) throw new DataError("It is not valid TOML.");
+    // A regular expression may run out of stack.
+    if (error instanceof DataError || error instanceof RangeError) return null;
     throw error;
   }
 }
 
-/** @param open the tables on the way to the last one */
-function placeTable(
-  block: Block,
-  isElement: boolean,
-  open: Table[],
-  lastElements: Map<string, Table>,
-): void {
-  const { path } = block.table;
-  while (open.length > 1 && !isBelow(path, open.at(-1) as Table)) open.pop();
-  const parent = open.at(-1) as Table;
-  // A table of an element that other tables separate from its element.
-  for (let length = 1; length < path.length; length += 1) {
-    const element = lastElements.get(JSON.stringify(path.slice(0, length)));
-    if (element !== undefined && !open.includes(element)) throw unusual();
-  }
-  const key = keyOf(path.slice(parent.path.length));
-  const last = parent.parts.at(-1);
-  if (!isElement) parent.parts.push({ key, ...block });
-  else if (last && "elements" in last && last.key === key) last.elements.push(block);
-  else parent.parts.push({ key, elements: [block] });
-  if (isElement) lastElements.set(JSON.stringify(path), block.table);
-  open.push(block.table);
-}
-
-function isBelow(path: readonly string[], table: Table): boolean {
-  return table.path.length < path.length && table.path.every((name, at) => name === path[at]);
-}
-
-/** A dotted key is one key; NUL is no part of a key. */
-const keyOf = (names: readonly string[]): string => names.join("\0");
-
-function toContainer({ parts }: Table, ids: NodeIds, close = ""): Container {
-  const ofBlock = (key: string, { lead, head, table }: Block): Item => ({
-    key,
-    lead,
-    head,
-    value: toContainer(table, ids),
-    trail: "",
-    group: 1,
-  });
-  const items = parts.map((part): Item => {
-    if ("value" in part) return part;
-    if ("table" in part) return ofBlock(part.key, part);
-    const elements = part.elements.map((block) => ofBlock("", block));
-    const value = ids.container({ kind: "array", items: elements, layout: "lines" });
-    return { key: part.key, lead: "", head: "", value, trail: "", group: 1 };
-  });
-  return ids.container({ kind: "object", items, close, layout: "lines" });
-}
-
-class TomlParser {
-  readonly #cursor: Cursor;
+class Scanner extends Cursor {
   readonly #ids: NodeIds;
+  readonly #known: Map<string, Item>;
 
   constructor(text: string, ids: NodeIds) {
-    this.#cursor = new Cursor(text);
+    super(text);
     this.#ids = ids;
+    this.#known = ids.linesOf(0);
   }
 
-  /** The comment at the top of the file, which stays there. */
-  fileHead(): string {
-    return this.#cursor.fileHead();
-  }
-
-  /** The text after the last item. */
-  rest(): string {
-    const { text } = this.#cursor;
-    return this.#cursor.leadOf(text.length);
-  }
-
-  table({ key, range, body }: AST.TOMLTable): Block {
-    const path = namesOf(key);
-    assertDepth(path.length);
-    const lead = this.#cursor.leadOf(range[0]);
-    const head = this.#cursor.upTo(key.range[1]) + this.#cursor.take(/[ \t]*\]{1,2}/y);
-    const block = { lead, head: head + this.#cursor.endOfLine() };
-    return { ...block, table: { path, parts: body.map((entry) => this.entry(entry, 1)) } };
-  }
-
-  /** A key with its value, which ends a line. */
-  entry({ key, value, range }: AST.TOMLKeyValue, depth: number): Item {
-    const lead = this.#cursor.leadOf(range[0]);
-    const head = this.#cursor.upTo(value.range[0]);
-    const node = this.#value(value, depth + 1);
-    const trail = this.#cursor.endOfLine();
-    return { key: keyOf(namesOf(key)), lead, head, value: node, trail, group: 0 };
-  }
-
-  #value(value: AST.TOMLContentNode, depth: number): Node {
-    assertDepth(depth);
-    if (value.type === "TOMLArray" || value.type === "TOMLInlineTable") {
-      return this.#inline(value, depth);
+  document(): Container {
+    const open = this.fileHead();
+    const root: Table = { path: [], parts: [] };
+    const tables = [root];
+    const lastElements = new Map<string, Table>();
+    const all: Names = new Map();
+    let [table, names] = [root, all];
+    for (;;) {
+      const lead = this.trivia();
+      if (this.at === this.text.length) {
+        return { ...toContainer(root, this.#ids, lead), open };
+      }
+      if (this.peeks(opening)) {
+        const { isElement, ...block } = this.#header(lead);
+        names = define(all, block.table.path, isElement);
+        placeTable(block, isElement, tables, lastElements);
+        table = block.table;
+        continue;
+      }
+      const item = this.#line(lead);
+      if (names.has(item.key)) throw unusual();
+      names.set(item.key, null);
+      table.parts.push(item);
     }
-    const text = this.#cursor.upTo(value.range[1]);
-    return this.#ids.scalar(text, value.kind === "string" ? `"${value.value}` : text);
   }
 
-  #inline(value: AST.TOMLArray | AST.TOMLInlineTable, depth: number): Container {
-    const open = this.#cursor.upTo(value.range[0] + 1);
-    const isArray = value.type === "TOMLArray";
-    const parts: (AST.TOMLKeyValue | AST.TOMLContentNode)[] = isArray ? value.elements : value.body;
+  #header(lead: string) {
+    const from = this.at;
+    const isElement = this.take(opening).startsWith("[[");
+    const path: string[] = [];
+    do path.push(dataOf(this.take(keyPattern)));
+    while (this.match(dot) !== null);
+    assertDepth(path.length);
+    this.take(isElement ? /[ \t]*\]\]/y : /[ \t]*\]/y);
+    this.endOfLine();
+    const head = this.text.slice(from, this.at);
+    const table: Table = { path, parts: [] };
+    return { lead, head, table, isElement };
+  }
+
+  /** Reads a key with its value, which ends a line. */
+  #line(lead: string): Item {
+    const from = this.at;
+    const end = this.text.indexOf("\n", from) + 1;
+    const line = this.text.slice(from, Math.min(end, from + MAX_LINE));
+    const found = this.#known.get(line);
+    if (found !== undefined) {
+      this.at = end;
+      return lead === "" ? found : { ...found, lead };
+    }
+    const item = this.#entry(1);
+    item.trail = this.endOfLine();
+    if (this.at === from + line.length) this.#known.set(line, item);
+    return lead === "" ? item : { ...item, lead };
+  }
+
+  #entry(depth: number): Item {
+    const name = this.take(keyPattern);
+    const head = name + this.take(equals);
+    const value = this.#value(depth + 1);
+    return { key: dataOf(name), lead: "", head, value, trail: "", group: 0 };
+  }
+
+  #value(depth: number): Node {
+    assertDepth(depth);
+    const first = this.text[this.at];
+    if (first === "[" || first === "{") return this.#inline(first === "[", depth);
+    const string = this.match(simpleString);
+    if (string !== null) return this.#ids.scalar(string, dataOf(string), true);
+    const escaped = this.match(escapedString);
+    if (escaped !== null) return this.#ids.scalar(escaped, JSON.parse(escaped) as string, true);
+    const text = this.take(literal);
+    return this.#ids.scalar(text, text, false);
+  }
+
+  /** Reads an array, or an inline table, whose keys are on one line. */
+  #inline(isArray: boolean, depth: number): Container {
+    const [open, end] = isArray ? ["[", "]"] : ["{", "}"];
+    const space = (): string => (isArray ? this.trivia() : this.take(spaces));
     const items: Item[] = [];
     let hasTrailingComma = false;
-    for (const [at, part] of parts.entries()) {
-      const lead = this.#cursor.leadOf(part.range[0]);
-      const isEntry = part.type === "TOMLKeyValue";
-      const content = isEntry ? part.value : part;
-      const head = this.#cursor.upTo(content.range[0]);
-      const node = this.#value(content, depth + 1);
-      const key = isEntry ? keyOf(namesOf(part.key)) : "";
-      const before = this.#cursor.at;
-      const after = this.#cursor.trivia();
-      const isLast = at === parts.length - 1;
-      const hasComma = this.#cursor.text[this.#cursor.at] === ",";
-      if (!hasComma && !isLast) throw unusual();
-      if (hasComma) this.#cursor.at += 1;
-      else this.#cursor.at = before;
-      if (isLast) hasTrailingComma = hasComma;
-      items.push({ key, lead, head, value: node, trail: hasComma ? after : "", group: 0 });
+    this.at += 1;
+    let lead = space();
+    while (this.text[this.at] !== end) {
+      if (items.length > 0 && !hasTrailingComma) throw unusual();
+      const item: Item = isArray
+        ? { key: "", lead, head: "", value: this.#value(depth + 1), trail: "", group: 0 }
+        : { ...this.#entry(depth), lead };
+      lead = space();
+      hasTrailingComma = this.text[this.at] === ",";
+      if (hasTrailingComma) {
+        this.at += 1;
+        item.trail = lead;
+        lead = space();
+      }
+      items.push(item);
     }
-    const close = this.#cursor.upTo(value.range[1]);
+    this.at += 1;
+    if (hasTrailingComma && !isArray) throw unusual();
     const kind = isArray ? "array" : "object";
-    return this.#ids.container({ kind, items, open, close, hasTrailingComma });
+    const close = lead + end;
+    const node = this.#ids.container({ kind, items, open, close, hasTrailingComma });
+    if (node.hasDuplicates) throw unusual();
+    return node;
   }
 }
 
-function namesOf({ keys }: AST.TOMLKey): string[] {
-  return keys.map((key) => (key.type === "TOMLBare" ? key.name : key.value));
+/**
+ * Returns the names in a new table.
+ * @throws DataError if the document defines it twice, or a value of its name
+ */
+function define(all: Names, path: readonly string[], isElement: boolean): Names {
+  let names = all;
+  for (const [at, name] of path.entries()) {
+    const isLast = at === path.length - 1;
+    const known = names.get(name);
+    if (known === null) throw unusual();
+    if (known === undefined) {
+      const kind = isLast ? (isElement ? "array" : "table") : "parent";
+      const created = { kind, names: new Map() } as const;
+      names.set(name, created);
+      names = created.names;
+      continue;
+    }
+    if (isLast) {
+      if (isElement ? known.kind !== "array" : known.kind !== "parent") throw unusual();
+      if (isElement) known.names = new Map();
+      else known.kind = "table";
+    }
+    names = known.names;
+  }
+  return names;
 }
+
+/** The data of a key or string without escapes. */
+const dataOf = (text: string): string => (/^['"]/.test(text) ? text.slice(1, -1) : text);

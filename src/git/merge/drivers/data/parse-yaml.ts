@@ -1,24 +1,39 @@
+/**
+ * Parses YAML. A fast reader handles the common form: block mappings and lists whose keys and most values are on
+ * one line. The general parser takes ten times as long, and reads all other documents, and single values of these.
+ */
+import { parseBlockScalar, parseFlow, parseGeneralYaml } from "./parse-general-yaml.js";
 import {
-  isAlias,
-  isCollection,
-  isMap,
-  isPair,
-  isScalar,
-  parseDocument,
-  Scalar,
-  type Pair,
-  type YAMLMap,
-  type YAMLSeq,
-} from "yaml";
-import {
-  assertDepth,
   DataError,
+  MAX_LINE,
   type Container,
   type Item,
   type Node,
   type NodeIds,
+  type Scalar,
 } from "./tree.js";
 import { Cursor, unusual } from "./trivia.js";
+
+/** Maximum levels of blocks, and of brackets in a line: a line means the same at every level. */
+const MAX_LEVELS = 100;
+/** YAML limits keys to 1024 characters. */
+const MAX_KEY = 1000;
+
+/** Characters that need care: lone carriage returns, control characters, byte order marks, surrogates. */
+const special = /[^\t\n\r\u0020-\u007e\u00a1-\ud7ff\ue000-\ufefe]|\r(?!\n)/;
+const marker = /(?: *(?:#[^\n]*)?\r?\n)*---\r?\n/y;
+const fileHead = /(?: *#[^\n]*\n)*(?: *\r?\n)*/y;
+/** Empty lines, lines of comments, and the indentation after them. Tabs are left to the general parser. */
+const trivia = /(?: *(?:#[^\n]*\n|\r?\n))* */y;
+const dash = /-(?=[ \r\n])/y;
+const keyPattern =
+  /(?:(?!\.\.\.)[A-Za-z0-9_./$][A-Za-z0-9_./$@+-]*|'[^'\n]*'|"[^"\\\n]*")(?=:[ \r\n])/y;
+const quoted = /'[^'\n]*'|"[^"\\\n]*"/y;
+const plain =
+  /(?:[A-Za-z0-9_./$^~=+(<]|-(?=[A-Za-z0-9_.]))(?:[^ \t\r\n:]|:(?![ \r\n])| +(?![ #\r\n]))*/y;
+const lineEnd = /(?: +#[^\n]*\n| *\r?\n)/y;
+const spaces = / */y;
+const blockHeader = /[|>][+-]?(?: +#[^\n]*\n| *\r?\n)/y;
 
 /**
  * Parses one YAML document. Plain scalars keep their spelling and are not resolved. Documents with
@@ -26,185 +41,160 @@ import { Cursor, unusual } from "./trivia.js";
  * @throws DataError
  */
 export function parseYaml(text: string, ids: NodeIds): Container {
-  // Comparing each key with all others would take quadratic time; `NodeIds` finds duplicates.
-  const document = parseDocument(text, {
-    schema: "failsafe",
-    uniqueKeys: false,
-    prettyErrors: false,
-    logLevel: "silent",
-  });
-  if (document.errors.length > 0) throw new DataError("It is not one valid YAML document.");
-  const { contents } = document;
-  if (!isCollection(contents)) throw new DataError("It is no YAML mapping or list.");
-  const parser = new YamlParser(text, ids);
-  return parser.root(contents);
+  return scanYaml(text, ids) ?? parseGeneralYaml(text, ids);
 }
 
-class YamlParser {
-  readonly #cursor: Cursor;
+/**
+ * Returns the general parser's tree; null for a document with a form that only that parser reads, or with
+ * an error.
+ */
+export function scanYaml(text: string, ids: NodeIds): Container | null {
+  if (special.test(text)) return null;
+  try {
+    return new Scanner(text, ids).document();
+  } catch (error) {
+    if (error instanceof DataError) return null;
+    throw error;
+  }
+}
+
+class Scanner extends Cursor {
   readonly #ids: NodeIds;
+  readonly #known: Map<string, Item>;
+  /** The next item: the text before it, its column (-1 at the end), its line and the end of that. */
+  #lead = "";
+  #column = 0;
+  #line = "";
+  #end = 0;
 
   constructor(text: string, ids: NodeIds) {
-    this.#cursor = new Cursor(text);
+    super(text);
     this.#ids = ids;
+    this.#known = ids.linesOf(0);
   }
 
-  root(contents: YAMLMap | YAMLSeq): Container {
-    const cursor = this.#cursor;
-    const marker = /^(?:%[^\n]*\n|[ \t]*(?:#[^\n]*)?\r?\n)*---[ \t]*(?:#[^\n]*)?\r?\n/.exec(
-      cursor.text,
-    );
-    const open = marker === null ? "" : cursor.upTo(marker[0].length);
-    const head = cursor.fileHead();
-    const node = this.#node(contents, 1);
-    if (node.kind === "scalar") throw unusual();
-    const close =
-      (node.layout === "inline" ? cursor.endOfLine() : "") +
-      cursor.trivia() +
-      (cursor.text.startsWith("...", cursor.at) ? cursor.take(/\.\.\.[ \t]*\r?\n/y) : "");
-    if (cursor.at !== cursor.text.length) throw unusual();
-    return { ...node, open: open + head + node.open, close: node.close + close };
+  document(): Container {
+    const open = (this.match(marker) ?? "") + this.take(fileHead);
+    this.#toContent();
+    if (this.#column === -1) throw unusual();
+    const root = this.#block(1, false);
+    if (this.#column !== -1) throw unusual();
+    return { ...root, open, close: this.#lead };
   }
 
-  /** Reads a value, whose text begins at the cursor. */
-  #node(node: unknown, depth: number): Node {
-    assertDepth(depth);
-    if (isAlias(node)) throw hasAliases();
-    if (isCollection(node)) {
-      if (node.anchor !== undefined || node.tag !== undefined) throw hasAliases();
-      return node.flow === true ? this.#flow(node, depth) : this.#block(node, depth);
+  /** Reads a mapping or list that begins here, with its items in this column. */
+  #block(depth: number, isFirstInline: boolean): Container {
+    if (depth > MAX_LEVELS) throw unusual();
+    const column = this.#column;
+    const isList = this.peeks(dash);
+    const items: Item[] = [];
+    do items.push(this.#item(column, isList, depth));
+    while (this.#column === column && this.peeks(dash) === isList);
+    if (this.#column > column || (this.#column === column && !isList)) throw unusual();
+    const kind = isList ? "array" : "object";
+    const indent = " ".repeat(column);
+    return this.#ids.container({ kind, items, layout: "lines", indent, isFirstInline });
+  }
+
+  /** Reads a key or dash with its value, up to the next content. */
+  #item(column: number, isList: boolean, depth: number): Item {
+    const [lead, line, end, start] = [this.#lead, this.#line, this.#end, this.at];
+    const found = this.#known.get(line);
+    if (found !== undefined) {
+      this.at = end;
+      this.#toNext(column);
+      return found.lead === lead ? found : { ...found, lead };
     }
-    if (!isScalar(node) || node.anchor !== undefined || node.tag !== undefined) throw hasAliases();
-    return this.#scalar(node);
-  }
-
-  #scalar({ range, type, value }: Scalar): Node {
-    const text = this.#cursor.upTo(range?.[1] ?? -1);
-    const isPlain = type === undefined || type === Scalar.PLAIN;
-    return this.#ids.scalar(text, `${isPlain ? "" : '"'}${String(value)}`);
-  }
-
-  /** A mapping or list whose items have lines of their own. */
-  #block(collection: YAMLMap | YAMLSeq, depth: number): Container {
-    const cursor = this.#cursor;
-    const isFirstInline = cursor.at > 0 && cursor.text[cursor.at - 1] !== "\n";
-    let indent = "";
-    const items = collection.items.map((item, at): Item => {
-      const isFirst = at === 0 && isFirstInline;
-      let key = "";
-      let lead = "";
-      let head: string;
-      let value: unknown = item;
-      if (isPair(item)) {
-        const start = keyOf(item).range?.[0] ?? -1;
-        lead = isFirst ? cursor.upTo(cursor.at) : cursor.leadOf(start);
-        if (cursor.at !== start) throw unusual();
-        key = String(keyOf(item).value);
-        head = cursor.upTo(keyOf(item).range?.[1] ?? -1) + cursor.take(/[ \t]*:/y);
-        value = item.value;
-      } else {
-        if (!isFirst) lead = cursor.trivia();
-        head = cursor.take(/-/y);
-      }
-      if (at === 0) indent = " ".repeat(this.#column(head.length));
-      const content = this.#valueOf(value, depth);
-      return {
-        key,
-        lead,
-        head: head + content.space,
-        value: content.node,
-        trail: content.trail,
-        group: 0,
-      };
-    });
-    return this.#ids.container({
-      kind: isMap(collection) ? "object" : "array",
-      items,
-      layout: "lines",
-      indent,
-      isFirstInline,
-    });
-  }
-
-  /** The column where the text before the cursor begins. */
-  #column(length: number): number {
-    const start = this.#cursor.at - length;
-    return start - (this.#cursor.text.lastIndexOf("\n", start - 1) + 1);
-  }
-
-  /** Reads the value of a key or list item with the rest of its lines. */
-  #valueOf(value: unknown, depth: number): { space: string; node: Node; trail: string } {
-    const cursor = this.#cursor;
-    if (value === null || (isScalar(value) && isEmpty(value))) {
-      if (isScalar(value) && (value.anchor !== undefined || value.tag !== undefined)) {
-        throw hasAliases();
-      }
-      return { space: "", node: this.#ids.scalar("", ""), trail: cursor.endOfLine() };
+    let head = this.take(isList ? dash : keyPattern);
+    if (head.length > MAX_KEY) throw unusual();
+    const key = isList ? "" : dataOf(head);
+    if (!isList) head += this.take(/:/y);
+    const rest = this.match(lineEnd);
+    if (rest !== null) {
+      this.#toContent();
+      const isNested =
+        this.#column > column || (!isList && this.#column === column && this.peeks(dash));
+      const value = isNested ? this.#block(depth + 1, false) : this.#ids.scalar("", "", false);
+      if (isNested) return { key, lead, head: head + rest, value, trail: "", group: 0 };
+      return { key, lead, head, value, trail: rest, group: 0 };
     }
-    const isLines = isCollection(value) && value.flow !== true;
-    const start = isLines ? startOf(value) : rangeOf(value);
-    const isOnNextLine = cursor.text.slice(cursor.at, start).includes("\n");
-    const space =
-      isLines && isOnNextLine ? cursor.endOfLine() : cursor.take(/[ \t]*(?:\r?\n[ \t]*)*/y);
-    const node = this.#node(value, depth + 1);
-    const isOver = isLines || cursor.text[cursor.at - 1] === "\n";
-    return { space, node, trail: isOver ? "" : cursor.endOfLine() };
+    head += this.take(spaces);
+    const first = this.text[this.at];
+    if (first === "|" || first === ">") {
+      const value = this.#blockScalar(column);
+      this.#toNext(column);
+      return { key, lead, head, value, trail: "", group: 0 };
+    }
+    if (isList && (this.peeks(dash) || this.peeks(keyPattern))) {
+      this.#lead = "";
+      this.#column += this.at - start;
+      this.#line = line === "" ? "" : this.text.slice(this.at, end);
+      const value = this.#block(depth + 1, true);
+      return { key, lead, head, value, trail: "", group: 0 };
+    }
+    const value = first === "{" || first === "[" ? this.#flow() : this.#scalar();
+    const trail = this.take(lineEnd);
+    const item: Item = { key, lead: line.slice(0, start - end), head, value, trail, group: 0 };
+    if (line !== "") this.#known.set(line, item);
+    this.#toNext(column);
+    return item.lead === lead ? item : { ...item, lead };
   }
 
-  /** A mapping or list in brackets. */
-  #flow(collection: YAMLMap | YAMLSeq, depth: number): Container {
-    const cursor = this.#cursor;
-    const kind = isMap(collection) ? "object" : "array";
-    const open = cursor.take(kind === "object" ? /\{/y : /\[/y);
-    let hasTrailingComma = false;
-    const items = collection.items.map((item, at): Item => {
-      const lead = cursor.take(/[ \t\r\n]*/y);
-      let key = "";
-      let head = "";
-      let value: unknown = item;
-      if (isPair(item)) {
-        if (kind === "array" || item.value === null) throw unusual();
-        key = String(keyOf(item).value);
-        if (cursor.at !== keyOf(item).range?.[0]) throw unusual();
-        head = cursor.upTo(keyOf(item).range?.[1] ?? -1) + cursor.take(/[ \t]*:[ \t\r\n]*/y);
-        value = item.value;
-      }
-      if (isScalar(value) && isEmpty(value)) throw unusual();
-      if (cursor.at !== rangeOf(value)) throw unusual();
-      const node = this.#node(value, depth + 1);
-      const before = cursor.at;
-      const after = cursor.take(/[ \t\r\n]*/y);
-      const hasComma = cursor.text[cursor.at] === ",";
-      const isLast = at === collection.items.length - 1;
-      if (!hasComma && !isLast) throw unusual();
-      if (hasComma) cursor.at += 1;
-      else cursor.at = before;
-      if (isLast) hasTrailingComma = hasComma;
-      return { key, lead, head, value: node, trail: hasComma ? after : "", group: 0 };
-    });
-    const close = cursor.take(kind === "object" ? /[ \t\r\n]*\}/y : /[ \t\r\n]*\]/y);
-    return this.#ids.container({ kind, items, open, close, hasTrailingComma });
+  #scalar(): Scalar {
+    const text = this.match(quoted);
+    if (text !== null) return this.#ids.scalar(text, dataOf(text), true);
+    const word = this.take(plain);
+    return this.#ids.scalar(word, word, false);
+  }
+
+  /** Reads a collection in brackets that ends in its line. */
+  #flow(): Node {
+    const line = this.text.slice(this.at, this.#end);
+    const { node, length } = parseFlow(line, this.#ids, MAX_LEVELS + 1);
+    this.at += length;
+    return node;
+  }
+
+  /** Reads a literal or folded scalar, whose lines are indented more than its key or dash. */
+  #blockScalar(column: number): Scalar {
+    const { text } = this;
+    const from = this.at;
+    let end = from + this.take(blockHeader).length;
+    for (;;) {
+      const next = text.indexOf("\n", end);
+      if (next === -1) break;
+      const indent = /^ */.exec(text.slice(end, Math.min(next, end + column + 1)))?.[0].length;
+      const isEmpty = text.slice(end, next).trim() === "";
+      if (!isEmpty && (indent ?? 0) <= column) break;
+      end = next + 1;
+    }
+    const lines = text.slice(from, end);
+    if (lines.includes("\t")) throw unusual();
+    const scalar = parseBlockScalar(lines, this.#ids, " ".repeat(column));
+    this.at = from + scalar.text.length;
+    if (text[this.at - 1] !== "\n") throw unusual();
+    return scalar;
+  }
+
+  /** Goes to the next content, which must not continue a value in a column. */
+  #toNext(column: number): void {
+    this.#toContent();
+    if (this.#column > column) throw unusual();
+  }
+
+  /** Goes from the start of a line to the next content. */
+  #toContent(): void {
+    const { text } = this;
+    this.#lead = this.take(trivia);
+    let start = this.at;
+    while (text.charCodeAt(start - 1) === SPACE) start -= 1;
+    this.#column = this.at === text.length ? -1 : this.at - start;
+    this.#end = text.indexOf("\n", this.at) + 1;
+    this.#line = this.#end - start > MAX_LINE ? "" : text.slice(start, this.#end);
   }
 }
 
-function keyOf({ key }: Pair): Scalar {
-  if (!isScalar(key) || key.anchor !== undefined || key.tag !== undefined) throw hasAliases();
-  return key;
-}
+const SPACE = 32;
 
-const isEmpty = ({ range, type }: Scalar): boolean =>
-  (type === undefined || type === Scalar.PLAIN) && range?.[0] === range?.[1];
-
-function rangeOf(value: unknown): number {
-  const range = isCollection(value) || isScalar(value) ? value.range : null;
-  return range?.[0] ?? -1;
-}
-
-/** Returns the offset at which the first item of a block begins. */
-function startOf({ items, range }: YAMLMap | YAMLSeq): number {
-  const [first] = items;
-  return isPair(first) ? (keyOf(first).range?.[0] ?? -1) : (range?.[0] ?? -1);
-}
-
-const hasAliases = (): DataError =>
-  new DataError("It uses anchors, aliases, tags or complex keys.");
+/** The data of a key or scalar on one line, without escapes. */
+const dataOf = (text: string): string => (/^['"]/.test(text) ? text.slice(1, -1) : text);

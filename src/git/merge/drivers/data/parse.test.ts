@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { rounds } from "#test/support/thorough.js";
 import { parseJson } from "./parse-json.js";
-import { parseToml } from "./parse-toml.js";
-import { parseYaml } from "./parse-yaml.js";
+import { parseGeneralToml } from "./parse-general-toml.js";
+import { parseGeneralYaml } from "./parse-general-yaml.js";
+import { parseToml, scanToml } from "./parse-toml.js";
+import { parseYaml, scanYaml } from "./parse-yaml.js";
 import { DataError, NodeIds, textOf } from "./tree.js";
 
 const pnpmLock = `lockfileVersion: '9.0'
@@ -175,6 +178,192 @@ describe("texts that are not merged as data", () => {
   });
 });
 
+const treeOf = (parse: typeof parseYaml, text: string, ids: NodeIds): unknown => {
+  try {
+    return parse(text, ids);
+  } catch (error) {
+    if (error instanceof DataError) return error.message;
+    throw error;
+  }
+};
+
+const readers = {
+  YAML: { scan: scanYaml, parse: parseYaml, general: parseGeneralYaml },
+  TOML: { scan: scanToml, parse: parseToml, general: parseGeneralToml },
+};
+
+/** Equal data has equal ids, whichever parser read it first. */
+function expectSame({ parse, general }: (typeof readers)["YAML"], text: string, ids: NodeIds) {
+  expect(treeOf(parse, text, ids)).toEqual(treeOf(general, text, ids));
+}
+
+/** Compares the results for versions of a file, which share lines. */
+function compare(
+  reader: (typeof readers)["YAML"],
+  lines: fc.Arbitrary<string>,
+  ends: fc.Arbitrary<string>,
+) {
+  const version = fc.array(lines, { minLength: 1, maxLength: 8 });
+  const moved = fc.array(fc.nat(7), { maxLength: 8 });
+  fc.assert(
+    fc.property(version, moved, lines, ends, (first, order, more, end) => {
+      const second = [...order.flatMap((at) => first[at] ?? []), more];
+      const ids = new NodeIds();
+      for (const version of [first, second]) {
+        const text = version.map((line) => `${line}\n`).join("");
+        expectSame(reader, text.replaceAll("\n", end), ids);
+      }
+    }),
+    { numRuns: 3000 * rounds({ thorough: 20, else: 1 }) },
+  );
+}
+
+const lineEnds = fc.constantFrom("\n", "\n", "\n", "\r\n");
+
+describe("the fast reader of YAML", () => {
+  it.each([
+    ["a lock file", pnpmLock, true],
+    [
+      "a workflow, up to a scalar on two lines",
+      workflow.replace("folded\n      over", "over"),
+      false,
+    ],
+    [
+      "lists in the column of their keys",
+      "---\n# x\na:\n- b: 1\n  c: [d, e] # f\n-\n  - - g\nh:\n",
+      true,
+    ],
+    ["a text block before a comment", "a:\n  b: >-\n    c\n\n     d\n # e\n  f: |+\n\n", true],
+    ["a key of its value's column", "a:\nb: 1\n", true],
+    ["Windows line ends", pnpmLock.replaceAll("\n", "\r\n"), true],
+    ["tabs in strings and comments", "a: '1\t' # \tb\n", true],
+    ["other tabs", "a:\t1\n", false],
+    ["100 levels", `${"- ".repeat(100)}a\n`, true],
+    ["101 levels", `${"- ".repeat(101)}a\n`, false],
+    ["escapes", 'a: "\\n"\n', false],
+    ["a mapping in a value", "a: b: c\n", false],
+    ["an item below a mapping", "a: 1\n- b\n", false],
+    ["a long key", `${"k".repeat(1025)}: 1\n`, false],
+    ["an anchor", "a: &b c\n", false],
+  ])("has the general parser's result for %s", (_name, text, isFast) => {
+    expect(scanYaml(text, new NodeIds()) !== null).toBe(isFast);
+    expectSame(readers.YAML, text, new NodeIds());
+  });
+
+  it("has the general parser's result for any lines", () => {
+    const word = fc.constantFrom(
+      "a",
+      "b-c",
+      "'q'",
+      '"d"',
+      "http://u:8/#f",
+      "-1",
+      "x y",
+      "it's",
+      "a#b",
+    );
+    const value = fc.oneof(
+      { weight: 3, arbitrary: word },
+      fc.constantFrom(
+        "",
+        "",
+        "|",
+        ">-",
+        "|2",
+        "[a, b]",
+        "{a: 1, b: [x]}",
+        "{}",
+        "[a,",
+        "&x a",
+        "*x",
+      ),
+      fc.constantFrom("a: b", "'it''s'", '"a\\n"', "!t a", "? a", "- a", "a:", "-", "~", "<<"),
+    );
+    const line = fc
+      .record({
+        indent: fc.constantFrom(0, 0, 2, 2, 4, 1, 6),
+        dash: fc.constantFrom("", "", "- ", "-  ", "- - "),
+        key: fc.constantFrom("", "a:", "b: ", "c1:  ", "'k': ", "k : ", "x/y: "),
+        value,
+        comment: fc.constantFrom("", "", "", " # c", "#c", " "),
+      })
+      .map(({ indent, dash, key, value: text, comment }) =>
+        [" ".repeat(indent), dash, key, text, comment].join(""),
+      );
+    const other = fc.constantFrom("", "# x", "---", "...");
+    compare(readers.YAML, fc.oneof({ weight: 6, arbitrary: line }, other), lineEnds);
+  });
+});
+
+describe("the fast reader of TOML", () => {
+  it.each([
+    ["a lock file", cargoLock.replace(/"checksum a"[^]*?f = /, "f = ").replace("a.b", "a"), true],
+    ["arrays", "a = [] # x\nb = [ 1, # y\n 2,\n]\nc = [[1], {}, [ ] ]\n", true],
+    ["escapes", 'a = "\\"\\u00e9\\n"\n', true],
+    ["tables in any order", "[a.b]\n[a]\n[[c]]\n[c.d]\n[[c]]\n[c.d]\n", true],
+    ["Windows line ends", "# a\r\n[a]\r\nb = 1\r\n", true],
+    ["200 levels", `a = ${"[".repeat(199)}${"]".repeat(199)}\n`, true],
+    ["dotted keys", "a.b = 1\n", false],
+    ["dates", "a = 1979-05-27\n", false],
+    ["escapes of JSON alone", 'a = "\\/"\n', false],
+    ["half a character", 'a = "\\ud800"\n', false],
+    ["a text block", 'a = """\n"""\n', false],
+    ["a leading zero", "a = 01\n", false],
+    ["a trailing comma in a table", "a = { b = 1, }\n", false],
+    ["a newline in a table", "a = { b = 1,\nc = 2 }\n", false],
+    ["a duplicate key", "a = 1\na = 1\n", false],
+    ["a duplicate key in a value", "a = { b = 1, b = 1 }\n", false],
+    ["a duplicate table", "[a]\n[b]\n[a]\n", false],
+    ["a table of a value", "a = 1\n[a.b]\n", false],
+    ["a value of a table", "[a.b]\n[a]\nb = 1\n", false],
+    ["an array of a table", "[a.b]\n[[a]]\n", false],
+    ["a table of an array", "[[a]]\n[a]\n", false],
+    ["two values in a line", "a = 1 2\n", false],
+    ["an element without a comma", "a = [1 2]\n", false],
+    ["a control character", "# \u007f\n", false],
+  ])("has the general parser's result for %s", (_name, text, isFast) => {
+    expect(scanToml(text, new NodeIds()) !== null).toBe(isFast);
+    expectSame(readers.TOML, text, new NodeIds());
+  });
+
+  it("has the general parser's result for any lines", () => {
+    const entry = fc
+      .record({
+        indent: fc.constantFrom("", "", "", " ", "\t"),
+        key: fc.constantFrom("a", "b", "c", "d", "'b'", '"x y"', "1", "a.b", "é", ""),
+        equals: fc.constantFrom(" = ", "=", "\t= ", " "),
+        value: fc.oneof(
+          fc.constantFrom("1", "-1", "1_0", "1.5e-05", "true", '"s\tt"', "'l'", '"\\n"', '""'),
+          fc.constantFrom("[1, 2]", "[\n 1, # c\n 2,\n]", "[ [],{} ]", "{ a = 1, b = [2] }", "{}"),
+          fc.constantFrom(
+            "01",
+            "1__0",
+            "1.",
+            "0x1F",
+            "inf",
+            "[",
+            "1,",
+            '"""m"""',
+            "é",
+            "{a=1,a=2}",
+          ),
+        ),
+        comment: fc.constantFrom("", "", "", " # c", "#c", "\t", " 1"),
+      })
+      .map((parts) => Object.values(parts).join(""));
+    const header = fc
+      .record({
+        open: fc.constantFrom("[", "[", "[[", " [ "),
+        path: fc.constantFrom("a", "b", "a.b", "a . 'c'", "a.b.c", "c", ""),
+        close: fc.constantFrom("]", "]", "]]", " ] # c"),
+      })
+      .map((parts) => Object.values(parts).join(""));
+    const other = fc.constantFrom("", "# x", "\t");
+    const line = fc.oneof({ weight: 6, arbitrary: entry }, { weight: 3, arbitrary: header }, other);
+    compare(readers.TOML, line, lineEnds);
+  });
+});
+
 describe("equal data", () => {
   it.each([
     ["other whitespace", '{"a":1}', '{ "a": 1 }', true],
@@ -186,8 +375,8 @@ describe("equal data", () => {
     ["another order of duplicate keys", '{"a":1,"a":2}', '{"a":2,"a":1}', false],
     ["a string and a number", '"1"', "1", false],
     ["an array and an object", "[]", "{}", false],
-  ])("%s", (_name, one, other, isEqual) => {
+  ])("%s", (_name, a, b, isEqual) => {
     const ids = new NodeIds();
-    expect(parseJson(one, ids).id === parseJson(other, ids).id).toBe(isEqual);
+    expect(parseJson(a, ids).id === parseJson(b, ids).id).toBe(isEqual);
   });
 });

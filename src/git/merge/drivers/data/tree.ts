@@ -58,20 +58,40 @@ export function assertDepth(depth: number): void {
   if (depth > MAX_DEPTH) throw new DataError("It is nested deeper than 200 levels.");
 }
 
-/** Numbers nodes by their data, so that comparing two trees is comparing two numbers. */
-export class NodeIds {
-  readonly #ids = new Map<string, number>();
+/** More than a file can have nodes and keys; the product of two is a safe integer. */
+const MAX_IDS = 2 ** 26;
 
-  of(data: string): number {
-    const known = this.#ids.get(data);
-    if (known !== undefined) return known;
-    this.#ids.set(data, this.#ids.size);
-    return this.#ids.size - 1;
+/** Longer lines are not remembered: comparing many of them takes long. */
+export const MAX_LINE = 500;
+
+/**
+ * Numbers nodes by their data, so that comparing two trees is comparing two numbers, and remembers the items
+ * that the lines of one format stand for: the versions of a file share most of their lines.
+ */
+export class NodeIds {
+  readonly #scalars = new Map<string, number>();
+  readonly #strings = new Map<string, number>();
+  readonly #containers = new Map<string, number>();
+  readonly #keys = new Map<string, number>();
+  readonly #lines: Map<string, Item>[] = [];
+  #size = 0;
+
+  /** Returns the items of lines in one context, by the whole text of such a line. */
+  linesOf(context: number): Map<string, Item> {
+    return (this.#lines[context] ??= new Map());
   }
 
-  /** A scalar with its text, equal to others with the same data. */
-  scalar(text: string, data: string): Scalar {
-    return { kind: "scalar", id: this.of(`s${data}`), text };
+  #of(ids: Map<string, number>, data: string): number {
+    const known = ids.get(data);
+    if (known !== undefined) return known;
+    this.#size += 1;
+    ids.set(data, this.#size);
+    return this.#size;
+  }
+
+  /** A scalar with its text, equal to others with the same data; strings equal no other scalars. */
+  scalar(text: string, data: string, isString: boolean): Scalar {
+    return { kind: "scalar", id: this.#of(isString ? this.#strings : this.#scalars, data), text };
   }
 
   /** A container; the order of an object's keys is not part of its data. */
@@ -79,12 +99,15 @@ export class NodeIds {
     parts: Pick<Container, "kind" | "items"> & Partial<Omit<Container, "id" | "hasDuplicates">>,
   ): Container {
     const { kind, items } = parts;
-    const keys = new Set(items.map(({ key }) => key));
-    const hasDuplicates = kind === "object" && keys.size < items.length;
-    const members = items.map(({ key, value }) =>
-      kind === "object" ? `${JSON.stringify(key)}:${value.id}` : String(value.id),
-    );
-    if (kind === "object" && !hasDuplicates) members.sort();
+    // Numbers are sorted faster than texts.
+    const members = new Float64Array(items.length);
+    for (let at = 0; at < members.length; at += 1) {
+      const { key, value } = items[at] as Item;
+      members[at] = kind === "object" ? this.#of(this.#keys, key) * MAX_IDS + value.id : value.id;
+    }
+    const hasDuplicates = kind === "object" && !sortUnique(members);
+    const data =
+      members.length < 8 ? members.join() : Buffer.from(members.buffer).toString("latin1");
     return {
       open: "",
       close: "",
@@ -94,9 +117,22 @@ export class NodeIds {
       isFirstInline: false,
       ...parts,
       hasDuplicates,
-      id: this.of(`${kind === "object" ? "o" : "a"}${members.join()}`),
+      id: this.#of(this.#containers, `${kind === "object" ? "o" : "a"}${data}`),
     };
   }
+}
+
+/** Sorts the members of an object by their keys unless a key is repeated; returns whether it did. */
+function sortUnique(members: Float64Array): boolean {
+  const sorted = members.toSorted();
+  let last = -1;
+  for (const member of sorted) {
+    const key = Math.floor(member / MAX_IDS);
+    if (key === last) return false;
+    last = key;
+  }
+  members.set(sorted);
+  return true;
 }
 
 /** Returns the text of a tree. */

@@ -27,11 +27,20 @@ export class Cursor {
 
   /** @throws DataError if the text does not follow */
   take(pattern: RegExp): string {
-    pattern.lastIndex = this.at;
-    const found = pattern.exec(this.text);
+    const found = this.match(pattern);
     if (found === null) throw unusual();
-    this.at += found[0].length;
-    return found[0];
+    return found;
+  }
+
+  /** Returns null if the text does not follow. */
+  match(pattern: RegExp): string | null {
+    return this.peeks(pattern) ? this.upTo(pattern.lastIndex) : null;
+  }
+
+  /** Whether the text follows. `test` makes no array of what it found. */
+  peeks(pattern: RegExp): boolean {
+    pattern.lastIndex = this.at;
+    return pattern.test(this.text);
   }
 
   /** Reads up to a position. */

@@ -1,8 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { Run, RunEgress } from "#shared/api/agents/runs.js";
+import type { Run, RunEgress } from "#shared/api/execution/runs.js";
 import { client } from "../../client.js";
 import type { CursorList } from "../../cursor-pages.js";
-import { agentsKey } from "./agents.js";
+import { agentsKey } from "../work/agents.js";
 
 /** Filter and sort order of an agent's runs. */
 export interface RunSearch {

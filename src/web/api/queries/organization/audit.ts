@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { AuditEvent } from "#shared/api/organizations/audit.js";
-import { type AuditAction, auditActionNames } from "#shared/audit.js";
+import type { AuditEvent } from "#shared/api/organization/audit.js";
+import { type AuditAction, auditActionNames } from "#shared/organization/audit.js";
 import { urlOf } from "#shared/contract/call.js";
 import { api } from "../../api-calls.js";
 import { client } from "../../client.js";

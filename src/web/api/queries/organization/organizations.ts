@@ -2,7 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import type {
   HeldPermissions,
   PermissionExplanation,
-} from "#shared/api/organizations/organizations.js";
+} from "#shared/api/organization/organizations.js";
 import type { Permission } from "#shared/permissions.js";
 import { client, everyPage } from "../../client.js";
 import { withVersion } from "../../incoming.js";

@@ -1,9 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { TimedRun } from "#shared/api/agents/runs.js";
-import { client, everyPage, nextCursor } from "../../client.js";
-import { agentsKey } from "../execution/agents.js";
+import { client, everyPage } from "../../client.js";
 import { organizationsKey } from "./organizations.js";
-import { beingDeleted } from "../projects/projects.js";
+import { beingDeleted } from "../code/projects.js";
 
 export const diskUsageQuery = (orgId: string) =>
   queryOptions({
@@ -14,7 +12,7 @@ export const diskUsageQuery = (orgId: string) =>
 
 const rowsOf = async (
   orgId: string,
-  query: { period: string; by: "agent" | "project" | "day" | "model" },
+  query: { period: string; by: "agent" | "project" | "day" | "model" | "person" | "task" },
   signal: AbortSignal,
 ) => {
   const { data } = await client.usage.get({ params: { org_id: orgId }, query }, { signal });
@@ -26,7 +24,11 @@ export const dayUsageQuery = (orgId: string, period: string) =>
     queryKey: [...organizationsKey, orgId, "usage", period, "day"],
     queryFn: async ({ signal }) => {
       const { usage, rows } = await rowsOf(orgId, { period, by: "day" }, signal);
-      return { usage, days: rows.filter((row) => "date" in row) };
+      return {
+        usage,
+        days: rows.filter((row) => "date" in row),
+        costs: usage.model_costs,
+      };
     },
   });
 
@@ -54,6 +56,24 @@ export const modelUsageQuery = (orgId: string, period: string) =>
     queryFn: async ({ signal }) => {
       const { rows } = await rowsOf(orgId, { period, by: "model" }, signal);
       return rows.filter((row) => "model" in row);
+    },
+  });
+
+export const personUsageQuery = (orgId: string, period: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "usage", period, "person"],
+    queryFn: async ({ signal }) => {
+      const { rows } = await rowsOf(orgId, { period, by: "person" }, signal);
+      return rows.filter((row) => "person_id" in row);
+    },
+  });
+
+export const taskUsageQuery = (orgId: string, period: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "usage", period, "task"],
+    queryFn: async ({ signal }) => {
+      const { rows } = await rowsOf(orgId, { period, by: "task" }, signal);
+      return rows.filter((row) => "task_id" in row);
     },
   });
 
@@ -86,35 +106,4 @@ export const statementQuery = (orgId: string, period: string) =>
     queryFn: async ({ signal }) =>
       (await client.usage.statement({ params: { org_id: orgId, period }, query: {} }, { signal }))
         .data,
-  });
-
-/** Keeps charts readable and pages small. */
-const timelinePages = 3;
-
-/** Runs of the last hours, of one agent or all; polled every 15 seconds. */
-/** Default period of timelines; hours. */
-export const defaultTimelineHours = 24;
-
-export const timelineQuery = (orgId: string, hours: number, agentId?: string) =>
-  queryOptions({
-    queryKey: [...agentsKey, "timeline", orgId, hours, agentId],
-    queryFn: async ({ signal }) => {
-      const since = new Date(Date.now() - hours * 3_600_000).toISOString();
-      const rows: TimedRun[] = [];
-      let cursor: string | undefined;
-      for (let page = 0; page < timelinePages; page += 1) {
-        const { data, headers } = await client.runs.timeline(
-          {
-            params: { org_id: orgId },
-            query: { limit: 200, since, agent_id: agentId, cursor },
-          },
-          { signal },
-        );
-        rows.push(...data);
-        cursor = nextCursor(headers);
-        if (cursor === undefined) break;
-      }
-      return { rows, isCut: cursor !== undefined };
-    },
-    refetchInterval: 15_000,
   });

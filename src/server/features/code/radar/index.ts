@@ -1,0 +1,2 @@
+export { countPredictedConflicts, listConflictingFiles } from "./organization-conflicts.queries.js";
+export { radarLock } from "./scan-project.js";

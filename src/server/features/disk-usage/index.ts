@@ -1,1 +1,0 @@
-export { readDiskUsage, refreshWorkspace } from "./disk-usage.js";

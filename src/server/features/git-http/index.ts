@@ -1,1 +1,0 @@
-export { advertiseFetch, fetchBodies, serveFetch, toGitError } from "./fetch.js";

@@ -1,0 +1,1 @@
+export { type MeasureDeps, readDiskUsage, refreshWorkspace } from "./disk-usage.js";

@@ -1,0 +1,1 @@
+export { RECOVERED_BYTES } from "./disk-check.js";

@@ -1,0 +1,1 @@
+export { endMaintenance, setMaintenance, stateOf } from "./set-maintenance.js";

@@ -1,3 +1,0 @@
-export { storeLock } from "./imports/import-project.js";
-export { packingLock } from "./pack-projects.js";
-export { findProjectByAddress } from "./projects.js";

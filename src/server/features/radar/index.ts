@@ -1,5 +1,0 @@
-export {
-  countPredictedConflicts,
-  listPredictedConflicts,
-} from "./organization-conflicts.queries.js";
-export { radarLock } from "./scan-project.js";

@@ -1,0 +1,2 @@
+export { insertAgent } from "./agents.js";
+export { terminateOfTask } from "./terminate-agent.js";

@@ -1,0 +1,7 @@
+export {
+  insertForgeComment,
+  insertForgeThread,
+  isFull,
+  placeForgeThread,
+  setForgeResolved,
+} from "./forge-threads.js";

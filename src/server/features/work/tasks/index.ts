@@ -1,0 +1,12 @@
+export { requireStart, targetOf } from "./create-task.js";
+export { attemptsOf, finished, requireAttempt, stopTask } from "./direct-task.js";
+export { resolveLaunch } from "./make-attempts.js";
+export { promptAttempt, promptTask, type PromptDelivery } from "./prompt-task.js";
+export { isUnderWay, isVisible, mainAttempt, requireTask } from "./read-task.js";
+export { replaceAttempt } from "./replace-attempt.js";
+export { reserveTasks, type ReservedTask } from "./reserve-task.js";
+export { findProjectForTask, isMember } from "./queries/create-task.queries.js";
+export { readAttempts, readTasks } from "./queries/read-tasks.queries.js";
+export type { ReadAttempt, ReadTask } from "./queries/read-tasks.queries.js";
+export { contextOf } from "./watch-tasks.js";
+export { inTurnsOfOrganizations } from "./organization-turns.js";

@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { PullRequest } from "#shared/api/work/pull-requests.js";
+import { CrashingServer } from "../support/crash/crashing-server.js";
+import { acpAgent } from "../support/fixtures/acp-agent.js";
+import type { ForgeDouble } from "../support/forges/forge-double.js";
+import { startGitea } from "../support/forges/gitea/gitea-double.js";
+import type { DoubleRepository } from "../support/forges/repository.js";
+import { isThorough } from "../support/thorough.js";
+
+/** Opening a pull request, interrupted at some of its effects; with THOROUGH=1 at every one. */
+const token = "a-token-of-the-forge-0123456789";
+const server = new CrashingServer("checkout", { OMOI_FORGE_PRIVATE_HOSTS: "true" });
+let forge: ForgeDouble;
+let shop: DoubleRepository;
+let taskId: string;
+beforeAll(async () => {
+  await server.open();
+  forge = await startGitea();
+  forge.tokens.set(token, { login: "lead", reach: null });
+  shop = await forge.addRepository("acme/shop", { "a.txt": "a\n" });
+});
+afterAll(async () => {
+  await server.close();
+  await forge.close();
+});
+vi.setConfig({ testTimeout: isThorough ? 1_800_000 : 600_000, hookTimeout: 180_000 });
+
+const STEP = isThorough ? 1 : 3;
+/** Fewer would mean that the counter does not work. */
+const fewestEffects = 4;
+
+const read = async () => (await server.api.tasks.get({ params: { task_id: taskId } })).data;
+const open = async (): Promise<PullRequest> =>
+  (
+    await server.api.pullRequests.open({
+      params: { task_id: taskId },
+      body: { labels: ["bug"], reviewers: ["grace"] },
+    })
+  ).data;
+
+/** A project of the double, and a task whose agent has changed a file. */
+async function prepare(): Promise<void> {
+  const org_id = server.project.organization_id;
+  const { data: connection } = await server.api.forges.create({
+    params: { org_id },
+    body: { kind: "gitea", url: forge.url, token },
+  });
+  const { data: project } = await server.api.projects.create({
+    body: {
+      organization_id: org_id,
+      name: "Shop",
+      forge_id: connection.id,
+      repository: "acme/shop",
+    },
+  });
+  const params = { project_id: project.id };
+  await expect
+    .poll(async () => (await server.api.projects.get({ params })).data.status)
+    .toBe("ready");
+  const { data: task } = await server.api.tasks.create({
+    params,
+    body: { body: "write b.txt hello", title: "Greet", command: acpAgent("load") },
+  });
+  taskId = task.id;
+  await expect.poll(async () => (await read()).attempts[0]?.status).toBe("ready");
+}
+
+test("a server that is killed while it opens a pull request opens it once", async () => {
+  await prepare();
+  await server.stop();
+  await server.startWithKillAt(1, "before");
+  for (let [effect, round] = [1, 1]; ; effect += STEP, round += 1) {
+    const isKilled = await server.runUntilKilled(open);
+    if (isKilled) await server.startWithKillAt(effect + STEP, round % 2 === 1 ? "after" : "before");
+    // Nothing was stored, or the server goes on with it; asking again opens no second one.
+    const request = await open();
+    expect(request).toMatchObject({ state: "open", number: round, error: null });
+    const there = shop.pulls.filter(({ state }) => state === "open");
+    expect(there).toMatchObject([{ number: round, head: request.head }]);
+    expect(shop.pulls).toHaveLength(round);
+    expect([there[0]?.labels, there[0]?.reviewers].map((all) => [...new Set(all)])).toEqual([
+      ["bug"],
+      ["grace"],
+    ]);
+    expect(await shop.sha(request.head)).toBe((await read()).attempts[0]?.head_commit);
+    const rows = await server.query("select id from pull_requests");
+    expect(rows).toHaveLength(round);
+    await server.api.pullRequests.close({ params: { pull_request_id: request.id } });
+    if (!isKilled) {
+      expect(effect).toBeGreaterThan(fewestEffects);
+      expect(forge.violations).toEqual([]);
+      return;
+    }
+  }
+});
