@@ -1,23 +1,7 @@
 import { availableParallelism } from "node:os";
-import { relative } from "node:path";
-import { configDefaults, defineConfig } from "vitest/config";
-// @ts-expect-error -- a script for a bare Node, without types
-import { isLong } from "./scripts/long-tests.mjs";
-import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { defineConfig } from "vitest/config";
 
-/** Files that this run leaves out; `scripts/test.mjs` sets them. */
-const skipped = (process.env["OMOI_TEST_SKIPPED"] ?? "").split(",").filter(Boolean);
-
-/** Begins with the longest files: one that began last would keep the other workers waiting. */
-class LongestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const [long, rest] = [true, false].map((wanted) =>
-      sorted.filter(({ moduleId }) => isLong(relative(import.meta.dirname, moduleId)) === wanted),
-    );
-    return [...(long ?? []), ...(rest ?? [])];
-  }
-}
+const isThorough = process.env["THOROUGH"] === "1";
 
 /** Two suites: `api` (units and the API) and `browser` (the web app). */
 export default defineConfig({
@@ -26,10 +10,9 @@ export default defineConfig({
     hookTimeout: 300_000,
     expect: { poll: { timeout: 120_000 } },
     pool: "forks",
-    setupFiles: ["test/support/measure-file.ts"],
+    setupFiles: ["test/support/journal.ts"],
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
-    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
@@ -39,9 +22,8 @@ export default defineConfig({
           maxWorkers: Math.min(2 * availableParallelism(), 6),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: [...configDefaults.exclude, ...skipped],
           // Randomized tests repeat up to twenty times with THOROUGH=1.
-          testTimeout: process.env["THOROUGH"] === "1" ? 600_000 : 300_000,
+          testTimeout: isThorough ? 600_000 : 180_000,
         },
       },
       {
@@ -52,7 +34,6 @@ export default defineConfig({
           maxWorkers: Math.min(Math.ceil(1.5 * availableParallelism()), 4),
           globalSetup: ["test/support/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
-          exclude: [...configDefaults.exclude, ...skipped],
           testTimeout: 180_000,
         },
       },

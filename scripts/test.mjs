@@ -4,18 +4,26 @@
  * build that these files need are started. Missing system packages are installed in CI and by
  * `npm test -- --install` only.
  */
-import { spawnSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { findChromium } from "./chromium.mjs";
 import { installOnDebian } from "./debian.mjs";
 import { importsOf, targetOf } from "./import-rules.mjs";
-import { isLong } from "./long-tests.mjs";
 import { startPostgres, versions } from "./postgres.mjs";
 import { ensureBuilt, ensureInstalled, fail, requireNode, root } from "./prepare.mjs";
+import { runSuite } from "./suites/suite.mjs";
+
+/** Limits in minutes: of a test file, and of all suites together. */
+const LIMITS = { gate: { file: 4, all: 36 }, thorough: { file: 20, all: 480 } };
+/** In CI, at most so many failed files are run again, each alone and at most twice. */
+const MAX_REPEATED = 25;
+const REPEATS = 2;
+/** Slowest files and tests at the end of the output. */
+const SLOWEST = 10;
+const isThorough = process.env.THOROUGH === "1";
+const limits = isThorough ? LIMITS.thorough : LIMITS.gate;
+const deadline = Date.now() + limits.all * 60_000;
 
 requireNode();
 ensureInstalled();
@@ -29,15 +37,14 @@ if (words.length > 0 && apiFiles.length + browserFiles.length === 0)
   fail(`no test file has ${words.join(" or ")} in its path`);
 if (words.length === 0 || browserFiles.length > 0 || usesBuild(apiFiles)) ensureBuilt();
 
-const folder = mkdtempSync(join(tmpdir(), "omoi-report-"));
 let passed = 0;
 let skipped = 0;
-/** The failures, printed at the end of the output. */
+/** Lines at the end of the output. */
 const failures = [];
-/** Whole runs in which each long test file of a suite runs once. */
-const TURNS = { api: 8, browser: 3 };
-/** Long test files that a whole run takes at most because something changed beside them. */
-const MAX_CHANGED = 8;
+const unstable = [];
+const leftovers = [];
+/** All files and tests with their milliseconds. */
+const times = { files: [], tests: [] };
 
 const needed = {
   bubblewrap: "/usr/bin/bwrap",
@@ -60,72 +67,39 @@ else if (missing.length > 0) {
     "tests of commands fail, and those of gVisor, proxies, poolers and alerts are skipped, without",
   );
 }
-if (apiFiles.length > 0) suite("api", { OMOI_TEST_SKIPPED: filesOfOtherTurns("api").join(",") });
+if (apiFiles.length > 0) await suite("api");
 if (browserFiles.length > 0) {
   const chromium = findChromium(mayInstall);
-  const left = filesOfOtherTurns("browser").join(",");
-  if (chromium !== null) suite("browser", { OMOI_CHROMIUM: chromium, OMOI_TEST_SKIPPED: left });
+  if (chromium !== null) await suite("browser", { OMOI_CHROMIUM: chromium });
   else if (mayInstall) failures.push("browser: Chromium could not be installed");
   else sayMissing("Chromium", "the browser suite was not run without");
 }
 if (words.length === 0) await underOlderPostgres();
 
-rmSync(folder, { recursive: true, force: true });
-for (const failure of failures) {
-  process.stdout.write(`failed: ${stripVTControlCharacters(failure)}\n`);
-}
+saySlowest();
+say("left", leftovers);
+say("unstable", unstable);
+say("failed", failures);
 process.stdout.write(
   `${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`,
 );
 process.exit(failures.length > 0 ? 1 : 0);
 
-/** The test files below some folders that the words choose, as vitest does; all of them with options. */
+/**
+ * Returns the test files below some folders that the words choose, as vitest does. Without words these are all files but
+ * the thorough ones, which need THOROUGH=1.
+ */
 function chosen(folders, ending) {
   const files = folders.flatMap((name) =>
     readdirSync(join(root, name), { recursive: true }).map((path) => join(name, path)),
   );
   const parts = words.map((word) => word.replace(/^\.\//, "").replace(/:\d+$/, ""));
   const hasOptions = words.some((word) => word.startsWith("-"));
-  return files.filter(
-    (file) =>
-      file.endsWith(ending) &&
-      (parts.length === 0 || hasOptions || parts.some((part) => join(root, file).includes(part))),
-  );
-}
-
-/**
- * Returns the long test files that this run leaves out. It takes those whose turn is `OMOI_TEST_TURN`, or else the
- * number of commits, so that commits try them in turn and the same commit always tries the same ones; and those in whose
- * folder something changed in the day before the last commit.
- */
-function filesOfOtherTurns(project) {
-  if (words.length > 0 || process.env.THOROUGH === "1") return [];
-  const turns = TURNS[project];
-  const turn =
-    (Number(process.env.OMOI_TEST_TURN ?? git("rev-list", "--count", "HEAD")) || 0) % turns;
-  const files = project === "api" ? apiFiles : browserFiles;
-  const long = files.filter((file) => isLong(file)).toSorted();
-  const others = long.filter((_, at) => at % turns !== turn);
-  const changed = changedFolders()
-    .flatMap((folder) => others.filter((file) => dirname(file) === folder))
-    .slice(0, MAX_CHANGED);
-  process.stdout.write(
-    `Turn ${turn} of ${turns}: ${long.length - others.length} of ${long.length} long test files, and ` +
-      `${changed.length} in whose folders something changed; THOROUGH=1 runs all of them.\n`,
-  );
-  return others.filter((file) => !changed.includes(file));
-}
-
-/** Returns the folders of the source files that commits of the last day changed, the latest first. */
-function changedFolders() {
-  const since = Number(git("log", "-1", "--format=%ct")) - 24 * 3600;
-  const names = git("log", `--since=${since}`, "--name-only", "--format=").split("\n");
-  return [...new Set(names.filter((name) => name.startsWith("src/")).map((name) => dirname(name)))];
-}
-
-/** Returns the output of git, empty if it fails, as in a folder without a repository. */
-function git(...args) {
-  return spawnSync("git", args, { cwd: root, encoding: "utf8" }).stdout ?? "";
+  const isChosen = (file) =>
+    words.length === 0
+      ? isThorough || !file.includes(".thorough.")
+      : hasOptions || parts.some((part) => join(root, file).includes(part));
+  return files.filter((file) => file.endsWith(ending) && isChosen(file));
 }
 
 /** Whether a file, or a test helper that it imports, uses the built files. */
@@ -164,7 +138,6 @@ async function underOlderPostgres() {
     "src/server/features/code/workspaces/commits/commits.test.ts",
     "src/server/features/code/workspaces/merges/merge-lease.test.ts",
   ];
-  const isThorough = process.env.THOROUGH === "1";
   const majors = Object.keys(versions);
   for (const major of isThorough ? majors : majors.slice(0, 1)) {
     const postgres = await startPostgres(major);
@@ -176,7 +149,7 @@ async function underOlderPostgres() {
       continue;
     }
     process.stdout.write(`\nUnder PostgreSQL ${major}:\n`);
-    suite(
+    await suite(
       "api",
       { OMOI_TEST_DATABASE_URL: postgres.url },
       isThorough ? [] : files,
@@ -187,91 +160,62 @@ async function underOlderPostgres() {
 }
 
 /**
- * Runs the test files of a suite, and adds up their results.
+ * Runs the test files of a suite, and adds up their results. In CI, files that failed are run again, each alone: a file
+ * that passes then is reported as unstable.
+ * @param args words and options of vitest
  * @param label precedes its failures in the summary
  */
-function suite(project, env, chosenFiles = words, label = "") {
-  const report = run(project, env, chosenFiles);
-  if (report === null) {
-    failures.push(`${label}${project}: the suite ended without a report`);
-    return;
-  }
-  for (const file of report.files) {
-    passed += file.passed;
-    skipped += file.skipped;
-  }
-  for (const { path, line } of failuresOf(report)) {
-    failures.push(`${label}${path === null ? project : relative(root, path)}: ${line}`);
-  }
-}
-
-/** The failures of tests, of files and outside of them. */
-function failuresOf({ files, errors }) {
-  return [
-    ...files.flatMap(({ path, failures: lines }) => lines.map((line) => ({ path, line }))),
-    ...errors,
-  ];
-}
-
-/** Groups values; `Map.groupBy` needs Node 21. */
-function groupBy(values, keyOf) {
-  const groups = new Map();
-  for (const value of values) {
-    const key = keyOf(value);
-    groups.set(key, [...(groups.get(key) ?? []), value]);
-  }
-  return groups;
-}
-
-/** Prints where the time of a suite went: by folder, and the files with the most processor time. */
-function sayTimes(path) {
-  const files = readFileSync(path, "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line))
-    .map(({ file, ...figures }) => ({ name: relative(root, file), files: 1, ...figures }));
-  const folders = groupBy(files, ({ name }) => name.split("/").slice(0, -1).slice(0, 4).join("/"));
-  const sums = [...folders].map(([name, members]) => ({
-    name,
-    files: members.length,
-    seconds: members.reduce((sum, { seconds }) => sum + seconds, 0),
-    cpu: members.reduce((sum, { cpu }) => sum + cpu, 0),
-  }));
-  const total = sums.reduce((sum, { cpu }) => sum + cpu, 0);
-  process.stdout.write(`\nProcessor time ${Math.round(total)} s, without PostgreSQL:\n`);
-  for (const list of [sums, files]) {
-    for (const { name, files, cpu, seconds } of list
-      .toSorted((a, b) => b.cpu - a.cpu)
-      .slice(0, 25)) {
-      process.stdout.write(
-        `${cpu.toFixed(0).padStart(6)} s of ${seconds.toFixed(0).padStart(6)} s  ${name} (${files})\n`,
-      );
+async function suite(project, env = {}, args = words, label = "") {
+  const all = args.length === 0 && !isThorough ? ["--exclude", "**/*.thorough.*"] : args;
+  const { files, errors, left } = await runFiles(project, env, all);
+  const nameOf = (path) => label + relative(root, path);
+  const failed = [...files.values()].filter((file) => file.failures.length > 0);
+  const hasOptions = words.some((word) => word.startsWith("-"));
+  if (process.env.CI && !hasOptions && failed.length <= MAX_REPEATED) {
+    for (const { path, failures: lines } of failed) {
+      for (let repeat = 1; repeat <= REPEATS && Date.now() < deadline; repeat += 1) {
+        process.stdout.write(`\nRepeat ${repeat} of ${nameOf(path)}: ${lines[0]}\n`);
+        const again = await runFiles(project, env, [path]);
+        const file = again.files.get(path);
+        left.push(...again.left);
+        if (file === undefined || file.failures.length > 0 || again.errors.length > 0) continue;
+        files.set(path, file);
+        unstable.push(...lines.map((line) => `${nameOf(path)}: ${line}`));
+        break;
+      }
     }
   }
+  for (const file of files.values()) {
+    passed += file.passed;
+    skipped += file.skipped;
+    failures.push(...file.failures.map((line) => `${nameOf(file.path)}: ${line}`));
+    const seconds = file.tests.reduce((sum, { ms }) => sum + ms, 0) / 1000;
+    times.files.push({ name: nameOf(file.path), seconds, cpu: file.processorSeconds });
+    for (const { name, ms } of file.tests)
+      times.tests.push({ name: `${nameOf(file.path)}: ${name}`, seconds: ms / 1000 });
+  }
+  failures.push(...errors.map((line) => `${label}${project}: ${line}`));
+  leftovers.push(...left.map((line) => label + line));
+  if (isThorough) failures.push(...left.map((line) => label + line));
 }
 
-/** Runs test files. Returns what the reporter wrote, or null if vitest ended without a report. */
-function run(project, env, files) {
-  const path = join(folder, `${randomUUID()}.json`);
-  const times = join(folder, `${randomUUID()}.jsonl`);
-  const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const reporters = ["--reporter=default", "--reporter=./scripts/test-report.mjs"];
-  const args = ["run", "--project", project, "--passWithNoTests", ...reporters, ...files];
-  const { status } = spawnSync(process.execPath, [vitest, ...args], {
-    cwd: root,
-    stdio: "inherit",
-    env: { ...process.env, ...env, OMOI_TEST_REPORT: path, OMOI_TEST_TIMES: times },
-  });
-  if (words.length === 0 && existsSync(times)) sayTimes(times);
-  let report;
-  try {
-    report = JSON.parse(readFileSync(path, "utf8"));
-  } catch {
-    return null;
+function runFiles(project, env, args) {
+  return runSuite({ project, env, args, fileMs: limits.file * 60_000, deadline });
+}
+
+function say(what, lines) {
+  for (const line of lines) process.stdout.write(`${what}: ${stripVTControlCharacters(line)}\n`);
+}
+
+/** Prints the slowest files, with the processor time of their workers, and the slowest tests. */
+function saySlowest() {
+  for (const [kind, list] of Object.entries(times)) {
+    process.stdout.write(`\nThe slowest ${kind}:\n`);
+    for (const { name, seconds, cpu } of list
+      .toSorted((a, b) => b.seconds - a.seconds)
+      .slice(0, SLOWEST)) {
+      const processor = cpu === undefined ? "" : `, ${cpu.toFixed(0)} s of a processor`;
+      process.stdout.write(`${seconds.toFixed(0).padStart(6)} s  ${name}${processor}\n`);
+    }
   }
-  // A failure that is not in the report, such as one of the global setup.
-  if (status !== 0 && failuresOf(report).length === 0) {
-    report.errors.push({ path: null, line: `vitest ended with ${status}` });
-  }
-  return report;
 }

@@ -1,0 +1,222 @@
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
+import { root } from "../prepare.mjs";
+import {
+  commandOf,
+  descendantsOf,
+  endProcesses,
+  listProcesses,
+  ProcessOwners,
+} from "./processes.mjs";
+
+/** Milliseconds between two looks at the journal and the processes. */
+const LOOK_MS = 1000;
+/** Milliseconds that the processes of a file have to end after its last hook. */
+const END_MS = 5000;
+/** Milliseconds that vitest has to end after its last file. */
+const CLOSE_MS = 60_000;
+
+/**
+ * Runs test files of one project of vitest. A file that exceeds its time is ended with its processes, and fails; when the
+ * suite exceeds its own, all that has not ended fails.
+ * @param {{ project: string, env: Record<string, string>, args: string[], fileMs: number, deadline: number }} options
+ *   `args` are words and options of vitest, `deadline` is in milliseconds since 1970
+ * @returns the results by file, the failures outside of files, and the processes that files left
+ */
+export async function runSuite({ project, env, args, fileMs, deadline }) {
+  const folder = mkdtempSync(join(tmpdir(), "omoi-report-"));
+  try {
+    const watch = new SuiteWatch(folder, { fileMs, deadline });
+    const vitest = join(root, "node_modules/vitest/vitest.mjs");
+    const reporters = ["--reporter=default", "--reporter=./scripts/suites/reporter.mjs"];
+    const child = spawn(
+      process.execPath,
+      [vitest, "run", "--project", project, "--passWithNoTests", ...reporters, ...args],
+      { cwd: root, stdio: "inherit", env: { ...process.env, ...env, ...watch.variables } },
+    );
+    const status = await watch.untilEnd(child, project);
+    return watch.results(status);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+class SuiteWatch {
+  #run = randomUUID();
+  #owners = new ProcessOwners(this.#run);
+  #journal;
+  #report;
+  #fileMs;
+  #deadline;
+  /** The file that each worker runs, with its last test and the time of its begin. */
+  #running = new Map();
+  /** The file that each worker runs, or ran last. */
+  #workers = new Map();
+  /** Why a file has no results. */
+  #ended = new Map();
+  /** Files whose processes are still waited for, with the time of their end. */
+  #closing = new Map();
+  #processorSeconds = new Map();
+  #left = [];
+  #closedAt = null;
+  #failure = null;
+
+  constructor(folder, { fileMs, deadline }) {
+    this.#fileMs = fileMs;
+    this.#deadline = deadline;
+    this.#journal = new Lines(join(folder, "journal"));
+    this.#report = new Lines(join(folder, "report"));
+    this.variables = {
+      OMOI_TEST_RUN: this.#run,
+      OMOI_TEST_JOURNAL: this.#journal.path,
+      OMOI_TEST_REPORT: this.#report.path,
+    };
+  }
+
+  /** Watches vitest until it and the processes of its files have ended. Returns its exit code. */
+  async untilEnd(child, project) {
+    let tick;
+    const status = await new Promise((resolve) => {
+      tick = setInterval(() => this.#look(child), LOOK_MS);
+      child.once("error", () => resolve(null));
+      child.once("exit", resolve);
+    });
+    clearInterval(tick);
+    this.#readJournal();
+    const ended = Date.now();
+    while (this.#owners.look(this.#workers).length > 0 && Date.now() - ended < END_MS)
+      await pause(100);
+    this.#endProcessesOf(() => true, project);
+    return status;
+  }
+
+  #look(child) {
+    this.#readJournal();
+    const now = Date.now();
+    const processes = this.#owners.look(this.#workers);
+    const alive = new Set(processes.map(({ pid }) => pid));
+    for (const [pid, { file, test, since }] of this.#running) {
+      const isOver = now - since > this.#fileMs;
+      if (!isOver && (alive.has(pid) || process.platform !== "linux")) continue;
+      const reason = isOver ? `did not end within ${minutes(this.#fileMs)}` : "its worker ended";
+      this.#ended.set(file, `${test ?? "before the first test"}: Error: ${reason}`);
+      this.#running.delete(pid);
+      const own = processes.filter((one) => one.file === file);
+      endProcesses([{ pid }, ...own, ...descendantsOf(pid, listProcesses())]);
+    }
+    for (const [file, since] of this.#closing) {
+      if (now - since < END_MS) continue;
+      this.#closing.delete(file);
+      this.#endProcessesOf((one) => one.file === file, file, processes);
+    }
+    if (this.#report.all().some(({ errors }) => errors !== undefined)) this.#closedAt ??= now;
+    if (now > this.#deadline) this.#failure = "reached its time limit";
+    else if (this.#closedAt !== null && now - this.#closedAt > CLOSE_MS)
+      this.#failure = `did not close within ${minutes(CLOSE_MS)}`;
+    if (this.#failure !== null) {
+      endProcesses(processes);
+      child.kill("SIGKILL");
+    }
+  }
+
+  #readJournal() {
+    for (const { pid, file, event, name, cpu } of this.#journal.next()) {
+      if (event === "begin") {
+        this.#running.set(pid, { file, test: null, since: Date.now() });
+        this.#workers.set(pid, file);
+      } else if (event === "test" && this.#running.has(pid)) this.#running.get(pid).test = name;
+      else if (event === "end") {
+        this.#running.delete(pid);
+        this.#processorSeconds.set(file, cpu);
+        this.#closing.set(file, Date.now());
+      }
+    }
+  }
+
+  /** Ends processes that outlived their file, and records them. */
+  #endProcessesOf(isChosen, file, processes = this.#owners.look(this.#workers)) {
+    const left = processes.filter((one) => one.pid !== process.pid && isChosen(one));
+    for (const one of left)
+      this.#left.push({ file: one.file ?? file, command: commandOf(one), pid: one.pid });
+    endProcesses(left);
+  }
+
+  /** Joins the report and what the watch has seen. */
+  results(status) {
+    const records = this.#report.all();
+    const planned = records.flatMap(({ planned }) => planned ?? []);
+    const files = new Map(records.flatMap(({ file }) => (file ? [[file.path, file]] : [])));
+    const errors = [];
+    for (const error of records.flatMap(({ errors }) => errors ?? [])) {
+      // The error of a worker that was ended; its file has the reason.
+      if (error.line.includes("[vitest-pool]: Worker") && this.#ended.size > 0) continue;
+      const file = error.path === null ? undefined : files.get(error.path);
+      if (file === undefined) errors.push(error.line);
+      else file.failures.push(`outside of tests: ${error.line}`);
+    }
+    for (const [pid, { file, test }] of this.#running)
+      this.#ended.set(file, `${test ?? `worker ${pid}`}: Error: did not end with the suite`);
+    for (const path of planned) {
+      const reason = this.#ended.get(path);
+      const file = files.get(path);
+      if (file === undefined)
+        files.set(path, { ...emptyFile(path), failures: [reason ?? "Error: was not run"] });
+      else if (reason !== undefined) file.failures.push(reason);
+    }
+    for (const [path, seconds] of this.#processorSeconds)
+      if (files.has(path)) files.get(path).processorSeconds = seconds;
+    const left = this.#left.map(
+      ({ file, command }) => `${relative(root, file)}: left a process: ${visible(command)}`,
+    );
+    if (this.#failure !== null) errors.push(`Error: the suite ${this.#failure}`);
+    const isFailed = errors.length > 0 || [...files.values()].some((file) => file.failures.length);
+    if (status !== 0 && !isFailed) errors.push(`Error: vitest ended with ${status}`);
+    return { files, errors, left };
+  }
+}
+
+/** A file of JSON lines that another process appends to. */
+class Lines {
+  #records = [];
+  #length = 0;
+
+  constructor(path) {
+    this.path = path;
+  }
+
+  /** Returns the records since the last call. */
+  next() {
+    const text = this.#read();
+    const end = text.lastIndexOf("\n") + 1;
+    const added = text
+      .slice(this.#length, end)
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+    this.#length = end;
+    this.#records.push(...added);
+    return added;
+  }
+
+  all() {
+    this.next();
+    return this.#records;
+  }
+
+  #read() {
+    try {
+      return readFileSync(this.path, "utf8");
+    } catch {
+      return ""; // Nothing is written yet.
+    }
+  }
+}
+
+const emptyFile = (path) => ({ path, passed: 0, skipped: 0, failures: [], tests: [] });
+const minutes = (ms) => `${Math.round(ms / 60_000)} min`;
+const visible = (text) => stripVTControlCharacters(text);
