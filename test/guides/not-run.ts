@@ -3,21 +3,21 @@
  * reason. A test that a reason names runs the same with other programs or versions.
  */
 const REGISTRY = "downloads packages from a registry";
-const DOCKER = "test/installation/image.test.ts builds and starts the image with a real Docker";
+const DOCKER = "test/installation/image.thorough.test.ts builds and starts the image with a real Docker";
 const FORGE =
   "needs a forge; src/server/features/work/forges tries the calls with doubles of the three kinds";
 const HELM =
-  "needs a cluster; test/installation/helm-chart.test.ts renders the chart with these values";
+  "needs a cluster; test/installation/helm-chart.thorough.test.ts renders the chart with these values";
 const PROXY =
-  "changes the machine; test/installation/proxies.test.ts runs this proxy with this file";
+  "changes the machine; test/installation/proxies.thorough.test.ts runs this proxy with this file";
 const DOCTOR =
-  "needs a proxy with TLS; test/installation/doctor.test.ts runs it behind both proxies";
+  "needs a proxy with TLS; test/installation/doctor.thorough.test.ts runs it behind both proxies";
 const REVIEWERS =
   "src/server/features/work/reviews/opinions/opinions.test.ts asks stand-ins of the programs, and test/real-agents the real ones";
-const CLAUDE = "test/real-agents/mcp-guide.test.ts runs it with the real Claude Code";
+const CLAUDE = "test/real-agents/mcp-guide.thorough.test.ts runs it with the real Claude Code";
 const RECOVERY =
-  "needs a PostgreSQL that archives; test/installation/point-in-time-recovery.test.ts runs it";
-const PACKAGE = `${REGISTRY}; test/installation/package.test.ts packs it and serves`;
+  "needs a PostgreSQL that archives; test/installation/point-in-time-recovery.thorough.test.ts runs it";
+const PACKAGE = `${REGISTRY}; test/installation/package.thorough.test.ts packs it and serves`;
 const APT = "installs packages of the system";
 
 export const notRun: Record<string, Record<string, string>> = {
@@ -42,7 +42,7 @@ export const notRun: Record<string, Record<string, string>> = {
     "npx omoi serve": PACKAGE,
     "apt-get install git bubblewrap passt iproute2   # the last three: the sandbox of runs": APT,
     "useradd --system --home-dir /var/lib/omoi --shell /usr/sbin/nologin omoi":
-      "changes the machine; test/installation/systemd-unit.test.ts runs a server under the unit's rights",
+      "changes the machine; test/installation/systemd-unit.thorough.test.ts runs a server under the unit's rights",
     "docker build --file deploy/Dockerfile --build-arg SOURCE_COMMIT=$(git rev-parse HEAD) --tag omoi .":
       DOCKER,
     "export OMOI_DATABASE_PASSWORD=… OMOI_PUBLIC_URL=https://omoi.example.com":
@@ -52,7 +52,7 @@ export const notRun: Record<string, Record<string, string>> = {
     "docker pull node:24": REGISTRY,
   },
   "docs/how-to/command-line.md": {
-    "npm ci && npm run package": `${REGISTRY}; test/cli/pack.test.ts packs, installs and runs the command`,
+    "npm ci && npm run package": `${REGISTRY}; test/cli/pack.thorough.test.ts packs, installs and runs the command`,
   },
   "docs/how-to/run-commands.md": {
     "npm install --global @agentclientprotocol/claude-agent-acp@latest @agentclientprotocol/codex-acp":
@@ -91,7 +91,7 @@ export const notRun: Record<string, Record<string, string>> = {
   },
   "docs/how-to/slack.md": {
     "export OMOI_URL=https://omoi.example.com OMOI_WEBHOOK_SECRET=whsec_… SLACK_WEBHOOK_URL=https://hooks.slack.com/services/…":
-      "serves until it is stopped; test/guides/slack.test.ts runs the script with a scripted Slack",
+      "serves until it is stopped; test/guides/slack.thorough.test.ts runs the script with a scripted Slack",
   },
   "docs/how-to/proxy.md": {
     "apt-get install nginx": PROXY,
@@ -103,7 +103,7 @@ export const notRun: Record<string, Record<string, string>> = {
   },
   "docs/how-to/grafana.md": {
     "install -o prometheus -g prometheus -m 400 omoi-token /etc/prometheus/omoi-token":
-      "needs the user of Prometheus; test/guides/grafana.test.ts runs Prometheus with these files",
+      "needs the user of Prometheus; test/guides/grafana.thorough.test.ts runs Prometheus with these files",
   },
   "docs/how-to/kubernetes.md": {
     "helm install omoi deploy/helm/omoi --set image.repository=registry.example.com/omoi --set image.tag=0.2.0 \\":
@@ -119,7 +119,7 @@ export const notRun: Record<string, Record<string, string>> = {
   },
   "docs/how-to/upgrade.md": {
     "npx omoi admin load-dump data/dumps/before-….sql.gz":
-      "needs two versions; test/installation/way-back.test.ts runs it after an upgrade",
+      "needs two versions; test/installation/way-back.thorough.test.ts runs it after an upgrade",
   },
   "docs/how-to/backup.md": {
     "mkdir -p /mnt/postgresql/base": RECOVERY,
@@ -127,13 +127,13 @@ export const notRun: Record<string, Record<string, string>> = {
   },
   "docs/how-to/several-servers.md": {
     "$ omoi admin project move acme/shop node-2":
-      "needs a second server; src/server/features/operation/project-moves/move-project.test.ts moves projects",
+      "needs a second server; src/server/features/operation/project-moves/move-project.thorough.test.ts moves projects",
     "$ omoi admin node adopt node-1 --from-folder /mnt/node-1":
       "needs a lost server; src/server/admin/adopt-node.test.ts adopts one",
     "$ omoi admin node adopt node-1 --from-backup s3://backups/omoi/node-1/2026-11-28":
-      "needs a lost server; src/server/backup/adopt-backup.test.ts adopts its backup",
+      "needs a lost server; src/server/backup/adopt-backup.thorough.test.ts adopts its backup",
   },
   "docs/reference/api-conventions.md": {
-    "npx openapi-typescript https://omoi.example.com/api/v1/openapi.json -o omoi.ts": `${REGISTRY}; test/documents/generated-clients.test.ts runs these generators`,
+    "npx openapi-typescript https://omoi.example.com/api/v1/openapi.json -o omoi.ts": `${REGISTRY}; test/documents/generated-clients.thorough.test.ts runs these generators`,
   },
 };
