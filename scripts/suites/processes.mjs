@@ -78,7 +78,7 @@ const BROWSER = /^\S*chrom/;
 const LAUNCHER = /launcher-process/;
 
 /**
- * Records which test file each process belongs to: by OMOI_TEST_FILE in its environment, or else by the file that its
+ * Records which test file each process belongs to: by SUITE_FILE in its environment, or else by the file that its
  * ancestor, a worker, ran when the process was first seen.
  */
 export class ProcessOwners {
@@ -86,7 +86,7 @@ export class ProcessOwners {
   #owners = new Map();
   #run;
 
-  /** @param run the value of OMOI_TEST_RUN in the environment of the suite */
+  /** @param run the value of SUITE_RUN in the environment of the suite */
   constructor(run) {
     this.#run = run;
   }
@@ -111,17 +111,17 @@ export class ProcessOwners {
 
   #ownerOf(one, parents, workers) {
     if (workers.has(one.pid)) return null;
-    const isOfRun = variableOf(one.pid, "OMOI_TEST_RUN") === this.#run;
+    const isOfRun = variableOf(one.pid, "SUITE_RUN") === this.#run;
     const ancestors = [one.pid];
     for (let at = one.parent; at > 1 && at !== undefined; at = parents.get(at)) ancestors.push(at);
     const worker = ancestors.find((pid) => workers.has(pid));
     if (worker === undefined)
-      return isOfRun ? (variableOf(one.pid, "OMOI_TEST_FILE") ?? null) : undefined;
+      return isOfRun ? (variableOf(one.pid, "SUITE_FILE") ?? null) : undefined;
     const below = ancestors.slice(0, ancestors.indexOf(worker));
     const commands = below.map((pid) => commandOf({ pid, name: "" }));
     if (LAUNCHER.test(commands[0]) || commands.some((command) => BROWSER.test(command)))
       return null;
     if (commands.some((command) => LAUNCHER.test(command))) return workers.get(worker);
-    return variableOf(one.pid, "OMOI_TEST_FILE") ?? workers.get(worker);
+    return variableOf(one.pid, "SUITE_FILE") ?? workers.get(worker);
   }
 }

@@ -4,7 +4,7 @@ import { appendFileSync } from "node:fs";
 const MAX_CAUSES = 4;
 
 /**
- * A reporter of vitest. It appends lines of JSON to the file OMOI_TEST_REPORT: the paths of all test files at the start;
+ * A reporter of vitest. It appends lines of JSON to the file SUITE_REPORT: the paths of all test files at the start;
  * for each ended file its path, the numbers of its passed and skipped tests, a line for each failure, and the
  * milliseconds of each test; and at the end the errors outside of the tests, each with the path of the file that ran then,
  * or null.
@@ -40,7 +40,7 @@ export default class Reporter {
 }
 
 function write(record) {
-  appendFileSync(process.env.OMOI_TEST_REPORT, `${JSON.stringify(record)}\n`);
+  appendFileSync(process.env.SUITE_REPORT, `${JSON.stringify(record)}\n`);
 }
 
 /** Returns the first line of an error and of its causes: "TypeError: fetch failed: Error: connect ECONNREFUSED". */

@@ -64,6 +64,7 @@ class SuiteWatch {
   #processorSeconds = new Map();
   #left = [];
   #closedAt = null;
+  /** @type {string | null} */
   #failure = null;
 
   constructor(folder, { fileMs, deadline }) {
@@ -72,9 +73,9 @@ class SuiteWatch {
     this.#journal = new Lines(join(folder, "journal"));
     this.#report = new Lines(join(folder, "report"));
     this.variables = {
-      OMOI_TEST_RUN: this.#run,
-      OMOI_TEST_JOURNAL: this.#journal.path,
-      OMOI_TEST_REPORT: this.#report.path,
+      SUITE_RUN: this.#run,
+      SUITE_JOURNAL: this.#journal.path,
+      SUITE_REPORT: this.#report.path,
     };
   }
 

@@ -28,7 +28,7 @@ async function insert(path: string, mark: string, place: string, lines: string):
 
 function run(program: string, ...args: string[]): { status: number | null; output: string } {
   const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(VITEST|OMOI_TEST)/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(VITEST|OMOI_TEST|SUITE_)/.test(name)),
   );
   const file = join(copy, "node_modules/.bin", program);
   const { status, stdout, stderr } = spawnSync(file, args, { cwd: copy, encoding: "utf8", env });

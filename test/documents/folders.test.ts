@@ -2,8 +2,6 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-// @ts-expect-error -- a script for a bare Node, without types
-import { listedFiles } from "../../scripts/long-tests.mjs";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -46,9 +44,4 @@ test("the tree names every folder of the repository, and two levels of src", asy
   const wings = await below("src");
   const layers = (await Promise.all(wings.map(below))).flat();
   for (const path of [...top, ...wings, ...layers]) expect([...folders.keys()]).toContain(path);
-});
-
-test("every file in the list of long tests exists", () => {
-  for (const path of listedFiles() as string[])
-    expect([path, existsSync(join(root, path))]).toEqual([path, true]);
 });

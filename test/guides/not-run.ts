@@ -3,7 +3,8 @@
  * reason. A test that a reason names runs the same with other programs or versions.
  */
 const REGISTRY = "downloads packages from a registry";
-const DOCKER = "test/installation/image.thorough.test.ts builds and starts the image with a real Docker";
+const DOCKER =
+  "test/installation/image.thorough.test.ts builds and starts the image with a real Docker";
 const FORGE =
   "needs a forge; src/server/features/work/forges tries the calls with doubles of the three kinds";
 const HELM =

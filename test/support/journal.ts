@@ -1,14 +1,14 @@
 /**
- * Appends the begin of each test file and test, and the end of each file with its processor time, to OMOI_TEST_JOURNAL:
+ * Appends the begin of each test file and test, and the end of each file with its processor time, to SUITE_JOURNAL:
  * synchronously, so that the journal names the test in which a worker hangs. Processes of the file inherit
- * OMOI_TEST_FILE.
+ * SUITE_FILE.
  */
 import { appendFileSync, readFileSync } from "node:fs";
 import { afterAll, beforeEach, expect } from "vitest";
 
 /** Clock ticks per second of /proc on Linux. */
 const TICKS = 100;
-const path = process.env["OMOI_TEST_JOURNAL"];
+const path = process.env["SUITE_JOURNAL"];
 
 /** Seconds of this process and of its children that have ended (proc_pid_stat(5)). */
 function processorSeconds(): number {
@@ -26,7 +26,7 @@ if (path !== undefined) {
   const write = (entry: object) =>
     appendFileSync(path, `${JSON.stringify({ pid: process.pid, file, ...entry })}\n`);
   const before = processorSeconds();
-  process.env["OMOI_TEST_FILE"] = file;
+  process.env["SUITE_FILE"] = file;
   write({ event: "begin" });
   beforeEach(({ task }) => write({ event: "test", name: task.fullTestName }));
   afterAll(() => write({ event: "end", cpu: processorSeconds() - before }));
