@@ -73,9 +73,10 @@ export function endProcesses(processes) {
   }
 }
 
-/** Programs that the test files of a worker share and that end with it: the browser, and the launcher but for its commands. */
-const BROWSER = /^\S*chrom/;
-const LAUNCHER = /launcher-process/;
+/** Programs that the test files of a worker share and that end with it: the browser and helpers of the server. */
+const SHARED = /^\S*chrom|^omoi-|(?:launcher|snapshot|data|message)-process/;
+/** The helper that starts the commands of a file. */
+const LAUNCHER = /omoi-launcher|launcher-process/;
 
 /**
  * Records which test file each process belongs to: by SUITE_FILE in its environment, or else by the file that its
@@ -118,10 +119,9 @@ export class ProcessOwners {
     if (worker === undefined)
       return isOfRun ? (variableOf(one.pid, "SUITE_FILE") ?? null) : undefined;
     const below = ancestors.slice(0, ancestors.indexOf(worker));
-    const commands = below.map((pid) => commandOf({ pid, name: "" }));
-    if (LAUNCHER.test(commands[0]) || commands.some((command) => BROWSER.test(command)))
-      return null;
-    if (commands.some((command) => LAUNCHER.test(command))) return workers.get(worker);
+    const child = commandOf({ pid: below.at(-1), name: "" });
+    if (below.length > 1 && LAUNCHER.test(child)) return workers.get(worker);
+    if (SHARED.test(child)) return null;
     return variableOf(one.pid, "SUITE_FILE") ?? workers.get(worker);
   }
 }
