@@ -74,7 +74,7 @@ export function endProcesses(processes) {
 }
 
 /** Programs that the test files of a worker share and that end with it: the browser and helpers of the server. */
-const SHARED = /^\S*chrom|^omoi-|(?:launcher|snapshot|data|message)-process/;
+const SHARED = /^\S*(?:chrom|esbuild)|^omoi-|(?:launcher|snapshot|data|message)-process/;
 /** The helper that starts the commands of a file. */
 const LAUNCHER = /omoi-launcher|launcher-process/;
 
