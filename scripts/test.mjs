@@ -15,7 +15,7 @@ import { ensureBuilt, ensureInstalled, fail, requireNode, root } from "./prepare
 import { runSuite } from "./suites/suite.mjs";
 
 /** Limits in minutes: of a test file, and of all suites together. */
-const LIMITS = { gate: { file: 4, all: 36 }, thorough: { file: 20, all: 480 } };
+const LIMITS = { gate: { file: 4, all: 40 }, thorough: { file: 20, all: 480 } };
 /** In CI, at most so many failed files are run again, each alone and at most twice. */
 const MAX_REPEATED = 25;
 const REPEATS = 2;

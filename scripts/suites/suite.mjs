@@ -2,10 +2,11 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { isAbsolute, join, relative } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { root } from "../prepare.mjs";
+import { detachMounts, listMounts } from "./mounts.mjs";
 import {
   commandOf,
   descendantsOf,
@@ -62,7 +63,9 @@ class SuiteWatch {
   /** Files whose processes are still waited for, with the time of their end. */
   #closing = new Map();
   #processorSeconds = new Map();
+  /** What files and the suite have left. */
   #left = [];
+  #mounts = new Set(listMounts());
   #closedAt = null;
   /** @type {string | null} */
   #failure = null;
@@ -93,6 +96,9 @@ class SuiteWatch {
     while (this.#owners.look(this.#workers).length > 0 && Date.now() - ended < END_MS)
       await pause(100);
     this.#endProcessesOf(() => true, project);
+    const mounts = listMounts().filter((path) => !this.#mounts.has(path));
+    this.#left.push(...mounts.map((path) => ({ file: project, what: `a mount: ${path}` })));
+    detachMounts(mounts);
     return status;
   }
 
@@ -143,7 +149,7 @@ class SuiteWatch {
   #endProcessesOf(isChosen, file, processes = this.#owners.look(this.#workers)) {
     const left = processes.filter((one) => one.pid !== process.pid && isChosen(one));
     for (const one of left)
-      this.#left.push({ file: one.file ?? file, command: commandOf(one), pid: one.pid });
+      this.#left.push({ file: one.file ?? file, what: `a process: ${commandOf(one)}` });
     endProcesses(left);
   }
 
@@ -172,7 +178,8 @@ class SuiteWatch {
     for (const [path, seconds] of this.#processorSeconds)
       if (files.has(path)) files.get(path).processorSeconds = seconds;
     const left = this.#left.map(
-      ({ file, command }) => `${relative(root, file)}: left a process: ${visible(command)}`,
+      ({ file, what }) =>
+        `${isAbsolute(file) ? relative(root, file) : file}: left ${visible(what)}`,
     );
     if (this.#failure !== null) errors.push(`Error: the suite ${this.#failure}`);
     const isFailed = errors.length > 0 || [...files.values()].some((file) => file.failures.length);

@@ -25,7 +25,7 @@ import { rounds } from "#test/support/thorough.js";
  * Random sequences over 12 agents: commits of good and bad files, queued and canceled merges, and
  * direct moves of the branch, served by two processes. The sandbox is a stand-in that only looks into
  * the checked folder, so that thousands of checks take minutes; the real one is tested in
- * `merge-queue.test.ts`.
+ * `merge-queue.thorough.test.ts`.
  */
 const sequences = rounds({ thorough: 1000, else: 8 });
 const agentCount = 12;
