@@ -104,6 +104,8 @@ export class ProcessOwners {
     for (const one of all) {
       const key = `${one.pid}:${one.start}`;
       if (!this.#owners.has(key)) this.#owners.set(key, this.#ownerOf(one, parents, workers));
+      // Asked each time: between fork and exec a process has the command of its parent.
+      if (workers.has(one.parent) && SHARED.test(commandOf(one))) this.#owners.set(key, null);
       const file = this.#owners.get(key);
       if (file !== undefined) found.push({ ...one, file });
     }

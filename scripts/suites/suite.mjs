@@ -85,6 +85,12 @@ class SuiteWatch {
   /** Watches vitest until it and the processes of its files have ended. Returns its exit code. */
   async untilEnd(child, project) {
     let tick;
+    let signal = null;
+    const stop = (name) => {
+      signal = name;
+      this.#failure ??= `got ${name}`;
+    };
+    for (const name of ["SIGINT", "SIGTERM"]) process.on(name, stop);
     const status = await new Promise((resolve) => {
       tick = setInterval(() => this.#look(child), LOOK_MS);
       child.once("error", () => resolve(null));
@@ -99,6 +105,8 @@ class SuiteWatch {
     const mounts = listMounts().filter((path) => !this.#mounts.has(path));
     this.#left.push(...mounts.map((path) => ({ file: project, what: `a mount: ${path}` })));
     detachMounts(mounts);
+    for (const name of ["SIGINT", "SIGTERM"]) process.off(name, stop);
+    if (signal !== null) process.exit(1);
     return status;
   }
 

@@ -14,7 +14,7 @@ const PROXY =
 const DOCTOR =
   "needs a proxy with TLS; test/installation/doctor.thorough.test.ts runs it behind both proxies";
 const REVIEWERS =
-  "src/server/features/work/reviews/opinions/opinions.test.ts asks stand-ins of the programs, and test/real-agents the real ones";
+  "src/server/features/work/reviews/opinions/opinions.thorough.test.ts asks stand-ins of the programs, and test/real-agents the real ones";
 const CLAUDE = "test/real-agents/mcp-guide.thorough.test.ts runs it with the real Claude Code";
 const RECOVERY =
   "needs a PostgreSQL that archives; test/installation/point-in-time-recovery.thorough.test.ts runs it";
