@@ -105,7 +105,8 @@ export class ProcessOwners {
       const key = `${one.pid}:${one.start}`;
       if (!this.#owners.has(key)) this.#owners.set(key, this.#ownerOf(one, parents, workers));
       // Asked each time: between fork and exec a process has the command of its parent.
-      if (workers.has(one.parent) && SHARED.test(commandOf(one))) this.#owners.set(key, null);
+      if (workers.has(one.pid) || (workers.has(one.parent) && SHARED.test(commandOf(one))))
+        this.#owners.set(key, null);
       const file = this.#owners.get(key);
       if (file !== undefined) found.push({ ...one, file });
     }
@@ -118,12 +119,15 @@ export class ProcessOwners {
     const ancestors = [one.pid];
     for (let at = one.parent; at > 1 && at !== undefined; at = parents.get(at)) ancestors.push(at);
     const worker = ancestors.find((pid) => workers.has(pid));
-    if (worker === undefined)
-      return isOfRun ? (variableOf(one.pid, "SUITE_FILE") ?? null) : undefined;
+    if (worker === undefined) {
+      if (!isOfRun) return undefined;
+      return SHARED.test(commandOf(one)) ? null : (variableOf(one.pid, "SUITE_FILE") ?? null);
+    }
     const below = ancestors.slice(0, ancestors.indexOf(worker));
     const child = commandOf({ pid: below.at(-1), name: "" });
-    if (below.length > 1 && LAUNCHER.test(child)) return workers.get(worker);
-    if (SHARED.test(child)) return null;
+    const isOfLauncher = below.length > 1 && LAUNCHER.test(child);
+    if (SHARED.test(isOfLauncher ? commandOf(one) : child)) return null;
+    if (isOfLauncher) return workers.get(worker);
     return variableOf(one.pid, "SUITE_FILE") ?? workers.get(worker);
   }
 }

@@ -177,11 +177,9 @@ class SuiteWatch {
     for (const [pid, { file, test }] of this.#running)
       this.#ended.set(file, `${test ?? `worker ${pid}`}: Error: did not end with the suite`);
     for (const path of planned) {
-      const reason = this.#ended.get(path);
-      const file = files.get(path);
-      if (file === undefined)
-        files.set(path, { ...emptyFile(path), failures: [reason ?? "Error: was not run"] });
-      else if (reason !== undefined) file.failures.push(reason);
+      if (files.has(path)) continue;
+      const reason = this.#ended.get(path) ?? "Error: was not run";
+      files.set(path, { ...emptyFile(path), failures: [reason] });
     }
     for (const [path, seconds] of this.#processorSeconds)
       if (files.has(path)) files.get(path).processorSeconds = seconds;

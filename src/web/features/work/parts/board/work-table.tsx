@@ -112,7 +112,7 @@ export function WorkTable({ view, readAt, refusal, withProject }: WorkTableProps
 function AgentName({ work }: { work: AgentWork }): ReactElement {
   const { agent_id, agent_name, task_title, description } = work;
   return (
-    <div className="min-w-0 wide:min-w-32">
+    <div className="min-w-0 wide:min-w-24 wide:xl:min-w-32">
       <Link {...paths.agent(agent_id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent_name} />
       </Link>
