@@ -2,84 +2,21 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/code/projects.js";
-import type { Workspace } from "#shared/api/code/workspaces.js";
-import { queryAsOwner } from "#test/support/database/queries.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
-import {
-  commitFiles,
-  makeOrganization,
-  makeProjectWith,
-  makeWorkspace,
-  mergeIntoBase,
-} from "#test/support/fixtures/factories.js";
-import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
-import { launchBrowser, screenshot, signedInPage, watchConsole } from "./support/browser.js";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
+import { makeProjectWithTabs, tabs } from "./support/project-tabs.js";
 
 /** The tabs of a project: their addresses, and what each of them shows. */
 let app: TestApp;
 let browser: Browser;
-let owner: TestPerson;
 let page: Page;
 let messages: string[];
 let project: Project;
-let workspaces: Workspace[];
-
-const tabs = [
-  { name: "Overview", path: "", tables: ["Predicted conflicts"] },
-  { name: "Tasks", path: "/tasks", tables: [] },
-  { name: "Agents", path: "/agents", tables: ["Agents"] },
-  { name: "Merges and queue", path: "/merges", tables: ["Merges", "Waiting merges"] },
-  { name: "Branches", path: "/branches", tables: ["Branches", "Workspaces"] },
-  { name: "Automations", path: "/automations", tables: [] },
-  { name: "Settings", path: "/settings", tables: ["Checks"] },
-] as const;
 
 beforeAll(async () => {
   app = await startTestApp();
-  owner = await app.person("Ada");
-  const org = await makeOrganization(owner);
-  project = await makeProjectWith(owner, org.id, {
-    "src/auth/oauth2_handler.py": "a\nb\nc\n",
-    "src/app.py": "1\n2\n3\n",
-  });
-  workspaces = [];
-  for (let nth = 0; nth < 6; nth += 1) {
-    workspaces.push((await makeWorkspace(owner, project.id)).workspace);
-  }
-  const [one, two, three, four, five] = workspaces as [
-    Workspace,
-    Workspace,
-    Workspace,
-    Workspace,
-    Workspace,
-  ];
-  for (const [nth, workspace] of [four, five].entries()) {
-    await commitFiles(owner, workspace, { [`docs/${nth}.md`]: "text\n" });
-    await mergeIntoBase(owner, workspace);
-  }
-  await commitFiles(owner, one, { "src/auth/oauth2_handler.py": "a\nB\nc\n", "new.py": "one\n" });
-  await commitFiles(owner, two, { "src/auth/oauth2_handler.py": "a\nbe\nc\n", "new.py": "two\n" });
-  await commitFiles(owner, three, { "new.py": "three\n" });
-  const params = { project_id: project.id };
-  const protected_branches = [{ pattern: "main", approvals: 1 }];
-  await owner.api.projects.update({ params, body: { protected_branches } });
-  await owner.api.mergeQueue.setCheck({
-    params: { ...params, name: "test" },
-    body: { command: ["npm", "test"] },
-  });
-  await owner.api.workspaces.createMerge({
-    params: { agent_id: three.agent_id },
-    body: { queue: true },
-  });
-  for (const { agent_id } of [one, two]) {
-    await owner.api.runs.create({ params: { agent_id }, body: { external: true } });
-  }
-  // No one sends heartbeats, and the tests take longer than a lease.
-  await queryAsOwner(
-    app,
-    `update runs set lease_expires_at = now() + interval '1 hour'
-      where kind = 'leased' and ended_at is null`,
-  );
+  const owner = await app.person("Ada");
+  project = await makeProjectWithTabs(app, owner);
   browser = await launchBrowser();
   page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
@@ -183,30 +120,4 @@ test("upcoming conflicts are visible without scrolling, beside what is under way
   await page.getByRole("dialog", { name: "New agent" }).waitFor();
   await page.keyboard.press("Escape");
   await page.waitForURL(addressOf("/agents"));
-});
-
-test("the tabs fit every screen, and the current one is in view", async () => {
-  for (const { name, path } of tabs) {
-    for (const width of [1440, 1024, 390]) {
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      await page.goto(addressOf(path));
-      await heading(name).waitFor();
-      await tablesOf();
-      await expectFits(page);
-      const isInView = async (): Promise<boolean> => {
-        const link = (await tabLink(name).boundingBox()) ?? { x: -1, width: 0 };
-        return link.x >= 0 && link.x + link.width <= width;
-      };
-      // It is scrolled there after it has been rendered.
-      await expect.poll(isInView, { message: `${name} at ${width}` }).toBe(true);
-      const picture = `project-${path.slice(1) || "overview"}-${width}`;
-      await screenshot(page, picture);
-      await page.emulateMedia({ colorScheme: "dark" });
-      await screenshot(page, `${picture}-dark`);
-      await page.emulateMedia({ colorScheme: "light" });
-      if (width !== 1024) await expectAccessibleInBothSchemes(page, `${name} at ${width}`);
-    }
-  }
-  await page.setViewportSize({ width: 1440, height: 900 });
-  expect(messages).toEqual([]);
 });

@@ -110,6 +110,15 @@ export async function look(
   await page.emulateMedia({ colorScheme: "light" });
 }
 
+/** Like `look`, and on a phone of common width. */
+export async function lookWell(page: Page, name: string): Promise<void> {
+  await look(page, name);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectFits(page, name);
+  await screenshot(page, `${name}-390-light`);
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
 const screenshots = process.env["OMOI_SCREENSHOTS"];
 
 /**

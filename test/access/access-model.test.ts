@@ -18,8 +18,8 @@ import { rounds } from "../support/thorough.js";
  * notification.
  */
 
-const stepsInRun = 100;
-const runs = rounds({ thorough: 100_000, else: 600 }) / stepsInRun;
+const stepsInRun = rounds({ thorough: 100, else: 75 });
+const runs = rounds({ thorough: 100_000, else: 150 }) / stepsInRun;
 
 let app: TestApp;
 let database: pg.Client;

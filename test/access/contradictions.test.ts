@@ -6,8 +6,8 @@ import { startTestApp, type TestApp, type TestPerson } from "../support/server/a
 import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
 import { rounds } from "../support/thorough.js";
 
-const most = 20;
-const often = rounds({ thorough: most, else: 5 });
+const most = rounds({ thorough: 20, else: 4 });
+const often = rounds({ thorough: 20, else: 2 });
 
 /** The outcome of a call: the status, and the code of an error. */
 interface Outcome {

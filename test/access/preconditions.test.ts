@@ -19,6 +19,9 @@ import {
 } from "../support/server/app.js";
 import { rounds } from "../support/thorough.js";
 
+const conditionalRounds = rounds({ thorough: 60, else: 5 });
+const plainRounds = rounds({ thorough: 40, else: 4 });
+
 let here: TestApp;
 let there: TestApp;
 let owner: TestPerson;
@@ -273,7 +276,7 @@ test("no update is lost among plain and conditional changes through two servers"
   const seenBy = new Map<string, string | null>();
   let refused = 0;
   const conditional = async (api: Client): Promise<void> => {
-    for (let round = 0; round < rounds({ thorough: 60, else: 15 }); round += 1) {
+    for (let round = 0; round < conditionalRounds; round += 1) {
       const { data, headers } = await api.organizations.get({ params });
       const description = randomUUID();
       const options = { headers: { "if-match": headers.get("etag") ?? "" } };
@@ -287,12 +290,12 @@ test("no update is lost among plain and conditional changes through two servers"
     }
   };
   const plain = async (api: Client): Promise<void> => {
-    for (let round = 0; round < rounds({ thorough: 40, else: 10 }); round += 1) {
+    for (let round = 0; round < plainRounds; round += 1) {
       await api.organizations.update({ params, body: { description: randomUUID() } });
     }
   };
   await Promise.all(apis.flatMap((api) => [conditional(api), conditional(api), plain(api)]));
-  expect(seenBy.size + refused).toBe(4 * rounds({ thorough: 60, else: 15 }));
+  expect(seenBy.size + refused).toBe(4 * conditionalRounds);
   expect(seenBy.size).toBeGreaterThan(0);
   const rows = await queryAsOwner<{ before: string | null; after: string }>(
     here,

@@ -168,9 +168,9 @@ describe("fuzzed requests", () => {
           })),
         )
         .toSorted((one, other) => Number(isFinal(one)) - Number(isFinal(other)));
-      const each = 4;
+      const each = rounds({ thorough: 4, else: 1 });
       const worlds = Math.ceil(
-        rounds({ thorough: 20_000, else: 1_000 }) / (operations.length * each),
+        rounds({ thorough: 20_000, else: 250 }) / (operations.length * each),
       );
       const seed = isThorough ? Date.now() : 14;
       const faults: unknown[] = [];
@@ -191,7 +191,8 @@ describe("fuzzed requests", () => {
       }
       expect(faults).toEqual([]);
       // The test would prove nothing if all requests failed authentication.
-      expect(statuses.get(200) ?? 0).toBeGreaterThan(100);
+      const sent = worlds * operations.length * each;
+      expect(statuses.get(200) ?? 0).toBeGreaterThan(sent / 12);
     },
     rounds({ thorough: 30, else: 5 }) * 60_000,
   );

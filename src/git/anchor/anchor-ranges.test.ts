@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { rounds } from "#test/support/thorough.js";
 import { stopObjectReader } from "../objects/object-reader.js";
 import { git } from "../process/run.js";
 import { createRepository } from "../store/repository.js";
@@ -93,7 +94,7 @@ describe("anchorRanges", () => {
           }
         },
       ),
-      { numRuns: 25 },
+      { numRuns: rounds({ thorough: 25, else: 8 }) },
     );
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commitFiles, testRepository } from "#test/support/git/test-repository.js";
+import { rounds } from "#test/support/thorough.js";
 import { changeBetween } from "./change-between.js";
 import { diffFilesWithBlobs } from "./diff.js";
 
@@ -21,8 +22,8 @@ test("is what git says, for every pair in any order, also after it was forgotten
     commits.push(await commitFiles(repoPath, commits.slice(-1), files));
   }
   const draw = (): string => commits[Math.floor(Math.random() * commits.length)] as string;
-  // More than are remembered.
-  const asked = Array.from({ length: 260 }, () => {
+  // With THOROUGH=1 more than are remembered.
+  const asked = Array.from({ length: rounds({ thorough: 260, else: 30 }) }, () => {
     const from = Math.random() < 0.1 ? null : draw();
     return { from, to: draw(), ignoreWhitespace: Math.random() < 0.5 };
   });

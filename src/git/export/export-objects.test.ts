@@ -1,56 +1,27 @@
 import { chmod, mkdir, readdir, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { exportCommits } from "#test/support/git/export-commits.js";
 import { git, makeTempFolder } from "#test/support/git/git.js";
 import { exportObjects, type ObjectExport } from "./export-objects.js";
 
 let root: string;
 let repoPath: string;
 const made: string[] = [];
+let commit: ReturnType<typeof exportCommits>["commit"];
+let contains: ReturnType<typeof exportCommits>["contains"];
 
 beforeAll(async () => {
   root = await makeTempFolder();
   repoPath = join(root, "repository");
   await git(["init", "--quiet", "--bare", repoPath]);
+  ({ commit, contains } = exportCommits(root, repoPath));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-const run = (...args: string[]) => git(["-C", repoPath, ...args]);
-
-/** Creates a commit with one file. */
-async function commit(text: string, parent: string | null = made.at(-1) ?? null): Promise<string> {
-  const file = join(root, "content");
-  await writeFile(file, text);
-  const blob = (await run("hash-object", "-w", file)).trim();
-  const index = join(repoPath, "scratch-index");
-  await rm(index, { force: true });
-  const entry = `100644,${blob},file.txt`;
-  const environment = ["-c", "user.name=A", "-c", "user.email=a@example.com"];
-  await git(["-C", repoPath, "update-index", "--add", "--cacheinfo", entry], {
-    env: { GIT_INDEX_FILE: index },
-  });
-  const tree = (
-    await git(["-C", repoPath, "write-tree"], { env: { GIT_INDEX_FILE: index } })
-  ).trim();
-  const parents = parent === null ? [] : ["-p", parent];
-  return (await run(...environment, "commit-tree", tree, ...parents, "-m", text)).trim();
-}
-
-/** Whether an object is in one of the exports. */
-async function contains(oid: string, ...exports: ObjectExport[]): Promise<boolean> {
-  const empty = join(root, "empty");
-  await git(["init", "--quiet", "--bare", empty]);
-  const alternates = exports.map(({ objects }) => `${objects}\n`).join("");
-  await writeFile(join(empty, "objects/info/alternates"), alternates);
-  return git(["-C", empty, "rev-list", "--objects", oid]).then(
-    () => true,
-    () => false,
-  );
-}
-
 test("an export grows by packs of new objects, and holds no others", async () => {
   const folder = join(root, "base");
-  for (const text of ["one", "two"]) made.push(await commit(text));
+  for (const text of ["one", "two"]) made.push(await commit(text, made.at(-1)));
   const [one, two] = made as [string, string];
   const other = await commit("another branch", one);
   const first = await exportObjects(repoPath, folder, [one]);
@@ -93,19 +64,6 @@ test("a missing, cut or unreadable export is built again", async () => {
     await damage(await exportObjects(repoPath, folder, [tip]));
     expect(await contains(tip, await exportObjects(repoPath, folder, [tip]))).toBe(true);
   }
-});
-
-test("many packs become one, and the former ones stay until the next time", async () => {
-  const folder = join(root, "many");
-  let made = await exportObjects(repoPath, folder, [await commit("start", null)]);
-  const first = made;
-  for (let number = 0; made.id === first.id; number += 1) {
-    made = await exportObjects(repoPath, folder, [await commit(`more ${number}`, made.tips[0])]);
-    expect(number).toBeLessThan(50);
-  }
-  expect(await readdir(join(made.objects, "pack"))).toHaveLength(2);
-  expect(await contains(made.tips[0] as string, made)).toBe(true);
-  expect((await readdir(folder)).toSorted()).toEqual(["current", first.id, made.id].toSorted());
 });
 
 test("the remains of an interrupted export are removed later", async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { patchTree } from "./patch-tree.js";
 import { EMPTY_TREE, git } from "../process/run.js";
 import { commitFiles, testRepository, type Files } from "#test/support/git/test-repository.js";
+import { rounds } from "#test/support/thorough.js";
 import { listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
 
 let repoPath = "";
@@ -42,7 +43,7 @@ it("gives the tree that git itself builds from the same files", async () => {
       const changed = [...wanted].filter(([path, { oid }]) => old.get(path)?.oid !== oid);
       expect(await patch(from, [...gone, ...changed])).toBe(to);
     }),
-    { numRuns: 40, seed: 20_260_102 },
+    { numRuns: rounds({ thorough: 40, else: 8 }), seed: 20_260_102 },
   );
 });
 

@@ -123,7 +123,7 @@ describe("commitsTouching", () => {
           expect(sorted([...limited[side], []])).toEqual(sorted(all[side]));
         }
       }),
-      { numRuns: rounds({ thorough: 300, else: 15 }) },
+      { numRuns: rounds({ thorough: 300, else: 4 }) },
     );
   });
 

@@ -8,6 +8,7 @@ import {
   type TestPerson,
 } from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
+import { rounds } from "#test/support/thorough.js";
 import { problemOf, send, withoutRequestId } from "#test/support/http/raw-request.js";
 import { signToken } from "../features/identity/auth/browser-sessions/tokens.js";
 
@@ -71,7 +72,7 @@ describe("credentials", () => {
   test("a token with any character changed is refused", async () => {
     const { token } = person;
     for (let place = 0; place < token.length; place += 1) {
-      for (const other of ["A", "B", "_"]) {
+      for (const other of ["A", "B", "_"].slice(0, rounds({ thorough: 3, else: 1 }))) {
         if (token.charAt(place) === other) continue;
         const forged = token.slice(0, place) + other + token.slice(place + 1);
         expect([forged, (await bearer(forged)).status]).toEqual([forged, 401]);

@@ -21,14 +21,6 @@ describe("migrations", () => {
     return (error as Error).message;
   };
 
-  test("are applied once by concurrent starts", async () => {
-    const before = await applied();
-    const siblings = await Promise.all(Array.from({ length: 4 }, () => app.sibling()));
-    await Promise.all(siblings.map((sibling) => sibling.close()));
-    expect(await applied()).toEqual(before);
-    expect(before.length).toBeGreaterThan(0);
-  });
-
   test("of a newer or different Omoi are rejected in one line that names them", async () => {
     await queryAsOwner(app, "insert into schema_migrations values ('9999_future.sql', 'x')");
     expect(await refusal()).toContain("9999_future.sql");

@@ -1,13 +1,16 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
-  startS3Server,
-  type Fault,
-  type S3Server,
-} from "#test/support/object-storage/s3-server.js";
+  listObjects,
+  MIB,
+  piecesOf,
+  repeatFailures,
+  storeBytes,
+} from "#test/support/object-storage/objects.js";
+import { startS3Server, type S3Server } from "#test/support/object-storage/s3-server.js";
 import { explainFailure } from "./object-storage-error.js";
 import { openObjectStorage, type ObjectStorage } from "./object-storage.js";
 import type { S3Settings } from "./signed-request.js";
@@ -22,36 +25,9 @@ afterEach(() => {
 });
 afterAll(() => s3.close());
 
-const MIB = 1024 * 1024;
 const at = (key: string) => ({ bucket: s3.bucket, key });
-const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
-/** Cuts bytes into pieces of an odd size, so that parts end within pieces. */
-function piecesOf(bytes: Buffer): Readable {
-  const pieces: Buffer[] = [];
-  for (let from = 0; from < bytes.length; from += 99_991) {
-    pieces.push(bytes.subarray(from, from + 99_991));
-  }
-  return Readable.from(pieces);
-}
-
-async function contentOf(key: string): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of s3.storage.stream(at(key))) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
-}
-
-test.for([0, 1, 8 * MIB, 8 * MIB + 1, 20 * MIB])("stores %i bytes", async (size) => {
-  const bytes = randomBytes(size);
-  const uploaded = await s3.storage.upload(at(`sizes/${size}`), piecesOf(bytes));
-  expect(uploaded).toEqual({ bytes: size, sha256: sha256(bytes) });
-  expect(sha256(await contentOf(`sizes/${size}`))).toBe(sha256(bytes));
-  expect(await s3.storage.size(at(`sizes/${size}`))).toBe(size);
-  if (size > 10) {
-    const range = await s3.storage.readRange(at(`sizes/${size}`), 5, 10);
-    expect(range.equals(bytes.subarray(5, 10))).toBe(true);
-  }
-});
+test.for([0, 1, 8 * MIB + 1])("stores %i bytes", (size) => storeBytes(s3, size));
 
 test("a part grows with its number, so that 10,000 parts hold more than a TiB", () => {
   let bytes = 0;
@@ -59,35 +35,9 @@ test("a part grows with its number, so that 10,000 parts hold more than a TiB", 
   expect(bytes).toBeGreaterThan(2 ** 40);
 });
 
-test("lists more objects than a page has, and deletes them", async () => {
-  const keys = Array.from({ length: 1005 }, (_, index) => `many/${String(index).padStart(4, "0")}`);
-  for (let from = 0; from < keys.length; from += 50) {
-    const some = keys.slice(from, from + 50);
-    await Promise.all(some.map((key) => s3.storage.upload(at(key), Readable.from([]))));
-  }
-  expect(await s3.keys("many/")).toEqual(keys);
-  for (const key of keys.slice(0, 3)) await s3.storage.delete(at(key));
-  await s3.storage.delete(at("many/0000"));
-  expect(await s3.keys("many/")).toEqual(keys.slice(3));
-  expect(await s3.storage.size(at("many/0000"))).toBeNull();
-  await expect(contentOf("many/0000")).rejects.toMatchObject({ failure: "missing" });
-});
+test("lists objects, and deletes them", () => listObjects(s3, 5));
 
-test.for(["status 500", "reset", "reset after", "truncated", "slow"] satisfies Fault[])(
-  "repeats requests that fail by %s",
-  async (fault) => {
-    const bytes = randomBytes(18 * MIB);
-    const key = `faults/${fault}`;
-    let failed = 0;
-    let asked = 0;
-    // Every second request fails.
-    s3.fault = () => ((asked += 1) % 2 === 1 ? ((failed += 1), fault) : null);
-    await s3.storage.upload(at(key), piecesOf(bytes));
-    expect(sha256(await contentOf(key))).toBe(sha256(bytes));
-    expect((await s3.storage.readRange(at(key), 0, 9)).equals(bytes.subarray(0, 9))).toBe(true);
-    expect(failed).toBeGreaterThan(3);
-  },
-);
+test("repeats requests that fail", () => repeatFailures(s3, "status 500"));
 
 test("an upload that fails leaves neither an object nor parts", async () => {
   const key = "failed/upload";

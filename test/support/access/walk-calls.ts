@@ -1,12 +1,13 @@
 /** Compares what roles and credentials grant with the answer of every call. */
-import { systemRoles, type SystemRole } from "#shared/permissions.js";
+import { expect } from "vitest";
+import { grants, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import type { TestApp, TestPerson } from "../server/app.js";
-import { problemOf } from "../http/raw-request.js";
+import { problemOf, send } from "../http/raw-request.js";
 import { insertDraft } from "../database/insert-review.js";
 import { insertSession } from "../database/insert-session.js";
 import { queryAsOwner } from "../database/queries.js";
-import { type Ids, fill, idsOf, calls, type Ask } from "./every-call.js";
+import { type Ids, fill, idsOf, calls, type Ask, askIn } from "./every-call.js";
 
 /** Additional permissions that a call needs because of the fields in its example. */
 const alsoNeeds: Record<string, string> = {
@@ -226,4 +227,23 @@ export async function enter(
       item_key: items.find(({ type }) => type === "budget")?.key as string,
     },
   };
+}
+
+/** Roles with so many granted calls that a walk takes long. */
+export const manyCalls: readonly SystemRole[] = ["owner", "admin"];
+
+/** Expects that a person of a role can make exactly the calls that the role grants, and that every call was tried. */
+export async function expectGrantedCalls(app: TestApp, role: SystemRole): Promise<void> {
+  const { person, ids } = await enter(app, role);
+  const may = (permission: string): boolean => grants(systemRoles[role].permissions, permission);
+  const asked = { token: person.token, may, isKey: false, ids };
+  const { wrong, lost, walked } = await walk(askIn(app), asked);
+  expect(wrong).toEqual([]);
+  expect(lost).toEqual([]);
+  const { text } = await send(app, "GET", "/api/v1/openapi.json");
+  const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, unknown>> };
+  const documented = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect(walked.toSorted()).toEqual(documented.toSorted());
 }

@@ -26,7 +26,16 @@ export type SandboxKind =
 
 /** Describes a suite for each kind of sandbox; skips gVisor without runsc. */
 export function describeEachSandbox(title: string, suite: (kind: SandboxKind) => void): void {
+  describeBubblewrap(title, suite);
+  describeGvisor(title, suite);
+}
+
+export function describeBubblewrap(title: string, suite: (kind: SandboxKind) => void): void {
   describe(`${title}, by bubblewrap`, () => suite({ setting: "required", mode: "bubblewrap" }));
+}
+
+/** Skips the suite without runsc. */
+export function describeGvisor(title: string, suite: (kind: SandboxKind) => void): void {
   const isMissing = findProgram("runsc") === null;
   describe.skipIf(isMissing)(`${title}, by gVisor${isMissing ? " (needs runsc)" : ""}`, () =>
     suite({ setting: "gvisor", mode: "gvisor" }),

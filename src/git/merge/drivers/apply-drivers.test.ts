@@ -161,16 +161,6 @@ describe("drivers apply to files that both sides changed", () => {
     ]);
     expect(await readFiles(repoPath, merge.tree)).toEqual({ "a.json": json(3, 3) });
   });
-
-  it("up to 200 files", async () => {
-    const files = (line: string): Files =>
-      Object.fromEntries(
-        Array.from({ length: 201 }, (_, at) => [`${String(at).padStart(3, "0")}/go.sum`, line]),
-      );
-    const merge = await three(files("a\n"), files("a\nt\n"), files("a\ns\n"));
-    expect(merge.driverFiles).toHaveLength(200);
-    expect(merge.conflicts.map(({ paths }) => paths)).toEqual([["200/go.sum"]]);
-  });
 });
 
 it("a merge without drivers runs no further command", async () => {

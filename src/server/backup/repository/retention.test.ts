@@ -162,6 +162,6 @@ test("no kept backup loses a chunk, whenever backups and deletions are killed", 
         await rm(folder, { recursive: true });
       }
     }),
-    { numRuns: rounds({ thorough: 200, else: 20 }) },
+    { numRuns: rounds({ thorough: 200, else: 5 }) },
   );
 }, 600_000);

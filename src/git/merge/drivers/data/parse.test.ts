@@ -214,7 +214,7 @@ function compare(
         expectSame(reader, text.replaceAll("\n", end), ids);
       }
     }),
-    { numRuns: 3000 * rounds({ thorough: 20, else: 1 }) },
+    { numRuns: rounds({ thorough: 60_000, else: 600 }) },
   );
 }
 

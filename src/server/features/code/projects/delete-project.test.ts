@@ -1,5 +1,5 @@
 import { lstat, readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organization/organizations.js";
 import type { Project } from "#shared/api/code/projects.js";
@@ -14,7 +14,6 @@ import {
 import {
   commitFiles,
   folderOf,
-  makeAgent,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
@@ -129,17 +128,6 @@ describe("deleting a project", () => {
     expect(await isThere(folderOf(workspace))).toBe(true);
   });
 
-  test("does not touch the folder of a namesake in another project", async () => {
-    await owner.api.agents.delete({ params: { agent_id: workspace.agent_id } });
-    const other = await makeProjectWith(owner, org.id, { "a.txt": "other\n" });
-    const body = { project_id: other.id, name: workspace.agent_name };
-    const { data: agent } = await owner.api.agents.create({ body });
-    const { data } = await owner.api.workspaces.create({ params: { agent_id: agent.id } });
-    await remove();
-    await removed();
-    expect(await isThere(join(folderOf(data), "a.txt"))).toBe(true);
-  });
-
   test("is 409 while an agent is running", async () => {
     const params = { agent_id: workspace.agent_id };
     const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
@@ -156,38 +144,6 @@ describe("deleting a project", () => {
       body: { user_id: member.id, role_id: systemRoleIds.member },
     });
     await expectProblem(remove(member), 403, "insufficient_permission");
-  });
-
-  test("concurrent commits, creations and runs happen before it or fail", async () => {
-    const agents = [await makeAgent(owner, project.id), await makeAgent(owner, project.id)];
-    const [first, second] = agents.map(({ id }) => ({ agent_id: id }));
-    const outcomes = await Promise.allSettled([
-      commitFiles(owner, workspace, { "b.txt": "b\n" }),
-      owner.api.workspaces.create({ params: first as { agent_id: string } }),
-      remove(),
-      makeAgent(owner, project.id),
-      owner.api.runs.create({
-        params: second as { agent_id: string },
-        body: { external: true },
-      }),
-      remove(),
-    ]);
-    if (outcomes[4].status === "fulfilled") {
-      expect([outcomes[2].status, outcomes[5].status]).toEqual(["rejected", "rejected"]);
-      return;
-    }
-    await removed();
-    expect(await isThere(repoPathOf(app, project))).toBe(false);
-    for (const { name } of agents) {
-      const folder = join(dirname(folderOf(workspace)), `ws_${name}`);
-      expect(await isThere(folder)).toBe(false);
-    }
-    const alive = await queryAsOwner(
-      app,
-      "select from agents where project_id = $1 and terminated_at is null",
-      [project.id],
-    );
-    expect(alive).toEqual([]);
   });
 
   test("an interrupted deletion is completed at the next start", async () => {

@@ -47,32 +47,6 @@ describe("a valid API key is kept out of commits", () => {
     const { data } = await by.api.apiKeys.create({ body: { name: "CI", ...scope } });
     return { id: data.id, text: data.key as string, params: { key_id: data.id } };
   };
-  const tip = () =>
-    gitInRepository(app, project, "rev-parse", `refs/heads/${workspace.branch_name}`);
-
-  test.each([
-    ["a new file", "conf/.env", "A=1\nTOKEN=%\n", 2],
-    ["a changed file", "src/b.txt", "b\n\n\n(%)", 4],
-    ["bytes that are no text", "blob.bin", "\0\u0001\n%\0", 2],
-    ["a large file", "large.txt", `${"x".repeat(99)}\n`.repeat(30_000) + "%", 30_001],
-  ])("in %s", async (_what, path, text, line) => {
-    const { text: key, params } = await newKey();
-    const before = await tip();
-    await writeFiles(workspace, { [path]: text.replace("%", key), "other.txt": "other\n" });
-    const problem = await expectProblem(commit(), 422, "leaked_key");
-    expect(problem).toMatchObject({ path, line });
-    expect(JSON.stringify(problem)).not.toContain(key);
-    expect(await tip()).toBe(before);
-    // A second attempt is rejected as well, also after the changes were listed.
-    await owner.api.workspaces.changes({ params: at() });
-    await expectProblem(commit(), 422, "leaked_key");
-    await expectProblem(owner.api.workspaces.createMerge({ params: at() }), 422, "leaked_key");
-    expect(await tip()).toBe(before);
-    expect(await readFile(join(folderOf(workspace), path), "utf8")).toContain(key);
-    // A revoked key is only text.
-    await owner.api.apiKeys.revoke({ params });
-    expect((await commit()).data.created).toBe(true);
-  });
 
   test("in a link's target and in a message", async () => {
     const { text: key } = await newKey();

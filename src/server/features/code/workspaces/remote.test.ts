@@ -86,25 +86,4 @@ describe("a remote workspace", () => {
     expect(again).toMatchObject({ head_commit: synced.merge_commit_sha, working_directory: null });
     expect((await workspaces().createMerge({ params: at() })).data.status).toBe("clean");
   });
-
-  test("is archived and restored with its branch and can be recreated as a local one", async () => {
-    const head = await tip(workspace.branch_name);
-    await workspaces().archive({ params: at() });
-    const branches = await gitInRepository(app, project, "for-each-ref", "--format=%(refname)");
-    expect(branches).not.toContain(workspace.branch_name);
-    const { data: restored } = await workspaces().restore({ params: at() });
-    expect(restored).toMatchObject({ status: "active", working_directory: null });
-    expect(await tip(workspace.branch_name)).toBe(head);
-    await workspaces().archive({ params: at() });
-    const { data: local } = await workspaces().create({ params: at() });
-    expect(local.workspace_type).toBe("local");
-    expect(local.working_directory).toContain(`ws_${agent.name}`);
-  });
-
-  test("is the starting point of its agent's children", async () => {
-    const child = await makeAgent(owner, project.id, agent.id);
-    const { data } = await workspaces().create({ params: { agent_id: child.id } });
-    expect(data).toMatchObject({ parent_agent_id: agent.id, parent_commit: workspace.head_commit });
-    expect(data.working_directory).not.toBeNull();
-  });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Agent } from "#shared/api/work/agents.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
@@ -15,14 +15,16 @@ let app: TestApp;
 let root: TestPerson;
 let ann: TestPerson;
 let agent: Agent;
-const open = async (sandbox?: "real"): Promise<void> => {
-  app = await startTestApp({}, sandbox);
+beforeAll(async () => {
+  app = await startTestApp({}, "real");
   root = await app.person("root");
   ann = await app.person("ann");
+});
+beforeEach(async () => {
+  await queryAsOwner(app, "delete from runners");
   agent = await makeAgent(ann, (await makeProject(ann, (await makeOrganization(ann)).id)).id);
-};
-beforeEach(() => open());
-afterEach(() => app.close());
+});
+afterAll(() => app.close());
 
 const sentence =
   "No server of this installation uses a Kubernetes cluster; ask its operator to set OMOI_KUBERNETES_NAMESPACE";
@@ -75,8 +77,6 @@ test("in the cluster, a workspace is a branch whose runs wait for it", async () 
 });
 
 test("a session needs a folder, and the error names a run instead", async () => {
-  await app.close();
-  await open("real");
   await insertCluster(app);
   await create();
   const problem = await expectProblem(

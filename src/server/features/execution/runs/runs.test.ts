@@ -184,51 +184,6 @@ describe("leased runs", () => {
     expect(data).toHaveLength(1);
   });
 
-  test("of thirty concurrent starts in two processes, exactly the limit of three succeeds", async () => {
-    await limit({ max_concurrent_agents: 3 });
-    const agents = await Promise.all(
-      Array.from({ length: 30 }, () => makeAgent(owner, project.id)),
-    );
-    const sibling = await app.sibling();
-    const apis = [owner.api, sibling.client(owner.token)];
-    const outcomes = await Promise.allSettled(
-      agents.map(({ id }, index) =>
-        (apis[index % 2] as typeof owner.api).runs.create({
-          params: { agent_id: id },
-          body: { external: true },
-        }),
-      ),
-    );
-    await sibling.close();
-    const started = outcomes.filter((outcome) => outcome.status === "fulfilled");
-    expect(started).toHaveLength(3);
-    const running = await queryAsOwner(
-      app,
-      "select from runs where org_id = $1 and ended_at is null",
-      [org.id],
-    );
-    expect(running).toHaveLength(3);
-    for (const outcome of outcomes) {
-      if (outcome.status === "fulfilled") continue;
-      expect(outcome.reason).toMatchObject({
-        problem: {
-          status: 409,
-          code: "quota_exceeded",
-          quota: "max_concurrent_agents",
-          limit: 3,
-          current: 3,
-        },
-      });
-    }
-    expect((await usage()).concurrent_agents).toEqual({ current: 3, limit: 3 });
-    // A freed place can be used again.
-    await owner.api.runs.stop({
-      params: { run_id: (started[0] as { value: { data: { id: string } } }).value.data.id },
-    });
-    const idle = agents.find((_, index) => outcomes[index]?.status === "rejected");
-    expect((await start(idle?.id as string)).status).toBe("running");
-  });
-
   test("hours are the sum of the intervals within the month, to four decimals", async () => {
     const { period_start } = await usage();
     const run = async (from: string, to: string | null) => {

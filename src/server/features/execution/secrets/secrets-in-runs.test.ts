@@ -1,10 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { NewRun, Run } from "#shared/api/execution/runs.js";
 import type { Organization } from "#shared/api/organization/organizations.js";
 import type { Project } from "#shared/api/code/projects.js";
-import { sealBytes } from "../../../encrypt.js";
 import {
   expectProblem,
   startTestApp,
@@ -94,18 +93,6 @@ test("a secret is masked in the log, also in pieces, by line and encoded", async
   expect(await logOf(run, "?stream=stderr")).toBe("***\n");
 });
 
-test("a value of 64 KiB is in the environment, and masked", async () => {
-  const value = Array.from({ length: 8192 }, (_, nth) => `line${String(nth).padStart(3)}`)
-    .join("\n")
-    .slice(0, 64 * 1024)
-    .padEnd(64 * 1024, "x");
-  await setForProject("LONG", value);
-  const { run, log, written } = await finish('printf %s "$LONG" > out; printf %s "$LONG"');
-  expect(run.status).toBe("succeeded");
-  expect(written).toBe(value);
-  expect(log).not.toContain("line");
-});
-
 test("a value that is too large to mask together with those of the run is reported", async () => {
   await setForProject("LONG", "\u0001".repeat(64 * 1024));
   const { agent } = await makeWorkspace(owner, project.id);
@@ -118,42 +105,6 @@ test("a value that is too large to mask together with those of the run is report
     "validation_failed",
   );
   expect(problem.detail).toContain("pass large values in a file");
-  const run = await start(agent.id, { command: ["true"] });
-  expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");
-});
-
-test("a run keeps the values that it started with, and later ones have the new values", async () => {
-  const { agent, workspace } = await makeWorkspace(owner, project.id);
-  await setForProject("TOKEN", "value-before");
-  await setForAll("GONE", "value-of-gone");
-  const script = 'until [ -e go ]; do sleep 0.02; done; rm go; echo "$TOKEN $GONE" > out';
-  const first = await start(agent.id, { command: shell(script) });
-  const second = await start(agent.id, { command: shell(script), queue: true });
-  expect(second.status).toBe("queued");
-  const [queued] = await queryAsOwner<{ sealed_env: Buffer }>(
-    app,
-    "select sealed_env from runs where id = $1",
-    [second.id],
-  );
-  expect(queued?.sealed_env.length).toBe(sealBytes + "{}".length);
-  await setForProject("TOKEN", "value-after");
-  await owner.api.organizationSecrets.delete({ params: { org_id: org.id, name: "GONE" } });
-  const outputs: string[] = [];
-  for (const { id } of [first, second]) {
-    await writeFile(join(folderOf(workspace), "go"), "");
-    expect((await waitForRunEnd(owner, id)).status).toBe("succeeded");
-    outputs.push(await readFile(join(folderOf(workspace), "out"), "utf8"));
-  }
-  expect(outputs).toEqual(["value-before value-of-gone\n", "value-after \n"]);
-});
-
-test("a value of another secret of the installation names the secret, and starts no run", async () => {
-  await setForProject("TOKEN", "value");
-  await queryAsOwner(app, "update secrets set sealed = 'x' where project_id = $1", [project.id]);
-  const { agent } = await makeWorkspace(owner, project.id);
-  const problem = await expectProblem(start(agent.id, { command: ["true"] }), 503, "unavailable");
-  expect(problem.detail).toContain("The secret TOKEN was encrypted with another OMOI_SECRET");
-  await setForProject("TOKEN", "value");
   const run = await start(agent.id, { command: ["true"] });
   expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");
 });

@@ -10,7 +10,6 @@ import type { Endpoint } from "#shared/contract/endpoint.js";
 import { maintenanceId } from "#shared/first-answers.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import {
-  commitFiles,
   folderOf,
   makeOrganization,
   makeProjectWith,
@@ -265,49 +264,6 @@ describe("maintenance", () => {
     await root.api.maintenance.end();
     expect((await runner.start(offered.id)).status).toBe(200);
     expect(await runner.ask({ free: 5 })).toEqual([waiting.id]);
-  });
-
-  test("holds for every process at once, and after a restart", async () => {
-    const sibling = await app.sibling();
-    const there = sibling.client(ann.token);
-    expect((await rename(there)).status).toBe(200);
-    await begin();
-    await expectProblem(rename(there), 503, "maintenance");
-    await sibling.close();
-    const restarted = await app.sibling();
-    const again = restarted.client(ann.token);
-    expect((await again.maintenance.status()).data.message).toBe(message);
-    await expectProblem(rename(again), 503, "maintenance");
-    await root.api.maintenance.end();
-    expect((await rename(again)).status).toBe(200);
-    await restarted.close();
-  });
-
-  test("records the end of a check, and lets its merge queue wait", async () => {
-    const own = await makeProjectWith(ann, org.id, { "a.txt": "a\n" });
-    const at = { project_id: own.id };
-    // Long enough to run when the maintenance begins.
-    const check = { command: ["sleep", "5"] };
-    await ann.api.mergeQueue.setCheck({ params: { ...at, name: "slow" }, body: check });
-    const protected_branches = [{ pattern: "main", checks: ["slow"] }];
-    await ann.api.projects.update({ params: at, body: { protected_branches } });
-    const { agent, workspace } = await makeWorkspace(ann, own.id);
-    await commitFiles(ann, workspace, { "queued.txt": "queued\n" });
-    const { data } = await ann.api.workspaces.createMerge({
-      params: { agent_id: agent.id },
-      body: { queue: true },
-    });
-    const params = { merge_request_id: data.id };
-    const request = async () => (await ann.api.mergeQueue.get({ params })).data;
-    const ofCheck = async () => (await request()).checks[0]?.status;
-    await expect.poll(ofCheck).toBe("running");
-    await begin();
-    await expect.poll(ofCheck).toBe("passed");
-    const waiting = () => jobsOf("advance-merge-queue");
-    await expect.poll(async () => (await waiting()).length).toBeGreaterThan(0);
-    expect((await request()).status).not.toBe("merged");
-    await root.api.maintenance.end();
-    await expect.poll(async () => (await request()).status).toBe("merged");
   });
 
   test("is part of each page while it lasts", async () => {

@@ -135,23 +135,6 @@ describe("the audit log", () => {
     }
   });
 
-  test("stays intact when two server processes write concurrently", async () => {
-    const { id } = await makeOrganization(owner);
-    const other = await app.sibling();
-    try {
-      const there = { ...owner, api: other.client(owner.token) };
-      await Promise.all(
-        Array.from({ length: 16 }, (_, index) => makeProject(index % 2 ? owner : there, id)),
-      );
-    } finally {
-      await other.close();
-    }
-    const events = await eventsOf(owner, id);
-    expect(events.map(({ sequence }) => sequence)).toEqual(
-      Array.from({ length: 17 }, (_, index) => 17 - index),
-    );
-  });
-
   test("records no rejected request and no no-op", async () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };

@@ -317,36 +317,6 @@ describe("notifications", () => {
     ]);
   });
 
-  test("of others' keys and of a person's own are two kinds of knowledge", async () => {
-    await choose(bob, [all("key_expiring")]);
-    const make = async (name: string, body: object) =>
-      (await ada.api.apiKeys.create({ body: { name, expires_in_days: 30, ...body } })).data.id;
-    const scoped = await make("scoped", { organization_id: org.id });
-    const full = await make("private", {});
-    const ends = (days: number) =>
-      queryAsOwner(
-        app,
-        `update api_keys set expires_at = now() + make_interval(days => $2, hours => -1),
-          created_at = now() - interval '25 days' where id = any($1)`,
-        [[scoped, full], days],
-      );
-    for (const days of [7, 1]) {
-      await ends(days);
-      const sibling = await app.sibling();
-      await untilDispatched();
-      await sibling.close();
-    }
-    const textsOf = async (person: TestPerson) =>
-      (await listed(person)).map(({ text }) => String(text).replace(/ expires.*/, ""));
-    expect((await textsOf(ada)).toSorted()).toEqual([
-      "Your API key “private”",
-      "Your API key “private”",
-      "Your API key “scoped”",
-      "Your API key “scoped”",
-    ]);
-    expect(await textsOf(bob)).toEqual(["The API key “scoped”", "The API key “scoped”"]);
-  });
-
   test("of a member who has left are not sent, whenever the event happened", async () => {
     await choose(bob, [all("run_failed")]);
     await setWebhook(bob);
@@ -472,40 +442,6 @@ describe("limits", () => {
     expect(await limitEvents()).toHaveLength(3);
     expect((await limitEvents()).at(-1)).toBe("limit.near concurrent_agents");
   });
-});
-
-test("a burst is one email, which names some and counts the rest, with several processes", async () => {
-  const slow = await startTestApp({ OMOI_NOTIFICATION_DELAY_SECONDS: "15" });
-  const siblings = await Promise.all([slow.sibling(), slow.sibling()]);
-  try {
-    const person = await slow.person("ada");
-    await queryAsOwner(slow, "update users set is_verified = true where id = $1", [person.id]);
-    const its = await makeOrganization(person);
-    const worker = await makeAgent(person, (await makeProject(person, its.id)).id);
-    await queryAsOwner(
-      slow,
-      `insert into runs (id, org_id, agent_id, kind, status, started_at, ended_at, started_by)
-      select gen_random_uuid(), $1, $2, 'leased', 'failed', now(), now(),
-        jsonb_build_object('type', 'user', 'id', $3::text, 'name', 'Ada') from generate_series(1, 1000)`,
-      [its.id, worker.id, person.id],
-    );
-    const sent = async () =>
-      (await mailsTo(slow, person.email)).filter(({ subject }) => subject.includes("failed runs"));
-    await vi.waitFor(async () => expect(await sent()).not.toEqual([]), {
-      timeout: 120_000,
-      interval: 200,
-    });
-    const left = "select id from notification_deliveries where status <> 'delivered'";
-    await vi.waitFor(async () => expect(await queryAsOwner(slow, left)).toEqual([]), within);
-    await waitForMailQueue(slow);
-    const [mail, ...others] = await sent();
-    expect(others).toEqual([]);
-    expect(mail?.subject).toBe("1000 notifications: failed runs (1000) (Omoi)");
-    expect(mail?.text.match(/^- A run/gm)).toHaveLength(20);
-    expect(mail?.text).toContain("and 980 more");
-  } finally {
-    await Promise.all([...siblings, slow].map((sibling) => sibling.close()));
-  }
 });
 
 test("the events of kinds are those that the trigger queues", async () => {

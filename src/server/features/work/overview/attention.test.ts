@@ -1,84 +1,32 @@
 import { randomUUID } from "node:crypto";
-import { v7 } from "uuid";
-import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { AttentionItem } from "#shared/api/work/overview.js";
-import type { Project } from "#shared/api/code/projects.js";
 import type { Workspace } from "#shared/api/code/workspaces.js";
-import { systemRoleIds } from "#server/db/migrate.js";
-import {
-  expectProblem,
-  sharedTestApp,
-  type TestApp,
-  type TestPerson,
-} from "#test/support/server/app.js";
+import { expectProblem, type TestPerson } from "#test/support/server/app.js";
 import { insertTask } from "#test/support/database/insert-task.js";
 import { insertSession } from "#test/support/database/insert-session.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
+import { commitFiles, makeAgent, makeWorkspace } from "#test/support/fixtures/factories.js";
 import {
-  commitFiles,
-  makeAgent,
-  makeOrganization,
-  makeProjectWith,
-  makeWorkspace,
-} from "#test/support/fixtures/factories.js";
+  app,
+  owner,
+  other,
+  viewer,
+  orgId,
+  project,
+  workspace,
+  params,
+  list,
+  typesOf,
+  dismiss,
+  onlyKey,
+  endedRun,
+  waitingSession,
+  prepareAttention,
+} from "#test/support/fixtures/attention.js";
 
 describe("the attention list", () => {
-  let app: TestApp;
-  let owner: TestPerson;
-  let other: TestPerson;
-  let viewer: TestPerson;
-  let orgId: string;
-  let project: Project;
-  let workspace: Workspace;
-  beforeAll(async () => {
-    app = await sharedTestApp();
-    [owner, other, viewer] = [
-      await app.person("Ada"),
-      await app.person("Bob"),
-      await app.person("Vera"),
-    ];
-  });
-  beforeEach(async () => {
-    orgId = (await makeOrganization(owner)).id;
-    const join = (user_id: string, role_id: string) =>
-      owner.api.members.add({ params: { org_id: orgId }, body: { user_id, role_id } });
-    await join(other.id, systemRoleIds.admin);
-    await join(viewer.id, systemRoleIds.viewer);
-    project = await makeProjectWith(owner, orgId, { "a.txt": "one\n" });
-    workspace = (await makeWorkspace(owner, project.id)).workspace;
-  });
-
-  const params = () => ({ org_id: orgId });
-  const list = async (person = owner): Promise<AttentionItem[]> =>
-    (await person.api.overview.attention({ params: params() })).data;
-  const typesOf = async (person = owner): Promise<string[]> =>
-    (await list(person)).map(({ type }) => type);
-  const dismiss = (key: string, person = owner) =>
-    person.api.overview.dismiss({ params: { ...params(), item_key: key } });
-  const onlyKey = async (person = owner): Promise<string> => (await list(person))[0]?.key as string;
-
-  /** A run elsewhere that has ended. */
-  const endedRun = async (
-    status: "failed" | "succeeded" | "stopped",
-    agent_id = workspace.agent_id,
-  ) => {
-    const of = { agent_id };
-    const { data } = await owner.api.runs.create({ params: of, body: { external: true } });
-    await owner.api.runs.stop({ params: { run_id: data.id }, body: { status } });
-    return data;
-  };
-  const waitingSession = async (
-    agentId = workspace.agent_id,
-    id: string = randomUUID(),
-  ): Promise<string> => {
-    await insertSession(app, id, agentId);
-    await queryAsOwner(
-      app,
-      "update agent_sessions set status = 'waiting_for_permission' where id = $1",
-      [id],
-    );
-    return id;
-  };
+  prepareAttention();
 
   test("is empty at first, and for others than members it does not exist", async () => {
     expect(await list()).toEqual([]);
@@ -111,12 +59,6 @@ describe("the attention list", () => {
     expect(await list()).toEqual([]);
   });
 
-  test("drops a failed run with its agent and its project", async () => {
-    await endedRun("failed");
-    await owner.api.agents.delete({ params: { agent_id: workspace.agent_id } });
-    expect(await list()).toEqual([]);
-  });
-
   test("has a request for a permission until it is answered; of two answers one counts", async () => {
     const sessionId = await waitingSession();
     const [item] = await list();
@@ -139,49 +81,6 @@ describe("the attention list", () => {
     expect(refused.reason).toMatchObject({ problem: { code: "permission_answered" } });
     // The program has not taken the answer yet, and no one has to answer again.
     expect([await list(), await list(other)]).toEqual([[], []]);
-  });
-
-  test("has a request for a permission since its own time, whatever its session does later", async () => {
-    const asked = Date.UTC(2025, 5, 15);
-    const later = (await makeWorkspace(owner, project.id)).workspace;
-    const newer = await waitingSession(workspace.agent_id, v7({ msecs: asked + 1 }));
-    const older = await waitingSession(later.agent_id, v7({ msecs: asked }));
-    await queryAsOwner(app, "update agent_sessions set updated_at = now() where id = $1", [older]);
-    expect(await list()).toMatchObject([
-      { session_id: newer, at: new Date(asked + 1).toISOString() },
-      { session_id: older, at: new Date(asked).toISOString() },
-    ]);
-  });
-
-  test("has a predicted conflict until a commit ends it, once for the same paths", async () => {
-    const rival = (await makeWorkspace(owner, project.id)).workspace;
-    const conflict = async () => (await list()).filter(({ type }) => type === "conflict");
-    const wait = (count: number) =>
-      vi.waitFor(async () => expect(await conflict()).toHaveLength(count), { timeout: 120_000 });
-    await commitFiles(owner, workspace, { "a.txt": "two\n" });
-    await commitFiles(owner, rival, { "a.txt": "three\n" });
-    await wait(1);
-    const [item] = await conflict();
-    const names = [workspace.agent_name, rival.agent_name].toSorted();
-    expect(item).toMatchObject({
-      agent_name: names[0],
-      other_agent_name: names[1],
-      total_conflicts: 1,
-      paths: ["a.txt"],
-    });
-    expect(await typesOf(viewer)).toEqual(["conflict"]);
-    await dismiss(item?.key as string);
-    expect(await conflict()).toEqual([]);
-    const { data: work } = await owner.api.overview.work({ params: params() });
-    expect(work.filter(({ conflicts }) => conflicts > 0)).toHaveLength(2);
-    // Another conflict over the same file is not news.
-    await commitFiles(owner, rival, { "a.txt": "four\n" });
-    await commitFiles(owner, rival, { "b.txt": "four\n" });
-    await commitFiles(owner, workspace, { "b.txt": "two\n" });
-    await wait(1);
-    expect((await conflict())[0]).toMatchObject({ total_conflicts: 2, paths: ["a.txt", "b.txt"] });
-    await commitFiles(owner, rival, { "a.txt": "two\n", "b.txt": "two\n" });
-    await wait(0);
   });
 
   test("has a merge that waits for an approval, for those who may approve it", async () => {
@@ -351,48 +250,6 @@ describe("the attention list", () => {
     await expectProblem(dismiss("failed run"), 404, "not_found");
   });
 
-  test("forgets dismissals by age and with the membership, not with the item, which may return", async () => {
-    const rows = async () =>
-      (
-        await queryAsOwner<{ item_key: string }>(
-          app,
-          "select item_key from attention_dismissals where org_id = $1 order by dismissed_at",
-          [orgId],
-        )
-      ).map(({ item_key }) => item_key);
-    const age = (days: number) =>
-      queryAsOwner(
-        app,
-        "update attention_dismissals set dismissed_at = now() - make_interval(days => $2) where org_id = $1",
-        [orgId, days],
-      );
-    await endedRun("failed");
-    const first = await onlyKey();
-    await dismiss(first, viewer);
-    await age(89);
-    // A queued run hides the failed one until it is stopped.
-    await queryAsOwner(
-      app,
-      `insert into runs (id, org_id, agent_id, kind, status, started_at, command)
-       values (gen_random_uuid(), $1, $2, 'managed', 'queued', null, '{true}')`,
-      [orgId, workspace.agent_id],
-    );
-    const rival = (await makeWorkspace(owner, project.id)).workspace;
-    await endedRun("failed", rival.agent_id);
-    const second = await onlyKey();
-    await dismiss(second, viewer);
-    expect(await rows()).toEqual([first, second]);
-    await queryAsOwner(app, "delete from runs where org_id = $1 and status = 'queued'", [orgId]);
-    expect([await list(viewer), await list()]).toMatchObject([[], [{}, {}]]);
-    await age(91);
-    await dismiss(second, viewer);
-    expect(await rows()).toEqual([second]);
-    const { data: members } = await owner.api.members.list({ params: params() });
-    const member = members.find(({ user_id }) => user_id === viewer.id)?.id as string;
-    await owner.api.members.remove({ params: { ...params(), member_id: member } });
-    expect(await rows()).toEqual([]);
-  });
-
   test("stays readable in an archived organization, which takes no dismissal", async () => {
     await endedRun("failed");
     await owner.api.organizations.archive({ params: params() });
@@ -502,43 +359,6 @@ describe("the attention list", () => {
       cursor = /cursor=([^>&]+)/.exec(headers.get("link") ?? "")?.[1];
     } while (cursor !== undefined);
     expect(sorted(pages)).toEqual(all);
-  });
-
-  test("leaves a task in review to those who may approve its merge request", async () => {
-    await commitFiles(owner, workspace, { "a.txt": "two\nthree\n", "b.txt": "new\n" });
-    const task = await insertTask(app, {
-      ownerId: owner.id,
-      agentIds: [workspace.agent_id],
-      attention: { kind: "review" },
-    });
-    const changes = { files: 2, added: 3, removed: 1 };
-    await vi.waitFor(async () => expect(await list()).toMatchObject([{ type: "task", changes }]), {
-      timeout: 120_000,
-    });
-    const protected_branches = [{ pattern: "main", approvals: 1 }];
-    await owner.api.projects.update({
-      params: { project_id: project.id },
-      body: { protected_branches },
-    });
-    await owner.api.workspaces.createMerge({
-      params: { agent_id: workspace.agent_id },
-      body: { queue: true },
-    });
-    const ofOther = async () => (await list(other)).filter(({ type }) => type !== "api_key");
-    await vi.waitFor(
-      async () => expect(await ofOther()).toMatchObject([{ type: "merge_request" }]),
-      { timeout: 120_000 },
-    );
-    await queryAsOwner(
-      app,
-      `update tasks set urgency = 40, attention = jsonb_build_object('kind', 'review', 'summary', '',
-         'since', now(), 'attempt_id', (select id from task_attempts where task_id = $1)) where id = $1`,
-      [task],
-    );
-    expect(await ofOther()).toMatchObject([
-      { type: "merge_request", task_id: task, task_number: 1 },
-    ]);
-    expect(await list()).toEqual([]);
   });
 
   test("has a conflict once for each file, with all agents and tasks that change it", async () => {

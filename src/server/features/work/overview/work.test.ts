@@ -1,56 +1,30 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import type { AgentWork, Results } from "#shared/api/work/overview.js";
-import type { Project } from "#shared/api/code/projects.js";
-import type { Workspace } from "#shared/api/code/workspaces.js";
-import {
-  expectProblem,
-  startTestApp,
-  type TestApp,
-  type TestPerson,
-} from "#test/support/server/app.js";
-import { insertTask } from "#test/support/database/insert-task.js";
-import { insertSession } from "#test/support/database/insert-session.js";
+import { describe, expect, test, vi } from "vitest";
+import { expectProblem } from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import {
   commitFiles,
   makeAgent,
-  makeOrganization,
   makeProject,
-  makeProjectWith,
-  makeWorkspace,
   mergeIntoBase,
 } from "#test/support/fixtures/factories.js";
-import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
+import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { nextCursor } from "#test/support/http/next-cursor.js";
+import {
+  app,
+  owner,
+  orgId,
+  project,
+  workspace,
+  list,
+  own,
+  start,
+  results,
+  prepareAgentWork,
+} from "#test/support/fixtures/agent-work.js";
 
 describe("the work of agents", () => {
-  let app: TestApp;
-  let owner: TestPerson;
-  let orgId: string;
-  let project: Project;
-  let workspace: Workspace;
-  beforeAll(async () => {
-    app = await startTestApp({ OMOI_SANDBOX: "required" }, "real");
-    owner = await app.person("Ada");
-  });
-  afterAll(() => app.close());
-  beforeEach(async () => {
-    orgId = (await makeOrganization(owner)).id;
-    project = await makeProjectWith(owner, orgId, { "a.txt": "one\ntwo\n" });
-    workspace = (await makeWorkspace(owner, project.id)).workspace;
-  });
-
-  const list = async (query = {}): Promise<AgentWork[]> =>
-    (await owner.api.overview.work({ params: { org_id: orgId }, query })).data;
-  const own = async (): Promise<AgentWork> =>
-    (await list()).find(({ agent_id }) => agent_id === workspace.agent_id) as AgentWork;
-  const start = async (script: string) => {
-    const body = { command: shell(script) };
-    return (await owner.api.runs.create({ params: { agent_id: workspace.agent_id }, body })).data;
-  };
-  const results = async (since = new Date(Date.now() - 60_000).toISOString()): Promise<Results> =>
-    (await owner.api.overview.results({ params: { org_id: orgId }, query: { since } })).data;
+  prepareAgentWork();
 
   test("goes from idle to working, ready and idle, with its last line and lines changed", async () => {
     expect(await own()).toMatchObject({
@@ -93,34 +67,6 @@ describe("the work of agents", () => {
     expect(await own()).toMatchObject({ state: "idle", unmerged_commits: 0, additions: 0 });
   });
 
-  test("needs a person after a failure, and for a permission even with a run in progress", async () => {
-    const run = await start("echo broken >&2; exit 3");
-    await waitForRunEnd(owner, run.id);
-    expect(await own()).toMatchObject({
-      state: "needs_you",
-      last_outcome: { status: "failed", exit_code: 3 },
-      last_line: expect.any(String) as string,
-    });
-    const next = await start("sleep 60");
-    await vi.waitFor(async () => expect((await own()).state).toBe("working"), { timeout: 120_000 });
-    expect(await own()).toMatchObject({
-      current: { run_id: next.id },
-      last_outcome: { run_id: run.id, status: "failed", exit_code: 3 },
-    });
-    const sessionId = randomUUID();
-    await insertSession(app, sessionId, workspace.agent_id);
-    const wait = (status: string) =>
-      queryAsOwner(app, "update agent_sessions set status = $2 where id = $1", [sessionId, status]);
-    await wait("waiting_for_permission");
-    expect(await own()).toMatchObject({ state: "needs_you", waiting_session_id: sessionId });
-    // A program between two turns does not work.
-    await wait("idle");
-    await queryAsOwner(app, "update runs set session_id = $2 where id = $1", [next.id, sessionId]);
-    expect(await own()).toMatchObject({ state: "idle", current: { session_status: "idle" } });
-    await owner.api.runs.stop({ params: { run_id: next.id } });
-    await waitForRunEnd(owner, next.id);
-  });
-
   test("lists each agent once in pages, also without a workspace, of one project on request", async () => {
     const elsewhere = await makeProject(owner, orgId);
     const bare = await makeAgent(owner, elsewhere.id);
@@ -142,32 +88,6 @@ describe("the work of agents", () => {
     const cursor = nextCursor(first.headers) as string;
     const second = await owner.api.overview.work({ params, query: { limit: 2, cursor } });
     expect([...first.data, ...second.data]).toEqual(all);
-  });
-
-  test("names the task of an agent, also of its merges", async () => {
-    const since = new Date(Date.now() - 1000).toISOString();
-    expect(await own()).toMatchObject({ task_id: null, task_number: null, task_owner_id: null });
-    const task_id = await insertTask(app, {
-      ownerId: owner.id,
-      title: "Half-cent rounding",
-      agentIds: [workspace.agent_id],
-    });
-    const named = {
-      task_id,
-      task_number: 1,
-      task_title: "Half-cent rounding",
-      task_owner_id: owner.id,
-    };
-    expect(await own()).toMatchObject(named);
-    await queryAsOwner(
-      app,
-      `insert into model_spending (org_id, owner_id, month, tokens, cost_nanousd)
-       values ($1, $2, date_trunc('month', now() at time zone 'UTC'), 10, 420000000)`,
-      [orgId, workspace.agent_id],
-    );
-    await commitFiles(owner, workspace, { "c.txt": "1\n" });
-    await mergeIntoBase(owner, workspace);
-    expect((await results(since)).merges[0]).toMatchObject({ ...named, cost_usd: 0.42 });
   });
 
   test("lists tasks that were finished without a merge", async () => {

@@ -1,59 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Project } from "#shared/api/code/projects.js";
-import type { Task, TaskStatus } from "#shared/api/work/tasks.js";
-import {
-  expectProblem,
-  startTestApp,
-  type TestApp,
-  type TestPerson,
-} from "#test/support/server/app.js";
+import { expect, test } from "vitest";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { acpAgent } from "#test/support/fixtures/acp-agent.js";
-import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
+import {
+  app,
+  owner,
+  create,
+  get,
+  until,
+  headOf,
+  listed,
+  promptsOf,
+  prepareDeliveredReviews,
+} from "#test/support/fixtures/delivered-reviews.js";
 
-let app: TestApp;
-let owner: TestPerson;
-let project: Project;
-
-beforeAll(async () => {
-  app = await startTestApp({ OMOI_SANDBOX: "required", OMOI_RUN_STOP_GRACE_SECONDS: "1" }, "real");
-  owner = await app.person("Ada");
-  const { id } = await makeOrganization(owner);
-  project = await makeProjectWith(owner, id, { "a.txt": "a\n", "b.txt": "b\n" });
-});
-afterAll(() => app.close());
-
-const create = async (body: string): Promise<Task> =>
-  (
-    await owner.api.tasks.create({
-      params: { project_id: project.id },
-      body: { body, command: acpAgent("load") },
-    })
-  ).data;
-const get = async (id: string): Promise<Task> =>
-  (await owner.api.tasks.get({ params: { task_id: id } })).data;
-
-async function until(id: string, status: TaskStatus): Promise<Task> {
-  await expect.poll(async () => (await get(id)).status).toBe(status);
-  return get(id);
-}
-
-const headOf = async (task_id: string): Promise<string> =>
-  (await owner.api.reviews.changes({ params: { task_id } })).data.commit_sha;
-const listed = async (task_id: string) =>
-  (await owner.api.reviews.list({ params: { task_id } })).data;
-
-/** The prompts that a task's session was sent, oldest first. */
-const promptsOf = async ({ attempts }: Task): Promise<string[]> =>
-  (
-    await queryAsOwner<{ text: string }>(
-      app,
-      `select data ->> 'text' as text from agent_session_inputs
-       where session_id = $1 and kind = 'prompt' order by number`,
-      [attempts[0]?.session_id],
-    )
-  ).map(({ text }) => text);
+prepareDeliveredReviews();
 
 test("a request for changes becomes the agent's next prompt, with the code around each comment", async () => {
   const { id } = await create("tool");
@@ -89,63 +49,6 @@ test("a request for changes becomes the agent's next prompt, with the code aroun
   ]) {
     expect(prompt).toContain(part);
   }
-  // The program rests after its turn; a suggestion ends it, and the next prompt starts it again.
-  await expect.poll(async () => (await get(id)).attempts[0]?.status).toBe("ready");
-  const { data: applied } = await owner.api.threads.apply({
-    params: { thread_id: review.thread_ids[0] as string },
-  });
-  expect(await headOf(id)).toBe(applied.commit_sha);
-  await owner.api.tasks.prompt({ params, body: { text: "say Anything else?" } });
-  await until(id, "needs_you");
-});
-
-test("a request for changes waits for the end of the turn, or interrupts it", async () => {
-  const { id } = await create("tool");
-  await until(id, "in_review");
-  const params = { task_id: id };
-  await owner.api.tasks.prompt({ params, body: { text: "wait" } });
-  await until(id, "working");
-  const publish = async (interrupt: boolean) =>
-    owner.api.reviews.publish({
-      params,
-      body: {
-        verdict: "request_changes",
-        body: `say ${interrupt ? "now" : "later"}`,
-        commit_sha: await headOf(id),
-        interrupt,
-      },
-    });
-  expect((await publish(false)).data.prompt).toBe("waiting");
-  await publish(true);
-  await expect
-    .poll(async () => (await listed(id)).map(({ prompt }) => prompt))
-    .toEqual(["delivered", "delivered"]);
-});
-
-test("a request for changes that cannot be sent is not published", async () => {
-  const { id } = await create("tool");
-  const { attempts } = await until(id, "in_review");
-  const params = { task_id: id };
-  const commit_sha = await headOf(id);
-  const body = { verdict: "request_changes" as const, body: "Again.", comments: [], commit_sha };
-  await owner.api.reviews.saveDraft({ params, body });
-  await owner.api.tasks.stop({ params });
-  await queryAsOwner(
-    app,
-    `update task_attempts set launch = launch || '{"preset": "gemini"}' where id = $1`,
-    [attempts[0]?.id],
-  );
-  await queryAsOwner(
-    app,
-    "update agent_sessions set closed_at = now(), status = 'closed' where id = $1",
-    [attempts[0]?.session_id],
-  );
-  await queryAsOwner(app, `update task_attempts set launch = launch - 'command' where id = $1`, [
-    attempts[0]?.id,
-  ]);
-  await expectProblem(owner.api.reviews.publish({ params, body }), 409, "program_missing");
-  expect(await listed(id)).toEqual([]);
-  expect((await owner.api.reviews.getDraft({ params })).data.body).toBe("Again.");
 });
 
 test("a review whose prompt was not sent is sent later, once", async () => {

@@ -1,80 +1,49 @@
-import { systemRoleIds } from "#server/db/migrate.js";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Project } from "#shared/api/code/projects.js";
-import type { NewReview, Review } from "#shared/api/work/reviews.js";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Thread } from "#shared/api/work/threads.js";
+import { expectProblem } from "#test/support/server/app.js";
+import { commitFiles, makeWorkspace } from "#test/support/fixtures/factories.js";
 import {
-  expectProblem,
-  startTestApp,
-  type TestApp,
-  type TestPerson,
-} from "#test/support/server/app.js";
-import {
-  commitFiles,
-  makeOrganization,
-  makeProjectWith,
-  makeWorkspace,
-  mergeIntoBase,
-} from "#test/support/fixtures/factories.js";
-import { makeReviewedTask, type ReviewedTask } from "#test/support/fixtures/reviewed-task.js";
+  numbered,
+  app,
+  owner,
+  reviewer,
+  project,
+  made,
+  joinAs,
+  params,
+  publish,
+  changes,
+  threads,
+  comment,
+  one,
+  prepareReviews,
+  makeReviewed,
+  makeReviewedProject,
+} from "#test/support/fixtures/reviews.js";
 
-const numbered = (count: number, change: Record<number, string> = {}): string =>
-  Array.from({ length: count }, (_, at) => `${change[at + 1] ?? `line ${at + 1}`}\n`).join("");
+prepareReviews();
+
+describe("comments of a review", () => {
+  test.each([
+    ["a line that never existed", { line: 21 }, "line"],
+    ["a file that never existed", { path: "c.txt" }, "path"],
+    ["a range that ends before it begins", { start_line: 11 }, "start_line"],
+    ["an empty comment", { body: " " }, "body"],
+    ["control characters", { body: "a\u001b[2Jb" }, "body"],
+    ["more than 64 KiB", { body: "é".repeat(32 * 1024 + 1) }, "body"],
+    ["a suggestion for the old side", { side: "old" as const, suggestion: "x" }, "suggestion"],
+  ])("%s is refused", async (_name, more, field) => {
+    const refused = await expectProblem(
+      publish({ comments: [comment(more)] }),
+      422,
+      "validation_failed",
+    );
+    expect(refused.errors?.[0]?.loc.at(-1)).toBe(field);
+  });
+});
 
 describe("reviews", () => {
-  let app: TestApp;
-  let owner: TestPerson;
-  let reviewer: TestPerson;
-  let project: Project;
-  let made: ReviewedTask;
-  beforeAll(async () => {
-    app = await startTestApp();
-    owner = await app.person("Ada");
-    reviewer = await app.person("Grace");
-  });
-  afterAll(() => app.close());
-  beforeEach(async () => {
-    const { id } = await makeOrganization(owner);
-    await joinAs(owner, reviewer, id, "member");
-    project = await makeProjectWith(owner, id, { "a.txt": numbered(20), "b.txt": "b\n" });
-    made = await makeReviewedTask(app, owner, project.id, {
-      "a.txt": numbered(20, { 10: "changed" }),
-    });
-  });
-
-  const joinAs = async (
-    by: TestPerson,
-    person: TestPerson,
-    org_id: string,
-    role: keyof typeof systemRoleIds,
-  ): Promise<void> => {
-    await by.api.members.add({
-      params: { org_id },
-      body: { user_id: person.id, role_id: systemRoleIds[role] },
-    });
-  };
-  type Body = Parameters<TestPerson["api"]["reviews"]["publish"]>[0]["body"];
-  const params = () => ({ task_id: made.task.id });
-  const publish = async (body: Partial<Body>, as = owner): Promise<Review> => {
-    const { commit_sha } = await changes(as);
-    const whole = { verdict: "comment" as const, commit_sha, ...body };
-    return (await as.api.reviews.publish({ params: params(), body: whole })).data;
-  };
-  const changes = async (as = owner, since = "base") =>
-    (await as.api.reviews.changes({ params: params(), query: { since } })).data;
-  const threads = async (): Promise<Thread[]> =>
-    (await owner.api.threads.list({ params: params() })).data;
-  const comment = (more: Partial<NewReview["comments"][number]> = {}) => ({
-    path: "a.txt",
-    line: 10,
-    body: "Why?",
-    ...more,
-  });
-  const one = async (): Promise<Thread> => {
-    const [thread] = await threads();
-    if (!thread) throw new Error("no thread");
-    return thread;
-  };
+  beforeEach(makeReviewed);
 
   test("changes show what would land, and which files the caller has seen", async () => {
     const before = await changes();
@@ -118,44 +87,6 @@ describe("reviews", () => {
     ]);
   });
 
-  test("a comment on the old side stands at the base, and one on a file has no line", async () => {
-    await publish({
-      comments: [comment({ side: "old", body: "Keep it." }), { path: "b.txt", body: "Unused?" }],
-    });
-    expect(await threads()).toMatchObject([
-      { side: "old", line: 10, original: { text: "line 10" }, outdated: false },
-      { path: "b.txt", line: null, start_line: null, outdated: false },
-    ]);
-  });
-
-  test.each([
-    ["a line that never existed", { line: 21 }, "line"],
-    ["a file that never existed", { path: "c.txt" }, "path"],
-    ["a range that ends before it begins", { start_line: 11 }, "start_line"],
-    ["an empty comment", { body: " " }, "body"],
-    ["control characters", { body: "a\u001b[2Jb" }, "body"],
-    ["more than 64 KiB", { body: "é".repeat(32 * 1024 + 1) }, "body"],
-    ["a suggestion for the old side", { side: "old" as const, suggestion: "x" }, "suggestion"],
-  ])("%s is refused", async (_name, more, field) => {
-    const refused = await expectProblem(
-      publish({ comments: [comment(more)] }),
-      422,
-      "validation_failed",
-    );
-    expect(refused.errors?.[0]?.loc.at(-1)).toBe(field);
-  });
-
-  test("a binary file takes comments on the whole file alone", async () => {
-    await commitFiles(owner, made.workspace, { "image.bin": "a\0b\n" });
-    await expectProblem(
-      publish({ comments: [comment({ path: "image.bin", line: 1 })] }),
-      422,
-      "validation_failed",
-    );
-    await publish({ comments: [{ path: "image.bin", body: "What is it?" }] });
-    expect(await threads()).toMatchObject([{ path: "image.bin", line: null }]);
-  });
-
   test("a review of an older commit is refused with the places that moved", async () => {
     const { commit_sha } = await changes();
     await commitFiles(owner, made.workspace, {
@@ -195,16 +126,6 @@ describe("reviews", () => {
     await expectProblem(owner.api.reviews.getDraft({ params: params() }), 404, "not_found");
   });
 
-  test("two people who publish at once both do", async () => {
-    await Promise.all([
-      publish({ comments: [comment()] }),
-      publish({ comments: [comment({ body: "I wonder, too." })] }, reviewer),
-    ]);
-    const { data } = await owner.api.reviews.list({ params: params() });
-    expect(data.map(({ author }) => author.name).toSorted()).toEqual(["Ada", "Grace"]);
-    expect(await threads()).toHaveLength(2);
-  });
-
   test("replies and comments of later reviews continue a thread, which is resolved and opened again", async () => {
     await publish({ comments: [comment()] });
     const { id: thread_id } = await one();
@@ -239,46 +160,6 @@ describe("reviews", () => {
       await expectProblem(call(), 403, "insufficient_permission");
     }
     expect((await changes(viewer)).approval.approve.allowed).toBe(false);
-  });
-
-  test("an approval counts for the change, also after the target has moved", async () => {
-    expect(await publish({ verdict: "approve" }, reviewer)).toMatchObject({ counts: true });
-    const { workspace: other } = await makeWorkspace(owner, project.id);
-    await commitFiles(owner, other, { "b.txt": "moved\n" });
-    await mergeIntoBase(owner, other);
-    await owner.api.workspaces.sync({ params: { agent_id: made.workspace.agent_id }, body: {} });
-    const list = async () => (await owner.api.reviews.list({ params: params() })).data;
-    expect(await list()).toMatchObject([{ counts: true, dismissed_at: null }]);
-    expect((await changes()).approval).toMatchObject({ given: 1, reviewers: [{ counts: true }] });
-    await commitFiles(owner, made.workspace, { "a.txt": numbered(20, { 10: "different" }) });
-    expect(await list()).toMatchObject([{ counts: false, dismissed_at: expect.any(String) }]);
-    expect((await changes()).approval.given).toBe(0);
-  });
-
-  test("the last verdict of each reviewer counts, and a comment takes none back", async () => {
-    await publish({ verdict: "approve" }, reviewer);
-    await publish({ body: "One more thing." }, reviewer);
-    expect((await changes()).approval.reviewers).toMatchObject([{ verdict: "approve" }]);
-  });
-
-  test("changes since the last review leave out what a merge of the target brought in", async () => {
-    expect((await changes(reviewer, "last_review")).since.kind).toBe("base");
-    await publish({ body: "Read." }, reviewer);
-    const { workspace: other } = await makeWorkspace(owner, project.id);
-    await commitFiles(owner, other, { "b.txt": "moved\n", "c.txt": "new\n" });
-    await mergeIntoBase(owner, other);
-    await owner.api.workspaces.sync({ params: { agent_id: made.workspace.agent_id }, body: {} });
-    const merged = await changes(reviewer, "last_review");
-    expect(merged).toMatchObject({ since: { kind: "last_review", complete: true }, files: [] });
-    await commitFiles(owner, made.workspace, { "d.txt": "mine\n" });
-    expect((await changes(reviewer, "last_review")).files.map(({ path }) => path)).toEqual([
-      "d.txt",
-    ]);
-    const refused = owner.api.reviews.changes({
-      params: params(),
-      query: { since: "0".repeat(40) },
-    });
-    await expectProblem(refused, 422, "validation_failed");
   });
 
   test("suggestions are committed by their author, with the applier as committer", async () => {
@@ -329,65 +210,6 @@ describe("reviews", () => {
     await expectProblem(apply([ids[2]]), 409, "suggestion_stale");
   });
 
-  test("open threads hold a merge up where the branch requires it", async () => {
-    await owner.api.projects.update({
-      params: { project_id: project.id },
-      body: { protected_branches: [{ pattern: "main", resolve_threads: true }] },
-    });
-    await publish({ comments: [comment()] });
-    const merge = () =>
-      owner.api.workspaces.createMerge({
-        params: { agent_id: made.workspace.agent_id },
-        body: {},
-      });
-    const refused = await expectProblem(merge(), 409, "threads_open");
-    expect(refused["open_threads"]).toBe(1);
-    const { id: thread_id } = await one();
-    await owner.api.threads.update({ params: { thread_id }, body: { resolved: true } });
-    await merge();
-  });
-
-  test("approvals of reviews count for a merge request, and a request for changes takes one back", async () => {
-    await owner.api.projects.update({
-      params: { project_id: project.id },
-      body: { protected_branches: [{ pattern: "main", approvals: 1 }] },
-    });
-    const queue = async () =>
-      (
-        await owner.api.workspaces.createMerge({
-          params: { agent_id: made.workspace.agent_id },
-          body: { queue: true },
-        })
-      ).data as unknown as { id: string };
-    const read = async (id: string) =>
-      (await owner.api.mergeQueue.get({ params: { merge_request_id: id } })).data;
-    await publish({ verdict: "approve" });
-    const { id } = await queue();
-    // Who asks for the merge does not approve it alone.
-    expect(await read(id)).toMatchObject({ status: "waiting_for_approval", approvals: [] });
-    expect((await changes()).approval.approve.allowed).toBe(false);
-    await expectProblem(publish({ verdict: "approve" }), 403, "own_work");
-    await publish({ verdict: "approve" }, reviewer);
-    await expect.poll(async () => (await read(id)).status).toBe("merged");
-    expect((await read(id)).approvals).toMatchObject([{ by: { name: "Grace" } }]);
-  });
-
-  test("an earlier approval counts for a later merge request of the same change", async () => {
-    await owner.api.projects.update({
-      params: { project_id: project.id },
-      body: { protected_branches: [{ pattern: "main", approvals: 1 }] },
-    });
-    await publish({ verdict: "approve" }, reviewer);
-    await owner.api.workspaces.createMerge({
-      params: { agent_id: made.workspace.agent_id },
-      body: { queue: true },
-    });
-    await expect
-      .poll(async () => (await owner.api.tasks.get({ params: params() })).data.status)
-      .toBe("done");
-    await expectProblem(publish({ body: "Late." }), 409, "task_finished");
-  });
-
   test("the task's own agent answers and resolves, and one without a change is shown as such", async () => {
     await publish({ comments: [comment()] });
     const { agent_id } = made.workspace;
@@ -436,5 +258,83 @@ describe("reviews", () => {
       409,
       "no_attempt",
     );
+  });
+
+  test("an earlier commit of the attempt is shown as it was, and no other one", async () => {
+    const at = async (query: Record<string, string>) =>
+      (await owner.api.reviews.changes({ params: params(), query })).data;
+    const before = await changes();
+    await commitFiles(owner, made.workspace, { "a.txt": numbered(20, { 10: "other" }) });
+    const now = await at({ path: "a.txt" });
+    expect(now.files[0]?.patch).toContain("+other");
+    const then = await at({ path: "a.txt", commit_sha: before.commit_sha });
+    expect(then).toMatchObject({ commit_sha: before.commit_sha, base_sha: before.base_sha });
+    expect(then.files[0]?.patch).toContain("+changed");
+    await expectProblem(at({ commit_sha: "1".repeat(40) }), 422, "validation_failed");
+  });
+
+  test("names are found in changed lines, whole ones first", async () => {
+    const search = async (q: string) =>
+      (await owner.api.reviews.search({ params: params(), query: { q } })).data;
+    await commitFiles(owner, made.workspace, {
+      "a.txt": numbered(20, { 5: "changedNameToo", 10: "changedName" }),
+    });
+    expect(await search("changedname")).toMatchObject({
+      complete: true,
+      matches: [
+        { path: "a.txt", side: "new", line: 10, text: "changedName", whole: true },
+        { path: "a.txt", side: "new", line: 5, whole: false },
+      ],
+    });
+    expect((await search("line 10")).matches).toMatchObject([{ side: "old", line: 10 }]);
+    expect((await search("line 11")).matches).toEqual([]);
+    await expectProblem(search("a"), 422, "validation_failed");
+  });
+});
+
+describe("reviews for a protected branch", () => {
+  beforeEach(makeReviewedProject);
+
+  test("open threads hold a merge up where the branch requires it", async () => {
+    await owner.api.projects.update({
+      params: { project_id: project.id },
+      body: { protected_branches: [{ pattern: "main", resolve_threads: true }] },
+    });
+    await publish({ comments: [comment()] });
+    const merge = () =>
+      owner.api.workspaces.createMerge({
+        params: { agent_id: made.workspace.agent_id },
+        body: {},
+      });
+    const refused = await expectProblem(merge(), 409, "threads_open");
+    expect(refused["open_threads"]).toBe(1);
+    const { id: thread_id } = await one();
+    await owner.api.threads.update({ params: { thread_id }, body: { resolved: true } });
+    await merge();
+  });
+
+  test("approvals of reviews count for a merge request, and a request for changes takes one back", async () => {
+    await owner.api.projects.update({
+      params: { project_id: project.id },
+      body: { protected_branches: [{ pattern: "main", approvals: 1 }] },
+    });
+    const queue = async () =>
+      (
+        await owner.api.workspaces.createMerge({
+          params: { agent_id: made.workspace.agent_id },
+          body: { queue: true },
+        })
+      ).data as unknown as { id: string };
+    const read = async (id: string) =>
+      (await owner.api.mergeQueue.get({ params: { merge_request_id: id } })).data;
+    await publish({ verdict: "approve" });
+    const { id } = await queue();
+    // Who asks for the merge does not approve it alone.
+    expect(await read(id)).toMatchObject({ status: "waiting_for_approval", approvals: [] });
+    expect((await changes()).approval.approve.allowed).toBe(false);
+    await expectProblem(publish({ verdict: "approve" }), 403, "own_work");
+    await publish({ verdict: "approve" }, reviewer);
+    await expect.poll(async () => (await read(id)).status).toBe("merged");
+    expect((await read(id)).approvals).toMatchObject([{ by: { name: "Grace" } }]);
   });
 });

@@ -6,7 +6,7 @@ import { sharedTestApp, type TestApp, type TestPerson } from "#test/support/serv
 import { insertAttempt } from "#test/support/database/insert-attempt.js";
 import { insertSession } from "#test/support/database/insert-session.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
-import { isThorough } from "#test/support/thorough.js";
+import { rounds } from "#test/support/thorough.js";
 
 let app: TestApp;
 let owner: TestPerson;
@@ -100,7 +100,7 @@ test("the stored status follows each change of a part", async () => {
       }
     },
   );
-  await fc.assert(run, { numRuns: isThorough ? 100 : 8 });
+  await fc.assert(run, { numRuns: rounds({ thorough: 100, else: 3 }) });
 }, 300_000);
 
 async function read(id: string): Promise<unknown> {

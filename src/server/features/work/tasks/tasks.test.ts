@@ -79,23 +79,6 @@ test("one call creates the task, its agent, workspace and session, and the work 
   await until(made.id, "needs_you");
 });
 
-test("a turn without changes and without a question needs a person", async () => {
-  const { id } = await create("say All is well.");
-  const task = await until(id, "needs_you");
-  expect(task.attention).toMatchObject({ kind: "no_changes", summary: "All is well." });
-});
-
-test("a request for a permission is shown, and a stop leaves the task open", async () => {
-  const { id } = await create("ask");
-  const task = await until(id, "needs_you");
-  expect(task.attention).toMatchObject({ kind: "permission", summary: "Delete everything 0" });
-  const { data: stopped } = await owner.api.tasks.stop({ params: { task_id: id } });
-  expect(stopped).toMatchObject({ status: "open", attention: null });
-  expect(attemptOf(stopped).status).toBe("stopped");
-  const { data: again } = await owner.api.tasks.retry({ params: { task_id: id } });
-  expect(["working", "needs_you"]).toContain(again.status);
-});
-
 test("a program that crashes fails the task, and a retry starts it again", async () => {
   const { id } = await create("crash");
   const failed = await until(id, "failed");
@@ -141,20 +124,6 @@ test("attempts are compared, and one is chosen", async () => {
     409,
     "attempt_archived",
   );
-});
-
-test("a task waits for what it depends on, and then starts by itself", async () => {
-  const first = await create("tool");
-  const second = await create("say Hello?", { depends_on: [first.id] });
-  expect(second).toMatchObject({ status: "waiting", attempts: [], depends_on: [first.id] });
-  await expectProblem(
-    owner.api.tasks.update({ params: { task_id: first.id }, body: { depends_on: [second.id] } }),
-    422,
-    "task_cycle",
-  );
-  await until(first.id, "in_review");
-  await owner.api.tasks.merge({ params: { task_id: first.id } });
-  await until(second.id, "needs_you");
 });
 
 test("a start that is refused leaves nothing", async () => {
@@ -229,6 +198,16 @@ test("lists are filtered, searched and sorted, page by page", async () => {
     } while (cursor !== undefined);
     expect(all.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
   }
+});
+
+test("a task does not wait for one that waits for it", async () => {
+  const first = await create("Sums", { start: false });
+  const second = await create("Totals", { start: false, depends_on: [first.id] });
+  await expectProblem(
+    owner.api.tasks.update({ params: { task_id: first.id }, body: { depends_on: [second.id] } }),
+    422,
+    "task_cycle",
+  );
 });
 
 test("invalid tasks are refused with the field", async () => {

@@ -82,42 +82,6 @@ describe("automatic checkpoints", () => {
   /** Creates a nested repository, which no checkpoint accepts. */
   const nest = () => git(["init", "--quiet", join(folderOf(workspace), "lib")]);
 
-  test("commit unsaved work after the interval, without a request", async () => {
-    await set({ checkpoint_interval_minutes: 1 });
-    await writeFiles(workspace, { "a.txt": "unsaved\n" });
-    await age(2);
-    // The server scans every few seconds. The test does not trigger it.
-    await expect.poll(commits, { interval: 200 }).toHaveLength(1);
-    expect((await commits())[0]).toMatchObject({
-      commit_type: "checkpoint",
-      message: `[Agent ${agent.name}] Checkpoint`,
-      files_changed: 1,
-    });
-    expect((await get()).checkpoint_error).toBeNull();
-  });
-
-  test("happen once per interval, whichever process scans", async () => {
-    const sibling = await app.sibling();
-    try {
-      await writeFiles(workspace, { "a.txt": "one\n" });
-      await age(9);
-      await runDueCheckpoints(depsOf(app), log, none);
-      expect(await commits()).toEqual([]);
-      await age(11);
-      const both = [app, sibling, app, sibling];
-      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log, none)));
-      await expect.poll(commits).toHaveLength(1);
-      await writeFiles(workspace, { "a.txt": "two\n" });
-      await Promise.all(both.map((of) => runDueCheckpoints(depsOf(of), log, none)));
-      expect(await commits()).toHaveLength(1);
-      await age(11);
-      await runDueCheckpoints(depsOf(sibling), log, none);
-      await expect.poll(commits).toHaveLength(2);
-    } finally {
-      await sibling.close();
-    }
-  });
-
   test("create no commit without changes, and none if they are off", async () => {
     await age(60);
     await runDueCheckpoints(depsOf(app), log, none);

@@ -1,8 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Agent } from "#shared/api/work/agents.js";
 import type { Run } from "#shared/api/execution/runs.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
-import { waitForRun } from "#test/support/fixtures/runs.js";
 import { makeInCluster, runnerInPod } from "#test/support/kubernetes/cluster-of-test.js";
 import {
   NAMESPACE,
@@ -73,47 +72,5 @@ describe("a server with a cluster", () => {
       "select networks, last_seen_at is not null as seen from runners where kind = 'cluster'",
     );
     expect(rows).toEqual([{ networks: ["none", "full"], seen: true }]);
-  });
-
-  test("goes on where another one has stopped", async () => {
-    const first = await startServer();
-    const run = await startRemote(owner, agent);
-    const runner = await pod(run);
-    await first.close();
-    servers.length = 0;
-    expect((await runner.start(run.id)).status).toBe(200);
-    await startServer();
-    expect(await runner.heartbeat(run.id)).toMatchObject({ state: "run" });
-    await runner.end(run.id);
-    await expectNoJobs();
-  });
-
-  test("shares the work with others of the installation", async () => {
-    await Promise.all([startServer(), startServer()]);
-    for (let round = 0; round < 3; round += 1) {
-      const run = await startRemote(owner, agent);
-      const runner = await pod(run);
-      expect(jobs()).toHaveLength(1);
-      expect((await runner.start(run.id)).status).toBe(200);
-      await runner.end(run.id);
-      await expectNoJobs();
-    }
-  });
-
-  test("says that the cluster cannot be reached, and goes on when it answers", async () => {
-    await startServer();
-    await kubernetes.close();
-    onTestFinished(() => kubernetes.open().catch(() => undefined));
-    const run = await startRemote(owner, agent);
-    const waiting = await waitForRun(owner, run.id, ({ detail }) =>
-      Boolean(detail?.startsWith("The cluster cannot be reached")),
-    );
-    expect(waiting.status).toBe("queued");
-    expect(waiting.detail).toContain("ECONNREFUSED");
-    await kubernetes.open();
-    const runner = await pod(run);
-    expect((await runner.start(run.id)).status).toBe(200);
-    await runner.end(run.id);
-    await expectNoJobs();
   });
 });

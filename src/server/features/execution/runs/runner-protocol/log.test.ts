@@ -111,23 +111,28 @@ describe("the log of a run on a runner", () => {
     expect(raw.text).toBe(`${"{}".repeat(4097)}\n`);
   });
 
-  test.each([
-    ["no JSON", "text\n"],
-    ["half a line", line("x").slice(0, -1)],
-    ["another field", `${JSON.stringify({ ...JSON.parse(line("x")), more: 1 })}\n`],
-    ["another order of fields", '{"at":"2026-01-02T03:04:05.678Z","stream":"stdout","text":"x"}\n'],
-    ["spaces", line("x").replace(",", ", ")],
-    ["an unknown stream", line("x").replace("stdout", "stdin")],
-    ["a wrong time", line("x").replace(":05.678Z", ":05Z")],
-    ["an empty line", `${line("x")}\n`],
-    ["a long text", line("x".repeat(16 * 1024 + 1))],
-    ["a long text with its raw output", toldLine("x".repeat(16 * 1024), "y")],
-    ["raw output behind its text", line("x").replace("}", ',"raw":"y"}')],
-    ["no UTF-8", Buffer.concat([Buffer.from(line("x")), Buffer.from([0xff, 0x0a])])],
-  ])("takes no line with %s", async (_what, text) => {
-    const { status, body } = await append(0, text);
-    expect([status, body.code]).toEqual([422, "validation_failed"]);
-    expect(await textOfLog()).toBe("");
+  test("takes no line of another form", async () => {
+    for (const [what, text] of [
+      ["no JSON", "text\n"],
+      ["half a line", line("x").slice(0, -1)],
+      ["another field", `${JSON.stringify({ ...JSON.parse(line("x")), more: 1 })}\n`],
+      [
+        "another order of fields",
+        '{"at":"2026-01-02T03:04:05.678Z","stream":"stdout","text":"x"}\n',
+      ],
+      ["spaces", line("x").replace(",", ", ")],
+      ["an unknown stream", line("x").replace("stdout", "stdin")],
+      ["a wrong time", line("x").replace(":05.678Z", ":05Z")],
+      ["an empty line", `${line("x")}\n`],
+      ["a long text", line("x".repeat(16 * 1024 + 1))],
+      ["a long text with its raw output", toldLine("x".repeat(16 * 1024), "y")],
+      ["raw output behind its text", line("x").replace("}", ',"raw":"y"}')],
+      ["no UTF-8", Buffer.concat([Buffer.from(line("x")), Buffer.from([0xff, 0x0a])])],
+    ] as const) {
+      const { status, body } = await append(0, text);
+      expect([what, status, body.code]).toEqual([what, 422, "validation_failed"]);
+      expect(await textOfLog()).toBe("");
+    }
   });
 
   test("is bounded by each upload and by the limit of the run", async () => {

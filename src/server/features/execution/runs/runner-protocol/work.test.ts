@@ -94,37 +94,6 @@ describe("the work of a run on a runner", () => {
     expect([late.status, late.body.code]).toEqual([409, "run_ended"]);
   });
 
-  test("is taken at intervals, and later commits follow the checkpoints", async () => {
-    await repository.write({ "b.txt": "one\n" });
-    await repository.send(false, await repository.files());
-    const first = await tip();
-    const commit = await repository.commit({ "b.txt": "two\n" });
-    const { body } = await repository.send(false, await repository.files());
-    expect([body.tip, body.error]).toEqual([commit, null]);
-    const second = await tip();
-    // The commit has another parent: the checkpoint.
-    expect(second).not.toBe(commit);
-    expect(await gitInRepository(app, project, "rev-parse", `${second}^`)).toBe(first);
-    // Reverted without a commit.
-    await repository.write({ "b.txt": "three\n" });
-    await repository.send(true, await repository.files());
-    expect(await show("b.txt")).toBe("three");
-    expect(await commits()).toHaveLength(3);
-    expect((await run()).repository).toMatchObject({ commits: 1, diverged_branches: [] });
-  });
-
-  test("keeps commits that do not follow the branch in branches of their own", async () => {
-    await repository.git("checkout", "--quiet", "--orphan", "other");
-    const apart = await repository.commit({ "d.txt": "apart\n" });
-    const during = await repository.send(false);
-    expect(during.body.error).toBeNull();
-    const { body } = await repository.send(true);
-    expect(body.error).toBeNull();
-    const [branch = ""] = (await run()).repository?.diverged_branches ?? [];
-    expect(await tip(branch)).toBe(apart);
-    expect(await tip()).toBe(workspace.head_commit);
-  });
-
   test("is not committed with checkpoints off", async () => {
     await owner.api.workspaces.update({
       params: at(),
@@ -184,23 +153,5 @@ describe("the work of a run on a runner", () => {
     const other = await registerRunner(app, { orgId: org.id });
     expect((await sendRaw(`omoi ${own} - -\n`, "ended=true", other)).status).toBe(404);
     expect(await tip()).toBe(workspace.head_commit);
-  });
-
-  test("is sent once at a time; others push nothing meanwhile", async () => {
-    const commit = await repository.commit({ "b.txt": "once\n" });
-    const body = await repository.work();
-    const answers = await Promise.all(Array.from({ length: 4 }, () => sendRaw(body)));
-    for (const { status, body: problem } of answers) {
-      if (status !== 200) expect([status, problem.code]).toEqual([409, "workspace_busy"]);
-    }
-    expect(answers.some(({ status }) => status === 200)).toBe(true);
-    expect(await tip()).toBe(commit);
-    expect(await commits()).toHaveLength(1);
-    const { data: key } = await owner.api.apiKeys.create({ body: { name: "push" } });
-    await repository.commit({ "b.txt": "pushed\n" });
-    const url = project.clone_url.replace("http://", `http://x:${key.key as string}@`);
-    await expect(
-      repository.git("push", "--quiet", url, `HEAD:${workspace.branch_name}`),
-    ).rejects.toThrow("a command is running in the workspace");
   });
 });

@@ -60,19 +60,6 @@ describe("usage of a key", () => {
     ]);
   });
 
-  test("adds up several processes, at the latest when each closes", async () => {
-    const key = await make();
-    const others = await Promise.all([app.sibling(), app.sibling()]);
-    await Promise.all(
-      [app, ...others].map(async (process) => {
-        for (let turn = 0; turn < 5; turn += 1) await process.client(key.key).projects.list();
-      }),
-    );
-    await Promise.all(others.map((process) => process.close()));
-    const { requests } = await usage(key);
-    expect(requests.map(({ count }) => count)).toEqual([15]);
-  });
-
   test("covers the requested number of days, at most 90", async () => {
     const key = await make();
     await queryAsOwner(
@@ -218,45 +205,5 @@ describe("usage of a key", () => {
       false,
       undefined,
     ]);
-  });
-
-  test("warns once a week before expiry, with several processes", async () => {
-    const person = await app.person("warned");
-    const { id: orgId } = await makeOrganization(person);
-    const create = async (name: string, expires_in_days: number) =>
-      (await person.api.apiKeys.create({ body: { name, expires_in_days, organization_id: orgId } }))
-        .data;
-    const soon = await create("Nightly build", 30);
-    const later = await create("later", 30);
-    const short = await create("made for three days", 3);
-    const ends = (id: string, days: number) =>
-      queryAsOwner(
-        app,
-        "update api_keys set expires_at = now() + make_interval(days => $2) where id = $1",
-        [id, days],
-      );
-    await queryAsOwner(
-      app,
-      "update api_keys set created_at = created_at - interval '24 days' where id = any($1)",
-      [[soon.id, later.id]],
-    );
-    await ends(soon.id, 6);
-    await ends(later.id, 8);
-    await queryAsOwner(app, "update users set is_verified = true where id = $1", [person.id]);
-    const processes = await Promise.all([app.sibling(), app.sibling(), app.sibling()]);
-    const { data: told } = await person.api.notifications.deliveries({ query: {} });
-    expect(told).toHaveLength(1);
-    expect(told[0]?.text).toContain("“Nightly build”");
-    expect(told[0]?.path).toBe(`/settings/api-keys/${soon.id}`);
-    const { data: events } = await person.api.audit.list({
-      params: { org_id: orgId },
-      query: { action: "api_key.expiring" },
-    });
-    expect(events.map(({ target }) => target.id)).toEqual([soon.id]);
-    expect(events[0]?.actor.type).toBe("system");
-    expect((await person.api.apiKeys.get({ params: { key_id: short.id } })).data.status).toBe(
-      "active",
-    );
-    await Promise.all(processes.map((process) => process.close()));
   });
 });

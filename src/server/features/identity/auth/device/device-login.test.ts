@@ -288,20 +288,6 @@ describe("limits of device logins", () => {
     expect(statuses).toContain(429);
   });
 
-  test("a network has a hundred wrong codes over all persons", async () => {
-    const from = { headers: { "x-forwarded-for": "203.0.113.5" } };
-    const statuses = [];
-    for (let person = 0; person < 11; person += 1) {
-      const { token } = await app.person();
-      for (let count = 0; count < 19; count += 1) {
-        const path = "/api/v1/auth/device/BBBB-BBBB/deny";
-        statuses.push((await send(app, "POST", path, { ...from, token })).status);
-      }
-    }
-    expect(statuses.slice(0, 100)).toEqual(Array.from({ length: 100 }, () => 404));
-    expect(statuses).toContain(429);
-  });
-
   test("the setting of the longest lifetime holds for the choice and the default", async () => {
     const { data } = await app.client().deviceLogin.start({ body: {} });
     const params = { user_code: data.user_code };

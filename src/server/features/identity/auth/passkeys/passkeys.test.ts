@@ -148,22 +148,6 @@ describe("passkeys", () => {
     expect((await loginWith(passkey)).status).toBe(200);
   });
 
-  test("a response works once, also when sent concurrently to two processes", async () => {
-    const { api } = await app.person();
-    const { passkey } = await addPasskey(api);
-    const sibling = await app.sibling();
-    const response = signWith(passkey, await loginOptions(), localhost);
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 6 }, (_, index) => login(response, index % 2 ? app : sibling)),
-    );
-    await sibling.close();
-    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    await expectProblem(login(response), 401, "passkey_rejected");
-    const late = signWith(passkey, await loginOptions(), localhost);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 5 * 60_000 + 1000 });
-    await expectProblem(login(late), 401, "challenge_expired");
-  });
-
   test("a counter that does not increase indicates a clone; a constant zero does not", async () => {
     const { api } = await app.person();
     const { passkey } = await addPasskey(api);

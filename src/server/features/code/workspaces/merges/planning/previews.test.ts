@@ -77,30 +77,6 @@ describe("previews", () => {
     expect(await preview(id, { act: "merge" })).toMatchObject({ up_to_date: true, conflicts: [] });
   });
 
-  test("with the manual strategy list unresolved conflicts and keep the target's version", async () => {
-    const { project, id } = await apart();
-    const open = await preview(id, { act: "merge", strategy: "manual" });
-    expect(open.conflicts.map(({ decision }) => decision)).toEqual([null, null]);
-    for (const one of open.conflicts) expect(one.source_time! > one.target_time!).toBe(true);
-    expect(open.diff.files.map(({ path }) => path)).toEqual(["of-workspace"]);
-
-    const resolutions = [{ path: "f", content: "both\n" }];
-    const half = await preview(id, { act: "merge", strategy: "manual", resolutions });
-    expect(half.conflicts).toMatchObject([{ decision: { winner: "merged" } }, { decision: null }]);
-    expect(half.diff.files.map(({ path }) => path)).toEqual(["f", "of-workspace"]);
-
-    const { data: merge } = await owner.api.workspaces.createMerge({
-      params: { agent_id: id },
-      body: {
-        resolutions: [...resolutions, { path: "g", take: "source" }],
-        expected_source: open.source_commit,
-        expected_target: open.target_commit,
-      },
-    });
-    expect(merge.resolutions).toMatchObject([{ winner: "merged" }, { winner: "source" }]);
-    expect(await gitInRepository(app, project, "show", "main:f")).toBe("both");
-  });
-
   test("of a sync have unsaved work on the target side and apply to the sync", async () => {
     const { workspace, id } = await apart();
     expect(await get(workspace)).toMatchObject({ ahead: 1, behind: 2 });
@@ -200,23 +176,5 @@ describe("previews", () => {
     const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
     await owner.api.members.add({ params: { org_id: orgId }, body });
     expect((await ask(viewer, { act: "merge" })).status).toBe(200);
-  });
-
-  test("commits are filtered by type, and a workspace shows how far it is ahead and behind", async () => {
-    const { workspace, id } = await apart();
-    await owner.api.workspaces.sync({ params: { agent_id: id }, body: {} });
-    const list = async (commit_type: "merge" | "checkpoint" | "final") =>
-      (await owner.api.workspaces.commits({ params: { agent_id: id }, query: { commit_type } }))
-        .data;
-    expect((await list("merge")).map((item) => item.commit_type)).toEqual(["merge"]);
-    expect((await list("checkpoint")).length).toBe(2);
-    expect(await list("final")).toEqual([]);
-    expect(await get(workspace)).toMatchObject({ ahead: 3, behind: 0 });
-    const query = { commit_type: "other" as "merge" };
-    await expectProblem(
-      owner.api.workspaces.commits({ params: { agent_id: id }, query }),
-      422,
-      "validation_failed",
-    );
   });
 });

@@ -20,9 +20,9 @@ import {
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { describeMainDriver } from "#test/support/git/folder-drivers.js";
-import { git, gitInRepository, repoPathOf } from "#test/support/git/git.js";
+import { cutOffSync, expectWholeSync } from "#test/support/git/cut-off-sync.js";
+import { gitInRepository } from "#test/support/git/git.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { storageIn } from "../../../../../data-folder/storage.js";
 import { systemRoleIds } from "../../../../../db/migrate.js";
 
 describeMainDriver("bringing the base branch into a workspace", (driver) => {
@@ -136,9 +136,6 @@ describeMainDriver("bringing the base branch into a workspace", (driver) => {
 
   test.each([
     [{}, "theirs\n", "source"],
-    [{ strategy: "target_wins" }, "mine\n", "target"],
-    [{ strategy: "source_wins" }, "theirs\n", "source"],
-    [{ resolutions: [{ path: "f", take: "target" }] }, "mine\n", "target"],
     [{ resolutions: [{ path: "f", content: "both\n" }] }, "both\n", "merged"],
   ])("resolves conflicts by %j: the base branch is the source", async (body, content, winner) => {
     await commitFiles(owner, workspace, { f: "mine\n" });
@@ -186,86 +183,15 @@ describeMainDriver("bringing the base branch into a workspace", (driver) => {
     await expectProblem(owner.api.workspaces.revertMerge(of), 409, "sync_not_revertible");
   });
 
-  test("from two processes at once is one commit", async () => {
-    await others({ f: "theirs\n" });
-    const sibling = await app.sibling();
-    const there = sibling.client(owner.token);
-    const answers = await Promise.all([sync(), there.workspaces.sync({ params })]);
-    await sibling.close();
-    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 201]);
-    const { data: commits } = await owner.api.workspaces.commits({ params, query: {} });
-    expect(commits).toHaveLength(1);
-  });
-
-  /**
-   * Reproduces a sync that was not recorded yet, with or without its moves of the branch and the
-   * folder.
-   */
-  async function cutOff(moved: { branch: boolean; folder: boolean }): Promise<Merge> {
+  const of = () => ({ app, owner, project, workspace });
+  const cutOff = async (moved: { branch: boolean; folder: boolean }): Promise<Merge> => {
     await others({ f: "theirs\n", "d/new": "n\n" });
-    const before = await tip(workspace.branch_name);
-    const tree = await gitInRepository(app, project, "rev-parse", `${before}^{tree}`);
-    const { data } = await sync();
-    for (const [statement, values] of [
-      ["update merges set state = 'pending' where id = $1", [data.id]],
-      [
-        "update workspace_commits set state = 'pending' where commit_sha = $1",
-        [data.merge_commit_sha],
-      ],
-      [
-        "update workspaces set head_commit = $1, head_tree = $2 where agent_id = $3",
-        [before, tree, workspace.agent_id],
-      ],
-    ] as const) {
-      await queryAsOwner(app, statement, [...values]);
-    }
-    if (!moved.folder) {
-      const index = storageIn(app.dataDir).workspaceIndex(orgId, workspace.agent_id);
-      const env = { GIT_INDEX_FILE: index, GIT_WORK_TREE: folderOf(workspace) };
-      const dir = ["--git-dir", repoPathOf(app, project)];
-      await git([...dir, "read-tree", "--reset", "-u", before], { env });
-    }
-    if (!moved.branch) {
-      await gitInRepository(
-        app,
-        project,
-        "update-ref",
-        `refs/heads/${workspace.branch_name}`,
-        before,
-      );
-    }
-    return data;
-  }
-  const wholeAgain = async (merge: Merge): Promise<void> => {
-    expect(await tip(workspace.branch_name)).toBe(merge.merge_commit_sha);
-    const { data: shown } = await owner.api.workspaces.get({ params });
-    expect(shown.head_commit).toBe(merge.merge_commit_sha);
-    expect([await inFolder("f"), await inFolder("d/new")]).toEqual(["theirs\n", "n\n"]);
-    const pending = `select id from merges where state = 'pending'
-      union all select id from workspace_commits where state = 'pending'`;
-    expect(await queryAsOwner(app, pending)).toEqual([]);
+    return cutOffSync(of(), moved);
   };
-
-  test.each([true, false])(
-    "is completed after an interruption that follows the branch's move (folder moved: %s)",
-    async (folder) => {
-      const merge = await cutOff({ branch: true, folder });
-      await (await app.sibling()).close();
-      await wholeAgain(merge);
-      expect((await commitFiles(owner, workspace, {})).created).toBe(false);
-    },
-  );
-
-  test("has no effect if interrupted before the branch's move, and can be repeated", async () => {
-    const merge = await cutOff({ branch: false, folder: false });
-    await (await app.sibling()).close();
-    const { data: commits } = await owner.api.workspaces.commits({ params, query: {} });
-    expect(commits).toEqual([]);
-    expect(await inFolder("f")).toBe("base\n");
-    const { status, data } = await sync();
-    expect([status, data.id === merge.id]).toEqual([201, false]);
-    await wholeAgain(data);
-  });
+  const wholeAgain = async (merge: Merge): Promise<void> => {
+    await expectWholeSync(of(), merge);
+    expect([await inFolder("f"), await inFolder("d/new")]).toEqual(["theirs\n", "n\n"]);
+  };
 
   test("is completed by the next call after an interruption and keeps later edits", async () => {
     const merge = await cutOff({ branch: true, folder: false });

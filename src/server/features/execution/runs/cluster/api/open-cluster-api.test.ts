@@ -125,14 +125,6 @@ describe("the client of the cluster", () => {
     await kubernetes.open();
   });
 
-  test("gives up a call without an answer", { timeout: 60_000 }, async () => {
-    kubernetes.fault = () => "hang";
-    expect(await failure(api.listJobs(""))).toMatchObject({
-      kind: "unreachable",
-      message: "The cluster cannot be reached: no answer in time.",
-    });
-  });
-
   test("needs a cluster in the configuration", async () => {
     await expect(openClusterApi(NAMESPACE, {})).rejects.toThrow(
       "OMOI_KUBERNETES_NAMESPACE needs a cluster, and KUBECONFIG is unset",

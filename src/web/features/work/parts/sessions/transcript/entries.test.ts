@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { SessionEvent } from "#shared/api/work/sessions.js";
+import { rounds } from "#test/support/thorough.js";
 import { createTranscript, keptEntries, longestText, textOf } from "./entries.js";
 
 const at = "2026-01-01T00:00:00.000Z";
@@ -71,7 +72,7 @@ test("a long transcript drops its oldest entries, and later changes find the oth
         }
       },
     ),
-    { numRuns: 20 },
+    { numRuns: rounds({ thorough: 20, else: 6 }) },
   );
 });
 

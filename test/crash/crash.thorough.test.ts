@@ -1,0 +1,4 @@
+// Thorough: the same server is killed in rounds.
+import { describeKills } from "../support/crash/describe-kills.js";
+
+describeKills([1, 2, 3]);
