@@ -63,7 +63,9 @@ test("a workspace is archived, shows its deadline, and is restored", async () =>
   await button("Restore").click();
   await page.getByText("This workspace is archived").waitFor({ state: "detached" });
   const params = { agent_id: agent.id };
-  expect((await owner.api.workspaces.get({ params })).data.status).toBe("active");
+  // The page shows the restore from its beginning.
+  const status = async () => (await owner.api.workspaces.get({ params })).data.status;
+  await expect.poll(status).toBe("active");
 });
 
 test("a terminated agent leaves the list; its page shows its state", async () => {

@@ -1,44 +1,29 @@
 /// <reference lib="dom" />
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organization/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import type { TestApp, TestPerson } from "#test/support/server/app.js";
 import { expectAccessibleInBothSchemes } from "./support/accessible.js";
-import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
+import { type Acme, startAcme } from "./support/acme.js";
+import { screenshot } from "./support/browser.js";
 
+let acme: Acme;
 let app: TestApp;
-let browser: Browser;
 let page: Page;
 let consoleMessages: string[];
 let ada: TestPerson;
 let grace: TestPerson;
 let organization: Organization;
+let settings: Acme["settings"];
 
 beforeAll(async () => {
-  app = await startTestApp();
-  ada = await app.person("Ada-Lovelace");
-  grace = await app.person("Grace-Hopper");
-  organization = (await ada.api.organizations.create({ body: { name: "Acme Corp" } })).data;
-  await ada.api.organizations.create({ body: { name: "Side project" } });
-  const params = { org_id: organization.id };
-  const { data: roles } = await ada.api.roles.list({ params });
-  const viewer = roles.find(({ name }) => name === "viewer")?.id ?? "";
-  await ada.api.members.add({ params, body: { user_id: grace.id, role_id: viewer } });
-  await ada.api.projects.create({ body: { organization_id: organization.id, name: "Auth" } });
-
-  browser = await launchBrowser();
-  page = await signedInPage(browser, app, ada);
-  consoleMessages = watchConsole(page);
+  acme = await startAcme();
+  ({ app, page, consoleMessages, ada, grace, organization, settings } = acme);
 });
-afterAll(async () => {
-  await browser.close();
-  await app.close();
-});
+afterAll(() => acme.close());
 
 const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
 const dialog = () => page.getByRole("dialog");
-const settings = (tab: string): string =>
-  `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
 
 test("labels are those of the design, and people and agents are counted apart", async () => {
   const { data: projects } = await ada.api.projects.list({
@@ -91,6 +76,110 @@ test("Edit focuses the slug", async () => {
   expect(await page.getByLabel("Slug").inputValue()).toMatch(/-more$/);
   expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe(name);
   await page.getByLabel("Slug").fill((await page.getByLabel("Slug").inputValue()).slice(0, -5));
+});
+
+test("a role is created, assigned, and not deleted while it has holders", async () => {
+  await page.goto(settings("members"));
+  await button("New role").click();
+  await dialog().getByLabel("Name", { exact: true }).fill("viewer");
+  await dialog().getByLabel("Inherits from").selectOption("viewer");
+  await button("Select permissions…").click();
+  await dialog().getByLabel("Create, import and change projects").check();
+  await button("Create role").click();
+  await dialog().getByText("Is taken in this organization").waitFor();
+  await dialog().getByLabel("Name", { exact: true }).fill("developer");
+  await button("Create role").click();
+  await page.getByText("Role developer created").waitFor();
+
+  await page.getByLabel("Role of Grace-Hopper").selectOption("developer");
+  await page.getByText("Grace-Hopper is now developer").waitFor();
+  const body = { organization_id: organization.id, name: "Graces" };
+  expect((await grace.api.projects.create({ body })).status).toBe(201);
+
+  await button("Delete developer").click();
+  await dialog().getByRole("button", { name: "Delete" }).click();
+  await dialog().getByRole("alert").getByText("Grace-Hopper").waitFor();
+  await expectAccessibleInBothSchemes(page);
+  await dialog().getByRole("button", { name: "Cancel" }).click();
+  await page.getByLabel("Role of Grace-Hopper").selectOption("viewer");
+  await page.getByText("Grace-Hopper is now viewer").waitFor();
+  await button("Delete developer").click();
+  await dialog().getByRole("button", { name: "Delete" }).click();
+  await page.getByText("Role developer deleted").waitFor();
+  // The taken name and the role in use are a 409 each, which browsers log.
+  expect(consoleMessages.filter((message) => !message.includes("409 (Conflict)"))).toEqual([]);
+  consoleMessages.length = 0;
+});
+
+test("an organization is archived by typing its slug, and restored", async () => {
+  await page.goto(settings("general"));
+  await button("Archive organization…").click();
+  const archive = dialog().getByRole("button", { name: "Archive", exact: true });
+  await dialog()
+    .getByLabel(/Type “acme-corp” to confirm/)
+    .fill("acme");
+  expect(await archive.getAttribute("aria-disabled")).toBe("true");
+  await dialog().getByLabel(/Type/).fill("acme-corp");
+  await archive.click();
+  await page.getByText("This organization is archived").waitFor();
+  expect(await button("Save Changes").getAttribute("title")).toBe("The organization is archived");
+  await expectAccessibleInBothSchemes(page);
+
+  await page.goto(`${app.url}/organizations?archived=true`);
+  await page.getByText(/●\s*Archived/).waitFor();
+  await page.getByRole("link", { name: "View Acme Corp" }).click();
+  await button("Restore").click();
+  await page.getByText("Acme Corp is restored").waitFor();
+  const { data: restored } = await ada.api.organizations.get({
+    params: { org_id: organization.id },
+  });
+  expect(restored.is_active).toBe(true);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("the audit log is filtered by the address, and escapes hostile names", async () => {
+  const { data: projects } = await ada.api.projects.list({
+    query: { organization_id: organization.id },
+  });
+  const auth = projects.find(({ name }) => name === "Auth");
+  const params = { project_id: auth?.id as string };
+  await ada.api.projects.update({ params, body: { name: "\u202Eexe.<b>Auth</b>" } });
+  await page.goto(settings("audit"));
+  const log = page.getByRole("table", { name: "Audit log" });
+  await page.getByLabel("Action").selectOption("Changed a project");
+  await page.waitForURL(/action=project\.updated/);
+  await page.getByText("1 event", { exact: true }).waitFor();
+  const text = await log.getByRole("row").nth(1).innerText();
+  expect(text).toContain("U+202E");
+  expect(text).toContain("exe.<b>Auth</b>");
+  await page.getByLabel("Person").selectOption("Grace-Hopper");
+  await page.getByText("No events match these filters.").waitFor();
+  await page.reload();
+  await page.getByText("No events match these filters.").waitFor();
+  await button("Clear filters").click();
+  await page.waitForURL(/tab=audit$/);
+  await button(/^Details of event \d+$/)
+    .first()
+    .click();
+  const details = page.getByRole("region", { name: /^Details of event/ });
+  await details.getByText("127.0.0.1").waitFor();
+  await expectAccessibleInBothSchemes(page);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("a slug is checked while typing", async () => {
+  await page.goto(`${app.url}/organizations/new`);
+  const slug = page.getByLabel("Slug");
+  const status = page.getByRole("status");
+  await page.getByLabel("Name", { exact: true }).fill("Acme Corp");
+  await status.getByText('The slug is taken; try "acme-corp-2".').waitFor();
+  expect(await slug.getAttribute("aria-invalid")).toBe("true");
+  await expectAccessibleInBothSchemes(page);
+  await button("Use acme-corp-2").click();
+  await status.getByText("acme-corp-2 is free.").waitFor();
+  await slug.fill("settings");
+  await status.getByText(/is reserved/).waitFor();
+  expect(consoleMessages).toEqual([]);
 });
 
 test("the former owner becomes an admin, who can neither archive nor transfer", async () => {

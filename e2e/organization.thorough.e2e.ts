@@ -1,48 +1,33 @@
 // Thorough: every state of the settings in both schemes, and hundreds of organizations.
 /// <reference lib="dom" />
 import { readFile } from "node:fs/promises";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organization/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import type { TestApp, TestPerson } from "#test/support/server/app.js";
 import { makeOrganization } from "#test/support/fixtures/factories.js";
 import { insertMembers } from "#test/support/database/bulk-members.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
-import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
+import { type Acme, startAcme } from "./support/acme.js";
+import { screenshot } from "./support/browser.js";
 
+let acme: Acme;
 let app: TestApp;
-let browser: Browser;
 let page: Page;
 let consoleMessages: string[];
 let ada: TestPerson;
 let grace: TestPerson;
 let organization: Organization;
+let settings: Acme["settings"];
 
 beforeAll(async () => {
-  app = await startTestApp();
-  ada = await app.person("Ada-Lovelace");
-  grace = await app.person("Grace-Hopper");
-  organization = (await ada.api.organizations.create({ body: { name: "Acme Corp" } })).data;
-  await ada.api.organizations.create({ body: { name: "Side project" } });
-  const params = { org_id: organization.id };
-  const { data: roles } = await ada.api.roles.list({ params });
-  const viewer = roles.find(({ name }) => name === "viewer")?.id ?? "";
-  await ada.api.members.add({ params, body: { user_id: grace.id, role_id: viewer } });
-  await ada.api.projects.create({ body: { organization_id: organization.id, name: "Auth" } });
-
-  browser = await launchBrowser();
-  page = await signedInPage(browser, app, ada);
-  consoleMessages = watchConsole(page);
+  acme = await startAcme();
+  ({ app, page, consoleMessages, ada, grace, organization, settings } = acme);
 });
-afterAll(async () => {
-  await browser.close();
-  await app.close();
-});
+afterAll(() => acme.close());
 
 const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
 const dialog = () => page.getByRole("dialog");
-const settings = (tab: string): string =>
-  `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
 
 /** Returns the accessible name of the focused element. */
 const focused = (): Promise<string | null> =>

@@ -46,6 +46,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
           full_page_writes: "off",
           max_connections: "300",
           autovacuum: "off",
+          // Thousands of connections sign in by SCRAM.
+          scram_iterations: "1",
         },
       });
   const admin: pg.ClientConfig = url

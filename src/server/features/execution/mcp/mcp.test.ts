@@ -1,148 +1,38 @@
-/** The Model Context Protocol with the published clients of both protocol generations, and over `omoi mcp`. */
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport as OldStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+/** The Model Context Protocol with the published clients of both protocol generations. */
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { api } from "#shared/api/index.js";
 import type { Task } from "#shared/api/work/tasks.js";
 import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import {
   makeAgent,
   makeOrganization,
-  makeProject,
   makeWorkspace,
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { waitForRunEnd } from "#test/support/fixtures/runs.js";
-import { builtFile } from "#test/support/server/built-files.js";
 import { queryAsAdmin } from "#test/support/database/queries.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import {
+  ada,
+  type AnyClient,
+  app,
+  call,
+  mcpAddress,
+  mcpClients,
+  orgId,
+  prepareMcp,
+  project,
+  testWork,
+} from "#test/support/server/mcp.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import { describedTools } from "./describe-tools.js";
 import { MAX_MESSAGES } from "./message-turns.js";
 import { tools } from "./tools.js";
 
-let app: TestApp;
-let ada: TestPerson;
-let project: Awaited<ReturnType<typeof makeProject>>;
-let orgId: string;
+prepareMcp();
 
-beforeAll(async () => {
-  app = await startTestApp({}, "real");
-  ada = await app.person("Ada");
-  orgId = (await makeOrganization(ada)).id;
-  project = await makeProject(ada, orgId);
-});
-afterAll(() => app.close());
-
-/** The methods that the tests use of a client of either generation. */
-interface AnyClient {
-  listTools(): Promise<{ tools: { name: string; annotations?: object }[] }>;
-  callTool(call: { name: string; arguments?: Record<string, unknown> }): Promise<unknown>;
-  readResource(resource: { uri: string }): Promise<{ contents: unknown[] }>;
-  close(): Promise<void>;
-}
-
-const info = { name: "test", version: "1" };
-const withToken = (token: string) => ({
-  requestInit: { headers: { authorization: `Bearer ${token}` } },
-});
-const address = () => new URL("/mcp", app.url);
-
-const generations: Record<string, (token: string) => Promise<AnyClient>> = {
-  "2026-07-28": async (token) => {
-    const client = new Client(info, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
-    await client.connect(new StreamableHTTPClientTransport(address(), withToken(token)));
-    expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
-    return client as unknown as AnyClient;
-  },
-  "before it": async (token) => {
-    const client = new OldClient(info);
-    await client.connect(new OldTransport(address(), withToken(token)));
-    return client as unknown as AnyClient;
-  },
-  "2026-07-28 over omoi mcp": async (token) => {
-    const client = new Client(info, { versionNegotiation: { mode: { pin: "2026-07-28" } } });
-    await client.connect(new StdioClientTransport(processFor(token)));
-    return client as unknown as AnyClient;
-  },
-  "before it over omoi mcp": async (token) => {
-    const client = new OldClient(info);
-    await client.connect(new OldStdio(processFor(token)));
-    return client as unknown as AnyClient;
-  },
-};
-
-const processFor = (token: string) => ({
-  command: process.execPath,
-  args: [builtFile("cli/main.js"), "mcp"],
-  env: { OMOI_URL: app.url, OMOI_TOKEN: token, PATH: process.env["PATH"] ?? "" },
-});
-
-interface Result {
-  isError?: boolean;
-  content: { text: string }[];
-  structuredContent?: Record<string, unknown>;
-}
-const call = async (client: AnyClient, name: string, args: Record<string, unknown> = {}) =>
-  (await client.callTool({ name, arguments: args })) as Result;
-
-describe.each(Object.entries(generations))("a client of the protocol %s", (_, open) => {
-  test("works with agents from the list to the merge", async () => {
-    const client = await open(ada.token);
-    const { agent, workspace } = await makeWorkspace(ada, project.id);
-    await writeFiles(workspace, { [`${agent.name}.md`]: "# Work\n" });
-    const listed = await client.listTools();
-    expect(listed.tools.map(({ name }) => name).toSorted()).toEqual(
-      describedTools.map(({ definition }) => definition.name).toSorted(),
-    );
-    expect((await call(client, "whoami")).structuredContent).toMatchObject({ id: ada.id });
-    const agents = await call(client, "list_agents", { project_id: project.id });
-    expect(JSON.stringify(agents.structuredContent)).toContain(agent.id);
-    const args = { agent_id: agent.id };
-    const changes = await call(client, "get_workspace_changes", args);
-    expect(changes.content[0]?.text).toContain("# Work");
-    const diff = await client.readResource({ uri: `omoi://workspaces/${agent.id}/diff` });
-    expect(JSON.stringify(diff.contents)).toContain("+# Work");
-    const run = await call(client, "start_run", { ...args, command: ["echo", "from a tool"] });
-    const runId = run.structuredContent?.["id"] as string;
-    await waitForRunEnd(ada, runId);
-    expect((await call(client, "get_run_log", { run_id: runId })).content[0]?.text).toBe(
-      "from a tool\n",
-    );
-    const preview = await call(client, "preview_merge", args);
-    expect(preview.structuredContent).toMatchObject({ status: "clean", id: null });
-    const merge = await call(client, "merge_workspace", { ...args, message: "By a model" });
-    expect(merge.structuredContent).toMatchObject({ status: "clean", subject: "By a model" });
-    const merges = await call(client, "list_merges", args);
-    expect(merges.structuredContent?.["items"]).toHaveLength(1);
-    const wrong = await call(client, "get_agent", { agent_id: orgId });
-    expect([wrong.isError, wrong.content[0]?.text]).toEqual([
-      true,
-      expect.stringContaining("not_found"),
-    ]);
-    for (const wrongly of [{ ...args, shade: "red" }, {}, { agent_id: ".." }, { agent_id: "" }]) {
-      const refused = await call(client, "get_agent", wrongly).catch(() => ({ isError: true }));
-      expect([wrongly, refused.isError]).toEqual([wrongly, true]);
-    }
-    const guarded = await call(client, "merge_workspace", { ...args, expected_source: "x" }).catch(
-      () => ({ isError: true }),
-    );
-    expect(guarded.isError).toBe(true);
-    // JSON does not escape these; they end no line.
-    const title = "one\u2028two\u2029three";
-    const renamed = await call(client, "update_agent", { ...args, task: { title, text: title } });
-    expect(renamed.structuredContent).toMatchObject({ task: { text: title } });
-    const noText = await call(client, "get_agent", { agent_id: { id: agent.id } });
-    expect([noText.isError, noText.content[0]?.text]).toEqual([
-      true,
-      "The input agent_id has to be a text.",
-    ]);
-    await client.close();
-  });
+describe("a client of the protocol 2026-07-28", () => {
+  testWork(mcpClients["2026-07-28"]);
 });
 
 describe("tools", () => {
@@ -180,8 +70,8 @@ describe("tools", () => {
       params: { org_id: orgId },
       body: { user_id: viewer.id, role_id: systemRoleIds.viewer },
     });
-    for (const open of [generations["2026-07-28"], generations["before it"]]) {
-      const client = await (open as (token: string) => Promise<AnyClient>)(viewer.token);
+    for (const open of [mcpClients["2026-07-28"], mcpClients["before it"]]) {
+      const client = await open(viewer.token);
       const names = (await client.listTools()).tools.map(({ name }) => name);
       expect(names).toContain("list_agents");
       expect(names).not.toContain("merge_workspace");
@@ -199,7 +89,7 @@ describe("tools", () => {
     const { data: key } = await ada.api.apiKeys.create({
       body: { name: "own", agent_id: agent.id },
     });
-    const client = await (generations["2026-07-28"] as (token: string) => Promise<AnyClient>)(
+    const client = await (mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>)(
       key.key as string,
     );
     expect((await call(client, "get_agent")).structuredContent).toMatchObject({ id: agent.id });
@@ -217,7 +107,7 @@ describe("tools", () => {
   });
 
   test("a task is created, prompted, compared and merged; its agent sees it alone", async () => {
-    const open = generations["2026-07-28"] as (token: string) => Promise<AnyClient>;
+    const open = mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>;
     const client = await open(ada.token);
     const work = { preset: "custom", command: acpAgent("load"), network: "none" };
     const args = { project_id: project.id, body: "say Which file?", ...work };
@@ -272,7 +162,7 @@ describe("tools", () => {
       body: { command: ["sh", "-c", script] },
     });
     await waitForRunEnd(ada, run.id);
-    const client = await (generations["2026-07-28"] as (token: string) => Promise<AnyClient>)(
+    const client = await (mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>)(
       ada.token,
     );
     const log = await call(client, "get_run_log", { run_id: run.id });
@@ -287,7 +177,7 @@ describe("tools", () => {
     const stranger = await app.person("Stranger");
     await makeOrganization(stranger);
     const { agent } = await makeWorkspace(ada, project.id);
-    const client = await (generations["2026-07-28"] as (token: string) => Promise<AnyClient>)(
+    const client = await (mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>)(
       stranger.token,
     );
     for (const name of ["get_agent", "get_workspace", "merge_workspace", "start_run"]) {
@@ -305,7 +195,7 @@ describe("tools", () => {
 
 describe("the endpoint", () => {
   const post = (headers: Record<string, string>, body = "{}") =>
-    fetch(address(), {
+    fetch(mcpAddress(), {
       method: "POST",
       headers: {
         "content-type": "application/json",
@@ -318,7 +208,7 @@ describe("the endpoint", () => {
   /** Part of each message of the newer protocol. */
   const meta = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": info,
+    "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
     "io.modelcontextprotocol/clientCapabilities": {},
   };
   const modern = (method: string, params: { name?: string; arguments?: object } = {}) =>
@@ -349,7 +239,7 @@ describe("the endpoint", () => {
       expect.stringContaining('error="invalid_token", resource_metadata='),
     ]);
     expect((await post({ cookie: `omoi_session=x` })).status).toBe(401);
-    const old = await fetch(address(), { headers: { authorization: `Bearer ${ada.token}` } });
+    const old = await fetch(mcpAddress(), { headers: { authorization: `Bearer ${ada.token}` } });
     expect(old.status).toBe(405);
   });
 
@@ -394,10 +284,10 @@ describe("the endpoint", () => {
     }
     const plain = await post({ authorization, "content-type": "text/plain" });
     expect(plain.status).toBe(415);
-    const bare = await fetch(address(), { method: "POST", headers: { authorization } });
+    const bare = await fetch(mcpAddress(), { method: "POST", headers: { authorization } });
     expect(bare.status).toBe(400);
     for (const method of ["GET", "DELETE", "HEAD"]) {
-      expect((await fetch(address(), { method, headers: { authorization } })).status).toBe(405);
+      expect((await fetch(mcpAddress(), { method, headers: { authorization } })).status).toBe(405);
     }
   });
 

@@ -55,7 +55,13 @@ describeMainDriver("commits of a workspace", (driver) => {
     const body = { commit_type: "manual" as const };
     const call = owner.api.workspaces.createCommit({ params, body });
     const refused = expectProblem(call, 409, "workspace_busy");
-    const waiting = () => queryAsOwner(app, "select from pg_locks where not granted");
+    // Databases of other test files have locks, too.
+    const waiting = () =>
+      queryAsOwner(
+        app,
+        `select from pg_locks join pg_database on pg_database.oid = database
+         where datname = current_database() and relation = 'workspace_commits'::regclass and not granted`,
+      );
     await expect.poll(waiting).not.toEqual([]);
     await inBranch("update-ref", branch, other);
     await client.end();
