@@ -13,8 +13,6 @@ export default defineConfig({
     setupFiles: ["test/support/journal.ts"],
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,
-    // The suites of a run compile each module once.
-    experimental: { fsModuleCache: true },
     projects: [
       {
         extends: true,

@@ -8,7 +8,6 @@ import {
   makeProject,
   makeWorkspace,
 } from "#test/support/fixtures/factories.js";
-import { isThorough } from "#test/support/thorough.js";
 import { dropFirstAnswers, launchBrowser } from "./support/browser.js";
 import { openSlowPage, type SlowPage } from "./support/slow-visit.js";
 
@@ -73,8 +72,8 @@ afterAll(async () => {
   await app.close();
 });
 
-/** First visits to every page by a slow network; by a slow machine, too, with THOROUGH=1. */
-const slowdownOfVisits = isThorough ? 4 : 1;
+/** First visits to every page by a slow network; and by a slow machine. */
+const slowdownOfVisits = 4;
 
 async function slowly(
   isSignedIn: boolean,

@@ -75,7 +75,7 @@ for (const kind of overlayKinds) {
             await driver.remove(places);
           }
         }),
-        { numRuns: isThorough ? 100 : 5 },
+        { numRuns: isThorough ? 100 : 2 },
       );
     });
 

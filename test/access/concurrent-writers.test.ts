@@ -8,7 +8,7 @@ import { send, type RawResponse } from "../support/http/raw-request.js";
 import { rounds } from "../support/thorough.js";
 
 const writers = 60;
-const seconds = rounds({ thorough: 20, else: 5 });
+const seconds = rounds({ thorough: 20, else: 2 });
 
 let here: TestApp;
 let there: TestApp;

@@ -10,9 +10,8 @@ import { makeOrganization } from "../support/fixtures/factories.js";
 import { makeServiceAccount } from "../support/fixtures/service-accounts.js";
 import { queryAsAdmin, databaseUrlOf } from "../support/database/queries.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
-import { rounds } from "../support/thorough.js";
 
-const times = rounds({ thorough: 1000, else: 60 });
+const times = 300;
 /** The listening connections are cut regularly, and a process is killed and replaced less often. */
 const deafEvery = times / 20;
 const killEvery = times / 4;

@@ -4,10 +4,9 @@ import { makeOrganization, makeProject } from "../support/fixtures/factories.js"
 import { databaseUrlOf, queryAsOwner } from "../support/database/queries.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
 import { startServer, type ServerProcess } from "../support/server/server-process.js";
-import { rounds } from "../support/thorough.js";
 
 /** Fewer than the failures that pause an automation: its tasks cannot start without a sandbox. */
-const times = rounds({ thorough: 9, else: 6 });
+const times = 9;
 const AT_ONCE = 10;
 
 describe("automations with three processes, one of which is killed now and then", () => {

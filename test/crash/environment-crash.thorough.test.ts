@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -5,12 +6,11 @@ import type { Workspace } from "#shared/api/code/workspaces.js";
 import { storageIn } from "#server/data-folder/storage.js";
 import { CrashingServer } from "../support/crash/crashing-server.js";
 import { folderOf, mergeIntoBase, writeFiles } from "../support/fixtures/factories.js";
-import { describeMainDriver } from "../support/git/folder-drivers.js";
+import { describeEachDriver } from "../support/git/folder-drivers.js";
 import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
-import { isThorough } from "../support/thorough.js";
 
-/** Every effect with THOROUGH=1, and otherwise some of them. */
-const step = isThorough ? 1 : 127;
+/** Effects between two kills; each run begins at another one. */
+const step = 16;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 20;
 
@@ -18,7 +18,7 @@ const fewestEffects = 20;
  * A server that is killed at its effects in turn, while it builds an environment, adds the layer to a
  * workspace that waits for it, and starts the run that waits, too.
  */
-describeMainDriver("a server that is killed while it makes environments", (driver) => {
+describeEachDriver("a server that is killed while it makes environments", (driver) => {
   let server: CrashingServer;
   beforeAll(async () => {
     server = new CrashingServer(driver);
@@ -50,7 +50,11 @@ describeMainDriver("a server that is killed while it makes environments", (drive
   };
 
   test("finishes the build, the layer and the run, or starts them again", async () => {
-    for (let [effect, isAfter] = [1, false]; ; effect += step, isAfter = !isAfter) {
+    for (
+      let [effect, isAfter] = [1 + randomInt(step), false];
+      ;
+      effect += step, isAfter = !isAfter
+    ) {
       await server.stop();
       await server.start();
       const { agent_id } = await server.createAgent();

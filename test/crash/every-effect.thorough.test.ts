@@ -1,4 +1,4 @@
-// Thorough: a kill at each of many effects.
-import { describeActs } from "../support/crash/describe-acts.js";
+// Thorough: kills at many effects of each act.
+import { describeManyKills } from "../support/crash/describe-acts.js";
 
-describeActs("many");
+describeManyKills();

@@ -5,9 +5,8 @@ import { acpAgent } from "../support/fixtures/acp-agent.js";
 import type { ForgeDouble } from "../support/forges/forge-double.js";
 import { startGitea } from "../support/forges/gitea/gitea-double.js";
 import type { DoubleRepository } from "../support/forges/repository.js";
-import { isThorough } from "../support/thorough.js";
 
-/** Taking over a branch that was rebased on the forge, interrupted at some of its effects; with THOROUGH=1 at every one. */
+/** Taking over a branch that was rebased on the forge, interrupted at its effects in turn. */
 const token = "a-token-of-the-forge-0123456789";
 const server = new CrashingServer("checkout", { OMOI_FORGE_PRIVATE_HOSTS: "true" });
 let forge: ForgeDouble;
@@ -23,9 +22,9 @@ afterAll(async () => {
   await server.close();
   await forge.close();
 });
-vi.setConfig({ testTimeout: isThorough ? 3_600_000 : 900_000, hookTimeout: 180_000 });
+vi.setConfig({ testTimeout: 3_600_000, hookTimeout: 180_000 });
 
-const STEP = isThorough ? 1 : 7;
+const STEP = 2;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 7;
 

@@ -4,14 +4,13 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ApiError } from "#shared/contract/client.js";
 import { RestartableServer } from "../support/crash/restartable-server.js";
 import { startReceiver, type Receiver } from "../support/webhooks/receiver.js";
-import { isThorough } from "../support/thorough.js";
 
 /**
  * A burst of failed runs on a server that is killed in its middle. Each is received at least once by webhook; by email
  * each is named or counted at least once and at most twice.
  */
 const AGENTS = 6;
-const RUNS = isThorough ? 60 : 15;
+const RUNS = 60;
 const server = new RestartableServer({
   OMOI_WEBHOOK_PRIVATE_HOSTS: "true",
   OMOI_NOTIFICATION_DELAY_SECONDS: "1",

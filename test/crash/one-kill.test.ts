@@ -1,4 +1,4 @@
-import { describeActs } from "../support/crash/describe-acts.js";
+import { describeOneKill } from "../support/crash/describe-acts.js";
 
-// Kills at every effect are in every-effect.thorough.test.ts.
-describeActs("one");
+// Kills at many effects are in every-effect.thorough.test.ts.
+describeOneKill();

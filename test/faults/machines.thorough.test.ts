@@ -14,13 +14,12 @@ import { watchLeases, type RunWatch } from "../support/faults/watch-runs.js";
 import { expectRefused, startWorkers } from "../support/faults/workers.js";
 import { startWorld, type World } from "../support/faults/world.js";
 import { whyNoMachines } from "../support/machines/network.js";
-import { isThorough } from "../support/thorough.js";
 
 const reason = whyNoMachines();
-const rounds = Number(process.env["OMOI_FAULT_ROUNDS"] ?? (isThorough ? 100 : 2));
+const rounds = Number(process.env["OMOI_FAULT_ROUNDS"] ?? 20);
 const seed = Number(process.env["OMOI_FAULT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 /** Runs of all rounds together. */
-const fewestRuns = isThorough ? 200 : 5;
+const fewestRuns = 40;
 
 /** Returns a generator of numbers from 0 to 1 that a seed determines (mulberry32). */
 function randomFrom(start: number): () => number {

@@ -23,9 +23,8 @@ import { shell, waitForRun, waitForRunEnd } from "../support/fixtures/runs.js";
 import { omoi } from "../support/server/cli.js";
 import { removeDataFolder } from "../support/server/data-folder.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server/server-process.js";
-import { rounds } from "../support/thorough.js";
 
-const times = rounds({ thorough: 8, else: 1 });
+const times = 3;
 const secret = "a secret of the failover tests, long enough";
 
 /** What the server acknowledged, and what it could not tell. */

@@ -1,7 +1,6 @@
 /**
  * The recipes in deploy/proxy with real nginx and Caddy: a large push, a push to a server that reads more slowly than
- * the client sends, and a followed log with a silence (500 MB and 75 s with THOROUGH=1, longer than the usual proxy
- * timeouts).
+ * the client sends, and a followed log with a silence (75 s, longer than the usual proxy timeouts).
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -21,17 +20,16 @@ import { freePort } from "../support/server/free-port.js";
 import { followLog, shell } from "../support/fixtures/runs.js";
 import { startServer, type ServerProcess } from "../support/server/server-process.js";
 import { runScenario } from "../support/server/end-to-end-scenario.js";
-import { rounds } from "../support/thorough.js";
 
 const recipes = join(import.meta.dirname, "../../deploy/proxy");
 const certificates = join(import.meta.dirname, "../support/git/upstream-certificate");
-const silenceSeconds = rounds({ thorough: 75, else: 3 });
-const pushedBytes = rounds({ thorough: 60e6, else: 8e6 });
+const silenceSeconds = 75;
+const pushedBytes = 60e6;
 const MAX_FILE_BYTES = 100e6;
 /** A push that takes longer than the pause after which a server that works at it says so: 5 s. */
 const slowPush = {
-  bytes: rounds({ thorough: 500e6, else: 24e6 }),
-  perSecond: rounds({ thorough: 7e6, else: 3e6 }),
+  bytes: 500e6,
+  perSecond: 7e6,
 };
 
 interface Ports {

@@ -1,12 +1,16 @@
+import { randomInt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Workspace } from "#shared/api/code/workspaces.js";
 import { folderOf } from "../fixtures/factories.js";
 import { openCloneFactory, withKey } from "../git/clone.js";
-import { describeMainDriver, type FolderDriverName } from "../git/folder-drivers.js";
+import {
+  describeEachDriver,
+  describeMainDriver,
+  type FolderDriverName,
+} from "../git/folder-drivers.js";
 import { CrashingServer, type KillTime } from "./crashing-server.js";
-import { isThorough } from "../thorough.js";
 
 /** An act that is interrupted at an effect, and the invariants afterwards. */
 interface Act<Subject> {
@@ -22,21 +26,21 @@ const fewestEffects = 3;
 /** All acts have more effects. */
 const middle = 2;
 
+/** Effects between two kills. */
+const STEP = 5;
+
 /** Kills just before an effect and just after its start, in turn. */
 const whenOf = (round: number): KillTime => (round % 2 === 1 ? "before" : "after");
 
-/**
- * Kills a server at the effects of its acts.
- * @param kills `one` kills it in the middle of each act; `many` kills it at some effects, with THOROUGH=1 at all of them
- */
-export function describeActs(kills: "one" | "many"): void {
-  // Each of up to a hundred effects needs a restart.
-  if (isThorough) vi.setConfig({ testTimeout: 1_800_000 });
-  const name =
-    kills === "one"
-      ? "a server that is killed once during"
-      : "a server that is killed at every effect of";
-  describeMainDriver(name, (driver) => tests(driver, kills === "one"));
+/** Kills a server once in the middle of each act. */
+export const describeOneKill = (): void =>
+  describeMainDriver("a server that is killed once during", (driver) => tests(driver, true));
+
+/** Kills a server at many effects of each act, at others in each run. */
+export function describeManyKills(): void {
+  // Each effect needs a restart.
+  vi.setConfig({ testTimeout: 1_200_000 });
+  describeEachDriver("a server that is killed at effects of", (driver) => tests(driver, false));
 }
 
 function tests(driver: FolderDriverName, isOnce: boolean): void {
@@ -73,17 +77,15 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
     await server.verifyNoTempFiles();
   }
 
-  async function atEvery<Subject>(
-    { first, step }: { first: number; step: number },
-    { prepare, act, check }: Act<Subject>,
-  ): Promise<void> {
+  async function atMany<Subject>({ prepare, act, check }: Act<Subject>): Promise<void> {
+    const first = 1 + randomInt(STEP);
     await server.stop();
     await server.startWithKillAt(first, whenOf(1));
-    for (let [effect, round] = [first, 1]; ; effect += step, round += 1) {
+    for (let [effect, round] = [first, 1]; ; effect += STEP, round += 1) {
       const subject = await prepare(server);
       const isKilled = await server.runUntilKilled(() => act(server, subject));
       // Arms the counter for the next round.
-      if (isKilled) await server.startWithKillAt(effect + step, whenOf(round + 1));
+      if (isKilled) await server.startWithKillAt(effect + STEP, whenOf(round + 1));
       await checkAll(subject, check);
       if (!isKilled) {
         expect(effect).toBeGreaterThan(fewestEffects);
@@ -93,19 +95,10 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
   }
 
   // Each restart takes a second; the whole suite must take minutes.
-  const atEveryEffect = <Subject>(act: Act<Subject>) =>
-    isOnce ? once(act) : atEvery({ first: 1, step: isThorough ? 1 : 41 }, act);
-  /** Acts on folders: the drivers alternate between effects. */
-  const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
-    isOnce
-      ? once(act)
-      : atEvery(
-          isThorough ? { first: 1, step: 1 } : { first: driver === "checkout" ? 1 : 9, step: 16 },
-          act,
-        );
+  const atEffects = <Subject>(act: Act<Subject>) => (isOnce ? once(act) : atMany(act));
 
   test("creating a workspace", () =>
-    atEveryEffectInTurn({
+    atEffects({
       prepare: (it) => it.createAgent(),
       act: (it, params) => it.api.workspaces.create({ params }),
       check: async (it, params) => {
@@ -120,7 +113,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
     }));
 
   test("a checkpoint", () =>
-    atEveryEffectInTurn({
+    atEffects({
       prepare: async (it) => {
         const workspace = await it.createWorkspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "a\n");
@@ -137,7 +130,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
     }));
 
   testOnce("a merge with a conflict", () =>
-    atEveryEffect({
+    atEffects({
       prepare: conflicting,
       act: (it, { agent_id }) => it.api.workspaces.createMerge({ params: { agent_id } }),
       check: async (it, { agent_id, text }) => {
@@ -153,7 +146,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
   );
 
   testOnce("merges that land together", () =>
-    atEveryEffect({
+    atEffects({
       prepare: async (it) => {
         const workspaces: Workspace[] = [];
         for (let nth = 0; nth < 4; nth += 1) {
@@ -184,7 +177,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
   );
 
   testOnce("a revert", () =>
-    atEveryEffect({
+    atEffects({
       prepare: async (it) => {
         const workspace = await conflicting(it);
         const params = { agent_id: workspace.agent_id };
@@ -204,7 +197,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
   );
 
   testOnce("restoring a losing version", () =>
-    atEveryEffect({
+    atEffects({
       prepare: async (it) => {
         const workspace = await conflicting(it);
         const params = { agent_id: workspace.agent_id };
@@ -226,7 +219,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
   );
 
   test("a sync", () =>
-    atEveryEffectInTurn({
+    atEffects({
       prepare: async (it) => {
         const { agent_id, ...workspace } = await it.createWorkspace();
         await conflicting(it).then((other) =>
@@ -247,7 +240,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
     }));
 
   testOnce("a push to a workspace's branch", () =>
-    atEveryEffect({
+    atEffects({
       prepare: async (it) => {
         const workspace = await it.createWorkspace();
         const { data: key } = await it.api.apiKeys.create({ body: { name: "git" } });
@@ -278,7 +271,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
   );
 
   test("archiving", () =>
-    atEveryEffectInTurn({
+    atEffects({
       prepare: async (it) => {
         const workspace = await it.createWorkspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "unsaved\n");
@@ -295,7 +288,7 @@ function tests(driver: FolderDriverName, isOnce: boolean): void {
     }));
 
   test("restoring an archived workspace", () =>
-    atEveryEffectInTurn({
+    atEffects({
       prepare: async (it) => {
         const workspace = await it.createWorkspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "kept\n");

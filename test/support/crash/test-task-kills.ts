@@ -3,7 +3,6 @@ import type { Task } from "#shared/api/work/tasks.js";
 import { acpAgent } from "../fixtures/acp-agent.js";
 import { eventsOf } from "../fixtures/session-events.js";
 import { CrashingServer } from "./crashing-server.js";
-import { isThorough } from "../thorough.js";
 
 const server = new CrashingServer("checkout");
 
@@ -28,7 +27,7 @@ const promptsOf = async (task: Task): Promise<string[]> => {
 export function testTaskKills(first: number, step: number): void {
   beforeAll(() => server.open());
   afterAll(() => server.close());
-  if (isThorough) vi.setConfig({ testTimeout: 1_800_000 });
+  vi.setConfig({ testTimeout: 1_200_000 });
 
   test("a killed creation leaves a whole task or nothing, and sends the first prompt at most once", async () => {
     await server.stop();

@@ -31,7 +31,7 @@ export function describeEachDriver(name: string, suite: (driver: FolderDriverNam
   }
 }
 
-/** Like `describeEachDriver`, with overlays alone where they work unless THOROUGH=1: for long suites. */
+/** Like `describeEachDriver`, with overlays alone where they work unless THOROUGH=1. */
 export function describeMainDriver(name: string, suite: (driver: FolderDriverName) => void): void {
   if (isThorough) return describeEachDriver(name, suite);
   const driver = missing === null ? "overlay" : "checkout";

@@ -8,7 +8,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
-import { isThorough } from "#test/support/thorough.js";
 import { builtFile, root } from "#test/support/server/built-files.js";
 import { findBinaries, prepareBinaries } from "./binaries.js";
 import { acquireStartLock } from "./lock.js";
@@ -270,7 +269,7 @@ test("rejects a second process and leaves the first one's server alone", async (
   expect(await findPostmaster(dataDir)).toBe(pid);
 });
 
-test.for(isThorough ? ["new", "stopped", "orphaned"] : ["new", "orphaned"])(
+test.for(["new", "stopped", "orphaned"])(
   "lets one of several processes win a concurrent start on a %s cluster",
   async (state) => {
     const dataDir = await newDataDir();
@@ -291,7 +290,7 @@ test.for(isThorough ? ["new", "stopped", "orphaned"] : ["new", "orphaned"])(
   },
 );
 
-test.for(isThorough ? ["new", "stopped", "crashed"] : ["crashed"])(
+test.for(["new", "stopped", "crashed"])(
   "lets one of several simultaneous starts win on a %s cluster",
   async (state) => {
     const dataDir = await newDataDir();

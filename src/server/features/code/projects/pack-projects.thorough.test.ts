@@ -16,7 +16,6 @@ import {
   mergeIntoBase,
 } from "#test/support/fixtures/factories.js";
 import { gitInRepository, makeTempFolder, repoPathOf } from "#test/support/git/git.js";
-import { rounds } from "#test/support/thorough.js";
 import { storageIn } from "../../../data-folder/storage.js";
 import { isMerging, withMergeLease } from "../workspaces/merges/merge-lease.js";
 import { verifyMerges } from "../workspaces/merges/verify-merges.js";
@@ -153,7 +152,7 @@ test("a repack killed at any moment leaves nothing behind and loses nothing", as
   const repoPath = repoPathOf(app, project);
   for (let i = 0; i < 10; i += 1) await commitFiles(owner, workspace, { [`${i}.txt`]: `${i}\n` });
   const before = await objectsOf(project);
-  for (let round = 0; round < rounds({ thorough: 60, else: 8 }); round += 1) {
+  for (let round = 0; round < 30; round += 1) {
     await commitFiles(owner, workspace, { "n.txt": `${round}\n` });
     await packRepository(repoPath, AbortSignal.timeout(1 + round * 9)).catch(() => {});
     expect(await leftoversOf(project)).toEqual([]);
@@ -178,7 +177,7 @@ test("commits, merges, pushes and clones continue during repeated repacks", asyn
   const made: string[] = [];
   const over = new AbortController();
   let packed = 0;
-  const commits = rounds({ thorough: 40, else: 6 });
+  const commits = 20;
   const packing = async (from: TestApp): Promise<void> => {
     while (!over.signal.aborted) {
       if ((await pack(project, from)) === "packed") packed += 1;

@@ -27,7 +27,7 @@ import {
   writeFiles,
 } from "#test/support/fixtures/factories.js";
 import { gitInRepository } from "#test/support/git/git.js";
-import { describeMainDriver } from "#test/support/git/folder-drivers.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
 import { shell, waitForRun, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { send } from "#test/support/http/raw-request.js";
@@ -39,7 +39,7 @@ ln -s pkg node_modules/link
 echo note > note.txt
 echo changed > a.txt`;
 
-describeMainDriver("environments", (driver) => {
+describeEachDriver("environments", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;

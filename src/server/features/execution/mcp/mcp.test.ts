@@ -14,7 +14,6 @@ import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { queryAsAdmin } from "#test/support/database/queries.js";
 import {
   ada,
-  type AnyClient,
   app,
   call,
   mcpAddress,
@@ -89,9 +88,7 @@ describe("tools", () => {
     const { data: key } = await ada.api.apiKeys.create({
       body: { name: "own", agent_id: agent.id },
     });
-    const client = await (mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>)(
-      key.key as string,
-    );
+    const client = await mcpClients["2026-07-28"](key.key as string);
     expect((await call(client, "get_agent")).structuredContent).toMatchObject({ id: agent.id });
     const commit = await call(client, "commit_workspace", {
       commit_type: "manual",
@@ -107,7 +104,7 @@ describe("tools", () => {
   });
 
   test("a task is created, prompted, compared and merged; its agent sees it alone", async () => {
-    const open = mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>;
+    const open = mcpClients["2026-07-28"];
     const client = await open(ada.token);
     const work = { preset: "custom", command: acpAgent("load"), network: "none" };
     const args = { project_id: project.id, body: "say Which file?", ...work };
@@ -162,9 +159,7 @@ describe("tools", () => {
       body: { command: ["sh", "-c", script] },
     });
     await waitForRunEnd(ada, run.id);
-    const client = await (mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>)(
-      ada.token,
-    );
+    const client = await mcpClients["2026-07-28"](ada.token);
     const log = await call(client, "get_run_log", { run_id: run.id });
     const text = log.content[0]?.text ?? "";
     expect([text.length, text.slice(0, 8)]).toEqual([100_000, "(cut) …x"]);
@@ -177,9 +172,7 @@ describe("tools", () => {
     const stranger = await app.person("Stranger");
     await makeOrganization(stranger);
     const { agent } = await makeWorkspace(ada, project.id);
-    const client = await (mcpClients["2026-07-28"] as (token: string) => Promise<AnyClient>)(
-      stranger.token,
-    );
+    const client = await mcpClients["2026-07-28"](stranger.token);
     for (const name of ["get_agent", "get_workspace", "merge_workspace", "start_run"]) {
       const result = await call(client, name, { agent_id: agent.id, command: ["true"] }).catch(
         (error: Error) => ({ isError: true, content: [{ text: error.message }] }),

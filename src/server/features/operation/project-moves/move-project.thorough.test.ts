@@ -21,7 +21,6 @@ import { createGitKey, openCloneFactory } from "#test/support/git/clone.js";
 import { gitInRepository } from "#test/support/git/git.js";
 import { expectProblem, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { homeOf, startCluster, type TestCluster } from "#test/support/server/cluster.js";
-import { isThorough } from "#test/support/thorough.js";
 import { takeBack } from "./leave-project.js";
 import * as queries from "./moves.queries.js";
 import { filesOf, presentParts } from "./project-files.js";
@@ -192,7 +191,7 @@ test("every acknowledged commit and push is there after moves forth and back", a
     }
   };
   const working = [commit(), push()];
-  const rounds = isThorough ? 20 : 2;
+  const rounds = 8;
   for (let round = 0; round < rounds; round += 1) {
     await moveTo(project, round % 2 === 0 ? two : one);
   }

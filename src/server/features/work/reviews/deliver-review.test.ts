@@ -1,8 +1,5 @@
-import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { queryAsOwner } from "#test/support/database/queries.js";
 import {
-  app,
   owner,
   create,
   get,
@@ -50,34 +47,3 @@ test("a request for changes becomes the agent's next prompt, with the code aroun
     expect(prompt).toContain(part);
   }
 });
-
-test("a review whose prompt was not sent is sent later, once", async () => {
-  const { id } = await create("tool");
-  const task = await until(id, "in_review");
-  const reviewId = randomUUID();
-  const origin = {
-    actor: { userId: owner.id, agent: null, key: null },
-    ip: null,
-    requestId: null,
-  };
-  // What a server leaves that was killed between the review and its prompt.
-  await queryAsOwner(
-    app,
-    `insert into reviews (id, org_id, task_id, attempt_id, author, verdict, body, commit_sha, base_sha,
-       prompt_state, origin, created_at)
-     select $1, org_id, id, $3, $4, 'request_changes', 'Left behind.', $5, $5, 'pending', $6,
-       now() - interval '1 hour'
-     from tasks where id = $2`,
-    [
-      reviewId,
-      id,
-      task.attempts[0]?.id,
-      JSON.stringify({ type: "user", id: owner.id, name: "Ada" }),
-      await headOf(id),
-      JSON.stringify(origin),
-    ],
-  );
-  await expect.poll(async () => (await listed(id))[0]?.prompt).toBe("delivered");
-  const prompts = await promptsOf(task);
-  expect(prompts.filter((text) => text.includes("Left behind."))).toHaveLength(1);
-}, 120_000);

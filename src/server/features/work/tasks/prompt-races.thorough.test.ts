@@ -5,7 +5,6 @@ import { acpAgent } from "#test/support/fixtures/acp-agent.js";
 import { eventsOf } from "#test/support/fixtures/session-events.js";
 import { makeTaskProject, type TaskProject } from "#test/support/fixtures/tasks.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
-import { rounds } from "#test/support/thorough.js";
 
 /** Prompts in the instant in which a task becomes done, or in which its program ends. */
 let app: TestApp;
@@ -19,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 vi.setConfig({ testTimeout: 900_000 });
-const times = rounds({ thorough: 30, else: 3 });
+const times = 12;
 
 const sessionOf = async (id: string): Promise<string> =>
   (await tasks.get(id)).attempts[0]?.session_id as string;

@@ -27,7 +27,6 @@ import {
   readOf,
   type World,
 } from "#test/support/tasks/task-world.js";
-import { isThorough } from "#test/support/thorough.js";
 
 /*
  * Random actions of two people on the tasks of a project, with real agents, beside a model in memory: after each, both
@@ -102,7 +101,7 @@ test("tasks agree with a model of the contract after any actions", async () => {
       }
     },
   );
-  const numRuns = isThorough ? 60 : 3;
+  const numRuns = 20;
   // Each run takes seconds: a failure is printed as it is.
   await fc.assert(run, { seed, numRuns, endOnFailure: true });
 }, 3_600_000);

@@ -31,7 +31,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/fixtures/factories.js";
-import { describeMainDriver, deleteFolder } from "#test/support/git/folder-drivers.js";
+import { describeEachDriver, deleteFolder } from "#test/support/git/folder-drivers.js";
 import { git, gitInRepository } from "#test/support/git/git.js";
 import { noLeaks } from "#test/support/git/no-leaks.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
@@ -39,7 +39,7 @@ import { checkoutDriver } from "#git/worktree/worktree-driver.js";
 import { storageIn } from "../../../../data-folder/storage.js";
 import { expireArchives } from "./expire-archives.js";
 
-describeMainDriver("archived workspaces", (driver) => {
+describeEachDriver("archived workspaces", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;

@@ -12,14 +12,13 @@ import {
 } from "#test/support/fixtures/factories.js";
 import { gitInRepository, repoPathOf } from "#test/support/git/git.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { rounds } from "#test/support/thorough.js";
 import { branchLock, workspaceLock } from "../workspace.js";
 import { storageIn } from "../../../../data-folder/storage.js";
 import { verifyMerges } from "./verify-merges.js";
 
 /** More than hold the branch at once. */
 const agentCount = 12;
-const roundCount = rounds({ thorough: 200, else: 4 });
+const roundCount = 60;
 
 describe("merges that wait for each other", () => {
   let app: TestApp;

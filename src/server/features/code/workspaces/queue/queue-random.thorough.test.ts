@@ -19,7 +19,6 @@ import { waitForRequest } from "#test/support/fixtures/merge-requests.js";
 import { gitInRepository, repoPathOf } from "#test/support/git/git.js";
 import { updateRef } from "#git/store/refs.js";
 import { commitTree, resolveTree } from "#git/store/repository.js";
-import { rounds } from "#test/support/thorough.js";
 
 /**
  * Random sequences over 12 agents: commits of good and bad files, queued and canceled merges, and
@@ -27,7 +26,7 @@ import { rounds } from "#test/support/thorough.js";
  * the checked folder, so that thousands of checks take minutes; the real one is tested in
  * `merge-queue.thorough.test.ts`.
  */
-const sequences = rounds({ thorough: 1000, else: 8 });
+const sequences = 100;
 const agentCount = 12;
 const seed = 20_261_127;
 

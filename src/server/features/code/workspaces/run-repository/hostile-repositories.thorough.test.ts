@@ -9,12 +9,12 @@ import type { Run } from "#shared/api/execution/runs.js";
 import type { Project } from "#shared/api/code/projects.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
-import { describeMainDriver } from "#test/support/git/folder-drivers.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
 import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
 import { send } from "#test/support/http/raw-request.js";
 import { gitInRepository } from "#test/support/git/git.js";
 
-describeMainDriver("a hostile repository of a run", (driver) => {
+describeEachDriver("a hostile repository of a run", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let project: Project;

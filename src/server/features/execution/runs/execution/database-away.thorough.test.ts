@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startDatabaseProxy, type DatabaseProxy } from "#test/support/database/database-proxy.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { shell, waitForRunEnd } from "#test/support/fixtures/runs.js";
-import { isThorough } from "#test/support/thorough.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 
 let app: TestApp;
@@ -23,7 +22,7 @@ test("a run that has begun does its work, although the database is away at any m
   const org = await makeOrganization(owner);
   const project = await makeProject(owner, org.id);
   let ended = 0;
-  for (let afterMs = 0; afterMs <= 600; afterMs += isThorough ? 10 : 40) {
+  for (let afterMs = 0; afterMs <= 600; afterMs += 20) {
     const { agent } = await makeWorkspace(owner, project.id);
     const params = { agent_id: agent.id };
     const body = { command: shell("echo done > done.txt"), network: "none" as const };

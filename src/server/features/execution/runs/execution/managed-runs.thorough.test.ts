@@ -23,7 +23,6 @@ import { endLostRuns } from "../runs.queries.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
 import { followLog, shell, waitForRunEnd, waitForRun } from "#test/support/fixtures/runs.js";
 import { send } from "#test/support/http/raw-request.js";
-import { rounds } from "#test/support/thorough.js";
 
 describe("managed runs", () => {
   let app: TestApp;
@@ -269,7 +268,7 @@ describe("managed runs", () => {
     const { agent } = await makeWorkspace(owner, project.id);
     const open = async () => (await readdir("/proc/self/fd")).length;
     const before = { fds: 0, processes: 0 };
-    const times = rounds({ thorough: 200, else: 25 });
+    const times = 200;
     for (let number = 0; number < times; number += 1) {
       const run = await start(agent.id, { command: ["true"] });
       expect((await waitForRunEnd(owner, run.id)).status).toBe("succeeded");

@@ -5,10 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Session, SessionEvent } from "#shared/api/work/sessions.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/support/fixtures/factories.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
-import { isThorough } from "#test/support/thorough.js";
 import { systemRoleIds } from "../../../../db/migrate.js";
 
-const count = isThorough ? 200 : 20;
+const count = 60;
 const updates = 200;
 
 /** A program that speaks the protocol and costs little memory. It announces numbered tools in each turn. */

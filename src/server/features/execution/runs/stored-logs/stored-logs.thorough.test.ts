@@ -28,7 +28,6 @@ import {
   type Fault,
   type S3Server,
 } from "#test/support/object-storage/s3-server.js";
-import { rounds } from "#test/support/thorough.js";
 import { deleteLogObjectsOf, expireLogObjects } from "../../log-objects/index.js";
 import { createLogStorage, type LogStorage } from "./log-storage.js";
 import { openRunLog } from "./open-run-log.js";
@@ -396,7 +395,7 @@ test("many logs are moved once each by two processes, through random failures", 
   await app.db.tenant(orgId, (tx) => deleteLogObjectsOf(tx, projectId));
   await sync();
   const content = Array.from(
-    { length: rounds({ thorough: 500, else: 100 }) },
+    { length: 500 },
     (_, index) => `${index} ${randomBytes(100 + index * 4).toString("hex")}\n`,
   );
   const ids = await insertLogs(content);

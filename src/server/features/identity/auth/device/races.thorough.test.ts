@@ -3,7 +3,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { ApiError } from "#shared/contract/client.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { rounds } from "#test/support/thorough.js";
 
 /** Two processes of one installation receive the requests. */
 describe("concurrent answers to device logins", () => {
@@ -37,7 +36,7 @@ describe("concurrent answers to device logins", () => {
     const [row] = await queryAsOwner(app, "select count(*)::int as count from api_keys");
     return Number(row?.["count"]);
   };
-  const times = rounds({ thorough: 20, else: 4 });
+  const times = 20;
 
   test("of two approvals by two people one wins, and the key is that person's", async () => {
     for (let round = 0; round < times; round += 1) {

@@ -15,10 +15,10 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/support/fixtures/factories.js";
-import { describeMainDriver } from "#test/support/git/folder-drivers.js";
+import { describeEachDriver } from "#test/support/git/folder-drivers.js";
 import { cutOffSync, expectWholeSync } from "#test/support/git/cut-off-sync.js";
 
-describeMainDriver("bringing the base branch into a workspace", (driver) => {
+describeEachDriver("bringing the base branch into a workspace", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
