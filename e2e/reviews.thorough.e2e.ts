@@ -8,7 +8,7 @@ import { startTestApp, type TestApp, type TestPerson } from "#test/support/serve
 import { launchBrowser, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 import { makeReviewTask, reviewScreen } from "./support/review-task.js";
 
-/** What follows a request for changes, with a scripted agent that reads and answers it. */
+/** Steps after a request for changes, with a scripted agent that reads and answers it. */
 let app: TestApp;
 let browser: Browser;
 let page: Page;

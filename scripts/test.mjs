@@ -74,7 +74,7 @@ if (browserFiles.length > 0) {
   else if (mayInstall) failures.push("browser: Chromium could not be installed");
   else sayMissing("Chromium", "the browser suite was not run without");
 }
-if (words.length === 0) await underOlderPostgres();
+if (isThorough && words.length === 0) await underOlderPostgres();
 
 saySlowest();
 say("left", leftovers);
@@ -121,25 +121,9 @@ function sayMissing(names, consequence) {
   );
 }
 
-/**
- * Runs the tests that depend on SQL under the oldest supported PostgreSQL, which has the fewest features. With
- * THOROUGH=1 all tests run under each supported version besides the bundled one.
- */
+/** Runs all tests under each supported PostgreSQL besides the bundled one. */
 async function underOlderPostgres() {
-  const files = [
-    "test/installation/database-roles.test.ts",
-    "test/access/row-level-security.test.ts",
-    "src/server/db/locks/locks.test.ts",
-    "src/server/db/migrate.test.ts",
-    "src/server/features/identity/api-keys/api-keys.test.ts",
-    "src/server/features/organization/audit/audit.test.ts",
-    "src/server/features/organization/organizations/organizations.test.ts",
-    "src/server/features/execution/runs/runs.test.ts",
-    "src/server/features/code/workspaces/commits/commits.test.ts",
-    "src/server/features/code/workspaces/merges/merge-lease.test.ts",
-  ];
-  const majors = Object.keys(versions);
-  for (const major of isThorough ? majors : majors.slice(0, 1)) {
+  for (const major of Object.keys(versions)) {
     const postgres = await startPostgres(major);
     if (postgres === null) {
       process.stdout.write(
@@ -149,12 +133,8 @@ async function underOlderPostgres() {
       continue;
     }
     process.stdout.write(`\nUnder PostgreSQL ${major}:\n`);
-    await suite(
-      "api",
-      { OMOI_TEST_DATABASE_URL: postgres.url },
-      isThorough ? [] : files,
-      `PostgreSQL ${major}, `,
-    );
+    const env = { OMOI_TEST_DATABASE_URL: postgres.url };
+    await suite("api", env, words, `PostgreSQL ${major}, `);
     await postgres.stop();
   }
 }

@@ -66,7 +66,6 @@ describe("of a workspace", () => {
   ];
   const withArchiving = ["agents.delete", "tasks.delete", "tasks.merge", "workspaces.archive"];
 
-  // Other calls that declare these errors answer from the repository, or create a workspace.
   test("that has expired: 410", async () => {
     await prepare();
     expect(await callsWith("workspace_expired", () => setStatus("expired"))).toEqual([
@@ -105,16 +104,16 @@ describe("of a workspace", () => {
     expect(await callsWith("nested_repository", endRuns)).toEqual([...withArchiving, ...ofFolder]);
   });
 
-  test("whose folder cannot be mounted: 503", async () => {
+  test("whose folder cannot be mounted: 503", async (context) => {
     await prepare();
     const layers = (await readdir(app.dataDir, { recursive: true })).filter((name) =>
       name.endsWith("/lower"),
     );
+    if (layers.length === 0) context.skip("without the right to mount, folders have no layers");
     for (const name of layers)
       await rename(join(app.dataDir, name), join(app.dataDir, `${name}.away`));
     const found = await callsWith("folder_unavailable", endRuns);
-    // Without the right to mount, the folder has no layers.
-    expect(found).toEqual(layers.length === 0 ? [] : [...withArchiving, ...ofFolder]);
+    expect(found).toEqual([...withArchiving, ...ofFolder]);
   });
 
   test("whose branch moved since it was read: 412", async () => {

@@ -1,4 +1,4 @@
 import { describeOneKill } from "../support/crash/describe-acts.js";
 
-// Kills at many effects are in every-effect.thorough.test.ts.
+// Kills at many effects are in many-kills.thorough.test.ts.
 describeOneKill();

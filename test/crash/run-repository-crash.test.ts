@@ -1,4 +1,4 @@
 import { testRunKills } from "../support/crash/test-run-kills.js";
 
-// Kills at every effect are in run-repository-crash.thorough.test.ts.
+// Kills at many effects are in run-repository-crash.thorough.test.ts.
 testRunKills(20, Infinity);

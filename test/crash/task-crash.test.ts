@@ -1,4 +1,4 @@
 import { testTaskKills } from "../support/crash/test-task-kills.js";
 
-// Kills at every effect are in task-crash.thorough.test.ts.
+// Kills at many effects are in task-crash.thorough.test.ts.
 testTaskKills(12, Infinity);

@@ -135,6 +135,6 @@ export const notRun: Record<string, Record<string, string>> = {
       "needs a lost server; src/server/backup/adopt-backup.thorough.test.ts adopts its backup",
   },
   "docs/reference/api-conventions.md": {
-    "npx openapi-typescript https://omoi.example.com/api/v1/openapi.json -o omoi.ts": `${REGISTRY}; test/documents/generated-clients.thorough.test.ts runs these generators`,
+    "npx openapi-typescript https://omoi.example.com/api/v1/openapi.json -o omoi.ts": `${REGISTRY}; test/documents/openapi-tools.thorough.test.ts runs these generators`,
   },
 };

@@ -97,7 +97,7 @@ test("a review whose prompt was not sent is sent later, once", async () => {
     ip: null,
     requestId: null,
   };
-  // What a server leaves that was killed between the review and its prompt.
+  // The state that a server leaves if it is killed between the review and its prompt.
   await queryAsOwner(
     app,
     `insert into reviews (id, org_id, task_id, attempt_id, author, verdict, body, commit_sha, base_sha,

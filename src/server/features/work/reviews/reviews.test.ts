@@ -329,7 +329,7 @@ describe("reviews for a protected branch", () => {
       (await owner.api.mergeQueue.get({ params: { merge_request_id: id } })).data;
     await publish({ verdict: "approve" });
     const { id } = await queue();
-    // Who asks for the merge does not approve it alone.
+    // The person who asks for the merge does not approve it alone.
     expect(await read(id)).toMatchObject({ status: "waiting_for_approval", approvals: [] });
     expect((await changes()).approval.approve.allowed).toBe(false);
     await expectProblem(publish({ verdict: "approve" }), 403, "own_work");

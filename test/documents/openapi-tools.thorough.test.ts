@@ -1,7 +1,6 @@
+// Thorough: it installs the generators, and each needs seconds for the whole document.
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,14 +10,9 @@ import { openApiDocument } from "#shared/contract/openapi.js";
 import { startTestApp } from "#test/support/server/app.js";
 
 const root = join(import.meta.dirname, "../..");
-const installed = createRequire(join(root, "test/generated-client/package.json"));
-/** Returns the folder of a package, which npm installs here or at the root. */
-const packageOf = (name: string): string => {
-  const folders = installed.resolve.paths(name) ?? [];
-  const found = folders.find((folder) => existsSync(join(folder, name)));
-  if (found === undefined) throw new Error(`${name} is not installed; run npm ci`);
-  return join(found, name);
-};
+/** Its packages are installed by this test alone: 350 in number, which nothing else needs. */
+const tools = join(root, "test/openapi-tools");
+const packageOf = (name: string): string => join(tools, "node_modules", name);
 
 /** Uses the types of openapi-typescript. */
 const typesCaller = `
@@ -95,9 +89,11 @@ console.log(JSON.stringify({
 }));
 `;
 
-describe("clients generated from the OpenAPI document", () => {
+describe("the OpenAPI document", () => {
   let folder: string;
   beforeAll(async () => {
+    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    await promisify(execFile)("npm", args, { cwd: tools });
     folder = await mkdtemp(join(tmpdir(), "omoi-clients-"));
     await writeFile(join(folder, "package.json"), '{"type":"module"}');
     const document = openApiDocument("https://omoi.example.com");
@@ -107,7 +103,13 @@ describe("clients generated from the OpenAPI document", () => {
 
   /** Returns the output of a Node program; rejects if it fails. */
   const run = async (args: string[]): Promise<string> => {
-    const env = { ...process.env, DO_NOT_TRACK: "1", NO_COLOR: "1" };
+    const env = {
+      ...process.env,
+      DO_NOT_TRACK: "1",
+      NO_COLOR: "1",
+      REDOCLY_TELEMETRY: "off",
+      REDOCLY_SUPPRESS_UPDATE_NOTICE: "true",
+    };
     const { stdout } = await promisify(execFile)(process.execPath, args, {
       cwd: folder,
       env,
@@ -125,6 +127,15 @@ describe("clients generated from the OpenAPI document", () => {
       ...(more.length > 0 ? more : ["--noEmit"]),
       file,
     ]);
+
+  test("is valid by Redocly's rules", async () => {
+    const program = join(packageOf("@redocly/cli"), "bin/cli.js");
+    const report = await run([program, "lint", "openapi.json", "--format", "json"]);
+    const { totals } = JSON.parse(report.slice(report.indexOf("{"))) as {
+      totals: { errors: number };
+    };
+    expect(totals.errors).toBe(0);
+  });
 
   test("openapi-typescript: types that compile", async () => {
     await run([
@@ -155,7 +166,7 @@ describe("clients generated from the OpenAPI document", () => {
   });
 
   test("@hey-api/openapi-ts: a client that compiles, and leads from an account to a merge", async () => {
-    const compiler = join(root, "test/support/generators/typescript-5.mjs");
+    const compiler = join(root, "test/openapi-tools/typescript-5.mjs");
     await run([
       "--import",
       pathToFileURL(compiler).href,

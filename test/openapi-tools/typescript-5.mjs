@@ -1,11 +1,8 @@
-/**
- * Gives generators that are installed beside the compiler of the product, which has no interface for
- * programs, the compiler of test/generated-client. For `node --import`.
- */
+/** Gives generators the compiler of this folder: that of the product has no interface for programs. For `node --import`. */
 import { register } from "node:module";
 
 const typescript = new URL(
-  "../../generated-client/node_modules/typescript/lib/typescript.js",
+  "./node_modules/typescript/lib/typescript.js",
   import.meta.url,
 ).href;
 const hooks = `
