@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -8,6 +8,7 @@ import type { TestProject } from "vitest/node";
 import { addressFromUrl } from "#server/db/connection/address.js";
 import { openDatabase } from "#server/db/connection/connect.js";
 import { startEmbeddedPostgres } from "#server/db/embedded/embedded.js";
+import { removeDataFolder } from "./server/data-folder.js";
 
 /** The PostgreSQL cluster of this test run; each file copies the template. */
 export interface TestCluster {
@@ -20,6 +21,8 @@ export interface TestCluster {
   owner: pg.ClientConfig;
   template: string;
   secret: string;
+  /** A file with the data folders that are removed at the end of the run, one in a line. */
+  sharedFolders: string;
 }
 
 declare module "vitest" {
@@ -73,9 +76,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
     pino({ level: "silent" }),
   );
   await db.close();
-  project.provide("cluster", { admin: withoutDatabase(client), owner, template, secret });
+  const sharedFolders = join(folder, "shared-folders");
+  await writeFile(sharedFolders, "");
+  const cluster = { admin: withoutDatabase(client), owner, template, secret, sharedFolders };
+  project.provide("cluster", cluster);
 
   return async () => {
+    const folders = (await readFile(sharedFolders, "utf8")).split("\n").filter(Boolean);
+    await Promise.all(folders.map(removeDataFolder));
     const { rows } = await client.query<{ datname: string }>(
       "select datname from pg_database where datname like $1",
       [`${template}%`],

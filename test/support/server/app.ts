@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp } from "node:fs/promises";
+import { appendFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -79,7 +79,7 @@ let shared: Promise<TestApp> | undefined;
  * many files. For tests that look only at what they created; others start their own.
  */
 export async function sharedTestApp(): Promise<TestApp> {
-  const app = await (shared ??= startTestApp());
+  const app = await (shared ??= startSharedApp());
   // Each file registers as many people as one address may.
   const text = "remove the hits of other test files";
   await app.db.withSystem(text, (db) => db.delete(rateLimits));
@@ -87,6 +87,12 @@ export async function sharedTestApp(): Promise<TestApp> {
     ...app,
     close: () => Promise.reject(new Error("other test files use this application")),
   };
+}
+
+async function startSharedApp(): Promise<TestApp> {
+  const app = await startTestApp();
+  await appendFile(inject("cluster").sharedFolders, `${app.dataDir}\n`);
+  return app;
 }
 
 /** Creates a copy of the template database, with its secret. */
