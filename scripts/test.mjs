@@ -57,6 +57,14 @@ const needed = {
   pgbouncer: "/usr/sbin/pgbouncer",
   openssl: "/usr/bin/openssl",
   prometheus: "/usr/bin/promtool",
+  // They render the Helm chart.
+  ...(isThorough
+    ? {
+        "golang-go": "/usr/bin/go",
+        "golang-github-masterminds-sprig-dev": "/usr/share/gocode/src/github.com/Masterminds/sprig",
+        "golang-k8s-sigs-yaml-dev": "/usr/share/gocode/src/sigs.k8s.io/yaml",
+      }
+    : {}),
 };
 const missing = Object.keys(needed).filter((name) => !existsSync(needed[name]));
 if (missing.length > 0 && mayInstall)

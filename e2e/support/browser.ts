@@ -11,6 +11,7 @@ import {
 import { expect } from "vitest";
 import { firstAnswersId } from "#shared/first-answers.js";
 import type { TestApp, TestPerson } from "#test/support/server/app.js";
+import { withSharedFolder } from "#test/support/temporary-folders.js";
 // @ts-expect-error -- a script for a bare Node, without types
 import { chromiumFlags } from "../../scripts/chromium.mjs";
 import { expectAccessible, expectFits } from "./accessible.js";
@@ -23,10 +24,13 @@ let launched: Promise<Browser> | undefined;
  */
 export async function launchBrowser(): Promise<Browser> {
   if (launched !== undefined && (await launched).isConnected()) return launched;
-  const browser = await (launched = chromium.launch({
-    executablePath: process.env["OMOI_CHROMIUM"] ?? "/usr/bin/chromium",
-    args: chromiumFlags as string[],
-  }));
+  launched = withSharedFolder(() =>
+    chromium.launch({
+      executablePath: process.env["OMOI_CHROMIUM"] ?? "/usr/bin/chromium",
+      args: chromiumFlags as string[],
+    }),
+  );
+  const browser = await launched;
   browser.close = async () => {
     await Promise.all(browser.contexts().map((context) => context.close()));
   };

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join, relative } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { root } from "../prepare.mjs";
-import { detachMounts, listMounts } from "./mounts.mjs";
+import { emptyFolder, NetworkParts } from "./leftovers.mjs";
 import {
   commandOf,
   descendantsOf,
@@ -24,13 +24,14 @@ const CLOSE_MS = 60_000;
 
 /**
  * Runs test files of one project of vitest. A file that exceeds its time is ended with its processes, and fails; when the
- * suite exceeds its own, all that has not ended fails.
+ * suite exceeds its own, all that has not ended fails. The suite and each file have a folder of their own for temporary
+ * files.
  * @param {{ project: string, env: Record<string, string>, args: string[], fileMs: number, deadline: number }} options
  *   `args` are words and options of vitest, `deadline` is in milliseconds since 1970
- * @returns the results by file, the failures outside of files, and the processes that files left
+ * @returns the results by file, the failures outside of files, and what files left on the machine
  */
 export async function runSuite({ project, env, args, fileMs, deadline }) {
-  const folder = mkdtempSync(join(tmpdir(), "omoi-report-"));
+  const folder = mkdtempSync(join(tmpdir(), "omoi-suite-"));
   try {
     const watch = new SuiteWatch(folder, { fileMs, deadline });
     const vitest = join(root, "node_modules/vitest/vitest.mjs");
@@ -65,7 +66,10 @@ class SuiteWatch {
   #processorSeconds = new Map();
   /** What files and the suite have left. */
   #left = [];
-  #mounts = new Set(listMounts());
+  #network = new NetworkParts();
+  /** The folder for temporary files of each file, and that of what files share. */
+  #folders = new Map();
+  #shared;
   #closedAt = null;
   /** @type {string | null} */
   #failure = null;
@@ -75,7 +79,16 @@ class SuiteWatch {
     this.#deadline = deadline;
     this.#journal = new Lines(join(folder, "journal"));
     this.#report = new Lines(join(folder, "report"));
+    this.#shared = join(folder, "shared");
+    this.#network.look([]);
+    // Servers and agents have accounts of their own.
+    chmodSync(folder, 0o711);
+    mkdirSync(this.#shared);
+    chmodSync(this.#shared, 0o1777);
     this.variables = {
+      TMPDIR: this.#shared,
+      SUITE_SHARED: this.#shared,
+      SUITE_CACHE: tmpdir(),
       SUITE_RUN: this.#run,
       SUITE_JOURNAL: this.#journal.path,
       SUITE_REPORT: this.#report.path,
@@ -102,9 +115,8 @@ class SuiteWatch {
     while (this.#owners.look(this.#workers).length > 0 && Date.now() - ended < END_MS)
       await pause(100);
     this.#endProcessesOf(() => true, project);
-    const mounts = listMounts().filter((path) => !this.#mounts.has(path));
-    this.#left.push(...mounts.map((path) => ({ file: project, what: `a mount: ${path}` })));
-    detachMounts(mounts);
+    for (const file of this.#folders.keys()) this.#clear(file);
+    this.#recordLeft(project, emptyFolder(this.#shared));
     for (const name of ["SIGINT", "SIGTERM"]) process.off(name, stop);
     if (signal !== null) process.exit(1);
     return status;
@@ -128,7 +140,9 @@ class SuiteWatch {
       if (now - since < END_MS) continue;
       this.#closing.delete(file);
       this.#endProcessesOf((one) => one.file === file, file, processes);
+      this.#clear(file);
     }
+    this.#network.look(this.#filesNow());
     if (this.#report.all().some(({ errors }) => errors !== undefined)) this.#closedAt ??= now;
     if (now > this.#deadline) this.#failure = "reached its time limit";
     else if (this.#closedAt !== null && now - this.#closedAt > CLOSE_MS)
@@ -140,8 +154,9 @@ class SuiteWatch {
   }
 
   #readJournal() {
-    for (const { pid, file, event, name, cpu } of this.#journal.next()) {
+    for (const { pid, file, event, name, cpu, folder } of this.#journal.next()) {
       if (event === "begin") {
+        this.#folders.set(file, folder);
         this.#running.set(pid, { file, test: null, since: Date.now() });
         this.#workers.set(pid, file);
       } else if (event === "test" && this.#running.has(pid)) this.#running.get(pid).test = name;
@@ -151,6 +166,22 @@ class SuiteWatch {
         this.#closing.set(file, Date.now());
       }
     }
+  }
+
+  #filesNow() {
+    return [...[...this.#running.values()].map(({ file }) => file), ...this.#closing.keys()];
+  }
+
+  /** Removes what a file left besides processes, and records it. */
+  #clear(file) {
+    const folder = this.#folders.get(file);
+    if (folder === undefined) return;
+    this.#folders.delete(file);
+    this.#recordLeft(file, [...this.#network.take(file, this.#filesNow()), ...emptyFolder(folder)]);
+  }
+
+  #recordLeft(file, lines) {
+    this.#left.push(...lines.map((what) => ({ file, what })));
   }
 
   /** Ends processes that outlived their file, and records them. */

@@ -135,7 +135,7 @@ test("leaves resources of a server with another data folder alone", async () => 
   // As seen from a container: the pid means another process here, or none.
   const name = (of: { dataDir: string }) => resourceName({ ...self, startTime: "1" }, of.dataDir);
   const marked = [own, other].map((of) =>
-    spawn("sh", ["-c", "sleep 60; :", markerOf(name(of))], { stdio: "ignore" }),
+    spawn("sh", ["-c", "read line", markerOf(name(of))], { stdio: ["pipe", "ignore", "ignore"] }),
   );
   const ended = once(marked[0] as ChildProcess, "close");
   await own.cleanUp();

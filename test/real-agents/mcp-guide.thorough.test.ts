@@ -61,7 +61,6 @@ describe.skipIf(agents === null)(`Claude Code with Omoi's tools${suffix}`, () =>
   afterAll(async () => {
     cli?.close();
     if (folder) rmSync(folder, { recursive: true });
-    await app?.close();
     await model?.close();
   });
 

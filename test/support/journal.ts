@@ -1,9 +1,10 @@
 /**
  * Appends the begin of each test file and test, and the end of each file with its processor time, to SUITE_JOURNAL:
  * synchronously, so that the journal names the test in which a worker hangs. Processes of the file inherit
- * SUITE_FILE.
+ * SUITE_FILE, and have a folder for temporary files that is only of this file.
  */
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeEach, expect } from "vitest";
 
 /** Clock ticks per second of /proc on Linux. */
@@ -26,8 +27,12 @@ if (path !== undefined) {
   const write = (entry: object) =>
     appendFileSync(path, `${JSON.stringify({ pid: process.pid, file, ...entry })}\n`);
   const before = processorSeconds();
+  const folder = mkdtempSync(join(dirname(path), "file-"));
+  // Servers and agents have accounts of their own.
+  chmodSync(folder, 0o1777);
   process.env["SUITE_FILE"] = file;
-  write({ event: "begin" });
+  process.env["TMPDIR"] = folder;
+  write({ event: "begin", folder });
   beforeEach(({ task }) => write({ event: "test", name: task.fullTestName }));
   afterAll(() => write({ event: "end", cpu: processorSeconds() - before }));
 }

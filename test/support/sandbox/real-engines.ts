@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
+import { cacheFolder } from "../temporary-folders.js";
 import { isThorough } from "../thorough.js";
 
 export type EngineName = "docker" | "podman";
@@ -38,7 +39,7 @@ export function engineUnavailableReason(name: EngineName): string | null {
 
 /** Debian's base system, created once for all tests of this machine. */
 function rootFileSystem(): string {
-  const folder = join(tmpdir(), "omoi-debian-trixie-git");
+  const folder = join(cacheFolder, "omoi-debian-trixie-git");
   if (!existsSync(folder)) {
     const made = mkdtempSync(`${folder}-`);
     const { status, stdout } = spawnSync(

@@ -15,6 +15,7 @@ import { rateLimits } from "#server/db/tables/identity-tables.js";
 import { workspaceBusy } from "#server/errors.js";
 import { openSandbox, unavailable } from "#sandbox/open-sandbox.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
+import { withSharedFolder } from "../temporary-folders.js";
 import { removeDataFolder } from "./data-folder.js";
 
 /** The real application on a copy of the template database, listening on a free port. */
@@ -90,7 +91,7 @@ export async function sharedTestApp(): Promise<TestApp> {
 }
 
 async function startSharedApp(): Promise<TestApp> {
-  const app = await startTestApp();
+  const app = await withSharedFolder(startTestApp);
   await appendFile(inject("cluster").sharedFolders, `${app.dataDir}\n`);
   return app;
 }

@@ -7,6 +7,7 @@ import { makeTaskProject, type TaskProject } from "#test/support/fixtures/tasks.
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 
 /** Prompts in the instant in which a task becomes done, or in which its program ends. */
+const times = 12;
 let app: TestApp;
 let owner: TestPerson;
 let tasks: TaskProject;
@@ -14,11 +15,12 @@ beforeAll(async () => {
   app = await startTestApp({ OMOI_SANDBOX: "required", OMOI_RUN_STOP_GRACE_SECONDS: "1" }, "real");
   owner = await app.person("Ada");
   tasks = await makeTaskProject(owner);
+  const params = { org_id: tasks.orgId };
+  await owner.api.organizations.update({ params, body: { max_concurrent_agents: times } });
 });
 afterAll(() => app.close());
 
 vi.setConfig({ testTimeout: 900_000 });
-const times = 12;
 
 const sessionOf = async (id: string): Promise<string> =>
   (await tasks.get(id)).attempts[0]?.session_id as string;
