@@ -67,7 +67,9 @@ describe("pages", () => {
     for (const answer of page.answers ?? []) {
       const asked = await send(app, "GET", answer.path, { headers: { cookie } });
       expect(JSON.parse(answer.body)).toEqual(JSON.parse(asked.text));
-      expect(answer.headers["etag"]).toBe(asked.headers.get("etag") ?? undefined);
+      // A long response is compressed, which makes its ETag weak (RFC 9110, 8.8.1).
+      const etag = asked.headers.get("etag")?.replace(/^W\//, "");
+      expect(answer.headers["etag"]).toBe(etag);
     }
   });
 
