@@ -1,4 +1,4 @@
-/** What test files leave on the machine besides processes. On other systems than Linux the lists are empty. */
+/** Lists and removes leftovers of test files besides processes. On other systems than Linux the lists are empty. */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ const NETWORK = [
   { what: "a network device", folder: "/sys/class/net", remove: ["link", "delete"] },
 ];
 
-/** What programs of others keep between their starts: tsx, Node.js and opencode. */
+/** Folders that tsx, Node.js and opencode keep between their starts. */
 const CACHES = /^(?:tsx-\d+|node-compile-cache|opencode)$/;
 
 /** Records which files ran when a part of a network was first seen: one of them made it. */

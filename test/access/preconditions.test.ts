@@ -19,7 +19,7 @@ import {
 } from "../support/server/app.js";
 import { rounds } from "../support/thorough.js";
 
-const conditionalRounds = rounds({ thorough: 60, else: 5 });
+const conditionalRounds = rounds({ thorough: 60, else: 10 });
 const plainRounds = rounds({ thorough: 40, else: 4 });
 
 let here: TestApp;

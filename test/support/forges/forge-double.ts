@@ -4,6 +4,7 @@
  * and record each request that does not fit the forge's own description.
  */
 import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { makeTempFolder } from "../git/git.js";
@@ -135,6 +136,7 @@ export class ForgeDouble {
         server.close(() => resolve());
       });
     }
+    await rm(this.#root, { recursive: true, force: true });
   }
 
   /** Answers with a log, or with its address in a storage. */

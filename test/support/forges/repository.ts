@@ -1,5 +1,5 @@
 /** Repositories and pull requests of the doubles of forges: real bare repositories, and what a forge keeps beside them. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { git, makeTempFolder, runGit } from "../git/git.js";
 import {
@@ -80,6 +80,7 @@ export class DoubleRepository {
     await git(["commit", "-m", "Change files"], { cwd: work, env: author });
     await git(["push", this.folder, `HEAD:refs/heads/${branch}`], { cwd: work });
     const sha = await git(["rev-parse", "HEAD"], { cwd: work });
+    await rm(work, { recursive: true });
     this.pushed(branch, sha, "dev");
     return sha;
   }

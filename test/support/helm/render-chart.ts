@@ -62,7 +62,10 @@ export async function openRenderer(): Promise<ChartRenderer | null> {
   const cache = { HOME: folder, ...env };
   if (await isFound("go", "version")) {
     const source = join(import.meta.dirname, "render.go");
-    await run("go", ["build", "-o", built, source], { env: cache });
+    await run("go", ["build", "-o", built, source], { env: cache }).catch(async (error) => {
+      await close();
+      throw error;
+    });
     return renderBy(built, ["team", chart, "tools", values]);
   }
   await close();

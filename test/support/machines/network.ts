@@ -3,7 +3,7 @@
  * namespace, too: rules of this machine, such as those of Docker, would apply to its packets.
  */
 import { spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 
 /** A machine's place in the network. */
 export interface Station {
@@ -56,18 +56,30 @@ export function whyNoMachines(): string | null {
   }
 }
 
+/** Connects this machine with a namespace by a device that has the name of its subnet: the kernel permits one of a name. */
+function addCable(namespace: string): { own: string; subnet: string } {
+  for (let attempt = 1; ; attempt += 1) {
+    const [second, third] = [200 + randomInt(50), randomInt(256)];
+    const own = `omoi-${second}-${third}`;
+    try {
+      ip("link", "add", own, "type", "veth", "peer", own, "netns", namespace);
+      return { own, subnet: `10.${second}.${third}` };
+    } catch (error) {
+      if (attempt === 20) throw error;
+    }
+  }
+}
+
 /** Makes a network of its own, with addresses that no other test of this machine uses. */
 export function openNetwork(): LocalNetwork {
   const id = randomBytes(3).toString("hex");
   const middle = `omoi-${id}`;
-  const subnet = `10.${200 + (process.pid % 50)}.${(process.pid >> 6) % 256}`;
-  const address = `${subnet}.254`;
   const atBridge = (...args: string[]): void => ip("-netns", middle, "link", ...args);
   ip("netns", "add", middle);
   atBridge("add", "bridge", "type", "bridge");
   atBridge("set", "bridge", "up");
-  const own = `omoi${id}`;
-  ip("link", "add", own, "type", "veth", "peer", own, "netns", middle);
+  const { own, subnet } = addCable(middle);
+  const address = `${subnet}.254`;
   atBridge("set", own, "master", "bridge", "up");
   ip("address", "add", `${address}/24`, "dev", own);
   ip("link", "set", own, "up");

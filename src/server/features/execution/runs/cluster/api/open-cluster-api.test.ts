@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
@@ -137,5 +137,6 @@ describe("the client of the cluster", () => {
     await expect(openClusterApi(NAMESPACE, { KUBECONFIG: path })).rejects.toThrow(
       "OMOI_KUBERNETES_NAMESPACE needs a cluster, and KUBECONFIG names no cluster",
     );
+    await rm(path);
   });
 });
