@@ -67,6 +67,7 @@ describe("an organization with many waiting callers", () => {
       );
       return codesOf(calls);
     });
-    expect(new Set(codes)).toEqual(new Set([null]));
+    expect(codes).toContain(null);
+    expect(codes.filter((code) => code !== null && code !== "workspace_busy")).toEqual([]);
   });
 });

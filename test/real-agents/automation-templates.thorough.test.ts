@@ -56,6 +56,8 @@ describe.skipIf(agents === null)(`templates of automations${suffix}`, { timeout:
     if (isLinked) return;
     isLinked = true;
     world = await makeLinkedProject(owner, "github", "webhook", files);
+    const params = { org_id: world.orgId };
+    await owner.api.organizations.update({ params, body: { max_concurrent_agents: 20 } });
     for (const provider of ["anthropic", "openai"]) {
       await owner.api.organizationSecrets.set({
         params: { org_id: world.orgId, name: provider.toUpperCase() },
