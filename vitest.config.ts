@@ -43,8 +43,6 @@ export default defineConfig({
     hookTimeout: 300_000,
     expect: { poll: { timeout: 120_000 } },
     pool: "forks",
-    // The next start, of the other suite or of a failed file, reads what this one has compiled.
-    experimental: { fsModuleCache: true },
     setupFiles: ["test/support/journal.ts"],
     // Files of a worker share their imports. Each starts its own application and database.
     isolate: false,

@@ -4,7 +4,6 @@ import { id, nullable, page, timestamp } from "../../contract/fields.js";
 import { reviewerNames } from "../../execution/run-choices.js";
 import { person } from "../code/merge-requests.js";
 import { opinionPrompt } from "../code/protected-branches.js";
-import { activeErrors } from "../workspace-errors.js";
 import { model } from "../execution/runs.js";
 import { commentText, MAX_REVIEW_COMMENTS, newComment, plain, review } from "./reviews.js";
 import { taskParams } from "./tasks.js";
@@ -128,7 +127,7 @@ export const opinions = {
       "network_not_isolated",
       "program_missing",
       "missing_model_key",
-      ...activeErrors,
+      "workspace_not_active",
     ],
   }),
   get: endpoint({
@@ -181,6 +180,6 @@ export const opinions = {
     params: opinionParams,
     body: opinionReview,
     response: review,
-    errors: ["opinion_ended", "too_many_threads", ...activeErrors],
+    errors: ["opinion_ended", "too_many_threads"],
   }),
 };

@@ -3,8 +3,7 @@ import { endpoint } from "../../contract/endpoint.js";
 import { boolean, commitId, id, nullable, page, timestamp } from "../../contract/fields.js";
 import { diff, diffFile } from "../code/commits.js";
 import { person, requestCheck } from "../code/merge-requests.js";
-import { activeErrors } from "../workspace-errors.js";
-import { allowed, startErrors, taskParams } from "./tasks.js";
+import { allowed, startAgainErrors, taskParams } from "./tasks.js";
 
 export const verdicts = ["approve", "request_changes", "comment"] as const;
 export type Verdict = (typeof verdicts)[number];
@@ -332,7 +331,7 @@ export const reviews = {
       ...attemptQuery,
     }),
     response: changes,
-    errors: ["no_attempt", ...activeErrors],
+    errors: ["no_attempt", "workspace_not_active"],
   }),
   file: endpoint({
     method: "GET",
@@ -355,7 +354,7 @@ export const reviews = {
       ...attemptQuery,
     }),
     response: fileLines,
-    errors: ["no_attempt", ...activeErrors],
+    errors: ["no_attempt", "workspace_not_active"],
   }),
   search: endpoint({
     method: "GET",
@@ -381,7 +380,7 @@ export const reviews = {
       ...attemptQuery,
     }),
     response: changesSearch,
-    errors: ["no_attempt", ...activeErrors],
+    errors: ["no_attempt", "workspace_not_active"],
   }),
   checks: endpoint({
     method: "GET",
@@ -393,7 +392,7 @@ export const reviews = {
     params: taskParams,
     query: z.strictObject(attemptQuery),
     response: z.array(requestCheck),
-    errors: ["no_attempt", ...activeErrors],
+    errors: ["no_attempt", "workspace_not_active"],
   }),
   list: endpoint({
     method: "GET",
@@ -415,7 +414,7 @@ export const reviews = {
     body: newReview,
     response: review,
     errors: [
-      ...startErrors,
+      ...startAgainErrors,
       "task_finished",
       "no_attempt",
       "attempt_archived",
@@ -435,7 +434,7 @@ export const reviews = {
     summary: "Get the caller's unpublished review",
     params: taskParams,
     response: draft,
-    errors: activeErrors,
+    errors: ["workspace_not_active"],
   }),
   saveDraft: endpoint({
     method: "PUT",
@@ -446,7 +445,7 @@ export const reviews = {
     params: taskParams,
     body: newDraft,
     response: draft,
-    errors: ["no_attempt", "task_finished", ...activeErrors],
+    errors: ["no_attempt", "task_finished", "workspace_not_active"],
   }),
   deleteDraft: endpoint({
     method: "DELETE",
@@ -475,6 +474,6 @@ export const reviews = {
         .boolean()
         .describe("Whether its newest content is seen; false if it has changed meanwhile"),
     }),
-    errors: ["no_attempt", ...activeErrors],
+    errors: ["no_attempt", "workspace_not_active"],
   }),
 };

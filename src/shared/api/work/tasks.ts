@@ -336,7 +336,8 @@ const loss = z.strictObject({
 export const taskParams = z.strictObject({ task_id: id.describe("Id of the task") });
 const attemptParams = taskParams.extend({ attempt_id: id.describe("Id of the attempt") });
 
-export const startErrors = [
+/** A new agent cannot start. */
+const startErrors = [
   "run_token_starts_no_runs",
   "quota_exceeded",
   "run_in_progress",
@@ -344,7 +345,6 @@ export const startErrors = [
   "program_missing",
   "missing_model_key",
   "network_not_isolated",
-  "docker_unavailable",
   "workspace_busy",
   "workspace_exists",
   "workspace_remote",
@@ -354,7 +354,15 @@ export const startErrors = [
   "name_taken",
   "task_held",
   "task_untrusted",
-  ...activeErrors,
+  "workspace_not_active",
+  "repository_mismatch",
+] as const;
+
+/** An agent with a workspace of its own cannot start again. */
+export const startAgainErrors = [
+  ...startErrors,
+  "docker_unavailable",
+  "workspace_expired",
 ] as const;
 
 const list = {
@@ -531,7 +539,7 @@ export const tasks = {
     }),
     response: task,
     errors: [
-      ...startErrors,
+      ...startAgainErrors,
       "no_attempt",
       "attempt_archived",
       "too_many_prompts",
@@ -560,7 +568,7 @@ export const tasks = {
     params: taskParams,
     response: task,
     errors: [
-      ...startErrors,
+      ...startAgainErrors,
       "task_finished",
       "nothing_to_retry",
       "too_many_attempts",
@@ -595,7 +603,6 @@ export const tasks = {
       "task_finished",
       "run_in_progress",
       "merge_conflict",
-      "stale",
       "workspace_busy",
       "branch_protected",
       "threads_open",

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { endpoint } from "../../contract/endpoint.js";
 import { boolean, id, nullable, page, timestamp } from "../../contract/fields.js";
 import { person } from "../code/merge-requests.js";
-import { activeErrors, commitErrors } from "../workspace-errors.js";
+import { commitErrors } from "../workspace-errors.js";
 import { commentText, place } from "./reviews.js";
 import { taskParams } from "./tasks.js";
 
@@ -73,8 +73,9 @@ const applyErrors = [
   "run_in_progress",
   "workspace_busy",
   "unsaved_changes",
-  "stale",
-  ...activeErrors,
+  "workspace_not_active",
+  "workspace_expired",
+  "repository_mismatch",
   ...commitErrors,
 ] as const;
 
@@ -90,7 +91,6 @@ export const threads = {
       resolved: boolean.optional().describe("Only resolved threads, or only open ones"),
     }),
     response: z.array(thread),
-    errors: activeErrors,
   }),
   get: endpoint({
     method: "GET",
@@ -99,7 +99,6 @@ export const threads = {
     summary: "Get a thread",
     params: threadParams,
     response: thread,
-    errors: activeErrors,
   }),
   reply: endpoint({
     method: "POST",
@@ -110,7 +109,7 @@ export const threads = {
     params: threadParams,
     body: z.strictObject({ body: commentText.describe("At most 64 KiB") }),
     response: thread,
-    errors: ["too_many_comments", ...activeErrors],
+    errors: ["too_many_comments"],
   }),
   update: endpoint({
     method: "PATCH",
@@ -121,7 +120,6 @@ export const threads = {
     params: threadParams,
     body: z.strictObject({ resolved: z.boolean().describe("Whether it is resolved") }),
     response: thread,
-    errors: activeErrors,
   }),
   apply: endpoint({
     method: "POST",
