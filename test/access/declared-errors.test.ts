@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ErrorCode } from "#shared/errors.js";
 import { askIn, calls, fill, type Full, idsOf } from "../support/access/every-call.js";
 import { queryAsOwner } from "../support/database/queries.js";
-import { folderOf } from "../support/fixtures/factories.js";
+import {
+  commitFiles,
+  folderOf,
+  makeWorkspace,
+  mergeIntoBase,
+} from "../support/fixtures/factories.js";
+import { gitInRepository } from "../support/git/git.js";
 import { problemOf } from "../support/http/raw-request.js";
 import { expectProblem, startTestApp, type TestApp } from "../support/server/app.js";
 
@@ -90,6 +96,42 @@ describe("of a workspace", () => {
     ]);
   });
 
+  const ofReview = [
+    "reviews.changes",
+    "reviews.checks",
+    "reviews.file",
+    "reviews.getDraft",
+    "reviews.publish",
+    "reviews.saveDraft",
+    "reviews.search",
+    "reviews.setViewed",
+  ];
+
+  test("that is being created: 409", async () => {
+    await prepare();
+    const create = () =>
+      sql(
+        "update workspaces set status = 'creating', head_commit = null where agent_id = $1",
+        full.agent.id,
+      );
+    const found = await callsWith("workspace_not_active", create);
+    expect(found).toEqual(["opinions.ask", ...ofReview, "tasks.merge", ...ofFolder]);
+  });
+
+  test("whose branch was moved back: 409", async () => {
+    await prepare();
+    const { branch_name, parent_commit } = full.workspace;
+    await gitInRepository(
+      app,
+      full.project,
+      "update-ref",
+      `refs/heads/${branch_name}`,
+      parent_commit as string,
+    );
+    const found = await callsWith("repository_mismatch", endRuns);
+    expect(found).toEqual([...withArchiving, ...ofFolder]);
+  });
+
   test("that is archived: 409", async () => {
     await prepare();
     const found = await callsWith("workspace_not_active", () => setStatus("archived"));
@@ -112,11 +154,21 @@ describe("of a workspace", () => {
     if (layers.length === 0) context.skip("without the right to mount, folders have no layers");
     for (const name of layers)
       await rename(join(app.dataDir, name), join(app.dataDir, `${name}.away`));
+    // The workspace of a child begins with the files of its parent.
+    const { agents, workspaces } = full.owner.api;
+    const { data: child } = await agents.create({
+      body: { project_id: full.project.id, name: "child", parent_agent_id: full.agent.id },
+    });
+    await expectProblem(
+      workspaces.create({ params: { agent_id: child.id } }),
+      503,
+      "folder_unavailable",
+    );
     const found = await callsWith("folder_unavailable", endRuns);
     expect(found).toEqual([...withArchiving, ...ofFolder]);
   });
 
-  test("whose branch moved since it was read: 412", async () => {
+  test("whose branch moved since it was read, or is protected: 412, 409", async () => {
     await prepare();
     const { api } = full.owner;
     const params = { agent_id: full.agent.id };
@@ -130,8 +182,40 @@ describe("of a workspace", () => {
       412,
       "stale",
     );
+    const { restoreVersion } = api.workspaces;
+    const ofConflict = await makeConflict();
+    const paths = ["shared.txt"];
+    await expectProblem(
+      restoreVersion({ params: ofConflict, body: { paths, ...target } }),
+      412,
+      "stale",
+    );
+    const protected_branches = [{ pattern: "main", checks: [full.checkName] }];
+    await api.projects.update({
+      params: { project_id: full.project.id },
+      body: { protected_branches },
+    });
+    await expectProblem(
+      restoreVersion({ params: ofConflict, body: { paths } }),
+      409,
+      "branch_protected",
+    );
   });
 });
+
+/** Merges two workspaces that have the same new file. Returns the parameters of the merge with the conflict. */
+async function makeConflict() {
+  const { owner, project } = full;
+  const [one, two] = [
+    await makeWorkspace(owner, project.id),
+    await makeWorkspace(owner, project.id),
+  ];
+  for (const { agent, workspace } of [one, two])
+    await commitFiles(owner, workspace, { "shared.txt": agent.id });
+  await mergeIntoBase(owner, one.workspace);
+  const merge = await mergeIntoBase(owner, two.workspace);
+  return { agent_id: two.agent.id, merge_id: merge.id as string };
+}
 
 describe("of other resources", () => {
   beforeAll(() => prepare());
@@ -158,6 +242,23 @@ describe("of other resources", () => {
     expect(await ask("githubApps.manifest")).toEqual([409, "too_many_forges"]);
     await copyRows("automations", 199);
     expect(await ask("automations.create")).toEqual([409, "too_many_automations"]);
+    await sql(
+      `insert into review_comments (id, org_id, thread_id, review_id, author, body)
+       select gen_random_uuid(), org_id, thread_id, review_id, author, body
+       from review_comments, generate_series(1, 500) where thread_id = $1`,
+      full.threadId,
+    );
+    expect(await ask("threads.reply")).toEqual([409, "too_many_comments"]);
+  });
+
+  test("whose forge does not answer: 422", async () => {
+    await sql("update pull_requests set state = 'open' where id = $1", full.pullRequestId);
+    for (const call of ["update", "ready", "close", "merge"])
+      expect([call, ...(await ask(`pullRequests.${call}`))]).toEqual([
+        call,
+        422,
+        "forge_unreachable",
+      ]);
   });
 
   test("in use, open, finished, managed or of a taken name: 409", async () => {
@@ -169,6 +270,8 @@ describe("of other resources", () => {
     expect(await ask("opinions.dismiss")).toEqual([409, "opinion_open"]);
     await ask("tasks.delete");
     expect(await ask("reviews.saveDraft")).toEqual([409, "task_finished"]);
+    await sql("update tasks set held_since = now() where id = $1", full.task.id);
+    expect(await ask("tasks.release")).toEqual([409, "task_finished"]);
     const params = { org_id: full.id };
     await api.roles.create({ params, body: { name: "taken", permissions: [] } });
     await expectProblem(
@@ -190,14 +293,22 @@ describe("of other resources", () => {
     expect(await ask("runs.heartbeat")).toEqual([409, "run_managed"]);
   });
 
-  test("whose forge does not answer: 422", async () => {
-    await sql("update pull_requests set state = 'open' where id = $1", full.pullRequestId);
-    for (const call of ["update", "ready", "close"])
-      expect([call, ...(await ask(`pullRequests.${call}`))]).toEqual([
-        call,
-        422,
-        "forge_unreachable",
-      ]);
+  test("of a forge that is gone, or has an App: 409", async () => {
+    await sql("update pull_requests set forge_id = null where id = $1", full.pullRequestId);
+    expect(await ask("pullRequests.refresh")).toEqual([409, "no_repository"]);
+    await sql("update forges set auth = 'app' where id = $1", full.forgeId);
+    expect(await ask("forges.rotateWebhookSecret")).toEqual([409, "forge_app_secret"]);
+  });
+
+  test("whose log is in a storage that the server does not know: 503", async () => {
+    await sql(
+      `insert into log_objects (run_id, org_id, project_id, state, bucket, object_key, bytes, sha256, last_output_at, stored_at)
+       values ($1, $2, $3, 'stored', 'logs', 'gone', 1, '', now(), now())`,
+      full.run.id,
+      full.id,
+      full.project.id,
+    );
+    expect(await ask("runs.logs")).toEqual([503, "log_unavailable"]);
   });
 
   test("that a key may not read: 403", async () => {
@@ -208,6 +319,25 @@ describe("of other resources", () => {
     for (const list of [projects.list, runs.listAll, agentSessions.listAll])
       await expectProblem(list({ query }), 403, "insufficient_permission");
   });
+});
+
+test("a project that cannot move, and a move that has ended: 409", async () => {
+  await prepare();
+  await sql("update users set is_super_admin = true where id = $1", full.owner.id);
+  await sql("insert into nodes (id, name) values (gen_random_uuid(), 'away')");
+  const { projectMoves } = full.owner.api;
+  const params = { project_id: full.project.id };
+  await expectProblem(
+    projectMoves.start({ params, body: { node: "away" } }),
+    409,
+    "node_unavailable",
+  );
+  await sql(
+    `insert into project_moves (id, project_id, from_node, to_node, state)
+     select gen_random_uuid(), $1, id, id, 'canceled' from nodes where name = 'away'`,
+    full.project.id,
+  );
+  expect(await ask("projectMoves.cancel")).toEqual([409, "nothing_to_cancel"]);
 });
 
 test("a doctor that already checks: 409", async () => {

@@ -169,7 +169,6 @@ export const workspaces = {
       "docker_unavailable",
       "kubernetes_unavailable",
       "workspace_exists",
-      "workspace_expired",
       "workspace_not_active",
       "workspace_busy",
       "repository_mismatch",

@@ -362,7 +362,6 @@ export const apiKeys = {
         .describe("Address from which the key is used; by default that of this request"),
     }),
     response: verification,
-    errors: ["insufficient_permission"],
   }),
   revokeLeaked: endpoint({
     method: "POST",

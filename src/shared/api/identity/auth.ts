@@ -258,7 +258,7 @@ export const auth = {
         "New password of 8 to 128 characters, which is not among the common ones",
       ),
     }),
-    errors: ["invalid_link", "invalid_token", "rate_limited"],
+    errors: ["invalid_link", "rate_limited"],
   }),
   changePassword: endpoint({
     method: "POST",

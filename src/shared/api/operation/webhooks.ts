@@ -207,7 +207,6 @@ export const webhooks = {
     summary: "Send a `webhook.test` event and return its delivery after the first attempt",
     params,
     response: delivery,
-    errors: ["webhook_disabled"],
   }),
   deliveries: endpoint({
     method: "GET",

@@ -209,7 +209,6 @@ export type Trial = z.output<typeof trial>;
 const params = projectParams.extend({ automation_id: id.describe("Id of the automation") });
 const path = "/api/v1/projects/{project_id}/automations" as const;
 const one = `${path}/{automation_id}` as const;
-const saveErrors = ["too_many_automations", "privilege_escalation"] as const;
 
 export const automations = {
   list: endpoint({
@@ -232,7 +231,7 @@ export const automations = {
     body: newAutomation,
     response: withAddress,
     secrets: ["webhook"],
-    errors: saveErrors,
+    errors: ["too_many_automations", "privilege_escalation"],
   }),
   nextTimes: endpoint({
     method: "GET",
@@ -260,7 +259,7 @@ export const automations = {
     body: changes,
     response: withAddress,
     secrets: ["webhook"],
-    errors: saveErrors,
+    errors: ["privilege_escalation"],
   }),
   delete: endpoint({
     method: "DELETE",
