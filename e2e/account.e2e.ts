@@ -211,27 +211,3 @@ test("changing the password ends other sessions", async () => {
   await sessions.filter({ hasText: "This device" }).waitFor();
   expectQuietConsole();
 });
-
-test("a verification link opened outside its account's session asks whose the account is", async () => {
-  for (const isOwn of [true, false]) {
-    const person = await app.person();
-    const token = await mailedToken(app, person.email, "verify-email");
-    const other = await newPage(browser);
-    await other.goto(`${app.url}/verify-email?token=${token}`);
-    await other.getByText("Did you make the account with this address?").waitFor();
-    // Opening the link answers nothing.
-    expect((await person.api.auth.me()).data.is_verified).toBe(false);
-    if (isOwn) await expectAccessibleInBothSchemes(other, "verify-email-elsewhere");
-    await other.getByRole("button", { name: isOwn ? "I made this account" : "I did not" }).click();
-    await other.getByText("Your email address is confirmed.").waitFor();
-    await expectAccessibleInBothSchemes(other, isOwn ? "verified-kept" : "verified-elsewhere");
-    if (isOwn) expect((await person.api.auth.me()).data.is_verified).toBe(true);
-    else {
-      await other.getByText("Every session, API key, passkey").waitFor();
-      const next = other.getByRole("link", { name: "Choose a new password" });
-      expect(await next.getAttribute("href")).toBe("/forgot-password");
-      await expect(person.api.auth.me()).rejects.toMatchObject({ status: 401 });
-    }
-    await other.close();
-  }
-});

@@ -54,8 +54,9 @@ async function type(name: string | RegExp, text: string): Promise<void> {
   await page.keyboard.type(text);
 }
 
-const heading = (name: string | RegExp, level = 1): Promise<void> =>
-  page.getByRole("heading", { level, name }).waitFor();
+/** Waits until the page is open: its heading takes the focus, also from a button that the Tab key has just reached. */
+const heading = (name: string | RegExp): Promise<void> =>
+  page.getByRole("heading", { level: 1, name }).and(page.locator(":focus")).waitFor();
 const dialog = (name: string | RegExp) => page.getByRole("dialog", { name });
 /** Waits until the dialog is open and has the focus. */
 const opened = (name: string | RegExp): Promise<void> =>

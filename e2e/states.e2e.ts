@@ -1,18 +1,11 @@
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import { makeOrganization, makeProject } from "#test/support/fixtures/factories.js";
 import { launchBrowser, signedInPage } from "./support/browser.js";
-import {
-  button,
-  expectDoneOnce,
-  expectErrors,
-  expectGood,
-  saveInTwoTabs,
-  settle,
-} from "./support/states.js";
+import { expectDoneOnce, expectErrors, expectGood, settle } from "./support/states.js";
 
-/** Empty pages, API errors, lost responses and concurrent edits. */
+/** Empty pages, API errors and lost responses. Concurrent edits are in states.thorough.e2e.ts. */
 let app: TestApp;
 let browser: Browser;
 let page: Page;
@@ -77,35 +70,5 @@ test("after a lost response a form keeps what was typed, and is done once", asyn
         ({ name }) => name === "survivor",
       ).length,
     expected: 1,
-  });
-});
-
-test("of two tabs editing a role, the second one is shown the change", async () => {
-  const other = await page.context().newPage();
-  other.setDefaultTimeout(30_000);
-  // Without the event stream a tab detects the change only on save.
-  for (const tab of [page, other]) await tab.route("**/events*", (route) => route.abort());
-  const params = { org_id: orgId };
-  const body = { name: "tester", description: "As it was", permissions: ["org:read"] };
-  await owner.api.roles.create({ params, body });
-  await saveInTwoTabs(
-    [page, other],
-    async (tab) => {
-      await tab.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
-      await Promise.all([
-        tab.waitForResponse(/\/roles\/[^/]+$/),
-        button("Edit tester", tab).click(),
-      ]);
-      return tab.getByRole("dialog");
-    },
-    "Description (optional)",
-    ["By the first tab", "By the second tab"],
-    "Save role",
-    /Role tester saved/,
-  );
-  const { data } = await owner.api.roles.list({ params });
-  expect(data.find(({ name }) => name === "tester")).toMatchObject({
-    description: "By the second tab",
-    permissions: ["org:read"],
   });
 });

@@ -157,3 +157,33 @@ test("two tabs edit a workspace's settings, unaffected by a concurrent commit", 
   expect(data.settings.retention_days).toBe(70);
   await other.close();
 });
+
+test("of two tabs editing a role, the second one is shown the change", async () => {
+  const other = await page.context().newPage();
+  other.setDefaultTimeout(30_000);
+  // Without the event stream a tab detects the change only on save.
+  for (const tab of [page, other]) await tab.route("**/events*", (route) => route.abort());
+  const body = { name: "tester", description: "As it was", permissions: ["org:read"] };
+  await owner.api.roles.create({ params: params(), body });
+  await saveInTwoTabs(
+    [page, other],
+    async (tab) => {
+      await tab.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
+      await Promise.all([
+        tab.waitForResponse(/\/roles\/[^/]+$/),
+        button("Edit tester", tab).click(),
+      ]);
+      return tab.getByRole("dialog");
+    },
+    "Description (optional)",
+    ["By the first tab", "By the second tab"],
+    "Save role",
+    /Role tester saved/,
+  );
+  const { data } = await owner.api.roles.list({ params: params() });
+  expect(data.find(({ name }) => name === "tester")).toMatchObject({
+    description: "By the second tab",
+    permissions: ["org:read"],
+  });
+  await other.close();
+});

@@ -243,7 +243,7 @@ function buildServer() {
   for (const name of readdirSync(join(root, "dist")))
     if (name !== "web" && !name.startsWith(".built-"))
       rmSync(join(root, "dist", name), { recursive: true });
-  // `npm run check` checks the types, which takes eight times as long as this.
+  // `npm run check` checks the types, which takes about seven times as long.
   runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json", "--noCheck"]);
   // The built code imports its own wings instead of the sources.
   const imports = Object.fromEntries(

@@ -62,8 +62,8 @@ async function expectNothingFound(
   };
   const found = await page.evaluate(
     async ([chosen, part]) => {
-      // What a sticky bar covers depends on the position of scrolling, and axe takes half a link behind
-      // a bar for a target that is too small: while it looks, each bar is where it belongs.
+      // While axe looks, each sticky bar is in its place. Otherwise a bar may cover half of a link, as the
+      // page is scrolled, and axe takes the other half for a target that is too small.
       const bars = new CSSStyleSheet();
       bars.replaceSync(".sticky { position: relative !important; inset: auto !important }");
       document.adoptedStyleSheets.push(bars);

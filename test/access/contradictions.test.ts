@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiError } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organization/organizations.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "../support/server/app.js";
 import { makeAgent, makeOrganization, makeProject } from "../support/fixtures/factories.js";
 import { rounds } from "../support/thorough.js";
 
@@ -34,15 +34,12 @@ describe("two contradicting calls", { timeout: 120_000 }, () => {
   let owner: TestPerson;
   let people: TestPerson[];
   beforeAll(async () => {
-    here = await startTestApp();
+    here = await sharedTestApp();
     there = await here.sibling();
     owner = await here.person("owner");
     people = [await here.person("first"), await here.person("second")];
   });
-  afterAll(async () => {
-    await there.close();
-    await here.close();
-  });
+  afterAll(() => there.close());
 
   /** The same person at the other process. */
   const elsewhere = ({ token }: TestPerson) => there.client(token);

@@ -1,9 +1,9 @@
 import fastify from "fastify";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { api } from "#shared/api/index.js";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import { routesOf, type RouteOptions } from "#server/http/register-routes.js";
-import { startTestApp, type TestApp } from "../support/server/app.js";
+import { sharedTestApp, type TestApp } from "../support/server/app.js";
 import { type Ask, askIn } from "../support/access/every-call.js";
 import { enter, expectGrantedCalls, gateRole, walk } from "../support/access/walk-calls.js";
 
@@ -11,10 +11,9 @@ describe("exactly the granted calls succeed", () => {
   let app: TestApp;
   let ask: Ask;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     ask = askIn(app);
   });
-  afterAll(() => app.close());
 
   // The other roles are in granted-calls.thorough.test.ts.
   test(`for ${gateRole}, on every call`, () => expectGrantedCalls(app, gateRole), 120_000);

@@ -213,7 +213,7 @@ describe.skipIf(!hasPgBouncer)("a process that does not hear changes", () => {
     // Without a notification, caches do not learn of it.
     await queryAsAdmin(
       { owner },
-      `set session_replication_role = replica;
+      `set local session_replication_role = replica;
        update api_keys set revoked_at = now() where id = '${key.id}'`,
     );
     expect((await key.at(here).auth.me()).status).toBe(200);

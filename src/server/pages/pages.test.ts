@@ -1,11 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { organization } from "#shared/api/organization/organizations.js";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pages } from "#shared/pages.js";
 import "#test/support/server/built-files.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -20,11 +20,10 @@ describe("pages", () => {
   let owner: TestPerson;
   let cookie: string;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
     cookie = await cookieOf(owner);
   });
-  afterAll(() => app.close());
 
   /** Signs in and returns the browser's cookies. */
   async function cookieOf({ email, password }: TestPerson): Promise<string> {

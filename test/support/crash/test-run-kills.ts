@@ -39,8 +39,6 @@ export function testRunKills(first: number, step: number): void {
 
   test("a killed server takes the commits of a run once, or leaves them to the next run", async () => {
     for (let [effect, isAfter] = [first, false]; ; effect += step, isAfter = !isAfter) {
-      await server.stop();
-      await server.start();
       const workspace = await server.createWorkspace();
       const { agent_id, branch_name, parent_commit } = workspace;
       await server.stop();
@@ -78,6 +76,8 @@ export function testRunKills(first: number, step: number): void {
         expect(effect).toBeGreaterThan(fewestEffects);
         return;
       }
+      await server.stop();
+      await server.start();
     }
   }, 3_600_000);
 }

@@ -1,13 +1,13 @@
 import { lstat, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organization/organizations.js";
 import type { Project } from "#shared/api/code/projects.js";
 import type { Workspace } from "#shared/api/code/workspaces.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -29,7 +29,7 @@ describe("deleting a project", () => {
   let project: Project;
   let workspace: Workspace;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
     org = await makeOrganization(owner);
   });
@@ -37,7 +37,6 @@ describe("deleting a project", () => {
     project = await makeProjectWith(owner, org.id, { "a.txt": "base\n" });
     ({ workspace } = await makeWorkspace(owner, project.id));
   });
-  afterAll(() => app.close());
 
   const at = () => ({ project_id: project.id });
   const remove = (person = owner) => person.api.projects.delete({ params: at() });

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { AuditEvent } from "#shared/api/organization/audit.js";
 import type { Merge } from "#shared/api/code/merges.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
+import { sharedTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -18,11 +18,10 @@ describe("the audit log of workspaces", () => {
   let owner: TestPerson;
   let orgId: string;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
   });
-  afterAll(() => app.close());
 
   const eventsOf = async (targetId: string): Promise<AuditEvent[]> => {
     const query = { target_id: targetId };

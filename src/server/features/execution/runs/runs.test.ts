@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organization/organizations.js";
 import type { Project } from "#shared/api/code/projects.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -20,14 +20,13 @@ describe("leased runs", () => {
   let org: Organization;
   let project: Project;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
   });
   beforeEach(async () => {
     org = await makeOrganization(owner);
     project = await makeProject(owner, org.id);
   });
-  afterAll(() => app.close());
 
   const start = async (agent_id: string) =>
     (await owner.api.runs.create({ params: { agent_id }, body: { external: true } })).data;

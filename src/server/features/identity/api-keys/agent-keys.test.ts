@@ -10,7 +10,7 @@ import type { Project } from "#shared/api/code/projects.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -33,7 +33,7 @@ describe("an agent's key", () => {
   let agent: Agent;
   let other: Agent;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     sibling = await app.sibling();
     owner = await app.person("owner");
     org = await makeOrganization(owner);
@@ -41,10 +41,7 @@ describe("an agent's key", () => {
     agent = await makeAgent(owner, project.id);
     other = await makeAgent(owner, project.id);
   });
-  afterAll(async () => {
-    await sibling.close();
-    await app.close();
-  });
+  afterAll(() => sibling.close());
 
   type Body = Parameters<typeof owner.api.apiKeys.create>[0]["body"];
   const make = async (agentId = agent.id, body: Partial<Body> = {}, by: Client = owner.api) => {

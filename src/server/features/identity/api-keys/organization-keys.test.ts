@@ -4,7 +4,7 @@ import type { Organization } from "#shared/api/organization/organizations.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -20,7 +20,7 @@ describe("keys that can act in an organization", () => {
   let org: Organization;
   let other: Organization;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     sibling = await app.sibling();
     owner = await app.person("owner");
     org = await makeOrganization(owner);
@@ -28,10 +28,7 @@ describe("keys that can act in an organization", () => {
     admin = await join("admin");
     member = await join("member");
   });
-  afterAll(async () => {
-    await sibling.close();
-    await app.close();
-  });
+  afterAll(() => sibling.close());
 
   const join = async (role: "admin" | "member", at = org) => {
     const person = await app.person(role);

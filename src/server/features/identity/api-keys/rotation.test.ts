@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organization/organizations.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -17,15 +17,12 @@ describe("rotating a key", () => {
   let owner: TestPerson;
   let org: Organization;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     sibling = await app.sibling();
     owner = await app.person("owner");
     org = await makeOrganization(owner);
   });
-  afterAll(async () => {
-    await sibling.close();
-    await app.close();
-  });
+  afterAll(() => sibling.close());
 
   type Body = Parameters<typeof owner.api.apiKeys.create>[0]["body"];
   const make = async (body: Partial<Body> = {}, by = owner.api) => {

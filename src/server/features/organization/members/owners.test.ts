@@ -4,7 +4,7 @@ import type { Organization } from "#shared/api/organization/organizations.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -20,7 +20,7 @@ describe("owners and limits of granting roles", () => {
   let third: TestPerson;
   let org: Organization;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     sibling = await app.sibling();
     owner = await app.person("owner");
     admin = await app.person("admin");
@@ -30,10 +30,7 @@ describe("owners and limits of granting roles", () => {
   beforeEach(async () => {
     org = await makeOrganization(owner);
   });
-  afterAll(async () => {
-    await sibling.close();
-    await app.close();
-  });
+  afterAll(() => sibling.close());
 
   const add = async (who: TestPerson, role: string, by = owner): Promise<Member> =>
     (

@@ -1,13 +1,13 @@
 import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Agent } from "#shared/api/work/agents.js";
 import type { Project } from "#shared/api/code/projects.js";
 import type { Workspace } from "#shared/api/code/workspaces.js";
 import { systemRoleIds } from "../../../db/migrate.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -31,7 +31,7 @@ describe("terminating an agent", () => {
   let agent: Agent;
   let workspace: Workspace;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
     project = await makeProjectWith(owner, orgId, { "a.txt": "base\n" });
@@ -39,7 +39,6 @@ describe("terminating an agent", () => {
   beforeEach(async () => {
     ({ agent, workspace } = await makeWorkspace(owner, project.id));
   });
-  afterAll(() => app.close());
 
   const at = () => ({ agent_id: agent.id });
   const remove = (person = owner) => person.api.agents.delete({ params: at() });

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Merge } from "#shared/api/code/merges.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -24,11 +24,10 @@ describe("merging a workspace", () => {
   let owner: TestPerson;
   let orgId: string;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
   });
-  afterAll(() => app.close());
 
   const head = (project: { id: string; organization_id: string }, branch: string) =>
     gitInRepository(app, project, "rev-parse", `refs/heads/${branch}`);

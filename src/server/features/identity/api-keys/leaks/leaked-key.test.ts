@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   expectProblem,
+  sharedTestApp,
   startTestApp,
   type TestApp,
   type TestPerson,
@@ -15,14 +16,11 @@ describe("reporting a leaked key", () => {
   let sibling: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     sibling = await app.sibling();
     owner = await app.person("owner");
   });
-  afterAll(async () => {
-    await sibling.close();
-    await app.close();
-  });
+  afterAll(() => sibling.close());
 
   const report = (key: string) => app.client().apiKeys.revokeLeaked({ body: { key } });
 

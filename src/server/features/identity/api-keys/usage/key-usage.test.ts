@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organization/organizations.js";
 import type { Project } from "#shared/api/code/projects.js";
 import { systemRoleIds } from "../../../../db/migrate.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -18,12 +18,11 @@ describe("usage of a key", () => {
   let org: Organization;
   let project: Project;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await sharedTestApp();
     owner = await app.person("owner");
     org = await makeOrganization(owner);
     project = await makeProject(owner, org.id);
   });
-  afterAll(() => app.close());
 
   type Body = Parameters<typeof owner.api.apiKeys.create>[0]["body"];
   const make = async (body: Partial<Body> = {}) => {

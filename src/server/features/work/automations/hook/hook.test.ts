@@ -1,10 +1,10 @@
 import { sign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { Automation, Firing } from "#shared/api/work/automations.js";
 import {
   expectProblem,
-  startTestApp,
+  sharedTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -14,11 +14,10 @@ let app: TestApp;
 let owner: TestPerson;
 let projectId: string;
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await sharedTestApp();
   owner = await app.person("Ada");
   projectId = (await makeProject(owner, (await makeOrganization(owner)).id)).id;
 });
-afterAll(() => app.close());
 
 const params = ({ id }: Pick<Automation, "id">) => ({ project_id: projectId, automation_id: id });
 

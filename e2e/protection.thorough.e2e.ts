@@ -1,3 +1,4 @@
+// Thorough: changes of protection in the browser; the API's are in the gate.
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/code/projects.js";

@@ -1,3 +1,4 @@
+// Thorough: archives, restores, terminations and deletions in the browser; the API's are in the gate.
 import type { Browser, Page, Response } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/work/agents.js";

@@ -1,3 +1,4 @@
+// Thorough: sixty writers race through two processes.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyChains } from "#server/features/organization/audit/index.js";

@@ -1,0 +1,43 @@
+// Thorough: both answers to a link that somebody else may have opened.
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp } from "#test/support/server/app.js";
+import { mailedToken } from "#test/support/mail/outbox.js";
+import { expectAccessibleInBothSchemes } from "./support/accessible.js";
+import { launchBrowser, newPage } from "./support/browser.js";
+
+let app: TestApp;
+let browser: Browser;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+test("a verification link opened outside its account's session asks whose the account is", async () => {
+  for (const isOwn of [true, false]) {
+    const person = await app.person();
+    const token = await mailedToken(app, person.email, "verify-email");
+    const other = await newPage(browser);
+    await other.goto(`${app.url}/verify-email?token=${token}`);
+    await other.getByText("Did you make the account with this address?").waitFor();
+    // Opening the link answers nothing.
+    expect((await person.api.auth.me()).data.is_verified).toBe(false);
+    if (isOwn) await expectAccessibleInBothSchemes(other, "verify-email-elsewhere");
+    await other.getByRole("button", { name: isOwn ? "I made this account" : "I did not" }).click();
+    await other.getByText("Your email address is confirmed.").waitFor();
+    await expectAccessibleInBothSchemes(other, isOwn ? "verified-kept" : "verified-elsewhere");
+    if (isOwn) expect((await person.api.auth.me()).data.is_verified).toBe(true);
+    else {
+      await other.getByText("Every session, API key, passkey").waitFor();
+      const next = other.getByRole("link", { name: "Choose a new password" });
+      expect(await next.getAttribute("href")).toBe("/forgot-password");
+      await expect(person.api.auth.me()).rejects.toMatchObject({ status: 401 });
+    }
+    await other.close();
+  }
+});
