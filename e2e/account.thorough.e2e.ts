@@ -1,4 +1,4 @@
-// Thorough: both answers to a link that somebody else may have opened.
+// Thorough: both answers to a link that another person may have opened.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
