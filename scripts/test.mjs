@@ -19,6 +19,8 @@ const LIMITS = { gate: { file: 4, all: 40 }, thorough: { file: 20, all: 480 } };
 /** In CI, at most so many failed files are run again, each alone and at most twice. */
 const MAX_REPEATED = 25;
 const REPEATS = 2;
+/** Options of vitest that leave out the thorough files. */
+const GATE_ONLY = ["--exclude", "**/*.thorough.*"];
 /** Slowest files and tests at the end of the output. */
 const SLOWEST = 10;
 const isThorough = process.env.THOROUGH === "1";
@@ -129,7 +131,7 @@ function sayMissing(names, consequence) {
   );
 }
 
-/** Runs all tests under each supported PostgreSQL besides the bundled one. */
+/** Runs the API suite's files of the gate under each supported PostgreSQL besides the bundled one. */
 async function underOlderPostgres() {
   for (const major of Object.keys(versions)) {
     const postgres = await startPostgres(major);
@@ -142,7 +144,7 @@ async function underOlderPostgres() {
     }
     process.stdout.write(`\nUnder PostgreSQL ${major}:\n`);
     const env = { OMOI_TEST_DATABASE_URL: postgres.url };
-    await suite("api", env, words, `PostgreSQL ${major}, `);
+    await suite("api", env, GATE_ONLY, `PostgreSQL ${major}, `);
     await postgres.stop();
   }
 }
@@ -154,7 +156,7 @@ async function underOlderPostgres() {
  * @param label precedes its failures in the summary
  */
 async function suite(project, env = {}, args = words, label = "") {
-  const all = args.length === 0 && !isThorough ? ["--exclude", "**/*.thorough.*"] : args;
+  const all = args.length === 0 && !isThorough ? GATE_ONLY : args;
   const { files, errors, left } = await runFiles(project, env, all);
   const nameOf = (path) => label + relative(root, path);
   const failed = [...files.values()].filter((file) => file.failures.length > 0);

@@ -1,6 +1,6 @@
 /** From an issue to the merged change, on each kind of forge. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "../server/app.js";
+import { expectProblem, startTestApp, type TestApp, type TestPerson } from "../server/app.js";
 import { type DoubleKind, makeLinkedProject, type LinkedProject } from "./linked-project.js";
 
 export function describeStory(kinds: readonly DoubleKind[]): void {
@@ -48,10 +48,11 @@ export function describeStory(kinds: readonly DoubleKind[]): void {
       expect(started).toMatchObject({ number: issue.number, login: "lead", task_number: 1 });
       await expect.poll(async () => (await taskOf(id)).status).toBe("in_review");
 
-      const { data: request } = await owner.api.pullRequests.open({
-        params: { task_id: id },
-        body: {},
-      });
+      const open = () => owner.api.pullRequests.open({ params: { task_id: id }, body: {} });
+      double.fault = () => ({ status: 503, body: { message: "Down for maintenance" } });
+      await expectProblem(open(), 422, "forge_unreachable");
+      double.fault = () => null;
+      const { data: request } = await open();
       await expect.poll(() => issue.comments[0]?.body).toContain("ready for review");
       const pull = shop.pull(request.number ?? 0);
       if (!pull) throw new Error("no pull request");

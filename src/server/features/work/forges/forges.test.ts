@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { expectProblem, sharedTestApp } from "#test/support/server/app.js";
 import { queryAsOwner } from "#test/support/database/queries.js";
-import { makeOrganization } from "#test/support/fixtures/factories.js";
+import { makeOrganization, makeProjectWith } from "#test/support/fixtures/factories.js";
 import { githubApp } from "#test/support/forges/github/github-double.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import {
@@ -84,6 +84,29 @@ test("a credential is replaced once the new one was tried, and stored encrypted"
     expect.arrayContaining(["forge.created", "forge.updated"]),
   );
   expect(JSON.stringify(log)).not.toContain("another-token");
+});
+
+test("no more than twenty connections are made, and a project is linked once it is imported", async () => {
+  await start("github");
+  const forge = await connect("github");
+  const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
+  await queryAsOwner(app, "update projects set status = 'importing' where id = $1", [project.id]);
+  await expectProblem(
+    owner.api.upstreams.linkRepository({
+      params: { project_id: project.id },
+      body: { forge_id: forge.id, repository: "acme/site" },
+    }),
+    409,
+    "project_not_ready",
+  );
+  await queryAsOwner(
+    app,
+    `insert into forges (id, org_id, kind, name, url, api_url, auth, account, sealed)
+     select gen_random_uuid(), org_id, kind, name || number, url, api_url, auth, account, sealed
+     from forges, generate_series(1, 19) number where id = $1`,
+    [forge.id],
+  );
+  await expectProblem(connect("github"), 409, "too_many_forges");
 });
 
 test("a member neither sees connections nor imports by them, and another organization's is unknown", async () => {

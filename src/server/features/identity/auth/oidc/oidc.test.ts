@@ -149,6 +149,13 @@ describe("signing in through an identity provider", () => {
     expect(await call(back)).toMatchObject(failed("oidc_failed"));
   });
 
+  test("a callback with an invalid access token is 401", async () => {
+    const answer = await send(app, "GET", "/api/v1/auth/oidc/callback?code=a&state=b", {
+      headers: { authorization: "Bearer oat_unknown" },
+    });
+    expect([answer.status, problemOf(answer).code]).toEqual([401, "invalid_token"]);
+  });
+
   test("a callback that this browser did not request is rejected", async () => {
     idp.person = newPerson();
     const back = await approve(new CookieJar());

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { expectProblem } from "#test/support/server/app.js";
 import { waitForRequest } from "#test/support/fixtures/merge-requests.js";
 import { makeServiceAccount } from "#test/support/fixtures/service-accounts.js";
+import { waitForRunEnd } from "#test/support/fixtures/runs.js";
 import {
   changes,
   app,
@@ -60,6 +61,18 @@ describe("required second opinions", () => {
       query: { action: "opinion.dismissed" },
     });
     expect(events).toMatchObject([{ changes: { reason: { to: "It is right." } } }]);
+  });
+
+  test("a reviewer publishes once", async () => {
+    await reviewers.script(`
+      const path = "/api/v1/opinions/" + process.env.OMOI_OPINION_ID + "/review";
+      const publish = () => call("POST", path, { verdict: "comment", body: "Fine." });
+      return JSON.stringify([(await publish()).status, (await publish()).code]);`);
+    const { id } = await merge();
+    expect((await waitForRequest(owner, id)).status).toBe("merged");
+    const [opinion] = await opinions();
+    const { result } = await waitForRunEnd(owner, opinion?.run_id as string);
+    expect(JSON.parse(result ?? "null")).toEqual([200, "opinion_ended"]);
   });
 
   test("rules name each opinion once, and programs that review", async () => {
