@@ -1,7 +1,7 @@
 /** Errors that calls declare for the state of what they name, each tried on every call that reads this state. */
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ErrorCode } from "#shared/errors.js";
 import { askIn, calls, fill, type Full, idsOf } from "../support/access/every-call.js";
 import { queryAsOwner } from "../support/database/queries.js";
@@ -291,18 +291,6 @@ describe("of other resources", () => {
     );
     expect(await ask("runs.stop")).toEqual([409, "run_managed"]);
     expect(await ask("runs.heartbeat")).toEqual([409, "run_managed"]);
-  });
-
-  test("whose run does not end in half a minute: 409", async () => {
-    await sql(
-      `update runs set kind = 'managed', status = 'running', ended_at = null where id =
-         (select run_id from task_attempts where task_id = $1)`,
-      full.task.id,
-    );
-    const asked = ask("tasks.stop");
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
-    expect(await asked).toEqual([409, "run_in_progress"]);
-    vi.useRealTimers();
   });
 
   test("of a forge that is gone, or has an App: 409", async () => {

@@ -64,8 +64,6 @@ const starts = (): Calls => {
         body: { verdict: "request_changes", body: "No.", commit_sha: head },
       }),
     "runs.create": () => runs.create({ params: ofAgent, body: { command: ["true"] } }),
-    "tasks.addAttempts": () => tasks.addAttempts({ params: ofTask, body: {} }),
-    "tasks.create": () => world.create("tool"),
     "tasks.prompt": () => tasks.prompt({ params: ofTask, body: { text: "say yes" } }),
     "tasks.retry": () => tasks.retry({ params: ofTask }),
   };

@@ -188,7 +188,9 @@ describe("an agent's key", () => {
     const client = new pg.Client({ ...app.owner, options: "-c app.system=on" });
     await client.connect();
     await client.query("begin");
-    await client.query("update organizations set archived_at = now() where id = $1", [id]);
+    await client.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
+      `organization ${id}`,
+    ]);
     const made = owner.api.apiKeys.create({ body: { name: "k", agent_id: worker.id } });
     await expect
       .poll(async () => {
@@ -199,6 +201,7 @@ describe("an agent's key", () => {
         return rows[0]?.count;
       })
       .toBe(1);
+    await client.query("update organizations set archived_at = now() where id = $1", [id]);
     await client.query("commit");
     await client.end();
     await expectProblem(made, 409, "organization_archived");
