@@ -1,7 +1,7 @@
 /** Errors that calls declare for the state of what they name, each tried on every call that reads this state. */
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ErrorCode } from "#shared/errors.js";
 import { askIn, calls, fill, type Full, idsOf } from "../support/access/every-call.js";
 import { queryAsOwner } from "../support/database/queries.js";
@@ -259,6 +259,31 @@ describe("of other resources", () => {
         422,
         "forge_unreachable",
       ]);
+  });
+
+  test("whose run does not end in half a minute: 409", async () => {
+    await sql(
+      "update runs set agent_id = $2, kind = 'managed', status = 'running', ended_at = null where id = $1",
+      full.run.id,
+      full.agent.id,
+    );
+    await sql(
+      "update agent_sessions set status = 'working', turn_started_at = now() where id = $1",
+      full.sessionId,
+    );
+    const asked = ask("tasks.stop");
+    const isStopped = async () =>
+      (await sql("select stop_status as at from runs where id = $1", full.run.id))[0]?.["at"];
+    await expect.poll(isStopped).not.toBeNull();
+    // The wait has begun when its first look at the runs is over.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
+    try {
+      expect(await asked).toEqual([409, "run_in_progress"]);
+    } finally {
+      vi.useRealTimers();
+      await endRuns();
+    }
   });
 
   test("in use, open, finished, managed or of a taken name: 409", async () => {

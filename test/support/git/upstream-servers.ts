@@ -96,9 +96,13 @@ export function serveGit(
       GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
     },
     stdio: ["pipe", "pipe", "ignore"],
+    detached: true,
   });
   request.pipe(child.stdin).on("error", () => undefined);
-  response.on("close", () => child.kill("SIGKILL"));
+  // `git http-backend` starts further processes.
+  response.on("close", () => {
+    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  });
   let head = Buffer.alloc(0);
   const read = (chunk: Buffer): void => {
     head = Buffer.concat([head, chunk]);

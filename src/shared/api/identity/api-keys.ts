@@ -232,7 +232,7 @@ export const apiKeys = {
     ),
     response: apiKeyWithSecret,
     secrets: ["key"],
-    errors: ["insufficient_permission", "privilege_escalation", "organization_archived"],
+    errors: ["insufficient_permission", "privilege_escalation"],
   }),
   list: endpoint({
     method: "GET",

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Agent } from "#shared/api/work/agents.js";
 import type { Client } from "#shared/contract/client.js";
@@ -18,6 +19,7 @@ import {
   commitFiles,
   makeAgent,
   makeOrganization,
+  makeProject,
   makeProjectWith,
 } from "#test/support/fixtures/factories.js";
 import { runGit } from "#test/support/git/git.js";
@@ -178,6 +180,32 @@ describe("an agent's key", () => {
     const again = owner.api.apiKeys.create({ body: { name: "k", agent_id: ending.id } });
     const problem = await expectProblem(again, 422, "validation_failed");
     expect(fieldsOf(problem)).toEqual(["body.agent_id"]);
+  });
+
+  test("is not created in an organization that is archived meanwhile", async () => {
+    const { id } = await makeOrganization(owner);
+    const worker = await makeAgent(owner, (await makeProject(owner, id)).id);
+    const client = new pg.Client({ ...app.owner, options: "-c app.system=on" });
+    await client.connect();
+    await client.query("begin");
+    await client.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
+      `organization ${id}`,
+    ]);
+    const made = owner.api.apiKeys.create({ body: { name: "k", agent_id: worker.id } });
+    await expect
+      .poll(async () => {
+        const { rows } = await client.query<{ count: number }>(
+          `select count(*)::int from pg_locks where locktype = 'advisory' and not granted
+            and database = (select oid from pg_database where datname = current_database())`,
+        );
+        return rows[0]?.count;
+      })
+      .toBe(1);
+    await client.query("update organizations set archived_at = now() where id = $1", [id]);
+    await client.query("commit");
+    await client.end();
+    const problem = await expectProblem(made, 422, "validation_failed");
+    expect(fieldsOf(problem)).toEqual(["body.scopes.0"]);
   });
 
   test("never has more permissions than its creator has at that moment", async () => {

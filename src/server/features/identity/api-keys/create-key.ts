@@ -60,8 +60,7 @@ type CreatedKey = ApiKey & { key: string };
 /**
  * Creates a key. Only this response contains its secret.
  * @param claim runs in the same transaction, before the key exists; its error prevents the key
- * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 409 `organization_archived`;
- * 422
+ * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 422
  */
 export async function createKey(
   deps: KeyDeps,
@@ -114,7 +113,8 @@ export async function createKey(
 /**
  * Creates a key with the same rights. The old key stays valid for the grace period, but not beyond its
  * own expiry. Concurrent rotations conflict.
- * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 404; 409 `key_not_active`
+ * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 404; 409 `key_not_active`,
+ * `organization_archived`
  */
 export async function rotateKey(
   deps: KeyDeps,

@@ -1,7 +1,7 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   expectProblem,
-  sharedTestApp,
+  startTestApp,
   type TestApp,
   type TestPerson,
 } from "#test/support/server/app.js";
@@ -12,9 +12,10 @@ describe("organizations", () => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
-    app = await sharedTestApp();
+    app = await startTestApp();
     owner = await app.person("owner");
   });
+  afterAll(() => app.close());
 
   test("the documented example request returns the documented response", async () => {
     const { status, data } = await owner.api.organizations.create({

@@ -22,7 +22,7 @@ describe("slugs of organizations", () => {
       .data;
 
   test.each([
-    ["Acme Corp", "acme-corp"],
+    ["Slug Corp", "slug-corp"],
     ["  Über & Söhne GmbH! ", "uber-sohne-gmbh"],
     ["Acme -- 42", "acme-42"],
     ["x".repeat(255), "x".repeat(60)],
@@ -203,7 +203,7 @@ describe("slugs of organizations", () => {
 
     test("report the reason for an invalid slug and a valid suggestion", async () => {
       for (const [slug, suggestion] of [
-        ["Acme_Corp", "acme-corp"],
+        ["Slug_Corp", "slug-corp"],
         ["x", "x-org"],
         ["slug-availability", "slug-availability-org"],
         ["settings", "settings-org"],
