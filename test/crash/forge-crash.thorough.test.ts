@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { PullRequest } from "#shared/api/work/pull-requests.js";
 import { CrashingServer } from "../support/crash/crashing-server.js";
-import { acpAgent } from "../support/fixtures/acp-agent.js";
+import { makeForgeTask } from "../support/crash/forge-task.js";
 import type { ForgeDouble } from "../support/forges/forge-double.js";
 import { startGitea } from "../support/forges/gitea/gitea-double.js";
 import type { DoubleRepository } from "../support/forges/repository.js";
 
 /** Opening a pull request, interrupted at its effects in turn. */
-const token = "a-token-of-the-forge-0123456789";
 const server = new CrashingServer("checkout", { OMOI_FORGE_PRIVATE_HOSTS: "true" });
 let forge: ForgeDouble;
 let shop: DoubleRepository;
@@ -15,8 +14,6 @@ let taskId: string;
 beforeAll(async () => {
   await server.open();
   forge = await startGitea();
-  forge.tokens.set(token, { login: "lead", reach: null });
-  shop = await forge.addRepository("acme/shop", { "a.txt": "a\n" });
 });
 afterAll(async () => {
   await server.close();
@@ -37,35 +34,8 @@ const open = async (): Promise<PullRequest> =>
     })
   ).data;
 
-/** A project of the double, and a task whose agent has changed a file. */
-async function prepare(): Promise<void> {
-  const org_id = server.project.organization_id;
-  const { data: connection } = await server.api.forges.create({
-    params: { org_id },
-    body: { kind: "gitea", url: forge.url, token },
-  });
-  const { data: project } = await server.api.projects.create({
-    body: {
-      organization_id: org_id,
-      name: "Shop",
-      forge_id: connection.id,
-      repository: "acme/shop",
-    },
-  });
-  const params = { project_id: project.id };
-  await expect
-    .poll(async () => (await server.api.projects.get({ params })).data.status)
-    .toBe("ready");
-  const { data: task } = await server.api.tasks.create({
-    params,
-    body: { body: "write b.txt hello", title: "Greet", command: acpAgent("load") },
-  });
-  taskId = task.id;
-  await expect.poll(async () => (await read()).attempts[0]?.status).toBe("ready");
-}
-
 test("a server that is killed while it opens a pull request opens it once", async () => {
-  await prepare();
+  ({ taskId, repository: shop } = await makeForgeTask(server, forge));
   await server.stop();
   await server.startWithKillAt(1, "before");
   for (let [effect, round] = [1, 1]; ; effect += STEP, round += 1) {

@@ -19,7 +19,7 @@ const reason = whyNoMachines();
 const rounds = Number(process.env["OMOI_FAULT_ROUNDS"] ?? 20);
 const seed = Number(process.env["OMOI_FAULT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 /** Runs of all rounds together. */
-const fewestRuns = 40;
+const fewestRuns = 2 * rounds;
 
 /** Returns a generator of numbers from 0 to 1 that a seed determines (mulberry32). */
 function randomFrom(start: number): () => number {
