@@ -368,11 +368,18 @@ test("a project that cannot move, and a move that has ended: 409", async () => {
 test("a doctor that already checks: 409", async () => {
   await prepare();
   await sql("update users set is_super_admin = true where id = $1", full.owner.id);
-  const answers = await Promise.all([ask("doctor.run"), ask("doctor.run")]);
-  expect(answers.toSorted(([one], [other]) => one - other)).toEqual([
-    [200, undefined],
-    [409, "doctor_running"],
-  ]);
+  let release = (): void => {};
+  let held: Promise<unknown> = Promise.resolve();
+  await new Promise<void>((begin) => {
+    held = app.db.tryLock("doctor", () => {
+      begin();
+      return new Promise<void>((resolve) => (release = resolve));
+    });
+  });
+  expect(await ask("doctor.run")).toEqual([409, "doctor_running"]);
+  release();
+  await held;
+  expect(await ask("doctor.run")).toEqual([200, undefined]);
 });
 
 test("too many letters and links: 429", async () => {

@@ -407,7 +407,8 @@ describe("the endpoint", () => {
           const rows = await queryAsAdmin(
             app,
             `select from pg_stat_activity
-             where datname = current_database() and wait_event_type = 'Lock'`,
+             where datname = current_database() and wait_event_type = 'Lock'
+               and query ~ 'from "agents"' and query ~ 'order by'`,
           );
           return rows.length;
         })
