@@ -96,7 +96,10 @@ test("from a new organization to a merge with the keyboard only", async () => {
   await heading("Agent: worker");
 
   const [agent] = (await owner.api.agents.list({ query: {} })).data as [Agent];
-  const { data: workspace } = await owner.api.workspaces.get({ params: { agent_id: agent.id } });
+  const read = () => owner.api.workspaces.get({ params: { agent_id: agent.id } });
+  // The page shows the workspace as soon as its creation begins; its folder is ready at the end.
+  await expect.poll(async () => (await read()).data.status).toBe("active");
+  const { data: workspace } = await read();
   await writeFiles(workspace, { "hello.md": "# Hello\n" });
   await press("Checkpoint");
   await page.getByText("[Agent worker] Checkpoint").first().waitFor();
