@@ -191,17 +191,32 @@ describe("hostile files", () => {
     );
   });
 
-  it("are merged by lines if they nest without end", () => {
-    for (const [name, open] of [
-      ["x.json", "["],
-      ["x.json", '{"a":'],
-      ["x.yaml", "["],
-      ["x.yaml", "- "],
-      ["x.toml", "a = ["],
-      ["x.lock", "{"],
-    ] as const) {
-      const target = open.repeat(200_000);
-      const merged = mergeTexts(name, { base: "[]", target, source: "[1]" });
+  it("are merged by lines if they nest without end, before a parser reads them", () => {
+    const steps = (key: string) => (levels: number) =>
+      Array.from({ length: levels }, (_, level) => `${" ".repeat(level)}${key}\n`).join("");
+    const texts: [name: string, nested: (levels: number) => string][] = [
+      ["x.json", (levels) => "[".repeat(levels)],
+      ["x.json", (levels) => '{"a":'.repeat(levels)],
+      ["x.json", (levels) => '{"a":[\n'.repeat(levels)],
+      ["x.yaml", (levels) => "[".repeat(levels)],
+      ["x.yaml", (levels) => "- {a: ".repeat(levels)],
+      ["x.yaml", (levels) => "- ".repeat(levels)],
+      ["x.yaml", (levels) => "? ".repeat(levels)],
+      ["x.yaml", steps("a:")],
+      ["x.yaml", steps("-")],
+      ["x.toml", (levels) => `a = ${"[".repeat(levels)}`],
+      ["x.toml", (levels) => `a = ${"{a = ".repeat(levels)}`],
+      ["x.lock", (levels) => "{".repeat(levels)],
+    ];
+    for (const [name, nested] of texts) {
+      for (const levels of [1100, name === "x.yaml" ? 2000 : 200_000]) {
+        const target = nested(levels);
+        expect(outcome(name, { base: "[]", target, source: "[1]" })).toBe(
+          "It is nested too deeply.",
+        );
+      }
+      // A parser reads what is nested less.
+      const merged = mergeTexts(name, { base: "[]", target: nested(450), source: "[1]" });
       expect(merged.result).toBe("lines");
     }
   });

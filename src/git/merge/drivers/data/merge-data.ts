@@ -39,17 +39,37 @@ export function mergeData({ name, base, target, source }: FileVersions): DataMer
 
 const NEWLINE = 10;
 const COMMA = 44;
+const OPENING = new Set(Buffer.from("[{"));
+const CLOSING = new Set(Buffer.from("]}"));
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Maximum number of lines and of further elements in them, which bounds the time of the parsers. */
 const MAX_ELEMENTS = 200_000;
 
+/**
+ * Maximum number of open brackets, and of bytes with which a line of YAML opens blocks: parsers recurse, and one
+ * that runs out of stack can end the process.
+ */
+const MAX_OPEN = 1000;
+const BLOCKS = new Set(Buffer.from(" \t-?:"));
+
 /** @throws DataError */
 function decode(bytes: Uint8Array): string {
   let elements = 0;
+  let brackets = 0;
+  /** Where the line begins; null after its first byte that opens no block. */
+  let line: number | null = 0;
   for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at];
+    const byte = bytes[at] as number;
     if (byte === NEWLINE || (byte === COMMA && bytes[at + 1] !== NEWLINE)) elements += 1;
+    // Brackets in strings count: at worst the file is merged by lines.
+    if (OPENING.has(byte)) brackets += 1;
+    else if (CLOSING.has(byte) && brackets > 0) brackets -= 1;
+    if (byte === NEWLINE) line = at + 1;
+    else if (!BLOCKS.has(byte)) line = null;
+    if (brackets > MAX_OPEN || (line !== null && at - line > MAX_OPEN)) {
+      throw new DataError("It is nested too deeply.");
+    }
   }
   if (elements > MAX_ELEMENTS) throw new DataError("It has more than 200 000 lines and elements.");
   try {

@@ -137,6 +137,12 @@ describe("a push", () => {
     });
     const { detail } = await expectProblem(merge, 409, "branch_protected");
     expect(detail).toContain("differs by case alone from the protected branch release/*");
+    const queue = () =>
+      owner.api.workspaces.createMerge({
+        params: { agent_id: agent.id },
+        body: { target_branch: "RELEASE/1", queue: true },
+      });
+    await expectProblem(queue(), 409, "branch_protected");
     for (const name of ["refs/heads/main", "heads/x"]) {
       await expectProblem(update([name]), 422, "validation_failed");
       const body = { organization_id: org.id, name: "Named", default_branch: name };

@@ -25,6 +25,7 @@ import {
   type WorkspaceDeps,
 } from "../workspace.js";
 import * as queries from "./merge-requests.queries.js";
+import { requireBranchName } from "../branch-rules/protection.js";
 import { readProtectedBranches } from "../branch-rules/protection.queries.js";
 import { sendAdvance } from "./branch-queue.js";
 import { requireThreadsResolved } from "../merges/open-threads.queries.js";
@@ -169,7 +170,9 @@ async function insert(
           `${MAX_OPEN} merge requests of the project are already open; try again later.`,
         );
       }
-      const entry = protectionOf(await readProtectedBranches(tx, projectId), targetBranch);
+      const entries = await readProtectedBranches(tx, projectId);
+      requireBranchName(entries, targetBranch);
+      const entry = protectionOf(entries, targetBranch);
       const waits = needsQueue(entry) && entry.approvals > 0;
       await queries.insertRequest(tx, {
         id,

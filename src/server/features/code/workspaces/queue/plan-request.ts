@@ -4,6 +4,7 @@ import { TreeReader } from "#git/objects/tree-reader.js";
 import { displayPath } from "#git/files/safe-folder.js";
 import { AppError } from "../../../../errors.js";
 import type { PreparedMerge } from "../merges/apply-merge.js";
+import { requireBranchName } from "../branch-rules/protection.js";
 import { prepareMerge } from "../merges/prepare-merge.js";
 import type { RegenerationRules } from "../merges/planning/regenerate-files.js";
 import { prepareUndo, readUndone, undoOf } from "../merges/revert-merge.js";
@@ -34,6 +35,8 @@ export async function planRequest(
   const date = new Date(request.created_at);
   const tx = <Result>(work: Parameters<typeof deps.db.tenant<Result>>[1]) =>
     deps.db.tenant(org_id, work);
+  // The rules may have changed since the request was made.
+  requireBranchName(entries, target_branch);
   await requireSameTarget(deps, request, target);
   const { strategy, resolutions, message, paths } = request.request;
   const work = { strategy, resolutions, message };
