@@ -66,6 +66,17 @@ describe("reviews", () => {
     expect((await changes()).files[0]?.viewed).toBe(false);
   });
 
+  test("a file is marked as seen only in the state of the task that the caller knows", async () => {
+    const { headers } = await owner.api.tasks.get({ params: params() });
+    const view = (etag: string) =>
+      owner.api.reviews.setViewed(
+        { params: params(), body: { path: "a.txt", commit_sha: made.head } },
+        { headers: { "if-match": etag } },
+      );
+    expect((await view(headers.get("etag") as string)).data.viewed).toBe(true);
+    await expectProblem(view('"another"'), 412, "stale");
+  });
+
   test("threads follow their lines through later commits, or are outdated", async () => {
     await publish({ comments: [comment(), comment({ line: 15, start_line: 14, body: "Here." })] });
     await commitFiles(owner, made.workspace, {

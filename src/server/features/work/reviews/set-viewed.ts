@@ -39,6 +39,6 @@ export async function setViewed(
     reviewer_id: reviewerOf(context),
     path,
   };
-  await context.write((tx) => queries.setViewed(tx, file, viewed ? blob : null));
+  await context.change((tx) => queries.setViewed(tx, file, viewed ? blob : null));
   return { path, viewed: viewed && blob === (now?.oid ?? DELETED) };
 }
