@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/server/app.js";
 import { mailedToken } from "#test/support/mail/outbox.js";
 import { expectAccessibleInBothSchemes } from "./support/accessible.js";
-import { launchBrowser, newPage } from "./support/browser.js";
+import { launchBrowser, newPage, signedInPage } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -40,4 +40,18 @@ test("a verification link opened outside its account's session asks whose the ac
     }
     await other.close();
   }
+});
+
+test("a verification link opened in another unconfirmed account's session asks, too", async () => {
+  const [person, other] = [await app.person(), await app.person()];
+  const token = await mailedToken(app, person.email, "verify-email");
+  const page = await signedInPage(browser, app, other);
+  await page.goto(`${app.url}/verify-email?token=${token}`);
+  await page.getByRole("button", { name: "Confirm email address" }).click();
+  await page.getByText("The link belongs to another account").waitFor();
+  await expectAccessibleInBothSchemes(page, "verify-email-of-another");
+  await page.getByRole("button", { name: "I made this account" }).click();
+  await page.getByText("Your email address is confirmed.").waitFor();
+  expect((await person.api.auth.me()).data.is_verified).toBe(true);
+  expect((await other.api.auth.me()).data.is_verified).toBe(false);
 });

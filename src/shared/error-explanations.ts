@@ -31,6 +31,11 @@ export const errorExplanations: Readonly<Record<ErrorCode, Explanation>> = {
     meaning: "The token of an emailed link was used, has expired, or was replaced by a newer one.",
     remedy: "Request a new link.",
   },
+  link_of_another_account: {
+    meaning:
+      "A link that confirms an email address was opened in a session of another account, without an answer whether its account stays open to those who can sign in.",
+    remedy: "Send `keep_access`, or open the link in a session of its account.",
+  },
   authorization_pending: {
     meaning: "The person has not answered the sign-in of the program yet.",
     remedy: "Ask again after the `interval` of the device login.",

@@ -37,6 +37,7 @@ export const errorCodes = {
   second_factor_on: [409, "The second factor is already on"],
   second_factor_off: [409, "The second factor is off"],
   second_factor_unreadable: [409, "The second factor cannot be decrypted"],
+  link_of_another_account: [409, "The link belongs to another account"],
   passkeys_unavailable: [409, "Passkeys do not work at this address"],
   passkey_exists: [409, "The passkey is already registered"],
   device_login_answered: [409, "The request was already answered"],

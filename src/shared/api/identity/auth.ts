@@ -224,10 +224,10 @@ export const auth = {
         .boolean()
         .optional()
         .describe(
-          "`true` if you made the account: its sessions, API keys, passkeys, linked identities and second factor stay. By default they stay only in a session of the account",
+          "`true` if you made the account: its sessions, API keys, passkeys, linked identities and second factor stay. By default they stay only in a session of the account; a session of another account must send an answer",
         ),
     }),
-    errors: ["invalid_link", "invalid_token", "rate_limited"],
+    errors: ["invalid_link", "invalid_token", "link_of_another_account", "rate_limited"],
   }),
   resendVerification: endpoint({
     method: "POST",

@@ -192,10 +192,14 @@ describe("an account registered by another person", () => {
     expect((await app.client(kept).auth.me()).status).toBe(200);
   });
 
-  test("a link opened in another account's session removes everything, too", async () => {
+  test("a link opened in another account's session needs an answer", async () => {
     const [person, other] = [await prepared(), await app.person()];
     const token = await mailedToken(app, person.email, "verify-email");
-    await other.api.auth.verifyEmail({ body: { token } });
+    const unanswered = other.api.auth.verifyEmail({ body: { token } });
+    await expectProblem(unanswered, 409, "link_of_another_account");
+    const { data: me } = await person.api.auth.me();
+    expect([me.is_verified, await waysIn(person)]).toMatchObject([false, { keys: 1, passkeys: 1 }]);
+    await other.api.auth.verifyEmail({ body: { token, keep_access: false } });
     await expectShut(person);
     expect((await other.api.auth.me()).data.is_verified).toBe(false);
   });

@@ -25,7 +25,7 @@ export function VerifyEmailPage(): ReactElement {
   const isDone = outcome !== null;
   const done = useRef<HTMLDivElement>(null);
   const verify = useApiMutation({
-    /** @param keep_access the answer of a person who is not signed in */
+    /** @param keep_access the answer of a person who is not signed in to the link's account */
     run: async (keep_access: boolean | undefined) => {
       const given = { token: token ?? "", ...(keep_access !== undefined && { keep_access }) };
       const body = await validateBody(api.auth.verifyEmail, given);
@@ -44,6 +44,7 @@ export function VerifyEmailPage(): ReactElement {
   useEffect(() => {
     if (isDone) done.current?.focus();
   }, [isDone]);
+  const isOfAnother = verify.error?.code === "link_of_another_account";
   const isDead = token === undefined || verify.error?.code === "invalid_link";
 
   return (
@@ -86,7 +87,7 @@ export function VerifyEmailPage(): ReactElement {
       ) : me.isLoading ? null : (
         <div className="flex flex-col gap-4">
           {verify.error && <Alert live>{verify.error.message}</Alert>}
-          {me.data === undefined || me.data.is_verified ? (
+          {me.data === undefined || me.data.is_verified || isOfAnother ? (
             <Question pending={verify.pending} onAnswer={verify.submit} />
           ) : (
             <>

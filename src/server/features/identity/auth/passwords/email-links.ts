@@ -15,6 +15,7 @@ import {
   type Purpose,
 } from "./email-tokens.js";
 import { userActor, claimAccount } from "../claim-account.js";
+import { AppError } from "../../../../errors.js";
 import { limitFailures, limitHits } from "../../../../access/rate-limit.js";
 import * as rateLimits from "../../../../access/rate-limit.queries.js";
 
@@ -107,7 +108,7 @@ interface OpenedLink {
  * Verifies an address by a link. Opened without a session of the account, it removes every credential
  * but the password, unless the person keeps them (`claimAccount`).
  * @param signedInAs the actor of the session in which the link was opened
- * @throws AppError 400 `invalid_link`; 429
+ * @throws AppError 400 `invalid_link`; 409 `link_of_another_account` without an answer; 429
  */
 export async function verifyAddress(
   deps: Pick<EmailLinkDeps, "db" | "secret">,
@@ -115,11 +116,17 @@ export async function verifyAddress(
   { ip, requestId, signedInAs }: { ip: string; requestId: string; signedInAs: Actor | null },
 ): Promise<void> {
   const { user_id: userId } = await requireLink(deps, "verify", token, ip);
+  const isOwn = signedInAs?.userId === userId;
+  if (signedInAs && !isOwn && keep_access === undefined) {
+    throw new AppError(
+      "link_of_another_account",
+      "The link belongs to another account than the one you are signed in to; say whether you made that account.",
+    );
+  }
   const origin = { actor: userActor(userId), ip, requestId };
   await deps.db.systemChange(origin, async (tx, audit) => {
     const used = await useToken(tx, deps.secret, "verify", token);
     if (!used) throw invalidLink();
-    const isOwn = signedInAs?.userId === userId;
     const proof = isOwn ? "session" : keep_access === true ? "answer" : "link";
     await claimAccount(tx, audit, userId, proof);
   });
