@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { MergeRequest } from "#shared/api/code/merge-requests.js";
 import {
   commitFiles,
   makeAgent,
@@ -46,7 +45,7 @@ describe("the queue merges into no branch that could be taken for a protected on
 
   test("when the rules have changed since", async () => {
     await protect({ pattern: "Main", approvals: 1 });
-    const { id, status, target_branch } = (await queue()).data as MergeRequest;
+    const { id, status, target_branch } = (await queue()).data;
     expect([status, target_branch]).toEqual(["waiting_for_approval", "Main"]);
     await protect({ pattern: "main" });
     const { status: end, reason } = await waitForRequest(owner, id);
