@@ -6,7 +6,7 @@ import { isAbsolute, join, relative } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { root } from "../prepare.mjs";
-import { emptyFolder, NetworkParts } from "./leftovers.mjs";
+import { emptyFolder, removeParts } from "./leftovers.mjs";
 import {
   commandOf,
   descendantsOf,
@@ -66,7 +66,8 @@ class SuiteWatch {
   #processorSeconds = new Map();
   /** What files and the suite have left. */
   #left = [];
-  #network = new NetworkParts();
+  /** The parts of a network that each file has made. */
+  #parts = new Map();
   /** The folder for temporary files of each file, and that of what files share. */
   #folders = new Map();
   #shared;
@@ -80,7 +81,6 @@ class SuiteWatch {
     this.#journal = new Lines(join(folder, "journal"));
     this.#report = new Lines(join(folder, "report"));
     this.#shared = join(folder, "shared");
-    this.#network.look([]);
     // Servers and agents have accounts of their own.
     chmodSync(folder, 0o711);
     mkdirSync(this.#shared);
@@ -142,7 +142,6 @@ class SuiteWatch {
       this.#endProcessesOf((one) => one.file === file, file, processes);
       this.#clear(file);
     }
-    this.#network.look(this.#filesNow());
     if (this.#report.all().some(({ errors }) => errors !== undefined)) this.#closedAt ??= now;
     if (now > this.#deadline) this.#failure = "reached its time limit";
     else if (this.#closedAt !== null && now - this.#closedAt > CLOSE_MS)
@@ -154,12 +153,14 @@ class SuiteWatch {
   }
 
   #readJournal() {
-    for (const { pid, file, event, name, cpu, folder } of this.#journal.next()) {
+    for (const { pid, file, event, name, cpu, folder, kind } of this.#journal.next()) {
       if (event === "begin") {
         this.#folders.set(file, folder);
         this.#running.set(pid, { file, test: null, since: Date.now() });
         this.#workers.set(pid, file);
+        this.#parts.set(file, []);
       } else if (event === "test" && this.#running.has(pid)) this.#running.get(pid).test = name;
+      else if (event === "part") this.#parts.get(file)?.push({ kind, name });
       else if (event === "end") {
         this.#running.delete(pid);
         this.#processorSeconds.set(file, cpu);
@@ -168,16 +169,12 @@ class SuiteWatch {
     }
   }
 
-  #filesNow() {
-    return [...[...this.#running.values()].map(({ file }) => file), ...this.#closing.keys()];
-  }
-
   /** Removes what a file left besides processes, and records it. */
   #clear(file) {
     const folder = this.#folders.get(file);
     if (folder === undefined) return;
     this.#folders.delete(file);
-    this.#recordLeft(file, [...this.#network.take(file, this.#filesNow()), ...emptyFolder(folder)]);
+    this.#recordLeft(file, [...removeParts(this.#parts.get(file)), ...emptyFolder(folder)]);
   }
 
   #recordLeft(file, lines) {

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
+import { recordNetworkPart } from "./network-parts.js";
 
 /** A machine's place in the network. */
 export interface Station {
@@ -34,13 +35,19 @@ function ip(...args: string[]): void {
   if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${error?.message ?? stderr}`);
 }
 
+/** Adds a network namespace. */
+function addNamespace(name: string): void {
+  ip("netns", "add", name);
+  recordNetworkPart("namespace", name);
+}
+
 /** Returns why machines cannot be made here, or null. */
 export function whyNoMachines(): string | null {
   if (process.platform !== "linux") return "network namespaces exist on Linux only";
   if (process.getuid?.() !== 0) return "only root can add network namespaces";
   const probe = `omoi-probe-${process.pid}`;
   try {
-    ip("netns", "add", probe);
+    addNamespace(probe);
   } catch (error) {
     return `this machine permits no network namespaces: ${(error as Error).message.trim()}`;
   }
@@ -63,6 +70,7 @@ function addCable(namespace: string): { own: string; subnet: string } {
     const own = `omoi-${second}-${third}`;
     try {
       ip("link", "add", own, "type", "veth", "peer", own, "netns", namespace);
+      recordNetworkPart("device", own);
       return { own, subnet: `10.${second}.${third}` };
     } catch (error) {
       if (attempt === 20) throw error;
@@ -75,7 +83,7 @@ export function openNetwork(): LocalNetwork {
   const id = randomBytes(3).toString("hex");
   const middle = `omoi-${id}`;
   const atBridge = (...args: string[]): void => ip("-netns", middle, "link", ...args);
-  ip("netns", "add", middle);
+  addNamespace(middle);
   atBridge("add", "bridge", "type", "bridge");
   atBridge("set", "bridge", "up");
   const { own, subnet } = addCable(middle);
@@ -91,7 +99,7 @@ export function openNetwork(): LocalNetwork {
       const namespace = `omoi-${id}-${name}`;
       const cable = `cable-${index}`;
       const at = `${subnet}.${index}`;
-      ip("netns", "add", namespace);
+      addNamespace(namespace);
       namespaces.push(namespace);
       atBridge("add", cable, "type", "veth", "peer", "eth0", "netns", namespace);
       atBridge("set", cable, "master", "bridge", "up");
