@@ -1,8 +1,10 @@
 import type { Endpoint } from "#shared/contract/endpoint.js";
+import { errorCodesOf } from "#shared/contract/error-codes-of.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { withPrecondition } from "../../db/precondition.js";
 import { lockName, lockOrganizations } from "../../db/connection/tenant.js";
 import { itemOf, noEntityTag, requireMatch, type ReadItem } from "../answers/conditional.js";
+import { AppError } from "../../errors.js";
 import type { OrgContext, PublicContext } from "./request-context.js";
 
 /**
@@ -30,12 +32,23 @@ export async function changeItem(
     orgId === undefined ? lockName(tx, name) : lockOrganizations(tx, [orgId]);
   if (ifMatch === undefined) return withPrecondition({ lock, compare: null }, run);
   const compare = async (): Promise<void> =>
-    requireMatch(ifMatch, await item.read(context, params));
+    requireMatch(ifMatch, await read(item.read(context, params), endpoint));
   // This process may not have seen a change by another process yet.
   await db.changes.syncLocal();
   // Before anything else is done, and for calls that then change nothing.
   await compare();
   return withPrecondition({ lock, compare }, run);
+}
+
+/** @throws AppError 412 for what is not there yet, if the call would make it (RFC 9110, section 13.1.1) */
+async function read(item: Promise<unknown>, endpoint: Endpoint): Promise<unknown> {
+  try {
+    return await item;
+  } catch (error) {
+    const isMissing = error instanceof AppError && error.code === "not_found";
+    if (!isMissing || errorCodesOf(endpoint).includes("not_found")) throw error;
+    throw new AppError("stale", "This does not exist yet; leave If-Match out to make it.");
+  }
 }
 
 /** Returns the name of an item among those of its path: its ids, or its owner if the path has none. */

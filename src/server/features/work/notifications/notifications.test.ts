@@ -175,6 +175,11 @@ describe("a person's webhook", () => {
     await expectProblem(ada.api.notifications.getWebhook(), 404, "not_found");
     await expectProblem(ada.api.notifications.testWebhook(), 404, "not_found");
     await expectProblem(ada.api.notifications.deleteWebhook(), 404, "not_found");
+    const known = ada.api.notifications.setWebhook(
+      { body: { url: receiver.url } },
+      { headers: { "if-match": "*" } },
+    );
+    await expectProblem(known, 412, "stale");
     const { secret, ...shown } = await setWebhook();
     expect(secret).toMatch(/^whsec_/);
     expect((await ada.api.notifications.getWebhook()).data).toEqual(shown);
