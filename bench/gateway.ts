@@ -1,6 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeProject } from "#test/support/fixtures/factories.js";
-import { startLiveRun } from "#test/support/models/live-run.js";
+import { setTimeout as pause } from "node:timers/promises";
+import { shell } from "#test/support/fixtures/runs.js";
 import type { Client } from "#shared/contract/client.js";
 import {
   interleave,
@@ -81,8 +82,24 @@ async function startWaitingRun(api: Client, base_url: string): Promise<string> {
     params: { org_id: organization.id, name: "ANTHROPIC_KEY" },
     body: { kind: "model", provider: "anthropic", value: "sk-ant-of-the-benchmark", base_url },
   });
-  const { id } = await makeProject({ api }, organization.id);
-  return (await startLiveRun({ api }, id)).token;
+  const { data: project } = await api.projects.create({
+    body: { organization_id: organization.id, name: "Project" },
+  });
+  const { data: agent } = await api.agents.create({
+    body: { project_id: project.id, name: "worker-1" },
+  });
+  const params = { agent_id: agent.id };
+  const { data: workspace } = await api.workspaces.create({ params });
+  const script = 'printf %s "$OMOI_TOKEN" > token.new; mv token.new token; sleep 600';
+  await api.runs.create({ params, body: { command: shell(script) } });
+  const file = join(workspace.working_directory as string, "token");
+  const giveUp = Date.now() + 30_000;
+  for (;;) {
+    const token = await readFile(file, "utf8").catch(() => null);
+    if (token !== null) return token;
+    if (Date.now() > giveUp) throw new Error("the run did not write its token");
+    await pause(20);
+  }
 }
 
 /** An event with text. */

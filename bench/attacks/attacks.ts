@@ -13,8 +13,6 @@ import { work, type Innocent, type Latencies } from "./innocent.js";
 const seconds = 20;
 const tenants = 10;
 const most = 3;
-/** The double of a forge is on this machine. */
-const env = { OMOI_FORGE_PRIVATE_HOSTS: "true" };
 /** Time for an attack to take effect before it is measured. */
 const COOLDOWN_MS = 3000;
 
@@ -38,14 +36,11 @@ export const attacking: Benchmark = {
     const rows: Row[] = [];
     for (const [at, round] of rounds.entries()) {
       log(round.label);
-      const row = await withServer(
-        { dataDir: join(folder, String(at)), env },
-        async (server, api) => {
-          const innocent = await makeInnocent(server.url, api);
-          await work(innocent, 3);
-          return measure(innocent, server.url, round, log);
-        },
-      );
+      const row = await withServer({ dataDir: join(folder, String(at)) }, async (server, api) => {
+        const innocent = await makeInnocent(server.url, api);
+        await work(innocent, 3);
+        return measure(innocent, server.url, round, log);
+      });
       rows.push(row);
     }
     return rows;
@@ -88,7 +83,7 @@ async function measure(
   const running = await Promise.all(names.map((name) => startAttack(url, name)));
   await pause(COOLDOWN_MS);
   const during = await undisturbed(() => work(innocent, seconds), log);
-  for (const [at, attack] of running.entries()) log(`${names[at]}: ${await attack.stop()}`);
+  for (const attack of running) await attack.stop();
   const kinds = innocent.requests.map(({ kind }) => kind);
   const figures = kinds.map((kind) => {
     const quiet = p95Of(before, kind);

@@ -5,7 +5,6 @@ import { openServices, type ServerInput } from "./features/services.js";
 import { createHttpServer } from "./http/server/create-http-server.js";
 import { forwardToHomes } from "./http/forwarding/forward-to-home.js";
 import { deleteOldAnswers } from "./http/requests/idempotency.js";
-import { requestTurns } from "./http/requests/request-turns.js";
 import type { RouteOptions } from "./http/register-routes.js";
 import { createGauges } from "./metrics/gauges.js";
 import { createMetrics } from "./metrics/metrics.js";
@@ -13,9 +12,6 @@ import { metricsRoutes } from "./metrics/routes.js";
 import { registerReference } from "./pages/reference/register.js";
 import { registerGuide } from "./pages/guide/register-guide.js";
 import { registerStatic } from "./pages/static.js";
-
-/** Requests that begin in a round of the event loop. */
-const REQUESTS_PER_ROUND = 4;
 
 export interface AppInput extends ServerInput {
   /** Folder of the built web app. */
@@ -73,7 +69,6 @@ export async function buildApp(input: AppInput): Promise<App> {
     publicUrl,
     checkResponses: input.checkResponses,
     requests,
-    turns: requestTurns(REQUESTS_PER_ROUND),
     items: new Map(),
   };
   const routes = opened.flatMap((feature) => feature.routes ?? []);

@@ -39,12 +39,6 @@ export function isPerson({ kind }: Pick<Actor, "kind">): boolean {
   return kind === "user";
 }
 
-/** Returns whose requests wait for each other: the organization of a key that has one, else the person. */
-export function ownerOf(actor: Pick<Actor, "kind" | "key" | "userId">): string {
-  const orgId = isPerson(actor) ? undefined : actor.key?.scopes[0]?.split(":")[1];
-  return orgId ?? actor.userId;
-}
-
 export interface ActorKey {
   /** The key's id; for a run's token, the run's id. */
   readonly id: string;

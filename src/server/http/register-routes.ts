@@ -6,10 +6,9 @@ import type {
   ResponseOf,
 } from "#shared/contract/endpoint.js";
 import { isItem } from "#shared/contract/item-path.js";
-import { callerNetwork } from "#shared/node/networks.js";
 import { isDatabaseUnavailable } from "../db/connection/failures.js";
 import { AppError, outcomeUnknown } from "../errors.js";
-import { ownerOf, type ActorKey } from "../access/authenticate.js";
+import type { ActorKey } from "../access/authenticate.js";
 import { requireNoMaintenance } from "../access/maintenance.js";
 import { Answer, applyHead, type Content } from "./answers/answer.js";
 import { checkedErrors } from "./answers/check-error.js";
@@ -19,7 +18,6 @@ import { createdLocation } from "./answers/created-location.js";
 import { requireHome } from "./forwarding/home-availability.js";
 import { changeItem } from "./requests/change-item.js";
 import { withIdempotencyKey } from "./requests/idempotency.js";
-import type { RequestTurns } from "./requests/request-turns.js";
 import { isCounted } from "./requests/internal-call.js";
 import { endWhenStopping } from "./answers/end-when-stopping.js";
 import type { ActiveRequests } from "./server/graceful-shutdown.js";
@@ -65,7 +63,6 @@ export interface RouteOptions extends ContextOptions {
   /** Whether responses and error codes are checked against the calls: in every test, not in production. */
   checkResponses: boolean;
   requests: ActiveRequests;
-  turns: RequestTurns;
   /**
    * Readers of single items by the path of their GET, filled by `registerRoutes` and used for If-Match.
    */
@@ -171,9 +168,7 @@ function registerRoutes<Resource extends Record<string, Endpoint>>(
     const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       if (vary !== null) addVary(reply, vary);
       const caller = await callerOf(endpoint, request, options);
-      const { actor } = caller as Partial<ActorContext>;
-      await options.turns.take(actor ? ownerOf(actor) : callerNetwork(request.ip));
-      const key = actor?.key;
+      const key = (caller as Partial<ActorContext>).actor?.key;
       const data = key
         ? await counted(key, label, request, reply, options, () => respond(caller, request, reply))
         : await respond(caller, request, reply);

@@ -10,8 +10,6 @@ export const MAX_DEPTH = 1000;
 export const MAX_MEMBERS = 100;
 /** Most objects that are read: messages, blocks and tools; long conversations have thousands. */
 export const MAX_PARTS = 100_000;
-/** Most objects and lists altogether, whose memory is many times that of their text. */
-export const MAX_VALUES = 1_000_000;
 
 /** A part of a request whose members are read; arrays have the kind of their items. */
 type Kind = "request" | "block" | "tool" | "other";
@@ -83,7 +81,6 @@ function findProblem(text: string): string | null {
   const open: Open[] = [];
   let top: Open | undefined;
   let parts = 0;
-  let values = 0;
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
@@ -97,8 +94,6 @@ function findProblem(text: string): string | null {
       }
       case OPEN_OBJECT:
       case OPEN_ARRAY: {
-        values += 1;
-        if (values > MAX_VALUES) return `The body has more than ${MAX_VALUES} objects and lists.`;
         if (open.length === MAX_DEPTH) return `The body has more than ${MAX_DEPTH} levels.`;
         const kind: Kind | null = top === undefined ? "request" : top.next;
         const isObject = text.charCodeAt(at) === OPEN_OBJECT;

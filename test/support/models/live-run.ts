@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { expect } from "vitest";
 import type { Agent } from "#shared/api/work/agents.js";
 import type { Run } from "#shared/api/execution/runs.js";
 import { folderOf, makeWorkspace } from "../fixtures/factories.js";
@@ -15,33 +15,22 @@ export interface LiveRun {
 }
 
 /** Starts a run of a new agent that waits, and returns its token. */
-export async function startLiveRun(
-  owner: Pick<TestPerson, "api">,
-  projectId: string,
-): Promise<LiveRun> {
+export async function startLiveRun(owner: TestPerson, projectId: string): Promise<LiveRun> {
   const { agent, workspace } = await makeWorkspace(owner, projectId);
   const script = 'printf %s "$OMOI_TOKEN" > token.new; mv token.new token; sleep 600';
   const { data: run } = await owner.api.runs.create({
     params: { agent_id: agent.id },
     body: { command: shell(script) },
   });
+  const file = join(folderOf(workspace), "token");
+  await expect.poll(() => readFile(file, "utf8").catch(() => "")).toMatch(/^ort_/);
   return {
     agent,
     run,
-    token: await waitForFile(join(folderOf(workspace), "token")),
+    token: await readFile(file, "utf8"),
     end: async () => {
       await owner.api.runs.stop({ params: { run_id: run.id } });
       return waitForRunEnd(owner, run.id);
     },
   };
-}
-
-async function waitForFile(path: string): Promise<string> {
-  const giveUp = Date.now() + 60_000;
-  for (;;) {
-    const text = await readFile(path, "utf8").catch(() => null);
-    if (text !== null) return text;
-    if (Date.now() > giveUp) throw new Error("the run did not write its token");
-    await pause(20);
-  }
 }

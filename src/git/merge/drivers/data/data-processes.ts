@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fairSlots, type FairSlots } from "#shared/node/fair-slots.js";
 import { spawnLimitedNode, type ChildProcess } from "../../../process/limited-node.js";
-import type { FromReader } from "../../../process/reader-process.js";
+import type { FromDataProcess } from "./data-process.js";
 import type { DataMerge, FileVersions } from "./merge-data.js";
 
 /** Three files of 8 MiB with their trees need less than half. */
@@ -176,7 +176,7 @@ class DataProcess {
     // A failed send is followed by the end of the process.
     this.#child.send(file, () => undefined);
     const message = await answer;
-    return "result" in message ? message.result : null;
+    return "merged" in message ? message.merged : null;
   }
 
   end(): void {
@@ -204,7 +204,7 @@ class DataProcess {
     this.#child.channel?.ref();
   }
 
-  #hear(): Promise<FromReader<DataMerge>> {
+  #hear(): Promise<FromDataProcess> {
     return new Promise((resolve) => this.#child.once("message", resolve));
   }
 }

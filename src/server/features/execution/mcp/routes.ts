@@ -8,7 +8,7 @@ import {
 import { permissionsOf } from "../../../access/access.js";
 import {
   authenticate,
-  ownerOf,
+  isPerson,
   unauthenticated,
   type Actor,
 } from "../../../access/authenticate.js";
@@ -218,6 +218,12 @@ function problemOf(body: unknown): object | null {
 /** Whether a message asks for the tools. */
 function isList(body: unknown): boolean {
   return (body as { method?: unknown } | undefined)?.method === "tools/list";
+}
+
+/** Returns the owner of a turn: the organization of an agent or a service account, or the person. */
+function ownerOf(actor: Actor): string {
+  const orgId = isPerson(actor) ? undefined : actor.key?.scopes[0]?.split(":")[1];
+  return orgId ?? actor.userId;
 }
 
 function headersOf(headers: RawRequest["headers"]): Record<string, string> {

@@ -145,8 +145,7 @@ async function sendOn(
   const counts = method === "POST" && !path.endsWith("/count_tokens");
   const isEstimated = counts && budgets.length > 0;
   const isRead = isEstimated || (method === "POST" && allowed_models !== null);
-  const { orgId } = run;
-  const sent = await bodyOf(request, { orgId, path, provider, isRead, held: call.held });
+  const sent = await bodyOf(request, { path, provider, isRead, held: call.held });
   const estimate = sent.estimate ?? largestCall;
   let reservation: NewReservation | null = null;
   try {

@@ -6,8 +6,7 @@ import { limitBytes } from "../../../http/requests/limit-bytes.js";
 import type { CallEstimate } from "../../../models/call-estimate.js";
 import type { HeldBytes } from "../../../models/held-bytes.js";
 import type { Provider } from "#shared/execution/models/providers.js";
-import { withStreamOptions } from "../../../models/read-request.js";
-import { readInTurn } from "../../../models/request-reader.js";
+import { readRequest, type ReadRequest } from "../../../models/read-request.js";
 import { CallError } from "./call-error.js";
 
 /** Maximum size of a request; providers take 32 to 50 MB. */
@@ -96,7 +95,6 @@ export interface CallBody {
 const notRead = { isUsageAdded: false, estimate: null, release: () => {} };
 
 interface BodyOptions {
-  orgId: string;
   /** Of the call, behind the version. */
   path: string;
   provider: Provider;
@@ -108,7 +106,7 @@ interface BodyOptions {
 /** @throws CallError 400, 413; 503 while too much is held */
 export async function bodyOf(
   request: RawRequest,
-  { orgId, path, provider: { readsBodies }, isRead, held }: BodyOptions,
+  { path, provider: { readsBodies }, isRead, held }: BodyOptions,
 ): Promise<CallBody> {
   const { body, raw, headers } = request;
   const length = Number(headers["content-length"] ?? 0);
@@ -125,27 +123,17 @@ export async function bodyOf(
   if (length > limit) throw tooLarge(limit);
   const counted = limitBytes(body, limit, () => tooLarge(limit));
   if (!readsBodies && !isRead) return { body: counted, ...notRead };
-  const { whole, release } = await holdBody(counted, held);
-  try {
-    const request = await readInTurn(orgId, { body: whole, path, isLikeOpenAi: readsBodies });
-    if (typeof request === "string") throw new CallError(400, "invalid_request", request);
-    const { streamOptions, estimate } = request;
-    const sent = streamOptions === null ? whole : withStreamOptions(whole, streamOptions);
-    return { body: sent, isUsageAdded: streamOptions !== null, estimate, release };
-  } catch (error) {
-    release();
-    throw error;
-  }
+  return readBody(counted, held, (whole) => readRequest(whole, path, readsBodies));
 }
 
 const tooLarge = (limit: number): CallError =>
   new CallError(413, "payload_too_large", `A request has at most ${limit / 2 ** 20} MiB.`);
 
-/** @throws CallError 503 while too much is held */
-async function holdBody(
+async function readBody(
   counted: Readable,
   held: HeldBytes,
-): Promise<{ whole: Buffer; release: () => void }> {
+  read: (body: Buffer) => ReadRequest | string,
+): Promise<CallBody> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   const release = (): void => {
@@ -161,7 +149,9 @@ async function holdBody(
       bytes += chunk.length;
       chunks.push(chunk);
     }
-    return { whole: Buffer.concat(chunks), release };
+    const request = read(Buffer.concat(chunks));
+    if (typeof request === "string") throw new CallError(400, "invalid_request", request);
+    return { ...request, release };
   } catch (error) {
     release();
     throw error;

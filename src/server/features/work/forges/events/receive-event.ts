@@ -1,8 +1,6 @@
 /** Takes events of forges: checks their signature, and stores what they name. Jobs work on it later. */
-import { join } from "node:path";
 import { Readable } from "node:stream";
-import { ReaderProcess, UnreadableError } from "#git/process/reader-process.js";
-import { fairSlots, type FairSlots } from "#shared/node/fair-slots.js";
+import { fairSlots } from "#shared/node/fair-slots.js";
 import { callerNetwork } from "#shared/node/networks.js";
 import { isUuid } from "#shared/uuid.js";
 import { requireNoMaintenance } from "../../../../access/maintenance.js";
@@ -15,20 +13,13 @@ import { rawRoutes, type RawRequest } from "../../../../http/raw-routes.js";
 import type { Routes } from "../../../../http/register-routes.js";
 import { withUploadTimeout } from "../../../../http/server/upload-timeout.js";
 import type { IncomingEvent } from "../client/incoming-event.js";
+import { incomingOf } from "../incoming/incoming.js";
 import { openWebhookSecret } from "../webhook-secret.js";
 import * as queries from "./deliveries.queries.js";
-import { readEvent, type EventRead, type EventToRead } from "./read-event.js";
 
 const MAX_BYTES = 25 * 1024 * 1024;
-/** Events up to this size take at most a few milliseconds here. */
-const SMALL_BYTES = 64 * 1024;
-/** Larger ones are read by another process; 25 MiB that consist of empty objects need half of the heap. */
-const reader = new ReaderProcess<EventToRead, EventRead>({
-  script: join(import.meta.dirname, "event-process"),
-  title: "omoi-forge-events",
-  limits: { heapMib: 1536, memoryKib: 3 * 1024 * 1024, descriptors: 64, orderMs: 10_000 },
-});
-/** They are received a few at a time, since each is in memory until it is read. Organizations take turns. */
+/** Larger events are read a few at a time: each is in memory until its signature is checked. */
+const LARGE_BYTES = 1024 * 1024;
 const LARGE_SLOTS = { slots: 4, perOwner: 2 };
 /** Events with a wrong signature from one network. */
 const WRONG = { hits: 60, seconds: 60 };
@@ -48,7 +39,16 @@ export function eventRoutes(deps: ReceiverDeps): Routes {
       {
         method: "POST",
         path: "/hooks/forges/{forge_id}",
-        handle: (request) => receiveEvent(deps, request, large),
+        handle: async (request) => {
+          const forgeId = request.params["forge_id"] ?? "";
+          const length = Number(request.headers["content-length"] ?? Infinity);
+          const free = length > LARGE_BYTES ? await large.take(forgeId) : null;
+          try {
+            return await receiveEvent(deps, request, forgeId);
+          } finally {
+            free?.();
+          }
+        },
       },
     ],
     { bodies: { "application/json": MAX_BYTES } },
@@ -62,57 +62,29 @@ export function eventRoutes(deps: ReceiverDeps): Routes {
 async function receiveEvent(
   { db, secret }: ReceiverDeps,
   request: RawRequest,
-  large: FairSlots,
+  forgeId: string,
 ): Promise<Answer<unknown>> {
-  const forgeId = request.params["forge_id"] ?? "";
   const forge = isUuid(forgeId)
     ? await db.withSystem("find the forge of an event", (tx) => queries.findReceiver(tx, forgeId))
     : undefined;
   if (!forge) throw notFound();
+  const body = await readBody(request);
+  const headers = request.headers as Record<string, string | undefined>;
   const own = openWebhookSecret(secret, forge);
-  const length = Number(request.headers["content-length"] ?? Infinity);
-  const free = length > SMALL_BYTES ? await large.take(forge.org_id) : null;
-  let read: EventRead;
-  try {
-    const body = await readBody(request);
-    const headers = request.headers as Record<string, string | undefined>;
-    read =
-      own === null
-        ? "wrong signature"
-        : await readInTurn(forge.org_id, { kind: forge.kind, secret: own, headers, body });
-  } finally {
-    free?.();
-  }
-  if (read === "wrong signature") {
+  const { verify, read } = incomingOf(forge.kind);
+  if (own === null || !verify(own, headers, body)) {
     await limitHits(db, `forge events ${callerNetwork(request.ip)}`, WRONG);
     throw new AppError(
       "wrong_signature",
       "The event has no signature, or one of another secret; enter the connection's secret there.",
     );
   }
-  if (read === "no JSON") {
-    throw new AppError("malformed_json", "The event is not valid JSON; let the forge send JSON.");
-  }
   await requireNoMaintenance(db);
-  const { event } = read;
+  const event = parse(() => read(headers, body));
   if (event !== null) {
     await db.tenant(forge.org_id, (tx) => storeEvent(tx, forge, event));
   }
   return new Answer({ received: event !== null }, { status: 200 });
-}
-
-/** Reads an event in the turn of its organization. @throws AppError 413 */
-async function readInTurn(orgId: string, order: EventToRead): Promise<EventRead> {
-  if (order.body.length <= SMALL_BYTES) return readEvent(order);
-  try {
-    return await reader.read(orgId, order);
-  } catch (error) {
-    if (!(error instanceof UnreadableError)) throw error;
-    throw new AppError(
-      "body_too_large",
-      "The event takes too much time or memory to read; let the forge send fewer commits in one.",
-    );
-  }
 }
 
 /** Stores what an event names for each project that is linked to its repository. */
@@ -173,4 +145,16 @@ async function readBody(request: RawRequest): Promise<Buffer> {
   );
   for await (const chunk of received) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** @throws AppError 400 `malformed_json` */
+function parse(read: () => IncomingEvent | null): IncomingEvent | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new AppError("malformed_json", "The event is not valid JSON; let the forge send JSON.");
+    }
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 /** The failures of a session, as sentences for users. */
 import { RequestError } from "@agentclientprotocol/sdk";
 import { isRecord } from "../../../../../models/json.js";
-import { UnreadableError } from "#git/process/reader-process.js";
+import { UnreadableMessagesError } from "../messages/message-reader.js";
 import { MAX_MESSAGE_BYTES, MessageTooLargeError } from "../messages/split-messages.js";
 import type { Mask } from "../session-updates.js";
 import { TranscriptFullError } from "../transcript.js";
@@ -37,7 +37,7 @@ export function reasonOf(error: unknown, mask: Mask): string | null {
   if (error instanceof MessageTooLargeError) {
     return `The program sent a message of more than ${MAX_MESSAGE_BYTES / 1024 / 1024} MiB.`;
   }
-  if (error instanceof UnreadableError)
+  if (error instanceof UnreadableMessagesError)
     return "The program sent messages that took too much time or memory to read; start a new session.";
   // The streams of a program that has ended fail in several ways.
   const hasEnded = error instanceof Error && /closed?|ended|aborted|EPIPE/i.test(error.message);

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { killChildren } from "#test/support/server/children.js";
-import { UnreadableError } from "#git/process/reader-process.js";
-import { createMessageReader } from "./message-reader.js";
+import { MessageReader, UnreadableMessagesError } from "./message-reader.js";
 import type { MessagesToRead } from "./read-messages.js";
 
 const limits = { heapMib: 256, memoryKib: 1024 * 1024, descriptors: 64, orderMs: 60_000 };
@@ -28,7 +27,7 @@ const text = (joined: string) => ({
 
 describe("the process of messages", () => {
   test("joins text, keeps the last state, and refuses unknown requests", async () => {
-    const reader = createMessageReader(limits);
+    const reader = new MessageReader(limits);
     const mode = (id: string) =>
       update({ sessionUpdate: "current_mode_update", currentModeId: id });
     const ask = (id: number) => ({
@@ -91,7 +90,7 @@ describe("the process of messages", () => {
   });
 
   test("is replaced when it is killed, and nothing is lost or doubled", async () => {
-    const reader = createMessageReader(limits);
+    const reader = new MessageReader(limits);
     const names = Array.from({ length: 20 }, (_, at) => `${at}`);
     const all = Promise.all(
       names.map((name, at) => reader.read(`org ${at % 4}`, order(say(name)))),
@@ -101,8 +100,8 @@ describe("the process of messages", () => {
   });
 
   test("messages that exceed its time fail alone", async () => {
-    const slow = createMessageReader({ ...limits, orderMs: 0 });
+    const slow = new MessageReader({ ...limits, orderMs: 0 });
     const objects = `[${"{},".repeat(600_000)}0]`;
-    await expect(slow.read("bad", order(objects))).rejects.toThrow(UnreadableError);
+    await expect(slow.read("bad", order(objects))).rejects.toThrow(UnreadableMessagesError);
   });
 });

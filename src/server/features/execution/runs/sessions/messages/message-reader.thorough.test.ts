@@ -1,8 +1,7 @@
 // Thorough: messages of the largest size, exhausted memory, and kills in rounds.
 import { describe, expect, test } from "vitest";
 import { childrenTitled, killChildren } from "#test/support/server/children.js";
-import { UnreadableError } from "#git/process/reader-process.js";
-import { createMessageReader } from "./message-reader.js";
+import { MessageReader, UnreadableMessagesError } from "./message-reader.js";
 import { MAX_MESSAGE_BYTES } from "./split-messages.js";
 import type { MessagesToRead } from "./read-messages.js";
 
@@ -33,7 +32,7 @@ describe("the process of messages", () => {
   test("reads the hardest messages of the largest size within its memory", async () => {
     // Other tests in this process have their own.
     const before = (await processes()).length;
-    const reader = createMessageReader(limits);
+    const reader = new MessageReader(limits);
     const fill = (piece: string, end = ""): string =>
       piece.repeat((MAX_MESSAGE_BYTES - 100) / (piece.length + end.length)) +
       end.repeat((MAX_MESSAGE_BYTES - 100) / (piece.length + end.length));
@@ -52,7 +51,7 @@ describe("the process of messages", () => {
   });
 
   test("is replaced when it is killed, and nothing is lost or doubled", async () => {
-    const reader = createMessageReader(limits);
+    const reader = new MessageReader(limits);
     for (let round = 0; round < 3; round += 1) {
       const names = Array.from({ length: 20 }, (_, at) => `${round}.${at}`);
       const all = Promise.all(
@@ -65,11 +64,11 @@ describe("the process of messages", () => {
   });
 
   test("messages that exceed its memory or its time fail alone", async () => {
-    const small = createMessageReader({ ...limits, heapMib: 24 });
+    const small = new MessageReader({ ...limits, heapMib: 24 });
     const objects = `[${"{},".repeat(600_000)}0]`;
-    await expect(small.read("bad", order(objects))).rejects.toThrow(UnreadableError);
+    await expect(small.read("bad", order(objects))).rejects.toThrow(UnreadableMessagesError);
     expect((await small.read("good", order(say("x")))).items).toEqual([text("x")]);
-    const slow = createMessageReader({ ...limits, orderMs: 0 });
-    await expect(slow.read("bad", order(objects))).rejects.toThrow(UnreadableError);
+    const slow = new MessageReader({ ...limits, orderMs: 0 });
+    await expect(slow.read("bad", order(objects))).rejects.toThrow(UnreadableMessagesError);
   });
 });

@@ -21,7 +21,7 @@ export interface ProgramStream {
   /**
    * Takes a chunk of the program's output. Resolves once its messages have been handled, however long that takes: the
    * program waits meanwhile.
-   * @throws MessageTooLargeError, UnreadableError, or the error of `onUpdates`
+   * @throws MessageTooLargeError, UnreadableMessagesError, or the error of `onUpdates`
    */
   receive(chunk: Buffer): Promise<void>;
   /** Returns the messages. */
