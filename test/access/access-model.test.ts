@@ -19,7 +19,7 @@ import { rounds } from "../support/thorough.js";
  */
 
 const stepsInRun = rounds({ thorough: 100, else: 75 });
-const runs = rounds({ thorough: 3000, else: 75 }) / stepsInRun;
+const runs = rounds({ thorough: 1500, else: 75 }) / stepsInRun;
 
 let app: TestApp;
 let database: pg.Client;

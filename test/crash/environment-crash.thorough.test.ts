@@ -10,7 +10,7 @@ import { describeEachDriver } from "../support/git/folder-drivers.js";
 import { shell, waitForRunEnd } from "../support/fixtures/runs.js";
 
 /** Effects between two kills; each run begins at another one. */
-const step = 16;
+const step = 28;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 20;
 

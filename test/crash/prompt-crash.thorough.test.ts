@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { acpAgent } from "../support/fixtures/acp-agent.js";
 import { eventsOf } from "../support/fixtures/session-events.js";
@@ -9,7 +10,8 @@ beforeAll(() => server.open());
 afterAll(() => server.close());
 vi.setConfig({ testTimeout: 1_800_000 });
 
-const STEP = 2;
+/** Effects between two kills; each run begins at another one. */
+const STEP = 4;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 10;
 
@@ -37,7 +39,7 @@ test("a server killed between a prompt and the start of its program sends the pr
   const read = async () => (await server.api.agentSessions.get({ params })).data.status;
   await expect.poll(read, { timeout: 120_000 }).toBe("idle");
   let stored = 0;
-  for (let [effect, round] = [1, 1]; ; effect += STEP, round += 1) {
+  for (let [effect, round] = [1 + randomInt(STEP), 1]; ; effect += STEP, round += 1) {
     await server.stop();
     await server.startWithKillAt(effect, round % 2 === 1 ? "after" : "before");
     const text = `say round ${round}`;

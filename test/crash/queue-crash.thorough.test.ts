@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** Effects between two kills; each run begins at another one. */
-const step = 11;
+const step = 19;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 30;
 

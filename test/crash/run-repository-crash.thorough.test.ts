@@ -2,5 +2,5 @@
 import { randomInt } from "node:crypto";
 import { testRunKills } from "../support/crash/test-run-kills.js";
 
-const STEP = 5;
+const STEP = 9;
 testRunKills(1 + randomInt(STEP), STEP);

@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 /** Effects between two kills; each run begins at another one. */
-const step = 5;
+const step = 9;
 /** Fewer would mean that the counter does not work. */
 const fewestEffects = 14;
 

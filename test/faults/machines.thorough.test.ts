@@ -16,7 +16,7 @@ import { startWorld, type World } from "../support/faults/world.js";
 import { whyNoMachines } from "../support/machines/network.js";
 
 const reason = whyNoMachines();
-const rounds = Number(process.env["OMOI_FAULT_ROUNDS"] ?? 20);
+const rounds = Number(process.env["OMOI_FAULT_ROUNDS"] ?? 12);
 const seed = Number(process.env["OMOI_FAULT_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 /** Runs of all rounds together. */
 const fewestRuns = 2 * rounds;

@@ -169,9 +169,7 @@ describe("fuzzed requests", () => {
         )
         .toSorted((one, other) => Number(isFinal(one)) - Number(isFinal(other)));
       const each = rounds({ thorough: 4, else: 1 });
-      const worlds = Math.ceil(
-        rounds({ thorough: 20_000, else: 250 }) / (operations.length * each),
-      );
+      const worlds = Math.ceil(rounds({ thorough: 8000, else: 250 }) / (operations.length * each));
       const seed = isThorough ? Date.now() : 14;
       const faults: unknown[] = [];
       const statuses = new Map<number, number>();

@@ -103,7 +103,7 @@ it("gives git's tree for random changes", async () => {
     // A commit without files has no tree here.
     return Object.keys(files).length === 0 ? { z: "z" } : files;
   };
-  const numRuns = rounds({ thorough: 1000, else: 12 });
+  const numRuns = rounds({ thorough: 400, else: 12 });
   let merged = 0;
   await fc.assert(
     fc.asyncProperty(

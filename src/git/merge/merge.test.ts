@@ -577,7 +577,7 @@ describe("applyDecisions", () => {
       expect(computed).toEqual(merge);
       trees.add((await applyDecisions(repoPath, computed, decisions, LABELS)).tree);
     };
-    for (let round = 0; round < rounds({ thorough: 1000, else: 12 }); round += 4) {
+    for (let round = 0; round < rounds({ thorough: 400, else: 12 }); round += 4) {
       await Promise.all([again(), again(), again(), again()]);
     }
     expect(trees.size).toBe(1);

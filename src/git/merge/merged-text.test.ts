@@ -117,7 +117,7 @@ describe("the merged text of a conflict", () => {
         expect(all("target")).toBe(await favor("--ours"));
         expect(all("source")).toBe(await favor("--theirs"));
       }),
-      { numRuns: rounds({ thorough: 2000, else: 8 }) },
+      { numRuns: rounds({ thorough: 500, else: 8 }) },
     );
   });
 });

@@ -72,7 +72,7 @@ describe("the snapshot process", () => {
     const folders = await Promise.all(
       Array.from({ length: 6 }, (_, index) => makeFolder(`f${index}`, 300)),
     );
-    for (let round = 0; round < 20; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
       await Promise.all(
         folders.map(({ folder }) => writeFile(join(folder, "round.txt"), `${folder} ${round}\n`)),
       );

@@ -41,8 +41,8 @@ interface Visited extends HistoryCommit {
 /**
  * Compares two commits (full ids) by git's own walk (paint_down_to_common): from the newest commit
  * down, marking each with the sides that reach it. Returns null where git has to answer: a long
- * history, several merge bases, a missing commit, or a commit older than its parent, which makes the
- * order of the walk unreliable.
+ * history, several merge bases (or commits of one second, taken in an order that makes them look so), a
+ * missing commit, or a commit older than its parent, which makes the order of the walk unreliable.
  * @throws GitError
  */
 export async function compareHistories(

@@ -27,7 +27,7 @@ const fewestEffects = 3;
 const middle = 2;
 
 /** Effects between two kills. */
-const STEP = 5;
+const STEP = 8;
 
 /** Kills just before an effect and just after its start, in turn. */
 const whenOf = (round: number): KillTime => (round % 2 === 1 ? "before" : "after");

@@ -187,7 +187,7 @@ describe("hostile files", () => {
         const { result } = mergeData({ name: file, base, target, source });
         expect(["merged", "conflict", "lines"]).toContain(result);
       }),
-      { numRuns: rounds({ thorough: 50_000, else: 2000 }) },
+      { numRuns: rounds({ thorough: 20_000, else: 2000 }) },
     );
   });
 

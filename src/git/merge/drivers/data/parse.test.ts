@@ -214,7 +214,7 @@ function compare(
         expectSame(reader, text.replaceAll("\n", end), ids);
       }
     }),
-    { numRuns: rounds({ thorough: 60_000, else: 600 }) },
+    { numRuns: rounds({ thorough: 20_000, else: 600 }) },
   );
 }
 

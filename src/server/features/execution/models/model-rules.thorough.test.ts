@@ -76,6 +76,13 @@ function call(body: unknown, { path = "anthropic/v1/messages", headers = {} }: S
 const chat = { path: "openai/v1/chat/completions" };
 const local = { path: "local-llm/v1/chat/completions" };
 
+/** Makes a call and reads its answer to the end: only then are its tokens counted. */
+async function callToEnd(...sent: Parameters<typeof call>): Promise<void> {
+  const answer = await call(...sent);
+  await answer.text();
+  expect(answer.status).toBe(200);
+}
+
 async function expectError(answer: Promise<Response>, status: number, code: string) {
   const got = await answer;
   const { error } = (await got.json()) as { error: Record<string, string> };
@@ -110,7 +117,7 @@ describe("a model without a price", () => {
     expect([first.status, await first.text()]).toEqual([200, expect.stringContaining(NEW_MODEL)]);
     // Opus 4 costs 15 and 75 dollars for a million.
     expect(await used()).toBe(90);
-    expect((await call({ model: NEW_MODEL })).status).toBe(200);
+    await callToEnd({ model: NEW_MODEL });
     await expectError(call({ model: NEW_MODEL }), 429, "budget_exceeded");
     const { data } = await owner.api.runs.get({ params: { run_id: live.run.id } });
     expect(data.model_usage).toMatchObject({ requests: 2, cost_usd: null });
@@ -119,8 +126,8 @@ describe("a model without a price", () => {
   test("is counted in tokens alone without such a budget", async () => {
     answerAMillion();
     await setOrganization({ max_model_tokens: 3_000_000 });
-    expect((await call({ model: NEW_MODEL })).status).toBe(200);
-    expect((await call({ model: "a-model" }, local)).status).toBe(200);
+    await callToEnd({ model: NEW_MODEL });
+    await callToEnd({ model: "a-model" }, local);
     expect(await used()).toBe(0);
     await expectError(call({ model: NEW_MODEL }), 429, "budget_exceeded");
   });

@@ -7,7 +7,7 @@ import { makeTaskProject, type TaskProject } from "#test/support/fixtures/tasks.
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/server/app.js";
 
 /** Prompts in the instant in which a task becomes done, or in which its program ends. */
-const times = 12;
+const times = 6;
 let app: TestApp;
 let owner: TestPerson;
 let tasks: TaskProject;

@@ -150,7 +150,7 @@ describe("merge drivers", () => {
     expect(merge.driver_files.map(({ path, result, reason }) => [path, result, reason])).toEqual([
       ["bad.json", "lines", "It is not valid JSON."],
       ["big.json", "lines", "It is larger than 8 MiB."],
-      ["deep.json", "lines", "It is nested deeper than 200 levels."],
+      ["deep.json", "lines", "It is nested too deeply."],
     ]);
     expect(merge.resolutions.map(({ paths }) => paths)).toEqual([
       ["bad.json"],

@@ -26,7 +26,7 @@ import { commitTree, resolveTree } from "#git/store/repository.js";
  * the checked folder, so that thousands of checks take minutes; the real one is tested in
  * `merge-queue.thorough.test.ts`.
  */
-const sequences = 100;
+const sequences = 50;
 const agentCount = 12;
 const seed = 20_261_127;
 

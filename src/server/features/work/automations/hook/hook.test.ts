@@ -153,12 +153,16 @@ test("a flood gets 429 with Retry-After, and another address is unharmed", async
     await make({ filter: [{ path: "event.payload.x", is: "1" }] }),
     await make(),
   ];
-  const responses = await Promise.all(Array.from({ length: 80 }, () => send(flooded.url, "{}")));
+  const responses = await Promise.all(Array.from({ length: 140 }, () => send(flooded.url, "{}")));
   const refused = responses.filter(({ status }) => status === 429);
-  expect(refused).toHaveLength(20);
+  const accepted = responses.filter(({ status }) => status === 202);
+  expect(refused.length + accepted.length).toBe(140);
+  // 60 a minute: a minute may end during the flood.
+  expect(accepted.length).toBeGreaterThanOrEqual(60);
+  expect(accepted.length).toBeLessThanOrEqual(120);
   expect(Number(refused[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
   expect((await send(other.url, "{}")).status).toBe(202);
-  const firings = await decided(flooded.automation, 60);
+  const firings = await decided(flooded.automation, accepted.length);
   expect(new Set(firings.map(({ reason }) => reason))).toEqual(
     new Set(["The filter does not hold."]),
   );
