@@ -275,7 +275,17 @@ test("a merge continues when its page is left; a failed load can be retried", as
     goOn = resolve;
   });
   await page.route("**/workspace/merges", async (route) => {
+    const response = await route.fetch();
     await wait;
+    await route.fulfill({ response });
+  });
+  // Until its script has arrived, the page that was left is still shown.
+  let arrive = (): void => {};
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  await page.route("**/assets/AgentsPage-*.js", async (route) => {
+    await arrived;
     await route.continue();
   });
   await button("Merge").click();
@@ -287,9 +297,11 @@ test("a merge continues when its page is left; a failed load can be retried", as
   await page.waitForURL(/\/agents$/);
   goOn();
   await page.getByText("Merged into main", { exact: false }).waitFor();
+  arrive();
+  await page.getByRole("heading", { name: "Agents" }).waitFor();
   expect(page.url()).toMatch(/\/agents$/);
   expect(await onMain("later.txt")).toBe("later");
-  await page.unroute("**/workspace/merges");
+  await page.unrouteAll();
   // Browsers log failed requests to the console.
   messages.length = 0;
 });

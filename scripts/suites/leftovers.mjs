@@ -9,8 +9,8 @@ const NETWORK = {
   device: { folder: "/sys/class/net", remove: ["link", "delete"] },
 };
 
-/** Folders that tsx, Node.js and opencode keep between their starts. */
-const CACHES = /^(?:tsx-\d+|node-compile-cache|opencode)$/;
+/** Folders that tsx, jiti, Node.js and opencode keep between their starts. */
+const CACHES = /^(?:tsx-\d+|jiti|node-compile-cache|opencode)$/;
 
 /**
  * Removes those of a file's parts of a network that are left, and returns a line for each.

@@ -73,8 +73,12 @@ export function endProcesses(processes) {
   }
 }
 
-/** Programs that the test files of a worker share and that end with it: the browser and helpers of the server. */
-const SHARED = /^\S*(?:chrom|esbuild)|^omoi-|(?:launcher|snapshot|data|message)-process/;
+/**
+ * Programs that the test files of a worker share and that end with it: the browser, helpers of the server, and git
+ * processes that serve a repository until they have been idle for seconds, which a busy worker measures late.
+ */
+const SHARED =
+  /^\S*(?:chrom|esbuild)|^omoi-|(?:launcher|snapshot|data|message)-process|^git (?:cat-file --batch-command|update-ref --no-deref --stdin) /;
 /** The helper that starts the commands of a file. */
 const LAUNCHER = /omoi-launcher|launcher-process/;
 

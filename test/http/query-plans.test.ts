@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Client } from "#shared/contract/client.js";
-import { sharedTestApp, type TestApp } from "../support/server/app.js";
+import { startTestApp, type TestApp } from "../support/server/app.js";
 import {
   explainStatements,
   type ExplainedStatement,
@@ -24,7 +24,7 @@ describe("query plans among many organizations", () => {
   let asked: ExplainedStatement[];
 
   beforeAll(async () => {
-    app = await sharedTestApp();
+    app = await startTestApp();
     const owner = await app.person("owner");
     ({ id: orgId, slug } = await makeOrganization(owner));
     projectId = (await makeProject(owner, orgId)).id;
@@ -39,6 +39,7 @@ describe("query plans among many organizations", () => {
   });
   afterAll(async () => {
     vi.restoreAllMocks();
+    await app.close();
   });
 
   /** The growing tables that a call scans sequentially. */

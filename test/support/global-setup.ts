@@ -47,7 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
           fsync: "off",
           synchronous_commit: "off",
           full_page_writes: "off",
-          max_connections: "300",
+          max_connections: "500",
           autovacuum: "off",
           // Thousands of connections sign in by SCRAM.
           scram_iterations: "1",

@@ -81,6 +81,8 @@ export function serveGit(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
+  // The client may have left before this request was let through.
+  if (response.destroyed) return;
   const url = new URL(request.url ?? "/", "https://upstream.test");
   const child = spawn("git", ["http-backend"], {
     env: {

@@ -54,11 +54,16 @@ export async function openRunRepository(
   const folder = await mkdtemp(join(tmpdir(), "omoi-run-"));
   const run = (...args: string[]): Promise<string> => git(args, { cwd: folder });
   const { config, url } = fetchArguments(app, runner, job.run_id);
-  await run("init", "--quiet", `--initial-branch=${job.branch}`);
-  await run("config", "user.name", job.agent.name);
-  await run("config", "user.email", "agent@example.com");
-  await run(...config, "fetch", "--quiet", url, "+refs/heads/*:refs/remotes/origin/*");
-  await run("reset", "--quiet", "--hard", job.head_commit);
+  try {
+    await run("init", "--quiet", `--initial-branch=${job.branch}`);
+    await run("config", "user.name", job.agent.name);
+    await run("config", "user.email", "agent@example.com");
+    await run(...config, "fetch", "--quiet", url, "+refs/heads/*:refs/remotes/origin/*");
+    await run("reset", "--quiet", "--hard", job.head_commit);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
   let known = [job.head_commit, ...(job.base_commit === null ? [] : [job.base_commit])];
   const own: RunRepository = {
     folder,

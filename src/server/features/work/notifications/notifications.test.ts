@@ -397,6 +397,8 @@ describe("limits", () => {
     await check();
     await check();
     expect(await limitEvents()).toHaveLength(2);
+    // Notifications that are made together are listed in no order.
+    await untilDispatched();
     await spend(0);
     await check();
     await spend(900);

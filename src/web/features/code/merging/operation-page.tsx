@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useRouter } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
 import type { Preview } from "#shared/api/code/previews.js";
 import type { MergeStrategy } from "#shared/api/code/merges.js";
@@ -217,24 +217,20 @@ function useRunOperation(
   onDone: () => void,
   onStale: () => void,
 ) {
-  const navigate = useNavigate();
+  const router = useRouter();
   const queries = useQueryClient();
-  const isHere = useRef(true);
-  useEffect(() => {
-    isHere.current = true;
-    return () => {
-      isHere.current = false;
-    };
-  }, []);
+  const startedOn = useRef<string | null>(null);
   const run = useApiMutation({
-    run: (input: Parameters<typeof runOperation>[2], headers) =>
-      runOperation(agentId, operation, input, headers),
+    run: (input: Parameters<typeof runOperation>[2], headers) => {
+      startedOn.current = router.latestLocation.pathname;
+      return runOperation(agentId, operation, input, headers);
+    },
     successMessage: operationMessage,
     onDone: (merge) => {
       onDone();
       const leave =
-        isHere.current && merge.id !== null
-          ? navigate(
+        router.latestLocation.pathname === startedOn.current && merge.id !== null
+          ? router.navigate(
               isMergeRequest(merge)
                 ? paths.mergeRequest(merge.project_id, merge.id)
                 : paths.merge(agentId, merge.id),
